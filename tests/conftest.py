@@ -1,0 +1,65 @@
+"""Real Postgres and RabbitMQ for every test outside tests/unit; they are up before Django is."""
+
+import os
+from collections.abc import Iterator
+
+import django
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from tests.services import TestServices, only_unit_tests, use_placeholders
+
+_running: list[TestServices] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Bring up the servers and Django, before any test module is imported."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
+    if only_unit_tests(config.args, started_in=config.invocation_params.dir):
+        use_placeholders()
+        django.setup()
+        return
+    servers = TestServices()
+    _running.append(servers)
+    servers.start()
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def pytest_unconfigure() -> None:
+    """End the servers, whatever became of the tests."""
+    while _running:
+        _running.pop().stop()
+
+
+@pytest.fixture(scope="session")
+def services() -> dict[str, str]:
+    """Return DATABASE_URL, BROKER_URL and RABBITMQ_MANAGEMENT_URL of this run's servers."""
+    assert _running, "no servers: this test belongs outside tests/unit"
+    names = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")
+    return {name: os.environ[name] for name in names}
+
+
+@pytest.fixture
+def broker_url(services: dict[str, str]) -> str:
+    """Return the URL of this run's broker."""
+    return services["BROKER_URL"]
+
+
+@pytest.fixture
+def db(services: dict[str, str]) -> Iterator[str]:
+    """Empty every table of ours, and return the database's URL."""
+    _truncate()
+    yield services["DATABASE_URL"]
+    connection.close()
+
+
+def _truncate() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+        kept = {"django_migrations", "django_content_type", "auth_permission"}
+        tables = sorted({name for (name,) in cursor.fetchall()} - kept)
+        if tables:
+            names = ", ".join(f'"{name}"' for name in tables)
+            cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
