@@ -1,0 +1,20 @@
+"""Celery's settings: reasons stand beside those that are not its defaults."""
+
+from django.conf import settings
+
+broker_url = settings.INFERENCE.broker_url
+result_backend = "jobs.result_backend:JobBackend"
+result_expires = None  # beat's nightly clean-up must not delete jobs
+accept_content = ["json"]
+task_serializer = result_serializer = event_serializer = "json"
+task_default_queue = "cpu"
+task_create_missing_queues = True
+task_acks_late = True
+task_send_sent_event = False
+worker_send_task_events = True
+worker_prefetch_multiplier = 1
+worker_hijack_root_logger = False
+broker_connection_retry_on_startup = True
+broker_channel_error_retry = True  # a closed channel is opened again instead of ending the worker
+worker_cancel_long_running_tasks_on_connection_loss = False
+timezone = "UTC"

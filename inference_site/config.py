@@ -1,0 +1,106 @@
+"""Everything the environment decides, read once into one frozen object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+Environ = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Config:
+    """One process's configuration; `mistakes` holds a sentence for each value that could not be used."""
+
+    database_url: str = ""
+    broker_url: str = ""
+    secret_key: str = ""
+    debug: bool = False
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    api_url: str = "http://127.0.0.1:8000"
+    stream_url: str = "http://127.0.0.1:8001"
+    max_body_bytes: int = 1_000_000
+    max_bulk_body_bytes: int = 64_000_000
+    result_wait_limit_s: int = 60
+    queue_type: str = "classic"
+    queue_depth: int = 2_000
+    worker_grace_s: float = 25.0
+    batch_limit_s: float = 60.0
+    model_dir: str = ""
+    allow_torch_programs: bool = False
+    entry_points: tuple[str, ...] = ()
+    mistakes: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_env(cls, environ: Environ) -> Config:
+        """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`."""
+        reader = _Reader(environ)
+        values = {
+            "database_url": reader.text("DATABASE_URL"),
+            "broker_url": reader.text("BROKER_URL"),
+            "secret_key": reader.text("SECRET_KEY"),
+            "debug": reader.flag("DEBUG"),
+            "allowed_hosts": reader.words("ALLOWED_HOSTS", cls.allowed_hosts),
+            "api_url": reader.text("API_URL", cls.api_url).rstrip("/"),
+            "stream_url": reader.text("STREAM_URL", cls.stream_url).rstrip("/"),
+            "max_body_bytes": reader.whole("MAX_BODY_BYTES", cls.max_body_bytes),
+            "max_bulk_body_bytes": reader.whole("MAX_BULK_BODY_BYTES", cls.max_bulk_body_bytes),
+            "result_wait_limit_s": reader.whole("RESULT_WAIT_LIMIT_S", cls.result_wait_limit_s),
+            "queue_type": reader.one_of("QUEUE_TYPE", ("classic", "quorum")),
+            "queue_depth": reader.whole("QUEUE_DEPTH", cls.queue_depth),
+            "worker_grace_s": float(reader.whole("WORKER_GRACE_S", int(cls.worker_grace_s))),
+            "batch_limit_s": float(reader.whole("BATCH_LIMIT_S", int(cls.batch_limit_s))),
+            "model_dir": reader.text("MODEL_DIR"),
+            "allow_torch_programs": reader.flag("ALLOW_TORCH_PROGRAMS"),
+            "entry_points": reader.words("MODEL_ENTRY_POINTS", ()),
+        }
+        reader.require("DATABASE_URL", "BROKER_URL", "SECRET_KEY")
+        return cls(**values, mistakes=tuple(reader.mistakes))  # type: ignore[arg-type]  # each reader gives its type
+
+
+class _Reader:
+    """Reads typed values and collects what was wrong with them."""
+
+    def __init__(self, environ: Environ) -> None:
+        self.environ, self.mistakes = environ, list[str]()
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.environ.get(name, default).strip()
+
+    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        words = tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+        return words or default
+
+    def flag(self, name: str) -> bool:
+        return self.one_of(name, ("0", "1", "false", "true", "")) in {"1", "true"}
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, choices[0]).lower()
+        if value in choices:
+            return value
+        self.mistakes.append(f"{name} is {value!r}; it must be one of {', '.join(filter(None, choices))}.")
+        return choices[0]
+
+    def whole(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if value.isascii() and value.isdigit() and int(value) > 0:
+            return int(value)
+        self.mistakes.append(f"{name} is {value!r}; it must be a whole number above zero.")
+        return default
+
+    def require(self, *names: str) -> None:
+        self.mistakes.extend(f"{name} is not set." for name in names if not self.text(name))
+
+
+def django_database(url: str) -> dict[str, object]:
+    """Return Django's DATABASES entry for a `postgresql://user:password@host:port/name` URL."""
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/") or "postgres",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+    }

@@ -1,0 +1,1 @@
+"""The broker: its topology as data, and the confirmed publisher."""

@@ -1,0 +1,81 @@
+"""The errors of a job's life, on the registry's root: the docstring is the message, `code` is stable."""
+
+from __future__ import annotations
+
+from models_registry.core.errors import InvalidInputError, ModelNotFoundError, PlatformError
+
+__all__ = ["InvalidInputError", "ModelNotFoundError", "PlatformError"]
+
+
+class MalformedEnvelopeError(PlatformError):
+    """A message does not point at a job."""
+
+    code = "malformed_message"
+
+
+class TopologyMismatchError(PlatformError):
+    """A queue or exchange exists in the broker with other arguments than this project declares."""
+
+    code = "topology_mismatch"
+
+
+class BrokerUnavailableError(PlatformError):
+    """The broker cannot be reached or does not confirm."""
+
+    code = "broker_unavailable"
+    retryable = True
+
+
+class RequestError(PlatformError):
+    """The request cannot be served as it stands."""
+
+    code = "bad_request"
+
+
+class MalformedRequestError(RequestError):
+    """The request's body is not what this call takes."""
+
+    code = "malformed"
+
+
+class UnauthenticatedError(RequestError):
+    """The request needs a valid bearer token."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(RequestError):
+    """The token does not allow this call."""
+
+    code = "forbidden"
+
+
+class JobNotFoundError(RequestError):
+    """There is no such job."""
+
+    code = "job_not_found"
+
+
+class IdempotencyConflictError(RequestError):
+    """The Idempotency-Key was used before with another body."""
+
+    code = "idempotency_conflict"
+
+
+class WrongStateError(RequestError):
+    """The job is in a state that this call does not apply to."""
+
+    code = "wrong_state"
+
+
+class BodyTooLargeError(RequestError):
+    """The request's body is larger than this call takes."""
+
+    code = "body_too_large"
+
+
+class UnavailableError(RequestError):
+    """The platform cannot take this request now."""
+
+    code = "unavailable"
+    retryable = True

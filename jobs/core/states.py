@@ -1,0 +1,97 @@
+"""The states of a job and every way from one to another; nothing else writes a state.
+
+submit ──► queued ──claim──► running ──settle──► succeeded | dead
+             ▲  ▲              │  │
+             │  └─release,reap─┘  └──settle──► waiting ──claim──► running
+             │
+             └─replay── dead | cancelled | expired
+
+queued, waiting           ──refuse──► dead
+queued, waiting, running  ──cancel──► cancelled
+queued, waiting, running  ──expire──► expired
+submit, queued            ──answer──► succeeded          (an answer that is there already)
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job stands; the value is what Postgres and the API say."""
+
+    QUEUED = "queued"
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Verb(StrEnum):
+    """What moves a job from one state to another."""
+
+    SUBMIT = "submit"
+    ANSWER = "answer"
+    CLAIM = "claim"
+    SETTLE = "settle"
+    RELEASE = "release"
+    REAP = "reap"
+    REFUSE = "refuse"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+    REPLAY = "replay"
+
+
+_LIVE = frozenset({State.QUEUED, State.WAITING, State.RUNNING})
+_PENDING = frozenset({State.QUEUED, State.WAITING})
+
+# (verb, states it may start from (None: no row yet), states it may end in)
+TRANSITIONS: dict[Verb, tuple[frozenset[State | None], frozenset[State]]] = {
+    Verb.SUBMIT: (frozenset({None}), frozenset({State.QUEUED})),
+    Verb.ANSWER: (frozenset({None, State.QUEUED}), frozenset({State.SUCCEEDED})),
+    Verb.CLAIM: (frozenset(_PENDING), frozenset({State.RUNNING})),
+    Verb.SETTLE: (
+        frozenset({State.RUNNING}),
+        frozenset({State.SUCCEEDED, State.WAITING, State.DEAD}),
+    ),
+    Verb.RELEASE: (frozenset({State.RUNNING}), frozenset({State.QUEUED})),
+    Verb.REAP: (frozenset({State.RUNNING}), frozenset({State.QUEUED})),
+    Verb.REFUSE: (frozenset(_PENDING), frozenset({State.DEAD})),
+    Verb.CANCEL: (frozenset(_LIVE), frozenset({State.CANCELLED})),
+    Verb.EXPIRE: (frozenset(_LIVE), frozenset({State.EXPIRED})),
+    Verb.REPLAY: (
+        frozenset({State.DEAD, State.CANCELLED, State.EXPIRED}),
+        frozenset({State.QUEUED}),
+    ),
+}
+
+TERMINAL = frozenset(State) - _LIVE
+
+CELERY_STATES: dict[State, str] = {
+    State.QUEUED: "PENDING",
+    State.RUNNING: "STARTED",
+    State.WAITING: "RETRY",
+    State.SUCCEEDED: "SUCCESS",
+    State.DEAD: "FAILURE",
+    State.CANCELLED: "REVOKED",
+    State.EXPIRED: "REVOKED",
+}
+
+
+def sources(verb: Verb) -> list[str]:
+    """Return the state values `verb` may start from, sorted, as a query wants them."""
+    return sorted(state.value for state in TRANSITIONS[verb][0] if state is not None)
+
+
+def target(verb: Verb) -> State:
+    """Return the one state `verb` ends in; ValueError where it may end in several."""
+    (only,) = TRANSITIONS[verb][1]
+    return only
+
+
+def allowed(before: State | None, verb: Verb, after: State) -> bool:
+    """Say whether `verb` may take a job from `before` (None: no row yet) to `after`."""
+    starts, ends = TRANSITIONS[verb]
+    return before in starts and after in ends

@@ -1,0 +1,234 @@
+"""The rows of a job's life. `Job` is narrow and hot: no index holds a column that changes.
+
+Each live state has a small table of its own instead: Outbox (queued, waiting), open Batch rows (running),
+DeadLetter (dead). A job with a deadline, idempotency key or size never changes it.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.core.failures import FailureKind
+from jobs.core.states import TERMINAL, State
+from models_registry.models import ModelVersion
+
+STATES = [(state.value, state.value) for state in State]
+KINDS = [(kind.value, kind.value) for kind in FailureKind]
+
+
+class Client(models.Model):
+    """Whoever owns jobs: an internal app."""
+
+    name = models.CharField(max_length=63, unique=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiToken(models.Model):
+    """A bearer token of a client; only its SHA-256 is kept."""
+
+    client = models.ForeignKey(Client, models.CASCADE, related_name="tokens")
+    label = models.CharField(max_length=63, blank=True, default="")
+    digest = models.BinaryField(max_length=32, unique=True)
+    prefix = models.CharField(max_length=12, help_text="The first characters, to tell tokens apart.")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.prefix}…"
+
+
+class Worker(models.Model):
+    """One incarnation of a worker process; its heartbeat says whether its batches are still being run."""
+
+    id = models.UUIDField(primary_key=True)
+    node = models.CharField(max_length=255, help_text="Celery's node name.")
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    device = models.CharField(max_length=63)
+    model_names = ArrayField(models.CharField(max_length=63))
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=63, blank=True, db_default="")
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Batch(models.Model):
+    """The ledger: one row a claimed batch; open (no `finished_at`) while its worker runs it."""
+
+    id = models.UUIDField(primary_key=True)
+    worker = models.ForeignKey(Worker, models.PROTECT, db_constraint=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    members = ArrayField(models.UUIDField(), help_text="Ids of the jobs that were claimed.")
+    size = models.PositiveIntegerField()
+    padded_size = models.PositiveBigIntegerField(default=0, help_text="Items times the longest item's size.")
+    seal_reason = models.CharField(max_length=16)
+    waited_s = models.FloatField(
+        default=0, help_text="From the oldest item's arrival at the worker to the seal."
+    )
+    claimed_at = models.DateTimeField(db_default=Now())
+    ran_s = models.FloatField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    released = models.PositiveIntegerField(default=0)
+    fenced = models.PositiveIntegerField(default=0, help_text="Verdicts that came too late and were dropped.")
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes = [models.Index("worker", condition=Q(finished_at__isnull=True), name="batch_open_by_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.size} of version {self.version_id} at {self.claimed_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Job(models.Model):
+    """One request for one answer; `epoch` fences every change, `attempts` is what the retry policy reads."""
+
+    id = models.UUIDField(primary_key=True)
+    client = models.ForeignKey(Client, models.PROTECT, db_index=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    queue = models.CharField(max_length=63, help_text="The model's name.")
+    priority = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=9, choices=STATES)
+    epoch = models.PositiveIntegerField(db_default=0)
+    attempts = models.PositiveSmallIntegerField(db_default=0)
+    max_attempts = models.PositiveSmallIntegerField()
+    size = models.PositiveIntegerField(
+        db_default=0, help_text="The input's length in the model's unit, a hint."
+    )
+    deadline = models.DateTimeField(null=True)
+    idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULLs never collide
+    request_digest = models.BinaryField(
+        max_length=32, null=True, help_text="SHA-256 of the request it answers."
+    )
+    error_kind = models.CharField(max_length=9, choices=KINDS, db_default="", blank=True)
+    error_code = models.CharField(max_length=63, db_default="", blank=True)
+    batch = models.ForeignKey(Batch, models.PROTECT, null=True, db_index=False, db_constraint=False)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index("client", F("id").desc(), name="job_by_client")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="job_idempotency_key_once",
+            ),
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in State]), name="job_state_known"),
+            models.CheckConstraint(condition=Q(priority__lte=9), name="job_priority_0_to_9"),
+            models.CheckConstraint(
+                condition=Q(state__in=[s.value for s in TERMINAL], finished_at__isnull=False)
+                | (~Q(state__in=[s.value for s in TERMINAL]) & Q(finished_at__isnull=True)),
+                name="job_terminal_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.RUNNING.value) | Q(batch__isnull=False),
+                name="job_running_has_a_batch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class JobInput(models.Model):
+    """What was asked: canonical JSON as bytes, insert-only, a row of its own so that Job stays narrow."""
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="input")
+    body = models.BinaryField()
+    parameters = models.BinaryField(null=True)
+    metadata = models.BinaryField(null=True)
+    content_type = models.CharField(max_length=63, db_default="application/json")
+    encoding = models.CharField(max_length=15, db_default="identity")
+
+    def __str__(self) -> str:
+        return f"input of {self.job_id}"
+
+
+class JobResult(models.Model):
+    """What was answered, and by which epoch: insert-only, at most one a job."""
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="result")
+    epoch = models.PositiveIntegerField()
+    body = models.BinaryField()
+    content_type = models.CharField(max_length=63, db_default="application/json")
+    encoding = models.CharField(max_length=15, db_default="identity")
+
+    def __str__(self) -> str:
+        return f"result of {self.job_id}"
+
+
+class Outbox(models.Model):
+    """A queued or waiting job's next publish: it lives until the claim deletes it.
+
+    `due` is when it is published (again); `published` counts publishes of this epoch. All that a message
+    says stands here, so that publishing reads no other table.
+    """
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="outbox")
+    epoch = models.PositiveIntegerField()
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    queue = models.CharField(max_length=63)
+    priority = models.PositiveSmallIntegerField()
+    size = models.PositiveIntegerField(db_default=0)
+    due = models.DateTimeField(db_default=Now())
+    published = models.PositiveIntegerField(db_default=0)
+    deadline = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "outbox"
+        indexes = [
+            models.Index("queue", F("priority").desc(), "due", name="outbox_next"),
+            models.Index("queue", "priority", condition=Q(published__gt=0), name="outbox_in_flight"),
+            models.Index("deadline", condition=Q(deadline__isnull=False), name="outbox_deadline"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.job_id} epoch {self.epoch}"
+
+
+class DeadLetter(models.Model):
+    """Why a dead job is dead, with what its attempts said; it lives while the job is dead."""
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="dead_letter")
+    epoch = models.PositiveIntegerField()
+    queue = models.CharField(max_length=63)
+    kind = models.CharField(max_length=9, choices=KINDS)
+    code = models.CharField(max_length=63)
+    message = models.TextField()
+    traceback = models.TextField(blank=True, default="")
+    fingerprint = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index("fingerprint", "created_at", name="dead_letter_by_fingerprint")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message[:80]}"
+
+
+class Event(models.Model):
+    """Append-only: failed attempts, what people do, and one row a call for what clients do."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, models.CASCADE, null=True, related_name="events", db_constraint=False)
+    kind = models.CharField(max_length=31)
+    actor = models.CharField(max_length=127, blank=True, default="")
+    epoch = models.PositiveIntegerField(null=True)
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind}"

@@ -1,0 +1,55 @@
+"""SQLAlchemy tables derived from the Django models, so that no column is written down twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Model
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.types import TypeEngine
+
+from jobs import models
+
+METADATA = sa.MetaData()
+
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "UUIDField": pg.UUID(as_uuid=True),
+    "CharField": pg.TEXT(),
+    "TextField": pg.TEXT(),
+    "BinaryField": pg.BYTEA(),
+    "DateTimeField": pg.TIMESTAMP(timezone=True),
+    "FloatField": pg.DOUBLE_PRECISION(),
+    "JSONField": pg.JSONB(),
+    "BigAutoField": pg.BIGINT(),
+    "PositiveBigIntegerField": pg.BIGINT(),
+    "PositiveIntegerField": pg.INTEGER(),
+    "PositiveSmallIntegerField": pg.SMALLINT(),
+}
+
+
+def _type_of(field: Any) -> TypeEngine[Any]:
+    while field.remote_field is not None:
+        field = field.target_field
+    if isinstance(field, ArrayField):
+        return pg.ARRAY(_type_of(field.base_field))
+    return _TYPES[field.get_internal_type()]
+
+
+def _table(model: type[Model]) -> sa.Table:
+    columns = (
+        sa.Column(field.column, _type_of(field), primary_key=field.primary_key)
+        for field in model._meta.concrete_fields  # noqa: SLF001  # Django's documented model API
+    )
+    return sa.Table(model._meta.db_table, METADATA, *columns)  # noqa: SLF001
+
+
+JOB = _table(models.Job)
+JOB_INPUT = _table(models.JobInput)
+JOB_RESULT = _table(models.JobResult)
+OUTBOX = _table(models.Outbox)
+BATCH = _table(models.Batch)
+DEAD_LETTER = _table(models.DeadLetter)
+WORKER = _table(models.Worker)
+EVENT = _table(models.Event)

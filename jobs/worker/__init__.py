@@ -1,0 +1,1 @@
+"""The batching consumer inside a Celery worker."""

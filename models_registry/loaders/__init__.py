@@ -1,0 +1,1 @@
+"""How artifacts become runners; the only place that knows an ML framework."""

@@ -1,0 +1,83 @@
+"""The registry's rows: a model, its immutable versions, and the aliases that point at them."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+NAME = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,62}\Z", "Use lower-case letters, digits, dots, dashes.")
+
+
+class Loader(models.TextChoices):
+    """How a version's artifact becomes a runner."""
+
+    TRANSFORMER = "transformer", "directory of safetensors and tokenizer"
+    TORCHSCRIPT = "torchscript", "TorchScript program"
+    EXPORT = "export", "torch.export program"
+    ENTRY_POINT = "entry_point", "Python entry point named in the settings"
+
+
+class RegisteredModel(models.Model):
+    """A model that jobs can name; its jobs wait in the queue `infer.<name>`."""
+
+    name = models.CharField(max_length=63, unique=True, validators=[NAME])
+    description = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModelVersion(models.Model):
+    """One immutable build of a model: artifact, hash, schemas and batching limits."""
+
+    model = models.ForeignKey(RegisteredModel, models.PROTECT, related_name="versions")
+    version = models.CharField(max_length=63, validators=[NAME])
+    loader = models.CharField(max_length=16, choices=Loader.choices)
+    artifact = models.CharField(max_length=500, help_text="A path, or an entry point `package.module:name`.")
+    sha256 = models.CharField(
+        max_length=64, blank=True, default="", help_text="Of the artifact; checked at load."
+    )
+    input_schema = models.JSONField(default=dict, blank=True)
+    output_schema = models.JSONField(default=dict, blank=True)
+    example = models.JSONField(null=True, blank=True, help_text="An input to warm up with.")
+    options = models.JSONField(default=dict, blank=True, help_text="Passed to the loader.")
+    max_batch = models.PositiveIntegerField(default=64, help_text="Items in a batch, at most.")
+    max_padded_size = models.PositiveIntegerField(
+        default=0, help_text="Items times the longest item's size in a batch, at most; 0 for no limit."
+    )
+    pads = models.BooleanField(
+        default=False, help_text="Items of a batch are padded to the longest, so that length matters."
+    )
+    p95_goal_s = models.FloatField(
+        default=2.0, help_text="Seconds from admission to result, at the 95th percentile."
+    )
+    max_attempts = models.PositiveSmallIntegerField(default=3)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["model", "version"], name="version_once_per_model"),
+            models.CheckConstraint(condition=Q(max_batch__gt=0), name="version_max_batch_positive"),
+            models.CheckConstraint(condition=Q(p95_goal_s__gt=0), name="version_p95_goal_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model}:{self.version}"
+
+
+class Alias(models.Model):
+    """A name for a version that can be moved; `default` answers a job that names only the model."""
+
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="aliases")
+    name = models.CharField(max_length=63, validators=[NAME])
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="aliases")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "aliases"
+        constraints = [models.UniqueConstraint(fields=["model", "name"], name="alias_once_per_model")]
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.name}"
