@@ -4,7 +4,6 @@ The kernel sends a child its `death` signal when the *thread* that started it en
 children from a thread that lives as long as they should.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -87,9 +86,8 @@ class Child:
         """Send the process a signal; one that has ended takes none."""
         self.process.send_signal(number)
 
-    def stop(self, *, number: signal.Signals = signal.SIGTERM, grace_s: float = 10.0) -> None:
-        """End the process, politely for `grace_s` seconds, then for sure, with all it started."""
-        self.send(number)
+    def finish(self, grace_s: float) -> None:
+        """Wait `grace_s` seconds for the end, then bring it about, with all the process started."""
         try:
             self.process.wait(grace_s)
         except subprocess.TimeoutExpired:
@@ -117,10 +115,13 @@ class Child:
         self._record.unlink(missing_ok=True)
 
 
-def end_group(pid: int) -> None:
-    """Kill whatever is left in the process group that this leader opened."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+def end_group(pid: int) -> bool:
+    """Kill whatever is left in the process group that this leader opened; say if something was."""
+    try:
         os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def end_recorded(run_dir: Path) -> list[str]:
@@ -128,8 +129,9 @@ def end_recorded(run_dir: Path) -> list[str]:
     left = []
     for record in sorted((run_dir / "pids").glob("*.json")):
         known = json.loads(record.read_text())
-        if start_time(known["pid"]) == known["started"] is not None:
-            end_group(known["pid"])
+        # A leader that is gone still lends its id to its group, so nobody else can have it.
+        ours = start_time(known["pid"]) in {known["started"], None}
+        if ours and end_group(known["pid"]):
             left.append(record.stem)
         record.unlink(missing_ok=True)
     return left

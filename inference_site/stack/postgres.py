@@ -102,10 +102,15 @@ class Postgres:
         self.child.wait_until(self._answers, timeout_s=START_TIMEOUT_S)
         self._create_database()
 
-    def stop(self) -> None:
-        """End the server; clients are cut off, and what they committed is on disk."""
+    def ask_to_stop(self) -> None:
+        """Ask for a fast shutdown: clients are cut off, what they committed stays."""
         if self.child is not None:
-            self.child.stop(number=signal.SIGINT, grace_s=STOP_GRACE_S)
+            self.child.send(signal.SIGINT)
+
+    def finish(self) -> None:
+        """Return once the server has ended."""
+        if self.child is not None:
+            self.child.finish(STOP_GRACE_S)
             self.child = None
 
     def forget_ports(self) -> None:

@@ -111,13 +111,18 @@ class RabbitMQ:
             raise StartError("rabbitmq was never started")
         self.child.wait_until(self._answers, timeout_s=START_TIMEOUT_S)
 
-    def stop(self) -> None:
-        """End the node, then its port mapper."""
+    def ask_to_stop(self) -> None:
+        """Ask the node to stop, or kill it where nothing of it has to last."""
         if self.child is not None:
-            self.child.stop(number=self._farewell, grace_s=STOP_GRACE_S)
+            self.child.send(self._farewell)
+
+    def finish(self) -> None:
+        """Return once the node and its port mapper have ended."""
+        if self.child is not None:
+            self.child.finish(STOP_GRACE_S)
             self.child = None
         if self._mapper is not None:
-            self._mapper.stop(number=signal.SIGKILL)
+            self._mapper.finish(0)
             self._mapper = None
 
     def forget_ports(self) -> None:

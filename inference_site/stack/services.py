@@ -11,6 +11,7 @@ from inference_site.stack.errors import StartError
 from inference_site.stack.leash import end_recorded
 from inference_site.stack.postgres import Postgres
 from inference_site.stack.rabbitmq import RabbitMQ
+from inference_site.stack.served import stop_together
 
 STARTS = 3
 PROJECT = Path(__file__).resolve().parents[2]
@@ -80,8 +81,7 @@ class Services:
 
     def stop(self) -> None:
         """End whatever was started; safe to call again."""
-        for server in self.started:
-            server.stop()
+        stop_together(self.started)
 
 
 def _persist(server: Postgres | RabbitMQ) -> None:
@@ -90,7 +90,7 @@ def _persist(server: Postgres | RabbitMQ) -> None:
         try:
             return server.wait_ready()
         except StartError:
-            server.stop()
+            stop_together([server])
             server.forget_ports()
             server.start()
     return server.wait_ready()

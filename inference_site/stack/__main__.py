@@ -1,0 +1,78 @@
+"""`python -m inference_site.stack up | run -- COMMAND | down`."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from inference_site.stack.client import down
+from inference_site.stack.errors import StackError
+from inference_site.stack.services import PROJECT
+from inference_site.stack.supervisor import Options, Supervisor
+
+
+def main(words: list[str]) -> int:
+    """Run one subcommand; return the exit status."""
+    asked = _parser().parse_args(words)
+    try:
+        return int(asked.function(asked))
+    except (StackError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m inference_site.stack", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    up = commands.add_parser("up", help="run the stack until it is interrupted")
+    run = commands.add_parser("run", help="run a command beside a stack of its own, then end both")
+    run.add_argument("command", nargs="+")
+    for each, function in ((up, _up), (run, _run)):
+        _add_options(each)
+        each.set_defaults(function=function)
+    end = commands.add_parser("down", help="end the stack, and what a killed one left behind")
+    end.add_argument("--run-dir", type=Path, default=PROJECT / ".run")
+    end.set_defaults(function=_down)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run-dir", type=Path, default=None, help="default: .run, for `run` one of its own")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="NAME,NAME…")
+    parser.add_argument("--workers", type=int, default=None, help="GPU workers; one a GPU by default")
+    parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--fragile", action="store_true", help="faster, and loses data in a power cut")
+
+
+def _options(asked: argparse.Namespace, *, run_dir: Path) -> Options:
+    return Options(
+        run_dir=run_dir,
+        only=asked.only,
+        workers=asked.workers,
+        env=dict(pair.split("=", 1) for pair in asked.env),
+        durable=not asked.fragile,
+    )
+
+
+def _up(asked: argparse.Namespace) -> int:
+    return Supervisor(_options(asked, run_dir=asked.run_dir or PROJECT / ".run")).run()
+
+
+def _run(asked: argparse.Namespace) -> int:
+    own = PROJECT / ".run" / f"run-{os.getpid()}"
+    status = Supervisor(_options(asked, run_dir=asked.run_dir or own)).run(asked.command)
+    if status and own.exists():
+        print(f"the logs are in {own / 'log'}", file=sys.stderr)
+    else:
+        shutil.rmtree(own, ignore_errors=True)
+    return status
+
+
+def _down(asked: argparse.Namespace) -> int:
+    print(down(asked.run_dir))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

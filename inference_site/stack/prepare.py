@@ -1,0 +1,80 @@
+"""What a database needs before the programs start: tables, an admin, a token, the built-in models."""
+
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference_site.stack.errors import StartError
+from inference_site.stack.files import secret, write_private
+from inference_site.stack.leash import death_words
+from inference_site.stack.specs import manage
+
+ADMIN = "admin"
+CLIENT = "stack"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who may use this stack: the admin's login and an API token."""
+
+    admin_user: str = ""
+    admin_password: str = ""
+    token: str = ""
+
+
+def login(run_dir: Path) -> str:
+    """Return the admin's `user:password`, the same for the life of the run directory."""
+    return f"{ADMIN}:{secret(run_dir / 'admin-password')}"
+
+
+def prepare(run_dir: Path, *, env: Mapping[str, str], project: Path) -> Credentials:
+    """Migrate, then make the admin, the token and the models where they are missing."""
+    run = _Commands(env, project)
+    run.now("migrate", "--verbosity", "0")
+    password = secret(run_dir / "admin-password")
+    admin = run.later("createsuperuser", "--noinput", extra=_superuser(password))
+    models = run.later("register_builtin_models")
+    token = _token(run_dir / "token", run)
+    run.result(models)
+    run.result(admin, forgiven="already taken")
+    return Credentials(ADMIN, password, token)
+
+
+def _superuser(password: str) -> dict[str, str]:
+    named = {"USERNAME": ADMIN, "EMAIL": "admin@localhost", "PASSWORD": password}
+    return {f"DJANGO_SUPERUSER_{key}": value for key, value in named.items()}
+
+
+def _token(path: Path, run: "_Commands") -> str:
+    if not path.exists():
+        write_private(path, run.now("create_token", CLIENT).split()[-1])
+    return path.read_text()
+
+
+class _Commands:
+    """Management commands, run to their end or beside each other."""
+
+    def __init__(self, env: Mapping[str, str], project: Path) -> None:
+        self.env, self.project = env, project
+
+    def now(self, *words: str) -> str:
+        return self.result(self.later(*words))
+
+    def later(self, *words: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*death_words(signal.SIGKILL), *manage(*words)],
+            env={**self.env, **(extra or {})},
+            cwd=self.project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def result(self, process: subprocess.Popen[str], *, forgiven: str | None = None) -> str:
+        out, err = process.communicate()
+        if process.returncode and not (forgiven and forgiven in out + err):
+            raise StartError(f"{process.args!r} failed: {(out + err)[-2000:]}")
+        return out

@@ -1,0 +1,38 @@
+"""`stack.json`: where everything is and how to get in, for people, tests and the demo."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from inference_site.stack.files import write_private
+from inference_site.stack.prepare import Credentials
+from inference_site.stack.served import Served
+from inference_site.stack.specs import Plan
+
+FILE = "stack.json"
+
+
+def stack_info(
+    plan: Plan, services: Mapping[str, str], credentials: Credentials, served: Iterable[Served]
+) -> dict[str, object]:
+    """Return what stack.json holds; Flower's login is the admin's."""
+    pids = {each.name: each.child.pid for each in served if each.child is not None}
+    return {
+        "api": plan.api_url,
+        "stream": plan.stream_url,
+        "admin": f"{plan.api_url}/admin/",
+        "flower": plan.flower_url,
+        "metrics": f"{plan.api_url}/metrics",
+        "database": services["DATABASE_URL"],
+        "broker": services["BROKER_URL"],
+        "rabbitmq_management": services["RABBITMQ_MANAGEMENT_URL"],
+        "token": credentials.token,
+        "admin_user": credentials.admin_user,
+        "admin_password": credentials.admin_password,
+        "pids": pids,
+    }
+
+
+def write_stack_info(run_dir: Path, info: Mapping[str, object]) -> None:
+    """Replace stack.json, mode 0600."""
+    write_private(run_dir / FILE, json.dumps(info, indent=1) + "\n")

@@ -1,0 +1,157 @@
+"""The table of the stack's programs: one function a program, words only."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from inference_site.stack.ports import LOOPBACK, free_ports
+from inference_site.stack.program import Spec
+
+WEB_WORKERS = 2
+WORKER_GRACE_S = 35.0
+MODELS = "minilm,echo,sleeper"
+STOPS_FIRST, STOPS_NEXT = 0, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Where the programs listen, how many GPU workers there are, and who may look at Flower."""
+
+    run_dir: Path
+    api_port: int
+    stream_port: int
+    flower_port: int
+    gpus: int
+    workers: int
+    login: str
+
+    @property
+    def api_url(self) -> str:
+        """Return the base URL of the REST API."""
+        return f"http://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def stream_url(self) -> str:
+        """Return the base URL of the waiting calls."""
+        return f"http://{LOOPBACK}:{self.stream_port}"
+
+    @property
+    def flower_url(self) -> str:
+        """Return Flower's URL."""
+        return f"http://{LOOPBACK}:{self.flower_port}"
+
+
+def make_plan(*, run_dir: Path, workers: int | None, login: str) -> Plan:
+    """Return a plan on free ports with a worker for each GPU, or one on the CPU."""
+    api, stream, flower = free_ports(3)
+    gpus = count_gpus()
+    return Plan(
+        run_dir=run_dir,
+        api_port=api,
+        stream_port=stream,
+        flower_port=flower,
+        gpus=gpus,
+        workers=max(1, gpus) if workers is None else workers,
+        login=login,
+    )
+
+
+def count_gpus() -> int:
+    """Return how many CUDA devices nvidia-smi lists; none where it is missing or fails."""
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in told.stdout.splitlines())
+
+
+def specs(plan: Plan) -> list[Spec]:
+    """Return every program of the stack, in the order of starting."""
+    first = [_web(plan), _stream(plan), _relay()]
+    gpu_workers = [_gpu_worker(plan, index) for index in range(plan.workers)]
+    return [*first, *gpu_workers, _cpu_worker(), _beat(plan), _flower(plan)]
+
+
+def chosen(everything: list[Spec], only: Sequence[str]) -> list[Spec]:
+    """Return the specs named in `only` (`gpu-worker` means all of them); all where it is empty."""
+    picked = [s for s in everything if not only or {s.name, s.name.rstrip("-0123456789")} & {*only}]
+    known = {s.name for s in everything} | {"gpu-worker"}
+    if unknown := sorted(set(only) - known):
+        raise ValueError(f"no such process: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return picked
+
+
+def python(*words: str) -> tuple[str, ...]:
+    """Return the words that run a module of this interpreter."""
+    return (sys.executable, "-m", *words)
+
+
+def manage(*words: str) -> tuple[str, ...]:
+    """Return the words that run a management command."""
+    return (sys.executable, "manage.py", *words)
+
+
+def _granian(interface: str, port: int, workers: int) -> tuple[str, ...]:
+    listen = ("--host", LOOPBACK, "--port", str(port), "--backlog", "2048", "--no-ws")
+    lives = ("--workers", str(workers), "--respawn-failed-workers", "--workers-kill-timeout", "8")
+    return python("granian", "--interface", interface, *listen, *lives)
+
+
+def _web(plan: Plan) -> Spec:
+    target = "inference_site.wsgi:application"
+    argv = (*_granian("wsgi", plan.api_port, WEB_WORKERS), *_admin_assets(), target)
+    health = f"{plan.api_url}/healthz"
+    # Granian's workers survive its own SIGKILL, so it is asked to stop, and stops them.
+    return Spec(name="web", argv=argv, health_url=health, death=signal.SIGTERM)
+
+
+def _stream(plan: Plan) -> Spec:
+    argv = (*_granian("asgi", plan.stream_port, 1), "inference_site.asgi:application")
+    health = f"{plan.stream_url}/healthz"
+    return Spec(name="stream", argv=argv, health_url=health, death=signal.SIGTERM)
+
+
+def _admin_assets() -> tuple[str, ...]:
+    django = find_spec("django")
+    if django is None or django.origin is None:
+        return ()
+    folder = Path(django.origin).parent / "contrib" / "admin" / "static"
+    return ("--static-path-route", "/static", "--static-path-mount", str(folder))
+
+
+def _relay() -> Spec:
+    return Spec(name="relay", argv=manage("relay"))
+
+
+def _gpu_worker(plan: Plan, index: int) -> Spec:
+    device = ("--gpu", str(index % plan.gpus)) if plan.gpus else ("--cpu",)
+    argv = manage("gpu_worker", *device, "--models", MODELS, "--index", str(index))
+    return Spec(name=f"gpu-worker-{index}", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
+
+
+def _celery(*words: str) -> tuple[str, ...]:
+    return python("celery", "-A", "inference_site", *words)
+
+
+def _cpu_worker() -> Spec:
+    options = ("-Q", "cpu", "-n", "cpu@%h", "--concurrency", "1", "--pool", "threads")
+    quiet = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
+    argv = _celery("worker", *options, *quiet)
+    return Spec(name="cpu-worker", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
+
+
+def _beat(plan: Plan) -> Spec:
+    schedule = str(plan.run_dir / "beat-schedule")
+    return Spec(name="beat", argv=_celery("beat", "--schedule", schedule, "--pidfile", ""))
+
+
+def _flower(plan: Plan) -> Spec:
+    listen = (f"--address={LOOPBACK}", f"--port={plan.flower_port}")
+    argv = _celery("flower", *listen, "--read_only=True")
+    # Its password travels by environment: every user can read another's command line.
+    env = {"FLOWER_BASIC_AUTH": plan.login}
+    return Spec(name="flower", argv=argv, env=env, health_url=f"{plan.flower_url}/healthcheck")

@@ -1,0 +1,172 @@
+"""Brings the stack up in order, keeps it up, and takes it down in order: one thread, no surprises.
+
+One thread also because the kernel ends a child together with the thread that started it.
+"""
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from inference_site.stack.files import private_dir, secret
+from inference_site.stack.keeper import Keeper
+from inference_site.stack.leash import death_words, end_recorded
+from inference_site.stack.lock import supervisor_lock
+from inference_site.stack.prepare import Credentials, login, prepare
+from inference_site.stack.program import Program, Spec
+from inference_site.stack.record import FILE, stack_info, write_stack_info
+from inference_site.stack.served import Served, stop_together
+from inference_site.stack.services import PROJECT, Services
+from inference_site.stack.specs import Plan, chosen, make_plan, specs
+
+LOOK_S = 0.1
+COMMAND_GRACE_S = 30.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+Prepare = Callable[..., Credentials]
+
+
+class Stopped(BaseException):
+    """A signal asked the supervisor to end; not an Exception, so that nothing swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to run: where, which programs (all by default), how many workers, with what environment."""
+
+    run_dir: Path
+    only: Sequence[str] = ()
+    workers: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    durable: bool = True
+
+
+class Supervisor:
+    """The parent of every process of one stack."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        table: Callable[[Plan], list[Spec]] = specs,
+        prepare: Prepare = prepare,
+    ) -> None:
+        """Prepare to run the programs of `table` after `prepare` has seen to the database."""
+        self.options = options
+        self.run_dir = private_dir(options.run_dir)
+        self._table, self._prepare = table, prepare
+        self._credentials = Credentials()
+
+    def run(self, command: Sequence[str] = ()) -> int:
+        """Keep the stack up until a signal comes or `command` ends; return the exit status."""
+        with supervisor_lock(self.run_dir), _stop_signals():
+            end_recorded(self.run_dir)
+            try:
+                self._start()
+                return self._keep(command)
+            except Stopped as stopped:
+                return 128 + stopped.number if command else 0
+            finally:
+                self._stop()
+
+    def _start(self) -> None:
+        self._programs: list[Program] = []
+        self._services = Services(run_dir=self.run_dir, durable=self.options.durable)
+        self._plan = make_plan(run_dir=self.run_dir, workers=self.options.workers, login=login(self.run_dir))
+        picked = chosen(self._table(self._plan), self.options.only)
+        self._services.start()
+        self._env = self._environment()
+        self._credentials = self._prepare(self.run_dir, env=self._env, project=PROJECT)
+        self._programs = [self._program(spec) for spec in picked]
+        for program in self._programs:
+            program.start()
+        for program in self._programs:
+            program.wait_ready()
+        self._write()
+        print(f"ready: {self._plan.api_url} ({self.run_dir / FILE})", flush=True)
+
+    def _program(self, spec: Spec) -> Program:
+        return Program(spec, run_dir=self.run_dir, env=self._env, cwd=PROJECT)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self._services.env,
+            "DJANGO_SETTINGS_MODULE": "inference_site.settings",
+            "SECRET_KEY": secret(self.run_dir / "secret-key"),
+            "API_URL": self._plan.api_url,
+            "STREAM_URL": self._plan.stream_url,
+            "STACK_JSON": str(self.run_dir / FILE),
+            "PYTHONUNBUFFERED": "1",
+            **self.options.env,
+        }
+
+    @property
+    def _served(self) -> list[Served]:
+        return [*self._services.started, *self._programs]
+
+    def _keep(self, command: Sequence[str]) -> int:
+        keepers = [Keeper(served, now=time.monotonic()) for served in self._served]
+        with self._foreground(command) as process:
+            while process is None or process.poll() is None:
+                self._look(keepers)
+                time.sleep(LOOK_S)
+        return process.returncode
+
+    def _look(self, keepers: list[Keeper]) -> None:
+        restarted = [keeper.served.name for keeper in keepers if keeper.tend(time.monotonic())]
+        if restarted:
+            print(f"started again: {', '.join(restarted)}", flush=True)
+            self._write()
+
+    @contextmanager
+    def _foreground(self, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes] | None]:
+        if not command:
+            yield None
+            return
+        words = [*death_words(signal.SIGTERM), *command]
+        process = subprocess.Popen(words, env=self._env, cwd=PROJECT)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(COMMAND_GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _write(self) -> None:
+        info = stack_info(self._plan, self._services.env, self._credentials, self._served)
+        write_stack_info(self.run_dir, info)
+
+    def _stop(self) -> None:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        (self.run_dir / FILE).unlink(missing_ok=True)
+        programs = sorted(self._programs, key=lambda program: program.spec.rank)
+        for _, group in itertools.groupby(programs, key=lambda program: program.spec.rank):
+            stop_together(group)
+        self._services.stop()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[None]:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
