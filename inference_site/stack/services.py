@@ -31,7 +31,7 @@ class Services:
         self._environ = os.environ if environ is None else environ
         self.rabbitmq: RabbitMQ | None = None
         self.postgres: Postgres | None = None
-        end_recorded(run_dir)
+        self._run_dir = run_dir
         if not self._environ.get("BROKER_URL"):
             self.rabbitmq = RabbitMQ(run_dir, unpack_root=UNPACK_ROOT, durable=durable)
         if not self._environ.get("DATABASE_URL"):
@@ -69,7 +69,8 @@ class Services:
         self.stop()
 
     def start(self) -> Self:
-        """Start both at once; return when both answer."""
+        """End what a killed start left here, start both at once; return when both answer."""
+        end_recorded(self._run_dir)
         with ExitStack() as undo:
             undo.callback(self.stop)
             for server in self.started:

@@ -16,7 +16,7 @@ from types import FrameType
 
 from inference_site.stack.files import private_dir, secret
 from inference_site.stack.keeper import Keeper
-from inference_site.stack.leash import death_words, end_recorded
+from inference_site.stack.leash import death_words
 from inference_site.stack.lock import supervisor_lock
 from inference_site.stack.prepare import Credentials, login, prepare
 from inference_site.stack.program import Program, Spec
@@ -65,11 +65,12 @@ class Supervisor:
         self.run_dir = private_dir(options.run_dir)
         self._table, self._prepare = table, prepare
         self._credentials = Credentials()
+        self._services = Services(run_dir=self.run_dir, durable=options.durable)
+        self._programs: list[Program] = []
 
     def run(self, command: Sequence[str] = ()) -> int:
         """Keep the stack up until a signal comes or `command` ends; return the exit status."""
         with supervisor_lock(self.run_dir), _stop_signals():
-            end_recorded(self.run_dir)
             try:
                 self._start()
                 return self._keep(command)
@@ -79,8 +80,6 @@ class Supervisor:
                 self._stop()
 
     def _start(self) -> None:
-        self._programs: list[Program] = []
-        self._services = Services(run_dir=self.run_dir, durable=self.options.durable)
         self._plan = make_plan(run_dir=self.run_dir, workers=self.options.workers, login=login(self.run_dir))
         picked = chosen(self._table(self._plan), self.options.only)
         self._services.start()
@@ -125,8 +124,8 @@ class Supervisor:
     def _look(self, keepers: list[Keeper]) -> None:
         restarted = [keeper.served.name for keeper in keepers if keeper.tend(time.monotonic())]
         if restarted:
-            print(f"started again: {', '.join(restarted)}", flush=True)
             self._write()
+            print(f"started again: {', '.join(restarted)}", flush=True)
 
     @contextmanager
     def _foreground(self, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes] | None]:

@@ -1,0 +1,53 @@
+# Everything runs from .venv, made from requirements.lock when either is newer than the other.
+
+PYTHON ?= python3.11
+ifeq ($(shell command -v $(PYTHON)),)
+PYTHON := python3
+endif
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/.installed
+# A killed `make` takes what it started along, where the system can do that.
+LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
+STACK := $(LEASH) $(BIN)/python -m inference_site.stack
+DEMO_NEEDS := web,stream,relay,gpu-worker-0
+
+.PHONY: demo test check bench up down lock clean
+
+demo: $(STAMP)
+	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
+
+test: $(STAMP)
+	$(LEASH) $(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python -m tests.benchmarks
+
+up: $(STAMP)
+	$(STACK) up
+
+down: $(STAMP)
+	$(STACK) down
+
+$(STAMP): requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	touch $@
+
+# Pins every dependency anew; needs `uv` on the PATH. The torch pin names no build, see the header.
+lock:
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --upgrade --quiet | sed 's/+cpu$$//' > .lock.fresh
+	(grep '^#' requirements.lock; cat .lock.fresh) > .lock.whole
+	mv .lock.whole requirements.lock && rm .lock.fresh
+
+clean: $(STAMP)
+	$(STACK) down
+	rm -rf .run .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
