@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from inference_site.stack.errors import AlreadyRunningError
+from inference_site.stack.files import secret
+from inference_site.stack.lock import held, holder, supervisor_lock
+
+
+def test_a_secret_is_drawn_once_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    first = secret(path)
+    assert len(first) >= 32
+    assert secret(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_run_directory_has_one_supervisor(tmp_path: Path) -> None:
+    assert not held(tmp_path)
+    with supervisor_lock(tmp_path):
+        assert held(tmp_path)
+        with (
+            pytest.raises(AlreadyRunningError, match=rf"process {holder(tmp_path)}\)"),
+            supervisor_lock(tmp_path),
+        ):
+            pass
+    assert not held(tmp_path)
+    assert holder(tmp_path) is None

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from inference_site.stack import specs as table
+from inference_site.stack.specs import Plan, chosen, count_gpus, make_plan, specs
+
+
+def plan(*, gpus: int = 0, workers: int = 1) -> Plan:
+    return Plan(
+        run_dir=Path("/run"),
+        api_port=1,
+        stream_port=2,
+        flower_port=3,
+        gpus=gpus,
+        workers=workers,
+        login="admin:secret",
+    )
+
+
+def names(*only: str, workers: int = 1) -> list[str]:
+    return [spec.name for spec in chosen(specs(plan(workers=workers)), only)]
+
+
+def test_the_whole_stack_has_the_designed_processes() -> None:
+    assert names(workers=2) == [
+        "web",
+        "stream",
+        "relay",
+        "gpu-worker-0",
+        "gpu-worker-1",
+        "cpu-worker",
+        "beat",
+        "flower",
+    ]
+
+
+def test_some_processes_can_be_chosen() -> None:
+    assert names("relay", "web") == ["web", "relay"]
+    assert names("gpu-worker-1", workers=2) == ["gpu-worker-1"]
+    assert names("gpu-worker", workers=2) == ["gpu-worker-0", "gpu-worker-1"]
+
+
+def test_an_unknown_process_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"no such process: wbe; there are .*web"):
+        names("wbe")
+
+
+def test_workers_take_a_gpu_each_or_the_cpu() -> None:
+    on_gpus = {spec.name: spec.argv for spec in specs(plan(gpus=2, workers=2))}
+    assert on_gpus["gpu-worker-1"][2:] == (
+        *("gpu_worker", "--gpu", "1", "--models", "minilm,echo,sleeper", "--index", "1"),
+    )
+    on_cpu = {spec.name: spec.argv for spec in specs(plan())}
+    assert "--cpu" in on_cpu["gpu-worker-0"]
+
+
+def test_workers_end_after_those_who_give_them_work() -> None:
+    ranks = {spec.name: spec.rank for spec in specs(plan())}
+    assert {name for name, rank in ranks.items() if rank} == {"gpu-worker-0", "cpu-worker"}
+
+
+def test_no_password_is_on_a_command_line() -> None:
+    for spec in specs(plan()):
+        assert "secret" not in " ".join(spec.argv)
+
+
+def test_without_nvidia_smi_there_is_no_gpu_and_one_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert count_gpus() == 0
+    assert make_plan(run_dir=tmp_path, workers=None, login="a:b").workers == 1
+
+
+def test_gpus_are_counted_as_nvidia_smi_lists_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: one (UUID: a)'\necho 'GPU 1: two (UUID: b)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert table.count_gpus() == 2
