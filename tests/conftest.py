@@ -1,6 +1,7 @@
 """Real Postgres and RabbitMQ for every test outside tests/unit; they are up before Django is."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import django
@@ -20,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
         use_placeholders()
         django.setup()
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     servers = TestServices()
     _running.append(servers)
     servers.start()

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from inference_site.stack.leash import end_recorded
 from inference_site.stack.services import PROJECT, Services
 
 SECRET_KEY = "of-a-test-run-on-loopback-and-worth-nothing-to-anybody-else"
@@ -25,7 +26,8 @@ class TestServices:
         self._services = Services(run_dir=self.run_dir, durable=False)
 
     def start(self) -> None:
-        """Start the servers and put their URLs in the environment."""
+        """Start the servers and put their URLs in the environment; clear up after killed runs."""
+        _delete_killed_runs()
         os.environ.update(self._services.start().env)
         os.environ["SECRET_KEY"] = SECRET_KEY
 
@@ -33,6 +35,13 @@ class TestServices:
         """End the servers and delete their data."""
         self._services.stop()
         shutil.rmtree(self.run_dir, ignore_errors=True)
+
+
+def _delete_killed_runs() -> None:
+    for folder in (PROJECT / ".run").glob("test-*"):
+        if not Path(f"/proc/{folder.name.removeprefix('test-')}").exists():
+            end_recorded(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def only_unit_tests(args: list[str], *, started_in: Path) -> bool:

@@ -13,6 +13,8 @@ from inference_site.stack.ports import LOOPBACK, free_ports
 from inference_site.stack.program import Spec
 
 WEB_WORKERS = 2
+# Each thread keeps a database connection of its own, of 200 that Postgres has here.
+WEB_THREADS = 8
 WORKER_GRACE_S = 35.0
 MODELS = "minilm,echo,sleeper"
 STOPS_FIRST, STOPS_NEXT = 0, 1
@@ -103,7 +105,8 @@ def _granian(interface: str, port: int, workers: int) -> tuple[str, ...]:
 
 def _web(plan: Plan) -> Spec:
     target = "inference_site.wsgi:application"
-    argv = (*_granian("wsgi", plan.api_port, WEB_WORKERS), *_admin_assets(), target)
+    threads = ("--blocking-threads", str(WEB_THREADS))
+    argv = (*_granian("wsgi", plan.api_port, WEB_WORKERS), *threads, *_admin_assets(), target)
     health = f"{plan.api_url}/healthz"
     # Granian's workers survive its own SIGKILL, so it is asked to stop, and stops them.
     return Spec(name="web", argv=argv, health_url=health, death=signal.SIGTERM)
