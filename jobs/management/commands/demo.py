@@ -1,0 +1,108 @@
+"""`manage.py demo`: real sentences through the whole system, one search over them, and the figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Avg
+from rich.console import Console
+
+from jobs.management.demo.client import DemoError, Job, Platform
+from jobs.management.demo.corpus import sentences
+from jobs.management.demo.direct import best_direct
+from jobs.management.demo.figures import Figures, figures
+from jobs.management.demo.search import closest
+from jobs.management.demo.show import follow, show_figures, show_next, show_search
+from jobs.models import Batch
+from jobs.models import Job as JobRow
+from models_registry.pool import ModelPool
+from models_registry.selectors import resolve
+
+PROJECT = Path(__file__).resolve().parents[3]
+MODEL = "minilm"
+QUERY = "How do I handle an error that was raised?"
+LIMIT_S = 170.0
+
+
+class Command(BaseCommand):
+    help = "Embed real sentences with the real MiniLM through a running stack, and search them."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--sentences", type=int, default=1_500, help="how many, at least 1,000")
+        parser.add_argument("--query", default=QUERY, help="what to search for")
+        parser.add_argument("--sample", type=int, default=512, help="sentences for the direct runs")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        stack = _stack()
+        _have_database(stack)
+        console = Console()
+        try:
+            result = _run(console, stack, options)
+        except DemoError as error:
+            raise CommandError(str(error)) from error
+        result.write(PROJECT / ".run" / "demo.json")
+        if result.succeeded < result.jobs:
+            raise CommandError(f"{result.jobs - result.succeeded} jobs did not succeed")
+        show_next(console)
+
+
+def _stack() -> dict[str, Any]:
+    path = Path(os.environ.get("STACK_JSON") or PROJECT / ".run" / "stack.json")
+    if not path.exists():
+        raise CommandError(f"no stack is up ({path} is missing): `make demo` brings one up for itself")
+    stack: dict[str, Any] = json.loads(path.read_text())
+    return stack
+
+
+def _have_database(stack: dict[str, Any]) -> None:
+    # The batch ledger and the registry are read beside the API; Django fixed its settings before this ran.
+    if not settings.INFERENCE.database_url:
+        found = {"DATABASE_URL": stack["database"], "BROKER_URL": stack["broker"]}
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **found})  # noqa: S606  # itself again
+
+
+def _run(console: Console, stack: dict[str, Any], options: dict[str, Any]) -> Figures:
+    texts = sentences(options["sentences"])
+    console.print(
+        f"{len(texts)} sentences of Python's own help, each a job for the model {MODEL!r}, priorities 0 to 9"
+    )
+    with Platform(stack["api"], stack["token"]) as platform:
+        ids = platform.submit([_request(text, index % 10) for index, text in enumerate(texts)])
+        follow(console, platform.progress(ids, limit_s=LIMIT_S), total=len(ids))
+        done = platform.jobs(ids)
+        _search(console, platform, options["query"], dict(zip(texts, done, strict=True)))
+    return _measure(console, texts, done, sample=options["sample"])
+
+
+def _request(text: str, priority: int) -> Job:
+    return {"model": MODEL, "input": {"text": text}, "priority": priority}
+
+
+def _search(console: Console, platform: Platform, query: str, done: dict[str, Job]) -> None:
+    job = platform.answer(_request(query, 9))
+    if job["state"] != "succeeded":
+        raise DemoError(f"the search's own job ended {job['state']}: {job.get('error')}")
+    corpus = {t: j["output"]["embedding"] for t, j in done.items() if j["state"] == "succeeded"}
+    show_search(console, query, closest(job["output"]["embedding"], corpus, count=5))
+
+
+def _measure(console: Console, texts: list[str], done: list[Job], *, sample: int) -> Figures:
+    console.print("the same model alone, in this process, for comparison …")
+    runner = ModelPool("cpu").runner(resolve(MODEL).id).runner
+    size, direct_per_s = best_direct(runner, [{"text": text} for text in texts], sample=sample)
+    result = figures(done, mean_batch=_mean_batch(done), direct_per_s=direct_per_s)
+    show_figures(console, result, direct_per_s=direct_per_s, size=size)
+    return result
+
+
+def _mean_batch(done: list[Job]) -> float:
+    ran_in = JobRow.objects.filter(id__in=[job["id"] for job in done]).values("batch")
+    return float(Batch.objects.filter(id__in=ran_in).aggregate(mean=Avg("size"))["mean"] or 0.0)

@@ -1,0 +1,1 @@
+"""The pieces of the demo: real sentences, a small HTTP client, the figures and how they are shown."""

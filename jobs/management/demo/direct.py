@@ -1,0 +1,31 @@
+"""The same sentences through the same model in this process: what the whole system is measured against."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models_registry.core.runner import Item, Runner
+
+BATCH_SIZES = (8, 16, 32, 64)
+
+
+def best_direct(runner: Runner, inputs: Sequence[Any], *, sample: int) -> tuple[int, float]:
+    """Return the fastest fixed batch size and its items per second, over a sample in arrival order."""
+    taken = inputs[:: max(1, len(inputs) // sample)]
+    _run(runner, taken[: max(BATCH_SIZES)], max(BATCH_SIZES))
+    speeds = {size: len(taken) / _run(runner, taken, size) for size in BATCH_SIZES}
+    best = max(speeds, key=speeds.__getitem__)
+    return best, speeds[best]
+
+
+def _run(runner: Runner, inputs: Sequence[Any], size: int) -> float:
+    started = time.perf_counter()
+    for batch in _batches(inputs, size):
+        runner.outputs(runner.run(runner.collate([Item(each, {}) for each in batch])))
+    return time.perf_counter() - started
+
+
+def _batches(inputs: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (inputs[start : start + size] for start in range(0, len(inputs), size))

@@ -1,0 +1,57 @@
+"""What a run of the demo measured, from the jobs' own timestamps."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The keys of `.run/demo.json`; times in seconds, speed in jobs per second."""
+
+    jobs: int
+    succeeded: int
+    throughput_per_s: float
+    latency_p50_s: float
+    latency_p95_s: float
+    mean_batch: float
+    share_of_direct: float
+
+    def write(self, path: Path) -> None:
+        """Replace the file with these figures as one JSON object."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def figures(jobs: Sequence[dict[str, Any]], *, mean_batch: float, direct_per_s: float) -> Figures:
+    """Return the figures of finished jobs, as the API shows them, first submit to last finish."""
+    done = [job for job in jobs if job["state"] == "succeeded"]
+    spans = [(_seconds(job["created_at"]), _seconds(job["finished_at"])) for job in done]
+    waits = [end - start for start, end in spans] or [0.0]
+    took = max(end for _, end in spans) - min(start for start, _ in spans) if spans else 0.0
+    speed = len(done) / took if took else 0.0
+    return Figures(
+        jobs=len(jobs),
+        succeeded=len(done),
+        throughput_per_s=round(speed, 1),
+        latency_p50_s=round(percentile(waits, 0.5), 3),
+        latency_p95_s=round(percentile(waits, 0.95), 3),
+        mean_batch=round(mean_batch, 1),
+        share_of_direct=round(speed / direct_per_s, 2),
+    )
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

@@ -1,0 +1,20 @@
+"""Semantic search over embeddings: the cosine of two vectors, nothing installed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from heapq import nlargest
+from math import hypot
+from operator import mul
+
+Vector = Sequence[float]
+
+
+def cosine(one: Vector, other: Vector) -> float:
+    """Return the cosine of the angle between two vectors of one length, neither of them zero."""
+    return sum(map(mul, one, other)) / (hypot(*one) * hypot(*other))
+
+
+def closest(query: Vector, corpus: Mapping[str, Vector], *, count: int) -> list[tuple[float, str]]:
+    """Return the `count` texts whose vectors point most nearly the query's way, best first."""
+    return nlargest(count, ((cosine(query, vector), text) for text, vector in corpus.items()))
