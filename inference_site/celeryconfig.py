@@ -5,6 +5,7 @@ from django.conf import settings
 broker_url = settings.INFERENCE.broker_url
 result_backend = "jobs.result_backend:JobBackend"
 result_expires = None  # beat's nightly clean-up must not delete jobs
+database_create_tables_at_setup = False
 accept_content = ["json"]
 task_serializer = result_serializer = event_serializer = "json"
 task_default_queue = "cpu"

@@ -1,0 +1,177 @@
+"""Celery's result backend over the job tables: `AsyncResult(id).get()` answers with the job's stored output.
+
+    app = Celery(broker=…, backend="jobs.result_backend:JobBackend+postgresql://user:password@host/name")
+    AsyncResult(job_id, app=app).get(timeout=30)
+
+It reads; the only thing that it writes is a revoke, which is the cancel service. DJANGO_SETTINGS_MODULE names
+the settings, and its database is the default where the URL is left out. Whoever uses it holds database
+credentials: it is for trusted apps, through a role of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import django
+import sqlalchemy as sa
+from celery import states
+from celery.backends.database import DatabaseBackend
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+
+from jobs.core.errors import JobNotFoundError, PlatformError, WrongStateError
+from jobs.core.states import CELERY_STATES, State
+
+REVOKER = "celery"
+
+
+class JobFailedError(PlatformError):
+    """The job's last attempt failed: its message, its failure kind and its error code are the arguments."""
+
+    code = "job_failed"
+
+    def __init__(self, message: str = "", kind: str = "", error_code: str = "") -> None:
+        super().__init__(message)
+        self.args = (message, kind, error_code)
+        self.kind, self.error_code = kind, error_code
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} ({self.kind}, {self.error_code})"
+
+
+class JobBackend(DatabaseBackend):
+    """Jobs as Celery results; every write but a revoke is a no-op, so ordinary tasks store nothing."""
+
+    def __init__(
+        self,
+        dburi: str | None = None,
+        engine_options: dict[str, Any] | None = None,
+        url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not apps.ready:
+            django.setup()
+        url = url or dburi or kwargs["app"].conf.database_url or settings.INFERENCE.database_url
+        super().__init__(engine_options=engine_options, url=url, **kwargs)
+
+    def _create_tables(self) -> None:
+        """Create nothing: migrations own the tables, whatever `database_create_tables_at_setup` says."""
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        """Return the job's meta; PENDING for an id that is no job's, as Celery has it."""
+        row = self._row(task_id)
+        if row is None:
+            return {"task_id": task_id, "status": states.PENDING, "result": None, "traceback": None}
+        meta: dict[str, Any] = self.meta_from_decoded(self._meta_of(task_id, row))
+        return meta
+
+    def _meta_of(self, task_id: str, row: sa.Row[Any]) -> dict[str, Any]:
+        return {
+            "task_id": task_id,
+            "status": CELERY_STATES[State(row.state)],
+            "result": self._result_of(row),
+            "traceback": row.traceback or None,
+            "children": [],
+            "date_done": row.finished_at,
+            "queue": row.queue,
+            "retries": max(row.attempts - 1, 0),
+        }
+
+    def _result_of(self, row: sa.Row[Any]) -> Any:
+        status = CELERY_STATES[State(row.state)]
+        if status == states.REVOKED:
+            return _exception("TaskRevokedError", "celery.exceptions", row.state)
+        if status in states.EXCEPTION_STATES:
+            message = row.message or f"the last attempt failed: {row.error_code or 'no code'}"
+            return _exception(JobFailedError.__name__, __name__, message, row.error_kind, row.error_code)
+        return self._decode_stored_result(row.body) if status == states.SUCCESS else None
+
+    def _decode_stored_result(self, payload: Any) -> Any:
+        """Decode canonical JSON and nothing else: never a pickle, nor kombu's `__type__` objects."""
+        return None if payload is None else json.loads(bytes(payload))
+
+    def _task_result_exists(self, task_id: str) -> bool:
+        return self._row(task_id) is not None
+
+    def _row(self, task_id: str) -> sa.Row[Any] | None:
+        job_id = _uuid(task_id)
+        if job_id is None:
+            return None
+        with _engine(self.url).connect() as connected:
+            return connected.execute(_one_job(), {"job": job_id}).one_or_none()
+
+    def _store_result(self, task_id: str, _result: Any, state: str, *_: Any, **__: Any) -> None:
+        """Cancel the job for REVOKED; store nothing for any other state: only a settle does."""
+        job_id = _uuid(task_id)
+        if state == states.REVOKED and job_id is not None:
+            _cancel(job_id)
+
+    def _forget(self, task_id: str) -> None:
+        """Forget nothing: a job is kept until retention deletes it."""
+
+    def _cleanup(self) -> None:
+        """Delete nothing: beat's nightly `celery.backend_cleanup` knows no retention."""
+
+    def _save_group(self, group_id: str, result: Any) -> None:
+        raise NotImplementedError("jobs have no groups")
+
+    def _restore_group(self, group_id: str) -> None:
+        raise NotImplementedError("jobs have no groups")
+
+    def _delete_group(self, group_id: str) -> None:
+        raise NotImplementedError("jobs have no groups")
+
+    def on_backend_retryable_error(self, _exc: Exception) -> None:
+        """Throw the pooled connections away before Celery tries again."""
+        _engine(self.url).dispose()
+
+
+@cache
+def _engine(url: str) -> sa.Engine:
+    """Return the process's engine for `url`; a forked child opens connections of its own."""
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,
+    )
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    return engine
+
+
+@cache
+def _one_job() -> sa.Select[Any]:
+    from jobs.store.tables import DEAD_LETTER, JOB, JOB_RESULT
+
+    job, result, dead = JOB.c, JOB_RESULT.c, DEAD_LETTER.c
+    wanted = (job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
+    joined = JOB.outerjoin(JOB_RESULT, result.job_id == job.id).outerjoin(DEAD_LETTER, dead.job_id == job.id)
+    query = sa.select(*wanted, result.body, dead.message, dead.traceback).select_from(joined)
+    return query.where(job.id == sa.bindparam("job"))
+
+
+def _uuid(task_id: str) -> UUID | None:
+    try:
+        return UUID(str(task_id))
+    except ValueError:
+        return None
+
+
+def _exception(name: str, module: str, *arguments: str) -> dict[str, Any]:
+    return {"exc_type": name, "exc_module": module, "exc_message": list(arguments)}
+
+
+def _cancel(job_id: UUID) -> None:
+    from jobs.services.cancel import cancel_job
+
+    try:
+        cancel_job(job_id=job_id, actor=REVOKER)
+    except (JobNotFoundError, WrongStateError):
+        pass  # every worker that hears a revoke comes here; the first one cancels
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()  # of a worker's thread, which keeps none open
