@@ -1,0 +1,1 @@
+"""System checks of the settings that the registry reads."""

@@ -1,0 +1,136 @@
+"""Every read of the registry; what a submit asks for is kept in the process for up to a second."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
+from threading import Lock
+from time import monotonic
+from typing import Any, TypeVar
+
+import jsonschema_rs
+from django.db.models import Prefetch
+
+from models_registry.core.depth import DEEPEST, is_deeper_than
+from models_registry.core.errors import InvalidInputError, ModelNotFoundError
+from models_registry.core.refs import Ref
+from models_registry.core.version import VersionInfo
+from models_registry.models import Alias, ModelVersion, RegisteredModel
+
+__all__ = [
+    "VersionInfo", "forget", "info", "known_queues", "model", "models", "resolve",
+    "validate_against", "validate_input", "versions",
+]  # fmt: skip
+
+KEPT_S = 1.0
+KEPT_ENTRIES = 10_000
+SHOWN = 300
+Answer = TypeVar("Answer")
+_kept: dict[Hashable, tuple[float, object]] = {}
+_lock = Lock()
+
+
+def resolve(ref: str) -> VersionInfo:
+    """Return the version that `name`, `name:version` or `name@alias` stands for, or ModelNotFoundError."""
+    return _found(_recent(("ref", ref), lambda: _resolve(ref)))
+
+
+def info(version_id: int) -> VersionInfo:
+    """Return the version with this row id, or ModelNotFoundError."""
+    return _found(_recent(("id", version_id), lambda: _info(version_id)))
+
+
+def validate_input(version: VersionInfo, value: Any) -> None:
+    """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema allows `value`."""
+    _check(version.input_schema_text, value)
+
+
+def validate_against(schema: Mapping[str, Any], value: Any) -> None:
+    """Raise InvalidInputError, as `validate_input` does, unless the schema allows `value`."""
+    _check(json.dumps(schema), value)
+
+
+def known_queues() -> list[str]:
+    """Return the names of all models, which are those of their queues, in order."""
+    return list(RegisteredModel.objects.order_by("name").values_list("name", flat=True))
+
+
+def models() -> Sequence[RegisteredModel]:
+    """Return all models by name, each with its aliases and their versions at hand."""
+    aliases = Prefetch("aliases", Alias.objects.select_related("version").order_by("name"))
+    return list(RegisteredModel.objects.order_by("name").prefetch_related(aliases))
+
+
+def model(name: str) -> RegisteredModel:
+    """Return one model, or ModelNotFoundError."""
+    try:
+        return RegisteredModel.objects.prefetch_related("aliases__version").get(name=Ref.parse(name).name)
+    except RegisteredModel.DoesNotExist:
+        raise ModelNotFoundError(f"There is no model {name!r}.") from None
+
+
+def versions(name: str) -> Sequence[VersionInfo]:
+    """Return a model's versions, newest first, or ModelNotFoundError."""
+    rows = ModelVersion.objects.select_related("model").filter(model=model(name)).order_by("-id")
+    return [VersionInfo.of(row) for row in rows]
+
+
+def forget() -> None:
+    """Drop what is kept, so that the next read sees the database."""
+    with _lock:
+        _kept.clear()
+
+
+def _resolve(text: str) -> VersionInfo | ModelNotFoundError:
+    ref, rows = Ref.parse(text), ModelVersion.objects.select_related("model")
+    rows = rows.filter(model__name=ref.name)
+    rows = rows.filter(version=ref.version) if ref.version else rows.filter(aliases__name=ref.alias)
+    row = rows.first()
+    return ModelNotFoundError(f"There is no model {str(ref)!r}.") if row is None else VersionInfo.of(row)
+
+
+def _info(version_id: int) -> VersionInfo | ModelNotFoundError:
+    row = ModelVersion.objects.select_related("model").filter(pk=version_id).first()
+    return ModelNotFoundError(f"There is no version {version_id}.") if row is None else VersionInfo.of(row)
+
+
+def _found(answer: VersionInfo | ModelNotFoundError) -> VersionInfo:
+    if isinstance(answer, ModelNotFoundError):
+        raise ModelNotFoundError(str(answer))
+    return answer
+
+
+def _recent(key: Hashable, read: Callable[[], Answer]) -> Answer:
+    kept = _kept.get(key)
+    if kept is not None and monotonic() - kept[0] < KEPT_S:
+        return kept[1]  # type: ignore[return-value]  # what `read` returned for this key
+    asked_at, answer = monotonic(), read()
+    with _lock:
+        if len(_kept) >= KEPT_ENTRIES:
+            _kept.clear()
+        _kept[key] = (asked_at, answer)
+    return answer
+
+
+def _check(schema: str, value: Any) -> None:
+    if is_deeper_than(value):
+        raise InvalidInputError(f"The input nests deeper than {DEEPEST} levels.", pointer="")
+    try:
+        _validator(schema).validate(value)
+    except jsonschema_rs.ValidationError as error:
+        raise _invalid(error) from None
+    except (ValueError, OverflowError) as error:
+        raise InvalidInputError(f"The input cannot be checked: {error}", pointer="") from None
+
+
+@lru_cache(maxsize=1_000)
+def _validator(schema: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema, offline=True)
+
+
+def _invalid(error: jsonschema_rs.ValidationError) -> InvalidInputError:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path)
+    pointer = "".join(f"/{step}" for step in steps)
+    message = error.message if len(error.message) <= SHOWN else f"…{error.message[-SHOWN:]}"
+    return InvalidInputError(f"{pointer or 'The input'}: {message}", pointer=pointer)

@@ -53,6 +53,13 @@ class LoaderRefusedError(PlatformError):
     code = "loader_refused"
 
 
+class LoadFailedError(PlatformError):
+    """The model version could not be loaded and warmed on this worker."""
+
+    code = "load_failed"
+    retryable = True
+
+
 class BadOutputError(PlatformError):
     """The model's outputs do not match its inputs in number or form."""
 

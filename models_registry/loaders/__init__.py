@@ -1,1 +1,1 @@
-"""How artifacts become runners; the only place that knows an ML framework."""
+"""From an artifact to a runner: the only place that imports machine-learning frameworks, and that late."""

@@ -1,0 +1,43 @@
+"""What a loaded model looks like to a worker, whatever framework is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One job's input and parameters, decoded from JSON."""
+
+    input: Any
+    parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
+
+
+class Runner(Protocol):
+    """One loaded model version; each method is called from one thread at a time, the three at once.
+
+    Outputs are as many as the items and in their order. A guilty item may raise InvalidInputError or
+    RetryableError; the caller splits a batch that raises until the guilty stands alone.
+    """
+
+    def key(self, item: Item) -> Hashable:
+        """Return what the items of one batch must have in common."""
+
+    def collate(self, items: Sequence[Item]) -> Any:
+        """Return the items as one batch in host memory: the work of a CPU, such as tokenising and padding."""
+
+    def run(self, batch: Any) -> Any:
+        """Return the raw outputs of a batch, still where the device left them."""
+
+    def outputs(self, raw: Any) -> list[Any]:
+        """Return one JSON-able output an item, in the items' order."""
+
+
+def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:
+    """Return the outputs of `items` as one batch, all stages in the caller's thread."""
+    return runner.outputs(runner.run(runner.collate(items)))

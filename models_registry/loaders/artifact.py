@@ -1,0 +1,30 @@
+"""Where an artifact lies on this machine: an absolute path, one under MODEL_DIR, or inside a package."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from models_registry.core.errors import LoadFailedError
+
+PACKAGE = "package:"
+
+
+def locate(artifact: str, model_dir: str = "") -> Path:
+    """Return the existing file or directory of `/path`, `path/under/MODEL_DIR` or `package:name/path`."""
+    path = _in_package(artifact) if artifact.startswith(PACKAGE) else Path(model_dir, artifact)
+    if not path.is_absolute():
+        raise LoadFailedError(f"The artifact {artifact!r} is a relative path, and MODEL_DIR is not set.")
+    if not path.exists():
+        raise LoadFailedError(f"The artifact {artifact!r} does not exist on this machine.")
+    return path
+
+
+def _in_package(artifact: str) -> Path:
+    name, _, rest = artifact.removeprefix(PACKAGE).partition("/")
+    spec = find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise LoadFailedError(
+            f"The artifact {artifact!r} needs the package {name!r}, which is not installed."
+        )
+    return Path(spec.submodule_search_locations[0], rest).absolute()

@@ -1,0 +1,111 @@
+"""Models for tests, benchmarks and demonstrations that need no framework."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from models_registry.core.errors import InvalidInputError, RetryableError
+from models_registry.core.runner import Item
+
+Options = Mapping[str, Any]
+BASE_S = 0.005
+PER_ITEM_S = 0.0001
+
+
+class Echo:
+    """Answers each input with itself."""
+
+    def key(self, item: Item) -> Hashable:
+        """Return the same for all: any items go together."""
+        del item
+        return ()
+
+    def collate(self, items: Sequence[Item]) -> list[Any]:
+        """Return the inputs."""
+        return [item.input for item in items]
+
+    def run(self, batch: list[Any]) -> list[Any]:
+        """Return the batch as it is."""
+        return batch
+
+    def outputs(self, raw: list[Any]) -> list[Any]:
+        """Return the raw outputs as they are."""
+        return raw
+
+
+class Sleeper(Echo):
+    """An echo that takes `base_s + per_item_s · items` seconds off the interpreter lock, as a GPU does."""
+
+    def __init__(self, base_s: float, per_item_s: float) -> None:
+        self.base_s, self.per_item_s = base_s, per_item_s
+
+    def run(self, batch: list[Any]) -> list[Any]:
+        """Sleep, then return the batch."""
+        time.sleep(self.base_s + self.per_item_s * len(batch))
+        return batch
+
+
+class Faulty(Echo):
+    """An echo that fails as an input's `fail` says; see FAULTS."""
+
+    def run(self, batch: list[Any]) -> list[Any]:
+        """Return the batch, unless one of its items asks for a fault."""
+        for value in batch:
+            fail = value.get("fail") if isinstance(value, Mapping) else None
+            if fail is not None:
+                FAULTS[fail](value)
+        return batch
+
+    def outputs(self, raw: list[Any]) -> list[Any]:
+        """Return the raw outputs; an input with `short` loses the last."""
+        short = any(isinstance(value, Mapping) and value.get("short") for value in raw)
+        return raw[:-1] if short else raw
+
+
+def echo(options: Options, device: str) -> Echo:
+    """Return an Echo; it has no options."""
+    del options, device
+    return Echo()
+
+
+def sleeper(options: Options, device: str) -> Sleeper:
+    """Return a Sleeper of `base_s` and `per_item_s` seconds."""
+    del device
+    return Sleeper(float(options.get("base_s", BASE_S)), float(options.get("per_item_s", PER_ITEM_S)))
+
+
+def faulty(options: Options, device: str) -> Faulty:
+    """Return a Faulty; it has no options."""
+    del options, device
+    return Faulty()
+
+
+def _invalid(value: Mapping[str, Any]) -> NoReturn:
+    raise InvalidInputError(str(value.get("message", "the model does not take this input")))
+
+
+def _retry(value: Mapping[str, Any]) -> NoReturn:
+    raise RetryableError(str(value.get("message", "the model cannot answer now")))
+
+
+def _raise(value: Mapping[str, Any]) -> NoReturn:
+    raise ValueError(str(value.get("message", "the model raises on this input")))
+
+
+def _memory(value: Mapping[str, Any]) -> NoReturn:
+    raise MemoryError(str(value.get("message", "out of memory")))
+
+
+def _hang(value: Mapping[str, Any]) -> None:
+    time.sleep(float(value.get("seconds", 3600)))
+
+
+FAULTS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    "invalid": _invalid,
+    "retry": _retry,
+    "raise": _raise,
+    "memory": _memory,
+    "hang": _hang,
+}

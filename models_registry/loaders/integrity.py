@@ -1,0 +1,52 @@
+"""An artifact is what was registered, byte for byte, or it is not loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from models_registry.core.errors import ArtifactMismatchError
+
+WEIGHTS = "model.safetensors"
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256, in hex, of a file, or of a directory's manifest.
+
+    The manifest is what `sha256sum` prints for every file below the directory, by relative path in byte
+    order, hidden ones left out: a tokenizer or configuration changes a model as much as its weights do.
+    """
+    if path.is_file():
+        return _file_digest(path)
+    lines = (f"{_file_digest(path / name)}  {name}\n" for name in sorted(_names(path)))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def verify(path: Path, expected: str) -> None:
+    """Raise ArtifactMismatchError unless `expected` is the artifact's digest.
+
+    For a directory the digest of its `model.safetensors` is taken too, as publishers print that one.
+    """
+    if not expected:
+        raise ArtifactMismatchError(f"No hash is registered for {path.name!r}, so it is not loaded.")
+    if expected.lower() not in _digests(path):
+        raise ArtifactMismatchError(f"The hash of {path.name!r} is {digest(path)}, not {expected}.")
+
+
+def _digests(path: Path) -> Iterator[str]:
+    yield digest(path)
+    if (path / WEIGHTS).is_file():
+        yield _file_digest(path / WEIGHTS)
+
+
+def _names(directory: Path) -> Iterator[str]:
+    for path in directory.rglob("*"):
+        name = path.relative_to(directory)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            yield name.as_posix()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

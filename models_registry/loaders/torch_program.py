@@ -1,0 +1,95 @@
+"""TorchScript and torch.export programs: for artifacts the operator trusts, as their formats can run code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models_registry.core.errors import InvalidInputError, LoaderRefusedError
+from models_registry.core.runner import Item
+
+DTYPES = frozenset({"float32", "float64", "float16", "bfloat16", "int32", "int64"})
+
+
+class TensorProgram:
+    """Runs `{"data": nested numbers}` stacked to one tensor; answers `{"data": nested numbers}` an item.
+
+    Options: `dtype` of the input, `input` and `outputs`, the names used instead of `data`; a program that
+    returns several tensors has as many `outputs`.
+    """
+
+    def __init__(self, program: Any, options: Mapping[str, Any], device: str) -> None:
+        import torch
+
+        self._torch, self._program, self._device = torch, program, torch.device(device)
+        self._pinned = self._device.type == "cuda"
+        self._input = str(options.get("input", "data"))
+        self._outputs = [str(name) for name in options.get("outputs", ["data"])]
+        dtype = options.get("dtype", "float32")
+        if dtype not in DTYPES:
+            raise LoaderRefusedError(
+                f"The option dtype is {dtype!r}, not one of {', '.join(sorted(DTYPES))}."
+            )
+        self._dtype = getattr(torch, dtype)
+
+    def key(self, item: Item) -> Hashable:
+        """Return the shape: only tensors of one shape can be stacked."""
+        return _shape(item.input.get(self._input) if isinstance(item.input, dict) else None)
+
+    def collate(self, items: Sequence[Item]) -> Any:
+        """Return the items' tensors stacked, in (pinned, for a GPU) host memory."""
+        rows = [_numbers(item.input, self._input) for item in items]
+        try:
+            stacked = self._torch.tensor(rows, dtype=self._dtype)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InvalidInputError(f"The input is no tensor of numbers: {error}") from None
+        return stacked.pin_memory() if self._pinned else stacked
+
+    def run(self, batch: Any) -> Any:
+        """Return the program's tensor or tensors, on the device."""
+        with self._torch.inference_mode():
+            return self._program(batch.to(self._device, non_blocking=self._pinned))
+
+    def outputs(self, raw: Any) -> list[Any]:
+        """Return one object of named outputs an item."""
+        tensors = raw if isinstance(raw, (tuple, list)) else [raw]
+        columns = [tensor.cpu().tolist() for tensor in tensors]
+        return [dict(zip(self._outputs, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def load(path: Path, loader: str, options: Mapping[str, Any], device: str) -> TensorProgram:
+    """Return the `torchscript` or `export` program in the file; the caller has asked for permission."""
+    program = _torchscript(path, device) if loader == "torchscript" else _exported(path, device)
+    return TensorProgram(program, options, device)
+
+
+def _torchscript(path: Path, device: str) -> Any:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript's age is the operator's choice
+        return torch.jit.load(str(path), map_location=device).eval()
+
+
+def _exported(path: Path, device: str) -> Any:
+    import torch
+    from torch.export.passes import move_to_device_pass
+
+    program = torch.export.load(str(path))
+    return move_to_device_pass(program, device).module()
+
+
+def _numbers(value: Any, name: str) -> Any:
+    if not isinstance(value, dict) or name not in value:
+        raise InvalidInputError(f'The input has no {name}: {{"{name}": nested numbers}} is expected.')
+    return value[name]
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    return tuple(shape)

