@@ -79,3 +79,27 @@ class UnavailableError(RequestError):
 
     code = "unavailable"
     retryable = True
+
+
+class CallbackUnsupportedError(RequestError):
+    """This platform does not call back yet: leave callback_url out and read or wait for the job."""
+
+    code = "callback_unsupported"
+
+
+class MetadataTooLargeError(RequestError):
+    """The metadata is larger than a job may carry."""
+
+    code = "metadata_too_large"
+
+
+class ResourceNotFoundError(RequestError):
+    """There is nothing at this address."""
+
+    code = "not_found"
+
+
+class MethodNotAllowedError(RequestError):
+    """This address does not take that method."""
+
+    code = "method_not_allowed"

@@ -1,0 +1,56 @@
+"""Serve the API before the admin's middleware: no session, no CSRF, and every error is a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import resolve
+
+from jobs.api.problems import respond, translate
+from jobs.core.errors import MethodNotAllowedError
+
+PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics")
+URLCONF = "jobs.api.urls"
+Next = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+
+
+class ApiMiddleware:
+    """Answers paths of the API itself and passes all others on."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Next) -> None:
+        """Stand before `get_response`, sync or async as it is."""
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        """Answer the API's paths."""
+        if not request.path_info.startswith(PREFIXES):
+            return self.get_response(request)
+        return sync_to_async(serve)(request) if self.is_async else serve(request)
+
+
+def serve(request: HttpRequest) -> HttpResponse:
+    """Return the answer of the API's view for this path; a problem where there is none or it fails."""
+    try:
+        match = resolve(request.path_info, URLCONF)
+        request.resolver_match = match
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+    except Exception as error:  # noqa: BLE001  # the last frame before the server: nothing may pass
+        return respond(translate(error))
+    if isinstance(response, HttpResponseNotAllowed):
+        return _not_allowed(response)
+    return response
+
+
+def _not_allowed(response: HttpResponse) -> HttpResponse:
+    answer = respond(MethodNotAllowedError())
+    if "Allow" in response.headers:
+        answer.headers["Allow"] = response.headers["Allow"]
+    return answer

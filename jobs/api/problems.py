@@ -1,0 +1,99 @@
+"""Errors as application/problem+json (RFC 9457): the one place that maps an error's class to an HTTP status."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja.errors import ValidationError
+
+from jobs.core import errors
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
+    errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.CallbackUnsupportedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ForbiddenError: HTTPStatus.FORBIDDEN,
+    errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
+    errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.JobNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.MalformedRequestError: HTTPStatus.BAD_REQUEST,
+    errors.MetadataTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
+    errors.ModelNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.RequestError: HTTPStatus.BAD_REQUEST,
+    errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.WrongStateError: HTTPStatus.CONFLICT,
+}
+log = logging.getLogger(__name__)
+
+
+def status_of(error: errors.PlatformError) -> HTTPStatus:
+    """Return the status of the nearest class of `error` that has one; 500 where none has."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus(500))
+
+
+def problem(error: errors.PlatformError) -> dict[str, Any]:
+    """Return the problem's members; `code` is stable, `detail` is for people."""
+    status = status_of(error)
+    told = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    return {**error.details, **told, "code": error.code, "detail": str(error)}
+
+
+def problem_bytes(error: errors.PlatformError) -> bytes:
+    """Return the body of a problem answer."""
+    return msgspec.json.encode(problem(error))
+
+
+def headers(error: errors.PlatformError) -> dict[str, str]:
+    """Return the headers that go with a problem."""
+    told = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+    if isinstance(error, errors.UnauthenticatedError):
+        told["WWW-Authenticate"] = 'Bearer realm="inference"'
+    if error.retryable:
+        told["Retry-After"] = str(RETRY_AFTER_S)
+    return told
+
+
+def respond(error: errors.PlatformError) -> HttpResponse:
+    """Return the problem answer to `error`."""
+    return HttpResponse(problem_bytes(error), status=status_of(error).value, headers=headers(error))
+
+
+def translate(error: Exception) -> errors.PlatformError:
+    """Return what a client is told of any exception; the unexpected is logged and not told."""
+    match error:
+        case errors.PlatformError():
+            return error
+        case ValidationError():
+            return errors.MalformedRequestError("; ".join(map(_said, error.errors)))
+        case Http404():
+            return errors.ResourceNotFoundError()
+        case PermissionDenied():
+            return errors.ForbiddenError()
+        case BadRequest() | SuspiciousOperation():
+            return errors.MalformedRequestError(str(error))
+        case DatabaseError():
+            log.error("the database failed a request", exc_info=error)
+            return errors.UnavailableError()
+    log.error("a request failed", exc_info=error)
+    return errors.PlatformError()
+
+
+def on_exception(_request: HttpRequest, error: Exception) -> HttpResponse:
+    """Answer any exception of a view with a problem."""
+    return respond(translate(error))
+
+
+def _said(fault: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in fault.get("loc", ())[1:])
+    return f"{where}: {fault.get('msg', 'is wrong')}"

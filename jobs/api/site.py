@@ -1,0 +1,29 @@
+"""Pages for machines: health, readiness and this process's metrics; they need no token."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from jobs.api.answers import json_answer
+from jobs.selectors.statement import fetch_all
+
+
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """Say that this process lives."""
+    return json_answer({"status": "ok"})
+
+
+@require_safe
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """Say that the database answers; a 503 problem where it does not."""
+    fetch_all("SELECT 1")
+    return json_answer({"status": "ready"})
+
+
+@require_safe
+def metrics(_request: HttpRequest) -> HttpResponse:
+    """Return this process's metrics in Prometheus' text format."""
+    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,178 @@
+"""Admission: what a request may say, read strictly, and the job it becomes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from jobs.core.canonical import canonical_bytes, check_depth, digest
+from jobs.core.errors import (
+    BodyTooLargeError,
+    CallbackUnsupportedError,
+    MalformedRequestError,
+    MetadataTooLargeError,
+    PlatformError,
+)
+from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
+
+MAX_BULK_JOBS = 10_000
+MAX_METADATA_BYTES = 16_384
+MAX_KEY_CHARS = 200
+MAX_DEADLINE_S = 366 * 86_400
+MAX_ATTEMPTS = 100
+ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never collide with a key of its own
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One requested job, as a client writes it; `cache` is read and, until there is a cache, has no effect."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=200)]
+    input: Any
+    parameters: dict[str, Any] | None = None
+    priority: Annotated[int, Meta(ge=LOWEST, le=HIGHEST)] = DEFAULT
+    deadline_s: Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)] | None = None
+    max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)] | None = None
+    callback_url: str | None = None
+    cache: Literal["use", "refresh", "bypass"] = "use"
+    metadata: dict[str, Any] | None = None
+    idempotency_key: str | None = None
+
+
+class Version(Protocol):
+    """What admission needs to know of the model version that will answer."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def pads(self) -> bool: ...  # noqa: D102
+    @property
+    def max_attempts(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON."""
+
+    version: Version
+    priority: int
+    max_attempts: int
+    size: int
+    deadline_s: float | None
+    body: bytes
+    parameters: bytes | None
+    metadata: bytes | None
+    idempotency_key: str | None
+    digest: bytes | None
+
+
+_REQUEST = msgspec.json.Decoder(JobRequest)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def parse_request(raw: bytes) -> JobRequest:
+    """Read one job's JSON; MalformedRequestError says what is wrong and where."""
+    try:
+        request = _REQUEST.decode(raw)
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(f"the body is not UTF-8 (byte {error.start})") from None
+    except msgspec.ValidationError as error:
+        raise MalformedRequestError(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise MalformedRequestError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise MalformedRequestError("the JSON nests too deep") from None
+    check_depth(raw, [request.input, request.parameters, request.metadata])
+    return request
+
+
+def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:
+    """Read many jobs, an error in the place of each that cannot be read; a RequestError for the whole call."""
+    items = [line for line in raw.split(b"\n") if line.strip()] if ndjson else _array_items(raw)
+    if not items:
+        raise MalformedRequestError("the list of jobs is empty")
+    if len(items) > MAX_BULK_JOBS:
+        raise BodyTooLargeError(f"{len(items)} jobs in one call; at most {MAX_BULK_JOBS}")
+    return [_request_or_error(item) for item in items]
+
+
+def keyed(
+    requests: Sequence[JobRequest | PlatformError], call_key: str | None
+) -> list[JobRequest | PlatformError]:
+    """Give every item without an own key one of the call's, told apart by its index."""
+    if call_key is None:
+        return list(requests)
+    return [
+        msgspec.structs.replace(request, idempotency_key=f"{call_key}{ITEM_MARK}{index}")
+        if isinstance(request, JobRequest) and request.idempotency_key is None
+        else request
+        for index, request in enumerate(requests)
+    ]
+
+
+def check_key(key: str | None) -> str | None:
+    """Return a client's idempotency key; MalformedRequestError unless 1-200 printable ASCII characters."""
+    if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isascii() and key.isprintable()):
+        raise MalformedRequestError(f"an idempotency key is 1 to {MAX_KEY_CHARS} printable ASCII characters")
+    return key
+
+
+def admit(request: JobRequest, version: Version) -> Admitted:
+    """Return the job that `request` becomes on `version`; a RequestError where it cannot become one."""
+    if request.callback_url is not None:
+        raise CallbackUnsupportedError
+    body = canonical_bytes(request.input)
+    return Admitted(
+        version=version,
+        priority=request.priority,
+        max_attempts=request.max_attempts or version.max_attempts,
+        size=len(body) if version.pads else 0,
+        deadline_s=request.deadline_s,
+        body=body,
+        parameters=_object_bytes(request.parameters),
+        metadata=_metadata_bytes(request.metadata),
+        idempotency_key=request.idempotency_key,
+        digest=_request_digest(request) if request.idempotency_key is not None else None,
+    )
+
+
+def _array_items(raw: bytes) -> list[msgspec.Raw]:
+    try:
+        return _ITEMS.decode(raw)
+    except msgspec.ValidationError as error:
+        raise MalformedRequestError(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedRequestError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise MalformedRequestError("the JSON nests too deep") from None
+
+
+def _request_or_error(raw: bytes | msgspec.Raw) -> JobRequest | PlatformError:
+    try:
+        request = parse_request(bytes(raw))
+        check_key(request.idempotency_key)
+    except PlatformError as error:
+        return error
+    return request
+
+
+def _object_bytes(value: dict[str, Any] | None) -> bytes | None:
+    return canonical_bytes(value) if value else None
+
+
+def _metadata_bytes(value: dict[str, Any] | None) -> bytes | None:
+    body = _object_bytes(value)
+    if body is not None and len(body) > MAX_METADATA_BYTES:
+        raise MetadataTooLargeError(f"metadata of {len(body)} bytes; at most {MAX_METADATA_BYTES}")
+    return body
+
+
+def _request_digest(request: JobRequest) -> bytes:
+    return digest(canonical_bytes(msgspec.structs.replace(request, idempotency_key=None)))

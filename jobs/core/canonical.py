@@ -1,0 +1,73 @@
+"""Canonical JSON: what the platform stores and hashes, so that equal values are equal bytes.
+
+Keys are sorted by code point, there is no white space, strings are UTF-8 and integers keep every digit.
+Numbers with a fraction or an exponent are IEEE doubles in their shortest form. Of duplicate keys the last wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from jobs.core.errors import MalformedRequestError
+
+MAX_DEPTH = 100
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Return `value` as canonical JSON; MalformedRequestError where JSON cannot carry it."""
+    try:
+        body = _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        raise MalformedRequestError("a string holds a lone surrogate, which UTF-8 cannot carry") from None
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise MalformedRequestError(f"the value cannot be written as JSON: {error}") from None
+    if b"null" in body and not all(map(_is_finite, _leaves(value))):
+        raise MalformedRequestError("JSON has no number for NaN or Infinity")
+    return body
+
+
+def digest(body: bytes) -> bytes:
+    """Return the SHA-256 of canonical bytes, 32 bytes."""
+    return sha256(body).digest()
+
+
+def check_depth(raw: bytes, value: Any) -> None:
+    """Refuse a `value`, decoded from `raw`, that nests deeper than MAX_DEPTH: MalformedRequestError."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return
+    level, depth = [value], 0
+    while level:
+        level = [child for item in level for child in _children(item)]
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise MalformedRequestError(f"the JSON nests deeper than {MAX_DEPTH} levels")
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [child for child in value.values() if isinstance(child, dict | list)]
+    if isinstance(value, list):
+        return [child for child in value if isinstance(child, dict | list)]
+    return []
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list | tuple):
+            pending.extend(item)
+        else:
+            yield item
+
+
+def _is_finite(leaf: Any) -> bool:
+    return not isinstance(leaf, float) or isfinite(leaf)

@@ -1,0 +1,90 @@
+"""A job as the API shows it, and the statements that read it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any, LiteralString
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+
+from jobs.core.states import State
+from jobs.selectors.statement import Row, fetch_all
+
+SUGGESTED_WAIT_S = 30
+_COLUMNS: LiteralString = """
+j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.priority, j.max_attempts, j.deadline,
+j.started_at, j.finished_at, j.error_kind, j.error_code
+"""
+ONE: LiteralString = (
+    "SELECT " + _COLUMNS + ", d.message, i.metadata, r.body"
+    " FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id"
+    " LEFT JOIN jobs_jobinput i ON i.job_id = j.id"
+    " LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'"
+    " LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'"
+    " WHERE j.id = %(id)s AND j.client_id = %(client)s"
+)
+LISTED: LiteralString = _COLUMNS
+
+View = dict[str, Any]
+
+
+def job_view(job_id: UUID, *, client_id: int) -> View | None:
+    """Return a client's job with its output or error, or None where the client has no such job."""
+    rows = fetch_all(ONE, {"id": job_id, "client": client_id})
+    return view_of(rows[0]) if rows else None
+
+
+def view_of(row: Row) -> View:
+    """Return the view of one row of `ONE`."""
+    *_, message, metadata, output = row
+    view = listed_view(row)
+    view["metadata"] = msgspec.Raw(metadata) if metadata is not None else None
+    if row[1] == State.SUCCEEDED and output is not None:
+        view["output"] = msgspec.Raw(output)
+    if row[1] == State.DEAD:
+        view["error"] = {"kind": row[11], "code": row[12], "detail": message or ""}
+    return view
+
+
+def listed_view(row: Row) -> View:
+    """Return the view of one row of the columns `LISTED`: all but metadata, output and error."""
+    view = brief_view(row[0], row[1], row[2], row[3], row[4], row[5])
+    names = ("priority", "max_attempts", "deadline", "started_at", "finished_at")
+    return view | dict(zip(names, row[6:11], strict=True))
+
+
+def brief_view(  # noqa: PLR0913, PLR0917  # the six facts that an acknowledgement states
+    job_id: UUID, state: str, model: str, version: str, attempts: int, created_at: datetime
+) -> View:
+    """Return what an acknowledgement says; queue position and ETA are null until something measures them."""
+    return {
+        "id": job_id,
+        "state": state,
+        "model": model,
+        "version": version,
+        "attempts": attempts,
+        "created_at": created_at,
+        "queue_position": None,
+        "eta_s": None,
+        "urls": urls(job_id),
+    }
+
+
+def urls(job_id: UUID) -> dict[str, str]:
+    """Return where a job is read at once, waited for, and cancelled."""
+    api, stream = _bases()
+    path = f"/{job_id}"
+    return {
+        "self": api + path,
+        "wait": f"{stream}{path}?wait={SUGGESTED_WAIT_S}",
+        "cancel": f"{api}{path}/cancel",
+    }
+
+
+@cache
+def _bases() -> tuple[str, str]:
+    config = settings.INFERENCE
+    return f"{config.api_url}/api/v1/jobs", f"{config.stream_url}/api/v1/jobs"

@@ -1,0 +1,195 @@
+"""Accept jobs: Job, JobInput and Outbox in one statement, which is one transaction and one round trip.
+
+Every statement here may be run twice: a job's id is chosen before, so that a repeated insert finds its own row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import getrandbits
+from typing import Any, LiteralString
+from uuid import UUID
+
+from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
+from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
+from jobs.core.keys import uuid7
+from jobs.core.states import Verb, target
+from jobs.selectors.statement import Row, fetch_all, once_more
+from jobs.selectors.tokens import Owner
+from jobs.services.notify import wake_relay
+from models_registry.selectors import resolve, validate_input
+
+CHUNK_JOBS = 1_000
+_QUEUED = target(Verb.SUBMIT).value
+_BASE_BITS = 73  # of 74, so that a call's indices never overflow it
+
+INSERT: LiteralString = """
+WITH given AS MATERIALIZED (
+  SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
+    %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[], %(digest)s::bytea[],
+    %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[])
+  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata)
+), job AS (
+  INSERT INTO jobs_job (id, client_id, version_id, queue, priority, state, max_attempts, size, deadline,
+    idempotency_key, request_digest)
+  SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
+    now() + make_interval(secs => deadline_s), key, digest FROM given
+  ON CONFLICT DO NOTHING
+  RETURNING id, version_id, queue, priority, size, deadline, created_at
+), body AS (
+  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
+  SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
+), outbox AS (
+  INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline)
+  SELECT id, 0, version_id, queue, priority, size, deadline FROM job
+)
+SELECT id, created_at FROM job
+"""
+EARLIER: LiteralString = """
+SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest
+FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
+WHERE j.client_id = %(client)s AND (j.id = ANY(%(ids)s) OR j.idempotency_key = ANY(%(keys)s))
+"""
+KEYED_BEFORE: LiteralString = """
+SELECT idempotency_key, request_digest FROM jobs_job WHERE client_id = %s AND idempotency_key = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that answers a request: just made, or (`created` is False) made earlier under the same key."""
+
+    id: UUID
+    state: str
+    model: str
+    version: str
+    attempts: int
+    created_at: datetime
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    index: int
+    id: UUID
+    job: Admitted
+
+
+def submit_job(*, owner: Owner, request: JobRequest) -> Submitted:
+    """Accept one job and return it; a PlatformError where it cannot be accepted."""
+    (outcome,) = submit_jobs(owner=owner, requests=[request])
+    if isinstance(outcome, PlatformError):
+        raise outcome
+    return outcome
+
+
+def submit_jobs(
+    *, owner: Owner, requests: Sequence[JobRequest | PlatformError]
+) -> list[Submitted | PlatformError]:
+    """Accept many jobs, CHUNK_JOBS a transaction, and return one outcome each, in order.
+
+    Ids grow with the index. Where the database fails midway, the jobs of the chunks before are accepted.
+    """
+    outcomes: list[Any] = [_admitted(request) for request in requests]
+    ids = _ids(len(outcomes))
+    candidates = [
+        _Candidate(i, job_id, job)
+        for i, (job_id, job) in enumerate(zip(ids, outcomes, strict=True))
+        if isinstance(job, Admitted)
+    ]
+    _refuse_reused_call_key(owner, candidates)
+    for start in range(0, len(candidates), CHUNK_JOBS):
+        _submit_chunk(owner, candidates[start : start + CHUNK_JOBS], outcomes)
+    return outcomes
+
+
+def _admitted(request: JobRequest | PlatformError) -> Admitted | PlatformError:
+    if isinstance(request, PlatformError):
+        return request
+    try:
+        version = once_more(lambda: resolve(request.model))
+        validate_input(version, request.input)
+        return admit(request, version)
+    except UnavailableError:
+        raise
+    except PlatformError as error:
+        return error
+
+
+def _ids(count: int) -> Iterable[UUID]:
+    now_ms, base = time.time_ns() // 1_000_000, getrandbits(_BASE_BITS)
+    return (uuid7(now_ms, base + index) for index in range(count))
+
+
+def _refuse_reused_call_key(owner: Owner, candidates: Sequence[_Candidate]) -> None:
+    """Refuse a whole bulk call whose key was used with other items, before any of it is stored."""
+    digests = {
+        c.job.idempotency_key: c.job.digest for c in candidates if ITEM_MARK in (c.job.idempotency_key or "")
+    }
+    rows = fetch_all(KEYED_BEFORE, (owner.id, list(digests))) if digests else []
+    if any(digests[key] != bytes(digest) for key, digest in rows):
+        raise IdempotencyConflictError
+
+
+def _submit_chunk(owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any]) -> None:
+    created = dict(fetch_all(INSERT, _columns(owner, chunk)))
+    if created:
+        wake_relay()
+    refused = [c for c in chunk if c.id not in created]
+    for candidate in chunk:
+        if created_at := created.get(candidate.id):
+            outcomes[candidate.index] = _new(candidate, created_at)
+    for candidate, outcome in _earlier(owner, refused):
+        outcomes[candidate.index] = outcome
+
+
+def _columns(owner: Owner, chunk: Sequence[_Candidate]) -> dict[str, Any]:
+    # Keys in order: two calls with the same keys in different orders would deadlock.
+    rows = sorted(chunk, key=lambda c: c.job.idempotency_key or "")
+    jobs = [candidate.job for candidate in rows]
+    return {
+        "client": owner.id,
+        "state": _QUEUED,
+        "id": [candidate.id for candidate in rows],
+        "version": [job.version.id for job in jobs],
+        "queue": [job.version.model for job in jobs],
+        "priority": [job.priority for job in jobs],
+        "max_attempts": [job.max_attempts for job in jobs],
+        "size": [job.size for job in jobs],
+        "deadline_s": [job.deadline_s for job in jobs],
+        "key": [job.idempotency_key for job in jobs],
+        "digest": [job.digest for job in jobs],
+        "body": [job.body for job in jobs],
+        "parameters": [job.parameters for job in jobs],
+        "metadata": [job.metadata for job in jobs],
+    }
+
+
+def _new(candidate: _Candidate, created_at: datetime) -> Submitted:
+    version = candidate.job.version
+    return Submitted(candidate.id, _QUEUED, version.model, version.version, 0, created_at, created=True)
+
+
+def _earlier(
+    owner: Owner, refused: Sequence[_Candidate]
+) -> Iterable[tuple[_Candidate, Submitted | PlatformError]]:
+    if not refused:
+        return
+    keys = [c.job.idempotency_key for c in refused if c.job.idempotency_key is not None]
+    params = {"client": owner.id, "ids": [c.id for c in refused], "keys": keys}
+    rows = fetch_all(EARLIER, params)
+    found: dict[Any, Row] = {row[0]: row for row in rows} | {row[6]: row for row in rows if row[6]}
+    for candidate in refused:
+        row = found.get(candidate.job.idempotency_key) or found.get(candidate.id)
+        yield candidate, _same_or_conflict(candidate, row)
+
+
+def _same_or_conflict(candidate: _Candidate, row: Row | None) -> Submitted | PlatformError:
+    if row is None:  # made by a call that has since been undone or deleted: the client may try again
+        return UnavailableError("The job could not be stored; send it again.")
+    if row[7] is not None and bytes(row[7]) != candidate.job.digest:
+        return IdempotencyConflictError()
+    return Submitted(*row[:6], created=row[0] == candidate.id)
