@@ -54,3 +54,4 @@ DATABASES = {"default": django_database(CONFIG.database_url) | {"CONN_MAX_AGE": 
 # The API reads its own bodies against its own limits; this one guards the admin's forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
 INFERENCE = CONFIG
+CELERY_APP = "inference_site.celery"

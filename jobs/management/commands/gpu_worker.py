@@ -1,0 +1,81 @@
+"""`manage.py gpu_worker --gpu 0 --models minilm`: a Celery worker pinned to one device, with batching."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import uuid
+from typing import Any
+
+from celery.app.utils import find_app
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from jobs.amqp import broker, topology
+from jobs.core.errors import PlatformError
+from jobs.store.workers import Incarnation
+from jobs.worker import host
+from jobs.worker.drain import Drain
+from models_registry import selectors
+from models_registry.pool import ModelPool
+
+SWITCH_INTERVAL_S = 0.0005  # at Python's 5 ms a busy thread delays the device thread by as much
+PREFETCH_BATCHES, PREFETCH_LEAST = 8, 256
+
+
+class Command(BaseCommand):
+    help = "Run a batching worker on one device until stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        device = parser.add_mutually_exclusive_group(required=True)
+        device.add_argument("--gpu", type=int, help="The device's number.")
+        device.add_argument("--cpu", action="store_true", help="Run on the CPU.")
+        parser.add_argument("--models", required=True, help="Names of models, separated by commas.")
+        parser.add_argument("--index", type=int, default=0, help="Tells workers on one host apart.")
+        parser.add_argument("--loglevel", default="WARNING")
+
+    def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
+        device = pin(None if options["cpu"] else options["gpu"])
+        names = tuple(name.strip() for name in models.split(",") if name.strip())
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        try:
+            prefetch = serve(names, device, f"gpu-{index}@{socket.gethostname()}")
+        except PlatformError as error:
+            raise CommandError(str(error)) from error
+        run_celery(names, f"gpu-{index}@{socket.gethostname()}", prefetch, loglevel)
+
+
+def pin(gpu: int | None) -> str:
+    """Show this process only its own device, before torch is imported; return torch's name for it."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
+    return "cpu" if gpu is None else "cuda:0"
+
+
+def serve(names: tuple[str, ...], device: str, node: str) -> int:
+    """Load the models, compare the broker's queues, make the host; return the prefetch count."""
+    config = settings.INFERENCE
+    pool = ModelPool(
+        device, allow_torch_programs=config.allow_torch_programs, entry_points=config.entry_points
+    )
+    loaded = [pool.runner(selectors.resolve(name).id) for name in names]
+    with broker.connected(config.broker_url) as connection:
+        topology.declare(connection, names)
+    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), device, names)
+    host.make(incarnation, pool)
+    return max(PREFETCH_LEAST, *(PREFETCH_BATCHES * model.info.max_batch for model in loaded))
+
+
+def run_celery(names: tuple[str, ...], node: str, prefetch: int, loglevel: str) -> None:
+    """Run `celery worker` in this process until it is stopped."""
+    app = find_app(settings.CELERY_APP)
+    app.conf.update(
+        task_queues=[topology.kombu_queue(name) for name in names],
+        worker_consumer="jobs.worker.consumer:JobConsumer",
+        worker_prefetch_multiplier=prefetch,
+    )
+    app.steps["worker"].add(Drain)
+    app.worker_main(
+        ["worker", "--pool=threads", "--concurrency=1", f"--hostname={node}", f"--loglevel={loglevel}",
+         "--without-mingle", "--without-gossip", "-E"]
+    )  # fmt: skip

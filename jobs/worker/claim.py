@@ -1,0 +1,138 @@
+"""Claim: a sealed batch becomes running jobs with decoded inputs; what is refused is answered for.
+
+A database error holds the batch here and tries again: the buffer is bounded, so the worker stops
+consuming by itself until the database is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from jobs.core.batching import Sealed
+from jobs.core.keys import uuid7
+from jobs.store import claim as store
+from jobs.worker.delivery import Delivery
+from jobs.worker.execute import failure_of
+from jobs.worker.work import Piece, Work
+from models_registry.core.errors import PlatformError
+from models_registry.core.runner import Item
+from models_registry.pool import ModelPool
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+HOLD_S = 0.5
+
+
+def persist(
+    engine: sa.Engine, action: Callable[[sa.Connection, int], Answer], *, stopping: Callable[[], bool]
+) -> Answer | None:
+    """Run `action(connection, try number)` in a transaction until the database takes it; None when stopping."""
+    tries = 0
+    while True:
+        try:
+            with engine.begin() as connection:
+                return action(connection, tries)
+        except (OperationalError, InterfaceError, DBAPIError) as error:
+            tries += 1
+            logger.warning("the database did not take it, try %d: %s", tries, error.__class__.__name__)
+            if stopping():
+                return None
+            time.sleep(min(HOLD_S * tries, 5.0) if tries > 1 else 0.05)
+
+
+class Claimer:
+    """The claim stage of one worker incarnation."""
+
+    def __init__(
+        self, engine: sa.Engine, worker: UUID, pool: ModelPool, stopping: Callable[[], bool]
+    ) -> None:
+        self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
+
+    def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Delivery], list[Delivery]]:
+        """Return the batch with its claimed jobs, the deliveries to acknowledge, and those to dead-letter."""
+        work = Work(_new_id(), sealed.key, sealed.padded_size, sealed.tokens)
+        row = self._row(work, sealed)
+        newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
+        taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
+        if taken is None:
+            return work, [], []
+        work.jobs, work.deliveries = taken, [newest[job.job] for job in taken]
+        kept = set(map(id, work.deliveries))
+        refused = [delivery for delivery in sealed.tokens if id(delivery) not in kept]
+        lost = self._unknown({d.job for d in refused} - {job.job for job in taken})
+        return work, [d for d in refused if d.job not in lost], [d for d in refused if d.job in lost]
+
+    def prepare(self, work: Work) -> None:
+        """Load the model, decode the inputs, group by compatibility and collate ahead."""
+        try:
+            work.runner = self._pool.runner(int(str(work.key))).runner
+        except PlatformError as error:
+            work.failure = failure_of(error)
+            return
+        items = [_item(job) for job in work.jobs]
+        work.pieces = _grouped(work, items)
+        for piece in work.pieces:
+            _collate(work, piece)
+
+    def _row(self, work: Work, sealed: Sealed[Delivery]) -> store.BatchRow:
+        return store.BatchRow(
+            id=work.id,
+            worker=self._worker,
+            version=int(str(sealed.key)),
+            padded_size=sealed.padded_size,
+            seal_reason=sealed.reason.value,
+            waited_s=sealed.waited_s,
+        )
+
+    def _unknown(self, jobs: set[UUID]) -> set[UUID]:
+        if not jobs:
+            return set()
+        found = persist(self._engine, lambda c, _: store.unknown(c, jobs=list(jobs)), stopping=self._stopping)
+        return found or set()
+
+
+def _take(
+    connection: sa.Connection, row: store.BatchRow, newest: dict[UUID, Delivery], tries: int
+) -> list[store.Claimed]:
+    """Claim; on a later try, first look whether an earlier one was taken and only its answer was lost."""
+    if tries:
+        recovered = store.recover(connection, batch=row.id, jobs=list(newest))
+        if recovered:
+            return recovered
+    return store.claim(connection, batch=row, envelopes=[d.envelope for d in newest.values()])
+
+
+def _new_id() -> UUID:
+    return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
+
+
+def _item(job: store.Claimed) -> Item:
+    value = msgspec.json.decode(job.body)
+    return Item(value, msgspec.json.decode(job.parameters)) if job.parameters else Item(value)
+
+
+def _grouped(work: Work, items: list[Item]) -> list[Piece]:
+    assert work.runner is not None  # noqa: S101  # set by `prepare` just above
+    groups: dict[object, Piece] = {}
+    for at, item in enumerate(items):
+        piece = groups.setdefault(work.runner.key(item), Piece([], []))
+        piece.at.append(at)
+        piece.items.append(item)
+    return list(groups.values())
+
+
+def _collate(work: Work, piece: Piece) -> None:
+    assert work.runner is not None  # noqa: S101
+    try:
+        piece.ready, piece.collated = work.runner.collate(piece.items), True
+    except Exception:  # noqa: BLE001  # the run stage collates again, splitting until the guilty is found
+        piece.collated = False

@@ -1,0 +1,60 @@
+"""The consumer: no delivery, however malformed, ends the worker; the sole user of Celery's internals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker.consumer import Consumer
+from celery.worker.consumer.tasks import Tasks
+from kombu import Message
+
+logger = logging.getLogger(__name__)
+
+
+def _prefetch_is_per_queue(step: Tasks, consumer: Any) -> bool:
+    """Say no to a prefetch for the whole channel: one model's backlog must not starve another's."""
+    return False
+
+
+# Celery looks the step up by name, so the method is replaced where it stands.
+Tasks.qos_global = _prefetch_is_per_queue
+
+
+class JobConsumer(Consumer):
+    """Celery's consumer, with every way a delivery could hurt ending in its dead-letter queue."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
+        """Return Celery's handler, guarded."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def guarded(message: Message) -> None:
+            try:
+                handle(message)
+            except Exception as error:  # noqa: BLE001  # a forged message may raise anything, anywhere
+                self.bury(message, error)
+
+        return guarded
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        """Dead-letter a message whose body cannot be decoded; Celery would acknowledge and lose it."""
+        self.bury(message, exc)
+
+    def on_unknown_task(self, body: Any, message: Message, exc: Exception) -> None:
+        """Dead-letter a message of another task; Celery would mark the job of that id as failed."""
+        self.bury(message, exc)
+
+    def on_unknown_message(self, body: Any, message: Message) -> None:
+        """Dead-letter what is no Celery message."""
+        self.bury(message, ValueError("not a Celery task message"))
+
+    def on_invalid_task(self, body: Any, message: Message, exc: Exception) -> None:
+        """Dead-letter a message whose content is refused."""
+        self.bury(message, exc)
+
+    def bury(self, message: Message, error: Exception) -> None:
+        """Reject the message into its queue's dead-letter queue, once."""
+        logger.error("a message is dead-lettered: %s: %s", type(error).__name__, error)
+        if not message.acknowledged:
+            message.reject(requeue=False)

@@ -1,0 +1,116 @@
+"""The host: what one GPU worker process holds, made once by the command and found by Celery's hooks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from threading import Event, Thread
+
+import sqlalchemy as sa
+
+from jobs.core.batching import BatchPolicy, Limits
+from jobs.store import workers
+from jobs.store.engine import engine
+from jobs.store.release import release
+from jobs.worker.claim import Claimer, persist
+from jobs.worker.collect import Buffer
+from jobs.worker.delivery import Delivery
+from jobs.worker.pipeline import Pipeline
+from jobs.worker.report import Reporter
+from jobs.worker.settle import Settler
+from jobs.worker.work import Work
+from models_registry import selectors
+from models_registry.core.errors import PlatformError
+from models_registry.pool import ModelPool
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_S = 5.0
+
+_current: Host | None = None
+
+
+@dataclass(slots=True)
+class Host:
+    """One incarnation: its row, its models, its pipeline and what it reports to."""
+
+    incarnation: workers.Incarnation
+    pool: ModelPool
+    reporter: Reporter
+    pipeline: Pipeline
+    stopped: Event
+
+    def start(self) -> None:
+        """Register the incarnation, end its predecessor, start the heartbeat and the stages."""
+        persist(engine(), lambda c, _: workers.register(c, self.incarnation), stopping=self.stopped.is_set)
+        Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self.pipeline.start()
+
+    def stop(self) -> None:
+        """Give back uncharged what is claimed and not settled, and end the incarnation's row."""
+        self.stopped.set()
+        try:
+            with engine().begin() as connection:
+                for work in self.pipeline.unsettled():
+                    _release(connection, work)
+                workers.end(connection, self.incarnation.id, "stopped")
+        except sa.exc.DBAPIError as error:
+            logger.warning(
+                "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
+            )
+
+    def _beat(self) -> None:
+        while not self.stopped.wait(HEARTBEAT_S):
+            try:
+                with engine().begin() as connection:
+                    alive = workers.beat(connection, self.incarnation.id)
+            except sa.exc.DBAPIError as error:
+                logger.warning("no heartbeat: %s", error.__class__.__name__)
+                continue
+            if not alive and not self.stopped.is_set():
+                logger.critical("another worker took the name %s", self.incarnation.node)
+
+
+def _release(connection: sa.Connection, work: Work) -> None:
+    release(connection, batch=work.id, jobs=[(job.job, job.epoch) for job in work.jobs])
+
+
+def current() -> Host | None:
+    """Return this process's host; None in a worker that runs no models."""
+    return _current
+
+
+def make(incarnation: workers.Incarnation, pool: ModelPool) -> Host:
+    """Make this process's host; the caller starts it."""
+    global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
+    stopped = Event()
+    policy: BatchPolicy[Delivery] = BatchPolicy(_Bounds())
+    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set)
+    reporter = Reporter()
+    pipeline = Pipeline(Buffer(policy), claimer, Settler(engine(), stopped.is_set), reporter)
+    _current = Host(incarnation, pool, reporter, pipeline, stopped)
+    return _current
+
+
+class _Bounds:
+    """Limits of version ids, read once: a version never changes. Unknown ones are asked for again."""
+
+    RETRY_S = 5.0
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[float, Limits]] = {}
+
+    def __call__(self, key: Hashable) -> Limits:
+        until, limits = self._known.get(key, (0.0, Limits()))
+        if time.monotonic() >= until:
+            until, limits = self._read(key)
+            self._known[key] = until, limits
+        return limits
+
+    def _read(self, key: Hashable) -> tuple[float, Limits]:
+        try:
+            info = selectors.info(int(str(key)))
+        except PlatformError:
+            return time.monotonic() + self.RETRY_S, Limits()
+        return float("inf"), Limits(info.max_batch, info.max_padded_size, info.pads)

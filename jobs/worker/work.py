@@ -1,0 +1,43 @@
+"""What the stages hand each other: a batch of deliveries that becomes claimed jobs, pieces, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from jobs.core.failures import Failure
+from jobs.store.claim import Claimed
+from jobs.worker.delivery import Delivery
+from models_registry.core.runner import Item, Runner
+
+
+@dataclass(slots=True)
+class Piece:
+    """Some jobs of a batch that run together: `at` are their places in the batch.
+
+    `ready` is the collated batch, where collating it ahead went well; `raw` is what the run gave, or the
+    failure that each of them shares.
+    """
+
+    at: list[int]
+    items: list[Item]
+    ready: Any = None
+    collated: bool = False
+    raw: Any | Failure = None
+
+
+@dataclass(slots=True)
+class Work:
+    """One batch on its way through the stages."""
+
+    id: UUID
+    key: Hashable
+    padded_size: int
+    deliveries: list[Delivery]
+    jobs: list[Claimed] = field(default_factory=list)
+    runner: Runner | None = None
+    failure: Failure | None = None
+    pieces: list[Piece] = field(default_factory=list)
+    ran_s: float = 0.0
