@@ -70,10 +70,10 @@ def model(name: str) -> RegisteredModel:
         raise ModelNotFoundError(f"There is no model {name!r}.") from None
 
 
-def versions(name: str) -> Sequence[VersionInfo]:
-    """Return a model's versions, newest first, or ModelNotFoundError."""
-    rows = ModelVersion.objects.select_related("model").filter(model=model(name)).order_by("-id")
-    return [VersionInfo.of(row) for row in rows]
+def versions(name: str) -> Sequence[ModelVersion]:
+    """Return a model's versions, newest first, each with its aliases at hand, or ModelNotFoundError."""
+    rows = ModelVersion.objects.select_related("model").prefetch_related("aliases")
+    return list(rows.filter(model=model(name)).order_by("-id"))
 
 
 def forget() -> None:

@@ -1,0 +1,64 @@
+"""Register one version of a model."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError, BooleanOptionalAction
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from models_registry.core.errors import PlatformError
+from models_registry.models import Loader
+from models_registry.services import move_alias, register_version
+
+JSON = ("input_schema", "output_schema", "example", "options")
+LIMITS = {
+    "max_batch": (int, "items in a batch, at most"),
+    "max_padded_size": (int, "items times the longest item's bytes in a batch, at most; 0 for no limit"),
+    "p95_goal_s": (float, "seconds from admission to result, at the 95th percentile"),
+    "max_attempts": (int, "attempts a job has, unless it says otherwise"),
+}
+
+
+class Command(BaseCommand):
+    help = "Register one version of a model; the same again changes nothing, other contents are refused."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="what jobs call the model")
+        parser.add_argument("model_version", metavar="version", help="such as 1 or 2026-11")
+        parser.add_argument("--loader", required=True, choices=Loader.values)
+        parser.add_argument(
+            "--artifact", required=True, help="/path, path under MODEL_DIR, package:name/path, module:name"
+        )
+        parser.add_argument("--sha256", default="", help="of the file, or the directory's model.safetensors")
+        for name in JSON:
+            parser.add_argument(_flag(name), type=json_or_file, help="JSON, or @file")
+        for name, (kind, text) in LIMITS.items():
+            parser.add_argument(_flag(name), type=kind, help=text)
+        parser.add_argument("--pads", action=BooleanOptionalAction, help="items are padded to the longest")
+        parser.add_argument("--alias", action="append", default=[], help="point this alias at the version")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        given = {name: options[name] for name in (*JSON, *LIMITS, "pads") if options[name] is not None}
+        same = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
+        try:
+            info = register_version(version=options["model_version"], **same, **given)
+            for alias in options["alias"]:
+                move_alias(name=info.model, alias=alias, version=info.version)
+        except PlatformError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")
+
+
+def json_or_file(text: str) -> Any:
+    """Return the JSON in `text`, or in the file that `@path` names."""
+    try:
+        return json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArgumentTypeError(f"{text[:80]!r} is neither JSON nor @file: {error}") from None
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
