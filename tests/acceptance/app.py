@@ -1,0 +1,131 @@
+"""An internal app: what it may do over HTTP, and the looks behind the scenes that a test allows itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+
+from inference_site.stack.client import Stack
+from inference_site.stack.services import PROJECT
+
+JOBS = "/api/v1/jobs"
+DEADLINE_S = 60.0
+LIVE = ("queued", "waiting", "running")
+Found = TypeVar("Found")
+
+
+def eventually(
+    look: Callable[[], Found], *, timeout_s: float = DEADLINE_S, every_s: float = 0.05, what: object = ""
+) -> Found:
+    """Return the first true answer of `look`; fail when the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what or look}"
+        time.sleep(every_s)
+    return found
+
+
+def stack_env(stack: Stack) -> dict[str, str]:
+    """Return the environment that a command beside this stack needs."""
+    info = stack.info
+    return {
+        **os.environ,
+        "DATABASE_URL": info["database"],
+        "BROKER_URL": info["broker"],
+        "SECRET_KEY": "of-a-command-beside-the-stack-and-worth-nothing-to-anybody",
+        "DJANGO_SETTINGS_MODULE": "inference_site.settings",
+    }
+
+
+def manage(stack: Stack, *words: str) -> str:
+    """Run a management command beside the stack and return what it printed."""
+    told = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        env=stack_env(stack), cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr[-3000:]
+    return told.stdout
+
+
+class App:
+    """One internal app with its token."""
+
+    def __init__(self, stack: Stack) -> None:
+        info = stack.info
+        headers = {"Authorization": f"Bearer {info['token']}"}
+        self.http = httpx.Client(base_url=info["api"], headers=headers, timeout=90, trust_env=False)
+        self.database = psycopg.connect(info["database"], autocommit=True)
+
+    def close(self) -> None:
+        self.http.close()
+        self.database.close()
+
+    def submit(self, model: str, value: Any, **fields: Any) -> dict[str, Any]:
+        answer = self.http.post(JOBS, json={"model": model, "input": value, **fields})
+        assert answer.status_code == 202, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def bulk(self, model: str, values: Sequence[Any], **fields: Any) -> list[str]:
+        requests = [{"model": model, "input": value, **fields} for value in values]
+        answer = self.http.post(f"{JOBS}/bulk", json=requests)
+        assert answer.status_code == 202, answer.text
+        body = answer.json()
+        assert (body["accepted"], body["rejected"]) == (len(values), 0), body["jobs"][:3]
+        return [job["id"] for job in body["jobs"]]
+
+    def job(self, identity: str) -> dict[str, Any]:
+        answer = self.http.get(f"{JOBS}/{identity}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def finished(self, identity: str, *, timeout_s: float = DEADLINE_S) -> dict[str, Any]:
+        job = eventually(
+            lambda: (job := self.job(identity))["state"] not in LIVE and job,
+            timeout_s=timeout_s,
+            what=identity,
+        )
+        assert job
+        return job
+
+    def act(self, identity: str, verb: str) -> dict[str, Any]:
+        answer = self.http.post(f"{JOBS}/{identity}/{verb}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self.database.execute(query, values).fetchall()  # type: ignore[arg-type]  # texts of the tests' own
+
+    def states(self, ids: Sequence[str]) -> dict[str, int]:
+        return dict(
+            self.rows("SELECT state, count(*) FROM jobs_job WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids)
+        )  # type: ignore[arg-type]
+
+    def all_finished(self, ids: Sequence[str], *, timeout_s: float = DEADLINE_S) -> dict[str, int]:
+        """Wait until none of the jobs is live; return how many ended in each state."""
+        eventually(
+            lambda: not set(self.states(ids)) & set(LIVE), timeout_s=timeout_s, what=lambda: self.states(ids)
+        )
+        return self.states(ids)
+
+    def attempts(self, ids: Sequence[str]) -> dict[int, int]:
+        return dict(
+            self.rows("SELECT attempts, count(*) FROM jobs_job WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids)
+        )  # type: ignore[arg-type]
+
+    def assert_each_ran_to_one_result(self, ids: Sequence[str]) -> None:
+        """Nothing lost, nothing doubled: a result a job, counted once in the ledger."""
+        results = self.rows("SELECT count(*) FROM jobs_jobresult WHERE job_id = ANY(%s::uuid[])", ids)
+        assert results == [(len(ids),)]
+        ledger = """SELECT sum(succeeded) FROM jobs_batch WHERE members && %s::uuid[]"""
+        assert self.rows(ledger, ids) == [(len(ids),)]
+        assert self.rows("SELECT count(*) FROM jobs_outbox WHERE job_id = ANY(%s::uuid[])", ids) == [(0,)]

