@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -28,9 +27,7 @@ def json_answer(value: Any, status: int = 200) -> HttpResponse:
 
 def acknowledgement(job: Submitted) -> View:
     """Return what the API says of a job that was just submitted."""
-    facts = asdict(job)
-    facts["job_id"], _ = facts.pop("id"), facts.pop("created")
-    return brief_view(**facts)
+    return brief_view(job.id, job.state, job.model, job.version, job.attempts, job.created_at)
 
 
 def accepted(view: View) -> HttpResponse:

@@ -10,7 +10,7 @@ from jobs.core.errors import BodyTooLargeError, MalformedRequestError
 
 
 def read_body(request: HttpRequest, *, limit_bytes: int) -> bytes:
-    """Return the body; BodyTooLargeError by its Content-Length before a byte is read, or at `limit_bytes` + 1."""
+    """Return the body; BodyTooLargeError by its Content-Length, unread, or once it proves too large."""
     length = request.META.get("CONTENT_LENGTH")
     check_length(length, limit_bytes)
     try:
@@ -33,7 +33,7 @@ def check_length(length: str | None, limit_bytes: int) -> None:
 
 
 def _source(request: HttpRequest, length: str | None) -> BinaryIO:
-    """Return the stream to read: WSGI's own where the length is unknown, which Django takes for an empty body."""
+    """Return the stream to read: WSGI's own where the length is unknown, which Django takes for empty."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if not length and chunked and "wsgi.input" in request.META:
         return request.META["wsgi.input"]  # type: ignore[no-any-return]

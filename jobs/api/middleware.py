@@ -37,7 +37,14 @@ class ApiMiddleware:
 
 
 def serve(request: HttpRequest) -> HttpResponse:
-    """Return the answer of the API's view for this path; a problem where there is none or it fails."""
+    """Return the whole answer for this path; a problem where there is none or its view fails."""
+    response = _answer(request)
+    response.headers["Content-Length"] = str(len(response.content))
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _answer(request: HttpRequest) -> HttpResponse:
     try:
         match = resolve(request.path_info, URLCONF)
         request.resolver_match = match

@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457): the one place that maps an error's class to an HTTP status."""
+"""Errors as application/problem+json (RFC 9457): the one place that maps an error to an HTTP status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import ValidationError
@@ -78,15 +78,10 @@ def translate(error: Exception) -> errors.PlatformError:
             return errors.MalformedRequestError("; ".join(map(_said, error.errors)))
         case Http404():
             return errors.ResourceNotFoundError()
-        case PermissionDenied():
-            return errors.ForbiddenError()
         case BadRequest() | SuspiciousOperation():
             return errors.MalformedRequestError(str(error))
-        case DatabaseError():
-            log.error("the database failed a request", exc_info=error)
-            return errors.UnavailableError()
     log.error("a request failed", exc_info=error)
-    return errors.PlatformError()
+    return errors.UnavailableError() if isinstance(error, DatabaseError) else errors.PlatformError()
 
 
 def on_exception(_request: HttpRequest, error: Exception) -> HttpResponse:

@@ -28,7 +28,7 @@ ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never colli
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One requested job, as a client writes it; `cache` is read and, until there is a cache, has no effect."""
+    """One requested job, as a client writes it; until there is a cache, `cache` has no effect."""
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     input: Any
@@ -94,7 +94,7 @@ def parse_request(raw: bytes) -> JobRequest:
 
 
 def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:
-    """Read many jobs, an error in the place of each that cannot be read; a RequestError for the whole call."""
+    """Read many jobs, an error in the place of each unreadable one; raises what concerns the whole call."""
     items = [line for line in raw.split(b"\n") if line.strip()] if ndjson else _array_items(raw)
     if not items:
         raise MalformedRequestError("the list of jobs is empty")

@@ -1,7 +1,7 @@
 """Canonical JSON: what the platform stores and hashes, so that equal values are equal bytes.
 
 Keys are sorted by code point, there is no white space, strings are UTF-8 and integers keep every digit.
-Numbers with a fraction or an exponent are IEEE doubles in their shortest form. Of duplicate keys the last wins.
+Numbers with a fraction or an exponent are IEEE doubles in their shortest form. Of equal keys the last wins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Statements on this thread's Django connection, prepared on the server, and once more after a lost connection."""
+"""Statements on this thread's Django connection, prepared on the server, repeated after a lost connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOST = ("57P", "08")  # the SQLSTATE classes of a server that went away, or of 
 
 
 def fetch_all(statement: LiteralString, params: Params = ()) -> list[Row]:
-    """Run one statement that is safe to run twice, and return its rows; UnavailableError without a database."""
+    """Run one statement that is safe to run twice and return its rows, or UnavailableError."""
     return once_more(lambda: _run(statement, params))
 
 

@@ -1,6 +1,6 @@
 """Accept jobs: Job, JobInput and Outbox in one statement, which is one transaction and one round trip.
 
-Every statement here may be run twice: a job's id is chosen before, so that a repeated insert finds its own row.
+Every statement here may be run twice: a job's id is chosen before, so that a repeat finds its own row.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
@@ -19,43 +19,13 @@ from jobs.core.keys import uuid7
 from jobs.core.states import Verb, target
 from jobs.selectors.statement import Row, fetch_all, once_more
 from jobs.selectors.tokens import Owner
+from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.notify import wake_relay
 from models_registry.selectors import resolve, validate_input
 
 CHUNK_JOBS = 1_000
 _QUEUED = target(Verb.SUBMIT).value
 _BASE_BITS = 73  # of 74, so that a call's indices never overflow it
-
-INSERT: LiteralString = """
-WITH given AS MATERIALIZED (
-  SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
-    %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[], %(digest)s::bytea[],
-    %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[])
-  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata)
-), job AS (
-  INSERT INTO jobs_job (id, client_id, version_id, queue, priority, state, max_attempts, size, deadline,
-    idempotency_key, request_digest)
-  SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
-    now() + make_interval(secs => deadline_s), key, digest FROM given
-  ON CONFLICT DO NOTHING
-  RETURNING id, version_id, queue, priority, size, deadline, created_at
-), body AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
-), outbox AS (
-  INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline)
-  SELECT id, 0, version_id, queue, priority, size, deadline FROM job
-)
-SELECT id, created_at FROM job
-"""
-EARLIER: LiteralString = """
-SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest
-FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
-WHERE j.client_id = %(client)s AND (j.id = ANY(%(ids)s) OR j.idempotency_key = ANY(%(keys)s))
-"""
-KEYED_BEFORE: LiteralString = """
-SELECT idempotency_key, request_digest FROM jobs_job WHERE client_id = %s AND idempotency_key = ANY(%s)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +105,7 @@ def _refuse_reused_call_key(owner: Owner, candidates: Sequence[_Candidate]) -> N
 
 
 def _submit_chunk(owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any]) -> None:
-    created = dict(fetch_all(INSERT, _columns(owner, chunk)))
+    created = dict(_insert(owner, chunk))
     if created:
         wake_relay()
     refused = [c for c in chunk if c.id not in created]
@@ -146,25 +116,30 @@ def _submit_chunk(owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any]
         outcomes[candidate.index] = outcome
 
 
-def _columns(owner: Owner, chunk: Sequence[_Candidate]) -> dict[str, Any]:
+def _insert(owner: Owner, chunk: Sequence[_Candidate]) -> list[Row]:
+    common = {"client": owner.id, "state": _QUEUED}
     # Keys in order: two calls with the same keys in different orders would deadlock.
-    rows = sorted(chunk, key=lambda c: c.job.idempotency_key or "")
-    jobs = [candidate.job for candidate in rows]
+    rows = [_columns(c) for c in sorted(chunk, key=lambda c: c.job.idempotency_key or "")]
+    if len(rows) == 1:
+        return fetch_all(INSERT_ONE, rows[0] | common)
+    return fetch_all(INSERT_MANY, {name: [row[name] for row in rows] for name in rows[0]} | common)
+
+
+def _columns(candidate: _Candidate) -> dict[str, Any]:
+    job = candidate.job
     return {
-        "client": owner.id,
-        "state": _QUEUED,
-        "id": [candidate.id for candidate in rows],
-        "version": [job.version.id for job in jobs],
-        "queue": [job.version.model for job in jobs],
-        "priority": [job.priority for job in jobs],
-        "max_attempts": [job.max_attempts for job in jobs],
-        "size": [job.size for job in jobs],
-        "deadline_s": [job.deadline_s for job in jobs],
-        "key": [job.idempotency_key for job in jobs],
-        "digest": [job.digest for job in jobs],
-        "body": [job.body for job in jobs],
-        "parameters": [job.parameters for job in jobs],
-        "metadata": [job.metadata for job in jobs],
+        "id": candidate.id,
+        "version": job.version.id,
+        "queue": job.version.model,
+        "priority": job.priority,
+        "max_attempts": job.max_attempts,
+        "size": job.size,
+        "deadline_s": job.deadline_s,
+        "key": job.idempotency_key,
+        "digest": job.digest,
+        "body": job.body,
+        "parameters": job.parameters,
+        "metadata": job.metadata,
     }
 
 
