@@ -103,12 +103,12 @@ class App:
         return job
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return self.database.execute(query, values).fetchall()  # type: ignore[arg-type]  # texts of the tests' own
+        return self.database.execute(query, values).fetchall()
 
     def states(self, ids: Sequence[str]) -> dict[str, int]:
         return dict(
             self.rows("SELECT state, count(*) FROM jobs_job WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids)
-        )  # type: ignore[arg-type]
+        )
 
     def all_finished(self, ids: Sequence[str], *, timeout_s: float = DEADLINE_S) -> dict[str, int]:
         """Wait until none of the jobs is live; return how many ended in each state."""
@@ -120,7 +120,7 @@ class App:
     def attempts(self, ids: Sequence[str]) -> dict[int, int]:
         return dict(
             self.rows("SELECT attempts, count(*) FROM jobs_job WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids)
-        )  # type: ignore[arg-type]
+        )
 
     def assert_each_ran_to_one_result(self, ids: Sequence[str]) -> None:
         """Nothing lost, nothing doubled: a result a job, counted once in the ledger."""

@@ -43,7 +43,7 @@ class Platform:
 
     def answer(self, request: Job) -> Job:
         """Submit one job and return it finished."""
-        job = self._ask("POST", "/api/v1/jobs", json=request)
+        job: Job = self._ask("POST", "/api/v1/jobs", json=request)
         deadline = time.monotonic() + TIMEOUT_S
         while job["state"] not in TERMINAL:
             if time.monotonic() > deadline:

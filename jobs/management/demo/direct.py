@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models_registry.core.runner import Item, Runner
+from models_registry.core.runner import Item, Runner, answer
 
 BATCH_SIZES = (8, 16, 32, 64)
 
@@ -23,7 +23,7 @@ def best_direct(runner: Runner, inputs: Sequence[Any], *, sample: int) -> tuple[
 def _run(runner: Runner, inputs: Sequence[Any], size: int) -> float:
     started = time.perf_counter()
     for batch in _batches(inputs, size):
-        runner.outputs(runner.run(runner.collate([Item(each, {}) for each in batch])))
+        answer(runner, [Item(each) for each in batch])
     return time.perf_counter() - started
 
 

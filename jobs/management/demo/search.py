@@ -12,7 +12,8 @@ Vector = Sequence[float]
 
 def cosine(one: Vector, other: Vector) -> float:
     """Return the cosine of the angle between two vectors of one length, neither of them zero."""
-    return sum(map(mul, one, other)) / (hypot(*one) * hypot(*other))
+    product: float = sum(map(mul, one, other))
+    return product / (hypot(*one) * hypot(*other))
 
 
 def closest(query: Vector, corpus: Mapping[str, Vector], *, count: int) -> list[tuple[float, str]]:
