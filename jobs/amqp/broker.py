@@ -34,10 +34,12 @@ def connect(url: str, on_blocked: Callable[[str], None] | None = None) -> kombu.
 
 
 @contextmanager
-def broker_errors() -> Iterator[None]:
-    """Turn whatever the broker or the network did into BrokerUnavailableError."""
+def broker_errors(*answers: type[Exception]) -> Iterator[None]:
+    """Turn whatever the broker or the network did into BrokerUnavailableError, but for `answers`."""
     try:
         yield
+    except answers:
+        raise
     except BROKER_ERRORS as error:
         raise BrokerUnavailableError(f"The broker cannot be reached: {error}") from error
 

@@ -79,6 +79,11 @@ class ConfirmingPublisher:
             outcomes += self._publish_window(window)
         return outcomes
 
+    def listen_while_blocked(self) -> bool:
+        """Hear the broker out and say whether it still takes no messages."""
+        self._hear()
+        return self.blocked
+
     def _publish_window(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         self._window = _Window(messages)
         if self._connection is None or self.blocked or self._stopping():

@@ -10,6 +10,7 @@ import kombu
 from amqp.exceptions import NotFound, PreconditionFailed
 from django.conf import settings
 
+from jobs.amqp.broker import broker_errors
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.priority import MAX_LEVEL
 
@@ -106,7 +107,7 @@ check = declare
 def _declare(connection: kombu.Connection, spec: ExchangeSpec | QueueSpec) -> None:
     try:
         # A refused declaration closes its channel, so each has one of its own.
-        with connection.channel() as channel:
+        with broker_errors(PreconditionFailed), connection.channel() as channel:
             spec.entity().bind(channel).declare()
     except PreconditionFailed as error:
         kind = "queue" if isinstance(spec, QueueSpec) else "exchange"
@@ -120,7 +121,7 @@ def _declare(connection: kombu.Connection, spec: ExchangeSpec | QueueSpec) -> No
 def counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
     """Return what waits in the model's queue and who consumes it; None where there is no such queue."""
     try:
-        with connection.channel() as channel:
+        with broker_errors(NotFound), connection.channel() as channel:
             told = channel.queue_declare(queue=queue_name(model), passive=True)
     except NotFound:
         return None

@@ -1,0 +1,26 @@
+"""Declares every model's queues at the broker, or says which one differs and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.amqp import topology
+from jobs.amqp.broker import connected
+from jobs.core.errors import BrokerUnavailableError, TopologyMismatchError
+from models_registry.selectors import known_queues
+
+
+class Command(BaseCommand):
+    help = "Declare the exchanges and queues of every registered model; safe to repeat."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        models = known_queues()
+        try:
+            with connected(settings.INFERENCE.broker_url) as connection:
+                topology.declare(connection, models)
+        except (TopologyMismatchError, BrokerUnavailableError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Declared the queues of {len(models)} models: {', '.join(models)}")

@@ -1,0 +1,140 @@
+"""Feeds one queue of the broker from the outbox: tops it up, never waits with a row lock held."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from jobs import metrics
+from jobs.amqp import topology
+from jobs.amqp.message import outgoing
+from jobs.amqp.publisher import ConfirmingPublisher, Outcome
+from jobs.core.errors import BrokerUnavailableError
+from jobs.core.feeding import VISIBILITY_S, copies_are_useless, rooms
+from jobs.core.priority import HIGHEST
+from jobs.store import feed
+from jobs.store.feed import Taken
+
+log = logging.getLogger(__name__)
+
+MOST = 512
+FULL_S = 0.02
+OVERDUE_EVERY_S = 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+UNKNOWN_DELAY_S = 2.0
+UNROUTABLE_DELAY_S = 1.0
+
+
+@dataclass
+class Pace:
+    """When the queue is looked at again, in seconds of a clock that only goes forward."""
+
+    full_until: float = 0.0
+    overdue_at: float = 0.0
+    paused_until: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+
+
+class QueueFeeder:
+    """What one relay knows of one queue it owns; `undeclared` says that the broker has no such queue."""
+
+    def __init__(self, queue: str, *, depth: int, publisher: ConfirmingPublisher) -> None:
+        """Prepare to keep the queue of the model named `queue` at `depth` messages a level."""
+        self.queue = queue
+        self.undeclared = False
+        self._depth = depth
+        self._publisher = publisher
+        self._pace = Pace()
+
+    def feed(self, session: sa.Connection, now: float) -> int:
+        """Publish what is due and has room; return how many rows were taken."""
+        if now < self._pace.paused_until:
+            return 0
+        taken = self._overdue(session, now) + self._fresh(session, now)
+        if taken:
+            self._publish(session, taken, now)
+        return len(taken)
+
+    def recover(self, session: sa.Connection) -> None:
+        """After a connect: where the broker's queue is empty, what was in flight is due at once."""
+        counts = topology.counts(self._publisher.connection, self.queue)
+        if counts is not None and counts.ready:
+            return
+        while feed.recall(session, self.queue, most=MOST):
+            pass
+
+    def _fresh(self, session: sa.Connection, now: float) -> list[Taken]:
+        if now < self._pace.full_until:
+            return []
+        in_flight = feed.in_flight(session, self.queue)
+        metrics.OUTBOX_IN_FLIGHT.labels(self.queue).set(sum(in_flight.values()))
+        room = rooms(in_flight, self._depth)
+        if not room[HIGHEST]:
+            self._pace.full_until = now + FULL_S
+        return feed.take_fresh(session, self.queue, rooms=room, most=MOST)
+
+    def _overdue(self, session: sa.Connection, now: float) -> list[Taken]:
+        if now < self._pace.overdue_at:
+            return []
+        self._pace.overdue_at = now + OVERDUE_EVERY_S
+        if not feed.any_overdue(session, self.queue):
+            return []
+        if self._copies_are_useless(session):
+            feed.postpone_overdue(session, self.queue, most=MOST, delay_s=VISIBILITY_S)
+            return []
+        taken = feed.take_overdue(session, self.queue, most=MOST)
+        if len(taken) == MOST:
+            self._pace.overdue_at = now
+        return taken
+
+    def _copies_are_useless(self, session: sa.Connection) -> bool:
+        counts = topology.counts(self._publisher.connection, self.queue)
+        if counts is None:
+            self.undeclared = True
+            return False
+        in_flight = sum(feed.in_flight(session, self.queue).values())
+        return copies_are_useless(ready=counts.ready, consumers=counts.consumers, in_flight=in_flight)
+
+    def _publish(self, session: sa.Connection, taken: Sequence[Taken], now: float) -> None:
+        try:
+            outcomes = self._publisher.publish([outgoing(self.queue, row.envelope) for row in taken])
+        except BrokerUnavailableError:
+            self._give_back(session, taken, absent=True, delay_s=0)
+            raise
+        self._count(taken, outcomes)
+        for outcome in set(outcomes):
+            rows = [row for row, told in zip(taken, outcomes, strict=True) if told is outcome]
+            self._answer(session, outcome, rows, now)
+
+    def _answer(self, session: sa.Connection, outcome: Outcome, rows: Sequence[Taken], now: float) -> None:
+        if outcome is Outcome.CONFIRMED:
+            self._pace.pause_s = FIRST_PAUSE_S
+        elif outcome is Outcome.NACKED:
+            self._pause(now)
+            self._give_back(session, rows, absent=True, delay_s=self._pace.paused_until - now)
+        elif outcome is Outcome.UNROUTABLE:
+            self.undeclared = True
+            self._give_back(session, rows, absent=True, delay_s=UNROUTABLE_DELAY_S)
+        else:
+            self._give_back(session, rows, absent=False, delay_s=UNKNOWN_DELAY_S)
+
+    def _pause(self, now: float) -> None:
+        log.warning("%s: the broker refuses messages; paused for %.1f s", self.queue, self._pace.pause_s)
+        self._pace.paused_until = now + self._pace.pause_s
+        self._pace.pause_s = min(LONGEST_PAUSE_S, 2 * self._pace.pause_s)
+
+    def _give_back(
+        self, session: sa.Connection, rows: Sequence[Taken], *, absent: bool, delay_s: float
+    ) -> None:
+        feed.give_back(session, [row.envelope for row in rows], absent=absent, delay_s=delay_s)
+
+    def _count(self, taken: Sequence[Taken], outcomes: Sequence[Outcome]) -> None:
+        for outcome, count in Counter(outcomes).items():
+            metrics.RELAY_PUBLISHED.labels(self.queue, outcome.value).inc(count)
+        lag = metrics.RELAY_LAG.labels(self.queue)
+        for row in taken:
+            lag.observe(max(0.0, row.late_s))

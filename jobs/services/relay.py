@@ -1,0 +1,114 @@
+"""The relay: brings the outbox to the broker, queue by queue, and shares the queues with other relays."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from jobs import metrics
+from jobs.amqp import topology
+from jobs.amqp.publisher import ConfirmingPublisher
+from jobs.core.errors import BrokerUnavailableError
+from jobs.core.signals import SUBMITTED
+from jobs.services.feed_queue import QueueFeeder
+from jobs.store import locks
+from jobs.store.session import open_session
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 2.0
+POLL_S = 0.005
+BUSY_S = 0.1
+IDLE_S = 0.25
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
+
+
+class Relay:
+    """Feeds its share of the queues until `stop` is set; outlives the broker and the database."""
+
+    def __init__(
+        self, *, broker_url: str, depth: int, models: Callable[[], Sequence[str]], stop: Event
+    ) -> None:
+        """Prepare to feed the queues of `models()`, which is asked anew every few seconds."""
+        self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
+        self._models = models
+        self._depth = depth
+        self._stop = stop
+        self._backoff_s = FIRST_BACKOFF_S
+        self._forget()
+
+    def run(self) -> None:
+        """Feed until stopped; TopologyMismatchError where the broker's queues are not ours."""
+        while not self._stop.is_set():
+            try:
+                with open_session() as session:
+                    self._serve(session)
+            except (BrokerUnavailableError, DBAPIError) as error:
+                log.warning("interrupted, again in %.1f s: %s", self._backoff_s, _first_line(error))
+                self._stop.wait(self._backoff_s)
+                self._backoff_s = min(LONGEST_BACKOFF_S, 2 * self._backoff_s)
+            finally:
+                self._publisher.close()
+                self._forget()
+
+    def _forget(self) -> None:
+        self._declared = frozenset[str]()
+        self._feeders: dict[str, QueueFeeder] = {}
+        self._refresh_at = self._busy_until = 0.0
+        metrics.RELAY_QUEUES.set(0)
+
+    def _serve(self, session: sa.Connection) -> None:
+        session.exec_driver_sql(f"LISTEN {SUBMITTED}")
+        locks.join(session)
+        while not self._stop.is_set():
+            self.step(session, time.monotonic())
+            self._backoff_s = FIRST_BACKOFF_S
+            self._wait(session)
+
+    def step(self, session: sa.Connection, now: float) -> None:
+        """Look at every owned queue once."""
+        if now >= self._refresh_at:
+            self._refresh(session)
+            self._refresh_at = now + REFRESH_S
+        if self._publisher.listen_while_blocked():
+            return
+        taken = sum(feeder.feed(session, now) for feeder in self._feeders.values())
+        if taken:
+            self._busy_until = now + BUSY_S
+        if any(feeder.undeclared for feeder in self._feeders.values()):
+            self._declared, self._refresh_at = frozenset(), now
+
+    def _refresh(self, session: sa.Connection) -> None:
+        wanted = frozenset(self._models())
+        topology.declare(self._publisher.connection, sorted(wanted - self._declared))
+        self._declared = wanted
+        owned = locks.share_queues(session, wanted=sorted(wanted), owned=self._feeders)
+        self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
+        metrics.RELAY_QUEUES.set(len(owned))
+
+    def _feeder(self, session: sa.Connection, queue: str) -> QueueFeeder:
+        known = self._feeders.get(queue)
+        if known is not None and not known.undeclared:
+            return known
+        feeder = QueueFeeder(queue, depth=self._depth, publisher=self._publisher)
+        feeder.recover(session)
+        return feeder
+
+    def _wait(self, session: sa.Connection) -> None:
+        if time.monotonic() < self._busy_until:
+            self._stop.wait(POLL_S)
+            return
+        driver = session.connection.driver_connection
+        if isinstance(driver, psycopg.Connection):
+            for _ in driver.notifies(timeout=IDLE_S, stop_after=1):
+                self._busy_until = time.monotonic() + BUSY_S
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

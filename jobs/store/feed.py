@@ -1,0 +1,160 @@
+"""The relay's statements on the outbox; each is a transaction of its own, so no lock outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from jobs.core.envelope import Envelope
+from jobs.core.feeding import VISIBILITY_CAP_S, VISIBILITY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A row that was taken for publishing, and how long it has been due."""
+
+    envelope: Envelope
+    late_s: float
+
+
+# Grows with each publish of the same epoch; the exponent is bounded because 2^n is not.
+_VISIBILITY = """
+make_interval(secs => LEAST(
+        CAST(:cap_s AS double precision), :base_s * power(2, LEAST(outbox.published, 16))))
+"""
+
+# Takes the rows of `chosen`; one that a claim, cancel or expiry is deleting right now is passed over.
+_TAKE = f"""
+locked AS (
+    SELECT outbox.job_id, chosen.due
+    FROM chosen JOIN jobs_outbox AS outbox USING (job_id)
+    WHERE outbox.due <= now()
+    FOR UPDATE OF outbox SKIP LOCKED
+)
+UPDATE jobs_outbox AS outbox
+SET due = now() + {_VISIBILITY}, published = outbox.published + 1
+FROM locked
+WHERE outbox.job_id = locked.job_id
+RETURNING outbox.job_id, outbox.epoch, outbox.version_id, outbox.priority, outbox.size,
+    CAST(extract(epoch FROM now() - locked.due) AS double precision) AS late_s
+"""  # noqa: S608  # built from constants of this file
+
+# One probe of the index a priority: in one range over all of them the rows that are not due yet would be
+# read as well. The rows before a row are at its level or above, so its number is held against its room.
+_TAKE_FRESH = sa.text(f"""
+WITH candidate AS (
+    SELECT ready.job_id, ready.due, level.room,
+        row_number() OVER (ORDER BY level.priority DESC, ready.due) AS number
+    FROM unnest(CAST(:priorities AS smallint[]), CAST(:rooms AS integer[])) AS level(priority, room)
+    CROSS JOIN LATERAL (
+        SELECT job_id, due FROM jobs_outbox
+        WHERE queue = :queue AND priority = level.priority AND due <= now() AND published = 0
+        ORDER BY due LIMIT LEAST(level.room, :most)
+    ) AS ready
+),
+chosen AS MATERIALIZED (SELECT job_id, due FROM candidate WHERE number <= LEAST(room, :most)),
+{_TAKE}
+""")  # noqa: S608
+
+_OVERDUE = """
+SELECT job_id, due FROM jobs_outbox
+WHERE queue = :queue AND published > 0 AND due <= now()
+ORDER BY priority DESC, due LIMIT :most
+"""
+
+_ANY_OVERDUE = sa.text("""
+SELECT EXISTS (SELECT FROM jobs_outbox WHERE queue = :queue AND published > 0 AND due <= now())
+""")
+
+_TAKE_OVERDUE = sa.text(f"WITH chosen AS MATERIALIZED ({_OVERDUE}), {_TAKE}")
+
+_POSTPONE = sa.text(f"""
+WITH chosen AS MATERIALIZED ({_OVERDUE}),
+locked AS (SELECT job_id FROM chosen JOIN jobs_outbox USING (job_id) FOR UPDATE OF jobs_outbox SKIP LOCKED)
+UPDATE jobs_outbox AS outbox SET due = now() + make_interval(secs => :delay_s)
+FROM locked WHERE outbox.job_id = locked.job_id
+""")  # noqa: S608
+
+_IN_FLIGHT = sa.text("""
+SELECT priority, count(*) AS waiting FROM jobs_outbox WHERE queue = :queue AND published > 0 GROUP BY priority
+""")
+
+_GIVE_BACK = sa.text("""
+WITH failed AS (
+    SELECT outbox.job_id
+    FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS integer[])) AS given(job_id, epoch)
+    JOIN jobs_outbox AS outbox USING (job_id, epoch)
+    FOR UPDATE OF outbox SKIP LOCKED
+)
+UPDATE jobs_outbox AS outbox
+SET due = now() + make_interval(secs => :delay_s),
+    published = CASE WHEN :absent THEN GREATEST(outbox.published - 1, 0) ELSE outbox.published END
+FROM failed WHERE outbox.job_id = failed.job_id
+""")
+
+_RECALL = sa.text("""
+WITH chosen AS (
+    SELECT job_id FROM jobs_outbox WHERE queue = :queue AND published > 0 AND due > now()
+    LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs_outbox AS outbox SET due = now() FROM chosen WHERE outbox.job_id = chosen.job_id
+""")
+
+
+def in_flight(connection: sa.Connection, queue: str) -> dict[int, int]:
+    """Count the queue's messages that were published and not yet claimed, by API priority."""
+    rows = connection.execute(_IN_FLIGHT, {"queue": queue})
+    return {row.priority: row.waiting for row in rows}
+
+
+def take_fresh(connection: sa.Connection, queue: str, *, rooms: Mapping[int, int], most: int) -> list[Taken]:
+    """Take due rows that are not in flight, highest priority first, then longest due, within `rooms`."""
+    open_levels = {priority: room for priority, room in rooms.items() if room > 0}
+    if not open_levels:
+        return []
+    levels = {"priorities": list(open_levels), "rooms": list(open_levels.values())}
+    return _taken(connection, _TAKE_FRESH, {"queue": queue, "most": most, **levels})
+
+
+def any_overdue(connection: sa.Connection, queue: str) -> bool:
+    """Say whether a message in flight has outlived its visibility time."""
+    return bool(connection.execute(_ANY_OVERDUE, {"queue": queue}).scalar_one())
+
+
+def take_overdue(connection: sa.Connection, queue: str, *, most: int) -> list[Taken]:
+    """Take rows that were published and whose visibility time is over, highest priority first."""
+    return _taken(connection, _TAKE_OVERDUE, {"queue": queue, "most": most})
+
+
+def postpone_overdue(connection: sa.Connection, queue: str, *, most: int, delay_s: float) -> int:
+    """Give rows whose visibility time is over another `delay_s` seconds, unpublished; return how many."""
+    values = {"queue": queue, "most": most, "delay_s": delay_s}
+    return connection.execute(_POSTPONE, values).rowcount
+
+
+def give_back(
+    connection: sa.Connection, envelopes: Collection[Envelope], *, absent: bool, delay_s: float
+) -> None:
+    """Make taken rows due in `delay_s` seconds; `absent` says that the broker surely has no message."""
+    jobs: list[UUID] = [envelope.job for envelope in envelopes]
+    epochs = [envelope.epoch for envelope in envelopes]
+    values = {"jobs": jobs, "epochs": epochs, "absent": absent, "delay_s": delay_s}
+    connection.execute(_GIVE_BACK, values)
+
+
+def recall(connection: sa.Connection, queue: str, *, most: int) -> int:
+    """Make up to `most` messages in flight due now, because the broker lost them; return how many."""
+    return connection.execute(_RECALL, {"queue": queue, "most": most}).rowcount
+
+
+def _taken(connection: sa.Connection, statement: sa.TextClause, values: Mapping[str, object]) -> list[Taken]:
+    times = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
+    rows = connection.execute(statement, {**times, **values})
+    taken = [
+        Taken(Envelope(job, epoch, version, level, size), late)
+        for job, epoch, version, level, size, late in rows
+    ]
+    return sorted(taken, key=lambda row: (-row.envelope.priority, -row.late_s))

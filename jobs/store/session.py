@@ -1,0 +1,24 @@
+"""A connection that is a process's own: autocommit, outside the pool, with what bulk readers want set."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from jobs.store.engine import engine
+
+# The outbox is empty one minute and has a million rows the next: its statistics are always old, and only
+# its indexes give the rows in order. A host that vanishes must not keep its locks for long.
+_SETTINGS = """
+SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET plan_cache_mode = force_custom_plan; SET jit = off;
+SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+SET statement_timeout = '30s'
+"""
+
+
+def open_session() -> sa.Connection:
+    """Return a new autocommit connection; whoever opens it closes it."""
+    connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+    connection.detach()
+    connection.exec_driver_sql(_SETTINGS)
+    return connection
