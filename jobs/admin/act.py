@@ -1,0 +1,46 @@
+"""What an operator does to the selected rows: one service for each, and one message for them all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.http import HttpRequest
+
+from jobs.core.errors import PlatformError
+from models_registry.admin.readonly import ReadOnlyAdmin
+
+
+class Service(Protocol):
+    """A service that changes one job on somebody's behalf."""
+
+    def __call__(self, *, job_id: UUID, actor: str) -> Any:
+        """Change the job; a PlatformError where it cannot be."""
+
+
+def act_on(admin: ReadOnlyAdmin, request: HttpRequest, service: Service, done: str) -> None:
+    """Call `service` for each job selected on the page, as the signed-in user, and say what came of it."""
+    refused = Counter[str]()
+    ids = list(selected(request))
+    for job_id in ids:
+        try:
+            service(job_id=job_id, actor=request.user.get_username())
+        except PlatformError as error:
+            refused[str(error)] += 1
+    if succeeded := len(ids) - refused.total():
+        admin.message_user(request, f"{succeeded} of {len(ids)} {done}.", messages.SUCCESS)
+    for reason, count in refused.items():
+        admin.message_user(request, f"{count} not {done}: {reason}", messages.WARNING)
+
+
+def selected(request: HttpRequest) -> Iterator[UUID]:
+    """Yield the ids ticked on the page; those that are no UUIDs are nobody's."""
+    for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
+        try:
+            yield UUID(text)
+        except ValueError:
+            continue

@@ -1,0 +1,35 @@
+"""Links between the admin's pages."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+ID = '<span style="font-family:monospace;white-space:nowrap">{}</span>'
+
+
+def whole_id(key: UUID) -> SafeString:
+    """Return an id on one line."""
+    return format_html(ID, key)
+
+
+def job_link(job_id: UUID) -> SafeString:
+    """Return a link to a job's page."""
+    return _link("job", job_id, whole_id(job_id))
+
+
+def batch_link(batch_id: UUID) -> SafeString:
+    """Return a link to a batch's page."""
+    return _link("batch", batch_id, whole_id(batch_id))
+
+
+def worker_link(worker_id: UUID, node: str) -> SafeString:
+    """Return a link to a worker's page."""
+    return _link("worker", worker_id, node)
+
+
+def _link(model: str, key: UUID, text: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:jobs_{model}_change", args=(key,)), text)

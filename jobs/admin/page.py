@@ -1,0 +1,143 @@
+"""The parts of a job's page: its timeline, batch, documents, error and events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import BinaryField, Model
+from django.db.models.functions import Length, Substr
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+from jobs.admin.links import batch_link
+from jobs.core.states import State
+from jobs.models import Batch, DeadLetter, Event, Job, Outbox
+from models_registry.admin.render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
+
+NONE = "-"
+EVENTS_SHOWN = 100
+COLOURS = {
+    State.QUEUED: "#5b6b7b",
+    State.WAITING: "#a06a00",
+    State.RUNNING: "#1f6fb2",
+    State.SUCCEEDED: "#2e7d32",
+    State.DEAD: "#b3261e",
+    State.CANCELLED: "#6d4c7d",
+    State.EXPIRED: "#7d5a4c",
+}
+SEALED_BECAUSE = {
+    "full": "it was full: the largest batch, or the padded size, that the model version takes",
+    "deadline": "a member's deadline left no time to wait for more",
+    "slo": "the oldest member would have missed the model's p95 goal by waiting for more",
+    "idle": "the device was free and nothing more was expected soon",
+    "linger": "the wait that the expected arrivals paid for was over",
+    "drain": "the worker was told to stop and emptied its buffer",
+    "memory": "more had run out of the device's memory before",
+}
+
+
+def badge(state: str) -> SafeString:
+    """Return a state as a coloured word."""
+    style = "background:{};color:#fff;padding:.1em .6em;border-radius:.8em;white-space:nowrap"
+    return format_html(f'<span style="{style}">{{}}</span>', COLOURS[State(state)], state)
+
+
+def timeline(job: Job) -> SafeString:
+    """Return the job's times and the seconds between them."""
+    marks = [("created", job.created_at), ("started", job.started_at), ("finished", job.finished_at)]
+    rows, before = [], job.created_at
+    for name, at in marks:
+        if at is not None:
+            rows.append((name, moment(at), f"+{(at - before).total_seconds():.3f} s"))
+            before = at
+    if job.deadline is not None:
+        rows.append(("deadline", moment(job.deadline), _apart(job.created_at, job.deadline)))
+    return table(("what", "when (UTC)", "after the one before"), rows)
+
+
+def _apart(first: datetime, second: datetime) -> str:
+    return f"{(second - first).total_seconds():.3f} s after creation"
+
+
+def moment(at: datetime) -> str:
+    """Return a time to the millisecond."""
+    return f"{date_format(localtime(at), 'Y-m-d H:i:s')}.{at.microsecond // 1000:03d}"
+
+
+def ledger(batch: Batch | None) -> SafeString | str:
+    """Return a batch's row of the ledger, with why it had the size that it had."""
+    if batch is None:
+        return NONE
+    ran = NONE if batch.ran_s is None else f"{batch.ran_s:.4f} s"
+    rows = [
+        ("batch", batch_link(batch.id)),
+        ("why this size", why(batch)),
+        ("padded size", f"{batch.padded_size:,}"),
+        ("waited for the seal", f"{batch.waited_s:.4f} s"),
+        ("ran", ran),
+        ("verdicts", verdicts(batch)),
+    ]
+    return table(("ledger", ""), rows)
+
+
+def why(batch: Batch) -> str:
+    """Return a sentence on why a batch was sealed at its size."""
+    reason = SEALED_BECAUSE.get(batch.seal_reason, f"of {batch.seal_reason}")
+    return f"{batch.size} job{'' if batch.size == 1 else 's'}, sealed because {reason}"
+
+
+def verdicts(batch: Batch) -> str:
+    """Return how a batch's members ended."""
+    counts = {
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "released": batch.released,
+        "too late": batch.fenced,
+    }
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none yet"
+
+
+def document(rows: type[Model], job: Job, column: str) -> SafeString | str:
+    """Return one JSON column of a job's input or result, of which no more is read than is shown."""
+    head = Substr(column, 1, SHOWN_BYTES, output_field=BinaryField())
+    query = rows._default_manager.filter(pk=job.pk, **{f"{column}__isnull": False})  # noqa: SLF001  # documented API
+    found: Any = query.values_list(head, Length(column)).first()
+    return bounded_json(bytes(found[0]), found[1]) if found else NONE
+
+
+def error(job: Job) -> SafeString | str:
+    """Return why the job is dead, or what its last attempt died of."""
+    letter = DeadLetter.objects.filter(pk=job.pk).first()
+    if letter is None:
+        return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
+    rows = [
+        ("kind", letter.kind),
+        ("code", letter.code),
+        ("message", bounded_text(letter.message)),
+        ("fingerprint", letter.fingerprint),
+        ("traceback", bounded_text(letter.traceback) if letter.traceback else NONE),
+    ]
+    return table(("dead letter", moment(letter.created_at)), rows)
+
+
+def outbox(job: Job) -> SafeString | str:
+    """Return when the job is published next."""
+    row = Outbox.objects.filter(pk=job.pk).first()
+    if row is None:
+        return NONE
+    return table(
+        ("epoch", "due (UTC)", "published"), [(row.epoch, moment(row.due), f"{row.published} times")]
+    )
+
+
+def events(job: Job) -> SafeString | str:
+    """Return the newest hundred of a job's events, oldest first."""
+    rows = list(Event.objects.filter(job_id=job.pk).order_by("-id")[:EVENTS_SHOWN])[::-1]
+    cells = (
+        (moment(row.at), row.kind, row.actor or NONE, row.epoch, bounded_text(pretty(row.detail)))
+        for row in rows
+    )
+    return table(("when (UTC)", "what", "who", "epoch", "detail"), cells) if rows else NONE

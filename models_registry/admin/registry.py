@@ -1,0 +1,97 @@
+"""Models, their versions and aliases: registered by commands, read here."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.admin.render import bounded_text, pretty, table
+from models_registry.models import Alias, ModelVersion, RegisteredModel
+
+
+@admin.register(RegisteredModel)
+class RegisteredModelAdmin(ReadOnlyAdmin):
+    """A model with its versions and aliases."""
+
+    list_display = ("name", "description", "created_at")
+    ordering = ("name",)
+    search_fields = ("name",)
+    fields = ("name", "description", "created_at", "versions", "aliases", "jobs")
+    readonly_fields = ("versions", "aliases", "jobs")
+
+    def versions(self, model: RegisteredModel) -> SafeString:
+        """Return the versions, newest first, each a link."""
+        rows = model.versions.order_by("-id")[:100]
+        cells = ((_link(row), row.loader, row.max_batch, row.created_at) for row in rows)
+        return table(("version", "loader", "max batch", "registered"), cells)
+
+    def aliases(self, model: RegisteredModel) -> SafeString:
+        """Return where each alias points."""
+        rows = model.aliases.select_related("version__model").order_by("name")
+        cells = ((f"@{row.name}", _link(row.version), row.changed_at) for row in rows)
+        return table(("alias", "version", "moved"), cells)
+
+    def jobs(self, model: RegisteredModel) -> SafeString:
+        """Return a link to the model's jobs."""
+        url = reverse("admin:jobs_job_changelist")
+        return format_html('<a href="{}?model={}">newest jobs of {}</a>', url, model.name, model.name)
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    """One immutable build: artifact, hash, schemas and limits."""
+
+    list_display = ("__str__", "loader", "max_batch", "pads", "p95_goal_s", "max_attempts", "created_at")
+    list_select_related = ("model",)
+    list_filter = ("loader", "model")
+    ordering = ("-id",)
+    search_fields = ("model__name", "version")
+    fields = (
+        "model", "version", "aliases", "loader", "artifact", "sha256", "created_at",
+        "max_batch", "max_padded_size", "pads", "p95_goal_s", "max_attempts",
+        "accepts", "answers", "warms_up_with", "loader_options",
+    )  # fmt: skip
+    readonly_fields = ("aliases", "accepts", "answers", "warms_up_with", "loader_options")
+
+    def aliases(self, version: ModelVersion) -> str:
+        """Return the aliases that point here."""
+        return ", ".join(f"@{alias.name}" for alias in version.aliases.order_by("name")) or "-"
+
+    @admin.display(description="input schema")
+    def accepts(self, version: ModelVersion) -> SafeString:
+        """Return the input's JSON Schema."""
+        return bounded_text(pretty(version.input_schema))
+
+    @admin.display(description="output schema")
+    def answers(self, version: ModelVersion) -> SafeString:
+        """Return the output's JSON Schema."""
+        return bounded_text(pretty(version.output_schema))
+
+    @admin.display(description="example")
+    def warms_up_with(self, version: ModelVersion) -> SafeString:
+        """Return the input that a loaded model is warmed up with."""
+        return bounded_text(pretty(version.example))
+
+    @admin.display(description="options")
+    def loader_options(self, version: ModelVersion) -> SafeString:
+        """Return what the loader is given."""
+        return bounded_text(pretty(version.options))
+
+
+@admin.register(Alias)
+class AliasAdmin(ReadOnlyAdmin):
+    """A name for a version that can be moved."""
+
+    list_display = ("__str__", "version", "changed_at")
+    list_select_related = ("model", "version__model")
+    list_filter = ("model",)
+    ordering = ("model__name", "name")
+    fields = ("model", "name", "version", "changed_at")
+
+
+def _link(version: ModelVersion) -> SafeString:
+    url = reverse("admin:models_registry_modelversion_change", args=(version.pk,))
+    return format_html('<a href="{}">{}</a>', url, version.version)
