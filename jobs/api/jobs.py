@@ -1,76 +1,69 @@
-"""The calls on jobs."""
+"""The calls that read jobs, and the two that change one."""
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-import msgspec
-from django.conf import settings
 from django.http import HttpResponse
-from ninja import Router
+from ninja import Query
 
-from jobs.api.answers import accepted, acknowledgement, json_answer
+from jobs.api.answers import json_answer
 from jobs.api.auth import ApiRequest
-from jobs.api.body import read_body
-from jobs.api.problems import problem
-from jobs.core.admission import JobRequest, check_key, keyed, parse_bulk, parse_request
-from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
-from jobs.selectors.views import job_view
-from jobs.services.submit import Submitted, submit_job, submit_jobs
-
-router = Router(tags=["jobs"])
-NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
-
-
-@router.post("/jobs")
-def submit(request: ApiRequest) -> HttpResponse:
-    """Accept one job."""
-    raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
-    job = submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
-    return accepted(acknowledgement(job))
+from jobs.api.router import router
+from jobs.api.schemas import PROBLEMS, Job, Listing, Page
+from jobs.api.wait import wait_for_end
+from jobs.core.errors import JobNotFoundError
+from jobs.selectors.pages import Filters, jobs_page
+from jobs.selectors.views import View, job_view
+from jobs.services.cancel import cancel_job
+from jobs.services.replay import replay_job
 
 
-@router.post("/jobs/bulk")
-def submit_bulk(request: ApiRequest) -> HttpResponse:
-    """Accept up to 10,000 jobs, as a JSON array or one JSON object a line."""
-    raw = read_body(request, limit_bytes=settings.INFERENCE.max_bulk_body_bytes)
-    items = keyed(parse_bulk(raw, ndjson=_is_ndjson(request, raw)), _header_key(request))
-    outcomes = submit_jobs(owner=request.auth, requests=items)
-    jobs = [_bulk_item(index, outcome) for index, outcome in enumerate(outcomes)]
-    rejected = sum("problem" in job for job in jobs)
-    return json_answer({"accepted": len(jobs) - rejected, "rejected": rejected, "jobs": jobs}, 202)
+@router.get("/jobs", response={200: Page} | PROBLEMS)
+def list_jobs(request: ApiRequest, listing: Query[Listing]) -> HttpResponse:
+    """Return a page of the caller's jobs, newest first."""
+    filters = Filters(
+        state=listing.state,
+        model=listing.model,
+        priority=listing.priority,
+        created_after=listing.created_after,
+    )
+    owner, cursor = request.auth, listing.cursor
+    page = jobs_page(client_id=owner.id, filters=filters, cursor=cursor, limit=listing.limit)
+    return json_answer({"jobs": page.jobs, "next_cursor": page.next_cursor})
 
 
-@router.get("/jobs/{uuid:job_id}")
-def read(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Return one job, with its output once it succeeded and its error once it is dead."""
-    view = job_view(job_id, client_id=request.auth.id)
-    if view is None:
-        raise JobNotFoundError
+@router.get("/jobs/{uuid:job_id}", response={200: Job} | PROBLEMS)
+def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:
+    """Return one job, once it has ended or `wait` seconds are over; `urls.wait` takes many waiters."""
+    view = wait_for_end(
+        _view(request, job_id),
+        wait_s=wait,
+        reread=lambda: job_view(job_id, client_id=request.auth.id),
+    )
     return json_answer(view)
 
 
-def _header_key(request: ApiRequest) -> str | None:
-    return check_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+@router.post("/jobs/{uuid:job_id}/cancel", response={200: Job} | PROBLEMS)
+def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
+    """Cancel a job that has not ended; 409 where it has, but for one cancelled already."""
+    cancel_job(job_id=job_id, actor=_actor(request), client_id=request.auth.id)
+    return json_answer(_view(request, job_id))
 
 
-def _with_key(request: ApiRequest, job: JobRequest) -> JobRequest:
-    key = _header_key(request)
-    if key is None:
-        check_key(job.idempotency_key)
-        return job
-    if job.idempotency_key not in {None, key}:
-        raise MalformedRequestError("the Idempotency-Key header and idempotency_key differ")
-    return msgspec.structs.replace(job, idempotency_key=key)
+@router.post("/jobs/{uuid:job_id}/replay", response={200: Job} | PROBLEMS)
+def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
+    """Queue a dead, cancelled or expired job again; 409 in any other state."""
+    replay_job(job_id=job_id, actor=_actor(request), client_id=request.auth.id)
+    return json_answer(_view(request, job_id))
 
 
-def _is_ndjson(request: ApiRequest, raw: bytes) -> bool:
-    kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    return kind in NDJSON or raw[:64].lstrip()[:1] == b"{"
+def _view(request: ApiRequest, job_id: UUID) -> View:
+    view = job_view(job_id, client_id=request.auth.id)
+    if view is None:
+        raise JobNotFoundError
+    return view
 
 
-def _bulk_item(index: int, outcome: Submitted | PlatformError) -> dict[str, Any]:
-    if isinstance(outcome, PlatformError):
-        return {"index": index, "problem": problem(outcome)}
-    return {"index": index, "id": outcome.id, "state": outcome.state}
+def _actor(request: ApiRequest) -> str:
+    return f"client:{request.auth.name}"

@@ -5,15 +5,24 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path, re_path
 from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
 
-from jobs.api import site
+from jobs.api import jobs, site, submit  # noqa: F401  # importing a module puts its calls on the router
 from jobs.api.auth import BearerToken
-from jobs.api.jobs import router
 from jobs.api.problems import on_exception
+from jobs.api.router import router
+from models_registry.api import router as models_router
 
 api = NinjaAPI(title="Inference platform", version="1", urls_namespace="api-v1", auth=BearerToken())
-api.add_exception_handler(Exception, on_exception)
+for kind in (
+    Exception,
+    ValidationError,
+    HttpError,
+    Http404,
+):  # ninja has nearer handlers of its own for these
+    api.add_exception_handler(kind, on_exception)
 api.add_router("", router)
+api.add_router("", models_router)
 
 
 def nothing_here(_request: HttpRequest, **_parts: str) -> HttpResponse:

@@ -1,0 +1,134 @@
+"""What the API's pages say of its bodies; the answers themselves are written by hand, for speed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from ninja import Schema
+from pydantic import AwareDatetime, Field
+
+from jobs.core.admission import JobRequest
+from jobs.core.failures import FailureKind
+from jobs.core.priority import HIGHEST, LOWEST
+from jobs.core.states import State
+
+MAX_PAGE = 200
+
+
+class Urls(Schema):
+    """Where a job is read at once, waited for, and cancelled."""
+
+    self: str
+    wait: str
+    cancel: str
+
+
+class Acknowledged(Schema):
+    """A job that was accepted; `queue_position` and `eta_s` are null while nothing measures them."""
+
+    id: UUID
+    state: State
+    model: str
+    version: str
+    attempts: int
+    created_at: datetime
+    queue_position: int | None
+    eta_s: float | None
+    urls: Urls
+
+
+class Listed(Acknowledged):
+    """A job in a list."""
+
+    priority: int
+    max_attempts: int
+    deadline: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobError(Schema):
+    """Why a job is dead."""
+
+    kind: FailureKind
+    code: str
+    detail: str
+
+
+class Job(Listed):
+    """A job; `output` is there once it succeeded, `error` once it is dead."""
+
+    metadata: dict[str, Any] | None
+    output: Any = None
+    error: JobError | None = None
+
+
+class Page(Schema):
+    """Jobs, newest first; a page may be short: follow `next_cursor` until it is null."""
+
+    jobs: list[Listed]
+    next_cursor: UUID | None
+
+
+class Problem(Schema):
+    """An error (RFC 9457); `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class BulkItem(Schema):
+    """What became of one item: an id and a state, or a problem."""
+
+    index: int
+    id: UUID | None = None
+    state: State | None = None
+    problem: Problem | None = None
+
+
+class BulkAnswer(Schema):
+    """What became of a bulk call."""
+
+    accepted: int
+    rejected: int
+    jobs: list[BulkItem]
+
+
+class Listing(Schema):
+    """Which jobs a page shows."""
+
+    state: State | None = None
+    model: str | None = None
+    priority: int | None = Field(None, ge=LOWEST, le=HIGHEST)
+    created_after: AwareDatetime | None = None
+    cursor: UUID | None = None
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+
+
+_, _components = msgspec.json.schema_components([JobRequest])
+_REQUEST = _components["JobRequest"]
+_KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}}
+_PREFER = {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "description": "`wait=SECONDS`"}
+
+
+def _body(*media: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    return {"required": True, "content": {kind: {"schema": schema} for kind, schema in media}}
+
+
+SUBMIT_DOC: dict[str, Any] = {
+    "requestBody": _body(("application/json", _REQUEST)),
+    "parameters": [_KEY, _PREFER],
+}
+BULK_DOC: dict[str, Any] = {
+    "requestBody": _body(
+        ("application/json", {"type": "array", "items": _REQUEST}), ("application/x-ndjson", _REQUEST)
+    ),
+    "parameters": [_KEY],
+}
+PROBLEMS = dict.fromkeys([400, 401, 404, 409, 413, 422, 503], Problem)

@@ -1,0 +1,84 @@
+"""The calls that submit jobs; they read their own bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import HttpResponse
+
+from jobs.api.answers import accepted, acknowledgement, json_answer
+from jobs.api.auth import ApiRequest
+from jobs.api.body import read_body
+from jobs.api.problems import problem
+from jobs.api.router import router
+from jobs.api.schemas import BULK_DOC, PROBLEMS, SUBMIT_DOC, Acknowledged, BulkAnswer, Job
+from jobs.api.wait import preferred_wait_s, wait_for_end
+from jobs.core.admission import JobRequest, check_key, keyed, parse_bulk, parse_request
+from jobs.core.errors import MalformedRequestError, PlatformError
+from jobs.core.states import TERMINAL
+from jobs.selectors.views import View, job_view
+from jobs.services.submit import Submitted, submit_job, submit_jobs
+
+NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
+
+
+@router.post("/jobs", openapi_extra=SUBMIT_DOC, response={202: Acknowledged, 200: Job} | PROBLEMS)
+def submit(request: ApiRequest) -> HttpResponse:
+    """Accept one job: 202, or 200 where it is done already."""
+    raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
+    job = submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
+    wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
+    answer = accepted(_view(request, job, wait_s or 0))
+    if wait_s is not None:
+        answer.headers["Preference-Applied"] = f"wait={wait_s}"
+    return answer
+
+
+@router.post("/jobs/bulk", openapi_extra=BULK_DOC, response={202: BulkAnswer} | PROBLEMS)
+def submit_bulk(request: ApiRequest) -> HttpResponse:
+    """Accept up to 10,000 jobs, as a JSON array or one JSON object a line; each item has its own verdict."""
+    raw = read_body(request, limit_bytes=settings.INFERENCE.max_bulk_body_bytes)
+    items = keyed(parse_bulk(raw, ndjson=_is_ndjson(request, raw)), _header_key(request))
+    outcomes = submit_jobs(owner=request.auth, requests=items)
+    jobs = [_bulk_item(index, outcome) for index, outcome in enumerate(outcomes)]
+    rejected = sum("problem" in job for job in jobs)
+    return json_answer({"accepted": len(jobs) - rejected, "rejected": rejected, "jobs": jobs}, 202)
+
+
+def _view(request: ApiRequest, job: Submitted, wait_s: float) -> View:
+    """Return the whole job where it has ended, now or within `wait_s`; else what an acknowledgement says."""
+
+    def reread() -> View | None:
+        return job_view(job.id, client_id=request.auth.id)
+
+    brief = acknowledgement(job)
+    if brief["state"] in TERMINAL:
+        return reread() or brief
+    return wait_for_end(brief, wait_s=wait_s, reread=reread)
+
+
+def _header_key(request: ApiRequest) -> str | None:
+    return check_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+
+
+def _with_key(request: ApiRequest, job: JobRequest) -> JobRequest:
+    key = _header_key(request)
+    if key is None:
+        check_key(job.idempotency_key)
+        return job
+    if job.idempotency_key not in {None, key}:
+        raise MalformedRequestError("the Idempotency-Key header and idempotency_key differ")
+    return msgspec.structs.replace(job, idempotency_key=key)
+
+
+def _is_ndjson(request: ApiRequest, raw: bytes) -> bool:
+    kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    return kind in NDJSON or raw[:64].lstrip()[:1] == b"{"
+
+
+def _bulk_item(index: int, outcome: Submitted | PlatformError) -> dict[str, Any]:
+    if isinstance(outcome, PlatformError):
+        return {"index": index, "problem": problem(outcome)}
+    return {"index": index, "id": outcome.id, "state": outcome.state}

@@ -1,0 +1,41 @@
+"""Lock one job for a change: the job first, its side rows in later statements of the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+from jobs.core.errors import JobNotFoundError
+from jobs.selectors.statement import execute
+
+_PATIENCE: LiteralString = "SELECT set_config('lock_timeout', '5s', true)"
+_LOCK: LiteralString = """
+SELECT state, epoch FROM jobs_job
+WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s) FOR UPDATE
+"""
+_NOTE: LiteralString = """
+INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, at) VALUES (%s, %s, %s, %s, '{}', now())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A job's state and epoch, which nobody else changes before this transaction ends."""
+
+    state: str
+    epoch: int
+
+
+def lock_job(job_id: UUID, *, client_id: int | None) -> Locked:
+    """Lock a job, of one client where that is given; JobNotFoundError. Requires a transaction."""
+    execute(_PATIENCE)
+    rows = execute(_LOCK, {"id": job_id, "client": client_id})
+    if not rows:
+        raise JobNotFoundError
+    return Locked(*rows[0])
+
+
+def note(job_id: UUID, *, kind: str, actor: str, epoch: int) -> None:
+    """Append an Event of what somebody did to a job. Requires a transaction."""
+    execute(_NOTE, (job_id, kind, actor, epoch))
