@@ -158,7 +158,7 @@ def bury(connection: sa.Connection, verdicts: Sequence[Verdict]) -> None:
 
 
 _QUEUE_OF_JOB = (
-    sa.text("SELECT queue FROM jobs_job WHERE id = :job_id").columns(queue=sa.Text).scalar_subquery()
+    sa.text("SELECT queue FROM jobs_job WHERE id = :of_job").columns(queue=sa.Text).scalar_subquery()
 )
 _BURY = sa.insert(DEAD_LETTER).values(queue=_QUEUE_OF_JOB)
 
@@ -167,6 +167,7 @@ def _letter(verdict: Verdict) -> dict[str, Any]:
     failure = _failure(verdict)
     return {
         "job_id": verdict.job,
+        "of_job": verdict.job,
         "epoch": verdict.epoch,
         "kind": failure.kind.value,
         "code": failure.code,
