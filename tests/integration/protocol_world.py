@@ -1,0 +1,240 @@
+"""A world that drives the project's own statements from many connections at once, and wishes it ill.
+
+Its broker loses and doubles messages and gives them out in any order; its workers crash, stall past their
+heartbeat and settle as zombies, release, retry and bury; others cancel and replay whatever they can reach.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import random
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Event, Lock, Thread
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from django.db import connections
+
+from jobs.core.envelope import Envelope
+from jobs.core.errors import WrongStateError
+from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.keys import uuid7
+from jobs.core.retry import DeadLetter, RetryAfter
+from jobs.core.states import TERMINAL
+from jobs.services.cancel import cancel_job
+from jobs.services.replay import replay_job
+from jobs.store import feed, sweep, workers
+from jobs.store.claim import BatchRow, Claimed, claim
+from jobs.store.engine import engine
+from jobs.store.release import release
+from jobs.store.session import open_session
+from jobs.store.settle import Settled, Verdict, settle
+
+QUEUE = "echo"
+BATCH = 32
+STALE_S = 0.8
+LOSS, DOUBLE = 0.05, 0.10
+CRASH, ZOMBIE, RELEASE = 0.05, 0.08, 0.10
+
+
+class Broker:
+    """Loses some messages, doubles others, and knows no order."""
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[Envelope] = queue.SimpleQueue()
+        self.counts: Counter[str] = Counter()
+
+    def publish(self, envelope: Envelope, chance: float) -> None:
+        copies = 0 if chance < LOSS else 2 if chance > 1 - DOUBLE else 1
+        self.counts[("lost", "once", "doubled")[copies]] += 1
+        for _ in range(copies):
+            self._messages.put(envelope)
+
+    def requeue(self, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            self._messages.put(envelope)
+
+    def take(self, most: int) -> list[Envelope]:
+        taken: list[Envelope] = []
+        with contextlib.suppress(queue.Empty):
+            while len(taken) < most:
+                taken.append(self._messages.get(timeout=0.02))
+        return taken
+
+
+class World:
+    """Threads that run until told to stop; what they saw is in `seen`, `ended` and `errors`."""
+
+    def __init__(self, *, version: int, jobs: Sequence[UUID], hurried: set[UUID], seed: int) -> None:
+        """Drive `jobs` of a model version; `hurried` are those that have a deadline."""
+        self.version, self.jobs, self.hurried, self.seed = version, jobs, hurried, seed
+        self.broker, self.stop, self.quiet = Broker(), Event(), Event()
+        self.seen: Counter[str] = Counter()
+        self.ended: Counter[UUID] = Counter()  # verdicts by settle that ended a job
+        self.succeeded: Counter[UUID] = Counter()
+        self.errors: list[str] = []
+        self._lock, self._threads = Lock(), list[Thread]()
+
+    def start(self) -> None:
+        doers: list[Callable[[random.Random], None]] = [self._relay, self._relay, self._sweep]
+        doers += [self._work] * 6 + [self._meddle] * 3
+        for number, doer in enumerate(doers):
+            chance = random.Random(f"{self.seed}/{number}")
+            self._threads.append(
+                Thread(target=self._guarded, args=(doer, chance), name=f"{doer.__name__}-{number}")
+            )
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self) -> None:
+        self.stop.set()
+        for thread in self._threads:
+            thread.join(20)
+            assert not thread.is_alive(), f"{thread.name} hangs"
+
+    def _guarded(self, doer: Callable[[random.Random], None], chance: random.Random) -> None:
+        try:
+            doer(chance)
+        except Exception:  # noqa: BLE001  # a thread's end is told, not lost
+            self.errors.append(traceback.format_exc())
+        finally:
+            connections.close_all()
+
+    def count(self, **seen: int) -> None:
+        with self._lock:
+            self.seen.update(seen)
+
+    def _relay(self, chance: random.Random) -> None:
+        with open_session() as session:
+            while not self.stop.is_set():
+                taken = feed.take_fresh(session, QUEUE, rooms=dict.fromkeys(range(10), 200), most=200)
+                taken += feed.take_overdue(session, QUEUE, most=200)
+                for row in taken:
+                    self.broker.publish(row.envelope, chance.random())
+                self.count(published=len(taken))
+                if not taken:
+                    time.sleep(0.005)
+
+    def _sweep(self, _chance: random.Random) -> None:
+        while not self.stop.is_set():
+            time.sleep(0.1)
+            with engine().begin() as connection:
+                sweep.end_silent_workers(connection, STALE_S)
+            for batch in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
+                with engine().begin() as connection:
+                    self.count(reaped=sweep.reap(connection, batch).queued)
+            overdue = self._ask(lambda c: sweep.overdue_jobs(c, 500))
+            self.count(expired=len(self._ask(lambda c, late=overdue: sweep.expire(c, late))))
+
+    def _ask(self, read: Callable[[sa.Connection], list[UUID]]) -> list[UUID]:
+        with engine().begin() as connection:
+            return read(connection)
+
+    def _work(self, chance: random.Random) -> None:
+        worker = Worker(self, chance)
+        while not self.stop.is_set():
+            worker.turn()
+
+    def _meddle(self, chance: random.Random) -> None:
+        while not (self.stop.is_set() or self.quiet.is_set()):
+            time.sleep(chance.random() * 0.012)
+            job = chance.choice(self.jobs)
+            if chance.random() < 0.5:
+                self._try("cancelled", lambda job=job: cancel_job(job_id=job, actor="test"))
+            if chance.random() < 0.5:
+                self._try("replayed", lambda job=job: replay_job(job_id=job, actor="test"))
+
+    def _try(self, name: str, act: Callable[[], object]) -> None:
+        with contextlib.suppress(WrongStateError):
+            self.count(**{name: act() is not False})
+
+    def saw(self, settled: Sequence[Settled]) -> None:
+        with self._lock:
+            self.ended.update(row.job for row in settled if row.state in TERMINAL)
+            self.succeeded.update(row.job for row in settled if row.state == "succeeded")
+
+
+class Worker:
+    """One worker thread; each crash begins a new incarnation, under the same name or as another node."""
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self.world, self.chance = world, chance
+        self.beaten = 0.0
+        self._begin(f"node-{chance.getrandbits(30)}")
+
+    def _begin(self, node: str) -> None:
+        self.self = workers.Incarnation(uuid4(), node, "here", 1, "cpu", (QUEUE,))
+        with engine().begin() as connection:
+            workers.register(connection, self.self)
+
+    def turn(self) -> None:
+        self._beat()
+        envelopes = self.world.broker.take(BATCH)
+        if not envelopes:
+            return
+        self._finish(self._claim(envelopes), envelopes)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self.beaten > 0.2:
+            with engine().begin() as connection:
+                alive = workers.beat(connection, self.self.id)
+            self.beaten = time.monotonic()
+            if not alive:
+                self._begin(self.self.node)
+
+    def _claim(self, envelopes: Sequence[Envelope]) -> list[Claimed]:
+        self.batch = uuid7(int(time.time() * 1000), self.chance.getrandbits(74))
+        row = BatchRow(self.batch, self.self.id, self.world.version, 0, "test", 0.0)
+        with engine().begin() as connection:
+            jobs = claim(connection, batch=row, envelopes=envelopes)
+        self.world.count(claimed=len(jobs), refused=len(envelopes) - len(jobs))
+        return sorted(jobs, key=lambda _: self.chance.random())
+
+    def _finish(self, jobs: list[Claimed], envelopes: Sequence[Envelope]) -> None:
+        fate = self.chance.random()
+        if fate < CRASH:
+            self._crash(envelopes)
+        elif fate < CRASH + ZOMBIE:
+            self.world.count(zombies=1)
+            time.sleep(STALE_S * 1.6)
+            self._settle(jobs)
+        elif fate < CRASH + ZOMBIE + RELEASE:
+            self._release(jobs)
+        else:
+            time.sleep(self.chance.random() * 0.01)
+            self._settle(jobs)
+
+    def _crash(self, envelopes: Sequence[Envelope]) -> None:
+        self.world.count(crashes=1)
+        self.world.broker.requeue(envelopes)
+        same = self.chance.random() < 0.5
+        self._begin(self.self.node if same else f"node-{self.chance.getrandbits(30)}")
+
+    def _release(self, jobs: list[Claimed]) -> None:
+        with engine().begin() as connection:
+            released = release(connection, batch=self.batch, jobs=[(job.job, job.epoch) for job in jobs])
+        self.world.count(released=len(released))
+
+    def _settle(self, jobs: list[Claimed]) -> None:
+        if not jobs:
+            return
+        with engine().begin() as connection:
+            settled = settle(
+                connection, batch=self.batch, verdicts=[self._verdict(j) for j in jobs], ran_s=0.0
+            )
+        self.world.saw(settled)
+        self.world.count(settled=len(settled), fenced=len(jobs) - len(settled))
+
+    def _verdict(self, job: Claimed) -> Verdict:
+        kind = job.job.int % 10
+        if kind == 0:
+            failure = Failure(FailureKind.INVALID, "bad", "this one never succeeds")
+            return Verdict(job.job, job.epoch, failure, DeadLetter("bad"))
+        if kind == 1 and job.attempts < 3:
+            failure = Failure(FailureKind.TRANSIENT, "flaky", "not yet")
+            return Verdict(job.job, job.epoch, failure, RetryAfter(self.chance.random() * 0.05))
+        return Verdict(job.job, job.epoch, Success(b"{}"))
