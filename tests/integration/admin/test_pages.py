@@ -1,0 +1,241 @@
+"""The admin as an operator uses it."""
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client as Browser
+from django.utils import timezone
+
+from jobs.core.keys import uuid7
+from jobs.core.states import TERMINAL, State
+from jobs.models import (
+    ApiToken,
+    Batch,
+    Client,
+    DeadLetter,
+    Event,
+    Job,
+    JobInput,
+    JobResult,
+    Outbox,
+    Worker,
+)
+from models_registry.models import Alias, ModelVersion, RegisteredModel
+
+JOBS = "/admin/jobs/job/"
+
+
+@pytest.fixture
+def browser(db: str) -> Browser:
+    made = Browser(SERVER_NAME="localhost")
+    made.force_login(User.objects.create_superuser("olga"))
+    return made
+
+
+@pytest.fixture
+def version(db: str) -> ModelVersion:
+    model = RegisteredModel.objects.create(name="echo")
+    made = ModelVersion.objects.create(model=model, version="1", loader="entry_point", artifact="a:b")
+    Alias.objects.create(model=model, name="default", version=made)
+    return made
+
+
+def a_job(version: ModelVersion, state: State = State.QUEUED, *, age_s: int = 0, **columns: Any) -> Job:
+    client, _ = Client.objects.get_or_create(name=columns.pop("client", "search"))
+    now_ms = int(timezone.now().timestamp() * 1000)
+    job = Job.objects.create(
+        id=uuid7(now_ms - age_s * 1000, uuid4().int),
+        client=client,
+        version=version,
+        queue="echo",
+        state=state,
+        max_attempts=3,
+        batch=a_batch(version) if state is State.RUNNING else None,
+        finished_at=timezone.now() if state in TERMINAL else None,
+        **{"priority": 4} | columns,
+    )
+    if state in {State.QUEUED, State.WAITING}:
+        epoch = int(state is State.WAITING)
+        Outbox.objects.create(job=job, epoch=epoch, version=version, queue="echo", priority=job.priority)
+    if state is State.RUNNING:
+        Batch.objects.filter(pk=job.batch_id).update(members=[job.id], size=1)
+    if state is State.DEAD:
+        DeadLetter.objects.create(
+            job=job, epoch=1, queue="echo", kind="poison", code="bad_item", message="no <such> word",
+            traceback='Traceback\n  File "m.py", line 1', fingerprint="f",
+        )  # fmt: skip
+    return job
+
+
+def a_batch(version: ModelVersion) -> Batch:
+    worker = Worker.objects.create(
+        id=uuid4(), node="gpu-0@a", host="a", pid=1, device="cpu", model_names=["echo"]
+    )
+    return Batch.objects.create(
+        id=uuid4(), worker=worker, version=version, members=[], size=0, seal_reason="linger"
+    )
+
+
+def ids_on(browser: Browser, path: str) -> set[UUID]:
+    response = browser.get(path)
+    assert response.status_code == 200
+    return {row.pk for row in response.context_data["cl"].result_list}
+
+
+def text_of(browser: Browser, path: str) -> str:
+    response = browser.get(path)
+    assert response.status_code == 200, path
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_job_is_found_by_its_state(browser: Browser, version: ModelVersion, state: State) -> None:
+    jobs = {each: a_job(version, each) for each in State}
+    assert ids_on(browser, f"{JOBS}?state={state}") == {jobs[state].id}
+    assert ids_on(browser, f"{JOBS}?state={state}&client={jobs[state].client_id}") == {jobs[state].id}
+
+
+def test_jobs_are_filtered_by_model_priority_client_and_date(browser: Browser, version: ModelVersion) -> None:
+    wanted = a_job(version, State.SUCCEEDED, priority=7, client="archive")
+    other = a_job(version, State.SUCCEEDED, priority=2)
+    old = a_job(version, State.SUCCEEDED, age_s=3 * 86_400)
+    assert ids_on(browser, f"{JOBS}?priority=7") == {wanted.id}
+    assert ids_on(browser, f"{JOBS}?client={wanted.client_id}") == {wanted.id}
+    assert ids_on(browser, f"{JOBS}?model=echo") == {wanted.id, other.id}
+    assert ids_on(browser, f"{JOBS}?model=minilm") == set()
+    assert ids_on(browser, JOBS) == {wanted.id, other.id}
+    assert ids_on(browser, f"{JOBS}?when=7d") == {wanted.id, other.id, old.id}
+
+
+def test_an_old_queued_job_is_found_by_its_state_alone(browser: Browser, version: ModelVersion) -> None:
+    old = a_job(version, State.QUEUED, age_s=40 * 86_400)
+    assert ids_on(browser, JOBS) == set()
+    assert ids_on(browser, f"{JOBS}?state=queued") == {old.id}
+    assert ids_on(browser, f"{JOBS}?state=queued&when=1h") == set()
+
+
+def test_pages_hold_each_job_once(browser: Browser, version: ModelVersion) -> None:
+    made = [a_job(version, State.SUCCEEDED) for _ in range(130)]
+    first, second = ids_on(browser, JOBS), ids_on(browser, f"{JOBS}?p=2")
+    assert (len(first), len(second)) == (100, 30)
+    assert first | second == {job.id for job in made}
+    assert "older →" in text_of(browser, JOBS)
+    assert "older →" not in text_of(browser, f"{JOBS}?p=2")
+
+
+def test_a_search_takes_a_whole_uuid_whatever_the_filters(browser: Browser, version: ModelVersion) -> None:
+    old = a_job(version, State.SUCCEEDED, age_s=90 * 86_400)
+    assert ids_on(browser, f"{JOBS}?q=+{old.id}+&state=queued") == {old.id}
+    assert ids_on(browser, f"{JOBS}?q={uuid4()}") == set()
+
+
+@pytest.mark.parametrize("words", ["abc", "<b>", "01a0c450-6c00", "' OR 1=1"])
+def test_a_search_for_anything_else_says_what_it_takes(browser: Browser, words: str) -> None:
+    assert "is not a whole UUID" in text_of(browser, f"{JOBS}?q={words}")
+
+
+def test_a_succeeded_job_s_page_shows_its_road_and_documents(browser: Browser, version: ModelVersion) -> None:
+    job = a_job(version, State.SUCCEEDED)
+    Job.objects.filter(pk=job.pk).update(batch=a_batch(version))
+    JobInput.objects.create(job=job, body=b'{"text":"<script>alert(1)</script>"}', parameters=b'{"k":7}')
+    JobResult.objects.create(job=job, epoch=1, body=b'{"embedding":[0.5,0.25]}')
+    Event.objects.create(job=job, kind="cancel_asked", actor="someone")
+    text = text_of(browser, f"{JOBS}{job.pk}/change/")
+    for shown in ("SUCCESS", "[0.5, 0.25]", "sealed because the wait", "cancel_asked", "someone", "timeline"):
+        assert shown.lower() in text.lower(), shown
+    assert "<script>alert" not in text
+
+
+def test_a_dead_job_s_page_shows_why(browser: Browser, version: ModelVersion) -> None:
+    text = text_of(browser, f"{JOBS}{a_job(version, State.DEAD).pk}/change/")
+    for shown in ("poison", "bad_item", "no &lt;such&gt; word", "m.py", "FAILURE"):
+        assert shown in text, shown
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"x" * 1_000_000, json.dumps("\ud800").encode(), b"[" * 9_000 + b"]" * 9_000, b"9" * 5_000, b'"\\u0000"', b"\xff"],
+)  # fmt: skip
+def test_a_page_shows_any_document_and_is_bounded(
+    browser: Browser, version: ModelVersion, body: bytes
+) -> None:
+    job = a_job(version, State.SUCCEEDED)
+    JobResult.objects.create(job=job, epoch=1, body=body)
+    assert len(text_of(browser, f"{JOBS}{job.pk}/change/")) < 200_000
+
+
+def test_every_page_of_every_model_opens(browser: Browser, version: ModelVersion) -> None:
+    job = a_job(version, State.DEAD)
+    waiting, running = a_job(version, State.WAITING), a_job(version, State.RUNNING)
+    event = Event.objects.create(job=job, kind="attempt_failed", detail={"a": 1})
+    token = ApiToken.objects.create(client=job.client, digest=b"\x07" * 32, prefix="abc")
+    rows: dict[str, Any] = {
+        "jobs/client": job.client_id, "jobs/apitoken": token.pk, "jobs/deadletter": job.pk,
+        "jobs/outbox": waiting.pk, "jobs/event": event.pk, "jobs/batch": running.batch_id,
+        "jobs/worker": Worker.objects.get().pk, "models_registry/registeredmodel": version.model_id,
+        "models_registry/modelversion": version.pk, "models_registry/alias": Alias.objects.get().pk,
+    }  # fmt: skip
+    for model, key in rows.items():
+        text_of(browser, f"/admin/{model}/")
+        text_of(browser, f"/admin/{model}/{key}/change/")
+        assert browser.get(f"/admin/{model}/add/").status_code == 403
+        assert browser.post(f"/admin/{model}/{key}/change/", {}).status_code == 403
+        assert browser.post(f"/admin/{model}/{key}/delete/", {"post": "yes"}).status_code == 403
+    assert "\\x07" not in text_of(browser, f"/admin/jobs/apitoken/{token.pk}/change/")
+
+
+def test_an_event_s_list_is_searched_by_its_job(browser: Browser, version: ModelVersion) -> None:
+    job = a_job(version)
+    event = Event.objects.create(job=job, kind="submit")
+    Event.objects.create(job=a_job(version), kind="submit")
+    assert {row for row in _keys(browser, f"/admin/jobs/event/?q={job.pk}")} == {event.pk}
+
+
+def _keys(browser: Browser, path: str) -> set[int]:
+    return {row.pk for row in browser.get(path).context_data["cl"].result_list}
+
+
+def press(browser: Browser, action: str, *jobs: Job, on: str = JOBS) -> str:
+    data = {"action": action, "_selected_action": [str(job.pk) for job in jobs], "index": "0"}
+    return browser.post(on, data, follow=True).content.decode()
+
+
+def test_an_operator_cancels_a_job_and_the_audit_names_them(browser: Browser, version: ModelVersion) -> None:
+    job, done = a_job(version), a_job(version, State.SUCCEEDED)
+    text = press(browser, "cancel", job, done)
+    job.refresh_from_db()
+    assert job.state == State.CANCELLED
+    assert "1 of 2 cancelled." in text
+    assert "1 not cancelled" in text
+    assert Event.objects.get(job=job).actor == "olga"
+
+
+@pytest.mark.parametrize("page", [JOBS, "/admin/jobs/deadletter/"])
+def test_an_operator_replays_a_dead_job(browser: Browser, version: ModelVersion, page: str) -> None:
+    job = a_job(version, State.DEAD)
+    press(browser, "replay", job, on=page)
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+    assert Event.objects.get(job=job).actor == "olga"
+
+
+def test_who_may_only_view_is_offered_no_action(version: ModelVersion) -> None:
+    job = a_job(version)
+    viewer = User.objects.create_user("vera", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_job"))
+    browser = Browser(SERVER_NAME="localhost")
+    browser.force_login(viewer)
+    assert "Cancel the selected" not in text_of(browser, JOBS)
+    press(browser, "cancel", job)
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+
+
+def test_the_admin_s_style_sheet_is_served_with_debug_off(db: str) -> None:
+    response = Browser(SERVER_NAME="localhost").get("/static/admin/css/base.css")
+    assert response.status_code == 200
+    assert b"".join(response.streaming_content).startswith(b"/*")  # type: ignore[attr-defined]
+    response.close()
