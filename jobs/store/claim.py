@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.envelope import Envelope
-from jobs.core.states import Verb, sources, target
+from jobs.core.states import State, Verb, sources, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
 WHERE job.id = ANY(CAST(:jobs AS uuid[])) AND job.batch_id = :batch AND job.state = :target
 """)
 
-_KNOWN = sa.text("SELECT id FROM jobs_job WHERE id = ANY(CAST(:jobs AS uuid[]))")
+_STATES = sa.text("SELECT id, state FROM jobs_job WHERE id = ANY(CAST(:jobs AS uuid[]))")
 
 
 def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
@@ -101,6 +101,6 @@ def recover(connection: sa.Connection, *, batch: UUID, jobs: Sequence[UUID]) -> 
     return [Claimed(*row) for row in connection.execute(_RECOVER, parameters)]
 
 
-def unknown(connection: sa.Connection, *, jobs: Sequence[UUID]) -> set[UUID]:
-    """Return those of `jobs` that have no row at all."""
-    return set(jobs) - set(connection.execute(_KNOWN, {"jobs": list(jobs)}).scalars())
+def states(connection: sa.Connection, *, jobs: Sequence[UUID]) -> dict[UUID, State]:
+    """Return the states of those of `jobs` that have a row."""
+    return {job: State(state) for job, state in connection.execute(_STATES, {"jobs": list(jobs)})}

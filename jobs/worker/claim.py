@@ -22,7 +22,7 @@ from jobs.core.keys import uuid7
 from jobs.store import claim as store
 from jobs.worker.delivery import Delivery
 from jobs.worker.execute import failure_of
-from jobs.worker.work import Piece, Work
+from jobs.worker.work import Piece, Refused, Work
 from models_registry.core.errors import PlatformError
 from models_registry.core.runner import Item
 from models_registry.pool import ModelPool
@@ -35,7 +35,7 @@ HOLD_S = 0.5
 def persist(
     engine: sa.Engine, action: Callable[[sa.Connection, int], Answer], *, stopping: Callable[[], bool]
 ) -> Answer | None:
-    """Run `action(connection, try number)` in a transaction until the database takes it; None when stopping."""
+    """Run `action(connection, tries)` in a transaction until the database takes it; None when stopping."""
     tries = 0
     while True:
         try:
@@ -57,19 +57,17 @@ class Claimer:
     ) -> None:
         self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
 
-    def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Delivery], list[Delivery]]:
-        """Return the batch with its claimed jobs, the deliveries to acknowledge, and those to dead-letter."""
+    def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Refused]]:
+        """Return the batch with its claimed jobs, and the deliveries that are to be answered at once."""
         work = Work(_new_id(), sealed.key, sealed.padded_size, sealed.tokens)
         row = self._row(work, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
         if taken is None:
-            return work, [], []
+            return work, []
         work.jobs, work.deliveries = taken, [newest[job.job] for job in taken]
         kept = set(map(id, work.deliveries))
-        refused = [delivery for delivery in sealed.tokens if id(delivery) not in kept]
-        lost = self._unknown({d.job for d in refused} - {job.job for job in taken})
-        return work, [d for d in refused if d.job not in lost], [d for d in refused if d.job in lost]
+        return work, self._refused([d for d in sealed.tokens if id(d) not in kept])
 
     def prepare(self, work: Work) -> None:
         """Load the model, decode the inputs, group by compatibility and collate ahead."""
@@ -93,11 +91,12 @@ class Claimer:
             waited_s=sealed.waited_s,
         )
 
-    def _unknown(self, jobs: set[UUID]) -> set[UUID]:
-        if not jobs:
-            return set()
-        found = persist(self._engine, lambda c, _: store.unknown(c, jobs=list(jobs)), stopping=self._stopping)
-        return found or set()
+    def _refused(self, deliveries: list[Delivery]) -> list[Refused]:
+        if not deliveries:
+            return []
+        jobs = [delivery.job for delivery in deliveries]
+        states = persist(self._engine, lambda c, _: store.states(c, jobs=jobs), stopping=self._stopping)
+        return [] if states is None else [Refused(d, states.get(d.job)) for d in deliveries]
 
 
 def _take(

@@ -10,6 +10,8 @@ from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
+from jobs.worker.read_ahead import ReadAhead, install
+
 logger = logging.getLogger(__name__)
 
 
@@ -24,6 +26,17 @@ Tasks.qos_global = _prefetch_is_per_queue
 
 class JobConsumer(Consumer):
     """Celery's consumer, with every way a delivery could hurt ending in its dead-letter queue."""
+
+    _ahead: ReadAhead | None = None
+
+    def connect(self) -> Any:
+        """Return a new connection, read in bursts."""
+        connection = super().connect()
+        if self.hub is not None:
+            if self._ahead is not None:
+                self.hub.on_tick.discard(self._ahead.tick)
+            self._ahead = install(connection.connection, self.hub)
+        return connection
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
         """Return Celery's handler, guarded."""

@@ -35,6 +35,10 @@ class Delivery:
         """Say whether the broker was told that this message is done with."""
         return bool(self.message.acknowledged)
 
+    def settled_in_bulk(self) -> None:
+        """Note that an ack of a later delivery covered this one."""
+        self.message._state = "ACK"  # noqa: SLF001  # kombu has no other way to say it
+
     def terminate(self, pool: Any, signal: Any = None) -> None:
         """Do nothing: a job in a running batch is cancelled through its row, which fences its verdict."""
 

@@ -19,6 +19,7 @@ from django.conf import settings
 from jobs.worker import host
 
 logger = logging.getLogger(__name__)
+TURN_S = 0.05
 
 
 class Drain(bootsteps.StartStopStep):
@@ -61,12 +62,12 @@ class Drain(bootsteps.StartStopStep):
 
 
 def _turns(hub: Any) -> Iterator[None]:
-    """Turn the hub, a tenth of a second at most each; where the connection is lost, only wait."""
+    """Turn the hub, a twentieth of a second at most each; where the connection is lost, only wait."""
+    hub.timer.call_repeatedly(TURN_S, lambda: None)
     while True:
         try:
-            hub.timer.call_after(0.05, lambda: None)
             yield from (None for _ in hub.create_loop())
         except Exception as error:  # noqa: BLE001  # a lost connection has nothing left to acknowledge
             logger.warning("the hub cannot turn while draining: %s", error)
-        time.sleep(0.02)
+        time.sleep(TURN_S)
         yield None

@@ -7,6 +7,8 @@ Postgres. A batch is sealed only when a slot is free: one running, one claimed.
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable
 from queue import Queue
@@ -16,10 +18,9 @@ from typing import Protocol
 from jobs.store.settle import Settled, Verdict
 from jobs.worker.claim import Claimer
 from jobs.worker.collect import Buffer
-from jobs.worker.delivery import Delivery
 from jobs.worker.execute import execute, failure_of
 from jobs.worker.settle import Settler
-from jobs.worker.work import Work
+from jobs.worker.work import Refused, Work
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ SLOTS = 2
 class Observer(Protocol):
     """Is told what became of deliveries, on the stage's own thread; it must return at once."""
 
-    def refused(self, acknowledge: list[Delivery], bury: list[Delivery]) -> None:
+    def refused(self, refused: list[Refused]) -> None:
         """Take duplicates to acknowledge, and messages of unknown jobs to dead-letter."""
 
     def claimed(self, work: Work) -> None:
@@ -84,9 +85,8 @@ class Pipeline:
         try:
             stage()
         except BaseException:
-            logger.critical(
-                "the stage %s ended; the worker must be started again", stage.__name__, exc_info=True
-            )
+            logger.critical("the stage %s failed; the worker ends, to be started again", stage.__name__)
+            os.kill(os.getpid(), signal.SIGTERM)
             raise
 
     def _claim(self) -> None:
@@ -96,10 +96,10 @@ class Pipeline:
             if sealed is None:
                 break
             started = time.monotonic()
-            work, acknowledge, bury = self._claimer.claim(sealed)
+            work, refused = self._claimer.claim(sealed)
             self.buffer.observe_claim(time.monotonic() - started)
-            if acknowledge or bury:
-                self._observer.refused(acknowledge, bury)
+            if refused:
+                self._observer.refused(refused)
             if work.jobs:
                 self._forward(work)
             else:

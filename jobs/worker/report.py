@@ -11,14 +11,17 @@ from typing import Any
 
 from celery.worker.state import task_accepted, task_ready, task_reserved
 
-from jobs import metrics
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.store.settle import Settled, Verdict
+from jobs.worker.acks import Acks
 from jobs.worker.delivery import Delivery
-from jobs.worker.work import Work
+from jobs.worker.work import Refused, Work
 
 logger = logging.getLogger(__name__)
+EVENT_BUFFER = 500
+EVENT_FLUSH_S = 0.1
+_REVOKED = (State.CANCELLED, State.EXPIRED)
 
 
 class Reporter:
@@ -27,17 +30,23 @@ class Reporter:
     def __init__(self) -> None:
         self._hub: Any = None
         self._dispatcher: Any = None
+        self._acks = Acks()
+        self._flushing = False
         self.generation = 0
 
     def attach(self, consumer: Any) -> int:
         """Take the consumer of a new connection; deliveries of earlier generations are not acknowledged."""
-        self._hub, self._dispatcher = consumer.hub, consumer.event_dispatcher
+        self._hub, self._dispatcher, self._acks = consumer.hub, consumer.event_dispatcher, Acks()
         self.generation += 1
+        if self._dispatcher is not None:
+            self._dispatcher.buffer_limit = EVENT_BUFFER
+            self._dispatcher.on_send_buffered = self._flush_later
         return self.generation
 
     def received(self, delivery: Delivery) -> None:
         """Note a delivery that entered the buffer; on the hub's thread."""
         task_reserved(delivery)
+        self._acks.received(delivery)
         self._send(
             "task-received",
             uuid=delivery.id,
@@ -56,9 +65,9 @@ class Reporter:
         for delivery in deliveries:
             task_ready(delivery)
 
-    def refused(self, acknowledge: list[Delivery], bury: list[Delivery]) -> None:
-        """Acknowledge duplicates, and dead-letter messages that point at no job."""
-        self._soon(lambda: self._refuse(acknowledge, bury))
+    def refused(self, refused: list[Refused]) -> None:
+        """Acknowledge duplicates and what ended meanwhile, and dead-letter messages that point at no job."""
+        self._soon(lambda: self._refuse(refused))
 
     def claimed(self, work: Work) -> None:
         """Show the batch's jobs as active."""
@@ -67,7 +76,6 @@ class Reporter:
     def settled(self, work: Work, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Acknowledge a stored batch and show each job's end."""
         states = {row.job: row.state for row in settled}
-        _count(work, settled)
         self._soon(lambda: self._finish(work, verdicts, states))
 
     def _soon(self, closure: Callable[[], None]) -> None:
@@ -80,14 +88,19 @@ class Reporter:
         if self._hub is not None:
             self._hub.call_soon(guarded)
 
-    def _refuse(self, acknowledge: list[Delivery], bury: list[Delivery]) -> None:
-        for delivery in acknowledge:
-            self._ack(delivery)
-        for delivery in bury:
-            logger.error("job %s is unknown: its message is dead-lettered", delivery.id)
-            task_ready(delivery)
-            if delivery.generation == self.generation:
-                delivery.message.reject(requeue=False)
+    def _refuse(self, refused: list[Refused]) -> None:
+        self._done([each.delivery for each in refused if each.state is not None])
+        for each in refused:
+            if each.state is None:
+                self._bury(each.delivery)
+            elif each.state in _REVOKED:
+                self._send_revoked(each.delivery, each.state)
+
+    def _bury(self, delivery: Delivery) -> None:
+        logger.error("job %s is unknown: its message is dead-lettered", delivery.id)
+        task_ready(delivery)
+        if delivery.generation == self.generation:
+            self._acks.reject(delivery)
 
     def _start(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
@@ -100,29 +113,40 @@ class Reporter:
             state = states.get(delivery.job)
             if state is not None:
                 self._send_end(delivery, verdict, state, work.ran_s)
-            self._ack(delivery)
+        self._done(work.deliveries)
 
     def _send_end(self, delivery: Delivery, verdict: Verdict, state: State, ran_s: float) -> None:
         if state is State.SUCCEEDED:
             self._send("task-succeeded", uuid=delivery.id, result="", runtime=ran_s)
         elif state is State.EXPIRED:
-            self._send("task-revoked", uuid=delivery.id, terminated=False, signum=None, expired=True)
+            self._send_revoked(delivery, state)
         else:
             failure = verdict.outcome
             text = f"{failure.kind}: {failure.code}" if isinstance(failure, Failure) else ""
             kind = "task-retried" if state is State.WAITING else "task-failed"
             self._send(kind, uuid=delivery.id, exception=text, traceback="")
 
-    def _ack(self, delivery: Delivery) -> None:
-        task_ready(delivery)
-        if delivery.generation == self.generation:
-            delivery.message.ack()
+    def _send_revoked(self, delivery: Delivery, state: State) -> None:
+        expired = state is State.EXPIRED
+        self._send("task-revoked", uuid=delivery.id, terminated=False, signum=None, expired=expired)
+
+    def _done(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            task_ready(delivery)
+        self._acks.acknowledge(d for d in deliveries if d.generation == self.generation)
 
     def _send(self, kind: str, **fields: Any) -> None:
         if self._dispatcher is not None and self._dispatcher.enabled:
             self._dispatcher.send(kind, **fields)
 
+    def _flush_later(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._hub.call_later(EVENT_FLUSH_S, self._flush)
 
-def _count(work: Work, settled: list[Settled]) -> None:
-    for row in settled:
-        metrics.JOBS_SETTLED.labels(model=str(work.key), outcome=row.state.value).inc()
+    def _flush(self) -> None:
+        self._flushing = False
+        try:
+            self._dispatcher.flush()
+        except Exception:
+            logger.exception("task events were not sent; monitors miss some")

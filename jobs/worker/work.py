@@ -8,9 +8,18 @@ from typing import Any
 from uuid import UUID
 
 from jobs.core.failures import Failure
+from jobs.core.states import State
 from jobs.store.claim import Claimed
 from jobs.worker.delivery import Delivery
 from models_registry.core.runner import Item, Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A delivery that no claim took, and the state of its job: None where there is no such job."""
+
+    delivery: Delivery
+    state: State | None
 
 
 @dataclass(slots=True)
