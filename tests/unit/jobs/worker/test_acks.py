@@ -1,0 +1,89 @@
+"""Acks: each tag once, and a cumulative one never covers what is not done."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.core.envelope import Envelope
+from jobs.worker.acks import Acks
+from jobs.worker.delivery import Delivery
+
+
+class Broker:
+    """Keeps what RabbitMQ would: the unacknowledged tags of a channel."""
+
+    def __init__(self) -> None:
+        self.unacked: set[int] = set()
+        self.rejected: set[int] = set()
+        self.frames = 0
+
+
+class Message:
+    def __init__(self, broker: Broker, tag: int) -> None:
+        self.broker, self.delivery_tag, self._state = broker, tag, "RECEIVED"
+        self.headers, self.properties, self.delivery_info = {}, {}, {}  # type: ignore[var-annotated]
+        broker.unacked.add(tag)
+
+    @property
+    def acknowledged(self) -> bool:
+        return self._state != "RECEIVED"
+
+    def ack(self, *, multiple: bool = False) -> None:
+        assert not self.acknowledged
+        assert self.delivery_tag in self.broker.unacked
+        self.broker.frames += 1
+        covered = {t for t in self.broker.unacked if t <= self.delivery_tag}
+        self.broker.unacked -= covered if multiple else {self.delivery_tag}
+        self._state = "ACK"
+
+    def reject(self, *, requeue: bool) -> None:
+        assert not self.acknowledged
+        assert not requeue
+        self.broker.unacked.remove(self.delivery_tag)
+        self.broker.rejected.add(self.delivery_tag)
+        self._state = "REJECTED"
+
+
+def deliveries(broker: Broker, acks: Acks, count: int) -> list[Delivery]:
+    made = [
+        Delivery(Message(broker, tag), Envelope(UUID(int=tag), 0, 1, 4), task=None, generation=1)
+        for tag in range(1, count + 1)
+    ]
+    for delivery in made:
+        acks.received(delivery)
+    return made
+
+
+def test_a_batch_in_order_takes_one_frame() -> None:
+    broker, acks = Broker(), Acks()
+    made = deliveries(broker, acks, 64)
+    acks.acknowledge(made)
+    assert (broker.unacked, broker.frames) == (set(), 1)
+    assert all(delivery.acknowledged for delivery in made)
+
+
+@given(st.integers(1, 30), st.data())
+def test_exactly_what_is_done_is_acknowledged_in_any_order(count: int, data: st.DataObject) -> None:
+    broker, acks = Broker(), Acks()
+    left = deliveries(broker, acks, count)
+    while left:
+        done = data.draw(st.lists(st.sampled_from(left), min_size=1, unique_by=id))
+        if data.draw(st.booleans()):
+            acks.acknowledge(done)
+        else:
+            for delivery in done:
+                acks.reject(delivery)
+        left = [delivery for delivery in left if delivery not in done]
+        assert broker.unacked == {delivery.message.delivery_tag for delivery in left}
+
+
+def test_nothing_is_acknowledged_twice() -> None:
+    broker, acks = Broker(), Acks()
+    made = deliveries(broker, acks, 3)
+    acks.acknowledge(made[:2])
+    acks.acknowledge(made)
+    acks.reject(made[0])
+    assert broker.unacked == set()

@@ -1,0 +1,47 @@
+"""What the Strategy takes for a job's message, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from jobs.core.envelope import Envelope
+from jobs.core.errors import MalformedEnvelopeError
+from jobs.worker.strategy import envelope_of
+
+JOB = UUID(int=7)
+GOOD = Envelope(job=JOB, epoch=3, version=1, priority=4, size=10)
+
+
+def message(body: Any = None, **changes: Any) -> Any:
+    raw = json.dumps([[], GOOD.to_kwargs(), {}]) if body is None else body
+    headers = {"id": str(JOB), "task": "jobs.infer", "eta": None, "expires": None}
+    headers |= changes.pop("headers", {})
+    fields = {"content_type": "application/json", "body": raw, "headers": headers} | changes
+    return SimpleNamespace(**fields)
+
+
+def test_a_good_message_is_its_envelope() -> None:
+    assert envelope_of(message()) == GOOD
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        message("[]"), message("5"), message("{}"), message(b"\xff\xfe"), message("[" * 100_000),
+        message("[[], [], {}]"), message("[[], {}, {}]"), message(headers={"id": None}),
+        message(headers={"id": str(UUID(int=8))}), message(headers={"eta": "yesterday"}),
+        message(headers={"expires": "soon"}), message(content_type="application/x-python-serialize"),
+        message(json.dumps([[], GOOD.to_kwargs() | {"epoch": -1}, {}])),
+        message(json.dumps([[], GOOD.to_kwargs() | {"epoch": True}, {}])),
+        message(json.dumps([[], GOOD.to_kwargs() | {"v": 2}, {}])),
+        message(json.dumps([[], GOOD.to_kwargs() | {"job": "x"}, {}])),
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_with_a_reason(bad: Any) -> None:
+    with pytest.raises(MalformedEnvelopeError, match="message"):
+        envelope_of(bad)
