@@ -10,8 +10,8 @@ import httpx
 
 Job = dict[str, Any]
 TERMINAL = frozenset({"succeeded", "dead", "cancelled", "expired"})
-BULK = 250  # jobs a call
-POLL_S = 0.5
+BULK, PAGE = 250, 200  # jobs a call
+POLL_S = 0.7
 TIMEOUT_S = 90.0
 
 
@@ -75,7 +75,7 @@ class Platform:
         cursor: str | None = None
         while count > 0:
             page = self._ask(
-                "GET", "/api/v1/jobs", params={"limit": 500} | ({"cursor": cursor} if cursor else {})
+                "GET", "/api/v1/jobs", params={"limit": PAGE} | ({"cursor": cursor} if cursor else {})
             )
             yield from page["jobs"]
             count, cursor = count - len(page["jobs"]), page["next_cursor"]
