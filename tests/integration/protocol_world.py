@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event, Lock, Thread
 from uuid import UUID, uuid4
 
@@ -128,7 +129,7 @@ class World:
                 with engine().begin() as connection:
                     self.count(reaped=sweep.reap(connection, batch).queued)
             overdue = self._ask(lambda c: sweep.overdue_jobs(c, 500))
-            self.count(expired=len(self._ask(lambda c, late=overdue: sweep.expire(c, late))))
+            self.count(expired=len(self._ask(partial(sweep.expire, jobs=overdue))))
 
     def _ask(self, read: Callable[[sa.Connection], list[UUID]]) -> list[UUID]:
         with engine().begin() as connection:
@@ -144,9 +145,9 @@ class World:
             time.sleep(chance.random() * 0.012)
             job = chance.choice(self.jobs)
             if chance.random() < 0.5:
-                self._try("cancelled", lambda job=job: cancel_job(job_id=job, actor="test"))
+                self._try("cancelled", partial(cancel_job, job_id=job, actor="test"))
             if chance.random() < 0.5:
-                self._try("replayed", lambda job=job: replay_job(job_id=job, actor="test"))
+                self._try("replayed", partial(replay_job, job_id=job, actor="test"))
 
     def _try(self, name: str, act: Callable[[], object]) -> None:
         with contextlib.suppress(WrongStateError):
