@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import resolve
 
@@ -13,6 +16,8 @@ from jobs.core.errors import MethodNotAllowedError
 
 PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics")
 URLCONF = "jobs.api.urls"
+# Under ASGI Django makes a thread, and so a database connection, for every request: these few are kept.
+_THREADS = ThreadPoolExecutor(8, thread_name_prefix="api")
 Next = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 
@@ -33,7 +38,16 @@ class ApiMiddleware:
         """Answer the API's paths."""
         if not request.path_info.startswith(PREFIXES):
             return self.get_response(request)
-        return sync_to_async(serve)(request) if self.is_async else serve(request)
+        return _serve_on_a_thread(request) if self.is_async else serve(request)
+
+
+async def _serve_on_a_thread(request: HttpRequest) -> HttpResponse:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, _serve_here, request)
+
+
+def _serve_here(request: HttpRequest) -> HttpResponse:
+    close_old_connections()  # Django does so on another thread, which is not the one that holds ours
+    return serve(request)
 
 
 def serve(request: HttpRequest) -> HttpResponse:

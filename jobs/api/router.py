@@ -1,4 +1,4 @@
-"""The one router of all calls on jobs: an address that two routers share would answer one's methods with 405."""
+"""The one router of all calls on jobs: of two routers that share an address, one would answer 405."""
 
 from ninja import Router
 
