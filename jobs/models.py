@@ -16,6 +16,7 @@ from jobs.core.states import TERMINAL, State
 from models_registry.models import ModelVersion
 
 STATES = [(state.value, state.value) for state in State]
+ENDS = sorted(state.value for state in TERMINAL)  # a set's order would differ from the migration's
 KINDS = [(kind.value, kind.value) for kind in FailureKind]
 
 
@@ -66,7 +67,7 @@ class Batch(models.Model):
     """The ledger: one row a claimed batch; open (no `finished_at`) while its worker runs it."""
 
     id = models.UUIDField(primary_key=True)
-    worker = models.ForeignKey(Worker, models.PROTECT, db_constraint=False)
+    worker = models.ForeignKey(Worker, models.PROTECT, db_index=False, db_constraint=False)
     version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
     members = ArrayField(models.UUIDField(), help_text="Ids of the jobs that were claimed.")
     size = models.PositiveIntegerField()
@@ -129,8 +130,8 @@ class Job(models.Model):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in State]), name="job_state_known"),
             models.CheckConstraint(condition=Q(priority__lte=9), name="job_priority_0_to_9"),
             models.CheckConstraint(
-                condition=Q(state__in=[s.value for s in TERMINAL], finished_at__isnull=False)
-                | (~Q(state__in=[s.value for s in TERMINAL]) & Q(finished_at__isnull=True)),
+                condition=Q(state__in=ENDS, finished_at__isnull=False)
+                | (~Q(state__in=ENDS) & Q(finished_at__isnull=True)),
                 name="job_terminal_has_an_end",
             ),
             models.CheckConstraint(

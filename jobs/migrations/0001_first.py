@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('released', models.PositiveIntegerField(default=0)),
                 ('fenced', models.PositiveIntegerField(default=0, help_text='Verdicts that came too late and were dropped.')),
                 ('version', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='models_registry.modelversion')),
-                ('worker', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='jobs.worker')),
+                ('worker', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='jobs.worker')),
             ],
             options={
                 'verbose_name_plural': 'batches',
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['dead', 'cancelled', 'succeeded', 'expired'])), models.Q(models.Q(('state__in', ['dead', 'cancelled', 'succeeded', 'expired']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='job_terminal_has_an_end'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['cancelled', 'dead', 'expired', 'succeeded'])), models.Q(models.Q(('state__in', ['cancelled', 'dead', 'expired', 'succeeded']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='job_terminal_has_an_end'),
         ),
         migrations.AddConstraint(
             model_name='job',

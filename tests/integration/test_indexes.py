@@ -1,0 +1,153 @@
+"""Indexes, constraints and migrations of our tables: what is there is what was meant."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection
+from django.db.utils import DataError
+from django.utils import timezone
+
+from jobs.core.keys import uuid7
+from jobs.models import Batch, Client, Job, Worker
+from models_registry.models import ModelVersion, RegisteredModel
+
+INDEXES = {
+    "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
+    "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
+    "jobs_client": {"pkey (id)", "unique (name)", "(name varchar_pattern_ops)"},
+    "jobs_deadletter": {"pkey (job_id)", "(fingerprint, created_at)"},
+    "jobs_event": {"pkey (id)", "(job_id)"},
+    "jobs_job": {
+        "pkey (id)",
+        "(client_id, id DESC)",
+        "unique (client_id, idempotency_key) WHERE (idempotency_key IS NOT NULL)",
+    },
+    "jobs_jobinput": {"pkey (job_id)"},
+    "jobs_jobresult": {"pkey (job_id)"},
+    "jobs_outbox": {
+        "pkey (job_id)",
+        "(queue, priority DESC, due)",
+        "(queue, priority) WHERE (published > 0)",
+        "(deadline) WHERE (deadline IS NOT NULL)",
+    },
+    "jobs_worker": {"pkey (id)"},
+}
+NEVER_CHANGES = {"id", "client_id", "version_id", "queue", "priority", "idempotency_key", "created_at"}
+
+
+def indexes_of(table: str) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s", (table,))
+        return {_shown(name, text) for name, text in cursor.fetchall()}
+
+
+def _shown(name: str, text: str) -> str:
+    columns = text.split(" USING btree ")[1]
+    kind = "pkey " if name.endswith("_pkey") else "unique " if "UNIQUE" in text else ""
+    return kind + columns
+
+
+def test_every_table_s_indexes_are_the_listed_ones(db: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'jobs\\_%'")
+        tables = {name for (name,) in cursor.fetchall()}
+    assert {table: indexes_of(table) for table in tables} == INDEXES
+
+
+def test_no_index_on_jobs_holds_a_column_that_changes(db: str) -> None:
+    query = """SELECT DISTINCT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid
+        AND (a.attnum = ANY(i.indkey) OR pg_get_expr(i.indpred, i.indrelid) ~ ('\\m' || a.attname || '\\M'))
+        WHERE i.indrelid = 'jobs_job'::regclass AND a.attnum > 0"""
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        assert {name for (name,) in cursor.fetchall()} <= NEVER_CHANGES
+
+
+def test_claim_and_settle_of_a_job_touch_no_index(version: ModelVersion) -> None:
+    job, batch = a_job(version), a_batch(version)
+    changes = (
+        (
+            "state = 'running', epoch = epoch + 1, attempts = 1, started_at = now(), batch_id = %s",
+            (batch.id,),
+        ),
+        ("state = 'waiting', error_kind = 'transient', error_code = 'busy'", ()),
+        ("state = 'succeeded', finished_at = now()", ()),
+    )
+    before = hot_and_all_updates()
+    with connection.cursor() as cursor:
+        for change, values in changes:
+            cursor.execute(f"UPDATE jobs_job SET {change} WHERE id = %s", (*values, job.id))
+    hot, updates = (now - then for now, then in zip(hot_and_all_updates(), before, strict=True))
+    assert (hot, updates) == (3, 3)
+
+
+def hot_and_all_updates() -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT 1")
+        cursor.execute("SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'jobs_job'")
+        (row,) = cursor.fetchall()
+        return row[0], row[1]
+
+
+@pytest.fixture
+def version(db: str) -> ModelVersion:
+    model = RegisteredModel.objects.create(name="echo")
+    return ModelVersion.objects.create(model=model, version="1", loader="entry_point", artifact="a:b")
+
+
+def a_batch(version: ModelVersion) -> Batch:
+    worker = Worker.objects.create(id=uuid4(), node="n", host="h", pid=1, device="cpu", model_names=[])
+    return Batch.objects.create(
+        id=uuid4(), worker=worker, version=version, members=[], size=0, seal_reason="idle"
+    )
+
+
+def a_job(version: ModelVersion, **columns: Any) -> Job:
+    client, _ = Client.objects.get_or_create(name="tests")
+    plain = {"queue": "echo", "priority": 4, "state": "queued", "max_attempts": 3}
+    return Job.objects.create(
+        id=uuid7(1_790_000_000_000, uuid4().int), client=client, version=version, **plain | columns
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("job_state_known", {"state": "lost"}),
+        ("job_priority_0_to_9", {"priority": 10}),
+        ("priority_check", {"priority": -1}),
+        ("job_terminal_has_an_end", {"state": "succeeded"}),
+        ("job_terminal_has_an_end", {"state": "queued", "finished_at": timezone.now()}),
+        ("job_running_has_a_batch", {"state": "running"}),
+        ("epoch_check", {"epoch": -1}),
+    ],
+)
+def test_a_job_that_breaks_a_rule_is_refused(
+    version: ModelVersion, name: str, columns: dict[str, Any]
+) -> None:
+    with pytest.raises(IntegrityError, match=name):
+        a_job(version, **columns)
+
+
+def test_an_idempotency_key_is_one_job_s_for_each_client(version: ModelVersion) -> None:
+    a_job(version, idempotency_key="k")
+    other = Client.objects.create(name="other")
+    assert a_job(version).pk != a_job(version).pk
+    Job.objects.create(
+        id=uuid4(), client=other, version=version, queue="echo", priority=4, state="queued", max_attempts=3,
+        idempotency_key="k",
+    )  # fmt: skip
+    with pytest.raises(IntegrityError, match="job_idempotency_key_once"):
+        a_job(version, idempotency_key="k")
+
+
+def test_a_state_longer_than_the_column_is_refused(version: ModelVersion) -> None:
+    with pytest.raises((IntegrityError, DataError)):
+        a_job(version, state="succeeded-almost")
+
+
+def test_the_migrations_make_what_the_models_say(db: str) -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
