@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
+from time import monotonic
 
 from django.db import connection
 
@@ -68,13 +68,13 @@ class ModelPool:
 
     def _load(self, version_id: int) -> Loaded:
         failed_at, error = self._failed.get(version_id, (-self.RETRY_S, None))
-        if error is not None and time.monotonic() - failed_at < self.RETRY_S:
+        if error is not None and monotonic() - failed_at < self.RETRY_S:
             raise error.with_traceback(None)
         info = _read(version_id)
         try:
             loaded = self._ready(info)
         except PlatformError as refused:
-            self._failed[version_id] = time.monotonic(), refused
+            self._failed[version_id] = monotonic(), refused
             raise
         with self._guard:
             self._failed.pop(version_id, None)
@@ -82,16 +82,25 @@ class ModelPool:
         return loaded
 
     def _ready(self, info: VersionInfo) -> Loaded:
-        started = time.monotonic()
+        started = monotonic()
         try:
             runner = load(info, self.device, self._permissions)
-            if info.example is not None:
-                answer(runner, [Item(info.example)])
+            _warm(runner, info)
         except PlatformError:
             raise
         except Exception as error:
             raise LoadFailedError(f"{info} cannot be loaded: {type(error).__name__}: {error}") from error
-        return Loaded(runner, info, time.monotonic() - started)
+        return Loaded(runner, info, monotonic() - started)
+
+
+def _warm(runner: Runner, info: VersionInfo) -> None:
+    if info.example is None:
+        return
+    try:
+        answer(runner, [Item(info.example)])
+    except Exception as error:
+        # Whatever it is, it is the version's fault, not that of the job that asked for the version.
+        raise LoadFailedError(f"{info} fails on its own example: {type(error).__name__}: {error}") from error
 
 
 def _read(version_id: int) -> VersionInfo:

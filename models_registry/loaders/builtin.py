@@ -55,7 +55,7 @@ class Faulty(Echo):
         for value in batch:
             fail = value.get("fail") if isinstance(value, Mapping) else None
             if fail is not None:
-                FAULTS[fail](value)
+                FAULTS.get(fail, _unknown)(value)
         return batch
 
     def outputs(self, raw: list[Any]) -> list[Any]:
@@ -100,6 +100,10 @@ def _memory(value: Mapping[str, Any]) -> NoReturn:
 
 def _hang(value: Mapping[str, Any]) -> None:
     time.sleep(float(value.get("seconds", 3600)))
+
+
+def _unknown(value: Mapping[str, Any]) -> NoReturn:
+    raise InvalidInputError(f"fail is {value['fail']!r}, not one of {', '.join(FAULTS)}.")
 
 
 FAULTS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {

@@ -65,7 +65,9 @@ def load(directory: Path, options: Mapping[str, Any], device: str) -> TextEmbedd
     """
     check(directory)
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     dtype = options.get("dtype", "float32")
     if dtype not in DTYPES:
         raise LoaderRefusedError(f"The option dtype is {dtype!r}, not one of {', '.join(sorted(DTYPES))}.")
@@ -110,4 +112,8 @@ def _text(value: Any) -> str:
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
         raise InvalidInputError('The input has no text: {"text": "…"} is expected.')
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError("The text holds half of a surrogate pair, which is no character.") from None
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jsonschema_rs
@@ -36,6 +37,7 @@ def register_version(*, name: str, version: str, loader: str, artifact: str, **f
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
     _clean(RegisteredModel(name=name))
     _clean(row, exclude=["model"])
+    _check_limits(row)
     _check_schemas(row)
     row.sha256 = _pinned_hash(row)
     kept = _keep(name, row)
@@ -69,15 +71,22 @@ def _keep(name: str, row: ModelVersion) -> ModelVersion:
 def _same(row: ModelVersion) -> ModelVersion:
     known = ModelVersion.objects.select_related("model").filter(model=row.model, version=row.version).first()
     if known is None:
-        raise RegistrationError(
-            f"{row} breaks a limit of the table: max_batch and p95_goal_s are above zero."
-        )
+        raise RegistrationError(f"{row} breaks a limit of the table.")
     other = [field for field in CONTENTS if getattr(known, field) != getattr(row, field)]
     if other:
         raise RegistrationError(
             f"{row} is registered already, with another {', '.join(other)}: versions do not change."
         )
     return known
+
+
+def _check_limits(row: ModelVersion) -> None:
+    for name in ("max_batch", "max_attempts", "p95_goal_s"):
+        value = getattr(row, name)
+        if not 0 < value < math.inf:
+            raise RegistrationError(f"{name} is {value}; it must be above zero.")
+    if not isinstance(row.options, dict):
+        raise RegistrationError("options is not a JSON object.")
 
 
 def _check_schemas(row: ModelVersion) -> None:

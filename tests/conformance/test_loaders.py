@@ -1,0 +1,119 @@
+"""What every loader promises, whatever framework is behind it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models_registry.core.errors import ArtifactMismatchError, InvalidInputError
+from models_registry.core.runner import Item, Runner, answer
+from models_registry.loaders.load import Permissions, load
+from tests.conformance.specimens import SPECIMENS, Specimen
+
+ALLOWED = Permissions(torch_programs=True)
+FILES = sorted(set(SPECIMENS) - {"echo", "sleeper", "faulty"})
+PLAIN_ECHOES = {"echo", "sleeper", "faulty"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture(scope="module", params=sorted(SPECIMENS))
+def specimen(request: pytest.FixtureRequest, folder: Path) -> Specimen:
+    return SPECIMENS[request.param](folder)
+
+
+@pytest.fixture(scope="module")
+def runner(specimen: Specimen) -> Runner:
+    return load(specimen.version, "cpu", ALLOWED)
+
+
+def numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, (dict, list)):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from numbers(child)
+    else:
+        yield value
+
+
+def same(one: Any, other: Any) -> bool:
+    return list(numbers(one)) == pytest.approx(list(numbers(other)), abs=1e-5)
+
+
+def test_there_is_one_output_for_each_input(runner: Runner, specimen: Specimen) -> None:
+    for size in (1, 2, len(specimen.inputs)):
+        assert len(answer(runner, [Item(value) for value in specimen.inputs[:size]])) == size
+
+
+def test_outputs_are_in_the_order_of_the_inputs(runner: Runner, specimen: Specimen) -> None:
+    forward = answer(runner, [Item(value) for value in specimen.inputs])
+    backward = answer(runner, [Item(value) for value in reversed(specimen.inputs)])
+    assert all(same(one, other) for one, other in zip(forward, reversed(backward), strict=True))
+    assert not same(forward[0], forward[-1])
+
+
+def test_an_item_alone_answers_as_it_does_among_many(runner: Runner, specimen: Specimen) -> None:
+    many = answer(runner, [Item(value) for value in specimen.inputs])
+    alone = [answer(runner, [Item(value)])[0] for value in specimen.inputs]
+    assert all(same(one, other) for one, other in zip(alone, many, strict=True))
+
+
+def test_outputs_are_json(runner: Runner, specimen: Specimen) -> None:
+    outputs = answer(runner, [Item(value) for value in specimen.inputs])
+    assert json.loads(json.dumps(outputs, allow_nan=False)) == outputs
+
+
+def test_inputs_of_one_kind_may_share_a_batch(runner: Runner, specimen: Specimen) -> None:
+    assert len({runner.key(Item(value)) for value in specimen.inputs}) == 1
+
+
+def test_two_batches_may_overlap(runner: Runner, specimen: Specimen) -> None:
+    first, second = ([Item(value)] for value in specimen.inputs[:2])
+    one, other = runner.collate(first), runner.collate(second)
+    raw = [runner.run(one), runner.run(other)]
+    assert same(
+        [runner.outputs(each)[0] for each in raw], [answer(runner, first)[0], answer(runner, second)[0]]
+    )
+
+
+@cache
+def _specimen(name: str, folder: Path) -> Specimen:
+    (folder / "of_files").mkdir(exist_ok=True)
+    return SPECIMENS[name](folder / "of_files")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_artifact_whose_hash_differs_is_not_loaded(name: str, folder: Path) -> None:
+    version = _specimen(name, folder).version
+    with pytest.raises(ArtifactMismatchError, match="not 0000"):
+        load(replace(version, sha256="0" * 64), "cpu", ALLOWED)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_artifact_without_a_hash_is_not_loaded(name: str, folder: Path) -> None:
+    with pytest.raises(ArtifactMismatchError, match="No hash"):
+        load(replace(_specimen(name, folder).version, sha256=""), "cpu", ALLOWED)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "value", [{}, [], None, "x", {"data": "x"}, {"text": 1}, {"text": "\ud800"}, {"data": [[1], [2, 3]]}]
+)
+def test_an_input_of_the_wrong_form_is_invalid_and_does_not_break_the_key(
+    name: str, value: Any, folder: Path
+) -> None:
+    runner = _runner(name, folder)
+    runner.key(Item(value))
+    with pytest.raises(InvalidInputError):
+        runner.collate([Item(value)])
+
+
+@cache
+def _runner(name: str, folder: Path) -> Runner:
+    return load(_specimen(name, folder).version, "cpu", ALLOWED)

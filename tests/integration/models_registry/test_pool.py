@@ -1,0 +1,179 @@
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from models_registry.core.errors import (
+    ArtifactMismatchError,
+    InvalidInputError,
+    LoaderRefusedError,
+    LoadFailedError,
+    ModelNotFoundError,
+)
+from models_registry.core.runner import Item, Runner, answer
+from models_registry.loaders import builtin
+from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.loaders.load import load
+from models_registry.models import ModelVersion
+from models_registry.pool import Loaded, ModelPool
+from models_registry.services import register_builtin_models, register_version
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def register(name: str, **fields: Any) -> int:
+    entry = BUILT_IN.get(name, "")
+    return register_version(
+        **{"name": name, "version": "1", "loader": "entry_point", "artifact": entry} | fields
+    ).id
+
+
+def in_threads(count: int, call: Any) -> list[Any]:
+    barrier, results = threading.Barrier(count), list[Any]()
+
+    def run() -> None:
+        barrier.wait()
+        results.append(call())
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results
+
+
+def test_every_built_in_model_loads_and_answers_its_example() -> None:
+    pool = ModelPool("cpu")
+    for info in register_builtin_models():
+        loaded = pool.runner(info.id)
+        assert loaded.info == info
+        assert len(answer(loaded.runner, [Item(info.example)])) == 1
+    assert [loaded.info.model for loaded in pool.loaded()] == ["minilm", "echo", "sleeper"]
+
+
+def test_many_threads_that_ask_at_once_share_one_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[int] = []
+
+    def counted(*args: Any) -> Runner:
+        loads.append(1)
+        return load(*args)
+
+    monkeypatch.setattr("models_registry.pool.load", counted)
+    pool, version = ModelPool("cpu"), register("echo")
+    got = in_threads(8, lambda: pool.runner(version))
+    assert len(loads) == 1
+    assert len({id(loaded.runner) for loaded in got}) == 1
+
+
+def test_a_slow_load_of_one_version_does_not_hold_up_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, quick = register("sleeper"), register("echo")
+    began, finish = threading.Event(), threading.Event()
+
+    def held(version: Any, *args: Any) -> Runner:
+        if version.model == "sleeper":
+            began.set()
+            finish.wait(30)
+        return load(version, *args)
+
+    monkeypatch.setattr("models_registry.pool.load", held)
+    pool = ModelPool("cpu")
+    thread = threading.Thread(target=pool.runner, args=(slow,))
+    thread.start()
+    assert began.wait(30)
+    assert pool.runner(quick).info.model == "echo"
+    assert len(pool.loaded()) == 1
+    finish.set()
+    thread.join(30)
+    assert len(pool.loaded()) == 2
+
+
+def test_a_thread_that_loads_keeps_no_database_connection() -> None:
+    pool, version = ModelPool("cpu"), register("echo")
+
+    def call() -> Any:
+        pool.runner(version)
+        return connections["default"].connection
+
+    assert in_threads(1, call) == [None]
+
+
+def test_the_example_warms_a_version_before_its_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Any] = []
+
+    def warm(_: builtin.Echo, batch: list[Any]) -> list[Any]:
+        ran.append(batch)
+        return batch
+
+    monkeypatch.setattr(builtin.Echo, "run", warm)
+    ModelPool("cpu").runner(register("echo", example={"warm": 1}))
+    assert ran == [[{"warm": 1}]]
+
+
+def test_a_version_that_fails_on_its_own_example_is_not_loaded() -> None:
+    pool = ModelPool("cpu")
+    with pytest.raises(LoadFailedError, match="ValueError: the model raises"):
+        pool.runner(register("faulty", example={"fail": "raise"}))
+    assert pool.loaded() == []
+
+
+def test_an_example_that_the_model_calls_invalid_is_not_taken_for_a_jobs_bad_input() -> None:
+    with pytest.raises(LoadFailedError, match="InvalidInputError") as caught:
+        ModelPool("cpu").runner(register("faulty", example={"fail": "invalid"}))
+    assert not isinstance(caught.value, InvalidInputError)
+
+
+def test_an_unknown_version_is_not_found() -> None:
+    with pytest.raises(ModelNotFoundError, match="987654"):
+        ModelPool("cpu").runner(987_654)
+
+
+def test_a_file_that_changed_after_its_registration_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "program.pt"
+    path.write_bytes(b"one")
+    version = register("program", loader="torchscript", artifact=str(path))
+    path.write_bytes(b"two")
+    with pytest.raises(ArtifactMismatchError):
+        ModelPool("cpu", allow_torch_programs=True).runner(version)
+    with pytest.raises(LoaderRefusedError, match="ALLOW_TORCH_PROGRAMS"):
+        ModelPool("cpu").runner(version)
+
+
+def test_a_broken_artifact_is_a_load_error(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"not safetensors")
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(LoadFailedError, match="cannot be loaded"):
+        ModelPool("cpu").runner(register("broken", loader="transformer", artifact=str(tmp_path)))
+
+
+def test_an_artifact_may_lie_under_the_model_directory(tmp_path: Path) -> None:
+    (tmp_path / "program.pt").write_bytes(b"one")
+    version = register("program", loader="torchscript", artifact=str(tmp_path / "program.pt"))
+    ModelVersion.objects.update(artifact="program.pt")
+    pool = ModelPool("cpu", allow_torch_programs=True, model_dir=str(tmp_path))
+    with pytest.raises(LoadFailedError, match="cannot be loaded"):  # found, of the right hash, and no program
+        pool.runner(version)
+
+
+def test_a_failed_load_is_remembered_for_a_while_and_then_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, tries = [100.0], list[int]()
+
+    def failing(*args: Any) -> Runner:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("disk")
+        return load(*args)
+
+    monkeypatch.setattr("models_registry.pool.load", failing)
+    monkeypatch.setattr("models_registry.pool.monotonic", lambda: now[0])
+    pool, version = ModelPool("cpu"), register("echo")
+    for _ in range(3):
+        with pytest.raises(LoadFailedError, match="disk"):
+            pool.runner(version)
+    assert len(tries) == 1
+    now[0] += ModelPool.RETRY_S
+    assert isinstance(pool.runner(version), Loaded)

