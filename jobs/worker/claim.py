@@ -59,7 +59,7 @@ class Claimer:
 
     def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that are to be answered at once."""
-        work = Work(_new_id(), sealed.key, sealed.padded_size, sealed.tokens)
+        work = Work(_new_id(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens)
         row = self._row(work, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
@@ -72,10 +72,11 @@ class Claimer:
     def prepare(self, work: Work) -> None:
         """Load the model, decode the inputs, group by compatibility and collate ahead."""
         try:
-            work.runner = self._pool.runner(int(str(work.key))).runner
+            loaded = self._pool.runner(int(str(work.key)))
         except PlatformError as error:
             work.failure = failure_of(error)
             return
+        work.runner, work.model = loaded.runner, loaded.info.model
         items = [_item(job) for job in work.jobs]
         work.pieces = _grouped(work, items)
         for piece in work.pieces:

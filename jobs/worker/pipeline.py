@@ -97,7 +97,8 @@ class Pipeline:
                 break
             started = time.monotonic()
             work, refused = self._claimer.claim(sealed)
-            self.buffer.observe_claim(time.monotonic() - started)
+            work.claim_s = time.monotonic() - started
+            self.buffer.observe_claim(work.claim_s)
             if refused:
                 self._observer.refused(refused)
             if work.jobs:
@@ -137,7 +138,9 @@ class Pipeline:
 
     def _settle(self) -> None:
         while (work := self._to_settle.get()) is not None:
+            started = time.monotonic()
             answer = self._settler.settle(work)
+            work.settle_s = time.monotonic() - started
             if answer is None:
                 continue
             with self._lock:

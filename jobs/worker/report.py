@@ -6,11 +6,13 @@ The stages hand over one closure a batch; none of them may raise into the hub.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from celery.worker.state import task_accepted, task_ready, task_reserved
 
+from jobs import metrics
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.store.settle import Settled, Verdict
@@ -76,6 +78,7 @@ class Reporter:
     def settled(self, work: Work, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Acknowledge a stored batch and show each job's end."""
         states = {row.job: row.state for row in settled}
+        _count(work, states)
         self._soon(lambda: self._finish(work, verdicts, states))
 
     def _soon(self, closure: Callable[[], None]) -> None:
@@ -150,3 +153,14 @@ class Reporter:
             self._dispatcher.flush()
         except Exception:
             logger.exception("task events were not sent; monitors miss some")
+
+
+def _count(work: Work, states: dict[Any, State]) -> None:
+    metrics.BATCHES.labels(work.model, work.seal_reason.value).inc()
+    metrics.BATCH_SIZE.labels(work.model).observe(len(work.jobs))
+    metrics.CLAIM_TIME.labels(work.model).observe(work.claim_s)
+    metrics.RUN_TIME.labels(work.model).observe(work.ran_s)
+    metrics.SETTLE_TIME.labels(work.model).observe(work.settle_s)
+    outcomes = Counter(states[job.job].value if job.job in states else "fenced" for job in work.jobs)
+    for outcome, jobs in outcomes.items():
+        metrics.JOBS_SETTLED.labels(work.model, outcome).inc(jobs)

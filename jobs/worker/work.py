@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from jobs.core.batching import SealReason
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.store.claim import Claimed
@@ -44,9 +45,13 @@ class Work:
     id: UUID
     key: Hashable
     padded_size: int
+    seal_reason: SealReason
     deliveries: list[Delivery]
     jobs: list[Claimed] = field(default_factory=list)
     runner: Runner | None = None
     failure: Failure | None = None
     pieces: list[Piece] = field(default_factory=list)
+    model: str = ""
+    claim_s: float = 0.0
     ran_s: float = 0.0
+    settle_s: float = 0.0

@@ -11,6 +11,7 @@ from typing import Any
 from celery.app.utils import find_app
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from prometheus_client import start_http_server
 
 from jobs.amqp import broker, topology
 from jobs.core.errors import PlatformError
@@ -36,6 +37,8 @@ class Command(BaseCommand):
         parser.add_argument("--loglevel", default="WARNING")
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
+        if port := os.environ.get("METRICS_PORT"):
+            start_http_server(int(port), addr="127.0.0.1")
         device = pin(None if options["cpu"] else options["gpu"])
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
