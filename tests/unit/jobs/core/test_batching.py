@@ -122,9 +122,9 @@ Arrival = st.tuples(
 @given(st.lists(Arrival, max_size=60), st.booleans(), st.integers(1, 9), st.integers(0, 900))
 def test_no_arrivals_lose_double_or_mix_an_item_or_break_a_limit(
     arrivals: list[tuple[str, int, int, float]],
-    pads: bool,
+    pads: bool,  # noqa: FBT001  # hypothesis draws it
     max_batch: int,
-    max_padded: int,  # noqa: FBT001
+    max_padded: int,
 ) -> None:
     limits = Limits(max_batch, max_padded, pads)
     buffer, now, seen = policy(limits), 0.0, list[int]()
