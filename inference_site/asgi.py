@@ -9,4 +9,4 @@ django_application = get_asgi_application()
 
 from jobs.api.stream import StreamApp  # noqa: E402  # its imports need Django set up
 
-application = StreamApp(django_application)
+application = StreamApp(django_application)  # type: ignore[arg-type]  # it takes dicts where ASGI says mappings

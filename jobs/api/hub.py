@@ -81,7 +81,8 @@ class Hub:
     async def _fetch(self, statement: LiteralString, params: Params) -> list[Row]:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(statement, params)
-            return await cursor.fetchall()
+            rows: list[Row] = await cursor.fetchall()
+            return rows
 
     async def _listen(self) -> None:
         while True:

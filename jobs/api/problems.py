@@ -84,9 +84,9 @@ def translate(error: Exception) -> errors.PlatformError:
     return errors.UnavailableError() if isinstance(error, DatabaseError) else errors.PlatformError()
 
 
-def on_exception(_request: HttpRequest, error: Exception) -> HttpResponse:
+def on_exception(_request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
     """Answer any exception of a view with a problem."""
-    return respond(translate(error))
+    return respond(translate(error if isinstance(error, Exception) else error()))
 
 
 def _said(fault: dict[str, Any]) -> str:

@@ -119,8 +119,9 @@ class StreamApp:
 async def _first(ended: asyncio.Future[View], receive: Receive, wait_s: float) -> None:
     """Return when the job has ended or the time is over; ClientGoneError when the client is gone before."""
     gone = asyncio.ensure_future(_disconnected(receive))
+    either: set[asyncio.Future[Any]] = {ended, gone}
     try:
-        await asyncio.wait({ended, gone}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         if gone.done() and not ended.done():
             raise ClientGoneError
     finally:

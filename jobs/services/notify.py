@@ -7,6 +7,7 @@ import os
 from functools import cache
 from threading import Event, Lock, Thread
 from time import sleep
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -53,7 +54,7 @@ class _Bell:
 
     def _notify_on_one_connection(self) -> None:
         url = settings.INFERENCE.database_url
-        options = {"autocommit": True, "application_name": "wake-relay", "connect_timeout": 5}
+        options: dict[str, Any] = {"autocommit": True, "application_name": "wake-relay", "connect_timeout": 5}
         with psycopg.connect(url, **options) as connection:
             while True:
                 self._wanted.wait()

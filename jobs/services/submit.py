@@ -105,7 +105,7 @@ def _refuse_reused_call_key(owner: Owner, candidates: Sequence[_Candidate]) -> N
 
 
 def _submit_chunk(owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any]) -> None:
-    created = dict(_insert(owner, chunk))
+    created: dict[UUID, datetime] = dict(_insert(owner, chunk))
     if created:
         wake_relay()
     refused = [c for c in chunk if c.id not in created]
@@ -167,4 +167,6 @@ def _same_or_conflict(candidate: _Candidate, row: Row | None) -> Submitted | Pla
         return UnavailableError("The job could not be stored; send it again.")
     if row[7] is not None and bytes(row[7]) != candidate.job.digest:
         return IdempotencyConflictError()
-    return Submitted(*row[:6], created=row[0] == candidate.id)
+    job_id, state, model, version, attempts, created_at = row[:6]
+    created = job_id == candidate.id  # a repeated statement's own row
+    return Submitted(job_id, state, model, version, attempts, created_at, created=created)
