@@ -61,4 +61,4 @@ def show_figures(console: Console, figures: Figures, *, direct_per_s: float, siz
 
 def show_next(console: Console) -> None:
     """Print what a newcomer may type next."""
-    console.print("\nnext:", *(f"  {line}" for line in NEXT), sep="\n", highlight=False)
+    console.print("\nnext:", *(f"  {line}" for line in NEXT), sep="\n", highlight=False, soft_wrap=True)

@@ -1,0 +1,36 @@
+"""`python -m tests.benchmarks [name…]`: each figure beside its goal; none of them fails it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+from tests.benchmarks import drain, memory, minilm, post
+from tests.benchmarks.figure import Benchmark, show
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "drain": drain.measure,
+    "minilm": minilm.measure,
+    "post": post.measure,
+    "memory": memory.measure,
+}
+
+
+def main(names: list[str]) -> int:
+    if unknown := set(names) - set(BENCHMARKS):
+        print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        return 2
+    # Each brings up a stack of its own, with nothing else on it.
+    for name in ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL", "STACK_JSON"):
+        os.environ.pop(name, None)
+    console = Console(width=110)
+    console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} before the start")
+    for name in names or list(BENCHMARKS):
+        show(console, name, list(BENCHMARKS[name]()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

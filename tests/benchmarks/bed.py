@@ -1,0 +1,115 @@
+"""What every benchmark stands on: a stack of its own, a client, a look at the database, CPU by process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+
+from inference_site.stack.client import Stack
+from inference_site.stack.leash import death_words
+from inference_site.stack.services import PROJECT
+
+
+class Bed:
+    """A running stack and the ways to load and watch it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack, info = stack, stack.info
+        headers = {"Authorization": f"Bearer {info['token']}"}
+        self.http = httpx.Client(base_url=info["api"], headers=headers, timeout=120, trust_env=False)
+        self.database = psycopg.connect(info["database"], autocommit=True)
+
+    def bulk(self, model: str, count: int, value: object) -> None:
+        """Post `count` jobs, ten thousand a call."""
+        while count > 0:
+            jobs = [{"model": model, "input": value}] * min(count, 10_000)
+            answer = self.http.post("/api/v1/jobs/bulk", json=jobs).raise_for_status().json()
+            assert answer["rejected"] == 0, answer["jobs"][:2]
+            count -= len(jobs)
+
+    def one(self, query: str) -> Any:
+        row = self.database.execute(query).fetchone()
+        return row[0] if row is not None and len(row) == 1 else row
+
+    def until(self, query: str, wanted: object, *, limit_s: float = 300.0) -> None:
+        deadline = time.monotonic() + limit_s
+        while (found := self.one(query)) != wanted:
+            assert time.monotonic() < deadline, f"{query}: {found}, not {wanted}, after {limit_s} s"
+            time.sleep(0.2)
+
+    @contextlib.contextmanager
+    def worker(self, models: str) -> Iterator[psutil.Process]:
+        """Run one worker beside the stack, started by this process so that the moment is its own."""
+        words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
+        with (self.stack.run_dir / "log" / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*words, "--models", models], env=self._env(), cwd=PROJECT, stdout=log, stderr=log
+            )
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds so far of all processes of the stack, those that ended included."""
+        supervisor = psutil.Process(
+            os.getppid() if self.stack._supervisor is None else self.stack._supervisor.pid
+        )
+        return sum(map(cpu_s, supervisor.children(recursive=True)))
+
+    def _env(self) -> dict[str, str]:
+        info = self.stack.info
+        found = {
+            "DATABASE_URL": info["database"],
+            "BROKER_URL": info["broker"],
+            "SECRET_KEY": "of-a-benchmark",
+        }
+        return {**os.environ, **found, "DJANGO_SETTINGS_MODULE": "inference_site.settings"}
+
+
+@contextlib.contextmanager
+def bed(name: str, only: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator[Bed]:
+    """Bring up a stack of `only` these programs, and delete it afterwards."""
+    stack = Stack(PROJECT / ".run" / f"bench-{name}-{os.getpid()}", only=only, workers=1, env=env)
+    try:
+        with stack:
+            yield Bed(stack)
+    finally:
+        stack.delete()
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process and of its children that ended."""
+    try:
+        return sum(process.cpu_times()[:4])
+    except psutil.Error:
+        return 0.0
+
+
+class Samples:
+    """A figure of a process, looked at again and again; between looks it is a straight line."""
+
+    def __init__(self, look: Callable[[], float]) -> None:
+        self._look = look
+        self._seen: list[tuple[float, float]] = []
+
+    def take(self) -> None:
+        self._seen.append((time.time(), self._look()))
+
+    def at(self, moment: float) -> float:
+        """Return the figure at a time in Unix seconds."""
+        before = [pair for pair in self._seen if pair[0] <= moment] or self._seen[:1]
+        after = [pair for pair in self._seen if pair[0] >= moment] or self._seen[-1:]
+        (early, low), (late, high) = before[-1], after[0]
+        return low if late == early else low + (high - low) * (moment - early) / (late - early)

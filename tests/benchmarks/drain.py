@@ -1,0 +1,50 @@
+"""20,000 queued `sleeper` jobs, one worker: from RabbitMQ to stored results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import psutil
+
+from tests.benchmarks.bed import Bed, Samples, bed, cpu_s
+from tests.benchmarks.figure import Figure, at_least, at_most
+
+JOBS = 20_000
+LEFT = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
+UNPUBLISHED = "SELECT count(*) FROM jobs_outbox WHERE published = 0"
+SPAN = """
+SELECT extract(epoch FROM min(started_at))::float8, extract(epoch FROM max(finished_at))::float8 FROM jobs_job
+"""
+
+
+def measure() -> Iterator[Figure]:
+    with bed("drain", ("web", "relay"), env={"QUEUE_DEPTH": str(JOBS + 5_000)}) as ground:
+        before, own = ground.cpu_s(), cpu_s(psutil.Process())
+        ground.bulk("sleeper", JOBS, {})
+        own = cpu_s(psutil.Process()) - own
+        ground.until(UNPUBLISHED, 0)
+        with ground.worker("sleeper") as worker:
+            samples = Samples(lambda: cpu_s(worker))
+            _watch(ground, samples)
+            start, end = ground.one(SPAN)
+            worker_s = samples.at(end) - samples.at(start)
+        others_s = ground.cpu_s() - before
+        yield at_least("drained", JOBS / (end - start), 3_500, "jobs/s")
+        yield at_least("mean batch, of 64", ground.one("SELECT avg(size)::float8 FROM jobs_batch"), 48)
+        yield at_most("CPU of the worker, first claim to last result", worker_s / JOBS * 1e3, 0.25, "ms/job")
+        total_s = own + others_s + worker_s
+        yield at_most(
+            "CPU of all processes, the client's bulk call included", total_s / JOBS * 1e3, 1.0, "ms/job"
+        )
+
+
+def _watch(ground: Bed, samples: Samples) -> None:
+    deadline = time.monotonic() + 300
+    looks = 0
+    while looks % 20 or ground.one(LEFT):
+        samples.take()
+        time.sleep(0.01)
+        looks += 1
+        assert time.monotonic() < deadline, f"{ground.one(LEFT)} jobs left"
+    samples.take()

@@ -1,0 +1,73 @@
+"""Single POSTs: how soon one is published, and how many are accepted a second with nothing else running."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from statistics import median
+from threading import Event, Thread
+
+import kombu
+
+from inference_site.stack.services import PROJECT
+from tests.benchmarks.bed import Bed, bed
+from tests.benchmarks.figure import Figure, at_least, at_most
+
+POSTS = 300
+GAP_S = 0.02
+CONNECTIONS, SECONDS = 16, 8
+JOB = {"model": "echo", "input": {"text": "a short sentence"}}
+
+
+def measure() -> Iterator[Figure]:
+    with bed("post", ("web", "relay")) as ground:
+        waits_s = published_after_s(ground)
+        yield at_most("p50, request to published and delivered", median(waits_s) * 1e3, 10, "ms")
+        yield Figure("p95 of the same", f"{sorted(waits_s)[int(0.95 * len(waits_s))] * 1e3:.1f} ms")
+    with bed("post", ("web",)) as ground:
+        accepted, half_ms = flood(ground)
+        yield at_least(f"accepted, {CONNECTIONS} connections", accepted, 700, "jobs/s")
+        yield Figure("p50 of those answers", f"{half_ms:.1f} ms")
+
+
+def published_after_s(ground: Bed) -> list[float]:
+    """Post one job at a time and note when its message reaches a consumer of the queue."""
+    arrived, stop = dict[str, float](), Event()
+    listener = Thread(target=_listen, args=(ground.stack.info["broker"], arrived, stop))
+    listener.start()
+    sent = {}
+    for _ in range(POSTS):
+        at = time.perf_counter()
+        sent[ground.http.post("/api/v1/jobs", json=JOB).json()["id"]] = at
+        time.sleep(GAP_S)
+    deadline = time.monotonic() + 20
+    while not sent.keys() <= arrived.keys() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stop.set()
+    listener.join()
+    return [arrived[job] - at for job, at in sent.items()]
+
+
+def _listen(url: str, arrived: dict[str, float], stop: Event) -> None:
+    with kombu.Connection(url) as connection, connection.channel() as channel:
+
+        def note(message: object) -> None:
+            arrived[str(message.properties["correlation_id"])] = time.perf_counter()  # type: ignore[attr-defined]
+
+        channel.basic_consume("infer.echo", no_ack=True, callback=note)
+        while not stop.is_set():
+            try:
+                connection.drain_events(timeout=0.2)
+            except TimeoutError:
+                continue
+
+
+def flood(ground: Bed) -> tuple[float, float]:
+    """Return jobs accepted a second and the median answer in milliseconds, seen by a process of its own."""
+    info = ground.stack.info
+    words = [sys.executable, "-m", "tests.benchmarks.flood", info["api"], info["token"]]
+    words += [str(CONNECTIONS), str(SECONDS)]
+    told = subprocess.run(words, cwd=PROJECT, check=True, capture_output=True, text=True).stdout.split()
+    return float(told[0]), float(told[1])
