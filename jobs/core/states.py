@@ -6,10 +6,18 @@ submit ──► queued ──claim──► running ──settle──► succe
              │
              └─replay── dead | cancelled | expired
 
-queued, waiting           ──refuse──► dead
-queued, waiting, running  ──cancel──► cancelled
-queued, waiting, running  ──expire──► expired
-submit, queued            ──answer──► succeeded          (an answer that is there already)
+The same in full, one line a verb; `none` is no row yet, and a test holds these lines and the table together:
+
+    submit:  none -> queued
+    answer:  none, queued -> succeeded
+    claim:   queued, waiting -> running
+    settle:  running -> succeeded, waiting, dead
+    release: running -> queued
+    reap:    running -> queued
+    refuse:  queued, waiting -> dead
+    cancel:  queued, waiting, running -> cancelled
+    expire:  queued, waiting, running -> expired
+    replay:  dead, cancelled, expired -> queued
 """
 
 from __future__ import annotations

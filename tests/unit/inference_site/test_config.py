@@ -1,0 +1,49 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from inference_site.config import Config, django_database
+
+NEEDED = {
+    "DATABASE_URL": "postgresql://u:p@h/n",
+    "BROKER_URL": "amqp://u:p@h//",
+    "SECRET_KEY": "fifty characters, none of which is known to anybody else",
+}
+
+
+def test_a_full_environment_has_no_mistakes_and_the_defaults() -> None:
+    config = Config.from_env(NEEDED)
+    assert config.mistakes == ()
+    assert (config.max_body_bytes, config.debug) == (Config.max_body_bytes, False)
+
+
+def test_what_is_missing_is_named() -> None:
+    assert set(NEEDED) <= {mistake.split()[0] for mistake in Config.from_env({}).mistakes}
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "ten", "1.5", "²"])
+def test_a_number_that_cannot_be_used_leaves_the_default_and_a_sentence(value: str) -> None:
+    config = Config.from_env(NEEDED | {"MAX_BODY_BYTES": value})
+    assert config.max_body_bytes == Config.max_body_bytes
+    (mistake,) = config.mistakes
+    assert mistake.startswith("MAX_BODY_BYTES is ")
+
+
+def test_a_flag_that_is_no_flag_is_a_mistake() -> None:
+    config = Config.from_env(NEEDED | {"DEBUG": "perhaps"})
+    assert not config.debug
+    assert "DEBUG" in config.mistakes[0]
+
+
+def test_words_are_split_and_stripped() -> None:
+    assert Config.from_env(NEEDED | {"ALLOWED_HOSTS": " a, ,b "}).allowed_hosts == ("a", "b")
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Config.from_env(NEEDED).debug = True  # type: ignore[misc]
+
+
+def test_a_database_url_s_escapes_are_undone() -> None:
+    read = django_database("postgresql://me:p%40ss%2F@host:5433/name")
+    assert (read["PASSWORD"], read["HOST"], read["PORT"], read["NAME"]) == ("p@ss/", "host", "5433", "name")

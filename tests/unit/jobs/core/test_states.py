@@ -1,0 +1,92 @@
+import re
+
+import pytest
+
+from jobs.core import states
+from jobs.core.states import CELERY_STATES, TERMINAL, TRANSITIONS, State, Verb, allowed, sources, target
+
+# DESIGN.md's table, row by row: from, to, by.
+DESIGN = """
+none | queued | submit
+none, queued | succeeded | answer
+queued, waiting | running | claim
+running | succeeded, waiting, dead | settle
+running | queued | release, reap
+queued, waiting | dead | refuse
+queued, waiting, running | cancelled | cancel
+queued, waiting, running | expired | expire
+dead, cancelled, expired | queued | replay
+"""
+LINE = re.compile(r"^    (\w+): +([\w, ]+) -> ([\w, ]+)$", re.MULTILINE)
+ARROW = re.compile(r"(\w+) ──([\w,]+)──► (\w+)")
+
+Table = dict[str, tuple[set[str], set[str]]]
+
+
+def words(text: str) -> set[str]:
+    return {word.strip() for word in text.split(",")}
+
+
+def the_table() -> Table:
+    return {
+        verb.value: ({state or "none" for state in starts}, set(ends))
+        for verb, (starts, ends) in TRANSITIONS.items()
+    }
+
+
+def test_the_docstring_and_the_table_agree() -> None:
+    text = states.__doc__ or ""
+    assert {verb: (words(starts), words(ends)) for verb, starts, ends in LINE.findall(text)} == the_table()
+
+
+def test_every_arrow_of_the_picture_is_in_the_table() -> None:
+    arrows = ARROW.findall(
+        (states.__doc__ or "").replace("──► waiting ──claim", "──► waiting\nwaiting ──claim")
+    )
+    assert arrows
+    for before, verb, after in arrows:
+        assert allowed(State(before), Verb(verb), State(after)), (before, verb, after)
+
+
+def test_the_design_s_table_and_ours_agree() -> None:
+    rows = [line.split(" | ") for line in DESIGN.strip().splitlines()]
+    assert {
+        verb: (words(starts), words(ends)) for starts, ends, verbs in rows for verb in words(verbs)
+    } == the_table()
+
+
+def test_every_state_is_reached_and_every_live_one_can_be_left() -> None:
+    reached, frontier = set[State](), [None]
+    steps = [(start, end) for starts, ends in TRANSITIONS.values() for start in starts for end in ends]
+    waiting: list[State | None] = list(frontier)
+    while waiting:
+        here = waiting.pop()
+        fresh = {end for start, end in steps if start == here} - reached
+        reached |= fresh
+        waiting.extend(fresh)
+    assert reached == set(State)
+    assert {start for start, _ in steps if start} >= set(State) - TERMINAL
+
+
+def test_only_a_replay_leaves_a_terminal_state_and_nothing_leaves_success() -> None:
+    leaving = {verb for verb, (starts, _) in TRANSITIONS.items() if starts & TERMINAL}
+    assert leaving == {Verb.REPLAY}
+    assert State.SUCCEEDED not in TRANSITIONS[Verb.REPLAY][0]
+    assert {"succeeded", "dead", "cancelled", "expired"} == TERMINAL
+
+
+def test_sources_are_sorted_values_without_the_missing_row() -> None:
+    assert sources(Verb.CANCEL) == ["queued", "running", "waiting"]
+    assert sources(Verb.ANSWER) == ["queued"]
+
+
+def test_target_is_the_only_end_and_settle_has_several() -> None:
+    assert target(Verb.CLAIM) is State.RUNNING
+    with pytest.raises(ValueError, match="too many"):
+        target(Verb.SETTLE)
+
+
+def test_every_state_has_a_celery_state() -> None:
+    assert set(CELERY_STATES) == set(State)
+    ready = {state for state, name in CELERY_STATES.items() if name in {"SUCCESS", "FAILURE", "REVOKED"}}
+    assert ready == TERMINAL
