@@ -1,0 +1,91 @@
+"""Apps with tokens, and servers of the site. Read before Django is up, so that rows are imported late."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+
+from inference_site.stack.ports import free_port
+
+SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+@pytest.fixture
+def echo(db: str) -> None:
+    from jobs.selectors.tokens import forget_owners
+    from models_registry import selectors as registry
+    from tests.factories import make_version
+
+    forget_owners()
+    registry.forget()
+    make_version("echo", input_schema=SCHEMA)
+
+
+@pytest.fixture
+def token(echo: None) -> str:
+    from jobs.services.tokens import create_token
+
+    return create_token(client="app")
+
+
+@pytest.fixture
+def app(token: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def other_app(echo: None) -> Client:
+    from jobs.services.tokens import create_token
+
+    return Client(headers={"Authorization": f"Bearer {create_token(client='other')}"})
+
+
+@pytest.fixture
+def post(app: Client) -> Callable[..., Any]:
+    def send(body: Any, path: str = "/api/v1/jobs", **headers: str) -> Any:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return app.post(path, data=raw, content_type="application/json", headers=named)
+
+    return send
+
+
+@pytest.fixture
+def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
+    """Start a server of the site, `wsgi` or `asgi`, and return a client of it."""
+    with ExitStack() as stack:
+
+        def start(interface: str, **env: str) -> httpx.Client:
+            port = free_port()
+            words = ["granian", "--interface", interface, "--port", str(port), "--no-ws", "--workers", "1"]
+            argv = [sys.executable, "-m", *words, f"inference_site.{interface}:application"]
+            process = subprocess.Popen(argv, env=os.environ | env, stdout=subprocess.DEVNULL)
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
+            headers = {"Authorization": f"Bearer {token}"}
+            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
+            stack.callback(client.close)
+            _wait_until_up(client, process)
+            return client
+
+        yield start
+
+
+def _wait_until_up(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            client.get("/healthz").raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the server did not come up")

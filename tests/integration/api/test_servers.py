@@ -1,0 +1,73 @@
+"""What only a real server shows: bodies over the limit, and calls that wait."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psycopg
+import pytest
+
+from jobs.models import Job
+from jobs.services.cancel import cancel_job
+
+GOOD = {"model": "echo", "input": {"text": "hello"}}
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_a_body_over_the_limit_is_refused_with_and_without_a_length(serve: Serve, interface: str) -> None:
+    server = serve(interface, MAX_BODY_BYTES="1000")
+
+    def pieces() -> Iterator[bytes]:
+        yield from [b"x" * 400] * 3
+
+    for body in (b"x" * 1_001, pieces()):
+        answer = server.post("/api/v1/jobs", content=body)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    chunked = server.post("/api/v1/jobs", content=iter([b'{"model":"echo",', b'"input":{}}']))
+    assert chunked.status_code == 202
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_a_waiting_call_answers_when_the_job_ends(serve: Serve, interface: str) -> None:
+    server = serve(interface)
+    job_id = server.post("/api/v1/jobs", json=GOOD).json()["id"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.get, f"/api/v1/jobs/{job_id}?wait=30")
+        assert cancel_job(job_id=job_id, actor="test")
+        answer = waiting.result(20)
+    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+
+
+def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(serve: Serve) -> None:
+    server = serve("asgi")
+    job_id = server.post("/api/v1/jobs", json=GOOD).json()["id"]
+    assert server.get(f"/api/v1/jobs/{job_id}?wait=0.1").json()["state"] == "queued"
+    bad = server.get(f"/api/v1/jobs/{job_id}?wait=soon")
+    assert (bad.status_code, bad.json()["code"]) == (400, "malformed")
+    stranger = server.get(f"/api/v1/jobs/{job_id}", headers={"Authorization": "Bearer x"})
+    assert stranger.status_code == 401
+
+
+def test_waiters_hold_no_connection_each_and_outlive_the_one_that_listens(serve: Serve, db: str) -> None:
+    server = serve("asgi")
+    told = server.post("/api/v1/jobs/bulk", json=[GOOD] * 20).json()
+    ids = [item["id"] for item in told["jobs"]]
+    with ThreadPoolExecutor(20) as pool, psycopg.connect(db, autocommit=True) as operator:
+        waiting = [pool.submit(server.get, f"/api/v1/jobs/{job_id}?wait=30") for job_id in ids]
+        lost = threading.Event()
+        while not lost.is_set():
+            ended = operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN jobs_settled'"
+            ).fetchall()
+            lost.set() if ended else lost.wait(0.02)
+        (held,) = operator.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream'"
+        ).fetchone() or (0,)
+        for job_id in ids:
+            cancel_job(job_id=job_id, actor="test")
+        states = {answer.result(20).json()["state"] for answer in waiting}
+    assert states == {"cancelled"}
+    assert held <= 5

@@ -1,0 +1,175 @@
+"""Submitting jobs, well and badly."""
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from jobs.core.states import State
+from jobs.models import Job, JobInput, Outbox
+
+GOOD = {"model": "echo", "input": {"text": "hello"}}
+BULK = "/api/v1/jobs/bulk"
+
+
+def test_a_job_is_acknowledged_and_stored_with_its_input_and_its_outbox_row(post: Callable[..., Any]) -> None:
+    answer = post(GOOD | {"priority": 9, "deadline_s": 60, "metadata": {"k": 1}})
+    told = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == told["urls"]["self"]
+    assert set(told) == {
+        "id", "state", "model", "version", "attempts", "created_at", "queue_position", "eta_s", "urls",
+    }  # fmt: skip
+    job = Job.objects.get(pk=told["id"])
+    outbox = Outbox.objects.get(pk=job.pk)
+    assert (job.state, job.epoch, job.priority, job.queue, job.max_attempts) == (
+        State.QUEUED,
+        0,
+        9,
+        "echo",
+        3,
+    )
+    assert (outbox.epoch, outbox.priority, outbox.deadline) == (0, 9, job.deadline)
+    assert bytes(JobInput.objects.get(pk=job.pk).body) == b'{"text":"hello"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"model": "nope", "input": {}}, 404, "model_not_found"),
+        ({"model": "echo:9", "input": {}}, 404, "model_not_found"),
+        ({"model": "echo", "input": {"text": 5}}, 422, "invalid_input"),
+        ({"model": "echo", "input": []}, 422, "invalid_input"),
+        (GOOD | {"callback_url": "http://a/"}, 422, "callback_unsupported"),
+        (GOOD | {"metadata": {"k": "x" * 20_000}}, 422, "metadata_too_large"),
+        (GOOD | {"colour": "red"}, 400, "malformed"),
+        (b"", 400, "malformed"),
+        (b'{"model":"echo","input":{"text":"\xff"}}', 400, "malformed"),
+        (b'{"model":"echo","input":{"a":NaN}}', 400, "malformed"),
+        (b'{"model":"echo","input":' + b"[" * 200_000, 400, "malformed"),
+        (b"x" * 1_000_001, 413, "body_too_large"),
+    ],
+)
+def test_each_bad_body_gets_a_clear_problem_and_stores_nothing(
+    post: Callable[..., Any], body: Any, status: int, code: str
+) -> None:
+    answer = post(body)
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem["detail"]
+    assert not Job.objects.exists()
+
+
+def test_an_input_keeps_what_postgres_json_would_lose(post: Callable[..., Any]) -> None:
+    raw = b'{"model":"echo","input":{"z":"\\u0000","a":123456789012345678901234567890,"f":1e2}}'
+    told = post(raw).json()
+    body = bytes(JobInput.objects.get(pk=told["id"]).body)
+    assert body == b'{"a":123456789012345678901234567890,"f":100.0,"z":"\\u0000"}'
+
+
+def test_the_same_key_and_body_are_the_same_job_and_another_body_a_conflict(post: Callable[..., Any]) -> None:
+    first, again = post(GOOD, Idempotency_Key="k"), post(GOOD | {"priority": 4}, Idempotency_Key="k")
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+    other = post(GOOD | {"priority": 5}, Idempotency_Key="k")
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert Job.objects.count() == Outbox.objects.count() == 1
+
+
+def test_a_repeated_key_answers_200_once_the_job_is_done(post: Callable[..., Any], app: Client) -> None:
+    told = post(GOOD, Idempotency_Key="k").json()
+    app.post(f"/api/v1/jobs/{told['id']}/cancel")
+    again = post(GOOD, Idempotency_Key="k")
+    assert (again.status_code, again.json()["state"]) == (200, "cancelled")
+
+
+def test_a_key_belongs_to_its_owner(post: Callable[..., Any], other_app: Client) -> None:
+    mine = post(GOOD, Idempotency_Key="k").json()
+    theirs = other_app.post(
+        "/api/v1/jobs", data=GOOD, content_type="application/json", headers={"Idempotency-Key": "k"}
+    )
+    assert theirs.status_code == 202
+    assert theirs.json()["id"] != mine["id"]
+
+
+def test_concurrent_duplicates_make_one_job(post: Callable[..., Any]) -> None:
+    start = threading.Barrier(8)
+
+    def one(_: int) -> tuple[int, str]:
+        start.wait()
+        answer = post(GOOD, Idempotency_Key="race")
+        connection.close()
+        return answer.status_code, answer.json()["id"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(one, range(8)))
+    assert len(answers) == 1
+    assert Job.objects.count() == Outbox.objects.count() == JobInput.objects.count() == 1
+
+
+def test_concurrent_bulk_calls_over_the_same_keys_in_other_orders_do_not_deadlock(
+    post: Callable[..., Any],
+) -> None:
+    items = [GOOD | {"idempotency_key": f"k{i}"} for i in range(200)]
+    start = threading.Barrier(4)
+
+    def one(turn: int) -> int:
+        start.wait()
+        answer = post(items if turn % 2 else items[::-1], BULK)
+        connection.close()
+        return int(answer.json()["accepted"])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, range(4))) == [200] * 4
+    assert Job.objects.count() == Outbox.objects.count() == 200
+
+
+def test_a_bulk_call_says_of_each_item_what_became_of_it(post: Callable[..., Any]) -> None:
+    answer = post([GOOD, {"model": "nope", "input": 1}, GOOD | {"input": 5}, {"input": 1}, GOOD], BULK)
+    told = answer.json()
+    assert (answer.status_code, told["accepted"], told["rejected"]) == (202, 2, 3)
+    assert [item["index"] for item in told["jobs"]] == [0, 1, 2, 3, 4]
+    codes = [item["problem"]["code"] for item in told["jobs"] if "problem" in item]
+    assert codes == ["model_not_found", "invalid_input", "malformed"]
+
+
+def test_bulk_ids_grow_with_the_index_also_across_chunks(post: Callable[..., Any]) -> None:
+    told = post([GOOD] * 2_500, BULK).json()
+    ids = [UUID(item["id"]) for item in told["jobs"]]
+    assert ids == sorted(ids)
+    assert Job.objects.count() == Outbox.objects.count() == JobInput.objects.count() == 2_500
+
+
+@pytest.mark.parametrize("body", [[], {}, 5, [GOOD] * 10_001])
+def test_a_bulk_call_without_a_list_of_jobs_or_with_too_many_is_refused(
+    post: Callable[..., Any], body: Any
+) -> None:
+    answer = post(body, BULK)
+    assert answer.headers["Content-Type"] == "application/problem+json" or body == {}
+    assert not Job.objects.exists()
+
+
+def test_json_lines_are_taken_too(app: Client) -> None:
+    lines = b"\n".join([json.dumps(GOOD).encode(), b"{bad", b"", json.dumps(GOOD).encode()])
+    told = app.post(BULK, data=lines, content_type="application/x-ndjson").json()
+    assert (told["accepted"], told["rejected"]) == (2, 1)
+
+
+def test_a_bulk_calls_key_makes_its_repeat_the_same_jobs_and_other_items_a_conflict(
+    post: Callable[..., Any],
+) -> None:
+    first, again = (
+        post([GOOD, GOOD], BULK, Idempotency_Key="c"),
+        post([GOOD, GOOD], BULK, Idempotency_Key="c"),
+    )
+    assert first.json() == again.json()
+    other = post([GOOD | {"priority": 1}, GOOD, GOOD], BULK, Idempotency_Key="c")
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert Job.objects.count() == 2

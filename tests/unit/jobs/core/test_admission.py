@@ -1,0 +1,172 @@
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.core import admission
+from jobs.core.admission import Admitted, JobRequest, admit, check_key, keyed, parse_bulk, parse_request
+from jobs.core.errors import (
+    BodyTooLargeError,
+    CallbackUnsupportedError,
+    MalformedRequestError,
+    MetadataTooLargeError,
+    PlatformError,
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    id: int = 7
+    model: str = "echo"
+    version: str = "1"
+    pads: bool = False
+    max_attempts: int = 3
+
+
+def body(**changes: Any) -> bytes:
+    return json.dumps({"model": "echo", "input": {"a": 1}} | changes).encode()
+
+
+def admitted(**changes: Any) -> Admitted:
+    return admit(parse_request(body(**changes)), Version())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_request_or_malformed(raw: bytes) -> None:
+    with suppress(MalformedRequestError):
+        assert isinstance(parse_request(raw), JobRequest)
+
+
+@given(st.integers(0, 9), st.floats(0.001, 1e6), st.integers(1, 100))
+def test_what_the_client_asks_for_is_what_the_job_gets(
+    priority: int, deadline_s: float, max_attempts: int
+) -> None:
+    job = admitted(priority=priority, deadline_s=deadline_s, max_attempts=max_attempts)
+    assert (job.priority, job.deadline_s, job.max_attempts) == (priority, deadline_s, max_attempts)
+
+
+def test_what_the_client_leaves_out_has_a_default() -> None:
+    job = admitted()
+    assert (job.priority, job.max_attempts, job.deadline_s, job.parameters, job.metadata) == (
+        4,
+        3,
+        None,
+        None,
+        None,
+    )
+    assert (job.idempotency_key, job.digest) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b'{"model":"echo","input":NaN}', "not JSON"),
+        (b'{"model":"echo","input":-Infinity}', "not JSON"),
+        (b'{"model":"echo","input":1e999}', "out of range"),
+        (b'{"model":"echo","input":"\xff"}', "not UTF-8"),
+        (b'{"model":"echo","input":"\\ud800 "}', "not JSON"),
+        (b'{"model":"echo","input":' + b"[" * 100_000, "deep"),
+        (b'{"model":"echo","input":' + b"[" * 101 + b"]" * 101 + b"}", "deeper"),
+        (b"[]", "Expected `object`"),
+        (b'{"input":1}', "`model`"),
+        (b'{"model":"echo"}', "`input`"),
+        (body(model=5), "$.model"),
+        (body(colour="red"), "unknown field `colour`"),
+        (body(priority=10), "<= 9"),
+        (body(priority=-1), ">= 0"),
+        (body(priority=True), "$.priority"),
+        (body(priority="9"), "$.priority"),
+        (body(deadline_s=0), "> 0"),
+        (body(deadline_s=-1), "> 0"),
+        (body(deadline_s=1e12), "<="),
+        (body(max_attempts=0), ">= 1"),
+        (body(parameters=[]), "$.parameters"),
+        (body(metadata="x"), "$.metadata"),
+        (body(cache="never"), "never"),
+    ],
+)
+def test_a_request_that_is_not_what_the_call_takes_is_told_why(raw: bytes, said: str) -> None:
+    with pytest.raises(MalformedRequestError) as caught:
+        parse_request(raw)
+    assert said in str(caught.value)
+
+
+def test_of_equal_keys_the_last_wins() -> None:
+    assert parse_request(b'{"model":"a","model":"b","input":{"k":1,"k":2}}').input == {"k": 2}
+    assert parse_request(b'{"model":"a","model":"b","input":1}').model == "b"
+
+
+def test_a_callback_is_refused_rather_than_forgotten() -> None:
+    with pytest.raises(CallbackUnsupportedError):
+        admitted(callback_url="http://example.org/")
+
+
+def test_metadata_has_a_limit() -> None:
+    limit = admission.MAX_METADATA_BYTES
+    assert admitted(metadata={"k": "x" * (limit - 8)}).metadata is not None
+    with pytest.raises(MetadataTooLargeError):
+        admitted(metadata={"k": "x" * limit})
+
+
+def test_size_is_told_only_where_the_version_pads() -> None:
+    request = parse_request(body(input={"text": "hello"}))
+    assert admit(request, Version()).size == 0
+    assert admit(request, Version(pads=True)).size == len(b'{"text":"hello"}')
+
+
+def test_the_digest_knows_a_request_by_its_meaning() -> None:
+    first = admitted(idempotency_key="k", input={"a": 1, "b": 2})
+    same = admitted(idempotency_key="other", input={"b": 2, "a": 1}, priority=4, cache="use")
+    other = admitted(idempotency_key="k", input={"a": 1, "b": 3})
+    assert first.digest == same.digest != other.digest
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "é", "a\nb", "a\x1fb"])
+def test_an_idempotency_key_is_short_printable_ascii(key: str) -> None:
+    with pytest.raises(MalformedRequestError):
+        check_key(key)
+
+
+def test_a_bulk_calls_key_is_every_items_own() -> None:
+    items: list[JobRequest | PlatformError] = [
+        parse_request(body()),
+        MalformedRequestError(),
+        parse_request(body(idempotency_key="mine")),
+    ]
+    first, error, own = keyed(items, "call")
+    assert isinstance(first, JobRequest)
+    assert isinstance(own, JobRequest)
+    assert (first.idempotency_key, own.idempotency_key) == ("call\x1f0", "mine")
+    assert error is items[1]
+    assert keyed(items, None) == items
+
+
+@pytest.mark.parametrize("ndjson", [True, False])
+def test_each_bad_item_of_a_bulk_call_has_its_own_error(*, ndjson: bool) -> None:
+    raws = [body(), b'{"model":5}', body(idempotency_key="")]
+    raw = b"\n".join([*raws, b"  "]) if ndjson else b"[" + b",".join(raws) + b"]"
+    assert [type(item) for item in parse_bulk(raw, ndjson=ndjson)] == [
+        JobRequest, MalformedRequestError, MalformedRequestError,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"{}", b"5", b"[{]", b"[" * 100_000])
+def test_a_bulk_body_that_is_no_list_of_jobs_is_refused_whole(raw: bytes) -> None:
+    with pytest.raises(MalformedRequestError):
+        parse_bulk(raw, ndjson=False)
+
+
+def test_an_empty_ndjson_body_is_refused() -> None:
+    with pytest.raises(MalformedRequestError, match="empty"):
+        parse_bulk(b"\n \n", ndjson=True)
+
+
+def test_too_many_jobs_in_one_call_are_refused() -> None:
+    with pytest.raises(BodyTooLargeError):
+        parse_bulk(b"[" + b",".join([b"1"] * 10_001) + b"]", ndjson=False)
