@@ -59,8 +59,8 @@ def test_a_succeeded_job_shows_its_output_and_a_dead_one_its_error(
         cursor.execute("UPDATE jobs_job SET state = 'succeeded', finished_at = now() WHERE id = %s", [done])
         cursor.execute("INSERT INTO jobs_jobresult (job_id, epoch, body) VALUES (%s, 1, '[1e2]')", [done])
         cursor.execute(
-            "UPDATE jobs_job SET state = 'dead', finished_at = now(), error_kind = 'invalid', error_code = 'bad'"
-            " WHERE id = %s",
+            "UPDATE jobs_job SET state = 'dead', finished_at = now(), error_kind = 'invalid',"
+            " error_code = 'bad' WHERE id = %s",
             [dead],
         )
     DeadLetter.objects.create(job_id=dead, epoch=1, queue="echo", kind="invalid", code="bad", message="why")
