@@ -9,6 +9,7 @@ from threading import Event
 
 import psycopg
 import sqlalchemy as sa
+from django.db import Error as DjangoDatabaseError
 from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
@@ -18,7 +19,7 @@ from jobs.core.errors import BrokerUnavailableError
 from jobs.core.signals import SUBMITTED
 from jobs.services.feed_queue import QueueFeeder
 from jobs.store import locks
-from jobs.store.session import open_session
+from jobs.store.session import driver, open_session
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ REFRESH_S = 2.0
 POLL_S = 0.005
 BUSY_S = 0.1
 IDLE_S = 0.25
+INTERRUPTIONS = (BrokerUnavailableError, DBAPIError, psycopg.Error, DjangoDatabaseError)
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
 
 
@@ -49,7 +51,7 @@ class Relay:
             try:
                 with open_session() as session:
                     self._serve(session)
-            except (BrokerUnavailableError, DBAPIError) as error:
+            except INTERRUPTIONS as error:
                 log.warning("interrupted, again in %.1f s: %s", self._backoff_s, _first_line(error))
                 self._stop.wait(self._backoff_s)
                 self._backoff_s = min(LONGEST_BACKOFF_S, 2 * self._backoff_s)
@@ -104,10 +106,8 @@ class Relay:
         if time.monotonic() < self._busy_until:
             self._stop.wait(POLL_S)
             return
-        driver = session.connection.driver_connection
-        if isinstance(driver, psycopg.Connection):
-            for _ in driver.notifies(timeout=IDLE_S, stop_after=1):
-                self._busy_until = time.monotonic() + BUSY_S
+        for _ in driver(session).notifies(timeout=IDLE_S, stop_after=1):
+            self._busy_until = time.monotonic() + BUSY_S
 
 
 def _first_line(error: Exception) -> str:

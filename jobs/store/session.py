@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
 import sqlalchemy as sa
 
 from jobs.store.engine import engine
@@ -21,4 +25,19 @@ def open_session() -> sa.Connection:
     connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()
     connection.exec_driver_sql(_SETTINGS)
+    return connection
+
+
+@contextmanager
+def transaction(session: sa.Connection) -> Iterator[None]:
+    """Hold one transaction on an autocommit session; the driver's own, which the session cannot see."""
+    with driver(session).transaction():
+        yield
+
+
+def driver(session: sa.Connection) -> psycopg.Connection:
+    """Return the session's psycopg connection."""
+    connection = session.connection.dbapi_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise TypeError("the store speaks psycopg 3 only")
     return connection

@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 from prometheus_client import start_http_server
 
 from jobs.core.errors import TopologyMismatchError
 from jobs.services.relay import Relay
+from jobs.services.sweep import Sweeper
 from models_registry.selectors import known_queues
+
+GRACE_S = 5.0
 
 
 class Command(BaseCommand):
@@ -27,12 +31,25 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         if port := os.environ.get("METRICS_PORT"):
             start_http_server(int(port), addr="127.0.0.1")
+        sweeper = Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True)
+        sweeper.start()
         try:
             _relay(stop).run()
         except TopologyMismatchError as error:
             raise CommandError(str(error)) from error
+        finally:
+            stop.set()
+            sweeper.join(GRACE_S)
 
 
 def _relay(stop: Event) -> Relay:
     config = settings.INFERENCE
-    return Relay(broker_url=config.broker_url, depth=config.queue_depth, models=known_queues, stop=stop)
+    return Relay(broker_url=config.broker_url, depth=config.queue_depth, models=_models, stop=stop)
+
+
+def _models() -> list[str]:
+    # Asked every few seconds for days: no connection is kept that a restart of Postgres would spoil.
+    try:
+        return known_queues()
+    finally:
+        connection.close()

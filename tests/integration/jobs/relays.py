@@ -1,0 +1,63 @@
+"""A broker with queues of one test's own, and relays in threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from uuid import uuid4
+
+from jobs.amqp import topology
+from jobs.amqp.broker import connected
+from jobs.services.relay import Relay
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Return once `condition` holds."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.02)
+
+
+def new_model() -> str:
+    """Return a model name, so a queue, that no other test has."""
+    return f"m-{uuid4().hex[:12]}"
+
+
+def ready(url: str, model: str) -> int:
+    """Return how many messages wait in the model's queue; -1 where there is none."""
+    with connected(url) as connection:
+        counts = topology.counts(connection, model)
+    return -1 if counts is None else counts.ready
+
+
+def drain(url: str, model: str) -> list[str]:
+    """Take all messages and return their message ids in the broker's order."""
+    taken = []
+    with connected(url) as connection:
+        channel = connection.channel()
+        while (message := channel.basic_get(topology.queue_name(model), no_ack=True)) is not None:
+            taken.append(message.properties["message_id"])
+    return taken
+
+
+def make_relay(url: str, models: list[str], stop: Event, depth: int = 1_000) -> Relay:
+    """Return a relay of those models."""
+    return Relay(broker_url=url, depth=depth, models=lambda: models, stop=stop)
+
+
+@contextmanager
+def running(url: str, models: list[str], depth: int = 1_000) -> Iterator[Relay]:
+    """Run a relay in a thread for as long as the block lasts."""
+    stop = Event()
+    relay = make_relay(url, models, stop, depth)
+    thread = Thread(target=relay.run)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive(), "the relay did not stop"

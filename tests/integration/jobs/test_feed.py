@@ -1,0 +1,122 @@
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from django.utils import timezone
+
+from jobs.core.feeding import VISIBILITY_CAP_S, VISIBILITY_S
+from jobs.models import Outbox
+from jobs.store import feed, locks
+from jobs.store.session import open_session, transaction
+from tests.factories import make_job, make_jobs
+
+ROOMY = dict.fromkeys(range(10), 1_000)
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    with open_session() as session:
+        yield session
+
+
+def due_in_s(job_id: object) -> float:
+    return (Outbox.objects.get(job_id=job_id).due - timezone.now()).total_seconds()
+
+
+def test_rows_are_taken_by_priority_and_then_by_how_long_they_are_due(session: sa.Connection) -> None:
+    now = timezone.now()
+    late, later = (make_job(priority=4, due=now - timedelta(seconds=s)) for s in (60, 30))
+    urgent = make_job(priority=9)
+    make_job(priority=0)
+    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=3)
+    assert [row.envelope.job for row in taken] == [urgent.id, late.id, later.id]
+    assert taken[1].late_s == pytest.approx(60, abs=5)
+
+
+def test_a_row_that_is_not_due_is_left(session: sa.Connection) -> None:
+    make_job(due=timezone.now() + timedelta(seconds=60))
+    assert feed.take_fresh(session, "echo", rooms=ROOMY, most=10) == []
+
+
+def test_a_level_gets_no_more_than_its_room_counting_those_above(session: sa.Connection) -> None:
+    make_jobs(5, priority=9)
+    make_jobs(5, priority=0)
+    taken = feed.take_fresh(session, "echo", rooms={9: 10, 0: 7}, most=100)
+    assert [row.envelope.priority for row in taken] == [9] * 5 + [0] * 2
+
+
+def test_a_full_level_gets_nothing(session: sa.Connection) -> None:
+    make_job(priority=0)
+    assert feed.take_fresh(session, "echo", rooms={9: 10, 0: 0}, most=10) == []
+
+
+def test_a_taken_row_is_in_flight_and_not_taken_again_before_its_time(session: sa.Connection) -> None:
+    job = make_job(priority=3)
+    assert len(feed.take_fresh(session, "echo", rooms=ROOMY, most=10)) == 1
+    assert feed.take_fresh(session, "echo", rooms=ROOMY, most=10) == []
+    assert feed.in_flight(session, "echo") == {3: 1}
+    assert due_in_s(job.id) == pytest.approx(VISIBILITY_S, abs=5)
+
+
+def test_the_visibility_time_doubles_with_each_publish_up_to_a_cap(session: sa.Connection) -> None:
+    once, often = make_job(published=1), make_job(published=40)
+    assert len(feed.take_overdue(session, "echo", most=10)) == 2
+    assert due_in_s(once.id) == pytest.approx(2 * VISIBILITY_S, abs=5)
+    assert due_in_s(often.id) == pytest.approx(VISIBILITY_CAP_S, abs=5)
+
+
+def test_a_row_that_another_transaction_holds_is_passed_over(session: sa.Connection) -> None:
+    held, free = make_jobs(2)
+    with open_session() as other, transaction(other):
+        other.execute(sa.text("DELETE FROM jobs_outbox WHERE job_id = :id"), {"id": held.id})
+        taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=10)
+    assert [row.envelope.job for row in taken] == [free.id]
+
+
+def test_a_row_given_back_as_absent_is_fresh_again(session: sa.Connection) -> None:
+    job = make_job()
+    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
+    feed.give_back(session, [row.envelope for row in taken], absent=True, delay_s=0)
+    assert Outbox.objects.get(job=job).published == 0
+    assert len(feed.take_fresh(session, "echo", rooms=ROOMY, most=1)) == 1
+
+
+def test_a_row_given_back_as_unknown_stays_in_flight(session: sa.Connection) -> None:
+    make_job()
+    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
+    feed.give_back(session, [row.envelope for row in taken], absent=False, delay_s=0)
+    assert feed.take_fresh(session, "echo", rooms=ROOMY, most=1) == []
+    assert len(feed.take_overdue(session, "echo", most=1)) == 1
+
+
+def test_a_row_of_a_newer_epoch_is_not_given_back(session: sa.Connection) -> None:
+    job = make_job()
+    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
+    Outbox.objects.filter(job=job).update(epoch=5)
+    feed.give_back(session, [row.envelope for row in taken], absent=True, delay_s=0)
+    assert Outbox.objects.get(job=job).published == 1
+
+
+def test_postponed_and_recalled_rows_change_only_their_time(session: sa.Connection) -> None:
+    job = make_job(published=1)
+    assert feed.postpone_overdue(session, "echo", most=10, delay_s=50) == 1
+    assert due_in_s(job.id) == pytest.approx(50, abs=5)
+    assert not feed.any_overdue(session, "echo")
+    assert feed.recall(session, "echo", most=10) == 1
+    assert feed.any_overdue(session, "echo")
+    assert Outbox.objects.get(job=job).published == 1
+
+
+def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:
+    queues = ["a", "b", "c", "d"]
+    locks.join(session)
+    mine = locks.share_queues(session, wanted=queues, owned=())
+    assert mine == set(queues)
+    with open_session() as other:
+        locks.join(other)
+        assert locks.share_queues(other, wanted=queues, owned=()) == set()
+        mine = locks.share_queues(session, wanted=queues, owned=mine)
+        theirs = locks.share_queues(other, wanted=queues, owned=())
+        assert (len(mine), len(theirs), mine | theirs) == (2, 2, set(queues))
+    assert locks.share_queues(session, wanted=queues, owned=mine) == set(queues)
