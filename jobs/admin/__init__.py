@@ -1,6 +1,12 @@
 """The jobs app in Django's admin: read-only, and quick however many rows there are."""
 
+from django.contrib import admin
+
 from jobs.admin import clients, ledger, rows
 from jobs.admin import job as job_admin
 
 __all__ = ["clients", "job_admin", "ledger", "rows"]
+
+admin.site.site_header = admin.site.site_title = "Inference platform"
+admin.site.index_title = "Jobs and models"
+admin.site.enable_nav_sidebar = False  # the lists need the width
