@@ -59,7 +59,10 @@ def serve(names: tuple[str, ...], device: str, node: str) -> int:
     """Load the models, compare the broker's queues, make the host; return the prefetch count."""
     config = settings.INFERENCE
     pool = ModelPool(
-        device, allow_torch_programs=config.allow_torch_programs, entry_points=config.entry_points
+        device,
+        allow_torch_programs=config.allow_torch_programs,
+        entry_points=config.entry_points,
+        model_dir=config.model_dir,
     )
     loaded = [pool.runner(selectors.resolve(name).id) for name in names]
     with broker.connected(config.broker_url) as connection:
