@@ -138,7 +138,8 @@ def _posted(post: Callable[..., Any], items: list[Any]) -> Any:
 
 def _insert_key(rival: psycopg.Connection[Any], key: str) -> None:
     rival.execute(
-        "INSERT INTO jobs_job (id, client_id, version_id, queue, priority, state, max_attempts, idempotency_key)"
+        "INSERT INTO jobs_job (id, client_id, version_id, queue, priority, state, max_attempts,"
+        " idempotency_key)"
         " SELECT gen_random_uuid(), c.id, v.id, 'echo', 4, 'queued', 3, %s"
         " FROM jobs_client c, models_registry_modelversion v",
         (key,),
