@@ -192,6 +192,7 @@ class Worker:
         row = BatchRow(self.batch, self.self.id, self.world.version, 0, "test", 0.0)
         with engine().begin() as connection:
             jobs = claim(connection, batch=row, envelopes=envelopes)
+        self._hold({(e.job, e.epoch + 1) for e in envelopes}, {(job.job, job.epoch) for job in jobs})
         self.world.count(claimed=len(jobs), refused=len(envelopes) - len(jobs))
         return sorted(jobs, key=lambda _: self.chance.random())
 
@@ -218,17 +219,24 @@ class Worker:
     def _release(self, jobs: list[Claimed]) -> None:
         with engine().begin() as connection:
             released = release(connection, batch=self.batch, jobs=[(job.job, job.epoch) for job in jobs])
+            self._hold({(job.job, job.epoch + 1) for job in jobs}, _epochs(connection, released))
         self.world.count(released=len(released))
 
     def _settle(self, jobs: list[Claimed]) -> None:
         if not jobs:
             return
         with engine().begin() as connection:
-            settled = settle(
-                connection, batch=self.batch, verdicts=[self._verdict(j) for j in jobs], ran_s=0.0
-            )
+            verdicts = [self._verdict(job) for job in jobs]
+            settled = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
+            kept = [row.job for row in settled if row.state != "expired"]
+            self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, kept))
         self.world.saw(settled)
         self.world.count(settled=len(settled), fenced=len(jobs) - len(settled))
+
+    def _hold(self, mine: set[tuple[UUID, int]], changed: set[tuple[UUID, int]]) -> None:
+        """A change that is not by the epoch this worker held is another's, stolen."""
+        if stolen := changed - mine:
+            self.world.errors.append(f"changed without the epoch: {stolen}")
 
     def _verdict(self, job: Claimed) -> Verdict:
         kind = job.job.int % 10
@@ -239,3 +247,9 @@ class Worker:
             failure = Failure(FailureKind.TRANSIENT, "flaky", "not yet")
             return Verdict(job.job, job.epoch, failure, RetryAfter(self.chance.random() * 0.05))
         return Verdict(job.job, job.epoch, Success(b"{}"))
+
+
+def _epochs(connection: sa.Connection, jobs: Sequence[UUID]) -> set[tuple[UUID, int]]:
+    """Return each job's epoch as this transaction left it."""
+    query = sa.text("SELECT id, epoch FROM jobs_job WHERE id = ANY(CAST(:jobs AS uuid[]))")
+    return {(job, epoch) for job, epoch in connection.execute(query, {"jobs": list(jobs)})}
