@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import psycopg
 import sqlalchemy as sa
@@ -37,7 +38,4 @@ def transaction(session: sa.Connection) -> Iterator[None]:
 
 def driver(session: sa.Connection) -> psycopg.Connection:
     """Return the session's psycopg connection."""
-    connection = session.connection.dbapi_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise TypeError("the store speaks psycopg 3 only")
-    return connection
+    return cast(psycopg.Connection, session.connection.dbapi_connection)

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ def session(db: str) -> Iterator[sa.Connection]:
         yield session
 
 
-def due_in_s(job_id: object) -> float:
+def due_in_s(job_id: UUID) -> float:
     return (Outbox.objects.get(job_id=job_id).due - timezone.now()).total_seconds()
 
 

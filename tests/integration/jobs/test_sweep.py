@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
+from typing import Any
 
 import psycopg
 import pytest
@@ -42,7 +43,7 @@ def sweeper(clock: Clock) -> Sweeper:
     return Sweeper(stop=Event(), clock=clock)
 
 
-def running_jobs(count: int, **worker: object) -> tuple[list[Job], Batch]:
+def running_jobs(count: int, **worker: Any) -> tuple[list[Job], Batch]:
     jobs = make_jobs(count)
     return jobs, make_batch(make_worker(**worker), make_version(), jobs)
 
