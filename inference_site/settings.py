@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "ninja",  # brings the documentation page's own script, so that it works without the internet
     "models_registry",
     "jobs",
 ]
