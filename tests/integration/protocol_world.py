@@ -37,9 +37,10 @@ from jobs.store.settle import Settled, Verdict, settle
 
 QUEUE = "echo"
 BATCH = 32
-STALE_S = 0.8
+STALE_S, HELD_S = 0.8, 0.2
 LOSS, DOUBLE = 0.05, 0.10
 CRASH, ZOMBIE, RELEASE = 0.05, 0.08, 0.10
+LATE = 0.5  # of the releases
 
 
 class Broker:
@@ -82,7 +83,7 @@ class World:
 
     def start(self) -> None:
         doers: list[Callable[[random.Random], None]] = [self._relay, self._relay, self._sweep]
-        doers += [self._work] * 6 + [self._meddle] * 3
+        doers += [self._work] * 8 + [self._meddle] * 3
         for number, doer in enumerate(doers):
             chance = random.Random(f"{self.seed}/{number}")
             self._threads.append(
@@ -202,13 +203,24 @@ class Worker:
             self._crash(envelopes)
         elif fate < CRASH + ZOMBIE:
             self.world.count(zombies=1)
-            time.sleep(STALE_S * 1.6)
+            self._stall(jobs)
             self._settle(jobs)
         elif fate < CRASH + ZOMBIE + RELEASE:
+            if self.chance.random() < LATE:
+                self._stall(jobs)
             self._release(jobs)
         else:
-            time.sleep(self.chance.random() * 0.01)
+            time.sleep(self.chance.random() * HELD_S)
             self._settle(jobs)
+
+    def _stall(self, jobs: list[Claimed]) -> None:
+        """Sleep until another worker runs what was taken away: the worst moment to speak up."""
+        until = time.monotonic() + 3 * STALE_S
+        while jobs and time.monotonic() < until and not self.world.stop.is_set():
+            time.sleep(0.05)
+            with engine().begin() as connection:
+                if _run_elsewhere(connection, self.batch, [job.job for job in jobs]):
+                    return
 
     def _crash(self, envelopes: Sequence[Envelope]) -> None:
         self.world.count(crashes=1)
@@ -253,3 +265,8 @@ def _epochs(connection: sa.Connection, jobs: Sequence[UUID]) -> set[tuple[UUID, 
     """Return each job's epoch as this transaction left it."""
     query = sa.text("SELECT id, epoch FROM jobs_job WHERE id = ANY(CAST(:jobs AS uuid[]))")
     return {(job, epoch) for job, epoch in connection.execute(query, {"jobs": list(jobs)})}
+
+
+def _run_elsewhere(connection: sa.Connection, batch: UUID, jobs: Sequence[UUID]) -> bool:
+    query = "SELECT count(*) FROM jobs_job WHERE id = ANY(:jobs) AND state = 'running' AND batch_id <> :batch"
+    return bool(connection.execute(sa.text(query), {"jobs": list(jobs), "batch": batch}).scalar_one())

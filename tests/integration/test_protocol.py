@@ -24,8 +24,8 @@ from jobs.store.enqueue import ENQUEUE
 from models_registry.services import register_builtin_models
 from tests.integration.protocol_world import QUEUE, World
 
-JOBS = 3_000
-MEDDLE_S = 12.0
+JOBS = 2_500
+MEDDLE_S = 10.0
 DEADLINE_S = 90.0
 LIVE = "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')"
 
@@ -38,8 +38,8 @@ def seed() -> int:
 @pytest.fixture
 def world(db: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # A lost message is published again after this long, doubled each time.
-    monkeypatch.setattr(feed, "VISIBILITY_S", 0.4)
-    monkeypatch.setattr(feed, "VISIBILITY_CAP_S", 1.5)
+    monkeypatch.setattr(feed, "VISIBILITY_S", 0.8)
+    monkeypatch.setattr(feed, "VISIBILITY_CAP_S", 3.0)
     version = next(info.id for info in register_builtin_models() if info.model == QUEUE)
     jobs = submit(version, random.Random(seed))
     hurried = {job for (job,) in rows("SELECT id FROM jobs_job WHERE deadline IS NOT NULL")}
