@@ -28,7 +28,7 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python -m tests.benchmarks
+	$(LEASH) $(BIN)/python -m tests.benchmarks
 
 up: $(STAMP)
 	$(STACK) up
