@@ -7,3 +7,7 @@ class JobsConfig(AppConfig):
     """Jobs, batches, workers, tokens and their API."""
 
     name = "jobs"
+
+    def ready(self) -> None:
+        """Register the system checks; what nobody imports checks nothing."""
+        from jobs import checks  # noqa: F401
