@@ -11,6 +11,7 @@ from jobs.models import Outbox
 from jobs.store import feed, locks
 from jobs.store.session import open_session, transaction
 from tests.factories import make_job, make_jobs
+from tests.integration.jobs.relays import wait_for
 
 ROOMY = dict.fromkeys(range(10), 1_000)
 
@@ -112,6 +113,7 @@ def test_postponed_and_recalled_rows_change_only_their_time(session: sa.Connecti
 def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:
     queues = ["a", "b", "c", "d"]
     locks.join(session)
+    wait_for(lambda: locks.relays(session) == 1)  # a closed connection's locks go a moment later
     mine = locks.share_queues(session, wanted=queues, owned=())
     assert mine == set(queues)
     with open_session() as other:
@@ -120,4 +122,4 @@ def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: 
         mine = locks.share_queues(session, wanted=queues, owned=mine)
         theirs = locks.share_queues(other, wanted=queues, owned=())
         assert (len(mine), len(theirs), mine | theirs) == (2, 2, set(queues))
-    assert locks.share_queues(session, wanted=queues, owned=mine) == set(queues)
+    wait_for(lambda: locks.share_queues(session, wanted=queues, owned=mine) == set(queues))
