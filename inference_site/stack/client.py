@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from inference_site.stack.errors import StackError, StartError
 from inference_site.stack.files import private_dir
@@ -131,6 +134,7 @@ def down(run_dir: Path) -> str:
     if held(run_dir) and number is not None:
         os.kill(number, signal.SIGTERM)
         _wait_released(run_dir)
+        _wait_gone(number)
         return f"the stack in {run_dir} has ended"
     left = end_recorded(run_dir)
     (run_dir / FILE).unlink(missing_ok=True)
@@ -143,3 +147,11 @@ def _wait_released(run_dir: Path) -> None:
         if time.monotonic() > deadline:
             raise StackError(f"the stack in {run_dir} did not end in {STOP_TIMEOUT_S:.0f} s")
         time.sleep(POLL_S)
+
+
+def _wait_gone(number: int) -> None:
+    """Wait for the process itself: it lets its lock go a moment before it ends."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(number)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(POLL_S)

@@ -32,7 +32,8 @@ def test_inspect_shows_running_jobs_as_active_and_buffered_ones_as_reserved(cele
 
 
 def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: App) -> None:
-    ids = app.bulk("sleeper:slow", [{"n": n} for n in range(250)])
+    # A batch takes a second: seven of them leave time to look before the last is claimed.
+    ids = app.bulk("sleeper:slow", [{"n": n} for n in range(450)])
     eventually(lambda: app.states(ids).get("running"))
     buffered = {str(job) for (job,) in app.rows("SELECT id FROM jobs_job WHERE state = 'queued'")}
     seen = eventually(lambda: ids_in(celery.control.inspect(timeout=1).reserved()) & buffered & set(ids))
@@ -41,7 +42,7 @@ def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: 
     eventually(lambda: app.job(chosen)["state"] == "cancelled", timeout_s=10)
     app.act(chosen, "replay")
     assert app.finished(chosen)["state"] == "succeeded"
-    assert app.all_finished(ids) == {"succeeded": 250}
+    assert app.all_finished(ids) == {"succeeded": 450}
     app.assert_each_ran_to_one_result(ids)
 
 
