@@ -38,7 +38,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
         "input_schema": TEXT,
         "output_schema": EMBEDDING,
         "example": {"text": "A sentence to warm up with."},
-        # On a CPU padding decides: eight sentences of one length ran fastest; a GPU wants a version of its own.
+        # On a CPU padding decides: eight sentences of one length ran fastest. A GPU wants its own version.
         "max_batch": 8,
         "max_padded_size": 4_096,
         "pads": True,
