@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.core.batching import Sealed
 from jobs.core.keys import uuid7
@@ -41,7 +41,7 @@ def persist(
         try:
             with engine.begin() as connection:
                 return action(connection, tries)
-        except (OperationalError, InterfaceError, DBAPIError) as error:
+        except (OperationalError, InterfaceError) as error:
             tries += 1
             logger.warning("the database did not take it, try %d: %s", tries, error.__class__.__name__)
             if stopping():

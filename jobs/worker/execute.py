@@ -39,7 +39,12 @@ def failure_of(error: BaseException) -> Failure:
     """Return the failure that an item's exception stands for."""
     trace = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:]
     code = error.code if isinstance(error, PlatformError) else type(error).__name__
-    return Failure(_kind_of(error), code[:63], str(error)[:2_000] or code, trace)
+    return Failure(_kind_of(error), code[:63], _storable(str(error)[:2_000]) or code, _storable(trace))
+
+
+def _storable(text: str) -> str:
+    """Return `text` without what Postgres or UTF-8 cannot hold: a model's message may quote any input."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _kind_of(error: BaseException) -> FailureKind:

@@ -52,9 +52,10 @@ class Host:
         self.stopped.set()
         try:
             with engine().begin() as connection:
-                for work in self.pipeline.unsettled():
+                # What broke a stage would break it again: its batches are reaped, and their attempts count.
+                for work in [] if self.pipeline.failed else self.pipeline.unsettled():
                     _release(connection, work)
-                workers.end(connection, self.incarnation.id, "stopped")
+                workers.end(connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped")
         except sa.exc.DBAPIError as error:
             logger.warning(
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__

@@ -50,7 +50,7 @@ class Pipeline:
         self._to_settle: Queue[Work | None] = Queue(maxsize=SLOTS)
         self._open: dict[int, Work] = {}
         self._lock = Lock()
-        self._closed = False
+        self._closed = self.failed = False
         self._threads = [
             Thread(target=self._guard, args=(stage,), name=stage.__name__.strip("_"), daemon=True)
             for stage in (self._claim, self._run, self._settle)
@@ -86,6 +86,7 @@ class Pipeline:
             stage()
         except BaseException:
             logger.critical("the stage %s failed; the worker ends, to be started again", stage.__name__)
+            self.failed = True
             os.kill(os.getpid(), signal.SIGTERM)
             raise
 

@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
+from jobs.core.canonical import canonical_bytes
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry import Backoff, DeadLetter, decide
 from jobs.store import settle as store
@@ -17,11 +17,10 @@ from jobs.store.claim import Claimed
 from jobs.worker.claim import persist
 from jobs.worker.execute import failure_of
 from jobs.worker.work import Piece, Work
-from models_registry.core.errors import BadOutputError
+from models_registry.core.errors import BadOutputError, PlatformError
 from models_registry.core.runner import Runner
 
 _BACKOFF = Backoff()
-_encode = msgspec.json.Encoder().encode
 
 
 class Settler:
@@ -56,7 +55,7 @@ def _outcomes(runner: Runner, piece: Piece) -> list[Success | Failure]:
     if isinstance(piece.raw, Failure):
         return [piece.raw for _ in piece.at]
     try:
-        return [_success(output) for output in _outputs(runner, piece)]
+        return [_outcome(output) for output in _outputs(runner, piece)]
     except Exception as error:  # noqa: BLE001  # a model may raise anything
         failure = failure_of(error)
         return [failure for _ in piece.at]
@@ -69,8 +68,11 @@ def _outputs(runner: Runner, piece: Piece) -> list[Any]:
     return outputs
 
 
-def _success(output: Any) -> Success:
-    return Success(_encode(output))
+def _outcome(output: Any) -> Success | Failure:
+    try:
+        return Success(canonical_bytes(output))
+    except PlatformError as error:
+        return failure_of(BadOutputError(f"The model's output cannot be stored: {error}"))
 
 
 def _verdict(job: Claimed, outcome: Success | Failure) -> store.Verdict:

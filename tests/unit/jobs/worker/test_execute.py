@@ -90,3 +90,9 @@ def test_a_failure_keeps_where_it_came_from_and_is_bounded() -> None:
     failure = failure_of(caught.value)
     assert len(failure.traceback) <= 8_000
     assert len(failure.message) <= 2_000
+
+
+def test_a_message_that_postgres_or_utf8_cannot_hold_is_made_storable() -> None:
+    failure = failure_of(ValueError("a\0b\ud800c"))
+    assert "\0" not in failure.message + failure.traceback
+    assert (failure.message + failure.traceback).encode()
