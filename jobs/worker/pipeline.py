@@ -77,10 +77,6 @@ class Pipeline:
         with self._lock:
             return list(self._open.values())
 
-    def alive(self) -> bool:
-        """Say whether the stages that should run do run."""
-        return self._closed or all(thread.is_alive() for thread in self._threads)
-
     def _guard(self, stage: Callable[[], None]) -> None:
         try:
             stage()
