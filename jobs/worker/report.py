@@ -6,7 +6,7 @@ The stages hand over one closure a batch; none of them may raise into the hub.
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +34,7 @@ class Reporter:
         self._dispatcher: Any = None
         self._acks = Acks()
         self._flushing = False
+        self._todo: deque[Callable[[], None]] = deque()
         self.generation = 0
 
     def attach(self, consumer: Any) -> int:
@@ -82,14 +83,17 @@ class Reporter:
         self._soon(lambda: self._finish(work, verdicts, states))
 
     def _soon(self, closure: Callable[[], None]) -> None:
-        def guarded() -> None:
+        # The hub keeps what it is to call in a set: only a queue of our own keeps a start before its end.
+        self._todo.append(closure)
+        if self._hub is not None:
+            self._hub.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        while self._todo:
             try:
-                closure()
+                self._todo.popleft()()
             except Exception:
                 logger.exception("a report to the broker failed; the messages come again and are refused")
-
-        if self._hub is not None:
-            self._hub.call_soon(guarded)
 
     def _refuse(self, refused: list[Refused]) -> None:
         self._done([each.delivery for each in refused if each.state is not None])
