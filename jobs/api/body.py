@@ -36,7 +36,7 @@ def _source(request: HttpRequest, length: str | None) -> BinaryIO:
     """Return the stream to read: WSGI's own where the length is unknown, which Django takes for empty."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if not length and chunked and "wsgi.input" in request.META:
-        return request.META["wsgi.input"]  # type: ignore[no-any-return]
+        return request.META["wsgi.input"]  # type: ignore[no-any-return]  # WSGI types its stream as anything
     return request  # type: ignore[return-value]  # it reads like a file
 
 
