@@ -1,26 +1,34 @@
-"""What a run of a given padded size takes, learned online and slowly forgotten: t = a + b * padded_size."""
+"""What a run of a given padded size takes, learned online and slowly forgotten: t = a + b * padded_size.
+
+A line alone is wrong where a device has steps, so each size bucket, a power of two, keeps how far its runs
+were off the line.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _KEEP = 0.97  # weight of the past at each observation: some thirty runs are remembered
+_LEARN = 0.1
+_MOST_OFF = 4.0  # one stall must not make a bucket look four times as slow
 _PRIOR_FIXED_S = 0.005
 _PRIOR_PER_UNIT_S = 0.00005
 
 
 @dataclass(slots=True)
 class ServiceTime:
-    """Exponentially forgetting least squares over (padded size, seconds)."""
+    """Exponentially forgetting least squares over (padded size, seconds), corrected by size bucket."""
 
     weight: float = 0.0
     mean_x: float = 0.0
     mean_y: float = 0.0
     variance_x: float = 0.0
     covariance: float = 0.0
+    off: dict[int, float] = field(default_factory=dict)
 
     def observe(self, padded_size: int, seconds: float) -> None:
         """Learn one run."""
+        self._observe_bucket(padded_size, seconds)
         self.weight = self.weight * _KEEP + 1.0
         share = 1.0 / self.weight
         dx, dy = padded_size - self.mean_x, seconds - self.mean_y
@@ -45,6 +53,29 @@ class ServiceTime:
             return _PRIOR_FIXED_S
         return max(self.mean_y - self.per_unit_s * self.mean_x, 0.0)
 
-    def seconds(self, padded_size: int) -> float:
+    def seconds(self, padded_size: float) -> float:
         """Return the predicted seconds of a run of `padded_size`."""
+        return self._line(padded_size) * self.off.get(_bucket(padded_size), 1.0)
+
+    def size_within(self, seconds: float) -> float:
+        """Return about how large a padded size is predicted to run within `seconds`; 0 for none."""
+        per_unit_s = self.per_unit_s
+        if not per_unit_s:
+            return float("inf") if self.fixed_s <= seconds else 0.0
+        size = max((seconds - self.fixed_s) / per_unit_s, 0.0)
+        return max((seconds / self.off.get(_bucket(size), 1.0) - self.fixed_s) / per_unit_s, 0.0)
+
+    def _line(self, padded_size: float) -> float:
         return self.fixed_s + self.per_unit_s * padded_size
+
+    def _observe_bucket(self, padded_size: int, seconds: float) -> None:
+        expected = self._line(padded_size)
+        if not self.weight or expected <= 0.0:
+            return
+        bucket = _bucket(padded_size)
+        known = self.off.get(bucket, 1.0)
+        self.off[bucket] = known + _LEARN * (min(seconds / expected, _MOST_OFF) - known)
+
+
+def _bucket(padded_size: float) -> int:
+    return int(padded_size).bit_length()

@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from jobs.core.batching import Sealed
+from jobs.core.batch import Sealed
 from jobs.core.keys import uuid7
 from jobs.store import claim as store
 from jobs.worker.delivery import Delivery

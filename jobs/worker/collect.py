@@ -6,19 +6,21 @@ import time
 from collections.abc import Callable, Hashable
 from threading import Condition
 
-from jobs.core.batching import BatchPolicy, Sealed
+from jobs.core.batch import Sealed
+from jobs.core.batching import BatchPolicy
+from jobs.core.lanes import Lanes
 from jobs.worker.delivery import Delivery
 
 
 class Buffer:
     """The ordered buffer: deliveries come in on the connection's thread, batches leave on another."""
 
-    def __init__(self, policy: BatchPolicy[Delivery]) -> None:
+    def __init__(self, policy: BatchPolicy[Delivery], lanes: int = 1) -> None:
         self._policy = policy
+        self._lanes = Lanes(lanes)
         self._changed = Condition()
         self._closed = False
         self._waiting = False
-        self.free_at = 0.0
 
     def add(self, delivery: Delivery) -> None:
         """Put one delivery into the buffer."""
@@ -39,9 +41,9 @@ class Buffer:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
-                sealed = self._policy.take(now, device_free_at=self.free_at)
+                sealed = self._policy.take(now, device_free_at=self._lanes.free_at(now))
                 if sealed is not None:
-                    self.free_at = max(now, self.free_at) + self._predict(sealed.key, sealed.padded_size)
+                    self._lanes.promise(self._predict(sealed.key, sealed.padded_size))
                     return sealed
                 self._wait(now)
         return None
@@ -51,18 +53,33 @@ class Buffer:
         with self._changed:
             self._policy.observe(key, padded_size, seconds)
 
+    def observe_memory(self, key: Hashable, padded_size: int) -> None:
+        """Tell the policy that a run of `padded_size` was out of memory."""
+        with self._changed:
+            self._policy.observe_memory(key, padded_size)
+
     def observe_claim(self, seconds: float) -> None:
         """Tell the policy what a claim took."""
         with self._changed:
             self._policy.observe_claim(seconds)
 
-    def device_idle(self) -> None:
-        """Correct the prediction: the device has nothing to run, now."""
-        self._set_free(time.monotonic())
+    def withdraw(self) -> None:
+        """Note that the batch sealed last will not run."""
+        with self._changed:
+            self._lanes.withdraw()
+            self._changed.notify()
 
-    def device_busy(self, key: Hashable, padded_size: int) -> None:
-        """Correct the prediction: the device starts a run of `padded_size`, now."""
-        self._set_free(time.monotonic() + self._predict(key, padded_size))
+    def started(self, lane: int, key: Hashable, padded_size: int) -> None:
+        """Note that `lane` begins the batch that was sealed first."""
+        with self._changed:
+            self._lanes.start(lane, time.monotonic(), self._predict(key, padded_size))
+            self._changed.notify()
+
+    def ended(self, lane: int) -> None:
+        """Note that `lane` has nothing to run."""
+        with self._changed:
+            self._lanes.end(lane)
+            self._changed.notify()
 
     def discard(self, unwanted: Callable[[Delivery], bool]) -> list[Delivery]:
         """Drop and return the deliveries that `unwanted` says yes to."""
@@ -75,16 +92,11 @@ class Buffer:
             self._closed = True
             self._changed.notify_all()
 
-    def _set_free(self, at: float) -> None:
-        with self._changed:
-            self.free_at = at
-            self._changed.notify()
-
     def _predict(self, key: Hashable, padded_size: int) -> float:
         return self._policy.service_time(key).seconds(padded_size)
 
     def _wait(self, now: float) -> None:
-        due = self._policy.due_at(now, device_free_at=self.free_at)
+        due = self._policy.due_at(now, device_free_at=self._lanes.free_at(now))
         self._waiting = True
         self._changed.wait(None if due is None else max(due - now, 0.0))
         self._waiting = False

@@ -10,7 +10,8 @@ from threading import Event, Thread
 
 import sqlalchemy as sa
 
-from jobs.core.batching import BatchPolicy, Limits
+from jobs.core.batch import Limits
+from jobs.core.batching import BatchPolicy
 from jobs.store import workers
 from jobs.store.engine import engine
 from jobs.store.release import release
@@ -82,14 +83,15 @@ def current() -> Host | None:
     return _current
 
 
-def make(incarnation: workers.Incarnation, pool: ModelPool) -> Host:
+def make(incarnation: workers.Incarnation, pool: ModelPool, *, lanes: int = 1) -> Host:
     """Make this process's host; the caller starts it."""
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[Delivery] = BatchPolicy(_Bounds())
     claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set)
     reporter = Reporter()
-    pipeline = Pipeline(Buffer(policy), claimer, Settler(engine(), stopped.is_set), reporter)
+    settler = Settler(engine(), stopped.is_set)
+    pipeline = Pipeline(Buffer(policy, lanes), claimer, settler, reporter, lanes=lanes)
     _current = Host(incarnation, pool, reporter, pipeline, stopped)
     return _current
 
@@ -114,4 +116,4 @@ class _Bounds:
             info = selectors.info(int(str(key)))
         except PlatformError:
             return time.monotonic() + self.RETRY_S, Limits()
-        return float("inf"), Limits(info.max_batch, info.max_padded_size, info.pads)
+        return float("inf"), Limits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)

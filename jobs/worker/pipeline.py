@@ -1,7 +1,7 @@
 """The pipeline: collect, claim, run and settle overlap, with one batch at most between two stages.
 
 While batch n runs, n+1 is claimed and collated and n-1 is stored, so that the device never waits for
-Postgres. A batch is sealed only when a slot is free: one running, one claimed.
+Postgres. A batch is sealed only when a slot is free: one running on each lane, one claimed.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Queue
 from threading import Lock, Semaphore, Thread
 from typing import Protocol
 
+from jobs.core.batch import Sealed
 from jobs.store.settle import Settled, Verdict
 from jobs.worker.claim import Claimer
 from jobs.worker.collect import Buffer
+from jobs.worker.delivery import Delivery
 from jobs.worker.execute import execute, failure_of
 from jobs.worker.settle import Settler
 from jobs.worker.work import Refused, Work
 
 logger = logging.getLogger(__name__)
 
-SLOTS = 2
+AHEAD = 1  # batches claimed and not running
 
 
 class Observer(Protocol):
@@ -41,19 +44,26 @@ class Observer(Protocol):
 
 
 class Pipeline:
-    """Four stages on three threads; `buffer` is filled by a fourth, the connection's."""
+    """Claim and settle on a thread each, run on one a lane; the connection's thread fills `buffer`."""
 
-    def __init__(self, buffer: Buffer, claimer: Claimer, settler: Settler, observer: Observer) -> None:
+    def __init__(
+        self, buffer: Buffer, claimer: Claimer, settler: Settler, observer: Observer, *, lanes: int = 1
+    ) -> None:
         self.buffer, self._claimer, self._settler, self._observer = buffer, claimer, settler, observer
-        self._slots = Semaphore(SLOTS)
+        self._slots = Semaphore(lanes + AHEAD)
         self._to_run: Queue[Work | None] = Queue()
-        self._to_settle: Queue[Work | None] = Queue(maxsize=SLOTS)
+        self._to_settle: Queue[Work | None] = Queue(maxsize=lanes + AHEAD)
         self._open: dict[int, Work] = {}
         self._lock = Lock()
         self._closed = self.failed = False
+        self._running = lanes
+        runs = [partial(self._run, lane) for lane in range(lanes)]
+        stages: list[tuple[str, Callable[[], None]]] = [
+            ("claim", self._claim), *((f"run-{lane}", run) for lane, run in enumerate(runs)),
+            ("settle", self._settle),
+        ]  # fmt: skip
         self._threads = [
-            Thread(target=self._guard, args=(stage,), name=stage.__name__.strip("_"), daemon=True)
-            for stage in (self._claim, self._run, self._settle)
+            Thread(target=self._guard, args=stage, name=stage[0], daemon=True) for stage in stages
         ]
 
     def start(self) -> None:
@@ -70,18 +80,18 @@ class Pipeline:
     @property
     def idle(self) -> bool:
         """Say whether every claimed batch is settled and no other will be claimed."""
-        return not self._threads[2].is_alive()
+        return not self._threads[-1].is_alive()
 
     def unsettled(self) -> list[Work]:
         """Return the batches that are claimed and not settled."""
         with self._lock:
             return list(self._open.values())
 
-    def _guard(self, stage: Callable[[], None]) -> None:
+    def _guard(self, name: str, stage: Callable[[], None]) -> None:
         try:
             stage()
         except BaseException:
-            logger.critical("the stage %s failed; the worker ends, to be started again", stage.__name__)
+            logger.critical("the stage %s failed; the worker ends, to be started again", name)
             self.failed = True
             os.kill(os.getpid(), signal.SIGTERM)
             raise
@@ -92,18 +102,22 @@ class Pipeline:
             sealed = None if self._closed else self.buffer.next()
             if sealed is None:
                 break
-            started = time.monotonic()
-            work, refused = self._claimer.claim(sealed)
-            work.claim_s = time.monotonic() - started
-            self.buffer.observe_claim(work.claim_s)
-            if refused:
-                self._observer.refused(refused)
-            if work.jobs:
-                self._forward(work)
-            else:
-                self._slots.release()
-                self.buffer.device_idle()
-        self._to_run.put(None)
+            self._claim_one(sealed)
+        for _ in range(self._running):
+            self._to_run.put(None)
+
+    def _claim_one(self, sealed: Sealed[Delivery]) -> None:
+        started = time.monotonic()
+        work, refused = self._claimer.claim(sealed)
+        work.claim_s = time.monotonic() - started
+        if refused:
+            self._observer.refused(refused)
+        if work.jobs:
+            self._forward(work)
+            self.buffer.observe_claim(time.monotonic() - started)
+        else:
+            self._slots.release()
+            self.buffer.withdraw()
 
     def _forward(self, work: Work) -> None:
         with self._lock:
@@ -115,19 +129,22 @@ class Pipeline:
             work.failure = failure_of(error)
         self._to_run.put(work)
 
-    def _run(self) -> None:
+    def _run(self, lane: int) -> None:
         while (work := self._to_run.get()) is not None:
-            self._run_one(work)
+            self._run_one(lane, work)
             self._slots.release()
-            if self._to_run.empty():
-                self.buffer.device_idle()
+            self.buffer.ended(lane)
             self._to_settle.put(work)
-        self._to_settle.put(None)
+        with self._lock:
+            self._running -= 1
+            last = not self._running
+        if last:
+            self._to_settle.put(None)
 
-    def _run_one(self, work: Work) -> None:
+    def _run_one(self, lane: int, work: Work) -> None:
+        self.buffer.started(lane, work.key, work.padded_size)
         if work.failure is not None or work.runner is None:
             return
-        self.buffer.device_busy(work.key, work.padded_size)
         runner, started = work.runner, time.monotonic()
         work.pieces = [done for piece in work.pieces for done in execute(runner, piece)]
         work.ran_s = time.monotonic() - started

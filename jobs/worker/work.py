@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from jobs.core.batching import SealReason
+from jobs.core.batch import SealReason
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.store.claim import Claimed
@@ -40,7 +40,7 @@ class Piece:
 
 @dataclass(slots=True)
 class Work:
-    """One batch on its way through the stages."""
+    """One batch on its way through the stages; `oom_size` is the least padded size that did not fit."""
 
     id: UUID
     key: Hashable
@@ -55,3 +55,4 @@ class Work:
     claim_s: float = 0.0
     ran_s: float = 0.0
     settle_s: float = 0.0
+    oom_size: int | None = None

@@ -23,6 +23,7 @@ from models_registry.pool import ModelPool
 
 SWITCH_INTERVAL_S = 0.0005  # at Python's 5 ms a busy thread delays the device thread by as much
 PREFETCH_BATCHES, PREFETCH_LEAST = 8, 256
+MOST_LANES = 4  # more threads with a batch each would only make every batch late
 
 
 class Command(BaseCommand):
@@ -33,6 +34,9 @@ class Command(BaseCommand):
         device.add_argument("--gpu", type=int, help="The device's number.")
         device.add_argument("--cpu", action="store_true", help="Run on the CPU.")
         parser.add_argument("--models", required=True, help="Names of models, separated by commas.")
+        parser.add_argument(
+            "--lanes", type=int, help="Batches that run at once; 1 on a GPU, the cores on a CPU."
+        )
         parser.add_argument("--index", type=int, default=0, help="Tells workers on one host apart.")
         parser.add_argument("--loglevel", default="WARNING")
 
@@ -40,10 +44,12 @@ class Command(BaseCommand):
         if port := os.environ.get("METRICS_PORT"):
             start_http_server(int(port), addr="127.0.0.1")
         device = pin(None if options["cpu"] else options["gpu"])
+        lanes = options["lanes"] or default_lanes(device)
+        share_cores(lanes)
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
-            prefetch = serve(names, device, f"gpu-{index}@{socket.gethostname()}")
+            prefetch = serve(names, device, f"gpu-{index}@{socket.gethostname()}", lanes)
         except PlatformError as error:
             raise CommandError(str(error)) from error
         run_celery(names, f"gpu-{index}@{socket.gethostname()}", prefetch, loglevel)
@@ -55,7 +61,17 @@ def pin(gpu: int | None) -> str:
     return "cpu" if gpu is None else "cuda:0"
 
 
-def serve(names: tuple[str, ...], device: str, node: str) -> int:
+def default_lanes(device: str) -> int:
+    """Return one lane for a GPU, and one a core for a CPU, four at most."""
+    return min(MOST_LANES, len(os.sched_getaffinity(0))) if device == "cpu" else 1
+
+
+def share_cores(lanes: int) -> None:
+    """Give each lane its share of the cores before torch is imported, unless the operator said otherwise."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // lanes)))
+
+
+def serve(names: tuple[str, ...], device: str, node: str, lanes: int) -> int:
     """Load the models, compare the broker's queues, make the host; return the prefetch count."""
     config = settings.INFERENCE
     pool = ModelPool(
@@ -68,7 +84,7 @@ def serve(names: tuple[str, ...], device: str, node: str) -> int:
     with broker.connected(config.broker_url) as connection:
         topology.declare(connection, names)
     incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), device, names)
-    host.make(incarnation, pool)
+    host.make(incarnation, pool, lanes=lanes)
     return max(PREFETCH_LEAST, *(PREFETCH_BATCHES * model.info.max_batch for model in loaded))
 
 

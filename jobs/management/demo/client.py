@@ -11,7 +11,7 @@ import httpx
 Job = dict[str, Any]
 TERMINAL = frozenset({"succeeded", "dead", "cancelled", "expired"})
 BULK, PAGE = 250, 200  # jobs a call
-POLL_S = 0.7
+POLL_S = 2.0  # a page of jobs costs the cores that the model runs on
 TIMEOUT_S = 90.0
 
 

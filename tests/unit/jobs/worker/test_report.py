@@ -9,7 +9,7 @@ from uuid import UUID
 
 from celery.worker import state
 
-from jobs.core.batching import SealReason
+from jobs.core.batch import SealReason
 from jobs.core.envelope import Envelope
 from jobs.core.failures import Success
 from jobs.core.states import State

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobs.core.batching import SealReason
+from jobs.core.batch import SealReason
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.states import State
 from jobs.store.claim import Claimed
 from jobs.worker.settle import verdicts_of
 from jobs.worker.work import Piece, Work
+from models_registry.core.errors import InvalidInputError, NotFiniteError, RetryableError
 from models_registry.core.runner import Item
-from models_registry.loaders.builtin import Echo
+from models_registry.loaders.builtin import Echo, Faulty
 
 
 def work(outputs: list[Any], *, attempts: int = 1, asked: int | None = None) -> Work:
@@ -40,7 +44,9 @@ def test_each_output_is_stored_as_canonical_bytes_under_the_claims_epoch() -> No
     assert {v.epoch for v in verdicts} == {5}
 
 
-@pytest.mark.parametrize("bad", [float("nan"), {"x": [float("inf")]}, "\ud800", object()])
+@pytest.mark.parametrize(
+    "bad", [float("nan"), {"x": [float("inf")]}, {float("nan")}, "\ud800", object(), {"a": {1: object()}}]
+)
 def test_an_output_that_json_cannot_carry_fails_alone(bad: Any) -> None:
     first, second, third = verdicts_of(work([1, bad, 3]))
     assert isinstance(first.outcome, Success)
@@ -50,10 +56,72 @@ def test_an_output_that_json_cannot_carry_fails_alone(bad: Any) -> None:
     assert second.state is State.WAITING
 
 
-def test_a_wrong_number_of_outputs_fails_each_job_and_names_both_numbers() -> None:
-    verdicts = verdicts_of(work([1, 2], asked=3))
-    assert {v.outcome.code for v in verdicts if isinstance(v.outcome, Failure)} == {"bad_output"}
-    assert "2 outputs for 3 inputs" in str(verdicts[0].outcome)
+def test_one_item_s_missing_output_is_its_own_failure_and_names_both_numbers() -> None:
+    batch = work([], asked=4)
+    batch.runner = Faulty()
+    (piece,) = batch.pieces
+    piece.items[2] = Item({"short": True})
+    piece.raw = [item.input for item in piece.items]
+    verdicts = verdicts_of(batch)
+    assert [isinstance(v.outcome, Success) for v in verdicts] == [True, True, False, True]
+    failure = verdicts[2].outcome
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.kind) == ("bad_output", FailureKind.INTERNAL)
+    assert "0 outputs for 1 inputs" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("outputs", "says"), [([1, 2], "2 outputs for 1 inputs"), (None, "a NoneType instead of a list")]
+)
+def test_a_model_whose_outputs_never_match_fails_each_job(outputs: Any, says: str) -> None:
+    class Wrong(Echo):
+        def outputs(self, raw: list[Any]) -> Any:  # noqa: ARG002  # the protocol's
+            return outputs
+
+    batch = work([1, 2, 3])
+    batch.runner = Wrong()
+    failed = [v.outcome for v in verdicts_of(batch)]
+    assert {f.code for f in failed if isinstance(f, Failure)} == {"bad_output"}
+    assert all(isinstance(f, Failure) and says in f.message for f in failed)
+
+
+@given(st.integers(1, 64), st.integers(0, 63))
+def test_an_item_whose_outputs_raise_costs_the_rest_at_most_two_log_runs(count: int, at: int) -> None:
+    guilty = at % count
+
+    class Guarded(Echo):
+        runs = 0
+
+        def run(self, batch: list[Any]) -> list[Any]:
+            self.runs += 1
+            return batch
+
+        def outputs(self, raw: list[Any]) -> list[Any]:
+            if guilty in raw:
+                raise InvalidInputError("not this one")
+            return raw
+
+    batch, runner = work(list(range(count))), Guarded()
+    batch.runner = runner
+    batch.pieces[0].items = [Item(n) for n in range(count)]
+    verdicts = verdicts_of(batch)
+    assert [n for n, v in enumerate(verdicts) if isinstance(v.outcome, Failure)] == [guilty]
+    assert runner.runs <= 2 * math.log2(count)
+
+
+def test_an_exception_in_an_outputs_place_is_that_item_s_failure() -> None:
+    first, second, third = verdicts_of(work([1, NotFiniteError(), RetryableError("later")]))
+    assert isinstance(first.outcome, Success)
+    assert isinstance(second.outcome, Failure)
+    assert (second.outcome.kind, second.state) == (FailureKind.POISON, State.DEAD)
+    assert isinstance(third.outcome, Failure)
+    assert (third.outcome.kind, third.state) == (FailureKind.TRANSIENT, State.WAITING)
+
+
+def test_an_output_with_nan_says_where_it_stands() -> None:
+    _, verdict = verdicts_of(work([{"x": None}, {"embedding": [0.5, float("nan")]}]))
+    assert isinstance(verdict.outcome, Failure)
+    assert "'/embedding/1'" in verdict.outcome.message
 
 
 def test_what_fails_at_its_last_attempt_too_is_poison() -> None:

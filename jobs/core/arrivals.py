@@ -1,0 +1,31 @@
+"""How fast items come, learned online and forgotten within seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+
+MEMORY_S = 2.0
+
+
+@dataclass(slots=True)
+class ArrivalRate:
+    """Exponentially forgetting count of arrivals over the time that it remembers."""
+
+    count: float = 0.0
+    began_s: float | None = None
+    last_s: float = 0.0
+
+    def observe(self, now: float) -> None:
+        """Learn one arrival."""
+        if self.began_s is None:
+            self.began_s = self.last_s = now
+        self.count = self.count * exp((self.last_s - now) / MEMORY_S) + 1.0
+        self.last_s = now
+
+    @property
+    def per_s(self) -> float:
+        """Return the arrivals a second as of the last one; 0 until two came."""
+        if self.began_s is None or self.last_s <= self.began_s:
+            return 0.0
+        return self.count / (MEMORY_S * (1.0 - exp((self.began_s - self.last_s) / MEMORY_S)))
