@@ -1,13 +1,13 @@
 """A world that drives the project's own statements from many connections at once, and wishes it ill.
 
 Its broker loses and doubles messages and gives them out in any order; its workers crash, stall past their
-heartbeat and settle as zombies, release, retry and bury; others cancel and replay whatever they can reach.
+heartbeat and settle as zombies, release, retry and bury; others cancel and replay whatever they can reach,
+and a worker dies while another runs what its own batch still names.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
 import random
 import time
 import traceback
@@ -34,38 +34,13 @@ from jobs.store.engine import engine
 from jobs.store.release import release
 from jobs.store.session import open_session
 from jobs.store.settle import Settled, Verdict, settle
+from tests.integration.protocol_broker import Broker
 
 QUEUE = "echo"
 BATCH = 32
 STALE_S, HELD_S = 0.8, 0.2
-LOSS, DOUBLE = 0.05, 0.10
 CRASH, ZOMBIE, RELEASE = 0.05, 0.08, 0.10
-LATE = 0.5  # of the releases
-
-
-class Broker:
-    """Loses some messages, doubles others, and knows no order."""
-
-    def __init__(self) -> None:
-        self._messages: queue.SimpleQueue[Envelope] = queue.SimpleQueue()
-        self.counts: Counter[str] = Counter()
-
-    def publish(self, envelope: Envelope, chance: float) -> None:
-        copies = 0 if chance < LOSS else 2 if chance > 1 - DOUBLE else 1
-        self.counts[("lost", "once", "doubled")[copies]] += 1
-        for _ in range(copies):
-            self._messages.put(envelope)
-
-    def requeue(self, envelopes: Sequence[Envelope]) -> None:
-        for envelope in envelopes:
-            self._messages.put(envelope)
-
-    def take(self, most: int) -> list[Envelope]:
-        taken: list[Envelope] = []
-        with contextlib.suppress(queue.Empty):
-            while len(taken) < most:
-                taken.append(self._messages.get(timeout=0.02))
-        return taken
+LATE, ROBBED = 0.5, 0.5  # of the releases, of the crashes
 
 
 class World:
@@ -127,10 +102,19 @@ class World:
             with engine().begin() as connection:
                 sweep.end_silent_workers(connection, STALE_S)
             for batch in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
-                with engine().begin() as connection:
-                    self.count(reaped=sweep.reap(connection, batch).queued)
+                self._reap(batch)
             overdue = self._ask(lambda c: sweep.overdue_jobs(c, 500))
             self.count(expired=len(self._ask(partial(sweep.expire, jobs=overdue))))
+
+    def _reap(self, batch: UUID) -> None:
+        with engine().begin() as connection:
+            own, others = _members(connection, batch)
+            if others:  # only then are they held beforehand: any other reap meets what it may
+                own, others = _members(connection, batch, lock="FOR UPDATE")
+            reaped = sweep.reap(connection, batch)
+        self.count(reaped=reaped.queued, spared=others)
+        if others and reaped.queued + reaped.dead != own:
+            self.errors.append(f"{own} of batch {batch} ran in it and {others} elsewhere, yet {reaped}")
 
     def _ask(self, read: Callable[[sa.Connection], list[UUID]]) -> list[UUID]:
         with engine().begin() as connection:
@@ -146,11 +130,11 @@ class World:
             time.sleep(chance.random() * 0.012)
             job = chance.choice(self.jobs)
             if chance.random() < 0.5:
-                self._try("cancelled", partial(cancel_job, job_id=job, actor="test"))
+                self.meddle("cancelled", partial(cancel_job, job_id=job, actor="test"))
             if chance.random() < 0.5:
-                self._try("replayed", partial(replay_job, job_id=job, actor="test"))
+                self.meddle("replayed", partial(replay_job, job_id=job, actor="test"))
 
-    def _try(self, name: str, act: Callable[[], object]) -> None:
+    def meddle(self, name: str, act: Callable[[], object]) -> None:
         with contextlib.suppress(WrongStateError):
             self.count(**{name: act() is not False})
 
@@ -200,7 +184,7 @@ class Worker:
     def _finish(self, jobs: list[Claimed], envelopes: Sequence[Envelope]) -> None:
         fate = self.chance.random()
         if fate < CRASH:
-            self._crash(envelopes)
+            self._die(jobs, envelopes)
         elif fate < CRASH + ZOMBIE:
             self.world.count(zombies=1)
             self._stall(jobs)
@@ -212,6 +196,35 @@ class Worker:
         else:
             time.sleep(self.chance.random() * HELD_S)
             self._settle(jobs)
+
+    def _die(self, jobs: list[Claimed], envelopes: Sequence[Envelope]) -> None:
+        spared = self.world.seen["spared"] and self.chance.random() > ROBBED
+        if spared or not jobs or self.world.quiet.is_set():
+            self._crash(envelopes)
+        else:
+            self._die_robbed(jobs, envelopes)
+
+    def _die_robbed(self, jobs: list[Claimed], envelopes: Sequence[Envelope]) -> None:
+        """Crash while another runs jobs that were cancelled and replayed, and this batch still names."""
+        robbed = jobs[: len(jobs) // 2 + 1]
+        for job in robbed:
+            self.world.meddle("cancelled", partial(cancel_job, job_id=job.job, actor="test"))
+            self.world.meddle("replayed", partial(replay_job, job_id=job.job, actor="test"))
+        other, batch = Worker(self.world, self.chance), self.batch
+        taken = other._claim([Envelope(job.job, job.epoch + 2, self.world.version, 0, 0) for job in robbed])
+        self._crash(envelopes)
+        other._outlive(batch, taken)
+
+    def _outlive(self, batch: UUID, jobs: list[Claimed]) -> None:
+        """Settle `jobs` after the reap of another's batch."""
+        until = time.monotonic() + 3 * STALE_S
+        while time.monotonic() < until and not self.world.stop.is_set():
+            self._beat()
+            with engine().begin() as connection:
+                if not _is_open(connection, batch):
+                    break
+            time.sleep(0.02)
+        self._settle(jobs)
 
     def _stall(self, jobs: list[Claimed]) -> None:
         """Sleep until another worker runs what was taken away: the worst moment to speak up."""
@@ -270,3 +283,20 @@ def _epochs(connection: sa.Connection, jobs: Sequence[UUID]) -> set[tuple[UUID, 
 def _run_elsewhere(connection: sa.Connection, batch: UUID, jobs: Sequence[UUID]) -> bool:
     query = "SELECT count(*) FROM jobs_job WHERE id = ANY(:jobs) AND state = 'running' AND batch_id <> :batch"
     return bool(connection.execute(sa.text(query), {"jobs": list(jobs), "batch": batch}).scalar_one())
+
+
+def _is_open(connection: sa.Connection, batch: UUID) -> bool:
+    query = "SELECT finished_at IS NULL FROM jobs_batch WHERE id = :batch"
+    return bool(connection.execute(sa.text(query), {"batch": batch}).scalar())
+
+
+def _members(connection: sa.Connection, batch: UUID, lock: str = "") -> tuple[int, int]:
+    """Count the batch's members that run in it, and those that run elsewhere."""
+    query = f"""
+    SELECT count(*) FILTER (WHERE batch_id = :batch), count(*) FILTER (WHERE batch_id <> :batch)
+    FROM (SELECT state, batch_id FROM jobs_job
+          WHERE id IN (SELECT unnest(members) FROM jobs_batch WHERE id = :batch) ORDER BY id {lock}) AS member
+    WHERE state = 'running'
+    """
+    own, others = connection.execute(sa.text(query), {"batch": batch}).one()
+    return own, others

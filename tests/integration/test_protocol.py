@@ -108,6 +108,7 @@ def assert_the_storm_was_one(world: World) -> None:
         "zombies",
         "released",
         "reaped",
+        "spared",
         "fenced",
         "refused",
         "cancelled",

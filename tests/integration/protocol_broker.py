@@ -1,0 +1,37 @@
+"""The broker of the protocol's world: it loses some messages, doubles others, and knows no order."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections import Counter
+from collections.abc import Sequence
+
+from jobs.core.envelope import Envelope
+
+LOSS, DOUBLE = 0.05, 0.10
+
+
+class Broker:
+    """Messages in no order; `counts` says how many were lost, doubled or came once."""
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[Envelope] = queue.SimpleQueue()
+        self.counts: Counter[str] = Counter()
+
+    def publish(self, envelope: Envelope, chance: float) -> None:
+        copies = 0 if chance < LOSS else 2 if chance > 1 - DOUBLE else 1
+        self.counts[("lost", "once", "doubled")[copies]] += 1
+        for _ in range(copies):
+            self._messages.put(envelope)
+
+    def requeue(self, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            self._messages.put(envelope)
+
+    def take(self, most: int) -> list[Envelope]:
+        taken: list[Envelope] = []
+        with contextlib.suppress(queue.Empty):
+            while len(taken) < most:
+                taken.append(self._messages.get(timeout=0.02))
+        return taken
