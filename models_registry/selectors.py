@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import lru_cache
 from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
 
-import jsonschema_rs
 from django.db.models import Prefetch
 
-from models_registry.core.depth import DEEPEST, is_deeper_than
-from models_registry.core.errors import InvalidInputError, ModelNotFoundError
+from models_registry.core import schema
+from models_registry.core.errors import ModelNotFoundError
 from models_registry.core.refs import Ref
 from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, RegisteredModel
@@ -25,7 +23,6 @@ __all__ = [
 
 KEPT_S = 1.0
 KEPT_ENTRIES = 10_000
-SHOWN = 300
 Answer = TypeVar("Answer")
 _kept: dict[Hashable, tuple[float, object]] = {}
 _lock = Lock()
@@ -43,12 +40,12 @@ def info(version_id: int) -> VersionInfo:
 
 def validate_input(version: VersionInfo, value: Any) -> None:
     """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema allows `value`."""
-    _check(version.input_schema_text, value)
+    schema.check(version.input_schema_text, value)
 
 
-def validate_against(schema: Mapping[str, Any], value: Any) -> None:
+def validate_against(described: Mapping[str, Any], value: Any) -> None:
     """Raise InvalidInputError, as `validate_input` does, unless the schema allows `value`."""
-    _check(json.dumps(schema), value)
+    schema.check(json.dumps(described), value)
 
 
 def known_queues() -> list[str]:
@@ -111,26 +108,3 @@ def _recent(key: Hashable, read: Callable[[], Answer]) -> Answer:
             _kept.clear()
         _kept[key] = (asked_at, answer)
     return answer
-
-
-def _check(schema: str, value: Any) -> None:
-    if is_deeper_than(value):
-        raise InvalidInputError(f"The input nests deeper than {DEEPEST} levels.", pointer="")
-    try:
-        _validator(schema).validate(value)
-    except jsonschema_rs.ValidationError as error:
-        raise _invalid(error) from None
-    except (ValueError, OverflowError) as error:
-        raise InvalidInputError(f"The input cannot be checked: {error}", pointer="") from None
-
-
-@lru_cache(maxsize=1_000)
-def _validator(schema: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(schema, offline=True)
-
-
-def _invalid(error: jsonschema_rs.ValidationError) -> InvalidInputError:
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path)
-    pointer = "".join(f"/{step}" for step in steps)
-    message = error.message if len(error.message) <= SHOWN else f"…{error.message[-SHOWN:]}"
-    return InvalidInputError(f"{pointer or 'The input'}: {message}", pointer=pointer)

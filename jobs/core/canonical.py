@@ -6,14 +6,13 @@ Numbers with a fraction or an exponent are IEEE doubles in their shortest form. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
-from math import isfinite
 from typing import Any
 
 import msgspec
 
 from jobs.core.errors import MalformedRequestError
+from models_registry.core.finite import is_finite, not_finite_at
 
 MAX_DEPTH = 100
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -27,8 +26,9 @@ def canonical_bytes(value: Any) -> bytes:
         raise MalformedRequestError("a string holds a lone surrogate, which UTF-8 cannot carry") from None
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise MalformedRequestError(f"the value cannot be written as JSON: {error}") from None
-    if b"null" in body and not all(map(_is_finite, _leaves(value))):
-        raise MalformedRequestError("JSON has no number for NaN or Infinity")
+    # The encoder writes null for NaN, in sets and dataclasses too.
+    if b"null" in body and not is_finite(plain := msgspec.to_builtins(value)):
+        raise MalformedRequestError(f"JSON has no number for the NaN or Infinity at {not_finite_at(plain)!r}")
     return body
 
 
@@ -55,19 +55,3 @@ def _children(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [child for child in value if isinstance(child, dict | list)]
     return []
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list | tuple):
-            pending.extend(item)
-        else:
-            yield item
-
-
-def _is_finite(leaf: Any) -> bool:
-    return not isinstance(leaf, float) or isfinite(leaf)

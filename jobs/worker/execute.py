@@ -1,57 +1,47 @@
-"""Run: a batch that raises is split until the guilty item stands alone; the others are answered."""
+"""Run: the pieces of a batch go through the model, split where it raises; what did not fit is noted."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
+from typing import Any
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.worker.work import Piece
-from models_registry.core.errors import InvalidInputError, PlatformError
+from jobs.worker.failure import failure_of
+from jobs.worker.split import Splitter
+from jobs.worker.work import Piece, Work
 from models_registry.core.runner import Runner
 
-_TRACEBACK_CHARS = 8_000
+__all__ = ["execute", "execute_all", "failure_of", "run"]
+
+
+def execute_all(work: Work) -> None:
+    """Run the batch's pieces, and set `oom_size` where some of them ran out of memory together."""
+    assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
+    runner = work.runner
+    splitter = Splitter(lambda piece: run(runner, piece))
+    work.pieces = [done for piece in work.pieces for done in splitter.answered(piece)]
+    work.oom_size = _oom_size(work, splitter.exhausted)
 
 
 def execute(runner: Runner, piece: Piece) -> Iterator[Piece]:
     """Yield pieces that together hold each item once, each with raw outputs or one item's failure."""
-    try:
-        piece.raw = runner.run(piece.ready if piece.collated else runner.collate(piece.items))
-    except Exception as error:  # noqa: BLE001  # a model may raise anything
-        if len(piece.items) == 1:
-            piece.raw = failure_of(error)
-        else:
-            for half in _halves(piece):
-                yield from execute(runner, half)
-            return
-    yield piece
+    return Splitter(lambda part: run(runner, part)).answered(piece)
 
 
-def _halves(piece: Piece) -> tuple[Piece, Piece]:
-    middle = len(piece.at) // 2
-    return (
-        Piece(piece.at[:middle], piece.items[:middle]),
-        Piece(piece.at[middle:], piece.items[middle:]),
-    )
+def run(runner: Runner, piece: Piece) -> Any:
+    """Return a piece's raw outputs, collating it first where that was not done ahead."""
+    return runner.run(piece.ready if piece.collated else runner.collate(piece.items))
 
 
-def failure_of(error: BaseException) -> Failure:
-    """Return the failure that an item's exception stands for."""
-    trace = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:]
-    code = error.code if isinstance(error, PlatformError) else type(error).__name__
-    return Failure(_kind_of(error), code[:63], _storable(str(error)[:2_000]) or code, _storable(trace))
+def _oom_size(work: Work, exhausted: list[list[int]]) -> int | None:
+    """Return the least padded size that did not fit; an item that does not fit alone speaks for no batch."""
+    alone = {at for piece in work.pieces if _lacked_memory(piece) for at in piece.at}
+    return min((_padded_size(work, at) for at in exhausted if alone.isdisjoint(at)), default=None)
 
 
-def _storable(text: str) -> str:
-    """Return `text` without what Postgres or UTF-8 cannot hold: a model's message may quote any input."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+def _lacked_memory(piece: Piece) -> bool:
+    return isinstance(piece.raw, Failure) and piece.raw.kind is FailureKind.RESOURCE
 
 
-def _kind_of(error: BaseException) -> FailureKind:
-    if isinstance(error, InvalidInputError):
-        return FailureKind.INVALID
-    if isinstance(error, PlatformError):
-        return FailureKind.TRANSIENT if error.retryable else FailureKind.INTERNAL
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return FailureKind.RESOURCE
-    return FailureKind.TIMEOUT if isinstance(error, TimeoutError) else FailureKind.INTERNAL
+def _padded_size(work: Work, at: list[int]) -> int:
+    return len(at) * max(max(work.deliveries[place].envelope.size, 1) for place in at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +15,11 @@ from jobs.core.retry import Backoff, DeadLetter, decide
 from jobs.store import settle as store
 from jobs.store.claim import Claimed
 from jobs.worker.claim import persist
-from jobs.worker.execute import failure_of
+from jobs.worker.execute import run
+from jobs.worker.failure import failure_of
+from jobs.worker.split import Splitter
 from jobs.worker.work import Piece, Work
-from models_registry.core.errors import BadOutputError, PlatformError
+from models_registry.core.errors import BadOutputError
 from models_registry.core.runner import Runner
 
 _BACKOFF = Backoff()
@@ -47,31 +49,37 @@ def verdicts_of(work: Work) -> list[store.Verdict]:
     assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     outcomes: dict[int, Success | Failure] = {}
     for piece in work.pieces:
-        outcomes |= zip(piece.at, _outcomes(work.runner, piece), strict=True)
+        outcomes |= _outcomes(work.runner, piece)
     return [_verdict(job, outcomes[at]) for at, job in enumerate(work.jobs)]
 
 
-def _outcomes(runner: Runner, piece: Piece) -> list[Success | Failure]:
+def _outcomes(runner: Runner, piece: Piece) -> Iterator[tuple[int, Success | Failure]]:
+    """Yield each item's place and outcome; a piece whose outputs cannot be had is run again, split."""
     if isinstance(piece.raw, Failure):
-        return [piece.raw for _ in piece.at]
-    try:
-        return [_outcome(output) for output in _outputs(runner, piece)]
-    except Exception as error:  # noqa: BLE001  # a model may raise anything
-        failure = failure_of(error)
-        return [failure for _ in piece.at]
+        yield from ((at, piece.raw) for at in piece.at)
+        return
+    for done in Splitter(lambda part: _outputs(runner, part)).answered(piece):
+        if isinstance(done.raw, Failure):
+            yield done.at[0], done.raw
+        else:
+            yield from zip(done.at, map(_outcome, done.raw), strict=True)
 
 
 def _outputs(runner: Runner, piece: Piece) -> list[Any]:
-    outputs = runner.outputs(piece.raw)
+    outputs = runner.outputs(run(runner, piece) if piece.raw is None else piece.raw)
+    if not isinstance(outputs, list):
+        raise BadOutputError(f"The model gave a {type(outputs).__name__} instead of a list of outputs.")
     if len(outputs) != len(piece.at):
         raise BadOutputError(f"The model gave {len(outputs)} outputs for {len(piece.at)} inputs.")
     return outputs
 
 
 def _outcome(output: Any) -> Success | Failure:
+    if isinstance(output, Exception):
+        return failure_of(output)
     try:
         return Success(canonical_bytes(output))
-    except PlatformError as error:
+    except Exception as error:  # noqa: BLE001  # an object of the model's own may raise anything when read
         return failure_of(BadOutputError(f"The model's output cannot be stored: {error}"))
 
 

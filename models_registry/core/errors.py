@@ -64,3 +64,15 @@ class BadOutputError(PlatformError):
     """The model's outputs do not match its inputs in number or form."""
 
     code = "bad_output"
+
+
+class NotFiniteError(BadOutputError):
+    """The model's output holds NaN or infinity, and the version's settings refuse such outputs for good."""
+
+    code = "not_finite"
+
+
+class OverBudgetError(PlatformError):
+    """The model version needs more memory than this worker may use."""
+
+    code = "over_memory_budget"

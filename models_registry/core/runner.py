@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
@@ -19,10 +19,13 @@ class Item:
 
 
 class Runner(Protocol):
-    """One loaded model version; each method is called from one thread at a time, the three at once.
+    """One loaded model version; any of its methods may be called from several threads at once.
 
-    Outputs are as many as the items and in their order. A guilty item may raise InvalidInputError or
-    RetryableError; the caller splits a batch that raises until the guilty stands alone.
+    A worker has a lane for each batch that runs, another thread that collates ahead, and one that fetches
+    outputs and runs the parts of a batch again: a runner locks what it changes. Outputs are as many as the
+    items and in their order; an exception in an output's place is that item's own failure. A guilty item may
+    raise InvalidInputError or RetryableError; the caller splits a batch that raises until the guilty stands
+    alone.
     """
 
     def key(self, item: Item) -> Hashable:
@@ -36,6 +39,14 @@ class Runner(Protocol):
 
     def outputs(self, raw: Any) -> list[Any]:
         """Return one JSON-able output an item, in the items' order."""
+
+
+@runtime_checkable
+class Weighed(Protocol):
+    """A runner that knows what it occupies."""
+
+    def memory_bytes(self) -> int:
+        """Return the bytes of the loaded model's parameters and buffers."""
 
 
 def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:

@@ -48,10 +48,18 @@ class Sleeper(Echo):
 
 
 class Faulty(Echo):
-    """An echo that fails as an input's `fail` says; see FAULTS."""
+    """An echo that fails as an input's `fail` says, see FAULTS, and lacks memory for more than `fits` items.
+
+    An input's `answer` spoils only its output: `nan` makes it NaN, `raise` raises; `short` loses the last.
+    """
+
+    def __init__(self, fits: int = 0) -> None:
+        self.fits = fits
 
     def run(self, batch: list[Any]) -> list[Any]:
-        """Return the batch, unless one of its items asks for a fault."""
+        """Return the batch, unless it does not fit or one of its items asks for a fault."""
+        if 0 < self.fits < len(batch):
+            _exhaust(len(batch))
         for value in batch:
             fail = value.get("fail") if isinstance(value, Mapping) else None
             if fail is not None:
@@ -59,9 +67,9 @@ class Faulty(Echo):
         return batch
 
     def outputs(self, raw: list[Any]) -> list[Any]:
-        """Return the raw outputs; an input with `short` loses the last."""
+        """Return the raw outputs, spoilt as the inputs ask."""
         short = any(isinstance(value, Mapping) and value.get("short") for value in raw)
-        return raw[:-1] if short else raw
+        return [_spoilt(value) for value in (raw[:-1] if short else raw)]
 
 
 def echo(options: Options, device: str) -> Echo:
@@ -77,9 +85,22 @@ def sleeper(options: Options, device: str) -> Sleeper:
 
 
 def faulty(options: Options, device: str) -> Faulty:
-    """Return a Faulty; it has no options."""
-    del options, device
-    return Faulty()
+    """Return a Faulty that `fits` so many items, any number where the option is missing."""
+    del device
+    return Faulty(int(options.get("fits", 0)))
+
+
+def _exhaust(items: int) -> NoReturn:
+    from torch.cuda import OutOfMemoryError
+
+    raise OutOfMemoryError(f"CUDA out of memory. Tried to allocate {items} items.")
+
+
+def _spoilt(value: Any) -> Any:
+    answer = value.get("answer") if isinstance(value, Mapping) else None
+    if answer == "raise":
+        raise ValueError("the model raises on this output")
+    return {**value, "answer": float("nan")} if answer == "nan" else value
 
 
 def _invalid(value: Mapping[str, Any]) -> NoReturn:

@@ -7,8 +7,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models_registry.core.errors import InvalidInputError, LoaderRefusedError
+from models_registry.core.errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
+from models_registry.loaders.memory import weight_bytes
 
 DTYPES = frozenset({"float32", "float64", "float16", "bfloat16", "int32", "int64"})
 
@@ -55,8 +56,13 @@ class TensorProgram:
     def outputs(self, raw: Any) -> list[Any]:
         """Return one object of named outputs an item."""
         tensors = raw if isinstance(raw, (tuple, list)) else [raw]
+        _check_shapes(tensors, self._outputs)
         columns = [tensor.cpu().tolist() for tensor in tensors]
         return [dict(zip(self._outputs, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def memory_bytes(self) -> int:
+        """Return the bytes of the program's parameters and buffers."""
+        return weight_bytes([self._program])
 
 
 def load(path: Path, loader: str, options: Mapping[str, Any], device: str) -> TensorProgram:
@@ -79,6 +85,14 @@ def _exported(path: Path, device: str) -> Any:
 
     program = torch.export.load(str(path))
     return move_to_device_pass(program, device).module()
+
+
+def _check_shapes(tensors: Sequence[Any], names: Sequence[str]) -> None:
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    if len(shapes) != len(names):
+        raise BadOutputError(f"The program gave {len(shapes)} tensors for the {len(names)} outputs named.")
+    if len({shape[:1] for shape in shapes}) != 1 or not shapes[0]:
+        raise BadOutputError(f"The program gave tensors of shapes {shapes}, not of a row an item each.")
 
 
 def _numbers(value: Any, name: str) -> Any:

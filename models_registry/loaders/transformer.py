@@ -6,18 +6,21 @@ import json
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 # Read when the hub's client is imported: a model is what lies on this disk, and nothing is fetched.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from models_registry.core.errors import InvalidInputError, LoaderRefusedError
+from models_registry.core.errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
+from models_registry.loaders.memory import weight_bytes
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
 MODULES = frozenset({"Transformer", "Pooling", "Normalize", "Dense", "LayerNorm"})
 DTYPES = frozenset({"float32", "bfloat16", "float16"})
+EMBEDDING_AXES = 2  # items, dimensions
 
 
 class TextEmbedder:
@@ -28,6 +31,7 @@ class TextEmbedder:
 
         self._torch, self._model, self._device = torch, model, torch.device(device)
         self._pinned = self._device.type == "cuda"
+        self._tokenizing = Lock()
 
     def key(self, item: Item) -> Hashable:
         """Return the same for all: any texts go together."""
@@ -36,7 +40,9 @@ class TextEmbedder:
 
     def collate(self, items: Sequence[Item]) -> dict[str, Any]:
         """Return token ids and masks, padded to the longest text, in (pinned, for a GPU) host memory."""
-        features: dict[str, Any] = self._model.preprocess([_text(item.input) for item in items])
+        texts = [_text(item.input) for item in items]
+        with self._tokenizing:  # a fast tokenizer keeps its padding and truncation between calls
+            features: dict[str, Any] = self._model.preprocess(texts)
         if not self._pinned:
             return features
         tensor = self._torch.Tensor
@@ -54,7 +60,13 @@ class TextEmbedder:
 
     def outputs(self, raw: Any) -> list[Any]:
         """Return one `{"embedding": [floats]}` an item."""
-        return [{"embedding": row} for row in raw.float().cpu().tolist()]
+        if raw.ndim != EMBEDDING_AXES:
+            raise BadOutputError(f"The model gave a tensor of shape {tuple(raw.shape)}, not a row an item.")
+        return [{"embedding": row} for row in raw.cpu().float().tolist()]
+
+    def memory_bytes(self) -> int:
+        """Return the bytes of the model's parameters and buffers."""
+        return weight_bytes([self._model])
 
 
 def load(directory: Path, options: Mapping[str, Any], device: str) -> TextEmbedder:

@@ -18,6 +18,7 @@ from models_registry.core.errors import (
     ModelNotFoundError,
     RegistrationError,
 )
+from models_registry.core.options import PlatformOptions
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
 from models_registry.models import Alias, Loader, ModelVersion, RegisteredModel
@@ -87,6 +88,7 @@ def _check_limits(row: ModelVersion) -> None:
             raise RegistrationError(f"{name} is {value}; it must be above zero.")
     if not isinstance(row.options, dict):
         raise RegistrationError("options is not a JSON object.")
+    PlatformOptions.of(row.options)
 
 
 def _check_schemas(row: ModelVersion) -> None:

@@ -1,7 +1,9 @@
 """What every loader promises, whatever framework is behind it."""
 
 import json
+import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from models_registry.core.errors import ArtifactMismatchError, InvalidInputError
-from models_registry.core.runner import Item, Runner, answer
+from models_registry.core.runner import Item, Runner, Weighed, answer
 from models_registry.loaders.load import Permissions, load
 from tests.conformance.specimens import SPECIMENS, Specimen
 
@@ -80,6 +82,29 @@ def test_two_batches_may_overlap(runner: Runner, specimen: Specimen) -> None:
     assert same(
         [runner.outputs(each)[0] for each in raw], [answer(runner, first)[0], answer(runner, second)[0]]
     )
+
+
+def test_many_threads_may_use_a_runner_at_once(runner: Runner, specimen: Specimen) -> None:
+    expected = answer(runner, [Item(value) for value in specimen.inputs])
+
+    def again(places: list[int]) -> bool:
+        outputs = answer(runner, [Item(specimen.inputs[place]) for place in places])
+        return all(same(output, expected[place]) for output, place in zip(outputs, places, strict=True))
+
+    orders = [random.Random(seed).sample(range(len(expected)), 1 + seed % len(expected)) for seed in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(again, orders))
+
+
+def test_a_model_of_weights_knows_what_it_occupies(runner: Runner, specimen: Specimen) -> None:
+    if specimen.version.loader == "entry_point":
+        assert not isinstance(runner, Weighed)
+        return
+    assert isinstance(runner, Weighed)
+    # A float32 file holds little beside its weights.
+    path = Path(specimen.version.artifact)
+    file = path / "model.safetensors" if path.is_dir() else path
+    assert 0 < runner.memory_bytes() <= file.stat().st_size + 4_096
 
 
 @cache

@@ -1,98 +1,112 @@
-"""A batch that raises is split until the guilty stands alone."""
+"""A batch goes through the model in pieces, and what did not fit is reported upwards."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Sequence
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from jobs.core.batch import SealReason
 from jobs.core.failures import Failure, FailureKind
-from jobs.worker.execute import execute, failure_of
-from jobs.worker.work import Piece
-from models_registry.core.errors import InvalidInputError, RetryableError
+from jobs.store.claim import Claimed
+from jobs.worker.execute import execute, execute_all
+from jobs.worker.work import Piece, Work
 from models_registry.core.runner import Item
+from models_registry.loaders.builtin import Echo
 
 
-class Guarded:
-    """Raises for a batch that holds a guilty input; counts its runs."""
+class Small(Echo):
+    """Runs out of memory over `fits` units of items times the longest; `broken` inputs raise."""
 
-    def __init__(self, guilty: set[int]) -> None:
-        self.guilty, self.runs = guilty, 0
-
-    def key(self, item: Item) -> Hashable:  # noqa: ARG002  # the protocol's
-        return ()
-
-    def collate(self, items: Sequence[Item]) -> list[Any]:
-        return [item.input for item in items]
+    def __init__(self, fits: int, broken: int = -1) -> None:
+        self.fits, self.broken, self.runs = fits, broken, list[int]()
 
     def run(self, batch: list[Any]) -> list[Any]:
-        self.runs += 1
-        if self.guilty & set(batch):
-            raise ValueError("guilty")
+        self.runs.append(len(batch))
+        if self.broken in batch:
+            raise ValueError("broken")
+        if len(batch) * max(batch) > self.fits:
+            raise MemoryError
         return batch
 
-    def outputs(self, raw: list[Any]) -> list[Any]:
-        return raw
+
+def work(runner: Echo, sizes: list[int], *groups: list[int]) -> Work:
+    """Return a batch whose inputs are their own sizes, in pieces of these places or one of all."""
+    deliveries: list[Any] = [SimpleNamespace(envelope=SimpleNamespace(size=size)) for size in sizes]
+    jobs = [Claimed(UUID(int=n), 1, 1, 3, b"{}", None) for n in range(len(sizes))]
+    pieces = [Piece(at, [Item(sizes[n]) for n in at]) for at in groups or [list(range(len(sizes)))]]
+    return Work(UUID(int=0), 1, 1, SealReason.FULL, deliveries, jobs=jobs, runner=runner, pieces=pieces)
 
 
-def ran(count: int, guilty: set[int]) -> tuple[Guarded, dict[int, Any]]:
-    runner = Guarded(guilty)
-    whole = Piece(list(range(count)), [Item(number) for number in range(count)])
-    verdicts: dict[int, Any] = {}
-    for piece in execute(runner, whole):
-        raws = [piece.raw] * len(piece.at) if isinstance(piece.raw, Failure) else piece.raw
-        for at, raw in zip(piece.at, raws, strict=True):
-            assert at not in verdicts
-            verdicts[at] = raw
-    return runner, verdicts
+def failures(batch: Work) -> dict[int, FailureKind]:
+    return {p.at[0]: p.raw.kind for p in batch.pieces if isinstance(p.raw, Failure)}
 
 
-@pytest.mark.parametrize("guilty", [set(), {0}, {31}, {63}, {3, 40}, set(range(64))])
-def test_only_the_guilty_fail_and_each_has_one_verdict(guilty: set[int]) -> None:
-    _, verdicts = ran(64, guilty)
-    assert sorted(verdicts) == list(range(64))
-    assert {at for at, raw in verdicts.items() if isinstance(raw, Failure)} == guilty
-    assert all(raw == at for at, raw in verdicts.items() if not isinstance(raw, Failure))
+def test_the_least_padded_size_that_did_not_fit_is_reported() -> None:
+    batch = work(Small(40), [10, 10, 10, 10, 10, 2, 2, 2])
+    execute_all(batch)
+    assert failures(batch) == {}
+    assert batch.oom_size == 8 * 10
+    assert sorted(at for piece in batch.pieces for at in piece.at) == list(range(8))
 
 
-@pytest.mark.parametrize("guilty", [{0}, {17}, {3, 40}])
-def test_finding_a_guilty_item_costs_at_most_two_log_runs(guilty: set[int]) -> None:
-    runner, _ = ran(64, guilty)
-    assert runner.runs - 1 <= len(guilty) * 2 * math.log2(64)
+def test_halving_goes_on_and_the_smallest_is_reported() -> None:
+    batch = work(Small(20), [10] * 8)
+    execute_all(batch)
+    assert failures(batch) == {}
+    assert batch.oom_size == 4 * 10
 
 
-@pytest.mark.parametrize(
-    ("error", "kind", "code"),
-    [
-        (InvalidInputError("no"), FailureKind.INVALID, "invalid_input"),
-        (RetryableError("later"), FailureKind.TRANSIENT, "retryable"),
-        (MemoryError(), FailureKind.RESOURCE, "MemoryError"),
-        (TimeoutError(), FailureKind.TIMEOUT, "TimeoutError"),
-        (ValueError("odd"), FailureKind.INTERNAL, "ValueError"),
-    ],
-)
-def test_an_exception_has_a_kind_and_a_stable_code(error: Exception, kind: FailureKind, code: str) -> None:
-    failure = failure_of(error)
-    assert (failure.kind, failure.code) == (kind, code)
-    assert failure.message
+def test_a_batch_that_fits_reports_nothing() -> None:
+    batch = work(Small(1000), [10] * 8)
+    execute_all(batch)
+    assert batch.oom_size is None
 
 
-def test_a_failure_keeps_where_it_came_from_and_is_bounded() -> None:
-    def deep(level: int) -> None:
-        if level:
-            deep(level - 1)
-        raise ValueError("x" * 50_000)
-
-    with pytest.raises(ValueError, match="x") as caught:
-        deep(200)
-    failure = failure_of(caught.value)
-    assert len(failure.traceback) <= 8_000
-    assert len(failure.message) <= 2_000
+def test_a_batch_that_fails_otherwise_reports_nothing() -> None:
+    batch = work(Small(1000, broken=7), [10, 7, 10, 10])
+    execute_all(batch)
+    assert failures(batch) == {1: FailureKind.INTERNAL}
+    assert batch.oom_size is None
 
 
-def test_a_message_that_postgres_or_utf8_cannot_hold_is_made_storable() -> None:
-    failure = failure_of(ValueError("a\0b\ud800c"))
-    assert "\0" not in failure.message + failure.traceback
-    assert (failure.message + failure.traceback).encode()
+def test_an_item_that_does_not_fit_alone_does_not_shrink_the_batches_of_others() -> None:
+    batch = work(Small(40), [10, 10, 50, 1, 10, 10, 1, 1])
+    execute_all(batch)
+    assert failures(batch) == {2: FailureKind.RESOURCE}
+    assert batch.oom_size is None
+
+
+def test_items_whose_length_does_not_matter_count_as_one_each() -> None:
+    class Four(Echo):
+        def run(self, batch: list[Any]) -> list[Any]:
+            if len(batch) > 4:
+                raise MemoryError
+            return batch
+
+    batch = work(Four(), [0] * 32)
+    execute_all(batch)
+    assert batch.oom_size == 8
+
+
+def test_pieces_of_several_shapes_are_each_answered() -> None:
+    batch = work(Small(20), [10, 1, 10, 1, 10, 10], [0, 2, 4, 5], [1, 3])
+    execute_all(batch)
+    assert sorted(at for piece in batch.pieces for at in piece.at) == list(range(6))
+    assert batch.oom_size == 40
+
+
+@pytest.mark.parametrize("collated", [True, False])
+def test_what_was_collated_ahead_is_not_collated_again(collated: bool) -> None:  # noqa: FBT001  # a case
+    piece = Piece([0, 1], [Item(1), Item(2)], ready=[3, 4], collated=collated)
+    (done,) = execute(Small(1000), piece)
+    assert done.raw == ([3, 4] if collated else [1, 2])
+
+
+def test_a_half_is_collated_anew() -> None:
+    piece = Piece([0, 1], [Item(1), Item(7)], ready=[7, 7], collated=True)
+    good, bad = execute(Small(1000, broken=7), piece)
+    assert good.raw == [1]
+    assert isinstance(bad.raw, Failure)

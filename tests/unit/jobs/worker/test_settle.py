@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -71,15 +72,15 @@ def test_one_item_s_missing_output_is_its_own_failure_and_names_both_numbers() -
 
 
 @pytest.mark.parametrize(
-    ("outputs", "says"), [([1, 2], "2 outputs for 1 inputs"), (None, "a NoneType instead of a list")]
+    ("outputs", "says"),
+    [(lambda raw: [*raw, 0], "2 outputs for 1 inputs"), (lambda _: None, "a NoneType instead of a list")],
 )
-def test_a_model_whose_outputs_never_match_fails_each_job(outputs: Any, says: str) -> None:
-    class Wrong(Echo):
-        def outputs(self, raw: list[Any]) -> Any:  # noqa: ARG002  # the protocol's
-            return outputs
-
+def test_a_model_whose_outputs_never_match_fails_each_job(
+    monkeypatch: pytest.MonkeyPatch, outputs: Callable[[list[Any]], Any], says: str
+) -> None:
     batch = work([1, 2, 3])
-    batch.runner = Wrong()
+    batch.runner = Echo()
+    monkeypatch.setattr(batch.runner, "outputs", outputs)
     failed = [v.outcome for v in verdicts_of(batch)]
     assert {f.code for f in failed if isinstance(f, Failure)} == {"bad_output"}
     assert all(isinstance(f, Failure) and says in f.message for f in failed)

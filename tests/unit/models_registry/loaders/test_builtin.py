@@ -71,3 +71,21 @@ def test_an_unknown_fault_is_an_invalid_input() -> None:
 
 def test_a_short_item_loses_its_batch_an_output() -> None:
     assert len(answer(builtin.faulty({}, "cpu"), [Item({}), Item({"short": True})])) == 1
+
+
+def test_a_faulty_lacks_the_device_s_memory_over_a_number_of_items() -> None:
+    import torch
+
+    runner = builtin.faulty({"fits": 2}, "cpu")
+    assert runner.run([{}, {}]) == [{}, {}]
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        runner.run([{}, {}, {}])
+
+
+def test_an_input_may_spoil_its_output_alone() -> None:
+    runner = builtin.faulty({}, "cpu")
+    first, second = runner.outputs(runner.run([{"answer": "nan"}, {"a": 1}]))
+    assert first["answer"] != first["answer"]
+    assert second == {"a": 1}
+    with pytest.raises(ValueError, match="output"):
+        runner.outputs(runner.run([{"answer": "raise"}]))

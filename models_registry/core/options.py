@@ -1,0 +1,38 @@
+"""The options of a version that the platform itself reads; the loader reads the others.
+
+| option | default | meaning |
+|---|---|---|
+| `check_output` | false | hold each output against the output schema; what breaks it fails alone |
+| `refuse_nan` | false | NaN or infinity in an output ends its job at once; without this it is tried again |
+| `memory_bytes` | measured | what the loaded model occupies, where measuring it is not enough |
+
+An output with NaN or infinity is never stored, as JSON cannot carry it: its own job alone fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models_registry.core.errors import RegistrationError
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformOptions:
+    """How a version's outputs are judged, and how much memory it says that it occupies."""
+
+    check_output: bool = False
+    refuse_nan: bool = False
+    memory_bytes: int | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> PlatformOptions:
+        """Read a version's options; RegistrationError where one of these is of the wrong type."""
+        for name in ("check_output", "refuse_nan"):
+            if not isinstance(options.get(name, False), bool):
+                raise RegistrationError(f"The option {name} is {options[name]!r}; it is true or false.")
+        memory = options.get("memory_bytes")
+        if memory is not None and (isinstance(memory, bool) or not isinstance(memory, int) or memory < 0):
+            raise RegistrationError(f"The option memory_bytes is {memory!r}; it is a number of bytes.")
+        return cls(options.get("check_output", False), options.get("refuse_nan", False), memory)

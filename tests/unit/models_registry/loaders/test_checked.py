@@ -1,0 +1,67 @@
+"""A version's options decide how its outputs are judged, each for itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from models_registry.core.errors import BadOutputError, NotFiniteError, RegistrationError
+from models_registry.core.runner import Item
+from models_registry.core.version import VersionInfo
+from models_registry.loaders.builtin import Echo, Faulty
+from models_registry.loaders.checked import checked
+
+NUMBER = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+VERSION = VersionInfo(
+    id=1, model="m", version="1", loader="entry_point", artifact="", sha256="", max_batch=8,
+    max_padded_size=0, pads=False, p95_goal_s=1.0, max_attempts=3, input_schema={}, output_schema=NUMBER,
+    example=None, options={}, input_schema_text="{}",
+)  # fmt: skip
+
+
+def judged(options: dict[str, Any], *outputs: Any) -> list[Any]:
+    runner = checked(Faulty(), replace(VERSION, options=options))
+    items = [Item(output) for output in outputs]
+    assert runner.key(items[0]) == ()
+    return runner.outputs(runner.run(runner.collate(items)))
+
+
+def test_a_version_that_asks_for_no_check_pays_for_none() -> None:
+    runner = Echo()
+    assert checked(runner, VERSION) is runner
+
+
+def test_an_output_that_breaks_the_schema_is_replaced_by_why() -> None:
+    good, bad, odd = judged({"check_output": True}, {"x": 1.5}, {"x": "high"}, {"y": 1})
+    assert good == {"x": 1.5}
+    assert isinstance(bad, BadOutputError)
+    assert str(bad) == 'The model\'s output breaks its schema: /x: "high" is not of type "number"'
+    assert isinstance(odd, BadOutputError)
+
+
+def test_nan_is_refused_where_the_version_says_so() -> None:
+    outputs = ({"x": 1}, {"answer": "nan"})
+    good, refused = judged({"refuse_nan": True}, *outputs)
+    assert good == {"x": 1}
+    assert isinstance(refused, NotFiniteError)
+    assert "'/answer'" in str(refused)
+
+
+def test_both_checks_may_be_asked_for_and_an_exception_in_an_output_s_place_stays() -> None:
+    options = {"refuse_nan": True, "check_output": True}
+    assert isinstance(judged(options, {"x": 1, "answer": "nan"})[0], NotFiniteError)
+    runner = checked(Echo(), replace(VERSION, options=options))
+    error = ValueError()
+    assert runner.outputs([error, {"x": 1}]) == [error, {"x": 1}]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"check_output": 1}, {"refuse_nan": "yes"}, {"memory_bytes": -1}, {"memory_bytes": True},
+     {"memory_bytes": "2G"}],
+)  # fmt: skip
+def test_an_option_of_the_wrong_type_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(RegistrationError, match=next(iter(options))):
+        checked(Echo(), replace(VERSION, options=options))
