@@ -21,7 +21,7 @@ from jobs.store.settle import Settled, Verdict
 from jobs.worker.claim import Claimer
 from jobs.worker.collect import Buffer
 from jobs.worker.delivery import Delivery
-from jobs.worker.execute import execute, failure_of
+from jobs.worker.execute import execute_all, failure_of
 from jobs.worker.settle import Settler
 from jobs.worker.work import Refused, Work
 
@@ -145,10 +145,13 @@ class Pipeline:
         self.buffer.started(lane, work.key, work.padded_size)
         if work.failure is not None or work.runner is None:
             return
-        runner, started = work.runner, time.monotonic()
-        work.pieces = [done for piece in work.pieces for done in execute(runner, piece)]
+        started = time.monotonic()
+        execute_all(work)
         work.ran_s = time.monotonic() - started
-        self.buffer.observe(work.key, work.padded_size, work.ran_s)
+        if work.oom_size is None:
+            self.buffer.observe(work.key, work.padded_size, work.ran_s)
+        else:
+            self.buffer.observe_memory(work.key, work.oom_size)
 
     def _settle(self) -> None:
         while (work := self._to_settle.get()) is not None:

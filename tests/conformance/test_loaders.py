@@ -91,7 +91,8 @@ def test_many_threads_may_use_a_runner_at_once(runner: Runner, specimen: Specime
         outputs = answer(runner, [Item(specimen.inputs[place]) for place in places])
         return all(same(output, expected[place]) for output, place in zip(outputs, places, strict=True))
 
-    orders = [random.Random(seed).sample(range(len(expected)), 1 + seed % len(expected)) for seed in range(40)]
+    places = range(len(expected))
+    orders = [random.Random(n).sample(places, 1 + n % len(places)) for n in range(40)]
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(again, orders))
 
