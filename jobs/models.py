@@ -187,6 +187,12 @@ class Outbox(models.Model):
     due = models.DateTimeField(db_default=Now())
     published = models.PositiveIntegerField(db_default=0)
     deadline = models.DateTimeField(null=True)
+    client = models.PositiveIntegerField(
+        db_default=0, help_text="The owner's id; the worker's batches are fair."
+    )
+    variant = models.PositiveIntegerField(
+        db_default=0, help_text="A digest of the parameters: what differs in it shares no batch."
+    )
 
     class Meta:
         verbose_name_plural = "outbox"

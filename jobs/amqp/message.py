@@ -1,32 +1,25 @@
-"""One job's message as bytes: a Celery task, protocol 2, whose arguments are an envelope of ids."""
+"""Jobs as a message's bytes: a Celery task, protocol 2, whose arguments are a bundle of ids."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from amqp.basic_message import Message
 
 from jobs.amqp.topology import EXCHANGE
+from jobs.core.bundle import bundle
 from jobs.core.envelope import TASK_NAME, Envelope
 from jobs.core.priority import broker_level
 
 PERSISTENT = 2
 ORIGIN = "relay"
-_EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
-_SAME_HEADERS: dict[str, Any] = {
-    "lang": "py",
-    "task": TASK_NAME,
-    "parent_id": None,
-    "group": None,
-    "argsrepr": "()",
-    "retries": 0,
-    "timelimit": [None, None],
-    "eta": None,
-    "expires": None,
-    "origin": ORIGIN,
-}
+_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+# What Celery asks of protocol 2 and no more: each header is decoded by the worker, in Python.
+_SAME_HEADERS: dict[str, Any] = {"lang": "py", "task": TASK_NAME, "origin": ORIGIN}
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +31,22 @@ class Outgoing:
     message: Message
 
 
-def outgoing(model: str, envelope: Envelope) -> Outgoing:
-    """Return the message that brings `envelope` to the model's queue."""
-    return Outgoing(EXCHANGE, model, job_message(envelope))
+def outgoing(model: str, envelopes: Sequence[Envelope]) -> Outgoing:
+    """Return the message that brings `envelopes` to the model's queue."""
+    return Outgoing(EXCHANGE, model, job_message(*envelopes))
 
 
-def job_message(envelope: Envelope) -> Message:
-    """Return a persistent AMQP message that Celery reads as the task with the job's id."""
-    job = str(envelope.job)
+def job_message(*envelopes: Envelope) -> Message:
+    """Return a persistent AMQP message that Celery reads as a task with the first job's id."""
+    first = envelopes[0]
+    job = str(first.job)
     return Message(
-        f"[[],{json.dumps(envelope.to_kwargs(), separators=(',', ':'))},{_EMBED}]",
+        _encode([[], bundle(envelopes), _EMBED]),
         content_type="application/json",
         content_encoding="utf-8",
         delivery_mode=PERSISTENT,
-        priority=broker_level(envelope.priority),
+        priority=broker_level(first.priority),
         correlation_id=job,
-        message_id=f"{job}:{envelope.epoch}",
-        application_headers=_headers(job, envelope.epoch),
+        message_id=f"{job}:{first.epoch}",
+        application_headers={**_SAME_HEADERS, "id": job, "root_id": job},
     )
-
-
-def _headers(job: str, epoch: int) -> dict[str, Any]:
-    return {**_SAME_HEADERS, "id": job, "root_id": job, "kwargsrepr": f"{{'job': '{job}', 'epoch': {epoch}}}"}

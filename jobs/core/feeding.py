@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jobs.core.bundle import MOST_JOBS
 from jobs.core.priority import HIGHEST, LEVELS, LOWEST, broker_level
+
+BUNDLES_A_BATCH = 8  # so that a bundle of the smallest batches is one job
+MESSAGES_A_LOOK = 64  # fewer are not worth sharing
 
 VISIBILITY_S = 30.0
 VISIBILITY_CAP_S = 300.0
@@ -25,10 +29,16 @@ def rooms(in_flight: Mapping[int, int], depth: int) -> dict[int, int]:
     }
 
 
-def copies_are_useless(*, ready: int, consumers: int, in_flight: int) -> bool:
+def copies_are_useless(*, ready: int, shared: int, consumers: int, in_flight: int) -> bool:
     """Say whether messages that were published and not claimed in time still wait in their queue.
 
     They do where the broker holds as many as are in flight; and where nobody consumes, a copy of what is
-    there helps nobody. `ready` counts what the broker holds and no consumer has.
+    there helps nobody. `ready` counts the messages that the broker holds and no consumer has, each of up to
+    `shared` jobs; `in_flight` counts jobs.
     """
-    return ready >= in_flight or (ready > 0 and consumers == 0)
+    return ready * shared >= in_flight or (ready > 0 and consumers == 0)
+
+
+def jobs_a_message(*, taken: int, max_batch: int) -> int:
+    """Return how many of the `taken` rows of one look share a message: one, unless there is a backlog."""
+    return max(1, min(taken // MESSAGES_A_LOOK, max_batch // BUNDLES_A_BATCH, MOST_JOBS))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import sqlalchemy as sa
 
@@ -14,14 +15,15 @@ from jobs.amqp import topology
 from jobs.amqp.message import outgoing
 from jobs.amqp.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
-from jobs.core.feeding import VISIBILITY_S, copies_are_useless, rooms
+from jobs.core.feeding import VISIBILITY_S, copies_are_useless, jobs_a_message, rooms
 from jobs.core.priority import HIGHEST
 from jobs.store import feed
 from jobs.store.feed import Taken
 
 log = logging.getLogger(__name__)
 
-MOST = 512
+MOST = 1_024
+MOST_SHARED = 32  # jobs a message, where another relay published them
 FULL_S = 0.02
 OVERDUE_EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -42,13 +44,20 @@ class Pace:
 class QueueFeeder:
     """What one relay knows of one queue it owns; `undeclared` says that the broker has no such queue."""
 
-    def __init__(self, queue: str, *, depth: int, publisher: ConfirmingPublisher) -> None:
-        """Prepare to keep the queue of the model named `queue` at `depth` messages a level."""
+    def __init__(
+        self, queue: str, *, depth: int, publisher: ConfirmingPublisher, max_batch: Callable[[int], int]
+    ) -> None:
+        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level.
+
+        `max_batch` says of a version's row id how many of its jobs a batch may hold.
+        """
         self.queue = queue
         self.undeclared = False
         self._depth = depth
         self._publisher = publisher
+        self._max_batch = max_batch
         self._pace = Pace()
+        self._shared = MOST_SHARED
 
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish what is due and has room; return how many rows were taken."""
@@ -64,6 +73,7 @@ class QueueFeeder:
         counts = topology.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
             return
+        self._shared = 1
         while feed.recall(session, self.queue, most=MOST):
             pass
 
@@ -97,11 +107,13 @@ class QueueFeeder:
             self.undeclared = True
             return False
         in_flight = sum(feed.in_flight(session, self.queue).values())
-        return copies_are_useless(ready=counts.ready, consumers=counts.consumers, in_flight=in_flight)
+        return copies_are_useless(
+            ready=counts.ready, shared=self._shared, consumers=counts.consumers, in_flight=in_flight
+        )
 
     def _publish(self, session: sa.Connection, taken: Sequence[Taken], now: float) -> None:
         try:
-            outcomes = self._publisher.publish([outgoing(self.queue, row.envelope) for row in taken])
+            outcomes = self._send(taken)
         except BrokerUnavailableError:
             self._give_back(session, taken, absent=True, delay_s=0)
             raise
@@ -109,6 +121,14 @@ class QueueFeeder:
         for outcome in set(outcomes):
             rows = [row for row, told in zip(taken, outcomes, strict=True) if told is outcome]
             self._answer(session, outcome, rows, now)
+
+    def _send(self, taken: Sequence[Taken]) -> list[Outcome]:
+        """Publish the rows, several a message under backlog; return an outcome for each row."""
+        bundles = list(_bundles(taken, self._max_batch))
+        self._shared = max(self._shared, *map(len, bundles))
+        messages = [outgoing(self.queue, [row.envelope for row in rows]) for rows in bundles]
+        told = zip(bundles, self._publisher.publish(messages), strict=True)
+        return [outcome for rows, outcome in told for _ in rows]
 
     def _answer(self, session: sa.Connection, outcome: Outcome, rows: Sequence[Taken], now: float) -> None:
         if outcome is Outcome.CONFIRMED:
@@ -138,3 +158,11 @@ class QueueFeeder:
         lag = metrics.RELAY_LAG.labels(self.queue)
         for row in taken:
             lag.observe(max(0.0, row.late_s))
+
+
+def _bundles(taken: Sequence[Taken], max_batch: Callable[[int], int]) -> Iterator[list[Taken]]:
+    """Yield the rows by version and priority in their order, as many together as a message may hold."""
+    for (version, _), rows in groupby(taken, lambda row: (row.envelope.version, row.envelope.priority)):
+        alike = list(rows)
+        most = jobs_a_message(taken=len(taken), max_batch=max_batch(version))
+        yield from (alike[start : start + most] for start in range(0, len(alike), most))

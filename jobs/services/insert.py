@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import LiteralString
 
+from jobs.store.enqueue import VARIANT
+
 _INSERT_JOB: LiteralString = """
 INSERT INTO jobs_job (id, client_id, version_id, queue, priority, state, max_attempts, size, deadline,
   idempotency_key, request_digest)
@@ -15,13 +17,14 @@ _UNLESS_THERE: LiteralString = """
 ON CONFLICT DO NOTHING
 RETURNING id, version_id, queue, priority, size, deadline, created_at
 """
-_OUTBOX: LiteralString = """
+_OUTBOX: LiteralString = f"""
 outbox AS (
-  INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline)
-  SELECT id, 0, version_id, queue, priority, size, deadline FROM job
+  INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline, client, variant)
+  SELECT job.id, 0, job.version_id, job.queue, job.priority, job.size, job.deadline, %(client)s, {VARIANT}
+  FROM job JOIN input ON input.job_id = job.id
 )
 SELECT id, created_at FROM job
-"""
+"""  # noqa: S608  # built from our own constants
 
 INSERT_ONE: LiteralString = f"""
 WITH job AS (
@@ -29,9 +32,10 @@ WITH job AS (
   VALUES (%(id)s, %(client)s, %(version)s, %(queue)s, %(priority)s, %(state)s, %(max_attempts)s, %(size)s,
     now() + make_interval(secs => %(deadline_s)s), %(key)s, %(digest)s)
   {_UNLESS_THERE}
-), body AS (
+), input AS (
   INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
   SELECT id, %(body)s, %(parameters)s, %(metadata)s FROM job
+  RETURNING job_id, parameters
 ), {_OUTBOX}
 """  # noqa: S608  # built from our own constants
 INSERT_MANY: LiteralString = f"""
@@ -45,9 +49,10 @@ WITH given AS MATERIALIZED (
   SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
     now() + make_interval(secs => deadline_s), key, digest FROM given
   {_UNLESS_THERE}
-), body AS (
+), input AS (
   INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
   SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
+  RETURNING job_id, parameters
 ), {_OUTBOX}
 """  # noqa: S608  # built from our own constants
 EARLIER: LiteralString = """

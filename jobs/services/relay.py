@@ -35,11 +35,21 @@ class Relay:
     """Feeds its share of the queues until `stop` is set; outlives the broker and the database."""
 
     def __init__(
-        self, *, broker_url: str, depth: int, models: Callable[[], Sequence[str]], stop: Event
+        self,
+        *,
+        broker_url: str,
+        depth: int,
+        models: Callable[[], Sequence[str]],
+        max_batch: Callable[[int], int],
+        stop: Event,
     ) -> None:
-        """Prepare to feed the queues of `models()`, which is asked anew every few seconds."""
+        """Prepare to feed the queues of `models()`, which is asked anew every few seconds.
+
+        `max_batch` says of a version's row id how many of its jobs a batch may hold.
+        """
         self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
         self._models = models
+        self._max_batch = max_batch
         self._depth = depth
         self._stop = stop
         self._backoff_s = FIRST_BACKOFF_S
@@ -98,7 +108,7 @@ class Relay:
         known = self._feeders.get(queue)
         if known is not None and not known.undeclared:
             return known
-        feeder = QueueFeeder(queue, depth=self._depth, publisher=self._publisher)
+        feeder = QueueFeeder(queue, depth=self._depth, publisher=self._publisher, max_batch=self._max_batch)
         feeder.recover(session)
         return feeder
 

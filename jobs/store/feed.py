@@ -39,6 +39,7 @@ SET due = now() + {_VISIBILITY}, published = outbox.published + 1
 FROM locked
 WHERE outbox.job_id = locked.job_id
 RETURNING outbox.job_id, outbox.epoch, outbox.version_id, outbox.priority, outbox.size,
+    outbox.client, outbox.variant, CAST(extract(epoch FROM outbox.deadline) AS double precision) AS deadline,
     CAST(extract(epoch FROM now() - locked.due) AS double precision) AS late_s
 """  # noqa: S608  # built from constants of this file
 
@@ -153,8 +154,5 @@ def recall(connection: sa.Connection, queue: str, *, most: int) -> int:
 def _taken(connection: sa.Connection, statement: sa.TextClause, values: Mapping[str, object]) -> list[Taken]:
     times = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
     rows = connection.execute(statement, {**times, **values})
-    taken = [
-        Taken(Envelope(job, epoch, version, level, size), late)
-        for job, epoch, version, level, size, late in rows
-    ]
+    taken = [Taken(Envelope(*said), late_s) for *said, late_s in rows]
     return sorted(taken, key=lambda row: (-row.envelope.priority, -row.late_s))

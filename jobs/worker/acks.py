@@ -1,6 +1,6 @@
-"""Acks: each delivery once, and in as few frames as order allows.
+"""Acks: each message once, when the last of its jobs is done with, and in as few frames as order allows.
 
-One cumulative ack covers every delivery up to a tag, so it is sent only up to the first one that is not
+One cumulative ack covers every message up to a tag, so it is sent only up to the first one that is not
 done; those beyond it are acknowledged singly. Used on the connection's thread alone.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.worker.delivery import Delivery
+from jobs.worker.delivery import Delivery, Parcel
 
 
 class Acks:
@@ -17,30 +17,36 @@ class Acks:
     def __init__(self) -> None:
         self._outstanding: dict[int, None] = {}
 
-    def received(self, delivery: Delivery) -> None:
-        """Note a delivery that will be acknowledged or rejected later."""
-        self._outstanding[delivery.message.delivery_tag] = None
+    def received(self, parcel: Parcel) -> None:
+        """Note a message that will be acknowledged or rejected later."""
+        self._outstanding[parcel.tag] = None
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
-        """Tell the broker that `deliveries` are done with."""
-        done = {d.message.delivery_tag: d for d in deliveries if not d.acknowledged}
+        """Note that `deliveries` are done with; tell the broker of the messages that are so in full."""
+        ended = [parcel for delivery in deliveries if (parcel := delivery.finish()) is not None]
+        for parcel in ended:
+            if parcel.unknown:
+                self._outstanding.pop(parcel.tag, None)
+                parcel.message.reject(requeue=False)
+        self._acknowledge({parcel.tag: parcel for parcel in ended if not parcel.unknown})
+
+    def reject(self, delivery: Delivery) -> None:
+        """Send the delivery's message to its queue's dead-letter queue, once its other jobs are done with."""
+        delivery.parcel.unknown = True
+        self.acknowledge([delivery])
+
+    def _acknowledge(self, done: dict[int, Parcel]) -> None:
         prefix = self._prefix(done)
         if prefix:
             last = done.pop(prefix[-1])
             for tag in prefix[:-1]:
                 done.pop(tag).settled_in_bulk()
             last.message.ack(multiple=True)
-        for tag, delivery in done.items():
+        for tag, parcel in done.items():
             self._outstanding.pop(tag, None)
-            delivery.message.ack()
+            parcel.message.ack()
 
-    def reject(self, delivery: Delivery) -> None:
-        """Send the delivery to its queue's dead-letter queue."""
-        if not delivery.acknowledged:
-            self._outstanding.pop(delivery.message.delivery_tag, None)
-            delivery.message.reject(requeue=False)
-
-    def _prefix(self, done: dict[int, Delivery]) -> list[int]:
+    def _prefix(self, done: dict[int, Parcel]) -> list[int]:
         prefix = []
         for tag in self._outstanding:
             if tag not in done:

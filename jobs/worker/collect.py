@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from threading import Condition
 
 from jobs.core.batch import Sealed
@@ -22,19 +22,29 @@ class Buffer:
         self._closed = False
         self._waiting = False
 
-    def add(self, delivery: Delivery) -> None:
-        """Put one delivery into the buffer."""
-        envelope = delivery.envelope
+    def add(self, deliveries: Sequence[Delivery]) -> None:
+        """Put deliveries into the buffer."""
         with self._changed:
-            self._policy.add(
-                delivery,
-                time.monotonic(),
-                key=envelope.version,
-                size=envelope.size,
-                priority=envelope.priority,
-            )
+            now = time.monotonic()
+            for delivery in deliveries:
+                self._add(delivery, now)
             if self._waiting:
                 self._changed.notify()
+
+    def _add(self, delivery: Delivery, now: float) -> None:
+        envelope = delivery.envelope
+        deadline = envelope.deadline
+        self._policy.add(
+            delivery,
+            now,
+            key=envelope.version,
+            variant=envelope.variant,
+            size=envelope.size,
+            priority=envelope.priority,
+            client=envelope.client,
+            # Unix seconds of the database's clock: hosts may differ, and the claim looks again.
+            deadline_s=None if deadline is None else now + deadline - time.time(),
+        )
 
     def next(self) -> Sealed[Delivery] | None:
         """Wait for the next batch that is due and return it; None once the buffer is closed."""

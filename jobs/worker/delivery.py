@@ -1,4 +1,4 @@
-"""A delivery: one message in this worker's hands, in the form that Celery's inspect and control look at."""
+"""A delivery: one job of a message in this worker's hands, in the form that Celery's inspect looks at."""
 
 from __future__ import annotations
 
@@ -12,17 +12,39 @@ from kombu import Message
 from jobs.core.envelope import TASK_NAME, Envelope
 
 
-class Delivery:
-    """One received message; `generation` tells which connection its delivery tag belongs to."""
+class Parcel:
+    """One received message and how many of its jobs are still in hand.
 
-    __slots__ = ("__weakref__", "_eta_timer_entry", "envelope", "eventer", "generation", "id", "message",
+    `generation` tells which connection its delivery tag belongs to; `unknown` that one of its jobs has no
+    row, so that the message ends in the dead-letter queue.
+    """
+
+    __slots__ = ("generation", "left", "message", "unknown")
+
+    def __init__(self, message: Message, jobs: int, generation: int) -> None:
+        self.message, self.left, self.generation, self.unknown = message, jobs, generation, False
+
+    @property
+    def tag(self) -> int:
+        """Return the message's delivery tag, unique on its channel."""
+        return int(self.message.delivery_tag)
+
+    def settled_in_bulk(self) -> None:
+        """Note that an ack of a later message covered this one."""
+        self.message._state = "ACK"  # noqa: SLF001  # kombu has no other way to say it
+
+
+class Delivery:
+    """One job that a message brought."""
+
+    __slots__ = ("__weakref__", "_eta_timer_entry", "done", "envelope", "eventer", "id", "parcel",
                  "started_at", "task")  # fmt: skip
     name: ClassVar[str] = TASK_NAME
     type: ClassVar[str] = TASK_NAME
 
-    def __init__(self, message: Message, envelope: Envelope, *, task: Any, generation: int) -> None:
-        self.message, self.envelope, self.task, self.generation = message, envelope, task, generation
-        self.id, self._eta_timer_entry = str(envelope.job), None
+    def __init__(self, parcel: Parcel, envelope: Envelope, *, task: Any) -> None:
+        self.parcel, self.envelope, self.task = parcel, envelope, task
+        self.id, self._eta_timer_entry, self.done = str(envelope.job), None, False
         self.started_at: float | None = None
 
     @property
@@ -31,19 +53,29 @@ class Delivery:
         return self.envelope.job
 
     @property
-    def acknowledged(self) -> bool:
-        """Say whether the broker was told that this message is done with."""
-        return bool(self.message.acknowledged)
+    def generation(self) -> int:
+        """Return which connection brought it."""
+        return self.parcel.generation
 
-    def settled_in_bulk(self) -> None:
-        """Note that an ack of a later delivery covered this one."""
-        self.message._state = "ACK"  # noqa: SLF001  # kombu has no other way to say it
+    @property
+    def acknowledged(self) -> bool:
+        """Say whether the broker was told that the message is done with."""
+        return bool(self.parcel.message.acknowledged)
+
+    def finish(self) -> Parcel | None:
+        """Note that this job is done with, once; return the message where it was its last job."""
+        if self.done:
+            return None
+        self.done = True
+        self.parcel.left -= 1
+        return None if self.parcel.left else self.parcel
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
         """Do nothing: a job in a running batch is cancelled through its row, which fences its verdict."""
 
     def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  # Celery's signature
         """Return what `celery inspect active|reserved` prints: ids only, no input."""
+        message = self.parcel.message
         return {
             "id": self.id,
             "name": self.name,
@@ -54,9 +86,9 @@ class Delivery:
             "time_start": self.started_at,
             "acknowledged": self.acknowledged,
             "delivery_info": {
-                "routing_key": self.message.delivery_info.get("routing_key"),
-                "priority": self.message.properties.get("priority"),
-                "redelivered": self.message.delivery_info.get("redelivered"),
+                "routing_key": message.delivery_info.get("routing_key"),
+                "priority": message.properties.get("priority"),
+                "redelivered": message.delivery_info.get("redelivered"),
             },
             "worker_pid": os.getpid(),
         }

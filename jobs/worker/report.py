@@ -17,7 +17,7 @@ from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.store.settle import Settled, Verdict
 from jobs.worker.acks import Acks
-from jobs.worker.delivery import Delivery
+from jobs.worker.delivery import Delivery, Parcel
 from jobs.worker.work import Refused, Work
 
 logger = logging.getLogger(__name__)
@@ -46,22 +46,13 @@ class Reporter:
             self._dispatcher.on_send_buffered = self._flush_later
         return self.generation
 
-    def received(self, delivery: Delivery) -> None:
-        """Note a delivery that entered the buffer; on the hub's thread."""
-        task_reserved(delivery)
-        self._acks.received(delivery)
-        self._send(
-            "task-received",
-            uuid=delivery.id,
-            name=delivery.name,
-            args="()",
-            kwargs=f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}",
-            root_id=delivery.id,
-            parent_id=None,
-            retries=0,
-            eta=None,
-            expires=None,
-        )
+    def received(self, parcel: Parcel, deliveries: list[Delivery]) -> None:
+        """Note a message whose jobs enter the buffer; on the hub's thread."""
+        self._acks.received(parcel)
+        for delivery in deliveries:
+            task_reserved(delivery)
+            kwargs = f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}"
+            self._send("task-received", uuid=delivery.id, name=delivery.name, args="()", kwargs=kwargs)
 
     def forget(self, deliveries: list[Delivery]) -> None:
         """Drop deliveries of a lost connection from Celery's request state; on the hub's thread."""

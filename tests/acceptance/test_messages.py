@@ -21,7 +21,7 @@ SELECT v.id FROM models_registry_modelversion v JOIN models_registry_registeredm
 WHERE m.name = %s AND v.version = '1'
 """
 HEADERS: dict[str, Any] = {"lang": "py", "task": TASK_NAME, "id": str(uuid4()), "retries": 0, "eta": None}
-BODY = json.dumps([[], {"v": 1}, {}])
+BODY = json.dumps([[], {"v": 2}, {}])
 
 
 def malformed(body: str | bytes = BODY, *, content_type: str = "application/json", **headers: Any) -> Message:
@@ -41,7 +41,9 @@ MALFORMED = {
     "an unknown task": malformed(task="jobs.unheard_of"),
     "a pickle": malformed(b"\x80\x04K\x05.", content_type="application/x-python-serialize"),
     "a bad eta": malformed(eta="the day after tomorrow"),
-    "a job that is no id": malformed(json.dumps([[], {"v": 1, "job": "x", "epoch": 0, "version": 1}, {}])),
+    "a job that is no id": malformed(
+        json.dumps([[], {"v": 2, "version": 1, "priority": 4, "jobs": [["x", 0]]}, {}])
+    ),
     "a version of tomorrow": malformed(json.dumps([[], {"v": 99}, {}])),
 }
 

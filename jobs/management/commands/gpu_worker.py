@@ -16,13 +16,13 @@ from prometheus_client import start_http_server
 from jobs.amqp import broker, topology
 from jobs.core.errors import PlatformError
 from jobs.store.workers import Incarnation
-from jobs.worker import host
+from jobs.worker import events, host
 from jobs.worker.drain import Drain
 from models_registry import selectors
 from models_registry.pool import ModelPool
 
 SWITCH_INTERVAL_S = 0.0005  # at Python's 5 ms a busy thread delays the device thread by as much
-PREFETCH_BATCHES, PREFETCH_LEAST = 8, 256
+PREFETCH_BATCHES, PREFETCH_LEAST = 4, 512  # messages; the least is a window to match lengths in
 MOST_LANES = 4  # more threads with a batch each would only make every batch late
 
 
@@ -93,6 +93,7 @@ def run_celery(names: tuple[str, ...], node: str, prefetch: int, loglevel: str) 
     app = find_app(settings.CELERY_APP)
     app.conf.update(
         task_queues=[topology.kombu_queue(name) for name in names],
+        event_serializer=events.install(),
         worker_consumer="jobs.worker.consumer:JobConsumer",
         worker_prefetch_multiplier=prefetch,
     )

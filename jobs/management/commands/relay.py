@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from functools import cache
 from threading import Event, Thread
 from typing import Any
 
@@ -16,7 +17,7 @@ from prometheus_client import start_http_server
 from jobs.core.errors import TopologyMismatchError
 from jobs.services.relay import Relay
 from jobs.services.sweep import Sweeper
-from models_registry.selectors import known_queues
+from models_registry.selectors import info, known_queues
 
 GRACE_S = 5.0
 
@@ -44,7 +45,21 @@ class Command(BaseCommand):
 
 def _relay(stop: Event) -> Relay:
     config = settings.INFERENCE
-    return Relay(broker_url=config.broker_url, depth=config.queue_depth, models=_models, stop=stop)
+    return Relay(
+        broker_url=config.broker_url,
+        depth=config.queue_depth,
+        models=_models,
+        max_batch=_max_batch,
+        stop=stop,
+    )
+
+
+@cache  # a version never changes
+def _max_batch(version: int) -> int:
+    try:
+        return info(version).max_batch
+    finally:
+        connection.close()
 
 
 def _models() -> list[str]:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from jobs.amqp import topology
 from jobs.amqp.broker import connected
+from jobs.core.bundle import read
 from jobs.services.relay import Relay
 
 
@@ -33,6 +34,16 @@ def ready(url: str, model: str) -> int:
     return -1 if counts is None else counts.ready
 
 
+def drain_jobs(url: str, model: str) -> list[list[UUID]]:
+    """Take all messages and return the jobs of each in the broker's order."""
+    taken = []
+    with connected(url) as connection:
+        channel = connection.channel()
+        while (message := channel.basic_get(topology.queue_name(model), no_ack=True)) is not None:
+            taken.append([envelope.job for envelope in read(message.body)])
+    return taken
+
+
 def drain(url: str, model: str) -> list[str]:
     """Take all messages and return their message ids in the broker's order."""
     taken = []
@@ -43,16 +54,18 @@ def drain(url: str, model: str) -> list[str]:
     return taken
 
 
-def make_relay(url: str, models: list[str], stop: Event, depth: int = 1_000) -> Relay:
+def make_relay(url: str, models: list[str], stop: Event, depth: int = 1_000, max_batch: int = 1) -> Relay:
     """Return a relay of those models."""
-    return Relay(broker_url=url, depth=depth, models=lambda: models, stop=stop)
+    return Relay(
+        broker_url=url, depth=depth, models=lambda: models, max_batch=lambda _version: max_batch, stop=stop
+    )
 
 
 @contextmanager
-def running(url: str, models: list[str], depth: int = 1_000) -> Iterator[Relay]:
+def running(url: str, models: list[str], depth: int = 1_000, max_batch: int = 1) -> Iterator[Relay]:
     """Run a relay in a thread for as long as the block lasts."""
     stop = Event()
-    relay = make_relay(url, models, stop, depth)
+    relay = make_relay(url, models, stop, depth, max_batch)
     thread = Thread(target=relay.run)
     thread.start()
     try:

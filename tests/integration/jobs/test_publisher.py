@@ -12,7 +12,7 @@ from tests.integration.jobs.relays import new_model, ready
 
 
 def to(model: str, priority: int = 0) -> Outgoing:
-    return outgoing(model, Envelope(uuid4(), 0, 1, priority))
+    return outgoing(model, [Envelope(uuid4(), 0, 1, priority)])
 
 
 @pytest.fixture

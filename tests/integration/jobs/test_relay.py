@@ -11,7 +11,7 @@ from jobs.core.errors import TopologyMismatchError
 from jobs.models import Outbox
 from jobs.store.session import open_session
 from tests.factories import make_job, make_jobs
-from tests.integration.jobs.relays import drain, make_relay, new_model, ready, running, wait_for
+from tests.integration.jobs.relays import drain, drain_jobs, make_relay, new_model, ready, running, wait_for
 
 
 @pytest.fixture
@@ -45,6 +45,32 @@ def test_a_level_is_kept_at_its_depth_and_an_urgent_job_passes_a_full_one(
         wait_for(lambda: ready(broker_url, model) == 11)
     assert in_flight(model) == 11
     assert drain(broker_url, model)[0] == f"{urgent.id}:0"
+
+
+def test_under_backlog_several_jobs_share_a_message_and_each_comes_once_in_order(
+    model: str, broker_url: str
+) -> None:
+    low = make_jobs(700, model=model, priority=0)
+    high = make_jobs(300, model=model, priority=9)
+    with running(broker_url, [model], depth=2_000, max_batch=64):
+        wait_for(lambda: in_flight(model) == 1_000)
+    messages = drain_jobs(broker_url, model)
+    assert max(map(len, messages)) == 8
+    assert len(messages) < 250
+    found = [job for message in messages for job in message]
+    assert set(found[:300]) == {job.id for job in high}
+    assert sorted(found) == sorted(job.id for job in low + high)
+
+
+def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, broker_url: str) -> None:
+    make_jobs(640, model=model)
+    with running(broker_url, [model], max_batch=64):
+        wait_for(lambda: in_flight(model) == 640)
+        held = ready(broker_url, model)
+        overdue(model)
+        wait_for(lambda: Outbox.objects.filter(queue=model, due__gt=Now()).count() == 640)
+    assert held < 640
+    assert ready(broker_url, model) == held
 
 
 def test_a_claimed_job_makes_room_for_the_next(model: str, broker_url: str) -> None:

@@ -2,16 +2,18 @@ import json
 from uuid import uuid4
 
 from jobs.amqp.message import job_message, outgoing
+from jobs.core.bundle import read
 from jobs.core.envelope import TASK_NAME, Envelope
 
 ENVELOPE = Envelope(job=uuid4(), epoch=3, version=7, priority=9, size=12)
+OTHER = Envelope(job=uuid4(), epoch=1, version=7, priority=9, size=5)
 
 
-def test_a_message_is_a_celery_task_whose_arguments_are_the_envelope() -> None:
-    message = job_message(ENVELOPE)
-    args, kwargs, embed = json.loads(message.body)
+def test_a_message_is_a_celery_task_whose_arguments_are_the_bundle() -> None:
+    message = job_message(ENVELOPE, OTHER)
+    args, _, embed = json.loads(message.body)
     assert args == []
-    assert Envelope.from_kwargs(kwargs) == ENVELOPE
+    assert read(message.body) == [ENVELOPE, OTHER]
     assert embed == {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     assert message.headers["task"] == TASK_NAME
     assert message.headers["id"] == str(ENVELOPE.job) == message.properties["correlation_id"]
@@ -25,12 +27,11 @@ def test_a_message_is_persistent_and_carries_the_brokers_level_and_its_epoch() -
 
 
 def test_a_message_has_neither_eta_nor_expiry() -> None:
-    headers = job_message(ENVELOPE).headers
-    assert headers["eta"] is None
-    assert headers["expires"] is None
-    assert "expiration" not in job_message(ENVELOPE).properties
+    message = job_message(ENVELOPE)
+    assert not {"eta", "expires"} & set(message.headers)
+    assert "expiration" not in message.properties
 
 
 def test_a_message_goes_to_its_models_routing_key() -> None:
-    sent = outgoing("minilm", ENVELOPE)
+    sent = outgoing("minilm", [ENVELOPE])
     assert (sent.exchange, sent.routing_key) == ("infer", "minilm")

@@ -1,4 +1,4 @@
-from jobs.core.feeding import copies_are_useless, rooms
+from jobs.core.feeding import copies_are_useless, jobs_a_message, rooms
 
 
 def test_what_waits_in_lower_levels_takes_no_room_from_a_higher_one() -> None:
@@ -22,10 +22,23 @@ def test_a_level_beyond_its_depth_has_no_room() -> None:
 
 
 def test_copies_are_useless_while_the_broker_holds_all_that_is_in_flight() -> None:
-    assert copies_are_useless(ready=10, consumers=1, in_flight=10)
-    assert not copies_are_useless(ready=9, consumers=1, in_flight=10)
+    assert copies_are_useless(ready=10, shared=1, consumers=1, in_flight=10)
+    assert not copies_are_useless(ready=9, shared=1, consumers=1, in_flight=10)
+
+
+def test_a_message_may_hold_several_of_the_jobs_in_flight() -> None:
+    assert copies_are_useless(ready=2, shared=8, consumers=1, in_flight=16)
+    assert not copies_are_useless(ready=2, shared=8, consumers=1, in_flight=17)
+
+
+def test_jobs_share_messages_only_under_backlog_and_a_bundle_is_a_part_of_a_batch() -> None:
+    assert jobs_a_message(taken=100, max_batch=64) == 1
+    assert jobs_a_message(taken=256, max_batch=64) == 4
+    assert jobs_a_message(taken=1_024, max_batch=64) == 8
+    assert jobs_a_message(taken=1_024, max_batch=8) == 1
+    assert jobs_a_message(taken=0, max_batch=1) == 1
 
 
 def test_copies_are_useless_where_messages_wait_and_nobody_consumes() -> None:
-    assert copies_are_useless(ready=1, consumers=0, in_flight=10)
-    assert not copies_are_useless(ready=0, consumers=0, in_flight=10)
+    assert copies_are_useless(ready=1, shared=1, consumers=0, in_flight=10)
+    assert not copies_are_useless(ready=0, shared=1, consumers=0, in_flight=10)

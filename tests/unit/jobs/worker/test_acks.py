@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobs.core.envelope import Envelope
 from jobs.worker.acks import Acks
-from jobs.worker.delivery import Delivery
+from jobs.worker.delivery import Delivery, Parcel
 
 
 class Broker:
@@ -47,14 +47,12 @@ class Message:
         self._state = "REJECTED"
 
 
-def deliveries(broker: Broker, acks: Acks, count: int) -> list[Delivery]:
-    made = [
-        Delivery(Message(broker, tag), Envelope(UUID(int=tag), 0, 1, 4), task=None, generation=1)
-        for tag in range(1, count + 1)
-    ]
-    for delivery in made:
-        acks.received(delivery)
-    return made
+def deliveries(broker: Broker, acks: Acks, count: int, *, jobs: int = 1) -> list[Delivery]:
+    parcels = [Parcel(Message(broker, tag), jobs, 1) for tag in range(1, count + 1)]
+    for parcel in parcels:
+        acks.received(parcel)
+    envelope = Envelope(UUID(int=1), 0, 1, 4)
+    return [Delivery(parcel, envelope, task=None) for parcel in parcels for _ in range(jobs)]
 
 
 def test_a_batch_in_order_takes_one_frame() -> None:
@@ -65,10 +63,12 @@ def test_a_batch_in_order_takes_one_frame() -> None:
     assert all(delivery.acknowledged for delivery in made)
 
 
-@given(st.integers(1, 30), st.data())
-def test_exactly_what_is_done_is_acknowledged_in_any_order(count: int, data: st.DataObject) -> None:
+@given(st.integers(1, 30), st.integers(1, 3), st.data())
+def test_exactly_what_is_done_is_acknowledged_in_any_order(
+    count: int, jobs: int, data: st.DataObject
+) -> None:
     broker, acks = Broker(), Acks()
-    left = deliveries(broker, acks, count)
+    left = deliveries(broker, acks, count, jobs=jobs)
     while left:
         done = data.draw(st.lists(st.sampled_from(left), min_size=1, unique_by=id))
         if data.draw(st.booleans()):
@@ -77,7 +77,17 @@ def test_exactly_what_is_done_is_acknowledged_in_any_order(count: int, data: st.
             for delivery in done:
                 acks.reject(delivery)
         left = [delivery for delivery in left if delivery not in done]
-        assert broker.unacked == {delivery.message.delivery_tag for delivery in left}
+        assert broker.unacked == {delivery.parcel.tag for delivery in left}
+
+
+def test_a_message_with_one_unknown_job_is_dead_lettered_after_its_other_jobs() -> None:
+    broker, acks = Broker(), Acks()
+    known, unknown, other = deliveries(broker, acks, 1, jobs=3)
+    acks.reject(unknown)
+    acks.acknowledge([known])
+    assert broker.unacked == {1}
+    acks.acknowledge([other])
+    assert (broker.unacked, broker.rejected) == (set(), {1})
 
 
 def test_nothing_is_acknowledged_twice() -> None:

@@ -14,7 +14,7 @@ from jobs.core.envelope import Envelope
 from jobs.core.failures import Success
 from jobs.core.states import State
 from jobs.store.settle import Settled, Verdict
-from jobs.worker.delivery import Delivery
+from jobs.worker.delivery import Delivery, Parcel
 from jobs.worker.report import Reporter
 from jobs.worker.work import Work
 
@@ -40,9 +40,10 @@ def test_a_batch_that_ends_before_the_hub_turns_leaves_nothing_behind() -> None:
     generation = reporter.attach(SimpleNamespace(hub=hub, event_dispatcher=None))
     acked: list[int] = []
     message: Any = SimpleNamespace(delivery_tag=1, acknowledged=False, ack=lambda **_: acked.append(1))
-    delivery = Delivery(message, Envelope(JOB, 0, 1, 4), task=None, generation=generation)
+    parcel = Parcel(message, 1, generation)
+    delivery = Delivery(parcel, Envelope(JOB, 0, 1, 4), task=None)
     work = Work(UUID(int=2), 1, 1, SealReason.IDLE, [delivery])
-    reporter.received(delivery)
+    reporter.received(parcel, [delivery])
     reporter.claimed(work)
     reporter.settled(work, [Verdict(JOB, 1, Success(b"1"))], [Settled(JOB, State.SUCCEEDED)])
     hub.turn()

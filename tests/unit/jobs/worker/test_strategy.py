@@ -7,26 +7,33 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
+from jobs.core.bundle import bundle
 from jobs.core.envelope import Envelope
 from jobs.core.errors import MalformedEnvelopeError
-from jobs.worker.strategy import envelope_of
+from jobs.worker.strategy import envelopes_of
 
 JOB = UUID(int=7)
 GOOD = Envelope(job=JOB, epoch=3, version=1, priority=4, size=10)
+NEXT = Envelope(job=UUID(int=9), epoch=0, version=1, priority=4, size=11)
+
+
+def wire(**changes: Any) -> str:
+    return json.dumps([[], json.loads(msgspec.json.encode(bundle([GOOD, NEXT]))) | changes, {}])
 
 
 def message(body: Any = None, **changes: Any) -> Any:
-    raw = json.dumps([[], GOOD.to_kwargs(), {}]) if body is None else body
+    raw = wire() if body is None else body
     headers = {"id": str(JOB), "task": "jobs.infer", "eta": None, "expires": None}
     headers |= changes.pop("headers", {})
     fields = {"content_type": "application/json", "body": raw, "headers": headers} | changes
     return SimpleNamespace(**fields)
 
 
-def test_a_good_message_is_its_envelope() -> None:
-    assert envelope_of(message()) == GOOD
+def test_a_good_message_is_its_envelopes() -> None:
+    assert envelopes_of(message()) == [GOOD, NEXT]
 
 
 @pytest.mark.parametrize(
@@ -36,12 +43,10 @@ def test_a_good_message_is_its_envelope() -> None:
         message("[[], [], {}]"), message("[[], {}, {}]"), message(headers={"id": None}),
         message(headers={"id": str(UUID(int=8))}), message(headers={"eta": "yesterday"}),
         message(headers={"expires": "soon"}), message(content_type="application/x-python-serialize"),
-        message(json.dumps([[], GOOD.to_kwargs() | {"epoch": -1}, {}])),
-        message(json.dumps([[], GOOD.to_kwargs() | {"epoch": True}, {}])),
-        message(json.dumps([[], GOOD.to_kwargs() | {"v": 2}, {}])),
-        message(json.dumps([[], GOOD.to_kwargs() | {"job": "x"}, {}])),
+        message(wire(jobs=[[str(JOB), -1]])), message(wire(jobs=[[str(JOB), True]])),
+        message(wire(jobs=[])), message(wire(v=1)), message(wire(jobs=[["x", 1]])),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_a_reason(bad: Any) -> None:
     with pytest.raises(MalformedEnvelopeError, match="message"):
-        envelope_of(bad)
+        envelopes_of(bad)
