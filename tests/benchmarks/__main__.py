@@ -9,12 +9,14 @@ from rich.console import Console
 
 from tests.benchmarks import drain, memory, minilm, post
 from tests.benchmarks.figure import Benchmark, show
+from tests.benchmarks.rivals import compare
 
 BENCHMARKS: dict[str, Benchmark] = {
     "drain": drain.measure,
     "minilm": minilm.measure,
     "post": post.measure,
     "memory": memory.measure,
+    "rivals": compare.measure,
 }
 
 

@@ -1,0 +1,58 @@
+"""A backlog drained by one worker: everything is in the broker before the worker starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from tests.benchmarks.bed import Bed
+
+BULK = 10_000
+LIMIT_S = 300.0
+DEPTH = {"QUEUE_DEPTH": "100000"}  # the relay publishes the whole backlog
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Jobs that were posted after `since` (Unix seconds) and took `seconds`, first claim to last result."""
+
+    since: float
+    jobs: int
+    seconds: float
+
+    @property
+    def per_s(self) -> float:
+        return self.jobs / self.seconds
+
+
+def drained(ground: Bed, jobs: Sequence[dict[str, Any]], models: str) -> Drained:
+    """Post `jobs`, wait until all are published, start a worker for `models` and wait for the last result."""
+    since = ground.one("SELECT extract(epoch FROM clock_timestamp())::float8")
+    mine = f"created_at >= to_timestamp({since!r})"
+    post(ground, jobs)
+    ground.until("SELECT count(*) FROM jobs_outbox WHERE published = 0", 0)
+    with ground.worker(models) as worker:
+        _wait(ground, worker, f"SELECT count(*) FROM jobs_job WHERE {mine} AND state <> 'succeeded'")
+    seconds = ground.one(
+        f"SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs_job WHERE {mine}"
+    )
+    return Drained(since, len(jobs), seconds)
+
+
+def _wait(ground: Bed, worker: psutil.Process, left: str) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while found := ground.one(left):
+        assert worker.status() != psutil.STATUS_ZOMBIE, "the worker has ended"
+        assert time.monotonic() < deadline, f"{found} jobs left after {LIMIT_S} s"
+        time.sleep(0.2)
+
+
+def post(ground: Bed, jobs: Sequence[dict[str, Any]]) -> None:
+    """Post different jobs, ten thousand a call."""
+    for start in range(0, len(jobs), BULK):
+        answer = ground.http.post("/api/v1/jobs/bulk", json=jobs[start : start + BULK])
+        assert answer.raise_for_status().json()["rejected"] == 0, answer.text[:500]
