@@ -1,0 +1,63 @@
+"""Random plans and arrivals, and short ways to write a plan down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from jobs.core.batch import Limits
+from jobs.core.simulation.arrivals import Arrival
+from jobs.core.simulation.plan import Crew, Model, Overheads, Plan, Timing
+
+
+def plan(run: Timing, limits: Limits | None = None, **fields: Any) -> Plan:
+    return Plan({0: Model(run, limits or Limits())}, **fields)
+
+
+timings = st.builds(
+    Timing,
+    base_s=st.floats(0.001, 0.5),
+    per_unit_s=st.floats(0.0, 0.05),
+    jitter=st.sampled_from([0.0, 0.3]),
+)
+limits = st.builds(
+    Limits,
+    max_batch=st.integers(1, 8),
+    max_padded_size=st.sampled_from([0, 40, 200]),
+    pads=st.booleans(),
+    p95_goal_s=st.sampled_from([0.0, 0.3]),
+)
+steps = st.builds(Timing, base_s=st.sampled_from([0.0, 0.01, 0.2]), per_unit_s=st.sampled_from([0.0, 0.01]))
+crews = st.builds(
+    Crew, workers=st.integers(1, 3), lanes=st.integers(1, 3), prefetch=st.sampled_from([1, 2, 7, 256])
+)
+plans = st.builds(
+    Plan,
+    models=st.fixed_dictionaries({version: st.builds(Model, timings, limits) for version in (0, 1)}),
+    crew=crews,
+    overheads=st.builds(Overheads, deliver_s=st.sampled_from([0.0, 0.02]), claim=steps, settle=steps),
+    goal_s=st.sampled_from([0.0, 0.4]),
+)
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Arrival]:
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from([0.0, 0.001, 0.05, 0.7]),
+                st.integers(1, 50),
+                st.sampled_from([0, 4, 9]),
+                st.integers(0, 2),
+                st.integers(0, 1),
+                st.sampled_from([None, None, 0.3, 2.0]),
+            ),
+            max_size=60,
+        )
+    )
+    at_s, found = 0.0, []
+    for gap_s, *rest in rows:
+        at_s += gap_s
+        found.append(Arrival(at_s, *rest))
+    return found
