@@ -1,38 +1,37 @@
-"""A worker's loaded models: each version is loaded and warmed once, when first asked for."""
+"""A worker's loaded models: each version is loaded when first asked for, and leaves when others need room."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from threading import Lock
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Condition, Lock
 from time import monotonic
 
 from django.db import connection
 
-from models_registry.core.errors import LoadFailedError, ModelNotFoundError, PlatformError
-from models_registry.core.runner import Item, Runner, answer
+from models_registry.core.errors import LoadFailedError, ModelNotFoundError, OverBudgetError, PlatformError
+from models_registry.core.options import PlatformOptions
+from models_registry.core.residency import Never, Residency, Wait
 from models_registry.core.version import VersionInfo
-from models_registry.loaders.load import Permissions, load
+from models_registry.loaders import memory
+from models_registry.loaders.load import Permissions
+from models_registry.loaders.ready import Loaded, file_bytes, ready
 from models_registry.models import ModelVersion
 
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A version ready to run; `load_s` is how long loading and warming it took."""
-
-    runner: Runner
-    info: VersionInfo
-    load_s: float = 0.0
+__all__ = ["Loaded", "ModelPool"]
+MIB = 2**20
 
 
 class ModelPool:
     """The versions loaded on one device (`cpu`, `cuda:0`); every method is thread-safe.
 
-    A version that cannot be loaded is not tried again for `RETRY_S`: reading a large artifact at every
-    batch would starve the healthy versions.
+    Together they keep within `memory_budget_bytes`, None for no limit; a version that does not fit has the
+    least recently used leave, or waits `ROOM_S` at most for running batches to end. One that cannot be loaded
+    is not tried again for `RETRY_S`: reading a large artifact at every batch would starve healthy versions.
     """
 
     RETRY_S = 5.0
+    ROOM_S = 60.0
 
     def __init__(
         self,
@@ -41,29 +40,90 @@ class ModelPool:
         allow_torch_programs: bool = False,
         entry_points: Iterable[str] = (),
         model_dir: str = "",
+        memory_budget_bytes: int | None = None,
     ) -> None:
         self.device = device
         self._permissions = Permissions(allow_torch_programs, tuple(entry_points), model_dir)
+        self._residency = Residency(memory_budget_bytes)
         self._loaded: dict[int, Loaded] = {}
+        self._leaving = set[int]()
+        self._sizes: dict[int, int] = {}
         self._failed: dict[int, tuple[float, PlatformError]] = {}
         self._locks: dict[int, Lock] = {}
-        self._guard = Lock()
+        self._changed = Condition()
+
+    def acquire(self, version_id: int) -> Loaded:
+        """Return the version, loaded by this call where need be, to stay until `release`; PlatformError."""
+        held = self._hold(version_id)
+        if held is not None:
+            return held
+        with self._lock_of(version_id):
+            return self._hold(version_id) or self._load(version_id)
+
+    def release(self, version_id: int) -> None:
+        """Give back what `acquire` returned: the version may leave once nobody has it."""
+        with self._changed:
+            self._residency.release(version_id)
+            unwanted = version_id in self._leaving - self._residency.in_use
+            if unwanted:
+                self._drop(version_id)
+            self._changed.notify_all()
+        if unwanted:
+            memory.collect()
+
+    @contextmanager
+    def lease(self, version_id: int) -> Iterator[Loaded]:
+        """Hold the version, loaded where need be, for as long as the block runs."""
+        loaded = self.acquire(version_id)
+        try:
+            yield loaded
+        finally:
+            self.release(version_id)
 
     def runner(self, version_id: int) -> Loaded:
-        """Return the version, loaded and warmed by this call where need be; PlatformError if it cannot be."""
-        loaded = self._loaded.get(version_id)
-        if loaded is not None:
+        """Return the version, loaded where need be; it may leave at any time after."""
+        with self.lease(version_id) as loaded:
             return loaded
-        with self._lock_of(version_id):
-            return self._loaded.get(version_id) or self._load(version_id)
+
+    def load(self, version_id: int) -> Loaded:
+        """Return the version, loaded now even where it failed a moment ago or was told to leave."""
+        with self._changed:
+            self._failed.pop(version_id, None)
+            self._leaving.discard(version_id)
+        return self.runner(version_id)
+
+    def unload(self, version_id: int) -> bool:
+        """Have the version leave; False where it is in use, and leaves when it no longer is."""
+        with self._changed:
+            if version_id in self._residency.in_use:
+                self._leaving.add(version_id)
+                return False
+            if version_id in self._loaded:
+                self._drop(version_id)
+            self._changed.notify_all()
+        memory.collect()
+        return True
+
+    def pin(self, version_id: int, *, pinned: bool = True) -> None:
+        """Keep a loaded version from leaving for others, or allow it again."""
+        with self._changed:
+            self._residency.pin(version_id, pinned=pinned)
+            self._changed.notify_all()
 
     def loaded(self) -> list[Loaded]:
         """Return what is loaded now, in the order of loading."""
-        with self._guard:
+        with self._changed:
             return list(self._loaded.values())
 
+    def _hold(self, version_id: int) -> Loaded | None:
+        with self._changed:
+            loaded = self._loaded.get(version_id)
+            if loaded is not None:
+                self._residency.acquire(version_id)
+            return loaded
+
     def _lock_of(self, version_id: int) -> Lock:
-        with self._guard:
+        with self._changed:
             return self._locks.setdefault(version_id, Lock())
 
     def _load(self, version_id: int) -> Loaded:
@@ -72,35 +132,78 @@ class ModelPool:
             raise error.with_traceback(None)
         info = _read(version_id)
         try:
-            loaded = self._ready(info)
+            return self._admit(info)
         except PlatformError as refused:
             self._failed[version_id] = monotonic(), refused
             raise
-        with self._guard:
-            self._failed.pop(version_id, None)
-            self._loaded[version_id] = loaded
+
+    def _admit(self, info: VersionInfo) -> Loaded:
+        """Load the version into room made for it, its caller its first user."""
+        likely = self._likely_bytes(info)
+        self._make_room(info, likely, lambda: self._expect(info.id, likely))
+        try:
+            loaded = ready(info, self.device, self._permissions, lambda: self._runs_alone(info.id))
+            self._sizes[info.id] = size = loaded.memory_bytes
+            self._make_room(info, size, lambda: self._residency.resize(info.id, size))
+        except BaseException:
+            self._give_up(info.id)
+            raise
+        with self._changed:
+            self._failed.pop(info.id, None)
+            self._loaded[info.id] = loaded
         return loaded
 
-    def _ready(self, info: VersionInfo) -> Loaded:
-        started = monotonic()
-        try:
-            runner = load(info, self.device, self._permissions)
-            _warm(runner, info)
-        except PlatformError:
-            raise
-        except Exception as error:
-            raise LoadFailedError(f"{info} cannot be loaded: {type(error).__name__}: {error}") from error
-        return Loaded(runner, info, monotonic() - started)
+    def _expect(self, version_id: int, size_bytes: int) -> None:
+        self._residency.add(version_id, size_bytes)
+        self._residency.acquire(version_id)
+
+    def _give_up(self, version_id: int) -> None:
+        with self._changed:
+            self._residency.remove(version_id)
+            self._leaving.discard(version_id)
+            self._changed.notify_all()
+        memory.collect()
+
+    def _likely_bytes(self, info: VersionInfo) -> int:
+        """Return the room to make before loading: what is known, or a guess that refuses nothing."""
+        if self._residency.budget_bytes is None:
+            return 0
+        known = self._sizes.get(info.id, PlatformOptions.of(info.options).memory_bytes)
+        if known is not None:
+            return known
+        guess = file_bytes(info, self._permissions)
+        with self._changed:
+            plan = self._residency.room_for(info.id, guess)
+        return max(plan.room_bytes, 0) if isinstance(plan, Never) else guess
+
+    def _make_room(self, info: VersionInfo, size_bytes: int, take: Callable[[], None]) -> None:
+        """Have others leave, or wait for them, until the version fits, and `take` the room at once."""
+        until = monotonic() + self.ROOM_S
+        with self._changed:
+            while isinstance(plan := self._residency.room_for(info.id, size_bytes), Wait):
+                if not self._changed.wait(until - monotonic()):
+                    raise LoadFailedError(f"{info} found no room in {self.ROOM_S:.0f} s: others were in use.")
+            if isinstance(plan, Never):
+                raise _too_large(info, size_bytes, plan)
+            for version in plan.versions:
+                self._drop(version)
+            take()
+        if plan.versions:
+            memory.collect()
+
+    def _runs_alone(self, version_id: int) -> bool:
+        with self._changed:
+            return self._residency.in_use <= {version_id}
+
+    def _drop(self, version_id: int) -> None:
+        self._residency.remove(version_id)
+        self._leaving.discard(version_id)
+        del self._loaded[version_id]
 
 
-def _warm(runner: Runner, info: VersionInfo) -> None:
-    if info.example is None:
-        return
-    try:
-        answer(runner, [Item(info.example)])
-    except Exception as error:
-        # Whatever it is, it is the version's fault, not that of the job that asked for the version.
-        raise LoadFailedError(f"{info} fails on its own example: {type(error).__name__}: {error}") from error
+def _too_large(info: VersionInfo, size_bytes: int, plan: Never) -> OverBudgetError:
+    size, room = size_bytes / MIB, max(plan.room_bytes, 0) / MIB
+    return OverBudgetError(f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it.")
 
 
 def _read(version_id: int) -> VersionInfo:

@@ -20,6 +20,12 @@ def locate(artifact: str, model_dir: str = "") -> Path:
     return path
 
 
+def weight_file_bytes(path: Path) -> int:
+    """Return the bytes of a file, or of a directory's safetensors: about what its model will occupy."""
+    files = [path] if path.is_file() else path.glob("*.safetensors")
+    return sum(file.stat().st_size for file in files)
+
+
 def _in_package(artifact: str) -> Path:
     name, _, rest = artifact.removeprefix(PACKAGE).partition("/")
     spec = find_spec(name) if name.isidentifier() else None

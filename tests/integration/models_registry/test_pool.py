@@ -61,7 +61,7 @@ def test_many_threads_that_ask_at_once_share_one_load(monkeypatch: pytest.Monkey
         loads.append(1)
         return load(*args)
 
-    monkeypatch.setattr("models_registry.pool.load", counted)
+    monkeypatch.setattr("models_registry.loaders.ready.load", counted)
     pool, version = ModelPool("cpu"), register("echo")
     got = in_threads(8, lambda: pool.runner(version))
     assert len(loads) == 1
@@ -78,7 +78,7 @@ def test_a_slow_load_of_one_version_does_not_hold_up_another(monkeypatch: pytest
             finish.wait(30)
         return load(version, *args)
 
-    monkeypatch.setattr("models_registry.pool.load", held)
+    monkeypatch.setattr("models_registry.loaders.ready.load", held)
     pool = ModelPool("cpu")
     thread = threading.Thread(target=pool.runner, args=(slow,))
     thread.start()
@@ -168,7 +168,7 @@ def test_a_failed_load_is_remembered_for_a_while_and_then_tried_again(
             raise OSError("disk")
         return load(*args)
 
-    monkeypatch.setattr("models_registry.pool.load", failing)
+    monkeypatch.setattr("models_registry.loaders.ready.load", failing)
     monkeypatch.setattr("models_registry.pool.monotonic", lambda: now[0])
     pool, version = ModelPool("cpu"), register("echo")
     for _ in range(3):

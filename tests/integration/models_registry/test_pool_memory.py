@@ -1,0 +1,212 @@
+"""Several versions share a worker's memory: who leaves, who waits, and what is too large."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from models_registry.core.errors import LoadFailedError, OverBudgetError
+from models_registry.core.runner import Item, answer
+from models_registry.loaders import builtin, memory
+from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.pool import ModelPool
+from models_registry.services import register_version
+from models_registry.services.builtin import MODELS
+
+pytestmark = pytest.mark.usefixtures("db")
+MIB = 2**20
+GENEROUS_S = 60
+
+
+def register(name: str, size_bytes: int, **fields: Any) -> int:
+    return register_version(
+        **{"name": name, "version": "1", "loader": "entry_point", "artifact": BUILT_IN["echo"],
+           "options": {"memory_bytes": size_bytes}} | fields
+    ).id  # fmt: skip
+
+
+def loaded(pool: ModelPool) -> list[str]:
+    return [each.info.model for each in pool.loaded()]
+
+
+def until(true: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + GENEROUS_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def a_thread(target: Callable[..., Any], *args: Any) -> threading.Thread:
+    thread = threading.Thread(target=target, args=args)
+    thread.start()
+    return thread
+
+
+def waits(pool: ModelPool) -> bool:
+    return bool(pool._changed._waiters)  # type: ignore[attr-defined]  # a condition tells no other way
+
+
+def test_the_least_recently_used_leaves_when_another_needs_its_room() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    first, second, third = register("a", 40), register("b", 40), register("c", 40)
+    for version in (first, second, first, third):
+        pool.runner(version)
+    assert loaded(pool) == ["a", "c"]
+    pool.runner(second)
+    assert loaded(pool) == ["c", "b"]
+
+
+def test_one_in_use_is_waited_for_and_not_taken_away() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    first, second = register("a", 60), register("b", 60)
+    held = pool.acquire(first)
+    thread = a_thread(pool.runner, second)
+    until(lambda: waits(pool))
+    assert loaded(pool) == ["a"]
+    assert answer(held.runner, [Item(1)]) == [1]
+    pool.release(first)
+    thread.join(GENEROUS_S)
+    assert loaded(pool) == ["b"]
+
+
+def test_a_lease_ends_also_when_its_block_raises() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    first, second = register("a", 60), register("b", 60)
+    with pytest.raises(ValueError, match="in the block"), pool.lease(first):
+        raise ValueError("in the block")
+    assert pool.runner(second).info.model == "b"
+
+
+def test_who_waits_too_long_for_room_is_told_so_and_may_try_again() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    pool.ROOM_S, pool.RETRY_S = 0.02, 0.0
+    first, second = register("a", 60), register("b", 60)
+    pool.acquire(first)
+    with pytest.raises(LoadFailedError, match="no room") as caught:
+        pool.runner(second)
+    assert caught.value.retryable
+    pool.release(first)
+    assert pool.runner(second).info.model == "b"
+
+
+def test_a_version_larger_than_the_budget_is_refused_with_both_sizes() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100 * MIB)
+    small, large = register("a", 60 * MIB), register("b", 101 * MIB)
+    pool.runner(small)
+    with pytest.raises(OverBudgetError, match=r"b:1 occupies 101\.0 MiB, and this worker has 100\.0 MiB"):
+        pool.runner(large)
+    assert loaded(pool) == ["a"]
+
+
+def test_a_pinned_version_never_leaves() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    first, second = register("a", 60), register("b", 60)
+    pool.runner(first)
+    pool.pin(first)
+    with pytest.raises(OverBudgetError):
+        pool.runner(second)
+    pool.pin(first, pinned=False)
+    assert pool.load(second).info.model == "b"
+
+
+def test_a_load_that_fails_leaves_its_room_to_others() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    broken = register("broken", 60, artifact=BUILT_IN["faulty"], example={"fail": "raise"})
+    with pytest.raises(LoadFailedError):
+        pool.runner(broken)
+    first, second = register("a", 50), register("b", 50)
+    pool.acquire(first)
+    pool.acquire(second)
+    assert loaded(pool) == ["a", "b"]
+
+
+def test_what_was_told_to_leave_leaves_after_its_last_batch() -> None:
+    pool, version = ModelPool("cpu"), register("a", 1)
+    pool.acquire(version)
+    pool.acquire(version)
+    assert not pool.unload(version)
+    pool.release(version)
+    assert loaded(pool) == ["a"]
+    pool.release(version)
+    assert loaded(pool) == []
+    pool.runner(version)
+    assert pool.unload(version)
+    assert pool.unload(version)
+    assert loaded(pool) == []
+
+
+def test_what_was_told_to_leave_stays_when_it_is_loaded_again_meanwhile() -> None:
+    pool, version = ModelPool("cpu"), register("a", 1)
+    pool.acquire(version)
+    pool.unload(version)
+    pool.load(version)
+    pool.release(version)
+    assert loaded(pool) == ["a"]
+
+
+def test_who_has_left_occupies_nothing() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    first, second = register("a", 60), register("b", 60)
+    gone = weakref.ref(pool.runner(first).runner)
+    pool.runner(second)
+    gc.collect()
+    assert gone() is None
+
+
+def test_loading_by_many_threads_never_exceeds_the_budget_and_all_are_served() -> None:
+    budget = 100
+    pool = ModelPool("cpu", memory_budget_bytes=budget)
+    versions = [register(f"m{n}", size) for n, size in enumerate((30, 40, 50, 60))]
+    most, served = list[int](), list[int]()
+
+    def use(start: int) -> None:
+        for turn in range(25):
+            with pool.lease(versions[(start + turn) % 4]) as held:
+                most.append(pool._residency.occupied_bytes)
+                served.extend(answer(held.runner, [Item(turn)]))
+
+    threads = [a_thread(use, n) for n in range(4)]
+    for thread in threads:
+        thread.join(GENEROUS_S)
+    assert len(served) == 100
+    assert max(most) <= budget
+
+
+def minilm(version: str, **options: Any) -> int:
+    return register_version(name="minilm", version=version, **{**MODELS["minilm"], "options": options}).id
+
+
+def test_a_real_model_is_weighed_and_two_take_turns_in_the_room_of_one() -> None:
+    first, second = minilm("1"), minilm("2", max_length=64)
+    pool = ModelPool("cpu", memory_budget_bytes=100 * MIB)
+    (weighed,) = (pool.runner(first) for _ in range(1))
+    assert 80 * MIB < weighed.memory_bytes < 100 * MIB
+    del weighed
+    pool.runner(second)
+    assert [each.info.version for each in pool.loaded()] == ["2"]
+
+
+def test_a_file_larger_than_the_budget_is_tried_as_it_may_be_smaller_once_loaded() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=60 * MIB)
+    halved = pool.runner(minilm("half", dtype="bfloat16"))
+    assert halved.memory_bytes < 50 * MIB
+    with pytest.raises(OverBudgetError, match="minilm:1 occupies"):
+        pool.runner(minilm("1"))
+
+
+def test_what_the_device_allocates_is_a_version_s_own_only_where_nothing_else_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = iter([1_000, 1_700, 1_700, 9_000])
+    monkeypatch.setattr(memory, "allocated_bytes", lambda: next(told))
+    alone, beside = register("a", 0, options={}), register("b", 0, options={})
+    monkeypatch.setattr(builtin.Echo, "memory_bytes", lambda _: 500, raising=False)
+    pool = ModelPool("cpu")
+    assert pool.acquire(alone).memory_bytes == 700
+    assert pool.acquire(beside).memory_bytes == 500

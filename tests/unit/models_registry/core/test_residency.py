@@ -1,0 +1,110 @@
+"""Least recently used leaves first, one in use or pinned never, and never more than need be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry.core.residency import Evict, Never, Residency, Wait
+
+NEW = -1
+
+
+def shelf(budget: int | None, *sizes: int) -> Residency:
+    """Return a shelf of versions 0, 1, 2 … of these sizes, used in this order."""
+    residency = Residency(budget)
+    for version, size in enumerate(sizes):
+        residency.add(version, size)
+    return residency
+
+
+def test_without_a_budget_nothing_leaves() -> None:
+    assert shelf(None, 10, 10).room_for(NEW, 10**12) == Evict()
+
+
+def test_what_fits_beside_the_rest_sends_nobody_away() -> None:
+    assert shelf(100, 40, 40).room_for(NEW, 20) == Evict()
+
+
+def test_the_least_recently_used_leaves_first() -> None:
+    residency = shelf(100, 40, 40)
+    assert residency.room_for(NEW, 21) == Evict((0,))
+    residency.acquire(0)
+    residency.release(0)
+    assert residency.room_for(NEW, 21) == Evict((1,))
+    assert residency.room_for(NEW, 61) == Evict((1, 0))
+
+
+def test_one_in_use_stays_and_is_waited_for() -> None:
+    residency = shelf(100, 60, 40)
+    residency.acquire(0)
+    assert residency.room_for(NEW, 40) == Evict((1,))
+    assert residency.room_for(NEW, 41) == Wait((0,))
+    residency.release(0)
+    assert residency.room_for(NEW, 41) == Evict((1, 0))
+
+
+def test_a_pinned_one_is_not_even_waited_for() -> None:
+    residency = shelf(100, 60, 40)
+    residency.pin(0)
+    assert residency.room_for(NEW, 40) == Evict((1,))
+    assert residency.room_for(NEW, 41) == Never(40)
+    residency.pin(0, pinned=False)
+    assert residency.room_for(NEW, 41) == Evict((0,))
+
+
+def test_what_exceeds_the_budget_alone_never_fits() -> None:
+    assert shelf(100).room_for(NEW, 101) == Never(100)
+    assert shelf(100).room_for(NEW, 100) == Evict()
+
+
+def test_what_occupies_nothing_need_not_leave() -> None:
+    assert shelf(100, 0, 100, 0).room_for(NEW, 50) == Evict((1,))
+
+
+def test_a_version_larger_than_it_was_thought_sends_others_away() -> None:
+    residency = shelf(100, 50, 30)
+    residency.acquire(1)
+    assert residency.room_for(1, 50) == Evict()
+    assert residency.room_for(1, 70) == Evict((0,))
+    assert residency.room_for(1, 101) == Never(100)
+    residency.resize(1, 70)
+    assert residency.occupied_bytes == 120
+
+
+def test_a_release_too_many_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="more often"):
+        shelf(100, 10).release(0)
+
+
+SHELVES = st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.booleans()), max_size=8)
+
+
+@given(SHELVES, st.integers(0, 120), st.integers(50, 200), st.randoms())
+def test_a_plan_makes_room_in_order_of_use_and_spares_who_must_stay(
+    rows: list[tuple[int, bool, bool]], more: int, budget: int, chance: Any
+) -> None:
+    residency = shelf(budget, *(size for size, *_ in rows))
+    order = list(range(len(rows)))
+    chance.shuffle(order)
+    for version in order:
+        residency.acquire(version)
+        if not rows[version][1]:
+            residency.release(version)
+        residency.pin(version, pinned=rows[version][2])
+    plan = residency.room_for(NEW, more)
+    idle = [v for v in order if not rows[v][1] and not rows[v][2] and rows[v][0]]
+    if isinstance(plan, Evict):
+        assert list(plan.versions) == idle[: len(plan.versions)]
+        left = residency.occupied_bytes - sum(rows[v][0] for v in plan.versions)
+        assert left + more <= budget
+        if plan.versions:
+            assert left + rows[plan.versions[-1]][0] + more > budget
+    if isinstance(plan, Wait):
+        assert residency.occupied_bytes - sum(rows[v][0] for v in idle) + more > budget
+        assert plan.versions
+    if isinstance(plan, Never):
+        assert more + sum(size for size, _, pinned in rows if pinned) > budget
