@@ -1,0 +1,151 @@
+"""The worker's real buffer, pipeline and threads around the `sleeper`, with no broker and no database.
+
+The clock of a job starts when it was due to come, so that a late source is no excuse.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from statistics import fmean
+from threading import Lock
+from typing import Any
+from uuid import UUID, uuid4
+
+from jobs.core.batch import Limits, Sealed
+from jobs.core.batching import BatchPolicy
+from jobs.core.envelope import Envelope
+from jobs.core.shedding import Admit, Backlog, Drain, Shedder
+from jobs.core.simulation.arrivals import poisson
+from jobs.management.commands.gpu_worker import SWITCH_INTERVAL_S
+from jobs.management.demo.figures import percentile
+from jobs.store.claim import Claimed
+from jobs.worker.collect import Buffer
+from jobs.worker.delivery import Delivery
+from jobs.worker.pipeline import Pipeline
+from jobs.worker.settle import verdicts_of
+from jobs.worker.work import Piece, Work
+from models_registry.core.runner import Item
+from models_registry.loaders.builtin import Sleeper
+from tests.benchmarks.policy import BASE_S, MAX_BATCH, PER_ITEM_S, UNTUNED
+
+VERSION = 1
+
+
+class Gate:
+    """Admission as the simulator does it, from what the fakes below see."""
+
+    def __init__(self, policy: BatchPolicy[Delivery], goal_s: float) -> None:
+        self._service, self._shedder = policy.service_time(VERSION), Shedder(goal_s)
+        self._limits, self._lock = Limits(MAX_BATCH), Lock()
+        self._waiting = self._sealed = self._sealed_size = 0
+
+    def admits(self, now: float) -> bool:
+        with self._lock:
+            backlog = Backlog(self._waiting, self._waiting, self._sealed, self._sealed_size)
+            answer = self._shedder.decide(now, backlog, Drain(self._service, self._limits))
+            self._waiting += isinstance(answer, Admit)
+            return isinstance(answer, Admit)
+
+    def sealed(self, items: int) -> None:
+        with self._lock:
+            self._waiting, self._sealed = self._waiting - items, self._sealed + 1
+            self._sealed_size += items
+
+    def ended(self, items: int) -> None:
+        with self._lock:
+            self._sealed, self._sealed_size = self._sealed - 1, self._sealed_size - items
+
+
+class Claimer:
+    """Takes every job at once."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self._runner = gate, Sleeper(BASE_S, PER_ITEM_S)
+
+    def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Any]]:
+        self._gate.sealed(len(sealed.tokens))
+        work = Work(uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens)
+        work.jobs = [Claimed(delivery.job, 1, 1, 1, b"{}", None) for delivery in sealed.tokens]
+        return work, []
+
+    def prepare(self, work: Work) -> None:
+        items = [Item({}) for _ in work.jobs]
+        work.runner = self._runner
+        work.pieces = [Piece(list(range(len(items))), items, self._runner.collate(items), collated=True)]
+
+
+class Settler:
+    """Makes the verdicts and stores none."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def settle(self, work: Work) -> tuple[list[Any], list[Any]]:
+        self._gate.ended(len(work.jobs))
+        return verdicts_of(work), []
+
+
+class Watch:
+    """Notes when each job's outcome was there."""
+
+    def __init__(self) -> None:
+        self.ends_s: dict[UUID, float] = {}
+        self.batches: list[int] = []
+
+    def refused(self, refused: list[Any]) -> None:
+        raise AssertionError(refused)
+
+    def claimed(self, work: Work) -> None:
+        self.batches.append(len(work.jobs))
+
+    def settled(self, work: Work, verdicts: list[Any], settled: list[Any]) -> None:
+        del work, settled
+        now = time.monotonic()
+        self.ends_s.update((verdict.job, now) for verdict in verdicts)
+
+
+def run(rate_per_s: float, goal_s: float, seconds: float) -> dict[str, float]:
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    limits = Limits(MAX_BATCH, p95_goal_s=goal_s) if goal_s else UNTUNED
+    policy: BatchPolicy[Delivery] = BatchPolicy(lambda _: limits)
+    gate, watch = Gate(policy, goal_s), Watch()
+    pipeline = Pipeline(Buffer(policy), Claimer(gate), Settler(gate), watch)  # type: ignore[arg-type]
+    pipeline.start()
+    moments_s = [arrival.at_s for arrival in poisson(rate_per_s, random.Random(1).random, until_s=seconds)]
+    due_s, late_s = _feed(pipeline.buffer, gate, moments_s)
+    _wait(watch, len(due_s))
+    pipeline.close()
+    waits_s = [watch.ends_s[job] - at_s for job, at_s in due_s.items()]
+    return {
+        "offered": len(moments_s),
+        "refused": len(moments_s) - len(due_s),
+        "served": len(waits_s),
+        "span_s": max(watch.ends_s.values()) - min(due_s.values()),
+        "p50_s": percentile(waits_s, 0.5),
+        "p99_s": percentile(waits_s, 0.99),
+        "late_s": percentile(late_s, 0.99),
+        "batch": fmean(watch.batches),
+    }
+
+
+def _feed(buffer: Buffer, gate: Gate, moments_s: list[float]) -> tuple[dict[UUID, float], list[float]]:
+    """Put jobs into the buffer when they are due; return when admitted ones were, and how late all came."""
+    due_s, late_s, start = dict[UUID, float](), list[float](), time.monotonic() + 0.1
+    for moment_s in moments_s:
+        time.sleep(max(0.0, start + moment_s - time.monotonic()))
+        late_s.append(time.monotonic() - start - moment_s)
+        if gate.admits(time.monotonic()):
+            job = uuid4()
+            due_s[job] = start + moment_s
+            envelope = Envelope(job, 0, VERSION, 4)
+            buffer.add([Delivery(None, envelope, task=None)])  # type: ignore[arg-type]
+    return due_s, late_s
+
+
+def _wait(watch: Watch, count: int) -> None:
+    deadline = time.monotonic() + 60.0
+    while len(watch.ends_s) < count:
+        assert time.monotonic() < deadline, f"{len(watch.ends_s)} of {count} were answered"
+        time.sleep(0.05)

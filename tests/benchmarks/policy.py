@@ -1,0 +1,80 @@
+"""The policy on a model of 40 ms and 0.5 ms an item, 32 at most: in virtual time, and with the real threads.
+
+The boundary is the worker's buffer to the outcome; the source is in memory, so nothing is claimed or stored.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from inference_site.stack.services import PROJECT
+from jobs.core.batch import Limits
+from jobs.core.simulation.arrivals import poisson
+from jobs.core.simulation.plan import Crew, Model, Plan, Timing
+from jobs.core.simulation.report import Report
+from jobs.core.simulation.world import simulate
+from tests.benchmarks.figure import Figure, at_least, at_most
+
+BASE_S, PER_ITEM_S, MAX_BATCH = 0.04, 0.0005, 32
+UNTUNED = Limits(MAX_BATCH, p95_goal_s=2.0)  # a version's goal where its owner named none
+GOAL_S = 0.5
+SEEDS, VIRTUAL_S, REAL_S = range(8), 60.0, 40.0
+PREFETCH = 256
+
+
+def measure() -> Iterator[Figure]:
+    started = time.perf_counter()
+    yield from _virtual()
+    yield from _real("400", 400.0, 0.0)
+    yield from _real("700", 700.0, GOAL_S)
+    yield Figure("all of this took", f"{time.perf_counter() - started:.0f} s")
+
+
+def _virtual() -> Iterator[Figure]:
+    where = f"virtual time, worst of {len(SEEDS)} seeds of {VIRTUAL_S:.0f} s"
+    started = time.perf_counter()
+    calm = [_simulated(400.0, UNTUNED, 0.0, seed) for seed in SEEDS]
+    faster = len(SEEDS) * VIRTUAL_S / (time.perf_counter() - started)
+    shares = [report.throughput_per_s / report.offered * VIRTUAL_S for report in calm]
+    yield at_least(f"400/s: served of offered, {where}", min(shares), 0.99)
+    yield at_most(f"400/s: p99, {where}", max(_p99_ms(calm)), 107, "ms")
+    yield Figure("400/s: p99, virtual time, median seed", f"{median(_p99_ms(calm)):.1f} ms")
+    crowded = [_simulated(700.0, Limits(MAX_BATCH, p95_goal_s=GOAL_S), GOAL_S, seed) for seed in SEEDS]
+    yield at_least(f"700/s: served, {where}", min(r.throughput_per_s for r in crowded), 560, "/s")
+    yield at_most(f"700/s: p99, {where}", max(_p99_ms(crowded)), 297, "ms")
+    yield Figure("700/s: p99, virtual time, median seed", f"{median(_p99_ms(crowded)):.1f} ms")
+    refused = sum(report.refused for report in crowded) / sum(report.offered for report in crowded)
+    yield Figure("700/s: refused at admission, virtual time", f"{refused:.1%}")
+    yield Figure("virtual over real time, 400/s", f"{faster:,.0f} times as fast")
+
+
+def _simulated(rate_per_s: float, limits: Limits, goal_s: float, seed: int) -> Report:
+    chance = random.Random(seed).random
+    model = Model(Timing(BASE_S, PER_ITEM_S), limits)
+    plan = Plan({0: model}, Crew(prefetch=PREFETCH), goal_s=goal_s)
+    return simulate(plan, poisson(rate_per_s, chance, until_s=VIRTUAL_S), chance)
+
+
+def _p99_ms(reports: Sequence[Report]) -> list[float]:
+    return [report.latency_s(0.99) * 1e3 for report in reports]
+
+
+def _real(name: str, rate_per_s: float, goal_s: float) -> Iterator[Figure]:
+    words = [sys.executable, "-m", "tests.benchmarks.threads", str(rate_per_s), str(goal_s), str(REAL_S)]
+    told = json.loads(subprocess.run(words, cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout)
+    where = f"real threads, {REAL_S:.0f} s"
+    if goal_s:
+        yield at_least(f"{name}/s: served, {where}", told["served"] / told["span_s"], 560, "/s")
+        yield Figure(f"{name}/s: refused at admission, {where}", f"{told['refused'] / told['offered']:.1%}")
+    else:
+        share = told["served"] / told["span_s"] / (told["offered"] / REAL_S)
+        yield at_least(f"{name}/s: served of offered, {where}", share, 0.99)
+    yield at_most(f"{name}/s: p99, {where}", told["p99_s"] * 1e3, 297 if goal_s else 107, "ms")
+    yield Figure(f"{name}/s: p50, mean batch, {where}", f"{told['p50_s'] * 1e3:.1f} ms, {told['batch']:.1f}")
+    yield Figure(f"{name}/s: put into the buffer late, p99, {where}", f"{told['late_s'] * 1e3:.1f} ms")

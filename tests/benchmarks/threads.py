@@ -1,0 +1,19 @@
+"""python -m tests.benchmarks.threads RATE GOAL_S SECONDS: one JSON object; a process without servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import django
+
+from tests.services import use_placeholders
+
+if __name__ == "__main__":
+    use_placeholders()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "inference_site.settings"
+    django.setup()
+    from tests.benchmarks import in_memory
+
+    print(json.dumps(in_memory.run(*map(float, sys.argv[1:4]))))
