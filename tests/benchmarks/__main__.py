@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from tests.benchmarks import drain, memory, minilm, post
+from tests.benchmarks import drain, memory, minilm, poisson, policy, post
 from tests.benchmarks.figure import Benchmark, show
 from tests.benchmarks.rivals import compare
 
@@ -16,6 +16,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "minilm": minilm.measure,
     "post": post.measure,
     "memory": memory.measure,
+    "policy": policy.measure,
+    "poisson": poisson.measure,
     "rivals": compare.measure,
 }
 

@@ -1,0 +1,94 @@
+"""Open-loop arrivals: each POST leaves at its moment of a seeded Poisson schedule, whatever came before.
+
+python -m tests.benchmarks.poisson_client URL TOKEN MODEL PER_SECOND SECONDS SEED
+
+Prints one JSON object: `cpu_s`, and `sent`, for each job its id and, in Unix seconds, the moment it was due
+to leave, left and was answered. Bare sockets and a selector that sleeps to the microsecond, because on two
+cores a heavy client would measure itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import selectors
+import sys
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+CONNECTIONS = 32
+LEAD_S = 0.5
+Sent = tuple[str, float, float, float]
+
+
+class Line(asyncio.Protocol):
+    """One kept-alive connection with one request at a time; once answered it is the last of `free`."""
+
+    def __init__(self, free: asyncio.Queue[Line], answered: list[Sent]) -> None:
+        self._free, self._answered = free, answered
+        self._read = b""
+        self._due = self._left = 0.0
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        self._free.put_nowait(self)
+
+    def send(self, request: bytes, due: float) -> None:
+        assert self._transport is not None
+        self._due, self._left, self._read = due, time.time(), b""
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        head, gap, body = self._read.partition(b"\r\n\r\n")
+        if gap and len(body) >= _length(head):
+            assert head.startswith(b"HTTP/1.1 202"), self._read
+            job = str(json.loads(body)["id"])
+            self._answered.append((job, self._due, self._left, time.time()))
+            self._free.put_nowait(self)
+
+
+def _length(head: bytes) -> int:
+    lines = head.lower().split(b"\r\n")
+    return next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
+
+
+def schedule(start: float, per_s: float, seconds: float, seed: int) -> Iterator[float]:
+    """Yield the moments of a Poisson process."""
+    chance, at = random.Random(seed), start
+    while (at := at + chance.expovariate(per_s)) < start + seconds:
+        yield at
+
+
+async def offer(url: str, token: str, model: str, moments: list[float]) -> list[Sent]:
+    """Send a job at each moment, or as soon as a connection is free after it, and return what was sent."""
+    parts = urlsplit(url)
+    body = json.dumps({"model": model, "input": {}}).encode()
+    head = f"POST /api/v1/jobs HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    free, answered = asyncio.Queue[Line](), list[Sent]()
+    loop = asyncio.get_running_loop()
+    for _ in range(CONNECTIONS):
+        await loop.create_connection(lambda: Line(free, answered), parts.hostname or "", parts.port or 80)
+    for due in moments:
+        await asyncio.sleep(max(0.0, due - time.time()))
+        (await free.get()).send(head.encode() + body, due)
+    for _ in range(CONNECTIONS):  # each is free again once it has its last answer
+        await free.get()
+    return answered
+
+
+def main(url: str, token: str, model: str, *numbers: str) -> None:
+    per_s, seconds, seed = map(float, numbers)
+    moments = list(schedule(time.time() + LEAD_S, per_s, seconds, int(seed)))
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    sent = loop.run_until_complete(offer(url, token, model, moments))
+    print(json.dumps({"cpu_s": time.process_time(), "sent": sent}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
