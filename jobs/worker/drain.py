@@ -7,12 +7,12 @@ the connection is open, and it turns the hub itself so that acks leave.
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from celery import bootsteps
+from celery.signals import worker_shutting_down
 from celery.worker.components import Pool
 from django.conf import settings
 
@@ -29,7 +29,9 @@ class Drain(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
-        self._hurried = False
+        self._asked = self._hurried = False
+        # Celery's handler sends it at each SIGTERM, also before the drain begins.
+        worker_shutting_down.connect(self._ask)
 
     def start(self, worker: Any) -> None:
         """Start the host's stages."""
@@ -42,7 +44,7 @@ class Drain(bootsteps.StartStopStep):
         current = host.current()
         if current is None:
             return
-        signal.signal(signal.SIGTERM, self._hurry)
+        self._asked = True  # by `celery control shutdown` no signal came
         current.pipeline.close()
         until = time.monotonic() + settings.INFERENCE.worker_grace_s
         turns = _turns(worker.hub)
@@ -57,8 +59,8 @@ class Drain(bootsteps.StartStopStep):
         self._hurried = True
         self.stop(worker)
 
-    def _hurry(self, *_: Any) -> None:
-        self._hurried = True
+    def _ask(self, **_: Any) -> None:
+        self._hurried, self._asked = self._asked, True
 
 
 def _turns(hub: Any) -> Iterator[None]:

@@ -1,17 +1,12 @@
 """Workers die, brokers stop, deliveries come twice: nothing is lost and nothing is doubled."""
 
-import contextlib
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from inference_site.stack.client import Stack
-from inference_site.stack.leash import death_words
-from inference_site.stack.services import PROJECT
-from tests.acceptance.app import App, eventually, stack_env
+from tests.acceptance.app import App, eventually
+from tests.acceptance.workers import own_worker
 
 WORKER = "gpu-worker-0"
 
@@ -63,7 +58,7 @@ def listens(stack: Stack) -> bool:
 
 
 def test_two_workers_share_a_queue(stack: Stack, app: App) -> None:
-    with a_second_worker(stack, app):
+    with own_worker(stack, "sleeper", index=7):
         ids = app.bulk("sleeper:steady", [{"n": n} for n in range(3_000)])
         assert app.all_finished(ids) == {"succeeded": 3_000}
     app.assert_each_ran_to_one_result(ids)
@@ -71,24 +66,3 @@ def test_two_workers_share_a_queue(stack: Stack, app: App) -> None:
     counts = [int(count) for _, count in app.rows(shares, ids)]
     assert len(counts) == 2
     assert min(counts) > 300, counts
-
-
-@contextlib.contextmanager
-def a_second_worker(stack: Stack, app: App) -> Iterator[None]:
-    words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
-    words += ["--models", "sleeper", "--index", "7"]
-    with (stack.run_dir / "log" / "second-worker.log").open("ab") as log:
-        process = subprocess.Popen(words, env=stack_env(stack), cwd=PROJECT, stdout=log, stderr=log)
-    try:
-        eventually(lambda: _consumers(stack) >= 2)
-        yield
-    finally:
-        process.terminate()
-        assert process.wait(45) == 0
-
-
-def _consumers(stack: Stack) -> int:
-    import kombu
-
-    with kombu.Connection(stack.info["broker"]) as connection, connection.channel() as channel:
-        return int(channel.queue_declare(queue="infer.sleeper", passive=True).consumer_count)

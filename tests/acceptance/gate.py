@@ -1,0 +1,29 @@
+"""A model that a test holds in mid-batch: it answers once its gate, a file, is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models_registry.loaders.builtin import Echo
+
+ENTRY_POINT = f"{__name__}:gated"
+LOOK_S = 0.02
+
+
+class Gated(Echo):
+    """An echo that runs for as long as the file `gate` is missing."""
+
+    def __init__(self, gate: Path) -> None:
+        self.gate = gate
+
+    def run(self, batch: list[Any]) -> list[Any]:
+        while not self.gate.exists():
+            time.sleep(LOOK_S)
+        return batch
+
+
+def gated(options: Mapping[str, Any], device: str) -> Gated:
+    return Gated(Path(options["gate"]))
