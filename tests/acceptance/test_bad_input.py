@@ -1,5 +1,7 @@
 """Each bad input gets a clear error, and the platform goes on."""
 
+import socket
+
 import httpx
 import pytest
 
@@ -51,9 +53,7 @@ def test_an_oversize_body_is_refused_before_it_is_read_whole(app: App) -> None:
         assert b" 413 " in wire.recv(4096).split(b"\r\n")[0]
 
 
-def _connected(url: httpx.URL):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a socket
-    import socket
-
+def _connected(url: httpx.URL) -> socket.socket:
     return socket.create_connection((url.host, url.port or 80), timeout=20)
 
 

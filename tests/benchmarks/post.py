@@ -53,8 +53,8 @@ def published_after_s(ground: Bed) -> list[float]:
 def _listen(url: str, arrived: dict[str, float], stop: Event) -> None:
     with kombu.Connection(url) as connection, connection.channel() as channel:
 
-        def note(message: object) -> None:
-            arrived[str(message.properties["correlation_id"])] = time.perf_counter()  # type: ignore[attr-defined]
+        def note(message: kombu.Message) -> None:
+            arrived[str(message.properties["correlation_id"])] = time.perf_counter()
 
         channel.basic_consume("infer.echo", no_ack=True, callback=note)
         while not stop.is_set():

@@ -41,7 +41,7 @@ def test_words_are_split_and_stripped() -> None:
 
 def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
-        Config.from_env(NEEDED).debug = True  # type: ignore[misc]
+        Config.from_env(NEEDED).debug = True  # type: ignore[misc]  # mypy knows it too
 
 
 def test_a_database_url_s_escapes_are_undone() -> None:
