@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from math import ceil, nan
+from math import ceil, inf, nan
 
 from jobs.core.batch import SealReason
 
@@ -14,14 +14,15 @@ from jobs.core.batch import SealReason
 class Report:
     """Counts and times; it grows while the simulation runs.
 
-    `span_s` is from the first arrival to the last outcome, `latencies_s` from submit to stored result,
-    `busy_s` the seconds that lanes ran, of `lanes * span_s`.
+    Jobs came for `offered_s`; `span_s` is from the first arrival to the last outcome, `latencies_s` from
+    submit to stored result, `busy_s` the seconds that lanes ran, of `lanes * span_s`.
     """
 
     lanes: int = 1
     offered: int = 0
     refused: int = 0
     expired: int = 0
+    offered_s: float = 0.0
     span_s: float = 0.0
     busy_s: float = 0.0
     batched: int = 0
@@ -41,8 +42,8 @@ class Report:
 
     @property
     def offered_per_s(self) -> float:
-        """Return offered jobs a second."""
-        return self.offered / self.span_s if self.span_s else 0.0
+        """Return offered jobs a second while they came; infinity where they came all at once."""
+        return self.offered / self.offered_s if self.offered_s else inf
 
     @property
     def mean_batch(self) -> float:

@@ -25,7 +25,7 @@ class Watcher(Protocol):
         """Take note of a batch that left the buffer."""
 
     def expired(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
-        """Take note of jobs whose deadline was over when they were claimed."""
+        """Take note of jobs whose deadline was over at their claim or settle."""
 
     def ended(self, batch: Sealed[Arrival], seconds: float) -> None:
         """Take note of a run, or of none that took 0 seconds because nothing was left to run."""
@@ -93,10 +93,7 @@ class SimulatedWorker:
         self._agenda.after(seconds, partial(self._claimed, batch, seconds))
 
     def _claimed(self, batch: Sealed[Arrival], seconds: float) -> None:
-        self._claiming = False
-        live = [arrival for arrival in batch.tokens if not self._is_late(arrival)]
-        if len(live) < len(batch.tokens):
-            self._watcher.expired(self, [arrival for arrival in batch.tokens if self._is_late(arrival)])
+        live = self._in_time(batch.tokens)
         if live:
             self._to_run.append((batch, live))
             self._policy.observe_claim(seconds)
@@ -105,10 +102,18 @@ class SimulatedWorker:
             self._watcher.ended(batch, 0.0)
             self._slots += 1
             self._lanes.withdraw()
+        self._claiming = False
         self._collect()
 
-    def _is_late(self, arrival: Arrival) -> bool:
-        return arrival.deadline_in_s is not None and arrival.at_s + arrival.deadline_in_s <= self._agenda.now
+    def _in_time(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Return the jobs whose deadline is not over; the others expire here."""
+        now = self._agenda.now
+        late = [a for a in arrivals if a.deadline_in_s is not None and a.at_s + a.deadline_in_s <= now]
+        if not late:
+            return arrivals
+        self._watcher.expired(self, late)
+        gone = set(late)
+        return [arrival for arrival in arrivals if arrival not in gone]
 
     def _start(self) -> None:
         while self._idle and self._to_run:
@@ -139,9 +144,9 @@ class SimulatedWorker:
             self._idle.append(lane)
         if self._to_settle and not self._settling:
             self._settling = True
-            live = self._to_settle.popleft()
-            seconds = self._plan.overheads.settle.seconds(len(live), self._chance)
-            self._agenda.after(seconds, partial(self._settled, live))
+            done = self._to_settle.popleft()
+            seconds = self._plan.overheads.settle.seconds(len(done), self._chance)
+            self._agenda.after(seconds, partial(self._settled, self._in_time(done)))
 
     def _settled(self, live: list[Arrival]) -> None:
         self._settling = False

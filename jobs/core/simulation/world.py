@@ -19,12 +19,14 @@ def simulate(plan: Plan, arrivals: Iterable[Arrival], chance: Chance) -> Report:
     """Return what becomes of `arrivals`, which come in order of time; `chance` drives what jitters."""
     agenda = Agenda()
     world = _World(plan, agenda, chance)
-    first_s: float | None = None
+    first_s = last_s = None
     for arrival in arrivals:
-        first_s = arrival.at_s if first_s is None else first_s
-        agenda.advance(arrival.at_s)
+        last_s = arrival.at_s
+        first_s = last_s if first_s is None else first_s
+        agenda.advance(last_s)
         world.submit(arrival)
     agenda.finish()
+    world.report.offered_s = (last_s or 0.0) - (first_s or 0.0)
     world.report.span_s = agenda.now - (first_s or 0.0)
     return world.report
 

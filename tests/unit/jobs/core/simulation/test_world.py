@@ -102,9 +102,15 @@ def test_admission_refuses_nobody_below_capacity() -> None:
 
 
 def test_a_job_whose_deadline_is_over_is_not_run() -> None:
-    jobs = [Arrival(0.0, deadline_in_s=0.15) for _ in range(5)]
-    found = run(plan(Timing(0.1), SINGLY, crew=Crew(prefetch=5)), jobs)
-    assert (found.served, found.expired) == (3, 2)
+    jobs = [Arrival(0.0, deadline_in_s=0.15) for _ in range(50)]
+    found = run(plan(Timing(0.1), SINGLY, crew=ROOMY), jobs)
+    assert found.expired == 50 - found.served
+    assert found.busy_s == pytest.approx(0.3)  # the first, and two that were claimed while there was time
+
+
+def test_an_answer_that_comes_after_the_deadline_counts_for_nothing() -> None:
+    found = run(plan(Timing(0.1), SINGLY), [Arrival(0.0, deadline_in_s=0.05)])
+    assert (found.served, found.expired, found.busy_s) == (0, 1, 0.1)
 
 
 @settings(max_examples=150, deadline=None)
