@@ -93,10 +93,13 @@ class ModelPool:
         return self.runner(version_id)
 
     def unload(self, version_id: int) -> bool:
-        """Have the version leave; False where it is in use, and leaves when it no longer is."""
+        """Have the version leave; False where it is in use, and leaves when it no longer is.
+
+        Until `load` is called for it, a job that still asks for it has it loaded for its own batch alone.
+        """
         with self._changed:
+            self._leaving.add(version_id)
             if version_id in self._residency.in_use:
-                self._leaving.add(version_id)
                 return False
             if version_id in self._loaded:
                 self._drop(version_id)
@@ -160,7 +163,6 @@ class ModelPool:
     def _give_up(self, version_id: int) -> None:
         with self._changed:
             self._residency.remove(version_id)
-            self._leaving.discard(version_id)
             self._changed.notify_all()
         memory.collect()
 
@@ -197,7 +199,6 @@ class ModelPool:
 
     def _drop(self, version_id: int) -> None:
         self._residency.remove(version_id)
-        self._leaving.discard(version_id)
         del self._loaded[version_id]
 
 

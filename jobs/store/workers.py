@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from jobs.store.tables import WORKER
+
+HUNG = "hung"  # the end reason of a worker whose watchdog ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ def end_predecessors(connection: sa.Connection, incarnation: Incarnation) -> Non
         .where(live, WORKER.c.id != incarnation.id)
         .values(ended_at=sa.func.now(), end_reason="replaced")
     )
+
+
+def serve(connection: sa.Connection, worker: UUID, models: Iterable[str]) -> None:
+    """Write down which models the incarnation serves from now on."""
+    connection.execute(sa.update(WORKER).where(WORKER.c.id == worker).values(model_names=list(models)))
 
 
 def beat(connection: sa.Connection, worker: UUID) -> bool:

@@ -16,6 +16,7 @@ class Acks:
 
     def __init__(self) -> None:
         self._outstanding: dict[int, None] = {}
+        self._unwanted = set[int]()
 
     def received(self, parcel: Parcel) -> None:
         """Note a message that will be acknowledged or rejected later."""
@@ -24,16 +25,29 @@ class Acks:
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         """Note that `deliveries` are done with; tell the broker of the messages that are so in full."""
         ended = [parcel for delivery in deliveries if (parcel := delivery.finish()) is not None]
-        for parcel in ended:
-            if parcel.unknown:
-                self._outstanding.pop(parcel.tag, None)
-                parcel.message.reject(requeue=False)
-        self._acknowledge({parcel.tag: parcel for parcel in ended if not parcel.unknown})
+        self._acknowledge({parcel.tag: parcel for parcel in ended if not self._refused(parcel)})
 
     def reject(self, delivery: Delivery) -> None:
         """Send the delivery's message to its queue's dead-letter queue, once its other jobs are done with."""
         delivery.parcel.unknown = True
         self.acknowledge([delivery])
+
+    def give_back(self, deliveries: Iterable[Delivery]) -> None:
+        """Put the deliveries' messages back into their queue, each once its other jobs are done with."""
+        given = list(deliveries)
+        self._unwanted.update(delivery.parcel.tag for delivery in given)
+        self.acknowledge(given)
+
+    def _refused(self, parcel: Parcel) -> bool:
+        """Reject the message where it is unknown or unwanted, and say whether it was."""
+        unwanted = parcel.tag in self._unwanted
+        if parcel.unknown or unwanted:
+            self._outstanding.pop(parcel.tag, None)
+            self._unwanted.discard(parcel.tag)
+            # An unknown job among the unwanted is found again by whoever takes the message.
+            parcel.message.reject(requeue=unwanted)
+            return True
+        return False
 
     def _acknowledge(self, done: dict[int, Parcel]) -> None:
         prefix = self._prefix(done)

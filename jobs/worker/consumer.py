@@ -10,6 +10,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
+import jobs.worker.control  # noqa: F401  # makes its commands known to Celery
 from jobs.worker.read_ahead import ReadAhead, install
 
 logger = logging.getLogger(__name__)

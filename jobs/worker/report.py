@@ -59,6 +59,11 @@ class Reporter:
         for delivery in deliveries:
             task_ready(delivery)
 
+    def give_back(self, deliveries: list[Delivery]) -> None:
+        """Put what is not to be run here back into its queue; on the hub's thread."""
+        self.forget(deliveries)
+        self._acks.give_back(d for d in deliveries if d.generation == self.generation)
+
     def refused(self, refused: list[Refused]) -> None:
         """Acknowledge duplicates and what ended meanwhile, and dead-letter messages that point at no job."""
         self._soon(lambda: self._refuse(refused))

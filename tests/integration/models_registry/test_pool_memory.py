@@ -135,10 +135,18 @@ def test_what_was_told_to_leave_leaves_after_its_last_batch() -> None:
     assert loaded(pool) == ["a"]
     pool.release(version)
     assert loaded(pool) == []
+    assert pool.unload(version)
+
+
+def test_what_was_told_to_leave_is_there_for_a_late_batch_and_no_longer() -> None:
+    pool, version = ModelPool("cpu"), register("a", 1)
     pool.runner(version)
     assert pool.unload(version)
-    assert pool.unload(version)
+    with pool.lease(version) as late:
+        assert answer(late.runner, [Item(1)]) == [1]
     assert loaded(pool) == []
+    pool.load(version)
+    assert loaded(pool) == ["a"]
 
 
 def test_what_was_told_to_leave_stays_when_it_is_loaded_again_meanwhile() -> None:

@@ -18,6 +18,7 @@ class Broker:
     def __init__(self) -> None:
         self.unacked: set[int] = set()
         self.rejected: set[int] = set()
+        self.requeued: set[int] = set()
         self.frames = 0
 
 
@@ -41,9 +42,8 @@ class Message:
 
     def reject(self, *, requeue: bool) -> None:
         assert not self.acknowledged
-        assert not requeue
         self.broker.unacked.remove(self.delivery_tag)
-        self.broker.rejected.add(self.delivery_tag)
+        (self.broker.requeued if requeue else self.broker.rejected).add(self.delivery_tag)
         self._state = "REJECTED"
 
 
@@ -97,3 +97,30 @@ def test_nothing_is_acknowledged_twice() -> None:
     acks.acknowledge(made)
     acks.reject(made[0])
     assert broker.unacked == set()
+
+
+def test_what_is_given_back_is_queued_again_and_later_acks_are_still_cumulative() -> None:
+    broker, acks = Broker(), Acks()
+    made = deliveries(broker, acks, 10)
+    acks.give_back(made[2:5])
+    assert broker.requeued == {3, 4, 5}
+    acks.acknowledge(made[:2] + made[5:])
+    assert (broker.unacked, broker.frames) == (set(), 1)
+
+
+def test_a_message_given_back_in_part_waits_for_its_other_jobs() -> None:
+    broker, acks = Broker(), Acks()
+    first, second, third = deliveries(broker, acks, 1, jobs=3)
+    acks.give_back([first])
+    acks.acknowledge([second])
+    assert broker.requeued == set()
+    acks.acknowledge([third])
+    assert (broker.requeued, broker.unacked) == ({1}, set())
+
+
+def test_an_unknown_job_does_not_take_those_given_back_along() -> None:
+    broker, acks = Broker(), Acks()
+    first, second = deliveries(broker, acks, 1, jobs=2)
+    acks.reject(first)
+    acks.give_back([second])
+    assert (broker.requeued, broker.rejected) == ({1}, set())
