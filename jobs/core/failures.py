@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jobs.core.fingerprint import fingerprint
+
 
 class FailureKind(StrEnum):
     """Why an attempt failed; the set is closed and each kind has one policy."""
@@ -37,9 +39,8 @@ class Failure:
 
     @property
     def fingerprint(self) -> str:
-        """Return `kind:code:last frame`, the same for failures that look alike."""
-        frames = [line.strip() for line in self.traceback.splitlines() if line.lstrip().startswith("File ")]
-        return f"{self.kind}:{self.code}:{frames[-1] if frames else '-'}"[:255]
+        """Return `kind:type:file:function`, the same for failures that look alike."""
+        return fingerprint(self.kind, self.code, self.traceback)
 
 
 Outcome = Success | Failure
