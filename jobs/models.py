@@ -76,6 +76,9 @@ class Batch(models.Model):
     waited_s = models.FloatField(
         default=0, help_text="From the oldest item's arrival at the worker to the seal."
     )
+    apart = models.PositiveIntegerField(
+        db_default=0, help_text="0, or the group whose jobs it ran with nothing else in the worker's hands."
+    )
     claimed_at = models.DateTimeField(db_default=Now())
     ran_s = models.FloatField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -192,6 +195,9 @@ class Outbox(models.Model):
     )
     variant = models.PositiveIntegerField(
         db_default=0, help_text="A digest of the parameters: what differs in it shares no batch."
+    )
+    apart = models.PositiveIntegerField(
+        db_default=0, help_text="0, or the group that it runs in, alone: it was in hand when a worker died."
     )
 
     class Meta:

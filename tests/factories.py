@@ -42,11 +42,17 @@ def make_worker(node: str = "gpu-0@tests", **fields: Any) -> Worker:
     return worker
 
 
-def make_batch(worker: Worker, version: ModelVersion, jobs: list[Job]) -> Batch:
+def make_batch(worker: Worker, version: ModelVersion, jobs: list[Job], *, apart: int = 0) -> Batch:
     """Return an open batch, its jobs running in it and gone from the outbox."""
     ids = [job.id for job in jobs]
     batch = Batch.objects.create(
-        id=uuid4(), worker=worker, version=version, members=ids, size=len(ids), seal_reason="full"
+        id=uuid4(),
+        worker=worker,
+        version=version,
+        members=ids,
+        size=len(ids),
+        seal_reason="full",
+        apart=apart,
     )
     rows = Job.objects.filter(id__in=ids)
     rows.update(state=State.RUNNING, batch=batch, epoch=1, attempts=1, started_at=timezone.now())

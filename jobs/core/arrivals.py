@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import exp
 
 MEMORY_S = 2.0
+_LEAST_S = 0.001  # what came within it is one burst and says nothing of a rate
 
 
 @dataclass(slots=True)
@@ -25,7 +26,8 @@ class ArrivalRate:
 
     @property
     def per_s(self) -> float:
-        """Return the arrivals a second as of the last one; 0 until two came."""
-        if self.began_s is None or self.last_s <= self.began_s:
+        """Return the arrivals a second as of the last one; 0 until some time was watched."""
+        watched_s = 0.0 if self.began_s is None else self.last_s - self.began_s
+        if watched_s < _LEAST_S:
             return 0.0
-        return self.count / (MEMORY_S * (1.0 - exp((self.began_s - self.last_s) / MEMORY_S)))
+        return self.count / (MEMORY_S * (1.0 - exp(-watched_s / MEMORY_S)))

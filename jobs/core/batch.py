@@ -37,10 +37,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Sealed(Generic[Token]):
-    """A batch of one key: its items in order, its padded size, and why it was sealed now."""
+    """A batch of one key: its items in order, its padded size, and why it was sealed now.
+
+    `apart` is 0, or the group whose items run with nothing else in the worker's hands.
+    """
 
     key: Hashable
     tokens: list[Token]
     padded_size: int
     reason: SealReason
     waited_s: float
+    apart: int = 0

@@ -48,17 +48,19 @@ class BatchPolicy(Generic[Token]):
         *,
         key: Hashable,
         variant: Hashable = None,
+        apart: int = 0,
         size: int = 1,
         priority: int = 0,
         client: int = 0,
         deadline_s: float | None = None,
     ) -> None:
-        """Put one item into the buffer; items of one key and unlike variants never share a batch."""
+        """Put one item into the buffer; those of unlike key, variant or group apart never share a batch."""
         due_s = now + PATIENCE_S if deadline_s is None else min(deadline_s, now + PATIENCE_S)
         item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s)
-        group = self._groups.get((key, variant))
+        name = (key, (variant, apart))
+        group = self._groups.get(name)
         if group is None:
-            group = self._groups[key, variant] = Group(key)
+            group = self._groups[name] = Group(key, apart)
         group.add(item)
         self._of(key, now).arrivals.observe(now)
 
@@ -143,7 +145,8 @@ class BatchPolicy(Generic[Token]):
         if not len(group):
             del self._groups[name]
         waited_s = now - min(item.arrived_s for item in chosen)
-        return Sealed(group.key, [i.token for i in chosen], len(chosen) * longest, reason, waited_s)
+        tokens = [item.token for item in chosen]
+        return Sealed(group.key, tokens, len(chosen) * longest, reason, waited_s, group.apart)
 
     def _choose(self, group: Group[Token], limits: Limits, bound: Bound) -> list[Waiting[Token]]:
         most = limits.max_batch

@@ -29,6 +29,12 @@ class Pointer(msgspec.Struct, frozen=True, array_like=True):
     client: _Whole = 0
     variant: _Whole = 0
     deadline: float | None = None
+    apart: _Whole = 0
+
+    @property
+    def hints(self) -> tuple[int, int, int, float | None, int]:
+        """Return what a batcher reads, in the order of an envelope's fields."""
+        return self.size, self.client, self.variant, self.deadline, self.apart
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -41,16 +47,13 @@ class Bundle(msgspec.Struct, frozen=True):
 
     def envelopes(self) -> list[Envelope]:
         """Return an envelope a job, in order."""
-        return [
-            Envelope(p.job, p.epoch, self.version, self.priority, p.size, p.client, p.variant, p.deadline)
-            for p in self.jobs
-        ]
+        return [Envelope(p.job, p.epoch, self.version, self.priority, *p.hints) for p in self.jobs]
 
 
 def bundle(envelopes: Sequence[Envelope]) -> Bundle:
     """Return the bundle of envelopes that share a version and a priority, one at the least."""
     first = envelopes[0]
-    pointers = [Pointer(e.job, e.epoch, e.size, e.client, e.variant, e.deadline) for e in envelopes]
+    pointers = [Pointer(e.job, e.epoch, e.size, e.client, e.variant, e.deadline, e.apart) for e in envelopes]
     return Bundle(VERSION, first.version, first.priority, pointers)
 
 

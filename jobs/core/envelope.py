@@ -14,7 +14,8 @@ class Envelope(msgspec.Struct, frozen=True):
 
     `version` is the row id of the model version, `priority` the API's 0-9, `size` the input's length in
     the model's unit (0 where it does not matter), `client` the owner's id, `variant` a digest of the
-    parameters (0 for none) and `deadline` in Unix seconds. All but the first three are hints.
+    parameters (0 for none), `deadline` in Unix seconds, and `apart` the group that it runs in with nothing
+    else beside it (0 for none). All but the first three are hints.
     """
 
     job: UUID
@@ -25,3 +26,4 @@ class Envelope(msgspec.Struct, frozen=True):
     client: int = 0
     variant: int = 0
     deadline: float | None = None
+    apart: int = 0

@@ -26,6 +26,7 @@ class BatchRow:
     padded_size: int
     seal_reason: str
     waited_s: float
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ WITH message AS (
   DELETE FROM jobs_outbox USING claimed WHERE jobs_outbox.job_id = claimed.id
 ), opened AS (
   INSERT INTO jobs_batch (id, worker_id, version_id, members, size, padded_size, seal_reason, waited_s,
-                          succeeded, failed, released, fenced)
-  SELECT :batch, :worker, :version, array_agg(id), count(*), :padded_size, :seal_reason, :waited_s, 0, 0, 0, 0
+                          apart, succeeded, failed, released, fenced)
+  SELECT :batch, :worker, :version, array_agg(id), count(*), :padded_size, :seal_reason, :waited_s,
+         :apart, 0, 0, 0, 0
   FROM claimed HAVING count(*) > 0
 )
 SELECT claimed.*, input.body, input.parameters
@@ -90,6 +92,7 @@ def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Env
             "padded_size": batch.padded_size,
             "seal_reason": batch.seal_reason,
             "waited_s": batch.waited_s,
+            "apart": batch.apart,
         },
     )
     return [Claimed(*row) for row in rows]

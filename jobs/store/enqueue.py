@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import LiteralString
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -20,5 +22,17 @@ JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id
 ON CONFLICT (job_id) DO UPDATE
 SET epoch = EXCLUDED.epoch, version_id = EXCLUDED.version_id, queue = EXCLUDED.queue,
     priority = EXCLUDED.priority, size = EXCLUDED.size, due = EXCLUDED.due, deadline = EXCLUDED.deadline,
-    published = 0, client = EXCLUDED.client, variant = EXCLUDED.variant
+    published = 0, apart = 0, client = EXCLUDED.client, variant = EXCLUDED.variant
 """)  # noqa: S608  # built from a constant of this file
+
+_SET_APART = sa.text("""
+UPDATE jobs_outbox AS outbox SET apart = given.apart
+FROM unnest(CAST(:jobs AS uuid[]), CAST(:groups AS int[])) AS given(job_id, apart)
+WHERE outbox.job_id = given.job_id
+""")
+
+
+def set_apart(connection: sa.Connection, groups: Mapping[UUID, int]) -> None:
+    """Have jobs that this transaction enqueued run in these groups, with nothing else beside them."""
+    if groups:
+        connection.execute(_SET_APART, {"jobs": list(groups), "groups": list(groups.values())})

@@ -40,6 +40,7 @@ FROM locked
 WHERE outbox.job_id = locked.job_id
 RETURNING outbox.job_id, outbox.epoch, outbox.version_id, outbox.priority, outbox.size,
     outbox.client, outbox.variant, CAST(extract(epoch FROM outbox.deadline) AS double precision) AS deadline,
+    outbox.apart,
     CAST(extract(epoch FROM now() - locked.due) AS double precision) AS late_s
 """  # noqa: S608  # built from constants of this file
 

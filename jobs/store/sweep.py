@@ -14,13 +14,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from jobs.core.failures import FailureKind
+from jobs.core.quarantine import groups_after_death
 from jobs.core.signals import SETTLED
 from jobs.core.states import State, Verb, sources, target
-from jobs.store.enqueue import ENQUEUE
+from jobs.store.enqueue import ENQUEUE, set_apart
 from jobs.store.tables import BATCH, DEAD_LETTER, JOB, OUTBOX, WORKER
+from jobs.store.workers import HUNG
 
-CRASH_CODE = "worker_died"
-CRASH_MESSAGE = "The worker died with this job on its last attempt."
+CRASH_FAILURE = FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
+HUNG_FAILURE = (
+    FailureKind.TIMEOUT,
+    "batch_limit",
+    "Running alone, the job outlived its limit at every attempt.",
+)
 DEADLINE_CODE = "deadline"
 
 
@@ -48,23 +54,42 @@ def orphaned_batches(connection: sa.Connection, most: int) -> list[UUID]:
 
 
 def reap(connection: sa.Connection, batch: UUID) -> Reaped:
-    """Take the batch's running jobs back and close it; a job on its last attempt is buried."""
+    """Take the batch's running jobs back and close it.
+
+    They run apart from others next time, in halves, and no attempt is charged: any of them may have ended
+    the worker. One that stood alone did it: its attempt counts, and on the last it is buried.
+    """
     members = sa.select(sa.func.unnest(BATCH.c.members)).where(BATCH.c.id == batch)
     here = (JOB.c.id.in_(members), JOB.c.batch_id == batch, JOB.c.state.in_(sources(Verb.REAP)))
     # One statement locks them all, in id order; two would cross a settle that is late.
     rows = sa.select(JOB.c.id, JOB.c.attempts >= JOB.c.max_attempts).where(*here)
     locked = list(connection.execute(rows.order_by(JOB.c.id).with_for_update()))
-    queued, dead = [job for job, last in locked if not last], [job for job, last in locked if last]
-    _requeue(connection, queued)
-    _bury(connection, dead)
+    guilty = _stood_alone(connection, batch)
+    dead = [job for job, last in locked if guilty and last]
+    queued = [job for job, last in locked if not (guilty and last)]
+    _requeue(connection, batch, queued, charged=guilty)
+    _bury(connection, dead, hung=_was_hung(connection, batch))
     _close(connection, batch, released=len(queued), failed=len(dead))
     return Reaped(len(queued), len(dead))
 
 
-def _requeue(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
-    if jobs:
-        _move(connection, jobs, {"state": target(Verb.REAP).value, "batch_id": None, "started_at": None})
-        connection.execute(ENQUEUE, {"jobs": jobs, "delays": [0.0] * len(jobs)})
+def _stood_alone(connection: sa.Connection, batch: UUID) -> bool:
+    alone = sa.and_(BATCH.c.apart > 0, BATCH.c.size == 1)
+    return bool(connection.scalar(sa.select(alone).where(BATCH.c.id == batch)))
+
+
+def _was_hung(connection: sa.Connection, batch: UUID) -> bool:
+    its = sa.select(WORKER.c.end_reason).join(BATCH, BATCH.c.worker_id == WORKER.c.id)
+    return connection.scalar(its.where(BATCH.c.id == batch)) == HUNG
+
+
+def _requeue(connection: sa.Connection, batch: UUID, jobs: Sequence[UUID], *, charged: bool) -> None:
+    if not jobs:
+        return
+    change = {"state": target(Verb.REAP).value, "batch_id": None, "started_at": None}
+    _move(connection, jobs, change | {"attempts": JOB.c.attempts - (0 if charged else 1)})
+    connection.execute(ENQUEUE, {"jobs": jobs, "delays": [0.0] * len(jobs)})
+    set_apart(connection, groups_after_death(batch, jobs))
 
 
 def _move(connection: sa.Connection, jobs: Sequence[UUID], change: Mapping[str, object]) -> None:
@@ -73,11 +98,12 @@ def _move(connection: sa.Connection, jobs: Sequence[UUID], change: Mapping[str, 
     connection.execute(moved.values(epoch=JOB.c.epoch + 1, **change))
 
 
-def _bury(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
+def _bury(connection: sa.Connection, jobs: Sequence[UUID], *, hung: bool) -> None:
     if not jobs:
         return
-    _move(connection, jobs, _ended(State.DEAD, FailureKind.CRASH, CRASH_CODE))
-    said = (FailureKind.CRASH.value, CRASH_CODE, CRASH_MESSAGE, "", f"{FailureKind.CRASH}:{CRASH_CODE}:-")
+    kind, code, message = HUNG_FAILURE if hung else CRASH_FAILURE
+    _move(connection, jobs, _ended(State.DEAD, kind, code))
+    said = (kind.value, code, message, "", f"{kind}:{code}:-")
     names = ("job_id", "epoch", "queue", "kind", "code", "message", "traceback", "fingerprint")
     columns = [JOB.c.id, JOB.c.epoch, JOB.c.queue, *(sa.literal(word) for word in said)]
     letters = pg.insert(DEAD_LETTER).from_select(names, sa.select(*columns).where(JOB.c.id.in_(jobs)))

@@ -24,6 +24,7 @@ from jobs.worker.delivery import Delivery
 from jobs.worker.execute import failure_of
 from jobs.worker.work import Piece, Refused, Work
 from models_registry.core.errors import PlatformError
+from models_registry.core.options import PlatformOptions
 from models_registry.core.runner import Item
 from models_registry.pool import ModelPool
 
@@ -59,7 +60,9 @@ class Claimer:
 
     def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that are to be answered at once."""
-        work = Work(_new_id(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens)
+        work = Work(
+            _new_id(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart
+        )
         row = self._row(work, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
@@ -72,15 +75,22 @@ class Claimer:
     def prepare(self, work: Work) -> None:
         """Load the model, decode the inputs, group by compatibility and collate ahead."""
         try:
-            loaded = self._pool.runner(int(str(work.key)))
+            loaded = self._pool.acquire(int(str(work.key)))
         except PlatformError as error:
             work.failure = failure_of(error)
             return
-        work.runner, work.model = loaded.runner, loaded.info.model
+        work.leased, work.runner, work.model = True, loaded.runner, loaded.info.model
+        work.limit_s = PlatformOptions.of(loaded.info.options).batch_limit_s or 0.0
         items = [_item(job) for job in work.jobs]
         work.pieces = _grouped(work, items)
         for piece in work.pieces:
             _collate(work, piece)
+
+    def done(self, work: Work) -> None:
+        """Let the batch's version leave memory if others need the room."""
+        if work.leased:
+            work.leased = False
+            self._pool.release(int(str(work.key)))
 
     def _row(self, work: Work, sealed: Sealed[Delivery]) -> store.BatchRow:
         return store.BatchRow(
@@ -90,6 +100,7 @@ class Claimer:
             padded_size=sealed.padded_size,
             seal_reason=sealed.reason.value,
             waited_s=sealed.waited_s,
+            apart=sealed.apart,
         )
 
     def _refused(self, deliveries: list[Delivery]) -> list[Refused]:

@@ -39,6 +39,7 @@ class Buffer:
             now,
             key=envelope.version,
             variant=envelope.variant,
+            apart=envelope.apart,
             size=envelope.size,
             priority=envelope.priority,
             client=envelope.client,

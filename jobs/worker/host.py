@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 import sqlalchemy as sa
+from django.conf import settings
 
 from jobs.core.batch import Limits
 from jobs.core.batching import BatchPolicy
@@ -21,6 +22,7 @@ from jobs.worker.delivery import Delivery
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.report import Reporter
 from jobs.worker.settle import Settler
+from jobs.worker.watchdog import Watchdog
 from jobs.worker.work import Work
 from models_registry import selectors
 from models_registry.core.errors import PlatformError
@@ -46,6 +48,7 @@ class Host:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages."""
         persist(engine(), lambda c, _: workers.register(c, self.incarnation), stopping=self.stopped.is_set)
         Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
         self.pipeline.start()
 
     def stop(self) -> None:
@@ -62,6 +65,15 @@ class Host:
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
             )
 
+    def _watchdog(self) -> Watchdog:
+        limit_s = settings.INFERENCE.batch_limit_s
+        in_hand = self.pipeline.unsettled
+        return Watchdog(in_hand, limit_s=limit_s, last_words=self._hang, stopped=self.stopped)
+
+    def _hang(self) -> None:
+        with engine().begin() as connection:
+            workers.end(connection, self.incarnation.id, workers.HUNG)
+
     def _beat(self) -> None:
         while not self.stopped.wait(HEARTBEAT_S):
             try:
@@ -75,7 +87,8 @@ class Host:
 
 
 def _release(connection: sa.Connection, work: Work) -> None:
-    release(connection, batch=work.id, jobs=[(job.job, job.epoch) for job in work.jobs])
+    jobs = [(job.job, job.epoch) for job in work.jobs]
+    release(connection, batch=work.id, jobs=jobs, apart=work.apart)
 
 
 def current() -> Host | None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from queue import Queue
-from threading import Lock, Semaphore, Thread
+from threading import Condition, Semaphore, Thread
 from typing import Protocol
 
 from jobs.core.batch import Sealed
@@ -50,11 +50,12 @@ class Pipeline:
         self, buffer: Buffer, claimer: Claimer, settler: Settler, observer: Observer, *, lanes: int = 1
     ) -> None:
         self.buffer, self._claimer, self._settler, self._observer = buffer, claimer, settler, observer
-        self._slots = Semaphore(lanes + AHEAD)
+        self._most = lanes + AHEAD
+        self._slots = Semaphore(self._most)
         self._to_run: Queue[Work | None] = Queue()
         self._to_settle: Queue[Work | None] = Queue(maxsize=lanes + AHEAD)
         self._open: dict[int, Work] = {}
-        self._lock = Lock()
+        self._changed = Condition()
         self._closed = self.failed = False
         self._running = lanes
         runs = [partial(self._run, lane) for lane in range(lanes)]
@@ -73,7 +74,9 @@ class Pipeline:
 
     def close(self) -> None:
         """Seal nothing more; what is claimed goes on to its end."""
-        self._closed = True
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self.buffer.close()
         self._slots.release()
 
@@ -84,7 +87,7 @@ class Pipeline:
 
     def unsettled(self) -> list[Work]:
         """Return the batches that are claimed and not settled."""
-        with self._lock:
+        with self._changed:
             return list(self._open.values())
 
     def _guard(self, name: str, stage: Callable[[], None]) -> None:
@@ -100,11 +103,22 @@ class Pipeline:
         while True:
             self._slots.acquire()
             sealed = None if self._closed else self.buffer.next()
-            if sealed is None:
+            if sealed is None or (sealed.apart and not self._alone()):
                 break
             self._claim_one(sealed)
         for _ in range(self._running):
             self._to_run.put(None)
+
+    def _alone(self) -> bool:
+        """Wait until nothing else is in hand and keep it so; False where the worker stops before."""
+        for _ in range(self._most - 1):
+            self._slots.acquire()
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._open)
+        return not self._closed
+
+    def _free(self, work: Work) -> None:
+        self._slots.release(self._most if work.apart else 1)
 
     def _claim_one(self, sealed: Sealed[Delivery]) -> None:
         started = time.monotonic()
@@ -116,26 +130,28 @@ class Pipeline:
             self._forward(work)
             self.buffer.observe_claim(time.monotonic() - started)
         else:
-            self._slots.release()
+            self._free(work)
             self.buffer.withdraw()
 
     def _forward(self, work: Work) -> None:
-        with self._lock:
+        with self._changed:
             self._open[id(work)] = work
         self._observer.claimed(work)
+        work.busy_since = time.monotonic()
         try:
             self._claimer.prepare(work)
         except Exception as error:  # noqa: BLE001  # whatever an input or a model does ends as a verdict
             work.failure = failure_of(error)
+        work.busy_since = None
         self._to_run.put(work)
 
     def _run(self, lane: int) -> None:
         while (work := self._to_run.get()) is not None:
             self._run_one(lane, work)
-            self._slots.release()
+            self._free(work)
             self.buffer.ended(lane)
             self._to_settle.put(work)
-        with self._lock:
+        with self._changed:
             self._running -= 1
             last = not self._running
         if last:
@@ -145,9 +161,9 @@ class Pipeline:
         self.buffer.started(lane, work.key, work.padded_size)
         if work.failure is not None or work.runner is None:
             return
-        started = time.monotonic()
+        work.busy_since = started = time.monotonic()
         execute_all(work)
-        work.ran_s = time.monotonic() - started
+        work.busy_since, work.ran_s = None, time.monotonic() - started
         if work.oom_size is None:
             self.buffer.observe(work.key, work.padded_size, work.ran_s)
         else:
@@ -156,10 +172,13 @@ class Pipeline:
     def _settle(self) -> None:
         while (work := self._to_settle.get()) is not None:
             started = time.monotonic()
+            work.busy_since = started
             answer = self._settler.settle(work)
-            work.settle_s = time.monotonic() - started
+            work.busy_since, work.settle_s = None, time.monotonic() - started
+            self._claimer.done(work)
             if answer is None:
                 continue
-            with self._lock:
+            with self._changed:
                 del self._open[id(work)]
+                self._changed.notify_all()
             self._observer.settled(work, *answer)

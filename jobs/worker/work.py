@@ -40,7 +40,10 @@ class Piece:
 
 @dataclass(slots=True)
 class Work:
-    """One batch on its way through the stages; `oom_size` is the least padded size that did not fit."""
+    """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
+
+    `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it began, in monotonic seconds, `limit_s` how long it may.
+    """
 
     id: UUID
     key: Hashable
@@ -52,6 +55,10 @@ class Work:
     failure: Failure | None = None
     pieces: list[Piece] = field(default_factory=list)
     model: str = ""
+    apart: int = 0
+    limit_s: float = 0.0
+    leased: bool = False
+    busy_since: float | None = None
     claim_s: float = 0.0
     ran_s: float = 0.0
     settle_s: float = 0.0

@@ -4,6 +4,7 @@
 |---|---|---|
 | `check_output` | false | hold each output against the output schema; what breaks it fails alone |
 | `refuse_nan` | false | NaN or infinity in an output ends its job at once; without this it is tried again |
+| `batch_limit_s` | BATCH_LIMIT_S | how long a batch may take before the worker is ended and started anew |
 | `memory_bytes` | measured | what the loaded model occupies, where measuring it is not enough |
 
 An output with NaN or infinity is never stored, as JSON cannot carry it: its own job alone fails.
@@ -20,11 +21,12 @@ from models_registry.core.errors import RegistrationError
 
 @dataclass(frozen=True, slots=True)
 class PlatformOptions:
-    """How a version's outputs are judged, and how much memory it says that it occupies."""
+    """How a version's outputs are judged, what memory it says that it occupies, how long a batch may take."""
 
     check_output: bool = False
     refuse_nan: bool = False
     memory_bytes: int | None = None
+    batch_limit_s: float | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> PlatformOptions:
@@ -35,4 +37,9 @@ class PlatformOptions:
         memory = options.get("memory_bytes")
         if memory is not None and (isinstance(memory, bool) or not isinstance(memory, int) or memory < 0):
             raise RegistrationError(f"The option memory_bytes is {memory!r}; it is a number of bytes.")
-        return cls(options.get("check_output", False), options.get("refuse_nan", False), memory)
+        limit = options.get("batch_limit_s")
+        if limit is not None and (
+            isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0
+        ):
+            raise RegistrationError(f"The option batch_limit_s is {limit!r}; it is seconds, above zero.")
+        return cls(options.get("check_output", False), options.get("refuse_nan", False), memory, limit)

@@ -19,7 +19,7 @@ from jobs.store.workers import Incarnation
 from jobs.worker import events, host
 from jobs.worker.drain import Drain
 from models_registry import selectors
-from models_registry.pool import ModelPool
+from models_registry.pool import MIB, ModelPool
 
 SWITCH_INTERVAL_S = 0.0005  # at Python's 5 ms a busy thread delays the device thread by as much
 PREFETCH_BATCHES, PREFETCH_LEAST = 4, 512  # messages; the least is a window to match lengths in
@@ -37,6 +37,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--lanes", type=int, help="Batches that run at once; 1 on a GPU, the cores on a CPU."
         )
+        parser.add_argument(
+            "--memory-budget", type=int, help="MiB that the loaded models may occupy together."
+        )
         parser.add_argument("--index", type=int, default=0, help="Tells workers on one host apart.")
         parser.add_argument("--loglevel", default="WARNING")
 
@@ -49,7 +52,8 @@ class Command(BaseCommand):
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
-            prefetch = serve(names, device, f"gpu-{index}@{socket.gethostname()}", lanes)
+            pool = make_pool(device, options["memory_budget"])
+            prefetch = serve(names, pool, f"gpu-{index}@{socket.gethostname()}", lanes)
         except PlatformError as error:
             raise CommandError(str(error)) from error
         run_celery(names, f"gpu-{index}@{socket.gethostname()}", prefetch, loglevel)
@@ -71,19 +75,24 @@ def share_cores(lanes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // lanes)))
 
 
-def serve(names: tuple[str, ...], device: str, node: str, lanes: int) -> int:
-    """Load the models, compare the broker's queues, make the host; return the prefetch count."""
+def make_pool(device: str, budget_mib: int | None) -> ModelPool:
+    """Return an empty pool of models on the device, with what the environment allows it to load."""
     config = settings.INFERENCE
-    pool = ModelPool(
+    return ModelPool(
         device,
         allow_torch_programs=config.allow_torch_programs,
         entry_points=config.entry_points,
         model_dir=config.model_dir,
+        memory_budget_bytes=None if budget_mib is None else budget_mib * MIB,
     )
+
+
+def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int:
+    """Load the models, compare the broker's queues, make the host; return the prefetch count."""
     loaded = [pool.runner(selectors.resolve(name).id) for name in names]
-    with broker.connected(config.broker_url) as connection:
+    with broker.connected(settings.INFERENCE.broker_url) as connection:
         topology.declare(connection, names)
-    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), device, names)
+    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, names)
     host.make(incarnation, pool, lanes=lanes)
     return max(PREFETCH_LEAST, *(PREFETCH_BATCHES * model.info.max_batch for model in loaded))
 

@@ -1,17 +1,22 @@
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from math import log2
 from threading import Event
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
+from jobs.core.envelope import Envelope
 from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
 from jobs.services.sweep import LONGEST_GAP_S, STALE_S, Sweeper, Swept
 from jobs.store import sweep as statements
+from jobs.store.claim import BatchRow, claim
 from jobs.store.session import open_session, transaction
 from tests.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
@@ -53,13 +58,16 @@ def states(jobs: list[Job]) -> set[tuple[str, int, int]]:
     return set(rows.values_list("state", "epoch", "attempts"))
 
 
-def test_the_jobs_of_an_ended_worker_are_queued_again_with_their_attempt_charged(
+def test_the_jobs_of_an_ended_worker_are_queued_again_uncharged_and_apart_in_halves(
     session: sa.Connection, sweeper: Sweeper
 ) -> None:
     jobs, batch = running_jobs(3, ended_at=timezone.now())
     assert sweeper.sweep(session) == Swept(reaped=3, expired=0)
-    assert states(jobs) == {("queued", 2, 1)}
+    assert states(jobs) == {("queued", 2, 0)}
     assert set(Outbox.objects.values_list("epoch", "published")) == {(2, 0)}
+    groups = Counter(Outbox.objects.values_list("apart", flat=True))
+    assert sorted(groups.values()) == [1, 2]
+    assert min(groups) > 0
     batch.refresh_from_db()
     assert (batch.finished_at is not None, batch.released) == (True, 3)
 
@@ -79,7 +87,7 @@ def test_a_stale_heartbeat_counts_only_once_the_sweeper_saw_the_database_up_that
         clock.now += 1
     assert sweeper.sweep(session).reaped == 2
     assert Worker.objects.get(id=batch.worker_id).end_reason == "silent"
-    assert states(jobs) == {("queued", 2, 1)}
+    assert states(jobs) == {("queued", 2, 0)}
 
 
 def test_a_gap_in_the_sweepers_own_life_starts_the_wait_anew(
@@ -91,15 +99,64 @@ def test_a_gap_in_the_sweepers_own_life_starts_the_wait_anew(
     assert sweeper.sweep(session).reaped == 0
 
 
-def test_a_job_on_its_last_attempt_is_buried_as_a_crash(session: sa.Connection, sweeper: Sweeper) -> None:
-    jobs, _ = running_jobs(2, ended_at=timezone.now())
+@pytest.mark.parametrize(("reason", "kind"), [("silent", "crash"), ("hung", "timeout")])
+def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_worker(
+    session: sa.Connection, sweeper: Sweeper, reason: str, kind: str
+) -> None:
+    jobs = make_jobs(2)
+    worker = make_worker(ended_at=timezone.now(), end_reason=reason)
+    for job in jobs:
+        make_batch(worker, make_version(), [job], apart=7)
     Job.objects.filter(id=jobs[0].id).update(attempts=3, max_attempts=3)
     assert sweeper.sweep(session).reaped == 2
     assert states(jobs[:1]) == {("dead", 2, 3)}
     letter = DeadLetter.objects.get(job=jobs[0])
-    assert (letter.kind, letter.epoch) == ("crash", 2)
+    assert (letter.kind, letter.epoch) == (kind, 2)
     assert not Outbox.objects.filter(job=jobs[0]).exists()
-    assert Outbox.objects.filter(job=jobs[1]).exists()
+    assert states(jobs[1:]) == {("queued", 2, 1)}
+    assert Outbox.objects.get(job=jobs[1]).apart > 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 64])
+def test_a_killer_stands_alone_within_two_log_two_deaths_and_its_neighbours_are_not_charged(
+    session: sa.Connection, sweeper: Sweeper, size: int
+) -> None:
+    jobs = make_jobs(size)
+    killer, neighbours, deaths = jobs[size // 2].id, set[UUID](), 0
+    waiting = [(0, [job.id for job in jobs])]
+    while waiting:
+        apart, ids = waiting.pop()
+        claimed = claim_all(session, ids, apart)
+        if killer not in ids:
+            assert claimed == dict.fromkeys(ids, 1)
+            neighbours |= set(ids)
+            continue
+        deaths += 1
+        Worker.objects.update(ended_at=timezone.now())
+        sweeper.sweep(session)
+        if len(ids) == 1 and apart:
+            break
+        waiting = groups_of(ids) + waiting
+    assert neighbours | {killer} == {job.id for job in jobs} or waiting
+    assert deaths <= 2 * log2(size) + 2  # the last two: its own in company of one, and alone
+    assert Job.objects.get(id=killer).attempts == 1
+
+
+def claim_all(session: sa.Connection, ids: list[UUID], apart: int) -> dict[UUID, int]:
+    """Claim the jobs as one batch of a new worker; return their attempts."""
+    rows = Job.objects.filter(id__in=ids).values_list("id", "epoch", "version_id")
+    envelopes = [Envelope(job, epoch, version, 4, apart=apart) for job, epoch, version in rows]
+    worker = make_worker()
+    batch = BatchRow(uuid4(), worker.id, envelopes[0].version, len(ids), "full", 0.0, apart)
+    with transaction(session):
+        return {each.job: each.attempts for each in claim(session, batch=batch, envelopes=envelopes)}
+
+
+def groups_of(ids: list[UUID]) -> list[tuple[int, list[UUID]]]:
+    found: dict[int, list[UUID]] = {}
+    for job, apart in Outbox.objects.filter(job_id__in=ids).values_list("job_id", "apart"):
+        found.setdefault(apart, []).append(job)
+    return list(found.items())
 
 
 def test_reap_touches_only_jobs_whose_batch_is_still_that_batch(

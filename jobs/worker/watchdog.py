@@ -1,0 +1,61 @@
+"""The watchdog: a batch that outlives its limit ends the process, which is the only way to end a thread.
+
+The worker's row says so first, so that the sweeper takes its batches back at once and knows the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+
+from jobs.worker.work import Work
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 0.25
+LAST_WORDS_S = 3.0
+EXIT_CODE = 70
+
+
+class Watchdog:
+    """Looks at the batches in hand and ends the process when one of them hangs."""
+
+    def __init__(
+        self,
+        in_hand: Callable[[], list[Work]],
+        *,
+        limit_s: float,
+        last_words: Callable[[], None],
+        stopped: Event,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        """Prepare to watch; a batch's own limit goes before `limit_s`, in seconds."""
+        self._in_hand, self._limit_s, self._last_words = in_hand, limit_s, last_words
+        self._stopped, self._end = stopped, end
+
+    def run(self) -> None:
+        """Watch until stopped."""
+        while not self._stopped.wait(EVERY_S):
+            hung = self.hung(time.monotonic())
+            if hung is not None:
+                self._bark(hung)
+                return
+
+    def hung(self, now: float) -> Work | None:
+        """Return a batch that a stage has worked on for longer than its limit."""
+        for work in self._in_hand():
+            since = work.busy_since
+            if since is not None and now - since > (work.limit_s or self._limit_s):
+                return work
+        return None
+
+    def _bark(self, hung: Work) -> None:
+        logger.critical("batch %s of %d jobs hangs: the worker ends", hung.id, len(hung.jobs))
+        # The database may be what hangs: the process ends whether it could be told or not.
+        words = Thread(target=self._last_words, name="last-words", daemon=True)
+        words.start()
+        words.join(LAST_WORDS_S)
+        self._end(EXIT_CODE)

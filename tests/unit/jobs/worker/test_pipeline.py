@@ -1,0 +1,125 @@
+"""The pipeline with stages of the test's own: batches overlap, and one that runs apart does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Event, Lock
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from jobs.core.batch import Limits
+from jobs.core.batching import BatchPolicy
+from jobs.core.envelope import Envelope
+from jobs.store.claim import Claimed
+from jobs.worker.collect import Buffer
+from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.pipeline import Pipeline
+from jobs.worker.work import Piece, Work
+from models_registry.core.runner import Item
+
+
+class Stages:
+    """Claims everything, runs for as long as `gate` is shut, and notes what was in hand at each claim."""
+
+    def __init__(self) -> None:
+        self.gate, self.lock = Event(), Lock()
+        self.in_hand = 0
+        self.claims: list[tuple[int, int]] = []
+        self.settled: list[Work] = []
+
+    def claim(self, sealed: Any) -> tuple[Work, list[Any]]:
+        work = Work(uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart)
+        work.jobs = [Claimed(delivery.job, 1, 1, 3, b"1", None) for delivery in sealed.tokens]
+        with self.lock:
+            self.claims.append((sealed.apart, self.in_hand))
+            self.in_hand += 1
+        return work, []
+
+    def prepare(self, work: Work) -> None:
+        work.runner = SimpleNamespace(run=self.run, outputs=list, collate=list)  # type: ignore[assignment]
+        places = list(range(len(work.jobs)))
+        work.pieces = [Piece(places, [Item(at) for at in places], ready=places, collated=True)]
+
+    def run(self, batch: Any) -> Any:
+        self.gate.wait(10)
+        return batch
+
+    def settle(self, work: Work) -> Any:
+        with self.lock:
+            self.in_hand -= 1
+            self.settled.append(work)
+        return [], []
+
+    def done(self, *_: Any) -> None: ...
+
+    def refused(self, *_: Any) -> None: ...
+
+    def claimed(self, *_: Any) -> None:
+        self.gate.wait(10)
+
+
+@pytest.fixture
+def stages() -> Stages:
+    return Stages()
+
+
+@pytest.fixture
+def buffer() -> Buffer:
+    policy: BatchPolicy[Delivery] = BatchPolicy(lambda _key: Limits(max_batch=2))
+    return Buffer(policy, 2)
+
+
+@pytest.fixture
+def pipeline(stages: Stages, buffer: Buffer) -> Iterator[Pipeline]:
+    observer = SimpleNamespace(refused=stages.refused, claimed=lambda *_: None, settled=lambda *_: None)
+    made = Pipeline(buffer, stages, stages, observer, lanes=2)  # type: ignore[arg-type]
+    made.start()
+    yield made
+    stages.gate.set()
+    made.close()
+    until(lambda: made.idle)
+
+
+def until(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def fill(buffer: Buffer, count: int, *, apart: int = 0) -> None:
+    parcel = Parcel(SimpleNamespace(), count, 1)
+    envelopes = [Envelope(UUID(int=at), 0, 1, 4, apart=apart) for at in range(count)]
+    buffer.add([Delivery(parcel, envelope, task=None) for envelope in envelopes])
+
+
+def test_a_batch_is_claimed_ahead_of_the_lanes_and_no_more(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer
+) -> None:
+    fill(buffer, 20)
+    until(lambda: len(stages.claims) == 3)
+    assert len(pipeline.unsettled()) == 3
+    stages.gate.set()
+    until(lambda: len(stages.settled) == 10)
+    assert max(held for _, held in stages.claims) >= 2
+
+
+def test_a_batch_apart_is_claimed_with_nothing_else_in_hand_and_keeps_it_so(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer
+) -> None:
+    fill(buffer, 4)
+    until(lambda: len(stages.claims) == 2)
+    for group in (1, 2, 3):
+        fill(buffer, 2, apart=group)
+        fill(buffer, 2)
+    assert len(pipeline.unsettled()) >= 2
+    stages.gate.set()
+    until(lambda: len(stages.settled) == 8)
+    assert [held for apart, held in stages.claims if apart] == [0, 0, 0]
+    after = [held for (before, _), (_, held) in zip(stages.claims, stages.claims[1:], strict=False) if before]
+    # Its run is over before the next claim; only its settle may still be under way.
+    assert max(after, default=0) <= 1

@@ -1,0 +1,57 @@
+"""The watchdog: quiet while batches keep their limits, and not to be talked out of it once one does not."""
+
+from __future__ import annotations
+
+import time
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+from jobs.core.batch import SealReason
+from jobs.worker.watchdog import EXIT_CODE, Watchdog
+from jobs.worker.work import Work
+
+
+def work(*, busy_s: float | None, limit_s: float = 0.0) -> Work:
+    made = Work(UUID(int=1), 1, 1, SealReason.IDLE, [])
+    made.busy_since = None if busy_s is None else time.monotonic() - busy_s
+    made.limit_s = limit_s
+    return made
+
+
+def watchdog(*in_hand: Work, **changes: Any) -> Watchdog:
+    defaults: dict[str, Any] = {"limit_s": 10.0, "last_words": lambda: None, "stopped": Event()}
+    return Watchdog(lambda: list(in_hand), **(defaults | changes))
+
+
+def test_a_batch_within_its_limit_or_waiting_for_a_stage_is_left_alone() -> None:
+    now = time.monotonic()
+    assert watchdog(work(busy_s=9), work(busy_s=None)).hung(now) is None
+    assert watchdog(work(busy_s=50, limit_s=60)).hung(now) is None
+
+
+def test_a_batch_past_its_limit_hangs_and_a_versions_own_limit_goes_first() -> None:
+    now = time.monotonic()
+    assert watchdog(work(busy_s=11)).hung(now) is not None
+    assert watchdog(work(busy_s=3, limit_s=2)).hung(now) is not None
+
+
+def test_the_process_ends_after_its_last_words() -> None:
+    said: list[object] = []
+    watchdog(work(busy_s=11), last_words=lambda: said.append("hung"), end=said.append).run()
+    assert said == ["hung", EXIT_CODE]
+
+
+def test_the_process_ends_even_where_the_last_words_do_not(monkeypatch: Any) -> None:
+    monkeypatch.setattr("jobs.worker.watchdog.LAST_WORDS_S", 0.05)
+    said, never = list[int](), Event()
+    watchdog(work(busy_s=11), last_words=never.wait, end=said.append).run()
+    never.set()
+    assert said == [EXIT_CODE]
+
+
+def test_a_stopped_watchdog_barks_no_more() -> None:
+    stopped, said = Event(), list[int]()
+    stopped.set()
+    watchdog(work(busy_s=11), stopped=stopped, end=said.append).run()
+    assert said == []
