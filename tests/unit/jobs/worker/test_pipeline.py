@@ -40,7 +40,7 @@ class Stages:
         return work, []
 
     def prepare(self, work: Work) -> None:
-        work.runner = SimpleNamespace(run=self.run, outputs=list, collate=list)  # type: ignore[assignment]
+        work.runner = SimpleNamespace(run=self.run, outputs=list, collate=list)
         places = list(range(len(work.jobs)))
         work.pieces = [Piece(places, [Item(at) for at in places], ready=places, collated=True)]
 
