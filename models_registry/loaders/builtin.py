@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -123,6 +125,11 @@ def _hang(value: Mapping[str, Any]) -> None:
     time.sleep(float(value.get("seconds", 3600)))
 
 
+def _segfault(value: Mapping[str, Any]) -> None:
+    del value
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
 def _unknown(value: Mapping[str, Any]) -> NoReturn:
     raise InvalidInputError(f"fail is {value['fail']!r}, not one of {', '.join(FAULTS)}.")
 
@@ -133,4 +140,5 @@ FAULTS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "raise": _raise,
     "memory": _memory,
     "hang": _hang,
+    "segfault": _segfault,
 }

@@ -38,8 +38,9 @@ def _register(stack: Stack) -> None:
         words = ("--loader", "entry_point", "--artifact", f"{home}:sleeper", "--options", options)
         manage(stack, "register_model", "sleeper", version, *words)
     manage(
-        stack, "register_model", "echo", "faulty", "--loader", "entry_point", "--artifact", f"{home}:faulty"
-    )
+        stack, "register_model", "echo", "faulty", "--loader", "entry_point", "--artifact", f"{home}:faulty",
+        "--options", '{"batch_limit_s": 5}',
+    )  # fmt: skip
 
 
 @pytest.fixture
