@@ -1,0 +1,51 @@
+"""Where one worker tops out: `echo` jobs, which cost the device nothing, by how many share a message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jobs.amqp import topology
+from jobs.amqp.message import outgoing
+from jobs.amqp.publisher import ConfirmingPublisher, Outcome
+from jobs.core.envelope import Envelope
+from tests.benchmarks.bed import Bed, bed
+from tests.benchmarks.figure import Figure
+
+JOBS = 20_000
+SHARES = (1, 8, 32)
+WAITING = "SELECT id, epoch, version_id, priority FROM jobs_job WHERE state = 'queued' ORDER BY id"
+LEFT = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
+SPAN = """
+SELECT extract(epoch FROM max(finished_at) - min(claimed_at))::float8, avg(size)::float8
+FROM jobs_batch WHERE claimed_at > %s
+"""
+
+
+def measure() -> Iterator[Figure]:
+    rates = {}
+    for share in SHARES:
+        with bed(f"feed-{share}", ("web",)) as ground:
+            ground.bulk("echo", JOBS, {})
+            _publish(ground, share)
+            rates[share], size = _drained(ground)
+        yield Figure(f"{share} a message", f"{rates[share]:,.0f} jobs/s, mean batch {size:.0f}")
+    yield Figure("the best over one a message", f"{max(rates.values()) / rates[1]:.2f}")
+
+
+def _publish(ground: Bed, share: int) -> None:
+    envelopes = [Envelope(*row) for row in ground.database.execute(WAITING)]
+    bundles = [envelopes[start : start + share] for start in range(0, JOBS, share)]
+    publisher = ConfirmingPublisher(ground.stack.info["broker"])
+    topology.declare(publisher.connection, ["echo"], queue_type="classic")
+    told = publisher.publish([outgoing("echo", bundle) for bundle in bundles])
+    publisher.close()
+    assert set(told) == {Outcome.CONFIRMED}, set(told)
+
+
+def _drained(ground: Bed) -> tuple[float, float]:
+    since = ground.one("SELECT now()")
+    with ground.worker("echo"):
+        ground.until(LEFT, 0)
+    row = ground.database.execute(SPAN, (since,)).fetchone()
+    assert row is not None
+    return JOBS / row[0], row[1]
