@@ -57,7 +57,7 @@ class Host:
         try:
             with engine().begin() as connection:
                 # What broke a stage would break it again: its batches are reaped, and their attempts count.
-                for work in [] if self.pipeline.failed else self.pipeline.unsettled():
+                for work in [] if self.pipeline.failed else self.pipeline.left():
                     _release(connection, work)
                 workers.end(connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped")
         except sa.exc.DBAPIError as error:

@@ -28,6 +28,7 @@ from jobs.worker.work import Refused, Work
 logger = logging.getLogger(__name__)
 
 AHEAD = 1  # batches claimed and not running
+CLAIM_LIMIT_S = 6.0  # a little more than a claim may wait for its locks
 
 
 class Observer(Protocol):
@@ -89,6 +90,11 @@ class Pipeline:
         """Return the batches that are claimed and not settled."""
         with self._changed:
             return list(self._open.values())
+
+    def left(self) -> list[Work]:
+        """Return what a closed pipeline has not settled, with the batch whose claim was under way."""
+        self._threads[0].join(CLAIM_LIMIT_S)
+        return self.unsettled()
 
     def _guard(self, name: str, stage: Callable[[], None]) -> None:
         try:
