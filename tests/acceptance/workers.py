@@ -18,9 +18,9 @@ from tests.acceptance.app import eventually, stack_env
 
 @contextlib.contextmanager
 def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A CPU worker that serves one model, from when it consumes until it has ended well."""
+    """A CPU worker that runs a batch of one model at a time, from when it consumes until it ended well."""
     words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
-    words += ["--models", model, "--index", str(index)]
+    words += ["--models", model, "--index", str(index), "--lanes", "1"]
     before, told = consumers(stack, model), log_of(stack, index)
     with told.open("wb") as log:
         process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)
