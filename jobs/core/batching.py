@@ -152,7 +152,7 @@ class BatchPolicy(Generic[Token]):
         most = limits.max_batch
         if not limits.pads:
             return within(group.first(most), most=most, bound=bound.size)
-        alike = group.same_priority(least=most, most=WINDOW)
+        alike = group.same_level(least=most, most=WINDOW)
         return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Generic
 
 from jobs.core.fair_queue import FairQueue, Token, Waiting
+from jobs.core.priority import broker_level
 
 AGING_S = 5.0  # one priority level weighs as much as this much waiting
 
@@ -52,16 +53,18 @@ class Group(Generic[Token]):
 
     def first(self, count: int) -> list[Waiting[Token]]:
         """Return up to `count` items: each priority's in turn, the priorities merged by urgency."""
-        if len(self.queues) == 1:
-            return next(iter(self.queues.values())).first(count)
-        lines = (queue.first(count) for queue in self.queues.values())
-        return list(islice(merge(*lines, key=_aged), count))
+        return self._first_of(list(self.queues), count)
 
-    def same_priority(self, *, least: int, most: int) -> list[Waiting[Token]]:
-        """Return up to `most` items of the most urgent queue; others as well where it has not `least`."""
+    def same_level(self, *, least: int, most: int) -> list[Waiting[Token]]:
+        """Return up to `most` items of the most urgent level; others as well where it has not `least`.
+
+        A level is one of the broker's: finer steps would leave too few items to match lengths among.
+        """
         urgent = min(self.queues, key=lambda priority: self.queues[priority].due_s - priority * AGING_S)
-        queue = self.queues[urgent]
-        return queue.first(most) if len(queue) >= least else self.first(least)
+        near = [p for p in self.queues if broker_level(p) == broker_level(urgent)]
+        if sum(len(self.queues[priority]) for priority in near) < least:
+            return self.first(least)
+        return self._first_of(near, most)
 
     def remove(self, chosen: Sequence[Waiting[Token]]) -> None:
         """Take items out, given in the order of turns."""
@@ -75,6 +78,12 @@ class Group(Generic[Token]):
         gone = [item for item in self if unwanted(item.token)]
         self.remove(gone)
         return [item.token for item in gone]
+
+    def _first_of(self, priorities: list[int], count: int) -> list[Waiting[Token]]:
+        if len(priorities) == 1:
+            return self.queues[priorities[0]].first(count)
+        lines = (self.queues[priority].first(count) for priority in priorities)
+        return list(islice(merge(*lines, key=_aged), count))
 
 
 def _aged(item: Waiting[Token]) -> float:
