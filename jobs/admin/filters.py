@@ -54,7 +54,7 @@ class ModelMenu(MenuFilter):
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
         """Return the models by name."""
-        return _model_names()
+        return model_names()
 
 
 class PriorityMenu(MenuFilter):
@@ -104,9 +104,10 @@ class QueueFilter(ColumnFilter):
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
         """Return the models by name."""
-        return _model_names()
+        return model_names()
 
 
-def _model_names() -> list[tuple[str, str]]:
+def model_names() -> list[tuple[str, str]]:
+    """Return a menu of the models by name."""
     names = RegisteredModel.objects.order_by("name").values_list("name", flat=True)
     return [(name, name) for name in names[:MENU_LENGTH]]

@@ -116,7 +116,8 @@ class JobAdmin(BoundedAdmin):
     @admin.display(description="batch")
     def ledger(self, job: Job) -> Any:
         """Return the batch's row of the ledger."""
-        return page.ledger(Batch.objects.filter(pk=job.batch_id).first() if job.batch_id else None)
+        rows = Batch.objects.select_related("version__model")
+        return page.ledger(rows.filter(pk=job.batch_id).first() if job.batch_id else None)
 
     def events(self, job: Job) -> Any:
         """Return what was written down about it."""

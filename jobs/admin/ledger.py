@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import F
 from django.db.models.functions import Now
 from django.http import HttpRequest
@@ -15,40 +14,17 @@ from django.utils.safestring import SafeString
 
 from jobs.admin import page
 from jobs.admin.bounded import BoundedAdmin, Rows
-from jobs.admin.filters import ColumnFilter
-from jobs.admin.links import batch_link, job_link, worker_link
+from jobs.admin.ledger_filters import ModelFilter, OpenMenu, SealFilter, WorkerFilter
+from jobs.admin.links import batch_link, job_link, whole_id, worker_link
+from jobs.core.ledger import seconds
 from jobs.models import Batch, Worker
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import table
 
 MEMBERS_SHOWN = 256
 BATCHES_SHOWN = 50
+OPEN_LISTED = 2_000
 STALE_AFTER_S = 15.0
-
-
-class SealFilter(ColumnFilter):
-    """Why a batch was sealed."""
-
-    title, parameter_name, column = "why sealed", "seal", "seal_reason"
-
-    def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        """Return the reasons."""
-        return [(reason, reason) for reason in page.SEALED_BECAUSE]
-
-
-class OpenFilter(admin.SimpleListFilter):
-    """Whether a batch is being run."""
-
-    title, parameter_name = "open", "open"
-
-    def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        """Return both."""
-        return [("yes", "being run"), ("no", "finished")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002  # Django's signature
-        """Return the rows that are open, or not."""
-        wanted = self.value()
-        return queryset if wanted is None else queryset.filter(finished_at__isnull=wanted == "yes")
 
 
 @admin.register(Batch)
@@ -57,22 +33,47 @@ class BatchAdmin(BoundedAdmin):
 
     search_help_text = "A batch's whole id, a UUID."
     list_display = (
-        "id", "claimed_at", "model_version", "node", "size", "seal_reason", "waited", "ran", "ended",
+        "key", "claimed", "model_version", "node", "device", "size", "padded_size", "seal_reason", "waited",
+        "ran", "ended",
     )  # fmt: skip
-    list_filter = (OpenFilter, SealFilter)
+    list_filter = (OpenMenu, SealFilter, ModelFilter, WorkerFilter)
     shown_related = ("version__model", "worker")
     fields = (
-        "id", "node", "version", "why", "padded_size", "claimed_at", "finished_at", "waited", "ran",
-        "ended", "jobs",
+        "id", "why", "version", "node", "device", "size", "padded_size", "seal_reason", "claimed_at",
+        "finished_at", "waited", "ran", "ended", "jobs",
     )  # fmt: skip
-    readonly_fields = ("node", "why", "waited", "ran", "ended", "jobs")
+    readonly_fields = ("node", "device", "why", "waited", "ran", "ended", "jobs")
 
+    def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
+        """Return the newest batches, or all that are open, however old."""
+        if request.GET.get(OpenMenu.parameter_name) != OpenMenu.OPEN:
+            return super().listed(request)
+        ids = list(
+            Batch.objects.filter(finished_at__isnull=True).values_list("pk", flat=True)[: OPEN_LISTED + 1]
+        )
+        rows = self.get_queryset(request).prefetch_related(*self.shown_related)
+        return rows.filter(pk__in=ids[:OPEN_LISTED]), len(ids) > OPEN_LISTED
+
+    @admin.display(description="id")
+    def key(self, batch: Batch) -> SafeString:
+        """Return the id on one line."""
+        return whole_id(batch.pk)
+
+    @admin.display(description="claimed (UTC)")
+    def claimed(self, batch: Batch) -> str:
+        """Return the claim's time to the millisecond."""
+        return page.moment(batch.claimed_at)
+
+    @admin.display(description="worker")
     def node(self, batch: Batch) -> Any:
         """Return the worker, or its id where its row is gone."""
-        try:
-            return worker_link(batch.worker_id, batch.worker.node)
-        except ObjectDoesNotExist:
-            return batch.worker_id
+        worker = page.worker_of(batch)
+        return worker_link(worker.id, worker.node) if worker else batch.worker_id
+
+    def device(self, batch: Batch) -> str:
+        """Return the worker's device."""
+        worker = page.worker_of(batch)
+        return worker.device if worker else page.NONE
 
     @admin.display(description="version")
     def model_version(self, batch: Batch) -> str:
@@ -86,11 +87,11 @@ class BatchAdmin(BoundedAdmin):
 
     def waited(self, batch: Batch) -> str:
         """Return the wait for the seal."""
-        return f"{batch.waited_s * 1000:,.1f} ms"
+        return seconds(batch.waited_s)
 
     def ran(self, batch: Batch) -> str:
         """Return the run's time."""
-        return page.NONE if batch.ran_s is None else f"{batch.ran_s * 1000:,.1f} ms"
+        return page.ran(batch)
 
     @admin.display(description="verdicts")
     def ended(self, batch: Batch) -> str:

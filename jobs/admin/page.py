@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import BinaryField, Model
 from django.db.models.functions import Length, Substr
 from django.utils.formats import date_format
@@ -12,9 +13,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from jobs.admin.links import batch_link
+from jobs.admin.links import batch_link, worker_link
+from jobs.core.ledger import Entry, seconds, why_this_size
 from jobs.core.states import State
-from jobs.models import Batch, DeadLetter, Event, Job, Outbox
+from jobs.models import Batch, DeadLetter, Event, Job, Outbox, Worker
 from models_registry.admin.render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
 NONE = "-"
@@ -27,15 +29,6 @@ COLOURS = {
     State.DEAD: "#b3261e",
     State.CANCELLED: "#6d4c7d",
     State.EXPIRED: "#7d5a4c",
-}
-SEALED_BECAUSE = {
-    "full": "it was full: the largest batch, or the padded size, that the model version takes",
-    "deadline": "a member's deadline left no time to wait for more",
-    "slo": "the oldest member would have missed the model's p95 goal by waiting for more",
-    "idle": "the device was free and nothing more was expected soon",
-    "linger": "the wait that the expected arrivals paid for was over",
-    "drain": "the worker was told to stop and emptied its buffer",
-    "memory": "more had run out of the device's memory before",
 }
 
 
@@ -71,22 +64,39 @@ def ledger(batch: Batch | None) -> SafeString | str:
     """Return a batch's row of the ledger, with why it had the size that it had."""
     if batch is None:
         return NONE
-    ran = NONE if batch.ran_s is None else f"{batch.ran_s:.4f} s"
+    worker = worker_of(batch)
     rows = [
-        ("batch", batch_link(batch.id)),
         ("why this size", why(batch)),
-        ("padded size", f"{batch.padded_size:,}"),
-        ("waited for the seal", f"{batch.waited_s:.4f} s"),
-        ("ran", ran),
+        ("batch", batch_link(batch.id)),
+        ("model version", batch.version),
+        ("worker", worker_link(worker.id, worker.node) if worker else batch.worker_id),
+        ("device", worker.device if worker else NONE),
+        ("waited for the seal", seconds(batch.waited_s)),
+        ("ran", ran(batch)),
         ("verdicts", verdicts(batch)),
     ]
     return table(("ledger", ""), rows)
 
 
+def worker_of(batch: Batch) -> Worker | None:
+    """Return who ran a batch, where its row is still there."""
+    try:
+        return batch.worker
+    except ObjectDoesNotExist:
+        return None
+
+
 def why(batch: Batch) -> str:
     """Return a sentence on why a batch was sealed at its size."""
-    reason = SEALED_BECAUSE.get(batch.seal_reason, f"of {batch.seal_reason}")
-    return f"{batch.size} job{'' if batch.size == 1 else 's'}, sealed because {reason}"
+    limits = ("max_batch", "max_padded_size", "pads", "p95_goal_s")
+    known = ("size", "padded_size", "seal_reason", "waited_s", "apart")
+    fields = {name: getattr(batch, name) for name in known}
+    return why_this_size(Entry(**fields, **{name: getattr(batch.version, name) for name in limits}))
+
+
+def ran(batch: Batch) -> str:
+    """Return a batch's time on the device."""
+    return NONE if batch.ran_s is None else seconds(batch.ran_s)
 
 
 def verdicts(batch: Batch) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -25,7 +25,7 @@ from jobs.models import (
 )
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 
-JOBS = "/admin/jobs/job/"
+JOBS, BATCHES = "/admin/jobs/job/", "/admin/jobs/batch/"
 
 
 @pytest.fixture
@@ -70,12 +70,12 @@ def a_job(version: ModelVersion, state: State = State.QUEUED, *, age_s: int = 0,
     return job
 
 
-def a_batch(version: ModelVersion) -> Batch:
+def a_batch(version: ModelVersion, key: UUID | None = None) -> Batch:
     worker = Worker.objects.create(
         id=uuid4(), node="gpu-0@a", host="a", pid=1, device="cpu", model_names=["echo"]
     )
     return Batch.objects.create(
-        id=uuid4(), worker=worker, version=version, members=[], size=0, seal_reason="linger"
+        id=key or uuid4(), worker=worker, version=version, members=[], size=0, seal_reason="linger"
     )
 
 
@@ -144,9 +144,60 @@ def test_a_succeeded_job_s_page_shows_its_road_and_documents(browser: Browser, v
     JobResult.objects.create(job=job, epoch=1, body=b'{"embedding":[0.5,0.25]}')
     Event.objects.create(job=job, kind="cancel_asked", actor="someone")
     text = text_of(browser, f"{JOBS}{job.pk}/change/")
-    for shown in ("SUCCESS", "[0.5, 0.25]", "sealed because the wait", "cancel_asked", "someone", "timeline"):
+    for shown in (
+        "SUCCESS",
+        "[0.5, 0.25]",
+        "0 jobs of at most 64: it had waited 0 ms for more",
+        "gpu-0@a",
+        "cpu",
+        "cancel_asked",
+        "someone",
+        "timeline",
+    ):
         assert shown.lower() in text.lower(), shown
     assert "<script>alert" not in text
+
+
+def test_the_ledger_shows_each_batch_and_is_narrowed(browser: Browser, version: ModelVersion) -> None:
+    shown, other = a_batch(version), a_batch(version)
+    Batch.objects.filter(pk=shown.pk).update(
+        size=64, padded_size=64, seal_reason="full", succeeded=60, failed=4, ran_s=0.0125,
+        finished_at=timezone.now(),
+    )  # fmt: skip
+    Worker.objects.filter(pk=other.worker_id).update(node="gpu-1@b")
+    text = text_of(browser, BATCHES)
+    for cell in (str(shown.pk), "echo:1", "gpu-0@a", "cpu", "60 succeeded, 4 failed", "12 ms", "full"):
+        assert cell in text, cell
+    for query, found in (
+        ("open=yes", {other.pk}),
+        ("open=no", {shown.pk}),
+        ("seal=full", {shown.pk}),
+        ("model=echo", {shown.pk, other.pk}),
+        ("model=minilm", set()),
+        ("node=gpu-1@b", {other.pk}),
+        ("node=gpu-0@a&open=yes", set()),
+    ):
+        assert ids_on(browser, f"{BATCHES}?{query}") == found, query
+    text = text_of(browser, f"{BATCHES}{shown.pk}/change/")
+    assert "64 jobs of at most 64: it was full." in text
+
+
+def test_a_batch_whose_worker_s_row_is_gone_is_shown(browser: Browser, version: ModelVersion) -> None:
+    batch = a_batch(version)
+    Worker.objects.all()._raw_delete("default")  # past Django's protection, as retention does
+    for page in (BATCHES, f"{BATCHES}{batch.pk}/change/"):
+        assert str(batch.worker_id) in text_of(browser, page)
+
+
+def test_an_open_batch_is_found_however_many_came_after_it(
+    browser: Browser, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.admin.bounded.newest.__defaults__", (2,))
+    hung = a_batch(version, UUID(int=1))
+    later = [a_batch(version, UUID(int=2 + n)) for n in range(4)]
+    Batch.objects.filter(pk__in=[batch.pk for batch in later]).update(finished_at=timezone.now())
+    assert ids_on(browser, BATCHES) == {batch.pk for batch in later[2:]}
+    assert ids_on(browser, f"{BATCHES}?open=yes") == {hung.pk}
 
 
 def test_a_dead_job_s_page_shows_why(browser: Browser, version: ModelVersion) -> None:
