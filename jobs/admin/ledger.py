@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from jobs.admin import page
 from jobs.admin.bounded import BoundedAdmin, Rows
 from jobs.admin.ledger_filters import ModelFilter, OpenMenu, SealFilter, WorkerFilter
-from jobs.admin.links import batch_link, job_link, whole_id, worker_link
+from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
 from jobs.core.ledger import seconds
 from jobs.models import Batch, Worker
 from models_registry.admin.readonly import ReadOnlyAdmin
@@ -39,10 +39,10 @@ class BatchAdmin(BoundedAdmin):
     list_filter = (OpenMenu, SealFilter, ModelFilter, WorkerFilter)
     shown_related = ("version__model", "worker")
     fields = (
-        "id", "why", "version", "node", "device", "size", "padded_size", "seal_reason", "claimed_at",
-        "finished_at", "waited", "ran", "ended", "jobs",
+        "id", "why", "version", "node", "device", "size", "padded_size", "seal_reason", "claimed",
+        "finished", "waited", "ran", "ended", "jobs",
     )  # fmt: skip
-    readonly_fields = ("node", "device", "why", "waited", "ran", "ended", "jobs")
+    readonly_fields = ("node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "jobs")
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
         """Return the newest batches, or all that are open, however old."""
@@ -63,6 +63,11 @@ class BatchAdmin(BoundedAdmin):
     def claimed(self, batch: Batch) -> str:
         """Return the claim's time to the millisecond."""
         return page.moment(batch.claimed_at)
+
+    @admin.display(description="finished (UTC)")
+    def finished(self, batch: Batch) -> str:
+        """Return the settle's time to the millisecond."""
+        return page.moment(batch.finished_at) if batch.finished_at else page.NONE
 
     @admin.display(description="worker")
     def node(self, batch: Batch) -> Any:
@@ -85,13 +90,13 @@ class BatchAdmin(BoundedAdmin):
         """Return why it has the size that it has."""
         return page.why(batch)
 
-    def waited(self, batch: Batch) -> str:
+    def waited(self, batch: Batch) -> SafeString:
         """Return the wait for the seal."""
-        return seconds(batch.waited_s)
+        return one_line(seconds(batch.waited_s))
 
-    def ran(self, batch: Batch) -> str:
+    def ran(self, batch: Batch) -> SafeString:
         """Return the run's time."""
-        return page.ran(batch)
+        return one_line(page.ran(batch))
 
     @admin.display(description="verdicts")
     def ended(self, batch: Batch) -> str:

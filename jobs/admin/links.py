@@ -16,6 +16,11 @@ def whole_id(key: UUID) -> SafeString:
     return format_html(ID, key)
 
 
+def one_line(text: str) -> SafeString:
+    """Return a text that is not broken into lines."""
+    return format_html('<span style="white-space:nowrap">{}</span>', text)
+
+
 def job_link(job_id: UUID) -> SafeString:
     """Return a link to a job's page."""
     return _link("job", job_id, whole_id(job_id))
@@ -28,7 +33,7 @@ def batch_link(batch_id: UUID) -> SafeString:
 
 def worker_link(worker_id: UUID, node: str) -> SafeString:
     """Return a link to a worker's page."""
-    return _link("worker", worker_id, node)
+    return _link("worker", worker_id, one_line(node))
 
 
 def _link(model: str, key: UUID, text: str) -> SafeString:

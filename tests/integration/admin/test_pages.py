@@ -166,7 +166,15 @@ def test_the_ledger_shows_each_batch_and_is_narrowed(browser: Browser, version: 
     )  # fmt: skip
     Worker.objects.filter(pk=other.worker_id).update(node="gpu-1@b")
     text = text_of(browser, BATCHES)
-    for cell in (str(shown.pk), "echo:1", "gpu-0@a", "cpu", "60 succeeded, 4 failed", "12 ms", "full"):
+    for cell in (
+        str(shown.pk),
+        "echo:1",
+        "gpu-0@a",
+        "cpu",
+        "60 succeeded, 4 failed",
+        "12 ms",
+        "full",
+    ):
         assert cell in text, cell
     for query, found in (
         ("open=yes", {other.pk}),
