@@ -42,7 +42,8 @@ class Piece:
 class Work:
     """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
 
-    `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it began, in monotonic seconds, `limit_s` how long it may.
+    `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it
+    began, in monotonic seconds, `limit_s` how long it may.
     """
 
     id: UUID
