@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from tests.benchmarks import drain, memory, minilm, poisson, policy, post
+from tests.benchmarks import device, drain, feed, memory, minilm, mixed, poisson, policy, post
 from tests.benchmarks.figure import Benchmark, show
 from tests.benchmarks.rivals import compare
 
@@ -17,6 +17,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "post": post.measure,
     "memory": memory.measure,
     "policy": policy.measure,
+    "feed": feed.measure,
+    "mixed": mixed.measure,
+    "device": device.measure,
     "poisson": poisson.measure,
     "rivals": compare.measure,
 }

@@ -9,8 +9,10 @@ from typing import Any
 
 import psutil
 
+from jobs.management.demo.corpus import sentences
 from tests.benchmarks.bed import Bed
 
+Job = dict[str, Any]
 BULK = 10_000
 LIMIT_S = 300.0
 DEPTH = {"QUEUE_DEPTH": "100000"}  # the relay publishes the whole backlog
@@ -29,13 +31,25 @@ class Drained:
         return self.jobs / self.seconds
 
 
-def drained(ground: Bed, jobs: Sequence[dict[str, Any]], models: str) -> Drained:
+def same(model: str, count: int) -> list[Job]:
+    """Return jobs of a model that takes an empty object."""
+    return [{"model": model, "input": {}}] * count
+
+
+def real(count: int) -> list[Job]:
+    """Return MiniLM jobs on distinct English sentences of 5 to 40 words, in the order of their texts."""
+    texts = sentences(count)
+    assert len(texts) == count, f"the corpus has only {len(texts)} sentences"
+    return [{"model": "minilm", "input": {"text": text}} for text in texts]
+
+
+def drained(ground: Bed, jobs: Sequence[Job], models: str, *, lanes: int = 1) -> Drained:
     """Post `jobs`, wait until all are published, start a worker for `models` and wait for the last result."""
     since = ground.one("SELECT extract(epoch FROM clock_timestamp())::float8")
     mine = f"created_at >= to_timestamp({since!r})"
     post(ground, jobs)
     ground.until("SELECT count(*) FROM jobs_outbox WHERE published = 0", 0)
-    with ground.worker(models) as worker:
+    with ground.worker(models, lanes=lanes) as worker:
         _wait(ground, worker, f"SELECT count(*) FROM jobs_job WHERE {mine} AND state <> 'succeeded'")
     seconds = ground.one(
         f"SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs_job WHERE {mine}"
@@ -51,7 +65,7 @@ def _wait(ground: Bed, worker: psutil.Process, left: str) -> None:
         time.sleep(0.2)
 
 
-def post(ground: Bed, jobs: Sequence[dict[str, Any]]) -> None:
+def post(ground: Bed, jobs: Sequence[Job]) -> None:
     """Post different jobs, ten thousand a call."""
     for start in range(0, len(jobs), BULK):
         answer = ground.http.post("/api/v1/jobs/bulk", json=jobs[start : start + BULK])

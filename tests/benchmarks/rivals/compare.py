@@ -27,7 +27,7 @@ import psycopg
 
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
-from tests.benchmarks.backlog import DEPTH, drained
+from tests.benchmarks.backlog import DEPTH, drained, same
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_least
 from tests.benchmarks.rivals.environment import older_python
@@ -73,7 +73,7 @@ def measure() -> Iterator[Figure]:
 
 
 def _ours(ground: Bed) -> float:
-    return drained(ground, [{"model": "sleeper", "input": {}}] * JOBS, "sleeper").per_s
+    return drained(ground, same("sleeper", JOBS), "sleeper").per_s
 
 
 def _rate(ground: Bed, rival: Rival, pool: str) -> float:
