@@ -12,6 +12,7 @@ from jobs.core.states import State, Verb, sources, target
 from jobs.selectors.statement import execute
 from jobs.services.lock import lock_job, note
 from jobs.services.notify import wake_relay
+from jobs.store.enqueue import VARIANT
 
 _SOURCES = sources(Verb.REPLAY)
 # A deadline that has passed would expire the job again at once: it is dropped.
@@ -22,13 +23,16 @@ UPDATE jobs_job SET state = %s, epoch = epoch + 1, attempts = 0, batch_id = NULL
 WHERE id = %s RETURNING epoch
 """
 _UNBURY: LiteralString = "DELETE FROM jobs_deadletter WHERE job_id = %s"
-_PUBLISH: LiteralString = """
-INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, due, published, deadline)
-SELECT id, epoch, version_id, queue, priority, size, now(), 0, deadline FROM jobs_job WHERE id = %s
+_PUBLISH: LiteralString = f"""
+INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, due, published, deadline, client,
+  variant)
+SELECT job.id, job.epoch, job.version_id, job.queue, job.priority, job.size, now(), 0, job.deadline,
+  job.client_id, {VARIANT}
+FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id WHERE job.id = %s
 ON CONFLICT (job_id) DO UPDATE SET epoch = excluded.epoch, version_id = excluded.version_id,
   queue = excluded.queue, priority = excluded.priority, size = excluded.size, due = excluded.due,
-  published = 0, deadline = excluded.deadline
-"""
+  published = 0, apart = 0, deadline = excluded.deadline, client = excluded.client, variant = excluded.variant
+"""  # noqa: S608  # built from our own constant
 
 
 def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> None:
