@@ -14,6 +14,7 @@ from models_registry.models import Loader
 from models_registry.services import move_alias, register_version
 
 JSON = ("input_schema", "output_schema", "example", "options")
+MORE = {"options": "; the platform reads check_output, refuse_nan, memory_bytes, the loader the others"}
 LIMITS = {
     "max_batch": (int, "items in a batch, at most"),
     "max_padded_size": (int, "items times the longest item's bytes in a batch, at most; 0 for no limit"),
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--sha256", default="", help="of the file, or the directory's model.safetensors")
         for name in JSON:
-            parser.add_argument(_flag(name), type=json_or_file, help="JSON, or @file")
+            parser.add_argument(_flag(name), type=json_or_file, help=f"JSON, or @file{MORE.get(name, '')}")
         for name, (kind, text) in LIMITS.items():
             parser.add_argument(_flag(name), type=kind, help=text)
         parser.add_argument("--pads", action=BooleanOptionalAction, help="items are padded to the longest")
