@@ -20,20 +20,20 @@ def ids_in(answer: dict[str, list[dict[str, Any]]] | None) -> set[str]:
 
 
 def test_inspect_shows_running_jobs_as_active_and_buffered_ones_as_reserved(celery: Celery, app: App) -> None:
-    ids = set(app.bulk("sleeper:slow", [{"n": n} for n in range(250)]))
+    # A batch takes a second, on each of a few lanes: these leave time for two looks of a second each.
+    ids = set(app.bulk("sleeper:slow", [{"n": n} for n in range(900)]))
     active = eventually(lambda: ids_in(celery.control.inspect(timeout=1).active()) & ids)
     running = {str(job) for (job,) in app.rows("SELECT id FROM jobs_job WHERE state = 'running'")}
     reserved = eventually(lambda: ids_in(celery.control.inspect(timeout=1).reserved()) & ids)
     assert active
     assert reserved
     assert len(running & ids) > 0
-    assert app.all_finished(list(ids)) == {"succeeded": 250}
+    assert app.all_finished(list(ids)) == {"succeeded": 900}
     eventually(lambda: not ids_in(celery.control.inspect(timeout=1).active()) & ids)
 
 
 def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: App) -> None:
-    # A batch takes a second: seven of them leave time to look before the last is claimed.
-    ids = app.bulk("sleeper:slow", [{"n": n} for n in range(450)])
+    ids = app.bulk("sleeper:slow", [{"n": n} for n in range(900)])
     eventually(lambda: app.states(ids).get("running"))
     buffered = {str(job) for (job,) in app.rows("SELECT id FROM jobs_job WHERE state = 'queued'")}
     seen = eventually(lambda: ids_in(celery.control.inspect(timeout=1).reserved()) & buffered & set(ids))
@@ -42,7 +42,7 @@ def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: 
     eventually(lambda: app.job(chosen)["state"] == "cancelled", timeout_s=10)
     app.act(chosen, "replay")
     assert app.finished(chosen)["state"] == "succeeded"
-    assert app.all_finished(ids) == {"succeeded": 450}
+    assert app.all_finished(ids) == {"succeeded": 900}
     app.assert_each_ran_to_one_result(ids)
 
 
