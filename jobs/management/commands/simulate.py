@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
 
 from jobs.core.errors import PlatformError
 from jobs.management.simulate.draw import draw
@@ -29,6 +28,6 @@ class Command(BaseCommand):
             found = list(runs(asked))
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        show(Console(), found)
+        show(found)
         if asked.png:
             draw(found, Path(asked.png))

@@ -9,6 +9,7 @@ from typing import Any
 from jobs.management.simulate.runs import Run
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+WIDE = 20.0  # latencies further apart than this are drawn on a logarithmic scale
 
 
 def draw(runs: Sequence[Run], path: Path) -> None:
@@ -24,11 +25,14 @@ def draw(runs: Sequence[Run], path: Path) -> None:
 
 
 def _latencies(axes: Any, runs: Sequence[Run]) -> None:
-    for name, share in SHARES.items():
-        points = [run.report.latency_s(share) * 1e3 for run in runs]
+    curves = {name: [run.report.latency_s(share) * 1e3 for run in runs] for name, share in SHARES.items()}
+    for name, points in curves.items():
         axes.plot([run.load for run in runs], points, marker="o", label=name)
     axes.set_ylabel("latency, ms")
-    axes.set_yscale("log")
+    if max(curves["p99"]) > WIDE * min(curves["p50"]):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0.0)
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
 

@@ -12,9 +12,13 @@ from jobs.management.simulate.runs import Run
 
 HEADS = ("load", "offered/s", "served/s", "refused", "expired", "p50 ms", "p95 ms", "p99 ms", "batch", "busy")
 
+WIDTH = 130  # narrower, the table's figures are cut
+SELDOM = 0.005  # reasons that would show as 0 %
 
-def show(console: Console, runs: Sequence[Run]) -> None:
+
+def show(runs: Sequence[Run]) -> None:
     """Print a table of the runs and the speed of the simulation."""
+    console = Console(width=max(WIDTH, Console().width))
     title = f"capacity {runs[0].capacity_per_s:,.1f} jobs/s in full batches; all times are virtual"
     table = Table(*HEADS, "sealed because", title=title, title_justify="left")
     for run in runs:
@@ -49,4 +53,5 @@ def _cells(run: Run) -> list[str]:
 
 def _reasons(report: Report) -> str:
     batches = max(1, report.seals.total())
-    return ", ".join(f"{reason} {count / batches:.0%}" for reason, count in report.seals.most_common())
+    shares = {reason: count / batches for reason, count in report.seals.most_common()}
+    return ", ".join(f"{reason} {share:.0%}" for reason, share in shares.items() if share >= SELDOM)

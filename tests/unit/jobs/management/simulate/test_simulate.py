@@ -23,11 +23,6 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-
-
 def test_a_rate_gives_one_row_with_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
     out = told(capsys, "--rate", "400", *MODEL, "--duration-s", "20")
     (row,) = (line for line in out.splitlines() if line.startswith("│"))
