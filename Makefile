@@ -13,7 +13,7 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test check bench up down lock clean
+.PHONY: demo test check bench chaos up down lock clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -29,6 +29,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.benchmarks
+
+# For example ARGS="--fault NAME --seed 7", ARGS=--short or ARGS="--minutes 30".
+chaos: $(STAMP)
+	$(LEASH) $(BIN)/python -m tests.chaos $(ARGS)
 
 up: $(STAMP)
 	$(STACK) up

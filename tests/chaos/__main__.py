@@ -1,0 +1,70 @@
+"""`python -m tests.chaos`: faults under load, on a stack of its own; exit status 1 on any violation."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from inference_site.stack.services import PROJECT
+from tests.chaos import report
+from tests.chaos.faults.fault import Fault
+from tests.chaos.faults.table import BY_NAME, SHORT, TABLE, left_out, ready
+from tests.chaos.round import Round
+
+RATE = 150.0  # jobs a second
+
+
+def main(words: list[str]) -> int:
+    asked = _parser().parse_args(words)
+    home = PROJECT / ".run" / "chaos" / str(asked.seed)
+    shutil.rmtree(home, ignore_errors=True)
+    console = Console(width=140)
+    for line in left_out():
+        console.print(line)
+    around = Round(home, seed=asked.seed, rate=asked.rate)
+    outcome = around.run(_told(console, _chosen(asked, around)))
+    report.show(console, outcome, seed=asked.seed)
+    report.save(home / "verdict.json", outcome, seed=asked.seed, left_out=left_out())
+    console.print(f"{home}/history.jsonl", soft_wrap=True)
+    return 0 if report.good(outcome) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--minutes", type=float, default=0.0, help="soak: go on with random faults")
+    parser.add_argument("--jobs", type=int, default=0, help="go on until so many jobs were accepted")
+    parser.add_argument("--rate", type=float, default=RATE, help="jobs a second that the load posts")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--fault", action="append", choices=list(BY_NAME), metavar="NAME", default=[])
+    which.add_argument("--short", action="store_true", help="a round of six minutes at most")
+    parser.epilog = "faults: " + "; ".join(BY_NAME)
+    return parser
+
+
+def _chosen(asked: argparse.Namespace, around: Round) -> Iterator[Fault]:
+    """Yield the faults that were asked for, all by default, in the seed's order; then more at random."""
+    named = asked.fault or (SHORT if asked.short else [f.name for f in TABLE if ready(f)])
+    chance = random.Random(asked.seed)
+    faults = [BY_NAME[name] for name in named]
+    chance.shuffle(faults)
+    yield from faults
+    until = around.began + asked.minutes * 60
+    while time.time() < until or (asked.jobs and around.accepted() < asked.jobs):
+        yield chance.choice(faults)
+
+
+def _told(console: Console, faults: Iterator[Fault]) -> Iterator[Fault]:
+    for fault in faults:
+        console.print(f"{time.strftime('%H:%M:%S')} {fault.name}")
+        yield fault
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""Postgres restarts, is killed, or has no connection left."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from functools import partial
+
+import psycopg
+
+from tests.chaos.faults.fault import Fault
+from tests.chaos.faults.processes import killed
+from tests.chaos.world import World
+
+END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'greedy'
+"""
+ROUNDS = 40  # of ending those who came between and taking their places
+
+
+@contextlib.contextmanager
+def exhausted(world: World) -> Iterator[None]:
+    """End everybody's connections and take each place that there is, so that nobody comes back."""
+    with contextlib.ExitStack() as held:
+        first = held.enter_context(
+            psycopg.connect(world.database, autocommit=True, application_name="greedy")
+        )
+        for _ in range(ROUNDS):
+            if not _take_all(world, held):
+                break
+            first.execute(END_OTHERS)
+        yield
+
+
+def _take_all(world: World, held: contextlib.ExitStack) -> int:
+    """Connect until the server refuses; return how often it did not."""
+    taken = 0
+    with contextlib.suppress(psycopg.OperationalError):
+        while True:
+            held.enter_context(psycopg.connect(world.database, autocommit=True, application_name="greedy"))
+            taken += 1
+    return taken
+
+
+FAULTS = (
+    Fault("postgres restarted", partial(killed, name="postgres", number=signal.SIGINT)),
+    Fault("postgres killed", partial(killed, name="postgres")),
+    Fault("connections exhausted", exhausted, 12.0),
+)

@@ -1,0 +1,78 @@
+"""Messages that should not be: copies, old ones, in any order, of nobody, and nonsense."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from amqp.basic_message import Message
+
+from jobs.amqp.message import job_message
+from jobs.amqp.topology import EXCHANGE
+from jobs.core.envelope import Envelope
+from jobs.core.keys import uuid7
+from tests.acceptance.test_messages import MALFORMED
+from tests.chaos.faults.fault import Fault
+from tests.chaos.world import World
+
+SOME_LIVE = """
+SELECT id, epoch, version_id, priority FROM jobs_job WHERE queue = 'sleeper' AND id = ANY(%s::uuid[])
+"""
+SOME_ENDED = """
+SELECT id, greatest(epoch - 1, 0), version_id, priority FROM jobs_job
+WHERE queue = 'sleeper' AND finished_at IS NOT NULL LIMIT 2000
+"""
+A_VERSION = "SELECT version_id FROM jobs_job WHERE queue = 'sleeper' LIMIT 1"
+Make = Callable[[World], list[Message]]
+
+
+def copies(world: World) -> list[Message]:
+    """Return three messages of each of many jobs that are waiting, in any order."""
+    ids = world.submit("sleeper", [{"n": n} for n in range(2_000)])
+    messages = [_message(*row) for row in world.rows(SOME_LIVE, ids) for _ in range(3)]
+    world.chance.shuffle(messages)
+    return messages
+
+
+def late(world: World) -> list[Message]:
+    """Return messages of jobs that have ended, at an epoch that is over."""
+    return [_message(*row) for row in world.rows(SOME_ENDED)]
+
+
+def reordered(world: World) -> list[Message]:
+    """Return one message of each of many jobs, last first, and bundled with those of other jobs."""
+    ids = world.submit("sleeper", [{"n": n} for n in range(2_000)], priority=4)
+    rows = sorted(world.rows(SOME_LIVE, ids), reverse=True)
+    pointers = [Envelope(job=job, epoch=epoch, version=v, priority=p) for job, epoch, v, p in rows]
+    return [job_message(*pointers[start : start + 20]) for start in range(0, len(pointers), 20)]
+
+
+def unknown(world: World) -> list[Message]:
+    ((version,),) = world.rows(A_VERSION)
+    ids = (uuid7(1_700_000_000_000, world.chance.getrandbits(74)) for _ in range(200))
+    return [_message(job, 0, version, 5) for job in ids]
+
+
+def malformed(_: World) -> list[Message]:
+    return [message for message in MALFORMED.values() for _ in range(5)]
+
+
+def _message(job: object, epoch: int, version: int, priority: int) -> Message:
+    return job_message(Envelope(job=job, epoch=epoch, version=version, priority=priority))  # type: ignore[arg-type]  # a row's uuid
+
+
+@contextlib.contextmanager
+def published(world: World, *, make: Make) -> Iterator[None]:
+    messages = make(world)
+    with world.broker() as broker, broker.channel() as channel:
+        channel.confirm_select()
+        for message in messages:
+            channel.basic_publish_confirm(message, exchange=EXCHANGE, routing_key="sleeper")
+    yield
+
+
+FAULTS = tuple(
+    Fault(f"{make.__name__} messages", partial(published, make=make))
+    for make in (copies, late, reordered, unknown, malformed)
+)

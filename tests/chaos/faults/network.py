@@ -1,0 +1,36 @@
+"""What can happen to each pair of parts on the network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+
+from tests.chaos.faults.fault import Fault
+from tests.chaos.proxy import Mode
+from tests.chaos.wiring import PAIRS
+from tests.chaos.world import World
+
+LATENCY_S = 0.1
+HOLDS_S = {Mode.CUT: 6.0, Mode.DARK: 20.0, Mode.HALF_OPEN: 10.0, Mode.GHOST: 10.0}
+
+
+@contextlib.contextmanager
+def disturbed(world: World, *, pair: str, mode: Mode) -> Iterator[None]:
+    world.network.turn(pair, mode)
+    yield
+    world.network.turn(pair, Mode.OPEN)
+
+
+@contextlib.contextmanager
+def slow(world: World, *, pair: str) -> Iterator[None]:
+    world.network.slow(pair, LATENCY_S)
+    yield
+    world.network.slow(pair)
+
+
+FAULTS = (
+    *(Fault(f"{mode} {pair}", partial(disturbed, pair=pair, mode=mode), hold_s)
+      for pair in PAIRS for mode, hold_s in HOLDS_S.items()),
+    *(Fault(f"latency {pair}", partial(slow, pair=pair), 10.0) for pair in PAIRS),
+)  # fmt: skip

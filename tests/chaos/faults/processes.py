@@ -1,0 +1,58 @@
+"""Processes that are killed or stopped for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from functools import partial
+
+import psutil
+
+from tests.chaos.faults.fault import Act, Fault
+from tests.chaos.world import World, wait_for
+
+PAST_HEARTBEAT_S = 22.0  # the sweeper ends a worker that was silent for 15 s
+NEWEST = "SELECT coalesce(max(seq), 0) FROM chaos_history"
+MADE_SINCE = "SELECT count(*) FROM chaos_history WHERE seq > %s AND kind = 'state' AND before IS NULL"
+
+
+@contextlib.contextmanager
+def killed(world: World, *, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
+    world.stack.kill(name, number)
+    yield
+
+
+@contextlib.contextmanager
+def paused(world: World, *, name: str) -> Iterator[None]:
+    pid = world.stack.kill(name, signal.SIGSTOP)
+    yield
+    with contextlib.suppress(ProcessLookupError):
+        psutil.Process(pid).resume()
+
+
+@contextlib.contextmanager
+def killed_after_commit(world: World) -> Iterator[None]:
+    """Kill the web workers while a commit's answer is on its way to them: accepted, and nobody was told."""
+    world.network.slow("web-postgres", answer_latency_s=0.5)
+    ((newest,),) = world.rows(NEWEST)
+    wait_for(lambda: world.rows(MADE_SINCE, newest)[0][0] or None, what="a new job")
+    for worker in psutil.Process(world.stack.pid("web")).children(recursive=True):
+        worker.kill()
+    yield
+    world.network.slow("web-postgres")
+
+
+def kill(name: str) -> Act:
+    return partial(killed, name=name)
+
+
+FAULTS = (
+    Fault("worker killed", kill("gpu-worker-0")),
+    Fault("worker told to stop", partial(killed, name="gpu-worker-0", number=signal.SIGTERM)),
+    Fault("relay and sweeper killed", kill("relay")),
+    Fault("web killed after commit", killed_after_commit),
+    Fault("web killed with its parent", kill("web")),
+    Fault("worker stopped past its heartbeat", partial(paused, name="gpu-worker-0"), PAST_HEARTBEAT_S),
+    Fault("relay and sweeper stopped", partial(paused, name="relay"), PAST_HEARTBEAT_S),
+)

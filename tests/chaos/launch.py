@@ -1,0 +1,44 @@
+"""`python -m tests.chaos.launch RUN_DIR WIRING`: the stack, its programs reaching the servers over links."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from inference_site.stack.program import Spec
+from inference_site.stack.specs import MODELS, specs
+from inference_site.stack.supervisor import Options, Supervisor
+from tests.chaos.wiring import Wiring
+
+PROGRAMS = ("web", "relay", "gpu-worker")
+WORKERS = 2
+# Both share the queues of the light models; the real one is loaded once.
+LIGHT_MODELS = "echo,sleeper"
+
+
+def main(run_dir: Path, wiring: Wiring) -> int:
+    for name in ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL"):
+        os.environ.pop(name, None)
+    supervisor = Supervisor(Options(run_dir=run_dir, only=PROGRAMS, workers=WORKERS))
+    postgres, rabbitmq = supervisor._services.postgres, supervisor._services.rabbitmq
+    assert postgres is not None
+    assert rabbitmq is not None
+    postgres.port, rabbitmq.ports = wiring.postgres, wiring.rabbit_ports
+    through = partial(
+        wiring.through_links, database=postgres.url, broker=rabbitmq.url, clock=run_dir / "clock"
+    )
+    supervisor._table = lambda plan: [through(_lightened(spec)) for spec in specs(plan)]
+    return supervisor.run()
+
+
+def _lightened(spec: Spec) -> Spec:
+    if spec.name != "gpu-worker-1":
+        return spec
+    return replace(spec, argv=tuple(LIGHT_MODELS if word == MODELS else word for word in spec.argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Wiring.load(Path(sys.argv[2]))))

@@ -1,0 +1,57 @@
+"""What the load is made of: calls drawn from a seeded chance. Pure."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chaos.records import ANY, FINE, POISON
+
+BULK = {"echo": (20, 120), "sleeper": (20, 120), "minilm": (4, 12), "echo:faulty": (20, 60)}
+SINGLES, BULKS = {"echo": 5, "sleeper": 4, "minilm": 2, "echo:faulty": 1}, {
+    "echo": 6, "sleeper": 6, "minilm": 1, "echo:faulty": 1}  # fmt: skip
+BULK_SHARE, HURRIED_SHARE, CANCEL_SHARE, REPLAY_SHARE, POISON_SHARE = 0.55, 0.06, 0.06, 0.3, 0.06
+POISONS = ({"fail": "raise"}, {"fail": "invalid"}, {"fail": "retry"}, {"fail": "memory"}, {"answer": "nan"})
+WORDS = (
+    "the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "grey", "clouds",
+    "drift", "past", "an", "old", "stone", "mill",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    """One POST: its jobs, how each is expected to end, and what is done to one of them afterwards."""
+
+    model: str
+    jobs: list[dict[str, Any]]
+    expects: list[str]
+    hurried: bool = False
+    cancel: bool = False
+    replay: bool = False
+
+    @property
+    def bulk(self) -> bool:
+        return len(self.jobs) > 1
+
+
+def draw(chance: random.Random) -> Call:
+    """Return the next call."""
+    bulk = chance.random() < BULK_SHARE
+    table = BULKS if bulk else SINGLES
+    (model,) = chance.choices(list(table), list(table.values()))
+    hurried = not bulk and chance.random() < HURRIED_SHARE
+    pairs = [_job(chance, model) for _ in range(chance.randint(*BULK[model]) if bulk else 1)]
+    jobs = [{"model": model, "input": value, "priority": chance.randrange(10)} for value, _ in pairs]
+    if hurried:
+        jobs = [job | {"deadline_s": round(chance.uniform(0.05, 20.0), 3)} for job in jobs]
+    cancel, replay = chance.random() < CANCEL_SHARE, chance.random() < REPLAY_SHARE
+    return Call(model, jobs, [ANY if hurried else expect for _, expect in pairs], hurried, cancel, replay)
+
+
+def _job(chance: random.Random, model: str) -> tuple[dict[str, Any], str]:
+    if model == "echo:faulty" and chance.random() < POISON_SHARE:
+        return chance.choice(POISONS), POISON
+    if model == "minilm":
+        return {"text": " ".join(chance.choices(WORDS, k=chance.randint(3, 12)))}, FINE
+    return {"n": chance.getrandbits(32)}, FINE

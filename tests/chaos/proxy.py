@@ -1,0 +1,167 @@
+"""A TCP proxy between two parts, which can be cut, go dark, half open or slow.
+
+A `Link` stands before one server; `Network` runs several on a thread's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from threading import Thread
+from typing import Self
+
+CHUNK_BYTES = 65_536
+
+
+class Mode(StrEnum):
+    """What the link does to what passes."""
+
+    OPEN = "open"
+    CUT = "cut"  # every connection is reset, and each new one too
+    DARK = "blackhole"  # nothing passes and nobody is told; what was held back passes afterwards
+    HALF_OPEN = "half-open"  # the server's side is gone, and the client is told at the end only
+    GHOST = "ghost"  # the client's side is gone, and the server is told at the end only
+
+
+@dataclass(eq=False)
+class Pair:
+    """One connection: the client's side and the server's."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter | None = None
+    lost: bool = False  # one side is gone, and the other does not know
+
+    def abort(self) -> None:
+        for writer in (self.client, self.server):
+            if writer is not None:
+                reset(writer)
+
+
+@dataclass
+class Link:
+    """A listening port that leads to `upstream`; its methods are for the loop's thread."""
+
+    port: int
+    upstream: tuple[str, int]
+    mode: Mode = Mode.OPEN
+    latency_s: float = 0.0
+    answer_latency_s: float = 0.0
+    pairs: set[Pair] = field(default_factory=set)
+    passing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self) -> None:
+        self.passing.set()
+        self.server = await asyncio.start_server(self.accept, "127.0.0.1", self.port)
+
+    def turn(self, mode: Mode) -> None:
+        """Go over to `mode`; back to open, the sides that were lost are told."""
+        self.mode = mode
+        dark = mode in {Mode.DARK, Mode.HALF_OPEN}
+        (self.passing.clear if dark else self.passing.set)()
+        for pair in list(self.pairs):
+            if mode is Mode.CUT or pair.lost:
+                pair.abort()
+            elif mode is Mode.HALF_OPEN and pair.server is not None:
+                pair.lost = True
+                reset(pair.server)
+            elif mode is Mode.GHOST:
+                pair.lost = True
+                reset(pair.client)
+
+    def slow(self, latency_s: float, answer_latency_s: float) -> None:
+        self.latency_s, self.answer_latency_s = latency_s, answer_latency_s
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pair = Pair(writer)
+        if self.mode is Mode.CUT:
+            return pair.abort()
+        self.pairs.add(pair)
+        try:
+            await self._join(pair, reader)
+        except OSError:
+            pass
+        finally:
+            self.pairs.discard(pair)
+            pair.abort()
+
+    async def _join(self, pair: Pair, reader: asyncio.StreamReader) -> None:
+        await self.passing.wait()
+        back, pair.server = await asyncio.open_connection(*self.upstream)
+        there = self._pump(pair, reader, pair.server, lambda: self.latency_s)
+        home = self._pump(pair, back, pair.client, lambda: self.latency_s + self.answer_latency_s)
+        await asyncio.gather(there, home)
+
+    async def _pump(
+        self,
+        pair: Pair,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        delay: Callable[[], float],
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                await asyncio.sleep(delay())
+                await self.passing.wait()
+                writer.write(data)
+                await writer.drain()
+        while pair.lost:  # until `turn` tells the side that does not know
+            await asyncio.sleep(0.05)
+            if self.mode is Mode.OPEN:
+                break
+        if pair.server is not None:
+            pair.abort()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with a reset, as a firewall does: nothing that was written is waited for."""
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    writer.transport.abort()
+
+
+class Network:
+    """Links by name, alive within a `with`; its methods may be called from any thread."""
+
+    def __init__(self, links: dict[str, Link]) -> None:
+        self.links = links
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        for link in self.links.values():
+            asyncio.run_coroutine_threadsafe(link.serve(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def turn(self, name: str, mode: Mode) -> None:
+        self._call(partial(self.links[name].turn, mode))
+
+    def slow(self, name: str, latency_s: float = 0.0, *, answer_latency_s: float = 0.0) -> None:
+        self._call(partial(self.links[name].slow, latency_s, answer_latency_s))
+
+    def _call(self, act: Callable[[], None]) -> None:
+        async def run() -> None:
+            act()
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    async def _end(self) -> None:
+        for link in self.links.values():
+            link.server.close()
+            link.turn(Mode.CUT)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,122 @@
+"""One round: a load runs while faults come and go; then everything must end, and the checker judges."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference_site.stack.leash import death_words
+from inference_site.stack.services import PROJECT
+from tests.chaos import audit
+from tests.chaos.checker import Dump, Row, Verdict, gather, judge
+from tests.chaos.faults.fault import Fault
+from tests.chaos.records import read
+from tests.chaos.recovery import recovery_s
+from tests.chaos.world import World, wait_for, world
+
+BEFORE_S, LAST_S = 2.0, 150.0
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A fault that came and went: when, in seconds of the round, and what it took to recover."""
+
+    name: str
+    at_s: float
+    began: float
+    recovery_s: float | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round came to."""
+
+    passed: list[Passed]
+    verdict: Verdict
+    drained_s: float
+
+
+class Round:
+    """A stack under load to which faults are done one after another."""
+
+    def __init__(self, home: Path, *, seed: int, rate: float) -> None:
+        self.home, self.seed, self.rate = home, seed, rate
+        self.passed: list[Passed] = []
+        self.began = time.time()
+
+    def run(self, faults: Iterable[Fault]) -> Outcome:
+        with world(self.home) as ground:
+            self.began = time.time()
+            with self._load(ground):
+                for number, fault in enumerate(faults):
+                    ground.chance = random.Random(f"{self.seed}/{number}/{fault.name}")
+                    self._suffer(ground, fault)
+            drained_s = self._drain(ground)
+            return Outcome(self.passed, self._judge(ground), drained_s)
+
+    def accepted(self) -> int:
+        """Return how many jobs the load has had accepted so far."""
+        paths = [path for path in (self.home / "load.jsonl", self.home / "suite.jsonl") if path.exists()]
+        return sum(len(record["ids"]) for record in read(paths) if record["kind"] == "accepted")
+
+    @contextlib.contextmanager
+    def _load(self, ground: World) -> Iterator[None]:
+        words = [*death_words_of_load(), str(ground.stack.run_dir), str(self.home / "load.jsonl")]
+        with (self.home / "load.log").open("ab") as log:
+            load = subprocess.Popen(
+                [*words, str(self.seed), str(self.rate)], stdin=subprocess.PIPE, stderr=log, cwd=PROJECT
+            )
+        try:
+            yield
+        finally:
+            assert load.stdin is not None
+            load.stdin.close()
+            load.wait(300)
+
+    def _suffer(self, ground: World, fault: Fault) -> None:
+        time.sleep(BEFORE_S)
+        began, trouble, took = time.time(), "", None
+        ground.recorder.write("fault", name=fault.name, phase="inject")
+        try:
+            fault.inject(ground)
+            time.sleep(fault.hold_s)
+        except Exception:  # noqa: BLE001  # what became of it stands in the table; the round goes on
+            trouble = traceback.format_exc(limit=-2)
+        with contextlib.suppress(ProcessLookupError):
+            fault.heal()
+        ground.recorder.write("fault", name=fault.name, phase="heal")
+        try:
+            took = recovery_s(ground)
+        except TimeoutError as error:
+            trouble += str(error)
+        ground.recorder.write("fault", name=fault.name, phase="recovered", seconds=took, trouble=trouble)
+        self.passed.append(Passed(fault.name, began - self.began, began, took, trouble))
+
+    def _drain(self, ground: World) -> float:
+        """Wait until nothing lives and nothing is queued, as long as that may take; return the seconds."""
+        started = time.monotonic()
+        with contextlib.suppress(TimeoutError):
+            wait_for(lambda: not ground.live() or None, what="end of all jobs", limit_s=LAST_S)
+            wait_for(lambda: not any(ground.messages().values()) or None, what="empty queues")
+        return time.monotonic() - started
+
+    def _judge(self, ground: World) -> Verdict:
+        ground.recorder.copy(audit.history(ground.database))
+        paths = [self.home / "load.jsonl", self.home / "suite.jsonl"]
+        (self.home / "history.jsonl").write_bytes(b"".join(path.read_bytes() for path in paths))
+        rows = {job: Row(*said) for job, *said in ground.rows(audit.ROWS)}
+        left = {what: ground.rows(query)[0][0] for what, query in audit.SIDE_ROWS.items()}
+        return judge(gather(read([self.home / "history.jsonl"])), Dump(rows, left | ground.messages()))
+
+
+def death_words_of_load() -> list[str]:
+    return [*death_words(signal.SIGKILL), sys.executable, "-m", "tests.chaos.load"]

@@ -1,0 +1,149 @@
+"""The stack under test with its links, and the ways a fault may reach it: straight, past every link."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import kombu
+import psycopg
+
+from inference_site.stack.client import Stack
+from inference_site.stack.leash import death_words
+from inference_site.stack.rabbitmq import RabbitMQ, find_installation
+from inference_site.stack.services import UNPACK_ROOT
+from jobs.amqp.topology import dead_queue_name, queue_name
+from tests.acceptance.app import JOBS, manage
+from tests.chaos import audit
+from tests.chaos.proxy import Network
+from tests.chaos.records import FINE, Recorder
+from tests.chaos.wiring import Wiring
+
+MODELS = ("echo", "sleeper", "minilm")
+BUILT_IN = "models_registry.loaders.builtin"
+FAULTY = {"faulty": {}, "tight": {"fits": 8}}  # versions of `echo`, so that they share its queue
+LIMIT_S = 90.0
+Found = TypeVar("Found")
+
+
+class ChaosStack(Stack):
+    """A stack whose programs reach the servers over links."""
+
+    def __init__(self, run_dir: Path, wiring: Wiring) -> None:
+        super().__init__(run_dir)
+        wiring.save(self.run_dir / "wiring.json")
+        self._words = [*death_words(signal.SIGTERM), sys.executable, "-m", "tests.chaos.launch"]
+        self._words += [str(self.run_dir), str(self.run_dir / "wiring.json")]
+
+
+class World:
+    """What a fault may touch; `chance` is its own, drawn from the seed."""
+
+    def __init__(self, stack: ChaosStack, network: Network, recorder: Recorder, wiring: Wiring) -> None:
+        self.stack, self.network, self.recorder, self.wiring = stack, network, recorder, wiring
+        self.chance = random.Random(0)
+
+    @property
+    def database(self) -> str:
+        return str(self.stack.info["database"])
+
+    def rows(self, query: Any, *values: Any) -> list[tuple[Any, ...]]:
+        """Return a query's rows; asked again while the server is away."""
+
+        def ask() -> list[tuple[Any, ...]] | None:
+            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.database) as connection:
+                return connection.execute(query, values).fetchall()
+            return None
+
+        return wait_for(ask, what="the database", never=None)
+
+    def connection(self) -> psycopg.Connection:
+        return psycopg.connect(self.database, autocommit=True)
+
+    def broker(self) -> kombu.Connection:
+        return kombu.Connection(self.stack.info["broker"], connect_timeout=5)
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        info = self.stack.info
+        headers = {"Authorization": f"Bearer {info['token']}"}
+        return httpx.Client(base_url=info["api"], headers=headers, timeout=10, trust_env=False)
+
+    def submit(
+        self, model: str, inputs: Sequence[Any], *, expects: Sequence[str] = (), **fields: Any
+    ) -> list[str]:
+        """Post jobs until they are accepted; return their ids, which are in the history by then."""
+        body = [{"model": model, "input": value, **fields} for value in inputs]
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        answer = wait_for(lambda: self._posted(body, headers), what="an accepted call")
+        ids = [job["id"] for job in answer.json()["jobs"]]
+        self.recorder.accepted(ids, expects or [FINE] * len(ids), model=model, hurried=False)
+        return ids
+
+    def _posted(self, body: Any, headers: dict[str, str]) -> httpx.Response | None:
+        try:
+            answer = self.http.post(f"{JOBS}/bulk", json=body, headers=headers)
+        except httpx.HTTPError:
+            return None
+        return answer if answer.status_code == httpx.codes.ACCEPTED else None
+
+    def live(self, ids: Sequence[str] | None = None) -> list[str]:
+        """Return those of `ids` (all where there are none) that have not ended."""
+        query = "SELECT id::text FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')"
+        if ids is None:
+            return [job for (job,) in self.rows(query)]
+        return [job for (job,) in self.rows(f"{query} AND id = ANY(%s::uuid[])", list(ids))]
+
+    def rabbitmqctl(self, *words: str) -> str:
+        server = RabbitMQ(self.stack.run_dir, unpack_root=UNPACK_ROOT)
+        server.ports = self.wiring.rabbit_ports
+        installation = find_installation(UNPACK_ROOT)
+        env = server._environment(installation)
+        program = installation.scripts / "rabbitmqctl"
+        return subprocess.run([program, *words], env=env, check=True, capture_output=True, text=True).stdout
+
+    def messages(self) -> dict[str, int]:
+        """Return how many messages each work queue holds, those with a consumer included."""
+        told = self.rabbitmqctl("list_queues", "--quiet", "--no-table-headers", "name", "messages")
+        counts = dict(line.split("\t") for line in told.splitlines() if line)
+        return {queue_name(model): int(counts.get(queue_name(model), 0)) for model in MODELS}
+
+    def dead_queues(self) -> list[str]:
+        return [dead_queue_name(model) for model in MODELS]
+
+
+def wait_for(
+    look: Callable[[], Found | None], *, what: str, limit_s: float = LIMIT_S, never: Any = False
+) -> Found:
+    """Return the first answer of `look` that is not `never` nor None; TimeoutError when the time is over."""
+    until = time.monotonic() + limit_s
+    while (found := look()) is None or found is never:
+        if time.monotonic() > until:
+            raise TimeoutError(f"no {what} in {limit_s:.0f} s")
+        time.sleep(0.1)
+    return found
+
+
+@contextlib.contextmanager
+def world(home: Path) -> Iterator[World]:
+    """Bring up a stack under `home` with everything a run needs in its database, and end it."""
+    wiring = Wiring.choose()
+    stack = ChaosStack(home / "stack", wiring)
+    with Network(wiring.network_links()) as network, stack:
+        for version, options in FAULTY.items():
+            words = ("--loader", "entry_point", "--artifact", f"{BUILT_IN}:faulty")
+            manage(
+                stack, "register_model", "echo", version, *words, "--options", str(options).replace("'", '"')
+            )
+        audit.install(stack.info["database"])
+        yield World(stack, network, Recorder(home / "suite.jsonl"), wiring)
