@@ -12,6 +12,11 @@ RELAY_PUBLISHED = Counter(
     "Messages by what the broker said: confirmed, nacked, unroutable or unknown.",
     ["queue", "outcome"],
 )
+LETTERS_PUBLISHED = Counter(
+    "letters_published",
+    "Letters of dead jobs by what the broker said: confirmed, nacked, unroutable or unknown.",
+    ["queue", "outcome"],
+)
 RELAY_LAG = Histogram(
     "relay_lag_seconds", "From the time a job was due to its publish.", ["queue"], buckets=_SECONDS
 )

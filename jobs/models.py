@@ -213,7 +213,11 @@ class Outbox(models.Model):
 
 
 class DeadLetter(models.Model):
-    """Why a dead job is dead, with what its attempts said; it lives while the job is dead."""
+    """Why a dead job is dead, with what its attempts said; it lives while the job is dead.
+
+    Its letter, a message of ids, is published until the broker confirms it; in the model's dead-letter queue
+    it counts as long as this row has its epoch and is not discarded.
+    """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="dead_letter")
     epoch = models.PositiveIntegerField()
@@ -223,10 +227,24 @@ class DeadLetter(models.Model):
     message = models.TextField()
     traceback = models.TextField(blank=True, default="")
     fingerprint = models.CharField(max_length=255)
+    history = models.JSONField(db_default=[], help_text="The last failed attempts, oldest first.")
     created_at = models.DateTimeField(db_default=Now())
+    due = models.DateTimeField(
+        null=True, db_default=Now(), help_text="When the letter is published, unless confirmed until then."
+    )
+    published = models.PositiveIntegerField(db_default=0, help_text="How often the letter was published.")
+    published_at = models.DateTimeField(null=True, help_text="When the broker confirmed the letter.")
+    discarded_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index("fingerprint", "created_at", name="dead_letter_by_fingerprint")]
+        permissions = [("view_payload", "Can see what jobs were asked and answered")]
+        indexes = [
+            models.Index(
+                "queue", "kind", "fingerprint", "created_at",
+                condition=Q(discarded_at__isnull=True), name="dead_letter_groups",
+            ),
+            models.Index("queue", "due", condition=Q(due__isnull=False), name="dead_letter_due"),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message[:80]}"

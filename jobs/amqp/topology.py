@@ -120,9 +120,18 @@ def _declare(connection: kombu.Connection, spec: ExchangeSpec | QueueSpec) -> No
 
 def counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
     """Return what waits in the model's queue and who consumes it; None where there is no such queue."""
+    return _counts(connection, queue_name(model))
+
+
+def dead_counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
+    """Return what waits in the model's dead-letter queue; None where there is no such queue."""
+    return _counts(connection, dead_queue_name(model))
+
+
+def _counts(connection: kombu.Connection, queue: str) -> QueueCounts | None:
     try:
         with broker_errors(NotFound), connection.channel() as channel:
-            told = channel.queue_declare(queue=queue_name(model), passive=True)
+            told = channel.queue_declare(queue=queue, passive=True)
     except NotFound:
         return None
     return QueueCounts(ready=told.message_count, consumers=told.consumer_count)

@@ -31,7 +31,8 @@ def fingerprint(kind: str, code: str, traceback: str) -> str:
 
 def _last_block(lines: Sequence[str]) -> list[str]:
     """Return the lines of the last exception, its own line last: a message below it may say anything."""
-    start = max((at + 1 for at, line in enumerate(lines) if line == _HEADER), default=0)
+    # A long traceback was cut at its beginning: what is left of the line that was cut is no line.
+    start = max((at + 1 for at, line in enumerate(lines) if line == _HEADER), default=1)
     end = next((at + 1 for at in range(start, len(lines)) if not lines[at].startswith(" ")), len(lines))
     return list(lines[start:end])
 

@@ -17,6 +17,7 @@ from jobs.amqp.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.feeding import VISIBILITY_S, copies_are_useless, jobs_a_message, rooms
 from jobs.core.priority import HIGHEST
+from jobs.services.dead_letter_post import LetterPost
 from jobs.store import feed
 from jobs.store.feed import Taken
 
@@ -58,9 +59,15 @@ class QueueFeeder:
         self._max_batch = max_batch
         self._pace = Pace()
         self._shared = MOST_SHARED
+        self._letters = LetterPost(queue, publisher)
 
     def feed(self, session: sa.Connection, now: float) -> int:
-        """Publish what is due and has room; return how many rows were taken."""
+        """Publish what is due and has room, dead jobs' letters first; return how many rows were taken."""
+        letters = self._letters.post(session, now)
+        self.undeclared = self.undeclared or self._letters.undeclared
+        return letters + self._feed_jobs(session, now)
+
+    def _feed_jobs(self, session: sa.Connection, now: float) -> int:
         if now < self._pace.paused_until:
             return 0
         taken = self._overdue(session, now) + self._fresh(session, now)
@@ -70,6 +77,7 @@ class QueueFeeder:
 
     def recover(self, session: sa.Connection) -> None:
         """After a connect: where the broker's queue is empty, what was in flight is due at once."""
+        self._letters.recover(session)
         counts = topology.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
             return

@@ -17,8 +17,9 @@ from jobs.core.failures import Failure, Success
 from jobs.core.retry import DeadLetter, RetryAfter
 from jobs.core.signals import SETTLED
 from jobs.core.states import State, Verb, sources, target
+from jobs.store import letters
 from jobs.store.enqueue import ENQUEUE
-from jobs.store.tables import DEAD_LETTER, EVENT
+from jobs.store.tables import EVENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def settle(
     """Store `verdicts`, close `batch` and tell who waits; return the jobs that changed."""
     rows = connection.execute(_SETTLE, _arrays(verdicts)).all()
     settled = [Settled(job, State(state)) for job, state in rows]
-    _follow_failures(connection, {row.job: row.state for row in settled}, verdicts)
+    _follow_failures(connection, batch, {row.job: row.state for row in settled}, verdicts)
     succeeded = sum(row.state is State.SUCCEEDED for row in settled)
     connection.execute(
         _CLOSE,
@@ -120,12 +121,12 @@ def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def _follow_failures(
-    connection: sa.Connection, states: dict[UUID, State], verdicts: Sequence[Verdict]
+    connection: sa.Connection, batch: UUID, states: dict[UUID, State], verdicts: Sequence[Verdict]
 ) -> None:
     failed = [v for v in verdicts if v.job in states and isinstance(v.outcome, Failure)]
     if not failed:
         return
-    connection.execute(sa.insert(EVENT), [_event(v) for v in failed])
+    connection.execute(sa.insert(EVENT), [_event(v, batch) for v in failed])
     waiting = [v for v in failed if states[v.job] is State.WAITING]
     dead = [v for v in failed if states[v.job] is State.DEAD]
     if waiting:
@@ -139,35 +140,27 @@ def _delays(waiting: Sequence[Verdict]) -> dict[str, Any]:
     return {"jobs": [v.job for v in waiting], "delays": delays}
 
 
-def _event(verdict: Verdict) -> dict[str, Any]:
+def _event(verdict: Verdict, batch: UUID) -> dict[str, Any]:
     failure = _failure(verdict)
-    detail = {"kind": failure.kind.value, "code": failure.code, "message": failure.message[:500]}
+    said = {"kind": failure.kind.value, "code": failure.code, "message": failure.message[:500]}
     return {
         "job_id": verdict.job,
         "kind": "failed",
         "actor": "worker",
         "epoch": verdict.epoch,
-        "detail": detail,
+        "detail": {**said, "batch": str(batch)},
     }
 
 
 def bury(connection: sa.Connection, verdicts: Sequence[Verdict]) -> None:
     """Write the dead letters of jobs that were just made dead, in the caller's transaction."""
-    rows = [_letter(verdict) for verdict in verdicts]
-    connection.execute(_BURY, rows)
-
-
-_QUEUE_OF_JOB = (
-    sa.text("SELECT queue FROM jobs_job WHERE id = :of_job").columns(queue=sa.Text).scalar_subquery()
-)
-_BURY = sa.insert(DEAD_LETTER).values(queue=_QUEUE_OF_JOB)
+    letters.bury(connection, [_letter(verdict) for verdict in verdicts])
 
 
 def _letter(verdict: Verdict) -> dict[str, Any]:
     failure = _failure(verdict)
     return {
         "job_id": verdict.job,
-        "of_job": verdict.job,
         "epoch": verdict.epoch,
         "kind": failure.kind.value,
         "code": failure.code,

@@ -18,7 +18,8 @@ from jobs.core.quarantine import groups_after_death
 from jobs.core.signals import SETTLED
 from jobs.core.states import State, Verb, sources, target
 from jobs.store.enqueue import ENQUEUE, set_apart
-from jobs.store.tables import BATCH, DEAD_LETTER, JOB, OUTBOX, WORKER
+from jobs.store.letters import remember
+from jobs.store.tables import BATCH, DEAD_LETTER, EVENT, JOB, OUTBOX, WORKER
 from jobs.store.workers import HUNG
 
 CRASH_FAILURE = FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
@@ -67,8 +68,11 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     guilty = _stood_alone(connection, batch)
     dead = [job for job, last in locked if guilty and last]
     queued = [job for job, last in locked if not (guilty and last)]
+    failure = HUNG_FAILURE if _was_hung(connection, batch) else CRASH_FAILURE
+    if guilty:
+        _note(connection, batch, failure, [job for job, _ in locked])
     _requeue(connection, batch, queued, charged=guilty)
-    _bury(connection, dead, hung=_was_hung(connection, batch))
+    _bury(connection, dead, failure)
     _close(connection, batch, released=len(queued), failed=len(dead))
     return Reaped(len(queued), len(dead))
 
@@ -98,16 +102,29 @@ def _move(connection: sa.Connection, jobs: Sequence[UUID], change: Mapping[str, 
     connection.execute(moved.values(epoch=JOB.c.epoch + 1, **change))
 
 
-def _bury(connection: sa.Connection, jobs: Sequence[UUID], *, hung: bool) -> None:
+def _note(
+    connection: sa.Connection, batch: UUID, failure: tuple[FailureKind, str, str], jobs: Sequence[UUID]
+) -> None:
+    """Write down the charged attempts of jobs, under the epoch that the claim gave them."""
+    detail = {"kind": failure[0].value, "code": failure[1], "batch": str(batch)}
+    what = (sa.literal("failed"), sa.literal("sweeper"), sa.literal(detail, pg.JSONB()), sa.func.now())
+    rows = sa.select(JOB.c.id, JOB.c.epoch, *what).where(JOB.c.id.in_(jobs))
+    connection.execute(
+        sa.insert(EVENT).from_select(["job_id", "epoch", "kind", "actor", "detail", "at"], rows)
+    )
+
+
+def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: tuple[FailureKind, str, str]) -> None:
     if not jobs:
         return
-    kind, code, message = HUNG_FAILURE if hung else CRASH_FAILURE
+    kind, code, message = failure
     _move(connection, jobs, _ended(State.DEAD, kind, code))
     said = (kind.value, code, message, "", f"{kind}:{code}:-")
     names = ("job_id", "epoch", "queue", "kind", "code", "message", "traceback", "fingerprint")
     columns = [JOB.c.id, JOB.c.epoch, JOB.c.queue, *(sa.literal(word) for word in said)]
     letters = pg.insert(DEAD_LETTER).from_select(names, sa.select(*columns).where(JOB.c.id.in_(jobs)))
     connection.execute(letters.on_conflict_do_nothing())
+    remember(connection, jobs)
     _tell(connection, jobs)
 
 

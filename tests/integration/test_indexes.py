@@ -17,7 +17,11 @@ INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
     "jobs_client": {"pkey (id)", "unique (name)", "(name varchar_pattern_ops)"},
-    "jobs_deadletter": {"pkey (job_id)", "(fingerprint, created_at)"},
+    "jobs_deadletter": {
+        "pkey (job_id)",
+        "(queue, kind, fingerprint, created_at) WHERE (discarded_at IS NULL)",
+        "(queue, due) WHERE (due IS NOT NULL)",
+    },
     "jobs_event": {"pkey (id)", "(job_id)"},
     "jobs_job": {
         "pkey (id)",

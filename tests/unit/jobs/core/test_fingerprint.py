@@ -91,6 +91,13 @@ def test_without_a_frame_the_code_stands_for_the_type() -> None:
     assert fingerprint("poison", "OddError", "a long message's tail\nand more") == "poison:OddError:-"
 
 
+def test_a_traceback_that_was_cut_at_its_beginning_has_its_last_frame() -> None:
+    for kept in (60, 70, 80, 90):
+        assert fingerprint("poison", "c", made("/m.py")[-kept:]).startswith("poison:")
+    cut = "st recent call last):\n" + made("/m.py").split("\n", 1)[1]
+    assert fingerprint("poison", "c", cut) == "poison:ValueError:m.py:run"
+
+
 def test_a_syntax_error_s_frame_names_no_function() -> None:
     text = made("/m.py", last='  File "<model>", line 1\n    x =\n       ^\nSyntaxError: bad')
     assert fingerprint("poison", "SyntaxError", text) == "poison:SyntaxError:<model>:-"
