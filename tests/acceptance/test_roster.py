@@ -117,12 +117,20 @@ def test_an_order_that_cannot_be_carried_out_is_answered_with_the_reason(stack: 
 
 @pytest.fixture
 def ask(stack: Stack) -> Callable[..., Any]:
-    control = Celery("an-operator", broker=stack.info["broker"]).control
+    operator = Celery("an-operator", broker=stack.info["broker"])
 
     def asked(command: str, **arguments: str) -> Any:
-        replies = control.broadcast(
-            command, arguments=arguments, destination=[NODE], reply=True, timeout=10, limit=1
-        )
+        # A connection of its own: kombu's pool, shared by URL, keeps what a test broke that stopped the broker.
+        with operator.connection_for_write() as connection:
+            replies = operator.control.broadcast(
+                command,
+                arguments=arguments,
+                destination=[NODE],
+                reply=True,
+                timeout=10,
+                limit=1,
+                connection=connection,
+            )
         return replies[0][NODE]
 
     return asked
