@@ -120,7 +120,7 @@ def ask(stack: Stack) -> Callable[..., Any]:
     operator = Celery("an-operator", broker=stack.info["broker"])
 
     def asked(command: str, **arguments: str) -> Any:
-        # A connection of its own: kombu's pool, shared by URL, keeps what a test broke that stopped the broker.
+        # A connection of its own: kombu's pool, shared by URL, keeps one that a stopped broker closed.
         with operator.connection_for_write() as connection:
             replies = operator.control.broadcast(
                 command,
