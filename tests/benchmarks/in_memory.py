@@ -6,7 +6,6 @@ The clock of a job starts when it was due to come, so that a late source is no e
 from __future__ import annotations
 
 import random
-import sys
 import time
 from statistics import fmean
 from threading import Lock
@@ -18,7 +17,6 @@ from jobs.core.batching import BatchPolicy
 from jobs.core.envelope import Envelope
 from jobs.core.shedding import Admit, Backlog, Drain, Shedder
 from jobs.core.simulation.arrivals import poisson
-from jobs.management.commands.gpu_worker import SWITCH_INTERVAL_S
 from jobs.management.demo.figures import percentile
 from jobs.store.claim import Claimed
 from jobs.worker.collect import Buffer
@@ -75,6 +73,9 @@ class Claimer:
         work.runner = self._runner
         work.pieces = [Piece(list(range(len(items))), items, self._runner.collate(items), collated=True)]
 
+    def done(self, work: Work) -> None:
+        """Hold nothing for a batch, so there is nothing to let go."""
+
 
 class Settler:
     """Makes the verdicts and stores none."""
@@ -107,7 +108,6 @@ class Watch:
 
 
 def run(rate_per_s: float, goal_s: float, seconds: float) -> dict[str, float]:
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     limits = Limits(MAX_BATCH, p95_goal_s=goal_s) if goal_s else UNTUNED
     policy: BatchPolicy[Delivery] = BatchPolicy(lambda _: limits)
     gate, watch = Gate(policy, goal_s), Watch()

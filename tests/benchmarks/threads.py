@@ -14,6 +14,8 @@ if __name__ == "__main__":
     use_placeholders()
     os.environ["DJANGO_SETTINGS_MODULE"] = "inference_site.settings"
     django.setup()
+    from jobs.management.commands.gpu_worker import SWITCH_INTERVAL_S
     from tests.benchmarks import in_memory
 
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     print(json.dumps(in_memory.run(*map(float, sys.argv[1:4]))))
