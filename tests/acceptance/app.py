@@ -27,9 +27,13 @@ def eventually(
     """Return the first true answer of `look`; fail when the time is over."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what or look}"
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {_said(what) or look}"
         time.sleep(every_s)
     return found
+
+
+def _said(what: object) -> object:
+    return what() if callable(what) else what
 
 
 def stack_env(stack: Stack) -> dict[str, str]:

@@ -15,6 +15,7 @@ from tests.acceptance.gate import ENTRY_POINT
 from tests.acceptance.workers import consumers, log_of, own_worker
 
 MODEL = "gated"
+LIVE = "SELECT id FROM jobs_job WHERE queue = %s AND finished_at IS NULL"
 LEDGER = "SELECT sum(size), sum(released), sum(succeeded) FROM jobs_batch WHERE members && %s::uuid[]"
 Start = Callable[..., AbstractContextManager[Popen[bytes]]]
 
@@ -28,7 +29,7 @@ def gate(stack: Stack, app: App) -> Iterator[Path]:
     words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--options", options)
     manage(stack, "register_model", MODEL, "1", *words, "--alias", "default")
     yield gate
-    for (job,) in app.rows("SELECT job_id FROM jobs_outbox WHERE queue = %s", MODEL):
+    for (job,) in app.rows(LIVE, MODEL):
         app.act(str(job), "cancel")
 
 
@@ -44,7 +45,7 @@ def test_a_second_sigterm_ends_the_drain_and_charges_nobody_an_attempt(
 ) -> None:
     with a_worker(index=8) as worker:
         ids = app.bulk(MODEL, [{"n": n} for n in range(400)])
-        eventually(lambda: app.states(ids).get("running", 0) > 64, what="a batch running and one claimed")
+        eventually(lambda: app.states(ids).get("running", 0) > 64, what=lambda: app.states(ids))
         worker.send_signal(signal.SIGTERM)
         eventually(lambda: "Warm shutdown" in log_of(stack, 8).read_text(), every_s=0.001)
         eventually(lambda: consuming or consumers(stack, MODEL) == 0, what="the end of consuming")
