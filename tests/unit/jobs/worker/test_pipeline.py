@@ -76,7 +76,7 @@ def buffer() -> Buffer:
 @pytest.fixture
 def pipeline(stages: Stages, buffer: Buffer) -> Iterator[Pipeline]:
     observer = SimpleNamespace(refused=stages.refused, claimed=lambda *_: None, settled=lambda *_: None)
-    made = Pipeline(buffer, stages, stages, observer, lanes=2)  # type: ignore[arg-type]
+    made = Pipeline(buffer, stages, stages, observer, lanes=2)  # type: ignore[arg-type]  # stands in for three
     made.start()
     yield made
     stages.gate.set()
