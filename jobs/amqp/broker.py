@@ -10,20 +10,21 @@ from amqp.exceptions import AMQPError
 
 from jobs.core.errors import BrokerUnavailableError
 
-CONNECT_TIMEOUT_S = 5.0
 # The broker stops reading in a memory alarm, and a black hole answers nothing.
 SOCKET_TIMEOUT_S = 5.0
 BROKER_ERRORS = (AMQPError, OSError)
 
 
-def connect(url: str, on_blocked: Callable[[str], None] | None = None) -> kombu.Connection:
+def connect(
+    url: str, on_blocked: Callable[[str], None] | None = None, *, timeout_s: float = SOCKET_TIMEOUT_S
+) -> kombu.Connection:
     """Return a connected connection with timeouts on every read and write; BrokerUnavailableError if not."""
     connection = kombu.Connection(
         url,
-        connect_timeout=CONNECT_TIMEOUT_S,
+        connect_timeout=timeout_s,
         transport_options={
-            "read_timeout": SOCKET_TIMEOUT_S,
-            "write_timeout": SOCKET_TIMEOUT_S,
+            "read_timeout": timeout_s,
+            "write_timeout": timeout_s,
             "on_blocked": on_blocked,
             "client_properties": {"connection_name": "relay"},
         },
@@ -45,11 +46,11 @@ def broker_errors(*answers: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def connected(url: str) -> Iterator[kombu.Connection]:
+def connected(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Iterator[kombu.Connection]:
     """Hold a connection for a few calls; BrokerUnavailableError where it fails."""
-    connection = connect(url)
+    connection = connect(url, timeout_s=timeout_s)
     try:
         with broker_errors():
             yield connection
     finally:
-        connection.collect(SOCKET_TIMEOUT_S)
+        connection.collect(timeout_s)
