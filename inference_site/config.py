@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 Environ = Mapping[str, str]
+# A database host that vanishes without a word is noticed in seconds; the system's own limits are hours.
+DATABASE_OPTIONS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ class _Reader:
         self.mistakes.extend(f"{name} is not set." for name in names if not self.text(name))
 
 
-def django_database(url: str) -> dict[str, object]:
+def django_database(url: str, options: Mapping[str, int]) -> dict[str, object]:
     """Return Django's DATABASES entry for a `postgresql://user:password@host:port/name` URL."""
     parts = urlsplit(url)
     return {
@@ -103,4 +111,5 @@ def django_database(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
+        "OPTIONS": dict(options),
     }

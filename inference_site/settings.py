@@ -2,7 +2,7 @@
 
 import os
 
-from inference_site.config import Config, django_database
+from inference_site.config import DATABASE_OPTIONS, Config, django_database
 
 CONFIG = Config.from_env(os.environ)
 
@@ -53,7 +53,7 @@ TEMPLATES = [
         },
     },
 ]
-DATABASES = {"default": django_database(CONFIG.database_url) | {"CONN_MAX_AGE": None}}
+DATABASES = {"default": django_database(CONFIG.database_url, DATABASE_OPTIONS) | {"CONN_MAX_AGE": None}}
 
 # The API reads its own bodies against its own limits; this one guards the admin's forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes

@@ -16,7 +16,7 @@ from jobs.amqp.message import outgoing
 from jobs.amqp.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.feeding import VISIBILITY_S, copies_are_useless, jobs_a_message, rooms
-from jobs.core.priority import HIGHEST
+from jobs.core.priority import HIGHEST, LEVELS
 from jobs.services.dead_letter_post import LetterPost
 from jobs.store import feed
 from jobs.store.feed import Taken
@@ -76,14 +76,14 @@ class QueueFeeder:
         return len(taken)
 
     def recover(self, session: sa.Connection) -> None:
-        """After a connect: where the broker's queue is empty, what was in flight is due at once."""
+        """After a connect: where the broker's queue is empty, what was in flight comes again, evenly."""
         self._letters.recover(session)
         counts = topology.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
             return
         self._shared = 1
-        while feed.recall(session, self.queue, most=MOST):
-            pass
+        # A queue's depth is what its workers take in a few seconds, so a second of it is no flood.
+        feed.recall(session, self.queue, most=LEVELS * self._depth, per_s=self._depth)
 
     def _fresh(self, session: sa.Connection, now: float) -> list[Taken]:
         if now < self._pace.full_until:

@@ -85,11 +85,12 @@ class Relay:
 
     def step(self, session: sa.Connection, now: float) -> None:
         """Look at every owned queue once."""
+        # In an alarm the broker reads nothing: even a declaration would time out and cost the connection.
+        if self._publisher.listen_while_blocked():
+            return
         if now >= self._refresh_at:
             self._refresh(session)
             self._refresh_at = now + REFRESH_S
-        if self._publisher.listen_while_blocked():
-            return
         taken = sum(feeder.feed(session, now) for feeder in self._feeders.values())
         if taken:
             self._busy_until = now + BUSY_S

@@ -15,4 +15,5 @@ def engine() -> sa.Engine:
     """Return the process's engine: pre-pinged psycopg 3 connections with a lock timeout."""
     url = sa.make_url(settings.INFERENCE.database_url).set(drivername="postgresql+psycopg")
     options = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c application_name=jobs"
-    return sa.create_engine(url, pool_size=8, pool_pre_ping=False, connect_args={"options": options})
+    arguments = {**settings.DATABASE_OPTIONS, "options": options}
+    return sa.create_engine(url, pool_size=8, pool_pre_ping=False, connect_args=arguments)

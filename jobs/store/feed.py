@@ -99,10 +99,13 @@ FROM failed WHERE outbox.job_id = failed.job_id
 
 _RECALL = sa.text("""
 WITH chosen AS (
-    SELECT job_id FROM jobs_outbox WHERE queue = :queue AND published > 0 AND due > now()
+    SELECT job_id, priority, due FROM jobs_outbox WHERE queue = :queue AND published > 0
     LIMIT :most FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs_outbox AS outbox SET due = now() FROM chosen WHERE outbox.job_id = chosen.job_id
+),
+numbered AS (SELECT job_id, row_number() OVER (ORDER BY priority DESC, due) AS number FROM chosen)
+UPDATE jobs_outbox AS outbox
+SET due = now() + make_interval(secs => (number - 1) / CAST(:per_s AS double precision)), published = 0
+FROM numbered WHERE outbox.job_id = numbered.job_id
 """)
 
 
@@ -147,9 +150,12 @@ def give_back(
     connection.execute(_GIVE_BACK, values)
 
 
-def recall(connection: sa.Connection, queue: str, *, most: int) -> int:
-    """Make up to `most` messages in flight due now, because the broker lost them; return how many."""
-    return connection.execute(_RECALL, {"queue": queue, "most": most}).rowcount
+def recall(connection: sa.Connection, queue: str, *, most: int, per_s: float) -> int:
+    """Make up to `most` messages in flight fresh again, because the broker lost them; return how many.
+
+    They become due `per_s` a second, the highest priority first.
+    """
+    return connection.execute(_RECALL, {"queue": queue, "most": most, "per_s": per_s}).rowcount
 
 
 def _taken(connection: sa.Connection, statement: sa.TextClause, values: Mapping[str, object]) -> list[Taken]:

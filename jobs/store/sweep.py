@@ -20,7 +20,7 @@ from jobs.core.states import State, Verb, sources, target
 from jobs.store.enqueue import ENQUEUE, set_apart
 from jobs.store.letters import remember
 from jobs.store.tables import BATCH, DEAD_LETTER, EVENT, JOB, OUTBOX, WORKER
-from jobs.store.workers import HUNG
+from jobs.store.workers import HUNG, SILENT
 
 CRASH_FAILURE = FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
 HUNG_FAILURE = (
@@ -43,7 +43,7 @@ def end_silent_workers(connection: sa.Connection, stale_s: float) -> list[str]:
     """End every worker whose heartbeat is older than `stale_s` seconds; return their node names."""
     limit = sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, stale_s)
     silent = sa.update(WORKER).where(WORKER.c.ended_at.is_(None), WORKER.c.heartbeat_at < limit)
-    ended = silent.values(ended_at=sa.func.now(), end_reason="silent").returning(WORKER.c.node)
+    ended = silent.values(ended_at=sa.func.now(), end_reason=SILENT).returning(WORKER.c.node)
     return list(connection.scalars(ended))
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from jobs.store.tables import WORKER
 
+SILENT = "silent"  # the end reason of a worker whose heartbeat was stale
 HUNG = "hung"  # the end reason of a worker whose watchdog ended it
 
 
@@ -56,11 +57,14 @@ def serve(connection: sa.Connection, worker: UUID, models: Iterable[str]) -> Non
 
 
 def beat(connection: sa.Connection, worker: UUID) -> bool:
-    """Renew the heartbeat; False where the row was ended, so that the process knows it was replaced."""
-    alive = (WORKER.c.id == worker) & WORKER.c.ended_at.is_(None)
-    return bool(
-        connection.execute(sa.update(WORKER).where(alive).values(heartbeat_at=sa.func.now())).rowcount
-    )
+    """Renew the heartbeat; False where another process took the name.
+
+    A row that was ended for its silence is opened again: what ran under it was reaped, what comes is not.
+    """
+    mine = (WORKER.c.id == worker) & (WORKER.c.ended_at.is_(None) | (WORKER.c.end_reason == SILENT))
+    renewed = sa.update(WORKER).where(mine)
+    now = {"heartbeat_at": sa.func.now(), "ended_at": None, "end_reason": ""}
+    return bool(connection.execute(renewed.values(now)).rowcount)
 
 
 def end(connection: sa.Connection, worker: UUID, reason: str) -> None:

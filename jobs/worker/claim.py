@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from django.db import Error as DjangoDatabaseError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.core.batch import Sealed
@@ -26,7 +27,7 @@ from jobs.worker.work import Piece, Refused, Work
 from models_registry.core.errors import PlatformError
 from models_registry.core.options import PlatformOptions
 from models_registry.core.runner import Item
-from models_registry.pool import ModelPool
+from models_registry.pool import Loaded, ModelPool
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -75,7 +76,7 @@ class Claimer:
     def prepare(self, work: Work) -> None:
         """Load the model, decode the inputs, group by compatibility and collate ahead."""
         try:
-            loaded = self._pool.acquire(int(str(work.key)))
+            loaded = self._acquired(work)
         except PlatformError as error:
             work.failure = failure_of(error)
             return
@@ -85,6 +86,18 @@ class Claimer:
         work.pieces = _grouped(work, items)
         for piece in work.pieces:
             _collate(work, piece)
+
+    def _acquired(self, work: Work) -> Loaded:
+        """Return the batch's version; one that has to be read first waits for the database."""
+        while True:
+            try:
+                return self._pool.acquire(int(str(work.key)))
+            except DjangoDatabaseError as error:
+                if self._stopping():
+                    raise
+                logger.warning("the registry cannot be read: %s", error.__class__.__name__)
+                time.sleep(HOLD_S)
+                work.busy_since = time.monotonic()  # an outage is no batch that hangs
 
     def done(self, work: Work) -> None:
         """Let the batch's version leave memory if others need the room."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from threading import Event, Thread
 
 import sqlalchemy as sa
 from django.conf import settings
+from django.db import Error as DjangoDatabaseError
+from django.db import connection as django_connection
 
 from jobs.core.batch import Limits
 from jobs.core.batching import BatchPolicy
@@ -83,7 +87,9 @@ class Host:
                 logger.warning("no heartbeat: %s", error.__class__.__name__)
                 continue
             if not alive and not self.stopped.is_set():
-                logger.critical("another worker took the name %s", self.incarnation.node)
+                logger.critical("another worker took the name %s: this one ends", self.incarnation.node)
+                os.kill(os.getpid(), signal.SIGTERM)  # its batches are reaped as soon as they are claimed
+                return
 
 
 def _release(connection: sa.Connection, work: Work) -> None:
@@ -127,6 +133,8 @@ class _Bounds:
     def _read(self, key: Hashable) -> tuple[float, Limits]:
         try:
             info = selectors.info(int(str(key)))
-        except PlatformError:
+        except (PlatformError, DjangoDatabaseError):
             return time.monotonic() + self.RETRY_S, Limits()
+        finally:
+            django_connection.close()  # a stage lives for days: a kept one would be spoilt by a restart
         return float("inf"), Limits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)

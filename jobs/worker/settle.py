@@ -34,6 +34,7 @@ class Settler:
     def settle(self, work: Work) -> tuple[list[store.Verdict], list[store.Settled]] | None:
         """Store the batch's verdicts; None where the worker stops before the database took them."""
         verdicts = verdicts_of(work)
+        work.busy_since = None  # from here on only the database can be slow, and that is no batch that hangs
         settled = persist(
             self._engine,
             lambda c, _: store.settle(c, batch=work.id, verdicts=verdicts, ran_s=work.ran_s),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 import psycopg
 
 from inference_site.stack.client import Stack
@@ -54,6 +56,17 @@ def manage(stack: Stack, *words: str) -> str:
         [sys.executable, "manage.py", *words],
         env=stack_env(stack), cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    assert told.returncode == 0, told.stderr[-3000:]
+    return told.stdout
+
+
+def rabbitmqctl(stack: Stack, *words: str) -> str:
+    """Run an operator's command on the stack's broker and return what it printed."""
+    env = psutil.Process(stack.pid("rabbitmq")).environ()  # its port mapper and its cookie are its own
+    env["ERL_ROOTDIR"] = env["ROOTDIR"]  # the name by which Erlang is told is taken from its own environment
+    program = shutil.which("rabbitmqctl", path=env["PATH"])
+    assert program is not None
+    told = subprocess.run([program, *words], env=env, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr[-3000:]
     return told.stdout
 

@@ -186,7 +186,7 @@ def ends(history: History, dump: Dump) -> Iterator[Violation]:
 
 
 def innocents(history: History, dump: Dump) -> Iterator[Violation]:
-    """Whoever asks for nothing wrong succeeds, and nobody else's fault is held against them."""
+    """Whoever asks for nothing wrong succeeds at the first attempt that counts."""
     for job, known in history.accepted.items():
         if known.expect == ANY or known.hurried or job in history.cancels or job not in dump.rows:
             continue
@@ -196,6 +196,8 @@ def innocents(history: History, dump: Dump) -> Iterator[Violation]:
             yield Violation("innocent" if known.expect == FINE else "guilty", f"ended {state}", job)
         elif known.expect == FINE and _failed(history.changes.get(job, ())):
             yield Violation("innocent", "an attempt failed that asked for nothing wrong", job)
+        elif known.expect == FINE and dump.rows[job].attempts > 1:
+            yield Violation("charged", f"{dump.rows[job].attempts} attempts, and none of them failed", job)
 
 
 def _failed(changes: Iterable[Change]) -> bool:

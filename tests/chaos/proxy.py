@@ -35,6 +35,7 @@ class Pair:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
     lost: bool = False  # one side is gone, and the other does not know
+    silent: bool = False  # nothing passes any more, and neither side is told
 
     def abort(self) -> None:
         for writer in (self.client, self.server):
@@ -73,6 +74,11 @@ class Link:
                 pair.lost = True
                 reset(pair.client)
 
+    def silence(self) -> None:
+        """Let nothing more pass on the connections that there are, as a firewall that forgot them does."""
+        for pair in self.pairs:
+            pair.silent = True
+
     def slow(self, latency_s: float, answer_latency_s: float) -> None:
         self.latency_s, self.answer_latency_s = latency_s, answer_latency_s
 
@@ -107,8 +113,12 @@ class Link:
             while data := await reader.read(CHUNK_BYTES):
                 await asyncio.sleep(delay())
                 await self.passing.wait()
+                if pair.silent:
+                    continue
                 writer.write(data)
                 await writer.drain()
+        if pair.silent:
+            await asyncio.Event().wait()  # until the network ends
         while pair.lost:  # until `turn` tells the side that does not know
             await asyncio.sleep(0.05)
             if self.mode is Mode.OPEN:
@@ -147,6 +157,9 @@ class Network:
 
     def turn(self, name: str, mode: Mode) -> None:
         self._call(partial(self.links[name].turn, mode))
+
+    def silence(self, name: str) -> None:
+        self._call(self.links[name].silence)
 
     def slow(self, name: str, latency_s: float = 0.0, *, answer_latency_s: float = 0.0) -> None:
         self._call(partial(self.links[name].slow, latency_s, answer_latency_s))

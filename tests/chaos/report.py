@@ -33,10 +33,10 @@ def good(outcome: Outcome) -> bool:
     return not outcome.verdict.violations and all(_recovered(passed) for passed in outcome.passed)
 
 
-def save(path: Path, outcome: Outcome, *, seed: int, left_out: Sequence[str]) -> None:
+def save(path: Path, outcome: Outcome, *, seed: int) -> None:
     verdict = outcome.verdict
     whole = {"seed": seed, "good": good(outcome), "faults": [asdict(passed) for passed in outcome.passed]}
-    whole |= {"counts": dict(verdict.counts), "notes": [*verdict.notes, *left_out]}
+    whole |= {"counts": dict(verdict.counts), "notes": [*verdict.notes]}
     whole |= {"violations": [asdict(violation) for violation in verdict.violations]}
     path.write_text(json.dumps(whole, indent=1) + "\n")
 

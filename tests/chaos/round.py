@@ -87,12 +87,10 @@ class Round:
         began, trouble, took = time.time(), "", None
         ground.recorder.write("fault", name=fault.name, phase="inject")
         try:
-            fault.inject(ground)
-            time.sleep(fault.hold_s)
+            with fault.act(ground):
+                time.sleep(fault.hold_s)
         except Exception:  # noqa: BLE001  # what became of it stands in the table; the round goes on
             trouble = traceback.format_exc(limit=-2)
-        with contextlib.suppress(ProcessLookupError):
-            fault.heal()
         ground.recorder.write("fault", name=fault.name, phase="heal")
         try:
             took = recovery_s(ground)
@@ -105,8 +103,8 @@ class Round:
         """Wait until nothing lives and nothing is queued, as long as that may take; return the seconds."""
         started = time.monotonic()
         with contextlib.suppress(TimeoutError):
-            wait_for(lambda: not ground.live() or None, what="end of all jobs", limit_s=LAST_S)
-            wait_for(lambda: not any(ground.messages().values()) or None, what="empty queues")
+            wait_for(lambda: not ground.live() or None, what="end of all jobs", limit_s=LAST_S, every_s=1.0)
+            wait_for(lambda: not any(_left(ground).values()) or None, what="empty queues", every_s=3.0)
         return time.monotonic() - started
 
     def _judge(self, ground: World) -> Verdict:
@@ -114,8 +112,14 @@ class Round:
         paths = [self.home / "load.jsonl", self.home / "suite.jsonl"]
         (self.home / "history.jsonl").write_bytes(b"".join(path.read_bytes() for path in paths))
         rows = {job: Row(*said) for job, *said in ground.rows(audit.ROWS)}
-        left = {what: ground.rows(query)[0][0] for what, query in audit.SIDE_ROWS.items()}
-        return judge(gather(read([self.home / "history.jsonl"])), Dump(rows, left | ground.messages()))
+        history = gather(read([self.home / "history.jsonl"]))
+        return judge(history, Dump(rows, _left(ground), ground.letters()))
+
+
+def _left(ground: World) -> dict[str, int]:
+    """Return what is left of work, by the place where it should not be any more."""
+    side = {what: ground.rows(query)[0][0] for what, query in audit.SIDE_ROWS.items()}
+    return side | ground.messages()
 
 
 def death_words_of_load() -> list[str]:

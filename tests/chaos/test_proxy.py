@@ -121,6 +121,20 @@ def test_a_ghost_stays_at_the_server_while_its_client_comes_again(
         eventually(lambda: echo.ended == 1)
 
 
+def test_a_silent_connection_is_gone_for_good_and_neither_side_is_told_while_new_ones_are_well(
+    network: Network, client: socket.socket, echo: Echo, ports: list[int]
+) -> None:
+    network.silence("link")
+    with pytest.raises(TimeoutError):
+        ask(client, b"nobody", SHORT_S)
+    with socket.create_connection((LOOPBACK, ports[0]), timeout=LONG_S) as new:
+        assert ask(new, b"again") == b"again"
+        client.close()
+        assert ask(new, b"and on") == b"and on"
+    eventually(lambda: echo.ended == 1)  # the new one; the old one's end is not heard of
+    assert echo.heard == [b"before", b"again", b"and on"]
+
+
 def test_latency_delays_both_ways(network: Network, client: socket.socket) -> None:
     network.slow("link", SHORT_S)
     with pytest.raises(TimeoutError):

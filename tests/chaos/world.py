@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import signal
-import subprocess
 import sys
 import time
 import uuid
@@ -20,10 +20,9 @@ import psycopg
 
 from inference_site.stack.client import Stack
 from inference_site.stack.leash import death_words
-from inference_site.stack.rabbitmq import RabbitMQ, find_installation
-from inference_site.stack.services import UNPACK_ROOT
 from jobs.amqp.topology import dead_queue_name, queue_name
-from tests.acceptance.app import JOBS, manage
+from jobs.core.letter import read_letter
+from tests.acceptance.app import JOBS, manage, rabbitmqctl
 from tests.chaos import audit
 from tests.chaos.proxy import Network
 from tests.chaos.records import FINE, Recorder
@@ -31,7 +30,12 @@ from tests.chaos.wiring import Wiring
 
 MODELS = ("echo", "sleeper", "minilm")
 BUILT_IN = "models_registry.loaders.builtin"
-FAULTY = {"faulty": {}, "tight": {"fits": 8}}  # versions of `echo`, so that they share its queue
+# Versions of `echo`, so that they share its queue: their options, and the items of a batch at most.
+FAULTY: dict[str, tuple[dict[str, Any], int]] = {
+    "faulty": ({}, 64),
+    "tight": ({"fits": 8}, 64),
+    "killer": ({"batch_limit_s": 4}, 8),
+}
 LIMIT_S = 90.0
 Found = TypeVar("Found")
 
@@ -97,6 +101,10 @@ class World:
             return None
         return answer if answer.status_code == httpx.codes.ACCEPTED else None
 
+    def fresh(self) -> int:
+        """Return a number that no job was asked with before."""
+        return uuid.uuid4().int >> 64
+
     def live(self, ids: Sequence[str] | None = None) -> list[str]:
         """Return those of `ids` (all where there are none) that have not ended."""
         query = "SELECT id::text FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')"
@@ -105,12 +113,7 @@ class World:
         return [job for (job,) in self.rows(f"{query} AND id = ANY(%s::uuid[])", list(ids))]
 
     def rabbitmqctl(self, *words: str) -> str:
-        server = RabbitMQ(self.stack.run_dir, unpack_root=UNPACK_ROOT)
-        server.ports = self.wiring.rabbit_ports
-        installation = find_installation(UNPACK_ROOT)
-        env = server._environment(installation)
-        program = installation.scripts / "rabbitmqctl"
-        return subprocess.run([program, *words], env=env, check=True, capture_output=True, text=True).stdout
+        return rabbitmqctl(self.stack, *words)
 
     def messages(self) -> dict[str, int]:
         """Return how many messages each work queue holds, those with a consumer included."""
@@ -118,19 +121,29 @@ class World:
         counts = dict(line.split("\t") for line in told.splitlines() if line)
         return {queue_name(model): int(counts.get(queue_name(model), 0)) for model in MODELS}
 
-    def dead_queues(self) -> list[str]:
-        return [dead_queue_name(model) for model in MODELS]
+    def letters(self) -> set[tuple[str, int]]:
+        """Return which job and epoch each letter in the dead-letter queues points at; they stay there."""
+        with self.broker() as broker, broker.channel() as channel:
+            bodies = [m.body for model in MODELS for m in _all_of(channel, dead_queue_name(model))]
+        found = [pointer for body in bodies if (pointer := read_letter(body)) is not None]
+        return {(str(pointer.job), pointer.epoch) for pointer in found}
+
+
+def _all_of(channel: Any, queue: str) -> Iterator[Any]:
+    while (message := channel.basic_get(queue)) is not None:
+        yield message
 
 
 def wait_for(
-    look: Callable[[], Found | None], *, what: str, limit_s: float = LIMIT_S, never: Any = False
-) -> Found:
+    look: Callable[[], Found | None], *, what: str, limit_s: float = LIMIT_S, never: Any = False,
+    every_s: float = 0.1,
+) -> Found:  # fmt: skip
     """Return the first answer of `look` that is not `never` nor None; TimeoutError when the time is over."""
     until = time.monotonic() + limit_s
     while (found := look()) is None or found is never:
         if time.monotonic() > until:
             raise TimeoutError(f"no {what} in {limit_s:.0f} s")
-        time.sleep(0.1)
+        time.sleep(every_s)
     return found
 
 
@@ -140,10 +153,8 @@ def world(home: Path) -> Iterator[World]:
     wiring = Wiring.choose()
     stack = ChaosStack(home / "stack", wiring)
     with Network(wiring.network_links()) as network, stack:
-        for version, options in FAULTY.items():
-            words = ("--loader", "entry_point", "--artifact", f"{BUILT_IN}:faulty")
-            manage(
-                stack, "register_model", "echo", version, *words, "--options", str(options).replace("'", '"')
-            )
+        for version, (options, most) in FAULTY.items():
+            words = ("--loader", "entry_point", "--artifact", f"{BUILT_IN}:faulty", "--max-batch", str(most))
+            manage(stack, "register_model", "echo", version, *words, "--options", json.dumps(options))
         audit.install(stack.info["database"])
         yield World(stack, network, Recorder(home / "suite.jsonl"), wiring)

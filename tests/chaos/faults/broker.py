@@ -23,8 +23,10 @@ def wiped(world: World) -> Iterator[None]:
     home = world.stack.run_dir / MNESIA
     home.rename(gone := home.with_name("wiped"))
     world.stack.kill("rabbitmq", signal.SIGKILL)
-    yield
-    shutil.rmtree(gone)
+    try:
+        yield
+    finally:
+        shutil.rmtree(gone)
 
 
 @contextlib.contextmanager
@@ -38,9 +40,11 @@ def purged(world: World) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alarm(world: World, *, trouble: tuple[str, str], relief: tuple[str, str]) -> Iterator[None]:
-    world.rabbitmqctl(*trouble)
-    yield
-    world.rabbitmqctl(*relief)
+    try:
+        world.rabbitmqctl(*trouble)
+        yield
+    finally:
+        world.rabbitmqctl(*relief)
 
 
 MEMORY = partial(

@@ -37,11 +37,13 @@ def noisy(world: World) -> Iterator[None]:
     threads = [Thread(target=_shout, args=(world, enough), daemon=True) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
-    world.submit("echo", [{"flood": n} for n in range(3_000)], priority=0)
-    yield
-    enough.set()
-    for thread in threads:
-        thread.join(30)
+    try:
+        world.submit("echo", [{"flood": world.fresh()} for _ in range(3_000)], priority=0)
+        yield
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join(30)
 
 
 def _shout(world: World, enough: Event) -> None:

@@ -17,10 +17,12 @@ HOUR_S = 3_600.0
 def skewed(world: World, *, name: str, seconds: float) -> Iterator[None]:
     clock = world.stack.run_dir / "clock"
     clock.write_text(str(seconds))
-    _again(world, name)
-    yield
-    clock.unlink()
-    _again(world, name)
+    try:
+        _again(world, name)
+        yield
+    finally:
+        clock.unlink()
+        _again(world, name)
 
 
 def _again(world: World, name: str) -> None:
@@ -29,5 +31,5 @@ def _again(world: World, name: str) -> None:
 
 FAULTS = tuple(
     Fault(f"clock of {name} {hours:+.0f} h", partial(skewed, name=name, seconds=hours * HOUR_S), 15.0)
-    for name, hours in (("gpu-worker-0", 1.0), ("gpu-worker-0", -1.0), ("relay", 1.0))
+    for name, hours in (("gpu-worker-0", 1.0), ("gpu-worker-0", -1.0), ("relay", 1.0), ("web", -1.0))
 )

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.chaos.world import World
 
 Act = Callable[[World], AbstractContextManager[None]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fault:
-    """`act` injects on entering and heals on leaving; `needs` names what the product still lacks for it."""
+    """`act` injects on entering and heals on leaving, whatever happens between; it is held for `hold_s`."""
 
     name: str
     act: Act
     hold_s: float = 0.0
-    needs: str = ""
-    _open: AbstractContextManager[None] | None = field(default=None, repr=False)
-
-    def inject(self, world: World) -> None:
-        self._open = self.act(world)
-        self._open.__enter__()
-
-    def heal(self) -> None:
-        if self._open is not None:
-            self._open.__exit__(None, None, None)
-            self._open = None

@@ -29,7 +29,7 @@ Make = Callable[[World], list[Message]]
 
 def copies(world: World) -> list[Message]:
     """Return three messages of each of many jobs that are waiting, in any order."""
-    ids = world.submit("sleeper", [{"n": n} for n in range(2_000)])
+    ids = world.submit("sleeper", [{"n": world.fresh()} for _ in range(2_000)])
     messages = [_message(*row) for row in world.rows(SOME_LIVE, ids) for _ in range(3)]
     world.chance.shuffle(messages)
     return messages
@@ -42,7 +42,7 @@ def late(world: World) -> list[Message]:
 
 def reordered(world: World) -> list[Message]:
     """Return one message of each of many jobs, last first, and bundled with those of other jobs."""
-    ids = world.submit("sleeper", [{"n": n} for n in range(2_000)], priority=4)
+    ids = world.submit("sleeper", [{"n": world.fresh()} for _ in range(2_000)], priority=4)
     rows = sorted(world.rows(SOME_LIVE, ids), reverse=True)
     pointers = [Envelope(job=job, epoch=epoch, version=v, priority=p) for job, epoch, v, p in rows]
     return [job_message(*pointers[start : start + 20]) for start in range(0, len(pointers), 20)]

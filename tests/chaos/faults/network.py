@@ -13,24 +13,38 @@ from tests.chaos.world import World
 
 LATENCY_S = 0.1
 HOLDS_S = {Mode.CUT: 6.0, Mode.DARK: 20.0, Mode.HALF_OPEN: 10.0, Mode.GHOST: 10.0}
+# Only AMQP has heartbeats of its own; what Postgres's connections need, the kernel's keepalives do.
+SILENT_PAIRS = ("relay-rabbit", "worker-rabbit")
 
 
 @contextlib.contextmanager
 def disturbed(world: World, *, pair: str, mode: Mode) -> Iterator[None]:
     world.network.turn(pair, mode)
+    try:
+        yield
+    finally:
+        world.network.turn(pair, Mode.OPEN)
+
+
+@contextlib.contextmanager
+def silenced(world: World, *, pair: str) -> Iterator[None]:
+    """Let nothing more pass on the connections that there are, for good, and tell nobody; new ones pass."""
+    world.network.silence(pair)
     yield
-    world.network.turn(pair, Mode.OPEN)
 
 
 @contextlib.contextmanager
 def slow(world: World, *, pair: str) -> Iterator[None]:
     world.network.slow(pair, LATENCY_S)
-    yield
-    world.network.slow(pair)
+    try:
+        yield
+    finally:
+        world.network.slow(pair)
 
 
 FAULTS = (
     *(Fault(f"{mode} {pair}", partial(disturbed, pair=pair, mode=mode), hold_s)
       for pair in PAIRS for mode, hold_s in HOLDS_S.items()),
     *(Fault(f"latency {pair}", partial(slow, pair=pair), 10.0) for pair in PAIRS),
+    *(Fault(f"silent {pair}", partial(silenced, pair=pair)) for pair in SILENT_PAIRS),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from tests.chaos.world import World, wait_for
 
 PAST_HEARTBEAT_S = 22.0  # the sweeper ends a worker that was silent for 15 s
 NEWEST = "SELECT coalesce(max(seq), 0) FROM chaos_history"
+REGISTERED = "SELECT count(*) FROM jobs_worker WHERE pid = %s AND ended_at IS NULL"
 MADE_SINCE = "SELECT count(*) FROM chaos_history WHERE seq > %s AND kind = 'state' AND before IS NULL"
 
 
@@ -26,21 +28,37 @@ def killed(world: World, *, name: str, number: signal.Signals = signal.SIGKILL) 
 @contextlib.contextmanager
 def paused(world: World, *, name: str) -> Iterator[None]:
     pid = world.stack.kill(name, signal.SIGSTOP)
-    yield
-    with contextlib.suppress(ProcessLookupError):
-        psutil.Process(pid).resume()
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager
 def killed_after_commit(world: World) -> Iterator[None]:
     """Kill the web workers while a commit's answer is on its way to them: accepted, and nobody was told."""
     world.network.slow("web-postgres", answer_latency_s=0.5)
-    ((newest,),) = world.rows(NEWEST)
-    wait_for(lambda: world.rows(MADE_SINCE, newest)[0][0] or None, what="a new job")
-    for worker in psutil.Process(world.stack.pid("web")).children(recursive=True):
-        worker.kill()
+    try:
+        ((newest,),) = world.rows(NEWEST)
+        wait_for(lambda: world.rows(MADE_SINCE, newest)[0][0] or None, what="a new job")
+        for worker in psutil.Process(world.stack.pid("web")).children(recursive=True):
+            worker.kill()
+        yield
+    finally:
+        world.network.slow("web-postgres")
+
+
+@contextlib.contextmanager
+def restarted_in_turn(world: World) -> Iterator[None]:
+    """Tell one worker after the other to stop, each once the one before is there again."""
+    for name in ("gpu-worker-0", "gpu-worker-1"):
+        world.stack.wait_restarted(name, old_pid=world.stack.kill(name, signal.SIGTERM))
+        _wait_registered(world, world.stack.pid(name))
     yield
-    world.network.slow("web-postgres")
+
+
+def _wait_registered(world: World, pid: int) -> None:
+    wait_for(lambda: world.rows(REGISTERED, pid)[0][0] or None, what=f"worker {pid}")
 
 
 def kill(name: str) -> Act:
@@ -49,7 +67,7 @@ def kill(name: str) -> Act:
 
 FAULTS = (
     Fault("worker killed", kill("gpu-worker-0")),
-    Fault("worker told to stop", partial(killed, name="gpu-worker-0", number=signal.SIGTERM)),
+    Fault("workers restarted in turn", restarted_in_turn),
     Fault("relay and sweeper killed", kill("relay")),
     Fault("web killed after commit", killed_after_commit),
     Fault("web killed with its parent", kill("web")),

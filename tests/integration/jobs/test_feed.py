@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -100,14 +101,31 @@ def test_a_row_of_a_newer_epoch_is_not_given_back(session: sa.Connection) -> Non
     assert Outbox.objects.get(job=job).published == 1
 
 
-def test_postponed_and_recalled_rows_change_only_their_time(session: sa.Connection) -> None:
+def test_postponed_rows_change_only_their_time(session: sa.Connection) -> None:
     job = make_job(published=1)
     assert feed.postpone_overdue(session, "echo", most=10, delay_s=50) == 1
     assert due_in_s(job.id) == pytest.approx(50, abs=5)
     assert not feed.any_overdue(session, "echo")
-    assert feed.recall(session, "echo", most=10) == 1
-    assert feed.any_overdue(session, "echo")
     assert Outbox.objects.get(job=job).published == 1
+
+
+def test_recalled_rows_are_fresh_again_and_due_at_a_rate_the_highest_priority_first(
+    session: sa.Connection,
+) -> None:
+    low, high = make_jobs(30, published=1, priority=0), make_jobs(30, published=3, priority=9)
+    assert feed.recall(session, "echo", most=1_000, per_s=0.1) == 60
+    assert feed.in_flight(session, "echo") == {}
+    due = Outbox.objects.order_by("due").values_list("job_id", "due")
+    assert {job for job, _ in due[:30]} == {job.id for job in high}
+    assert {job for job, _ in due[30:]} == {job.id for job in low}
+    gaps = {(later - sooner).total_seconds() for (_, sooner), (_, later) in pairwise(due)}
+    assert gaps == {10.0}
+
+
+def test_no_more_is_recalled_than_was_asked_for(session: sa.Connection) -> None:
+    make_jobs(30, published=1)
+    assert feed.recall(session, "echo", most=20, per_s=1_000) == 20
+    assert feed.in_flight(session, "echo") == {4: 10}
 
 
 def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:

@@ -1,8 +1,9 @@
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from math import log2
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,16 +12,22 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
+from jobs import metrics
 from jobs.core.envelope import Envelope
 from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
 from jobs.services.sweep import LONGEST_GAP_S, STALE_S, Sweeper, Swept
+from jobs.store import locks
 from jobs.store import sweep as statements
 from jobs.store.claim import BatchRow, claim
 from jobs.store.session import open_session, transaction
 from tests.factories import make_batch, make_job, make_jobs, make_version, make_worker
+from tests.integration.jobs.relays import wait_for
 
 PAST = timedelta(minutes=5)
+HAVE_TRIED = sa.text("""
+SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%pg_try_advisory_lock%'
+""")
 
 
 class Clock:
@@ -196,6 +203,42 @@ def test_a_job_claimed_meanwhile_does_not_expire(session: sa.Connection) -> None
     with transaction(session):
         assert statements.expire(session, [jobs[0].id]) == []
     assert states(jobs) == {("running", 1, 1)}
+
+
+def test_the_time_of_the_last_sweep_is_a_metric_that_only_whoever_sweeps_sets(session: sa.Connection) -> None:
+    metrics.SWEEP_LAST.set(0)
+    with open_session() as other:
+        assert locks.try_lock(other, locks.SWEEPER)
+        with sweeping():
+            wait_for(lambda: session.execute(HAVE_TRIED).scalar_one() == 2)
+            assert metrics.SWEEP_LAST._value.get() == 0
+            other.close()
+            wait_for(lambda: metrics.SWEEP_LAST._value.get() > 0)
+
+
+def test_a_sweeper_outlives_its_connection_and_sweeps_again(session: sa.Connection) -> None:
+    with sweeping():
+        wait_for(lambda: metrics.SWEEP_LAST._value.get() > 0)
+        failed = metrics.SWEEP_FAILED._value.get()
+        others = "pid <> pg_backend_pid() AND application_name = 'jobs'"
+        session.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        wait_for(lambda: metrics.SWEEP_FAILED._value.get() > failed)
+        metrics.SWEEP_LAST.set(0)
+        wait_for(lambda: metrics.SWEEP_LAST._value.get() > 0)
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """Have a sweeper run in a thread for as long as the block lasts."""
+    stop = Event()
+    thread = Thread(target=Sweeper(stop=stop).run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive(), "the sweeper did not stop"
 
 
 def test_more_than_one_chunk_expires_in_one_sweep(session: sa.Connection, sweeper: Sweeper) -> None:

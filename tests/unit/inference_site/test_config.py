@@ -45,5 +45,5 @@ def test_a_config_cannot_be_changed() -> None:
 
 
 def test_a_database_url_s_escapes_are_undone() -> None:
-    read = django_database("postgresql://me:p%40ss%2F@host:5433/name")
+    read = django_database("postgresql://me:p%40ss%2F@host:5433/name", {"connect_timeout": 5})
     assert (read["PASSWORD"], read["HOST"], read["PORT"], read["NAME"]) == ("p@ss/", "host", "5433", "name")

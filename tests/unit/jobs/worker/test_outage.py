@@ -1,0 +1,85 @@
+"""The database is away: the stages hold what they have, and nobody takes that for a batch that hangs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from django.db import OperationalError
+
+from jobs.core.batch import Limits, SealReason
+from jobs.worker import host
+from jobs.worker.claim import Claimer
+from jobs.worker.settle import Settler
+from jobs.worker.work import Work
+from models_registry.loaders.builtin import Echo
+
+
+class Stopping:
+    """Says no for the first few times that it is asked, and notes what the batch looks like then."""
+
+    def __init__(self, work: Work, asked: int) -> None:
+        self.work, self.asked, self.seen = work, asked, list[float | None]()
+
+    def __call__(self) -> bool:
+        self.seen.append(self.work.busy_since)
+        return len(self.seen) > self.asked
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.worker.claim.time.sleep", lambda _: None)
+
+
+def batch() -> Work:
+    return Work(UUID(int=1), 1, 1, SealReason.IDLE, [], runner=Echo(), busy_since=1.0)
+
+
+def away(*_: Any) -> Any:
+    raise OperationalError("the database is away")
+
+
+def test_a_batch_that_waits_to_be_stored_is_not_one_that_hangs() -> None:
+    work, engine = batch(), MagicMock()
+    engine.begin.side_effect = sa.exc.OperationalError("", None, Exception())
+    stopping = Stopping(work, asked=3)
+    assert Settler(engine, stopping).settle(work) is None
+    assert stopping.seen == [None] * 4
+
+
+def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
+    work, asked = batch(), list[int]()
+    loaded = SimpleNamespace(runner=Echo(), info=SimpleNamespace(model="m", options={}))
+
+    def acquire(version: int) -> Any:
+        asked.append(version)
+        return away() if len(asked) < 3 else loaded
+
+    stopping = Stopping(work, asked=9)
+    Claimer(MagicMock(), UUID(int=2), SimpleNamespace(acquire=acquire), stopping).prepare(work)  # type: ignore[arg-type]  # as much of a pool as it needs
+    assert (asked, work.failure, work.model) == ([1, 1, 1], None, "m")
+    assert work.busy_since is not None
+    assert work.busy_since > 1.0
+
+
+def test_a_worker_that_stops_waits_for_no_version() -> None:
+    work = batch()
+    claimer = Claimer(MagicMock(), UUID(int=2), SimpleNamespace(acquire=away), lambda: True)  # type: ignore[arg-type]  # same
+    with pytest.raises(OperationalError):
+        claimer.prepare(work)
+
+
+def test_limits_that_cannot_be_read_are_asked_for_again_and_end_no_stage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobs.worker.host.selectors.info", away)
+    monkeypatch.setattr(host._Bounds, "RETRY_S", 0.0)
+    bounds = host._Bounds()
+    assert bounds(1) == Limits()
+    known = SimpleNamespace(max_batch=7, max_padded_size=70, pads=True, p95_goal_s=2.0)
+    monkeypatch.setattr("jobs.worker.host.selectors.info", lambda _: known)
+    assert bounds(1) == Limits(7, 70, True, 2.0)
