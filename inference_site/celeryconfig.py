@@ -18,6 +18,7 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 broker_heartbeat = 10  # a connection that is silently gone is noticed in twice as many seconds
 broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
 broker_channel_error_retry = True  # a closed channel is opened again instead of ending the worker
 worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"

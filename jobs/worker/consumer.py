@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery.worker.consumer import Consumer
@@ -14,6 +15,7 @@ import jobs.worker.control  # noqa: F401  # makes its commands known to Celery
 from jobs.worker.read_ahead import ReadAhead, install
 
 logger = logging.getLogger(__name__)
+RETRY = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}  # seconds
 
 
 def _prefetch_is_per_queue(step: Tasks, consumer: Any) -> bool:
@@ -38,6 +40,11 @@ class JobConsumer(Consumer):
                 self.hub.on_tick.discard(self._ahead.tick)
             self._ahead = install(connection.connection, self.hub)
         return connection
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Return the connection once it is made; Celery alone would wait up to 30 s between two tries."""
+        conn.ensure_connection = partial(conn.ensure_connection, **RETRY)
+        return super().ensure_connected(conn)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
         """Return Celery's handler, guarded."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -63,9 +62,10 @@ def manage(stack: Stack, *words: str) -> str:
 def rabbitmqctl(stack: Stack, *words: str) -> str:
     """Run an operator's command on the stack's broker and return what it printed."""
     env = psutil.Process(stack.pid("rabbitmq")).environ()  # its port mapper and its cookie are its own
-    env["ERL_ROOTDIR"] = env["ROOTDIR"]  # the name by which Erlang is told is taken from its own environment
-    program = shutil.which("rabbitmqctl", path=env["PATH"])
-    assert program is not None
+    # What started Erlang there is not what started the node: it found its root and changed the path.
+    root, scripts = env["ROOTDIR"], f"{env['RABBITMQ_HOME']}/sbin"
+    env |= {"ERL_ROOTDIR": root, "PATH": f"{scripts}:{root}/bin:{env['PATH']}"}
+    program = f"{scripts}/rabbitmqctl"
     told = subprocess.run([program, *words], env=env, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr[-3000:]
     return told.stdout
