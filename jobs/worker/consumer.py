@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from celery.utils.threads import bound_open_broker_sockets
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
@@ -16,6 +17,7 @@ from jobs.worker.read_ahead import ReadAhead, install
 
 logger = logging.getLogger(__name__)
 RETRY = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}  # seconds
+FAREWELL_S = 1.0
 
 
 def _prefetch_is_per_queue(step: Tasks, consumer: Any) -> bool:
@@ -45,6 +47,12 @@ class JobConsumer(Consumer):
         """Return the connection once it is made; Celery alone would wait up to 30 s between two tries."""
         conn.ensure_connection = partial(conn.ensure_connection, **RETRY)
         return super().ensure_connected(conn)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Drop what is lost; for the events' connection Celery alone would wait for a farewell without end."""
+        if self.event_dispatcher is not None:
+            bound_open_broker_sockets(self.event_dispatcher.connection, FAREWELL_S)
+        super().on_connection_error_after_connected(exc)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
         """Return Celery's handler, guarded."""

@@ -217,6 +217,7 @@ def test_the_time_of_the_last_sweep_is_a_metric_that_only_whoever_sweeps_sets(se
 
 
 def test_a_sweeper_outlives_its_connection_and_sweeps_again(session: sa.Connection) -> None:
+    metrics.SWEEP_LAST.set(0)
     with sweeping():
         wait_for(lambda: metrics.SWEEP_LAST._value.get() > 0)
         failed = metrics.SWEEP_FAILED._value.get()
