@@ -49,7 +49,7 @@ class JobConsumer(Consumer):
         return super().ensure_connected(conn)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop what is lost; for the events' connection Celery alone would wait for a farewell without end."""
+        """Drop what is lost; for the events' connection Celery alone would wait for ever for a farewell."""
         if self.event_dispatcher is not None:
             bound_open_broker_sockets(self.event_dispatcher.connection, FAREWELL_S)
         super().on_connection_error_after_connected(exc)
