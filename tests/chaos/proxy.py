@@ -16,6 +16,7 @@ from threading import Thread
 from typing import Self
 
 CHUNK_BYTES = 65_536
+LAST_S = 5.0  # for what ends by itself once every connection is cut
 
 
 class Mode(StrEnum):
@@ -54,6 +55,7 @@ class Link:
     answer_latency_s: float = 0.0
     pairs: set[Pair] = field(default_factory=set)
     passing: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self) -> None:
         self.passing.set()
@@ -118,7 +120,7 @@ class Link:
                 writer.write(data)
                 await writer.drain()
         if pair.silent:
-            await asyncio.Event().wait()  # until the network ends
+            await self.ended.wait()
         while pair.lost:  # until `turn` tells the side that does not know
             await asyncio.sleep(0.05)
             if self.mode is Mode.OPEN:
@@ -173,8 +175,8 @@ class Network:
     async def _end(self) -> None:
         for link in self.links.values():
             link.server.close()
+            link.ended.set()
             link.turn(Mode.CUT)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_S)
