@@ -21,6 +21,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "BinaryField": pg.BYTEA(),
     "DateTimeField": pg.TIMESTAMP(timezone=True),
     "FloatField": pg.DOUBLE_PRECISION(),
+    "GenericIPAddressField": pg.INET(),
     "JSONField": pg.JSONB(),
     "BigAutoField": pg.BIGINT(),
     "PositiveBigIntegerField": pg.BIGINT(),
