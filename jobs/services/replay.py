@@ -73,9 +73,13 @@ def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> Non
 
 def lock_replayable(job_id: UUID, *, client_id: int | None = None) -> None:
     """Lock a job that may be replayed; WrongStateError where it may not. Requires a transaction."""
-    job = lock_job(job_id, client_id=client_id)
-    if job.state not in _SOURCES:
-        raise WrongStateError(f"The job is {State(job.state)}: it cannot be replayed.")
+    check_replayable(lock_job(job_id, client_id=client_id).state)
+
+
+def check_replayable(state: str) -> None:
+    """Refuse a job's state that allows no replay: WrongStateError."""
+    if state not in _SOURCES:
+        raise WrongStateError(f"The job is {State(state)}: it cannot be replayed.")
 
 
 def requeue(jobs: Sequence[UUID], *, actor: str, pace: Pace = AT_ONCE, detail: str = "{}") -> None:
