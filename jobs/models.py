@@ -212,6 +212,9 @@ class Outbox(models.Model):
     apart = models.PositiveIntegerField(
         db_default=0, help_text="0, or the group that it runs in, alone: it was in hand when a worker died."
     )
+    retry = models.BooleanField(
+        db_default=False, help_text="It follows a failed attempt: its version's retry budget pays for it."
+    )
 
     class Meta:
         verbose_name_plural = "outbox"
@@ -240,6 +243,7 @@ class DeadLetter(models.Model):
     message = models.TextField()
     traceback = models.TextField(blank=True, default="")
     fingerprint = models.CharField(max_length=255)
+    reason = models.TextField(blank=True, db_default="", help_text="Why there was no further attempt.")
     history = models.JSONField(db_default=[], help_text="The last failed attempts, oldest first.")
     created_at = models.DateTimeField(db_default=Now())
     due = models.DateTimeField(

@@ -16,6 +16,7 @@ METADATA = sa.MetaData()
 
 _TYPES: dict[str, TypeEngine[Any]] = {
     "UUIDField": pg.UUID(as_uuid=True),
+    "BooleanField": pg.BOOLEAN(),
     "CharField": pg.TEXT(),
     "TextField": pg.TEXT(),
     "BinaryField": pg.BYTEA(),
