@@ -124,7 +124,12 @@ def error(job: Job, *, whole: bool) -> SafeString | str:
     letter = DeadLetter.objects.filter(pk=job.pk).first()
     if letter is None:
         return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
-    rows = [("kind", letter.kind), ("code", letter.code), ("fingerprint", letter.fingerprint)]
+    rows = [
+        ("kind", letter.kind),
+        ("code", letter.code),
+        ("no further attempt", letter.reason or NONE),
+        ("fingerprint", letter.fingerprint),
+    ]
     quoting = [
         ("message", bounded_text(letter.message)),
         ("traceback", bounded_text(letter.traceback) if letter.traceback else NONE),

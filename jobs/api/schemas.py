@@ -51,11 +51,12 @@ class Listed(Acknowledged):
 
 
 class JobError(Schema):
-    """Why a job is dead."""
+    """Why a job is dead; `reason` says why no further attempt was made."""
 
     kind: FailureKind
     code: str
     detail: str
+    reason: str
 
 
 class Job(Listed):

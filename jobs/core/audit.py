@@ -21,7 +21,8 @@ class Kind(StrEnum):
 
 
 KINDS = frozenset(kind.value for kind in Kind)
-FAILED_SHOWN = ("kind", "code", "batch")  # of a failed attempt; its message may quote the input
+# Of a failed attempt; its message may quote the input.
+FAILED_SHOWN = ("kind", "code", "batch", "worker", "attempt", "delay_s", "reason")
 
 
 def without_payload(kind: str, detail: dict[str, object]) -> dict[str, object]:

@@ -65,7 +65,7 @@ WHERE job.id = ANY(%s) ORDER BY job.id
 _ONE: LiteralString = """
 SELECT letter.job_id, letter.epoch, letter.queue, letter.kind, letter.code, letter.message,
   letter.fingerprint, letter.created_at, letter.traceback, letter.history, letter.published_at,
-  letter.discarded_at
+  letter.discarded_at, letter.reason
 FROM jobs_deadletter letter WHERE letter.job_id = %s
 """
 _CURRENT: LiteralString = """
@@ -137,6 +137,7 @@ class DeadWhole(Dead):
     history: list[dict[str, Any]]
     published_at: datetime | None
     discarded_at: datetime | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

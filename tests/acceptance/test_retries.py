@@ -34,8 +34,7 @@ def failed(app: App, job: str) -> list[dict[str, Any]]:
 
 
 def reason(app: App, job: str) -> str:
-    ((said,),) = app.rows("SELECT reason FROM jobs_deadletter WHERE job_id = %s", job)
-    return str(said)
+    return str(app.job(job)["error"]["reason"])
 
 
 def test_what_fails_for_a_while_is_tried_again_until_it_succeeds(app: App) -> None:

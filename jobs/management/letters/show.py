@@ -45,8 +45,9 @@ def letter(dead: DeadWhole, payload: bytes | None) -> str:
     """Return one letter with its history and traceback, and the input where that is given."""
     about = [
         ("job", dead.job), ("model", dead.queue), ("kind", dead.kind), ("code", dead.code),
-        ("message", dead.message), ("fingerprint", dead.fingerprint), ("died (UTC)", _at(dead.created_at)),
-        ("epoch", dead.epoch), ("letter", standing(dead)),
+        ("message", dead.message), ("no further attempt", dead.reason or NONE),
+        ("fingerprint", dead.fingerprint), ("died (UTC)", _at(dead.created_at)), ("epoch", dead.epoch),
+        ("letter", standing(dead)),
     ]  # fmt: skip
     parts = [_table("", ("", ""), about), _attempts(dead), _plain(dead.traceback or "no traceback was kept")]
     if payload is not None:
