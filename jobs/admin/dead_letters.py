@@ -20,8 +20,9 @@ from jobs.admin.dead_letters_columns import LetterColumns
 from jobs.admin.dead_letters_list import LetterChangeList, matching, overview
 from jobs.admin.dead_letters_many import DISCARD, REPLAY, Act, many
 from jobs.admin.dead_letters_one import discard_one, input_page, panel, replay_one
-from jobs.admin.dead_letters_rights import may_act
+from jobs.admin.dead_letters_rights import may_act, may_see
 from jobs.models import DeadLetter
+from jobs.services.audit import view_payload
 
 PAGES: tuple[tuple[str, Any, str], ...] = (
     ("replay/", partial(many, act=REPLAY), "replay"),
@@ -62,7 +63,9 @@ class DeadLetterAdmin(LetterColumns):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show one letter, with what this user may do about it."""
+        """Show one letter, with what this user may do about it; a look at its traceback is written down."""
+        if may_see(request):
+            view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
         context |= panel(request, kwargs["obj"]) | {"title": "Dead letter", "subtitle": None}
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin import page
 from jobs.admin.bounded import BoundedAdmin
+from jobs.admin.dead_letters_rights import may_see
 from jobs.admin.links import job_link, one_line, whole_id
 from jobs.models import DeadLetter
 from models_registry.admin.render import bounded_text, table
 
 SHOWN_CHARS = 120
+QUOTING = {"short_message", "whole_message", "whole_traceback"}
 ATTEMPT = ("at", "epoch", "kind", "code", "worker", "batch")
 
 
@@ -24,6 +27,14 @@ class LetterColumns(BoundedAdmin):
         "events", "whole_traceback",
     )  # fmt: skip
     readonly_fields = ("link", "whole_message", "died", "letter", "attempts", "events", "whole_traceback")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the columns, the message only for who may see payloads: it may quote the input."""
+        return tuple(name for name in self.list_display if may_see(request) or name not in QUOTING)
+
+    def get_fields(self, request: HttpRequest, obj: DeadLetter | None = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
+        """Return the page's lines, message and traceback only for who may see payloads."""
+        return tuple(name for name in self.fields if may_see(request) or name not in QUOTING)
 
     @admin.display(description="job")
     def key(self, letter: DeadLetter) -> SafeString:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin.bounded import BoundedAdmin, field_names
 from jobs.admin.filters import ColumnFilter, QueueFilter
 from jobs.admin.links import job_link
+from jobs.admin.rights import may_see
+from jobs.core.audit import without_payload
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.models import Event, Outbox
 from models_registry.admin.render import bounded_text, pretty
@@ -58,10 +61,17 @@ class EventAdmin(BoundedAdmin):
     """What failed, and what people and clients did."""
 
     search_column = "job_id"
-    list_display = ("at", "kind", "actor", "link", "short_detail")
     list_filter = (EventKindFilter,)
-    fields = ("at", "kind", "actor", "link", "epoch", "whole_detail")
-    readonly_fields = ("link", "whole_detail")
+    readonly_fields = ("link", "whole_detail", "seen_detail")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the columns; what a detail quotes of an input only for who may see payloads."""
+        return ("at", "kind", "actor", "address", "link", "short_detail" if may_see(request) else "seen_part")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
+        """Return the page's lines; what a detail quotes of an input only for who may see payloads."""
+        detail = "whole_detail" if may_see(request) else "seen_detail"
+        return ("at", "kind", "actor", "address", "token", "link", "epoch", detail)
 
     @admin.display(description="job")
     def link(self, event: Event) -> SafeString | str:
@@ -72,6 +82,16 @@ class EventAdmin(BoundedAdmin):
     def short_detail(self, event: Event) -> str:
         """Return the detail's beginning."""
         return str(event.detail)[:120]
+
+    @admin.display(description="detail")
+    def seen_part(self, event: Event) -> str:
+        """Return the beginning of what everybody may see of the detail."""
+        return str(without_payload(event.kind, event.detail))[:120]
+
+    @admin.display(description="detail")
+    def seen_detail(self, event: Event) -> SafeString:
+        """Return what everybody may see of the detail."""
+        return bounded_text(pretty(without_payload(event.kind, event.detail)))
 
     @admin.display(description="detail")
     def whole_detail(self, event: Event) -> SafeString:

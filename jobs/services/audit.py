@@ -34,7 +34,7 @@ SELECT count(*) FROM gone
 
 def note(kind: str, *, actor: str, job: UUID | None = None, epoch: int | None = None, **detail: Any) -> None:
     """Append an Event, in the open transaction where there is one."""
-    execute(_NOTE, {"job": job, "epoch": epoch, "detail": _json(detail), **_who(kind, actor)})
+    execute(_NOTE, {"job": job, "epoch": epoch, "detail": _json(detail), **who(kind, actor)})
 
 
 def view_payload(*, job_id: UUID, actor: str) -> None:
@@ -50,8 +50,8 @@ def view_of_another(owner: Owner, job_id: UUID) -> None:
 
 def viewed(owner: Owner, job_id: UUID, address: str | None) -> dict[str, Any]:
     """Return the parameters of VIEWED."""
-    who = {"kind": Kind.VIEW_PAYLOAD.value, "actor": owner.actor, "token": owner.token, "address": address}
-    return {"job": job_id, "client": owner.id, **who}
+    by = {"actor": owner.actor, "token": owner.token, "address": address}
+    return {"job": job_id, "client": owner.id, "kind": Kind.VIEW_PAYLOAD.value, **by}
 
 
 def submit_columns(owner: Owner, *, jobs: int, refused: int) -> dict[str, Any]:
@@ -60,8 +60,8 @@ def submit_columns(owner: Owner, *, jobs: int, refused: int) -> dict[str, Any]:
     `audit` is the Event's detail; None in the statements after it.
     """
     detail = None if jobs + refused == 1 else {"jobs": jobs, "refused": refused}
-    who = _who(Kind.SUBMIT, owner.actor)
-    return {**who, "alone": detail is None, "audit": _json(detail or {})}
+    told = {"alone": detail is None, "audit": _json(detail or {})}
+    return who(Kind.SUBMIT, owner.actor) | told
 
 
 def forget_events(*, older_than_days: int, actor: str) -> int:
@@ -74,7 +74,8 @@ def forget_events(*, older_than_days: int, actor: str) -> int:
     return int(count)
 
 
-def _who(kind: str, actor: str) -> dict[str, Any]:
+def who(kind: str, actor: str) -> dict[str, Any]:
+    """Return an Event's columns for who does it, and from where the request in hand comes."""
     here = origin()
     return {"kind": str(kind), "actor": actor[:ACTOR_CHARS], "address": here.address, "token": here.token}
 

@@ -82,7 +82,8 @@ def test_one_letter_is_discarded_once(browser: Browser) -> None:
     assert list(DeadLetter.objects.filter(discarded_at__isnull=True).values_list("pk", flat=True)) == [
         other.id
     ]
-    assert list(Event.objects.values_list("kind", "actor")) == [("discard", "olga")]
+    done = Event.objects.exclude(kind="view_payload")  # a letter's page shows its traceback
+    assert list(done.values_list("kind", "actor")) == [("discard", "olga")]
 
 
 def test_a_job_that_is_not_there_is_said_to_be_missing(browser: Browser) -> None:
