@@ -121,6 +121,20 @@ def test_an_item_whose_outputs_raise_costs_the_rest_at_most_two_log_runs(count: 
     assert runner.runs <= 2 * math.log2(count)
 
 
+def test_outputs_that_raise_are_read_by_the_loader_s_table() -> None:
+    class Late(Echo):
+        def outputs(self, raw: list[Any]) -> list[Any]:
+            if 1 in raw:
+                raise RuntimeError("The size of tensor a (9) must match the size of tensor b (8)")
+            return raw
+
+    batch = work([0, 1, 2])
+    batch.runner, batch.table = Late(), table_of("transformer")
+    batch.pieces[0].items = [Item(n) for n in range(3)]
+    verdicts = verdicts_of(batch)
+    assert [v.outcome.kind for v in verdicts if isinstance(v.outcome, Failure)] == [FailureKind.INVALID]
+
+
 def test_an_exception_in_an_outputs_place_is_that_item_s_failure() -> None:
     first, second, third = verdicts_of(work([1, NotFiniteError(), RetryableError("later")]))
     assert isinstance(first.outcome, Success)
