@@ -17,8 +17,8 @@ TOKENS = """
 Every call takes a bearer token. What it may be used for are its scopes: `submit`, `read`, `cancel`, `replay`,
 and `admin`, which is all of them for every client's jobs. A call names the scope that it needs as `x-scope`;
 without it the answer is 403, whoever's the job is. Another client's job answers as one that never was, with
-404. A token without `read` is shown no metadata, output or error, whatever it submits, cancels or replays. The
-registry takes any token.
+404. A token without `read` is shown no metadata, output or error, whatever it submits, cancels or replays.
+The registry takes any token.
 """
 api = NinjaAPI(
     title="Inference platform",
