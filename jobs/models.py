@@ -264,7 +264,7 @@ class DeadLetter(models.Model):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.message[:80]}"
+        return self.fingerprint  # the message may quote the input
 
 
 class Event(models.Model):

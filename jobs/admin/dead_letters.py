@@ -20,7 +20,7 @@ from jobs.admin.dead_letters_columns import LetterColumns
 from jobs.admin.dead_letters_list import LetterChangeList, matching, overview
 from jobs.admin.dead_letters_many import DISCARD, REPLAY, Act, many
 from jobs.admin.dead_letters_one import discard_one, input_page, panel, replay_one
-from jobs.admin.dead_letters_rights import may_act, may_see
+from jobs.admin.rights import may_act, may_see
 from jobs.models import DeadLetter
 from jobs.services.audit import view_payload
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin import page
 from jobs.admin.bounded import BoundedAdmin
-from jobs.admin.dead_letters_rights import may_see
-from jobs.admin.links import job_link, one_line, whole_id
+from jobs.admin.links import batch_link, job_link, one_line, whole_id
+from jobs.admin.rights import may_see
 from jobs.models import DeadLetter
 from models_registry.admin.render import bounded_text, table
 
 SHOWN_CHARS = 120
 QUOTING = {"short_message", "whole_message", "whole_traceback"}
-ATTEMPT = ("at", "epoch", "kind", "code", "worker", "batch")
+ATTEMPT = ("when (UTC)", "epoch", "kind", "code", "worker", "batch")
 
 
 class LetterColumns(BoundedAdmin):
@@ -77,9 +81,17 @@ class LetterColumns(BoundedAdmin):
     @admin.display(description="attempts before")
     def attempts(self, letter: DeadLetter) -> SafeString | str:
         """Return the failed attempts before the last, oldest first."""
-        rows = [[row.get(name, page.NONE) for name in ATTEMPT] for row in letter.history]
+        rows = [_attempt(row) for row in letter.history]
         return table(ATTEMPT, rows) if rows else page.NONE
 
     def events(self, letter: DeadLetter) -> SafeString | str:
         """Return what was written down about the job."""
         return page.events(letter.job)
+
+
+def _attempt(told: dict[str, Any]) -> list[object]:
+    """Return an attempt's cells; a row of history has those keys that were known."""
+    at, batch = told.get("at"), told.get("batch")
+    when = one_line(page.moment(datetime.fromisoformat(at))) if at else page.NONE
+    named = [told.get(name) or page.NONE for name in ("epoch", "kind", "code", "worker")]
+    return [when, *named, batch_link(UUID(batch)) if batch else page.NONE]

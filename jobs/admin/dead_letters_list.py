@@ -9,7 +9,7 @@ from django.http import HttpRequest, QueryDict
 
 from jobs.admin.bounded import BoundedChangeList, Rows, newest
 from jobs.admin.dead_letters_forms import FILTERS, FilterForm
-from jobs.admin.dead_letters_rights import may_act
+from jobs.admin.rights import may_act
 from jobs.selectors import letters
 from jobs.selectors.letters import GROUPS_SHOWN, LOOKED_AT, Group, Groups, LetterFilter
 from jobs.services.dead_letter_queues import standings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,9 @@ from django.urls import reverse
 
 from jobs.admin.dead_letters_forms import FILTERS, ManyForm
 from jobs.admin.dead_letters_list import grouped
-from jobs.admin.dead_letters_rights import allow, may_act, may_see
+from jobs.admin.dead_letters_rights import allow
+from jobs.admin.page import moment
+from jobs.admin.rights import may_act, may_see
 from jobs.core.errors import PlatformError
 from jobs.selectors import letters
 from jobs.services.dead_letter_discard import discard_letters
@@ -98,9 +101,15 @@ def _foreseen(form: ManyForm, act: Act) -> dict[str, Any]:
         "told": _dry_run(form, act),
         "picked": picked,
         **({} if picked else grouped(wanted, most=GROUPS_SHOWN)),
-        "narrowed": [(form[name].label, form[name].value()) for name in FILTERS if form[name].value()],
+        "narrowed": [
+            (form[name].label, _plain(told)) for name in FILTERS if (told := form.cleaned_data[name])
+        ],
         "is_all": not any((wanted.model, wanted.kind, wanted.fingerprint, wanted.since, picked)),
     }
+
+
+def _plain(value: str | datetime) -> str:
+    return moment(value) if isinstance(value, datetime) else value
 
 
 def _dry_run(form: ManyForm, act: Act) -> DryRun:

@@ -14,13 +14,14 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from jobs.admin.dead_letters_many import LIST
-from jobs.admin.dead_letters_rights import allow, may_act, may_see
+from jobs.admin.dead_letters_rights import allow
+from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.core.errors import PlatformError
 from jobs.models import DeadLetter
 from jobs.services.dead_letter_discard import discard_letter
 from jobs.services.dead_letter_dry_run import DryRun, dry_run_one
 from jobs.services.dead_letter_edit import check_edit, replay_edited
-from jobs.services.dead_letter_payload import Payload, view_payload
+from jobs.services.dead_letter_payload import Payload, read_payload
 from jobs.services.replay import replay_job
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import box, pretty
@@ -37,7 +38,7 @@ def panel(request: HttpRequest, letter: DeadLetter) -> dict[str, Any]:
         told = dry_run_one(job_id=letter.job_id)
     except PlatformError as error:
         refused = str(error)
-    may = {"may_act": may_act(request), "may_see": may_see(request)}
+    may = {"may_act": may_act(request), "may_see": may_see(request), "hidden_note": HIDDEN}
     return {**may, "told": told, "refused": refused, "is_open": letter.discarded_at is None}
 
 
@@ -86,7 +87,7 @@ def input_page(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> Http
 
 def _viewed(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID) -> HttpResponse:
     try:
-        payload = view_payload(job_id=job, actor=request.user.get_username(), most=EDITED_BYTES)
+        payload = read_payload(job_id=job, actor=request.user.get_username(), most=EDITED_BYTES)
     except PlatformError as error:
         messages.error(request, str(error))
         return redirect(LIST)

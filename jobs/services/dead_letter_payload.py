@@ -10,9 +10,8 @@ from django.db import transaction
 
 from jobs.core.errors import JobNotFoundError
 from jobs.selectors.statement import execute
-from jobs.services.replay import note_all
+from jobs.services.audit import view_payload
 
-KIND = "view_payload"
 WHOLE = 1 << 30  # no row of Postgres is longer
 _HEAD: LiteralString = "SELECT substr(body, 1, %s), length(body) FROM jobs_jobinput WHERE job_id = %s"
 
@@ -30,11 +29,11 @@ class Payload:
         return len(self.head) == self.total
 
 
-def view_payload(*, job_id: UUID, actor: str, most: int = WHOLE) -> Payload:
+def read_payload(*, job_id: UUID, actor: str, most: int = WHOLE) -> Payload:
     """Return up to `most` bytes of a job's input, with an Event of who asked; JobNotFoundError."""
     with transaction.atomic():
         rows = execute(_HEAD, (most, job_id))
         if not rows:
             raise JobNotFoundError
-        note_all([job_id], kind=KIND, actor=actor)
+        view_payload(job_id=job_id, actor=actor)
     return Payload(bytes(rows[0][0]), rows[0][1])

@@ -16,7 +16,7 @@ from jobs.selectors.letters import DeadWhole
 from jobs.services.dead_letter_discard import discard_letter, discard_letters
 from jobs.services.dead_letter_dry_run import dry_run, dry_run_one
 from jobs.services.dead_letter_edit import check_edit, replay_edited
-from jobs.services.dead_letter_payload import view_payload
+from jobs.services.dead_letter_payload import read_payload
 from jobs.services.dead_letter_purge import purge_stale
 from jobs.services.dead_letter_queues import standings
 from jobs.services.dead_letter_replay import replay_letters
@@ -34,7 +34,7 @@ def shown(options: dict[str, Any]) -> str:
     dead = _letter(options["job"])
     if not options["input"]:
         return show.letter(dead, None)
-    return show.letter(dead, view_payload(job_id=dead.job, actor=actor_of(options)).head)
+    return show.letter(dead, read_payload(job_id=dead.job, actor=actor_of(options)).head)
 
 
 def replayed(options: dict[str, Any]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import math
-import os
 import re
 from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from django.core.management.base import CommandError
 
 from jobs.core.failures import FailureKind
 from jobs.selectors.letters import LetterFilter
+from models_registry.management.actor import actor
 from models_registry.selectors import known_queues
 
 MOST_JOBS = 100_000
@@ -88,10 +87,7 @@ def _add_actor(parser: ArgumentParser) -> None:
 
 def actor_of(options: dict[str, Any]) -> str:
     """Return who acts: as named, else the operating system's user."""
-    try:
-        return options["actor"] or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+    return options["actor"] or actor()
 
 
 def choice_of(options: dict[str, Any]) -> Choice:

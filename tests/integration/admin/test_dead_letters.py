@@ -181,7 +181,7 @@ def test_the_input_is_shown_to_who_may_see_it_and_the_view_is_written_down(brows
 
 def test_who_may_look_sees_the_letter_and_nothing_else() -> None:
     make_version("strict", input_schema=SCHEMA)
-    (job,) = dead(body={"n": "sesame"}, model="strict")
+    (job,) = dead(body={"n": "sesame"}, model="strict", message="sesame", traceback="sesame")
     viewer = browser_of("view_deadletter")
     for page in (LETTERS, f"{LETTERS}{job.id}/change/"):
         text = text_of(viewer, page)
@@ -211,12 +211,12 @@ def test_who_may_only_see_payloads_is_offered_no_edit() -> None:
 
 def test_who_may_act_but_not_see_payloads_is_told_no_input() -> None:
     make_version("strict", input_schema=SCHEMA)
-    (job,) = dead(body={"n": "sesame"}, model="strict")
+    (job,) = dead(body={"n": "sesame"}, model="strict", message="sesame", traceback="sesame")
     actor = browser_of("view_deadletter", "change_job")
-    for page in (f"{LETTERS}{job.id}/change/", f"{LETTERS}replay/?model=strict"):
-        text = text_of(actor, page)
-        assert "would be refused" in text
-        assert "sesame" not in text
+    for page in (f"{job.id}/change/", "replay/?model=strict", "", f"{job.id}/history/"):
+        text = text_of(actor, f"{LETTERS}{page}")
+        assert ("would be refused" in text) is (page in {f"{job.id}/change/", "replay/?model=strict"})
+        assert "sesame" not in text, page
     assert actor.post(f"{LETTERS}{job.id}/input/").status_code == 403
     assert actor.post(f"{LETTERS}{job.id}/input/", {"text": "{}", "replay": "yes"}).status_code == 403
 

@@ -118,7 +118,7 @@ def test_one_job_is_replayed_by_the_login_s_name() -> None:
     job, other = dead(2)
     assert f"{job.id} is queued again." in told("replay", job.id)
     assert list(Outbox.objects.values_list("job_id", flat=True)) == [job.id]
-    assert Event.objects.get().actor == getpass.getuser()
+    assert Event.objects.get().actor == f"command:{getpass.getuser()}"
     assert Job.objects.get(id=other.id).state == "dead"
 
 
@@ -217,7 +217,7 @@ def test_stale_letters_are_dropped_and_malformed_ones_only_when_asked(broker_url
     assert "1 were dropped" in told("purge-stale", "--model", model, "--malformed-too", "--actor", "olga")
     assert len(dead_messages(broker_url, model)) == 2
     assert set(Event.objects.filter(kind="purge").values_list("actor", flat=True)) == {
-        getpass.getuser(), "olga",
+        f"command:{getpass.getuser()}", "olga",
     }  # fmt: skip
 
 
