@@ -28,6 +28,7 @@ class Config:
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     api_url: str = "http://127.0.0.1:8000"
     stream_url: str = "http://127.0.0.1:8001"
+    trusted_proxy_hops: int = 0
     max_body_bytes: int = 1_000_000
     max_bulk_body_bytes: int = 64_000_000
     result_wait_limit_s: int = 60
@@ -52,6 +53,7 @@ class Config:
             "allowed_hosts": reader.words("ALLOWED_HOSTS", cls.allowed_hosts),
             "api_url": reader.text("API_URL", cls.api_url).rstrip("/"),
             "stream_url": reader.text("STREAM_URL", cls.stream_url).rstrip("/"),
+            "trusted_proxy_hops": reader.count("TRUSTED_PROXY_HOPS"),
             "max_body_bytes": reader.whole("MAX_BODY_BYTES", cls.max_body_bytes),
             "max_bulk_body_bytes": reader.whole("MAX_BULK_BODY_BYTES", cls.max_bulk_body_bytes),
             "result_wait_limit_s": reader.whole("RESULT_WAIT_LIMIT_S", cls.result_wait_limit_s),
@@ -65,6 +67,11 @@ class Config:
         }
         reader.require("DATABASE_URL", "BROKER_URL", "SECRET_KEY")
         return cls(**values, mistakes=tuple(reader.mistakes))  # type: ignore[arg-type]  # each reader gives its type
+
+    @property
+    def https(self) -> bool:
+        """Say whether people and apps reach this site by HTTPS: its own address says so."""
+        return self.api_url.startswith("https://")
 
 
 class _Reader:
@@ -96,6 +103,9 @@ class _Reader:
             return int(value)
         self.mistakes.append(f"{name} is {value!r}; it must be a whole number above zero.")
         return default
+
+    def count(self, name: str) -> int:
+        return self.whole(name, 0) if self.text(name, "0").strip("0") else 0
 
     def require(self, *names: str) -> None:
         self.mistakes.extend(f"{name} is not set." for name in names if not self.text(name))

@@ -30,7 +30,8 @@ INSTALLED_APPS = [
     "jobs",
 ]
 MIDDLEWARE = [
-    "jobs.api.middleware.ApiMiddleware",  # first: the API needs none of those below
+    "jobs.api.origin.OriginMiddleware",  # first: the audit says of everything where it came from
+    "jobs.api.middleware.ApiMiddleware",  # the API needs none of those below
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's own files, from any server
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -54,6 +55,25 @@ TEMPLATES = [
     },
 ]
 DATABASES = {"default": django_database(CONFIG.database_url, DATABASE_OPTIONS) | {"CONN_MAX_AGE": None}}
+
+# Where the site's own address is https, the admin is served by nothing else. The servers here speak HTTP: a
+# proxy before them ends TLS, and is believed only where its hops are counted.
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CONFIG.trusted_proxy_hops else None
+SECURE_HSTS_SECONDS = 365 * 86_400 if CONFIG.https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = CONFIG.https
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+] + [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    }
+]
 
 # The API reads its own bodies against its own limits; this one guards the admin's forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes

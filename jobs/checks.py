@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
 
 MISTAKE = "jobs.E001"
+HALF_OPEN = "jobs.W001"
 
 
 @register()
@@ -15,3 +17,16 @@ def check_environment(**_kwargs: Any) -> list[CheckMessage]:
     """Return an error for each environment variable that cannot be used."""
     hint = "The environment variable is read when the process starts; set it and start again."
     return [Error(mistake, hint=hint, id=MISTAKE) for mistake in settings.INFERENCE.mistakes]
+
+
+@register(Tags.security, deploy=True)
+def check_https(**_kwargs: Any) -> list[CheckMessage]:
+    """Return a warning for each way by which a token could travel in the clear, or a redirect for ever."""
+    config, found = settings.INFERENCE, list[str]()
+    if not config.https:
+        return []  # Django's own checks say so
+    if not config.stream_url.startswith("https://"):
+        found.append("API_URL is https and STREAM_URL is not: a token for it travels in the clear.")
+    if not config.trusted_proxy_hops:
+        found.append("API_URL is https and TRUSTED_PROXY_HOPS is 0: nobody is believed who says that it was.")
+    return [Caution(text, id=HALF_OPEN) for text in found]

@@ -12,6 +12,10 @@ RELAY_PUBLISHED = Counter(
     "Messages by what the broker said: confirmed, nacked, unroutable or unknown.",
     ["queue", "outcome"],
 )
+RETRIES_PUBLISHED = Counter("relay_retries", "Retries among the messages that were confirmed.", ["queue"])
+RETRIES_POSTPONED = Counter(
+    "relay_retries_postponed", "Times that a retry over its version's budget was put off.", ["queue"]
+)
 LETTERS_PUBLISHED = Counter(
     "letters_published",
     "Letters of dead jobs by what the broker said: confirmed, nacked, unroutable or unknown.",

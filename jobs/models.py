@@ -12,12 +12,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from jobs.core.failures import FailureKind
+from jobs.core.scopes import Scope, default_scopes
 from jobs.core.states import TERMINAL, State
 from models_registry.models import ModelVersion
 
 STATES = [(state.value, state.value) for state in State]
 ENDS = sorted(state.value for state in TERMINAL)  # a set's order would differ from the migration's
 KINDS = [(kind.value, kind.value) for kind in FailureKind]
+SCOPES = [scope.value for scope in Scope]
 
 
 class Client(models.Model):
@@ -35,11 +37,22 @@ class ApiToken(models.Model):
 
     client = models.ForeignKey(Client, models.CASCADE, related_name="tokens")
     label = models.CharField(max_length=63, blank=True, default="")
+    scopes = ArrayField(models.CharField(max_length=15), default=default_scopes)
     digest = models.BinaryField(max_length=32, unique=True)
     prefix = models.CharField(max_length=12, help_text="The first characters, to tell tokens apart.")
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    replaces = models.ForeignKey(
+        "self", models.SET_NULL, null=True, db_index=False, help_text="The token it was rotated from."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scopes__contained_by=SCOPES) & Q(scopes__len__gt=0), name="token_scopes_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.client} {self.prefix}…"
@@ -199,6 +212,9 @@ class Outbox(models.Model):
     apart = models.PositiveIntegerField(
         db_default=0, help_text="0, or the group that it runs in, alone: it was in hand when a worker died."
     )
+    retry = models.BooleanField(
+        db_default=False, help_text="It follows a failed attempt: its version's retry budget pays for it."
+    )
 
     class Meta:
         verbose_name_plural = "outbox"
@@ -227,6 +243,7 @@ class DeadLetter(models.Model):
     message = models.TextField()
     traceback = models.TextField(blank=True, default="")
     fingerprint = models.CharField(max_length=255)
+    reason = models.TextField(blank=True, db_default="", help_text="Why there was no further attempt.")
     history = models.JSONField(db_default=[], help_text="The last failed attempts, oldest first.")
     created_at = models.DateTimeField(db_default=Now())
     due = models.DateTimeField(
@@ -247,19 +264,24 @@ class DeadLetter(models.Model):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.message[:80]}"
+        return self.fingerprint  # the message may quote the input
 
 
 class Event(models.Model):
-    """Append-only: failed attempts, what people do, and one row a call for what clients do."""
+    """Append-only: failed attempts, what people do, and one row a call for what clients do.
+
+    A trigger refuses every change; `forget_events` is the way by which old rows go. It outlives its job.
+    """
 
     id = models.BigAutoField(primary_key=True)
-    job = models.ForeignKey(Job, models.CASCADE, null=True, related_name="events", db_constraint=False)
+    job = models.ForeignKey(Job, models.DO_NOTHING, null=True, related_name="events", db_constraint=False)
     kind = models.CharField(max_length=31)
     actor = models.CharField(max_length=127, blank=True, default="")
     epoch = models.PositiveIntegerField(null=True)
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
+    address = models.GenericIPAddressField(null=True, help_text="Whoever did it was there.")
+    token = models.PositiveBigIntegerField(null=True, help_text="The id of the token that it was done by.")
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind}"

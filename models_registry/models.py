@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 NAME = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,62}\Z", "Use lower-case letters, digits, dots, dashes.")
 
@@ -81,3 +82,22 @@ class Alias(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model}@{self.name}"
+
+
+class Promotion(models.Model):
+    """Append-only: an alias that was moved, by whom and when; names, so that it outlives what they name.
+
+    A trigger refuses every change.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    model = models.CharField(max_length=63)
+    alias = models.CharField(max_length=63)
+    before = models.CharField(max_length=63, blank=True, default="", help_text="Empty: the alias was made.")
+    after = models.CharField(max_length=63)
+    actor = models.CharField(max_length=127)
+    address = models.GenericIPAddressField(null=True, help_text="Empty for a command.")
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.alias} to {self.after}"

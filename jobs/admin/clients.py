@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs.admin.rights import may_change_tokens
+from jobs.core.errors import PlatformError
 from jobs.models import ApiToken, Client
+from jobs.services.tokens import GRACE_HOURS, revoke_token, rotate_token
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import table
 
@@ -26,8 +34,8 @@ class ClientAdmin(ReadOnlyAdmin):
     def tokens(self, client: Client) -> SafeString:
         """Return the client's newest tokens."""
         rows = client.tokens.order_by("-id")[:100]
-        cells = ((f"{row.prefix}…", row.label, status(row), row.created_at) for row in rows)
-        return table(("token", "label", "status", "created"), cells)
+        cells = ((f"{row.prefix}…", row.label, spelled(row), status(row), row.created_at) for row in rows)
+        return table(("token", "label", "scopes", "status", "created"), cells)
 
     def jobs(self, client: Client) -> SafeString:
         """Return a link to the client's jobs."""
@@ -37,14 +45,47 @@ class ClientAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    """A bearer token; its digest is not shown."""
+    """A bearer token; its digest is not shown, and itself once, when it is made."""
 
-    list_display = ("prefix", "client", "label", "valid", "created_at", "expires_at")
+    list_display = ("id", "prefix", "client", "label", "may", "valid", "created_at", "expires_at")
+    list_display_links = ("id", "prefix")
     list_select_related = ("client",)
     ordering = ("-id",)
     search_fields = ("=prefix", "client__name", "label")
-    fields = ("prefix", "client", "label", "valid", "created_at", "expires_at", "revoked_at")
-    readonly_fields = ("valid",)
+    fields = (
+        "prefix", "client", "label", "may", "valid", "created_at", "expires_at", "revoked_at", "replaces",
+    )  # fmt: skip
+    readonly_fields = ("may", "valid")
+    actions = ("rotate", "revoke")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Say whether this user may rotate and revoke."""
+        return may_change_tokens(request)
+
+    @admin.action(description=f"Rotate: a successor, {GRACE_HOURS} h of grace", permissions=["operate"])
+    def rotate(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> HttpResponse:
+        """Show the successors of the selected tokens, this once."""
+        made: list[tuple[ApiToken, str]] = []
+        for old in tokens.order_by("pk"):
+            try:
+                token = rotate_token(token_id=old.pk, actor=request.user.get_username())
+            except PlatformError as error:
+                self.message_user(request, f"{old}: {error}", messages.WARNING)
+            else:
+                made.append((old, token))
+        return _shown_once(self, request, made)
+
+    @admin.action(description="Revoke the selected tokens at once", permissions=["operate"])
+    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        """End each selected token."""
+        actor = request.user.get_username()
+        count = sum(revoke_token(token_id=pk, actor=actor) for pk in tokens.values_list("pk", flat=True))
+        self.message_user(request, f"{count} revoked; every server follows within two seconds.")
+
+    @admin.display(description="scopes")
+    def may(self, token: ApiToken) -> str:
+        """Return what it may be used for."""
+        return spelled(token)
 
     @admin.display(description="status")
     def valid(self, token: ApiToken) -> str:
@@ -52,8 +93,27 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         return status(token)
 
 
+def spelled(token: ApiToken) -> str:
+    """Return a token's scopes as words."""
+    return ", ".join(token.scopes)
+
+
 def status(token: ApiToken) -> str:
     """Return whether a token works now."""
     if token.revoked_at is not None:
         return "revoked"
     return "expired" if token.expires_at and token.expires_at <= timezone.now() else "valid"
+
+
+def _shown_once(own: ReadOnlyAdmin, request: HttpRequest, made: list[tuple[ApiToken, str]]) -> HttpResponse:
+    """Return a page of its own: a message would travel in a cookie."""
+    context: dict[str, Any] = {
+        **own.admin_site.each_context(request),
+        "title": "New tokens",
+        "opts": own.opts,
+        "made": made,
+        "grace_hours": GRACE_HOURS,
+    }
+    page = TemplateResponse(request, "admin/jobs/apitoken/rotated.html", context)
+    page.headers["Cache-Control"] = "no-store"
+    return page

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -15,11 +15,16 @@ from jobs.admin.act import act_on
 from jobs.admin.bounded import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
 from jobs.admin.links import whole_id
+from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.admin.search import JobSearch, found
 from jobs.core.states import CELERY_STATES, State
 from jobs.models import Batch, Job, JobInput, JobResult
+from jobs.services.audit import view_payload
 from jobs.services.cancel import cancel_job
 from jobs.services.replay import replay_job
+
+DOCUMENTS = {"fields": ("asked", "parameters", "metadata", "answered", "whole_error")}
+NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}
 
 
 @admin.register(Job)
@@ -31,18 +36,27 @@ class JobAdmin(BoundedAdmin):
     shown_related = ("client",)
     actions = ("cancel", "replay")
     readonly_fields = (
-        "coloured_state", "celery_state", "tries", "timeline", "outbox", "ledger", "events",
-        "asked", "parameters", "metadata", "answered", "error",
+        "coloured_state", "celery_state", "tries", "timeline", "outbox", "ledger", "whole_events", "events",
+        "asked", "parameters", "metadata", "answered", "whole_error", "error",
     )  # fmt: skip
-    fieldsets = (
-        (
-            None,
-            {"fields": ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")},
-        ),
-        ("Road", {"fields": ("timeline", "outbox", "ledger", "events")}),
-        ("Documents", {"fields": ("asked", "parameters", "metadata", "answered", "error")}),
-        ("Keys", {"fields": ("queue", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}),
-    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:  # noqa: ARG002  # Django's signature
+        """Return the page's parts; those that show payloads for those who may see them."""
+        named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
+        road = ("timeline", "outbox", "ledger", "whole_events" if may_see(request) else "events")
+        keys = {"fields": ("queue", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
+        return (
+            (None, {"fields": named}),
+            ("Road", {"fields": road}),
+            ("Documents", DOCUMENTS if may_see(request) else NO_DOCUMENTS),
+            ("Keys", keys),
+        )
+
+    def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show one job; that its payload was shown is written down first."""
+        if may_see(request):
+            view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
+        return super().render_change_form(request, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Return every job; a page's rows come with what the page names."""
@@ -58,7 +72,7 @@ class JobAdmin(BoundedAdmin):
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Say whether this user may cancel and replay."""
-        return bool(request.user.has_perm("jobs.change_job"))
+        return may_act(request)
 
     @admin.action(description="Cancel the selected jobs", permissions=["operate"])
     def cancel(self, request: HttpRequest, _jobs: QuerySet[Job]) -> None:
@@ -120,8 +134,13 @@ class JobAdmin(BoundedAdmin):
         return page.ledger(rows.filter(pk=job.batch_id).first() if job.batch_id else None)
 
     def events(self, job: Job) -> Any:
-        """Return what was written down about it."""
+        """Return what was written down about it, but for what may quote its input."""
         return page.events(job)
+
+    @admin.display(description="events")
+    def whole_events(self, job: Job) -> Any:
+        """Return what was written down about it."""
+        return page.events(job, whole=True)
 
     @admin.display(description="input")
     def asked(self, job: Job) -> Any:
@@ -142,5 +161,10 @@ class JobAdmin(BoundedAdmin):
         return page.document(JobResult, job, "body")
 
     def error(self, job: Job) -> Any:
+        """Return why it failed, but for what may quote its input."""
+        return page.error(job, whole=False)
+
+    @admin.display(description="error")
+    def whole_error(self, job: Job) -> Any:
         """Return why it failed."""
-        return page.error(job)
+        return page.error(job, whole=True)

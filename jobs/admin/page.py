@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 from jobs.admin.links import batch_link, worker_link
+from jobs.core.audit import without_payload
 from jobs.core.ledger import Entry, seconds, why_this_size
 from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Event, Job, Outbox, Worker
@@ -118,19 +119,22 @@ def document(rows: type[Model], job: Job, column: str) -> SafeString | str:
     return bounded_json(bytes(found[0]), found[1]) if found else NONE
 
 
-def error(job: Job) -> SafeString | str:
-    """Return why the job is dead, or what its last attempt died of."""
+def error(job: Job, *, whole: bool) -> SafeString | str:
+    """Return why the job is dead, or what its last attempt died of; if `whole` with what may quote."""
     letter = DeadLetter.objects.filter(pk=job.pk).first()
     if letter is None:
         return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
     rows = [
         ("kind", letter.kind),
         ("code", letter.code),
-        ("message", bounded_text(letter.message)),
+        ("no further attempt", letter.reason or NONE),
         ("fingerprint", letter.fingerprint),
+    ]
+    quoting = [
+        ("message", bounded_text(letter.message)),
         ("traceback", bounded_text(letter.traceback) if letter.traceback else NONE),
     ]
-    return table(("dead letter", moment(letter.created_at)), rows)
+    return table(("dead letter", moment(letter.created_at)), rows + quoting if whole else rows)
 
 
 def outbox(job: Job) -> SafeString | str:
@@ -143,11 +147,14 @@ def outbox(job: Job) -> SafeString | str:
     )
 
 
-def events(job: Job) -> SafeString | str:
-    """Return the newest hundred of a job's events, oldest first."""
+def events(job: Job, *, whole: bool = False) -> SafeString | str:
+    """Return the newest hundred of a job's events, oldest first; what may quote its input only if `whole`."""
     rows = list(Event.objects.filter(job_id=job.pk).order_by("-id")[:EVENTS_SHOWN])[::-1]
-    cells = (
-        (moment(row.at), row.kind, row.actor or NONE, row.epoch, bounded_text(pretty(row.detail)))
-        for row in rows
-    )
-    return table(("when (UTC)", "what", "who", "epoch", "detail"), cells) if rows else NONE
+    names = ("when (UTC)", "what", "who", "from", "epoch", "detail")
+    return table(names, (_event(row, whole=whole) for row in rows)) if rows else NONE
+
+
+def _event(row: Event, *, whole: bool) -> tuple[object, ...]:
+    detail = row.detail if whole else without_payload(row.kind, row.detail)
+    who = (row.actor or NONE, row.address or NONE)
+    return (moment(row.at), row.kind, *who, row.epoch, bounded_text(pretty(detail)))

@@ -1,35 +1,23 @@
-"""The small tables beside the jobs: dead letters, outbox and events."""
+"""The small tables beside the jobs: outbox and events."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.admin.act import act_on
 from jobs.admin.bounded import BoundedAdmin, field_names
 from jobs.admin.filters import ColumnFilter, QueueFilter
 from jobs.admin.links import job_link
-from jobs.core.failures import FailureKind
+from jobs.admin.rights import may_see
+from jobs.core.audit import without_payload
 from jobs.core.priority import HIGHEST, LOWEST
-from jobs.models import DeadLetter, Event, Outbox
-from jobs.services.replay import replay_job
+from jobs.models import Event, Outbox
 from models_registry.admin.render import bounded_text, pretty
 
 KINDS_FROM_ROWS = 1_000
-
-
-class KindFilter(ColumnFilter):
-    """Dead letters of one failure kind."""
-
-    title, parameter_name, column = "kind", "kind", "kind"
-
-    def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        """Return the kinds."""
-        return [(kind.value, kind.value) for kind in FailureKind]
 
 
 class PriorityFilter(ColumnFilter):
@@ -53,49 +41,6 @@ class EventKindFilter(ColumnFilter):
         return [(kind, kind) for kind in sorted(set(recent))]
 
 
-@admin.register(DeadLetter)
-class DeadLetterAdmin(BoundedAdmin):
-    """Why a dead job is dead."""
-
-    list_display = ("job_id", "queue", "kind", "code", "short_message", "created_at")
-    list_filter = (QueueFilter, KindFilter)
-    actions = ("replay",)
-    fields = (
-        "link", "queue", "kind", "code", "whole_message", "fingerprint", "epoch", "created_at",
-        "whole_traceback",
-    )  # fmt: skip
-    readonly_fields = ("link", "whole_message", "whole_traceback")
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this user may replay."""
-        return bool(request.user.has_perm("jobs.change_job"))
-
-    @admin.action(description="Replay the selected jobs", permissions=["operate"])
-    def replay(self, request: HttpRequest, _letters: QuerySet[DeadLetter]) -> None:
-        """Queue each selected job again."""
-        act_on(self, request, replay_job, "queued again")
-
-    @admin.display(description="job")
-    def link(self, letter: DeadLetter) -> SafeString:
-        """Return a link to the job."""
-        return job_link(letter.job_id)
-
-    @admin.display(description="message")
-    def short_message(self, letter: DeadLetter) -> str:
-        """Return the message's beginning."""
-        return letter.message[:120]
-
-    @admin.display(description="message")
-    def whole_message(self, letter: DeadLetter) -> SafeString:
-        """Return the message."""
-        return bounded_text(letter.message)
-
-    @admin.display(description="traceback")
-    def whole_traceback(self, letter: DeadLetter) -> SafeString:
-        """Return the traceback."""
-        return bounded_text(letter.traceback or "none was kept")
-
-
 @admin.register(Outbox)
 class OutboxAdmin(BoundedAdmin):
     """The next publish of each queued or waiting job."""
@@ -116,10 +61,17 @@ class EventAdmin(BoundedAdmin):
     """What failed, and what people and clients did."""
 
     search_column = "job_id"
-    list_display = ("at", "kind", "actor", "link", "short_detail")
     list_filter = (EventKindFilter,)
-    fields = ("at", "kind", "actor", "link", "epoch", "whole_detail")
-    readonly_fields = ("link", "whole_detail")
+    readonly_fields = ("link", "whole_detail", "seen_detail")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the columns; what a detail quotes of an input only for who may see payloads."""
+        return ("at", "kind", "actor", "address", "link", "short_detail" if may_see(request) else "seen_part")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
+        """Return the page's lines; what a detail quotes of an input only for who may see payloads."""
+        detail = "whole_detail" if may_see(request) else "seen_detail"
+        return ("at", "kind", "actor", "address", "token", "link", "epoch", detail)
 
     @admin.display(description="job")
     def link(self, event: Event) -> SafeString | str:
@@ -130,6 +82,16 @@ class EventAdmin(BoundedAdmin):
     def short_detail(self, event: Event) -> str:
         """Return the detail's beginning."""
         return str(event.detail)[:120]
+
+    @admin.display(description="detail")
+    def seen_part(self, event: Event) -> str:
+        """Return the beginning of what everybody may see of the detail."""
+        return str(without_payload(event.kind, event.detail))[:120]
+
+    @admin.display(description="detail")
+    def seen_detail(self, event: Event) -> SafeString:
+        """Return what everybody may see of the detail."""
+        return bounded_text(pretty(without_payload(event.kind, event.detail)))
 
     @admin.display(description="detail")
     def whole_detail(self, event: Event) -> SafeString:

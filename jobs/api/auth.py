@@ -1,12 +1,19 @@
-"""Bearer tokens: whom a request speaks for."""
+"""Bearer tokens: whom a request speaks for, and what the token may be used for."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
-from jobs.core.errors import UnauthenticatedError
+from jobs.core.errors import ForbiddenError, UnauthenticatedError
+from jobs.core.scopes import Scope
 from jobs.selectors.tokens import Owner, owner_of
+from jobs.selectors.views import View
+from jobs.services.origin import with_token
+
+PAYLOAD = ("output", "error")
 
 
 class ApiRequest(HttpRequest):
@@ -21,12 +28,42 @@ class BearerToken(AuthBase):
     openapi_type = "http"
     openapi_scheme = "bearer"
 
+    def __init__(self, scope: Scope | None = None) -> None:
+        """Accept tokens that may be used for `scope`; every valid one where that is None."""
+        super().__init__()
+        self.scope = scope
+
     def __call__(self, request: HttpRequest) -> Owner:
-        """Return the owner of the request's token."""
+        """Return the owner of the request's token; ForbiddenError where it may not be used for this."""
         owner = owner_of(bearer(request.META.get("HTTP_AUTHORIZATION", "")))
         if owner is None:
             raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
+        with_token(owner.token)
+        if self.scope is not None:
+            check_scope(owner, self.scope)
         return owner
+
+
+def needs(scope: Scope, **documented: Any) -> dict[str, Any]:
+    """Return what a call is declared with whose token needs `scope`; its page says so as `x-scope`."""
+    return {"auth": BearerToken(scope), "openapi_extra": {"x-scope": scope.value, **documented}}
+
+
+def check_scope(owner: Owner, scope: Scope) -> None:
+    """Refuse a token that may not be used for what needs `scope`: ForbiddenError, which names it.
+
+    No job was looked for: the answer is the same for one's own, another's and none.
+    """
+    if not owner.may(scope):
+        raise ForbiddenError(f"The token lacks the scope `{scope}`.", scope=scope.value)
+
+
+def seen_by(owner: Owner, view: View) -> View:
+    """Return what a token is shown of a job: without `read`, no metadata, output or error."""
+    if owner.may(Scope.READ):
+        return view
+    shown = {name: value for name, value in view.items() if name not in PAYLOAD}
+    return shown | {"metadata": None} if "metadata" in shown else shown
 
 
 def bearer(header: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db import close_old_connections
@@ -42,7 +43,8 @@ class ApiMiddleware:
 
 
 async def _serve_on_a_thread(request: HttpRequest) -> HttpResponse:
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, _serve_here, request)
+    here = copy_context()  # where the request comes from
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, here.run, _serve_here, request)
 
 
 def _serve_here(request: HttpRequest) -> HttpResponse:

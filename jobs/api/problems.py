@@ -30,6 +30,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.ModelNotFoundError: HTTPStatus.NOT_FOUND,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.TokenEndedError: HTTPStatus.CONFLICT,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WrongStateError: HTTPStatus.CONFLICT,

@@ -51,11 +51,12 @@ class Listed(Acknowledged):
 
 
 class JobError(Schema):
-    """Why a job is dead."""
+    """Why a job is dead; `reason` says why no further attempt was made."""
 
     kind: FailureKind
     code: str
     detail: str
+    reason: str
 
 
 class Job(Listed):
@@ -101,12 +102,13 @@ class BulkAnswer(Schema):
 
 
 class Listing(Schema):
-    """Which jobs a page shows."""
+    """Which jobs a page shows; `client` names another client and takes the scope `admin`."""
 
     state: State | None = None
     model: str | None = None
     priority: int | None = Field(None, ge=LOWEST, le=HIGHEST)
     created_after: AwareDatetime | None = None
+    client: str | None = None
     cursor: UUID | None = None
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
@@ -131,4 +133,4 @@ BULK_DOC: dict[str, Any] = {
     ),
     "parameters": [_KEY],
 }
-PROBLEMS = dict.fromkeys([400, 401, 404, 409, 413, 422, 503], Problem)
+PROBLEMS = dict.fromkeys([400, 401, 403, 404, 409, 413, 422, 503], Problem)

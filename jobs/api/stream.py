@@ -15,10 +15,11 @@ import psycopg
 from django.conf import settings
 
 from jobs.api import problems
-from jobs.api.auth import bearer
+from jobs.api.auth import bearer, check_scope
 from jobs.api.body import check_length
 from jobs.api.hub import Hub
 from jobs.api.wait import bounded_wait_s
+from jobs.core.addresses import client_address
 from jobs.core.errors import (
     BodyTooLargeError,
     JobNotFoundError,
@@ -27,9 +28,11 @@ from jobs.core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from jobs.core.scopes import Scope as TokenScope
 from jobs.core.states import TERMINAL
 from jobs.selectors.tokens import FIND, Owner, keep_owner, kept_owner, token_digest
 from jobs.selectors.views import ONE, View, view_of
+from jobs.services.audit import VIEWED, viewed
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -81,6 +84,7 @@ class StreamApp:
                 headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
                 owner = await self._owner(headers.get(b"authorization", ""))
                 view = await self._job(job_id, owner, _asked_wait_s(scope), receive)
+                await self._note_view(job_id, owner, _address(scope, headers))
                 await _send(send, 200, msgspec.json.encode(view), {"Content-Type": "application/json"})
             except ClientGoneError:
                 raise
@@ -94,7 +98,13 @@ class StreamApp:
             owner = keep_owner(key, await self.hub.fetch(FIND, (key,)))
         if owner is None:
             raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
+        check_scope(owner, TokenScope.READ)
         return owner
+
+    async def _note_view(self, job_id: UUID, owner: Owner, address: str | None) -> None:
+        """Write down that an admin's token is shown another client's job."""
+        if owner.reach is None:
+            await self.hub.fetch(VIEWED, viewed(owner, job_id, address))
 
     async def _job(self, job_id: UUID, owner: Owner, wait_s: float, receive: Receive) -> View:
         """Return a job of `owner`, once it has ended or `wait_s` are over."""
@@ -110,7 +120,7 @@ class StreamApp:
             ended.cancel()
 
     async def _read(self, job_id: UUID, owner: Owner) -> View:
-        rows = await self.hub.fetch(ONE, {"id": job_id, "client": owner.id})
+        rows = await self.hub.fetch(ONE, {"id": job_id, "client": owner.reach})
         if not rows:
             raise JobNotFoundError
         return view_of(rows[0])
@@ -140,6 +150,12 @@ def _asked_wait_s(scope: Scope) -> float:
     except ValueError:
         raise MalformedRequestError("wait: it must be a number of seconds") from None
     return bounded_wait_s(wait_s) if wait_s == wait_s else 0.0  # noqa: PLR0124  # NaN differs from itself
+
+
+def _address(scope: Scope, headers: dict[bytes, str]) -> str | None:
+    peer = (scope.get("client") or ("",))[0]
+    hops = settings.INFERENCE.trusted_proxy_hops
+    return client_address(peer, headers.get(b"x-forwarded-for", ""), hops=hops)
 
 
 def _translate(error: Exception) -> PlatformError:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from jobs.api.answers import accepted, acknowledgement, json_answer
-from jobs.api.auth import ApiRequest
+from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.body import read_body
 from jobs.api.problems import problem
 from jobs.api.router import router
@@ -17,6 +17,7 @@ from jobs.api.schemas import BULK_DOC, PROBLEMS, SUBMIT_DOC, Acknowledged, BulkA
 from jobs.api.wait import preferred_wait_s, wait_for_end
 from jobs.core.admission import JobRequest, check_key, keyed, parse_bulk, parse_request
 from jobs.core.errors import MalformedRequestError, PlatformError
+from jobs.core.scopes import Scope
 from jobs.core.states import TERMINAL
 from jobs.selectors.views import View, job_view
 from jobs.services.submit import Submitted, submit_job, submit_jobs
@@ -24,19 +25,19 @@ from jobs.services.submit import Submitted, submit_job, submit_jobs
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 
 
-@router.post("/jobs", openapi_extra=SUBMIT_DOC, response={202: Acknowledged, 200: Job} | PROBLEMS)
+@router.post("/jobs", response={202: Acknowledged, 200: Job} | PROBLEMS, **needs(Scope.SUBMIT, **SUBMIT_DOC))
 def submit(request: ApiRequest) -> HttpResponse:
     """Accept one job: 202, or 200 where it is done already."""
     raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
     job = submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
-    answer = accepted(_view(request, job, wait_s or 0))
+    answer = accepted(seen_by(request.auth, _view(request, job, wait_s or 0)))
     if wait_s is not None:
         answer.headers["Preference-Applied"] = f"wait={wait_s}"
     return answer
 
 
-@router.post("/jobs/bulk", openapi_extra=BULK_DOC, response={202: BulkAnswer} | PROBLEMS)
+@router.post("/jobs/bulk", response={202: BulkAnswer} | PROBLEMS, **needs(Scope.SUBMIT, **BULK_DOC))
 def submit_bulk(request: ApiRequest) -> HttpResponse:
     """Accept up to 10,000 jobs, as a JSON array or one JSON object a line; each item has its own verdict."""
     raw = read_body(request, limit_bytes=settings.INFERENCE.max_bulk_body_bytes)

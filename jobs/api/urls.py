@@ -7,13 +7,26 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from jobs.api import jobs, site, submit  # noqa: F401  # importing a module puts its calls on the router
+from jobs.api import jobs, lineage, site, submit  # noqa: F401  # importing a module puts its calls on the router
 from jobs.api.auth import BearerToken
 from jobs.api.problems import on_exception
 from jobs.api.router import router
 from models_registry.api import router as models_router
 
-api = NinjaAPI(title="Inference platform", version="1", urls_namespace="api-v1", auth=BearerToken())
+TOKENS = """
+Every call takes a bearer token. What it may be used for are its scopes: `submit`, `read`, `cancel`, `replay`,
+and `admin`, which is all of them for every client's jobs. A call names the scope that it needs as `x-scope`;
+without it the answer is 403, whoever's the job is. Another client's job answers as one that never was, with
+404. A token without `read` is shown no metadata, output or error, whatever it submits, cancels or replays.
+The registry takes any token.
+"""
+api = NinjaAPI(
+    title="Inference platform",
+    version="1",
+    description=TOKENS,
+    urls_namespace="api-v1",
+    auth=BearerToken(),
+)
 for kind in (
     Exception,
     ValidationError,

@@ -50,6 +50,12 @@ class ForbiddenError(RequestError):
     code = "forbidden"
 
 
+class TokenEndedError(RequestError):
+    """There is no such token, or it has expired or was revoked."""
+
+    code = "token_ended"
+
+
 class JobNotFoundError(RequestError):
     """There is no such job."""
 

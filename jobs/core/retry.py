@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.core.failures import FailureKind
+from models_registry.core.retry_options import RetryOptions, RetryRule
 
 _NEVER = frozenset({FailureKind.INVALID, FailureKind.POISON, FailureKind.REFUSED})
 
@@ -18,29 +19,60 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Bury the job; `reason` says why there is no further attempt."""
+    """Bury the job; `reason` says why there is no further attempt.
+
+    `exhausted` says that it had all the attempts that it was allowed.
+    """
 
     reason: str
+    exhausted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
-    """Full jitter: a delay of `random(0, min(cap, base * 2^n))` seconds after the n-th failed attempt."""
+class Attempt:
+    """The attempt that failed: its number, of at most how many, and the seconds until the job's deadline.
 
-    base_s: float = 0.5
-    cap_s: float = 60.0
+    `left_s` is None where there is no deadline; `needs_s` is what another attempt is expected to run.
+    """
 
-    def delay_s(self, attempts: int, chance: float) -> float:
-        """Return the delay after `attempts` >= 1 failed attempts, with `chance` in [0, 1)."""
-        return chance * min(self.cap_s, self.base_s * 2.0 ** min(attempts - 1, 32))
+    number: int
+    most: int
+    left_s: float | None = None
+    needs_s: float = 0.0
+
+    @property
+    def room_s(self) -> float:
+        """Return how long a retry may be delayed and still finish in time; infinite without a deadline."""
+        return float("inf") if self.left_s is None else self.left_s - self.needs_s
 
 
 def decide(
-    kind: FailureKind, *, attempts: int, max_attempts: int, backoff: Backoff, chance: float
+    kind: FailureKind, attempt: Attempt, *, policy: RetryOptions, chance: float
 ) -> RetryAfter | DeadLetter:
-    """Decide what follows a failure of `kind` on attempt number `attempts` of at most `max_attempts`."""
+    """Decide what follows a failure of `kind`, with `chance` in [0, 1).
+
+    A retry that would finish after the deadline is drawn from the time that is left, or not scheduled.
+    """
+    rule = policy.rule_for(kind)
+    most = min(attempt.most, rule.attempts or attempt.most)
     if kind in _NEVER:
         return DeadLetter(f"a failure of kind {kind} is not retried")
-    if attempts >= max_attempts:
-        return DeadLetter(f"attempt {attempts} of {max_attempts} was the last")
-    return RetryAfter(backoff.delay_s(attempts, chance))
+    if attempt.number >= most:
+        allowed = "" if most == attempt.most else f" for a failure of kind {kind}"
+        return DeadLetter(f"attempt {attempt.number} of {most}{allowed} was the last", exhausted=True)
+    if attempt.room_s <= 0:
+        return DeadLetter(_too_late(attempt))
+    return RetryAfter(chance * min(longest_s(rule, attempt.number), attempt.room_s))
+
+
+def longest_s(rule: RetryRule, attempts: int) -> float:
+    """Return the longest delay after `attempts` >= 1 failed attempts: full jitter draws below it."""
+    return min(rule.cap_s, rule.base_s * 2.0 ** min(attempts - 1, 32))
+
+
+def _too_late(attempt: Attempt) -> str:
+    left_s = max(attempt.left_s or 0.0, 0.0)
+    return (
+        f"the deadline leaves no time for another attempt: {left_s:.3f} s are left"
+        f" and about {attempt.needs_s:.3f} s are needed"
+    )

@@ -21,6 +21,8 @@ letter.discarded_at IS NULL
   AND (%(since)s::timestamptz IS NULL OR letter.created_at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR letter.created_at <= %(until)s)
 """
+# Apart from the others: with the id in it, groups could not be read from their index alone.
+_CHOSEN: LiteralString = f"{_MATCHES} AND (%(jobs)s::uuid[] IS NULL OR letter.job_id = ANY(%(jobs)s))"
 # In the order of the index, so that it alone is read.
 GROUPS: LiteralString = f"""
 SELECT queue, kind, fingerprint, count(*), min(created_at), max(created_at),
@@ -33,7 +35,8 @@ GROUP BY queue, kind, fingerprint ORDER BY count(*) DESC, max(created_at) DESC L
 """  # noqa: S608  # built from our own constants
 _COUNT: LiteralString = f"""
 SELECT count(*) FROM (
-  SELECT FROM jobs_deadletter letter WHERE {_MATCHES} LIMIT %(looked_at)s
+  SELECT FROM jobs_deadletter letter WHERE {_CHOSEN}
+  ORDER BY queue, kind, fingerprint LIMIT %(looked_at)s
 ) AS letter
 """  # noqa: S608
 _BY_QUEUE: LiteralString = """
@@ -48,10 +51,10 @@ SELECT queue, count(*) FROM (
 """
 _NEWEST: LiteralString = f"""
 SELECT job_id, epoch, queue, kind, code, message, fingerprint, created_at FROM jobs_deadletter letter
-WHERE {_MATCHES} ORDER BY job_id DESC LIMIT %(most)s
+WHERE {_CHOSEN} ORDER BY job_id DESC LIMIT %(most)s
 """  # noqa: S608
 _IDS: LiteralString = f"""
-SELECT job_id FROM jobs_deadletter letter WHERE {_MATCHES} AND job_id > %(after)s
+SELECT job_id FROM jobs_deadletter letter WHERE {_CHOSEN} AND job_id > %(after)s
 ORDER BY job_id LIMIT %(most)s
 """  # noqa: S608
 _INPUTS: LiteralString = """
@@ -62,7 +65,7 @@ WHERE job.id = ANY(%s) ORDER BY job.id
 _ONE: LiteralString = """
 SELECT letter.job_id, letter.epoch, letter.queue, letter.kind, letter.code, letter.message,
   letter.fingerprint, letter.created_at, letter.traceback, letter.history, letter.published_at,
-  letter.discarded_at
+  letter.discarded_at, letter.reason
 FROM jobs_deadletter letter WHERE letter.job_id = %s
 """
 _CURRENT: LiteralString = """
@@ -73,13 +76,17 @@ JOIN jobs_deadletter letter USING (job_id, epoch) WHERE letter.discarded_at IS N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterFilter:
-    """Which letters: None is any; discarded ones never match. `since` and `until` are times of death."""
+    """Which letters: None is any; discarded ones never match. `since` and `until` are times of death.
+
+    `jobs` are ids that were picked; groups do not heed them.
+    """
 
     model: str | None = None
     kind: str | None = None
     fingerprint: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    jobs: list[UUID] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,7 @@ class DeadWhole(Dead):
     history: list[dict[str, Any]]
     published_at: datetime | None
     discarded_at: datetime | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,41 @@ from hashlib import sha256
 from time import monotonic
 from typing import LiteralString
 
+from jobs.core.errors import ResourceNotFoundError
+from jobs.core.scopes import Scope, covers
 from jobs.selectors.statement import Row, fetch_all
 
 KEPT_S = 2.0  # a revoked token works for at most this long
 KEPT_ENTRIES = 10_000
 FIND: LiteralString = """
-SELECT c.id, c.name FROM jobs_apitoken t JOIN jobs_client c ON c.id = t.client_id
+SELECT c.id, c.name, t.id, t.scopes FROM jobs_apitoken t JOIN jobs_client c ON c.id = t.client_id
 WHERE t.digest = %s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
 """
+_CLIENT: LiteralString = "SELECT id FROM jobs_client WHERE name = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The client that a request speaks for."""
+    """The client that a request speaks for, by which token, and what that may be used for."""
 
     id: int
     name: str
+    token: int
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> bool:
+        """Say whether the token may be used for what needs `scope`."""
+        return covers(self.scopes, scope)
+
+    @property
+    def reach(self) -> int | None:
+        """Return the client whose jobs the token can touch; None where it is every client's."""
+        return None if Scope.ADMIN in self.scopes else self.id
+
+    @property
+    def actor(self) -> str:
+        """Return what the audit calls it."""
+        return f"client:{self.name}"
 
 
 _kept: dict[bytes, tuple[float, Owner | None]] = {}
@@ -52,11 +71,23 @@ def keep_owner(key: bytes, rows: list[Row]) -> Owner | None:
     """Keep and return the answer that `FIND` gave for a digest."""
     if len(_kept) >= KEPT_ENTRIES:
         _kept.clear()
-    owner = Owner(*rows[0]) if rows else None
+    owner = _owner(*rows[0]) if rows else None
     _kept[key] = (monotonic(), owner)
     return owner
+
+
+def client_id(name: str) -> int:
+    """Return a client's row id; ResourceNotFoundError where nobody is called so."""
+    rows = fetch_all(_CLIENT, (name,))
+    if not rows:
+        raise ResourceNotFoundError("There is no such client.")
+    return int(rows[0][0])
 
 
 def forget_owners() -> None:
     """Drop what is kept, so that the next read sees the database."""
     _kept.clear()
+
+
+def _owner(client: int, name: str, token: int, scopes: list[str]) -> Owner:
+    return Owner(client, name, token, frozenset(scopes))

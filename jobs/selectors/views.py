@@ -19,33 +19,34 @@ j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.priority, j.max_a
 j.started_at, j.finished_at, j.error_kind, j.error_code
 """
 _WHOLE: LiteralString = f"""
-SELECT {LISTED}, d.message, i.metadata, r.body
+SELECT {LISTED}, d.message, d.reason, i.metadata, r.body
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_jobinput i ON i.job_id = j.id
 LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'
 """  # noqa: S608  # built from our own constants
-ONE: LiteralString = _WHOLE + "WHERE j.id = %(id)s AND j.client_id = %(client)s"
+OWN: LiteralString = "(%(client)s::bigint IS NULL OR j.client_id = %(client)s)"  # NULL: whoever's it is
+ONE: LiteralString = _WHOLE + f"WHERE j.id = %(id)s AND {OWN}"
 ENDED: LiteralString = _WHOLE + "WHERE j.id = ANY(%(ids)s) AND j.state = ANY(%(terminal)s)"
 
 View = dict[str, Any]
 
 
-def job_view(job_id: UUID, *, client_id: int) -> View | None:
-    """Return a client's job with its output or error, or None where the client has no such job."""
+def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
+    """Return a job (of `client_id`, if given) with its output or error, or None where there is none."""
     rows = fetch_all(ONE, {"id": job_id, "client": client_id})
     return view_of(rows[0]) if rows else None
 
 
 def view_of(row: Row) -> View:
     """Return the view of one row of `ONE`."""
-    *_, message, metadata, output = row
+    *_, message, reason, metadata, output = row
     view = listed_view(row)
     view["metadata"] = msgspec.Raw(metadata) if metadata is not None else None
     if row[1] == State.SUCCEEDED and output is not None:
         view["output"] = msgspec.Raw(output)
     if row[1] == State.DEAD:
-        view["error"] = {"kind": row[11], "code": row[12], "detail": message or ""}
+        view["error"] = {"kind": row[11], "code": row[12], "detail": message or "", "reason": reason or ""}
     return view
 
 

@@ -11,7 +11,8 @@ from jobs.core.errors import WrongStateError
 from jobs.core.signals import SETTLED
 from jobs.core.states import State, Verb, sources, target
 from jobs.selectors.statement import execute, once_more
-from jobs.services.lock import lock_job, note
+from jobs.services.audit import note
+from jobs.services.lock import lock_job
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)
@@ -40,6 +41,6 @@ def _cancel(job_id: UUID, actor: str, client_id: int | None) -> bool:
         raise WrongStateError(f"The job is {State(job.state)}: it cannot be cancelled.")
     ((epoch,),) = execute(_CANCEL, (_CANCELLED.value, job_id))
     execute(_WITHDRAW, (job_id,))
-    note(job_id, kind=Verb.CANCEL, actor=actor, epoch=epoch)
+    note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
     execute(_TELL, (SETTLED, f"job:{job_id}"))
     return True

@@ -1,21 +1,26 @@
-"""Say what a replay of many dead jobs would do; nothing is changed."""
+"""Say what a replay of dead jobs would do; nothing is changed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
 
-from jobs.core.errors import PlatformError
+from jobs.core.errors import JobNotFoundError, PlatformError
 from jobs.selectors import letters
 from jobs.selectors.letters import DeadInput, LetterFilter
+from jobs.selectors.statement import fetch_all
 from jobs.services.dead_letter_replay import chunks
+from jobs.services.replay import check_replayable
 from models_registry.selectors import info, validate_input
 
 CHECKED_JOBS = 10_000
+READ_AT_ONCE = 32  # inputs: each may be as large as a request's body
 SHOWN_FAULTS = 20
+_STATE: LiteralString = "SELECT state FROM jobs_job WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +39,37 @@ class DryRun:
     lasts_s: float
 
 
-def dry_run(*, wanted: LetterFilter, rate: float | None = None, most: int) -> DryRun:
-    """Return what `replay_letters` with these arguments would do now."""
+def dry_run(
+    *, wanted: LetterFilter, rate: float | None = None, most: int, checked: int = CHECKED_JOBS
+) -> DryRun:
+    """Return what `replay_letters` with these arguments would do now, the inputs of `checked` looked at."""
     jobs = min(letters.count(wanted), most)
-    rows = chain.from_iterable(map(letters.inputs, chunks(wanted, most=min(most, CHECKED_JOBS))))
-    faults, overdue, checked = [], 0, 0
+    lasts_s = max(jobs - 1, 0) / rate if rate else 0.0
+    return _told(jobs, _inputs(wanted, most=min(most, checked)), lasts_s)
+
+
+def dry_run_one(*, job_id: UUID) -> DryRun:
+    """Return what `replay_job` would do now; JobNotFoundError or WrongStateError where it would refuse."""
+    states = fetch_all(_STATE, (job_id,))
+    if not states:
+        raise JobNotFoundError
+    check_replayable(states[0][0])
+    return _told(1, letters.inputs([job_id]), 0.0)
+
+
+def _told(jobs: int, rows: Iterable[DeadInput], lasts_s: float) -> DryRun:
+    faults, overdue, checked = list[tuple[UUID, str]](), 0, 0
     for row in rows:
         checked, overdue = checked + 1, overdue + bool(row.overdue)
         if fault := fault_of(row):
             faults.append((row.job, fault))
-    lasts_s = max(jobs - 1, 0) / rate if rate else 0.0
     return DryRun(jobs, checked, len(faults), overdue, faults[:SHOWN_FAULTS], lasts_s)
+
+
+def _inputs(wanted: LetterFilter, *, most: int) -> Iterator[DeadInput]:
+    for jobs in chunks(wanted, most=most):
+        for start in range(0, len(jobs), READ_AT_ONCE):
+            yield from letters.inputs(jobs[start : start + READ_AT_ONCE])
 
 
 def fault_of(row: DeadInput) -> str:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 
 from jobs.amqp.broker import connected
 from jobs.amqp.dead_queue import Found, walk
 from jobs.core.letter import read_letter
 from jobs.selectors import letters
-from jobs.selectors.statement import fetch_all
+from jobs.selectors.statement import once_more
+from jobs.services.audit import note
 
 MOST_MESSAGES = 200_000
 KIND = "purge"
-_NOTE: LiteralString = """
-INSERT INTO jobs_event (kind, actor, detail, at) VALUES (%s, %s, %s::text::jsonb, now())
-"""
 
 
 @dataclass(slots=True)
@@ -77,6 +74,10 @@ def purge_stale(
     with connected(settings.INFERENCE.broker_url) as connection:
         walk(connection, model, judge=judge, most=most)
     if judge.told.dropped:
-        detail = {"model": model, "dropped": judge.told.dropped, "malformed_too": malformed_too}
-        fetch_all(_NOTE, (KIND, actor[:127], msgspec.json.encode(detail).decode()))
+        detail: dict[str, Any] = {
+            "model": model,
+            "dropped": judge.told.dropped,
+            "malformed_too": malformed_too,
+        }
+        once_more(lambda: note(KIND, actor=actor, **detail))
     return judge.told

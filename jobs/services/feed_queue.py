@@ -17,9 +17,11 @@ from jobs.amqp.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.feeding import VISIBILITY_S, copies_are_useless, jobs_a_message, rooms
 from jobs.core.priority import HIGHEST, LEVELS
+from jobs.core.retry_budget import RetryBudget, RetryBudgets
 from jobs.services.dead_letter_post import LetterPost
 from jobs.store import feed
 from jobs.store.feed import Taken
+from jobs.store.postpone import postpone
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +48,18 @@ class QueueFeeder:
     """What one relay knows of one queue it owns; `undeclared` says that the broker has no such queue."""
 
     def __init__(
-        self, queue: str, *, depth: int, publisher: ConfirmingPublisher, max_batch: Callable[[int], int]
+        self,
+        queue: str,
+        *,
+        depth: int,
+        publisher: ConfirmingPublisher,
+        max_batch: Callable[[int], int],
+        budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
     ) -> None:
         """Prepare to keep the queue of the model named `queue` at `depth` jobs a level.
 
-        `max_batch` says of a version's row id how many of its jobs a batch may hold.
+        `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
+        its retries are paid from.
         """
         self.queue = queue
         self.undeclared = False
@@ -60,6 +69,7 @@ class QueueFeeder:
         self._pace = Pace()
         self._shared = MOST_SHARED
         self._letters = LetterPost(queue, publisher)
+        self._budgets = RetryBudgets(budget)
 
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish what is due and has room, dead jobs' letters first; return how many rows were taken."""
@@ -70,10 +80,11 @@ class QueueFeeder:
     def _feed_jobs(self, session: sa.Connection, now: float) -> int:
         if now < self._pace.paused_until:
             return 0
-        taken = self._overdue(session, now) + self._fresh(session, now)
-        if taken:
-            self._publish(session, taken, now)
-        return len(taken)
+        overdue, fresh = self._overdue(session, now), self._fresh(session, now)
+        passed = overdue + self._within_budget(session, fresh, now)
+        if passed:
+            self._publish(session, passed, now)
+        return len(overdue) + len(fresh)
 
     def recover(self, session: sa.Connection) -> None:
         """After a connect: where the broker's queue is empty, what was in flight comes again, evenly."""
@@ -94,6 +105,14 @@ class QueueFeeder:
         if not room[HIGHEST]:
             self._pace.full_until = now + FULL_S
         return feed.take_fresh(session, self.queue, rooms=room, most=MOST)
+
+    def _within_budget(self, session: sa.Connection, taken: list[Taken], now: float) -> list[Taken]:
+        """Return what may be published now; retries over their version's budget are due a little later."""
+        passed, over = self._budgets.split(taken, now)
+        if over:
+            postpone(session, over)
+            metrics.RETRIES_POSTPONED.labels(self.queue).inc(len(over))
+        return passed
 
     def _overdue(self, session: sa.Connection, now: float) -> list[Taken]:
         if now < self._pace.overdue_at:
@@ -141,6 +160,8 @@ class QueueFeeder:
     def _answer(self, session: sa.Connection, outcome: Outcome, rows: Sequence[Taken], now: float) -> None:
         if outcome is Outcome.CONFIRMED:
             self._pace.pause_s = FIRST_PAUSE_S
+            self._budgets.published(rows, now)
+            metrics.RETRIES_PUBLISHED.labels(self.queue).inc(sum(row.retry for row in rows))
         elif outcome is Outcome.NACKED:
             self._pause(now)
             self._give_back(session, rows, absent=True, delay_s=self._pace.paused_until - now)

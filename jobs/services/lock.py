@@ -14,9 +14,6 @@ _LOCK: LiteralString = """
 SELECT state, epoch FROM jobs_job
 WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s) FOR UPDATE
 """
-_NOTE: LiteralString = """
-INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, at) VALUES (%s, %s, %s, %s, '{}', now())
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,3 @@ def lock_job(job_id: UUID, *, client_id: int | None) -> Locked:
     if not rows:
         raise JobNotFoundError
     return Locked(*rows[0])
-
-
-def note(job_id: UUID, *, kind: str, actor: str, epoch: int) -> None:
-    """Append an Event of what somebody did to a job. Requires a transaction."""
-    execute(_NOTE, (job_id, kind, actor, epoch))

@@ -16,6 +16,7 @@ from jobs import metrics
 from jobs.amqp import topology
 from jobs.amqp.publisher import ConfirmingPublisher
 from jobs.core.errors import BrokerUnavailableError
+from jobs.core.retry_budget import RetryBudget
 from jobs.core.signals import SUBMITTED
 from jobs.services.feed_queue import QueueFeeder
 from jobs.store import locks
@@ -41,15 +42,17 @@ class Relay:
         depth: int,
         models: Callable[[], Sequence[str]],
         max_batch: Callable[[int], int],
+        budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         stop: Event,
     ) -> None:
         """Prepare to feed the queues of `models()`, which is asked anew every few seconds.
 
-        `max_batch` says of a version's row id how many of its jobs a batch may hold.
+        `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
+        its retries are paid from.
         """
         self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
         self._models = models
-        self._max_batch = max_batch
+        self._max_batch, self._budget = max_batch, budget
         self._depth = depth
         self._stop = stop
         self._backoff_s = FIRST_BACKOFF_S
@@ -109,7 +112,13 @@ class Relay:
         known = self._feeders.get(queue)
         if known is not None and not known.undeclared:
             return known
-        feeder = QueueFeeder(queue, depth=self._depth, publisher=self._publisher, max_batch=self._max_batch)
+        feeder = QueueFeeder(
+            queue,
+            depth=self._depth,
+            publisher=self._publisher,
+            max_batch=self._max_batch,
+            budget=self._budget,
+        )
         feeder.recover(session)
         return feeder
 

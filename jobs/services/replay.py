@@ -13,6 +13,7 @@ from django.db import transaction
 from jobs.core.errors import WrongStateError
 from jobs.core.states import State, Verb, sources, target
 from jobs.selectors.statement import execute
+from jobs.services.audit import who
 from jobs.services.lock import lock_job
 from jobs.services.notify import wake_relay
 from jobs.store.enqueue import VARIANT
@@ -43,8 +44,9 @@ SET epoch = excluded.epoch, version_id = excluded.version_id, queue = excluded.q
   published = 0, apart = 0, client = excluded.client, variant = excluded.variant
 """  # noqa: S608
 _NOTE: LiteralString = """
-INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, at)
-SELECT id, %(kind)s, %(actor)s, epoch, %(detail)s::text::jsonb, now() FROM jobs_job WHERE id = ANY(%(jobs)s)
+INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
+SELECT id, %(kind)s, %(actor)s, epoch, %(detail)s::text::jsonb, %(address)s::inet, %(token)s::bigint
+FROM jobs_job WHERE id = ANY(%(jobs)s)
 """
 
 
@@ -73,9 +75,13 @@ def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> Non
 
 def lock_replayable(job_id: UUID, *, client_id: int | None = None) -> None:
     """Lock a job that may be replayed; WrongStateError where it may not. Requires a transaction."""
-    job = lock_job(job_id, client_id=client_id)
-    if job.state not in _SOURCES:
-        raise WrongStateError(f"The job is {State(job.state)}: it cannot be replayed.")
+    check_replayable(lock_job(job_id, client_id=client_id).state)
+
+
+def check_replayable(state: str) -> None:
+    """Refuse a job's state that allows no replay: WrongStateError."""
+    if state not in _SOURCES:
+        raise WrongStateError(f"The job is {State(state)}: it cannot be replayed.")
 
 
 def requeue(jobs: Sequence[UUID], *, actor: str, pace: Pace = AT_ONCE, detail: str = "{}") -> None:
@@ -92,4 +98,4 @@ def requeue(jobs: Sequence[UUID], *, actor: str, pace: Pace = AT_ONCE, detail: s
 
 def note_all(jobs: Sequence[UUID], *, kind: str, actor: str, detail: str = "{}") -> None:
     """Append an Event a job of what somebody did to it. Requires a transaction."""
-    execute(_NOTE, {"jobs": list(jobs), "kind": kind, "actor": actor[:127], "detail": detail})
+    execute(_NOTE, {"jobs": list(jobs), "detail": detail, **who(kind, actor)})

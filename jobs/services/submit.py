@@ -19,6 +19,7 @@ from jobs.core.keys import uuid7
 from jobs.core.states import Verb, target
 from jobs.selectors.statement import Row, fetch_all, once_more
 from jobs.selectors.tokens import Owner
+from jobs.services.audit import submit_columns
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.notify import wake_relay
 from models_registry.selectors import resolve, validate_input
@@ -61,7 +62,8 @@ def submit_jobs(
 ) -> list[Submitted | PlatformError]:
     """Accept many jobs, CHUNK_JOBS a transaction, and return one outcome each, in order.
 
-    Ids grow with the index. Where the database fails midway, the jobs of the chunks before are accepted.
+    Ids grow with the index. Where the database fails midway, the jobs of the chunks before are accepted. The
+    call's Event is stored with its first new job; a repeat that makes none leaves none.
     """
     outcomes: list[Any] = [_admitted(request) for request in requests]
     ids = _ids(len(outcomes))
@@ -71,8 +73,12 @@ def submit_jobs(
         if isinstance(job, Admitted)
     ]
     _refuse_reused_call_key(owner, candidates)
+    call = submit_columns(owner, jobs=len(candidates), refused=len(outcomes) - len(candidates))
     for start in range(0, len(candidates), CHUNK_JOBS):
-        _submit_chunk(owner, candidates[start : start + CHUNK_JOBS], outcomes)
+        chunk = candidates[start : start + CHUNK_JOBS]
+        _submit_chunk(owner, chunk, outcomes, call)
+        if any(outcomes[c.index].created for c in chunk if isinstance(outcomes[c.index], Submitted)):
+            call["audit"] = None
     return outcomes
 
 
@@ -104,8 +110,10 @@ def _refuse_reused_call_key(owner: Owner, candidates: Sequence[_Candidate]) -> N
         raise IdempotencyConflictError
 
 
-def _submit_chunk(owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any]) -> None:
-    created: dict[UUID, datetime] = dict(_insert(owner, chunk))
+def _submit_chunk(
+    owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any], call: dict[str, Any]
+) -> None:
+    created: dict[UUID, datetime] = dict(_insert(owner, chunk, call))
     if created:
         wake_relay()
     refused = [c for c in chunk if c.id not in created]
@@ -116,8 +124,8 @@ def _submit_chunk(owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any]
         outcomes[candidate.index] = outcome
 
 
-def _insert(owner: Owner, chunk: Sequence[_Candidate]) -> list[Row]:
-    common = {"client": owner.id, "state": _QUEUED}
+def _insert(owner: Owner, chunk: Sequence[_Candidate], call: dict[str, Any]) -> list[Row]:
+    common = {"client": owner.id, "state": _QUEUED, **call}
     # Keys in order: two calls with the same keys in different orders would deadlock.
     rows = [_columns(c) for c in sorted(chunk, key=lambda c: c.job.idempotency_key or "")]
     if len(rows) == 1:

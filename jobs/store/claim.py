@@ -31,7 +31,10 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One job that this claim made running, with its input's bytes."""
+    """One job that this claim made running, with its input's bytes.
+
+    `left_s` is the seconds until its deadline at the time of the claim, None where it has none.
+    """
 
     job: UUID
     epoch: int
@@ -39,9 +42,12 @@ class Claimed:
     max_attempts: int
     body: bytes
     parameters: bytes | None
+    left_s: float | None = None
 
 
-_CLAIM = sa.text("""
+_LEFT_S = "CAST(extract(epoch FROM job.deadline - now()) AS double precision) AS left_s"
+
+_CLAIM = sa.text(f"""
 WITH message AS (
   SELECT * FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[])) AS message(id, epoch)
 ), locked AS (
@@ -53,7 +59,7 @@ WITH message AS (
   SET state = :target, epoch = job.epoch + 1, attempts = job.attempts + 1,
       batch_id = :batch, started_at = now()
   FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.epoch, job.attempts, job.max_attempts
+  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}
 ), taken AS (
   DELETE FROM jobs_outbox USING claimed WHERE jobs_outbox.job_id = claimed.id
 ), opened AS (
@@ -63,15 +69,15 @@ WITH message AS (
          :apart, 0, 0, 0, 0
   FROM claimed HAVING count(*) > 0
 )
-SELECT claimed.*, input.body, input.parameters
+SELECT claimed.id, epoch, attempts, max_attempts, input.body, input.parameters, left_s
 FROM claimed JOIN jobs_jobinput input ON input.job_id = claimed.id
-""")
+""")  # noqa: S608  # built from a constant of this file
 
-_RECOVER = sa.text("""
-SELECT job.id, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters
+_RECOVER = sa.text(f"""
+SELECT job.id, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S}
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
 WHERE job.id = ANY(CAST(:jobs AS uuid[])) AND job.batch_id = :batch AND job.state = :target
-""")
+""")  # noqa: S608
 
 _STATES = sa.text("SELECT id, state FROM jobs_job WHERE id = ANY(CAST(:jobs AS uuid[]))")
 

@@ -14,10 +14,16 @@ from jobs.core.feeding import VISIBILITY_CAP_S, VISIBILITY_S
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A row that was taken for publishing, and how long it has been due."""
+    """A row that was taken for publishing, how long it has been due, whether it is a retry."""
 
     envelope: Envelope
     late_s: float
+    retry: bool = False
+
+    @property
+    def version(self) -> int:
+        """Return the row id of the job's model version."""
+        return self.envelope.version
 
 
 # Grows with each publish of the same epoch; the exponent is bounded because 2^n is not.
@@ -40,7 +46,7 @@ FROM locked
 WHERE outbox.job_id = locked.job_id
 RETURNING outbox.job_id, outbox.epoch, outbox.version_id, outbox.priority, outbox.size,
     outbox.client, outbox.variant, CAST(extract(epoch FROM outbox.deadline) AS double precision) AS deadline,
-    outbox.apart,
+    outbox.apart, outbox.retry,
     CAST(extract(epoch FROM now() - locked.due) AS double precision) AS late_s
 """  # noqa: S608  # built from constants of this file
 
@@ -161,5 +167,5 @@ def recall(connection: sa.Connection, queue: str, *, most: int, per_s: float) ->
 def _taken(connection: sa.Connection, statement: sa.TextClause, values: Mapping[str, object]) -> list[Taken]:
     times = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
     rows = connection.execute(statement, {**times, **values})
-    taken = [Taken(Envelope(*said), late_s) for *said, late_s in rows]
+    taken = [Taken(Envelope(*said), late_s, retry) for *said, retry, late_s in rows]
     return sorted(taken, key=lambda row: (-row.envelope.priority, -row.late_s))

@@ -30,6 +30,8 @@ UPDATE jobs_deadletter AS letter SET history = past.attempts
 FROM unnest(CAST(:jobs AS uuid[])) AS dead(id) CROSS JOIN LATERAL (
   SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
     'at', event.at, 'epoch', event.epoch, 'kind', event.detail->'kind', 'code', event.detail->'code',
+    'message', event.detail->'message', 'attempt', event.detail->'attempt',
+    'delay_s', event.detail->'delay_s', 'reason', event.detail->'reason',
     'batch', event.detail->'batch', 'worker', worker.node)) ORDER BY event.id) AS attempts
   FROM (
     SELECT * FROM jobs_event WHERE job_id = dead.id AND kind = 'failed' ORDER BY at DESC, id DESC LIMIT :most
@@ -82,7 +84,7 @@ FROM lost WHERE letter.job_id = lost.job_id
 def bury(connection: sa.Connection, deaths: Sequence[Mapping[str, Any]]) -> None:
     """Write the rows of jobs that were just made dead, each with its attempts; their letters are due at once.
 
-    Each death names its job_id, epoch, kind, code, message, traceback and fingerprint.
+    Each death names its job_id, epoch, kind, code, message, traceback and fingerprint, and may name a reason.
     """
     connection.execute(_BURY, [_bounded(death) for death in deaths])
     remember(connection, [death["job_id"] for death in deaths])
@@ -93,7 +95,7 @@ def _bounded(death: Mapping[str, Any]) -> dict[str, Any]:
         "message": death["message"][:MESSAGE_CHARS],
         "traceback": death["traceback"][-TRACEBACK_CHARS:],  # its end says more
     }
-    return {**death, **text, "of_job": death["job_id"]}
+    return {"reason": "", **death, **text, "of_job": death["job_id"]}
 
 
 def remember(connection: sa.Connection, jobs: Sequence[UUID]) -> None:

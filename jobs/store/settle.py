@@ -13,23 +13,29 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.core.failures import Failure, Success
+from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry import DeadLetter, RetryAfter
 from jobs.core.signals import SETTLED
 from jobs.core.states import State, Verb, sources, target
 from jobs.store import letters
 from jobs.store.enqueue import ENQUEUE
+from jobs.store.sweep import DEADLINE_CODE
 from jobs.store.tables import EVENT
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one attempt came to: an outcome, and for a failure what follows it."""
+    """What one attempt came to: an outcome, and for a failure what follows it, on which attempt.
+
+    `suspect` says that the job raised alone at its last attempt.
+    """
 
     job: UUID
     epoch: int
     outcome: Success | Failure
     after: RetryAfter | DeadLetter | None = None
+    attempt: int = 0
+    suspect: bool = False
 
     @property
     def state(self) -> State:
@@ -62,7 +68,8 @@ WITH verdict AS (
   UPDATE jobs_job job
   SET state = locked.state,
       epoch = job.epoch + CASE WHEN locked.state = :expired THEN 1 ELSE 0 END,
-      error_kind = locked.kind, error_code = locked.code,
+      error_kind = CASE WHEN locked.state = :expired THEN :late_kind ELSE locked.kind END,
+      error_code = CASE WHEN locked.state = :expired THEN :late_code ELSE locked.code END,
       finished_at = CASE WHEN locked.state = :waiting THEN NULL ELSE now() END
   FROM locked WHERE job.id = locked.id
   RETURNING job.id, job.epoch, job.state, locked.body
@@ -83,12 +90,13 @@ _NOTIFY = sa.text("SELECT pg_notify(:channel, :payload)")
 
 
 def settle(
-    connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float
+    connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float, worker: str = ""
 ) -> list[Settled]:
-    """Store `verdicts`, close `batch` and tell who waits; return the jobs that changed."""
+    """Store `verdicts` of `worker`, a node, close `batch`, tell who waits; return the jobs that changed."""
     rows = connection.execute(_SETTLE, _arrays(verdicts)).all()
     settled = [Settled(job, State(state)) for job, state in rows]
-    _follow_failures(connection, batch, {row.job: row.state for row in settled}, verdicts)
+    by = {"batch": str(batch), "worker": worker}
+    _follow_failures(connection, by, {row.job: row.state for row in settled}, verdicts)
     succeeded = sum(row.state is State.SUCCEEDED for row in settled)
     connection.execute(
         _CLOSE,
@@ -115,18 +123,20 @@ def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "codes": [f.code if f else "" for f in failures],
         "sources": sources(Verb.SETTLE),
         "expired": target(Verb.EXPIRE).value,
+        "late_kind": FailureKind.TIMEOUT.value,
+        "late_code": DEADLINE_CODE,
         "waiting": State.WAITING.value,
         "succeeded": State.SUCCEEDED.value,
     }
 
 
 def _follow_failures(
-    connection: sa.Connection, batch: UUID, states: dict[UUID, State], verdicts: Sequence[Verdict]
+    connection: sa.Connection, by: dict[str, str], states: dict[UUID, State], verdicts: Sequence[Verdict]
 ) -> None:
     failed = [v for v in verdicts if v.job in states and isinstance(v.outcome, Failure)]
     if not failed:
         return
-    connection.execute(sa.insert(EVENT), [_event(v, batch) for v in failed])
+    connection.execute(sa.insert(EVENT), [_event(v, states[v.job], by) for v in failed])
     waiting = [v for v in failed if states[v.job] is State.WAITING]
     dead = [v for v in failed if states[v.job] is State.DEAD]
     if waiting:
@@ -140,7 +150,7 @@ def _delays(waiting: Sequence[Verdict]) -> dict[str, Any]:
     return {"jobs": [v.job for v in waiting], "delays": delays}
 
 
-def _event(verdict: Verdict, batch: UUID) -> dict[str, Any]:
+def _event(verdict: Verdict, state: State, by: dict[str, str]) -> dict[str, Any]:
     failure = _failure(verdict)
     said = {"kind": failure.kind.value, "code": failure.code, "message": failure.message[:500]}
     return {
@@ -148,8 +158,16 @@ def _event(verdict: Verdict, batch: UUID) -> dict[str, Any]:
         "kind": "failed",
         "actor": "worker",
         "epoch": verdict.epoch,
-        "detail": {**said, "batch": str(batch)},
+        "detail": {**said, **by, "attempt": verdict.attempt, **_what_followed(verdict, state)},
     }
+
+
+def _what_followed(verdict: Verdict, state: State) -> dict[str, Any]:
+    if state is State.EXPIRED:
+        return {"reason": "its deadline passed while it ran"}
+    if isinstance(verdict.after, RetryAfter):
+        return {"delay_s": round(verdict.after.delay_s, 3)}
+    return {"reason": verdict.after.reason if verdict.after else ""}
 
 
 def bury(connection: sa.Connection, verdicts: Sequence[Verdict]) -> None:
@@ -167,6 +185,7 @@ def _letter(verdict: Verdict) -> dict[str, Any]:
         "message": failure.message,
         "traceback": failure.traceback,
         "fingerprint": failure.fingerprint,
+        "reason": verdict.after.reason if isinstance(verdict.after, DeadLetter) else "",
     }
 
 

@@ -106,8 +106,10 @@ def _note(
     connection: sa.Connection, batch: UUID, failure: tuple[FailureKind, str, str], jobs: Sequence[UUID]
 ) -> None:
     """Write down the charged attempts of jobs, under the epoch that the claim gave them."""
-    detail = {"kind": failure[0].value, "code": failure[1], "batch": str(batch)}
-    what = (sa.literal("failed"), sa.literal("sweeper"), sa.literal(detail, pg.JSONB()), sa.func.now())
+    names = ("kind", "code", "message")
+    detail = {"batch": str(batch), **dict(zip(names, map(str, failure), strict=True))}
+    said = sa.literal(detail, pg.JSONB()).concat(sa.func.jsonb_build_object("attempt", JOB.c.attempts))
+    what = (sa.literal("failed"), sa.literal("sweeper"), said, sa.func.now())
     rows = sa.select(JOB.c.id, JOB.c.epoch, *what).where(JOB.c.id.in_(jobs))
     connection.execute(
         sa.insert(EVENT).from_select(["job_id", "epoch", "kind", "actor", "detail", "at"], rows)
@@ -120,8 +122,9 @@ def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: tuple[Failur
     kind, code, message = failure
     _move(connection, jobs, _ended(State.DEAD, kind, code))
     said = (kind.value, code, message, "", f"{kind}:{code}:-")
-    names = ("job_id", "epoch", "queue", "kind", "code", "message", "traceback", "fingerprint")
-    columns = [JOB.c.id, JOB.c.epoch, JOB.c.queue, *(sa.literal(word) for word in said)]
+    names = ("job_id", "epoch", "queue", "reason", "kind", "code", "message", "traceback", "fingerprint")
+    reason = sa.func.concat("attempt ", JOB.c.attempts, " of ", JOB.c.max_attempts, " was the last")
+    columns = [JOB.c.id, JOB.c.epoch, JOB.c.queue, reason, *(sa.literal(word) for word in said)]
     letters = pg.insert(DEAD_LETTER).from_select(names, sa.select(*columns).where(JOB.c.id.in_(jobs)))
     connection.execute(letters.on_conflict_do_nothing())
     remember(connection, jobs)

@@ -16,11 +16,13 @@ METADATA = sa.MetaData()
 
 _TYPES: dict[str, TypeEngine[Any]] = {
     "UUIDField": pg.UUID(as_uuid=True),
+    "BooleanField": pg.BOOLEAN(),
     "CharField": pg.TEXT(),
     "TextField": pg.TEXT(),
     "BinaryField": pg.BYTEA(),
     "DateTimeField": pg.TIMESTAMP(timezone=True),
     "FloatField": pg.DOUBLE_PRECISION(),
+    "GenericIPAddressField": pg.INET(),
     "JSONField": pg.JSONB(),
     "BigAutoField": pg.BIGINT(),
     "PositiveBigIntegerField": pg.BIGINT(),

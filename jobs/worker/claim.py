@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
+from django.db import connection as django_connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.core.batch import Sealed
@@ -24,9 +25,12 @@ from jobs.store import claim as store
 from jobs.worker.delivery import Delivery
 from jobs.worker.execute import failure_of
 from jobs.worker.work import Piece, Refused, Work
+from models_registry import selectors
 from models_registry.core.errors import PlatformError
 from models_registry.core.options import PlatformOptions
+from models_registry.core.retry_options import RetryOptions
 from models_registry.core.runner import Item
+from models_registry.loaders.faults import table_of
 from models_registry.pool import Loaded, ModelPool
 
 logger = logging.getLogger(__name__)
@@ -64,6 +68,7 @@ class Claimer:
         work = Work(
             _new_id(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart
         )
+        work.claimed_at = time.monotonic()
         row = self._row(work, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
@@ -78,10 +83,12 @@ class Claimer:
         try:
             loaded = self._acquired(work)
         except PlatformError as error:
-            work.failure = failure_of(error)
+            work.failure, work.retry = failure_of(error), _retry_of(int(str(work.key)))
             return
         work.leased, work.runner, work.model = True, loaded.runner, loaded.info.model
-        work.limit_s = PlatformOptions.of(loaded.info.options).batch_limit_s or 0.0
+        options = PlatformOptions.of(loaded.info.options)
+        work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
+        work.table = table_of(loaded.info.loader)
         items = [_item(job) for job in work.jobs]
         work.pieces = _grouped(work, items)
         for piece in work.pieces:
@@ -133,6 +140,16 @@ def _take(
         if recovered:
             return recovered
     return store.claim(connection, batch=row, envelopes=[d.envelope for d in newest.values()])
+
+
+def _retry_of(version: int) -> RetryOptions:
+    """Return the retry policy of a version that could not be loaded; the default where there is none."""
+    try:
+        return PlatformOptions.of(selectors.info(version).options).retry
+    except (PlatformError, DjangoDatabaseError):
+        return RetryOptions()
+    finally:
+        django_connection.close()  # this thread's, which nobody else would close
 
 
 def _new_id() -> UUID:

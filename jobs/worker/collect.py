@@ -64,6 +64,11 @@ class Buffer:
         with self._changed:
             self._policy.observe(key, padded_size, seconds)
 
+    def expected_s(self, key: Hashable, padded_size: int) -> float:
+        """Return what a run of `padded_size` is expected to take, in seconds."""
+        with self._changed:
+            return self._predict(key, padded_size)
+
     def observe_memory(self, key: Hashable, padded_size: int) -> None:
         """Tell the policy that a run of `padded_size` was out of memory."""
         with self._changed:

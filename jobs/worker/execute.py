@@ -18,7 +18,7 @@ def execute_all(work: Work) -> None:
     """Run the batch's pieces, and set `oom_size` where some of them ran out of memory together."""
     assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     runner = work.runner
-    splitter = Splitter(lambda piece: run(runner, piece))
+    splitter = Splitter(lambda piece: run(runner, piece), work.table)
     work.pieces = [done for piece in work.pieces for done in splitter.answered(piece)]
     work.oom_size = _oom_size(work, splitter.exhausted)
 

@@ -109,8 +109,9 @@ def make(incarnation: workers.Incarnation, pool: ModelPool, *, lanes: int = 1) -
     policy: BatchPolicy[Delivery] = BatchPolicy(_Bounds())
     claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set)
     reporter = Reporter()
-    settler = Settler(engine(), stopped.is_set)
-    pipeline = Pipeline(Buffer(policy, lanes), claimer, settler, reporter, lanes=lanes)
+    buffer = Buffer(policy, lanes)
+    settler = Settler(engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s)
+    pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes)
     _current = Host(incarnation, pool, reporter, pipeline, stopped)
     return _current
 

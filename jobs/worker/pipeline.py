@@ -147,7 +147,7 @@ class Pipeline:
         try:
             self._claimer.prepare(work)
         except Exception as error:  # noqa: BLE001  # whatever an input or a model does ends as a verdict
-            work.failure = failure_of(error)
+            work.failure = failure_of(error, work.table)
         work.busy_since = None
         self._to_run.put(work)
 

@@ -13,17 +13,20 @@ from typing import Any
 from jobs.core.failures import Failure, FailureKind
 from jobs.worker.failure import failure_of
 from jobs.worker.work import Piece
+from models_registry.core.faults import Table
 from models_registry.loaders import memory
+from models_registry.loaders.faults import COMMON
 
 
 class Splitter:
     """Puts pieces through `attempt`, which returns what becomes of a piece's `raw`, or raises.
 
+    `table` says what its exceptions mean; one that the process cannot outlive is raised.
     `exhausted` lists the places in the batch of each piece that ran out of memory.
     """
 
-    def __init__(self, attempt: Callable[[Piece], Any]) -> None:
-        self._attempt = attempt
+    def __init__(self, attempt: Callable[[Piece], Any], table: Table = COMMON) -> None:
+        self._attempt, self._table = attempt, table
         self.exhausted: list[list[int]] = []
 
     def answered(self, piece: Piece) -> Iterator[Piece]:
@@ -50,8 +53,10 @@ class Splitter:
     def _try(self, piece: Piece) -> Failure | None:
         try:
             piece.raw = self._attempt(piece)
-        except Exception as error:  # noqa: BLE001  # a model may raise anything
-            failure = failure_of(error)
+        except Exception as error:  # a model may raise anything
+            failure = failure_of(error, self._table)
+            if failure.kind is FailureKind.CRASH:
+                raise  # the device is lost to this process: it ends, and the innocent run elsewhere
         else:
             return None
         # Only now, with the exception gone, does nothing refer to the tensors that did not fit.

@@ -12,7 +12,10 @@ from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.store.claim import Claimed
 from jobs.worker.delivery import Delivery
+from models_registry.core.faults import Table
+from models_registry.core.retry_options import RetryOptions
 from models_registry.core.runner import Item, Runner
+from models_registry.loaders.faults import COMMON
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class Work:
     """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
 
     `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it
-    began, in monotonic seconds, `limit_s` how long it may.
+    began, in monotonic seconds, `limit_s` how long it may; its claim began at `claimed_at`. `table` reads
+    its loader's exceptions, `retry` is its version's policy.
     """
 
     id: UUID
@@ -60,6 +64,9 @@ class Work:
     limit_s: float = 0.0
     leased: bool = False
     busy_since: float | None = None
+    claimed_at: float = 0.0
+    table: Table = COMMON
+    retry: RetryOptions = field(default_factory=RetryOptions)
     claim_s: float = 0.0
     ran_s: float = 0.0
     settle_s: float = 0.0

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import bounded_text, pretty, table
-from models_registry.models import Alias, ModelVersion, RegisteredModel
+from models_registry.models import Alias, ModelVersion, Promotion, RegisteredModel
 
 
 @admin.register(RegisteredModel)
@@ -90,6 +90,16 @@ class AliasAdmin(ReadOnlyAdmin):
     list_filter = ("model",)
     ordering = ("model__name", "name")
     fields = ("model", "name", "version", "changed_at")
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ReadOnlyAdmin):
+    """Who moved an alias: the registry's part of the audit."""
+
+    list_display = ("at", "model", "alias", "before", "after", "actor", "address")
+    list_filter = ("model",)
+    ordering = ("-id",)
+    fields = list_display
 
 
 def _link(version: ModelVersion) -> SafeString:

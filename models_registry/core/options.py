@@ -6,6 +6,7 @@
 | `refuse_nan` | false | NaN or infinity in an output ends its job at once; without this it is tried again |
 | `batch_limit_s` | BATCH_LIMIT_S | how long a batch may take before the worker is ended and started anew |
 | `memory_bytes` | measured | what the loaded model occupies, where measuring it is not enough |
+| `retry` | see retry_options | when and how often failed jobs are tried again, by kind of failure |
 
 An output with NaN or infinity is never stored, as JSON cannot carry it: its own job alone fails.
 """
@@ -13,20 +14,22 @@ An output with NaN or infinity is never stored, as JSON cannot carry it: its own
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from models_registry.core.errors import RegistrationError
+from models_registry.core.retry_options import RetryOptions
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformOptions:
-    """How a version's outputs are judged, what memory it says that it occupies, how long a batch may take."""
+    """How outputs are judged, the memory that a version needs, how long a batch may take, what is retried."""
 
     check_output: bool = False
     refuse_nan: bool = False
     memory_bytes: int | None = None
     batch_limit_s: float | None = None
+    retry: RetryOptions = field(default_factory=RetryOptions)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> PlatformOptions:
@@ -42,4 +45,5 @@ class PlatformOptions:
             isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0
         ):
             raise RegistrationError(f"The option batch_limit_s is {limit!r}; it is seconds, above zero.")
-        return cls(options.get("check_output", False), options.get("refuse_nan", False), memory, limit)
+        retry = RetryOptions.of(options.get("retry", {}))
+        return cls(options.get("check_output", False), options.get("refuse_nan", False), memory, limit, retry)

@@ -32,10 +32,10 @@ class Runner(Protocol):
         """Return what the items of one batch must have in common."""
 
     def collate(self, items: Sequence[Item]) -> Any:
-        """Return the items as one batch in host memory: the work of a CPU, such as tokenising and padding."""
+        """Return the items as one batch: the work of a CPU, such as tokenising, padding, the copy up."""
 
     def run(self, batch: Any) -> Any:
-        """Return the raw outputs of a batch, still where the device left them."""
+        """Return the raw outputs of a batch once it has run, be they still on their way from the device."""
 
     def outputs(self, raw: Any) -> list[Any]:
         """Return one JSON-able output an item, in the items' order."""

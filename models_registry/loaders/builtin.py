@@ -52,7 +52,8 @@ class Sleeper(Echo):
 class Faulty(Echo):
     """An echo that fails as an input's `fail` says, see FAULTS, and lacks memory for more than `fits` items.
 
-    An input's `answer` spoils only its output: `nan` makes it NaN, `raise` raises; `short` loses the last.
+    What fails with `retry` does so until the Unix time in `until`, if any. An input's `answer` spoils only
+    its output: `nan` makes it NaN, `raise` raises; `short` loses the last.
     """
 
     def __init__(self, fits: int = 0) -> None:
@@ -109,7 +110,9 @@ def _invalid(value: Mapping[str, Any]) -> NoReturn:
     raise InvalidInputError(str(value.get("message", "the model does not take this input")))
 
 
-def _retry(value: Mapping[str, Any]) -> NoReturn:
+def _retry(value: Mapping[str, Any]) -> None:
+    if time.time() >= value.get("until", float("inf")):
+        return
     raise RetryableError(str(value.get("message", "the model cannot answer now")))
 
 

@@ -1,4 +1,4 @@
-"""The device's memory: what is occupied, handing back what is cached, and which errors mean that it ran out.
+"""The device's memory: what is occupied, and handing back what is cached.
 
 Torch is looked at only where somebody else has imported it: a worker of built-in models never does.
 """
@@ -9,16 +9,6 @@ import gc
 import sys
 from collections.abc import Iterable
 from typing import Any
-
-# Allocators that predate, or do not raise, torch.OutOfMemoryError; each raises a RuntimeError.
-_SAYINGS = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-
-
-def is_exhausted(error: BaseException) -> bool:
-    """Say whether `error` means that host or device had too little memory."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(saying in str(error) for saying in _SAYINGS)
 
 
 def collect() -> None:

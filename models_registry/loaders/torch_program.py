@@ -10,6 +10,7 @@ from typing import Any
 from models_registry.core.errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
 from models_registry.loaders.memory import weight_bytes
+from models_registry.loaders.transfer import transfer_to
 
 DTYPES = frozenset({"float32", "float64", "float16", "bfloat16", "int32", "int64"})
 
@@ -24,8 +25,8 @@ class TensorProgram:
     def __init__(self, program: Any, options: Mapping[str, Any], device: str) -> None:
         import torch
 
-        self._torch, self._program, self._device = torch, program, torch.device(device)
-        self._pinned = self._device.type == "cuda"
+        self._torch, self._program = torch, program
+        self._transfer = transfer_to(torch, torch.device(device))
         self._input = str(options.get("input", "data"))
         self._outputs = [str(name) for name in options.get("outputs", ["data"])]
         dtype = options.get("dtype", "float32")
@@ -40,24 +41,25 @@ class TensorProgram:
         return _shape(item.input.get(self._input) if isinstance(item.input, dict) else None)
 
     def collate(self, items: Sequence[Item]) -> Any:
-        """Return the items' tensors stacked, in (pinned, for a GPU) host memory."""
+        """Return the items' tensors stacked, on their way to the device."""
         rows = [_numbers(item.input, self._input) for item in items]
         try:
             stacked = self._torch.tensor(rows, dtype=self._dtype)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InvalidInputError(f"The input is no tensor of numbers: {error}") from None
-        return stacked.pin_memory() if self._pinned else stacked
+        return self._transfer.send({"stacked": stacked})
 
     def run(self, batch: Any) -> Any:
-        """Return the program's tensor or tensors, on the device."""
+        """Return the program's tensor or tensors, on their way back from the device."""
         with self._torch.inference_mode():
-            return self._program(batch.to(self._device, non_blocking=self._pinned))
+            raw = self._program(self._transfer.arrive(batch)["stacked"])
+        return self._transfer.send_back(raw if isinstance(raw, (tuple, list)) else [raw])
 
     def outputs(self, raw: Any) -> list[Any]:
         """Return one object of named outputs an item."""
-        tensors = raw if isinstance(raw, (tuple, list)) else [raw]
+        tensors = self._transfer.arrive_back(raw)
         _check_shapes(tensors, self._outputs)
-        columns = [tensor.cpu().tolist() for tensor in tensors]
+        columns = [tensor.tolist() for tensor in tensors]
         return [dict(zip(self._outputs, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def memory_bytes(self) -> int:

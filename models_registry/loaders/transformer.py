@@ -16,6 +16,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from models_registry.core.errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
 from models_registry.loaders.memory import weight_bytes
+from models_registry.loaders.transfer import transfer_to
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
 MODULES = frozenset({"Transformer", "Pooling", "Normalize", "Dense", "LayerNorm"})
@@ -29,8 +30,8 @@ class TextEmbedder:
     def __init__(self, model: Any, device: str) -> None:
         import torch
 
-        self._torch, self._model, self._device = torch, model, torch.device(device)
-        self._pinned = self._device.type == "cuda"
+        self._torch, self._model = torch, model
+        self._transfer = transfer_to(torch, torch.device(device))
         self._tokenizing = Lock()
 
     def key(self, item: Item) -> Hashable:
@@ -38,31 +39,28 @@ class TextEmbedder:
         del item
         return ()
 
-    def collate(self, items: Sequence[Item]) -> dict[str, Any]:
-        """Return token ids and masks, padded to the longest text, in (pinned, for a GPU) host memory."""
+    def collate(self, items: Sequence[Item]) -> tuple[Any, dict[str, Any]]:
+        """Return token ids and masks, padded to the longest text and on their way up, and the rest."""
         texts = [_text(item.input) for item in items]
         with self._tokenizing:  # a fast tokenizer keeps its padding and truncation between calls
             features: dict[str, Any] = self._model.preprocess(texts)
-        if not self._pinned:
-            return features
-        tensor = self._torch.Tensor
-        return {name: x.pin_memory() if isinstance(x, tensor) else x for name, x in features.items()}
+        tensors = {name: x for name, x in features.items() if isinstance(x, self._torch.Tensor)}
+        rest = {name: x for name, x in features.items() if name not in tensors}
+        return self._transfer.send(tensors), rest
 
-    def run(self, batch: dict[str, Any]) -> Any:
-        """Return the embeddings, one row an item, on the device."""
-        tensor = self._torch.Tensor
+    def run(self, batch: tuple[Any, dict[str, Any]]) -> Any:
+        """Return the embeddings, one row an item, on their way back from the device."""
+        sent, rest = batch
         with self._torch.inference_mode():
-            moved = {
-                name: x.to(self._device, non_blocking=self._pinned) if isinstance(x, tensor) else x
-                for name, x in batch.items()
-            }
-            return self._model(moved)["sentence_embedding"]
+            embedded = self._model({**self._transfer.arrive(sent), **rest})["sentence_embedding"]
+        return self._transfer.send_back([embedded])
 
     def outputs(self, raw: Any) -> list[Any]:
         """Return one `{"embedding": [floats]}` an item."""
-        if raw.ndim != EMBEDDING_AXES:
-            raise BadOutputError(f"The model gave a tensor of shape {tuple(raw.shape)}, not a row an item.")
-        return [{"embedding": row} for row in raw.cpu().float().tolist()]
+        (rows,) = self._transfer.arrive_back(raw)
+        if rows.ndim != EMBEDDING_AXES:
+            raise BadOutputError(f"The model gave a tensor of shape {tuple(rows.shape)}, not a row an item.")
+        return [{"embedding": row} for row in rows.float().tolist()]
 
     def memory_bytes(self) -> int:
         """Return the bytes of the model's parameters and buffers."""

@@ -21,7 +21,7 @@ from models_registry.core.errors import (
 from models_registry.core.options import PlatformOptions
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
-from models_registry.models import Alias, Loader, ModelVersion, RegisteredModel
+from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
@@ -46,16 +46,32 @@ def register_version(*, name: str, version: str, loader: str, artifact: str, **f
     return VersionInfo.of(kept)
 
 
-def move_alias(*, name: str, alias: str, version: str) -> VersionInfo:
-    """Point the model's alias at the version, and return the version; ModelNotFoundError if there is none."""
+def move_alias(
+    *, name: str, alias: str, version: str, actor: str = "platform", address: str | None = None
+) -> VersionInfo:
+    """Point the model's alias at the version, and return the version; ModelNotFoundError if there is none.
+
+    A move is written down with who made it, and from where.
+    """
     _clean(Alias(name=alias), exclude=["model", "version"])
     with transaction.atomic():
         row = ModelVersion.objects.select_related("model").filter(model__name=name, version=version).first()
         if row is None:
             raise ModelNotFoundError(f"There is no model {name}:{version}.")
-        Alias.objects.update_or_create(model=row.model, name=alias, defaults={"version": row})
+        before = _pointed(row.model, alias, row)
+        if before != row.version:
+            told = {"before": before, "after": row.version, "actor": actor[:127], "address": address}
+            Promotion.objects.create(model=name, alias=alias, **told)
     selectors.forget()
     return VersionInfo.of(row)
+
+
+def _pointed(model: RegisteredModel, alias: str, to: ModelVersion) -> str:
+    """Point an alias at a version and return the version before; two moves of one alias follow each other."""
+    RegisteredModel.objects.select_for_update().get(pk=model.pk)
+    old = Alias.objects.select_related("version").filter(model=model, name=alias).first()
+    Alias.objects.update_or_create(model=model, name=alias, defaults={"version": to})
+    return old.version.version if old else ""
 
 
 def _keep(name: str, row: ModelVersion) -> ModelVersion:

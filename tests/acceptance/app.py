@@ -15,6 +15,7 @@ import psycopg
 
 from inference_site.stack.client import Stack
 from inference_site.stack.services import PROJECT
+from jobs.client import Client
 
 JOBS = "/api/v1/jobs"
 DEADLINE_S = 60.0
@@ -78,10 +79,12 @@ class App:
         info = stack.info
         headers = {"Authorization": f"Bearer {info['token']}"}
         self.http = httpx.Client(base_url=info["api"], headers=headers, timeout=90, trust_env=False)
+        self.client = Client(info["api"], info["token"], timeout_s=90)
         self.database = psycopg.connect(info["database"], autocommit=True)
 
     def close(self) -> None:
         self.http.close()
+        self.client.close()
         self.database.close()
 
     def submit(self, model: str, value: Any, **fields: Any) -> dict[str, Any]:
@@ -92,11 +95,9 @@ class App:
 
     def bulk(self, model: str, values: Sequence[Any], **fields: Any) -> list[str]:
         requests = [{"model": model, "input": value, **fields} for value in values]
-        answer = self.http.post(f"{JOBS}/bulk", json=requests)
-        assert answer.status_code == 202, answer.text
-        body = answer.json()
-        assert (body["accepted"], body["rejected"]) == (len(values), 0), body["jobs"][:3]
-        return [job["id"] for job in body["jobs"]]
+        items = self.client.submit_many(requests)
+        assert [item.problem for item in items if item.problem is not None] == []
+        return [str(item.id) for item in items]
 
     def job(self, identity: str) -> dict[str, Any]:
         answer = self.http.get(f"{JOBS}/{identity}")

@@ -2,17 +2,19 @@
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import kombu
 import pytest
 from amqp.basic_message import Message
 
 from inference_site.stack.client import Stack
+from jobs.amqp.letter import outgoing_letter
 from jobs.amqp.message import job_message
 from jobs.amqp.topology import EXCHANGE, dead_queue_name
 from jobs.core.envelope import TASK_NAME, Envelope
 from jobs.core.keys import uuid7
+from jobs.core.letter import Letter
 from tests.acceptance.app import App, eventually
 
 MODEL = "echo"
@@ -100,3 +102,73 @@ def test_a_duplicate_delivery_stores_one_result(app: App, broker: kombu.Connecti
 def _waiting(broker: kombu.Connection) -> int:
     with broker.channel() as channel:
         return int(channel.queue_declare(queue="infer.echo", passive=True).message_count)
+
+
+def fate(app: App, job: str) -> list[tuple[Any, ...]]:
+    """Return all of an ended job that must not change: its row, its letter, and how much else there is."""
+    return app.rows(
+        """
+        SELECT j.state, j.epoch, j.attempts, j.error_kind, j.finished_at, d.epoch, d.discarded_at,
+          (SELECT count(*) FROM jobs_jobresult WHERE job_id = j.id),
+          (SELECT count(*) FROM jobs_outbox WHERE job_id = j.id),
+          (SELECT count(*) FROM jobs_event WHERE job_id = j.id)
+        FROM jobs_job j LEFT JOIN jobs_deadletter d ON d.job_id = j.id WHERE j.id = %s
+        """,
+        job,
+    )
+
+
+def ended(app: App, value: dict[str, Any]) -> tuple[str, int, int]:
+    """Return a job that ended, its version and its epoch."""
+    job = str(app.submit("echo:faulty", value)["id"])
+    app.finished(job)
+    ((version, epoch),) = app.rows("SELECT version_id, epoch FROM jobs_job WHERE id = %s", job)
+    return job, version, epoch
+
+
+def shovelled(job: str, epoch: int) -> Message:
+    """Return a dead job's letter as somebody moves it by hand: the same message, told apart by its id."""
+    message = outgoing_letter(MODEL, Letter(UUID(job), epoch, "invalid", "InvalidInputError", "f")).message
+    message.properties["message_id"] = str(uuid4())
+    return message
+
+
+def test_letters_shovelled_back_land_in_the_dead_queue_again_and_change_no_job(
+    app: App, broker: kombu.Connection
+) -> None:
+    job, _, epoch = ended(app, {"fail": "invalid"})
+    eventually(lambda: f"{job}:{epoch}" in dead_ids(broker), what="the letter")
+    before = fate(app, job)
+    moved = [shovelled(job, old) for old in range(epoch + 1)]
+    publish(broker, *moved)
+    marks = {str(message.properties["message_id"]) for message in moved}
+    eventually(lambda: marks <= dead_ids(broker), what="the letters' return")
+    assert app.finished(app.submit(MODEL, {"behind": "them"})["id"])["state"] == "succeeded"
+    assert fate(app, job) == before
+
+
+def test_the_letter_of_a_job_that_was_replayed_since_changes_nothing(
+    app: App, broker: kombu.Connection
+) -> None:
+    job, _, epoch = ended(app, {"fail": "invalid"})
+    app.act(job, "replay")
+    app.finished(job)
+    before, moved = fate(app, job), shovelled(job, epoch)
+    assert before[0][1] > epoch
+    publish(broker, moved)
+    eventually(lambda: moved.properties["message_id"] in dead_ids(broker), what="the letter's return")
+    assert fate(app, job) == before
+
+
+@pytest.mark.parametrize("value", [{"fail": "invalid"}, {"n": 1}], ids=["dead", "succeeded"])
+def test_envelopes_of_earlier_epochs_are_acknowledged_and_change_no_job(
+    value: dict[str, Any], app: App, broker: kombu.Connection
+) -> None:
+    job, version, epoch = ended(app, value)
+    before, buried = fate(app, job), dead_ids(broker)
+    old = [Envelope(job=UUID(job), epoch=each, version=version, priority=9) for each in range(epoch + 1)]
+    publish(broker, *(job_message(envelope) for envelope in old))
+    eventually(lambda: _waiting(broker) == 0, what="the envelopes' end")
+    app.finished(app.submit("echo", {"behind": "them"})["id"])
+    assert fate(app, job) == before
+    assert dead_ids(broker) - buried <= {f"{job}:{epoch}"}

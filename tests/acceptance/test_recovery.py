@@ -24,7 +24,7 @@ JOBS, PREFETCH, MAX_BATCH = 1_500, 512, 8
 RECOVERY_S = 60.0
 ALARMS = {
     "memory": (("set_vm_memory_high_watermark", "0.00001"), ("set_vm_memory_high_watermark", "0.4")),
-    "disk": (("set_disk_free_limit", "1000TB"), ("set_disk_free_limit", "50MB")),
+    "disk": (("set_disk_free_limit", "1000000GB"), ("set_disk_free_limit", "50MB")),
 }
 TRIED = "SELECT count(*) FROM jobs_outbox WHERE job_id = ANY(%s::uuid[]) AND published > 0"
 LIVE = "SELECT id FROM jobs_job WHERE queue = %s AND finished_at IS NULL"

@@ -48,13 +48,15 @@ class Bed:
             time.sleep(0.2)
 
     @contextlib.contextmanager
-    def worker(self, models: str, *, lanes: int = 1) -> Iterator[psutil.Process]:
+    def worker(
+        self, models: str, *, lanes: int = 1, env: Mapping[str, str] | None = None
+    ) -> Iterator[psutil.Process]:
         """Run one worker beside the stack, started by this process so that the moment is its own."""
         words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
         with (self.stack.run_dir / "log" / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [*words, "--models", models, "--lanes", str(lanes)],
-                env=self._env(),
+                env={**self._env(), **(env or {})},
                 cwd=PROJECT,
                 stdout=log,
                 stderr=log,

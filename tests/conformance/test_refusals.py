@@ -128,7 +128,8 @@ def test_options_shorten_texts_and_change_the_type(directory: Path) -> None:
     base = version("transformer", str(MINILM), sha256=digest(MINILM))
     long = [Item({"text": "word " * 300})]
     short = load(replace(base, options={"max_length": 8}), "cpu", Permissions())
-    assert short.collate(long)["input_ids"].shape == (1, 8)
+    tensors, _ = short.collate(long)
+    assert tensors["input_ids"].shape == (1, 8)
     half = answer(load(replace(base, options={"dtype": "bfloat16"}), "cpu", Permissions()), long)
     assert half[0]["embedding"] == pytest.approx(
         answer(load(base, "cpu", Permissions()), long)[0]["embedding"], abs=0.05

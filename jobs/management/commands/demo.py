@@ -9,12 +9,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Avg
 from rich.console import Console
 
-from jobs.management.demo.client import DemoError, Job, Platform
+from jobs.client import Client, Job, PlatformRefusedError
+from jobs.management.demo.client import DemoError, answer, progress, submit
 from jobs.management.demo.corpus import sentences
 from jobs.management.demo.direct import best_direct
 from jobs.management.demo.figures import Figures, figures
@@ -46,7 +48,7 @@ class Command(BaseCommand):
         console = Console()
         try:
             result = _run(console, stack, options)
-        except DemoError as error:
+        except (DemoError, PlatformRefusedError, httpx.HTTPError) as error:
             raise CommandError(str(error)) from error
         result.write(PROJECT / ".run" / "demo.json")
         if result.succeeded < result.jobs:
@@ -74,26 +76,26 @@ def _run(console: Console, stack: dict[str, Any], options: dict[str, Any]) -> Fi
     console.print(
         f"{len(texts)} sentences of Python's own help, each a job for the model {MODEL!r}, priorities 0 to 9"
     )
-    with Platform(stack["api"], stack["token"]) as platform:
+    with Client(stack["api"], stack["token"]) as platform:
         # The model alone is measured once it is loaded: the worker too has loaded it before the clock starts.
-        platform.answer(_request(options["query"], 9))
-        ids = platform.submit([_request(text, index % 10) for index, text in enumerate(texts)])
-        follow(console, platform.progress(ids, limit_s=LIMIT_S), total=len(ids))
-        done = platform.jobs(ids)
+        answer(platform, MODEL, {"text": options["query"]})
+        ids = submit(platform, [_request(text, index % 10) for index, text in enumerate(texts)])
+        follow(console, progress(platform, ids, limit_s=LIMIT_S), total=len(ids))
+        done = [platform.get(job) for job in ids]
         _search(console, platform, options["query"], dict(zip(texts, done, strict=True)))
     return _measure(console, texts, done, sample=options["sample"])
 
 
-def _request(text: str, priority: int) -> Job:
+def _request(text: str, priority: int) -> dict[str, Any]:
     return {"model": MODEL, "input": {"text": text}, "priority": priority}
 
 
-def _search(console: Console, platform: Platform, query: str, done: dict[str, Job]) -> None:
-    job = platform.answer(_request(query, 9))
-    if job["state"] != "succeeded":
-        raise DemoError(f"the search's own job ended {job['state']}: {job.get('error')}")
-    corpus = {t: j["output"]["embedding"] for t, j in done.items() if j["state"] == "succeeded"}
-    show_search(console, query, closest(job["output"]["embedding"], corpus, count=5))
+def _search(console: Console, platform: Client, query: str, done: dict[str, Job]) -> None:
+    job = answer(platform, MODEL, {"text": query})
+    if job.state != "succeeded":
+        raise DemoError(f"the search's own job ended {job.state}: {job.error}")
+    corpus = {text: job.output["embedding"] for text, job in done.items() if job.state == "succeeded"}
+    show_search(console, query, closest(job.output["embedding"], corpus, count=5))
 
 
 def _measure(console: Console, texts: list[str], done: list[Job], *, sample: int) -> Figures:
@@ -106,5 +108,5 @@ def _measure(console: Console, texts: list[str], done: list[Job], *, sample: int
 
 
 def _mean_batch(done: list[Job]) -> float:
-    ran_in = JobRow.objects.filter(id__in=[job["id"] for job in done]).values("batch")
+    ran_in = JobRow.objects.filter(id__in=[job.id for job in done]).values("batch")
     return float(Batch.objects.filter(id__in=ran_in).aggregate(mean=Avg("size"))["mean"] or 0.0)

@@ -15,8 +15,10 @@ from django.db import connection
 from prometheus_client import start_http_server
 
 from jobs.core.errors import TopologyMismatchError
+from jobs.core.retry_budget import RetryBudget
 from jobs.services.relay import Relay
 from jobs.services.sweep import Sweeper
+from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
 
 GRACE_S = 5.0
@@ -50,6 +52,7 @@ def _relay(stop: Event) -> Relay:
         depth=config.queue_depth,
         models=_models,
         max_batch=_max_batch,
+        budget=_budget,
         stop=stop,
     )
 
@@ -60,6 +63,14 @@ def _max_batch(version: int) -> int:
         return info(version).max_batch
     finally:
         connection.close()
+
+
+def _budget(version: int) -> RetryBudget:
+    try:
+        retry = PlatformOptions.of(info(version).options).retry
+    finally:
+        connection.close()
+    return RetryBudget(retry.share, retry.floor_per_s)
 
 
 def _models() -> list[str]:

@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from jobs.client import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def figures(jobs: Sequence[dict[str, Any]], *, mean_batch: float, direct_per_s: float) -> Figures:
+def figures(jobs: Sequence[Job], *, mean_batch: float, direct_per_s: float) -> Figures:
     """Return the figures of finished jobs, as the API shows them, first submit to last finish."""
-    done = [job for job in jobs if job["state"] == "succeeded"]
-    spans = [(_seconds(job["created_at"]), _seconds(job["finished_at"])) for job in done]
+    done = [job for job in jobs if job.state == "succeeded"]
+    spans = [(job.created_at.timestamp(), job.finished_at.timestamp()) for job in done if job.finished_at]
     waits = [end - start for start, end in spans] or [0.0]
     took = max(end for _, end in spans) - min(start for start, _ in spans) if spans else 0.0
     speed = len(done) / took if took else 0.0
@@ -51,7 +51,3 @@ def figures(jobs: Sequence[dict[str, Any]], *, mean_batch: float, direct_per_s: 
         mean_batch=round(mean_batch, 1),
         share_of_direct=round(speed / direct_per_s, 2),
     )
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()

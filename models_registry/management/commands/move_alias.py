@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from models_registry.core.errors import PlatformError
+from models_registry.management.actor import actor
 from models_registry.services import move_alias
 
 
@@ -19,7 +20,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            info = move_alias(name=options["name"], alias=options["alias"], version=options["version"])
+            named = {part: options[part] for part in ("name", "alias", "version")}
+            info = move_alias(**named, actor=actor())
         except PlatformError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info.model}@{options['alias']} is {info}.")

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from models_registry.core.errors import PlatformError
+from models_registry.management.actor import actor
 from models_registry.models import Loader
 from models_registry.services import move_alias, register_version
 
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         try:
             info = register_version(version=options["model_version"], **same, **given)
             for alias in options["alias"]:
-                move_alias(name=info.model, alias=alias, version=info.version)
+                move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
         except PlatformError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")

@@ -52,7 +52,7 @@ MEMORY = partial(
     trouble=("set_vm_memory_high_watermark", "0.00001"),
     relief=("set_vm_memory_high_watermark", "0.4"),
 )
-DISK = partial(alarm, trouble=("set_disk_free_limit", "1000TB"), relief=("set_disk_free_limit", "50MB"))
+DISK = partial(alarm, trouble=("set_disk_free_limit", "1000000GB"), relief=("set_disk_free_limit", "50MB"))
 
 FAULTS = (
     Fault("broker restarted", partial(killed, name="rabbitmq", number=signal.SIGTERM)),

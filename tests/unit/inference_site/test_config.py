@@ -29,6 +29,24 @@ def test_a_number_that_cannot_be_used_leaves_the_default_and_a_sentence(value: s
     assert mistake.startswith("MAX_BODY_BYTES is ")
 
 
+@pytest.mark.parametrize(("value", "hops"), [("", 0), ("0", 0), ("1", 1), ("12", 12)])
+def test_no_proxy_is_trusted_until_its_hop_is_counted(value: str, hops: int) -> None:
+    config = Config.from_env(NEEDED | {"TRUSTED_PROXY_HOPS": value})
+    assert (config.trusted_proxy_hops, config.mistakes) == (hops, ())
+
+
+@pytest.mark.parametrize("value", ["-1", "one", "1.5"])
+def test_hops_that_cannot_be_counted_trust_nobody(value: str) -> None:
+    config = Config.from_env(NEEDED | {"TRUSTED_PROXY_HOPS": value})
+    assert config.trusted_proxy_hops == 0
+    assert config.mistakes[0].startswith("TRUSTED_PROXY_HOPS is ")
+
+
+def test_the_site_s_own_address_says_whether_it_is_served_by_https() -> None:
+    assert not Config.from_env(NEEDED).https
+    assert Config.from_env(NEEDED | {"API_URL": "https://inference.example/"}).https
+
+
 def test_a_flag_that_is_no_flag_is_a_mistake() -> None:
     config = Config.from_env(NEEDED | {"DEBUG": "perhaps"})
     assert not config.debug

@@ -15,6 +15,7 @@ from jobs.worker.execute import execute, execute_all
 from jobs.worker.work import Piece, Work
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Echo
+from models_registry.loaders.faults import table_of
 
 
 class Small(Echo):
@@ -50,6 +51,19 @@ def test_the_least_padded_size_that_did_not_fit_is_reported() -> None:
     assert failures(batch) == {}
     assert batch.oom_size == 8 * 10
     assert sorted(at for piece in batch.pieces for at in piece.at) == list(range(8))
+
+
+def test_what_an_exception_means_is_the_loader_s_to_say() -> None:
+    class Embedding(Echo):
+        def run(self, batch: list[Any]) -> list[Any]:
+            if 7 in batch:
+                raise IndexError("index out of range in self")
+            return batch
+
+    batch = work(Embedding(), [1, 7, 1])
+    batch.table = table_of("transformer")
+    execute_all(batch)
+    assert failures(batch) == {1: FailureKind.INVALID}
 
 
 def test_halving_goes_on_and_the_smallest_is_reported() -> None:

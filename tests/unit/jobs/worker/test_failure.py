@@ -7,6 +7,7 @@ import pytest
 from jobs.core.failures import FailureKind
 from jobs.worker.failure import failure_of
 from models_registry.core.errors import BadOutputError, InvalidInputError, NotFiniteError, RetryableError
+from models_registry.core.faults import Fault, Row
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,21 @@ def test_an_exception_has_a_kind_and_a_stable_code(error: Exception, kind: Failu
     failure = failure_of(error)
     assert (failure.kind, failure.code) == (kind, code)
     assert failure.message
+
+
+@pytest.mark.parametrize("fault", sorted(Fault))
+def test_whatever_an_exception_may_mean_is_a_kind_of_failure(fault: Fault) -> None:
+    table = (Row("builtins.KeyError", fault),)
+    assert failure_of(KeyError("x"), table).kind == FailureKind(fault.value)
+
+
+def test_an_exception_that_cannot_be_read_is_a_failure_too() -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no words")
+
+    failure = failure_of(MuteError())
+    assert (failure.kind, failure.code, failure.message) == (FailureKind.INTERNAL, "MuteError", "MuteError")
 
 
 def test_torch_s_own_error_lacks_resources() -> None:

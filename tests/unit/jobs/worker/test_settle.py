@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +15,22 @@ from hypothesis import strategies as st
 
 from jobs.core.batch import SealReason
 from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.retry import DeadLetter, RetryAfter
 from jobs.core.states import State
 from jobs.store.claim import Claimed
+from jobs.worker.failure import failure_of
 from jobs.worker.settle import verdicts_of
 from jobs.worker.work import Piece, Work
-from models_registry.core.errors import InvalidInputError, NotFiniteError, RetryableError
+from models_registry.core.errors import (
+    ArtifactMismatchError,
+    InvalidInputError,
+    NotFiniteError,
+    RetryableError,
+)
+from models_registry.core.retry_options import RetryOptions, RetryRule
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Echo, Faulty
+from models_registry.loaders.faults import table_of
 
 
 def work(outputs: list[Any], *, attempts: int = 1, asked: int | None = None) -> Work:
@@ -110,6 +121,20 @@ def test_an_item_whose_outputs_raise_costs_the_rest_at_most_two_log_runs(count: 
     assert runner.runs <= 2 * math.log2(count)
 
 
+def test_outputs_that_raise_are_read_by_the_loader_s_table() -> None:
+    class Late(Echo):
+        def outputs(self, raw: list[Any]) -> list[Any]:
+            if 1 in raw:
+                raise RuntimeError("The size of tensor a (9) must match the size of tensor b (8)")
+            return raw
+
+    batch = work([0, 1, 2])
+    batch.runner, batch.table = Late(), table_of("transformer")
+    batch.pieces[0].items = [Item(n) for n in range(3)]
+    verdicts = verdicts_of(batch)
+    assert [v.outcome.kind for v in verdicts if isinstance(v.outcome, Failure)] == [FailureKind.INVALID]
+
+
 def test_an_exception_in_an_outputs_place_is_that_item_s_failure() -> None:
     first, second, third = verdicts_of(work([1, NotFiniteError(), RetryableError("later")]))
     assert isinstance(first.outcome, Success)
@@ -125,7 +150,63 @@ def test_an_output_with_nan_says_where_it_stands() -> None:
     assert "'/embedding/1'" in verdict.outcome.message
 
 
-def test_what_fails_at_its_last_attempt_too_is_poison() -> None:
-    (verdict,) = verdicts_of(work([float("nan")], attempts=3))
-    assert isinstance(verdict.outcome, Failure)
-    assert (verdict.outcome.kind, verdict.state) == (FailureKind.POISON, State.DEAD)
+@pytest.mark.parametrize(
+    ("output", "attempts", "suspect"),
+    [(float("nan"), 3, True), (float("nan"), 2, False), (NotFiniteError(), 3, False), (OSError(), 3, False)],
+)
+def test_what_raises_alone_at_its_last_attempt_is_suspected_of_poison(
+    output: Any,
+    attempts: int,
+    suspect: bool,  # noqa: FBT001  # a case
+) -> None:
+    (verdict,) = verdicts_of(work([output], attempts=attempts))
+    assert (verdict.suspect, verdict.attempt) == (suspect, attempts)
+
+
+def test_nobody_is_suspected_where_the_model_could_not_be_loaded() -> None:
+    batch = work([1, 2], attempts=3)
+    batch.failure = failure_of(ArtifactMismatchError())
+    verdicts = verdicts_of(batch)
+    assert [(v.state, v.suspect) for v in verdicts] == [(State.DEAD, False)] * 2
+
+
+def hurried(left_s: float | None, *, size: int = 7, age_s: float = 0.0) -> Work:
+    """Return a batch of one that failed and may again; its claim was `age_s` ago."""
+    batch = work([RetryableError("later")])
+    batch.jobs = [Claimed(UUID(int=1), 5, 1, 3, b"{}", None, left_s)]
+    batch.deliveries = [SimpleNamespace(envelope=SimpleNamespace(size=size))]  # type: ignore[list-item]
+    batch.claimed_at = time.monotonic() - age_s
+    batch.retry = RetryOptions(RetryRule(base_s=1_000, cap_s=1_000))
+    return batch
+
+
+def test_a_retry_is_drawn_from_the_time_that_the_run_leaves() -> None:
+    for _ in range(100):
+        (verdict,) = verdicts_of(hurried(50.0, age_s=20.0), lambda _key, size: size * 3.0)
+        assert isinstance(verdict.after, RetryAfter)
+        assert verdict.after.delay_s <= 50 - 20 - 7 * 3
+
+
+def test_a_retry_that_cannot_end_before_the_deadline_is_not_made() -> None:
+    (verdict,) = verdicts_of(hurried(50.0, age_s=30.0), lambda *_: 20.0)
+    assert verdict.state is State.DEAD
+    assert isinstance(verdict.after, DeadLetter)
+    assert verdict.after.reason.startswith("the deadline leaves no time for another attempt: ")
+    assert not verdict.suspect
+
+
+def test_without_a_deadline_nobody_asks_what_a_run_takes() -> None:
+    (verdict,) = verdicts_of(hurried(None), lambda *_: pytest.fail("asked"))
+    assert verdict.state is State.WAITING
+
+
+def test_a_version_s_policy_and_its_loader_s_table_are_its_batch_s() -> None:
+    batch = work([IndexError("index out of range in self"), RetryableError("later")])
+    batch.table, batch.retry = table_of("transformer"), RetryOptions(RetryRule(attempts=1))
+    first, second = verdicts_of(batch)
+    assert [v.outcome.kind for v in (first, second) if isinstance(v.outcome, Failure)] == [
+        FailureKind.INVALID, FailureKind.TRANSIENT,
+    ]  # fmt: skip
+    assert second.after == DeadLetter(
+        "attempt 1 of 1 for a failure of kind transient was the last", exhausted=True
+    )

@@ -14,6 +14,7 @@ from jobs.core.failures import Failure, FailureKind
 from jobs.worker.split import Splitter
 from jobs.worker.work import Piece
 from models_registry.core.runner import Item
+from models_registry.loaders.faults import table_of
 
 COUNTS = st.integers(1, 64)
 
@@ -111,6 +112,13 @@ def test_an_item_that_does_not_fit_alone_lacks_resources() -> None:
     assert told[5].kind is FailureKind.RESOURCE
     assert [at for at, raw in told.items() if isinstance(raw, Failure)] == [5]
     assert [5] in splitter.exhausted
+
+
+def test_what_the_process_cannot_outlive_is_no_item_s_failure() -> None:
+    attempt = Counted(lambda _: RuntimeError("CUDA error: device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="device-side"):
+        list(Splitter(attempt, table_of("transformer")).answered(whole(8)))
+    assert attempt.calls == [8]
 
 
 def test_memory_is_handed_back_once_nothing_holds_what_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,15 @@ def test_another_thread_runs_while_a_sleeper_sleeps() -> None:
     assert done.is_set()
 
 
+def test_a_failure_that_passes_does_so_at_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner, value = builtin.faulty({}, "cpu"), {"fail": "retry", "until": 100.0}
+    monkeypatch.setattr("time.time", lambda: 99.9)
+    with pytest.raises(RetryableError):
+        runner.run([value])
+    monkeypatch.setattr("time.time", lambda: 100.0)
+    assert runner.run([value]) == [value]
+
+
 @pytest.mark.parametrize(
     ("fail", "error"),
     [

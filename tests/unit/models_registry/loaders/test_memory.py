@@ -1,4 +1,4 @@
-"""What a model occupies, and which errors mean that there was too little memory."""
+"""What a model occupies on host and device."""
 
 from __future__ import annotations
 
@@ -22,20 +22,6 @@ def test_half_precision_occupies_half() -> None:
 
     layer = torch.nn.Linear(64, 64, bias=False)
     assert memory.weight_bytes([layer.to(torch.bfloat16)]) == 2 * 64 * 64
-
-
-@pytest.mark.parametrize(
-    ("error", "exhausted"),
-    [
-        (MemoryError(), True),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-        (ValueError("out of memory"), False),
-    ],
-)  # fmt: skip
-def test_some_errors_mean_that_memory_ran_out(error: Exception, exhausted: bool) -> None:  # noqa: FBT001  # a case
-    assert memory.is_exhausted(error) is exhausted
 
 
 class Cuda:

@@ -51,7 +51,7 @@ def test_embeddings_without_an_axis_of_items_are_no_outputs() -> None:
     import torch
 
     with pytest.raises(BadOutputError, match=r"shape \(3,\)"):
-        TextEmbedder(None, "cpu").outputs(torch.zeros(3))
+        TextEmbedder(None, "cpu").outputs([torch.zeros(3)])
 
 
 def test_a_tokenizer_is_used_by_one_thread_at_a_time() -> None:

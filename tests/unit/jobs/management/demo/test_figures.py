@@ -2,8 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from uuid import UUID
 
+import msgspec
+
+from jobs.client import Job
 from jobs.management.demo.figures import figures, percentile
 
 KEYS = [
@@ -17,9 +20,11 @@ KEYS = [
 ]
 
 
-def job(*, start_s: int, end_s: int, state: str = "succeeded") -> dict[str, Any]:
+def job(*, start_s: int, end_s: int, state: str = "succeeded") -> Job:
     at = "2026-01-01T00:00:{:02d}.500000Z"
-    return {"state": state, "created_at": at.format(start_s), "finished_at": at.format(end_s)}
+    told = {"state": state, "created_at": at.format(start_s), "finished_at": at.format(end_s)}
+    known = {"id": UUID(int=0), "model": "minilm", "version": "1", "attempts": 1}
+    return msgspec.convert({**known, **told, "urls": {"self": "", "wait": "", "cancel": ""}}, Job)
 
 
 def test_throughput_runs_from_the_first_request_to_the_last_result() -> None:

@@ -1,0 +1,102 @@
+"""The call that says where a result comes from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpResponse
+from ninja import Schema
+from pydantic import Field
+
+from jobs.api.answers import json_answer
+from jobs.api.auth import ApiRequest, needs
+from jobs.api.router import router
+from jobs.api.schemas import PROBLEMS
+from jobs.core.errors import JobNotFoundError
+from jobs.core.failures import FailureKind
+from jobs.core.scopes import Scope
+from jobs.core.states import State
+from jobs.selectors.lineage import lineage
+
+
+class Build(Schema):
+    """The model version that a job is for; an entry point has no artifact and no hash."""
+
+    name: str
+    version: str
+    loader: str
+    sha256: str | None = Field(description="Of the artifact, which is checked when it is loaded.")
+
+
+class Asked(Schema):
+    """What a job was asked, as hashes of its canonical JSON."""
+
+    sha256: str
+    parameters_sha256: str | None
+
+
+class Answered(Schema):
+    """What a job was answered: the hash of the stored output, and the epoch that stored it."""
+
+    epoch: int
+    sha256: str
+
+
+class RanIn(Schema):
+    """The batch that a job ran in last."""
+
+    id: UUID
+    size: int
+    seal_reason: str
+    claimed_at: datetime
+    ran_s: float | None
+    finished_at: datetime | None
+
+
+class RanBy(Schema):
+    """The worker that claimed that batch."""
+
+    id: UUID
+    node: str
+    device: str
+
+
+class Happening(Schema):
+    """What was written down of a job: `failed` attempts, and what was done to it, such as `replay`."""
+
+    at: datetime
+    what: str
+    epoch: int | None
+    kind: FailureKind | None
+    code: str | None
+    batch: UUID | None
+    worker: str | None
+    device: str | None
+
+
+class Lineage(Schema):
+    """Where a result comes from; `history` holds the last hundred happenings, oldest first."""
+
+    id: UUID
+    state: State
+    epoch: int
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    model: Build
+    input: Asked | None
+    output: Answered | None
+    batch: RanIn | None
+    worker: RanBy | None
+    history: list[Happening]
+
+
+@router.get("/jobs/{uuid:job_id}/lineage", response={200: Lineage} | PROBLEMS, **needs(Scope.READ))
+def read_lineage(request: ApiRequest, job_id: UUID) -> HttpResponse:
+    """Return a job's model version, hashes, batch, worker, attempts and times; no payload."""
+    found = lineage(job_id, client_id=request.auth.reach)
+    if found is None:
+        raise JobNotFoundError
+    return json_answer(found)

@@ -1,0 +1,27 @@
+"""A typed client of the REST API for Python apps: httpx, sync and async, nothing else of this project.
+
+    with Client("http://host:port", token) as client:
+        job = client.submit("minilm", {"text": "Good morning."})
+        print(client.wait(job).output)
+
+Each submit carries an idempotency key, one of its own where the caller names none, so that repeating it is
+safe: what the platform turns away for a while (429, 503) is asked again after its `Retry-After`, and what the
+network lost is asked again as well.
+"""
+
+from jobs.client.answers import Event, Item, Job, JobError, PlatformRefusedError, Problem
+from jobs.client.calls import Patience
+from jobs.client.for_asyncio import AsyncClient
+from jobs.client.for_threads import Client
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Event",
+    "Item",
+    "Job",
+    "JobError",
+    "Patience",
+    "PlatformRefusedError",
+    "Problem",
+]

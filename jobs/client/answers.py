@@ -1,0 +1,99 @@
+"""What the API answers, as typed values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+TERMINAL = frozenset({"succeeded", "dead", "cancelled", "expired"})
+
+
+class JobError(msgspec.Struct, frozen=True):
+    """Why a job is dead."""
+
+    kind: str
+    code: str
+    detail: str
+
+
+class Urls(msgspec.Struct, frozen=True):
+    """Where a job is read, waited for, cancelled and followed."""
+
+    self: str
+    wait: str
+    cancel: str
+    events: str = ""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job as the API shows it; `output` is set once it succeeded, `error` once it is dead."""
+
+    id: UUID
+    state: str
+    model: str
+    version: str
+    attempts: int
+    created_at: datetime
+    urls: Urls
+    queue_position: int | None = None
+    eta_s: float | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    metadata: dict[str, Any] | None = None
+    output: Any = None
+    error: JobError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Say whether nothing more will happen to the job by itself."""
+        return self.state in TERMINAL
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What the API says of a request that it refuses (RFC 9457); `code` is stable."""
+
+    status: int = 0
+    code: str = ""
+    detail: str = ""
+    title: str = ""
+
+
+class Item(msgspec.Struct, frozen=True):
+    """What became of one job of a bulk call: an id and a state, or a problem."""
+
+    index: int
+    id: UUID | None = None
+    state: str | None = None
+    problem: Problem | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One server-sent event of a job: what it is called, its id, and its JSON."""
+
+    name: str
+    id: str
+    data: Any
+
+
+class Bulk(msgspec.Struct, frozen=True):
+    """What became of a bulk call."""
+
+    jobs: list[Item]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the caller's jobs, and where the next ones are."""
+
+    jobs: list[Job]
+    next_cursor: UUID | None = None
+
+
+class PlatformRefusedError(Exception):
+    """The platform refused a call; `problem` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.status} {problem.code}: {problem.detail or problem.title}")
+        self.problem = problem

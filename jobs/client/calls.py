@@ -1,0 +1,151 @@
+"""Every call as a flow that yields what is to be sent or waited for, and knows nothing of who does that."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+
+from jobs.client.answers import Bulk, Item, Job, Page, PlatformRefusedError, Problem
+
+BULK_JOBS = 10_000
+WAIT_S = 30.0
+_AGAIN = frozenset({429, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a call is tried, and the pauses between: full jitter, at least what the platform asks for."""
+
+    tries: int = 6
+    base_s: float = 0.2
+    cap_s: float = 20.0
+
+    def pause_s(self, tries: int, asked_s: float) -> float:
+        """Return the seconds to wait after `tries` of them."""
+        return asked_s + random.uniform(0.0, min(self.cap_s, self.base_s * 2.0 ** min(tries, 32)))  # noqa: S311  # jitter
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A request that is to be sent; a flow goes on with its answer, or with the error of the way there."""
+
+    method: str
+    url: str
+    content: bytes | None = None
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Seconds that are to pass."""
+
+    seconds: float
+
+
+Answer = TypeVar("Answer")
+Heard = httpx.Response | httpx.TransportError | None
+Flow = Generator[Send | Pause, Heard, Answer]
+
+
+class Calls:
+    """The API's calls, tried again as `patience` has it."""
+
+    def __init__(self, patience: Patience) -> None:
+        """Prepare calls."""
+        self._patience = patience
+
+    def submit(
+        self, model: str, value: Any, options: Mapping[str, Any], *, key: str | None, wait_s: int
+    ) -> Flow[Job]:
+        """Submit one job."""
+        headers = {"Idempotency-Key": key or uuid4().hex, "Content-Type": "application/json"}
+        if wait_s:
+            headers["Prefer"] = f"wait={wait_s}"
+        request = {"model": model, "input": value, **options}
+        return self._job(Send("POST", "/api/v1/jobs", msgspec.json.encode(request), headers))
+
+    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Flow[list[Item]]:
+        """Submit many jobs, so many a call as the API takes."""
+        told = list[Item]()
+        for chunk in _chunks(requests):
+            told += yield from self._bulk(chunk, len(told))
+        return told
+
+    def get(self, job_id: UUID | str) -> Flow[Job]:
+        """Read a job."""
+        return self._job(Send("GET", f"/api/v1/jobs/{job_id}"))
+
+    def page(self, filters: Mapping[str, Any], cursor: UUID | None) -> Flow[Page]:
+        """Read a page of jobs."""
+        asked = {**filters, **({"cursor": cursor} if cursor else {})}
+        url = httpx.URL("/api/v1/jobs", params={name: str(value) for name, value in asked.items()})
+        return msgspec.json.decode((yield from self._ask(Send("GET", str(url)))), type=Page)
+
+    def act(self, job_id: UUID | str, verb: str) -> Flow[Job]:
+        """Cancel or replay a job."""
+        return self._job(Send("POST", f"/api/v1/jobs/{job_id}/{verb}"))
+
+    def wait(self, job: Job | UUID | str, timeout_s: float | None) -> Flow[Job]:
+        """Wait for a job's end."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        job = job if isinstance(job, Job) else (yield from self.get(job))
+        while not job.ended:
+            left_s = WAIT_S if deadline is None else min(WAIT_S, deadline - time.monotonic())
+            if left_s <= 0:
+                raise TimeoutError(f"job {job.id} is still {job.state}")
+            url = job.urls.wait.partition("?")[0]
+            job = yield from self._job(Send("GET", f"{url}?wait={left_s:.3f}"))
+        return job
+
+    def _bulk(self, requests: Sequence[Mapping[str, Any]], before: int) -> Flow[list[Item]]:
+        headers = {"Idempotency-Key": uuid4().hex, "Content-Type": "application/x-ndjson"}
+        body = b"\n".join(map(msgspec.json.encode, requests))
+        told = yield from self._ask(Send("POST", "/api/v1/jobs/bulk", body, headers))
+        items = msgspec.json.decode(told, type=Bulk).jobs
+        return [msgspec.structs.replace(item, index=item.index + before) for item in items]
+
+    def _job(self, send: Send) -> Flow[Job]:
+        return msgspec.json.decode((yield from self._ask(send)), type=Job)
+
+    def _ask(self, send: Send) -> Flow[bytes]:
+        for tries in count(1):
+            heard = yield send
+            if isinstance(heard, httpx.Response) and heard.is_success:
+                return heard.content
+            asked_s = _asked_pause_s(heard, last=tries >= self._patience.tries)
+            yield Pause(self._patience.pause_s(tries, asked_s))
+        raise AssertionError  # `count` never ends
+
+
+def problem_of(answer: httpx.Response) -> Problem:
+    """Return what an answer says is wrong, in whatever form."""
+    with suppress(msgspec.MsgspecError):
+        return msgspec.json.decode(answer.content, type=Problem)
+    return Problem(status=answer.status_code, title=answer.reason_phrase, detail=answer.text[:300])
+
+
+def _asked_pause_s(heard: Heard, *, last: bool) -> float:
+    """Return how long the platform asks to wait; raises where the call is not to be tried again."""
+    if isinstance(heard, httpx.Response):
+        if last or heard.status_code not in _AGAIN:
+            raise PlatformRefusedError(problem_of(heard))
+        with suppress(ValueError):
+            return max(0.0, float(heard.headers.get("Retry-After", "0")))
+    elif last and heard is not None:
+        raise heard
+    return 0.0
+
+
+def _chunks(requests: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    left = iter(requests)
+    while chunk := list(islice(left, BULK_JOBS)):
+        yield chunk

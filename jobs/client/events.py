@@ -1,0 +1,67 @@
+"""Server-sent events, put together from an answer's lines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import msgspec
+
+from jobs.client.answers import TERMINAL, Event, PlatformRefusedError
+from jobs.client.calls import problem_of
+
+# Heartbeats come every few seconds: a stream that is silent for this long is lost.
+SILENCE_S = 60.0
+TIMEOUT = httpx.Timeout(10.0, read=SILENCE_S)
+
+
+class Following:
+    """One job's events over as many connections as it takes; `ended` once the last one was seen."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare to follow the events at `url`."""
+        self.ended = False
+        self._url, self._last, self._fields = url, "", dict[str, str]()
+
+    def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """Return the request of the next connection."""
+        self._fields = {}
+        last = {"Last-Event-ID": self._last} if self._last else {}
+        headers = {"Accept": "text/event-stream", **last}
+        return http.build_request("GET", self._url, headers=headers, timeout=TIMEOUT)
+
+    def read(self, answer: httpx.Response) -> Iterator[Event]:
+        """Yield an open answer's events; PlatformRefusedError where it is a problem."""
+        if answer.is_error:
+            answer.read()
+            raise PlatformRefusedError(problem_of(answer))
+        for line in answer.iter_lines():
+            if (event := self._event(line)) is not None:
+                yield event
+
+    async def aread(self, answer: httpx.Response) -> AsyncIterator[Event]:
+        """Yield an open answer's events; PlatformRefusedError where it is a problem."""
+        if answer.is_error:
+            await answer.aread()
+            raise PlatformRefusedError(problem_of(answer))
+        async for line in answer.aiter_lines():
+            if (event := self._event(line)) is not None:
+                yield event
+
+    def _event(self, line: str) -> Event | None:
+        if line:
+            self._note(line)
+            return None
+        fields, self._fields = self._fields, {}
+        if "data" not in fields:
+            return None
+        self._last = fields.get("id", self._last)
+        event = Event(fields.get("event", "message"), self._last, msgspec.json.decode(fields["data"]))
+        self.ended = isinstance(event.data, dict) and event.data.get("state") in TERMINAL
+        return event
+
+    def _note(self, line: str) -> None:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        known = self._fields.get("data") if name == "data" else None
+        self._fields[name] = value if known is None else f"{known}\n{value}"

@@ -1,0 +1,118 @@
+"""The client for threads: `with Client(url, token) as client`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+
+from jobs.client.answers import Event, Item, Job
+from jobs.client.calls import Answer, Calls, Flow, Heard, Patience, Pause, Send
+from jobs.client.events import Following
+
+
+class Client:
+    """The platform, for threads; options of a submit are the API's own, by their names."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        patience: Patience | None = None,
+        timeout_s: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Talk to the REST API at `url` with a bearer token; `timeout_s` is one answer's."""
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(
+            base_url=url, headers=headers, timeout=timeout_s, trust_env=False, transport=transport
+        )
+        self._patience = patience or Patience()
+        self._calls = Calls(self._patience)
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def submit(
+        self, model: str, value: Any, *, idempotency_key: str | None = None, wait_s: int = 0, **options: Any
+    ) -> Job:
+        """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken."""
+        return self._do(self._calls.submit(model, value, options, key=idempotency_key, wait_s=wait_s))
+
+    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[Item]:
+        """Submit many jobs, each as the API describes one; return what became of each, in order."""
+        return self._do(self._calls.submit_many(requests))
+
+    def get(self, job_id: UUID | str) -> Job:
+        """Return a job as it stands."""
+        return self._do(self._calls.get(job_id))
+
+    def list(self, **filters: Any) -> Iterator[Job]:
+        """Yield the caller's jobs, newest first; filters are the API's own, by their names."""
+        cursor: UUID | None = None
+        while True:
+            page = self._do(self._calls.page(filters, cursor))
+            yield from page.jobs
+            if (cursor := page.next_cursor) is None:
+                return
+
+    def wait(self, job: Job | UUID | str, *, timeout_s: float | None = None) -> Job:
+        """Return a job once it has ended, however it did; TimeoutError after `timeout_s`."""
+        return self._do(self._calls.wait(job, timeout_s))
+
+    def cancel(self, job_id: UUID | str) -> Job:
+        """Cancel a job that has not ended, and return it."""
+        return self._do(self._calls.act(job_id, "cancel"))
+
+    def replay(self, job_id: UUID | str) -> Job:
+        """Queue a dead, cancelled or expired job again, and return it."""
+        return self._do(self._calls.act(job_id, "replay"))
+
+    def stream(self, job: Job | UUID | str) -> Iterator[Event]:
+        """Yield a job's events until the one that ends it; a lost connection is taken up where it broke."""
+        following = Following((job if isinstance(job, Job) else self.get(job)).urls.events)
+        while not following.ended:
+            yield from self._connection(following)
+            if not following.ended:
+                time.sleep(self._patience.pause_s(1, 0.0))
+
+    def _connection(self, following: Following) -> Iterator[Event]:
+        with suppress(httpx.TransportError):
+            answer = self._http.send(following.request(self._http), stream=True)
+            try:
+                yield from following.read(answer)
+            finally:
+                answer.close()
+
+    def _do(self, flow: Flow[Answer]) -> Answer:
+        heard: Heard = None
+        while True:
+            try:
+                step = flow.send(heard)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+            heard = self._step(step)
+
+    def _step(self, step: Send | Pause) -> Heard:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        try:
+            return self._http.request(step.method, step.url, content=step.content, headers=step.headers)
+        except httpx.TransportError as error:
+            return error

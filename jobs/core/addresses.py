@@ -1,0 +1,27 @@
+"""Where a request comes from: the peer's address, or what trusted proxies say of theirs."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+
+def client_address(peer: str, forwarded: str, *, hops: int) -> str | None:
+    """Return the client's address behind `hops` trusted proxies; None where what is said is no address.
+
+    Each proxy appends its own peer to X-Forwarded-For, so the last `hops` entries are theirs and all before
+    them is whatever the client wrote.
+    """
+    if hops == 0 or not forwarded.strip():
+        return _address(peer)
+    return _address(forwarded.rsplit(",", hops)[-hops:][0])
+
+
+def _address(text: str) -> str | None:
+    """Return an address as Postgres takes it: without a port, brackets or an IPv6 zone."""
+    text = text.strip().partition("%")[0]
+    for candidate in (text, text.strip("[]"), text.rpartition(":")[0].strip("[]")):
+        try:
+            return str(ip_address(candidate))
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,30 @@
+"""What the audit calls what people and clients do; what a failed attempt leaves is no audit."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """An Event's kind; its detail holds ids, counts and names, nothing that a job was asked or answered."""
+
+    SUBMIT = "submit"
+    VIEW_PAYLOAD = "view_payload"
+    CANCEL = "cancel"
+    REPLAY = "replay"
+    DISCARD = "discard"
+    PURGE = "purge"
+    FORGET = "forget"
+    TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event
+    TOKEN_ROTATE = "token_rotate"  # noqa: S105
+    TOKEN_REVOKE = "token_revoke"  # noqa: S105
+
+
+KINDS = frozenset(kind.value for kind in Kind)
+# Of a failed attempt; its message may quote the input.
+FAILED_SHOWN = ("kind", "code", "batch", "worker", "attempt", "delay_s", "reason")
+
+
+def without_payload(kind: str, detail: dict[str, object]) -> dict[str, object]:
+    """Return what of an Event's detail may be seen by who may not see payloads."""
+    return detail if kind in KINDS else {name: detail[name] for name in FAILED_SHOWN if name in detail}

@@ -1,0 +1,25 @@
+"""`manage.py dead_letters list|show|replay|discard|purge-stale`: what an operator does with dead letters."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.core.errors import PlatformError
+from jobs.management.letters.act import VERBS
+from jobs.management.letters.options import add_arguments
+
+
+class Command(BaseCommand):
+    help = "Read, mend, replay and discard dead letters; every change is written down with who did it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_arguments(parser)
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            self.stdout.write(VERBS[options["verb"]](options))
+        except PlatformError as error:
+            raise CommandError(str(error)) from error

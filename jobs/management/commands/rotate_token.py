@@ -1,0 +1,28 @@
+"""`manage.py rotate_token PREFIX`: make a token's successor and print it, once."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.core.errors import PlatformError
+from jobs.management.one_token import add_token, token_of
+from jobs.services.tokens import GRACE_HOURS, rotate_token
+from models_registry.management.actor import actor
+
+
+class Command(BaseCommand):
+    help = "Make a token's successor and print it; the old one works for the time of grace and no longer."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_token(parser)
+        parser.add_argument("--grace-hours", type=int, default=GRACE_HOURS)
+
+    def handle(self, **options: Any) -> None:
+        if options["grace_hours"] < 0:
+            raise CommandError("--grace-hours is a whole number, 0 or above")
+        try:
+            told = {"token_id": token_of(options), "grace_hours": options["grace_hours"]}
+            self.stdout.write(rotate_token(**told, actor=actor()))
+        except PlatformError as error:
+            raise CommandError(str(error)) from error

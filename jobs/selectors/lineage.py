@@ -1,0 +1,62 @@
+"""Where a result comes from: which build of which model, which input, batch and device."""
+
+from __future__ import annotations
+
+from typing import Any, LiteralString
+from uuid import UUID
+
+from jobs.selectors.statement import Row, fetch_all
+from jobs.selectors.views import OWN, View
+
+MOST_EVENTS = 100
+_ONE: LiteralString = f"""
+SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finished_at,
+  j.queue, v.version, v.loader, NULLIF(v.sha256, ''),
+  encode(sha256(i.body), 'hex'), encode(sha256(i.parameters), 'hex'),
+  r.epoch, encode(sha256(r.body), 'hex'),
+  b.id, b.size, b.seal_reason, b.claimed_at, b.ran_s, b.finished_at,
+  w.id, w.node, w.device
+FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
+LEFT JOIN jobs_jobinput i ON i.job_id = j.id
+LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'
+LEFT JOIN jobs_batch b ON b.id = j.batch_id
+LEFT JOIN jobs_worker w ON w.id = b.worker_id
+WHERE j.id = %(id)s AND {OWN}
+"""  # noqa: S608  # built from our own constants
+# Sorted by time, not id: the primary key would be walked past everybody else's events.
+_EVENTS: LiteralString = """
+SELECT e.at, e.kind, e.epoch, e.detail->>'kind', e.detail->>'code', b.id, w.node, w.device
+FROM (SELECT * FROM jobs_event WHERE job_id = %s ORDER BY at DESC, id DESC LIMIT %s) e
+LEFT JOIN jobs_batch b ON b.id = CAST(e.detail->>'batch' AS uuid)
+LEFT JOIN jobs_worker w ON w.id = b.worker_id ORDER BY e.at, e.id
+"""
+_JOB = ("id", "state", "epoch", "attempts", "created_at", "started_at", "finished_at")
+_MODEL = ("name", "version", "loader", "sha256")
+_INPUT = ("sha256", "parameters_sha256")
+_OUTPUT = ("epoch", "sha256")
+_BATCH = ("id", "size", "seal_reason", "claimed_at", "ran_s", "finished_at")
+_WORKER = ("id", "node", "device")
+_EVENT = ("at", "what", "epoch", "kind", "code", "batch", "worker", "device")
+
+
+def lineage(job_id: UUID, *, client_id: int | None) -> View | None:
+    """Return the lineage of a job (of `client_id`, if given), its newest events last; None without a job."""
+    rows = fetch_all(_ONE, {"id": job_id, "client": client_id})
+    if not rows:
+        return None
+    events = fetch_all(_EVENTS, (job_id, MOST_EVENTS))
+    return _view(rows[0]) | {"history": [dict(zip(_EVENT, event, strict=True)) for event in events]}
+
+
+def _view(row: Row) -> View:
+    left = iter(row)
+    parts = {"model": _MODEL, "input": _INPUT, "output": _OUTPUT, "batch": _BATCH, "worker": _WORKER}
+    view = _taken(left, _JOB)
+    for name, names in parts.items():
+        part = _taken(left, names)
+        view[name] = part if part[names[0]] is not None else None  # the row may be gone, or never was
+    return view
+
+
+def _taken(values: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: next(values) for name in names}

@@ -1,0 +1,45 @@
+"""The calls that the API documents: what tests of every call are generated from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.api.urls import api
+from jobs.core.scopes import Scope
+
+PREFIX = "/api/v1/"
+GOOD = {"model": "echo", "input": {"text": "hello"}}
+BODIES: dict[str, Any] = {"/api/v1/jobs": GOOD, "/api/v1/jobs/bulk": [GOOD]}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the document; `scope` is what its token needs, None where any will do."""
+
+    method: str
+    path: str
+    scope: Scope | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def names_a_job(self) -> bool:
+        return "{job_id}" in self.path
+
+    def on(self, job_id: object) -> str:
+        return self.path.replace("{job_id}", str(job_id))
+
+    @property
+    def body(self) -> Any:
+        return BODIES.get(self.path)
+
+
+def documented() -> list[Call]:
+    paths = api.get_openapi_schema(path_prefix=PREFIX)["paths"]
+    return [
+        Call(method.upper(), path, Scope(told["x-scope"]) if "x-scope" in told else None)
+        for path, calls in paths.items()
+        for method, told in calls.items()
+    ]

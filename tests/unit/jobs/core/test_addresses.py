@@ -1,0 +1,42 @@
+import pytest
+
+from jobs.core.addresses import client_address
+
+PEER = "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "hops", "told"),
+    [
+        ("", 0, PEER),
+        ("6.6.6.6", 0, PEER),
+        ("", 1, PEER),
+        ("203.0.113.9", 1, "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9", 1, "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9, 10.0.0.2", 2, "203.0.113.9"),
+        ("203.0.113.9", 2, "203.0.113.9"),
+        ("6.6.6.6,", 1, None),
+        ("6.6.6.6, unknown", 1, None),
+    ],
+)
+def test_only_the_trusted_hops_of_x_forwarded_for_are_believed(
+    forwarded: str, hops: int, told: str | None
+) -> None:
+    assert client_address(PEER, forwarded, hops=hops) == told
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", None),
+        ("' OR 1=1", None),
+        ("1" * 10_000, None),
+    ],
+)
+def test_an_address_is_told_as_postgres_takes_it(said: str, told: str | None) -> None:
+    assert client_address(said, "", hops=0) == told
