@@ -121,7 +121,7 @@ class Link:
                 await writer.drain()
         if pair.silent:
             await self.ended.wait()
-        while pair.lost:  # until `turn` tells the side that does not know
+        while pair.lost and not self.ended.is_set():  # until `turn` tells the side that does not know
             await asyncio.sleep(0.05)
             if self.mode is Mode.OPEN:
                 break
@@ -177,6 +177,6 @@ class Network:
             link.server.close()
             link.ended.set()
             link.turn(Mode.CUT)
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=LAST_S)
+        until = self._loop.time() + LAST_S
+        while (tasks := asyncio.all_tasks() - {asyncio.current_task()}) and self._loop.time() < until:
+            await asyncio.wait(tasks, timeout=0.1)

@@ -53,7 +53,7 @@ def test_a_batch_that_waits_to_be_stored_is_not_one_that_hangs() -> None:
 
 def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
     work, asked = batch(), list[int]()
-    loaded = SimpleNamespace(runner=Echo(), info=SimpleNamespace(model="m", options={}))
+    loaded = SimpleNamespace(runner=Echo(), info=SimpleNamespace(model="m", options={}, loader="builtin"))
 
     def acquire(version: int) -> Any:
         asked.append(version)
