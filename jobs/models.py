@@ -244,34 +244,32 @@ class CacheEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "cache entries"
-        indexes = [
-            models.Index("job", name="cache_entry_by_job"),
-            models.Index("expires_at", name="cache_entry_expires"),
-        ]
+        indexes = [models.Index("expires_at", name="cache_entry_expires")]
 
     def __str__(self) -> str:
         return f"{bytes(self.key).hex()} of {self.job_id}"
 
 
 class Follower(models.Model):
-    """A queued job without an Outbox row: it waits for the job in flight that its key's CacheEntry names.
+    """A queued job without an Outbox row: it waits for an identical one in flight, its leader.
 
     The row goes in the transaction that ends the job, or that gives it a run of its own.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="follows")
-    key = models.BinaryField(max_length=32)
+    leader = models.UUIDField()
+    key = models.BinaryField(max_length=32, help_text="Of the CacheEntry that names who may lead instead.")
     priority = models.PositiveSmallIntegerField()
     deadline = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
-            models.Index("key", F("priority").desc(), "job", name="follower_by_key"),
+            models.Index("leader", F("priority").desc(), "job", name="follower_by_leader"),
             models.Index("deadline", condition=Q(deadline__isnull=False), name="follower_deadline"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.job_id} follows {bytes(self.key).hex()}"
+        return f"{self.job_id} follows {self.leader}"
 
 
 class DeadLetter(models.Model):

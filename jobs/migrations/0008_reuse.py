@@ -42,10 +42,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "cache entries",
-                "indexes": [
-                    models.Index("job", name="cache_entry_by_job"),
-                    models.Index("expires_at", name="cache_entry_expires"),
-                ],
+                "indexes": [models.Index("expires_at", name="cache_entry_expires")],
             },
         ),
         migrations.CreateModel(
@@ -58,13 +55,19 @@ class Migration(migrations.Migration):
                         serialize=False, to="jobs.job",
                     ),
                 ),
-                ("key", models.BinaryField(max_length=32)),
+                ("leader", models.UUIDField()),
+                (
+                    "key",
+                    models.BinaryField(
+                        help_text="Of the CacheEntry that names who may lead instead.", max_length=32
+                    ),
+                ),
                 ("priority", models.PositiveSmallIntegerField()),
                 ("deadline", models.DateTimeField(null=True)),
             ],
             options={
                 "indexes": [
-                    models.Index("key", F("priority").desc(), "job", name="follower_by_key"),
+                    models.Index("leader", F("priority").desc(), "job", name="follower_by_leader"),
                     models.Index("deadline", condition=Q(deadline__isnull=False), name="follower_deadline"),
                 ],
             },

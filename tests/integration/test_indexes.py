@@ -16,7 +16,7 @@ from models_registry.models import ModelVersion, RegisteredModel
 INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
-    "jobs_cacheentry": {"pkey (key)", "(job_id)", "(expires_at)"},
+    "jobs_cacheentry": {"pkey (key)", "(expires_at)"},
     "jobs_client": {"pkey (id)", "unique (name)", "(name varchar_pattern_ops)"},
     "jobs_deadletter": {
         "pkey (job_id)",
@@ -26,7 +26,7 @@ INDEXES = {
     "jobs_event": {"pkey (id)", "(job_id)"},
     "jobs_follower": {
         "pkey (job_id)",
-        "(key, priority DESC, job_id)",
+        "(leader, priority DESC, job_id)",
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
     "jobs_job": {
