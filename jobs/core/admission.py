@@ -28,7 +28,7 @@ ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never colli
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One requested job, as a client writes it; until there is a cache, `cache` has no effect."""
+    """One requested job, as a client writes it."""
 
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     input: Any
@@ -71,6 +71,7 @@ class Admitted:
     metadata: bytes | None
     idempotency_key: str | None
     digest: bytes | None
+    cache: str
 
 
 _REQUEST = msgspec.json.Decoder(JobRequest)
@@ -140,6 +141,7 @@ def admit(request: JobRequest, version: Version) -> Admitted:
         metadata=_metadata_bytes(request.metadata),
         idempotency_key=request.idempotency_key,
         digest=_request_digest(request) if request.idempotency_key is not None else None,
+        cache=request.cache,
     )
 
 

@@ -15,6 +15,9 @@ class Kind(StrEnum):
     DISCARD = "discard"
     PURGE = "purge"
     FORGET = "forget"
+    CIRCUIT = "circuit"
+    ROLE_CREATE = "role_create"
+    ROLE_DROP = "role_drop"
     TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event
     TOKEN_ROTATE = "token_rotate"  # noqa: S105
     TOKEN_REVOKE = "token_revoke"  # noqa: S105

@@ -16,6 +16,7 @@ from models_registry.models import ModelVersion, RegisteredModel
 INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
+    "jobs_cacheentry": {"pkey (key)", "(expires_at)"},
     "jobs_client": {"pkey (id)", "unique (name)", "(name varchar_pattern_ops)"},
     "jobs_deadletter": {
         "pkey (job_id)",
@@ -23,6 +24,11 @@ INDEXES = {
         "(queue, due) WHERE (due IS NOT NULL)",
     },
     "jobs_event": {"pkey (id)", "(job_id)"},
+    "jobs_follower": {
+        "pkey (job_id)",
+        "(leader, priority DESC, job_id)",
+        "(deadline) WHERE (deadline IS NOT NULL)",
+    },
     "jobs_job": {
         "pkey (id)",
         "(client_id, id DESC)",

@@ -73,3 +73,9 @@ def test_on_loopback_without_https_nothing_is_redirected() -> None:
     ended = run("-c", ASK % "localhost", ALLOWED_HOSTS="localhost", TRUSTED_PROXY_HOPS="0", **local)
     plain, claimed, _ = ended.stdout.splitlines() or [ended.stderr] * 3
     assert plain == claimed == "200 None None"
+
+
+def test_who_is_no_trusted_proxy_cannot_claim_https() -> None:
+    ended = run("-c", ASK % "inference.example", TRUSTED_PROXY_HOPS="0")
+    plain, claimed, _ = ended.stdout.splitlines() or [ended.stderr] * 3
+    assert plain == claimed == "301 None https://inference.example/admin/probe"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from threading import Event
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 from django.db import OperationalError
 
 from jobs.core.batch import SealReason
@@ -39,9 +37,10 @@ class Pool:
 
 
 def prepared(error: Exception | None = None) -> Work:
-    pool: Any = Pool(error)
+    claimer: Any = Claimer.__new__(Claimer)  # to prepare takes nothing but the pool
+    claimer._pool = Pool(error)
     work = Work(UUID(int=1), 5, 1, SealReason.FULL, [], jobs=[Claimed(UUID(int=2), 1, 1, 3, b"{}", None)])
-    Claimer(sa.create_mock_engine("postgresql://", print), UUID(int=3), pool, Event().is_set).prepare(work)  # type: ignore[arg-type]
+    claimer.prepare(work)
     return work
 
 

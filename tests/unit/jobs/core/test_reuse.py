@@ -1,0 +1,88 @@
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.core.admission import Admitted, admit, parse_request
+from jobs.core.reuse import Reuse, answer_key, reuse
+
+
+@dataclass(frozen=True)
+class Version:
+    id: int = 7
+    model: str = "echo"
+    version: str = "1"
+    pads: bool = False
+    max_attempts: int = 3
+
+
+def admitted(*, version: int = 7, **changes: Any) -> Admitted:
+    raw = json.dumps({"model": "echo", "input": {"a": 1, "b": 2}} | changes).encode()
+    return admit(parse_request(raw), Version(id=version))
+
+
+def shared(client: int = 1, ttl_s: float = 60.0, **request: Any) -> Reuse:
+    told = reuse(admitted(**request), client=client, options={"cache_ttl_s": ttl_s})
+    assert told is not None
+    return told
+
+
+def test_equal_requests_have_one_key_however_they_are_written_and_whatever_else_they_say() -> None:
+    first = shared()
+    others = [
+        shared(input={"b": 2, "a": 1}),
+        shared(priority=9, max_attempts=1, deadline_s=5, metadata={"m": 1}, idempotency_key="k"),
+        shared(parameters={}),
+        shared(cache="refresh"),
+    ]
+    assert {other.key for other in others} == {first.key}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"input": {"a": 1, "b": 3}},
+        {"parameters": {"a": 1}},
+        {"client": 2},
+        {"version": 8},
+    ],
+)
+def test_another_input_parameter_client_or_version_is_another_key(other: dict[str, Any]) -> None:
+    assert shared(**other).key != shared().key
+
+
+Number = st.integers(1, 30)
+Document = st.binary(max_size=6)
+
+
+@given(st.lists(st.tuples(Number, Number, Document, st.none() | Document), min_size=2))
+def test_no_two_requests_share_a_key_by_where_one_part_ends(
+    requests: list[tuple[int, int, bytes, bytes | None]],
+) -> None:
+    keys = {answer_key(version=v, client=c, body=b, parameters=p) for v, c, b, p in requests}
+    assert len(keys) == len(set(requests))
+
+
+@pytest.mark.parametrize(
+    ("cache", "options", "takes", "follows"),
+    [
+        ("use", {"cache_ttl_s": 1}, True, True),
+        ("use", {"cache_ttl_s": 1, "collapse": False}, True, False),
+        ("use", {"collapse": True}, False, True),
+        ("refresh", {"cache_ttl_s": 1}, False, False),
+    ],
+)
+def test_a_request_takes_and_follows_what_it_and_its_version_allow(
+    cache: str, options: dict[str, Any], *, takes: bool, follows: bool
+) -> None:
+    told = reuse(admitted(cache=cache), client=1, options=options)
+    assert told is not None
+    assert (told.takes, told.follows) == (takes, follows)
+
+
+@pytest.mark.parametrize(("cache", "options"), [("bypass", {"cache_ttl_s": 1}), ("use", {}), ("refresh", {})])
+def test_a_bypass_and_a_version_without_a_cache_share_nothing(cache: str, options: dict[str, Any]) -> None:
+    assert reuse(admitted(cache=cache), client=1, options=options) is None
