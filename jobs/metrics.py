@@ -29,6 +29,14 @@ OUTBOX_IN_FLIGHT = Gauge("outbox_in_flight", "Messages published and not yet cla
 SWEEP_LAST = Gauge("sweep_last_timestamp_seconds", "Unix time of the last whole sweep; alert when it is old.")
 SWEEP_REAPED = Counter("sweep_reaped", "Jobs taken back from workers that ended or fell silent.")
 SWEEP_EXPIRED = Counter("sweep_expired", "Jobs whose deadline passed while they waited.")
+SHARED = Counter(
+    "jobs_shared",
+    "Jobs of versions with a cache or collapsing, by role: hit, follow, lead or alone.",
+    ["role"],
+)
+FOLLOWERS_ENDED = Counter(
+    "followers_ended", "Jobs that followed another, by what became of them: succeeded, dead or led.", ["how"]
+)
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that were broken off by an error.")
 
 BATCHES = Counter("batches", "Batches that were sealed, by the reason.", ["model", "reason"])
@@ -37,3 +45,8 @@ CLAIM_TIME = Histogram("claim_seconds", "One batch's claim in Postgres.", ["mode
 RUN_TIME = Histogram("run_seconds", "One batch's run on the device.", ["model"], buckets=_SECONDS)
 SETTLE_TIME = Histogram("settle_seconds", "One batch's settle in Postgres.", ["model"], buckets=_SECONDS)
 JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fenced.", ["model", "outcome"])
+
+CIRCUITS_OPENED = Counter("circuits_opened", "Circuits that this worker opened.", ["version"])
+CIRCUIT_STATE = Gauge(
+    "circuit_state", "A version's circuit as a relay sees it: 0 closed, 1 half open, 2 open.", ["version"]
+)

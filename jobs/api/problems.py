@@ -20,6 +20,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CallbackUnsupportedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.CircuitOpenError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -61,7 +62,7 @@ def headers(error: errors.PlatformError) -> dict[str, str]:
     if isinstance(error, errors.UnauthenticatedError):
         told["WWW-Authenticate"] = 'Bearer realm="inference"'
     if error.retryable:
-        told["Retry-After"] = str(RETRY_AFTER_S)
+        told["Retry-After"] = str(error.details.get("retry_after_s", RETRY_AFTER_S))
     return told
 
 

@@ -87,6 +87,13 @@ class UnavailableError(RequestError):
     retryable = True
 
 
+class CircuitOpenError(RequestError):
+    """The model version fails too often: no job of it is taken for a while."""
+
+    code = "circuit_open"
+    retryable = True
+
+
 class CallbackUnsupportedError(RequestError):
     """This platform does not call back yet: leave callback_url out and read or wait for the job."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,6 +14,7 @@ from jobs import metrics
 from jobs.amqp import topology
 from jobs.amqp.message import outgoing
 from jobs.amqp.publisher import ConfirmingPublisher, Outcome
+from jobs.core.circuit_gate import Circuit, CircuitGate
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.feeding import VISIBILITY_S, copies_are_useless, jobs_a_message, rooms
 from jobs.core.priority import HIGHEST, LEVELS
@@ -55,11 +56,12 @@ class QueueFeeder:
         publisher: ConfirmingPublisher,
         max_batch: Callable[[int], int],
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
+        circuits: Callable[[], Mapping[int, Circuit]] = dict,
     ) -> None:
         """Prepare to keep the queue of the model named `queue` at `depth` jobs a level.
 
         `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
-        its retries are paid from.
+        its retries are paid from; `circuits` are those that are not closed.
         """
         self.queue = queue
         self.undeclared = False
@@ -70,6 +72,7 @@ class QueueFeeder:
         self._shared = MOST_SHARED
         self._letters = LetterPost(queue, publisher)
         self._budgets = RetryBudgets(budget)
+        self._circuits, self._gate = circuits, CircuitGate()
 
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish what is due and has room, dead jobs' letters first; return how many rows were taken."""
@@ -81,7 +84,8 @@ class QueueFeeder:
         if now < self._pace.paused_until:
             return 0
         overdue, fresh = self._overdue(session, now), self._fresh(session, now)
-        passed = overdue + self._within_budget(session, fresh, now)
+        passed = self._let_through(session, overdue, now)
+        passed += self._within_budget(session, self._let_through(session, fresh, now), now)
         if passed:
             self._publish(session, passed, now)
         return len(overdue) + len(fresh)
@@ -105,6 +109,13 @@ class QueueFeeder:
         if not room[HIGHEST]:
             self._pace.full_until = now + FULL_S
         return feed.take_fresh(session, self.queue, rooms=room, most=MOST)
+
+    def _let_through(self, session: sa.Connection, taken: list[Taken], now: float) -> list[Taken]:
+        """Return the rows whose circuits let them through; the others stay in the outbox."""
+        passed, held = self._gate.split(taken, self._circuits(), now)
+        for each in held:
+            self._give_back(session, each.rows, absent=True, delay_s=each.delay_s)
+        return passed
 
     def _within_budget(self, session: sa.Connection, taken: list[Taken], now: float) -> list[Taken]:
         """Return what may be published now; retries over their version's budget are due a little later."""

@@ -15,20 +15,24 @@ from sqlalchemy.exc import DBAPIError
 from jobs import metrics
 from jobs.amqp import topology
 from jobs.amqp.publisher import ConfirmingPublisher
+from jobs.core.breaker import CircuitState
+from jobs.core.circuit_gate import Circuit
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry_budget import RetryBudget
 from jobs.core.signals import SUBMITTED
 from jobs.services.feed_queue import QueueFeeder
-from jobs.store import locks
+from jobs.store import circuits, locks
 from jobs.store.session import driver, open_session
 
 log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
+CIRCUITS_S = 1.0
 POLL_S = 0.005
 BUSY_S = 0.1
 IDLE_S = 0.25
 INTERRUPTIONS = (BrokerUnavailableError, DBAPIError, psycopg.Error, DjangoDatabaseError)
+_LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
 
 
@@ -75,7 +79,8 @@ class Relay:
     def _forget(self) -> None:
         self._declared = frozenset[str]()
         self._feeders: dict[str, QueueFeeder] = {}
-        self._refresh_at = self._busy_until = 0.0
+        self._refresh_at = self._busy_until = self._circuits_at = 0.0
+        self._circuits: dict[int, Circuit] = {}
         metrics.RELAY_QUEUES.set(0)
 
     def _serve(self, session: sa.Connection) -> None:
@@ -94,6 +99,9 @@ class Relay:
         if now >= self._refresh_at:
             self._refresh(session)
             self._refresh_at = now + REFRESH_S
+        if now >= self._circuits_at:
+            self._look_at_circuits(session)
+            self._circuits_at = now + CIRCUITS_S
         taken = sum(feeder.feed(session, now) for feeder in self._feeders.values())
         if taken:
             self._busy_until = now + BUSY_S
@@ -108,6 +116,13 @@ class Relay:
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
         metrics.RELAY_QUEUES.set(len(owned))
 
+    def _look_at_circuits(self, session: sa.Connection) -> None:
+        circuits.begin_probing(session)
+        before, self._circuits = self._circuits, circuits.read(session)
+        for version in {**before, **self._circuits}:
+            known = self._circuits.get(version)
+            metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[known.state] if known else 0)
+
     def _feeder(self, session: sa.Connection, queue: str) -> QueueFeeder:
         known = self._feeders.get(queue)
         if known is not None and not known.undeclared:
@@ -118,6 +133,7 @@ class Relay:
             publisher=self._publisher,
             max_batch=self._max_batch,
             budget=self._budget,
+            circuits=lambda: self._circuits,
         )
         feeder.recover(session)
         return feeder

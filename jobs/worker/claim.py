@@ -21,7 +21,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.core.batch import Sealed
 from jobs.core.keys import uuid7
+from jobs.core.states import State
 from jobs.store import claim as store
+from jobs.worker.circuits import Circuits, hold
 from jobs.worker.delivery import Delivery
 from jobs.worker.execute import failure_of
 from jobs.worker.work import Piece, Refused, Work
@@ -59,9 +61,15 @@ class Claimer:
     """The claim stage of one worker incarnation."""
 
     def __init__(
-        self, engine: sa.Engine, worker: UUID, pool: ModelPool, stopping: Callable[[], bool]
+        self,
+        engine: sa.Engine,
+        worker: UUID,
+        pool: ModelPool,
+        stopping: Callable[[], bool],
+        circuits: Circuits,
     ) -> None:
         self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
+        self._circuits = circuits
 
     def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that are to be answered at once."""
@@ -69,6 +77,8 @@ class Claimer:
             _new_id(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart
         )
         work.claimed_at = time.monotonic()
+        if hold_s := self._circuits.hold_s(int(str(sealed.key))):
+            return work, self._held(sealed.tokens, hold_s)
         row = self._row(work, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
@@ -122,6 +132,12 @@ class Claimer:
             waited_s=sealed.waited_s,
             apart=sealed.apart,
         )
+
+    def _held(self, deliveries: list[Delivery], hold_s: float) -> list[Refused]:
+        """Leave the jobs of an open circuit in the outbox for later; their messages are done with."""
+        envelopes = [delivery.envelope for delivery in deliveries]
+        kept = persist(self._engine, lambda c, _: hold(c, envelopes, hold_s), stopping=self._stopping)
+        return [Refused(delivery, State.QUEUED) for delivery in deliveries] if kept else []
 
     def _refused(self, deliveries: list[Delivery]) -> list[Refused]:
         if not deliveries:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cache
 from threading import Event, Thread
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from jobs.core.batching import BatchPolicy
 from jobs.store import workers
 from jobs.store.engine import engine
 from jobs.store.release import release
+from jobs.worker.circuits import Circuits
 from jobs.worker.claim import Claimer, persist
 from jobs.worker.collect import Buffer
 from jobs.worker.delivery import Delivery
@@ -29,7 +31,9 @@ from jobs.worker.settle import Settler
 from jobs.worker.watchdog import Watchdog
 from jobs.worker.work import Work
 from models_registry import selectors
+from models_registry.core.breaker_options import BreakerOptions
 from models_registry.core.errors import PlatformError
+from models_registry.core.options import PlatformOptions
 from models_registry.pool import ModelPool
 
 logger = logging.getLogger(__name__)
@@ -107,13 +111,24 @@ def make(incarnation: workers.Incarnation, pool: ModelPool, *, lanes: int = 1) -
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[Delivery] = BatchPolicy(_Bounds())
-    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set)
+    circuits = Circuits(engine(), _breaker_options)
+    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits)
     reporter = Reporter()
     buffer = Buffer(policy, lanes)
-    settler = Settler(engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s)
+    settler = Settler(
+        engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
+    )
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes)
     _current = Host(incarnation, pool, reporter, pipeline, stopped)
     return _current
+
+
+@cache  # a version never changes
+def _breaker_options(version: int) -> BreakerOptions:
+    try:
+        return PlatformOptions.of(selectors.info(version).options).breaker
+    finally:
+        django_connection.close()  # this thread's, which nobody else would close
 
 
 class _Bounds:

@@ -11,6 +11,7 @@ from jobs.core.canonical import canonical_bytes
 from jobs.core.failures import Failure, Success
 from jobs.store import settle as store
 from jobs.store.poison import convict
+from jobs.worker.circuits import Circuits
 from jobs.worker.claim import persist
 from jobs.worker.execute import run
 from jobs.worker.failure import failure_of
@@ -26,17 +27,26 @@ class Settler:
     """The settle stage of one worker incarnation."""
 
     def __init__(
-        self, engine: sa.Engine, stopping: Callable[[], bool], *, node: str, expected_s: ExpectedS
+        self,
+        engine: sa.Engine,
+        stopping: Callable[[], bool],
+        *,
+        node: str,
+        expected_s: ExpectedS,
+        circuits: Circuits,
     ) -> None:
         """Prepare to settle for `node`; `expected_s` says what a run of a version and size may take."""
-        self._engine, self._stopping = engine, stopping
+        self._engine, self._stopping, self._circuits = engine, stopping, circuits
         self._node, self._expected_s = node, expected_s
 
     def settle(self, work: Work) -> tuple[list[store.Verdict], list[store.Settled]] | None:
         """Store the batch's verdicts; None where the worker stops before the database took them."""
         verdicts = verdicts_of(work, self._expected_s)
         work.busy_since = None  # from here on only the database can be slow, and that is no batch that hangs
-        return persist(self._engine, lambda c, _: self._store(c, work, verdicts), stopping=self._stopping)
+        told = persist(self._engine, lambda c, _: self._store(c, work, verdicts), stopping=self._stopping)
+        if told is not None:
+            self._circuits.observe(int(str(work.key)), *told)
+        return told
 
     def _store(
         self, connection: sa.Connection, work: Work, verdicts: list[store.Verdict]

@@ -7,6 +7,9 @@
 | `batch_limit_s` | BATCH_LIMIT_S | how long a batch may take before the worker is ended and started anew |
 | `memory_bytes` | measured | what the loaded model occupies, where measuring it is not enough |
 | `retry` | see retry_options | when and how often failed jobs are tried again, by kind of failure |
+| `breaker` | see breaker_options | when the version's jobs are held back and new ones refused |
+| `fallback` | none | the model that answers new jobs meanwhile |
+| `cache_ttl_s`, `collapse` | see reuse_options | whether identical requests share one run |
 
 An output with NaN or infinity is never stored, as JSON cannot carry it: its own job alone fails.
 """
@@ -17,8 +20,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from models_registry.core.breaker_options import BreakerOptions, fallback_of
 from models_registry.core.errors import RegistrationError
 from models_registry.core.retry_options import RetryOptions
+from models_registry.core.reuse_options import ReuseOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class PlatformOptions:
     memory_bytes: int | None = None
     batch_limit_s: float | None = None
     retry: RetryOptions = field(default_factory=RetryOptions)
+    breaker: BreakerOptions = field(default_factory=BreakerOptions)
+    fallback: str | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> PlatformOptions:
@@ -45,5 +52,13 @@ class PlatformOptions:
             isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0
         ):
             raise RegistrationError(f"The option batch_limit_s is {limit!r}; it is seconds, above zero.")
-        retry = RetryOptions.of(options.get("retry", {}))
-        return cls(options.get("check_output", False), options.get("refuse_nan", False), memory, limit, retry)
+        ReuseOptions.of(options)
+        return cls(
+            check_output=options.get("check_output", False),
+            refuse_nan=options.get("refuse_nan", False),
+            memory_bytes=memory,
+            batch_limit_s=limit,
+            retry=RetryOptions.of(options.get("retry", {})),
+            breaker=BreakerOptions.of(options.get("breaker", {})),
+            fallback=fallback_of(options.get("fallback")),
+        )

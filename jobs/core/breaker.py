@@ -1,0 +1,106 @@
+"""The breaker of a model version: from its verdicts it says when to stop, and why. Pure.
+
+closed ──too many failures, or every job dead──► open ──cool-down over──► half open ──successes──► closed
+                                                  ▲                          │
+                                                  └─────────one failure──────┘
+
+A failure counts where the model is to blame: a client's invalid input says nothing of the model. But where
+every job ends dead, whatever the kind, going on would only bury the queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from jobs.core.failures import Failure, FailureKind, Outcome
+from jobs.core.states import State
+
+PARTS = 30  # of a window: verdicts are kept no finer
+BLAMED = frozenset(FailureKind) - {FailureKind.INVALID, FailureKind.REFUSED}
+
+
+class CircuitState(StrEnum):
+    """Whether a version's jobs run; the value is what Postgres and the admin say."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Limits(Protocol):
+    """What opens a circuit."""
+
+    @property
+    def enabled(self) -> bool: ...  # noqa: D102
+    @property
+    def window_s(self) -> float: ...  # noqa: D102
+    @property
+    def least(self) -> int: ...  # noqa: D102
+    @property
+    def share(self) -> float: ...  # noqa: D102
+    @property
+    def dead(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Verdicts of one version: successes, failures that it is to blame for, jobs that ended dead."""
+
+    succeeded: int = 0
+    blamed: int = 0
+    dead: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        """Return both together."""
+        return Tally(self.succeeded + other.succeeded, self.blamed + other.blamed, self.dead + other.dead)
+
+
+def tally_of(outcomes: Iterable[Outcome], ends: Iterable[State]) -> Tally:
+    """Return the tally of attempts that came to `outcomes`, and of jobs that ended in `ends`."""
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    states = list(ends)
+    return Tally(
+        succeeded=states.count(State.SUCCEEDED),
+        blamed=sum(failure.kind in BLAMED for failure in failed),
+        dead=states.count(State.DEAD),
+    )
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Counts one version's verdicts over a sliding window; `now` is in seconds and only goes forward."""
+
+    limits: Limits
+    _seen: deque[tuple[float, Tally]] = field(default_factory=deque)
+
+    def observe(self, now: float, tally: Tally) -> str | None:
+        """Note verdicts; return a sentence on why the circuit is to open, or None where it is not."""
+        self._note(now, tally)
+        while self._seen and self._seen[0][0] <= now - self.limits.window_s:
+            self._seen.popleft()
+        total = sum((each for _, each in self._seen), Tally())
+        reason = self._reason(total) if self.limits.enabled else None
+        if reason is not None:
+            self._seen.clear()
+        return reason
+
+    def _note(self, now: float, tally: Tally) -> None:
+        if self._seen and now - self._seen[-1][0] < self.limits.window_s / PARTS:
+            since, before = self._seen.pop()
+            self._seen.append((since, before + tally))
+        else:
+            self._seen.append((now, tally))
+
+    def _reason(self, total: Tally) -> str | None:
+        limits = self.limits
+        judged = total.succeeded + total.blamed
+        if judged >= limits.least and total.blamed > limits.share * judged:
+            share = f"{total.blamed} of {judged} attempts in {limits.window_s:g} s failed"
+            return f"{share}, more than {limits.share:.0%}."
+        if total.dead >= limits.dead and not total.succeeded:
+            return f"Every job fails: {total.dead} ended dead in {limits.window_s:g} s and none succeeded."
+        return None
