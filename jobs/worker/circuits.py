@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
+from django.db import Error as DjangoDatabaseError
 
 from jobs import metrics
 from jobs.core.breaker import Breaker, Tally, tally_of
@@ -45,7 +46,7 @@ class Circuits:
         tally = tally_of([verdict.outcome for verdict in verdicts], [row.state for row in settled])
         try:
             self._observe(version, tally)
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, DjangoDatabaseError) as error:
             log.warning("the circuit of version %d could not be told: %s", version, type(error).__name__)
 
     def _observe(self, version: int, tally: Tally) -> None:

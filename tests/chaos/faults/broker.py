@@ -10,29 +10,54 @@ from functools import partial
 
 from jobs.amqp.topology import queue_name
 from tests.chaos.faults.fault import Fault
-from tests.chaos.faults.processes import killed
-from tests.chaos.world import MODELS, World
+from tests.chaos.faults.processes import killed, paused
+from tests.chaos.world import MODELS, World, wait_for
 
 MNESIA = "rabbitmq/mnesia"
+WORKERS, BACKLOG = ("gpu-worker-0", "gpu-worker-1"), 8_000  # more than two workers prefetch
+
+
+@contextlib.contextmanager
+def backlogged(world: World) -> Iterator[None]:
+    """Stop every worker until the broker holds many messages that no consumer has, and let them go on."""
+    with contextlib.ExitStack() as stopped:
+        for name in WORKERS:
+            stopped.enter_context(paused(world, name=name))
+        world.submit("sleeper", [{"n": world.fresh()} for _ in range(BACKLOG)])
+        wait_for(lambda: ready(world, "sleeper") or None, what="waiting messages")
+        yield
+
+
+def ready(world: World, model: str) -> int:
+    """Return how many messages of the model no consumer has."""
+    with world.broker() as broker, broker.channel() as channel:
+        return int(channel.queue_declare(queue_name(model), passive=True).message_count)
+
+
+@contextlib.contextmanager
+def killed_full(world: World) -> Iterator[None]:
+    """Kill the node while it holds a backlog."""
+    with backlogged(world), killed(world, name="rabbitmq"):
+        pass
+    yield
 
 
 @contextlib.contextmanager
 def wiped(world: World) -> Iterator[None]:
-    """Kill the node and take its data away: it comes back with no queue."""
-    world.stack.kill("rabbitmq", signal.SIGSTOP)
+    """Kill the node while it holds a backlog, and take its data away: it comes back with no queue."""
     home = world.stack.run_dir / MNESIA
-    home.rename(gone := home.with_name("wiped"))
-    world.stack.kill("rabbitmq", signal.SIGKILL)
-    try:
-        yield
-    finally:
-        shutil.rmtree(gone)
+    with backlogged(world):
+        world.stack.kill("rabbitmq", signal.SIGSTOP)
+        home.rename(gone := home.with_name("wiped"))
+        world.stack.kill("rabbitmq", signal.SIGKILL)
+    yield
+    shutil.rmtree(gone)
 
 
 @contextlib.contextmanager
 def purged(world: World) -> Iterator[None]:
-    """Empty the work queues of whatever no consumer has."""
-    with world.broker() as broker, broker.channel() as channel:
+    """Empty the work queues of a backlog."""
+    with backlogged(world), world.broker() as broker, broker.channel() as channel:
         for model in MODELS:
             channel.queue_purge(queue_name(model))
     yield
@@ -56,7 +81,7 @@ DISK = partial(alarm, trouble=("set_disk_free_limit", "1000000GB"), relief=("set
 
 FAULTS = (
     Fault("broker restarted", partial(killed, name="rabbitmq", number=signal.SIGTERM)),
-    Fault("broker killed", partial(killed, name="rabbitmq")),
+    Fault("broker killed", killed_full),
     Fault("broker wiped", wiped),
     Fault("work queues purged", purged),
     Fault("memory alarm", MEMORY, 12.0),

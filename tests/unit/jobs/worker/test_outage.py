@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -13,6 +14,7 @@ from django.db import OperationalError
 
 from jobs.core.batch import Limits, SealReason
 from jobs.worker import host
+from jobs.worker.circuits import Circuits
 from jobs.worker.claim import Claimer
 from jobs.worker.settle import Settler
 from jobs.worker.work import Work
@@ -43,12 +45,26 @@ def away(*_: Any) -> Any:
     raise OperationalError("the database is away")
 
 
+def a_settler(engine: Any, stopping: Callable[[], bool]) -> Settler:
+    return Settler(
+        engine, stopping, node="gpu-0@tests", expected_s=lambda *_: 0.0, circuits=Circuits(engine, away)
+    )
+
+
+def a_claimer(acquire: Callable[[int], Any], stopping: Callable[[], bool]) -> Claimer:
+    return Claimer(MagicMock(), UUID(int=2), MagicMock(acquire=acquire), stopping, MagicMock())
+
+
 def test_a_batch_that_waits_to_be_stored_is_not_one_that_hangs() -> None:
     work, engine = batch(), MagicMock()
     engine.begin.side_effect = sa.exc.OperationalError("", None, Exception())
     stopping = Stopping(work, asked=3)
-    assert Settler(engine, stopping, node="gpu-0@tests", expected_s=lambda *_: 0.0).settle(work) is None
+    assert a_settler(engine, stopping).settle(work) is None
     assert stopping.seen == [None] * 4
+
+
+def test_a_circuit_that_cannot_be_told_costs_no_stored_batch() -> None:
+    Circuits(MagicMock(), away).observe(1, [], [])
 
 
 def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
@@ -60,7 +76,7 @@ def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
         return away() if len(asked) < 3 else loaded
 
     stopping = Stopping(work, asked=9)
-    Claimer(MagicMock(), UUID(int=2), SimpleNamespace(acquire=acquire), stopping).prepare(work)  # type: ignore[arg-type]  # as much of a pool as it needs
+    a_claimer(acquire, stopping).prepare(work)
     assert (asked, work.failure, work.model) == ([1, 1, 1], None, "m")
     assert work.busy_since is not None
     assert work.busy_since > 1.0
@@ -68,9 +84,8 @@ def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
 
 def test_a_worker_that_stops_waits_for_no_version() -> None:
     work = batch()
-    claimer = Claimer(MagicMock(), UUID(int=2), SimpleNamespace(acquire=away), lambda: True)  # type: ignore[arg-type]  # same
     with pytest.raises(OperationalError):
-        claimer.prepare(work)
+        a_claimer(away, lambda: True).prepare(work)
 
 
 def test_limits_that_cannot_be_read_are_asked_for_again_and_end_no_stage(
