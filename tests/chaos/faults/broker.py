@@ -14,7 +14,8 @@ from tests.chaos.faults.processes import killed, paused
 from tests.chaos.world import MODELS, World, wait_for
 
 MNESIA = "rabbitmq/mnesia"
-WORKERS, BACKLOG = ("gpu-worker-0", "gpu-worker-1"), 8_000  # more than two workers prefetch
+# A message each, as their batches are small, and more of them than two workers prefetch.
+WORKERS, BACKLOG = ("gpu-worker-0", "gpu-worker-1"), 3_000
 
 
 @contextlib.contextmanager
@@ -23,8 +24,8 @@ def backlogged(world: World) -> Iterator[None]:
     with contextlib.ExitStack() as stopped:
         for name in WORKERS:
             stopped.enter_context(paused(world, name=name))
-        world.submit("sleeper", [{"n": world.fresh()} for _ in range(BACKLOG)])
-        wait_for(lambda: ready(world, "sleeper") or None, what="waiting messages")
+        world.submit("echo:killer", [{"n": world.fresh()} for _ in range(BACKLOG)])
+        wait_for(lambda: ready(world, "echo") or None, what="waiting messages")
         yield
 
 
