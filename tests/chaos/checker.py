@@ -104,7 +104,10 @@ def _dated(violation: Violation, history: History) -> Violation:
 def _counts(history: History, dump: Dump) -> dict[str, int]:
     states = Counter(row.state for row in dump.rows.values())
     unanswered = len(dump.rows.keys() - history.accepted.keys())
-    return {"accepted": len(history.accepted), "stored without an answer": unanswered, **states}
+    moves = Counter((c.before, c.after) for changes in history.changes.values() for c in changes)
+    made = {"accepted": len(history.accepted), "stored without an answer": unanswered}
+    again = {"taken back": moves[State.RUNNING, State.QUEUED], "retried": moves[State.RUNNING, State.WAITING]}
+    return made | again | states
 
 
 def lost(history: History, dump: Dump) -> Iterator[Violation]:

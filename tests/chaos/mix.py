@@ -8,9 +8,12 @@ from typing import Any
 
 from tests.chaos.records import ANY, FINE, POISON
 
-BULK = {"echo": (20, 120), "sleeper": (20, 120), "minilm": (4, 12), "echo:faulty": (20, 60)}
-SINGLES, BULKS = {"echo": 5, "sleeper": 4, "minilm": 2, "echo:faulty": 1}, {
-    "echo": 6, "sleeper": 6, "minilm": 1, "echo:faulty": 1}  # fmt: skip
+BULK = {
+    "echo": (20, 120), "echo:faulty": (20, 60), "sleeper": (20, 120), "sleeper:slow": (20, 60),
+    "minilm": (4, 12),
+}  # fmt: skip
+SINGLES = {"echo": 5, "sleeper": 3, "sleeper:slow": 1, "minilm": 2, "echo:faulty": 1}
+BULKS = {"echo": 6, "sleeper": 4, "sleeper:slow": 4, "minilm": 1, "echo:faulty": 1}
 BULK_SHARE, HURRIED_SHARE, CANCEL_SHARE, REPLAY_SHARE, POISON_SHARE = 0.55, 0.06, 0.06, 0.3, 0.06
 POISONS = ({"fail": "raise"}, {"fail": "invalid"}, {"fail": "retry"}, {"fail": "memory"}, {"answer": "nan"})
 WORDS = (

@@ -68,6 +68,11 @@ def test_a_clean_history_passes(world: World) -> None:
     assert world.found() == set()
 
 
+def test_what_ran_again_is_counted(world: World) -> None:
+    counts = judge(History(world.accepted, world.changes, world.stored), Dump(world.rows)).counts
+    assert (counts["accepted"], counts["taken back"], counts["retried"]) == (7, 2, 2)
+
+
 def test_a_lost_job_is_found(world: World) -> None:
     del world.rows["plain"]
     assert world.found() == {("lost", "plain")}

@@ -30,11 +30,12 @@ from tests.chaos.wiring import Wiring
 
 MODELS = ("echo", "sleeper", "minilm")
 BUILT_IN = "models_registry.loaders.builtin"
-# Versions of `echo`, so that they share its queue: their options, and the items of a batch at most.
-FAULTY: dict[str, tuple[dict[str, Any], int]] = {
-    "faulty": ({}, 64),
-    "tight": ({"fits": 8}, 64),
-    "killer": ({"batch_limit_s": 4}, 8),
+# More versions, which share their models' queues: what they run, its options, a batch's items at most.
+VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
+    ("echo", "faulty"): ("faulty", {}, 64),
+    ("echo", "tight"): ("faulty", {"fits": 8}, 64),
+    ("echo", "killer"): ("faulty", {"batch_limit_s": 4}, 8),
+    ("sleeper", "slow"): ("sleeper", {"base_s": 0.4}, 64),  # so that there is always a batch in hand
 }
 LIMIT_S = 90.0
 Found = TypeVar("Found")
@@ -153,8 +154,8 @@ def world(home: Path) -> Iterator[World]:
     wiring = Wiring.choose()
     stack = ChaosStack(home / "stack", wiring)
     with Network(wiring.network_links()) as network, stack:
-        for version, (options, most) in FAULTY.items():
-            words = ("--loader", "entry_point", "--artifact", f"{BUILT_IN}:faulty", "--max-batch", str(most))
-            manage(stack, "register_model", "echo", version, *words, "--options", json.dumps(options))
+        for (model, version), (runs, options, most) in VERSIONS.items():
+            words = ("--loader", "entry_point", "--artifact", f"{BUILT_IN}:{runs}", "--max-batch", str(most))
+            manage(stack, "register_model", model, version, *words, "--options", json.dumps(options))
         audit.install(stack.info["database"])
         yield World(stack, network, Recorder(home / "suite.jsonl"), wiring)

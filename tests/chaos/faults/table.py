@@ -11,6 +11,8 @@ TABLE: tuple[Fault, ...] = (
 )  # fmt: skip
 BY_NAME = {fault.name: fault for fault in TABLE}
 SHORT = (
-    "worker killed", "web killed after commit", "broker wiped", "relay and sweeper killed",
-    "half-open relay-postgres", "postgres restarted", "copies messages", "poison that raises",
+    "worker killed", "worker stopped past its heartbeat", "web killed after commit",
+    "relay and sweeper killed", "broker wiped", "half-open relay-postgres", "cut worker-postgres",
+    "silent worker-rabbit", "postgres restarted", "connections exhausted", "copies messages",
+    "malformed messages", "poison that raises", "poison that segfaults",
 )  # fmt: skip
