@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from jobs import metrics
 from jobs.core.breaker import Breaker, Tally, tally_of
-from jobs.core.circuit_gate import PROBING_HOLD_S, Circuit
+from jobs.core.circuit_gate import LONGEST_HOLD_S, PROBING_HOLD_S, Circuit
 from jobs.core.envelope import Envelope
 from jobs.store import circuits, feed
 from jobs.store.settle import Settled, Verdict
@@ -18,7 +18,6 @@ from models_registry.core.breaker_options import BreakerOptions
 
 log = logging.getLogger(__name__)
 KEPT_S = 1.0
-LONGEST_HOLD_S = 60.0
 
 
 class Circuits:
