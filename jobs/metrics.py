@@ -35,7 +35,9 @@ SHARED = Counter(
     ["role"],
 )
 FOLLOWERS_ENDED = Counter(
-    "followers_ended", "Jobs that followed another, by what became of them: succeeded, dead or led.", ["how"]
+    "followers_ended",
+    "Jobs that followed another, by what became of them: succeeded, dead or running.",
+    ["how"],
 )
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that were broken off by an error.")
 

@@ -60,9 +60,13 @@ class JobError(Schema):
 
 
 class Job(Listed):
-    """A job; `output` is there once it succeeded, `error` once it is dead."""
+    """A job; `output` is there once it succeeded, `error` once it is dead.
+
+    `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
+    """
 
     metadata: dict[str, Any] | None
+    cached_from: UUID | None
     output: Any = None
     error: JobError | None = None
 
@@ -85,11 +89,12 @@ class Problem(Schema):
 
 
 class BulkItem(Schema):
-    """What became of one item: an id and a state, or a problem."""
+    """What became of one item: an id and a state, or a problem; `cached_from` where a result answered it."""
 
     index: int
     id: UUID | None = None
     state: State | None = None
+    cached_from: UUID | None = None
     problem: Problem | None = None
 
 

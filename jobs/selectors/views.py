@@ -19,7 +19,7 @@ j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.priority, j.max_a
 j.started_at, j.finished_at, j.error_kind, j.error_code
 """
 _WHOLE: LiteralString = f"""
-SELECT {LISTED}, d.message, d.reason, i.metadata, r.body
+SELECT {LISTED}, d.message, d.reason, i.metadata, r.source, r.body
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_jobinput i ON i.job_id = j.id
 LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'
@@ -40,9 +40,10 @@ def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
 
 def view_of(row: Row) -> View:
     """Return the view of one row of `ONE`."""
-    *_, message, reason, metadata, output = row
+    *_, message, reason, metadata, source, output = row
     view = listed_view(row)
     view["metadata"] = msgspec.Raw(metadata) if metadata is not None else None
+    view["cached_from"] = source
     if row[1] == State.SUCCEEDED and output is not None:
         view["output"] = msgspec.Raw(output)
     if row[1] == State.DEAD:

@@ -1,6 +1,7 @@
 import json
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ class Version:
     version: str = "1"
     pads: bool = False
     max_attempts: int = 3
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def body(**changes: Any) -> bytes:
