@@ -19,11 +19,12 @@ MAX_PAGE = 200
 
 
 class Urls(Schema):
-    """Where a job is read at once, waited for, and cancelled."""
+    """Where a job is read at once, waited for, cancelled and followed."""
 
     self: str
     wait: str
     cancel: str
+    events: str
 
 
 class Acknowledged(Schema):
@@ -122,6 +123,7 @@ _, _components = msgspec.json.schema_components([JobRequest])
 _REQUEST = _components["JobRequest"]
 _KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}}
 _PREFER = {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "description": "`wait=SECONDS`"}
+_LAST_EVENT = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
 
 
 def _body(*media: tuple[str, dict[str, Any]]) -> dict[str, Any]:
@@ -137,5 +139,13 @@ BULK_DOC: dict[str, Any] = {
         ("application/json", {"type": "array", "items": _REQUEST}), ("application/x-ndjson", _REQUEST)
     ),
     "parameters": [_KEY],
+}
+_EVENTS = "Each event is `state`, `progress` or, the last, `end` with the whole job; its data is JSON."
+EVENTS_DOC: dict[str, Any] = {
+    "parameters": [_LAST_EVENT],
+    "responses": {
+        200: {"description": _EVENTS, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "The client has had the last event, by its `Last-Event-ID`."},
+    },
 }
 PROBLEMS = dict.fromkeys([400, 401, 403, 404, 409, 413, 422, 503], Problem)

@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from jobs.api import jobs, lineage, site, submit  # noqa: F401  # importing a module puts its calls on the router
+from jobs.api import events, jobs, lineage, site, submit  # noqa: F401  # importing a module puts its calls on the router
 from jobs.api.auth import BearerToken
 from jobs.api.problems import on_exception
 from jobs.api.router import router
