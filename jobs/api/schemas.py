@@ -10,7 +10,7 @@ import msgspec
 from ninja import Schema
 from pydantic import AwareDatetime, Field
 
-from jobs.core.admission import JobRequest
+from jobs.core.admission import MAX_BULK_JOBS, JobRequest
 from jobs.core.failures import FailureKind
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.states import State
@@ -136,7 +136,8 @@ SUBMIT_DOC: dict[str, Any] = {
 }
 BULK_DOC: dict[str, Any] = {
     "requestBody": _body(
-        ("application/json", {"type": "array", "items": _REQUEST}), ("application/x-ndjson", _REQUEST)
+        ("application/json", {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": MAX_BULK_JOBS}),
+        ("application/x-ndjson", _REQUEST),
     ),
     "parameters": [_KEY],
 }
