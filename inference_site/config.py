@@ -32,6 +32,7 @@ class Config:
     max_body_bytes: int = 1_000_000
     max_bulk_body_bytes: int = 64_000_000
     result_wait_limit_s: int = 60
+    events_heartbeat_s: int = 15
     queue_type: str = "classic"
     queue_depth: int = 2_000
     worker_grace_s: float = 25.0
@@ -57,6 +58,7 @@ class Config:
             "max_body_bytes": reader.whole("MAX_BODY_BYTES", cls.max_body_bytes),
             "max_bulk_body_bytes": reader.whole("MAX_BULK_BODY_BYTES", cls.max_bulk_body_bytes),
             "result_wait_limit_s": reader.whole("RESULT_WAIT_LIMIT_S", cls.result_wait_limit_s),
+            "events_heartbeat_s": reader.whole("EVENTS_HEARTBEAT_S", cls.events_heartbeat_s),
             "queue_type": reader.one_of("QUEUE_TYPE", ("classic", "quorum")),
             "queue_depth": reader.whole("QUEUE_DEPTH", cls.queue_depth),
             "worker_grace_s": float(reader.whole("WORKER_GRACE_S", int(cls.worker_grace_s))),

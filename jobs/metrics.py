@@ -26,6 +26,7 @@ RELAY_LAG = Histogram(
 )
 RELAY_QUEUES = Gauge("relay_queues_owned", "Queues that this relay feeds.")
 OUTBOX_IN_FLIGHT = Gauge("outbox_in_flight", "Messages published and not yet claimed.", ["queue"])
+STREAM_WAITING = Gauge("stream_waiting", "Clients that wait here, by long_poll or events.", ["kind"])
 SWEEP_LAST = Gauge("sweep_last_timestamp_seconds", "Unix time of the last whole sweep; alert when it is old.")
 SWEEP_REAPED = Counter("sweep_reaped", "Jobs taken back from workers that ended or fell silent.")
 SWEEP_EXPIRED = Counter("sweep_expired", "Jobs whose deadline passed while they waited.")
@@ -35,7 +36,9 @@ SHARED = Counter(
     ["role"],
 )
 FOLLOWERS_ENDED = Counter(
-    "followers_ended", "Jobs that followed another, by what became of them: succeeded, dead or led.", ["how"]
+    "followers_ended",
+    "Jobs that followed another, by what became of them: succeeded, dead or running.",
+    ["how"],
 )
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that were broken off by an error.")
 

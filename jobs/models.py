@@ -96,6 +96,9 @@ class Batch(models.Model):
     claimed_at = models.DateTimeField(db_default=Now())
     ran_s = models.FloatField(null=True)
     finished_at = models.DateTimeField(null=True)
+    progress = models.JSONField(
+        null=True, help_text="The newest report of each member whose model reports progress, by job id."
+    )
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     released = models.PositiveIntegerField(default=0)

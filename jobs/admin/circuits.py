@@ -59,9 +59,11 @@ class CircuitAdmin(ReadOnlyAdmin):
             try:
                 service(version=info(circuit.version_id), actor=request.user.get_username())
             except PlatformError as error:
-                self.message_user(request, f"{circuit.version} was not {done}: {error}", messages.WARNING)
+                self.message_user(
+                    request, f"The circuit of {circuit.version} was not {done}: {error}", messages.WARNING
+                )
             else:
-                self.message_user(request, f"{circuit.version} was {done}.", messages.SUCCESS)
+                self.message_user(request, f"The circuit of {circuit.version} was {done}.", messages.SUCCESS)
 
     @admin.display(description="reason")
     def short_reason(self, circuit: Circuit) -> str:

@@ -1,27 +1,36 @@
-"""Learns which waited-for jobs have ended: one LISTEN connection a process, no query a waiter."""
+"""Learns what becomes of the jobs that calls wait for: one LISTEN connection, no query a waiter.
+
+An end, a retry and a progress report are told by the workers. What no worker tells, because telling it of
+every batch would cost all of them, is looked up for the followed jobs alone, a few times a second.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
+from time import monotonic
 from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from jobs.core.signals import SETTLED
+from jobs.api.inbox import Inbox, Waiters
+from jobs.core.signals import PROGRESSED, SETTLED
 from jobs.core.states import TERMINAL
+from jobs.selectors.standing import STANDING, standing_of, standing_of_view
 from jobs.selectors.statement import Params, Row
-from jobs.selectors.views import ENDED, View, view_of
+from jobs.selectors.views import ENDED
 
 FALLBACK_S = 2.0  # a notification is a hint: all waiters are looked up this often without one
+FOLLOW_S = 0.25  # and the followed this often; less often where looking takes long
+FOLLOW_SHARE = 0.1  # of the time, at most
 RETRY_S = 0.5
 CHUNK_IDS = 1_000
 POOL_SIZE = 4
-OPTIONS = "-c TimeZone=UTC -c application_name=stream -c statement_timeout=10s"
+OPTIONS = "-c TimeZone=UTC -c statement_timeout=10s -c application_name="
 MEMBERS: LiteralString = "SELECT unnest(members) FROM jobs_batch WHERE id = ANY(%s)"
 _TERMINAL = sorted(state.value for state in TERMINAL)
 log = logging.getLogger(__name__)
@@ -30,16 +39,16 @@ log = logging.getLogger(__name__)
 class Hub:
     """Wakes waiters; belongs to one event loop and starts with the first of them."""
 
-    def __init__(self, database_url: str) -> None:
-        """Prepare to read from `database_url`; nothing is connected yet."""
-        self._url = database_url
-        self._waiting: dict[UUID, set[asyncio.Future[View]]] = {}
+    def __init__(self, database_url: str, *, name: str = "stream", pool_size: int = POOL_SIZE) -> None:
+        """Prepare to read from `database_url`, there known as `name`; nothing is connected yet."""
+        self._url, self._options = database_url, OPTIONS + name
+        self._waiters = Waiters()
         self._batches, self._jobs, self._all = set[UUID](), set[UUID](), False
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        settings: dict[str, Any] = {"autocommit": True, "options": OPTIONS, "connect_timeout": 5}
+        settings: dict[str, Any] = {"autocommit": True, "options": self._options, "connect_timeout": 5}
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-            database_url, min_size=1, max_size=POOL_SIZE, kwargs=settings, open=False, timeout=5
+            database_url, min_size=1, max_size=pool_size, kwargs=settings, open=False, timeout=5
         )
 
     async def start(self) -> None:
@@ -65,18 +74,18 @@ class Hub:
             await self._pool.check()
             return await self._fetch(statement, params)
 
-    def expect(self, job_id: UUID) -> asyncio.Future[View]:
-        """Return a future of the job's view once it has ended; `forget` it after use."""
-        future: asyncio.Future[View] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(job_id, set()).add(future)
-        return future
+    def expect(self, job_id: UUID, *, follow: bool = False) -> Inbox:
+        """Return where a job's end will lie, or, if `follow`, each change; `forget` it after use."""
+        return self._waiters.add(job_id, Inbox(follow=follow))
 
-    def forget(self, job_id: UUID, future: asyncio.Future[View]) -> None:
+    def forget(self, job_id: UUID, inbox: Inbox) -> None:
         """Wait no longer."""
-        futures = self._waiting.get(job_id, set())
-        futures.discard(future)
-        if not futures:
-            self._waiting.pop(job_id, None)
+        self._waiters.remove(job_id, inbox)
+
+    def look_at(self, job_id: UUID) -> None:
+        """Look a job up as if somebody had told of it."""
+        self._jobs.add(job_id)
+        self._news.set()
 
     async def _fetch(self, statement: LiteralString, params: Params) -> list[Row]:
         async with self._pool.connection() as connection:
@@ -93,10 +102,11 @@ class Hub:
 
     async def _hear(self) -> None:
         connect = psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, options=OPTIONS, connect_timeout=5
+            self._url, autocommit=True, options=self._options, connect_timeout=5
         )
         async with await connect as connection:
-            await connection.execute(f"LISTEN {SETTLED}")
+            for channel in (PROGRESSED, SETTLED):
+                await connection.execute(f"LISTEN {channel}")
             self._all = True  # whatever was told while nobody listened
             self._news.set()
             async for notification in connection.notifies():
@@ -104,39 +114,51 @@ class Hub:
 
     def _note(self, payload: str) -> None:
         kind, _, text = payload.partition(":")
+        if not self._waiters:  # who comes later reads the job after saying that it waits
+            return
         with suppress(ValueError):
             (self._batches if kind == "batch" else self._jobs).add(UUID(text))
             self._news.set()
 
     async def _look_up(self) -> None:
+        all_due = followed_due = monotonic()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), FALLBACK_S)
+                due = min(all_due, followed_due) if self._waiters.followed else all_due
+                await asyncio.wait_for(self._news.wait(), max(due - monotonic(), 0.0))
+            started = monotonic()
+            self._all = self._all or started >= all_due
             try:
-                await self._wake(await self._suspects(told=self._news.is_set()))
+                await self._tell(await self._suspects(followed=started >= followed_due))
             except psycopg.Error as error:
                 log.warning("the jobs that calls wait for cannot be read: %s", error)
                 self._all = True
                 await asyncio.sleep(RETRY_S)
+            now = monotonic()
+            if started >= all_due:
+                all_due = now + FALLBACK_S
+            if started >= followed_due:
+                followed_due = now + max(FOLLOW_S, (now - started) / FOLLOW_SHARE)
 
-    async def _suspects(self, *, told: bool) -> set[UUID]:
-        """Return the ids of waited-for jobs that may have ended."""
+    async def _suspects(self, *, followed: bool) -> set[UUID]:
+        """Return the ids of waited-for jobs that may have changed, among them all `followed` if asked."""
         self._news.clear()
-        batches, jobs, everything = self._batches, self._jobs, self._all or not told
+        batches, jobs, everything = self._batches, self._jobs, self._all
         self._batches, self._jobs, self._all = set(), set(), False
-        if everything or not self._waiting:
-            return set(self._waiting)
+        if everything or not self._waiters:
+            return self._waiters.ids()
         rows = await self._fetch(MEMBERS, (list(batches),)) if batches else []
-        return (jobs | {row[0] for row in rows}) & self._waiting.keys()
+        told = self._waiters.among(jobs | {row[0] for row in rows})
+        return told | self._waiters.followed.keys() if followed else told
 
-    async def _wake(self, suspects: Iterable[UUID]) -> None:
+    async def _tell(self, suspects: Collection[UUID]) -> None:
         ids = list(suspects)
         for start in range(0, len(ids), CHUNK_IDS):
-            params = {"ids": ids[start : start + CHUNK_IDS], "terminal": _TERMINAL}
-            for row in await self._fetch(ENDED, params):
-                self._deliver(row[0], view_of(row))
+            await self._tell_some(ids[start : start + CHUNK_IDS])
 
-    def _deliver(self, job_id: UUID, view: View) -> None:
-        for future in self._waiting.pop(job_id, set()):
-            if not future.done():
-                future.set_result(view)
+    async def _tell_some(self, ids: list[UUID]) -> None:
+        for row in await self._fetch(ENDED, {"ids": ids, "terminal": _TERMINAL}):
+            self._waiters.tell(standing_of_view(row))
+        followed = [job_id for job_id in ids if job_id in self._waiters.followed]
+        for row in await self._fetch(STANDING, {"ids": followed}) if followed else []:
+            self._waiters.tell(standing_of(row))

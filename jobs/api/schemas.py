@@ -10,7 +10,7 @@ import msgspec
 from ninja import Schema
 from pydantic import AwareDatetime, Field
 
-from jobs.core.admission import JobRequest
+from jobs.core.admission import MAX_BULK_JOBS, JobRequest
 from jobs.core.failures import FailureKind
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.states import State
@@ -19,11 +19,12 @@ MAX_PAGE = 200
 
 
 class Urls(Schema):
-    """Where a job is read at once, waited for, and cancelled."""
+    """Where a job is read at once, waited for, cancelled and followed."""
 
     self: str
     wait: str
     cancel: str
+    events: str
 
 
 class Acknowledged(Schema):
@@ -60,9 +61,13 @@ class JobError(Schema):
 
 
 class Job(Listed):
-    """A job; `output` is there once it succeeded, `error` once it is dead."""
+    """A job; `output` is there once it succeeded, `error` once it is dead.
+
+    `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
+    """
 
     metadata: dict[str, Any] | None
+    cached_from: UUID | None
     output: Any = None
     error: JobError | None = None
 
@@ -85,11 +90,12 @@ class Problem(Schema):
 
 
 class BulkItem(Schema):
-    """What became of one item: an id and a state, or a problem."""
+    """What became of one item: an id and a state, or a problem; `cached_from` where a result answered it."""
 
     index: int
     id: UUID | None = None
     state: State | None = None
+    cached_from: UUID | None = None
     problem: Problem | None = None
 
 
@@ -117,6 +123,7 @@ _, _components = msgspec.json.schema_components([JobRequest])
 _REQUEST = _components["JobRequest"]
 _KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}}
 _PREFER = {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "description": "`wait=SECONDS`"}
+_LAST_EVENT = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
 
 
 def _body(*media: tuple[str, dict[str, Any]]) -> dict[str, Any]:
@@ -129,8 +136,17 @@ SUBMIT_DOC: dict[str, Any] = {
 }
 BULK_DOC: dict[str, Any] = {
     "requestBody": _body(
-        ("application/json", {"type": "array", "items": _REQUEST}), ("application/x-ndjson", _REQUEST)
+        ("application/json", {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": MAX_BULK_JOBS}),
+        ("application/x-ndjson", _REQUEST),
     ),
     "parameters": [_KEY],
+}
+_EVENTS = "Each event is `state`, `progress` or, the last, `end` with the whole job; its data is JSON."
+EVENTS_DOC: dict[str, Any] = {
+    "parameters": [_LAST_EVENT],
+    "responses": {
+        200: {"description": _EVENTS, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "The client has had the last event, by its `Last-Event-ID`."},
+    },
 }
 PROBLEMS = dict.fromkeys([400, 401, 403, 404, 409, 413, 422, 503], Problem)

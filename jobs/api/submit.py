@@ -82,4 +82,5 @@ def _is_ndjson(request: ApiRequest, raw: bytes) -> bool:
 def _bulk_item(index: int, outcome: Submitted | PlatformError) -> dict[str, Any]:
     if isinstance(outcome, PlatformError):
         return {"index": index, "problem": problem(outcome)}
-    return {"index": index, "id": outcome.id, "state": outcome.state}
+    item = {"index": index, "id": outcome.id, "state": outcome.state}
+    return item | ({"cached_from": outcome.cached_from} if outcome.cached_from else {})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path, re_path
-from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from jobs.api import jobs, lineage, site, submit  # noqa: F401  # importing a module puts its calls on the router
+from jobs.api import events, jobs, lineage, site, submit  # noqa: F401  # importing a module puts its calls on the router
 from jobs.api.auth import BearerToken
+from jobs.api.openapi import DescribedApi
 from jobs.api.problems import on_exception
 from jobs.api.router import router
 from models_registry.api import router as models_router
@@ -20,7 +20,7 @@ without it the answer is 403, whoever's the job is. Another client's job answers
 404. A token without `read` is shown no metadata, output or error, whatever it submits, cancels or replays.
 The registry takes any token.
 """
-api = NinjaAPI(
+api = DescribedApi(
     title="Inference platform",
     version="1",
     description=TOKENS,

@@ -1,19 +1,18 @@
-"""Wait for a job on a thread: a short poll, by few threads at once, so that short calls still find one."""
+"""Wait for a job on a thread, by few threads at once, so that short calls still find one."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from threading import BoundedSemaphore
 
 from django.conf import settings
 
+from jobs.api.hub_thread import hub_thread
 from jobs.core.states import TERMINAL
 from jobs.selectors.views import View
 
 MAX_WAITING_THREADS = 3
-FIRST_POLL_S, LAST_POLL_S = 0.02, 0.25
 _free = BoundedSemaphore(MAX_WAITING_THREADS)
 _PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
@@ -34,15 +33,6 @@ def wait_for_end(view: View, *, wait_s: float, reread: Callable[[], View | None]
     if wait_s <= 0 or view["state"] in TERMINAL or not _free.acquire(blocking=False):
         return view
     try:
-        return _poll(view, wait_s, reread)
+        return hub_thread().ended(view["id"], bounded_wait_s(wait_s)) or reread() or view
     finally:
         _free.release()
-
-
-def _poll(view: View, wait_s: float, reread: Callable[[], View | None]) -> View:
-    end, pause_s = time.monotonic() + bounded_wait_s(wait_s), FIRST_POLL_S
-    while view["state"] not in TERMINAL and (left_s := end - time.monotonic()) > 0:
-        time.sleep(min(pause_s, left_s))
-        pause_s = min(pause_s * 1.5, LAST_POLL_S)
-        view = reread() or view
-    return view

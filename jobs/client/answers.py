@@ -29,7 +29,10 @@ class Urls(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job as the API shows it; `output` is set once it succeeded, `error` once it is dead."""
+    """A job as the API shows it; `output` is set once it succeeded, `error` once it is dead.
+
+    `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
+    """
 
     id: UUID
     state: str
@@ -43,6 +46,7 @@ class Job(msgspec.Struct, frozen=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     metadata: dict[str, Any] | None = None
+    cached_from: UUID | None = None
     output: Any = None
     error: JobError | None = None
 
@@ -67,6 +71,7 @@ class Item(msgspec.Struct, frozen=True):
     index: int
     id: UUID | None = None
     state: str | None = None
+    cached_from: UUID | None = None
     problem: Problem | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
@@ -55,6 +55,8 @@ class Version(Protocol):
     def pads(self) -> bool: ...  # noqa: D102
     @property
     def max_attempts(self) -> int: ...  # noqa: D102
+    @property
+    def options(self) -> Mapping[str, Any]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 def parse_request(raw: bytes) -> JobRequest:
     """Read one job's JSON; MalformedRequestError says what is wrong and where."""
     try:
-        request = _REQUEST.decode(raw)
+        request = _decoded(raw)
     except UnicodeDecodeError as error:
         raise MalformedRequestError(f"the body is not UTF-8 (byte {error.start})") from None
     except msgspec.ValidationError as error:
@@ -92,6 +94,24 @@ def parse_request(raw: bytes) -> JobRequest:
         raise MalformedRequestError("the JSON nests too deep") from None
     check_depth(raw, [request.input, request.parameters, request.metadata])
     return request
+
+
+def _decoded(raw: bytes) -> JobRequest:
+    try:
+        return _REQUEST.decode(raw)
+    except msgspec.ValidationError:
+        said = msgspec.json.decode(raw)
+        if not isinstance(said, dict):
+            raise
+        # JSON has one kind of number: 7.0 is a whole one, as JSON Schema has it too.
+        return msgspec.convert(
+            {**said, **_whole(said, "priority"), **_whole(said, "max_attempts")}, JobRequest
+        )
+
+
+def _whole(said: Mapping[str, Any], name: str) -> dict[str, int]:
+    value = said.get(name)
+    return {name: int(value)} if isinstance(value, float) and value.is_integer() else {}
 
 
 def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:

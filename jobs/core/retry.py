@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from jobs.core.failures import FailureKind
 from models_registry.core.retry_options import RetryOptions, RetryRule
 
-_NEVER = frozenset({FailureKind.INVALID, FailureKind.POISON, FailureKind.REFUSED})
+TOO_LATE = "the deadline leaves no time for another attempt"
+NEVER = frozenset({FailureKind.INVALID, FailureKind.POISON, FailureKind.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def decide(
     """
     rule = policy.rule_for(kind)
     most = min(attempt.most, rule.attempts or attempt.most)
-    if kind in _NEVER:
+    if kind in NEVER:
         return DeadLetter(f"a failure of kind {kind} is not retried")
     if attempt.number >= most:
         allowed = "" if most == attempt.most else f" for a failure of kind {kind}"
@@ -72,7 +73,4 @@ def longest_s(rule: RetryRule, attempts: int) -> float:
 
 def _too_late(attempt: Attempt) -> str:
     left_s = max(attempt.left_s or 0.0, 0.0)
-    return (
-        f"the deadline leaves no time for another attempt: {left_s:.3f} s are left"
-        f" and about {attempt.needs_s:.3f} s are needed"
-    )
+    return f"{TOO_LATE}: {left_s:.3f} s are left and about {attempt.needs_s:.3f} s are needed"

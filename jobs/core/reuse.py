@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from jobs.core.admission import Admitted
 from models_registry.core.reuse_options import ReuseOptions
@@ -24,9 +22,9 @@ class Reuse:
     follows: bool
 
 
-def reuse(job: Admitted, *, client: int, options: Mapping[str, Any]) -> Reuse | None:
+def reuse(job: Admitted, *, client: int) -> Reuse | None:
     """Return what `job` of `client` may share by its version's options; None where it runs for itself."""
-    told = ReuseOptions.of(options)
+    told = ReuseOptions.of(job.version.options)
     if job.cache == "bypass" or not told.shares:
         return None
     used = job.cache == "use"

@@ -18,8 +18,9 @@ LISTED: LiteralString = """
 j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.priority, j.max_attempts, j.deadline,
 j.started_at, j.finished_at, j.error_kind, j.error_code
 """
+EPOCH_AT = 13  # its place in a row of the statements below
 _WHOLE: LiteralString = f"""
-SELECT {LISTED}, d.message, d.reason, i.metadata, r.body
+SELECT {LISTED}, j.epoch, d.message, d.reason, i.metadata, r.source, r.body
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_jobinput i ON i.job_id = j.id
 LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'
@@ -40,9 +41,10 @@ def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
 
 def view_of(row: Row) -> View:
     """Return the view of one row of `ONE`."""
-    *_, message, reason, metadata, output = row
+    *_, message, reason, metadata, source, output = row
     view = listed_view(row)
     view["metadata"] = msgspec.Raw(metadata) if metadata is not None else None
+    view["cached_from"] = source
     if row[1] == State.SUCCEEDED and output is not None:
         view["output"] = msgspec.Raw(output)
     if row[1] == State.DEAD:
@@ -75,13 +77,14 @@ def brief_view(
 
 
 def urls(job_id: UUID) -> dict[str, str]:
-    """Return where a job is read at once, waited for, and cancelled."""
+    """Return where a job is read at once, waited for, cancelled and followed."""
     api, stream = _bases()
     path = f"/{job_id}"
     return {
         "self": api + path,
         "wait": f"{stream}{path}?wait={SUGGESTED_WAIT_S}",
         "cancel": f"{api}{path}/cancel",
+        "events": f"{stream}{path}/events",
     }
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs.core.errors import WrongStateError
-from jobs.core.signals import SETTLED
+from jobs.core.signals import CANCELLED, SETTLED
 from jobs.core.states import State, Verb, sources, target
 from jobs.selectors.statement import execute, once_more
 from jobs.services.audit import note
@@ -19,8 +19,11 @@ _SOURCES = sources(Verb.CANCEL)
 _CANCEL: LiteralString = """
 UPDATE jobs_job SET state = %s, epoch = epoch + 1, finished_at = now() WHERE id = %s RETURNING epoch
 """
-_WITHDRAW: LiteralString = "DELETE FROM jobs_outbox WHERE job_id = %s"
-_TELL: LiteralString = "SELECT pg_notify(%s, %s)"
+_WITHDRAW: LiteralString = """
+WITH follower AS (DELETE FROM jobs_follower WHERE job_id = %(job)s)
+DELETE FROM jobs_outbox WHERE job_id = %(job)s
+"""
+_TELL: LiteralString = "SELECT pg_notify(%s, %s), pg_notify(%s, %s)"
 
 
 def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> bool:
@@ -40,7 +43,7 @@ def _cancel(job_id: UUID, actor: str, client_id: int | None) -> bool:
     if job.state not in _SOURCES:
         raise WrongStateError(f"The job is {State(job.state)}: it cannot be cancelled.")
     ((epoch,),) = execute(_CANCEL, (_CANCELLED.value, job_id))
-    execute(_WITHDRAW, (job_id,))
+    execute(_WITHDRAW, {"job": job_id})
     note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
-    execute(_TELL, (SETTLED, f"job:{job_id}"))
+    execute(_TELL, (SETTLED, f"job:{job_id}", CANCELLED, f"{job_id}:{epoch}"))
     return True

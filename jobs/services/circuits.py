@@ -19,7 +19,6 @@ from models_registry.selectors import VersionInfo, resolve
 
 MOST_FALLBACKS = 3
 UNTIL_CLOSED_S = 60  # what a client is told to wait where only a person closes the circuit
-CHUNK_JOBS = 1_000
 _OPEN: LiteralString = """
 INSERT INTO jobs_circuit (version_id, state, reason, since, retry_at, openings, probes, succeeded)
 VALUES (%(version)s, 'open', %(reason)s, now(), NULL, 0, 5, 0)
@@ -34,15 +33,6 @@ WHERE version_id = %(version)s AND state = 'open' RETURNING version_id
 _CLOSE: LiteralString = """
 UPDATE jobs_circuit SET state = 'closed', reason = %(reason)s, since = now(), retry_at = NULL, openings = 0
 WHERE version_id = %(version)s AND state <> 'closed' RETURNING version_id
-"""
-# What was held is due at once; what waits for its own retry keeps its time.
-_LET_GO: LiteralString = """
-WITH held AS (
-  SELECT job_id FROM jobs_outbox
-  WHERE queue = %(queue)s AND version_id = %(version)s AND published = 0 AND NOT retry AND due > now()
-  LIMIT %(most)s FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs_outbox SET due = now() FROM held WHERE jobs_outbox.job_id = held.job_id RETURNING 1
 """
 
 
@@ -71,11 +61,8 @@ def probe_now(*, version: VersionInfo, actor: str) -> None:
 
 
 def close_by_hand(*, version: VersionInfo, actor: str) -> None:
-    """Let a version's jobs run again, those that were held at once; WrongStateError where it is closed."""
+    """Let a version's jobs run again, the held ones within seconds; WrongStateError where it is closed."""
     _change(_CLOSE, version, CircuitState.CLOSED, actor, "An operator closed it.")
-    held = {"queue": version.queue, "version": version.id, "most": CHUNK_JOBS}
-    while len(execute(_LET_GO, held)) == CHUNK_JOBS:
-        pass
 
 
 def _change(

@@ -9,39 +9,41 @@ from typing import LiteralString
 
 from jobs.store.enqueue import VARIANT
 
-_INSERT_JOB: LiteralString = """
-INSERT INTO jobs_job (id, client_id, version_id, queue, priority, state, max_attempts, size, deadline,
-  idempotency_key, request_digest)
+JOB_COLUMNS: LiteralString = """
+id, client_id, version_id, queue, priority, state, max_attempts, size, deadline, idempotency_key,
+request_digest
 """
-_UNLESS_THERE: LiteralString = """
+UNLESS_THERE: LiteralString = """
 ON CONFLICT DO NOTHING
 RETURNING id, version_id, queue, priority, size, deadline, created_at
 """
-_OUTBOX: LiteralString = f"""
-outbox AS (
+OUTBOX: LiteralString = f"""
   INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline, client, variant)
   SELECT job.id, 0, job.version_id, job.queue, job.priority, job.size, job.deadline, %(client)s, {VARIANT}
   FROM job JOIN input ON input.job_id = job.id
-), event AS (
+"""  # noqa: S608  # built from our own constants
+EVENT: LiteralString = """
   INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
   SELECT CASE WHEN %(alone)s::bool THEN id END, %(kind)s, %(actor)s, CASE WHEN %(alone)s::bool THEN 0 END,
     %(audit)s::text::jsonb, %(address)s::inet, %(token)s::bigint
   FROM job WHERE %(audit)s::text IS NOT NULL LIMIT 1
-)
+"""
+_THE_REST: LiteralString = f"""
+outbox AS ({OUTBOX}), event AS ({EVENT})
 SELECT id, created_at FROM job
-"""  # noqa: S608  # built from our own constants
+"""  # noqa: S608
 
 INSERT_ONE: LiteralString = f"""
 WITH job AS (
-  {_INSERT_JOB}
+  INSERT INTO jobs_job ({JOB_COLUMNS})
   VALUES (%(id)s, %(client)s, %(version)s, %(queue)s, %(priority)s, %(state)s, %(max_attempts)s, %(size)s,
     now() + make_interval(secs => %(deadline_s)s), %(key)s, %(digest)s)
-  {_UNLESS_THERE}
+  {UNLESS_THERE}
 ), input AS (
   INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
   SELECT id, %(body)s, %(parameters)s, %(metadata)s FROM job
   RETURNING job_id, parameters
-), {_OUTBOX}
+), {_THE_REST}
 """  # noqa: S608  # built from our own constants
 INSERT_MANY: LiteralString = f"""
 WITH given AS MATERIALIZED (
@@ -50,19 +52,21 @@ WITH given AS MATERIALIZED (
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[])
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata)
 ), job AS (
-  {_INSERT_JOB}
+  INSERT INTO jobs_job ({JOB_COLUMNS})
   SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
     now() + make_interval(secs => deadline_s), key, digest FROM given
-  {_UNLESS_THERE}
+  {UNLESS_THERE}
 ), input AS (
   INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
   SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
   RETURNING job_id, parameters
-), {_OUTBOX}
+), {_THE_REST}
 """  # noqa: S608  # built from our own constants
 EARLIER: LiteralString = """
-SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest
+SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest,
+  r.source
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
+LEFT JOIN jobs_jobresult r ON r.job_id = j.id
 WHERE j.client_id = %(client)s AND (j.id = ANY(%(ids)s) OR j.idempotency_key = ANY(%(keys)s))
 """
 KEYED_BEFORE: LiteralString = """

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 CIRCUITS_S = 1.0
+LET_GO = 10_000  # held jobs that are due at once when their circuit closes; others within their hold
 POLL_S = 0.005
 BUSY_S = 0.1
 IDLE_S = 0.25
@@ -119,6 +120,8 @@ class Relay:
     def _look_at_circuits(self, session: sa.Connection) -> None:
         circuits.begin_probing(session)
         before, self._circuits = self._circuits, circuits.read(session)
+        for version in before.keys() - self._circuits.keys():
+            circuits.let_go(session, version=version, most=LET_GO)
         for version in {**before, **self._circuits}:
             known = self._circuits.get(version)
             metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[known.state] if known else 0)

@@ -16,12 +16,16 @@ from uuid import UUID
 from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
 from jobs.core.keys import uuid7
+from jobs.core.reuse import reuse
 from jobs.core.states import Verb, target
 from jobs.selectors.statement import Row, fetch_all, once_more
 from jobs.selectors.tokens import Owner
 from jobs.services.audit import submit_columns
+from jobs.services.candidate import Candidate, Stored, in_key_order
+from jobs.services.circuits import answering
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.notify import wake_relay
+from jobs.services.share import store_shared
 from models_registry.selectors import resolve, validate_input
 
 CHUNK_JOBS = 1_000
@@ -31,7 +35,10 @@ _BASE_BITS = 73  # of 74, so that a call's indices never overflow it
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job that answers a request: just made, or (`created` is False) made earlier under the same key."""
+    """A job that answers a request: just made, or (`created` is False) made earlier under the same key.
+
+    `cached_from` is the job whose result answers this one, where one does already.
+    """
 
     id: UUID
     state: str
@@ -40,13 +47,7 @@ class Submitted:
     attempts: int
     created_at: datetime
     created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    index: int
-    id: UUID
-    job: Admitted
+    cached_from: UUID | None = None
 
 
 def submit_job(*, owner: Owner, request: JobRequest) -> Submitted:
@@ -68,7 +69,7 @@ def submit_jobs(
     outcomes: list[Any] = [_admitted(request) for request in requests]
     ids = _ids(len(outcomes))
     candidates = [
-        _Candidate(i, job_id, job)
+        Candidate(i, job_id, job, reuse(job, client=owner.id))
         for i, (job_id, job) in enumerate(zip(ids, outcomes, strict=True))
         if isinstance(job, Admitted)
     ]
@@ -86,7 +87,7 @@ def _admitted(request: JobRequest | PlatformError) -> Admitted | PlatformError:
     if isinstance(request, PlatformError):
         return request
     try:
-        version = once_more(lambda: resolve(request.model))
+        version = once_more(lambda: answering(resolve(request.model)))
         validate_input(version, request.input)
         return admit(request, version)
     except UnavailableError:
@@ -100,7 +101,7 @@ def _ids(count: int) -> Iterable[UUID]:
     return (uuid7(now_ms, base + index) for index in range(count))
 
 
-def _refuse_reused_call_key(owner: Owner, candidates: Sequence[_Candidate]) -> None:
+def _refuse_reused_call_key(owner: Owner, candidates: Sequence[Candidate]) -> None:
     """Refuse a whole bulk call whose key was used with other items, before any of it is stored."""
     digests = {
         c.job.idempotency_key: c.job.digest for c in candidates if ITEM_MARK in (c.job.idempotency_key or "")
@@ -111,54 +112,43 @@ def _refuse_reused_call_key(owner: Owner, candidates: Sequence[_Candidate]) -> N
 
 
 def _submit_chunk(
-    owner: Owner, chunk: Sequence[_Candidate], outcomes: list[Any], call: dict[str, Any]
+    owner: Owner, chunk: Sequence[Candidate], outcomes: list[Any], call: dict[str, Any]
 ) -> None:
-    created: dict[UUID, datetime] = dict(_insert(owner, chunk, call))
-    if created:
+    stored, rest = store_shared(owner, [c for c in chunk if c.reuse is not None], call)
+    rest += [c for c in chunk if c.reuse is None]
+    stored |= _insert(owner, rest, call)
+    if any(job.state == _QUEUED for job in stored.values()):
         wake_relay()
-    refused = [c for c in chunk if c.id not in created]
+    refused = [c for c in chunk if c.id not in stored]
     for candidate in chunk:
-        if created_at := created.get(candidate.id):
-            outcomes[candidate.index] = _new(candidate, created_at)
+        if job := stored.get(candidate.id):
+            outcomes[candidate.index] = _new(candidate, job)
     for candidate, outcome in _earlier(owner, refused):
         outcomes[candidate.index] = outcome
 
 
-def _insert(owner: Owner, chunk: Sequence[_Candidate], call: dict[str, Any]) -> list[Row]:
+def _insert(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+    """Store jobs that run for themselves alone."""
+    if not chunk:
+        return {}
     common = {"client": owner.id, "state": _QUEUED, **call}
-    # Keys in order: two calls with the same keys in different orders would deadlock.
-    rows = [_columns(c) for c in sorted(chunk, key=lambda c: c.job.idempotency_key or "")]
+    rows = [candidate.columns for candidate in in_key_order(chunk)]
     if len(rows) == 1:
-        return fetch_all(INSERT_ONE, rows[0] | common)
-    return fetch_all(INSERT_MANY, {name: [row[name] for row in rows] for name in rows[0]} | common)
+        made = fetch_all(INSERT_ONE, rows[0] | common)
+    else:
+        made = fetch_all(INSERT_MANY, {name: [row[name] for row in rows] for name in rows[0]} | common)
+    return {job_id: Stored(created_at, _QUEUED) for job_id, created_at in made}
 
 
-def _columns(candidate: _Candidate) -> dict[str, Any]:
-    job = candidate.job
-    return {
-        "id": candidate.id,
-        "version": job.version.id,
-        "queue": job.version.model,
-        "priority": job.priority,
-        "max_attempts": job.max_attempts,
-        "size": job.size,
-        "deadline_s": job.deadline_s,
-        "key": job.idempotency_key,
-        "digest": job.digest,
-        "body": job.body,
-        "parameters": job.parameters,
-        "metadata": job.metadata,
-    }
-
-
-def _new(candidate: _Candidate, created_at: datetime) -> Submitted:
+def _new(candidate: Candidate, stored: Stored) -> Submitted:
     version = candidate.job.version
-    return Submitted(candidate.id, _QUEUED, version.model, version.version, 0, created_at, created=True)
+    told = (candidate.id, stored.state, version.model, version.version, 0, stored.created_at)
+    return Submitted(*told, created=True, cached_from=stored.source)
 
 
 def _earlier(
-    owner: Owner, refused: Sequence[_Candidate]
-) -> Iterable[tuple[_Candidate, Submitted | PlatformError]]:
+    owner: Owner, refused: Sequence[Candidate]
+) -> Iterable[tuple[Candidate, Submitted | PlatformError]]:
     if not refused:
         return
     keys = [c.job.idempotency_key for c in refused if c.job.idempotency_key is not None]
@@ -170,11 +160,11 @@ def _earlier(
         yield candidate, _same_or_conflict(candidate, row)
 
 
-def _same_or_conflict(candidate: _Candidate, row: Row | None) -> Submitted | PlatformError:
+def _same_or_conflict(candidate: Candidate, row: Row | None) -> Submitted | PlatformError:
     if row is None:  # made by a call that has since been undone or deleted: the client may try again
         return UnavailableError("The job could not be stored; send it again.")
     if row[7] is not None and bytes(row[7]) != candidate.job.digest:
         return IdempotencyConflictError()
     job_id, state, model, version, attempts, created_at = row[:6]
     created = job_id == candidate.id  # a repeated statement's own row
-    return Submitted(job_id, state, model, version, attempts, created_at, created=created)
+    return Submitted(job_id, state, model, version, attempts, created_at, created=created, cached_from=row[8])

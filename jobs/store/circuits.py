@@ -53,6 +53,19 @@ WHERE version_id = :version AND state = :half_open AND succeeded >= probes
 RETURNING version_id, reason
 """
 
+# What was held is due at once; what waits for its own retry keeps its time.
+_LET_GO = sa.text("""
+WITH held AS (
+  SELECT job_id FROM jobs_outbox
+  WHERE queue = (SELECT model.name FROM models_registry_modelversion version
+                 JOIN models_registry_registeredmodel model ON model.id = version.model_id
+                 WHERE version.id = :version)
+    AND version_id = :version AND published = 0 AND NOT retry AND due > now()
+  LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs_outbox SET due = now() FROM held WHERE jobs_outbox.job_id = held.job_id
+""")
+
 _STATES = {state.value: state.value for state in CircuitState}
 
 
@@ -102,6 +115,11 @@ def probed(
     connection.execute(_COUNT, {"version": version, "succeeded": tally.succeeded, **_STATES})
     values = {"version": version, "reason": "It was tried again, and its jobs succeeded."}
     return _change(connection, _CLOSE, CircuitState.CLOSED, values)
+
+
+def let_go(connection: sa.Connection, *, version: int, most: int) -> None:
+    """Make up to `most` jobs due that were held; others come by themselves when their hold is over."""
+    connection.execute(_LET_GO, {"version": version, "most": most})
 
 
 def _reopen(connection: sa.Connection, version: int, reason: str, options: BreakerOptions) -> list[Changed]:

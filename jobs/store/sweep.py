@@ -19,7 +19,7 @@ from jobs.core.signals import SETTLED
 from jobs.core.states import State, Verb, sources, target
 from jobs.store.enqueue import ENQUEUE, set_apart
 from jobs.store.letters import remember
-from jobs.store.tables import BATCH, DEAD_LETTER, EVENT, JOB, OUTBOX, WORKER
+from jobs.store.tables import BATCH, DEAD_LETTER, EVENT, FOLLOWER, JOB, OUTBOX, WORKER
 from jobs.store.workers import HUNG, SILENT
 
 CRASH_FAILURE = FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
@@ -138,9 +138,12 @@ def _close(connection: sa.Connection, batch: UUID, *, released: int, failed: int
 
 
 def overdue_jobs(connection: sa.Connection, most: int) -> list[UUID]:
-    """Return waiting jobs whose deadline passed, the longest ago first."""
-    past = sa.select(OUTBOX.c.job_id).where(OUTBOX.c.deadline < sa.func.now())
-    return list(connection.scalars(past.order_by(OUTBOX.c.deadline).limit(most)))
+    """Return waiting jobs whose deadline passed, followers too; of each sort the longest ago first."""
+    found: list[UUID] = []
+    for waiting in (OUTBOX, FOLLOWER):
+        past = sa.select(waiting.c.job_id).where(waiting.c.deadline < sa.func.now())
+        found += connection.scalars(past.order_by(waiting.c.deadline).limit(most - len(found)))
+    return found
 
 
 def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[UUID]:
@@ -151,7 +154,8 @@ def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[UUID]:
     expired = list(connection.scalars(locked))
     if expired:
         _move(connection, expired, _ended(target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE))
-        connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.job_id.in_(expired)))
+        for waiting_row in (OUTBOX, FOLLOWER):
+            connection.execute(sa.delete(waiting_row).where(waiting_row.c.job_id.in_(expired)))
         _tell(connection, expired)
     return expired
 

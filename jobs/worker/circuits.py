@@ -11,7 +11,7 @@ from django.db import Error as DjangoDatabaseError
 
 from jobs import metrics
 from jobs.core.breaker import Breaker, Tally, tally_of
-from jobs.core.circuit_gate import PROBING_HOLD_S, Circuit
+from jobs.core.circuit_gate import LONGEST_HOLD_S, PROBING_HOLD_S, Circuit
 from jobs.core.envelope import Envelope
 from jobs.store import circuits, feed
 from jobs.store.settle import Settled, Verdict
@@ -19,7 +19,6 @@ from models_registry.core.breaker_options import BreakerOptions
 
 log = logging.getLogger(__name__)
 KEPT_S = 1.0
-LONGEST_HOLD_S = 60.0
 
 
 class Circuits:

@@ -15,7 +15,7 @@ from jobs.amqp.topology import EXCHANGE, dead_queue_name
 from jobs.core.envelope import TASK_NAME, Envelope
 from jobs.core.keys import uuid7
 from jobs.core.letter import Letter
-from tests.acceptance.app import App, eventually
+from tests.acceptance.app import App, eventually, manage
 
 MODEL = "echo"
 VERSION_1 = """
@@ -172,3 +172,22 @@ def test_envelopes_of_earlier_epochs_are_acknowledged_and_change_no_job(
     app.finished(app.submit("echo", {"behind": "them"})["id"])
     assert fate(app, job) == before
     assert dead_ids(broker) - buried <= {f"{job}:{epoch}"}
+
+
+def test_an_envelope_of_an_earlier_epoch_claims_no_job_that_is_queued_again(
+    stack: Stack, app: App, broker: kombu.Connection
+) -> None:
+    ((since,),) = app.rows("SELECT now()")
+    (first, *_), (job, version, epoch) = (ended(app, {"fail": "invalid"}) for _ in range(2))
+    # The first is due at once, the other in a thousand seconds.
+    words = ("--model", MODEL, "--since", since.isoformat(), "--rate", "0.001")
+    assert "2 jobs are queued again." in manage(stack, "dead_letters", "replay", *words)
+    app.finished(first)
+    before = fate(app, job)
+    assert before[0][0] == "queued"
+    old = [Envelope(job=UUID(job), epoch=each, version=version, priority=9) for each in range(epoch + 1)]
+    publish(broker, *(job_message(envelope) for envelope in old))
+    eventually(lambda: _waiting(broker) == 0, what="the envelopes' end")
+    app.finished(app.submit("echo", {"behind": "them"})["id"])
+    assert fate(app, job) == before
+    app.act(job, "cancel")

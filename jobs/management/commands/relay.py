@@ -1,4 +1,4 @@
-"""Runs the relay and the sweeper until SIGTERM or SIGINT."""
+"""Runs the relay, the sweeper and the answerer until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from prometheus_client import start_http_server
 
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.retry_budget import RetryBudget
+from jobs.services.answer import Answerer
 from jobs.services.relay import Relay
 from jobs.services.sweep import Sweeper
 from models_registry.core.options import PlatformOptions
@@ -34,15 +35,20 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         if port := os.environ.get("METRICS_PORT"):
             start_http_server(int(port), addr="127.0.0.1")
-        sweeper = Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True)
-        sweeper.start()
+        others = [
+            Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True),
+            Thread(target=Answerer(stop=stop).run, name="answerer", daemon=True),
+        ]
+        for other in others:
+            other.start()
         try:
             _relay(stop).run()
         except TopologyMismatchError as error:
             raise CommandError(str(error)) from error
         finally:
             stop.set()
-            sweeper.join(GRACE_S)
+            for other in others:
+                other.join(GRACE_S)
 
 
 def _relay(stop: Event) -> Relay:

@@ -30,7 +30,7 @@ from models_registry import selectors as registry
 from models_registry.core.breaker_options import BreakerOptions
 from models_registry.models import ModelVersion
 from tests.factories import make_jobs, make_version
-from tests.integration.jobs.relays import drain_jobs, make_relay, new_model, wait_for
+from tests.integration.jobs.relays import drain_jobs, make_relay, new_model, ready, wait_for
 
 OPTIONS = BreakerOptions(cool_s=20.0, cap_s=60.0, probes=2)
 
@@ -166,7 +166,7 @@ def test_the_relay_holds_an_open_version_and_lets_the_others_pass(broker_url: st
         wait_for(lambda: all(due > row(sick).since for due in _due(held)))
         assert set(Outbox.objects.filter(job_id__in=held).values_list("published", flat=True)) == {0}
         close_by_hand(version=registry.info(sick.id), actor="olga")
-        wait_for(lambda: Outbox.objects.filter(published=1, job_id__in=held).count() == 5)
+        wait_for(lambda: ready(broker_url, model) == 10)
     finally:
         stop.set()
         thread.join(10)
@@ -243,11 +243,11 @@ def test_the_admin_shows_why_and_only_who_may_acts(version: ModelVersion) -> Non
     page = browser.get("/admin/jobs/circuit/").content.decode()
     assert "Everything failed." in page
     assert "echo:1" in page
-    closing = {"action": "close", "_selected_action": [version.id]}
+    closing = {"action": "close", "_selected_action": [str(version.id)], "index": "0"}
     browser.post("/admin/jobs/circuit/", closing)
     assert row(version).state == CircuitState.OPEN
     User.objects.get().user_permissions.add(Permission.objects.get(codename="change_circuit"))
     told = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
-    assert "echo:1 was closed." in told
+    assert "The circuit of echo:1 was closed." in told
     assert row(version).state == CircuitState.CLOSED
     assert browser.get(f"/admin/jobs/circuit/{version.id}/change/").status_code == 200

@@ -1,6 +1,7 @@
 import json
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ class Version:
     version: str = "1"
     pads: bool = False
     max_attempts: int = 3
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def body(**changes: Any) -> bytes:
@@ -36,6 +38,14 @@ def admitted(**changes: Any) -> Admitted:
 
 
 @given(st.binary(max_size=200))
+def test_a_whole_number_may_be_written_with_a_point_and_an_input_keeps_its_own() -> None:
+    request = parse_request(b'{"model": "m", "input": 7.0, "priority": 7.0, "max_attempts": 2e0}')
+    assert (request.priority, request.max_attempts) == (7, 2)
+    assert isinstance(request.input, float)
+    with pytest.raises(MalformedRequestError, match="priority"):
+        parse_request(b'{"model": "m", "input": 1, "priority": 7.5}')
+
+
 def test_any_bytes_are_a_request_or_malformed(raw: bytes) -> None:
     with suppress(MalformedRequestError):
         assert isinstance(parse_request(raw), JobRequest)

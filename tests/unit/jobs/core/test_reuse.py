@@ -1,5 +1,6 @@
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -17,15 +18,16 @@ class Version:
     version: str = "1"
     pads: bool = False
     max_attempts: int = 3
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def admitted(*, version: int = 7, **changes: Any) -> Admitted:
+def admitted(options: dict[str, Any], *, version: int = 7, **changes: Any) -> Admitted:
     raw = json.dumps({"model": "echo", "input": {"a": 1, "b": 2}} | changes).encode()
-    return admit(parse_request(raw), Version(id=version))
+    return admit(parse_request(raw), Version(id=version, options=options))
 
 
 def shared(client: int = 1, ttl_s: float = 60.0, **request: Any) -> Reuse:
-    told = reuse(admitted(**request), client=client, options={"cache_ttl_s": ttl_s})
+    told = reuse(admitted({"cache_ttl_s": ttl_s}, **request), client=client)
     assert told is not None
     return told
 
@@ -78,11 +80,11 @@ def test_no_two_requests_share_a_key_by_where_one_part_ends(
 def test_a_request_takes_and_follows_what_it_and_its_version_allow(
     cache: str, options: dict[str, Any], *, takes: bool, follows: bool
 ) -> None:
-    told = reuse(admitted(cache=cache), client=1, options=options)
+    told = reuse(admitted(options, cache=cache), client=1)
     assert told is not None
     assert (told.takes, told.follows) == (takes, follows)
 
 
 @pytest.mark.parametrize(("cache", "options"), [("bypass", {"cache_ttl_s": 1}), ("use", {}), ("refresh", {})])
 def test_a_bypass_and_a_version_without_a_cache_share_nothing(cache: str, options: dict[str, Any]) -> None:
-    assert reuse(admitted(cache=cache), client=1, options=options) is None
+    assert reuse(admitted(options, cache=cache), client=1) is None

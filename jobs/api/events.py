@@ -1,0 +1,44 @@
+"""The call that follows a job, on a server of threads: its newest events, and the end of the answer.
+
+A thread is not held for a client that follows: an event source comes back by itself after the stream's
+`retry` and resumes, so that it asks every few seconds. `urls.events` leads to the server that holds streams.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+
+from jobs.api.auth import ApiRequest, needs
+from jobs.api.event_stream import HEADERS, events, knows_all, preamble, resumed
+from jobs.api.router import router
+from jobs.api.schemas import EVENTS_DOC, PROBLEMS
+from jobs.core.errors import JobNotFoundError
+from jobs.core.scopes import Scope
+from jobs.selectors.standing import STANDING, Standing, standing_of, standing_of_view
+from jobs.selectors.statement import fetch_all
+from jobs.selectors.tokens import Owner
+from jobs.selectors.views import ONE
+from jobs.services.audit import view_of_another
+
+
+@router.get("/jobs/{uuid:job_id}/events", response=PROBLEMS, **needs(Scope.READ, **EVENTS_DOC))
+def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
+    """Follow a job by server-sent events: `state`, `progress`, and `end` with the whole job, the last."""
+    now = _standing(request.auth, job_id)
+    told = resumed(request.META.get("HTTP_LAST_EVENT_ID", ""), now)
+    view_of_another(request.auth, job_id)
+    if knows_all(told, now):
+        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+    body = preamble() + b"".join(events(told, now))
+    return HttpResponse(body, headers={**HEADERS, "Cache-Control": "no-store"})
+
+
+def _standing(owner: Owner, job_id: UUID) -> Standing:
+    rows = fetch_all(ONE, {"id": job_id, "client": owner.reach})
+    if not rows:
+        raise JobNotFoundError
+    now = standing_of_view(rows[0])
+    newer = standing_of(fetch_all(STANDING, {"ids": [job_id]})[0]) if now.view is None else now
+    return newer if newer.mark.turn == now.mark.turn else now

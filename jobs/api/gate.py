@@ -1,0 +1,37 @@
+"""Who may see a job, asked on the event loop; on threads `auth` asks the same."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from jobs.api.asgi import Call
+from jobs.api.auth import bearer, check_scope
+from jobs.api.hub import Hub
+from jobs.core.errors import UnauthenticatedError
+from jobs.core.scopes import Scope
+from jobs.selectors.tokens import FIND, Owner, keep_owner, kept_owner, token_digest
+from jobs.services.audit import VIEWED, viewed
+
+
+class Gate:
+    """Admits one call."""
+
+    def __init__(self, hub: Hub, call: Call) -> None:
+        """Prepare to ask through `hub`."""
+        self._hub, self._call = hub, call
+
+    async def owner(self) -> Owner:
+        """Return whom the call's token stands for; UnauthenticatedError, or ForbiddenError without `read`."""
+        key = token_digest(bearer(self._call.headers.get(b"authorization", "")))
+        known, owner = kept_owner(key)
+        if not known:
+            owner = keep_owner(key, await self._hub.fetch(FIND, (key,)))
+        if owner is None:
+            raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
+        check_scope(owner, Scope.READ)
+        return owner
+
+    async def note_view(self, owner: Owner, job_id: UUID) -> None:
+        """Write down that an admin's token is shown another client's job."""
+        if owner.reach is None:
+            await self._hub.fetch(VIEWED, viewed(owner, job_id, self._call.address))

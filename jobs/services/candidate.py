@@ -1,0 +1,55 @@
+"""A request that was admitted and is about to be a row, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from jobs.core.admission import Admitted
+from jobs.core.reuse import Reuse
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One admitted request of a call: its index there, the id it will have, what it may share."""
+
+    index: int
+    id: UUID
+    job: Admitted
+    reuse: Reuse | None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Return what the statements that store jobs take of each."""
+        job = self.job
+        return {
+            "id": self.id,
+            "version": job.version.id,
+            "queue": job.version.model,
+            "priority": job.priority,
+            "max_attempts": job.max_attempts,
+            "size": job.size,
+            "deadline_s": job.deadline_s,
+            "key": job.idempotency_key,
+            "digest": job.digest,
+            "body": job.body,
+            "parameters": job.parameters,
+            "metadata": job.metadata,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A job that a statement made; `source` is the job whose result answers it, where one does."""
+
+    created_at: datetime
+    state: str
+    source: UUID | None = None
+
+
+def in_key_order(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates by their idempotency keys: two calls with other orders would deadlock."""
+    return sorted(candidates, key=lambda c: c.job.idempotency_key or "")
