@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from jobs.core.failures import Failure, FailureKind
+from jobs.worker.context import BatchContext
 from jobs.worker.failure import failure_of
 from jobs.worker.split import Splitter
 from jobs.worker.work import Piece, Work
+from models_registry.core.context import takes_context
 from models_registry.core.runner import Runner
 
 __all__ = ["execute", "execute_all", "failure_of", "run"]
@@ -18,7 +20,7 @@ def execute_all(work: Work) -> None:
     """Run the batch's pieces, and set `oom_size` where some of them ran out of memory together."""
     assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     runner = work.runner
-    splitter = Splitter(lambda piece: run(runner, piece), work.table)
+    splitter = Splitter(lambda piece: run(runner, piece, work.context), work.table)
     work.pieces = [done for piece in work.pieces for done in splitter.answered(piece)]
     work.oom_size = _oom_size(work, splitter.exhausted)
 
@@ -28,9 +30,12 @@ def execute(runner: Runner, piece: Piece) -> Iterator[Piece]:
     return Splitter(lambda part: run(runner, part)).answered(piece)
 
 
-def run(runner: Runner, piece: Piece) -> Any:
+def run(runner: Runner, piece: Piece, context: BatchContext | None = None) -> Any:
     """Return a piece's raw outputs, collating it first where that was not done ahead."""
-    return runner.run(piece.ready if piece.collated else runner.collate(piece.items))
+    batch = piece.ready if piece.collated else runner.collate(piece.items)
+    if context is not None and takes_context(runner):
+        return runner.run(batch, context=context.of(piece.at))
+    return runner.run(batch)
 
 
 def _oom_size(work: Work, exhausted: list[list[int]]) -> int | None:

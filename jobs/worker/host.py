@@ -21,10 +21,12 @@ from jobs.core.batching import BatchPolicy
 from jobs.store import workers
 from jobs.store.engine import engine
 from jobs.store.release import release
+from jobs.worker.cancels import Cancels
 from jobs.worker.circuits import Circuits
 from jobs.worker.claim import Claimer, persist
 from jobs.worker.collect import Buffer
 from jobs.worker.delivery import Delivery
+from jobs.worker.messenger import Messenger
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.report import Reporter
 from jobs.worker.settle import Settler
@@ -50,6 +52,7 @@ class Host:
     pool: ModelPool
     reporter: Reporter
     pipeline: Pipeline
+    cancels: Cancels
     stopped: Event
 
     def start(self) -> None:
@@ -57,6 +60,7 @@ class Host:
         persist(engine(), lambda c, _: workers.register(c, self.incarnation), stopping=self.stopped.is_set)
         Thread(target=self._beat, name="heartbeat", daemon=True).start()
         Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
+        Thread(target=self.cancels.run, args=(self.stopped,), name="cancels", daemon=True).start()
         self.pipeline.start()
 
     def stop(self) -> None:
@@ -118,8 +122,10 @@ def make(incarnation: workers.Incarnation, pool: ModelPool, *, lanes: int = 1) -
     settler = Settler(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )
-    pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes)
-    _current = Host(incarnation, pool, reporter, pipeline, stopped)
+    messenger = Messenger(engine())
+    pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, messenger=messenger)
+    cancels = Cancels(settings.INFERENCE.database_url, buffer, reporter, messenger)
+    _current = Host(incarnation, pool, reporter, pipeline, cancels, stopped)
     return _current
 
 

@@ -22,6 +22,7 @@ from jobs.worker.claim import Claimer
 from jobs.worker.collect import Buffer
 from jobs.worker.delivery import Delivery
 from jobs.worker.execute import execute_all, failure_of
+from jobs.worker.messenger import Messenger
 from jobs.worker.settle import Settler
 from jobs.worker.work import Refused, Work
 
@@ -48,9 +49,17 @@ class Pipeline:
     """Claim and settle on a thread each, run on one a lane; the connection's thread fills `buffer`."""
 
     def __init__(
-        self, buffer: Buffer, claimer: Claimer, settler: Settler, observer: Observer, *, lanes: int = 1
+        self,
+        buffer: Buffer,
+        claimer: Claimer,
+        settler: Settler,
+        observer: Observer,
+        *,
+        lanes: int = 1,
+        messenger: Messenger | None = None,
     ) -> None:
         self.buffer, self._claimer, self._settler, self._observer = buffer, claimer, settler, observer
+        self._messenger = messenger
         self._most = lanes + AHEAD
         self._slots = Semaphore(self._most)
         self._to_run: Queue[Work | None] = Queue()
@@ -146,6 +155,8 @@ class Pipeline:
         work.busy_since = time.monotonic()
         try:
             self._claimer.prepare(work)
+            if self._messenger is not None:
+                self._messenger.serve(work)
         except Exception as error:  # noqa: BLE001  # whatever an input or a model does ends as a verdict
             work.failure = failure_of(error, work.table)
         work.busy_since = None
@@ -170,6 +181,8 @@ class Pipeline:
         work.busy_since = started = time.monotonic()
         execute_all(work)
         work.busy_since, work.ran_s = None, time.monotonic() - started
+        if work.context is not None and work.context.cut_short:
+            return  # it says nothing of how long such a batch takes
         if work.oom_size is None:
             self.buffer.observe(work.key, work.padded_size, work.ran_s)
         else:
@@ -182,6 +195,8 @@ class Pipeline:
             answer = self._settler.settle(work)
             work.busy_since, work.settle_s = None, time.monotonic() - started
             self._claimer.done(work)
+            if work.context is not None:
+                work.context.closed = True
             if answer is None:
                 continue
             with self._changed:

@@ -11,6 +11,7 @@ from jobs.core.batch import SealReason
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.store.claim import Claimed
+from jobs.worker.context import BatchContext
 from jobs.worker.delivery import Delivery
 from models_registry.core.faults import Table
 from models_registry.core.retry_options import RetryOptions
@@ -47,7 +48,7 @@ class Work:
 
     `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it
     began, in monotonic seconds, `limit_s` how long it may; its claim began at `claimed_at`. `table` reads
-    its loader's exceptions, `retry` is its version's policy.
+    its loader's exceptions, `retry` is its version's policy. `context` is for a runner that takes one.
     """
 
     id: UUID
@@ -71,3 +72,4 @@ class Work:
     ran_s: float = 0.0
     settle_s: float = 0.0
     oom_size: int | None = None
+    context: BatchContext | None = None

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from models_registry.core.context import SILENT, Context
 from models_registry.core.errors import InvalidInputError, RetryableError
 from models_registry.core.runner import Item
 
 Options = Mapping[str, Any]
 BASE_S = 0.005
 PER_ITEM_S = 0.0001
+STEPS, STEP_S = 10, 0.05
 
 
 class Echo:
@@ -47,6 +49,28 @@ class Sleeper(Echo):
         """Sleep, then return the batch."""
         time.sleep(self.base_s + self.per_item_s * len(batch))
         return batch
+
+
+class Stepper(Echo):
+    """An echo in `steps` steps of `step_s` seconds that reports its progress and heeds a cancel.
+
+    An item that is wanted no more is answered with null, and a batch of none but those ends early.
+    """
+
+    def __init__(self, steps: int, step_s: float) -> None:
+        self.steps, self.step_s = steps, step_s
+
+    def run(self, batch: list[Any], context: Context = SILENT) -> list[Any]:
+        """Take the steps for all that is still wanted, then return the batch."""
+        wanted = list(range(len(batch)))
+        for step in range(1, self.steps + 1):
+            time.sleep(self.step_s)
+            wanted = [index for index in wanted if not context.cancelled(index)]
+            if not wanted:
+                break
+            for index in wanted:
+                context.progress(index, step / self.steps, f"step {step} of {self.steps}")
+        return [value if index in wanted else None for index, value in enumerate(batch)]
 
 
 class Faulty(Echo):
@@ -85,6 +109,12 @@ def sleeper(options: Options, device: str) -> Sleeper:
     """Return a Sleeper of `base_s` and `per_item_s` seconds."""
     del device
     return Sleeper(float(options.get("base_s", BASE_S)), float(options.get("per_item_s", PER_ITEM_S)))
+
+
+def stepper(options: Options, device: str) -> Stepper:
+    """Return a Stepper of `steps` steps of `step_s` seconds."""
+    del device
+    return Stepper(int(options.get("steps", STEPS)), float(options.get("step_s", STEP_S)))
 
 
 def faulty(options: Options, device: str) -> Faulty:

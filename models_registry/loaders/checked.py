@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from models_registry.core import schema
+from models_registry.core.context import SILENT, Context, InContext, takes_context
 from models_registry.core.errors import BadOutputError, InvalidInputError, NotFiniteError
 from models_registry.core.finite import is_finite, not_finite_at
 from models_registry.core.options import PlatformOptions
@@ -20,6 +21,8 @@ def checked(runner: Runner, info: VersionInfo) -> Runner:
     if not (options.check_output or options.refuse_nan):
         return runner
     text = json.dumps(info.output_schema) if options.check_output else ""
+    if takes_context(runner):
+        return CheckedInContext(runner, schema_text=text, refuse_nan=options.refuse_nan)
     return Checked(runner, schema_text=text, refuse_nan=options.refuse_nan)
 
 
@@ -59,3 +62,13 @@ class Checked:
         except InvalidInputError as error:
             return BadOutputError(f"The model's output breaks its schema: {error}")
         return output
+
+
+class CheckedInContext(Checked):
+    """The same of a runner that takes a context."""
+
+    _runner: InContext
+
+    def run(self, batch: Any, context: Context = SILENT) -> Any:
+        """Return the runner's raw outputs."""
+        return self._runner.run(batch, context=context)

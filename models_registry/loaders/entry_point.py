@@ -10,7 +10,7 @@ from models_registry.core.errors import LoaderRefusedError, LoadFailedError
 from models_registry.core.runner import Runner
 
 _HOME = "models_registry.loaders.builtin"
-BUILT_IN: Mapping[str, str] = {name: f"{_HOME}:{name}" for name in ("echo", "sleeper", "faulty")}
+BUILT_IN: Mapping[str, str] = {name: f"{_HOME}:{name}" for name in ("echo", "sleeper", "faulty", "stepper")}
 Factory = Callable[[Mapping[str, Any], str], Runner]
 
 

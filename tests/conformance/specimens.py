@@ -103,6 +103,7 @@ SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
     "echo": _entry_point("echo"),
     "sleeper": _entry_point("sleeper"),
     "faulty": _entry_point("faulty"),
+    "stepper": _entry_point("stepper"),
     "sentence_transformer": _sentence_transformer,
     "plain_transformer": _plain_transformer,
     "torchscript": _torchscript,

@@ -17,8 +17,8 @@ from models_registry.loaders.load import Permissions, load
 from tests.conformance.specimens import SPECIMENS, Specimen
 
 ALLOWED = Permissions(torch_programs=True)
-FILES = sorted(set(SPECIMENS) - {"echo", "sleeper", "faulty"})
-PLAIN_ECHOES = {"echo", "sleeper", "faulty"}
+PLAIN_ECHOES = {"echo", "sleeper", "faulty", "stepper"}
+FILES = sorted(set(SPECIMENS) - PLAIN_ECHOES)
 
 
 @pytest.fixture(scope="module")

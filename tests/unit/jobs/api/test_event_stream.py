@@ -1,0 +1,93 @@
+"""What a client is sent of where a job stands: what it does not know, and in the words of the format."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from jobs.api.event_stream import events, knows_all, preamble, resumed
+from jobs.api.inbox import Inbox, Waiters
+from jobs.core.marks import Mark
+from jobs.selectors.standing import Standing
+
+ID = UUID(int=1)
+
+
+def standing(text: str, fraction: float | None = None, view: dict[str, object] | None = None) -> Standing:
+    mark = Mark.parse(text)
+    assert mark is not None
+    return Standing(ID, mark, 1, fraction, "half way", view)
+
+
+RUNNING = standing("3.0.running")
+HALF = standing("3.5.running", 0.5)
+ENDED = standing("3.0.succeeded", view={"id": ID, "output": msgspec.Raw(b'{"a":\n1,\r\n"b":"\xc2\x85"}')})
+
+
+def ids(told: str, now: Standing) -> list[str]:
+    sent = events(resumed(told, now), now)
+    return [event.split(b"\n")[0].decode().removeprefix("id: ") for event in sent]
+
+
+@pytest.mark.parametrize(
+    ("told", "now", "sent"),
+    [
+        ("", RUNNING, ["3.0.running"]),
+        ("", HALF, ["3.0.running", "3.5.running"]),
+        ("3.0.running", HALF, ["3.5.running"]),
+        ("3.4.running", HALF, ["3.5.running"]),
+        ("3.5.running", HALF, []),
+        ("2.9.running", HALF, ["3.0.running", "3.5.running"]),
+        ("3.5.running", RUNNING, []),
+        ("3.5.running", ENDED, ["3.0.succeeded"]),
+        ("3.0.succeeded", ENDED, []),
+        ("4.0.queued", ENDED, ["3.0.succeeded"]),
+        ("3.0.waiting", RUNNING, ["3.0.running"]),
+    ],
+)
+def test_only_what_a_client_does_not_know_is_sent(told: str, now: Standing, sent: list[str]) -> None:
+    assert ids(told, now) == sent
+
+
+def test_a_stored_document_of_many_lines_is_sent_on_one() -> None:
+    (event,) = events(None, ENDED)
+    lines = event.decode().split("\n")
+    assert lines[1:2] + lines[3:] == ["event: end", "", ""]
+    assert msgspec.json.decode(lines[2].removeprefix("data: "))["output"] == {"a": 1, "b": "\x85"}
+    assert "\r" not in event.decode()
+
+
+def test_a_client_that_had_the_end_is_told_not_to_come_back() -> None:
+    assert knows_all(ENDED.mark, ENDED)
+    assert not knows_all(HALF.mark, ENDED)
+    assert not knows_all(HALF.mark, HALF)
+
+
+def test_a_stream_begins_with_when_to_come_back() -> None:
+    assert preamble().startswith(b"retry: ")
+    assert preamble().endswith(b"\n\n")
+
+
+def test_an_inbox_keeps_the_newest_whatever_read_ended_last() -> None:
+    inbox = Inbox(follow=True)
+    for each in (HALF, RUNNING, standing("2.0.queued")):
+        inbox.put(each)
+    assert inbox.newest is HALF
+    inbox.put(ENDED)
+    assert inbox.newest is ENDED
+
+
+def test_an_end_is_laid_before_all_and_a_change_before_those_who_follow() -> None:
+    waiters = Waiters()
+    waiting, following = waiters.add(ID, Inbox()), waiters.add(ID, Inbox(follow=True))
+    waiters.tell(HALF)
+    assert (waiting.newest, following.newest) == (None, HALF)
+    waiters.tell(standing("3.0.succeeded"))  # without the job itself it is no end yet
+    assert following.newest is HALF
+    waiters.tell(ENDED)
+    assert waiting.newest is following.newest is ENDED
+    for inbox in (waiting, following):
+        waiters.remove(ID, inbox)
+    assert not waiters
