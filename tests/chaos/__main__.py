@@ -17,7 +17,7 @@ from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.table import BY_NAME, SHORT, TABLE
 from tests.chaos.round import Round
 
-RATE = 150.0  # jobs a second
+RATE = 200.0  # jobs a second
 
 
 def main(words: list[str]) -> int:

@@ -35,7 +35,7 @@ VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("echo", "faulty"): ("faulty", {}, 64),
     ("echo", "tight"): ("faulty", {"fits": 8}, 64),
     ("echo", "killer"): ("faulty", {"batch_limit_s": 4}, 8),
-    ("sleeper", "slow"): ("sleeper", {"base_s": 0.4}, 64),  # so that there is always a batch in hand
+    ("sleeper", "slow"): ("sleeper", {"base_s": 1.0}, 64),  # so that there is always a batch in hand
 }
 LIMIT_S = 90.0
 Found = TypeVar("Found")
