@@ -25,6 +25,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.JobNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.KeysDifferError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MalformedRequestError: HTTPStatus.BAD_REQUEST,
     errors.MetadataTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from ninja import Schema
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
-from jobs.core.admission import MAX_BULK_JOBS, JobRequest
+from jobs.core.admission import MAX_BULK_JOBS, MAX_KEY_CHARS, JobRequest
 from jobs.core.failures import FailureKind
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.states import State
@@ -107,13 +107,23 @@ class BulkAnswer(Schema):
     jobs: list[BulkItem]
 
 
+def _written_out(value: Any) -> Any:
+    if isinstance(value, str) and value[:4].isdigit() and value[4:5] == "-":
+        return value
+    raise ValueError("it must be a date and a time, such as 2026-01-31T12:00:00Z")
+
+
+# pydantic alone would take any number as seconds since 1970
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
 class Listing(Schema):
     """Which jobs a page shows; `client` names another client and takes the scope `admin`."""
 
     state: State | None = None
     model: str | None = None
     priority: int | None = Field(None, ge=LOWEST, le=HIGHEST)
-    created_after: AwareDatetime | None = None
+    created_after: Moment | None = None
     client: str | None = None
     cursor: UUID | None = None
     limit: int = Field(50, ge=1, le=MAX_PAGE)
@@ -121,7 +131,11 @@ class Listing(Schema):
 
 _, _components = msgspec.json.schema_components([JobRequest])
 _REQUEST = _components["JobRequest"]
-_KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}}
+_KEY_TEXT = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
+_REQUEST["properties"]["idempotency_key"]["anyOf"] = [_KEY_TEXT, {"type": "null"}]
+# A header's own spaces at either end are no part of its value.
+_HEADER_KEY = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[!-~]([ -~]*[!-~])?$"}
+_KEY = {"name": "Idempotency-Key", "in": "header", "schema": _HEADER_KEY}
 _PREFER = {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "description": "`wait=SECONDS`"}
 _LAST_EVENT = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
 
@@ -141,11 +155,16 @@ BULK_DOC: dict[str, Any] = {
     ),
     "parameters": [_KEY],
 }
+_EVENT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
+    "required": ["event", "id", "data"],
+}
 _EVENTS = "Each event is `state`, `progress` or, the last, `end` with the whole job; its data is JSON."
 EVENTS_DOC: dict[str, Any] = {
     "parameters": [_LAST_EVENT],
     "responses": {
-        200: {"description": _EVENTS, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"description": _EVENTS, "content": {"text/event-stream": {"schema": _EVENT}}},
         204: {"description": "The client has had the last event, by its `Last-Event-ID`."},
     },
 }

@@ -16,7 +16,7 @@ from jobs.api.router import router
 from jobs.api.schemas import BULK_DOC, PROBLEMS, SUBMIT_DOC, Acknowledged, BulkAnswer, Job
 from jobs.api.wait import preferred_wait_s, wait_for_end
 from jobs.core.admission import JobRequest, check_key, keyed, parse_bulk, parse_request
-from jobs.core.errors import MalformedRequestError, PlatformError
+from jobs.core.errors import KeysDifferError, PlatformError
 from jobs.core.scopes import Scope
 from jobs.core.states import TERMINAL
 from jobs.selectors.views import View, job_view
@@ -70,7 +70,7 @@ def _with_key(request: ApiRequest, job: JobRequest) -> JobRequest:
         check_key(job.idempotency_key)
         return job
     if job.idempotency_key not in {None, key}:
-        raise MalformedRequestError("the Idempotency-Key header and idempotency_key differ")
+        raise KeysDifferError
     return msgspec.structs.replace(job, idempotency_key=key)
 
 

@@ -62,6 +62,12 @@ class JobNotFoundError(RequestError):
     code = "job_not_found"
 
 
+class KeysDifferError(RequestError):
+    """The Idempotency-Key header and the body's idempotency_key differ: one of them is enough."""
+
+    code = "keys_differ"
+
+
 class IdempotencyConflictError(RequestError):
     """The Idempotency-Key was used before with another body."""
 

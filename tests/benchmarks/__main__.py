@@ -8,6 +8,7 @@ import sys
 from rich.console import Console
 
 from tests.benchmarks import device, drain, feed, memory, minilm, mixed, poisson, policy, post
+from tests.benchmarks.contract import fuzz
 from tests.benchmarks.figure import Benchmark, show
 from tests.benchmarks.rivals import compare
 
@@ -22,6 +23,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "device": device.measure,
     "poisson": poisson.measure,
     "rivals": compare.measure,
+    "contract": fuzz.measure,
 }
 
 

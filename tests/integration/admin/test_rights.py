@@ -14,6 +14,7 @@ from jobs.core.states import State
 from jobs.models import (
     ApiToken,
     Batch,
+    Circuit,
     DeadLetter,
     Event,
     Job,
@@ -75,12 +76,13 @@ def rows(db: str) -> dict[str, Any]:
         "job": [dead.pk, done.pk, waiting.pk, running.pk], "deadletter": [dead.pk], "outbox": [waiting.pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
         "worker": [Worker.objects.get().pk], "client": [dead.client_id],
+        "circuit": [Circuit.objects.create(version=version, state="open").pk],
         "apitoken": [ApiToken.objects.get(digest=token_digest(token)).pk],
     }  # fmt: skip
 
 
 def admin_pages(rows: dict[str, Any]) -> list[str]:
-    """Return the address of every page of the jobs' admin that opens by GET, each with a row of its own."""
+    """Return the address of every page of the jobs' admin, one a row; a new model needs a row here."""
     pages = []
     for pattern in _patterns(get_resolver().url_patterns, ""):
         found = re.fullmatch(r"admin/jobs/(\w+)/(.*)", pattern)

@@ -38,14 +38,6 @@ def admitted(**changes: Any) -> Admitted:
 
 
 @given(st.binary(max_size=200))
-def test_a_whole_number_may_be_written_with_a_point_and_an_input_keeps_its_own() -> None:
-    request = parse_request(b'{"model": "m", "input": 7.0, "priority": 7.0, "max_attempts": 2e0}')
-    assert (request.priority, request.max_attempts) == (7, 2)
-    assert isinstance(request.input, float)
-    with pytest.raises(MalformedRequestError, match="priority"):
-        parse_request(b'{"model": "m", "input": 1, "priority": 7.5}')
-
-
 def test_any_bytes_are_a_request_or_malformed(raw: bytes) -> None:
     with suppress(MalformedRequestError):
         assert isinstance(parse_request(raw), JobRequest)
@@ -180,3 +172,11 @@ def test_an_empty_ndjson_body_is_refused() -> None:
 def test_too_many_jobs_in_one_call_are_refused() -> None:
     with pytest.raises(BodyTooLargeError):
         parse_bulk(b"[" + b",".join([b"1"] * 10_001) + b"]", ndjson=False)
+
+
+def test_a_whole_number_may_be_written_with_a_point_and_an_input_keeps_its_own() -> None:
+    request = parse_request(b'{"model": "m", "input": 7.0, "priority": 7.0, "max_attempts": 2e0}')
+    assert (request.priority, request.max_attempts) == (7, 2)
+    assert isinstance(request.input, float)
+    with pytest.raises(MalformedRequestError, match="priority"):
+        parse_request(b'{"model": "m", "input": 1, "priority": 7.5}')

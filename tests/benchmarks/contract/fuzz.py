@@ -1,0 +1,55 @@
+"""Cases made up from the API's own description, on a real stack: no server error, no undocumented answer.
+
+The generator has an environment of its own under `.run/`. Each round has another seed, until there were
+enough cases.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from inference_site.stack.services import PROJECT
+from tests.benchmarks.bed import Bed, bed
+from tests.benchmarks.environment import python_with
+from tests.benchmarks.figure import Figure, at_least, at_most
+
+HERE = Path(__file__).parent
+PINS = HERE / "requirements.txt"
+CASES, EXAMPLES, MOST_ROUNDS = 20_000, 500, 20
+_GENERATED, _FAILED = re.compile(r"([\d,]+) generated"), re.compile(r"(\d+) unique failures?")
+_ERRORS = re.compile(r"(\d+) errors?\b")
+
+
+def measure() -> Iterator[Figure]:
+    cases = failures = rounds = 0
+    with bed("contract", ("web", "stream", "relay", "gpu-worker-0")) as ground:
+        while cases < CASES and rounds < MOST_ROUNDS:
+            told = _round(ground, seed=rounds)
+            cases, rounds = cases + _count(_GENERATED, told), rounds + 1
+            failures += _count(_FAILED, told) + _count(_ERRORS, told.splitlines()[-1])
+            (PROJECT / ".run" / f"contract-{rounds}.txt").write_text(told)
+    yield at_least("generated cases", cases, CASES)
+    yield at_most("failed checks and errors of the run", failures, 0)
+    yield Figure("rounds, told in .run/contract-N.txt", str(rounds))
+
+
+def _round(ground: Bed, *, seed: int) -> str:
+    info = ground.stack.info
+    words = [
+        str(Path(python_with("contract", PINS)).with_name("schemathesis")),
+        "--config-file", str(HERE / "schemathesis.toml"),
+        "run", f"{info['api']}/api/v1/openapi.json", "--url", info["api"],
+        "-H", f"Authorization: Bearer {info['token']}", "--checks", "all",
+        "--max-examples", str(EXAMPLES), "--seed", str(seed), "--continue-on-failure",
+    ]  # fmt: skip
+    env = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.benchmarks.contract.hooks"}
+    return subprocess.run(words, env=env, cwd=PROJECT, check=False, capture_output=True, text=True).stdout
+
+
+def _count(what: re.Pattern[str], told: str) -> int:
+    found = what.search(told)
+    return int(found[1].replace(",", "")) if found else 0
