@@ -52,6 +52,7 @@ FROM jobs_job job LEFT JOIN jobs_deadletter letter ON letter.job_id = job.id
 SIDE_ROWS = {
     "the outbox": "SELECT count(*) FROM jobs_outbox",
     "open batches": "SELECT count(*) FROM jobs_batch WHERE finished_at IS NULL",
+    "followers": "SELECT count(*) FROM jobs_follower",
     "unposted letters": "SELECT count(*) FROM jobs_deadletter WHERE due IS NOT NULL",
 }
 _NAMES = ("at", "kind", "job", "before", "after", "epoch", "attempts")

@@ -154,10 +154,16 @@ def _wrong(last: Change | None, change: Change) -> str:
         return "no verb does that"
     if last is None:
         return ""
-    settled = change.before == State.RUNNING and change.after in SETTLED
-    if change.epoch < last.epoch + (not settled):
+    if change.epoch < last.epoch + (not _keeps_its_epoch(change)):
         return f"the epoch was {last.epoch}"
     return _miscounted(last, change)
+
+
+def _keeps_its_epoch(change: Change) -> bool:
+    """Say whether a verdict may do this: its own run's, or for a follower its leader's."""
+    if change.before == State.RUNNING:
+        return change.after in SETTLED
+    return change.after in {State.SUCCEEDED, State.DEAD}
 
 
 def _miscounted(last: Change, change: Change) -> str:

@@ -10,11 +10,12 @@ from tests.chaos.records import ANY, FINE, POISON
 
 BULK = {
     "echo": (20, 120), "echo:faulty": (20, 60), "sleeper": (20, 120), "sleeper:slow": (20, 60),
-    "minilm": (4, 12),
+    "sleeper:shared": (20, 60), "minilm": (4, 12),
 }  # fmt: skip
-SINGLES = {"echo": 5, "sleeper": 3, "sleeper:slow": 1, "minilm": 2, "echo:faulty": 1}
-BULKS = {"echo": 6, "sleeper": 4, "sleeper:slow": 4, "minilm": 1, "echo:faulty": 1}
+SINGLES = {"echo": 5, "sleeper": 3, "sleeper:slow": 1, "sleeper:shared": 1, "minilm": 2, "echo:faulty": 1}
+BULKS = {"echo": 6, "sleeper": 4, "sleeper:slow": 4, "sleeper:shared": 2, "minilm": 1, "echo:faulty": 1}
 BULK_SHARE, HURRIED_SHARE, CANCEL_SHARE, REPLAY_SHARE, POISON_SHARE = 0.55, 0.06, 0.06, 0.3, 0.06
+ALIKE = 40  # so few inputs are asked again while they run
 POISONS = ({"fail": "raise"}, {"fail": "invalid"}, {"fail": "retry"}, {"fail": "memory"}, {"answer": "nan"})
 WORDS = (
     "the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "grey", "clouds",
@@ -57,4 +58,4 @@ def _job(chance: random.Random, model: str) -> tuple[dict[str, Any], str]:
         return chance.choice(POISONS), POISON
     if model == "minilm":
         return {"text": " ".join(chance.choices(WORDS, k=chance.randint(3, 12)))}, FINE
-    return {"n": chance.getrandbits(32)}, FINE
+    return {"n": chance.randrange(ALIKE) if model == "sleeper:shared" else chance.getrandbits(32)}, FINE
