@@ -115,17 +115,6 @@ def test_each_of_many_identical_jobs_ends_once_whatever_becomes_of_the_one_that_
     shared = {how: count - before[how] for how, count in ended().items()}
     print(len(world.made), dict(world.seen), shared)
     assert world.errors == []
-    wanted = (
-        "hits",
-        "undone",
-        "crashes",
-        "zombies",
-        "released",
-        "reaped",
-        "cancelled",
-        "replayed",
-        "expired",
-    )
     assert [name for name in DANGERS if not world.seen[name]] == []
     assert [how for how, count in shared.items() if not count] == []
     assert_each_ended_once(world)
