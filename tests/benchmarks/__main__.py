@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from tests.benchmarks import device, drain, feed, memory, minilm, mixed, poisson, policy, post
+from tests.benchmarks import device, drain, feed, memory, minilm, mixed, poisson, policy, post, told, waiters
 from tests.benchmarks.contract import fuzz
 from tests.benchmarks.figure import Benchmark, show
 from tests.benchmarks.rivals import compare
@@ -22,6 +22,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "mixed": mixed.measure,
     "device": device.measure,
     "poisson": poisson.measure,
+    "told": told.measure,
+    "waiters": waiters.measure,
     "rivals": compare.measure,
     "contract": fuzz.measure,
 }
