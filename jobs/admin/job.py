@@ -18,6 +18,7 @@ from jobs.admin.links import whole_id
 from jobs.admin.progress import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.admin.search import JobSearch, found
+from jobs.admin.shared import shared
 from jobs.core.states import CELERY_STATES, State
 from jobs.models import Batch, Job, JobInput, JobResult
 from jobs.services.audit import view_payload
@@ -38,7 +39,7 @@ class JobAdmin(BoundedAdmin):
     actions = ("cancel", "replay")
     readonly_fields = (
         "coloured_state", "celery_state", "tries", "timeline", "outbox", "ledger", "whole_events", "events",
-        "whole_progress", "seen_progress",
+        "whole_progress", "seen_progress", "shared",
         "asked", "parameters", "metadata", "answered", "whole_error", "error",
     )  # fmt: skip
 
@@ -46,7 +47,7 @@ class JobAdmin(BoundedAdmin):
         """Return the page's parts; those that show payloads for those who may see them."""
         named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
         seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
-        road = ("timeline", "outbox", "ledger", *seen)
+        road = ("timeline", "shared", "outbox", "ledger", *seen)
         keys = {"fields": ("queue", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
         return (
             (None, {"fields": named}),
@@ -125,6 +126,11 @@ class JobAdmin(BoundedAdmin):
     def timeline(self, job: Job) -> SafeString:
         """Return the job's times."""
         return page.timeline(job)
+
+    @admin.display(description="shared run")
+    def shared(self, job: Job) -> Any:
+        """Return which identical job answers it or is answered by it."""
+        return shared(job)
 
     def outbox(self, job: Job) -> Any:
         """Return when it is published next."""

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from threading import Event
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from tests.integration.reuse import owner
 
 INPUTS, CLIENTS = 12, 2
 DEAF, DIES = 0.5, 0.2
-CACHE = ("use",) * 17 + ("refresh", "bypass")
+CACHE: list[Literal["use", "refresh", "bypass"]] = [*["use"] * 17, "refresh", "bypass"]  # type: ignore[list-item]
 
 
 class DiedError(Exception):
