@@ -13,7 +13,7 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test check bench chaos up down lock clean
+.PHONY: demo test check bench chaos up down openapi lock clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -44,6 +44,11 @@ $(STAMP): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	touch $@
+
+# What clients rely on: a test compares it with the API.
+openapi: $(STAMP)
+	DATABASE_URL=postgresql://nobody/none BROKER_URL=amqp://nobody SECRET_KEY=none $(BIN)/python manage.py \
+	  export_openapi_schema --api jobs.api.urls.api --indent 1 --sorted --output tests/unit/jobs/api/openapi.json
 
 # Pins every dependency anew; needs `uv` on the PATH. The torch pin names no build, see the header.
 lock:

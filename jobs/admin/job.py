@@ -15,8 +15,10 @@ from jobs.admin.act import act_on
 from jobs.admin.bounded import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
 from jobs.admin.links import whole_id
+from jobs.admin.progress import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.admin.search import JobSearch, found
+from jobs.admin.shared import shared
 from jobs.core.states import CELERY_STATES, State
 from jobs.models import Batch, Job, JobInput, JobResult
 from jobs.services.audit import view_payload
@@ -37,13 +39,15 @@ class JobAdmin(BoundedAdmin):
     actions = ("cancel", "replay")
     readonly_fields = (
         "coloured_state", "celery_state", "tries", "timeline", "outbox", "ledger", "whole_events", "events",
+        "whole_progress", "seen_progress", "shared",
         "asked", "parameters", "metadata", "answered", "whole_error", "error",
     )  # fmt: skip
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:  # noqa: ARG002  # Django's signature
         """Return the page's parts; those that show payloads for those who may see them."""
         named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
-        road = ("timeline", "outbox", "ledger", "whole_events" if may_see(request) else "events")
+        seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
+        road = ("timeline", "shared", "outbox", "ledger", *seen)
         keys = {"fields": ("queue", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
         return (
             (None, {"fields": named}),
@@ -123,6 +127,11 @@ class JobAdmin(BoundedAdmin):
         """Return the job's times."""
         return page.timeline(job)
 
+    @admin.display(description="shared run")
+    def shared(self, job: Job) -> Any:
+        """Return which identical job answers it or is answered by it."""
+        return shared(job)
+
     def outbox(self, job: Job) -> Any:
         """Return when it is published next."""
         return page.outbox(job)
@@ -132,6 +141,16 @@ class JobAdmin(BoundedAdmin):
         """Return the batch's row of the ledger."""
         rows = Batch.objects.select_related("version__model")
         return page.ledger(rows.filter(pk=job.batch_id).first() if job.batch_id else None)
+
+    @admin.display(description="progress")
+    def seen_progress(self, job: Job) -> Any:
+        """Return what its model last reported, but for what may quote its input."""
+        return progress(job, whole=False)
+
+    @admin.display(description="progress")
+    def whole_progress(self, job: Job) -> Any:
+        """Return what its model last reported."""
+        return progress(job, whole=True)
 
     def events(self, job: Job) -> Any:
         """Return what was written down about it, but for what may quote its input."""

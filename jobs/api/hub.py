@@ -29,6 +29,7 @@ FOLLOW_S = 0.25  # and the followed this often; less often where looking takes l
 FOLLOW_SHARE = 0.1  # of the time, at most
 RETRY_S = 0.5
 CHUNK_IDS = 1_000
+FEW = 64  # so many waited-for jobs are looked up sooner than the members of a batch
 POOL_SIZE = 4
 OPTIONS = "-c TimeZone=UTC -c statement_timeout=10s -c application_name="
 MEMBERS: LiteralString = "SELECT unnest(members) FROM jobs_batch WHERE id = ANY(%s)"
@@ -145,7 +146,7 @@ class Hub:
         self._news.clear()
         batches, jobs, everything = self._batches, self._jobs, self._all
         self._batches, self._jobs, self._all = set(), set(), False
-        if everything or not self._waiters:
+        if everything or len(self._waiters) <= FEW:
             return self._waiters.ids()
         rows = await self._fetch(MEMBERS, (list(batches),)) if batches else []
         told = self._waiters.among(jobs | {row[0] for row in rows})

@@ -44,8 +44,8 @@ class Waiters:
         self._waiting: dict[UUID, set[Inbox]] = {}
         self.followed: dict[UUID, set[Inbox]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting or self.followed)
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self.followed)
 
     def add(self, job_id: UUID, inbox: Inbox) -> Inbox:
         """Tell `inbox` of a job from now on, and return it."""

@@ -37,10 +37,14 @@ class Asked(Schema):
 
 
 class Answered(Schema):
-    """What a job was answered: the hash of the stored output, and the epoch that stored it."""
+    """What a job was answered: the hash of the stored output, and the epoch that stored it.
+
+    `cached_from` is the identical job that ran for it, where it did not run itself: look there for the batch.
+    """
 
     epoch: int
     sha256: str
+    cached_from: UUID | None
 
 
 class RanIn(Schema):

@@ -24,6 +24,11 @@ MAX_METADATA_BYTES = 16_384
 MAX_KEY_CHARS = 200
 MAX_DEADLINE_S = 366 * 86_400
 MAX_ATTEMPTS = 100
+CACHE = (
+    "Where the version has a cache or collapses: `use` takes a fresh result of an identical job of yours"
+    " or waits for one in flight; `refresh` runs, and replaces the kept result; `bypass` runs and is kept by"
+    " nobody. Identical are jobs with the same version, input and parameters."
+)
 ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never collide with a key of its own
 
 
@@ -37,7 +42,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     deadline_s: Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)] | None = None
     max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)] | None = None
     callback_url: str | None = None
-    cache: Literal["use", "refresh", "bypass"] = "use"
+    cache: Annotated[Literal["use", "refresh", "bypass"], Meta(description=CACHE)] = "use"
     metadata: dict[str, Any] | None = None
     idempotency_key: str | None = None
 

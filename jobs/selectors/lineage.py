@@ -13,7 +13,7 @@ _ONE: LiteralString = f"""
 SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finished_at,
   j.queue, v.version, v.loader, NULLIF(v.sha256, ''),
   encode(sha256(i.body), 'hex'), encode(sha256(i.parameters), 'hex'),
-  r.epoch, encode(sha256(r.body), 'hex'),
+  r.epoch, encode(sha256(r.body), 'hex'), r.source,
   b.id, b.size, b.seal_reason, b.claimed_at, b.ran_s, b.finished_at,
   w.id, w.node, w.device
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
@@ -33,7 +33,7 @@ LEFT JOIN jobs_worker w ON w.id = b.worker_id ORDER BY e.at, e.id
 _JOB = ("id", "state", "epoch", "attempts", "created_at", "started_at", "finished_at")
 _MODEL = ("name", "version", "loader", "sha256")
 _INPUT = ("sha256", "parameters_sha256")
-_OUTPUT = ("epoch", "sha256")
+_OUTPUT = ("epoch", "sha256", "cached_from")
 _BATCH = ("id", "size", "seal_reason", "claimed_at", "ran_s", "finished_at")
 _WORKER = ("id", "node", "device")
 _EVENT = ("at", "what", "epoch", "kind", "code", "batch", "worker", "device")

@@ -64,7 +64,8 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   INSERT INTO jobs_job ({JOB_COLUMNS}, finished_at)
   SELECT g.id, %(client)s, version, queue, priority,
     CASE WHEN role = 'hit' THEN %(succeeded)s ELSE %(state)s END, max_attempts, size,
-    now() + make_interval(secs => deadline_s), key, digest, CASE WHEN role = 'hit' THEN now() END
+    now() + make_interval(secs => deadline_s), key, digest,
+    CASE WHEN role = 'hit' THEN statement_timestamp() END
   FROM given g JOIN placed USING (id) ORDER BY key
   {UNLESS_THERE}
 ), input AS (

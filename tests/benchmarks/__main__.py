@@ -7,7 +7,20 @@ import sys
 
 from rich.console import Console
 
-from tests.benchmarks import device, drain, feed, memory, minilm, mixed, poisson, policy, post
+from tests.benchmarks import (
+    cache,
+    device,
+    drain,
+    feed,
+    memory,
+    minilm,
+    mixed,
+    poisson,
+    policy,
+    post,
+    told,
+    waiters,
+)
 from tests.benchmarks.contract import fuzz
 from tests.benchmarks.figure import Benchmark, show
 from tests.benchmarks.rivals import compare
@@ -16,12 +29,15 @@ BENCHMARKS: dict[str, Benchmark] = {
     "drain": drain.measure,
     "minilm": minilm.measure,
     "post": post.measure,
+    "cache": cache.measure,
     "memory": memory.measure,
     "policy": policy.measure,
     "feed": feed.measure,
     "mixed": mixed.measure,
     "device": device.measure,
     "poisson": poisson.measure,
+    "told": told.measure,
+    "waiters": waiters.measure,
     "rivals": compare.measure,
     "contract": fuzz.measure,
 }

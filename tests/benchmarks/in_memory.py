@@ -111,7 +111,7 @@ def run(rate_per_s: float, goal_s: float, seconds: float) -> dict[str, float]:
     limits = Limits(MAX_BATCH, p95_goal_s=goal_s) if goal_s else UNTUNED
     policy: BatchPolicy[Delivery] = BatchPolicy(lambda _: limits)
     gate, watch = Gate(policy, goal_s), Watch()
-    pipeline = Pipeline(Buffer(policy), Claimer(gate), Settler(gate), watch)  # type: ignore[arg-type]
+    pipeline = Pipeline(Buffer(policy), Claimer(gate), Settler(gate), watch)  # type: ignore[arg-type]  # stand-ins
     pipeline.start()
     moments_s = [arrival.at_s for arrival in poisson(rate_per_s, random.Random(1).random, until_s=seconds)]
     due_s, late_s = _feed(pipeline.buffer, gate, moments_s)
@@ -140,7 +140,7 @@ def _feed(buffer: Buffer, gate: Gate, moments_s: list[float]) -> tuple[dict[UUID
             job = uuid4()
             due_s[job] = start + moment_s
             envelope = Envelope(job, 0, VERSION, 4)
-            buffer.add([Delivery(None, envelope, task=None)])  # type: ignore[arg-type]
+            buffer.add([Delivery(None, envelope, task=None)])  # type: ignore[arg-type]  # stand-ins
     return due_s, late_s
 
 

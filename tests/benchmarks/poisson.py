@@ -39,7 +39,7 @@ def measure() -> Iterator[Figure]:
         ground.bulk("sleeper", 1, {})
         ground.until(LEFT, 0)
         before_s = ground.cpu_s() + cpu_s(worker)
-        with _stored(ground.stack.info["database"]) as stored:
+        with stored_moments(ground.stack.info["database"]) as stored:
             told = _offer(ground)
             ground.until(LEFT, 0)
         stack_s = ground.cpu_s() + cpu_s(worker) - before_s
@@ -74,7 +74,7 @@ def _offer(ground: Bed) -> dict[str, Any]:
 
 
 @contextmanager
-def _stored(database: str) -> Iterator[dict[str, float]]:
+def stored_moments(database: str) -> Iterator[dict[str, float]]:
     """Give a dictionary that fills with the moment at which each batch's commit was heard of."""
     heard, stop = dict[str, float](), Event()
     listener = Thread(target=_listen, args=(database, heard, stop))

@@ -56,10 +56,11 @@ class World:
         self.errors: list[str] = []
         self._lock, self._threads = Lock(), list[Thread]()
 
+    def doers(self) -> list[Callable[[random.Random], None]]:
+        return [self._relay, self._relay, self._sweep, *[self._work] * 8, *[self._meddle] * 3]
+
     def start(self) -> None:
-        doers: list[Callable[[random.Random], None]] = [self._relay, self._relay, self._sweep]
-        doers += [self._work] * 8 + [self._meddle] * 3
-        for number, doer in enumerate(doers):
+        for number, doer in enumerate(self.doers()):
             chance = random.Random(f"{self.seed}/{number}")
             self._threads.append(
                 Thread(target=self._guarded, args=(doer, chance), name=f"{doer.__name__}-{number}")

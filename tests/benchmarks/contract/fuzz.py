@@ -46,8 +46,12 @@ def _round(ground: Bed, *, seed: int) -> str:
         "-H", f"Authorization: Bearer {info['token']}", "--checks", "all",
         "--max-examples", str(EXAMPLES), "--seed", str(seed), "--continue-on-failure",
     ]  # fmt: skip
-    env = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.benchmarks.contract.hooks"}
-    return subprocess.run(words, env=env, cwd=PROJECT, check=False, capture_output=True, text=True).stdout
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.benchmarks.contract.hooks", "PYTHONPATH": str(PROJECT)}
+    home = PROJECT / ".run" / "contract"  # it keeps notes where it runs
+    done = subprocess.run(
+        words, env={**os.environ, **hooks}, cwd=home, check=False, capture_output=True, text=True
+    )
+    return done.stdout
 
 
 def _count(what: re.Pattern[str], told: str) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import schemathesis
+import schemathesis  # type: ignore[import-not-found]  # in an environment of its own
 
 
-@schemathesis.serializer("application/x-ndjson")  # type: ignore[untyped-decorator]  # in its own environment
+@schemathesis.serializer("application/x-ndjson")  # type: ignore[untyped-decorator]  # it ships none to us
 def ndjson(_context: Any, value: Any) -> bytes:
     return b"\n".join(json.dumps(each).encode() for each in (value if isinstance(value, list) else [value]))

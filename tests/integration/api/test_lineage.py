@@ -58,7 +58,7 @@ def test_a_result_names_its_build_input_batch_worker_and_failed_attempts(
     assert (failed.what, failed.kind, failed.code, failed.epoch) == ("failed", "transient", "busy", 1)
     assert (failed.batch, failed.worker, failed.device) == (first.pk, "a@x", "cuda:0")
     assert told.attempts == 2
-    assert told.created_at <= told.started_at <= told.finished_at  # type: ignore[operator]
+    assert told.created_at <= told.started_at <= told.finished_at  # type: ignore[operator]  # it is set: a None fails here
 
 
 def test_no_payload_message_or_person_is_told(app: Client, version: ModelVersion) -> None:

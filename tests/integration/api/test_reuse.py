@@ -46,6 +46,7 @@ def test_an_identical_request_is_answered_at_once_with_the_earlier_output(
     assert told["id"] != first["id"]
     assert answer.headers["Location"] == told["urls"]["self"]
     assert not Outbox.objects.exists()
+    assert (told["started_at"], told["finished_at"]) == (None, told["created_at"])
 
 
 def test_a_job_that_ran_itself_comes_from_no_cache(
@@ -272,6 +273,16 @@ def test_a_keyed_request_that_was_answered_from_the_cache_is_the_same_job_again(
     assert (in_bulk["id"], in_bulk["cached_from"]) == (hit.json()["id"], source["id"])
 
 
+def test_a_keyed_request_sent_again_takes_no_key_from_the_job_that_it_is(
+    post: Callable[..., Any], session: sa.Connection
+) -> None:
+    first = post(SAME, Idempotency_Key="k").json()
+    run(session, BAD)
+    again = post(SAME, Idempotency_Key="k")
+    assert (again.status_code, again.json()["state"]) == (200, "dead")
+    assert CacheEntry.objects.get().job_id == UUID(first["id"])
+
+
 def test_a_keyed_follower_is_the_same_job_again(post: Callable[..., Any]) -> None:
     post(SAME)
     first, again = post(SAME, Idempotency_Key="k"), post(SAME, Idempotency_Key="k")
@@ -316,3 +327,14 @@ def test_a_key_taken_by_a_request_that_lost_its_key_to_another_is_free_for_the_n
     make_version(MODEL)
     assert len(run(session)) == 2
     assert post(SAME).status_code == 200
+
+
+def test_lineage_names_whose_run_an_answer_comes_from(
+    post: Callable[..., Any], app: Client, session: sa.Connection
+) -> None:
+    ran = post(SAME).json()["id"]
+    run(session)
+    hit = post(SAME).json()["id"]
+    output = {job: app.get(f"/api/v1/jobs/{job}/lineage").json()["output"] for job in (ran, hit)}
+    assert (output[ran]["cached_from"], output[hit]["cached_from"]) == (None, ran)
+    assert output[hit]["sha256"] == output[ran]["sha256"]

@@ -15,6 +15,7 @@ from jobs.core.failures import Failure, FailureKind
 from jobs.core.retry import TOO_LATE
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from jobs.models import DeadLetter as Letter
+from jobs.selectors import statement
 from jobs.services.answer import Answerer
 from jobs.services.cancel import cancel_job
 from jobs.services.replay import replay_job
@@ -22,7 +23,9 @@ from jobs.services.submit import Submitted
 from jobs.services.sweep import Sweeper, Swept
 from jobs.store import cache, followers, locks
 from jobs.store.followers import Landed
+from jobs.store.release import release
 from jobs.store.session import open_session, transaction
+from jobs.store.settle import Verdict, settle
 from tests.integration.reuse import (
     ANSWER,
     BAD,
@@ -256,18 +259,16 @@ def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
     session: sa.Connection, answerer: Answerer, db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The leader ends, and everybody has been told, between the submit's look and its commit."""
-    from jobs.services import share
-
-    leader, real = submit(), share.fetch_all
+    leader, real = submit(), statement.fetch_all
     ended = list[UUID]()
 
-    def slow(statement: Any, params: Any = ()) -> Any:
-        rows = real(statement, params)
+    def slow(text: Any, params: Any = ()) -> Any:
+        rows = real(text, params)
         if not ended:
             ended.extend(run(session))
         return rows
 
-    monkeypatch.setattr(share, "fetch_all", slow)
+    monkeypatch.setattr("jobs.services.share.fetch_all", slow)
     with listening(db) as heard:
         follower = submit()
     assert (ended, states(follower)) == ([leader.id], ["queued"])
@@ -280,16 +281,22 @@ def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
 def test_a_job_that_runs_somehow_although_it_follows_is_left_to_its_run(
     session: sa.Connection, answerer: Answerer
 ) -> None:
-    leader, follower = submit(), submit()
-    Outbox.objects.create(
-        job_id=follower.id, epoch=0, version_id=Job.objects.get(id=follower.id).version_id, queue="cached",
-        priority=4,
-    )  # fmt: skip
-    start(session)
-    cancelled(leader)
+    leader, running, released = submit(), submit(), submit()
+    for job in (running, released):
+        publish(job)
+    batch, epochs = start(session)
+    with transaction(session):
+        release(session, batch=batch, jobs=[(released.id, epochs[released.id])])
+        settle(session, batch=batch, verdicts=[Verdict(leader.id, epochs[leader.id], ANSWER)], ran_s=0.0)
     answerer.step(session, [])
-    assert states(leader, follower) == ["cancelled", "running"]
+    assert states(leader, running, released) == ["succeeded", "running", "queued"]
+    assert Outbox.objects.get().job_id == released.id
     assert not Follower.objects.exists()
+
+
+def publish(job: Submitted) -> None:
+    row = Job.objects.get(id=job.id)
+    Outbox.objects.create(job=row, epoch=0, version_id=row.version_id, queue=row.queue, priority=row.priority)
 
 
 def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connection) -> None:
@@ -328,7 +335,9 @@ def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(sessi
     assert [cache.sweep_entries(session, 3)[0] for _ in range(4)] == [3, 3, 1, 0]
     assert set(CacheEntry.objects.values_list("job_id", flat=True)) == {live.id, done.id}
     fresh = CacheEntry.objects.get(job_id=done.id)
-    assert fresh.expires_at == Job.objects.get(id=done.id).finished_at + timedelta(seconds=60)
+    ended = Job.objects.get(id=done.id).finished_at
+    assert ended is not None
+    assert fresh.expires_at == ended + timedelta(seconds=60)
 
 
 def test_an_entry_goes_once_its_answer_is_too_old(session: sa.Connection, answerer: Answerer) -> None:

@@ -76,7 +76,7 @@ def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) ->
     retries = make_retries(100, model)
     for started in range(1, 4):
         with relaying(broker_url, model, lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
-            wait_for(lambda at=started: put_off(model) >= 100 * at)  # type: ignore[misc]
+            wait_for(lambda at=started: put_off(model) >= 100 * at)  # type: ignore[misc]  # a lambda with a default
         Outbox.objects.filter(job_id__in=retries).update(due=timezone.now())
     assert len(set(drained(broker_url, model))) <= 1
 

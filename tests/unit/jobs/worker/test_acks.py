@@ -25,7 +25,7 @@ class Broker:
 class Message:
     def __init__(self, broker: Broker, tag: int) -> None:
         self.broker, self.delivery_tag, self._state = broker, tag, "RECEIVED"
-        self.headers, self.properties, self.delivery_info = {}, {}, {}  # type: ignore[var-annotated]
+        self.headers, self.properties, self.delivery_info = {}, {}, {}  # type: ignore[var-annotated]  # as the library types them
         broker.unacked.add(tag)
 
     @property

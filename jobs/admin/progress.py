@@ -1,0 +1,20 @@
+"""What a job's model last reported of it, read from its batch."""
+
+from __future__ import annotations
+
+from django.db.models.fields.json import KeyTransform
+from django.utils.safestring import SafeString
+
+from jobs.admin.page import NONE
+from jobs.models import Batch, Job
+from models_registry.admin.render import bounded_text, table
+
+
+def progress(job: Job, *, whole: bool) -> SafeString | str:
+    """Return the last attempt's newest report; if `whole` with its message, which may quote the input."""
+    batches = Batch.objects.filter(pk=job.batch_id) if job.batch_id else Batch.objects.none()
+    told = batches.values_list(KeyTransform(str(job.pk), "progress"), flat=True).first()
+    if not told:
+        return NONE
+    rows = [("done", f"{told['fraction']:.0%}"), ("reports", told["step"]), ("in epoch", told["epoch"])]
+    return table(("progress", ""), [*rows, ("message", bounded_text(told["message"]))] if whole else rows)

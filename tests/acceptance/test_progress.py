@@ -1,0 +1,107 @@
+"""A model that reports its progress and heeds a cancel, in a worker of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+
+from inference_site.stack.client import Stack
+from jobs.client.answers import Event
+from tests.acceptance.app import App, eventually, manage
+from tests.acceptance.workers import own_worker
+
+MODEL = "stepper"
+STEPS = 400
+LONG_S = 60
+VERSIONS = {"1": (STEPS, 0.01), "long": (LONG_S * 10, 0.1)}
+LAST = "SELECT (b.progress -> %s ->> 'fraction')::float8 FROM jobs_batch b WHERE %s = ANY(members)"
+OF = "SELECT b.finished_at IS NOT NULL, b.ran_s, b.fenced, b.size FROM jobs_batch b WHERE %s = ANY(members)"
+
+
+@pytest.fixture(scope="module")
+def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that runs one job at a time."""
+    for version, (steps, step_s) in VERSIONS.items():
+        options = f'{{"steps": {steps}, "step_s": {step_s}, "batch_limit_s": 300}}'
+        words = ("--loader", "entry_point", "--artifact", f"models_registry.loaders.builtin:{MODEL}")
+        alias = ("--alias", "default") if version == "1" else ()
+        manage(
+            stack, "register_model", MODEL, version, *words, "--options", options, "--max-batch", "1", *alias
+        )
+    with own_worker(stack, MODEL, index=10) as process:
+        yield process
+
+
+@pytest.fixture
+def celery(stack: Stack) -> Celery:
+    return Celery("an-operator", broker=stack.info["broker"])
+
+
+@pytest.mark.usefixtures("worker")
+def test_progress_is_told_as_it_comes_a_few_times_a_second_and_stays_on_the_job_s_page(
+    stack: Stack, app: App
+) -> None:
+    job = app.submit(MODEL, {"n": 1})
+    told = list(app.client.stream(job["id"]))
+    assert [event.name for event in told if event.name != "progress"][-2:] == ["state", "end"]
+    assert told[-1].data == app.job(job["id"])
+    assert told[-1].data["output"] == {"n": 1}
+    steps = [event.data["fraction"] for event in told if event.name == "progress"]
+    assert steps == sorted(set(steps))
+    assert 3 <= len(steps) < STEPS / 2
+    assert {event.data["message"] for event in told if event.name == "progress"} >= {
+        f"step {round(steps[0] * STEPS)} of {STEPS}"
+    }
+    assert len({event.id for event in told}) == len(told)
+    eventually(lambda: app.rows(LAST, job["id"], job["id"]) == [(1.0,)])
+
+
+def first_progress(app: App, job: str) -> Event:
+    return next(event for event in app.client.stream(job) if event.name == "progress")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_running_job_that_is_cancelled_stops_early(app: App) -> None:
+    job = app.submit(f"{MODEL}:long", {"n": 1})["id"]
+    assert 0 < first_progress(app, job).data["fraction"] < 1
+    assert app.act(job, "cancel")["state"] == "cancelled"
+    eventually(lambda: app.rows(OF, job)[0][0], timeout_s=LONG_S / 2)
+    ((_, ran_s, fenced, size),) = app.rows(OF, job)
+    assert ran_s < LONG_S / 2
+    assert (fenced, size) == (1, 1)
+    assert app.job(job)["state"] == "cancelled"
+    assert app.rows("SELECT count(*) FROM jobs_jobresult WHERE job_id = %s", job) == [(0,)]
+
+
+def reserved(celery: Celery) -> set[str]:
+    answer = celery.control.inspect(timeout=1).reserved() or {}
+    return {task["id"] for tasks in answer.values() for task in tasks}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_buffered_job_that_is_cancelled_leaves_the_buffer_before_its_turn(app: App, celery: Celery) -> None:
+    ids = app.bulk(f"{MODEL}:long", [{"n": n} for n in range(5)])
+    first = ids[0]
+    assert first_progress(app, first)
+    eventually(lambda: set(ids[2:]) <= reserved(celery))
+    for job in ids[2:]:
+        app.act(job, "cancel")
+    eventually(lambda: not set(ids[2:]) & reserved(celery), timeout_s=LONG_S / 2)
+    assert app.states([first]) == {"running": 1}, "it was not told before its turn"
+    for job in ids[:2]:
+        app.act(job, "cancel")
+    assert app.all_finished(ids) == {"cancelled": 5}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_buffered_job_that_is_cancelled_and_replayed_runs_once(app: App, celery: Celery) -> None:
+    blocker, job = app.bulk(f"{MODEL}:long", [{"n": 0}]) + app.bulk(MODEL, [{"n": 1}])
+    assert first_progress(app, blocker)
+    app.act(job, "cancel")
+    app.act(job, "replay")
+    app.act(blocker, "cancel")
+    assert app.finished(job)["state"] == "succeeded"
+    app.assert_each_ran_to_one_result([job])

@@ -1,0 +1,95 @@
+"""A thousand clients that wait at once on one stream process: its memory, and what ingest loses by them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import psutil
+
+from inference_site.stack.services import PROJECT
+from jobs.management.demo.figures import percentile
+from tests.benchmarks.bed import Bed, bed
+from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.benchmarks.post import flood
+
+CLIENTS, ROUNDS = 1_000, 3
+MIB = 2**20
+LEFT = "SELECT count(*) FROM jobs_job WHERE queue = 'sleeper' AND state <> 'succeeded'"
+IDS = "SELECT array_agg(id::text) FROM jobs_job WHERE queue = 'sleeper' AND state = 'queued'"
+
+
+def measure() -> Iterator[Figure]:
+    with bed("waiters", ("web", "stream", "relay"), env={"RESULT_WAIT_LIMIT_S": "600"}) as ground:
+        _round(ground, 10, [])  # what the first calls import and connect is there before and after
+        without, beside, memory, told = list[float](), list[float](), [_memory_mib(ground)], list[float]()
+        for _ in range(ROUNDS):
+            without.append(flood(ground)[0])
+            told += _round(ground, CLIENTS, beside)
+            memory.append(_memory_mib(ground))
+    yield at_least("clients that waited at once and were told", len(told) / ROUNDS, CLIENTS)
+    yield at_least("ingest beside them over ingest alone", median(beside) / median(without), 0.9)
+    yield Figure("ingest alone; beside them", f"{_rates(without)}; {_rates(beside)} jobs/s")
+    yield at_most("memory after the last round over after the first", memory[-1] / memory[1], 1.05)
+    yield Figure("memory before, after each round", ", ".join(f"{each:.1f}" for each in memory) + " MiB")
+    yield Figure("p95, stored to told, all ending at once", f"{percentile(told, 0.95) * 1e3:.1f} ms")
+
+
+def _rates(found: list[float]) -> str:
+    return ", ".join(f"{each:,.0f}" for each in found)
+
+
+def _round(ground: Bed, clients: int, rates: list[float]) -> list[float]:
+    """Have so many clients wait, note what ingest does meanwhile, let their jobs end; return the waits."""
+    ground.bulk("sleeper", clients, {})
+    with _waiting(ground, ground.one(IDS)) as process:
+        _until(lambda: _waiters(ground) == clients)
+        if clients == CLIENTS:
+            rates.append(flood(ground)[0])
+        with ground.worker("sleeper"):
+            ground.until(LEFT, 0)
+            told, _ = process.communicate(timeout=120)
+    _until(lambda: _waiters(ground) == 0)
+    waits: list[float] = json.loads(told)
+    return waits
+
+
+@contextmanager
+def _waiting(ground: Bed, jobs: list[str]) -> Iterator[subprocess.Popen[str]]:
+    info = ground.stack.info
+    words = [sys.executable, "-m", "tests.benchmarks.waiters_client", info["stream"], info["token"]]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(words, cwd=PROJECT, stdin=pipe, stdout=pipe, text=True)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(" ".join(jobs))
+        process.stdin.close()
+        process.stdin = None
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _waiters(ground: Bed) -> float:
+    """Return how many clients the stream process says that wait there."""
+    lines = ground.http.get(f"{ground.stack.info['stream']}/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("stream_waiting{"))
+
+
+def _until(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < deadline, "the clients do not all wait, or not all were told"
+        time.sleep(0.2)
+
+
+def _memory_mib(ground: Bed) -> float:
+    """Return the resident memory of the stream process, and of the server's own beside it."""
+    server = psutil.Process(ground.stack.info["pids"]["stream"])
+    return sum(each.memory_info().rss for each in [server, *server.children(recursive=True)]) / MIB

@@ -1,0 +1,70 @@
+"""What of a change to the API's description would break those who use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+
+def breaks(old: Schema, new: Schema) -> list[str]:
+    """Return a line for each promise of `old` that `new` does not keep."""
+    return [*_calls(old, new), *_components(old, new)]
+
+
+def _calls(old: Schema, new: Schema) -> Iterator[str]:
+    for path, calls in old["paths"].items():
+        for method, call in calls.items():
+            here = new["paths"].get(path, {}).get(method)
+            if here is None:
+                yield f"{method} {path} is gone"
+            else:
+                yield from (f"{method} {path}: {line}" for line in _call(call, here))
+
+
+def _call(old: Schema, new: Schema) -> Iterator[str]:
+    gone = [status for status in old["responses"] if status < "400" and status not in new["responses"]]
+    yield from (f"the answer {status} is gone" for status in gone)
+    before = {parameter["name"] for parameter in old.get("parameters", ()) if parameter.get("required")}
+    for parameter in new.get("parameters", ()):
+        if parameter.get("required") and parameter["name"] not in before:
+            yield f"the parameter {parameter['name']} is required now"
+    names = {parameter["name"] for parameter in new.get("parameters", ())}
+    yield from (
+        f"the parameter {p['name']} is gone" for p in old.get("parameters", ()) if p["name"] not in names
+    )
+    kinds = old.get("requestBody", {}).get("content", {})
+    for kind, content in kinds.items():
+        there = new.get("requestBody", {}).get("content", {}).get(kind)
+        yield from (
+            [f"{kind} is not taken any more"] if there is None else _asked(content["schema"], there["schema"])
+        )
+
+
+def _asked(old: Schema, new: Schema) -> Iterator[str]:
+    """What a client may send: nothing more may be required, nothing less allowed."""
+    if "items" in old:
+        yield from _asked(old["items"], new.get("items", {}))
+    yield from (
+        f"{name} is required now" for name in set(new.get("required", ())) - set(old.get("required", ()))
+    )
+    gone = old.get("properties", {}).keys() - new.get("properties", {}).keys()
+    yield from (f"{name} is not taken any more" for name in gone)
+
+
+def _components(old: Schema, new: Schema) -> Iterator[str]:
+    """What a client reads: nothing may go, nothing may change its type."""
+    schemas = new["components"]["schemas"]
+    for name, schema in old["components"]["schemas"].items():
+        properties = schemas.get(name, {}).get("properties", {})
+        for field, said in schema.get("properties", {}).items():
+            if field not in properties:
+                yield f"{name}.{field} is gone"
+            elif _type(said) != _type(properties[field]):
+                yield f"{name}.{field} is another type"
+
+
+def _type(said: Schema) -> Any:
+    options = {_type(each) for each in said.get("anyOf", ())}
+    return frozenset(options) if options else (said.get("type"), said.get("format"), said.get("$ref"))
