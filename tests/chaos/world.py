@@ -34,7 +34,7 @@ BUILT_IN = "models_registry.loaders.builtin"
 VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("echo", "faulty"): ("faulty", {}, 64),
     ("echo", "tight"): ("faulty", {"fits": 8}, 64),
-    ("echo", "killer"): ("faulty", {"batch_limit_s": 2}, 8),
+    ("echo", "killer"): ("faulty", {"batch_limit_s": 2}, 4),
     ("sleeper", "shared"): ("sleeper", {"base_s": 0.5, "collapse": True, "cache_ttl_s": 1}, 64),
     ("sleeper", "slow"): ("sleeper", {"base_s": 1.0}, 64),  # so that there is always a batch in hand
 }
