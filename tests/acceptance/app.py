@@ -120,6 +120,12 @@ class App:
         job: dict[str, Any] = answer.json()
         return job
 
+    def cancel_live(self, ids: Sequence[str] | None = None) -> None:
+        """Cancel those of the jobs, or of all, that wait in the outbox."""
+        waiting = {str(job) for (job,) in self.rows("SELECT job_id FROM jobs_outbox")}
+        for job in waiting if ids is None else waiting & set(ids):
+            self.http.post(f"{JOBS}/{job}/cancel")  # one that has just ended answers 409
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return self.database.execute(query, values).fetchall()
 

@@ -46,8 +46,10 @@ def _register(stack: Stack) -> None:
 @pytest.fixture
 def app(stack: Stack) -> Iterator[App]:
     app = App(stack)
-    # What a test before this one broke is whole again, and its worker has nothing left to do.
+    # What a test before this one broke is whole again, its worker has nothing left to do, and what it left
+    # behind when it failed, perhaps jobs that nobody runs, fails no other.
     app.finished(app.submit("sleeper", {}, priority=9)["id"])
+    app.cancel_live()
     eventually(lambda: app.rows("SELECT count(*) FROM jobs_outbox") == [(0,)])
     yield app
     app.close()

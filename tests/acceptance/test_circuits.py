@@ -11,6 +11,7 @@ from tests.acceptance.app import JOBS, App, eventually, manage
 BREAKER = {"least": 20, "share": 0.5, "cool_s": 2.0, "probes": 2}
 QUICK = {"base_s": 0.05, "cap_s": 0.1}
 JOBS_HELD, SICK_S = 400, 6.0
+MANY = 1_500
 
 
 def register(stack: Stack, version: str, **options: object) -> None:
@@ -46,15 +47,13 @@ def test_a_sick_version_is_left_alone_and_its_jobs_outlive_it(stack: Stack, app:
 
 def test_a_version_whose_every_job_dies_does_not_bury_the_queue(stack: Stack, app: App) -> None:
     register(stack, "hopeless", breaker={"dead": 30, "least": 10_000, "cool_s": 300.0}, fallback="echo:1")
-    jobs = app.bulk("echo:hopeless", [{"fail": "invalid"}] * 5_000)
+    jobs = app.bulk("echo:hopeless", [{"fail": "invalid"}] * MANY)
     eventually(lambda: state(app, "hopeless") == "open")
     try:
         eventually(lambda: app.rows("SELECT count(*) FROM jobs_job WHERE state = 'running'") == [(0,)])
         states = app.states(jobs)
-        assert states["queued"] > 3_000, states
+        assert states["queued"] > MANY / 2, states
         meanwhile = app.finished(app.submit("echo:hopeless", {"n": 1})["id"])
         assert (meanwhile["version"], meanwhile["state"]) == ("1", "succeeded")
     finally:
-        with app.database.transaction():
-            app.database.execute("SELECT id FROM jobs_job WHERE id = ANY(%s::uuid[]) FOR UPDATE", (jobs,))
-            app.database.execute("DELETE FROM jobs_outbox WHERE job_id = ANY(%s::uuid[])", (jobs,))
+        app.cancel_live(jobs)
