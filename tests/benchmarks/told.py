@@ -35,7 +35,7 @@ def measure() -> Iterator[Figure]:
         with ground.worker("sleeper"), stored_moments(ground.stack.info["database"]) as stored:
             for name, way in WAYS.items():
                 seen = asyncio.run(_wait_by(ground, way))[CLIENTS * 5 :]
-                batches = dict(ground.database.execute(BATCHES).fetchall())
+                batches: dict[str, str] = dict(ground.database.execute(BATCHES).fetchall())
                 yield from _figures(name, seen, [told - stored[batches[job]] for job, told, _ in seen])
 
 
