@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Event
 from uuid import UUID
 
@@ -25,10 +26,12 @@ from jobs.store.session import driver, open_session, transaction
 log = logging.getLogger(__name__)
 
 IDLE_S = 0.25
+GAP_S = 0.02  # a busy worker settles a hundred batches a second: they are asked about together
 AGAIN_S = 1.0
 LOOK_EVERY_S = 1.0
 MOST_LEADERS = 2_000
 MOST_ENTRIES = 500
+MOST_CHUNKS = 50  # of one step, before it hears again what was told
 _FIRST = UUID(int=0)
 
 
@@ -41,6 +44,7 @@ class Answerer:
         self._clock = clock
         self._look_at = 0.0
         self._after = _FIRST
+        self._waiting: dict[UUID, None] = {}  # leaders that ended, in turn, each once
 
     def run(self) -> None:
         """Answer until stopped; an error breaks one chunk off, never the answerer."""
@@ -59,37 +63,46 @@ class Answerer:
         session.exec_driver_sql(f"LISTEN {SETTLED}")
         self._look_at = 0.0
         while not self._stop.is_set():
-            notices = driver(session).notifies(timeout=IDLE_S, stop_after=1)
+            pause_s = 0 if self._waiting else IDLE_S
+            notices = list(driver(session).notifies(timeout=pause_s, stop_after=1))
             self.step(session, [notice.payload for notice in notices])
+            if notices and not self._waiting:
+                self._stop.wait(GAP_S)
 
     def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
         """See to the followers of the jobs that were told of, and now and then of all others."""
         jobs, batches = _ids(payloads, "job"), _ids(payloads, "batch")
         if jobs or batches:
-            self._land(session, followers.told(session, jobs=jobs, batches=batches))
+            self._note(followers.told(session, jobs=jobs, batches=batches))
         if self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_EVERY_S
             self._look_around(session)
+        self._land(session)
+
+    def _note(self, leaders: Iterable[UUID]) -> None:
+        self._waiting |= dict.fromkeys(leaders)
 
     def _look_around(self, session: sa.Connection) -> None:
         """Look at a bounded number of leaders, each time where the last look ended, and at old entries."""
         seen = followers.leaders(session, after=self._after, most=MOST_LEADERS)
         self._after = seen[-1][0] if len(seen) == MOST_LEADERS else _FIRST
-        self._land(session, [leader for leader, ended in seen if ended])
-        looked_at = MOST_ENTRIES
-        while looked_at == MOST_ENTRIES and not self._stop.is_set():
+        self._note(leader for leader, ended in seen if ended)
+        for _ in range(MOST_CHUNKS):
             looked_at, _ = sweep_entries(session, MOST_ENTRIES)
+            if looked_at < MOST_ENTRIES:
+                break
 
-    def _land(self, session: sa.Connection, leaders: Iterable[UUID]) -> None:
-        waiting = list(leaders)
-        while waiting and not self._stop.is_set():
-            leader = waiting.pop()
+    def _land(self, session: sa.Connection) -> None:
+        """See to a chunk of each leader's followers in turn, then to the next of each, a while."""
+        for _ in range(MOST_CHUNKS):
+            if not self._waiting or self._stop.is_set():
+                break
+            leader = next(iter(self._waiting))
+            del self._waiting[leader]
             with transaction(session):
                 landed = followers.land(session, leader)
-            if landed.looked_at:
-                waiting.append(leader)
-            if landed.moved_to:
-                waiting.append(landed.moved_to)
+            self._note([leader] if landed.looked_at else [])
+            self._note([landed.moved_to] if landed.moved_to else [])
             _count(landed)
 
 
@@ -99,5 +112,8 @@ def _count(landed: followers.Landed) -> None:
 
 
 def _ids(payloads: Iterable[str], kind: str) -> set[UUID]:
-    pairs = (payload.partition(":") for payload in payloads)
-    return {UUID(text) for said, _, text in pairs if said == kind}
+    found = set[UUID]()
+    for said, _, text in (payload.partition(":") for payload in payloads):
+        with suppress(ValueError):  # anybody with a connection may notify
+            found |= {UUID(text)} if said == kind else set()
+    return found

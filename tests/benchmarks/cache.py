@@ -29,9 +29,12 @@ def measure() -> Iterator[Figure]:
             ground.until(LEFT, 0)
         yield Figure(f"runs of {FOLLOWERS:,} identical jobs", str(ground.one(RAN)), "1", ground.one(RAN) == 1)
         yield Figure("from the first result to the last", f"{ground.one(LATEST_S):.2f} s")
-        waits_s = sorted(_hit_s(ground) for _ in range(HITS))
-        yield at_most(f"p50 of {HITS:,} hits, one at a time", median(waits_s) * 1e3, 5, "ms")
-        yield Figure("p99 of the same", f"{waits_s[int(0.99 * HITS)] * 1e3:.1f} ms")
+        # In turns, so that whatever else the machine does is in both.
+        pairs = [(_answer_s(ground, "use", 200), _answer_s(ground, "bypass", 202)) for _ in range(HITS)]
+        hits_s, others_s = (sorted(times) for times in zip(*pairs, strict=True))
+        yield at_most(f"p50 of {HITS:,} hits, one at a time", median(hits_s) * 1e3, 5, "ms")
+        yield Figure("p99 of the same", f"{hits_s[int(0.99 * HITS)] * 1e3:.1f} ms")
+        yield Figure("p50 of jobs that were only accepted", f"{median(others_s) * 1e3:.1f} ms")
         rate, half_ms = flood(ground, MODEL, 200)
         yield Figure(f"hits, {CONNECTIONS} connections", f"{rate:,.0f}/s, p50 {half_ms:.1f} ms")
 
@@ -43,10 +46,9 @@ def _register(ground: Bed) -> None:
     subprocess.run(argv, env=ground._env(), cwd=PROJECT, check=True, capture_output=True)
 
 
-def _hit_s(ground: Bed) -> float:
+def _answer_s(ground: Bed, cache: str, status: int) -> float:
     began = time.perf_counter()
-    answer = ground.http.post("/api/v1/jobs", json={"model": MODEL, "input": SAME})
+    answer = ground.http.post("/api/v1/jobs", json={"model": MODEL, "input": SAME, "cache": cache})
     took_s = time.perf_counter() - began
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["cached_from"]
+    assert answer.status_code == status, answer.text
     return took_s

@@ -117,6 +117,30 @@ def test_many_followers_are_answered_in_bounded_chunks_and_what_is_left_is_found
     assert JobResult.objects.count() == 8
 
 
+def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
+    session: sa.Connection, answerer: Answerer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.services.answer.MOST_CHUNKS", 4)
+    monkeypatch.setattr(followers.land, "__kwdefaults__", {"most": 2})
+    many, few = submit({"text": "many"}), submit({"text": "few"})
+    crowd, last = [submit({"text": "many"}) for _ in range(20)], submit({"text": "few"})
+    run(session)
+    answerer.step(session, [f"job:{many.id}", f"job:{few.id}"])
+    assert states(last) == ["succeeded"]
+    assert "queued" in states(*crowd)
+    for _ in range(10):
+        answerer.step(session, [])
+    assert set(states(*crowd)) == {"succeeded"}
+
+
+def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: Answerer) -> None:
+    leader, follower = submit(), submit()
+    run(session)
+    answerer._look_at = float("inf")
+    answerer.step(session, ["", "job:", "batch:7", "else", "job:1:2", f"job:{leader.id}"])
+    assert states(follower) == ["succeeded"]
+
+
 def test_an_answer_that_is_broken_off_changes_nothing(session: sa.Connection) -> None:
     jobs = [submit() for _ in range(3)]
     run(session)
