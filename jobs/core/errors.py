@@ -106,6 +106,12 @@ class CallbackUnsupportedError(RequestError):
     code = "callback_unsupported"
 
 
+class CallbackRefusedError(RequestError):
+    """The callback_url is none that this platform calls."""
+
+    code = "callback_refused"
+
+
 class MetadataTooLargeError(RequestError):
     """The metadata is larger than a job may carry."""
 

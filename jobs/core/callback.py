@@ -1,0 +1,90 @@
+"""Where a webhook may be sent: rules for its address as written, and for what its host resolves to. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from jobs.core.errors import CallbackRefusedError
+
+MAX_URL_CHARS = 2_000
+PORTS = {"https": 443, "http": 80}
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+# These carry an IPv4 address inside, which a gateway may unpack.
+_CARRIERS = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/32", "2001::/32", "2002::/16")))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address that a webhook may be sent to; an `internal` host may resolve to any address."""
+
+    scheme: str
+    host: str
+    port: int
+    internal: bool
+
+
+def endpoint(url: str, *, internal_hosts: Collection[str]) -> Endpoint:
+    """Return what `url` names; CallbackRefusedError says why nothing is sent there."""
+    if len(url) > MAX_URL_CHARS:
+        raise CallbackRefusedError(f"callback_url has {len(url)} characters; at most {MAX_URL_CHARS}")
+    if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+        raise CallbackRefusedError("callback_url holds characters that a URL has to escape")
+    parts, port = _split(url)
+    host = _host(parts)
+    internal = host in internal_hosts
+    _check_parts(url, parts, internal=internal)
+    return Endpoint(parts.scheme, host, port or PORTS[parts.scheme], internal)
+
+
+def may_connect(address: str, *, internal: bool) -> bool:
+    """Say whether a webhook may go to this IP address: a public one, or any of an internal host's."""
+    if internal:
+        return True
+    found = ip_address(address)
+    if isinstance(found, IPv6Address) and any(found in carrier for carrier in _CARRIERS):
+        return False
+    return _is_public(found)
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not (address.is_multicast or address.is_reserved or site_local)
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise CallbackRefusedError(f"callback_url is no URL: {error}") from None
+    return parts, port
+
+
+def _host(parts: SplitResult) -> str:
+    host = (parts.hostname or "").rstrip(".")
+    if not (_HOST_NAME.fullmatch(host) or _is_literal(host)):
+        raise CallbackRefusedError("callback_url names no host")
+    return host
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # a zone is this machine's own matter
+
+
+def _check_parts(url: str, parts: SplitResult, *, internal: bool) -> None:
+    if parts.scheme != "https" and not (internal and parts.scheme == "http"):
+        raise CallbackRefusedError("callback_url must be https")
+    if "@" in parts.netloc:
+        raise CallbackRefusedError("callback_url must name no user or password")
+    if "#" in url:
+        raise CallbackRefusedError("callback_url must have no fragment")
+    if not internal and _is_literal(host := _host(parts)) and not may_connect(host, internal=False):
+        raise CallbackRefusedError("callback_url names an address that is not public")
