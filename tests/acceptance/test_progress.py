@@ -15,7 +15,7 @@ from tests.acceptance.workers import own_worker
 
 MODEL = "stepper"
 STEPS = 400
-LONG_S = 60
+LONG_S = 200
 VERSIONS = {"1": (STEPS, 0.01), "long": (LONG_S * 10, 0.1)}
 LAST = "SELECT (b.progress -> %s ->> 'fraction')::float8 FROM jobs_batch b WHERE %s = ANY(members)"
 OF = "SELECT b.finished_at IS NOT NULL, b.ran_s, b.fenced, b.size FROM jobs_batch b WHERE %s = ANY(members)"
@@ -98,8 +98,10 @@ def test_a_buffered_job_that_is_cancelled_leaves_the_buffer_before_its_turn(app:
 
 @pytest.mark.usefixtures("worker")
 def test_a_buffered_job_that_is_cancelled_and_replayed_runs_once(app: App, celery: Celery) -> None:
-    blocker, job = app.bulk(f"{MODEL}:long", [{"n": 0}]) + app.bulk(MODEL, [{"n": 1}])
+    blocker = app.submit(f"{MODEL}:long", {"n": 0})["id"]
     assert first_progress(app, blocker)
+    job = app.submit(MODEL, {"n": 1})["id"]
+    eventually(lambda: job in reserved(celery))
     app.act(job, "cancel")
     app.act(job, "replay")
     app.act(blocker, "cancel")
