@@ -22,12 +22,6 @@ def preamble() -> bytes:
     return b"retry: %d\n\n" % randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
 
 
-def resumed(last_event_id: str, now: Standing) -> Mark | None:
-    """Return what a client that comes back knows; nothing where its mark is not of this job's past."""
-    mark = Mark.parse(last_event_id)
-    return mark if mark is not None and mark.turn <= now.mark.turn else None
-
-
 def knows_all(told: Mark | None, now: Standing) -> bool:
     """Say whether a client has had the end already: it must not come back."""
     return now.view is not None and now.mark.same_state(told)

@@ -11,10 +11,11 @@ from uuid import UUID
 from django.http import HttpResponse
 
 from jobs.api.auth import ApiRequest, needs
-from jobs.api.event_stream import HEADERS, events, knows_all, preamble, resumed
+from jobs.api.event_stream import HEADERS, events, knows_all, preamble
 from jobs.api.router import router
 from jobs.api.schemas import EVENTS_DOC, PROBLEMS
 from jobs.core.errors import JobNotFoundError
+from jobs.core.marks import Mark
 from jobs.core.scopes import Scope
 from jobs.selectors.standing import STANDING, Standing, standing_of, standing_of_view
 from jobs.selectors.statement import fetch_all
@@ -27,7 +28,7 @@ from jobs.services.audit import view_of_another
 def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Follow a job by server-sent events: `state`, `progress`, and `end` with the whole job, the last."""
     now = _standing(request.auth, job_id)
-    told = resumed(request.META.get("HTTP_LAST_EVENT_ID", ""), now)
+    told = Mark.parse(request.META.get("HTTP_LAST_EVENT_ID", ""))
     view_of_another(request.auth, job_id)
     if knows_all(told, now):
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.api.asgi import Call
-from jobs.api.event_stream import HEADERS, HEARTBEAT, events, knows_all, preamble, resumed
+from jobs.api.event_stream import HEADERS, HEARTBEAT, events, knows_all, preamble
 from jobs.api.gate import Gate
 from jobs.api.hub import Hub
 from jobs.api.inbox import Inbox
@@ -32,7 +32,7 @@ async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
     try:
         now = await _standing(job_id, owner, hub)
         await gate.note_view(owner, job_id)
-        told = resumed(call.headers.get(b"last-event-id", ""), now)
+        told = Mark.parse(call.headers.get(b"last-event-id", ""))
         if knows_all(told, now):
             await call.begin(204, {})
             await call.piece(b"", last=True)
@@ -40,7 +40,7 @@ async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
         inbox.put(now)
         hub.look_at(job_id)  # the read above knows of no progress
         with STREAM_WAITING.labels(KIND).track_inprogress():
-            await _Stream(call, gate, inbox, told).run()
+            await Stream(call, gate, inbox, told).run()
     finally:
         hub.forget(job_id, inbox)
 
@@ -52,10 +52,11 @@ async def _standing(job_id: UUID, owner: Owner, hub: Hub) -> Standing:
     return standing_of_view(rows[0])
 
 
-class _Stream:
+class Stream:
     """One client's events; `told` is what it knows."""
 
     def __init__(self, call: Call, gate: Gate, inbox: Inbox, told: Mark | None) -> None:
+        """Prepare to send what `inbox` brings."""
         self._call, self._gate, self._inbox, self._told = call, gate, inbox, told
 
     async def run(self) -> None:
@@ -76,7 +77,7 @@ class _Stream:
             if gone.done():
                 return
             if now is not None:
-                ended = await self._tell(now)
+                ended = await self.tell(now)
             if monotonic() >= beat_at:
                 await self._gate.owner()  # a token that was revoked meanwhile ends the stream
                 await self._call.piece(HEARTBEAT)
@@ -93,9 +94,9 @@ class _Stream:
         finally:
             news.cancel()
 
-    async def _tell(self, now: Standing) -> bool:
+    async def tell(self, now: Standing) -> bool:
         """Send what the client does not know yet, and say whether that was the end."""
         for event in events(self._told, now):
             await self._call.piece(event)
-        self._told = now.mark
+        self._told = now.mark.after(self._told)  # the first read knows of no progress
         return now.view is not None

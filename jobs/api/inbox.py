@@ -67,6 +67,10 @@ class Waiters:
         """Return those of `jobs` that somebody waits for."""
         return {job for job in jobs if job in self._waiting or job in self.followed}
 
+    def knows_end(self, job_id: UUID) -> bool:
+        """Say whether all who follow a job were told its end."""
+        return all(i.newest is not None and i.newest.view for i in self.followed.get(job_id, ()))
+
     def tell(self, standing: Standing) -> None:
         """Lay an end before all who wait for the job, any other change before those who follow it."""
         if standing.view is not None:

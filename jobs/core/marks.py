@@ -41,6 +41,10 @@ class Mark:
         """Return what grows with each change and each report of progress."""
         return (*self.turn, self.step)
 
+    def after(self, told: Mark | None) -> Mark:
+        """Return what a client knows that knew `told` and was brought here by one that may know less."""
+        return told if told is not None and self.same_state(told) and told.step > self.step else self
+
     def same_state(self, other: Mark | None) -> bool:
         """Say whether `other` stands in the same state, by the same change."""
         return other is not None and (self.epoch, self.state) == (other.epoch, other.state)

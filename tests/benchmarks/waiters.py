@@ -18,7 +18,7 @@ from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_least, at_most
 from tests.benchmarks.post import flood
 
-CLIENTS, ROUNDS = 1_000, 3
+CLIENTS, ROUNDS, IDLE_S = 1_000, 3, 5.0
 MIB = 2**20
 LEFT = "SELECT count(*) FROM jobs_job WHERE queue = 'sleeper' AND state <> 'succeeded'"
 IDS = "SELECT array_agg(id::text) FROM jobs_job WHERE queue = 'sleeper' AND state = 'queued'"
@@ -26,14 +26,17 @@ IDS = "SELECT array_agg(id::text) FROM jobs_job WHERE queue = 'sleeper' AND stat
 
 def measure() -> Iterator[Figure]:
     with bed("waiters", ("web", "stream", "relay"), env={"RESULT_WAIT_LIMIT_S": "600"}) as ground:
-        _round(ground, 10, [])  # what the first calls import and connect is there before and after
+        _round(ground, 10, lambda: None)  # what the first calls import and connect is there before and after
+        idle = _cores(ground)
         without, beside, memory, told = list[float](), list[float](), [_memory_mib(ground)], list[float]()
+        cores = list[float]()
         for _ in range(ROUNDS):
             without.append(flood(ground)[0])
-            told += _round(ground, CLIENTS, beside)
+            told += _round(ground, CLIENTS, lambda: _note(ground, beside, cores))
             memory.append(_memory_mib(ground))
     yield at_least("clients that waited at once and were told", len(told) / ROUNDS, CLIENTS)
     yield at_least("ingest beside them over ingest alone", median(beside) / median(without), 0.9)
+    yield Figure("cores that their waiting takes, of all processes", f"{median(cores) - idle:.3f}")
     yield Figure("ingest alone; beside them", f"{_rates(without)}; {_rates(beside)} jobs/s")
     yield at_most("memory after the last round over after the first", memory[-1] / memory[1], 1.05)
     yield Figure("memory before, after each round", ", ".join(f"{each:.1f}" for each in memory) + " MiB")
@@ -44,13 +47,24 @@ def _rates(found: list[float]) -> str:
     return ", ".join(f"{each:,.0f}" for each in found)
 
 
-def _round(ground: Bed, clients: int, rates: list[float]) -> list[float]:
-    """Have so many clients wait, note what ingest does meanwhile, let their jobs end; return the waits."""
+def _note(ground: Bed, rates: list[float], cores: list[float]) -> None:
+    cores.append(_cores(ground))
+    rates.append(flood(ground)[0])
+
+
+def _cores(ground: Bed) -> float:
+    """Return the cores that the stack takes while nothing is asked of it."""
+    before_s, at = ground.cpu_s(), time.monotonic()
+    time.sleep(IDLE_S)
+    return (ground.cpu_s() - before_s) / (time.monotonic() - at)
+
+
+def _round(ground: Bed, clients: int, meanwhile: Callable[[], None]) -> list[float]:
+    """Have so many clients wait, do something meanwhile, let their jobs end; return the waits."""
     ground.bulk("sleeper", clients, {})
     with _waiting(ground, ground.one(IDS)) as process:
         _until(lambda: _waiters(ground) == clients)
-        if clients == CLIENTS:
-            rates.append(flood(ground)[0])
+        meanwhile()
         with ground.worker("sleeper"):
             ground.until(LEFT, 0)
             told, _ = process.communicate(timeout=120)

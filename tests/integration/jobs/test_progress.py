@@ -61,6 +61,7 @@ def test_only_jobs_whose_claim_is_void_are_taken_away(batch: Batch, jobs: list[U
         assert taken_away(connection, held=held) == set()
     cancel_job(job_id=jobs[1], actor="test")
     replay_job(job_id=jobs[1], actor="test")
+    Job.objects.filter(pk=jobs[1]).update(state=State.RUNNING, epoch=3, batch=batch)  # by another worker
     cancel_job(job_id=jobs[2], actor="test")
     with engine().begin() as connection:
         assert taken_away(connection, held=held) == set(jobs[1:])

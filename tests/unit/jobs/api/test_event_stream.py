@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from jobs.api.event_stream import events, knows_all, preamble, resumed
+from jobs.api.event_stream import events, knows_all, preamble
+from jobs.api.follow import Stream
 from jobs.api.inbox import Inbox, Waiters
 from jobs.core.marks import Mark
 from jobs.selectors.standing import Standing
@@ -27,7 +30,7 @@ ENDED = standing("3.0.succeeded", view={"id": ID, "output": msgspec.Raw(b'{"a":\
 
 
 def ids(told: str, now: Standing) -> list[str]:
-    sent = events(resumed(told, now), now)
+    sent = events(Mark.parse(told), now)
     return [event.split(b"\n")[0].decode().removeprefix("id: ") for event in sent]
 
 
@@ -91,3 +94,26 @@ def test_an_end_is_laid_before_all_and_a_change_before_those_who_follow() -> Non
     for inbox in (waiting, following):
         waiters.remove(ID, inbox)
     assert not waiters
+
+
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [("3.5.running", ["3.6.running"]), ("3.4.running", ["3.5.running", "3.6.running"])],
+)
+def test_a_first_look_that_knows_of_no_progress_takes_nothing_back(told: str, sent: list[str]) -> None:
+    pieces = list[bytes]()
+    stand_in: Any = Pieces(pieces)
+    stream = Stream(stand_in, stand_in, stand_in, Mark.parse(told))
+    for now in (RUNNING, HALF, standing("3.6.running", 0.6)):
+        assert not asyncio.run(stream.tell(now))
+    assert [piece.split(b"\n")[0].decode().removeprefix("id: ") for piece in pieces] == sent
+
+
+class Pieces:
+    """A call that keeps what it is to send."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+
+    async def piece(self, body: bytes) -> None:
+        self.pieces.append(body)
