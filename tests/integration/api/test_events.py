@@ -21,6 +21,7 @@ from jobs.services.tokens import create_token
 from tests.factories import make_batch, make_client, make_job, make_version, make_worker
 
 Serve = Callable[..., httpx.Client]
+MANY_BEATS = 20
 GOOD = {"model": "echo", "input": {"text": "hello"}, "metadata": {"k": "v"}}
 
 
@@ -46,7 +47,10 @@ class Listener:
 
     def __next__(self) -> Told:
         fields: dict[str, str] = {}
+        beats = 0
         for line in self._lines:
+            beats += line.startswith(":")
+            assert beats < MANY_BEATS, "nothing is told, and the stream does not end"
             if line:
                 name, _, value = line.partition(": ")
                 fields[name] = value
@@ -164,9 +168,11 @@ def test_another_client_s_job_and_a_bad_token_are_problems(stream: httpx.Client)
     wrong = {"Authorization": "Bearer x"}
     job = a_job()
     for headers, status, code in ((strange, 404, "job_not_found"), (wrong, 401, "unauthenticated")):
-        answer = stream.get(f"/api/v1/jobs/{job}/events", headers=headers)
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        with stream.stream("GET", f"/api/v1/jobs/{job}/events", headers=headers) as answer:
+            assert answer.status_code == status
+            assert answer.headers["content-type"] == "application/problem+json"
+            answer.read()
+            assert answer.json()["code"] == code
     assert waiting(stream) == 0
 
 
