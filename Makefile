@@ -18,8 +18,9 @@ DEMO_NEEDS := web,stream,relay,gpu-worker-0
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
 
+# Two processes: half of the tests' time is waiting.
 test: $(STAMP)
-	$(LEASH) $(BIN)/python -m pytest
+	$(LEASH) $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -10,12 +10,15 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from tests.services import TestServices, only_unit_tests, use_placeholders
+from tests.spread import only_shares_out, spread
 
 _running: list[TestServices] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Bring up the servers and Django, before any test module is imported."""
+    if only_shares_out(config):
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
     if only_unit_tests(config.args, started_in=config.invocation_params.dir):
         use_placeholders()
@@ -27,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     servers.start()
     django.setup()
     call_command("migrate", verbosity=0)
+
+
+@pytest.hookimpl(tryfirst=True)  # the groups are read by a hook of the same name
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests belong in one process."""
+    spread(items)
 
 
 def pytest_unconfigure() -> None:
