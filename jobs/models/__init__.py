@@ -1,0 +1,30 @@
+"""The rows of a job's life. `Job` is narrow and hot: no index holds a column that changes.
+
+Each live state has a small table of its own instead: Outbox (queued, waiting), open Batch rows (running),
+DeadLetter (dead). A job with a deadline, idempotency key or size never changes it.
+"""
+
+from jobs.models.batch import Batch, Worker
+from jobs.models.circuit import Circuit
+from jobs.models.client import ApiToken, Client
+from jobs.models.dead_letter import DeadLetter
+from jobs.models.event import Event
+from jobs.models.job import Job, JobInput, JobResult
+from jobs.models.outbox import Outbox
+from jobs.models.reuse import CacheEntry, Follower
+
+__all__ = [
+    "ApiToken",
+    "Batch",
+    "CacheEntry",
+    "Circuit",
+    "Client",
+    "DeadLetter",
+    "Event",
+    "Follower",
+    "Job",
+    "JobInput",
+    "JobResult",
+    "Outbox",
+    "Worker",
+]

@@ -1,0 +1,63 @@
+"""The workers, and the ledger of what they ran together."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from models_registry.models import ModelVersion
+
+
+class Worker(models.Model):
+    """One incarnation of a worker process; its heartbeat says whether its batches are still being run."""
+
+    id = models.UUIDField(primary_key=True)
+    node = models.CharField(max_length=255, help_text="Celery's node name.")
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    device = models.CharField(max_length=63)
+    model_names = ArrayField(models.CharField(max_length=63))
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=63, blank=True, db_default="")
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Batch(models.Model):
+    """The ledger: one row a claimed batch; open (no `finished_at`) while its worker runs it."""
+
+    id = models.UUIDField(primary_key=True)
+    worker = models.ForeignKey(Worker, models.PROTECT, db_index=False, db_constraint=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    members = ArrayField(models.UUIDField(), help_text="Ids of the jobs that were claimed.")
+    size = models.PositiveIntegerField()
+    padded_size = models.PositiveBigIntegerField(default=0, help_text="Items times the longest item's size.")
+    seal_reason = models.CharField(max_length=16)
+    waited_s = models.FloatField(
+        default=0, help_text="From the oldest item's arrival at the worker to the seal."
+    )
+    apart = models.PositiveIntegerField(
+        db_default=0, help_text="0, or the group whose jobs it ran with nothing else in the worker's hands."
+    )
+    claimed_at = models.DateTimeField(db_default=Now())
+    ran_s = models.FloatField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    progress = models.JSONField(
+        null=True, help_text="The newest report of each member whose model reports progress, by job id."
+    )
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    released = models.PositiveIntegerField(default=0)
+    fenced = models.PositiveIntegerField(default=0, help_text="Verdicts that came too late and were dropped.")
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes = [models.Index("worker", condition=Q(finished_at__isnull=True), name="batch_open_by_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.size} of version {self.version_id} at {self.claimed_at:%Y-%m-%d %H:%M:%S}"

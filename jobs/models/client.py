@@ -1,0 +1,48 @@
+"""Whose jobs there are, and the tokens that speak for an app."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.core.scopes import Scope, default_scopes
+
+SCOPES = [scope.value for scope in Scope]
+
+
+class Client(models.Model):
+    """Whoever owns jobs: an internal app."""
+
+    name = models.CharField(max_length=63, unique=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiToken(models.Model):
+    """A bearer token of a client; only its SHA-256 is kept."""
+
+    client = models.ForeignKey(Client, models.CASCADE, related_name="tokens")
+    label = models.CharField(max_length=63, blank=True, default="")
+    scopes = ArrayField(models.CharField(max_length=15), default=default_scopes)
+    digest = models.BinaryField(max_length=32, unique=True)
+    prefix = models.CharField(max_length=12, help_text="The first characters, to tell tokens apart.")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    replaces = models.ForeignKey(
+        "self", models.SET_NULL, null=True, db_index=False, help_text="The token it was rotated from."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scopes__contained_by=SCOPES) & Q(scopes__len__gt=0), name="token_scopes_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.prefix}…"

@@ -1,0 +1,48 @@
+"""Why dead jobs are dead."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.models.job import KINDS, Job
+
+
+class DeadLetter(models.Model):
+    """Why a dead job is dead, with what its attempts said; it lives while the job is dead.
+
+    Its letter, a message of ids, is published until the broker confirms it; in the model's dead-letter queue
+    it counts as long as this row has its epoch and is not discarded.
+    """
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="dead_letter")
+    epoch = models.PositiveIntegerField()
+    queue = models.CharField(max_length=63)
+    kind = models.CharField(max_length=9, choices=KINDS)
+    code = models.CharField(max_length=63)
+    message = models.TextField()
+    traceback = models.TextField(blank=True, default="")
+    fingerprint = models.CharField(max_length=255)
+    reason = models.TextField(blank=True, db_default="", help_text="Why there was no further attempt.")
+    history = models.JSONField(db_default=[], help_text="The last failed attempts, oldest first.")
+    created_at = models.DateTimeField(db_default=Now())
+    due = models.DateTimeField(
+        null=True, db_default=Now(), help_text="When the letter is published, unless confirmed until then."
+    )
+    published = models.PositiveIntegerField(db_default=0, help_text="How often the letter was published.")
+    published_at = models.DateTimeField(null=True, help_text="When the broker confirmed the letter.")
+    discarded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        permissions = [("view_payload", "Can see what jobs were asked and answered")]
+        indexes = [
+            models.Index(
+                "queue", "kind", "fingerprint", "created_at",
+                condition=Q(discarded_at__isnull=True), name="dead_letter_groups",
+            ),
+            models.Index("queue", "due", condition=Q(due__isnull=False), name="dead_letter_due"),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.fingerprint  # the message may quote the input

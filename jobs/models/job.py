@@ -1,0 +1,97 @@
+"""A job, what was asked and what was answered: `Job` is narrow and hot, the others are written once."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.core.failures import FailureKind
+from jobs.core.states import TERMINAL, State
+from jobs.models.batch import Batch
+from jobs.models.client import Client
+from models_registry.models import ModelVersion
+
+STATES = [(state.value, state.value) for state in State]
+ENDS = sorted(state.value for state in TERMINAL)  # a set's order would differ from the migration's
+KINDS = [(kind.value, kind.value) for kind in FailureKind]
+
+
+class Job(models.Model):
+    """One request for one answer; `epoch` fences every change, `attempts` is what the retry policy reads."""
+
+    id = models.UUIDField(primary_key=True)
+    client = models.ForeignKey(Client, models.PROTECT, db_index=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    queue = models.CharField(max_length=63, help_text="The model's name.")
+    priority = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=9, choices=STATES)
+    epoch = models.PositiveIntegerField(db_default=0)
+    attempts = models.PositiveSmallIntegerField(db_default=0)
+    max_attempts = models.PositiveSmallIntegerField()
+    size = models.PositiveIntegerField(
+        db_default=0, help_text="The input's length in the model's unit, a hint."
+    )
+    deadline = models.DateTimeField(null=True)
+    idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULLs never collide
+    request_digest = models.BinaryField(
+        max_length=32, null=True, help_text="SHA-256 of the request it answers."
+    )
+    error_kind = models.CharField(max_length=9, choices=KINDS, db_default="", blank=True)
+    error_code = models.CharField(max_length=63, db_default="", blank=True)
+    batch = models.ForeignKey(Batch, models.PROTECT, null=True, db_index=False, db_constraint=False)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index("client", F("id").desc(), name="job_by_client")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="job_idempotency_key_once",
+            ),
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in State]), name="job_state_known"),
+            models.CheckConstraint(condition=Q(priority__lte=9), name="job_priority_0_to_9"),
+            models.CheckConstraint(
+                condition=Q(state__in=ENDS, finished_at__isnull=False)
+                | (~Q(state__in=ENDS) & Q(finished_at__isnull=True)),
+                name="job_terminal_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.RUNNING.value) | Q(batch__isnull=False),
+                name="job_running_has_a_batch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class JobInput(models.Model):
+    """What was asked: canonical JSON as bytes, insert-only, a row of its own so that Job stays narrow."""
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="input")
+    body = models.BinaryField()
+    parameters = models.BinaryField(null=True)
+    metadata = models.BinaryField(null=True)
+    content_type = models.CharField(max_length=63, db_default="application/json")
+    encoding = models.CharField(max_length=15, db_default="identity")
+
+    def __str__(self) -> str:
+        return f"input of {self.job_id}"
+
+
+class JobResult(models.Model):
+    """What was answered, and by which epoch: insert-only, at most one a job."""
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="result")
+    epoch = models.PositiveIntegerField()
+    body = models.BinaryField()
+    content_type = models.CharField(max_length=63, db_default="application/json")
+    encoding = models.CharField(max_length=15, db_default="identity")
+    source = models.UUIDField(null=True, help_text="The identical job that ran for it; it may be gone.")
+
+    def __str__(self) -> str:
+        return f"result of {self.job_id}"

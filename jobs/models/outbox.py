@@ -1,0 +1,51 @@
+"""What a queued or waiting job is published by."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.models.job import Job
+from models_registry.models import ModelVersion
+
+
+class Outbox(models.Model):
+    """A queued or waiting job's next publish: it lives until the claim deletes it.
+
+    `due` is when it is published (again); `published` counts publishes of this epoch. All that a message
+    says stands here, so that publishing reads no other table.
+    """
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="outbox")
+    epoch = models.PositiveIntegerField()
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    queue = models.CharField(max_length=63)
+    priority = models.PositiveSmallIntegerField()
+    size = models.PositiveIntegerField(db_default=0)
+    due = models.DateTimeField(db_default=Now())
+    published = models.PositiveIntegerField(db_default=0)
+    deadline = models.DateTimeField(null=True)
+    client = models.PositiveIntegerField(
+        db_default=0, help_text="The owner's id; the worker's batches are fair."
+    )
+    variant = models.PositiveIntegerField(
+        db_default=0, help_text="A digest of the parameters: what differs in it shares no batch."
+    )
+    apart = models.PositiveIntegerField(
+        db_default=0, help_text="0, or the group that it runs in, alone: it was in hand when a worker died."
+    )
+    retry = models.BooleanField(
+        db_default=False, help_text="It follows a failed attempt: its version's retry budget pays for it."
+    )
+
+    class Meta:
+        verbose_name_plural = "outbox"
+        indexes = [
+            models.Index("queue", F("priority").desc(), "due", name="outbox_next"),
+            models.Index("queue", "priority", condition=Q(published__gt=0), name="outbox_in_flight"),
+            models.Index("deadline", condition=Q(deadline__isnull=False), name="outbox_deadline"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.job_id} epoch {self.epoch}"
