@@ -24,8 +24,9 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
-from jobs.core.errors import JobNotFoundError, PlatformError, WrongStateError
+from jobs.core.errors import JobNotFoundError, PayloadError, PlatformError, WrongStateError
 from jobs.core.states import CELERY_STATES, State
+from jobs.payloads.claims import checked_out
 
 REVOKER = "celery"
 
@@ -67,7 +68,12 @@ class JobBackend(DatabaseBackend):
         row = self._row(task_id)
         if row is None:
             return {"task_id": task_id, "status": states.PENDING, "result": None, "traceback": None}
-        meta: dict[str, Any] = self.meta_from_decoded(self._meta_of(task_id, row))
+        try:
+            meta: dict[str, Any] = self.meta_from_decoded(self._meta_of(task_id, row))
+        except PayloadError as error:
+            if error.retryable:
+                raise
+            return self.meta_from_decoded(_lost(task_id, error))  # type: ignore[no-any-return]  # a dict
         return meta
 
     def _meta_of(self, task_id: str, row: sa.Row[Any]) -> dict[str, Any]:
@@ -93,7 +99,7 @@ class JobBackend(DatabaseBackend):
 
     def _decode_stored_result(self, payload: Any) -> Any:
         """Decode canonical JSON and nothing else: never a pickle, nor kombu's `__type__` objects."""
-        return None if payload is None else json.loads(bytes(payload))
+        return None if payload is None else json.loads(checked_out(bytes(payload)))
 
     def _task_result_exists(self, task_id: str) -> bool:
         return self._row(task_id) is not None
@@ -159,6 +165,11 @@ def _uuid(task_id: str) -> UUID | None:
         return UUID(str(task_id))
     except ValueError:
         return None
+
+
+def _lost(task_id: str, error: PayloadError) -> dict[str, Any]:
+    result = _exception(JobFailedError.__name__, __name__, str(error), "internal", error.code)
+    return {"task_id": task_id, "status": states.FAILURE, "result": result, "traceback": None}
 
 
 def _exception(name: str, module: str, *arguments: str) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from django.utils.timezone import localtime
 
 from jobs.admin.links import batch_link, worker_link
 from jobs.core.audit import without_payload
+from jobs.core.errors import PayloadError
 from jobs.core.ledger import Entry, seconds, why_this_size
+from jobs.core.payload import POINTER_BYTES
 from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Event, Job, Outbox, Worker
+from jobs.payloads.claims import head_of
 from models_registry.admin.render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
 NONE = "-"
@@ -112,11 +115,16 @@ def verdicts(batch: Batch) -> str:
 
 
 def document(rows: type[Model], job: Job, column: str) -> SafeString | str:
-    """Return one JSON column of a job's input or result, of which no more is read than is shown."""
-    head = Substr(column, 1, SHOWN_BYTES, output_field=BinaryField())
+    """Return one JSON column of a job's input or result, of which no more is kept than is shown."""
+    head = Substr(column, 1, max(SHOWN_BYTES, POINTER_BYTES), output_field=BinaryField())
     query = rows._default_manager.filter(pk=job.pk, **{f"{column}__isnull": False})  # noqa: SLF001  # documented API
     found: Any = query.values_list(head, Length(column)).first()
-    return bounded_json(bytes(found[0]), found[1]) if found else NONE
+    if not found:
+        return NONE
+    try:
+        return bounded_json(*head_of(bytes(found[0]), found[1], SHOWN_BYTES))
+    except PayloadError as problem:
+        return bounded_text(f"{problem.code}: {problem}")
 
 
 def error(job: Job, *, whole: bool) -> SafeString | str:

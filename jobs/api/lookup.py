@@ -16,7 +16,9 @@ from uuid import UUID
 
 import psycopg
 
+from jobs.api.far import made
 from jobs.api.inbox import Waiters
+from jobs.core.errors import PayloadUnavailableError
 from jobs.core.states import TERMINAL
 from jobs.selectors.standing import STANDING, standing_of, standing_of_view
 from jobs.selectors.statement import Params, Row
@@ -102,7 +104,8 @@ class Lookup:
     async def _tell_ends(self, jobs: Collection[UUID]) -> None:
         for ids in _chunks(jobs):
             for row in await self._fetch(ENDED, {"ids": ids, "terminal": _TERMINAL}):
-                self._waiters.tell(standing_of_view(row))
+                with suppress(PayloadUnavailableError):  # the storage is asked again in FALLBACK_S
+                    self._waiters.tell(await made(standing_of_view, row))
 
     async def _tell_changes(self, jobs: Collection[UUID]) -> set[UUID]:
         """Tell where followed jobs stand, and return those that have ended meanwhile."""

@@ -22,6 +22,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.CallbackRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CallbackUnsupportedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CircuitOpenError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EncodedBodyError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -31,11 +32,15 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.MetadataTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.ModelNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.PartNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.PayloadUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.SlowBodyError: HTTPStatus.REQUEST_TIMEOUT,
     errors.TokenEndedError: HTTPStatus.CONFLICT,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.WrongStateError: HTTPStatus.CONFLICT,
 }
 log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from jobs.core.errors import (
     MetadataTooLargeError,
     PlatformError,
 )
+from jobs.core.payload import Stored
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
 
 MAX_BULK_JOBS = 10_000
@@ -66,7 +67,10 @@ class Version(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON."""
+    """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON.
+
+    `files` are those that the input refers to.
+    """
 
     version: Version
     priority: int
@@ -79,6 +83,7 @@ class Admitted:
     idempotency_key: str | None
     digest: bytes | None
     cache: str
+    files: tuple[Stored, ...] = ()
 
 
 _REQUEST = msgspec.json.Decoder(JobRequest)

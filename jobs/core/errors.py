@@ -118,6 +118,30 @@ class MetadataTooLargeError(RequestError):
     code = "metadata_too_large"
 
 
+class UploadNotFoundError(RequestError):
+    """The input refers to an upload that there is not, or not any more."""
+
+    code = "upload_not_found"
+
+
+class PartNotFoundError(RequestError):
+    """The input refers to a file part that the call does not have."""
+
+    code = "part_not_found"
+
+
+class EncodedBodyError(RequestError):
+    """The body comes compressed; this platform decompresses nothing that is sent to it."""
+
+    code = "encoded_body"
+
+
+class SlowBodyError(RequestError):
+    """The body comes too slowly."""
+
+    code = "body_too_slow"
+
+
 class ResourceNotFoundError(RequestError):
     """There is nothing at this address."""
 
@@ -128,3 +152,28 @@ class MethodNotAllowedError(RequestError):
     """This address does not take that method."""
 
     code = "method_not_allowed"
+
+
+class PayloadError(PlatformError):
+    """A stored input or output cannot be had."""
+
+    code = "payload"
+
+
+class PayloadLostError(PayloadError):
+    """A stored input or output is not in the storage any more."""
+
+    code = "payload_lost"
+
+
+class PayloadCorruptError(PayloadError):
+    """A stored input or output is not what was stored."""
+
+    code = "payload_corrupt"
+
+
+class PayloadUnavailableError(PayloadError):
+    """The storage of large inputs and outputs does not answer."""
+
+    code = "payload_unavailable"
+    retryable = True

@@ -10,7 +10,11 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
+from jobs.core.errors import PayloadError, PayloadUnavailableError
+from jobs.core.failures import FailureKind
+from jobs.core.payload import is_pointer
 from jobs.core.states import State
+from jobs.payloads.claims import checked_out
 from jobs.selectors.statement import Row, fetch_all
 
 SUGGESTED_WAIT_S = 30
@@ -46,10 +50,27 @@ def view_of(row: Row) -> View:
     view["metadata"] = msgspec.Raw(metadata) if metadata is not None else None
     view["cached_from"] = source
     if row[1] == State.SUCCEEDED and output is not None:
-        view["output"] = msgspec.Raw(output)
+        view |= _answer(output)
     if row[1] == State.DEAD:
         view["error"] = {"kind": row[11], "code": row[12], "detail": message or "", "reason": reason or ""}
     return view
+
+
+def is_far(row: Row) -> bool:
+    """Say whether `view_of` has to ask the storage for the output of a row."""
+    return row[-1] is not None and is_pointer(row[-1])
+
+
+def _answer(output: bytes) -> View:
+    """Return the output; where it cannot be had, the error that says so and never another output."""
+    try:
+        return {"output": msgspec.Raw(checked_out(output))}
+    except PayloadUnavailableError:
+        raise
+    except PayloadError as error:
+        return {
+            "error": {"kind": FailureKind.INTERNAL, "code": error.code, "detail": str(error), "reason": ""}
+        }
 
 
 def listed_view(row: Row) -> View:

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.errors import JobNotFoundError, PlatformError
+from jobs.payloads.claims import asked
 from jobs.selectors import letters
 from jobs.selectors.letters import DeadInput, LetterFilter
 from jobs.selectors.statement import fetch_all
@@ -75,7 +76,10 @@ def _inputs(wanted: LetterFilter, *, most: int) -> Iterator[DeadInput]:
 def fault_of(row: DeadInput) -> str:
     """Return why the job's version would not take its input now; nothing where it would."""
     try:
-        validate_input(info(row.version), msgspec.json.decode(row.body))
+        version = info(row.version)
+        value, has_files = asked(row.body)
+        if not has_files:  # what they hold is for the worker to see
+            validate_input(version, value)
     except (PlatformError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
     return ""

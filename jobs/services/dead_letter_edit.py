@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -13,12 +12,17 @@ from django.db import transaction
 
 from jobs.core.canonical import canonical_bytes, check_depth
 from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError
+from jobs.core.payload import POINTER_BYTES, Stored, files_of, sha256_of
+from jobs.payloads.claims import checked_in
 from jobs.selectors.statement import execute, fetch_all
 from jobs.services.notify import wake_relay
 from jobs.services.replay import lock_replayable, requeue
 from models_registry.selectors import info, validate_input
 
-_VERSION: LiteralString = "SELECT version_id FROM jobs_job WHERE id = %s"
+_VERSION: LiteralString = """
+SELECT job.version_id, substr(input.body, 1, %(most)s)
+FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id WHERE job.id = %(job)s
+"""
 _OLD: LiteralString = "SELECT body FROM jobs_jobinput WHERE job_id = %s"
 _MEND: LiteralString = "UPDATE jobs_jobinput SET body = %s WHERE job_id = %s"
 _RESIZE: LiteralString = "UPDATE jobs_job SET size = %s WHERE id = %s"
@@ -26,21 +30,28 @@ _RESIZE: LiteralString = "UPDATE jobs_job SET size = %s WHERE id = %s"
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """An input that its version takes, as canonical JSON, and its size as a batcher counts it."""
+    """An input that its version takes, as canonical JSON, and its size as a batcher counts it.
+
+    One with `files` keeps those of the old input, and is checked by the worker that reads them.
+    """
 
     body: bytes
     size: int
+    files: tuple[Stored, ...] = ()
 
 
 def check_edit(*, job_id: UUID, text: str) -> Mended:
     """Return the input that `text` is; JobNotFoundError, MalformedRequestError or InvalidInputError."""
-    rows = fetch_all(_VERSION, (job_id,))
+    rows = fetch_all(_VERSION, {"job": job_id, "most": POINTER_BYTES})
     if not rows:
         raise JobNotFoundError
-    version, value = info(rows[0][0]), _parsed(text)
-    validate_input(version, value)
+    version, value, files = info(rows[0][0]), _parsed(text), files_of(bytes(rows[0][1]))
+    files = tuple(file for file in files if file.sha256 in text)
+    if not files:
+        validate_input(version, value)
     body = canonical_bytes(value)
-    return Mended(body, len(body) if version.pads else 0)
+    size = len(body) + sum(file.size for file in files)
+    return Mended(body, size if version.pads else 0, files)
 
 
 def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
@@ -49,10 +60,11 @@ def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
     The event keeps the SHA-256 of both inputs, no user's data.
     """
     mended = check_edit(job_id=job_id, text=text)
+    stored = checked_in(mended.body, mended.files)
     with transaction.atomic():
         lock_replayable(job_id)
         ((old,),) = execute(_OLD, (job_id,))
-        execute(_MEND, (mended.body, job_id))
+        execute(_MEND, (stored, job_id))
         execute(_RESIZE, (mended.size, job_id))
         requeue([job_id], actor=actor, detail=_detail(bytes(old), mended.body))
     wake_relay()
@@ -71,5 +83,5 @@ def _parsed(text: str) -> Any:
 
 
 def _detail(before: bytes, after: bytes) -> str:
-    digests = {"before": sha256(before).hexdigest(), "after": sha256(after).hexdigest()}
+    digests = {"before": sha256_of(before), "after": sha256_of(after)}
     return msgspec.json.encode({"input_sha256": digests}).decode()

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs.core.errors import JobNotFoundError
+from jobs.core.payload import POINTER_BYTES
+from jobs.payloads.claims import head_of
 from jobs.selectors.statement import execute
 from jobs.services.audit import view_payload
 
@@ -30,10 +32,13 @@ class Payload:
 
 
 def read_payload(*, job_id: UUID, actor: str, most: int = WHOLE) -> Payload:
-    """Return up to `most` bytes of a job's input, with an Event of who asked; JobNotFoundError."""
+    """Return up to `most` bytes of a job's input, with an Event of who asked.
+
+    JobNotFoundError; PayloadError where the storage does not have it.
+    """
     with transaction.atomic():
-        rows = execute(_HEAD, (most, job_id))
+        rows = execute(_HEAD, (max(most, POINTER_BYTES), job_id))
         if not rows:
             raise JobNotFoundError
         view_payload(job_id=job_id, actor=actor)
-    return Payload(bytes(rows[0][0]), rows[0][1])
+    return Payload(*head_of(bytes(rows[0][0]), rows[0][1], most))

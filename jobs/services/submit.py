@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import getrandbits
 from typing import Any
@@ -16,16 +16,20 @@ from uuid import UUID
 from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
 from jobs.core.keys import uuid7
+from jobs.core.references import may_refer
 from jobs.core.reuse import reuse
 from jobs.core.states import Verb, target
+from jobs.payloads.claims import checked_in
 from jobs.selectors.statement import Row, fetch_all, once_more
 from jobs.selectors.tokens import Owner
+from jobs.services.attach import NO_PARTS, Parts, attached
 from jobs.services.audit import submit_columns
 from jobs.services.candidate import Candidate, Stored, in_key_order
 from jobs.services.circuits import answering
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.notify import wake_relay
 from jobs.services.share import store_shared
+from models_registry.core.version import VersionInfo
 from models_registry.selectors import resolve, validate_input
 
 CHUNK_JOBS = 1_000
@@ -50,26 +54,26 @@ class Submitted:
     cached_from: UUID | None = None
 
 
-def submit_job(*, owner: Owner, request: JobRequest) -> Submitted:
-    """Accept one job and return it; a PlatformError where it cannot be accepted."""
-    (outcome,) = submit_jobs(owner=owner, requests=[request])
+def submit_job(*, owner: Owner, request: JobRequest, parts: Parts = NO_PARTS) -> Submitted:
+    """Accept one job, with the file parts of its call; a PlatformError where it cannot be accepted."""
+    (outcome,) = submit_jobs(owner=owner, requests=[request], parts=parts)
     if isinstance(outcome, PlatformError):
         raise outcome
     return outcome
 
 
 def submit_jobs(
-    *, owner: Owner, requests: Sequence[JobRequest | PlatformError]
+    *, owner: Owner, requests: Sequence[JobRequest | PlatformError], parts: Parts = NO_PARTS
 ) -> list[Submitted | PlatformError]:
     """Accept many jobs, CHUNK_JOBS a transaction, and return one outcome each, in order.
 
     Ids grow with the index. Where the database fails midway, the jobs of the chunks before are accepted. The
     call's Event is stored with its first new job; a repeat that makes none leaves none.
     """
-    outcomes: list[Any] = [_admitted(request) for request in requests]
+    outcomes: list[Any] = [_admitted(owner, request, parts) for request in requests]
     ids = _ids(len(outcomes))
     candidates = [
-        Candidate(i, job_id, job, reuse(job, client=owner.id))
+        Candidate(i, job_id, _as_stored(job), reuse(job, client=owner.id))
         for i, (job_id, job) in enumerate(zip(ids, outcomes, strict=True))
         if isinstance(job, Admitted)
     ]
@@ -83,17 +87,31 @@ def submit_jobs(
     return outcomes
 
 
-def _admitted(request: JobRequest | PlatformError) -> Admitted | PlatformError:
+def _admitted(owner: Owner, request: JobRequest | PlatformError, parts: Parts) -> Admitted | PlatformError:
     if isinstance(request, PlatformError):
         return request
     try:
         version = once_more(lambda: answering(resolve(request.model)))
-        validate_input(version, request.input)
-        return admit(request, version)
+        return _checked(owner, request, version, parts)
     except UnavailableError:
         raise
     except PlatformError as error:
         return error
+
+
+def _checked(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> Admitted:
+    job = admit(request, version)
+    # What a file holds is seen by the worker first: it checks such an input against the schema.
+    if may_refer(job.body) and (whole := attached(owner, request, version, parts)):
+        return whole
+    validate_input(version, request.input)
+    return job
+
+
+def _as_stored(job: Admitted) -> Admitted:
+    """Return the job with its row's bytes; a large input is in the storage before the row is."""
+    body = checked_in(job.body, job.files)
+    return job if body is job.body else replace(job, body=body)
 
 
 def _ids(count: int) -> Iterable[UUID]:

@@ -13,19 +13,20 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-import msgspec
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.core.batch import Sealed
+from jobs.core.failures import Failure
 from jobs.core.keys import uuid7
 from jobs.core.states import State
 from jobs.store import claim as store
 from jobs.worker.circuits import Circuits, hold
 from jobs.worker.delivery import Delivery
 from jobs.worker.execute import failure_of
+from jobs.worker.inputs import item_of
 from jobs.worker.work import Piece, Refused, Work
 from models_registry import selectors
 from models_registry.core.errors import PlatformError
@@ -99,10 +100,12 @@ class Claimer:
         options = PlatformOptions.of(loaded.info.options)
         work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
         work.table = table_of(loaded.info.loader)
-        items = [_item(job) for job in work.jobs]
+        items = [item_of(job, loaded.info) for job in work.jobs]
+        lost = [Piece([at], [], raw=item) for at, item in enumerate(items) if isinstance(item, Failure)]
         work.pieces = _grouped(work, items)
         for piece in work.pieces:
             _collate(work, piece)
+        work.pieces += lost
 
     def _acquired(self, work: Work) -> Loaded:
         """Return the batch's version; one that has to be read first waits for the database."""
@@ -172,15 +175,12 @@ def _new_id() -> UUID:
     return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
 
 
-def _item(job: store.Claimed) -> Item:
-    value = msgspec.json.decode(job.body)
-    return Item(value, msgspec.json.decode(job.parameters)) if job.parameters else Item(value)
-
-
-def _grouped(work: Work, items: list[Item]) -> list[Piece]:
+def _grouped(work: Work, items: list[Item | Failure]) -> list[Piece]:
     assert work.runner is not None  # noqa: S101  # set by `prepare` just above
     groups: dict[object, Piece] = {}
     for at, item in enumerate(items):
+        if isinstance(item, Failure):
+            continue
         piece = groups.setdefault(work.runner.key(item), Piece([], []))
         piece.at.append(at)
         piece.items.append(item)

@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from jobs.core.canonical import canonical_bytes
+from jobs.core.errors import PayloadError
 from jobs.core.failures import Failure, Success
+from jobs.payloads.claims import checked_in
 from jobs.store import settle as store
 from jobs.store.poison import convict
 from jobs.worker.circuits import Circuits
@@ -99,6 +101,8 @@ def _outcome(output: Any, table: Table) -> Success | Failure:
     if isinstance(output, Exception):
         return failure_of(output, table)
     try:
-        return Success(canonical_bytes(output))
+        return Success(checked_in(canonical_bytes(output)))
+    except PayloadError as error:
+        return failure_of(error, table)
     except Exception as error:  # noqa: BLE001  # an object of the model's own may raise anything when read
         return failure_of(BadOutputError(f"The model's output cannot be stored: {error}"))

@@ -43,6 +43,7 @@ INDEXES = {
         "(queue, priority) WHERE (published > 0)",
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
+    "jobs_upload": {"pkey (id)", "(expires_at)"},
     "jobs_worker": {"pkey (id)"},
 }
 NEVER_CHANGES = {"id", "client_id", "version_id", "queue", "priority", "idempotency_key", "created_at"}
