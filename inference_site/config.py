@@ -32,6 +32,7 @@ class Config:
     max_body_bytes: int = 1_000_000
     max_bulk_body_bytes: int = 64_000_000
     max_upload_bytes: int = 100_000_000
+    body_patience_s: int = 10
     claim_check_bytes: int = 65_536
     payload_storage: str = "files"
     payload_dir: str = ".run/payloads"
@@ -63,6 +64,7 @@ class Config:
             "max_body_bytes": reader.whole("MAX_BODY_BYTES", cls.max_body_bytes),
             "max_bulk_body_bytes": reader.whole("MAX_BULK_BODY_BYTES", cls.max_bulk_body_bytes),
             "max_upload_bytes": reader.whole("MAX_UPLOAD_BYTES", cls.max_upload_bytes),
+            "body_patience_s": reader.whole("BODY_PATIENCE_S", cls.body_patience_s),
             "claim_check_bytes": reader.whole("CLAIM_CHECK_BYTES", cls.claim_check_bytes),
             "payload_storage": reader.one_of("PAYLOAD_STORAGE", ("files", "s3")),
             "payload_dir": reader.text("PAYLOAD_DIR") or cls.payload_dir,

@@ -78,5 +78,6 @@ AUTH_PASSWORD_VALIDATORS = [
 # The API reads its own bodies against its own limits; this one guards the admin's forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
 STORAGES = django_storages(CONFIG)
+DATA_UPLOAD_MAX_NUMBER_FIELDS, DATA_UPLOAD_MAX_NUMBER_FILES = 1_000, 17  # a job's files, and the job itself
 INFERENCE = CONFIG
 CELERY_APP = "inference_site.celery"

@@ -68,6 +68,8 @@ def headers(error: errors.PlatformError) -> dict[str, str]:
     told = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
     if isinstance(error, errors.UnauthenticatedError):
         told["WWW-Authenticate"] = 'Bearer realm="inference"'
+    if isinstance(error, errors.SlowBodyError):
+        told["Connection"] = "close"
     if error.retryable:
         told["Retry-After"] = str(error.details.get("retry_after_s", RETRY_AFTER_S))
     return told

@@ -22,6 +22,7 @@ from jobs.payloads.objects import get, head, put, put_stream
 from jobs.result_backend import JobFailedError
 from jobs.selectors.lineage import lineage
 from jobs.selectors.views import job_view
+from jobs.services.forget_payloads import forget_payloads
 from jobs.store import followers, settle
 from jobs.store.engine import engine
 from jobs.store.settle import Verdict
@@ -148,3 +149,19 @@ def test_a_follower_s_copy_points_at_the_same_object(db: str, folder: Path) -> N
     view: Any = job_view(follower.id, client_id=None)
     assert (bytes(view["output"]), view["cached_from"]) == (BIG, leader)
     assert len(objects(folder)) == 1
+
+
+def test_only_old_objects_that_nothing_points_at_are_forgotten(db: str, folder: Path) -> None:
+    settled(BIG)
+    kept = objects(folder)
+    orphan = put(b"nobody's")
+    assert forget_payloads(grace_h=1) == 0
+    for path in objects(folder):
+        old = folder / "2020-01-01" / path.name
+        old.parent.mkdir(exist_ok=True)
+        path.rename(old)
+    row = JobResult.objects.get()
+    JobResult.objects.update(body=bytes(row.body).replace(kept[0].parent.name.encode(), b"2020-01-01"))
+    assert forget_payloads(grace_h=1) == 1
+    assert [path.name for path in objects(folder)] == [kept[0].name]
+    assert orphan.name[11:] != kept[0].name
