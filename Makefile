@@ -20,7 +20,7 @@ demo: $(STAMP)
 
 # Two processes: half of the tests' time is waiting.
 test: $(STAMP)
-	$(LEASH) $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(LEASH) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -8,9 +8,10 @@ import django
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from xdist.remote import Producer
 
 from tests.services import TestServices, only_unit_tests, use_placeholders
-from tests.spread import only_shares_out, spread
+from tests.spread import ByFile, only_shares_out
 
 _running: list[TestServices] = []
 
@@ -32,10 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     call_command("migrate", verbosity=0)
 
 
-@pytest.hookimpl(tryfirst=True)  # the groups are read by a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Say which tests belong in one process."""
-    spread(items)
+    return ByFile(config, log)
 
 
 def pytest_unconfigure() -> None:

@@ -1,23 +1,20 @@
 """How `make test` shares the tests out between two processes, each with servers of its own."""
 
-from pathlib import Path
-
 import pytest
-
-HERE = Path(__file__).parent
-
-
-def spread(items: list[pytest.Item]) -> None:
-    """Keep a file's tests together, and all acceptance tests, which share a stack; those begin first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
-    items.sort(key=lambda item: group_of(item.path) != "acceptance")
+from xdist.scheduler import LoadScopeScheduling
 
 
-def group_of(path: Path) -> str:
-    """Name the group of a test file's tests, which one process runs."""
-    inside = path.relative_to(HERE)
-    return "acceptance" if inside.parts[0] == "acceptance" else inside.as_posix()
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
+    """Keeps a file's tests in one process, and all acceptance tests, which share a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    """Return what the tests that one process has to run have in common."""
+    file = nodeid.partition("::")[0]
+    return "acceptance" if "acceptance/" in file else file
 
 
 def only_shares_out(config: pytest.Config) -> bool:
