@@ -8,17 +8,15 @@ import django
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
-from xdist.remote import Producer
 
 from tests.services import TestServices, only_unit_tests, use_placeholders
-from tests.spread import ByFile, only_shares_out
 
 _running: list[TestServices] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Bring up the servers and Django, before any test module is imported."""
-    if only_shares_out(config):
+    if _only_shares_out(config):
         return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
     if only_unit_tests(config.args, started_in=config.invocation_params.dir):
@@ -33,9 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     call_command("migrate", verbosity=0)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    """Say which tests belong in one process."""
-    return ByFile(config, log)
+def _only_shares_out(config: pytest.Config) -> bool:
+    """Say whether this process runs no test itself: others do, each with servers of its own."""
+    return bool(config.getoption("numprocesses")) and not hasattr(config, "workerinput")
 
 
 def pytest_unconfigure() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def private_dir(path: Path) -> Path:
     """Return the directory's absolute path, made with mode 0700 where it was missing."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path.resolve()
+
+
+def empty_dir(path: Path) -> Path:
+    """Return the directory, with nothing in it."""
+    shutil.rmtree(path, ignore_errors=True)
+    return private_dir(path)
 
 
 def secret(path: Path) -> str:

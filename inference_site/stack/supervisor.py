@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from inference_site.stack.files import private_dir, secret
+from inference_site.stack.files import empty_dir, private_dir, secret
 from inference_site.stack.keeper import Keeper
 from inference_site.stack.leash import death_words
 from inference_site.stack.lock import supervisor_lock
@@ -106,6 +106,7 @@ class Supervisor:
             "STREAM_URL": self._plan.stream_url,
             "STACK_JSON": str(self.run_dir / FILE),
             "PYTHONUNBUFFERED": "1",
+            "PROMETHEUS_MULTIPROC_DIR": str(empty_dir(self.run_dir / "metrics")),
             **self.options.env,
         }
 

@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from prometheus_client import start_http_server
 
+from jobs import metrics
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.retry_budget import RetryBudget
 from jobs.services.answer import Answerer
@@ -33,8 +33,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        if port := os.environ.get("METRICS_PORT"):
-            start_http_server(int(port), addr="127.0.0.1")
+        metrics.serve(os.environ)
         others = [
             Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=Answerer(stop=stop).run, name="answerer", daemon=True),
