@@ -37,6 +37,7 @@ class Config:
     queue_depth: int = 2_000
     worker_grace_s: float = 25.0
     batch_limit_s: float = 60.0
+    webhook_internal_hosts: tuple[str, ...] = ()
     model_dir: str = ""
     allow_torch_programs: bool = False
     entry_points: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class Config:
             "queue_depth": reader.whole("QUEUE_DEPTH", cls.queue_depth),
             "worker_grace_s": float(reader.whole("WORKER_GRACE_S", int(cls.worker_grace_s))),
             "batch_limit_s": float(reader.whole("BATCH_LIMIT_S", int(cls.batch_limit_s))),
+            "webhook_internal_hosts": reader.words("WEBHOOK_INTERNAL_HOSTS", ()),
             "model_dir": reader.text("MODEL_DIR"),
             "allow_torch_programs": reader.flag("ALLOW_TORCH_PROGRAMS"),
             "entry_points": reader.words("MODEL_ENTRY_POINTS", ()),

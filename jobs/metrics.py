@@ -72,6 +72,13 @@ RUN_TIME = Histogram("run_seconds", "One batch's run on the device.", ["model"],
 SETTLE_TIME = Histogram("settle_seconds", "One batch's settle in Postgres.", ["model"], buckets=_SECONDS)
 JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fenced.", ["model", "outcome"])
 
+WEBHOOKS = Counter(
+    "webhooks",
+    "Attempts to deliver a webhook, by what came of it: delivered, waiting, disabled or given_up.",
+    ["outcome"],
+)
+WEBHOOK_TIME = Histogram("webhook_seconds", "One attempt to deliver a webhook.", buckets=_SECONDS)
+
 CIRCUITS_OPENED = Counter("circuits_opened", "Circuits that this worker opened.", ["version"])
 CIRCUIT_STATE = Gauge(
     "circuit_state",

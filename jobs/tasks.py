@@ -1,12 +1,15 @@
-"""The Celery task that stands for a job: never called; its Strategy hands deliveries to the pipeline."""
+"""The Celery tasks: one that stands for a job, batched by its Strategy, never called; and ordinary ones."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from celery import Task, shared_task
 
+from jobs.amqp.webhooks import DELIVER
 from jobs.core.envelope import TASK_NAME
+from jobs.services.deliver import deliver
 
 
 class InferTask(Task):
@@ -15,6 +18,12 @@ class InferTask(Task):
     Strategy = "jobs.worker.strategy:batching"
     ignore_result = True
     acks_late = True
+
+
+@shared_task(name=DELIVER, ignore_result=True)
+def deliver_webhook(job: str, attempts: int) -> None:
+    """Make the attempt to deliver a job's webhook that follows `attempts` others."""
+    deliver(UUID(job), attempts=attempts)
 
 
 @shared_task(bind=True, base=InferTask, name=TASK_NAME)

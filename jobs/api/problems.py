@@ -20,7 +20,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CallbackRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.CallbackUnsupportedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.WebhookSecretMissingError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CircuitOpenError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,

@@ -144,7 +144,31 @@ def _body(*media: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     return {"required": True, "content": {kind: {"schema": schema} for kind, schema in media}}
 
 
+_SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_WEBHOOK = {
+    "type": "object",
+    "required": ["type", "timestamp", "data"],
+    "properties": {
+        "type": {"type": "string", "examples": ["job.succeeded", "job.dead"]},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "data": {"$ref": "#/components/schemas/Job"},
+    },
+}
+_CALLBACK = {
+    "post": {
+        "summary": "The job has ended",
+        "description": "Signed by the Standard Webhooks specification with your secret. Any 2xx takes it, 410"
+        " ends what is sent to this address; else it is sent again over a day, as `Retry-After` asks. An end"
+        " may be told twice, with the same `webhook-id`.",
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED
+        ],
+        "requestBody": _body(("application/json", _WEBHOOK)),
+        "responses": {"2XX": {"description": "Taken."}, "410": {"description": "No more to this address."}},
+    }
+}
 SUBMIT_DOC: dict[str, Any] = {
+    "callbacks": {"ended": {"{$request.body#/callback_url}": _CALLBACK}},
     "requestBody": _body(("application/json", _REQUEST)),
     "parameters": [_KEY, _PREFER],
 }

@@ -16,6 +16,9 @@ class Kind(StrEnum):
     PURGE = "purge"
     FORGET = "forget"
     CIRCUIT = "circuit"
+    WEBHOOK_SEND = "webhook_send"
+    WEBHOOK_ENABLE = "webhook_enable"
+    WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # a kind of event
     ROLE_CREATE = "role_create"
     ROLE_DROP = "role_drop"
     TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event

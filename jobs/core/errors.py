@@ -100,10 +100,10 @@ class CircuitOpenError(RequestError):
     retryable = True
 
 
-class CallbackUnsupportedError(RequestError):
-    """This platform does not call back yet: leave callback_url out and read or wait for the job."""
+class WebhookSecretMissingError(RequestError):
+    """Webhooks are signed: an operator makes your first secret, by `manage.py webhook_secret CLIENT`."""
 
-    code = "callback_unsupported"
+    code = "webhook_secret_missing"
 
 
 class CallbackRefusedError(RequestError):

@@ -12,6 +12,7 @@ from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.outbox import Outbox
 from jobs.models.reuse import CacheEntry, Follower
+from jobs.models.webhook import Delivery, DisabledEndpoint, WebhookSecret
 
 __all__ = [
     "ApiToken",
@@ -20,11 +21,14 @@ __all__ = [
     "Circuit",
     "Client",
     "DeadLetter",
+    "Delivery",
+    "DisabledEndpoint",
     "Event",
     "Follower",
     "Job",
     "JobInput",
     "JobResult",
     "Outbox",
+    "WebhookSecret",
     "Worker",
 ]

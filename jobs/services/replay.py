@@ -16,6 +16,7 @@ from jobs.selectors.statement import execute
 from jobs.services.audit import who
 from jobs.services.lock import lock_job
 from jobs.services.notify import wake_relay
+from jobs.services.webhooks import expect_again
 from jobs.store.enqueue import VARIANT
 
 _SOURCES = sources(Verb.REPLAY)
@@ -93,6 +94,7 @@ def requeue(jobs: Sequence[UUID], *, actor: str, pace: Pace = AT_ONCE, detail: s
     execute(_REQUEUE, {**times, "queued": target(Verb.REPLAY).value})
     execute(_UNBURY, {"jobs": times["jobs"]})
     execute(_PUBLISH, times)
+    expect_again(jobs)
     note_all(jobs, kind=Verb.REPLAY, actor=actor, detail=detail)
 
 

@@ -13,6 +13,8 @@ from random import getrandbits
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
 from jobs.core.keys import uuid7
@@ -26,6 +28,7 @@ from jobs.services.circuits import answering
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.notify import wake_relay
 from jobs.services.share import store_shared
+from jobs.services.webhooks import check_callback, expect
 from models_registry.selectors import resolve, validate_input
 
 CHUNK_JOBS = 1_000
@@ -66,7 +69,7 @@ def submit_jobs(
     Ids grow with the index. Where the database fails midway, the jobs of the chunks before are accepted. The
     call's Event is stored with its first new job; a repeat that makes none leaves none.
     """
-    outcomes: list[Any] = [_admitted(request) for request in requests]
+    outcomes: list[Any] = [_admitted(owner, request) for request in requests]
     ids = _ids(len(outcomes))
     candidates = [
         Candidate(i, job_id, job, reuse(job, client=owner.id))
@@ -83,12 +86,13 @@ def submit_jobs(
     return outcomes
 
 
-def _admitted(request: JobRequest | PlatformError) -> Admitted | PlatformError:
+def _admitted(owner: Owner, request: JobRequest | PlatformError) -> Admitted | PlatformError:
     if isinstance(request, PlatformError):
         return request
     try:
         version = once_more(lambda: answering(resolve(request.model)))
         validate_input(version, request.input)
+        check_callback(owner, request.callback_url)
         return admit(request, version)
     except UnavailableError:
         raise
@@ -114,9 +118,7 @@ def _refuse_reused_call_key(owner: Owner, candidates: Sequence[Candidate]) -> No
 def _submit_chunk(
     owner: Owner, chunk: Sequence[Candidate], outcomes: list[Any], call: dict[str, Any]
 ) -> None:
-    stored, rest = store_shared(owner, [c for c in chunk if c.reuse is not None], call)
-    rest += [c for c in chunk if c.reuse is None]
-    stored |= _insert(owner, rest, call)
+    stored = _stored(owner, chunk, call)
     if any(job.state == _QUEUED for job in stored.values()):
         wake_relay()
     refused = [c for c in chunk if c.id not in stored]
@@ -125,6 +127,22 @@ def _submit_chunk(
             outcomes[candidate.index] = _new(candidate, job)
     for candidate, outcome in _earlier(owner, refused):
         outcomes[candidate.index] = outcome
+
+
+def _stored(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+    """Store what is new of a chunk; with a webhook among it in one transaction, else a statement is one."""
+    if not any(candidate.job.callback_url for candidate in chunk):
+        return _store(owner, chunk, call)
+    with transaction.atomic():
+        stored = _store(owner, chunk, call)
+        expect({c.id: c.job.callback_url for c in chunk if c.id in stored and c.job.callback_url})
+    return stored
+
+
+def _store(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+    stored, rest = store_shared(owner, [c for c in chunk if c.reuse is not None], call)
+    rest += [c for c in chunk if c.reuse is None]
+    return stored | _insert(owner, rest, call)
 
 
 def _insert(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:

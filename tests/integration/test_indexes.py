@@ -24,6 +24,12 @@ INDEXES = {
         "(queue, kind, fingerprint, created_at) WHERE (discarded_at IS NULL)",
         "(queue, due) WHERE (due IS NOT NULL)",
     },
+    "jobs_delivery": {
+        "pkey (job_id)",
+        "(job_id) WHERE ((due IS NULL) AND ((state)::text = 'waiting'::text))",
+        "(due) WHERE (due IS NOT NULL)",
+    },
+    "jobs_disabledendpoint": {"pkey (id)", "unique (client_id, url)", "(client_id)"},
     "jobs_event": {"pkey (id)", "(job_id)"},
     "jobs_follower": {
         "pkey (job_id)",
@@ -43,6 +49,7 @@ INDEXES = {
         "(queue, priority) WHERE (published > 0)",
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
+    "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
     "jobs_worker": {"pkey (id)"},
 }
 NEVER_CHANGES = {"id", "client_id", "version_id", "queue", "priority", "idempotency_key", "created_at"}

@@ -1,4 +1,4 @@
-"""Runs the relay, the sweeper and the answerer until SIGTERM or SIGINT."""
+"""Runs the relay, the sweeper, the answerer and the dispatcher until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from jobs import metrics
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.retry_budget import RetryBudget
 from jobs.services.answer import Answerer
+from jobs.services.dispatch import Dispatcher
 from jobs.services.relay import Relay
 from jobs.services.sweep import Sweeper
 from models_registry.core.options import PlatformOptions
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         others = [
             Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=Answerer(stop=stop).run, name="answerer", daemon=True),
+            Thread(target=Dispatcher(stop=stop).run, name="dispatcher", daemon=True),
         ]
         for other in others:
             other.start()
