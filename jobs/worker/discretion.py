@@ -13,7 +13,7 @@ from jobs import vault
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.redaction import Redactor
-from jobs.core.sealing import Column, Place
+from jobs.core.sealing import PLAIN, Column, Place
 from jobs.store.claim import Claimed
 from jobs.store.settle import Verdict
 from jobs.worker.failure import MESSAGE_CHARS, TRACEBACK_CHARS
@@ -68,11 +68,14 @@ class Discretion:
 
 
 def _item(job: Claimed) -> Item:
-    value = msgspec.json.decode(vault.unseal(job.body, job.encoding, Place(job.job, Column.INPUT)))
+    value = msgspec.json.decode(_plain(job, job.body, Column.INPUT))
     if not job.parameters:
         return Item(value)
-    parameters = vault.unseal(job.parameters, job.encoding, Place(job.job, Column.PARAMETERS))
-    return Item(value, msgspec.json.decode(parameters))
+    return Item(value, msgspec.json.decode(_plain(job, job.parameters, Column.PARAMETERS)))
+
+
+def _plain(job: Claimed, stored: bytes, column: Column) -> bytes:
+    return stored if job.encoding == PLAIN else vault.unseal(stored, job.encoding, Place(job.job, column))
 
 
 def _unread(error: PayloadUnreadableError) -> Failure:

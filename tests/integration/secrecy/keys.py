@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 from django.conf import settings
 from django.db import connection
@@ -42,8 +42,8 @@ def config(*keys: tuple[str, bytes], **others: Any) -> Any:
     return replace(settings.INFERENCE, payload_keys=keys, **others)
 
 
-def written(*keys: tuple[str, bytes]) -> str:
-    return ",".join(f"{name}:{b64encode(key).decode()}" for name, key in keys)
+def use(monkeypatch: pytest.MonkeyPatch, *ring: tuple[str, bytes], **others: Any) -> None:
+    monkeypatch.setattr(settings, "INFERENCE", config(*ring, **others))
 
 
 def secret_version(version: str = "1", **fields: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 from celery import Celery
 from celery.result import AsyncResult
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -24,30 +22,14 @@ from jobs.selectors.views import job_view
 from jobs.services.replay import replay_job
 from jobs.services.submit import submit_job, submit_jobs
 from jobs.store import followers
-from jobs.store.session import open_session, transaction
+from jobs.store.session import transaction
 from tests.integration.reuse import owner
 from tests.integration.secrecy import keys
-from tests.integration.secrecy.keys import NEW, OLD, dumped, raising, run, secret_version, submit
+from tests.integration.secrecy.keys import NEW, dumped, raising, run, secret_version, submit, use
 
 MARKER = "open-sesame"
 ASKED = {"text": MARKER, "n": 7}
 REST: dict[str, Any] = {"parameters": {"p": MARKER}, "metadata": {"m": MARKER}}
-
-
-@pytest.fixture(autouse=True)
-def site(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, OLD)
-    secret_version()
-
-
-def use(monkeypatch: pytest.MonkeyPatch, *ring: tuple[str, bytes]) -> None:
-    monkeypatch.setattr(settings, "INFERENCE", keys.config(*ring))
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 def view(job: Any) -> dict[str, Any]:
