@@ -16,7 +16,7 @@ from jobs.selectors.views import job_view
 from jobs.services.dead_letter_dry_run import dry_run
 from jobs.services.dead_letter_edit import check_edit, replay_edited
 from jobs.services.dead_letter_payload import read_payload
-from tests.integration.secrecy.keys import NEW, OLD, run, secret_version, use
+from tests.integration.secrecy.keys import NEW, OLD, dumped, run, secret_version, use
 from tests.integration.secrecy.people import (
     ASKED,
     NUMBER,
@@ -38,7 +38,7 @@ def test_an_operator_mends_around_the_tokens_and_sees_nothing(version: str, sess
     assert secrets_in(seen.head.decode()) == []
     text = seen.head.decode().replace("a plain word", "a better word")
     replay_edited(job_id=job.id, actor="olga", text=text)
-    assert secrets_in(everything_but_payloads()) == []
+    assert secrets_in(everything_but_payloads() if version == PLAIN else dumped()) == []
     detail = Event.objects.get(kind="replay").detail
     assert set(detail) == {"input_hmac"}
     assert run(session) == [job.id]

@@ -13,18 +13,23 @@ from django.db import connections
 
 from jobs import vault
 from jobs.checks import NO_KEY, check_payload_keys
-from jobs.core.sealing import Keyring
+from jobs.core.admission import JobRequest
+from jobs.core.sealing import Column, Keyring, Place
 from jobs.core.states import State
 from jobs.models import Event, Job, JobInput, JobResult
 from jobs.selectors.views import job_view
 from jobs.services import rotate_keys
 from jobs.services.rotate_keys import rotate_payload_keys
+from jobs.services.submit import submit_job
 from jobs.store.session import open_session, transaction
 from models_registry.core.errors import RegistrationError
 from models_registry.services import register_version
 from tests.factories import make_job
-from tests.integration.secrecy.keys import NEW, OLD, SCHEMA, run, submit, use
+from tests.integration.jobs.relays import wait_for
+from tests.integration.reuse import owner
+from tests.integration.secrecy.keys import MODEL, NEW, OLD, SCHEMA, run, secret_version, submit, use
 
+WAITING = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 ASKED = {"text": "open-sesame"}
 
 
@@ -115,6 +120,44 @@ def test_jobs_come_and_run_and_are_read_while_it_goes_on(
     assert [output(job.id) for job in jobs] == [
         b'{"text":"%d-%d"}' % (n, k) for n in range(30) for k in range(3)
     ]
+
+
+def test_what_somebody_mends_meanwhile_is_not_undone(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit({"text": "before"})
+    mended = vault.seal(b'{"text":"mended"}', Place(job.id, Column.INPUT))
+    use(monkeypatch, NEW, OLD)
+    told = list[int]()
+
+    def rotate() -> None:
+        told.append(rotate_payload_keys(actor="olga", batch=10).rows)
+        connections.close_all()
+
+    with open_session() as other, transaction(other):
+        mend = sa.text("UPDATE jobs_jobinput SET body = :body WHERE job_id = :job")
+        other.execute(mend, {"body": mended, "job": job.id})
+        thread = Thread(target=rotate)
+        thread.start()
+        wait_for(lambda: session.scalar(WAITING) == 1)
+    thread.join(60)
+    assert told == [1]
+    run(session)
+    assert output(job.id) == b'{"text":"mended"}'
+
+
+def test_a_copied_result_is_sealed_anew_as_the_run_s(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
+    request = JobRequest(model=f"{MODEL}:2", input=ASKED)
+    submit_job(owner=owner(), request=request)
+    run(session)
+    hit = submit_job(owner=owner(), request=request)
+    use(monkeypatch, NEW, OLD)
+    assert rotate_payload_keys(actor="olga", batch=10).rows == 4
+    use(monkeypatch, NEW)
+    assert output(hit.id) == b'{"text":"open-sesame"}'
 
 
 def test_it_waits_for_no_job_that_is_locked(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
