@@ -1,7 +1,7 @@
 """Redaction: a text that may quote what a job was asked, with tokens where it does. Pure.
 
-Whole values are found, as they are, as Python shows them and as JSON writes them; and what is left of one
-where the text was cut. A word out of a longer value is not found: nothing tells it from any other word.
+Whole values are found, in capitals or not, as they are, as Python shows them and as JSON writes them; and
+what is left of one where the text was cut. A word out of a longer value is not found: nothing tells it from any other word.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Redactor:
         self._numbers: dict[str, float] = {}
         for value in _leaves(parts, known):
             if isinstance(value, str):
-                self._words |= dict.fromkeys(_spellings(value), value)
+                self._words |= dict.fromkeys(map(str.lower, _spellings(value)), value)
             else:
                 self._numbers[json.dumps(value)] = value
 
@@ -36,18 +36,20 @@ class Redactor:
         """Return `text` with tokens; one of `most` characters or more may have been cut at either end."""
         if most is not None and len(text) >= most:
             text = self._without_edges(text)
-        found = sorted((word for word in self._words if word in text), key=len, reverse=True)
+        lowered = text.lower()
+        found = sorted((word for word in self._words if word in lowered), key=len, reverse=True)
         if found:  # in one pass, for a token is no place to look in
-            pattern = re.compile("|".join(map(re.escape, found)))
-            text = pattern.sub(lambda at: self._token(self._words[at[0]]), text)
+            pattern = re.compile("|".join(map(re.escape, found)), re.IGNORECASE)
+            text = pattern.sub(lambda at: self._token(self._words.get(at[0].lower(), at[0])), text)
         return _NUMBER.sub(self._number, text) if self._numbers else text
 
     def _number(self, found: re.Match[str]) -> str:
         return self._token(self._numbers[found[0]]) if found[0] in self._numbers else found[0]
 
     def _without_edges(self, text: str) -> str:
-        end = max((_overlap(text, word) for word in self._words), default=0)
-        start = max((_overlap(text[::-1], word[::-1]) for word in self._words), default=0)
+        lowered = text.lower()
+        end = max((_overlap(lowered, word) for word in self._words), default=0)
+        start = max((_overlap(lowered[::-1], word[::-1]) for word in self._words), default=0)
         return text[start : len(text) - end]
 
 
@@ -77,6 +79,10 @@ def _is_telling(value: Any) -> bool:
 
 
 def _spellings(value: str) -> set[str]:
-    """Return the value as it is, as Python's `repr` has it, and as JSON has it with and without escapes."""
+    """Return the value as it is, as Python's `repr` has it, and as JSON has it with and without escapes.
+
+    Also as a failure is stored: no message holds a NUL.
+    """
     written = (json.dumps(value, ensure_ascii=ascii_only) for ascii_only in (True, False))
-    return {value, *(text[1:-1] for text in (repr(value), *written))}
+    storable = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return {value, storable, *(text[1:-1] for text in (repr(value), *written))}
