@@ -1,7 +1,8 @@
 """Redaction: a text that may quote what a job was asked, with tokens where it does. Pure.
 
 Whole values are found, in capitals or not, as they are, as Python shows them and as JSON writes them; and
-what is left of one where the text was cut. A word out of a longer value is not found: nothing tells it from any other word.
+what is left of one where the text was cut. A word out of a longer value is not found: nothing tells it from
+any other word.
 """
 
 from __future__ import annotations
