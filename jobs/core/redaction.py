@@ -44,6 +44,17 @@ class Redactor:
             text = pattern.sub(lambda at: self._token(self._words.get(at[0].lower(), at[0])), text)
         return _NUMBER.sub(self._number, text) if self._numbers else text
 
+    def value(self, value: Any) -> Any:
+        """Return a JSON value with tokens in its texts and names, and in the place of its numbers."""
+        if isinstance(value, dict):
+            return {self.text(key): self.value(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [self.value(part) for part in value]
+        if isinstance(value, str):
+            return self.text(value)
+        found = self._numbers.get(json.dumps(value))
+        return value if found is None or isinstance(value, bool) else self._token(found)
+
     def _number(self, found: re.Match[str]) -> str:
         return self._token(self._numbers[found[0]]) if found[0] in self._numbers else found[0]
 

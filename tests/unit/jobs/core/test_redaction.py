@@ -68,6 +68,13 @@ def test_all_that_lies_in_a_part_counts_but_names_that_the_schema_gives() -> Non
     assert shown.endswith("True")
 
 
+def test_in_a_value_it_leaves_json_as_json() -> None:
+    redactor = Redactor(["alice", 123456], known=(), token=lambda value: token_of(KEY, value))
+    told = redactor.value({"of alice": ["alice", 123456, 1234567, True, None]})
+    name, number = token_of(KEY, "alice"), token_of(KEY, 123456)
+    assert told == {f"of {name}": [name, number, 1234567, True, None]}
+
+
 @pytest.mark.parametrize("nothing", ["", "ab", None, True, 7, [], {}])
 def test_what_is_too_short_or_says_nothing_is_left(nothing: Any) -> None:
     assert redacted("ab 7 True None", nothing) == "ab 7 True None"
