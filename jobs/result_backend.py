@@ -89,7 +89,7 @@ class JobBackend(DatabaseBackend):
         if status in states.EXCEPTION_STATES:
             message = row.message or f"the last attempt failed: {row.error_code or 'no code'}"
             return _exception(JobFailedError.__name__, __name__, message, row.error_kind, row.error_code)
-        return self._decode_stored_result(row.body) if status == states.SUCCESS else None
+        return self._decode_stored_result(_opened(row)) if status == states.SUCCESS else None
 
     def _decode_stored_result(self, payload: Any) -> Any:
         """Decode canonical JSON and nothing else: never a pickle, nor kombu's `__type__` objects."""
@@ -148,10 +148,22 @@ def _one_job() -> sa.Select[Any]:
     from jobs.store.tables import DEAD_LETTER, JOB, JOB_RESULT
 
     job, result, dead = JOB.c, JOB_RESULT.c, DEAD_LETTER.c
-    wanted = (job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
+    wanted = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
     joined = JOB.outerjoin(JOB_RESULT, result.job_id == job.id).outerjoin(DEAD_LETTER, dead.job_id == job.id)
-    query = sa.select(*wanted, result.body, dead.message, dead.traceback).select_from(joined)
+    query = sa.select(
+        *wanted, result.body, result.encoding, result.source, dead.message, dead.traceback
+    ).select_from(joined)
     return query.where(job.id == sa.bindparam("job"))
+
+
+def _opened(row: sa.Row[Any]) -> bytes | None:
+    """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
+    from jobs import vault
+    from jobs.core.sealing import Column, Place
+
+    if row.body is None:
+        return None
+    return vault.unseal(row.body, row.encoding, Place(row.source or row.id, Column.RESULT))
 
 
 def _uuid(task_id: str) -> UUID | None:

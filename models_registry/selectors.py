@@ -40,7 +40,8 @@ def info(version_id: int) -> VersionInfo:
 
 def validate_input(version: VersionInfo, value: Any) -> None:
     """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema allows `value`."""
-    schema.check(version.input_schema_text, value)
+    guard = version.secrecy
+    schema.check(version.input_schema_text, value, quoting=not guard.guarded, names=guard.names)
 
 
 def validate_against(described: Mapping[str, Any], value: Any) -> None:

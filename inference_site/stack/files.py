@@ -5,6 +5,7 @@ import fcntl
 import os
 import secrets
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def secret(path: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         return path.read_text()
     write_private(path, secrets.token_urlsafe(24))
+    return path.read_text()
+
+
+def payload_key(path: Path) -> str:
+    """Return the key of 32 bytes, in base64, that is kept in this file, drawn on first use."""
+    if not path.exists():
+        write_private(path, b64encode(secrets.token_bytes(32)).decode())
     return path.read_text()
 
 

@@ -61,7 +61,7 @@ class JobError(Schema):
 
 
 class Job(Listed):
-    """A job; `output` is there once it succeeded, `error` once it is dead.
+    """A job; `output` is there once it succeeded, `error` once it is dead, or where its output is unreadable.
 
     `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
     """

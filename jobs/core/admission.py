@@ -17,6 +17,7 @@ from jobs.core.errors import (
     PlatformError,
 )
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
+from models_registry.core.secrecy import Secrecy
 
 MAX_BULK_JOBS = 10_000
 MAX_METADATA_BYTES = 16_384
@@ -67,6 +68,9 @@ class Version(Protocol):
     def options(self) -> Mapping[str, Any]: ...  # noqa: D102
 
 
+OPEN = Secrecy()
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON."""
@@ -82,6 +86,7 @@ class Admitted:
     idempotency_key: str | None
     digest: bytes | None
     cache: str
+    secrecy: Secrecy = OPEN
     callback_url: str | None = None
 
 

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     WEBHOOK_SEND = "webhook_send"
     WEBHOOK_ENABLE = "webhook_enable"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # a kind of event
+    ROTATE_KEYS = "rotate_keys"
     ROLE_CREATE = "role_create"
     ROLE_DROP = "role_drop"
     TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event

@@ -93,6 +93,26 @@ class UnavailableError(RequestError):
     retryable = True
 
 
+class EncryptionUnavailableError(RequestError):
+    """The model's payloads are to be encrypted, and no key is configured here."""
+
+    code = "encryption_unavailable"
+    retryable = True
+
+
+class PayloadUnreadableError(PlatformError):
+    """The stored payload cannot be read: it was changed, or moved from another job."""
+
+    code = "payload_unreadable"
+
+
+class PayloadKeyMissingError(PayloadUnreadableError):
+    """The stored payload is encrypted with a key that is not here."""
+
+    code = "payload_key_missing"
+    retryable = True
+
+
 class CircuitOpenError(RequestError):
     """The model version fails too often: no job of it is taken for a while."""
 

@@ -70,12 +70,18 @@ class Job(models.Model):
 
 
 class JobInput(models.Model):
-    """What was asked: canonical JSON as bytes, insert-only, a row of its own so that Job stays narrow."""
+    """What was asked: canonical JSON as bytes, insert-only, a row of its own so that Job stays narrow.
+
+    `encoding` is of all three payloads; where they are sealed it names the key.
+    """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="input")
     body = models.BinaryField()
     parameters = models.BinaryField(null=True)
     metadata = models.BinaryField(null=True)
+    variant = models.PositiveIntegerField(
+        null=True, help_text="A keyed digest of parameters that are sealed; of others it is told from them."
+    )
     content_type = models.CharField(max_length=63, db_default="application/json")
     encoding = models.CharField(max_length=15, db_default="identity")
 

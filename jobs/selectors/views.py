@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from functools import cache
 from typing import Any, LiteralString
@@ -10,9 +11,13 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
+from jobs import vault
+from jobs.core.errors import PayloadUnreadableError
+from jobs.core.sealing import Column, Place
 from jobs.core.states import State
 from jobs.selectors.statement import Row, fetch_all
 
+log = logging.getLogger(__name__)
 SUGGESTED_WAIT_S = 30
 LISTED: LiteralString = """
 j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.priority, j.max_attempts, j.deadline,
@@ -20,7 +25,7 @@ j.started_at, j.finished_at, j.error_kind, j.error_code
 """
 EPOCH_AT = 13  # its place in a row of the statements below
 _WHOLE: LiteralString = f"""
-SELECT {LISTED}, j.epoch, d.message, d.reason, i.metadata, r.source, r.body
+SELECT {LISTED}, j.epoch, d.message, d.reason, i.encoding, i.metadata, r.source, r.encoding, r.body
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_jobinput i ON i.job_id = j.id
 LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'
@@ -41,15 +46,28 @@ def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
 
 def view_of(row: Row) -> View:
     """Return the view of one row of `ONE`."""
-    *_, message, reason, metadata, source, output = row
+    *_, message, reason, asked_as, metadata, source, told_as, output = row
     view = listed_view(row)
-    view["metadata"] = msgspec.Raw(metadata) if metadata is not None else None
+    view["metadata"] = _opened(view, metadata, asked_as, Place(row[0], Column.METADATA))
     view["cached_from"] = source
-    if row[1] == State.SUCCEEDED and output is not None:
-        view["output"] = msgspec.Raw(output)
+    if row[1] == State.SUCCEEDED:
+        told = _opened(view, output, told_as, Place(source or row[0], Column.RESULT))
+        view |= {"output": told} if told is not None else {}
     if row[1] == State.DEAD:
         view["error"] = {"kind": row[11], "code": row[12], "detail": message or "", "reason": reason or ""}
     return view
+
+
+def _opened(view: View, stored: bytes | None, encoding: str, place: Place) -> msgspec.Raw | None:
+    """Return a payload; None where it cannot be read, which the view's error says: others are read on."""
+    if stored is None:
+        return None
+    try:
+        return msgspec.Raw(vault.unseal(stored, encoding, place))
+    except PayloadUnreadableError as error:
+        log.error("job %s: %s", view["id"], error)  # noqa: TRY400  # how it came about says nothing more
+        view["error"] = {"kind": "internal", "code": error.code, "detail": str(error), "reason": ""}
+        return None
 
 
 def listed_view(row: Row) -> View:

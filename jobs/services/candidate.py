@@ -10,6 +10,7 @@ from uuid import UUID
 
 from jobs.core.admission import Admitted
 from jobs.core.reuse import Reuse
+from jobs.services.sealed import input_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,7 @@ class Candidate:
             "deadline_s": job.deadline_s,
             "key": job.idempotency_key,
             "digest": job.digest,
-            "body": job.body,
-            "parameters": job.parameters,
-            "metadata": job.metadata,
+            **input_columns(self.id, job),
         }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
 
+from jobs import vault
 from jobs.core.errors import JobNotFoundError, PlatformError
+from jobs.core.sealing import Column, Place
 from jobs.selectors import letters
 from jobs.selectors.letters import DeadInput, LetterFilter
 from jobs.selectors.statement import fetch_all
@@ -72,10 +74,14 @@ def _inputs(wanted: LetterFilter, *, most: int) -> Iterator[DeadInput]:
             yield from letters.inputs(jobs[start : start + READ_AT_ONCE])
 
 
+def _asked(row: DeadInput) -> Any:
+    return msgspec.json.decode(vault.unseal(row.body, row.encoding, Place(row.job, Column.INPUT)))
+
+
 def fault_of(row: DeadInput) -> str:
     """Return why the job's version would not take its input now; nothing where it would."""
     try:
-        validate_input(info(row.version), msgspec.json.decode(row.body))
+        validate_input(info(row.version), _asked(row))
     except (PlatformError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
     return ""

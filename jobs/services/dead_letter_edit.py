@@ -11,16 +11,28 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
+from jobs import vault
 from jobs.core.canonical import canonical_bytes, check_depth
 from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError
-from jobs.selectors.statement import execute, fetch_all
+from jobs.core.sealing import PLAIN
+from jobs.selectors.shown import plain_input
+from jobs.selectors.statement import Row, execute, fetch_all
 from jobs.services.notify import wake_relay
 from jobs.services.replay import lock_replayable, requeue
+from jobs.services.sealed import COLUMNS, sealed_input, unsealed_input
+from models_registry.core import pii
+from models_registry.core.secrecy import Secrecy
 from models_registry.selectors import info, validate_input
 
 _VERSION: LiteralString = "SELECT version_id FROM jobs_job WHERE id = %s"
-_OLD: LiteralString = "SELECT body FROM jobs_jobinput WHERE job_id = %s"
-_MEND: LiteralString = "UPDATE jobs_jobinput SET body = %s WHERE job_id = %s"
+_OLD: LiteralString = """
+SELECT body, parameters, metadata, encoding, variant FROM jobs_jobinput WHERE job_id = %s
+"""
+_MEND: LiteralString = """
+UPDATE jobs_jobinput SET body = %(body)s, parameters = %(parameters)s, metadata = %(metadata)s,
+  encoding = %(encoding)s, variant = %(variant)s
+WHERE job_id = %(job)s
+"""
 _RESIZE: LiteralString = "UPDATE jobs_job SET size = %s WHERE id = %s"
 
 
@@ -30,31 +42,37 @@ class Mended:
 
     body: bytes
     size: int
+    secrecy: Secrecy
 
 
 def check_edit(*, job_id: UUID, text: str) -> Mended:
-    """Return the input that `text` is; JobNotFoundError, MalformedRequestError or InvalidInputError."""
+    """Return the input that `text` is; JobNotFoundError, MalformedRequestError or InvalidInputError.
+
+    A token that stands where its version marks personal data is what it stands for in the input before.
+    """
     rows = fetch_all(_VERSION, (job_id,))
     if not rows:
         raise JobNotFoundError
-    version, value = info(rows[0][0]), _parsed(text)
+    version = info(rows[0][0])
+    value = _restored(job_id, version.secrecy, _parsed(text))
     validate_input(version, value)
     body = canonical_bytes(value)
-    return Mended(body, len(body) if version.pads else 0)
+    return Mended(body, len(body) if version.pads else 0, version.secrecy)
 
 
 def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
     """Replay a job with another input; the errors of `check_edit` and of `replay_job`.
 
-    The event keeps the SHA-256 of both inputs, no user's data.
+    The event keeps a hash of both inputs, keyed where its version guards them; no user's data.
     """
     mended = check_edit(job_id=job_id, text=text)
     with transaction.atomic():
         lock_replayable(job_id)
-        ((old,),) = execute(_OLD, (job_id,))
-        execute(_MEND, (mended.body, job_id))
+        (old,) = execute(_OLD, (job_id,))
+        before, columns = _mended(job_id, mended, old)
+        execute(_MEND, columns | {"job": job_id})
         execute(_RESIZE, (mended.size, job_id))
-        requeue([job_id], actor=actor, detail=_detail(bytes(old), mended.body))
+        requeue([job_id], actor=actor, detail=_detail(before, mended))
     wake_relay()
 
 
@@ -70,6 +88,28 @@ def _parsed(text: str) -> Any:
     return value
 
 
-def _detail(before: bytes, after: bytes) -> str:
-    digests = {"before": sha256(before).hexdigest(), "after": sha256(after).hexdigest()}
-    return msgspec.json.encode({"input_sha256": digests}).decode()
+def _restored(job_id: UUID, secrecy: Secrecy, value: Any) -> Any:
+    if not secrecy.input_marks:
+        return value
+    kept = {vault.token(part): part for part in pii.marked(secrecy.input_marks, plain_input(job_id))}
+    return pii.replaced(
+        secrecy.input_marks, value, lambda part: kept.get(part, part) if isinstance(part, str) else part
+    )
+
+
+def _mended(job_id: UUID, mended: Mended, old: Row) -> tuple[bytes, dict[str, Any]]:
+    """Return the input before, in clear, and the columns of the mended one: one key for all of a row."""
+    *stored, encoding, variant = old
+    plain = unsealed_input(job_id, dict(zip(COLUMNS, stored, strict=True)), encoding)
+    after = plain | {"body": mended.body}
+    kept = sealed_input(job_id, after) if mended.secrecy.encrypt else after | {"encoding": PLAIN}
+    return plain["body"] or b"", {"variant": variant} | kept
+
+
+def _detail(before: bytes, mended: Mended) -> str:
+    if mended.secrecy.guarded:
+        name, digests = "input_hmac", [vault.digest("audit", body) for body in (before, mended.body)]
+    else:
+        name, digests = "input_sha256", [sha256(body).digest() for body in (before, mended.body)]
+    told = dict(zip(("before", "after"), (digest.hex() for digest in digests), strict=True))
+    return msgspec.json.encode({name: told}).decode()

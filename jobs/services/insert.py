@@ -40,26 +40,28 @@ WITH job AS (
     now() + make_interval(secs => %(deadline_s)s), %(key)s, %(digest)s)
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT id, %(body)s, %(parameters)s, %(metadata)s FROM job
-  RETURNING job_id, parameters
+  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata, encoding, variant)
+  SELECT id, %(body)s, %(parameters)s, %(metadata)s, %(encoding)s, %(variant)s FROM job
+  RETURNING job_id, parameters, variant
 ), {_THE_REST}
 """  # noqa: S608  # built from our own constants
 INSERT_MANY: LiteralString = f"""
 WITH given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
-    %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[])
-  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata)
+    %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
+    %(encoding)s::text[], %(variant)s::int[])
+  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
+    encoding, variant)
 ), job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS})
   SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
     now() + make_interval(secs => deadline_s), key, digest FROM given
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
-  RETURNING job_id, parameters
+  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata, encoding, variant)
+  SELECT g.id, g.body, g.parameters, g.metadata, g.encoding, g.variant FROM job JOIN given g USING (id)
+  RETURNING job_id, parameters, variant
 ), {_THE_REST}
 """  # noqa: S608  # built from our own constants
 EARLIER: LiteralString = """

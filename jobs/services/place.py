@@ -23,9 +23,10 @@ given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
-    %(shared)s::bytea[], %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[])
-  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
-    shared, ttl_s, takes, follows)
+    %(encoding)s::text[], %(variant)s::int[], %(shared)s::bytea[],
+    %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[])
+  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters,
+    metadata, encoding, variant, shared, ttl_s, takes, follows)
 )
 """
 # The client stands in the key already; asked again, a wrong key cannot show one client another's result.
@@ -69,12 +70,13 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   FROM given g JOIN placed USING (id) ORDER BY key
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
-  RETURNING job_id, parameters
+  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata, encoding, variant)
+  SELECT g.id, g.body, g.parameters, g.metadata, g.encoding, g.variant FROM job JOIN given g USING (id)
+  RETURNING job_id, parameters, variant
 ), answered AS (
   INSERT INTO jobs_jobresult (job_id, epoch, body, content_type, encoding, source)
-  SELECT job.id, 0, result.body, result.content_type, result.encoding, placed.leader
+  SELECT job.id, 0, result.body, result.content_type, result.encoding,
+    COALESCE(result.source, result.job_id)
   FROM job JOIN placed USING (id) JOIN jobs_jobresult result ON result.job_id = placed.leader
   WHERE placed.role = 'hit'
 ), following AS (

@@ -18,7 +18,6 @@ from django.db import transaction
 from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
 from jobs.core.keys import uuid7
-from jobs.core.reuse import reuse
 from jobs.core.states import Verb, target
 from jobs.selectors.statement import Row, fetch_all, once_more
 from jobs.selectors.tokens import Owner
@@ -27,6 +26,7 @@ from jobs.services.candidate import Candidate, Stored, in_key_order
 from jobs.services.circuits import answering
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.notify import wake_relay
+from jobs.services.sealed import guarded, shared_key
 from jobs.services.share import store_shared
 from jobs.services.webhooks import check_callback, expect
 from models_registry.selectors import resolve, validate_input
@@ -72,7 +72,7 @@ def submit_jobs(
     outcomes: list[Any] = [_admitted(owner, request) for request in requests]
     ids = _ids(len(outcomes))
     candidates = [
-        Candidate(i, job_id, job, reuse(job, client=owner.id))
+        Candidate(i, job_id, job, shared_key(job, client=owner.id))
         for i, (job_id, job) in enumerate(zip(ids, outcomes, strict=True))
         if isinstance(job, Admitted)
     ]
@@ -93,7 +93,7 @@ def _admitted(owner: Owner, request: JobRequest | PlatformError) -> Admitted | P
         version = once_more(lambda: answering(resolve(request.model)))
         validate_input(version, request.input)
         check_callback(owner, request.callback_url)
-        return admit(request, version)
+        return guarded(admit(request, version), version.secrecy)
     except UnavailableError:
         raise
     except PlatformError as error:

@@ -66,7 +66,8 @@ WITH answered AS (
   RETURNING id, epoch
 )
 INSERT INTO jobs_jobresult (job_id, epoch, body, content_type, encoding, source)
-SELECT answered.id, answered.epoch, result.body, result.content_type, result.encoding, result.job_id
+SELECT answered.id, answered.epoch, result.body, result.content_type, result.encoding,
+  COALESCE(result.source, result.job_id)
 FROM answered CROSS JOIN jobs_jobresult result WHERE result.job_id = :leader
 """)
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from uuid import UUID
 
-import msgspec
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
@@ -25,6 +24,7 @@ from jobs.core.states import State
 from jobs.store import claim as store
 from jobs.worker.circuits import Circuits, hold
 from jobs.worker.delivery import Delivery
+from jobs.worker.discretion import Discretion
 from jobs.worker.execute import failure_of
 from jobs.worker.work import Piece, Refused, Work
 from models_registry import selectors
@@ -99,8 +99,8 @@ class Claimer:
         options = PlatformOptions.of(loaded.info.options)
         work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
         work.table = table_of(loaded.info.loader)
-        items = [_item(job) for job in work.jobs]
-        work.pieces = _grouped(work, items)
+        work.discretion = Discretion(loaded.info.secrecy, work.jobs)
+        work.pieces = _grouped(work, work.discretion.items)
         for piece in work.pieces:
             _collate(work, piece)
 
@@ -172,15 +172,10 @@ def _new_id() -> UUID:
     return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
 
 
-def _item(job: store.Claimed) -> Item:
-    value = msgspec.json.decode(job.body)
-    return Item(value, msgspec.json.decode(job.parameters)) if job.parameters else Item(value)
-
-
-def _grouped(work: Work, items: list[Item]) -> list[Piece]:
+def _grouped(work: Work, items: Mapping[int, Item]) -> list[Piece]:
     assert work.runner is not None  # noqa: S101  # set by `prepare` just above
     groups: dict[object, Piece] = {}
-    for at, item in enumerate(items):
+    for at, item in items.items():
         piece = groups.setdefault(work.runner.key(item), Piece([], []))
         piece.at.append(at)
         piece.items.append(item)

@@ -60,8 +60,10 @@ class Settler:
 
 def verdicts_of(work: Work, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
     """Return one verdict for each of the batch's jobs, in their order."""
-    outcomes, follow = _all_outcomes(work), Follow(work, expected_s)
-    return [follow.verdict(at, outcomes[at]) for at in range(len(work.jobs))]
+    outcomes, follow, kept = _all_outcomes(work), Follow(work, expected_s), work.discretion
+    if kept is None:
+        return [follow.verdict(at, outcomes[at]) for at in range(len(work.jobs))]
+    return kept.sealed([follow.verdict(at, kept.outcome(outcomes[at])) for at in range(len(work.jobs))])
 
 
 def _all_outcomes(work: Work) -> dict[int, Success | Failure]:
@@ -69,6 +71,7 @@ def _all_outcomes(work: Work) -> dict[int, Success | Failure]:
         return dict.fromkeys(range(len(work.jobs)), work.failure)
     assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     outcomes: dict[int, Success | Failure] = {}
+    outcomes |= work.discretion.unread if work.discretion is not None else {}
     for piece in work.pieces:
         outcomes |= _outcomes(work.runner, piece, work.table)
     return outcomes

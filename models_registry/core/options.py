@@ -9,6 +9,7 @@
 | `retry` | see retry_options | when and how often failed jobs are tried again, by kind of failure |
 | `breaker` | see breaker_options | when the version's jobs are held back and new ones refused |
 | `fallback` | none | the model that answers new jobs meanwhile |
+| `encrypt` | see secrecy_options | whether inputs and results are encrypted at rest |
 | `cache_ttl_s`, `collapse` | see reuse_options | whether identical requests share one run |
 
 An output with NaN or infinity is never stored, as JSON cannot carry it: its own job alone fails.
@@ -24,6 +25,7 @@ from models_registry.core.breaker_options import BreakerOptions, fallback_of
 from models_registry.core.errors import RegistrationError
 from models_registry.core.retry_options import RetryOptions
 from models_registry.core.reuse_options import ReuseOptions
+from models_registry.core.secrecy_options import SecrecyOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class PlatformOptions:
         ):
             raise RegistrationError(f"The option batch_limit_s is {limit!r}; it is seconds, above zero.")
         ReuseOptions.of(options)
+        SecrecyOptions.of(options)
         return cls(
             check_output=options.get("check_output", False),
             refuse_nan=options.get("refuse_nan", False),

@@ -14,6 +14,7 @@ import psutil
 import psycopg
 
 from inference_site.stack.client import Stack
+from inference_site.stack.files import payload_key
 from inference_site.stack.services import PROJECT
 from jobs.client import Client
 
@@ -43,6 +44,7 @@ def stack_env(stack: Stack) -> dict[str, str]:
     info = stack.info
     return {
         **os.environ,
+        "PAYLOAD_KEYS": f"stack:{payload_key(stack.run_dir / 'payload-key')}",
         "DATABASE_URL": info["database"],
         "BROKER_URL": info["broker"],
         "SECRET_KEY": "of-a-command-beside-the-stack-and-worth-nothing-to-anybody",

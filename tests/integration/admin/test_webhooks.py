@@ -10,8 +10,8 @@ from tests.factories import make_job
 
 LIST, GONE = "/admin/jobs/delivery/", "/admin/jobs/disabledendpoint/"
 MET = {
-    "attempt": 1, "at": "2026-01-31T12:00:00Z", "epoch": 1, "status": 503, "said": "<b>busy</b>", "took_ms": 7.5,
-    "state": "given_up", "again_in_s": None,
+    "attempt": 1, "at": "2026-01-31T12:00:00Z", "epoch": 1, "status": 503, "said": "<b>busy</b>",
+    "took_ms": 7.5, "state": "given_up", "again_in_s": None,
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from jobs.worker.work import Work
 from models_registry import selectors
 from models_registry.core.errors import LoadFailedError, ModelNotFoundError
 from models_registry.core.retry_options import RetryOptions, RetryRule
+from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.faults import EXPORT
 
@@ -32,7 +33,7 @@ class Pool:
     def acquire(self, version: int) -> Any:
         if self.error:
             raise self.error
-        info = SimpleNamespace(id=version, model="m", loader="export", options=OPTIONS)
+        info = SimpleNamespace(id=version, model="m", loader="export", options=OPTIONS, secrecy=Secrecy())
         return SimpleNamespace(runner=Echo(), info=info)
 
 
