@@ -33,6 +33,7 @@ def prepare(run_dir: Path, *, env: Mapping[str, str], project: Path) -> Credenti
     """Migrate, then make the admin, the token and the models where they are missing."""
     run = _Commands(env, project)
     run.now("migrate", "--verbosity", "0")
+    run.now("retention")
     password = secret(run_dir / "admin-password")
     admin = run.later("createsuperuser", "--noinput", extra=_superuser(password))
     models = run.later("register_builtin_models")

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     DISCARD = "discard"
     PURGE = "purge"
     FORGET = "forget"
+    DELETE = "delete"
     CIRCUIT = "circuit"
     ROLE_CREATE = "role_create"
     ROLE_DROP = "role_drop"

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from jobs.core.admission import Admitted
 from jobs.core.reuse import Reuse
+from jobs.services.keeping import keep_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Candidate:
             "body": job.body,
             "parameters": job.parameters,
             "metadata": job.metadata,
+            "keep_days": keep_days(job.version.options),
         }
 
 

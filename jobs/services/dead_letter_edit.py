@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from jobs.core.canonical import canonical_bytes, check_depth
-from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError
+from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError, PayloadGoneError
 from jobs.selectors.statement import execute, fetch_all
 from jobs.services.notify import wake_relay
 from jobs.services.replay import lock_replayable, requeue
@@ -51,10 +51,12 @@ def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
     mended = check_edit(job_id=job_id, text=text)
     with transaction.atomic():
         lock_replayable(job_id)
-        ((old,),) = execute(_OLD, (job_id,))
+        olds = execute(_OLD, (job_id,))
+        if not olds:
+            raise PayloadGoneError
         execute(_MEND, (mended.body, job_id))
         execute(_RESIZE, (mended.size, job_id))
-        requeue([job_id], actor=actor, detail=_detail(bytes(old), mended.body))
+        requeue([job_id], actor=actor, detail=_detail(bytes(olds[0][0]), mended.body))
     wake_relay()
 
 

@@ -23,9 +23,10 @@ given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
-    %(shared)s::bytea[], %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[])
+    %(shared)s::bytea[], %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[],
+    %(keep_days)s::smallint[])
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
-    shared, ttl_s, takes, follows)
+    shared, ttl_s, takes, follows, keep_days)
 )
 """
 # The client stands in the key already; asked again, a wrong key cannot show one client another's result.
@@ -64,17 +65,17 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   INSERT INTO jobs_job ({JOB_COLUMNS}, finished_at)
   SELECT g.id, %(client)s, version, queue, priority,
     CASE WHEN role = 'hit' THEN %(succeeded)s ELSE %(state)s END, max_attempts, size,
-    now() + make_interval(secs => deadline_s), key, digest,
+    now() + make_interval(secs => deadline_s), key, digest, keep_days,
     CASE WHEN role = 'hit' THEN statement_timestamp() END
   FROM given g JOIN placed USING (id) ORDER BY key
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata)
+  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
   RETURNING job_id, parameters
 ), answered AS (
-  INSERT INTO jobs_jobresult (job_id, epoch, body, content_type, encoding, source)
-  SELECT job.id, 0, result.body, result.content_type, result.encoding, placed.leader
+  INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
+  SELECT job.id, job.keep_days, 0, result.body, result.content_type, result.encoding, placed.leader
   FROM job JOIN placed USING (id) JOIN jobs_jobresult result ON result.job_id = placed.leader
   WHERE placed.role = 'hit'
 ), following AS (
