@@ -75,8 +75,9 @@ def step_days(keep_days: int) -> int:
 
 
 def oldest_kept(keep_days: int, now_ms: int) -> UUID:
-    """Return an id so that what is below it has been kept for long enough."""
-    return _id_of_day(max(0, now_ms // DAY_MS - keep_days - step_days(keep_days)))
+    """Return the smallest id of a class whose window is not over."""
+    days = step_days(keep_days)
+    return _id_of_day(max(0, now_ms // DAY_MS - keep_days) // days * days)
 
 
 def window_of(keep_days: int, bounds: str) -> Window | None:

@@ -65,3 +65,16 @@ def test_a_config_cannot_be_changed() -> None:
 def test_a_database_url_s_escapes_are_undone() -> None:
     read = django_database("postgresql://me:p%40ss%2F@host:5433/name", {"connect_timeout": 5})
     assert (read["PASSWORD"], read["HOST"], read["PORT"], read["NAME"]) == ("p@ss/", "host", "5433", "name")
+
+
+def test_payloads_are_kept_for_a_month_and_the_audit_for_ever_unless_told_otherwise() -> None:
+    assert (Config.from_env(NEEDED).retention_days, Config.from_env(NEEDED).events_days) == (30, 0)
+    told = Config.from_env(NEEDED | {"RETENTION_DAYS": "7", "EVENTS_DAYS": "400"})
+    assert (told.retention_days, told.events_days, told.mistakes) == (7, 400, ())
+
+
+@pytest.mark.parametrize("days", ["0", "367", "a month"])
+def test_days_that_no_partition_has_are_a_mistake(days: str) -> None:
+    config = Config.from_env(NEEDED | {"RETENTION_DAYS": days})
+    assert config.retention_days == 30
+    assert config.mistakes[0].startswith("RETENTION_DAYS is ")
