@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from jobs.core.errors import JobNotFoundError
+from jobs.core.errors import PayloadGoneError
 from jobs.selectors.statement import execute
 from jobs.services.audit import view_payload
 
@@ -30,10 +30,10 @@ class Payload:
 
 
 def read_payload(*, job_id: UUID, actor: str, most: int = WHOLE) -> Payload:
-    """Return up to `most` bytes of a job's input, with an Event of who asked; JobNotFoundError."""
+    """Return up to `most` bytes of a job's input, with an Event of who asked; PayloadGoneError."""
     with transaction.atomic():
         rows = execute(_HEAD, (most, job_id))
         if not rows:
-            raise JobNotFoundError
+            raise PayloadGoneError
         view_payload(job_id=job_id, actor=actor)
     return Payload(bytes(rows[0][0]), rows[0][1])

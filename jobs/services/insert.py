@@ -68,7 +68,7 @@ EARLIER: LiteralString = """
 SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest,
   r.source
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
-LEFT JOIN jobs_jobresult r ON r.job_id = j.id
+LEFT JOIN LATERAL (SELECT source FROM jobs_jobresult WHERE job_id = j.id LIMIT 1) r ON true
 WHERE j.client_id = %(client)s AND (j.id = ANY(%(ids)s) OR j.idempotency_key = ANY(%(keys)s))
 """
 KEYED_BEFORE: LiteralString = """

@@ -39,7 +39,7 @@ seen AS MATERIALIZED (
     WHEN leader.state = ANY(%(live)s) AND g.takes AND NOT g.follows THEN 'alone'
     WHEN g.takes AND leader.state = %(succeeded)s
       AND leader.finished_at > now() - make_interval(secs => entry.ttl_s)
-      AND EXISTS (SELECT FROM jobs_jobresult result WHERE result.job_id = leader.id) THEN 'hit'
+      AND EXISTS (SELECT FROM jobs_jobresult result WHERE result.job_id = leader.id LIMIT 1) THEN 'hit'
     ELSE 'lead' END AS role
   FROM given g LEFT JOIN jobs_cacheentry entry ON entry.key = g.shared
   LEFT JOIN jobs_job leader ON leader.id = entry.job_id AND leader.client_id = %(client)s
@@ -76,7 +76,8 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
 ), answered AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
   SELECT job.id, job.keep_days, 0, result.body, result.content_type, result.encoding, placed.leader
-  FROM job JOIN placed USING (id) JOIN jobs_jobresult result ON result.job_id = placed.leader
+  FROM job JOIN placed USING (id)
+  CROSS JOIN LATERAL (SELECT * FROM jobs_jobresult WHERE job_id = placed.leader LIMIT 1) result
   WHERE placed.role = 'hit'
 ), following AS (
   INSERT INTO jobs_follower (job_id, leader, key, priority, deadline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -183,13 +184,14 @@ def reader(db: str) -> Iterator[psycopg.Connection[Any]]:
 def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     reader: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_version("echo")
-    monkeypatch.setattr(retention, "TRIES", 3)
+    make_version("echo", options={"retention_days": CLASS})
+    monkeypatch.setattr(retention, "TRIES", 5)
     monkeypatch.setattr(retention, "PAUSE_S", 0.0)
     owner = Owner(make_client().id, "tests", 0, frozenset({"submit"}))
     found: list[Verdict] = []
     at_work = Thread(target=_run_into, args=(found,), daemon=True)
     at_work.start()
+    _until_somebody_waits()
     sender = Thread(target=_submit, args=(owner, 50), daemon=True)
     sender.start()
     sender.join(60)
@@ -207,7 +209,20 @@ def _run_into(found: list[Verdict]) -> None:
     connection.close()
 
 
+def _until_somebody_waits() -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchall() == [(True,)]:
+                return
+        time.sleep(0.005)
+    raise AssertionError("nobody waited for a lock")
+
+
 def _submit(owner: Owner, count: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '3s'")  # many times what retention waits
     for _ in range(count):
         submit_job(owner=owner, request=JobRequest(model="echo", input={}))
     connection.close()
