@@ -123,7 +123,7 @@ def _drop_now(session: sa.Connection, window: Window, leaves: list[Leaf], actor:
         for table in tables:
             partitions.keep(session, window, table, live)
         detail = {"keep_days": window.keep_days, "first_day": f"{window.date}", "days": window.days}
-        told = {"tables": {leaf.table: {"bytes": leaf.bytes, "rows": leaf.rows} for leaf in leaves}}
+        told = {"tables": {leaf.table: {"bytes": leaf.bytes, "rows_estimated": leaf.rows} for leaf in leaves}}
         event = {**detail, **told, "put_aside": len(live)}
         partitions.note(session, kind=Kind.DELETE, actor=actor, detail=event)
 

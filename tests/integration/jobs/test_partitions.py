@@ -88,6 +88,16 @@ def test_a_version_s_own_days_lead_to_a_class_made_for_its_first_job(session: sa
     assert [home(table, job.id) for table in TABLES] == [f"{t}{window(0, 3).suffix}" for t in TABLES]
 
 
+def test_a_submit_goes_on_where_its_class_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise sa.exc.ProgrammingError("CREATE TABLE", {}, Exception("permission denied"))
+
+    monkeypatch.setattr(services, "make_ahead", refuse)
+    make_version("barred", options={"retention_days": 19})
+    told = submit_job(owner=owner(), request=JobRequest(model="barred", input={}))
+    assert home(INPUT, told.id) == f"{INPUT}_other"
+
+
 def test_both_sides_of_midnight_stand_in_their_own_days() -> None:
     days = [window(4, 5), window(3, 5)]
     make(*days)
