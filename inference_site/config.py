@@ -46,6 +46,8 @@ class Config:
     worker_grace_s: float = 25.0
     batch_limit_s: float = 60.0
     webhook_internal_hosts: tuple[str, ...] = ()
+    retention_days: int = 30
+    events_days: int = 0
     model_dir: str = ""
     allow_torch_programs: bool = False
     entry_points: tuple[str, ...] = ()
@@ -75,6 +77,8 @@ class Config:
             "worker_grace_s": float(reader.whole("WORKER_GRACE_S", int(cls.worker_grace_s))),
             "batch_limit_s": float(reader.whole("BATCH_LIMIT_S", int(cls.batch_limit_s))),
             "webhook_internal_hosts": reader.words("WEBHOOK_INTERNAL_HOSTS", ()),
+            "retention_days": reader.whole("RETENTION_DAYS", cls.retention_days, most=366),
+            "events_days": reader.count("EVENTS_DAYS"),
             "model_dir": reader.text("MODEL_DIR"),
             "allow_torch_programs": reader.flag("ALLOW_TORCH_PROGRAMS"),
             "entry_points": reader.words("MODEL_ENTRY_POINTS", ()),
@@ -111,11 +115,12 @@ class _Reader:
         self.mistakes.append(f"{name} is {value!r}; it must be one of {', '.join(filter(None, choices))}.")
         return choices[0]
 
-    def whole(self, name: str, default: int) -> int:
+    def whole(self, name: str, default: int, *, most: int | None = None) -> int:
         value = self.text(name, str(default))
-        if value.isascii() and value.isdigit() and int(value) > 0:
+        if value.isascii() and value.isdigit() and 0 < int(value) <= (most or int(value)):
             return int(value)
-        self.mistakes.append(f"{name} is {value!r}; it must be a whole number above zero.")
+        limit = f" and at most {most}" if most else ""
+        self.mistakes.append(f"{name} is {value!r}; it must be a whole number above zero{limit}.")
         return default
 
     def count(self, name: str) -> int:

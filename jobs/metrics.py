@@ -63,6 +63,23 @@ FOLLOWERS_ENDED = Counter(
     "Jobs that followed another, by what became of them: succeeded, dead or running.",
     ["how"],
 )
+RETENTION_LAST = Gauge(
+    "retention_last_timestamp_seconds", "Unix time of the last whole run of retention; alert when it is old."
+)
+RETENTION_DROPPED = Counter(
+    "retention_dropped",
+    "Days of payloads that were dropped, by for how many days they were kept.",
+    ["keep_days"],
+)
+RETENTION_LEFT = Gauge(
+    "retention_left_partitions", "Partitions that the last run could not make or drop; alert when it stays."
+)
+RETENTION_MISPLACED = Gauge(
+    "retention_misplaced_rows", "Rows of days that have no partition of their own; alert above 0.", ["table"]
+)
+RETENTION_OUTLIVED = Gauge(
+    "retention_outlived_rows", "Rows kept beyond their day: their jobs were not done with.", ["table"]
+)
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that were broken off by an error.")
 
 BATCHES = Counter("batches", "Batches that were sealed, by the reason.", ["model", "reason"])

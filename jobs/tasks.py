@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
+from django.conf import settings
 
 from jobs.amqp.webhooks import DELIVER
 from jobs.core.envelope import TASK_NAME
+from jobs.services.audit import forget_events
 from jobs.services.deliver import deliver
+from jobs.services.retention import AnotherRunError, keep_retention
+
+BEAT = "beat"
 
 
 class InferTask(Task):
@@ -30,3 +36,17 @@ def deliver_webhook(job: str, attempts: int) -> None:
 def infer(self: Any, **envelope: Any) -> None:
     """Refuse to be called: a job is submitted through the API, which stores it first."""
     raise TypeError("submit a job with POST /api/v1/jobs; its row is what makes it run")
+
+
+@shared_task(name="jobs.keep_retention", ignore_result=True)
+def retention() -> None:
+    """Make partitions of payloads ahead, and drop the days that are over."""
+    with suppress(AnotherRunError):
+        keep_retention(actor=BEAT)
+
+
+@shared_task(name="jobs.forget_events", ignore_result=True)
+def events() -> None:
+    """Delete events older than EVENTS_DAYS, where that is set."""
+    if days := settings.INFERENCE.events_days:
+        forget_events(older_than_days=days, actor=BEAT)

@@ -10,7 +10,7 @@ from ninja import Query
 from jobs.api.answers import json_answer
 from jobs.api.auth import ApiRequest, check_scope, needs, seen_by
 from jobs.api.router import router
-from jobs.api.schemas import PROBLEMS, Job, Listing, Page
+from jobs.api.schemas import PROBLEMS, Job, Listing, Page, Problem
 from jobs.api.wait import wait_for_end
 from jobs.core.errors import JobNotFoundError
 from jobs.core.scopes import Scope
@@ -56,9 +56,11 @@ def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 
 
-@router.post("/jobs/{uuid:job_id}/replay", response={200: Job} | PROBLEMS, **needs(Scope.REPLAY))
+@router.post(
+    "/jobs/{uuid:job_id}/replay", response={200: Job} | PROBLEMS | {410: Problem}, **needs(Scope.REPLAY)
+)
 def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Queue a dead, cancelled or expired job again; 409 in any other state."""
+    """Queue a dead, cancelled or expired job again; 409 in any other state, 410 where its input is gone."""
     replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 

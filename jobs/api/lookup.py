@@ -101,7 +101,8 @@ class Lookup:
 
     async def _tell_ends(self, jobs: Collection[UUID]) -> None:
         for ids in _chunks(jobs):
-            for row in await self._fetch(ENDED, {"ids": ids, "terminal": _TERMINAL}):
+            values = {"ids": ids, "first": min(ids), "last": max(ids), "terminal": _TERMINAL}
+            for row in await self._fetch(ENDED, values):
                 self._waiters.tell(standing_of_view(row))
 
     async def _tell_changes(self, jobs: Collection[UUID]) -> set[UUID]:

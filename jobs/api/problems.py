@@ -32,6 +32,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.MetadataTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.ModelNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.PayloadGoneError: HTTPStatus.GONE,
     errors.PayloadKeyMissingError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PayloadUnreadableError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.RequestError: HTTPStatus.BAD_REQUEST,

@@ -64,8 +64,10 @@ class Job(Listed):
     """A job; `output` is there once it succeeded, `error` once it is dead, or where its output is unreadable.
 
     `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
+    `payload_expired` says that input, metadata and output are gone: the time that they are kept is over.
     """
 
+    payload_expired: bool = False
     metadata: dict[str, Any] | None
     cached_from: UUID | None
     output: Any = None

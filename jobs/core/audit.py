@@ -15,6 +15,7 @@ class Kind(StrEnum):
     DISCARD = "discard"
     PURGE = "purge"
     FORGET = "forget"
+    DELETE = "delete"
     CIRCUIT = "circuit"
     WEBHOOK_SEND = "webhook_send"
     WEBHOOK_ENABLE = "webhook_enable"

@@ -80,6 +80,12 @@ class WrongStateError(RequestError):
     code = "wrong_state"
 
 
+class PayloadGoneError(RequestError):
+    """What the job was asked has been deleted: it was kept for as long as its model says."""
+
+    code = "payload_gone"
+
+
 class BodyTooLargeError(RequestError):
     """The request's body is larger than this call takes."""
 

@@ -21,8 +21,8 @@ SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finishe
   b.id, b.size, b.seal_reason, b.claimed_at, b.ran_s, b.finished_at,
   w.id, w.node, w.device, j.version_id, i.encoding, r.encoding
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
-LEFT JOIN jobs_jobinput i ON i.job_id = j.id
-LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'
+LEFT JOIN LATERAL (SELECT * FROM jobs_jobinput WHERE job_id = %(id)s LIMIT 1) i ON true
+LEFT JOIN LATERAL (SELECT * FROM jobs_jobresult WHERE job_id = %(id)s LIMIT 1) r ON j.state = 'succeeded'
 LEFT JOIN jobs_batch b ON b.id = j.batch_id
 LEFT JOIN jobs_worker w ON w.id = b.worker_id
 WHERE j.id = %(id)s AND {OWN}

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from jobs.core.admission import Admitted
 from jobs.core.reuse import Reuse
+from jobs.services.keeping import keep_days
 from jobs.services.sealed import input_columns
 
 
@@ -37,6 +38,7 @@ class Candidate:
             "key": job.idempotency_key,
             "digest": job.digest,
             **input_columns(self.id, job),
+            "keep_days": keep_days(job.version.options),
         }
 
 

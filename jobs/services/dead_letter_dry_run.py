@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from jobs import vault
-from jobs.core.errors import JobNotFoundError, PlatformError
+from jobs.core.errors import JobNotFoundError, PayloadGoneError, PlatformError
 from jobs.core.sealing import Column, Place
 from jobs.selectors import letters
 from jobs.selectors.letters import DeadInput, LetterFilter
@@ -56,7 +56,10 @@ def dry_run_one(*, job_id: UUID) -> DryRun:
     if not states:
         raise JobNotFoundError
     check_replayable(states[0][0])
-    return _told(1, letters.inputs([job_id]), 0.0)
+    inputs = list(letters.inputs([job_id]))
+    if not inputs:
+        raise PayloadGoneError
+    return _told(1, inputs, 0.0)
 
 
 def _told(jobs: int, rows: Iterable[DeadInput], lasts_s: float) -> DryRun:

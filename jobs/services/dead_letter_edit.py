@@ -13,7 +13,7 @@ from django.db import transaction
 
 from jobs import vault
 from jobs.core.canonical import canonical_bytes, check_depth
-from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError
+from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError, PayloadGoneError
 from jobs.core.sealing import PLAIN
 from jobs.selectors.shown import plain_input
 from jobs.selectors.statement import Row, execute, fetch_all
@@ -68,8 +68,10 @@ def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
     mended = check_edit(job_id=job_id, text=text)
     with transaction.atomic():
         lock_replayable(job_id)
-        (old,) = execute(_OLD, (job_id,))
-        before, columns = _mended(job_id, mended, old)
+        olds = execute(_OLD, (job_id,))
+        if not olds:
+            raise PayloadGoneError
+        before, columns = _mended(job_id, mended, olds[0])
         execute(_MEND, columns | {"job": job_id})
         execute(_RESIZE, (mended.size, job_id))
         requeue([job_id], actor=actor, detail=_detail(before, mended))

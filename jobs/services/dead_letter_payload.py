@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from jobs.core.errors import JobNotFoundError
+from jobs.core.errors import PayloadGoneError
 from jobs.core.sealing import Column
 from jobs.selectors.shown import WHOLE, Shown, shown
 from jobs.services.audit import view_payload
@@ -15,11 +15,11 @@ from jobs.services.audit import view_payload
 def read_payload(*, job_id: UUID, actor: str, most: int = WHOLE) -> Shown:
     """Return up to `most` bytes of a job's input, with tokens for personal data, and an Event of who asked.
 
-    JobNotFoundError; PayloadUnreadableError.
+    PayloadGoneError; PayloadUnreadableError.
     """
     with transaction.atomic():
         found = shown(job_id, Column.INPUT, most=most)
         if found is None:
-            raise JobNotFoundError
+            raise PayloadGoneError
         view_payload(job_id=job_id, actor=actor)
     return found

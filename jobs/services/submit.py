@@ -25,7 +25,9 @@ from jobs.services.audit import submit_columns
 from jobs.services.candidate import Candidate, Stored, in_key_order
 from jobs.services.circuits import answering
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
+from jobs.services.keeping import keep_days
 from jobs.services.notify import wake_relay
+from jobs.services.partitions import ensure_class
 from jobs.services.sealed import guarded, shared_key
 from jobs.services.share import store_shared
 from jobs.services.webhooks import check_callback, expect
@@ -77,6 +79,8 @@ def submit_jobs(
         if isinstance(job, Admitted)
     ]
     _refuse_reused_call_key(owner, candidates)
+    for days in {keep_days(c.job.version.options) for c in candidates}:
+        ensure_class(days)
     call = submit_columns(owner, jobs=len(candidates), refused=len(outcomes) - len(candidates))
     for start in range(0, len(candidates), CHUNK_JOBS):
         chunk = candidates[start : start + CHUNK_JOBS]

@@ -72,7 +72,10 @@ WITH message AS (
   FROM claimed HAVING count(*) > 0
 )
 SELECT claimed.id, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding
-FROM claimed JOIN jobs_jobinput input ON input.job_id = claimed.id
+FROM claimed CROSS JOIN LATERAL (
+  SELECT body, parameters, encoding FROM jobs_jobinput
+  WHERE job_id = claimed.id AND job_id BETWEEN :first AND :last LIMIT 1
+) AS input
 """)  # noqa: S608  # built from a constant of this file
 
 _RECOVER = sa.text(f"""
@@ -92,6 +95,8 @@ def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Env
         _CLAIM,
         {
             "jobs": list(epochs),
+            "first": min(epochs),
+            "last": max(epochs),
             "epochs": list(epochs.values()),
             "sources": sources(Verb.CLAIM),
             "target": target(Verb.CLAIM),

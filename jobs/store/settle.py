@@ -73,10 +73,10 @@ WITH verdict AS (
       error_code = CASE WHEN locked.state = :expired THEN :late_code ELSE locked.code END,
       finished_at = CASE WHEN locked.state = :waiting THEN NULL ELSE now() END
   FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.epoch, job.state, locked.body, locked.encoding
+  RETURNING job.id, job.keep_days, job.epoch, job.state, locked.body, locked.encoding
 ), stored AS (
-  INSERT INTO jobs_jobresult (job_id, epoch, body, encoding)
-  SELECT id, epoch, body, encoding FROM settled WHERE state = :succeeded
+  INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
+  SELECT id, keep_days, epoch, body, encoding FROM settled WHERE state = :succeeded
 )
 SELECT id, state FROM settled
 """)

@@ -11,6 +11,7 @@
 | `fallback` | none | the model that answers new jobs meanwhile |
 | `encrypt` | see secrecy_options | whether inputs and results are encrypted at rest |
 | `cache_ttl_s`, `collapse` | see reuse_options | whether identical requests share one run |
+| `retention_days` | RETENTION_DAYS | for so many days, 1 to 366, inputs and results are kept |
 
 An output with NaN or infinity is never stored, as JSON cannot carry it: its own job alone fails.
 """
@@ -23,6 +24,7 @@ from typing import Any
 
 from models_registry.core.breaker_options import BreakerOptions, fallback_of
 from models_registry.core.errors import RegistrationError
+from models_registry.core.retention_options import retention_days
 from models_registry.core.retry_options import RetryOptions
 from models_registry.core.reuse_options import ReuseOptions
 from models_registry.core.secrecy_options import SecrecyOptions
@@ -56,6 +58,7 @@ class PlatformOptions:
             raise RegistrationError(f"The option batch_limit_s is {limit!r}; it is seconds, above zero.")
         ReuseOptions.of(options)
         SecrecyOptions.of(options)
+        retention_days(options)
         return cls(
             check_output=options.get("check_output", False),
             refuse_nan=options.get("refuse_nan", False),

@@ -101,3 +101,16 @@ def test_a_key_that_cannot_be_used_is_a_sentence_that_does_not_quote_it(told: st
 def test_a_config_shows_no_secret() -> None:
     shown = repr(Config.from_env(NEEDED | {"PAYLOAD_KEYS": f"k:{KEYS['a']}", "PII_KEY": KEYS["b"]}))
     assert not any(secret in shown for secret in ("aaaa", "bbbb", KEYS["a"], NEEDED["SECRET_KEY"]))
+
+
+def test_payloads_are_kept_for_a_month_and_the_audit_for_ever_unless_told_otherwise() -> None:
+    assert (Config.from_env(NEEDED).retention_days, Config.from_env(NEEDED).events_days) == (30, 0)
+    told = Config.from_env(NEEDED | {"RETENTION_DAYS": "7", "EVENTS_DAYS": "400"})
+    assert (told.retention_days, told.events_days, told.mistakes) == (7, 400, ())
+
+
+@pytest.mark.parametrize("days", ["0", "367", "a month"])
+def test_days_that_no_partition_has_are_a_mistake(days: str) -> None:
+    config = Config.from_env(NEEDED | {"RETENTION_DAYS": days})
+    assert config.retention_days == 30
+    assert config.mistakes[0].startswith("RETENTION_DAYS is ")
