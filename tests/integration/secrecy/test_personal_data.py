@@ -16,11 +16,14 @@ from jobs import vault
 from jobs.api.schemas import Job as JobSchema
 from jobs.core.errors import InvalidInputError
 from jobs.core.reuse import answer_key
-from jobs.models import CacheEntry, DeadLetter, Event, Job
+from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job
 from jobs.selectors.lineage import lineage
 from jobs.selectors.views import job_view
 from jobs.services.submit import Submitted
+from jobs.store.engine import engine
+from jobs.worker.messenger import Messenger
 from models_registry.core.errors import RegistrationError
+from models_registry.loaders.builtin import Stepper
 from models_registry.services import register_version
 from tests.integration.admin.test_rights import admin_pages, bodies
 from tests.integration.reuse import owner
@@ -69,12 +72,20 @@ def test_one_job_s_failure_tells_nothing_of_another_in_its_batch(
     assert not any(name in everything_but_payloads() for name in (WHO, "somebody-else"))
 
 
-def test_progress_tells_no_marked_value(version: str, session: sa.Connection) -> None:
-    submit(version)
+def test_progress_is_stored_without_marked_values(
+    version: str, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(version)
     work = claimed(session)
-    prepare(work, raising(quoting))
-    assert work.discretion is not None
-    assert work.discretion.text(f"at {WHO}") == f"at {vault.token(WHO)}"
+    prepare(work, Stepper(1, 0.0))
+    messenger = Messenger(engine())
+    monkeypatch.setattr(messenger, "_start", lambda: None)  # its rounds are made here
+    messenger.serve(work)
+    assert work.context is not None
+    work.context.of([0]).progress(0, 0.5, f"half of {WHO}")
+    messenger._round(told=False)
+    told = (Batch.objects.get(id=work.id).progress or {})[str(job.id)]
+    assert told["message"] == f"half of {vault.token(WHO)}"
 
 
 def test_a_refused_input_is_refused_without_a_word_of_it(
