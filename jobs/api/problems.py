@@ -31,6 +31,8 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.MetadataTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.ModelNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.OverloadedError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.QuotaExceededError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
     errors.TokenEndedError: HTTPStatus.CONFLICT,

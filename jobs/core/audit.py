@@ -16,6 +16,7 @@ class Kind(StrEnum):
     PURGE = "purge"
     FORGET = "forget"
     CIRCUIT = "circuit"
+    QUOTA_CHANGE = "quota_change"
     ROLE_CREATE = "role_create"
     ROLE_DROP = "role_drop"
     TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event

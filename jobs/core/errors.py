@@ -100,6 +100,20 @@ class CircuitOpenError(RequestError):
     retryable = True
 
 
+class OverloadedError(RequestError):
+    """The model has more waiting than it can answer in time: send the job again later."""
+
+    code = "overloaded"
+    retryable = True
+
+
+class QuotaExceededError(RequestError):
+    """The client has sent as much as it may for now."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+
 class CallbackUnsupportedError(RequestError):
     """This platform does not call back yet: leave callback_url out and read or wait for the job."""
 

@@ -12,6 +12,7 @@ from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.outbox import Outbox
 from jobs.models.reuse import CacheEntry, Follower
+from jobs.models.standing import QueueStanding, QuotaBucket
 
 __all__ = [
     "ApiToken",
@@ -26,5 +27,7 @@ __all__ = [
     "JobInput",
     "JobResult",
     "Outbox",
+    "QueueStanding",
+    "QuotaBucket",
     "Worker",
 ]

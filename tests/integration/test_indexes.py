@@ -43,6 +43,8 @@ INDEXES = {
         "(queue, priority) WHERE (published > 0)",
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
+    "jobs_queuestanding": {"pkey (queue)", "(queue varchar_pattern_ops)"},
+    "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
     "jobs_worker": {"pkey (id)"},
 }
 NEVER_CHANGES = {"id", "client_id", "version_id", "queue", "priority", "idempotency_key", "created_at"}

@@ -1,4 +1,4 @@
-"""Runs the relay, the sweeper and the answerer until SIGTERM or SIGINT."""
+"""Runs the relay, the sweeper, the answerer and the surveyor until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from jobs.core.errors import TopologyMismatchError
 from jobs.core.retry_budget import RetryBudget
 from jobs.services.answer import Answerer
 from jobs.services.relay import Relay
+from jobs.services.survey import Surveyor
 from jobs.services.sweep import Sweeper
 from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         others = [
             Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=Answerer(stop=stop).run, name="answerer", daemon=True),
+            Thread(target=Surveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
         for other in others:
             other.start()
