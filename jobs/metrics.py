@@ -80,6 +80,15 @@ RETENTION_MISPLACED = Gauge(
 RETENTION_OUTLIVED = Gauge(
     "retention_outlived_rows", "Rows kept beyond their day: their jobs were not done with.", ["table"]
 )
+SURVEY_TIME = Histogram("survey_seconds", "One count of what waits for each model.", buckets=_SECONDS)
+SHED = Counter(
+    "jobs_shed", "Jobs turned away at admission, by reason: goal, deadline or full.", ["model", "reason"]
+)
+QUOTA_REFUSED = Counter(
+    "quota_refused",
+    "Jobs refused for their client's quota: requests, bytes or in_flight.",
+    ["client", "kind"],
+)
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that were broken off by an error.")
 
 BATCHES = Counter("batches", "Batches that were sealed, by the reason.", ["model", "reason"])

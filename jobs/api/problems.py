@@ -35,6 +35,8 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.PayloadGoneError: HTTPStatus.GONE,
     errors.PayloadKeyMissingError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PayloadUnreadableError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.OverloadedError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.QuotaExceededError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
     errors.TokenEndedError: HTTPStatus.CONFLICT,

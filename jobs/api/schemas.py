@@ -28,7 +28,11 @@ class Urls(Schema):
 
 
 class Acknowledged(Schema):
-    """A job that was accepted; `queue_position` and `eta_s` are null while nothing measures them."""
+    """A job that was accepted, with an estimate while it is queued.
+
+    `queue_position` is about how many jobs of its priority or higher are ahead of it, `eta_s` in about how
+    many seconds it is answered; null where that is not known, as without workers.
+    """
 
     id: UUID
     state: State

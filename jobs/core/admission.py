@@ -63,6 +63,8 @@ class Version(Protocol):
     @property
     def pads(self) -> bool: ...  # noqa: D102
     @property
+    def p95_goal_s(self) -> float: ...  # noqa: D102
+    @property
     def max_attempts(self) -> int: ...  # noqa: D102
     @property
     def options(self) -> Mapping[str, Any]: ...  # noqa: D102

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     WEBHOOK_ENABLE = "webhook_enable"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # a kind of event
     ROTATE_KEYS = "rotate_keys"
+    QUOTA_CHANGE = "quota_change"
     ROLE_CREATE = "role_create"
     ROLE_DROP = "role_drop"
     TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event

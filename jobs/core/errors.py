@@ -126,6 +126,20 @@ class CircuitOpenError(RequestError):
     retryable = True
 
 
+class OverloadedError(RequestError):
+    """The model has more waiting than it can answer in time: send the job again later."""
+
+    code = "overloaded"
+    retryable = True
+
+
+class QuotaExceededError(RequestError):
+    """The client has sent as much as it may for now."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+
 class WebhookSecretMissingError(RequestError):
     """Webhooks are signed: an operator makes your first secret, by `manage.py webhook_secret CLIENT`."""
 

@@ -12,6 +12,7 @@ from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.outbox import Outbox
 from jobs.models.reuse import CacheEntry, Follower
+from jobs.models.standing import QueueStanding, QuotaBucket
 from jobs.models.webhook import Delivery, DisabledEndpoint, WebhookSecret
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "JobInput",
     "JobResult",
     "Outbox",
+    "QueueStanding",
+    "QuotaBucket",
     "WebhookSecret",
     "Worker",
 ]

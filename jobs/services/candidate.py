@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs.core.admission import Admitted
+from jobs.core.front_door import Expected
 from jobs.core.reuse import Reuse
 from jobs.services.keeping import keep_days
 from jobs.services.sealed import input_columns
@@ -16,12 +17,16 @@ from jobs.services.sealed import input_columns
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One admitted request of a call: its index there, the id it will have, what it may share."""
+    """One admitted request of a call: its index there, the id it will have, what it may share.
+
+    `expected` is what it has to expect where it waits.
+    """
 
     index: int
     id: UUID
     job: Admitted
     reuse: Reuse | None
+    expected: Expected | None = None
 
     @property
     def columns(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from django.db import transaction
 
 from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
+from jobs.core.front_door import Expected
 from jobs.core.keys import uuid7
 from jobs.core.states import Verb, target
 from jobs.selectors.statement import Row, fetch_all, once_more
@@ -24,6 +25,7 @@ from jobs.selectors.tokens import Owner
 from jobs.services.audit import submit_columns
 from jobs.services.candidate import Candidate, Stored, in_key_order
 from jobs.services.circuits import answering
+from jobs.services.front_door import sift
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.keeping import keep_days
 from jobs.services.notify import wake_relay
@@ -42,7 +44,8 @@ _BASE_BITS = 73  # of 74, so that a call's indices never overflow it
 class Submitted:
     """A job that answers a request: just made, or (`created` is False) made earlier under the same key.
 
-    `cached_from` is the job whose result answers this one, where one does already.
+    `cached_from` is the job whose result answers this one, where one does already; `expected` is what a job
+    that waits has to expect, where that is known.
     """
 
     id: UUID
@@ -53,6 +56,7 @@ class Submitted:
     created_at: datetime
     created: bool
     cached_from: UUID | None = None
+    expected: Expected | None = None
 
 
 def submit_job(*, owner: Owner, request: JobRequest) -> Submitted:
@@ -72,9 +76,10 @@ def submit_jobs(
     call's Event is stored with its first new job; a repeat that makes none leaves none.
     """
     outcomes: list[Any] = [_admitted(owner, request) for request in requests]
+    expected = sift(owner, outcomes)
     ids = _ids(len(outcomes))
     candidates = [
-        Candidate(i, job_id, job, shared_key(job, client=owner.id))
+        Candidate(i, job_id, job, shared_key(job, client=owner.id), expected)
         for i, (job_id, job) in enumerate(zip(ids, outcomes, strict=True))
         if isinstance(job, Admitted)
     ]
@@ -165,7 +170,8 @@ def _insert(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> d
 def _new(candidate: Candidate, stored: Stored) -> Submitted:
     version = candidate.job.version
     told = (candidate.id, stored.state, version.model, version.version, 0, stored.created_at)
-    return Submitted(*told, created=True, cached_from=stored.source)
+    expected = candidate.expected if stored.state == _QUEUED else None
+    return Submitted(*told, created=True, cached_from=stored.source, expected=expected)
 
 
 def _earlier(

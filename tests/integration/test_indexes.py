@@ -50,6 +50,8 @@ INDEXES = {
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
     "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
+    "jobs_queuestanding": {"pkey (queue)", "(queue varchar_pattern_ops)"},
+    "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
     "jobs_worker": {"pkey (id)"},
 }
 TABLES = r"""

@@ -1,4 +1,4 @@
-"""Runs the relay, the sweeper, the answerer and the dispatcher until SIGTERM or SIGINT."""
+"""Runs the relay, the sweeper, the answerer, the dispatcher and the surveyor until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from jobs.core.retry_budget import RetryBudget
 from jobs.services.answer import Answerer
 from jobs.services.dispatch import Dispatcher
 from jobs.services.relay import Relay
+from jobs.services.survey import Surveyor
 from jobs.services.sweep import Sweeper
 from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
@@ -39,6 +40,7 @@ class Command(BaseCommand):
             Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=Answerer(stop=stop).run, name="answerer", daemon=True),
             Thread(target=Dispatcher(stop=stop).run, name="dispatcher", daemon=True),
+            Thread(target=Surveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
         for other in others:
             other.start()
