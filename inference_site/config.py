@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 Environ = Mapping[str, str]
+NamedKeys = tuple[tuple[str, bytes], ...]
+KEY_BYTES = 32
+KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,8}")
 # A database host that vanishes without a word is noticed in seconds; the system's own limits are hours.
 DATABASE_OPTIONS = {
     "connect_timeout": 5,
@@ -23,7 +29,9 @@ class Config:
 
     database_url: str = ""
     broker_url: str = ""
-    secret_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    payload_keys: NamedKeys = field(default=(), repr=False)
+    pii_key: bytes = field(default=b"", repr=False)
     debug: bool = False
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
     api_url: str = "http://127.0.0.1:8000"
@@ -43,6 +51,9 @@ class Config:
     queue_depth: int = 2_000
     worker_grace_s: float = 25.0
     batch_limit_s: float = 60.0
+    webhook_internal_hosts: tuple[str, ...] = ()
+    retention_days: int = 30
+    events_days: int = 0
     model_dir: str = ""
     allow_torch_programs: bool = False
     entry_points: tuple[str, ...] = ()
@@ -56,6 +67,8 @@ class Config:
             "database_url": reader.text("DATABASE_URL"),
             "broker_url": reader.text("BROKER_URL"),
             "secret_key": reader.text("SECRET_KEY"),
+            "payload_keys": reader.named_keys("PAYLOAD_KEYS"),
+            "pii_key": reader.key("PII_KEY"),
             "debug": reader.flag("DEBUG"),
             "allowed_hosts": reader.words("ALLOWED_HOSTS", cls.allowed_hosts),
             "api_url": reader.text("API_URL", cls.api_url).rstrip("/"),
@@ -75,6 +88,9 @@ class Config:
             "queue_depth": reader.whole("QUEUE_DEPTH", cls.queue_depth),
             "worker_grace_s": float(reader.whole("WORKER_GRACE_S", int(cls.worker_grace_s))),
             "batch_limit_s": float(reader.whole("BATCH_LIMIT_S", int(cls.batch_limit_s))),
+            "webhook_internal_hosts": reader.words("WEBHOOK_INTERNAL_HOSTS", ()),
+            "retention_days": reader.whole("RETENTION_DAYS", cls.retention_days, most=366),
+            "events_days": reader.count("EVENTS_DAYS"),
             "model_dir": reader.text("MODEL_DIR"),
             "allow_torch_programs": reader.flag("ALLOW_TORCH_PROGRAMS"),
             "entry_points": reader.words("MODEL_ENTRY_POINTS", ()),
@@ -113,15 +129,37 @@ class _Reader:
         self.mistakes.append(f"{name} is {value!r}; it must be one of {', '.join(filter(None, choices))}.")
         return choices[0]
 
-    def whole(self, name: str, default: int) -> int:
+    def whole(self, name: str, default: int, *, most: int | None = None) -> int:
         value = self.text(name, str(default))
-        if value.isascii() and value.isdigit() and int(value) > 0:
+        if value.isascii() and value.isdigit() and 0 < int(value) <= (most or int(value)):
             return int(value)
-        self.mistakes.append(f"{name} is {value!r}; it must be a whole number above zero.")
+        limit = f" and at most {most}" if most else ""
+        self.mistakes.append(f"{name} is {value!r}; it must be a whole number above zero{limit}.")
         return default
 
     def count(self, name: str) -> int:
         return self.whole(name, 0) if self.text(name, "0").strip("0") else 0
+
+    def named_keys(self, name: str) -> NamedKeys:
+        """Read `name:key,name2:key2`, each key 32 bytes in base64; a mistake never quotes one."""
+        found: dict[str, bytes] = {}
+        for number, part in enumerate(filter(None, self.text(name).split(",")), 1):
+            label, _, text = part.strip().partition(":")
+            key = _key(text)
+            if key is None or label in found or not KEY_NAME.fullmatch(label):
+                said = "its name, 1 to 8 letters, digits, dots or dashes and used once, a colon, and"
+                self.mistakes.append(f"{name}: entry {number} must be {said} 32 bytes in base64.")
+                return ()
+            found[label] = key
+        return tuple(found.items())
+
+    def key(self, name: str) -> bytes:
+        """Read one key of 32 bytes in base64; none where it is not set."""
+        text = self.text(name)
+        key = _key(text) if text else b""
+        if key is None:
+            self.mistakes.append(f"{name} must be 32 bytes in base64.")
+        return key or b""
 
     def require(self, *names: str) -> None:
         self.mistakes.extend(f"{name} is not set." for name in names if not self.text(name))
@@ -144,6 +182,14 @@ def django_storages(config: Config) -> dict[str, dict[str, object]]:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
         "payloads": s3 if config.payload_storage == "s3" else files,
     }
+
+
+def _key(text: str) -> bytes | None:
+    try:
+        key = b64decode(text, validate=True)
+    except (NotBase64, ValueError):
+        return None
+    return key if len(key) == KEY_BYTES else None
 
 
 def django_database(url: str, options: Mapping[str, int]) -> dict[str, object]:

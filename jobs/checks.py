@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
+from django.db import DatabaseError
 
-MISTAKE = "jobs.E001"
+from models_registry.models import ModelVersion
+
+MISTAKE, NO_KEY = "jobs.E001", "jobs.E002"
 HALF_OPEN = "jobs.W001"
 
 
@@ -17,6 +21,20 @@ def check_environment(**_kwargs: Any) -> list[CheckMessage]:
     """Return an error for each environment variable that cannot be used."""
     hint = "The environment variable is read when the process starts; set it and start again."
     return [Error(mistake, hint=hint, id=MISTAKE) for mistake in settings.INFERENCE.mistakes]
+
+
+@register(Tags.database)
+def check_payload_keys(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Return an error where a registered version encrypts and there is no key to do it with."""
+    if not databases or settings.INFERENCE.payload_keys:
+        return []
+    try:
+        rows = ModelVersion.objects.select_related("model").filter(options__encrypt=True)
+        found = [str(row) for row in rows]
+    except DatabaseError:  # there are no tables yet
+        return []
+    text = f"PAYLOAD_KEYS is not set, and these versions are encrypted: {', '.join(found)}."
+    return [Error(text, hint="Their jobs are refused until it is.", id=NO_KEY)] if found else []
 
 
 @register(Tags.security, deploy=True)

@@ -1,8 +1,20 @@
-"""The one catalogue of metrics: name, type, unit and meaning; every process counts its own."""
+"""The one catalogue of metrics: name, type, unit and meaning.
+
+Every process counts its own. Where PROMETHEUS_MULTIPROC_DIR names a folder, the processes of one host count
+there, and any of them tells of all.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _ITEMS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 256)
@@ -24,10 +36,21 @@ LETTERS_PUBLISHED = Counter(
 RELAY_LAG = Histogram(
     "relay_lag_seconds", "From the time a job was due to its publish.", ["queue"], buckets=_SECONDS
 )
-RELAY_QUEUES = Gauge("relay_queues_owned", "Queues that this relay feeds.")
-OUTBOX_IN_FLIGHT = Gauge("outbox_in_flight", "Messages published and not yet claimed.", ["queue"])
-STREAM_WAITING = Gauge("stream_waiting", "Clients that wait here, by long_poll or events.", ["kind"])
-SWEEP_LAST = Gauge("sweep_last_timestamp_seconds", "Unix time of the last whole sweep; alert when it is old.")
+RELAY_QUEUES = Gauge("relay_queues_owned", "Queues that relays feed.", multiprocess_mode="livesum")
+OUTBOX_IN_FLIGHT = Gauge(
+    "outbox_in_flight",
+    "Messages published and not yet claimed.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
+STREAM_WAITING = Gauge(
+    "stream_waiting", "Clients that wait, by long_poll or events.", ["kind"], multiprocess_mode="livesum"
+)
+SWEEP_LAST = Gauge(
+    "sweep_last_timestamp_seconds",
+    "Unix time of the last whole sweep; alert when it is old.",
+    multiprocess_mode="max",
+)
 SWEEP_REAPED = Counter("sweep_reaped", "Jobs taken back from workers that ended or fell silent.")
 SWEEP_EXPIRED = Counter("sweep_expired", "Jobs whose deadline passed while they waited.")
 SHARED = Counter(
@@ -40,6 +63,32 @@ FOLLOWERS_ENDED = Counter(
     "Jobs that followed another, by what became of them: succeeded, dead or running.",
     ["how"],
 )
+RETENTION_LAST = Gauge(
+    "retention_last_timestamp_seconds", "Unix time of the last whole run of retention; alert when it is old."
+)
+RETENTION_DROPPED = Counter(
+    "retention_dropped",
+    "Days of payloads that were dropped, by for how many days they were kept.",
+    ["keep_days"],
+)
+RETENTION_LEFT = Gauge(
+    "retention_left_partitions", "Partitions that the last run could not make or drop; alert when it stays."
+)
+RETENTION_MISPLACED = Gauge(
+    "retention_misplaced_rows", "Rows of days that have no partition of their own; alert above 0.", ["table"]
+)
+RETENTION_OUTLIVED = Gauge(
+    "retention_outlived_rows", "Rows kept beyond their day: their jobs were not done with.", ["table"]
+)
+SURVEY_TIME = Histogram("survey_seconds", "One count of what waits for each model.", buckets=_SECONDS)
+SHED = Counter(
+    "jobs_shed", "Jobs turned away at admission, by reason: goal, deadline or full.", ["model", "reason"]
+)
+QUOTA_REFUSED = Counter(
+    "quota_refused",
+    "Jobs refused for their client's quota: requests, bytes or in_flight.",
+    ["client", "kind"],
+)
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that were broken off by an error.")
 
 BATCHES = Counter("batches", "Batches that were sealed, by the reason.", ["model", "reason"])
@@ -49,7 +98,41 @@ RUN_TIME = Histogram("run_seconds", "One batch's run on the device.", ["model"],
 SETTLE_TIME = Histogram("settle_seconds", "One batch's settle in Postgres.", ["model"], buckets=_SECONDS)
 JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fenced.", ["model", "outcome"])
 
+WEBHOOKS = Counter(
+    "webhooks",
+    "Attempts to deliver a webhook, by what came of it: delivered, waiting, disabled or given_up.",
+    ["outcome"],
+)
+WEBHOOK_TIME = Histogram("webhook_seconds", "One attempt to deliver a webhook.", buckets=_SECONDS)
+
 CIRCUITS_OPENED = Counter("circuits_opened", "Circuits that this worker opened.", ["version"])
 CIRCUIT_STATE = Gauge(
-    "circuit_state", "A version's circuit as a relay sees it: 0 closed, 1 half open, 2 open.", ["version"]
+    "circuit_state",
+    "A version's circuit as a relay sees it: 0 closed, 1 half open, 2 open.",
+    ["version"],
+    multiprocess_mode="mostrecent",
 )
+
+
+def counted() -> CollectorRegistry:
+    """Return what the processes that share a folder have counted; else what this one has."""
+    folder = os.environ.get(FOLDER)
+    if not folder:
+        return REGISTRY
+    _forget_the_dead(Path(folder))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]  # it ships no types here
+    return registry
+
+
+def serve(environ: Mapping[str, str]) -> None:
+    """Serve /metrics on METRICS_PORT, where that is set, of METRICS_HOST, by default loopback."""
+    if port := environ.get("METRICS_PORT"):
+        start_http_server(int(port), addr=environ.get("METRICS_HOST", "127.0.0.1"), registry=counted())
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Drop the gauges of processes that are gone; what they counted stays."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
+        if not psutil.pid_exists(pid):
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # it ships no types here

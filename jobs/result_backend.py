@@ -24,9 +24,14 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
-from jobs.core.errors import JobNotFoundError, PayloadError, PlatformError, WrongStateError
+from jobs.core.errors import (
+    JobNotFoundError,
+    PayloadCorruptError,
+    PayloadLostError,
+    PlatformError,
+    WrongStateError,
+)
 from jobs.core.states import CELERY_STATES, State
-from jobs.payloads.claims import checked_out
 
 REVOKER = "celery"
 
@@ -70,9 +75,7 @@ class JobBackend(DatabaseBackend):
             return {"task_id": task_id, "status": states.PENDING, "result": None, "traceback": None}
         try:
             meta: dict[str, Any] = self.meta_from_decoded(self._meta_of(task_id, row))
-        except PayloadError as error:
-            if error.retryable:
-                raise
+        except (PayloadLostError, PayloadCorruptError) as error:
             return self.meta_from_decoded(_lost(task_id, error))  # type: ignore[no-any-return]  # a dict
         return meta
 
@@ -95,11 +98,11 @@ class JobBackend(DatabaseBackend):
         if status in states.EXCEPTION_STATES:
             message = row.message or f"the last attempt failed: {row.error_code or 'no code'}"
             return _exception(JobFailedError.__name__, __name__, message, row.error_kind, row.error_code)
-        return self._decode_stored_result(row.body) if status == states.SUCCESS else None
+        return self._decode_stored_result(_opened(row)) if status == states.SUCCESS else None
 
     def _decode_stored_result(self, payload: Any) -> Any:
         """Decode canonical JSON and nothing else: never a pickle, nor kombu's `__type__` objects."""
-        return None if payload is None else json.loads(checked_out(bytes(payload)))
+        return None if payload is None else json.loads(payload)
 
     def _task_result_exists(self, task_id: str) -> bool:
         return self._row(task_id) is not None
@@ -154,10 +157,22 @@ def _one_job() -> sa.Select[Any]:
     from jobs.store.tables import DEAD_LETTER, JOB, JOB_RESULT
 
     job, result, dead = JOB.c, JOB_RESULT.c, DEAD_LETTER.c
-    wanted = (job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
+    wanted = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
     joined = JOB.outerjoin(JOB_RESULT, result.job_id == job.id).outerjoin(DEAD_LETTER, dead.job_id == job.id)
-    query = sa.select(*wanted, result.body, dead.message, dead.traceback).select_from(joined)
+    query = sa.select(
+        *wanted, result.body, result.encoding, result.source, dead.message, dead.traceback
+    ).select_from(joined)
     return query.where(job.id == sa.bindparam("job"))
+
+
+def _opened(row: sa.Row[Any]) -> bytes | None:
+    """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
+    from jobs.core.sealing import Column, Place
+    from jobs.payloads.claims import opened
+
+    if row.body is None:
+        return None
+    return opened(row.body, row.encoding, Place(row.source or row.id, Column.RESULT))
 
 
 def _uuid(task_id: str) -> UUID | None:
@@ -167,7 +182,7 @@ def _uuid(task_id: str) -> UUID | None:
         return None
 
 
-def _lost(task_id: str, error: PayloadError) -> dict[str, Any]:
+def _lost(task_id: str, error: PlatformError) -> dict[str, Any]:
     result = _exception(JobFailedError.__name__, __name__, str(error), "internal", error.code)
     return {"task_id": task_id, "status": states.FAILURE, "result": result, "traceback": None}
 

@@ -1,12 +1,22 @@
-"""The Celery task that stands for a job: never called; its Strategy hands deliveries to the pipeline."""
+"""The Celery tasks: one that stands for a job, batched by its Strategy, never called; and ordinary ones."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from celery import Task, shared_task
+from django.conf import settings
 
+from jobs.amqp.webhooks import DELIVER
 from jobs.core.envelope import TASK_NAME
+from jobs.services.audit import forget_events
+from jobs.services.deliver import deliver
+from jobs.services.forget_payloads import forget_payloads
+from jobs.services.retention import AnotherRunError, keep_retention
+
+BEAT = "beat"
 
 
 class InferTask(Task):
@@ -17,7 +27,33 @@ class InferTask(Task):
     acks_late = True
 
 
+@shared_task(name=DELIVER, ignore_result=True)
+def deliver_webhook(job: str, attempts: int) -> None:
+    """Make the attempt to deliver a job's webhook that follows `attempts` others."""
+    deliver(UUID(job), attempts=attempts)
+
+
 @shared_task(bind=True, base=InferTask, name=TASK_NAME)
 def infer(self: Any, **envelope: Any) -> None:
     """Refuse to be called: a job is submitted through the API, which stores it first."""
     raise TypeError("submit a job with POST /api/v1/jobs; its row is what makes it run")
+
+
+@shared_task(name="jobs.keep_retention", ignore_result=True)
+def retention() -> None:
+    """Make partitions of payloads ahead, and drop the days that are over."""
+    with suppress(AnotherRunError):
+        keep_retention(actor=BEAT)
+
+
+@shared_task(name="jobs.forget_payloads", ignore_result=True)
+def payloads() -> None:
+    """Delete stored inputs, outputs and uploads that no row points at any more."""
+    forget_payloads()
+
+
+@shared_task(name="jobs.forget_events", ignore_result=True)
+def events() -> None:
+    """Delete events older than EVENTS_DAYS, where that is set."""
+    if days := settings.INFERENCE.events_days:
+        forget_events(older_than_days=days, actor=BEAT)

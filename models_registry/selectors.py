@@ -18,7 +18,7 @@ from models_registry.models import Alias, ModelVersion, RegisteredModel
 
 __all__ = [
     "VersionInfo", "forget", "info", "known_queues", "model", "models", "resolve",
-    "validate_against", "validate_input", "versions",
+    "validate_against", "validate_input", "versions", "versions_options",
 ]  # fmt: skip
 
 KEPT_S = 1.0
@@ -40,7 +40,8 @@ def info(version_id: int) -> VersionInfo:
 
 def validate_input(version: VersionInfo, value: Any) -> None:
     """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema allows `value`."""
-    schema.check(version.input_schema_text, value)
+    guard = version.secrecy
+    schema.check(version.input_schema_text, value, quoting=not guard.guarded, names=guard.names)
 
 
 def validate_against(described: Mapping[str, Any], value: Any) -> None:
@@ -71,6 +72,11 @@ def versions(name: str) -> Sequence[ModelVersion]:
     """Return a model's versions, newest first, each with its aliases at hand, or ModelNotFoundError."""
     rows = ModelVersion.objects.select_related("model").prefetch_related("aliases")
     return list(rows.filter(model=model(name)).order_by("-id"))
+
+
+def versions_options(name: str) -> list[Mapping[str, Any]]:
+    """Return the options of all versions that have one of this name."""
+    return list(ModelVersion.objects.filter(options__has_key=name).values_list("options", flat=True))
 
 
 def forget() -> None:

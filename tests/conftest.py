@@ -10,14 +10,13 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from tests.services import TestServices, only_unit_tests, use_placeholders
-from tests.spread import only_shares_out, spread
 
 _running: list[TestServices] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Bring up the servers and Django, before any test module is imported."""
-    if only_shares_out(config):
+    if _only_shares_out(config):
         return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
     if only_unit_tests(config.args, started_in=config.invocation_params.dir):
@@ -32,10 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     call_command("migrate", verbosity=0)
 
 
-@pytest.hookimpl(tryfirst=True)  # the groups are read by a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests belong in one process."""
-    spread(items)
+def _only_shares_out(config: pytest.Config) -> bool:
+    """Say whether this process runs no test itself: others do, each with servers of its own."""
+    return bool(config.getoption("numprocesses")) and not hasattr(config, "workerinput")
 
 
 def pytest_unconfigure() -> None:
@@ -66,10 +64,17 @@ def db(services: dict[str, str]) -> Iterator[str]:
     connection.close()
 
 
+# Partitions with nothing in them are passed over: there are dozens.
+_TABLES = """
+SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+  AND (NOT relispartition OR pg_relation_size(oid) > 0)
+"""
+
+
 def _truncate() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL inference.retention = 'on'")  # the audit lets go of its rows by this alone
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+        cursor.execute(_TABLES)
         kept = {"django_migrations", "django_content_type", "auth_permission"}
         tables = sorted({name for (name,) in cursor.fetchall()} - kept)
         if tables:

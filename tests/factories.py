@@ -85,7 +85,8 @@ def make_jobs(
             _put_in_a_batch(jobs, version)
         Job.objects.bulk_create(jobs)
         content = json.dumps({} if body is None else body).encode()
-        JobInput.objects.bulk_create([JobInput(job=job, body=content) for job in jobs])
+        kept = {"keep_days": base["keep_days"]} if "keep_days" in base else {}
+        JobInput.objects.bulk_create([JobInput(job=job, body=content, **kept) for job in jobs])
         _side_rows(state, jobs, due=due or timezone.now(), published=published)
     return jobs
 
@@ -103,7 +104,9 @@ def _side_rows(state: State, jobs: list[Job], *, due: datetime, published: int) 
     if state in {State.QUEUED, State.WAITING}:
         Outbox.objects.bulk_create([_outbox(job, due, published) for job in jobs])
     if state is State.SUCCEEDED:
-        JobResult.objects.bulk_create([JobResult(job=job, epoch=job.epoch, body=b"{}") for job in jobs])
+        JobResult.objects.bulk_create(
+            [JobResult(job=job, epoch=job.epoch, body=b"{}", keep_days=job.keep_days) for job in jobs]
+        )
     if state is State.DEAD:
         DeadLetter.objects.bulk_create([_letter(job) for job in jobs])
 

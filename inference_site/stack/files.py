@@ -4,6 +4,8 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,11 +25,24 @@ def private_dir(path: Path) -> Path:
     return path.resolve()
 
 
+def empty_dir(path: Path) -> Path:
+    """Return the directory, with nothing in it."""
+    shutil.rmtree(path, ignore_errors=True)
+    return private_dir(path)
+
+
 def secret(path: Path) -> str:
     """Return the secret kept in this file, drawn on first use."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_text()
     write_private(path, secrets.token_urlsafe(24))
+    return path.read_text()
+
+
+def payload_key(path: Path) -> str:
+    """Return the key of 32 bytes, in base64, that is kept in this file, drawn on first use."""
+    if not path.exists():
+        write_private(path, b64encode(secrets.token_bytes(32)).decode())
     return path.read_text()
 
 

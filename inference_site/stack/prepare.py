@@ -30,14 +30,16 @@ def login(run_dir: Path) -> str:
 
 
 def prepare(run_dir: Path, *, env: Mapping[str, str], project: Path) -> Credentials:
-    """Migrate, then make the admin, the token and the models where they are missing."""
+    """Migrate, then make the admin, the token, the models and the partitions where they are missing."""
     run = _Commands(env, project)
     run.now("migrate", "--verbosity", "0")
     password = secret(run_dir / "admin-password")
     admin = run.later("createsuperuser", "--noinput", extra=_superuser(password))
     models = run.later("register_builtin_models")
+    partitions = run.later("retention")
     token = _token(run_dir / "token", run)
     run.result(models)
+    run.result(partitions)
     run.result(admin, forgiven="already taken")
     return Credentials(ADMIN, password, token)
 

@@ -141,7 +141,8 @@ def _celery(*words: str) -> tuple[str, ...]:
 
 
 def _cpu_worker() -> Spec:
-    options = ("-Q", "cpu", "-n", "cpu@%h", "--concurrency", "1", "--pool", "threads")
+    # Webhooks wait for other people's servers: many at once.
+    options = ("-Q", "cpu,webhooks", "-n", "cpu@%h", "--concurrency", "16", "--pool", "threads")
     quiet = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
     argv = _celery("worker", *options, *quiet)
     return Spec(name="cpu-worker", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from inference_site.stack.files import private_dir, secret
+from inference_site.stack.files import empty_dir, payload_key, private_dir, secret
 from inference_site.stack.keeper import Keeper
 from inference_site.stack.leash import death_words
 from inference_site.stack.lock import supervisor_lock
@@ -103,12 +103,19 @@ class Supervisor:
             **self._services.env,
             "DJANGO_SETTINGS_MODULE": "inference_site.settings",
             "SECRET_KEY": secret(self.run_dir / "secret-key"),
+            **self._payload_keys(),
             "API_URL": self._plan.api_url,
             "STREAM_URL": self._plan.stream_url,
             "STACK_JSON": str(self.run_dir / FILE),
             "PYTHONUNBUFFERED": "1",
+            "PROMETHEUS_MULTIPROC_DIR": str(empty_dir(self.run_dir / "metrics")),
             **self.options.env,
         }
+
+    def _payload_keys(self) -> dict[str, str]:
+        # Only for a database that lives and dies with this folder: what it holds is lost with the key.
+        own = self._services.postgres is not None and not os.environ.get("PAYLOAD_KEYS")
+        return {"PAYLOAD_KEYS": f"stack:{payload_key(self.run_dir / 'payload-key')}"} if own else {}
 
     @property
     def _served(self) -> list[Served]:

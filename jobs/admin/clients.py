@@ -15,7 +15,9 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.rights import may_change_tokens
 from jobs.core.errors import PlatformError
+from jobs.core.quota import Quota
 from jobs.models import ApiToken, Client
+from jobs.services.client_quota import LIMITS, set_quota
 from jobs.services.tokens import GRACE_HOURS, revoke_token, rotate_token
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import table
@@ -23,13 +25,22 @@ from models_registry.admin.render import table
 
 @admin.register(Client)
 class ClientAdmin(ReadOnlyAdmin):
-    """Whoever owns jobs."""
+    """Whoever owns jobs, and what they may send."""
 
     list_display = ("name", "created_at", "jobs")
     ordering = ("name",)
     search_fields = ("name",)
-    fields = ("name", "created_at", "tokens", "jobs")
-    readonly_fields = ("tokens", "jobs")
+    fields = ("name", "created_at", *LIMITS, "tokens", "jobs")
+    readonly_fields = ("name", "created_at", "tokens", "jobs")
+
+    def has_change_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Say whether this user may change quotas, the one thing here that a form changes."""
+        return bool(request.user.has_perm("jobs.change_client"))
+
+    def save_model(self, request: HttpRequest, obj: Client, form: Any, change: Any) -> None:  # noqa: ARG002  # Django's signature
+        """Give the client the form's quotas."""
+        quota = Quota(*(form.cleaned_data[name] for name in LIMITS))
+        set_quota(client_id=obj.pk, quota=quota, actor=request.user.get_username())
 
     def tokens(self, client: Client) -> SafeString:
         """Return the client's newest tokens."""

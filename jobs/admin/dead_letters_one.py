@@ -18,10 +18,11 @@ from jobs.admin.dead_letters_rights import allow
 from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.core.errors import PlatformError
 from jobs.models import DeadLetter
+from jobs.selectors.shown import Shown
 from jobs.services.dead_letter_discard import discard_letter
 from jobs.services.dead_letter_dry_run import DryRun, dry_run_one
 from jobs.services.dead_letter_edit import check_edit, replay_edited
-from jobs.services.dead_letter_payload import Payload, read_payload
+from jobs.services.dead_letter_payload import read_payload
 from jobs.services.replay import replay_job
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import box, pretty
@@ -92,7 +93,7 @@ def _viewed(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID) -> HttpRespon
         messages.error(request, str(error))
         return redirect(LIST)
     if payload.is_whole and may_act(request):
-        return _page(request, admin, job, text=readable(payload))
+        return _page(request, admin, job, text=readable(payload), payload=payload)
     return _page(request, admin, job, shown=box(readable(payload)), payload=payload)
 
 
@@ -102,7 +103,7 @@ def _mended(request: HttpRequest, job: UUID, text: str) -> HttpResponse:
     return redirect(LIST)
 
 
-def readable(payload: Payload) -> str:
+def readable(payload: Shown) -> str:
     """Return an input as indented JSON; as it stands, where only its head was read or it is no JSON."""
     try:
         text = pretty(json.loads(payload.head)) if payload.is_whole else payload.head.decode()

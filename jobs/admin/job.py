@@ -19,8 +19,9 @@ from jobs.admin.progress import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.admin.search import JobSearch, found
 from jobs.admin.shared import shared
+from jobs.core.sealing import Column
 from jobs.core.states import CELERY_STATES, State
-from jobs.models import Batch, Job, JobInput, JobResult
+from jobs.models import Batch, Job
 from jobs.services.audit import view_payload
 from jobs.services.cancel import cancel_job
 from jobs.services.replay import replay_job
@@ -164,20 +165,20 @@ class JobAdmin(BoundedAdmin):
     @admin.display(description="input")
     def asked(self, job: Job) -> Any:
         """Return the input."""
-        return page.document(JobInput, job, "body")
+        return page.document(job, Column.INPUT)
 
     def parameters(self, job: Job) -> Any:
         """Return the parameters."""
-        return page.document(JobInput, job, "parameters")
+        return page.document(job, Column.PARAMETERS)
 
     def metadata(self, job: Job) -> Any:
         """Return the metadata."""
-        return page.document(JobInput, job, "metadata")
+        return page.document(job, Column.METADATA)
 
     @admin.display(description="output")
     def answered(self, job: Job) -> Any:
         """Return the output."""
-        return page.document(JobResult, job, "body")
+        return page.document(job, Column.RESULT)
 
     def error(self, job: Job) -> Any:
         """Return why it failed, but for what may quote its input."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import BinaryField, Model
-from django.db.models.functions import Length, Substr
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,12 +12,12 @@ from django.utils.timezone import localtime
 
 from jobs.admin.links import batch_link, worker_link
 from jobs.core.audit import without_payload
-from jobs.core.errors import PayloadError
+from jobs.core.errors import PayloadUnreadableError
 from jobs.core.ledger import Entry, seconds, why_this_size
-from jobs.core.payload import POINTER_BYTES
+from jobs.core.sealing import Column
 from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Event, Job, Outbox, Worker
-from jobs.payloads.claims import head_of
+from jobs.selectors.shown import shown
 from models_registry.admin.render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
 NONE = "-"
@@ -114,17 +111,13 @@ def verdicts(batch: Batch) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none yet"
 
 
-def document(rows: type[Model], job: Job, column: str) -> SafeString | str:
-    """Return one JSON column of a job's input or result, of which no more is kept than is shown."""
-    head = Substr(column, 1, max(SHOWN_BYTES, POINTER_BYTES), output_field=BinaryField())
-    query = rows._default_manager.filter(pk=job.pk, **{f"{column}__isnull": False})  # noqa: SLF001  # documented API
-    found: Any = query.values_list(head, Length(column)).first()
-    if not found:
-        return NONE
+def document(job: Job, column: Column) -> SafeString | str:
+    """Return one of a job's payloads, with tokens for personal data; where it is unreadable, why it is."""
     try:
-        return bounded_json(*head_of(bytes(found[0]), found[1], SHOWN_BYTES))
-    except PayloadError as problem:
-        return bounded_text(f"{problem.code}: {problem}")
+        found = shown(job.pk, column, most=SHOWN_BYTES)
+    except PayloadUnreadableError as error:
+        return str(error)
+    return bounded_json(found.head, found.total) if found else NONE
 
 
 def error(job: Job, *, whole: bool) -> SafeString | str:

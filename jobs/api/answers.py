@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from django.http import HttpResponse
 
-from jobs.core.states import TERMINAL
+from jobs.core.front_door import Expected
+from jobs.core.states import TERMINAL, State
 from jobs.selectors.views import View, brief_view
+from jobs.services.front_door import expected_of
 from jobs.services.submit import Submitted
 
 JSON = "application/json"
@@ -27,7 +30,16 @@ def json_answer(value: Any, status: int = 200) -> HttpResponse:
 
 def acknowledgement(job: Submitted) -> View:
     """Return what the API says of a job that was just submitted."""
-    return brief_view(job.id, job.state, job.model, job.version, job.attempts, job.created_at)
+    brief = brief_view(job.id, job.state, job.model, job.version, job.attempts, job.created_at)
+    return _told(brief, job.expected)
+
+
+def placed(view: View) -> View:
+    """Return a listed view with what its job has to expect, where it waits for its first attempt."""
+    if view["state"] != State.QUEUED:
+        return view
+    age_s = (datetime.now(UTC) - view["created_at"]).total_seconds()
+    return _told(view, expected_of(view["model"], view["priority"], age_s=age_s))
 
 
 def accepted(view: View) -> HttpResponse:
@@ -36,3 +48,10 @@ def accepted(view: View) -> HttpResponse:
     answer = json_answer(view, HTTPStatus.OK if done else HTTPStatus.ACCEPTED)
     answer.headers["Location"] = view["urls"]["self"]
     return answer
+
+
+def _told(view: View, expected: Expected | None) -> View:
+    if expected is None:
+        return view
+    eta_s = None if expected.eta_s is None else round(expected.eta_s, 3)
+    return view | {"queue_position": expected.position, "eta_s": eta_s}

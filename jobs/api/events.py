@@ -6,6 +6,7 @@ A thread is not held for a client that follows: an event source comes back by it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -17,6 +18,7 @@ from jobs.api.schemas import EVENTS_DOC, PROBLEMS
 from jobs.core.errors import JobNotFoundError
 from jobs.core.marks import Mark
 from jobs.core.scopes import Scope
+from jobs.selectors.shown import view_for
 from jobs.selectors.standing import STANDING, Standing, standing_of, standing_of_view
 from jobs.selectors.statement import fetch_all
 from jobs.selectors.tokens import Owner
@@ -32,6 +34,8 @@ def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
     view_of_another(request.auth, job_id)
     if knows_all(told, now):
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+    if now.view is not None:
+        now = replace(now, view=view_for(request.auth, now.view))
     body = preamble() + b"".join(events(told, now))
     return HttpResponse(body, headers={**HEADERS, "Cache-Control": "no-store"})
 

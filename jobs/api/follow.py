@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -97,6 +98,8 @@ class Stream:
 
     async def tell(self, now: Standing) -> bool:
         """Send what the client does not know yet, and say whether that was the end."""
+        if now.view is not None:
+            now = replace(now, view=await self._gate.shown(now.view))
         for event in events(self._told, now):
             await self._call.piece(event)
         self._told = now.mark.after(self._told)  # the first read knows of no progress

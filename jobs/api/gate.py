@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
+
 from jobs.api.asgi import Call
 from jobs.api.auth import bearer, check_scope
 from jobs.api.hub import Hub
 from jobs.core.errors import UnauthenticatedError
 from jobs.core.scopes import Scope
+from jobs.selectors.shown import view_for
 from jobs.selectors.tokens import FIND, Owner, keep_owner, kept_owner, token_digest
+from jobs.selectors.views import View
 from jobs.services.audit import VIEWED, viewed
 
 
@@ -19,6 +23,7 @@ class Gate:
     def __init__(self, hub: Hub, call: Call) -> None:
         """Prepare to ask through `hub`."""
         self._hub, self._call = hub, call
+        self._owner: Owner | None = None
 
     async def owner(self) -> Owner:
         """Return whom the call's token stands for; UnauthenticatedError, or ForbiddenError without `read`."""
@@ -29,7 +34,14 @@ class Gate:
         if owner is None:
             raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
         check_scope(owner, Scope.READ)
+        self._owner = owner
         return owner
+
+    async def shown(self, view: View) -> View:
+        """Return a job's view as the call's owner may have it."""
+        if self._owner is None or self._owner.reach is not None:
+            return view
+        return await sync_to_async(view_for)(self._owner, view)
 
     async def note_view(self, owner: Owner, job_id: UUID) -> None:
         """Write down that an admin's token is shown another client's job."""

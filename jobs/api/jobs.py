@@ -7,14 +7,15 @@ from uuid import UUID
 from django.http import HttpResponse
 from ninja import Query
 
-from jobs.api.answers import json_answer
+from jobs.api.answers import json_answer, placed
 from jobs.api.auth import ApiRequest, check_scope, needs, seen_by
 from jobs.api.router import router
-from jobs.api.schemas import PROBLEMS, Job, Listing, Page
+from jobs.api.schemas import PROBLEMS, Job, Listing, Page, Problem
 from jobs.api.wait import wait_for_end
 from jobs.core.errors import JobNotFoundError
 from jobs.core.scopes import Scope
 from jobs.selectors.pages import Filters, jobs_page
+from jobs.selectors.shown import view_for
 from jobs.selectors.tokens import Owner, client_id
 from jobs.selectors.views import View, job_view
 from jobs.services.audit import view_of_another
@@ -33,7 +34,7 @@ def list_jobs(request: ApiRequest, listing: Query[Listing]) -> HttpResponse:
     )
     client = _whose(request.auth, listing.client)
     page = jobs_page(client_id=client, filters=filters, cursor=listing.cursor, limit=listing.limit)
-    return json_answer({"jobs": page.jobs, "next_cursor": page.next_cursor})
+    return json_answer({"jobs": [placed(job) for job in page.jobs], "next_cursor": page.next_cursor})
 
 
 @router.get("/jobs/{uuid:job_id}", response={200: Job} | PROBLEMS, **needs(Scope.READ))
@@ -45,21 +46,23 @@ def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:
         reread=lambda: job_view(job_id, client_id=request.auth.reach),
     )
     view_of_another(request.auth, job_id)
-    return json_answer(view)
+    return json_answer(view_for(request.auth, placed(view)))
 
 
 @router.post("/jobs/{uuid:job_id}/cancel", response={200: Job} | PROBLEMS, **needs(Scope.CANCEL))
 def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Cancel a job that has not ended; 409 where it has, but for one cancelled already."""
     cancel_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
-    return json_answer(seen_by(request.auth, _view(request, job_id)))
+    return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 
 
-@router.post("/jobs/{uuid:job_id}/replay", response={200: Job} | PROBLEMS, **needs(Scope.REPLAY))
+@router.post(
+    "/jobs/{uuid:job_id}/replay", response={200: Job} | PROBLEMS | {410: Problem}, **needs(Scope.REPLAY)
+)
 def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Queue a dead, cancelled or expired job again; 409 in any other state."""
+    """Queue a dead, cancelled or expired job again; 409 in any other state, 410 where its input is gone."""
     replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
-    return json_answer(seen_by(request.auth, _view(request, job_id)))
+    return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 
 
 def _view(request: ApiRequest, job_id: UUID) -> View:

@@ -30,7 +30,10 @@ class Build(Schema):
 
 
 class Asked(Schema):
-    """What a job was asked, as hashes of its canonical JSON."""
+    """What a job was asked, as hashes of its canonical JSON.
+
+    Where the version is encrypted or marks personal data they are keyed: equal for equal values, and no more.
+    """
 
     sha256: str
     parameters_sha256: str | None

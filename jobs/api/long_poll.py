@@ -27,7 +27,7 @@ async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
     """Answer one call, or raise what is to be told instead; ClientGoneError where nobody is left."""
     gate = Gate(hub, call)
     owner = await gate.owner()
-    view = await _job(job_id, owner, call, hub)
+    view = await gate.shown(await _job(job_id, owner, call, hub))
     await gate.note_view(owner, job_id)
     await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
 

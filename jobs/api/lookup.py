@@ -103,7 +103,8 @@ class Lookup:
 
     async def _tell_ends(self, jobs: Collection[UUID]) -> None:
         for ids in _chunks(jobs):
-            for row in await self._fetch(ENDED, {"ids": ids, "terminal": _TERMINAL}):
+            values = {"ids": ids, "first": min(ids), "last": max(ids), "terminal": _TERMINAL}
+            for row in await self._fetch(ENDED, values):
                 with suppress(PayloadUnavailableError):  # the storage is asked again in FALLBACK_S
                     self._waiters.tell(await made(standing_of_view, row))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -21,7 +22,7 @@ from jobs.core.payload import Stored
 from jobs.payloads.objects import put_stream
 
 JOB = "job"
-Parsed = tuple[QueryDict, MultiValueDict[str, UploadedFile[Any]]]
+Parsed: TypeAlias = "tuple[QueryDict, MultiValueDict[str, UploadedFile[Any]]]"
 OCTETS = "application/octet-stream"
 MOST_TYPE_CHARS = 127
 _BYTES = "latin-1"  # each byte is a character: what is not UTF-8 is refused later instead of mended here
@@ -34,12 +35,14 @@ class Form:
     job: bytes
     files: dict[str, UploadedFile[Any]] = field(default_factory=dict)
 
-    def stored(self) -> dict[str, Stored]:
-        """Put the files into the storage."""
-        return {
-            name: put_stream(file, content_type=media_type(file.content_type or ""))
-            for name, file in self.files.items()
-        }
+    @property
+    def parts(self) -> dict[str, Callable[[], Stored]]:
+        """Return, for each file, what puts it into the storage."""
+        return {name: partial(_stored, file) for name, file in self.files.items()}
+
+
+def _stored(file: UploadedFile[Any]) -> Stored:
+    return put_stream(file, content_type=media_type(file.content_type or ""))
 
 
 def is_multipart(request: HttpRequest) -> bool:

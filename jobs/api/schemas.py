@@ -38,7 +38,11 @@ class Urls(Schema):
 
 
 class Acknowledged(Schema):
-    """A job that was accepted; `queue_position` and `eta_s` are null while nothing measures them."""
+    """A job that was accepted, with an estimate while it is queued.
+
+    `queue_position` is about how many jobs of its priority or higher are ahead of it, `eta_s` in about how
+    many seconds it is answered; null where that is not known, as without workers.
+    """
 
     id: UUID
     state: State
@@ -71,11 +75,13 @@ class JobError(Schema):
 
 
 class Job(Listed):
-    """A job; `output` is there once it succeeded, `error` once it is dead.
+    """A job; `output` is there once it succeeded, `error` once it is dead, or where its output is unreadable.
 
     `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
+    `payload_expired` says that input, metadata and output are gone: the time that they are kept is over.
     """
 
+    payload_expired: bool = False
     metadata: dict[str, Any] | None
     cached_from: UUID | None
     output: Any = None
@@ -164,7 +170,31 @@ _FORM = {
 UPLOAD_DOC: dict[str, Any] = {
     "requestBody": _body(("application/octet-stream", {"type": "string", "format": "binary"})),
 }
+_SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_WEBHOOK = {
+    "type": "object",
+    "required": ["type", "timestamp", "data"],
+    "properties": {
+        "type": {"type": "string", "examples": ["job.succeeded", "job.dead"]},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "data": {"$ref": "#/components/schemas/Job"},
+    },
+}
+_CALLBACK = {
+    "post": {
+        "summary": "The job has ended",
+        "description": "Signed by the Standard Webhooks specification with your secret. Any 2xx takes it, 410"
+        " ends what is sent to this address; else it is sent again over a day, as `Retry-After` asks. An end"
+        " may be told twice, with the same `webhook-id`.",
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED
+        ],
+        "requestBody": _body(("application/json", _WEBHOOK)),
+        "responses": {"2XX": {"description": "Taken."}, "410": {"description": "No more to this address."}},
+    }
+}
 SUBMIT_DOC: dict[str, Any] = {
+    "callbacks": {"ended": {"{$request.body#/callback_url}": _CALLBACK}},
     "requestBody": _body(("application/json", _REQUEST), ("multipart/form-data", _FORM)),
     "parameters": [_KEY, _PREFER],
 }

@@ -1,4 +1,4 @@
-"""Pages for machines: health, readiness and this process's metrics; they need no token."""
+"""Pages for machines: health, readiness and metrics; they need no token."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from jobs.api.answers import json_answer
+from jobs.metrics import counted
 from jobs.selectors.statement import fetch_all
 
 
@@ -25,5 +26,5 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def metrics(_request: HttpRequest) -> HttpResponse:
-    """Return this process's metrics in Prometheus' text format."""
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    """Return the metrics of all processes that count together, in Prometheus' text format."""
+    return HttpResponse(generate_latest(counted()), content_type=CONTENT_TYPE_LATEST)

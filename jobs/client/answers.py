@@ -46,6 +46,7 @@ class Job(msgspec.Struct, frozen=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     metadata: dict[str, Any] | None = None
+    payload_expired: bool = False
     cached_from: UUID | None = None
     output: Any = None
     error: JobError | None = None

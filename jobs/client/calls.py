@@ -73,11 +73,13 @@ class Calls:
         request = {"model": model, "input": value, **options}
         return self._job(Send("POST", "/api/v1/jobs", msgspec.json.encode(request), headers))
 
-    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Flow[list[Item]]:
-        """Submit many jobs, so many a call as the API takes."""
-        told = list[Item]()
-        for chunk in _chunks(requests):
-            told += yield from self._bulk(chunk, len(told))
+    def submit_many(
+        self, requests: Iterable[Mapping[str, Any]], *, key: str | None = None
+    ) -> Flow[list[Item]]:
+        """Submit many jobs, so many a call as the API takes; the calls' keys are `key` and their number."""
+        told, key = list[Item](), key or uuid4().hex
+        for number, chunk in enumerate(_chunks(requests)):
+            told += yield from self._bulk(chunk, f"{key}/{number}", len(told))
         return told
 
     def get(self, job_id: UUID | str) -> Flow[Job]:
@@ -106,8 +108,8 @@ class Calls:
             job = yield from self._job(Send("GET", f"{url}?wait={left_s:.3f}"))
         return job
 
-    def _bulk(self, requests: Sequence[Mapping[str, Any]], before: int) -> Flow[list[Item]]:
-        headers = {"Idempotency-Key": uuid4().hex, "Content-Type": "application/x-ndjson"}
+    def _bulk(self, requests: Sequence[Mapping[str, Any]], key: str, before: int) -> Flow[list[Item]]:
+        headers = {"Idempotency-Key": key, "Content-Type": "application/x-ndjson"}
         body = b"\n".join(map(msgspec.json.encode, requests))
         told = yield from self._ask(Send("POST", "/api/v1/jobs/bulk", body, headers))
         items = msgspec.json.decode(told, type=Bulk).jobs

@@ -53,9 +53,11 @@ class AsyncClient:
         """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken."""
         return await self._do(self._calls.submit(model, value, options, key=idempotency_key, wait_s=wait_s))
 
-    async def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[Item]:
+    async def submit_many(
+        self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> Sequence[Item]:
         """Submit many jobs, each as the API describes one; return what became of each, in order."""
-        return await self._do(self._calls.submit_many(requests))
+        return await self._do(self._calls.submit_many(requests, key=idempotency_key))
 
     async def get(self, job_id: UUID | str) -> Job:
         """Return a job as it stands."""

@@ -53,9 +53,11 @@ class Client:
         """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken."""
         return self._do(self._calls.submit(model, value, options, key=idempotency_key, wait_s=wait_s))
 
-    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[Item]:
+    def submit_many(
+        self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> Sequence[Item]:
         """Submit many jobs, each as the API describes one; return what became of each, in order."""
-        return self._do(self._calls.submit_many(requests))
+        return self._do(self._calls.submit_many(requests, key=idempotency_key))
 
     def get(self, job_id: UUID | str) -> Job:
         """Return a job as it stands."""

@@ -12,13 +12,13 @@ from msgspec import Meta
 from jobs.core.canonical import canonical_bytes, check_depth, digest
 from jobs.core.errors import (
     BodyTooLargeError,
-    CallbackUnsupportedError,
     MalformedRequestError,
     MetadataTooLargeError,
     PlatformError,
 )
 from jobs.core.payload import Stored
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
+from models_registry.core.secrecy import Secrecy
 
 MAX_BULK_JOBS = 10_000
 MAX_METADATA_BYTES = 16_384
@@ -29,6 +29,10 @@ CACHE = (
     "Where the version has a cache or collapses: `use` takes a fresh result of an identical job of yours"
     " or waits for one in flight; `refresh` runs, and replaces the kept result; `bypass` runs and is kept by"
     " nobody. Identical are jobs with the same version, input and parameters."
+)
+CALLBACK = (
+    "Where the job is sent once it has ended, as a webhook by the Standard Webhooks specification: an https"
+    " address of a public host, or one of a host that the platform's operators allow."
 )
 ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never collide with a key of its own
 
@@ -42,7 +46,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     priority: Annotated[int, Meta(ge=LOWEST, le=HIGHEST)] = DEFAULT
     deadline_s: Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)] | None = None
     max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)] | None = None
-    callback_url: str | None = None
+    callback_url: Annotated[str, Meta(description=CALLBACK)] | None = None
     cache: Annotated[Literal["use", "refresh", "bypass"], Meta(description=CACHE)] = "use"
     metadata: dict[str, Any] | None = None
     idempotency_key: str | None = None
@@ -60,9 +64,14 @@ class Version(Protocol):
     @property
     def pads(self) -> bool: ...  # noqa: D102
     @property
+    def p95_goal_s(self) -> float: ...  # noqa: D102
+    @property
     def max_attempts(self) -> int: ...  # noqa: D102
     @property
     def options(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+OPEN = Secrecy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,15 @@ class Admitted:
     idempotency_key: str | None
     digest: bytes | None
     cache: str
+    secrecy: Secrecy = OPEN
+    callback_url: str | None = None
     files: tuple[Stored, ...] = ()
+
+    @property
+    def payload_bytes(self) -> int:
+        """Return how many bytes it is asked with, its files' too."""
+        files = sum(file.size for file in self.files)
+        return len(self.body) + len(self.parameters or b"") + files
 
 
 _REQUEST = msgspec.json.Decoder(JobRequest)
@@ -157,8 +174,6 @@ def check_key(key: str | None) -> str | None:
 
 def admit(request: JobRequest, version: Version) -> Admitted:
     """Return the job that `request` becomes on `version`; a RequestError where it cannot become one."""
-    if request.callback_url is not None:
-        raise CallbackUnsupportedError
     body = canonical_bytes(request.input)
     return Admitted(
         version=version,
@@ -172,6 +187,7 @@ def admit(request: JobRequest, version: Version) -> Admitted:
         idempotency_key=request.idempotency_key,
         digest=_request_digest(request) if request.idempotency_key is not None else None,
         cache=request.cache,
+        callback_url=request.callback_url,
     )
 
 

@@ -15,7 +15,13 @@ class Kind(StrEnum):
     DISCARD = "discard"
     PURGE = "purge"
     FORGET = "forget"
+    DELETE = "delete"
     CIRCUIT = "circuit"
+    WEBHOOK_SEND = "webhook_send"
+    WEBHOOK_ENABLE = "webhook_enable"
+    WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # a kind of event
+    ROTATE_KEYS = "rotate_keys"
+    QUOTA_CHANGE = "quota_change"
     ROLE_CREATE = "role_create"
     ROLE_DROP = "role_drop"
     TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event

@@ -80,6 +80,12 @@ class WrongStateError(RequestError):
     code = "wrong_state"
 
 
+class PayloadGoneError(RequestError):
+    """What the job was asked has been deleted: it was kept for as long as its model says."""
+
+    code = "payload_gone"
+
+
 class BodyTooLargeError(RequestError):
     """The request's body is larger than this call takes."""
 
@@ -93,6 +99,45 @@ class UnavailableError(RequestError):
     retryable = True
 
 
+class EncryptionUnavailableError(RequestError):
+    """The model's payloads are to be encrypted, and no key is configured here."""
+
+    code = "encryption_unavailable"
+    retryable = True
+
+
+class PayloadUnreadableError(PlatformError):
+    """The stored payload cannot be read: it was changed, or moved from another job."""
+
+    code = "payload_unreadable"
+
+
+class PayloadKeyMissingError(PayloadUnreadableError):
+    """The stored payload is encrypted with a key that is not here."""
+
+    code = "payload_key_missing"
+    retryable = True
+
+
+class PayloadLostError(PayloadUnreadableError):
+    """A stored input or output is not in the storage any more."""
+
+    code = "payload_lost"
+
+
+class PayloadCorruptError(PayloadUnreadableError):
+    """A stored input or output is not what was stored."""
+
+    code = "payload_corrupt"
+
+
+class PayloadUnavailableError(PayloadUnreadableError):
+    """The storage of large inputs and outputs does not answer."""
+
+    code = "payload_unavailable"
+    retryable = True
+
+
 class CircuitOpenError(RequestError):
     """The model version fails too often: no job of it is taken for a while."""
 
@@ -100,10 +145,24 @@ class CircuitOpenError(RequestError):
     retryable = True
 
 
-class CallbackUnsupportedError(RequestError):
-    """This platform does not call back yet: leave callback_url out and read or wait for the job."""
+class OverloadedError(RequestError):
+    """The model has more waiting than it can answer in time: send the job again later."""
 
-    code = "callback_unsupported"
+    code = "overloaded"
+    retryable = True
+
+
+class QuotaExceededError(RequestError):
+    """The client has sent as much as it may for now."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+
+class WebhookSecretMissingError(RequestError):
+    """Webhooks are signed: an operator makes your first secret, by `manage.py webhook_secret CLIENT`."""
+
+    code = "webhook_secret_missing"
 
 
 class CallbackRefusedError(RequestError):
@@ -130,6 +189,12 @@ class PartNotFoundError(RequestError):
     code = "part_not_found"
 
 
+class FilesRefusedError(RequestError):
+    """The model's payloads are encrypted, which files are not: send what it is asked in the input itself."""
+
+    code = "files_refused"
+
+
 class EncodedBodyError(RequestError):
     """The body comes compressed; this platform decompresses nothing that is sent to it."""
 
@@ -152,28 +217,3 @@ class MethodNotAllowedError(RequestError):
     """This address does not take that method."""
 
     code = "method_not_allowed"
-
-
-class PayloadError(PlatformError):
-    """A stored input or output cannot be had."""
-
-    code = "payload"
-
-
-class PayloadLostError(PayloadError):
-    """A stored input or output is not in the storage any more."""
-
-    code = "payload_lost"
-
-
-class PayloadCorruptError(PayloadError):
-    """A stored input or output is not what was stored."""
-
-    code = "payload_corrupt"
-
-
-class PayloadUnavailableError(PayloadError):
-    """The storage of large inputs and outputs does not answer."""
-
-    code = "payload_unavailable"
-    retryable = True

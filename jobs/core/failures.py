@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jobs.core.fingerprint import fingerprint
+from jobs.core.sealing import PLAIN
 
 
 class FailureKind(StrEnum):
@@ -23,9 +24,10 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """One item's output, as canonical JSON bytes."""
+    """One item's output: canonical JSON bytes, or what its encoding made of them."""
 
     body: bytes
+    encoding: str = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

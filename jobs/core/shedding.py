@@ -18,6 +18,7 @@ FULL_WAIT_BATCHES = 2.0
 # Less than this much of a batch waiting for each lane means that the queue was down: it does not stand.
 SLACK_BATCHES = 0.5
 # From fewer runs the service time of larger ones is a guess, and no ground to refuse anybody.
+ROUNDING_S = 1e-6  # sums of binary fractions miss a goal that is met by less than this
 KNOWN_RUNS = 2.5
 
 
@@ -111,7 +112,7 @@ class Shedder:
         bound_s = self._bound_s(expected, drain, stands=self._stands(now, backlog, drain))
         allowed_s = bound_s if deadline_in_s is None else min(bound_s, deadline_in_s)
         over_s = expected.answer_s - allowed_s
-        if over_s <= 0.0 or drain.service.weight < KNOWN_RUNS:
+        if over_s <= ROUNDING_S or drain.service.weight < KNOWN_RUNS:
             return Admit(expected)
         return Refuse(expected, allowed_s, max(over_s, expected.batch_s / drain.lanes))
 

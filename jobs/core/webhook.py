@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from http import HTTPStatus
+
+
+class DeliveryState(StrEnum):
+    """What became of a webhook: `waiting` for its job's end or for its next attempt, or one of three ends."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    DISABLED = "disabled"
+    GIVEN_UP = "given_up"
+
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  # what every secret starts with, and no secret
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64

@@ -12,7 +12,9 @@ from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.outbox import Outbox
 from jobs.models.reuse import CacheEntry, Follower
+from jobs.models.standing import QueueStanding, QuotaBucket
 from jobs.models.upload import Upload
+from jobs.models.webhook import Delivery, DisabledEndpoint, WebhookSecret
 
 __all__ = [
     "ApiToken",
@@ -21,12 +23,17 @@ __all__ = [
     "Circuit",
     "Client",
     "DeadLetter",
+    "Delivery",
+    "DisabledEndpoint",
     "Event",
     "Follower",
     "Job",
     "JobInput",
     "JobResult",
     "Outbox",
+    "QueueStanding",
+    "QuotaBucket",
     "Upload",
+    "WebhookSecret",
     "Worker",
 ]

@@ -17,6 +17,27 @@ class Client(models.Model):
 
     name = models.CharField(max_length=63, unique=True)
     created_at = models.DateTimeField(db_default=Now())
+    requests_per_s = models.FloatField(
+        null=True, blank=True, help_text="Jobs a second; each item of a bulk call is one. Empty: no limit."
+    )
+    requests_burst = models.PositiveIntegerField(
+        null=True, blank=True, help_text="So many at once after a pause; empty: two seconds' worth."
+    )
+    bytes_per_s = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Bytes of input a second, ten seconds' worth at once. Empty: no limit.",
+    )
+    most_in_flight = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Jobs that wait or run at one time. Empty: no limit."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(requests_per_s__isnull=True) | Q(requests_per_s__gt=0), name="quota_above_zero"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -13,6 +13,7 @@ from jobs.models.client import Client
 from models_registry.models import ModelVersion
 
 STATES = [(state.value, state.value) for state in State]
+KEEP_DAYS = 30
 ENDS = sorted(state.value for state in TERMINAL)  # a set's order would differ from the migration's
 KINDS = [(kind.value, kind.value) for kind in FailureKind]
 
@@ -36,6 +37,9 @@ class Job(models.Model):
     idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULLs never collide
     request_digest = models.BinaryField(
         max_length=32, null=True, help_text="SHA-256 of the request it answers."
+    )
+    keep_days = models.PositiveSmallIntegerField(
+        db_default=KEEP_DAYS, help_text="For so many days its input and its result are kept."
     )
     error_kind = models.CharField(max_length=9, choices=KINDS, db_default="", blank=True)
     error_code = models.CharField(max_length=63, db_default="", blank=True)
@@ -70,12 +74,24 @@ class Job(models.Model):
 
 
 class JobInput(models.Model):
-    """What was asked: canonical JSON as bytes, insert-only, a row of its own so that Job stays narrow."""
+    """What was asked: canonical JSON as bytes, insert-only, a row of its own so that Job stays narrow.
 
-    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="input")
+    `encoding` is of all three payloads; where they are sealed it names the key. It stands in the partition of
+    its job's `keep_days` and of the day of the id, and goes with that.
+    """
+
+    job = models.OneToOneField(
+        Job, models.CASCADE, primary_key=True, related_name="input", db_constraint=False
+    )
+    keep_days = models.PositiveSmallIntegerField(
+        db_default=KEEP_DAYS, help_text="For so many days its input and its result are kept."
+    )
     body = models.BinaryField()
     parameters = models.BinaryField(null=True)
     metadata = models.BinaryField(null=True)
+    variant = models.PositiveIntegerField(
+        null=True, help_text="A keyed digest of parameters that are sealed; of others it is told from them."
+    )
     content_type = models.CharField(max_length=63, db_default="application/json")
     encoding = models.CharField(max_length=15, db_default="identity")
 
@@ -84,9 +100,14 @@ class JobInput(models.Model):
 
 
 class JobResult(models.Model):
-    """What was answered, and by which epoch: insert-only, at most one a job."""
+    """What was answered, and by which epoch: insert-only, at most one a job; in partitions as JobInput is."""
 
-    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="result")
+    job = models.OneToOneField(
+        Job, models.CASCADE, primary_key=True, related_name="result", db_constraint=False
+    )
+    keep_days = models.PositiveSmallIntegerField(
+        db_default=KEEP_DAYS, help_text="For so many days its input and its result are kept."
+    )
     epoch = models.PositiveIntegerField()
     body = models.BinaryField()
     content_type = models.CharField(max_length=63, db_default="application/json")

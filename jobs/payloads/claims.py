@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import msgspec
 from django.conf import settings
 
+from jobs import vault
 from jobs.core.payload import Stored, is_pointer, pointer_bytes, pointer_of
+from jobs.core.sealing import Place
 from jobs.payloads.objects import get, head, put
 
 
@@ -24,10 +24,9 @@ def checked_out(body: bytes) -> bytes:
     return get(pointer_of(body)) if is_pointer(body) else body
 
 
-def asked(body: bytes) -> tuple[Any, bool]:
-    """Return the input that a row holds, as it is stored, and whether it refers to files."""
-    files = is_pointer(body) and bool(pointer_of(body).files)
-    return msgspec.json.decode(checked_out(body)), files
+def opened(body: bytes, encoding: str, place: Place) -> bytes:
+    """Return in clear what a row's bytes stand for: what is sealed was sealed before it was stored."""
+    return vault.unseal(checked_out(body), encoding, place)
 
 
 def head_of(body: bytes, total: int, most: int) -> tuple[bytes, int]:

@@ -58,7 +58,7 @@ SELECT job_id FROM jobs_deadletter letter WHERE {_CHOSEN} AND job_id > %(after)s
 ORDER BY job_id LIMIT %(most)s
 """  # noqa: S608
 _INPUTS: LiteralString = """
-SELECT job.id, job.version_id, input.body, job.deadline <= now()
+SELECT job.id, job.version_id, input.body, job.deadline <= now(), input.encoding
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
 WHERE job.id = ANY(%s) ORDER BY job.id
 """
@@ -142,12 +142,13 @@ class DeadWhole(Dead):
 
 @dataclass(frozen=True, slots=True)
 class DeadInput:
-    """What a dead job was asked, of which version, and whether its deadline has passed."""
+    """What a dead job was asked, as it is stored, of which version, and whether its deadline has passed."""
 
     job: UUID
     version: int
     body: bytes
     overdue: bool | None
+    encoding: str
 
 
 def groups(wanted: LetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:

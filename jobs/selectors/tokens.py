@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 from time import monotonic
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from jobs.core.errors import ResourceNotFoundError
+from jobs.core.quota import UNLIMITED, Quota
 from jobs.core.scopes import Scope, covers
 from jobs.selectors.statement import Row, fetch_all
 
 KEPT_S = 2.0  # a revoked token works for at most this long
 KEPT_ENTRIES = 10_000
 FIND: LiteralString = """
-SELECT c.id, c.name, t.id, t.scopes FROM jobs_apitoken t JOIN jobs_client c ON c.id = t.client_id
+SELECT c.id, c.name, t.id, t.scopes, c.requests_per_s, c.requests_burst, c.bytes_per_s, c.most_in_flight
+FROM jobs_apitoken t JOIN jobs_client c ON c.id = t.client_id
 WHERE t.digest = %s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
 """
 _CLIENT: LiteralString = "SELECT id FROM jobs_client WHERE name = %s"
@@ -28,6 +30,7 @@ class Owner:
     name: str
     token: int
     scopes: frozenset[str]
+    quota: Quota = UNLIMITED
 
     def may(self, scope: Scope) -> bool:
         """Say whether the token may be used for what needs `scope`."""
@@ -89,5 +92,5 @@ def forget_owners() -> None:
     _kept.clear()
 
 
-def _owner(client: int, name: str, token: int, scopes: list[str]) -> Owner:
-    return Owner(client, name, token, frozenset(scopes))
+def _owner(client: int, name: str, token: int, scopes: list[str], *quota: Any) -> Owner:
+    return Owner(client, name, token, frozenset(scopes), Quota(*quota))

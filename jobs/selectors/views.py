@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from functools import cache
 from typing import Any, LiteralString
@@ -10,29 +11,41 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from jobs.core.errors import PayloadError, PayloadUnavailableError
-from jobs.core.failures import FailureKind
+from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
 from jobs.core.payload import is_pointer
+from jobs.core.sealing import Column, Place
 from jobs.core.states import State
-from jobs.payloads.claims import checked_out
+from jobs.payloads.claims import opened
 from jobs.selectors.statement import Row, fetch_all
 
+log = logging.getLogger(__name__)
 SUGGESTED_WAIT_S = 30
 LISTED: LiteralString = """
 j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.priority, j.max_attempts, j.deadline,
 j.started_at, j.finished_at, j.error_kind, j.error_code
 """
 EPOCH_AT = 13  # its place in a row of the statements below
+_INPUT: LiteralString = "SELECT encoding, metadata FROM jobs_jobinput WHERE job_id"
+_RESULT: LiteralString = "SELECT source, encoding, body FROM jobs_jobresult WHERE job_id"
 _WHOLE: LiteralString = f"""
-SELECT {LISTED}, j.epoch, d.message, d.reason, i.metadata, r.source, r.body
+SELECT {LISTED}, j.epoch, d.message, d.reason, i.encoding IS NULL, i.encoding, i.metadata, r.source,
+  r.encoding, r.body
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
-LEFT JOIN jobs_jobinput i ON i.job_id = j.id
-LEFT JOIN jobs_jobresult r ON r.job_id = j.id AND j.state = 'succeeded'
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'
 """  # noqa: S608  # built from our own constants
 OWN: LiteralString = "(%(client)s::bigint IS NULL OR j.client_id = %(client)s)"  # NULL: whoever's it is
-ONE: LiteralString = _WHOLE + f"WHERE j.id = %(id)s AND {OWN}"
-ENDED: LiteralString = _WHOLE + "WHERE j.id = ANY(%(ids)s) AND j.state = ANY(%(terminal)s)"
+# LIMIT 1 says that one partition has it: the plan for any id then looks as cheap as it is, and is kept.
+ONE: LiteralString = f"""{_WHOLE}
+LEFT JOIN LATERAL ({_INPUT} = %(id)s LIMIT 1) i ON true
+LEFT JOIN LATERAL ({_RESULT} = %(id)s LIMIT 1) r ON j.state = 'succeeded'
+WHERE j.id = %(id)s AND {OWN}
+"""
+_ANY: LiteralString = "= j.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1"
+ENDED: LiteralString = f"""{_WHOLE}
+LEFT JOIN LATERAL ({_INPUT} {_ANY}) i ON true
+LEFT JOIN LATERAL ({_RESULT} {_ANY}) r ON j.state = 'succeeded'
+WHERE j.id = ANY(%(ids)s) AND j.state = ANY(%(terminal)s)
+"""
 
 View = dict[str, Any]
 
@@ -45,12 +58,14 @@ def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
 
 def view_of(row: Row) -> View:
     """Return the view of one row of `ONE`."""
-    *_, message, reason, metadata, source, output = row
+    *_, message, reason, expired, asked_as, metadata, source, told_as, output = row
     view = listed_view(row)
-    view["metadata"] = msgspec.Raw(metadata) if metadata is not None else None
+    view["payload_expired"] = expired
+    view["metadata"] = _opened(view, metadata, asked_as, Place(row[0], Column.METADATA))
     view["cached_from"] = source
-    if row[1] == State.SUCCEEDED and output is not None:
-        view |= _answer(output)
+    if row[1] == State.SUCCEEDED:
+        told = _opened(view, output, told_as, Place(source or row[0], Column.RESULT))
+        view |= {"output": told} if told is not None else {}
     if row[1] == State.DEAD:
         view["error"] = {"kind": row[11], "code": row[12], "detail": message or "", "reason": reason or ""}
     return view
@@ -61,16 +76,21 @@ def is_far(row: Row) -> bool:
     return row[-1] is not None and is_pointer(row[-1])
 
 
-def _answer(output: bytes) -> View:
-    """Return the output; where it cannot be had, the error that says so and never another output."""
+def _opened(view: View, stored: bytes | None, encoding: str, place: Place) -> msgspec.Raw | None:
+    """Return a payload; None where it cannot be read, which the view's error says: others are read on.
+
+    PayloadUnavailableError where it may be read later.
+    """
+    if stored is None:
+        return None
     try:
-        return {"output": msgspec.Raw(checked_out(output))}
+        return msgspec.Raw(opened(stored, encoding, place))
     except PayloadUnavailableError:
         raise
-    except PayloadError as error:
-        return {
-            "error": {"kind": FailureKind.INTERNAL, "code": error.code, "detail": str(error), "reason": ""}
-        }
+    except PayloadUnreadableError as error:
+        log.error("job %s: %s", view["id"], error)  # noqa: TRY400  # how it came about says nothing more
+        view["error"] = {"kind": "internal", "code": error.code, "detail": str(error), "reason": ""}
+        return None
 
 
 def listed_view(row: Row) -> View:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import LiteralString
 from uuid import UUID
 
 import msgspec
 
-from jobs.core.admission import Admitted, JobRequest, Version, admit
-from jobs.core.errors import PartNotFoundError, UploadNotFoundError
+from jobs.core.admission import Admitted, JobRequest, admit
+from jobs.core.errors import FilesRefusedError, PartNotFoundError, UploadNotFoundError
 from jobs.core.payload import Stored
 from jobs.core.references import Reference, references, stored_form
 from jobs.selectors.statement import fetch_all
 from jobs.selectors.tokens import Owner
+from models_registry.core.version import VersionInfo
 
-Parts = Mapping[str, Stored]
+Parts = Mapping[str, Callable[[], Stored]]  # each is stored when it is referred to
 NO_PARTS: Parts = {}
 _UPLOADS: LiteralString = """
 SELECT id, name, size, sha256, content_type FROM jobs_upload
@@ -24,14 +25,16 @@ WHERE client_id = %s AND id = ANY(%s) AND expires_at > now()
 """
 
 
-def attached(owner: Owner, request: JobRequest, version: Version, parts: Parts) -> Admitted | None:
+def attached(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> Admitted | None:
     """Return the job with the files that it refers to; None where it refers to none.
 
-    UploadNotFoundError, also for another client's upload, or PartNotFoundError.
+    UploadNotFoundError, also for another client's upload, PartNotFoundError or FilesRefusedError.
     """
     wanted = references(request.input)
     if not wanted:
         return None
+    if version.secrecy.encrypt:
+        raise FilesRefusedError
     files = _uploads(owner, wanted) | _parts(parts, wanted)
     stored = msgspec.structs.replace(request, input=stored_form(request.input, files))
     job = admit(stored, version)
@@ -54,7 +57,7 @@ def _parts(parts: Parts, wanted: Iterable[Reference]) -> dict[Reference, Stored]
     named = [reference for reference in wanted if reference.how == "part"]
     if missing := [reference.named for reference in named if reference.named not in parts]:
         raise PartNotFoundError(f"There is no file part {missing[0]!r} in this call.")
-    return {reference: parts[reference.named] for reference in named}
+    return {reference: parts[reference.named]() for reference in named}
 
 
 def _uuid(text: str) -> UUID:

@@ -9,17 +9,24 @@ from typing import Any
 from uuid import UUID
 
 from jobs.core.admission import Admitted
+from jobs.core.front_door import Expected
 from jobs.core.reuse import Reuse
+from jobs.services.keeping import keep_days
+from jobs.services.sealed import input_columns
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One admitted request of a call: its index there, the id it will have, what it may share."""
+    """One admitted request of a call: its index there, the id it will have, what it may share.
+
+    `expected` is what it has to expect where it waits.
+    """
 
     index: int
     id: UUID
     job: Admitted
     reuse: Reuse | None
+    expected: Expected | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -35,9 +42,8 @@ class Candidate:
             "deadline_s": job.deadline_s,
             "key": job.idempotency_key,
             "digest": job.digest,
-            "body": job.body,
-            "parameters": job.parameters,
-            "metadata": job.metadata,
+            **input_columns(self.id, job),
+            "keep_days": keep_days(job.version.options),
         }
 
 

@@ -77,11 +77,13 @@ def _change(
 
 
 def _fallback(version: VersionInfo) -> VersionInfo | None:
+    """Return the version that answers instead, unless it keeps less secret than the one that was asked."""
     named = PlatformOptions.of(version.options).fallback
     try:
-        return resolve(named) if named else None
+        found = resolve(named) if named else None
     except ModelNotFoundError:
         return None
+    return found if found is not None and found.secrecy.covers(version.secrecy) else None
 
 
 def _refusal(version: VersionInfo, circuit: Circuit) -> CircuitOpenError:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
 
-from jobs.core.errors import JobNotFoundError, PlatformError
-from jobs.payloads.claims import asked
+from jobs.core.errors import JobNotFoundError, PayloadGoneError, PlatformError
+from jobs.core.payload import files_of
+from jobs.core.sealing import Column, Place
+from jobs.payloads.claims import opened
 from jobs.selectors import letters
 from jobs.selectors.letters import DeadInput, LetterFilter
 from jobs.selectors.statement import fetch_all
@@ -55,7 +57,10 @@ def dry_run_one(*, job_id: UUID) -> DryRun:
     if not states:
         raise JobNotFoundError
     check_replayable(states[0][0])
-    return _told(1, letters.inputs([job_id]), 0.0)
+    inputs = list(letters.inputs([job_id]))
+    if not inputs:
+        raise PayloadGoneError
+    return _told(1, inputs, 0.0)
 
 
 def _told(jobs: int, rows: Iterable[DeadInput], lasts_s: float) -> DryRun:
@@ -73,13 +78,16 @@ def _inputs(wanted: LetterFilter, *, most: int) -> Iterator[DeadInput]:
             yield from letters.inputs(jobs[start : start + READ_AT_ONCE])
 
 
+def _asked(row: DeadInput) -> Any:
+    return msgspec.json.decode(opened(row.body, row.encoding, Place(row.job, Column.INPUT)))
+
+
 def fault_of(row: DeadInput) -> str:
     """Return why the job's version would not take its input now; nothing where it would."""
     try:
-        version = info(row.version)
-        value, has_files = asked(row.body)
-        if not has_files:  # what they hold is for the worker to see
-            validate_input(version, value)
+        version, asked = info(row.version), _asked(row)
+        if not files_of(row.body):  # what they hold is for the worker to see
+            validate_input(version, asked)
     except (PlatformError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -10,21 +11,39 @@ import msgspec
 from django.conf import settings
 from django.db import transaction
 
+from jobs import vault
 from jobs.core.canonical import canonical_bytes, check_depth
-from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError
-from jobs.core.payload import POINTER_BYTES, Stored, files_of, sha256_of
-from jobs.payloads.claims import checked_in
-from jobs.selectors.statement import execute, fetch_all
+from jobs.core.errors import (
+    BodyTooLargeError,
+    JobNotFoundError,
+    MalformedRequestError,
+    PayloadGoneError,
+    PayloadUnreadableError,
+)
+from jobs.core.payload import POINTER_BYTES, Stored, files_of
+from jobs.core.sealing import PLAIN, Column, Place
+from jobs.payloads.claims import checked_in, opened
+from jobs.selectors.shown import plain_input
+from jobs.selectors.statement import Row, execute, fetch_all
 from jobs.services.notify import wake_relay
 from jobs.services.replay import lock_replayable, requeue
+from jobs.services.sealed import COLUMNS, sealed_input, unsealed_input
+from models_registry.core import pii
+from models_registry.core.secrecy import Secrecy
 from models_registry.selectors import info, validate_input
 
 _VERSION: LiteralString = """
-SELECT job.version_id, substr(input.body, 1, %(most)s)
-FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id WHERE job.id = %(job)s
+SELECT version_id, (SELECT substr(body, 1, %(most)s) FROM jobs_jobinput WHERE job_id = %(job)s LIMIT 1)
+FROM jobs_job WHERE id = %(job)s
 """
-_OLD: LiteralString = "SELECT body FROM jobs_jobinput WHERE job_id = %s"
-_MEND: LiteralString = "UPDATE jobs_jobinput SET body = %s WHERE job_id = %s"
+_OLD: LiteralString = """
+SELECT body, parameters, metadata, encoding, variant FROM jobs_jobinput WHERE job_id = %s
+"""
+_MEND: LiteralString = """
+UPDATE jobs_jobinput SET body = %(body)s, parameters = %(parameters)s, metadata = %(metadata)s,
+  encoding = %(encoding)s, variant = %(variant)s
+WHERE job_id = %(job)s
+"""
 _RESIZE: LiteralString = "UPDATE jobs_job SET size = %s WHERE id = %s"
 
 
@@ -37,36 +56,43 @@ class Mended:
 
     body: bytes
     size: int
+    secrecy: Secrecy
     files: tuple[Stored, ...] = ()
 
 
 def check_edit(*, job_id: UUID, text: str) -> Mended:
-    """Return the input that `text` is; JobNotFoundError, MalformedRequestError or InvalidInputError."""
+    """Return the input that `text` is; JobNotFoundError, MalformedRequestError or InvalidInputError.
+
+    A token that stands where its version marks personal data is what it stands for in the input before.
+    """
     rows = fetch_all(_VERSION, {"job": job_id, "most": POINTER_BYTES})
     if not rows:
         raise JobNotFoundError
-    version, value, files = info(rows[0][0]), _parsed(text), files_of(bytes(rows[0][1]))
-    files = tuple(file for file in files if file.sha256 in text)
+    version = info(rows[0][0])
+    files = tuple(file for file in files_of(rows[0][1] or b"") if file.sha256 in text)
+    value = _restored(job_id, version.secrecy, _parsed(text))
     if not files:
         validate_input(version, value)
     body = canonical_bytes(value)
     size = len(body) + sum(file.size for file in files)
-    return Mended(body, size if version.pads else 0, files)
+    return Mended(body, size if version.pads else 0, version.secrecy, files)
 
 
 def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
     """Replay a job with another input; the errors of `check_edit` and of `replay_job`.
 
-    The event keeps the SHA-256 of both inputs, no user's data.
+    The event keeps a hash of both inputs, keyed where its version guards them; no user's data.
     """
     mended = check_edit(job_id=job_id, text=text)
-    stored = checked_in(mended.body, mended.files)
     with transaction.atomic():
         lock_replayable(job_id)
-        ((old,),) = execute(_OLD, (job_id,))
-        execute(_MEND, (stored, job_id))
+        olds = execute(_OLD, (job_id,))
+        if not olds:
+            raise PayloadGoneError
+        before, columns = _mended(job_id, mended, olds[0])
+        execute(_MEND, columns | {"job": job_id})
         execute(_RESIZE, (mended.size, job_id))
-        requeue([job_id], actor=actor, detail=_detail(bytes(old), mended.body))
+        requeue([job_id], actor=actor, detail=_detail(before, mended))
     wake_relay()
 
 
@@ -82,6 +108,37 @@ def _parsed(text: str) -> Any:
     return value
 
 
-def _detail(before: bytes, after: bytes) -> str:
-    digests = {"before": sha256_of(before), "after": sha256_of(after)}
-    return msgspec.json.encode({"input_sha256": digests}).decode()
+def _restored(job_id: UUID, secrecy: Secrecy, value: Any) -> Any:
+    if not secrecy.input_marks:
+        return value
+    kept = {vault.token(part): part for part in pii.marked(secrecy.input_marks, plain_input(job_id))}
+    return pii.replaced(
+        secrecy.input_marks, value, lambda part: kept.get(part, part) if isinstance(part, str) else part
+    )
+
+
+def _mended(job_id: UUID, mended: Mended, old: Row) -> tuple[bytes, dict[str, Any]]:
+    """Return the input before, in clear, and the columns of the mended one: one key for all of a row."""
+    body, *others, encoding, variant = old
+    beside = dict(zip(list(COLUMNS)[1:], others, strict=True))
+    after: dict[str, Any] = {"body": mended.body} | unsealed_input(job_id, beside, encoding)
+    kept = sealed_input(job_id, after) if mended.secrecy.encrypt else after | {"encoding": PLAIN}
+    stored = {"body": checked_in(kept["body"], mended.files)}
+    return _before(job_id, body, encoding), {"variant": variant} | kept | stored
+
+
+def _before(job_id: UUID, body: bytes, encoding: str) -> bytes:
+    """Return the input before; nothing where it is lost: another one is how such a job is mended."""
+    try:
+        return opened(body, encoding, Place(job_id, Column.INPUT))
+    except PayloadUnreadableError:
+        return b""
+
+
+def _detail(before: bytes, mended: Mended) -> str:
+    if mended.secrecy.guarded:
+        name, digests = "input_hmac", [vault.digest("audit", body) for body in (before, mended.body)]
+    else:
+        name, digests = "input_sha256", [sha256(body).digest() for body in (before, mended.body)]
+    told = dict(zip(("before", "after"), (digest.hex() for digest in digests), strict=True))
+    return msgspec.json.encode({name: told}).decode()

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import LiteralString
 from uuid import UUID
 
 from django.db import transaction
 
-from jobs.core.errors import JobNotFoundError
-from jobs.core.payload import POINTER_BYTES
-from jobs.payloads.claims import head_of
-from jobs.selectors.statement import execute
+from jobs.core.errors import PayloadGoneError
+from jobs.core.sealing import Column
+from jobs.selectors.shown import WHOLE, Shown, shown
 from jobs.services.audit import view_payload
 
-WHOLE = 1 << 30  # no row of Postgres is longer
-_HEAD: LiteralString = "SELECT substr(body, 1, %s), length(body) FROM jobs_jobinput WHERE job_id = %s"
 
+def read_payload(*, job_id: UUID, actor: str, most: int = WHOLE) -> Shown:
+    """Return up to `most` bytes of a job's input, with tokens for personal data, and an Event of who asked.
 
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """An input's first bytes, and how many it has in all."""
-
-    head: bytes
-    total: int
-
-    @property
-    def is_whole(self) -> bool:
-        """Say whether `head` is all of it."""
-        return len(self.head) == self.total
-
-
-def read_payload(*, job_id: UUID, actor: str, most: int = WHOLE) -> Payload:
-    """Return up to `most` bytes of a job's input, with an Event of who asked.
-
-    JobNotFoundError; PayloadError where the storage does not have it.
+    PayloadGoneError; PayloadUnreadableError.
     """
     with transaction.atomic():
-        rows = execute(_HEAD, (max(most, POINTER_BYTES), job_id))
-        if not rows:
-            raise JobNotFoundError
+        found = shown(job_id, Column.INPUT, most=most)
+        if found is None:
+            raise PayloadGoneError
         view_payload(job_id=job_id, actor=actor)
-    return Payload(*head_of(bytes(rows[0][0]), rows[0][1], most))
+    return found

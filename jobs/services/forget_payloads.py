@@ -13,26 +13,28 @@ from typing import LiteralString
 
 from django.db import transaction
 
+from jobs.core.partitions import TABLES
 from jobs.payloads.objects import delete, names_before
-from jobs.selectors.statement import execute
+from jobs.payloads.rows import IS_POINTER, POINTER
+from jobs.selectors.statement import execute, fetch_all
 
 GRACE_H = 24  # an object is stored before its row: so long a call may take, and a clock be wrong
 CHUNK = 1_000
 _FORGET_UPLOADS: LiteralString = """
 DELETE FROM jobs_upload WHERE expires_at < now() - make_interval(hours => %s)
 """
-_OF: LiteralString = """
-SELECT convert_from(substr(body, 8), 'UTF8')::json AS pointer FROM {0}
-WHERE substr(body, 1, 7) = '\\x00636c61696d00'::bytea
-"""
-_POINTERS: LiteralString = _OF.format("jobs_jobinput") + "UNION ALL" + _OF.format("jobs_jobresult")
+_POINTERS: LiteralString = " UNION ALL ".join(
+    f"SELECT {POINTER.format('body')} AS pointer FROM {table} WHERE {IS_POINTER.format('body')}"  # noqa: S608
+    for table in TABLES
+)
 _IN_USE: LiteralString = f"""
-CREATE TEMPORARY TABLE payload_in_use ON COMMIT DROP AS
+CREATE TEMPORARY TABLE payload_in_use AS
 WITH pointer AS MATERIALIZED ({_POINTERS})
 SELECT pointer->>'name' AS name FROM pointer
 UNION ALL SELECT file->>'name' FROM pointer, json_array_elements(pointer->'files') AS file
 UNION ALL SELECT name FROM jobs_upload
 """  # noqa: S608
+_DROP: LiteralString = "DROP TABLE IF EXISTS pg_temp.payload_in_use"
 _INDEX: LiteralString = "CREATE INDEX ON payload_in_use (name)"
 _UNUSED: LiteralString = """
 SELECT name FROM unnest(%s::text[]) AS old(name)
@@ -45,14 +47,16 @@ def forget_payloads(*, grace_h: int = GRACE_H) -> int:
     until = datetime.now(UTC) - timedelta(hours=grace_h)
     with transaction.atomic():
         execute(_FORGET_UPLOADS, (grace_h,))
+    # No transaction is kept while objects go: it would hold every partition, and no old day could be dropped.
     with transaction.atomic():
+        execute(_DROP)
         execute(_IN_USE)
         execute(_INDEX)
-        return sum(_forget(names) for names in _chunks(names_before(until)))
+    return sum(_forget(names) for names in _chunks(names_before(until)))
 
 
 def _forget(names: Sequence[str]) -> int:
-    unused = [name for (name,) in execute(_UNUSED, (names,))]
+    unused = [name for (name,) in fetch_all(_UNUSED, (names,))]
     for name in unused:
         delete(name)
     return len(unused)

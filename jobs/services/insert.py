@@ -11,11 +11,11 @@ from jobs.store.enqueue import VARIANT
 
 JOB_COLUMNS: LiteralString = """
 id, client_id, version_id, queue, priority, state, max_attempts, size, deadline, idempotency_key,
-request_digest
+request_digest, keep_days
 """
 UNLESS_THERE: LiteralString = """
 ON CONFLICT DO NOTHING
-RETURNING id, version_id, queue, priority, size, deadline, created_at
+RETURNING id, version_id, queue, priority, size, deadline, created_at, keep_days
 """
 OUTBOX: LiteralString = f"""
   INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline, client, variant)
@@ -37,36 +37,39 @@ INSERT_ONE: LiteralString = f"""
 WITH job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS})
   VALUES (%(id)s, %(client)s, %(version)s, %(queue)s, %(priority)s, %(state)s, %(max_attempts)s, %(size)s,
-    now() + make_interval(secs => %(deadline_s)s), %(key)s, %(digest)s)
+    now() + make_interval(secs => %(deadline_s)s), %(key)s, %(digest)s, %(keep_days)s)
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT id, %(body)s, %(parameters)s, %(metadata)s FROM job
-  RETURNING job_id, parameters
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant)
+  SELECT id, keep_days, %(body)s, %(parameters)s, %(metadata)s, %(encoding)s, %(variant)s FROM job
+  RETURNING job_id, parameters, variant
 ), {_THE_REST}
 """  # noqa: S608  # built from our own constants
 INSERT_MANY: LiteralString = f"""
 WITH given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
-    %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[])
-  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata)
+    %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
+    %(encoding)s::text[], %(variant)s::int[], %(keep_days)s::smallint[])
+  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
+    encoding, variant, keep_days)
 ), job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS})
   SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
-    now() + make_interval(secs => deadline_s), key, digest FROM given
+    now() + make_interval(secs => deadline_s), key, digest, keep_days FROM given
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
-  RETURNING job_id, parameters
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant)
+  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant
+  FROM job JOIN given g USING (id)
+  RETURNING job_id, parameters, variant
 ), {_THE_REST}
 """  # noqa: S608  # built from our own constants
 EARLIER: LiteralString = """
 SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest,
   r.source
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
-LEFT JOIN jobs_jobresult r ON r.job_id = j.id
+LEFT JOIN LATERAL (SELECT source FROM jobs_jobresult WHERE job_id = j.id LIMIT 1) r ON true
 WHERE j.client_id = %(client)s AND (j.id = ANY(%(ids)s) OR j.idempotency_key = ANY(%(keys)s))
 """
 KEYED_BEFORE: LiteralString = """

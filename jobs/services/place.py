@@ -23,9 +23,10 @@ given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
-    %(shared)s::bytea[], %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[])
-  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
-    shared, ttl_s, takes, follows)
+    %(encoding)s::text[], %(variant)s::int[], %(shared)s::bytea[],
+    %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[], %(keep_days)s::smallint[])
+  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters,
+    metadata, encoding, variant, shared, ttl_s, takes, follows, keep_days)
 )
 """
 # The client stands in the key already; asked again, a wrong key cannot show one client another's result.
@@ -38,7 +39,7 @@ seen AS MATERIALIZED (
     WHEN leader.state = ANY(%(live)s) AND g.takes AND NOT g.follows THEN 'alone'
     WHEN g.takes AND leader.state = %(succeeded)s
       AND leader.finished_at > now() - make_interval(secs => entry.ttl_s)
-      AND EXISTS (SELECT FROM jobs_jobresult result WHERE result.job_id = leader.id) THEN 'hit'
+      AND EXISTS (SELECT FROM jobs_jobresult result WHERE result.job_id = leader.id LIMIT 1) THEN 'hit'
     ELSE 'lead' END AS role
   FROM given g LEFT JOIN jobs_cacheentry entry ON entry.key = g.shared
   LEFT JOIN jobs_job leader ON leader.id = entry.job_id AND leader.client_id = %(client)s
@@ -64,18 +65,21 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   INSERT INTO jobs_job ({JOB_COLUMNS}, finished_at)
   SELECT g.id, %(client)s, version, queue, priority,
     CASE WHEN role = 'hit' THEN %(succeeded)s ELSE %(state)s END, max_attempts, size,
-    now() + make_interval(secs => deadline_s), key, digest,
+    now() + make_interval(secs => deadline_s), key, digest, keep_days,
     CASE WHEN role = 'hit' THEN statement_timestamp() END
   FROM given g JOIN placed USING (id) ORDER BY key
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, body, parameters, metadata)
-  SELECT g.id, g.body, g.parameters, g.metadata FROM job JOIN given g USING (id)
-  RETURNING job_id, parameters
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant)
+  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant
+  FROM job JOIN given g USING (id)
+  RETURNING job_id, parameters, variant
 ), answered AS (
-  INSERT INTO jobs_jobresult (job_id, epoch, body, content_type, encoding, source)
-  SELECT job.id, 0, result.body, result.content_type, result.encoding, placed.leader
-  FROM job JOIN placed USING (id) JOIN jobs_jobresult result ON result.job_id = placed.leader
+  INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
+  SELECT job.id, job.keep_days, 0, result.body, result.content_type, result.encoding,
+    COALESCE(result.source, result.job_id)
+  FROM job JOIN placed USING (id)
+  CROSS JOIN LATERAL (SELECT * FROM jobs_jobresult WHERE job_id = placed.leader LIMIT 1) result
   WHERE placed.role = 'hit'
 ), following AS (
   INSERT INTO jobs_follower (job_id, leader, key, priority, deadline)

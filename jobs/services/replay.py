@@ -10,12 +10,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from jobs.core.errors import WrongStateError
+from jobs.core.errors import PayloadGoneError, WrongStateError
 from jobs.core.states import State, Verb, sources, target
 from jobs.selectors.statement import execute
 from jobs.services.audit import who
 from jobs.services.lock import lock_job
 from jobs.services.notify import wake_relay
+from jobs.services.webhooks import expect_again
 from jobs.store.enqueue import VARIANT
 
 _SOURCES = sources(Verb.REPLAY)
@@ -42,6 +43,7 @@ ON CONFLICT (job_id) DO UPDATE
 SET epoch = excluded.epoch, version_id = excluded.version_id, queue = excluded.queue,
   priority = excluded.priority, size = excluded.size, due = excluded.due, deadline = excluded.deadline,
   published = 0, apart = 0, client = excluded.client, variant = excluded.variant
+RETURNING job_id
 """  # noqa: S608
 _NOTE: LiteralString = """
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
@@ -65,7 +67,8 @@ AT_ONCE = Pace()
 def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> None:
     """Queue a dead, cancelled or expired job again.
 
-    JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError in another state.
+    JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError in another state;
+    PayloadGoneError where its input is not kept any more.
     """
     with transaction.atomic():
         lock_replayable(job_id, client_id=client_id)
@@ -87,12 +90,15 @@ def check_replayable(state: str) -> None:
 def requeue(jobs: Sequence[UUID], *, actor: str, pace: Pace = AT_ONCE, detail: str = "{}") -> None:
     """Queue again jobs that this transaction has locked in a state that allows it, in one statement a table.
 
-    `detail` is the JSON that their events keep.
+    `detail` is the JSON that their events keep. PayloadGoneError where one's input is gone.
     """
     times = {"jobs": list(jobs), "start": pace.start, "before": pace.before, "gap_s": pace.gap_s}
     execute(_REQUEUE, {**times, "queued": target(Verb.REPLAY).value})
     execute(_UNBURY, {"jobs": times["jobs"]})
-    execute(_PUBLISH, times)
+    # Its partition cannot go before this transaction ends: reading a row of it holds it.
+    if len(execute(_PUBLISH, times)) < len(jobs):
+        raise PayloadGoneError
+    expect_again(jobs)
     note_all(jobs, kind=Verb.REPLAY, actor=actor, detail=detail)
 
 

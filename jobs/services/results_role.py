@@ -20,7 +20,7 @@ from jobs.services.audit import note
 
 VIEWS = {
     "jobs_job": "id, state, queue, attempts, error_kind, error_code, finished_at",
-    "jobs_jobresult": "job_id, body",
+    "jobs_jobresult": "job_id, body, encoding, source",
     "jobs_deadletter": "job_id, message, traceback",
 }
 CONNECTIONS = 20

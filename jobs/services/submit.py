@@ -7,28 +7,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
+from jobs.core.front_door import Expected
 from jobs.core.keys import uuid7
 from jobs.core.references import may_refer
-from jobs.core.reuse import reuse
 from jobs.core.states import Verb, target
-from jobs.payloads.claims import checked_in
 from jobs.selectors.statement import Row, fetch_all, once_more
 from jobs.selectors.tokens import Owner
 from jobs.services.attach import NO_PARTS, Parts, attached
 from jobs.services.audit import submit_columns
 from jobs.services.candidate import Candidate, Stored, in_key_order
 from jobs.services.circuits import answering
+from jobs.services.front_door import sift
 from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
+from jobs.services.keeping import keep_days
 from jobs.services.notify import wake_relay
+from jobs.services.partitions import ensure_class
+from jobs.services.sealed import guarded, shared_key
 from jobs.services.share import store_shared
+from jobs.services.webhooks import check_callback, expect
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import resolve, validate_input
 
@@ -41,7 +47,8 @@ _BASE_BITS = 73  # of 74, so that a call's indices never overflow it
 class Submitted:
     """A job that answers a request: just made, or (`created` is False) made earlier under the same key.
 
-    `cached_from` is the job whose result answers this one, where one does already.
+    `cached_from` is the job whose result answers this one, where one does already; `expected` is what a job
+    that waits has to expect, where that is known.
     """
 
     id: UUID
@@ -52,6 +59,7 @@ class Submitted:
     created_at: datetime
     created: bool
     cached_from: UUID | None = None
+    expected: Expected | None = None
 
 
 def submit_job(*, owner: Owner, request: JobRequest, parts: Parts = NO_PARTS) -> Submitted:
@@ -71,13 +79,16 @@ def submit_jobs(
     call's Event is stored with its first new job; a repeat that makes none leaves none.
     """
     outcomes: list[Any] = [_admitted(owner, request, parts) for request in requests]
+    expected = sift(owner, outcomes)
     ids = _ids(len(outcomes))
     candidates = [
-        Candidate(i, job_id, _as_stored(job), reuse(job, client=owner.id))
+        Candidate(i, job_id, job, shared_key(job, client=owner.id), expected)
         for i, (job_id, job) in enumerate(zip(ids, outcomes, strict=True))
         if isinstance(job, Admitted)
     ]
     _refuse_reused_call_key(owner, candidates)
+    for days in {keep_days(c.job.version.options) for c in candidates}:
+        ensure_class(days)
     call = submit_columns(owner, jobs=len(candidates), refused=len(outcomes) - len(candidates))
     for start in range(0, len(candidates), CHUNK_JOBS):
         chunk = candidates[start : start + CHUNK_JOBS]
@@ -92,7 +103,9 @@ def _admitted(owner: Owner, request: JobRequest | PlatformError, parts: Parts) -
         return request
     try:
         version = once_more(lambda: answering(resolve(request.model)))
-        return _checked(owner, request, version, parts)
+        job = _checked(owner, request, version, parts)
+        check_callback(owner, request.callback_url)
+        return guarded(job, version.secrecy)
     except UnavailableError:
         raise
     except PlatformError as error:
@@ -106,12 +119,6 @@ def _checked(owner: Owner, request: JobRequest, version: VersionInfo, parts: Par
         return whole
     validate_input(version, request.input)
     return job
-
-
-def _as_stored(job: Admitted) -> Admitted:
-    """Return the job with its row's bytes; a large input is in the storage before the row is."""
-    body = checked_in(job.body, job.files)
-    return job if body is job.body else replace(job, body=body)
 
 
 def _ids(count: int) -> Iterable[UUID]:
@@ -132,9 +139,7 @@ def _refuse_reused_call_key(owner: Owner, candidates: Sequence[Candidate]) -> No
 def _submit_chunk(
     owner: Owner, chunk: Sequence[Candidate], outcomes: list[Any], call: dict[str, Any]
 ) -> None:
-    stored, rest = store_shared(owner, [c for c in chunk if c.reuse is not None], call)
-    rest += [c for c in chunk if c.reuse is None]
-    stored |= _insert(owner, rest, call)
+    stored = _stored(owner, chunk, call)
     if any(job.state == _QUEUED for job in stored.values()):
         wake_relay()
     refused = [c for c in chunk if c.id not in stored]
@@ -143,6 +148,22 @@ def _submit_chunk(
             outcomes[candidate.index] = _new(candidate, job)
     for candidate, outcome in _earlier(owner, refused):
         outcomes[candidate.index] = outcome
+
+
+def _stored(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+    """Store what is new of a chunk; with a webhook among it in one transaction, else a statement is one."""
+    if not any(candidate.job.callback_url for candidate in chunk):
+        return _store(owner, chunk, call)
+    with transaction.atomic():
+        stored = _store(owner, chunk, call)
+        expect({c.id: c.job.callback_url for c in chunk if c.id in stored and c.job.callback_url})
+    return stored
+
+
+def _store(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+    stored, rest = store_shared(owner, [c for c in chunk if c.reuse is not None], call)
+    rest += [c for c in chunk if c.reuse is None]
+    return stored | _insert(owner, rest, call)
 
 
 def _insert(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
@@ -161,7 +182,8 @@ def _insert(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> d
 def _new(candidate: Candidate, stored: Stored) -> Submitted:
     version = candidate.job.version
     told = (candidate.id, stored.state, version.model, version.version, 0, stored.created_at)
-    return Submitted(*told, created=True, cached_from=stored.source)
+    expected = candidate.expected if stored.state == _QUEUED else None
+    return Submitted(*told, created=True, cached_from=stored.source, expected=expected)
 
 
 def _earlier(

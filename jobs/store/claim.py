@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.envelope import Envelope
+from jobs.core.sealing import PLAIN
 from jobs.core.states import State, Verb, sources, target
 
 
@@ -43,6 +44,7 @@ class Claimed:
     body: bytes
     parameters: bytes | None
     left_s: float | None = None
+    encoding: str = PLAIN
 
 
 _LEFT_S = "CAST(extract(epoch FROM job.deadline - now()) AS double precision) AS left_s"
@@ -69,12 +71,16 @@ WITH message AS (
          :apart, 0, 0, 0, 0
   FROM claimed HAVING count(*) > 0
 )
-SELECT claimed.id, epoch, attempts, max_attempts, input.body, input.parameters, left_s
-FROM claimed JOIN jobs_jobinput input ON input.job_id = claimed.id
+SELECT claimed.id, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding
+FROM claimed CROSS JOIN LATERAL (
+  SELECT body, parameters, encoding FROM jobs_jobinput
+  WHERE job_id = claimed.id AND job_id BETWEEN :first AND :last LIMIT 1
+) AS input
 """)  # noqa: S608  # built from a constant of this file
 
 _RECOVER = sa.text(f"""
-SELECT job.id, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S}
+SELECT job.id, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
+  input.encoding
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
 WHERE job.id = ANY(CAST(:jobs AS uuid[])) AND job.batch_id = :batch AND job.state = :target
 """)  # noqa: S608
@@ -89,6 +95,8 @@ def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Env
         _CLAIM,
         {
             "jobs": list(epochs),
+            "first": min(epochs),
+            "last": max(epochs),
             "epochs": list(epochs.values()),
             "sources": sources(Verb.CLAIM),
             "target": target(Verb.CLAIM),

@@ -11,7 +11,10 @@ import sqlalchemy as sa
 from jobs.core.states import State
 
 # What differs in its parameters runs apart; 28 bits are enough for a hint.
-VARIANT: LiteralString = "COALESCE(CAST(CAST('x' || left(md5(input.parameters), 7) AS bit(28)) AS int), 0)"
+# Of sealed parameters, equal ones of which differ at rest, it was reckoned when the job was admitted.
+VARIANT: LiteralString = (
+    "COALESCE(input.variant, CAST(CAST('x' || left(md5(input.parameters), 7) AS bit(28)) AS int), 0)"
+)
 
 # :jobs and :delays (seconds) are arrays of one length; the jobs' rows are locked by the caller.
 ENQUEUE = sa.text(f"""

@@ -63,10 +63,11 @@ _LEAVE = sa.text("DELETE FROM jobs_follower WHERE job_id = ANY(CAST(:jobs AS uui
 _ANSWER = sa.text("""
 WITH answered AS (
   UPDATE jobs_job SET state = :state, finished_at = now() WHERE id = ANY(CAST(:jobs AS uuid[]))
-  RETURNING id, epoch
+  RETURNING id, keep_days, epoch
 )
-INSERT INTO jobs_jobresult (job_id, epoch, body, content_type, encoding, source)
-SELECT answered.id, answered.epoch, result.body, result.content_type, result.encoding, result.job_id
+INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
+SELECT answered.id, answered.keep_days, answered.epoch, result.body, result.content_type, result.encoding,
+  COALESCE(result.source, result.job_id)
 FROM answered CROSS JOIN jobs_jobresult result WHERE result.job_id = :leader
 """)
 

@@ -7,7 +7,8 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 # The two-number form of advisory locks; the first number says what kind of lock it is.
-QUEUE, RELAY, SWEEPER, ANSWERER = 7_301, 7_302, 7_303, 7_304
+QUEUE, RELAY, SWEEPER, ANSWERER, DISPATCHER, SURVEYOR = 7_301, 7_302, 7_303, 7_304, 7_305, 7_306
+RETENTION = 7_315
 
 _TRY = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))")
 _UNLOCK = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(:name))")

@@ -56,10 +56,11 @@ class Settled:
 _SETTLE = sa.text("""
 WITH verdict AS (
   SELECT * FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[]), CAST(:states AS text[]),
-                       CAST(:bodies AS bytea[]), CAST(:kinds AS text[]), CAST(:codes AS text[]))
-    AS verdict(id, epoch, state, body, kind, code)
+                       CAST(:bodies AS bytea[]), CAST(:kinds AS text[]), CAST(:codes AS text[]),
+                       CAST(:encodings AS text[]))
+    AS verdict(id, epoch, state, body, kind, code, encoding)
 ), locked AS (
-  SELECT job.id, verdict.body, verdict.kind, verdict.code,
+  SELECT job.id, verdict.body, verdict.encoding, verdict.kind, verdict.code,
          CASE WHEN job.deadline <= now() THEN :expired ELSE verdict.state END AS state
   FROM jobs_job job JOIN verdict USING (id, epoch)
   WHERE job.state = ANY(CAST(:sources AS text[]))
@@ -72,10 +73,10 @@ WITH verdict AS (
       error_code = CASE WHEN locked.state = :expired THEN :late_code ELSE locked.code END,
       finished_at = CASE WHEN locked.state = :waiting THEN NULL ELSE now() END
   FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.epoch, job.state, locked.body
+  RETURNING job.id, job.keep_days, job.epoch, job.state, locked.body, locked.encoding
 ), stored AS (
-  INSERT INTO jobs_jobresult (job_id, epoch, body)
-  SELECT id, epoch, body FROM settled WHERE state = :succeeded
+  INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
+  SELECT id, keep_days, epoch, body, encoding FROM settled WHERE state = :succeeded
 )
 SELECT id, state FROM settled
 """)
@@ -119,6 +120,7 @@ def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "epochs": [v.epoch for v in verdicts],
         "states": [v.state.value for v in verdicts],
         "bodies": [v.outcome.body if isinstance(v.outcome, Success) else None for v in verdicts],
+        "encodings": [v.outcome.encoding if isinstance(v.outcome, Success) else None for v in verdicts],
         "kinds": [f.kind.value if f else "" for f in failures],
         "codes": [f.code if f else "" for f in failures],
         "sources": sources(Verb.SETTLE),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from uuid import UUID
 
@@ -19,14 +19,13 @@ from django.db import connection as django_connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.core.batch import Sealed
-from jobs.core.failures import Failure
 from jobs.core.keys import uuid7
 from jobs.core.states import State
 from jobs.store import claim as store
 from jobs.worker.circuits import Circuits, hold
 from jobs.worker.delivery import Delivery
+from jobs.worker.discretion import Discretion
 from jobs.worker.execute import failure_of
-from jobs.worker.inputs import item_of
 from jobs.worker.work import Piece, Refused, Work
 from models_registry import selectors
 from models_registry.core.errors import PlatformError
@@ -100,12 +99,10 @@ class Claimer:
         options = PlatformOptions.of(loaded.info.options)
         work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
         work.table = table_of(loaded.info.loader)
-        items = [item_of(job, loaded.info) for job in work.jobs]
-        lost = [Piece([at], [], raw=item) for at, item in enumerate(items) if isinstance(item, Failure)]
-        work.pieces = _grouped(work, items)
+        work.discretion = Discretion(loaded.info, work.jobs)
+        work.pieces = _grouped(work, work.discretion.items)
         for piece in work.pieces:
             _collate(work, piece)
-        work.pieces += lost
 
     def _acquired(self, work: Work) -> Loaded:
         """Return the batch's version; one that has to be read first waits for the database."""
@@ -175,12 +172,10 @@ def _new_id() -> UUID:
     return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
 
 
-def _grouped(work: Work, items: list[Item | Failure]) -> list[Piece]:
+def _grouped(work: Work, items: Mapping[int, Item]) -> list[Piece]:
     assert work.runner is not None  # noqa: S101  # set by `prepare` just above
     groups: dict[object, Piece] = {}
-    for at, item in enumerate(items):
-        if isinstance(item, Failure):
-            continue
+    for at, item in items.items():
         piece = groups.setdefault(work.runner.key(item), Piece([], []))
         piece.at.append(at)
         piece.items.append(item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 from uuid import UUID
 
@@ -17,9 +17,11 @@ class BatchContext:
     it will report no more.
     """
 
-    def __init__(self, batch: UUID, jobs: Sequence[tuple[UUID, int]]) -> None:
-        """Begin with `jobs`: their ids and the epochs of their claims."""
-        self.batch, self.jobs = batch, jobs
+    def __init__(
+        self, batch: UUID, jobs: Sequence[tuple[UUID, int]], tidy: Callable[[str], str] = str
+    ) -> None:
+        """Begin with `jobs`: their ids and the epochs of their claims; `tidy` reads what is told of them."""
+        self.batch, self.jobs, self._tidy = batch, jobs, tidy
         self.asked = self.cut_short = self.closed = False
         self._steps = [0] * len(jobs)
         self._newest: dict[int, Progress] = {}
@@ -54,7 +56,7 @@ class BatchContext:
         self._gone = frozenset(place for place, (job, _) in enumerate(self.jobs) if job in jobs)
 
     def _reported(self, place: int, told: Progress) -> Report:
-        return Report(self.jobs[place][1], self._steps[place], told.fraction, told.message)
+        return Report(self.jobs[place][1], self._steps[place], told.fraction, self._tidy(told.message))
 
 
 class PieceContext:

@@ -8,14 +8,14 @@ from jobs.core.failures import Failure, FailureKind
 from models_registry.core.faults import Table, code_of, fault_of, text_of
 from models_registry.loaders.faults import COMMON
 
-_TRACEBACK_CHARS = 8_000
+MESSAGE_CHARS, TRACEBACK_CHARS = 2_000, 8_000
 
 
 def failure_of(error: BaseException, table: Table = COMMON) -> Failure:
     """Return the failure that an item's exception stands for, by its loader's table."""
-    trace = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:]
+    trace = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]
     kind, code = FailureKind(fault_of(error, table).value), code_of(error)
-    return Failure(kind, code[:63], _storable(text_of(error)[:2_000]) or code, _storable(trace))
+    return Failure(kind, code[:63], _storable(text_of(error)[:MESSAGE_CHARS]) or code, _storable(trace))
 
 
 def _storable(text: str) -> str:

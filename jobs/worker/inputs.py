@@ -1,45 +1,40 @@
-"""From a claimed row to a model's input: what is stored elsewhere is fetched, files put in their places."""
+"""From a claimed row to a model's input: fetched and unsealed, its files put in their places."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from jobs.core.errors import PayloadError
-from jobs.core.failures import Failure, FailureKind
-from jobs.core.payload import Pointer, is_pointer, pointer_of
+from jobs import vault
+from jobs.core.payload import files_of, is_pointer
 from jobs.core.references import filled
+from jobs.core.sealing import PLAIN, Column, Place
+from jobs.payloads.claims import checked_out
 from jobs.payloads.objects import get
 from jobs.store.claim import Claimed
-from jobs.worker.failure import failure_of
-from models_registry.core.errors import InvalidInputError
 from models_registry.core.runner import Item
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import validate_input
 
 
-def item_of(job: Claimed, version: VersionInfo) -> Item | Failure:
-    """Return a job's input and parameters, or why they cannot be had: that is the one job's own failure.
+def item_of(job: Claimed, version: VersionInfo) -> Item:
+    """Return a job's input and parameters; PayloadUnreadableError, or InvalidInputError for a file."""
+    value = _input(job, version)
+    if not job.parameters:
+        return Item(value)
+    return Item(value, msgspec.json.decode(_plain(job, job.parameters, Column.PARAMETERS)))
 
-    What is lost or corrupt stays so, and buries the job; a storage that does not answer is asked again.
-    """
+
+def _input(job: Claimed, version: VersionInfo) -> Any:
     if not is_pointer(job.body):
-        return _item(msgspec.json.decode(job.body), job)
-    try:
-        return _item(_fetched(pointer_of(job.body), version), job)
-    except (PayloadError, InvalidInputError) as error:
-        failure = failure_of(error)
-        if failure.kind is FailureKind.TRANSIENT:
-            return failure
-        return Failure(FailureKind.INVALID, failure.code, failure.message)
-
-
-def _fetched(pointer: Pointer, version: VersionInfo) -> object:
-    value = msgspec.json.decode(get(pointer))
-    if pointer.files:
-        value = filled(value, {file: get(file) for file in pointer.files})
+        return msgspec.json.decode(_plain(job, job.body, Column.INPUT))
+    value = msgspec.json.decode(_plain(job, checked_out(job.body), Column.INPUT))
+    if files := files_of(job.body):
+        value = filled(value, {file: get(file) for file in files})
         validate_input(version, value)
     return value
 
 
-def _item(value: object, job: Claimed) -> Item:
-    return Item(value, msgspec.json.decode(job.parameters)) if job.parameters else Item(value)
+def _plain(job: Claimed, stored: bytes, column: Column) -> bytes:
+    return stored if job.encoding == PLAIN else vault.unseal(stored, job.encoding, Place(job.job, column))

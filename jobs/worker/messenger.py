@@ -39,7 +39,8 @@ class Messenger:
         """Give a claimed batch a context where its runner takes one, until that is closed."""
         if work.runner is None or not takes_context(work.runner):
             return
-        context = BatchContext(work.id, [(job.job, job.epoch) for job in work.jobs])
+        tidy = work.discretion.text if work.discretion is not None else str
+        context = BatchContext(work.id, [(job.job, job.epoch) for job in work.jobs], tidy)
         with self._lock:
             work.context = self._open[id(context)] = context
             self._some.set()

@@ -13,6 +13,7 @@ from jobs.core.states import State
 from jobs.store.claim import Claimed
 from jobs.worker.context import BatchContext
 from jobs.worker.delivery import Delivery
+from jobs.worker.discretion import Discretion
 from models_registry.core.faults import Table
 from models_registry.core.retry_options import RetryOptions
 from models_registry.core.runner import Item, Runner
@@ -49,6 +50,7 @@ class Work:
     `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it
     began, in monotonic seconds, `limit_s` how long it may; its claim began at `claimed_at`. `table` reads
     its loader's exceptions, `retry` is its version's policy. `context` is for a runner that takes one.
+    `discretion` is what keeps its version's secrets, once that is known.
     """
 
     id: UUID
@@ -73,3 +75,4 @@ class Work:
     settle_s: float = 0.0
     oom_size: int | None = None
     context: BatchContext | None = None
+    discretion: Discretion | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -13,16 +14,22 @@ from models_registry.core.errors import InvalidInputError
 SHOWN = 300
 
 
-def check(schema: str, value: Any, what: str = "input") -> None:
-    """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema, a text, allows it."""
+def check(
+    schema: str, value: Any, what: str = "input", *, quoting: bool = True, names: Collection[str] = ()
+) -> None:
+    """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema, a text, allows it.
+
+    Without `quoting` the error tells the broken rule and nothing of the value but property `names`.
+    """
     if is_deeper_than(value):
         raise InvalidInputError(f"The {what} nests deeper than {DEEPEST} levels.", pointer="")
     try:
         _validator(schema).validate(value)
     except jsonschema_rs.ValidationError as error:
-        raise _invalid(error, what) from None
+        raise (_invalid(error, what) if quoting else _unquoted(error, what, names)) from None
     except (ValueError, OverflowError) as error:
-        raise InvalidInputError(f"The {what} cannot be checked: {error}", pointer="") from None
+        told = f": {error}" if quoting else "."
+        raise InvalidInputError(f"The {what} cannot be checked{told}", pointer="") from None
 
 
 @lru_cache(maxsize=1_000)
@@ -31,7 +38,17 @@ def _validator(schema: str) -> jsonschema_rs.Validator:
 
 
 def _invalid(error: jsonschema_rs.ValidationError, what: str) -> InvalidInputError:
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path)
-    pointer = "".join(f"/{step}" for step in steps)
+    pointer = _pointer(error.instance_path)
     message = error.message if len(error.message) <= SHOWN else f"…{error.message[-SHOWN:]}"
     return InvalidInputError(f"{pointer or f'The {what}'}: {message}", pointer=pointer)
+
+
+def _unquoted(error: jsonschema_rs.ValidationError, what: str, names: Collection[str]) -> InvalidInputError:
+    shown = (step if isinstance(step, int) or step in names else "…" for step in error.instance_path)
+    pointer = _pointer(shown)
+    rule = _pointer(error.schema_path)
+    return InvalidInputError(f"{pointer or f'The {what}'} breaks the schema's rule {rule}.", pointer=pointer)
+
+
+def _pointer(steps: Iterable[object]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from models_registry.core.secrecy import Secrecy
+
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
@@ -32,6 +34,7 @@ class VersionInfo:
     example: Any = field(hash=False)
     options: Mapping[str, Any] = field(hash=False)
     input_schema_text: str = field(compare=False, repr=False)
+    secrecy: Secrecy = field(default_factory=Secrecy, compare=False, repr=False)
 
     @property
     def queue(self) -> str:
@@ -46,7 +49,9 @@ class VersionInfo:
         """Return the value of a ModelVersion row whose model is at hand."""
         same = {name: getattr(row, name) for name in _SAME}
         text = json.dumps(row.input_schema, sort_keys=True, ensure_ascii=False)
-        return cls(model=row.model.name, input_schema_text=text, **same)
+        secrecy = Secrecy.of(row.options, row.input_schema, row.output_schema)
+        return cls(model=row.model.name, input_schema_text=text, secrecy=secrecy, **same)
 
 
-_SAME = tuple(name for name in VersionInfo.__slots__ if name not in {"model", "input_schema_text"})
+_OWN = {"model", "input_schema_text", "secrecy"}
+_SAME = tuple(name for name in VersionInfo.__slots__ if name not in _OWN)

@@ -21,16 +21,18 @@ def checked(runner: Runner, info: VersionInfo) -> Runner:
     if not (options.check_output or options.refuse_nan):
         return runner
     text = json.dumps(info.output_schema) if options.check_output else ""
+    quoting = not info.secrecy.guarded
     if takes_context(runner):
-        return CheckedInContext(runner, schema_text=text, refuse_nan=options.refuse_nan)
-    return Checked(runner, schema_text=text, refuse_nan=options.refuse_nan)
+        return CheckedInContext(runner, schema_text=text, refuse_nan=options.refuse_nan, quoting=quoting)
+    return Checked(runner, schema_text=text, refuse_nan=options.refuse_nan, quoting=quoting)
 
 
 class Checked:
     """Another runner, but that what is wrong with an output stands, as an exception, in its place."""
 
-    def __init__(self, runner: Runner, *, schema_text: str, refuse_nan: bool) -> None:
+    def __init__(self, runner: Runner, *, schema_text: str, refuse_nan: bool, quoting: bool = True) -> None:
         self._runner, self._schema, self._refuse_nan = runner, schema_text, refuse_nan
+        self._quoting = quoting
 
     def key(self, item: Item) -> Hashable:
         """Return the runner's key."""
@@ -58,7 +60,7 @@ class Checked:
 
     def _kept(self, output: Any) -> Any:
         try:
-            schema.check(self._schema, output, "output")
+            schema.check(self._schema, output, "output", quoting=self._quoting)
         except InvalidInputError as error:
             return BadOutputError(f"The model's output breaks its schema: {error}")
         return output

@@ -19,6 +19,8 @@ from models_registry.core.errors import (
     RegistrationError,
 )
 from models_registry.core.options import PlatformOptions
+from models_registry.core.pii import check_marks
+from models_registry.core.secrecy_options import SecrecyOptions
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
 from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
@@ -105,6 +107,8 @@ def _check_limits(row: ModelVersion) -> None:
     if not isinstance(row.options, dict):
         raise RegistrationError("options is not a JSON object.")
     PlatformOptions.of(row.options)
+    if SecrecyOptions.of(row.options).encrypt and not settings.INFERENCE.payload_keys:
+        raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
 
 
 def _check_schemas(row: ModelVersion) -> None:
@@ -125,6 +129,7 @@ def _check_schema(field: str, schema: object) -> None:
         jsonschema_rs.validator_for(schema, offline=True)
     except ValueError as error:
         raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
+    check_marks(schema)
 
 
 def _pinned_hash(row: ModelVersion) -> str:

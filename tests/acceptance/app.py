@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -14,6 +14,7 @@ import psutil
 import psycopg
 
 from inference_site.stack.client import Stack
+from inference_site.stack.files import payload_key
 from inference_site.stack.services import PROJECT
 from jobs.client import Client
 
@@ -43,6 +44,7 @@ def stack_env(stack: Stack) -> dict[str, str]:
     info = stack.info
     return {
         **os.environ,
+        "PAYLOAD_KEYS": f"stack:{payload_key(stack.run_dir / 'payload-key')}",
         "DATABASE_URL": info["database"],
         "BROKER_URL": info["broker"],
         "SECRET_KEY": "of-a-command-beside-the-stack-and-worth-nothing-to-anybody",
@@ -50,11 +52,11 @@ def stack_env(stack: Stack) -> dict[str, str]:
     }
 
 
-def manage(stack: Stack, *words: str) -> str:
+def manage(stack: Stack, *words: str, env: Mapping[str, str] | None = None) -> str:
     """Run a management command beside the stack and return what it printed."""
     told = subprocess.run(
         [sys.executable, "manage.py", *words],
-        env=stack_env(stack), cwd=PROJECT, capture_output=True, text=True, check=False,
+        env={**stack_env(stack), **(env or {})}, cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr[-3000:]
     return told.stdout

@@ -10,7 +10,7 @@ from inference_site.stack.client import Stack
 from inference_site.stack.services import PROJECT
 from tests.acceptance.app import App, eventually, manage
 
-ONLY = ("web", "stream", "relay", "gpu-worker-0", "flower")
+ONLY = ("web", "stream", "relay", "gpu-worker-0", "cpu-worker", "flower")
 NOT_THESE = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")
 # Versions that take their time, so that a test can act in the middle of a batch; served as their models are.
 SLOW = {"slow": 1.0, "steady": 0.05}
@@ -20,7 +20,7 @@ SLOW = {"slow": 1.0, "steady": 0.05}
 def stack() -> Iterator[Stack]:
     run_dir = PROJECT / ".run" / f"acceptance-{os.getpid()}"
     kept = {name: os.environ.pop(name) for name in NOT_THESE if name in os.environ}
-    running = Stack(run_dir, only=ONLY, workers=1)
+    running = Stack(run_dir, only=ONLY, workers=1, env={"WEBHOOK_INTERNAL_HOSTS": "127.0.0.1"})
     try:
         with running:
             os.environ.update(kept)

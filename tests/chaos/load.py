@@ -10,29 +10,28 @@ import asyncio
 import json
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
+from jobs.client import AsyncClient, Item, Job, Patience, PlatformRefusedError
 from tests.chaos.mix import Call, draw
 from tests.chaos.records import Recorder
 
-TICK_S, TIMEOUT_S, AGAIN_S = 0.05, 10.0, 0.5
+TICK_S, TIMEOUT_S = 0.05, 10.0
+PATIENCE = Patience(tries=100_000, base_s=0.5, cap_s=0.5)
 MOST_CALLS = 24  # in flight: more would only wait in the web server's queue
 LAST_S = 90.0  # how long calls are repeated once the load is to end
-JOBS = "/api/v1/jobs"
-UNAVAILABLE = {429, 500, 502, 503, 504}
 
 
 class Load:
     """Posts what the seed draws, at `rate` jobs a second or as fast as it is answered."""
 
     def __init__(self, info: dict[str, Any], recorder: Recorder, seed: str, rate: float) -> None:
-        headers = {"Authorization": f"Bearer {info['token']}"}
-        self.http = httpx.AsyncClient(
-            base_url=info["api"], headers=headers, timeout=TIMEOUT_S, trust_env=False
-        )
+        self.client = AsyncClient(info["api"], info["token"], patience=PATIENCE, timeout_s=TIMEOUT_S)
         self.recorder, self.rate, self.seed = recorder, rate, seed
         self.chance = random.Random(seed)
         self.calls: set[asyncio.Task[None]] = set()
@@ -66,49 +65,43 @@ class Load:
         return len(call.jobs)
 
     async def _make(self, call: Call, key: str) -> None:
-        body = json.dumps(call.jobs if call.bulk else call.jobs[0])
-        answer = await self._answered(f"{JOBS}/bulk" if call.bulk else JOBS, body, key)
-        ids, expects = _accepted(answer, call)
-        if not ids:
-            self.recorder.write("refused", key=key, status=answer.status_code, text=answer.text[:300])
+        try:
+            ids, expects = _accepted(await self._submitted(call, key), call)
+        except PlatformRefusedError as refused:
+            self.recorder.write("refused", key=key, problem=str(refused)[:300])
             return
-        self.recorder.accepted(ids, expects, model=call.model, hurried=call.hurried)
+        self.recorder.accepted([str(job) for job in ids], expects, model=call.model, hurried=call.hurried)
         await self._meddle(call, ids)
 
-    async def _answered(self, path: str, body: str, key: str) -> httpx.Response:
-        while True:
-            try:
-                answer = await self.http.post(path, content=body, headers={"Idempotency-Key": key})
-                if answer.status_code not in UNAVAILABLE:
-                    return answer
-                self.recorder.write("unavailable", key=key, status=answer.status_code, text=answer.text[:200])
-            except httpx.HTTPError as error:
-                self.recorder.write("unanswered", key=key, error=type(error).__name__)
-            await asyncio.sleep(AGAIN_S)
+    async def _submitted(self, call: Call, key: str) -> Sequence[Job | Item]:
+        if call.bulk:
+            return await self.client.submit_many(call.jobs, idempotency_key=key)
+        said = dict(call.jobs[0])
+        model, value = said.pop("model"), said.pop("input")
+        return [await self.client.submit(model, value, idempotency_key=key, **said)]
 
-    async def _meddle(self, call: Call, ids: list[str]) -> None:
+    async def _meddle(self, call: Call, ids: list[UUID]) -> None:
         """Cancel the first of the call's jobs, replay the last, where the seed says so."""
+        if not ids:
+            return
         if call.cancel:
-            self.recorder.write("cancel", job=ids[0])  # before it is done: its answer may be lost
+            self.recorder.write("cancel", job=str(ids[0]))  # before it is done: its answer may be lost
             await self._act(ids[0], "cancel")
         if call.replay and (call.cancel or "poison" in call.expects):
             await asyncio.sleep(1.0)
             await self._act(ids[0] if call.cancel else ids[call.expects.index("poison")], "replay")
 
-    async def _act(self, job: str, verb: str) -> None:
+    async def _act(self, job: UUID, verb: str) -> None:
         try:
-            answer = await self.http.post(f"{JOBS}/{job}/{verb}")
-            self.recorder.write("act", verb=verb, job=job, status=answer.status_code)
-        except httpx.HTTPError as error:
-            self.recorder.write("act", verb=verb, job=job, error=type(error).__name__)
+            done = await (self.client.cancel(job) if verb == "cancel" else self.client.replay(job))
+            self.recorder.write("act", verb=verb, job=str(job), state=done.state)
+        except (PlatformRefusedError, httpx.HTTPError) as error:
+            self.recorder.write("act", verb=verb, job=str(job), error=str(error)[:300])
 
 
-def _accepted(answer: httpx.Response, call: Call) -> tuple[list[str], list[str]]:
-    """Return the ids that the answer accepts, with what is expected of each."""
-    if answer.status_code not in {200, 202}:
-        return [], []
-    told = answer.json()["jobs"] if call.bulk else [answer.json()]
-    pairs = [(job["id"], expect) for job, expect in zip(told, call.expects, strict=True) if "id" in job]
+def _accepted(told: Sequence[Job | Item], call: Call) -> tuple[list[UUID], list[str]]:
+    """Return the ids that were accepted, with what is expected of each."""
+    pairs = [(job.id, expect) for job, expect in zip(told, call.expects, strict=True) if job.id is not None]
     return [job for job, _ in pairs], [expect for _, expect in pairs]
 
 

@@ -24,6 +24,12 @@ INDEXES = {
         "(queue, kind, fingerprint, created_at) WHERE (discarded_at IS NULL)",
         "(queue, due) WHERE (due IS NOT NULL)",
     },
+    "jobs_delivery": {
+        "pkey (job_id)",
+        "(job_id) WHERE ((due IS NULL) AND ((state)::text = 'waiting'::text))",
+        "(due) WHERE (due IS NOT NULL)",
+    },
+    "jobs_disabledendpoint": {"pkey (id)", "unique (client_id, url)", "(client_id)"},
     "jobs_event": {"pkey (id)", "(job_id)"},
     "jobs_follower": {
         "pkey (job_id)",
@@ -35,17 +41,24 @@ INDEXES = {
         "(client_id, id DESC)",
         "unique (client_id, idempotency_key) WHERE (idempotency_key IS NOT NULL)",
     },
-    "jobs_jobinput": {"pkey (job_id)"},
-    "jobs_jobresult": {"pkey (job_id)"},
+    "jobs_jobinput": {"pkey (job_id, keep_days)"},
+    "jobs_jobresult": {"pkey (job_id, keep_days)"},
     "jobs_outbox": {
         "pkey (job_id)",
         "(queue, priority DESC, due)",
         "(queue, priority) WHERE (published > 0)",
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
+    "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
+    "jobs_queuestanding": {"pkey (queue)", "(queue varchar_pattern_ops)"},
+    "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
     "jobs_upload": {"pkey (id)", "(expires_at)"},
     "jobs_worker": {"pkey (id)"},
 }
+TABLES = r"""
+SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relname LIKE 'jobs\_%'
+"""
+PARTITIONS = r"SELECT relname FROM pg_class WHERE relkind = 'r' AND relispartition AND relname LIKE 'jobs\_%'"
 NEVER_CHANGES = {"id", "client_id", "version_id", "queue", "priority", "idempotency_key", "created_at"}
 
 
@@ -63,9 +76,17 @@ def _shown(name: str, text: str) -> str:
 
 def test_every_table_s_indexes_are_the_listed_ones(db: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'jobs\\_%'")
+        cursor.execute(TABLES)
         tables = {name for (name,) in cursor.fetchall()}
     assert {table: indexes_of(table) for table in tables} == INDEXES
+
+
+def test_every_partition_has_the_indexes_of_its_table(db: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(PARTITIONS)
+        found = {name: indexes_of(name) for (name,) in cursor.fetchall()}
+    assert len(found) > 2 * 9  # a class of two tables, a week ahead
+    assert {name for name, indexes in found.items() if indexes != {"pkey (job_id, keep_days)"}} == set()
 
 
 def test_no_index_on_jobs_holds_a_column_that_changes(db: str) -> None:

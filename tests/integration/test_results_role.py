@@ -13,6 +13,7 @@ from celery.result import AsyncResult
 from django.core.management import CommandError, call_command
 
 from jobs import result_backend
+from jobs.core.errors import PayloadKeyMissingError
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, JobResult
 from jobs.result_backend import JobFailedError
@@ -48,6 +49,13 @@ def test_an_app_reads_its_own_results_and_failures(url: str) -> None:
     with pytest.raises(JobFailedError, match="no such word"):
         result(url, dead.pk).get(timeout=10)
     assert "mine" in result(url, dead.pk).traceback
+
+
+def test_an_encrypted_result_is_an_error_that_says_so_and_no_bytes(url: str) -> None:
+    done = make_job(state=State.SUCCEEDED, client=make_client("app"))
+    JobResult.objects.filter(job=done).update(body=b"sealed", encoding="aesgcm:k")
+    with pytest.raises(PayloadKeyMissingError, match="that key is not here"):
+        result(url, done.pk).get(timeout=10)
 
 
 def test_another_client_s_job_is_one_that_never_was(url: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from celery.app.utils import find_app
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from prometheus_client import start_http_server
 
+from jobs import metrics
 from jobs.amqp import broker, topology
 from jobs.core.errors import PlatformError
 from jobs.store.workers import Incarnation
@@ -44,8 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--loglevel", default="WARNING")
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
-        if port := os.environ.get("METRICS_PORT"):
-            start_http_server(int(port), addr="127.0.0.1")
+        metrics.serve(os.environ)
         device = pin(None if options["cpu"] else options["gpu"])
         lanes = options["lanes"] or default_lanes(device)
         share_cores(lanes)

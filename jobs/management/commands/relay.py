@@ -1,4 +1,4 @@
-"""Runs the relay, the sweeper and the answerer until SIGTERM or SIGINT."""
+"""Runs the relay, the sweeper, the answerer, the dispatcher and the surveyor until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from prometheus_client import start_http_server
 
+from jobs import metrics
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.retry_budget import RetryBudget
 from jobs.services.answer import Answerer
+from jobs.services.dispatch import Dispatcher
 from jobs.services.relay import Relay
+from jobs.services.survey import Surveyor
 from jobs.services.sweep import Sweeper
 from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
@@ -33,11 +35,12 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        if port := os.environ.get("METRICS_PORT"):
-            start_http_server(int(port), addr="127.0.0.1")
+        metrics.serve(os.environ)
         others = [
             Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=Answerer(stop=stop).run, name="answerer", daemon=True),
+            Thread(target=Dispatcher(stop=stop).run, name="dispatcher", daemon=True),
+            Thread(target=Surveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
         for other in others:
             other.start()

@@ -277,6 +277,7 @@ def test_an_operator_cancels_a_job_and_the_audit_names_them(browser: Browser, ve
 
 def test_an_operator_replays_a_dead_job(browser: Browser, version: ModelVersion) -> None:
     job = a_job(version, State.DEAD)
+    JobInput.objects.create(job=job, body=b"{}")
     press(browser, "replay", job)
     job.refresh_from_db()
     assert job.state == State.QUEUED

@@ -16,11 +16,14 @@ from jobs.models import (
     Batch,
     Circuit,
     DeadLetter,
+    Delivery,
+    DisabledEndpoint,
     Event,
     Job,
     JobInput,
     JobResult,
     Outbox,
+    WebhookSecret,
     Worker,
 )
 from jobs.selectors.tokens import token_digest
@@ -77,6 +80,9 @@ def rows(db: str) -> dict[str, Any]:
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
         "worker": [Worker.objects.get().pk], "client": [dead.client_id],
         "circuit": [Circuit.objects.create(version=version, state="open").pk],
+        "delivery": [Delivery.objects.create(job=done, client=done.client, url="https://example.org/").pk],
+        "disabledendpoint": [DisabledEndpoint.objects.create(client=done.client, url="https://gone/").pk],
+        "webhooksecret": [WebhookSecret.objects.create(client=done.client, sealed=b"sealed").pk],
         "apitoken": [ApiToken.objects.get(digest=token_digest(token)).pk],
     }  # fmt: skip
 

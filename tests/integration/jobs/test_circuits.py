@@ -145,6 +145,17 @@ def test_the_fallback_answers_as_long_as_it_is_whole() -> None:
         answering(registry.info(first.id))
 
 
+@pytest.mark.parametrize(
+    "more", [{"options": {"encrypt": True, "fallback": "open"}}, {"input_schema": {"x-pii": True}}]
+)
+def test_a_fallback_that_keeps_less_secret_answers_for_nobody(more: dict[str, Any]) -> None:
+    make_version("open")
+    kept = make_version("kept", **({"options": {"fallback": "open"}} | more))
+    opened(kept)
+    with pytest.raises(CircuitOpenError, match="kept:1"):
+        answering(registry.info(kept.id))
+
+
 def test_a_fallback_that_is_gone_is_none(version: ModelVersion) -> None:
     lonely = make_version("lonely", options={"fallback": "nobody:7"})
     opened(lonely)

@@ -1,3 +1,4 @@
+from base64 import b64encode
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -65,3 +66,51 @@ def test_a_config_cannot_be_changed() -> None:
 def test_a_database_url_s_escapes_are_undone() -> None:
     read = django_database("postgresql://me:p%40ss%2F@host:5433/name", {"connect_timeout": 5})
     assert (read["PASSWORD"], read["HOST"], read["PORT"], read["NAME"]) == ("p@ss/", "host", "5433", "name")
+
+
+KEYS = {name: b64encode(name.encode() * 32).decode() for name in "ab"}
+
+
+def test_keys_are_read_in_their_order() -> None:
+    told = f"old:{KEYS['a']}, new:{KEYS['b']}"
+    config = Config.from_env(NEEDED | {"PAYLOAD_KEYS": told, "PII_KEY": KEYS["a"]})
+    assert config.payload_keys == (("old", b"a" * 32), ("new", b"b" * 32))
+    assert (config.pii_key, config.mistakes) == (b"a" * 32, ())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        KEYS["a"],
+        f":{KEYS['a']}",
+        f"a b:{KEYS['a']}",
+        f"longer-than-8:{KEYS['a']}",
+        "a:c2hvcnQ=",
+        f"a:{KEYS['a'][:-1]}",
+        f"a:{KEYS['a']}é",
+        f"a:{KEYS['a']},a:{KEYS['b']}",
+    ],
+)
+def test_a_key_that_cannot_be_used_is_a_sentence_that_does_not_quote_it(told: str) -> None:
+    config = Config.from_env(NEEDED | {"PAYLOAD_KEYS": told, "PII_KEY": f":{told}"})
+    assert (config.payload_keys, config.pii_key) == ((), b"")
+    assert {mistake.split()[0].rstrip(":") for mistake in config.mistakes} == {"PAYLOAD_KEYS", "PII_KEY"}
+    assert not any(key[:8] in " ".join(config.mistakes) for key in (*KEYS.values(), "c2hvcnQ="))
+
+
+def test_a_config_shows_no_secret() -> None:
+    shown = repr(Config.from_env(NEEDED | {"PAYLOAD_KEYS": f"k:{KEYS['a']}", "PII_KEY": KEYS["b"]}))
+    assert not any(secret in shown for secret in ("aaaa", "bbbb", KEYS["a"], NEEDED["SECRET_KEY"]))
+
+
+def test_payloads_are_kept_for_a_month_and_the_audit_for_ever_unless_told_otherwise() -> None:
+    assert (Config.from_env(NEEDED).retention_days, Config.from_env(NEEDED).events_days) == (30, 0)
+    told = Config.from_env(NEEDED | {"RETENTION_DAYS": "7", "EVENTS_DAYS": "400"})
+    assert (told.retention_days, told.events_days, told.mistakes) == (7, 400, ())
+
+
+@pytest.mark.parametrize("days", ["0", "367", "a month"])
+def test_days_that_no_partition_has_are_a_mistake(days: str) -> None:
+    config = Config.from_env(NEEDED | {"RETENTION_DAYS": days})
+    assert config.retention_days == 30
+    assert config.mistakes[0].startswith("RETENTION_DAYS is ")

@@ -1,9 +1,10 @@
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
 from inference_site.stack.errors import AlreadyRunningError
-from inference_site.stack.files import secret
+from inference_site.stack.files import payload_key, secret
 from inference_site.stack.lock import held, holder, supervisor_lock
 
 
@@ -12,6 +13,14 @@ def test_a_secret_is_drawn_once_and_is_private(tmp_path: Path) -> None:
     first = secret(path)
     assert len(first) >= 32
     assert secret(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_payload_key_is_drawn_once_is_private_and_has_32_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    first = payload_key(path)
+    assert len(b64decode(first, validate=True)) == 32
+    assert payload_key(path) == first
     assert path.stat().st_mode & 0o777 == 0o600
 
 

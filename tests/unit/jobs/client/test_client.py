@@ -130,11 +130,12 @@ def test_many_jobs_go_in_chunks_and_their_places_count_on(monkeypatch: pytest.Mo
     first = [{"index": i, "id": job, "state": "queued"} for i, job in enumerate(ids)]
     second = [{"index": 0, "problem": {"status": 404, "code": "model_not_found", "detail": "", "title": ""}}]
     script = Script(ok({"jobs": first}, 202), ok({"jobs": second}, 202))
-    told: Sequence[Item] = client(script).submit_many({"model": "m", "input": i} for i in range(3))
+    requests = ({"model": "m", "input": i} for i in range(3))
+    told: Sequence[Item] = client(script).submit_many(requests, idempotency_key="order 7")
     assert [item.index for item in told] == [0, 1, 2]
     assert told[2].problem is not None
     assert [line.count(b"\n") for line in (script.asked[0].content, script.asked[1].content)] == [1, 0]
-    assert script.asked[0].headers["Idempotency-Key"] != script.asked[1].headers["Idempotency-Key"]
+    assert [asked.headers["Idempotency-Key"] for asked in script.asked] == ["order 7/0", "order 7/1"]
 
 
 def test_wait_asks_until_the_end() -> None:

@@ -12,7 +12,6 @@ from jobs.core import admission
 from jobs.core.admission import Admitted, JobRequest, admit, check_key, keyed, parse_bulk, parse_request
 from jobs.core.errors import (
     BodyTooLargeError,
-    CallbackUnsupportedError,
     MalformedRequestError,
     MetadataTooLargeError,
     PlatformError,
@@ -25,6 +24,7 @@ class Version:
     model: str = "echo"
     version: str = "1"
     pads: bool = False
+    p95_goal_s: float = 2.0
     max_attempts: int = 3
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,9 +104,10 @@ def test_of_equal_keys_the_last_wins() -> None:
     assert parse_request(b'{"model":"a","model":"b","input":1}').model == "b"
 
 
-def test_a_callback_is_refused_rather_than_forgotten() -> None:
-    with pytest.raises(CallbackUnsupportedError):
-        admitted(callback_url="http://example.org/")
+def test_a_callback_is_part_of_what_was_asked() -> None:
+    url = "https://example.org/"
+    assert admitted(callback_url=url).callback_url == url
+    assert admitted(callback_url=url, idempotency_key="k").digest != admitted(idempotency_key="k").digest
 
 
 def test_metadata_has_a_limit() -> None:

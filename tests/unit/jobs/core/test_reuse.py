@@ -17,6 +17,7 @@ class Version:
     model: str = "echo"
     version: str = "1"
     pads: bool = False
+    p95_goal_s: float = 2.0
     max_attempts: int = 3
     options: Mapping[str, Any] = field(default_factory=dict)
 

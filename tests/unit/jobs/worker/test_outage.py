@@ -18,6 +18,7 @@ from jobs.worker.circuits import Circuits
 from jobs.worker.claim import Claimer
 from jobs.worker.settle import Settler
 from jobs.worker.work import Work
+from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 
 
@@ -69,7 +70,8 @@ def test_a_circuit_that_cannot_be_told_costs_no_stored_batch() -> None:
 
 def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
     work, asked = batch(), list[int]()
-    loaded = SimpleNamespace(runner=Echo(), info=SimpleNamespace(model="m", options={}, loader="builtin"))
+    info = SimpleNamespace(model="m", options={}, loader="builtin", secrecy=Secrecy())
+    loaded = SimpleNamespace(runner=Echo(), info=info)
 
     def acquire(version: int) -> Any:
         asked.append(version)

@@ -19,14 +19,15 @@ from jobs.core.references import Reference, stored_form
 from jobs.core.retry import DeadLetter, RetryAfter
 from jobs.store.claim import Claimed
 from jobs.worker.claim import Claimer
+from jobs.worker.discretion import Discretion
 from jobs.worker.execute import execute_all
-from jobs.worker.inputs import item_of
 from jobs.worker.settle import verdicts_of
 from jobs.worker.work import Work
 from models_registry import selectors
 from models_registry.core.errors import LoadFailedError, ModelNotFoundError
 from models_registry.core.retry_options import RetryOptions, RetryRule
 from models_registry.core.runner import Item
+from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.faults import EXPORT
 
@@ -42,7 +43,7 @@ class Pool:
     def acquire(self, version: int) -> Any:
         if self.error:
             raise self.error
-        info = SimpleNamespace(id=version, model="m", loader="export", options=OPTIONS)
+        info = SimpleNamespace(id=version, model="m", loader="export", options=OPTIONS, secrecy=Secrecy())
         return SimpleNamespace(runner=Echo(), info=info)
 
 
@@ -62,7 +63,7 @@ def test_a_batch_runs_by_its_version_s_limit_policy_and_loader() -> None:
 
 def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [b'{"n":0}', pointer_bytes(Stored("2026-11-24/lost", 1, "")), b'{"n":2}', pointer_bytes(LATER)]
-    monkeypatch.setattr("jobs.worker.inputs.get", _nothing_there)
+    monkeypatch.setattr("jobs.payloads.claims.get", _nothing_there)
     claimer: Any = Claimer.__new__(Claimer)
     claimer._pool = Pool()
     jobs = [Claimed(UUID(int=at), 1, 1, 3, body, None) for at, body in enumerate(rows)]
@@ -92,18 +93,19 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
     reference = Reference("upload", "u")
     body = canonical_bytes(stored_form({"text": {"$upload": "u"}}, {reference: file}))
     objects = {"2026-11-24/b": body, file.name: b"hi"}
-    monkeypatch.setattr("jobs.worker.inputs.get", lambda stored: objects[stored.name])
+    for reader in ("jobs.payloads.claims.get", "jobs.worker.inputs.get"):
+        monkeypatch.setattr(reader, lambda stored: objects[stored.name])
     row = pointer_bytes(Stored("2026-11-24/b", len(body), ""), [file])
     job = Claimed(UUID(int=2), 1, 1, 3, row, None)
     for kind, fits in (("string", True), ("integer", False)):
         schema = {"type": "object", "properties": {"text": {"type": kind}}}
-        version: Any = SimpleNamespace(input_schema_text=json.dumps(schema))
-        item = item_of(job, version)
+        version: Any = SimpleNamespace(input_schema_text=json.dumps(schema), secrecy=Secrecy())
+        read = Discretion(version, [job])
         if fits:
-            assert item == Item({"text": "hi"})
+            assert read.items == {0: Item({"text": "hi"})}
         else:
-            assert isinstance(item, Failure)
-            assert (item.kind, item.code) == (FailureKind.INVALID, "invalid_input")
+            unread = read.unread[0]
+            assert (unread.kind, unread.code) == (FailureKind.INVALID, "invalid_input")
 
 
 def test_a_version_that_cannot_be_loaded_is_tried_again_by_its_own_policy(

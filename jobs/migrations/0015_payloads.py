@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0010_progress")]
+    dependencies = [("jobs", "0014_quotas")]
     operations = [
         migrations.CreateModel(
             name="Upload",

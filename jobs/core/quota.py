@@ -1,0 +1,126 @@
+"""What a client may send: token buckets that all web processes share, each taking a little ahead. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+REQUESTS_BURST_S, BYTES_BURST_S = 2.0, 10.0
+AHEAD_S = 0.1  # a process takes what the client may send in so long, at most a tenth of the burst
+AHEAD_SHARE, IN_FLIGHT_SHARE = 0.1, 0.05
+LEASE_S = 1.0  # what was taken ahead and not used until then is gone
+
+
+class Kind(StrEnum):
+    """What a quota counts; its name in the RateLimit headers."""
+
+    REQUESTS = "requests"
+    BYTES = "bytes"
+    IN_FLIGHT = "in_flight"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`burst` at most, filled again by `per_s`; by 0 a second where only a count fills it."""
+
+    burst: float
+    per_s: float
+
+    @property
+    def ahead(self) -> float:
+        """Return how much is taken beside what is needed."""
+        if not self.per_s:
+            return float(int(self.burst * IN_FLIGHT_SHARE))
+        return min(self.per_s * AHEAD_S, self.burst * AHEAD_SHARE)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A client's limits; None is no limit."""
+
+    requests_per_s: float | None = None
+    requests_burst: int | None = None
+    bytes_per_s: int | None = None
+    most_in_flight: int | None = None
+
+    @property
+    def limits(self) -> bool:
+        """Say whether there is any limit."""
+        return (self.requests_per_s, self.bytes_per_s, self.most_in_flight) != (None, None, None)
+
+    def buckets(self) -> Iterator[tuple[Kind, Bucket]]:
+        """Yield the bucket of each limit."""
+        if self.requests_per_s is not None:
+            burst = self.requests_burst or math.ceil(self.requests_per_s * REQUESTS_BURST_S)
+            yield Kind.REQUESTS, Bucket(max(1.0, burst), self.requests_per_s)
+        if self.bytes_per_s is not None:
+            yield Kind.BYTES, Bucket(max(1.0, self.bytes_per_s * BYTES_BURST_S), float(self.bytes_per_s))
+        if self.most_in_flight is not None:
+            yield Kind.IN_FLIGHT, Bucket(float(self.most_in_flight), 0.0)
+
+
+UNLIMITED = Quota()
+
+
+class Purse:
+    """What one process has taken of one bucket, and what it last saw of it."""
+
+    def __init__(self) -> None:
+        self._stock = self._level = 0.0
+        self._until_s = self._seen_s = 0.0
+        self.blocked_until_s = 0.0
+
+    def stock(self, now: float) -> float:
+        """Return what may be spent without asking."""
+        return self._stock if now < self._until_s else 0.0
+
+    def put(self, amount: float, level: float, now: float) -> None:
+        """Add what was taken from the bucket, where `level` is left."""
+        self._stock = self.stock(now) + amount
+        self._until_s, self._level, self._seen_s = now + LEASE_S, level, now
+
+    def spend(self, amounts: Sequence[float], now: float) -> int:
+        """Spend on as many of `amounts`, from the first on, as the stock has; return how many."""
+        left, count = self.stock(now), 0
+        for amount in amounts:
+            if amount > left:
+                break
+            left, count = left - amount, count + 1
+        self._stock = left
+        return count
+
+    def give_back(self, amount: float) -> None:
+        """Put back what was spent on what then did not come."""
+        self._stock += amount
+
+    def block(self, seconds: float, now: float) -> None:
+        """Refuse without asking for so long."""
+        self.blocked_until_s = now + seconds
+
+    def level(self, now: float) -> float:
+        """Return what was last seen of the bucket, with the stock; below zero it is a debt."""
+        return self._level + self.stock(now)
+
+    def left(self, bucket: Bucket, now: float) -> float:
+        """Return about what the client may still send at once."""
+        level = self._level + bucket.per_s * (now - self._seen_s) if self._seen_s else bucket.burst
+        return max(0.0, min(bucket.burst, level + self.stock(now)))
+
+
+def refill_s(bucket: Bucket, level: float, wanted: float) -> float:
+    """Return the seconds until a bucket at `level` gives `wanted`; more than its burst comes as a debt."""
+    return max(0.0, min(wanted, bucket.burst) - level) / bucket.per_s if bucket.per_s else 0.0
+
+
+def headers(lefts: Sequence[tuple[Kind, Bucket, float]]) -> dict[str, str]:
+    """Return RateLimit-Policy and RateLimit as draft-ietf-httpapi-ratelimit-headers-10 has them."""
+    policies, limits = list[str](), list[str]()
+    for kind, bucket, left in lefts:
+        window = f";w={math.ceil(bucket.burst / bucket.per_s)}" if bucket.per_s else ""
+        unit = ';qu="content-bytes"' if kind is Kind.BYTES else ""
+        policies.append(f'"{kind}";q={math.floor(bucket.burst)}{window}{unit}')
+        resets = f";t={math.ceil((bucket.burst - left) / bucket.per_s)}" if bucket.per_s else ""
+        limits.append(f'"{kind}";r={math.floor(left)}{resets}')
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(limits)}

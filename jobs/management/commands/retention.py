@@ -1,0 +1,30 @@
+"""`manage.py retention`: drop what nobody needs to keep, make partitions for what is to come."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.services.retention import AnotherRunError, Verdict, keep_retention
+from models_registry.management.actor import actor
+
+
+class Command(BaseCommand):
+    help = "Make the partitions of payloads ahead and drop the days that are over; print what became of each."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="only say what would become of each")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            verdicts = keep_retention(actor=actor(), dry_run=options["dry_run"])
+        except AnotherRunError as error:
+            raise CommandError("another run is at work") from error
+        self.stdout.write("day         kept  table              rows        bytes  fate   why")
+        self.stdout.writelines(_line(verdict) for verdict in verdicts)
+
+
+def _line(verdict: Verdict) -> str:
+    leaf, window = verdict.leaf, verdict.leaf.window
+    what = f"{window.date}  {window.keep_days:>4}  {leaf.table:<15}"
+    return f"{what} {leaf.rows:>7,} {leaf.bytes:>12,}  {verdict.fate:<5}  {verdict.why}\n"

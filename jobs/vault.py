@@ -1,0 +1,61 @@
+"""The vault: sealing and keyed digests with this process's keys, which nothing else reads.
+
+Below everything but the core, because submits, reads, the worker and the admin all need it. Large payloads
+are sealed before they are stored elsewhere: `seal` and `unseal` know bytes and a place, and no row.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from secrets import token_bytes
+from typing import Any
+
+from django.conf import settings
+
+from jobs.core import keyed
+from jobs.core.sealing import NONCE_BYTES, Keyring, Place
+
+
+def keyring() -> Keyring:
+    """Return the keys that payloads are sealed with."""
+    return _keyring(settings.INFERENCE.payload_keys)
+
+
+def seal(plain: bytes, place: Place) -> bytes:
+    """Return `plain` sealed under the first key, whose name is `keyring().encoding`."""
+    return keyring().seal(plain, place=place, nonce=token_bytes(NONCE_BYTES))
+
+
+def unseal(stored: bytes, encoding: str, place: Place) -> bytes:
+    """Return a stored payload as it was given; PayloadUnreadableError."""
+    return keyring().unseal(bytes(stored), encoding=encoding, place=place)
+
+
+def digest(purpose: str, body: bytes) -> bytes:
+    """Return a keyed digest of 32 bytes; equal bodies have unequal ones for unequal purposes."""
+    return keyed.keyed(_key(purpose), body)
+
+
+def token(value: Any) -> str:
+    """Return what stands for a JSON value where people may see it."""
+    return keyed.token_of(_key("token"), value)
+
+
+def variant(parameters: bytes | None) -> int:
+    """Return 28 bits that tell batches apart and say nothing of the parameters but whether they are equal."""
+    return keyed.variant_of(_key("variant"), parameters)
+
+
+def _key(purpose: str) -> bytes:
+    config = settings.INFERENCE
+    return _derived(config.pii_key or config.secret_key.encode(), purpose)
+
+
+@lru_cache(maxsize=64)
+def _derived(root: bytes, purpose: str) -> bytes:
+    return keyed.derived(root, purpose)
+
+
+@lru_cache(maxsize=8)
+def _keyring(keys: tuple[tuple[str, bytes], ...]) -> Keyring:
+    return Keyring(dict(keys))

@@ -1,0 +1,49 @@
+"""A site with one key, and a session. Read before Django is up, so that rows are imported late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from django.test import Client as Browser
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+@pytest.fixture(autouse=True)
+def site(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.integration.secrecy import keys
+
+    keys.use(monkeypatch, keys.OLD)
+    keys.secret_version()
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    from jobs.store.session import open_session
+
+    with open_session() as session:
+        yield session
+
+
+@pytest.fixture(params=["plain", "sealed"])
+def version(request: pytest.FixtureRequest, site: None) -> str:
+    """A version with marks, that encrypts or does not."""
+    from tests.integration.secrecy import keys, people
+
+    name = str(request.param)
+    keys.secret_version(name, input_schema=people.SCHEMA, output_schema={}, options=people.VERSIONS[name])
+    return name
+
+
+@pytest.fixture
+def browser(site: None) -> Browser:
+    """A browser of somebody who has every right."""
+    from django.contrib.auth.models import User
+
+    User.objects.create_superuser("root", password="of-no-use-to-anybody")
+    browser = Browser(SERVER_NAME="localhost")
+    browser.force_login(User.objects.get())
+    return browser

@@ -1,0 +1,57 @@
+"""An app's own server, for webhooks: it keeps what it is sent and answers as the test has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+
+Answer = tuple[int, dict[str, str]]
+
+
+@dataclass
+class Receiver:
+    """What came, and the answers still to give; 200 when there are none. `hangs` never answers."""
+
+    url: str = ""
+    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    hangs: bool = False
+    over: Event = field(default_factory=Event)
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """Serve on a free port of loopback for as long as the `with` lasts."""
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.came.append((dict(self.headers.items()), body))
+            if receiver.hangs:
+                receiver.over.wait(60)
+                return
+            status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
+            self.send_response(status)
+            for name, value in ({"Content-Length": "2"} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        receiver.over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

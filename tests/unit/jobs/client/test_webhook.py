@@ -1,0 +1,63 @@
+"""A receiver believes what a secret of its own has signed just now, and nothing else."""
+
+import json
+
+import pytest
+
+from jobs.client.webhook import TOLERANCE_S, WebhookRefusedError, verify
+from jobs.core.webhook import secret_key, signature
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER = "whsec_" + "QUFB" * 11
+JOB = {
+    "id": "01890000-0000-7000-8000-000000000000",
+    "state": "succeeded",
+    "model": "echo",
+    "version": "1",
+    "attempts": 1,
+    "created_at": "2026-01-31T12:00:00Z",
+    "urls": {"self": "s", "wait": "w", "cancel": "c"},
+    "output": {"n": 1},
+}
+BODY = json.dumps({"type": "job.succeeded", "timestamp": "2026-01-31T12:00:00Z", "data": JOB}).encode()
+NOW_S = 1_790_000_000
+
+
+def headers(body: bytes = BODY, secret: str = SECRET) -> dict[str, str]:
+    signed = signature([secret_key(secret)], message_id="msg_1", timestamp_s=NOW_S, body=body)
+    return {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(NOW_S), "Webhook-Signature": signed}
+
+
+def test_a_signed_webhook_is_told_whatever_the_letter_case_of_its_headers() -> None:
+    told = verify(headers(), BODY, [OTHER, SECRET], now=NOW_S + 1)
+    assert (told.type, told.data.output) == ("job.succeeded", {"n": 1})
+
+
+def test_an_other_signature_beside_ours_does_no_harm() -> None:
+    named = headers()
+    named["Webhook-Signature"] = "v1a,xyz v1,AAAA " + named["Webhook-Signature"]
+    assert verify(named, BODY, [SECRET], now=NOW_S).data.state == "succeeded"
+
+
+@pytest.mark.parametrize("late_s", [TOLERANCE_S + 1, -TOLERANCE_S - 1])
+def test_an_old_or_early_one_is_refused(late_s: int) -> None:
+    with pytest.raises(WebhookRefusedError, match="sent more than"):
+        verify(headers(), BODY, [SECRET], now=NOW_S + late_s)
+
+
+@pytest.mark.parametrize("missing", ["Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"])
+def test_a_missing_header_is_refused(missing: str) -> None:
+    left = {name: value for name, value in headers().items() if name != missing}
+    with pytest.raises(WebhookRefusedError, match="header"):
+        verify(left, BODY, [SECRET], now=NOW_S)
+
+
+def test_another_body_or_secret_is_refused() -> None:
+    for body, secrets in ((BODY + b" ", [SECRET]), (BODY, [OTHER]), (BODY, [])):
+        with pytest.raises(WebhookRefusedError, match="no secret"):
+            verify(headers(), body, secrets, now=NOW_S)
+
+
+def test_a_signed_riddle_is_refused() -> None:
+    with pytest.raises(WebhookRefusedError, match="tells nothing"):
+        verify(headers(b"{}"), b"{}", [SECRET], now=NOW_S)

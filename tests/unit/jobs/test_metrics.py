@@ -1,0 +1,48 @@
+"""Processes that share a folder count together; a gauge of one that is gone is not told any more."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY, generate_latest
+
+from jobs import metrics
+
+COUNT = """
+from jobs import metrics
+metrics.SWEEP_REAPED.inc(3)
+metrics.RELAY_QUEUES.set(2)
+metrics.SWEEP_LAST.set(7)
+"""
+
+
+def test_alone_a_process_tells_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(metrics.FOLDER, raising=False)
+    assert metrics.counted() is REGISTRY
+
+
+def test_what_the_dead_counted_stays_and_what_they_gauged_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", COUNT], check=True, env=os.environ.copy())
+    text = generate_latest(metrics.counted()).decode()
+    assert "sweep_reaped_total 6.0" in text
+    assert "sweep_last_timestamp_seconds 7.0" in text
+    assert "relay_queues_owned 2.0" not in text
+    assert "relay_queues_owned 4.0" not in text
+
+
+def test_the_gauges_of_the_living_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
+    waits = COUNT + "print(1, flush=True)\ninput()"
+    with subprocess.Popen(
+        [sys.executable, "-c", waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ.copy()
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert "relay_queues_owned 2.0" in generate_latest(metrics.counted()).decode()
+        process.communicate(b"\n")

@@ -1,0 +1,53 @@
+import pytest
+
+from models_registry.core import schema
+from models_registry.core.errors import InvalidInputError, RegistrationError
+from models_registry.core.secrecy import Secrecy
+
+MARKED = {"properties": {"name": {"type": "string", "x-pii": True}}, "additionalProperties": False}
+
+
+def test_a_version_that_asks_for_nothing_guards_nothing() -> None:
+    told = Secrecy.of({}, {"properties": {"a": {}}}, {})
+    assert told == Secrecy()
+    assert not told.guarded
+
+
+def test_encryption_and_marks_are_told_apart() -> None:
+    encrypted, personal, output = (
+        Secrecy.of({"encrypt": True}, {"properties": {"a": {}}}, {}),
+        Secrecy.of({}, MARKED, {}),
+        Secrecy.of({}, {}, MARKED),
+    )
+    assert [each.guarded for each in (encrypted, personal, output)] == [True] * 3
+    assert [each.personal for each in (encrypted, personal, output)] == [False, True, True]
+    assert encrypted.names == {"a"}
+
+
+def test_who_keeps_less_may_not_answer_for_who_keeps_more() -> None:
+    nothing, encrypted, personal = Secrecy(), Secrecy(encrypt=True), Secrecy(input_marks=MARKED)
+    assert encrypted.covers(nothing)
+    assert personal.covers(nothing)
+    assert not nothing.covers(encrypted)
+    assert not encrypted.covers(personal)
+
+
+def test_encrypt_is_true_or_false() -> None:
+    with pytest.raises(RegistrationError, match="encrypt is 'yes'"):
+        Secrecy.of({"encrypt": "yes"}, {}, {})
+
+
+@pytest.mark.parametrize("value", [{"name": 7_777_777}, {"mallory": 1}, {"deep": {"mallory": 1}}])
+def test_a_fault_that_must_not_quote_names_the_rule_and_no_data(value: object) -> None:
+    import json
+
+    with pytest.raises(InvalidInputError) as raised:
+        schema.check(json.dumps(MARKED), value, quoting=False, names={"name"})
+    assert "breaks the schema's rule /" in str(raised.value)
+    assert not any(word in f"{raised.value}{raised.value.details}" for word in ("7777777", "mallory"))
+
+
+def test_a_name_that_is_data_is_no_part_of_the_pointer() -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        schema.check('{"additionalProperties": {"type": "string"}}', {"mallory": 1}, quoting=False)
+    assert raised.value.details == {"pointer": "/…"}
