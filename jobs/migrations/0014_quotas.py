@@ -6,6 +6,8 @@ from django.db import migrations, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+import jobs.models.standing
+
 ABOVE_ZERO = models.CheckConstraint(
     condition=Q(requests_per_s__isnull=True) | Q(requests_per_s__gt=0), name="quota_above_zero"
 )
@@ -56,6 +58,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("arriving_per_s", models.FloatField(default=0)),
+                (
+                    "by_client",
+                    models.JSONField(
+                        default=jobs.models.standing.nobody,
+                        help_text="The same jobs for each priority by client's id, of those with most.",
+                    ),
+                ),
                 ("counted_at", models.DateTimeField(db_default=Now())),
             ],
         ),

@@ -9,6 +9,11 @@ from django.db.models.functions import Now
 from jobs.models.client import Client
 
 
+def nobody() -> list[dict[str, int]]:
+    """Return that of each of the ten priorities nobody's jobs are known."""
+    return [{} for _ in range(10)]
+
+
 class QueueStanding(models.Model):
     """What waited for a model when it was counted last, by API priority 0 to 9; unlogged."""
 
@@ -18,6 +23,9 @@ class QueueStanding(models.Model):
     per_s = models.FloatField(null=True, help_text="Jobs that its workers end a second; empty: not known.")
     answer_s = models.FloatField(default=0, help_text="From a job's claim to its verdict, on average.")
     arriving_per_s = models.FloatField(default=0)
+    by_client = models.JSONField(
+        default=nobody, help_text="The same jobs for each priority by client's id, of those with most."
+    )
     counted_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

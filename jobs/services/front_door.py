@@ -15,13 +15,13 @@ from jobs import metrics
 from jobs.core.admission import Admitted
 from jobs.core.errors import OverloadedError, PlatformError
 from jobs.core.front_door import Bounds, Expected, Shed, Why, decide, expect
-from jobs.core.reckoning import Standing
+from jobs.core.reckoning import Line, Standing
 from jobs.selectors.queues import queues
 from jobs.selectors.tokens import Owner
 from jobs.services.quotas import within_quota
 from models_registry.core.options import most_waiting, sheds
 
-_UNKNOWN = (0, Standing())
+_UNKNOWN = (Line(0.0, 0.0), Standing())
 _SO_FAR = {
     Why.GOAL: "more than the model's goal of {goal_s:g} s leaves",
     Why.DEADLINE: "more than its deadline of {deadline_s:g} s leaves",
@@ -41,33 +41,35 @@ def sift(owner: Owner, outcomes: list[Any]) -> Expected | None:
     before: dict[str, int] = defaultdict(int)
     for _, indices in sorted(groups.items(), key=lambda group: group[0][:2]):
         model = outcomes[indices[0]].version.model
-        before[model] += _shed(outcomes, indices, before[model])
+        before[model] += _shed(owner.id, outcomes, indices, before[model])
     if owner.quota.limits:
         _hold_to_quota(owner, outcomes)
-    expected = _expected(outcomes[0]) if len(outcomes) == 1 else None
-    _note(outcomes)
+    expected = _expected(owner.id, outcomes[0]) if len(outcomes) == 1 else None
+    _note(owner.id, outcomes)
     return expected
 
 
-def expected_of(queue: str, priority: int, *, age_s: float) -> Expected | None:
+def expected_of(queue: str, priority: int, client: int, *, age_s: float) -> Expected | None:
     """Return what a job that waits since `age_s` seconds has to expect; None where nothing is known."""
-    found = queues.ahead_of(queue, priority, age_s=age_s)
+    found = queues.ahead_of(queue, priority, client, age_s=age_s)
     return None if found is None else _expect(*found)
 
 
-def _shed(outcomes: list[Any], indices: Sequence[int], before: int) -> int:
+def _shed(client: int, outcomes: list[Any], indices: Sequence[int], before: int) -> int:
     """Refuse what of a call's jobs, alike in what counts here, comes too late: the last; return the others.
 
     `before` of the call's jobs, no less urgent, were taken already.
     """
     job: Admitted = outcomes[indices[0]]
-    waits, standing = queues.ahead(job.version.model, job.priority) or _UNKNOWN
+    line, standing = queues.line(job.version.model, job.priority, client) or _UNKNOWN
     options = job.version.options
     goal_s = job.version.p95_goal_s if sheds(options) else 0.0
     bounds = Bounds(most_waiting(options), goal_s, job.deadline_s)
 
     def verdict(place: int) -> Shed | None:
-        return decide(_expect(waits + before + place, standing), bounds, per_s=standing.per_s)
+        more = before + place
+        expected = _expect(line.position(more), standing)
+        return decide(expected, bounds, waiting=line.waiting + more, per_s=standing.per_s)
 
     if verdict(len(indices) - 1) is None:
         return len(indices)
@@ -83,11 +85,11 @@ def _expect(position: int, standing: Standing) -> Expected:
     return expect(position, per_s=standing.per_s, answer_s=standing.answer_s)
 
 
-def _expected(job: Admitted | PlatformError) -> Expected | None:
+def _expected(client: int, job: Admitted | PlatformError) -> Expected | None:
     if isinstance(job, PlatformError):
         return None
-    found = queues.ahead(job.version.model, job.priority)
-    return None if found is None else _expect(*found)
+    found = queues.line(job.version.model, job.priority, client)
+    return None if found is None else _expect(found[0].position(), found[1])
 
 
 def _overloaded(job: Admitted, shed: Shed, bounds: Bounds) -> OverloadedError:
@@ -116,10 +118,10 @@ def _hold_to_quota(owner: Owner, outcomes: list[Any]) -> None:
             outcomes[index] = refusal
 
 
-def _note(outcomes: Sequence[Any]) -> None:
+def _note(client: int, outcomes: Sequence[Any]) -> None:
     counts: dict[tuple[str, int], int] = defaultdict(int)
     for job in outcomes:
         if isinstance(job, Admitted):
             counts[job.version.model, job.priority] += 1
     for (queue, priority), jobs in counts.items():
-        queues.note(queue, priority, jobs)
+        queues.note(queue, priority, client, jobs)
