@@ -25,8 +25,8 @@ ROWS = "SELECT id::text, 'batch:' || batch_id FROM jobs_job WHERE queue = 'bound
 
 def measure() -> Iterator[Figure]:
     with bed("overload", ("web", "relay")) as ground:
-        _register(ground, "unbounded", PACE)
-        _register(ground, "bounded", PACE | {"shed": True})
+        register(ground, "unbounded", PACE)
+        register(ground, "bounded", PACE | {"shed": True})
         capacity = drained(ground, same("unbounded", BACKLOG), "unbounded").per_s
         with ground.worker("bounded"), stored_moments(ground.stack.info["database"]) as stored:
             offer(ground, "bounded", capacity / 2, CALM_S)
@@ -41,7 +41,8 @@ def measure() -> Iterator[Figure]:
     yield from _estimates(told, ended)
 
 
-def _register(ground: Bed, name: str, options: dict[str, Any]) -> None:
+def register(ground: Bed, name: str, options: dict[str, Any]) -> None:
+    """Register a model that takes its time, `base_s` and `per_item_s`, as a device does."""
     words = ["--loader", "entry_point", "--artifact", "models_registry.loaders.builtin:sleeper"]
     words += ["--options", json.dumps(options), "--max-batch", str(MAX_BATCH), "--p95-goal-s", str(GOAL_S)]
     ground.manage("register_model", name, "1", *words, "--alias", "default")
