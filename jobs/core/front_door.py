@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-# In overload the queue stands at the bound, so that nearly each accepted job waits as long as the bound, and
-# the estimate may be off by a third.
-GOAL_SHARE = 0.7
+# In overload the queue stands at the bound, so that nearly each accepted job waits as long as the bound: the
+# rest is for what the estimate is off and for a worker that stalls.
+GOAL_SHARE = 0.6
 UNKNOWN_RETRY_S = 30
 LONGEST_RETRY_S = 3_600
 

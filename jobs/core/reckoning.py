@@ -1,6 +1,6 @@
 """What waits for a model now, by dead reckoning from the last count of it. Pure.
 
-The outbox is counted about once a second. In between, what this process admits is added, with what the
+The outbox is counted about twice a second. In between, what this process admits is added, with what the
 other web processes admit meanwhile, and what the workers take away is taken off, highest priority first.
 """
 

@@ -1,4 +1,4 @@
-"""What is counted once a second, and what clients may send."""
+"""What is counted twice a second, and what clients may send."""
 
 import django.contrib.postgres.fields
 import django.db.models.deletion

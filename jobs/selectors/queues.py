@@ -1,4 +1,4 @@
-"""What waits for each model, kept in the process: read once a second, reckoned on in between."""
+"""What waits for each model, kept in the process: read twice a second, reckoned on in between."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.core.errors import UnavailableError
 from jobs.core.reckoning import Line, Reckoning, Standing
 from jobs.selectors.statement import Row, fetch_all
 
-KEPT_S = 1.0
+KEPT_S = 0.5
 STALE_S = 120.0  # nobody has counted for so long: nothing is known
 OWN_S = 2.0  # over so long before a count this process's part of what came is measured
 _SLOTS_PER_S = 10
@@ -36,7 +36,7 @@ class Queues:
         self._own: dict[str, deque[_Slot]] = defaultdict(deque)
 
     def fresh(self) -> None:
-        """Read what was counted, where this process has not for a second; one thread does, no other waits."""
+        """Read what was counted, where this process has not lately; one thread does, no other waits."""
         if monotonic() - self._read_s < KEPT_S or not self._reading.acquire(blocking=False):
             return
         try:

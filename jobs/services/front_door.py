@@ -1,6 +1,6 @@
 """The front door: sheds jobs that would be answered too late, and those over their client's quota.
 
-A request costs no statement here but for the one that a second's first request makes, and what a client
+A request costs no statement here but for a few a second that read the count, and what a client
 with quotas takes ahead.
 """
 
