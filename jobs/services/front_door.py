@@ -16,9 +16,11 @@ from jobs.core.admission import Admitted
 from jobs.core.errors import OverloadedError, PlatformError
 from jobs.core.front_door import Bounds, Expected, Shed, Why, decide, expect
 from jobs.core.reckoning import Line, Standing
+from jobs.selectors.answered import answers_there, keyed_before
 from jobs.selectors.queues import queues
 from jobs.selectors.tokens import Owner
 from jobs.services.quotas import within_quota
+from jobs.services.sealed import shared_key
 from models_registry.core.options import most_waiting, sheds
 
 _UNKNOWN = (Line(0.0, 0.0), Standing())
@@ -74,11 +76,27 @@ def _shed(client: int, outcomes: list[Any], indices: Sequence[int], before: int)
     if verdict(len(indices) - 1) is None:
         return len(indices)
     taken = bisect_left(range(len(indices)), x=True, key=lambda place: verdict(place) is not None)
-    for place in range(taken, len(indices)):
-        shed = verdict(place)
+    costly = _costly(client, [outcomes[index] for index in indices[taken:]])
+    for place, costs in enumerate(costly, start=taken):
+        shed = verdict(place) if costs else None
         if shed is not None:
             outcomes[indices[place]] = _overloaded(job, shed, bounds)
     return taken
+
+
+def _costly(client: int, jobs: Sequence[Admitted]) -> list[bool]:
+    """Say of each of the jobs, of one priority, whether it makes work: a repeat and a cache hit do not."""
+    known = keyed_before(client, {job.idempotency_key for job in jobs if job.idempotency_key})
+    shared = [shared_key(job, client=client) for job in jobs]
+    there = answers_there(
+        client,
+        {each.key for each in shared if each and (each.takes or each.follows)},
+        priority=jobs[0].priority,
+    )
+    return [
+        job.idempotency_key not in known and (each is None or each.key not in there)
+        for job, each in zip(jobs, shared, strict=True)
+    ]
 
 
 def _expect(position: int, standing: Standing) -> Expected:

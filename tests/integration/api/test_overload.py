@@ -11,12 +11,13 @@ import pytest
 from django.utils import timezone
 
 from jobs.core.keys import uuid7
-from jobs.models import Batch, Client, Job, QueueStanding
+from jobs.core.states import State
+from jobs.models import Batch, CacheEntry, Client, Job, QueueStanding
 from jobs.selectors.queues import forget_queues
 from jobs.services.survey import Surveyor
 from jobs.store.session import open_session
 from models_registry import selectors as registry
-from tests.factories import make_client, make_jobs, make_version, make_worker
+from tests.factories import make_client, make_job, make_jobs, make_version, make_worker
 
 BULK = "/api/v1/jobs/bulk"
 
@@ -202,6 +203,20 @@ def test_one_noisy_client_gets_nobody_else_refused(post: Callable[..., Any], app
     assert app.get(f"/api/v1/jobs/{told.json()['id']}").json()["queue_position"] <= 3
     stands("quick", {4: 10_000}, per_s=100.0, whose=Job.objects.get().client)
     assert post(job("quick")).json()["code"] == "overloaded"
+
+
+def test_a_repeat_and_a_cache_hit_are_answered_in_an_overload_too(post: Callable[..., Any]) -> None:
+    version = make_version("quick", p95_goal_s=2.0, options={"shed": True, "cache_ttl_s": 60})
+    first = post(job("quick", idempotency_key="once"))
+    done = make_job(version=version, model="quick", state=State.SUCCEEDED, client=Job.objects.get().client)
+    shared = post(job("quick", input={"text": "known"}))
+    CacheEntry.objects.filter(job_id=shared.json()["id"]).update(job_id=done.id)
+    stands("quick", {4: 10_000}, per_s=100.0)
+    assert post(job("quick", idempotency_key="once")).json()["id"] == first.json()["id"]
+    hit = post(job("quick", input={"text": "known"}))
+    assert (hit.status_code, hit.json()["cached_from"]) == (200, str(done.id))
+    refused = [job("quick", input={"text": "new"}), job("quick", input={"text": "known"}, cache="refresh")]
+    assert {post(each).status_code for each in refused} == {429}
 
 
 def test_the_surveyor_counts_by_client(db: str) -> None:
