@@ -6,6 +6,7 @@ other web processes admit meanwhile, and what the workers take away is taken off
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jobs.core.priority import HIGHEST
 
 PRIORITIES = HIGHEST + 1
 _MOST_SHARE = 64.0  # processes that admit for one model; more is a count that was taken at a bad moment
+TICK_S = 0.02  # what comes so close together is of one moment
 _NOBODY: Mapping[int, int] = MappingProxyType({})
 
 
@@ -22,7 +24,8 @@ _NOBODY: Mapping[int, int] = MappingProxyType({})
 class Standing:
     """A count of a model's queue, by API priority, and what its workers do.
 
-    `head_age_s` is for how long the first job of each priority has been due, `by_client` whose the jobs are,
+    `head_age_s` is for how long the first job of each priority has been due, `mean_age_s` for how long they
+    have on average, `by_client` whose the jobs are,
     as far as that is known. `per_s` is how many jobs the workers take away a second, None where there are
     none or nothing of them is known; `answer_s` is what a job takes from its claim to its verdict;
     `arriving_per_s` is what all processes admitted before the count.
@@ -30,6 +33,7 @@ class Standing:
 
     waiting: tuple[int, ...] = (0,) * PRIORITIES
     head_age_s: tuple[float, ...] = (0.0,) * PRIORITIES
+    mean_age_s: tuple[float, ...] = (0.0,) * PRIORITIES
     per_s: float | None = None
     answer_s: float = 0.0
     arriving_per_s: float = 0.0
@@ -61,6 +65,23 @@ class Line:
         scale = self.level / counted
         own = self.own * scale + more
         return round(self.above + own + sum(min(each * scale, own + 1.0) for each in self.others))
+
+
+def earlier_part(age_s: float, *, head_s: float, mean_s: float) -> float:
+    """Return about which part of a line came before a job of this age; of those of one moment, half did.
+
+    The mean says whether they came evenly, or many at once long ago or just now.
+    """
+    if head_s <= 0.0:
+        return 0.5
+    mean = min(max(mean_s / head_s, 1e-4), 1.0 - 1e-4)
+    return (_older(age_s + TICK_S, head_s, mean) + _older(age_s - TICK_S, head_s, mean)) / 2.0
+
+
+def _older(age_s: float, head_s: float, mean: float) -> float:
+    """Return the part that is older; ages over the first's are distributed as a power with this mean."""
+    share = min(max(age_s / head_s, 0.0), 1.0)
+    return 1.0 - math.pow(share, mean / (1.0 - mean))
 
 
 class Reckoning:
@@ -96,15 +117,13 @@ class Reckoning:
         return Line(sum(self._level[priority + 1 :]), self._level[priority], others, own)
 
     def ahead_of(self, priority: int, client: int, now: float, *, age_s: float) -> int:
-        """Return about how many jobs are before one that was made `age_s` ago.
-
-        Those of its own priority came evenly between the first of them and the count.
-        """
-        at_count_s, head_s = age_s - (now - self.counted_s), self.standing.head_age_s[priority]
+        """Return about how many jobs are before one that was made `age_s` ago."""
+        at_count_s = age_s - (now - self.counted_s)
         if at_count_s <= 0.0:
             return self.line(priority, client, now).position()
         self._advance(now)
-        earlier = max(0.0, 1.0 - at_count_s / head_s) if head_s else 0.0
+        head_s, mean_s = self.standing.head_age_s[priority], self.standing.mean_age_s[priority]
+        earlier = earlier_part(at_count_s, head_s=head_s, mean_s=mean_s)
         drained = (self.standing.per_s or 0.0) * (now - self.counted_s)
         above = sum(self.standing.waiting[priority + 1 :])
         before = above + self._beside(priority, client, earlier) - drained

@@ -46,6 +46,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "mean_age_s",
+                    django.contrib.postgres.fields.ArrayField(
+                        models.FloatField(), default=jobs.models.standing.no_ages,
+                        help_text="The same on average.", size=None,
+                    ),
+                ),
+                (
                     "per_s",
                     models.FloatField(
                         help_text="Jobs that its workers end a second; empty: not known.", null=True

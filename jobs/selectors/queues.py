@@ -18,7 +18,7 @@ STALE_S = 120.0  # nobody has counted for so long: nothing is known
 OWN_S = 2.0  # over so long before a count this process's part of what came is measured
 _SLOTS_PER_S = 10
 READ: LiteralString = """
-SELECT queue, waiting, head_age_s, per_s, answer_s, arriving_per_s, by_client,
+SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client,
   extract(epoch FROM now() - counted_at)::float8
 FROM jobs_queuestanding WHERE counted_at > now() - make_interval(secs => %s)
 """
@@ -84,9 +84,10 @@ class Queues:
                 known.add(priority, client, jobs, now)
 
     def _reckoning(self, row: Row, now: float) -> Reckoning:
-        queue, waiting, head_age_s, per_s, answer_s, arriving_per_s, by_client, age_s = row
-        whose = tuple({int(client): count for client, count in counts.items()} for counts in by_client)
-        standing = Standing(tuple(waiting), tuple(head_age_s), per_s, answer_s, arriving_per_s, whose)
+        queue, waiting, head_s, mean_s, per_s, answer_s, arriving_per_s, by_client, age_s = row
+        whose = tuple({int(client): count for client, count in line.items()} for line in by_client)
+        counts = tuple(waiting), tuple(head_s), tuple(mean_s)
+        standing = Standing(*counts, per_s, answer_s, arriving_per_s, whose)
         counted_s, own = now - max(0.0, age_s), self._own[queue]
         before = sum(jobs.total() for at_s, jobs in _timed(own) if counted_s - OWN_S < at_s <= counted_s)
         made = Reckoning(standing, counted_s, before / OWN_S)

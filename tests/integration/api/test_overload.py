@@ -44,7 +44,8 @@ def stands(
     QueueStanding.objects.update_or_create(
         queue=model,
         defaults={
-            "waiting": counts, "head_age_s": [60.0] * 10, "per_s": per_s, "answer_s": answer_s,
+            "waiting": counts, "head_age_s": [60.0] * 10, "mean_age_s": [30.0] * 10,
+            "per_s": per_s, "answer_s": answer_s,
             "counted_at": timezone.now(), "by_client": by_client,
         },
     )  # fmt: skip

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from jobs.core.front_door import expect
-from jobs.core.reckoning import Line, Reckoning, Standing
+from jobs.core.reckoning import Line, Reckoning, Standing, earlier_part
 
 ME, NOISY, QUIET = 1, 2, 3
 
 
 def counted(level: int = 4, jobs: int = 0, **said: Any) -> Standing:
     waiting = tuple(jobs if priority == level else 0 for priority in range(10))
-    return Standing(waiting, (10.0,) * 10, **said)
+    return Standing(waiting, (10.0,) * 10, (5.0,) * 10, **said)
 
 
 def test_the_highest_priority_is_taken_away_first() -> None:
@@ -50,6 +50,13 @@ def test_a_job_that_waits_beside_a_noisy_client_is_behind_its_own_clients_twice(
     queue = Reckoning(beside(noisy=10_000, me=10), 0.0)
     assert queue.ahead_of(4, ME, 0.0, age_s=5.0) == 5 + 6
     assert queue.ahead_of(4, NOISY, 0.0, age_s=5.0) == 5_000 + 10
+
+
+def test_of_jobs_that_came_at_once_half_are_before_one_and_a_late_one_is_behind_them() -> None:
+    assert earlier_part(3.0, head_s=3.0, mean_s=3.0) == pytest.approx(0.5, abs=0.01)
+    assert earlier_part(1.0, head_s=3.0, mean_s=2.99) == pytest.approx(1.0, abs=0.01)
+    assert earlier_part(2.0, head_s=3.0, mean_s=0.01) == pytest.approx(0.0, abs=0.01)
+    assert earlier_part(0.75, head_s=3.0, mean_s=1.5) == pytest.approx(0.75, abs=0.01)
 
 
 def test_whose_jobs_are_not_known_are_all_before_one() -> None:
