@@ -64,7 +64,9 @@ FOLLOWERS_ENDED = Counter(
     ["how"],
 )
 RETENTION_LAST = Gauge(
-    "retention_last_timestamp_seconds", "Unix time of the last whole run of retention; alert when it is old."
+    "retention_last_timestamp_seconds",
+    "Unix time of the last whole run of retention; alert when it is old.",
+    multiprocess_mode="max",
 )
 RETENTION_DROPPED = Counter(
     "retention_dropped",
@@ -72,13 +74,21 @@ RETENTION_DROPPED = Counter(
     ["keep_days"],
 )
 RETENTION_LEFT = Gauge(
-    "retention_left_partitions", "Partitions that the last run could not make or drop; alert when it stays."
+    "retention_left_partitions",
+    "Partitions that the last run could not make or drop; alert when it stays.",
+    multiprocess_mode="mostrecent",
 )
 RETENTION_MISPLACED = Gauge(
-    "retention_misplaced_rows", "Rows of days that have no partition of their own; alert above 0.", ["table"]
+    "retention_misplaced_rows",
+    "Rows of days that have no partition of their own; alert above 0.",
+    ["table"],
+    multiprocess_mode="mostrecent",
 )
 RETENTION_OUTLIVED = Gauge(
-    "retention_outlived_rows", "Rows kept beyond their day: their jobs were not done with.", ["table"]
+    "retention_outlived_rows",
+    "Rows kept beyond their day: their jobs were not done with.",
+    ["table"],
+    multiprocess_mode="mostrecent",
 )
 SURVEY_TIME = Histogram("survey_seconds", "One count of what waits for each model.", buckets=_SECONDS)
 SHED = Counter(

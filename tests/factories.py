@@ -114,7 +114,7 @@ def _side_rows(state: State, jobs: list[Job], *, due: datetime, published: int) 
 def _outbox(job: Job, due: datetime, published: int) -> Outbox:
     return Outbox(
         job=job, epoch=job.epoch, version_id=job.version_id, queue=job.queue, priority=job.priority,
-        size=job.size or 0, due=due, published=published, deadline=job.deadline,
+        size=job.size or 0, due=due, published=published, deadline=job.deadline, client=job.client_id,
     )  # fmt: skip
 
 

@@ -2,10 +2,10 @@
 
 from django.contrib import admin
 
-from jobs.admin import circuits, clients, dead_letters, ledger, rows, webhooks
+from jobs.admin import circuits, clients, dead_letters, ledger, queues, rows, webhooks
 from jobs.admin import job as job_admin
 
-__all__ = ["circuits", "clients", "dead_letters", "job_admin", "ledger", "rows", "webhooks"]
+__all__ = ["circuits", "clients", "dead_letters", "job_admin", "ledger", "queues", "rows", "webhooks"]
 
 admin.site.site_header = admin.site.site_title = "Inference platform"
 admin.site.index_title = "Jobs and models"

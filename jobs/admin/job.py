@@ -39,8 +39,8 @@ class JobAdmin(BoundedAdmin):
     shown_related = ("client",)
     actions = ("cancel", "replay")
     readonly_fields = (
-        "coloured_state", "celery_state", "tries", "timeline", "outbox", "ledger", "whole_events", "events",
-        "whole_progress", "seen_progress", "shared",
+        "coloured_state", "celery_state", "tries", "timeline", "next_publish", "webhook", "ledger",
+        "whole_events", "events", "whole_progress", "seen_progress", "shared",
         "asked", "parameters", "metadata", "answered", "whole_error", "error",
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ class JobAdmin(BoundedAdmin):
         """Return the page's parts; those that show payloads for those who may see them."""
         named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
         seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
-        road = ("timeline", "shared", "outbox", "ledger", *seen)
+        road = ("timeline", "shared", "next_publish", "ledger", "webhook", *seen)
         keys = {"fields": ("queue", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
         return (
             (None, {"fields": named}),
@@ -133,9 +133,15 @@ class JobAdmin(BoundedAdmin):
         """Return which identical job answers it or is answered by it."""
         return shared(job)
 
-    def outbox(self, job: Job) -> Any:
-        """Return when it is published next."""
+    # Not called as the relation, which Django would show instead.
+    @admin.display(description="outbox")
+    def next_publish(self, job: Job) -> Any:
+        """Return when it is published next, and what goes before it."""
         return page.outbox(job)
+
+    def webhook(self, job: Job) -> Any:
+        """Return what became of its webhook."""
+        return page.webhook(job)
 
     @admin.display(description="batch")
     def ledger(self, job: Job) -> Any:

@@ -36,5 +36,10 @@ def worker_link(worker_id: UUID, node: str) -> SafeString:
     return _link("worker", worker_id, one_line(node))
 
 
+def delivery_link(job_id: UUID, text: str) -> SafeString:
+    """Return a link to the page of a job's webhook."""
+    return _link("delivery", job_id, one_line(text))
+
+
 def _link(model: str, key: UUID, text: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse(f"admin:jobs_{model}_change", args=(key,)), text)

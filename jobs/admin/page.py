@@ -5,19 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from jobs.admin.links import batch_link, worker_link
+from jobs.admin.links import batch_link, delivery_link, worker_link
 from jobs.core.audit import without_payload
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.ledger import Entry, seconds, why_this_size
 from jobs.core.sealing import Column
 from jobs.core.states import State
-from jobs.models import Batch, DeadLetter, Event, Job, Outbox, Worker
+from jobs.models import Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
 from jobs.selectors.shown import shown
+from jobs.services.front_door import expected_of
 from models_registry.admin.render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
 NONE = "-"
@@ -139,12 +141,31 @@ def error(job: Job, *, whole: bool) -> SafeString | str:
 
 
 def outbox(job: Job) -> SafeString | str:
-    """Return when the job is published next."""
+    """Return when the job is published next, and what goes before it."""
     row = Outbox.objects.filter(pk=job.pk).first()
     if row is None:
         return NONE
+    names = ("epoch", "due (UTC)", "published", "ahead of it, about", "answered in about")
+    return table(names, [(row.epoch, moment(row.due), f"{row.published} times", *_place(job))])
+
+
+def _place(job: Job) -> tuple[str, str]:
+    age_s = (timezone.now() - job.created_at).total_seconds()
+    expected = expected_of(job.queue, job.priority, job.client_id, age_s=age_s)
+    if expected is None or job.state != State.QUEUED:
+        return NONE, NONE
+    eta = NONE if expected.eta_s is None else f"{expected.eta_s:,.1f} s"
+    return f"{expected.position:,} jobs", eta
+
+
+def webhook(job: Job) -> SafeString | str:
+    """Return what became of the job's webhook."""
+    row = Delivery.objects.filter(pk=job.pk).first()
+    if row is None:
+        return NONE
+    due = moment(row.due) if row.due else NONE
     return table(
-        ("epoch", "due (UTC)", "published"), [(row.epoch, moment(row.due), f"{row.published} times")]
+        ("webhook", "attempts", "next (UTC)"), [(delivery_link(job.pk, row.state), row.attempts, due)]
     )
 
 

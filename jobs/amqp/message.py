@@ -12,7 +12,7 @@ from amqp.basic_message import Message
 from jobs.amqp.topology import EXCHANGE
 from jobs.core.bundle import bundle
 from jobs.core.envelope import TASK_NAME, Envelope
-from jobs.core.priority import broker_level
+from jobs.core.priority import broker_priority
 
 PERSISTENT = 2
 ORIGIN = "relay"
@@ -31,12 +31,12 @@ class Outgoing:
     message: Message
 
 
-def outgoing(model: str, envelopes: Sequence[Envelope]) -> Outgoing:
-    """Return the message that brings `envelopes` to the model's queue."""
-    return Outgoing(EXCHANGE, model, job_message(*envelopes))
+def outgoing(model: str, envelopes: Sequence[Envelope], *, fast: bool = False) -> Outgoing:
+    """Return the message that brings `envelopes` to the model's queue, on the fast side of their level."""
+    return Outgoing(EXCHANGE, model, job_message(*envelopes, fast=fast))
 
 
-def job_message(*envelopes: Envelope) -> Message:
+def job_message(*envelopes: Envelope, fast: bool = False) -> Message:
     """Return a persistent AMQP message that Celery reads as a task with the first job's id."""
     first = envelopes[0]
     job = str(first.job)
@@ -45,7 +45,7 @@ def job_message(*envelopes: Envelope) -> Message:
         content_type="application/json",
         content_encoding="utf-8",
         delivery_mode=PERSISTENT,
-        priority=broker_level(first.priority),
+        priority=broker_priority(first.priority, fast=fast),
         correlation_id=job,
         message_id=f"{job}:{first.epoch}",
         application_headers={**_SAME_HEADERS, "id": job, "root_id": job},

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from jobs.amqp.broker import broker_errors
 from jobs.core.errors import TopologyMismatchError
-from jobs.core.priority import MAX_LEVEL
+from jobs.core.priority import MAX_BROKER_PRIORITY
 
 EXCHANGE = "infer"
 DEAD_EXCHANGE = "infer.dlx"
@@ -77,7 +77,7 @@ def queue_specs(model: str, queue_type: str = "") -> tuple[QueueSpec, QueueSpec]
     dead = dead_queue_name(model)
     letters = {"x-dead-letter-exchange": DEAD_EXCHANGE, "x-dead-letter-routing-key": dead}
     # RabbitMQ 3.10 refuses x-max-priority on a quorum queue; later ones need none.
-    levels = {} if kind else {"x-max-priority": MAX_LEVEL}
+    levels = {} if kind else {"x-max-priority": MAX_BROKER_PRIORITY}
     live = QueueSpec(queue_name(model), INFER, model, {**kind, **levels, **letters})
     return live, QueueSpec(dead, INFER_DEAD, dead, kind)
 

@@ -34,12 +34,15 @@ def acknowledgement(job: Submitted) -> View:
     return _told(brief, job.expected)
 
 
-def placed(view: View) -> View:
-    """Return a listed view with what its job has to expect, where it waits for its first attempt."""
+def placed(view: View, client: int | None) -> View:
+    """Return a listed view with what its job has to expect, where it waits for its first attempt.
+
+    Where no `client` is known, it is told what it has to expect behind all that came before it.
+    """
     if view["state"] != State.QUEUED:
         return view
     age_s = (datetime.now(UTC) - view["created_at"]).total_seconds()
-    return _told(view, expected_of(view["model"], view["priority"], age_s=age_s))
+    return _told(view, expected_of(view["model"], view["priority"], client or 0, age_s=age_s))
 
 
 def accepted(view: View) -> HttpResponse:

@@ -34,7 +34,7 @@ def list_jobs(request: ApiRequest, listing: Query[Listing]) -> HttpResponse:
     )
     client = _whose(request.auth, listing.client)
     page = jobs_page(client_id=client, filters=filters, cursor=listing.cursor, limit=listing.limit)
-    return json_answer({"jobs": [placed(job) for job in page.jobs], "next_cursor": page.next_cursor})
+    return json_answer({"jobs": [placed(job, client) for job in page.jobs], "next_cursor": page.next_cursor})
 
 
 @router.get("/jobs/{uuid:job_id}", response={200: Job} | PROBLEMS, **needs(Scope.READ))
@@ -46,7 +46,7 @@ def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:
         reread=lambda: job_view(job_id, client_id=request.auth.reach),
     )
     view_of_another(request.auth, job_id)
-    return json_answer(view_for(request.auth, placed(view)))
+    return json_answer(view_for(request.auth, placed(view, request.auth.reach)))
 
 
 @router.post("/jobs/{uuid:job_id}/cancel", response={200: Job} | PROBLEMS, **needs(Scope.CANCEL))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 STANDS_BATCHES = 2  # of full ones that wait for each worker: no device runs dry
 STANDS_LOOKS = 2  # so often in a row
-_LEARN = 0.3
+_LEARN = 0.2
 _LEAST, _MOST = 0.1, 1.5
 
 

@@ -1,6 +1,7 @@
 """The front door: when a job that comes now would be answered, and whether it is taken. Pure.
 
-A job waits for those of its own priority and higher: so the lowest priority is shed first. A model whose
+A job waits for those of higher priority, and for its own client's of its own, with which the other clients'
+take turns: so the lowest priority is shed first, and of that whoever has most there. A model whose
 goal does not bind admission is never shed for the wait of jobs without a deadline, but its queue is
 bounded by count.
 """
@@ -11,9 +12,9 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-# In overload the queue stands at the bound, so that nearly each accepted job waits as long as the bound, and
-# the estimate may be off by a third.
-GOAL_SHARE = 0.7
+# In overload the queue stands at the bound, so that nearly each accepted job waits as long as the bound: the
+# rest is for what the estimate is off and for a worker that stalls.
+GOAL_SHARE = 0.6
 UNKNOWN_RETRY_S = 30
 LONGEST_RETRY_S = 3_600
 
@@ -57,9 +58,12 @@ def expect(position: int, *, per_s: float | None, answer_s: float) -> Expected:
     return Expected(position, position / per_s + answer_s if per_s else None)
 
 
-def decide(expected: Expected, bounds: Bounds, *, per_s: float | None) -> Shed | None:
-    """Return why a job is not taken; None where it is. An empty queue takes a job whatever the bounds."""
-    over = expected.position + 1 - bounds.max_waiting
+def decide(expected: Expected, bounds: Bounds, *, waiting: int, per_s: float | None) -> Shed | None:
+    """Return why a job is not taken beside `waiting` of its priority or higher; None where it is.
+
+    An empty queue takes a job whatever the bounds.
+    """
+    over = waiting + 1 - bounds.max_waiting
     if over > 0:
         return Shed(Why.FULL, _whole_s(over / per_s if per_s else UNKNOWN_RETRY_S), expected)
     if expected.eta_s is None or not expected.position:

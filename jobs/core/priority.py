@@ -1,8 +1,9 @@
-"""The API's ten priorities and the broker's four levels."""
+"""The API's ten priorities and the broker's four levels, each with a fast side for who has little there."""
 
 LOWEST, HIGHEST, DEFAULT = 0, 9, 4
 LEVELS = 4
-MAX_LEVEL = LEVELS - 1
+SIDES = 2  # a level of the broker's queue is served in order of arrival: the fast side goes before it
+MAX_BROKER_PRIORITY = LEVELS * SIDES - 1
 
 
 def broker_level(priority: int) -> int:
@@ -10,3 +11,8 @@ def broker_level(priority: int) -> int:
     if not LOWEST <= priority <= HIGHEST:
         raise ValueError(f"priority must be {LOWEST} to {HIGHEST}, not {priority}")
     return priority * LEVELS // (HIGHEST + 1)
+
+
+def broker_priority(priority: int, *, fast: bool) -> int:
+    """Return the AMQP priority, 0-7, of a message with jobs of an API priority."""
+    return broker_level(priority) * SIDES + fast

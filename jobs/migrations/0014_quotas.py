@@ -1,10 +1,12 @@
-"""What is counted once a second, and what clients may send."""
+"""What is counted twice a second, and what clients may send."""
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models import Q
 from django.db.models.functions import Now
+
+import jobs.models.standing
 
 ABOVE_ZERO = models.CheckConstraint(
     condition=Q(requests_per_s__isnull=True) | Q(requests_per_s__gt=0), name="quota_above_zero"
@@ -44,6 +46,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "mean_age_s",
+                    django.contrib.postgres.fields.ArrayField(
+                        models.FloatField(), default=jobs.models.standing.no_ages,
+                        help_text="The same on average.", size=None,
+                    ),
+                ),
+                (
                     "per_s",
                     models.FloatField(
                         help_text="Jobs that its workers end a second; empty: not known.", null=True
@@ -56,6 +65,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("arriving_per_s", models.FloatField(default=0)),
+                (
+                    "by_client",
+                    models.JSONField(
+                        default=jobs.models.standing.nobody,
+                        help_text="The same jobs for each priority by client's id, of those with most.",
+                    ),
+                ),
                 ("counted_at", models.DateTimeField(db_default=Now())),
             ],
         ),

@@ -27,7 +27,7 @@ class Outbox(models.Model):
     published = models.PositiveIntegerField(db_default=0)
     deadline = models.DateTimeField(null=True)
     client = models.PositiveIntegerField(
-        db_default=0, help_text="The owner's id; the worker's batches are fair."
+        db_default=0, help_text="The owner's id; feed and batches are shared out fairly between clients."
     )
     variant = models.PositiveIntegerField(
         db_default=0, help_text="A digest of the parameters: what differs in it shares no batch."
@@ -42,8 +42,10 @@ class Outbox(models.Model):
     class Meta:
         verbose_name_plural = "outbox"
         indexes = [
-            models.Index("queue", F("priority").desc(), "due", name="outbox_next"),
-            models.Index("queue", "priority", condition=Q(published__gt=0), name="outbox_in_flight"),
+            models.Index("queue", F("priority").desc(), "client", "due", name="outbox_next"),
+            models.Index(
+                "queue", "priority", "client", condition=Q(published__gt=0), name="outbox_in_flight"
+            ),
             models.Index("deadline", condition=Q(deadline__isnull=False), name="outbox_deadline"),
         ]
 

@@ -16,7 +16,7 @@ from jobs.amqp.message import outgoing
 from jobs.amqp.publisher import ConfirmingPublisher, Outcome
 from jobs.core.circuit_gate import Circuit, CircuitGate
 from jobs.core.errors import BrokerUnavailableError
-from jobs.core.feeding import VISIBILITY_S, copies_are_useless, jobs_a_message, rooms
+from jobs.core.feeding import VISIBILITY_S, FastSide, copies_are_useless, jobs_a_message, reserve, rooms
 from jobs.core.priority import HIGHEST, LEVELS
 from jobs.core.retry_budget import RetryBudget, RetryBudgets
 from jobs.services.dead_letter_post import LetterPost
@@ -73,6 +73,7 @@ class QueueFeeder:
         self._letters = LetterPost(queue, publisher)
         self._budgets = RetryBudgets(budget)
         self._circuits, self._gate = circuits, CircuitGate()
+        self._fast = FastSide()
 
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish what is due and has room, dead jobs' letters first; return how many rows were taken."""
@@ -108,7 +109,8 @@ class QueueFeeder:
         room = rooms(in_flight, self._depth)
         if not room[HIGHEST]:
             self._pace.full_until = now + FULL_S
-        return feed.take_fresh(session, self.queue, rooms=room, most=MOST)
+        few = reserve(self._depth)
+        return feed.take_fresh(session, self.queue, rooms=room, most=MOST, held=in_flight, reserve=few)
 
     def _let_through(self, session: sa.Connection, taken: list[Taken], now: float) -> list[Taken]:
         """Return the rows whose circuits let them through; the others stay in the outbox."""
@@ -162,11 +164,11 @@ class QueueFeeder:
 
     def _send(self, taken: Sequence[Taken]) -> list[Outcome]:
         """Publish the rows, several a message under backlog; return an outcome for each row."""
-        bundles = list(_bundles(taken, self._max_batch))
-        self._shared = max(self._shared, *map(len, bundles))
-        messages = [outgoing(self.queue, [row.envelope for row in rows]) for rows in bundles]
+        bundles = list(_bundles(taken, self._fast.choose(taken), self._max_batch))
+        self._shared = max(self._shared, *(len(rows) for rows, _ in bundles))
+        messages = [outgoing(self.queue, [row.envelope for row in rows], fast=fast) for rows, fast in bundles]
         told = zip(bundles, self._publisher.publish(messages), strict=True)
-        return [outcome for rows, outcome in told for _ in rows]
+        return [outcome for (rows, _), outcome in told for _ in rows]
 
     def _answer(self, session: sa.Connection, outcome: Outcome, rows: Sequence[Taken], now: float) -> None:
         if outcome is Outcome.CONFIRMED:
@@ -200,9 +202,16 @@ class QueueFeeder:
             lag.observe(max(0.0, row.late_s))
 
 
-def _bundles(taken: Sequence[Taken], max_batch: Callable[[int], int]) -> Iterator[list[Taken]]:
-    """Yield the rows by version and priority in their order, as many together as a message may hold."""
-    for (version, _), rows in groupby(taken, lambda row: (row.envelope.version, row.envelope.priority)):
-        alike = list(rows)
+def _bundles(
+    taken: Sequence[Taken], fast: Sequence[bool], max_batch: Callable[[int], int]
+) -> Iterator[tuple[list[Taken], bool]]:
+    """Yield the rows by version, priority and side in their order, as many together as a message may hold."""
+    for (version, _, side), pairs in groupby(zip(taken, fast, strict=True), _shared_by):
+        alike = [row for row, _ in pairs]
         most = jobs_a_message(taken=len(taken), max_batch=max_batch(version))
-        yield from (alike[start : start + most] for start in range(0, len(alike), most))
+        yield from ((alike[start : start + most], side) for start in range(0, len(alike), most))
+
+
+def _shared_by(pair: tuple[Taken, bool]) -> tuple[int, int, bool]:
+    row, fast = pair
+    return row.envelope.version, row.envelope.priority, fast

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,14 +13,21 @@ import sqlalchemy as sa
 from jobs.core.envelope import Envelope
 from jobs.core.feeding import VISIBILITY_CAP_S, VISIBILITY_S
 
+NOTHING: Mapping[tuple[int, int], int] = MappingProxyType({})
+LEAST_A_CLIENT = 32  # rows looked at, however many clients there are
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A row that was taken for publishing, how long it has been due, whether it is a retry."""
+    """A row that was taken for publishing, how long it has been due, whether it is a retry.
+
+    `turn` is its number among its client's jobs of this priority, those in flight counted.
+    """
 
     envelope: Envelope
     late_s: float
     retry: bool = False
+    turn: int = 1
 
     @property
     def version(self) -> int:
@@ -35,7 +44,7 @@ make_interval(secs => LEAST(
 # Takes the rows of `chosen`; one that a claim, cancel or expiry is deleting right now is passed over.
 _TAKE = f"""
 locked AS (
-    SELECT outbox.job_id, chosen.due
+    SELECT outbox.job_id, chosen.due, chosen.turn
     FROM chosen JOIN jobs_outbox AS outbox USING (job_id)
     WHERE outbox.due <= now()
     FOR UPDATE OF outbox SKIP LOCKED
@@ -46,29 +55,54 @@ FROM locked
 WHERE outbox.job_id = locked.job_id
 RETURNING outbox.job_id, outbox.epoch, outbox.version_id, outbox.priority, outbox.size,
     outbox.client, outbox.variant, CAST(extract(epoch FROM outbox.deadline) AS double precision) AS deadline,
-    outbox.apart, outbox.retry,
+    outbox.apart, outbox.retry, locked.turn,
     CAST(extract(epoch FROM now() - locked.due) AS double precision) AS late_s
 """  # noqa: S608  # built from constants of this file
 
-# One probe of the index a priority: in one range over all of them the rows that are not due yet would be
-# read as well. The rows before a row are at its level or above, so its number is held against its room.
+# The clients of a priority are found by a probe each, and their rows by another: in a range over several the
+# rows that are not due yet would be read as well. The clients take turns, who has least in flight first.
+# The rows before a row are at its level or above, so its number is held against its room.
 _TAKE_FRESH = sa.text(f"""
-WITH candidate AS (
-    SELECT ready.job_id, ready.due, level.room,
-        row_number() OVER (ORDER BY level.priority DESC, ready.due) AS number
-    FROM unnest(CAST(:priorities AS smallint[]), CAST(:rooms AS integer[])) AS level(priority, room)
+WITH RECURSIVE level AS (
+    SELECT * FROM unnest(CAST(:priorities AS smallint[]), CAST(:rooms AS integer[])) AS level(priority, room)
+),
+held AS (
+    SELECT * FROM unnest(CAST(:levels AS smallint[]), CAST(:clients AS integer[]), CAST(:counts AS integer[]))
+        AS held(priority, client, count)
+),
+who AS (
+    SELECT level.priority, first.client FROM level CROSS JOIN LATERAL (
+        SELECT client FROM jobs_outbox WHERE queue = :queue AND priority = level.priority
+        ORDER BY client LIMIT 1
+    ) AS first
+    UNION ALL
+    SELECT who.priority, next.client FROM who CROSS JOIN LATERAL (
+        SELECT client FROM jobs_outbox
+        WHERE queue = :queue AND priority = who.priority AND client > who.client ORDER BY client LIMIT 1
+    ) AS next
+),
+candidate AS (
+    SELECT ready.job_id, ready.due, level.priority, level.room, COALESCE(held.count, 0)
+        + row_number() OVER (PARTITION BY who.priority, who.client ORDER BY ready.due) AS turn
+    FROM who JOIN level USING (priority) LEFT JOIN held USING (priority, client)
     CROSS JOIN LATERAL (
         SELECT job_id, due FROM jobs_outbox
-        WHERE queue = :queue AND priority = level.priority AND due <= now() AND published = 0
-        ORDER BY due LIMIT LEAST(level.room, :most)
+        WHERE queue = :queue AND priority = who.priority AND client = who.client
+            AND due <= now() AND published = 0
+        ORDER BY due LIMIT (SELECT GREATEST(:least, 2 * :most / count(*)) FROM who)
     ) AS ready
 ),
-chosen AS MATERIALIZED (SELECT job_id, due FROM candidate WHERE number <= LEAST(room, :most)),
+numbered AS (
+    SELECT *, row_number() OVER (ORDER BY priority DESC, turn, due) AS number FROM candidate
+),
+chosen AS MATERIALIZED (
+    SELECT job_id, due, turn FROM numbered WHERE number <= :most AND (number <= room OR turn <= :reserve)
+),
 {_TAKE}
 """)  # noqa: S608
 
 _OVERDUE = """
-SELECT job_id, due FROM jobs_outbox
+SELECT job_id, due, CAST(:most AS bigint) AS turn FROM jobs_outbox
 WHERE queue = :queue AND published > 0 AND due <= now()
 ORDER BY priority DESC, due LIMIT :most
 """
@@ -87,7 +121,8 @@ FROM locked WHERE outbox.job_id = locked.job_id
 """)  # noqa: S608
 
 _IN_FLIGHT = sa.text("""
-SELECT priority, count(*) AS waiting FROM jobs_outbox WHERE queue = :queue AND published > 0 GROUP BY priority
+SELECT priority, client, count(*) AS waiting FROM jobs_outbox
+WHERE queue = :queue AND published > 0 GROUP BY priority, client
 """)
 
 _GIVE_BACK = sa.text("""
@@ -115,19 +150,34 @@ FROM numbered WHERE outbox.job_id = numbered.job_id
 """)
 
 
-def in_flight(connection: sa.Connection, queue: str) -> dict[int, int]:
-    """Count the queue's messages that were published and not yet claimed, by API priority."""
+def in_flight(connection: sa.Connection, queue: str) -> Counter[tuple[int, int]]:
+    """Count the queue's jobs that were published and not yet claimed, by API priority and client."""
     rows = connection.execute(_IN_FLIGHT, {"queue": queue})
-    return {row.priority: row.waiting for row in rows}
+    return Counter({(row.priority, row.client): row.waiting for row in rows})
 
 
-def take_fresh(connection: sa.Connection, queue: str, *, rooms: Mapping[int, int], most: int) -> list[Taken]:
-    """Take due rows that are not in flight, highest priority first, then longest due, within `rooms`."""
-    open_levels = {priority: room for priority, room in rooms.items() if room > 0}
-    if not open_levels:
-        return []
-    levels = {"priorities": list(open_levels), "rooms": list(open_levels.values())}
-    return _taken(connection, _TAKE_FRESH, {"queue": queue, "most": most, **levels})
+def take_fresh(
+    connection: sa.Connection,
+    queue: str,
+    *,
+    rooms: Mapping[int, int],
+    most: int,
+    held: Mapping[tuple[int, int], int] = NOTHING,
+    reserve: int = 0,
+) -> list[Taken]:
+    """Take due rows that are not in flight: highest priority first, clients in turn, then longest due.
+
+    They are taken within `rooms`, but for the first `reserve` of a client; `held` counts what is in flight,
+    by priority and client.
+    """
+    levels = {"priorities": list(rooms), "rooms": list(rooms.values())}
+    counted = {
+        "levels": [priority for priority, _ in held],
+        "clients": [client for _, client in held],
+        "counts": list(held.values()),
+    }
+    bounds = {"queue": queue, "most": most, "least": LEAST_A_CLIENT, "reserve": reserve}
+    return _taken(connection, _TAKE_FRESH, {**bounds, **levels, **counted})
 
 
 def any_overdue(connection: sa.Connection, queue: str) -> bool:
@@ -167,5 +217,5 @@ def recall(connection: sa.Connection, queue: str, *, most: int, per_s: float) ->
 def _taken(connection: sa.Connection, statement: sa.TextClause, values: Mapping[str, object]) -> list[Taken]:
     times = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
     rows = connection.execute(statement, {**times, **values})
-    taken = [Taken(Envelope(*said), late_s, retry) for *said, retry, late_s in rows]
-    return sorted(taken, key=lambda row: (-row.envelope.priority, -row.late_s))
+    taken = [Taken(Envelope(*said), late_s, retry, turn) for *said, retry, turn, late_s in rows]
+    return sorted(taken, key=lambda row: (-row.envelope.priority, row.turn, -row.late_s))

@@ -6,6 +6,8 @@ their end, so that closing one stays cheap.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,11 +20,13 @@ from jobs.core.reckoning import PRIORITIES, Standing
 LONGEST_BATCH_S = 90  # a batch that runs longer is not seen
 WINDOW_S = 10
 SILENT_S = 20
+MOST_CLIENTS = 100  # of each priority; a small one is as good as none to the others
 
 _WAITING = sa.text("""
-SELECT queue, priority, count(*) AS jobs,
-    CAST(GREATEST(0, extract(epoch FROM now() - min(due))) AS double precision) AS head_age_s
-FROM jobs_outbox GROUP BY queue, priority
+SELECT queue, priority, client, count(*) AS jobs,
+    CAST(GREATEST(0, extract(epoch FROM now() - min(due))) AS double precision) AS head_age_s,
+    CAST(sum(GREATEST(0, extract(epoch FROM now() - due))) AS double precision) AS ages_s
+FROM jobs_outbox GROUP BY queue, priority, client
 """)
 
 _RUNS = sa.text("""
@@ -57,12 +61,13 @@ WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => :silent_
 _NOW_MS = sa.text("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)")
 
 _KEEP = sa.text("""
-INSERT INTO jobs_queuestanding (queue, waiting, head_age_s, per_s, answer_s, arriving_per_s, counted_at)
-VALUES (:queue, :waiting, :head_age_s, :per_s, :answer_s, :arriving_per_s,
-    now() - make_interval(secs => :age_s))
+INSERT INTO jobs_queuestanding
+    (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, counted_at)
+VALUES (:queue, :waiting, :head_age_s, :mean_age_s, :per_s, :answer_s, :arriving_per_s,
+    CAST(:by_client AS jsonb), now() - make_interval(secs => :age_s))
 ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
-    per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s, arriving_per_s = EXCLUDED.arriving_per_s,
-    counted_at = EXCLUDED.counted_at
+    mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
+    arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, counted_at = EXCLUDED.counted_at
 """)
 
 _FORGET = sa.text("DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(CAST(:queues AS text[]))")
@@ -77,13 +82,25 @@ class Runs:
     ran: Ran | None
 
 
-def waiting(session: sa.Connection) -> dict[str, tuple[tuple[int, ...], tuple[float, ...]]]:
-    """Count the outbox: for each queue, by priority, jobs and how long the first has been due."""
-    counts: dict[str, tuple[list[int], list[float]]] = {}
+def waiting(session: sa.Connection) -> dict[str, Standing]:
+    """Count the outbox: for each queue, by priority, jobs, whose, and how long the first has been due."""
+    lines: dict[str, list[sa.Row[tuple[object, ...]]]] = {}
     for row in session.execute(_WAITING):
-        jobs, ages = counts.setdefault(row.queue, ([0] * PRIORITIES, [0.0] * PRIORITIES))
-        jobs[row.priority], ages[row.priority] = row.jobs, row.head_age_s
-    return {queue: (tuple(jobs), tuple(ages)) for queue, (jobs, ages) in counts.items()}
+        lines.setdefault(row.queue, []).append(row)
+    return {queue: _counted(rows) for queue, rows in lines.items()}
+
+
+def _counted(rows: Sequence[sa.Row[tuple[object, ...]]]) -> Standing:
+    whose = [Counter[int]() for _ in range(PRIORITIES)]
+    head_s, ages_s = [0.0] * PRIORITIES, [0.0] * PRIORITIES
+    for row in rows:
+        whose[row.priority][row.client] += row.jobs
+        head_s[row.priority] = max(head_s[row.priority], row.head_age_s)
+        ages_s[row.priority] += row.ages_s
+    waiting = tuple(counts.total() for counts in whose)
+    mean_s = tuple(ages / max(1, count) for ages, count in zip(ages_s, waiting, strict=True))
+    by_client = tuple(dict(counts.most_common(MOST_CLIENTS)) for counts in whose)
+    return Standing(waiting, tuple(head_s), mean_s, by_client=by_client)
 
 
 def runs(session: sa.Connection, *, since_s: float) -> dict[str, Runs]:
@@ -106,9 +123,11 @@ def keep(session: sa.Connection, standings: Mapping[str, Standing], *, age_s: fl
             "queue": queue,
             "waiting": list(each.waiting),
             "head_age_s": list(each.head_age_s),
+            "mean_age_s": list(each.mean_age_s),
             "per_s": each.per_s,
             "answer_s": each.answer_s,
             "arriving_per_s": each.arriving_per_s,
+            "by_client": json.dumps([dict(counts) for counts in each.by_client]),
             "age_s": age_s,
         }
         for queue, each in sorted(standings.items())

@@ -67,6 +67,12 @@ class Bed:
             process.terminate()
             process.wait(60)
 
+    def manage(self, *words: str) -> str:
+        """Run a management command beside the stack and return what it printed."""
+        line = [sys.executable, "manage.py", *words]
+        done = subprocess.run(line, env=self._env(), cwd=PROJECT, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
     def cpu_s(self) -> float:
         """Return the CPU seconds so far of all processes of the stack, those that ended included."""
         supervisor = psutil.Process(

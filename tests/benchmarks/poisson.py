@@ -40,11 +40,12 @@ def measure() -> Iterator[Figure]:
         ground.until(LEFT, 0)
         before_s = ground.cpu_s() + cpu_s(worker)
         with stored_moments(ground.stack.info["database"]) as stored:
-            told = _offer(ground)
+            told = offer(ground, "sleeper", PER_S, SECONDS)
             ground.until(LEFT, 0)
         stack_s = ground.cpu_s() + cpu_s(worker) - before_s
         rows = {row[0]: row[1:] for row in ground.database.execute(ROWS)}
         batch = ground.one("SELECT avg(size)::float8 FROM jobs_batch")
+    assert not told["refused"]
     first = min(due for _, due, _, _ in told["sent"]) + WARM_S
     sent = [each for each in told["sent"] if each[1] >= first]
     waits = [stored[rows[job][0]] - due for job, due, _, _ in sent]
@@ -64,10 +65,11 @@ def _spread(what: str, waits: Sequence[float]) -> Figure:
     return Figure(what, ", ".join(parts) + " ms")
 
 
-def _offer(ground: Bed) -> dict[str, Any]:
+def offer(ground: Bed, model: str, per_s: float, seconds: float, *, token: str = "") -> dict[str, Any]:
+    """Send jobs from a process of its own, in the name of the stack's client or of `token`'s."""
     info = ground.stack.info
-    words = [sys.executable, "-m", "tests.benchmarks.poisson_client", info["api"], info["token"], "sleeper"]
-    numbers = [str(number) for number in (PER_S, SECONDS, SEED)]
+    words = [sys.executable, "-m", "tests.benchmarks.poisson_client", info["api"], token or info["token"]]
+    numbers = [model, *(str(number) for number in (per_s, seconds, SEED))]
     done = subprocess.run([*words, *numbers], cwd=PROJECT, check=True, capture_output=True, text=True)
     told: dict[str, Any] = json.loads(done.stdout)
     return told

@@ -2,9 +2,10 @@
 
 python -m tests.benchmarks.poisson_client URL TOKEN MODEL PER_SECOND SECONDS SEED
 
-Prints one JSON object: `cpu_s`, and `sent`, for each job its id and, in Unix seconds, the moment it was due
-to leave, left and was answered. Bare sockets and a selector that sleeps to the microsecond, because on two
-cores a heavy client would measure itself.
+Prints one JSON object: `cpu_s`; `sent`, for each accepted job its id and, in Unix seconds, the moment it was
+due to leave, left and was answered; `refused`, the same for what got 429, without id; `eta_s` by job. Bare
+sockets and a selector that sleeps to the microsecond, because on two cores a heavy client would measure
+itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import selectors
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
 
 CONNECTIONS = 32
@@ -23,11 +25,30 @@ LEAD_S = 0.5
 Sent = tuple[str, float, float, float]
 
 
+@dataclass
+class Told:
+    """What the server answered."""
+
+    sent: list[Sent] = field(default_factory=list)
+    refused: list[Sent] = field(default_factory=list)
+    eta_s: dict[str, float | None] = field(default_factory=dict)
+
+    def note(self, answer: bytes, due: float, left: float) -> None:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if head.startswith(b"HTTP/1.1 429"):
+            self.refused.append(("", due, left, time.time()))
+            return
+        assert head.startswith(b"HTTP/1.1 202"), answer
+        job = json.loads(body)
+        self.sent.append((job["id"], due, left, time.time()))
+        self.eta_s[job["id"]] = job["eta_s"]
+
+
 class Line(asyncio.Protocol):
     """One kept-alive connection with one request at a time; once answered it is the last of `free`."""
 
-    def __init__(self, free: asyncio.Queue[Line], answered: list[Sent]) -> None:
-        self._free, self._answered = free, answered
+    def __init__(self, free: asyncio.Queue[Line], told: Told) -> None:
+        self._free, self._told = free, told
         self._read = b""
         self._due = self._left = 0.0
         self._transport: asyncio.WriteTransport | None = None
@@ -46,9 +67,7 @@ class Line(asyncio.Protocol):
         self._read += data
         head, gap, body = self._read.partition(b"\r\n\r\n")
         if gap and len(body) >= _length(head):
-            assert head.startswith(b"HTTP/1.1 202"), self._read
-            job = str(json.loads(body)["id"])
-            self._answered.append((job, self._due, self._left, time.time()))
+            self._told.note(self._read, self._due, self._left)
             self._free.put_nowait(self)
 
 
@@ -64,30 +83,30 @@ def schedule(start: float, per_s: float, seconds: float, seed: int) -> Iterator[
         yield at
 
 
-async def offer(url: str, token: str, model: str, moments: list[float]) -> list[Sent]:
-    """Send a job at each moment, or as soon as a connection is free after it, and return what was sent."""
+async def offer(url: str, token: str, model: str, moments: list[float]) -> Told:
+    """Send a job at each moment, or as soon as a connection is free after it, and return the answers."""
     parts = urlsplit(url)
     body = json.dumps({"model": model, "input": {}}).encode()
     head = f"POST /api/v1/jobs HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    free, answered = asyncio.Queue[Line](), list[Sent]()
+    free, told = asyncio.Queue[Line](), Told()
     loop = asyncio.get_running_loop()
     for _ in range(CONNECTIONS):
-        await loop.create_connection(lambda: Line(free, answered), parts.hostname or "", parts.port or 80)
+        await loop.create_connection(lambda: Line(free, told), parts.hostname or "", parts.port or 80)
     for due in moments:
         await asyncio.sleep(max(0.0, due - time.time()))
         (await free.get()).send(head.encode() + body, due)
     for _ in range(CONNECTIONS):  # each is free again once it has its last answer
         await free.get()
-    return answered
+    return told
 
 
 def main(url: str, token: str, model: str, *numbers: str) -> None:
     per_s, seconds, seed = map(float, numbers)
     moments = list(schedule(time.time() + LEAD_S, per_s, seconds, int(seed)))
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
-    sent = loop.run_until_complete(offer(url, token, model, moments))
-    print(json.dumps({"cpu_s": time.process_time(), "sent": sent}))
+    told = loop.run_until_complete(offer(url, token, model, moments))
+    print(json.dumps({"cpu_s": time.process_time(), **asdict(told)}))
 
 
 if __name__ == "__main__":

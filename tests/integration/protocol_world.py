@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 import time
 import traceback
 from collections import Counter
@@ -72,7 +73,7 @@ class World:
         self.stop.set()
         for thread in self._threads:
             thread.join(20)
-            assert not thread.is_alive(), f"{thread.name} hangs"
+            assert not thread.is_alive(), f"{thread.name} hangs:\n{_where(thread)}"
 
     def _guarded(self, doer: Callable[[random.Random], None], chance: random.Random) -> None:
         try:
@@ -143,6 +144,11 @@ class World:
         with self._lock:
             self.ended.update(row.job for row in settled if row.state in TERMINAL)
             self.succeeded.update(row.job for row in settled if row.state == "succeeded")
+
+
+def _where(thread: Thread) -> str:
+    """Return the thread's stack, so that a hang tells where it hangs."""
+    return "".join(traceback.format_stack(sys._current_frames()[thread.ident or 0]))
 
 
 class Worker:

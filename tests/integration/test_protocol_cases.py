@@ -88,6 +88,6 @@ def test_a_job_queued_again_is_published_at_once_whatever_outbox_row_was_left(
     job.refresh_from_db()
     told = [(one.job, one.epoch, one.version, one.priority, one.size) for one in published(session)]
     assert told == [(job.id, job.epoch, job.version_id, 2, 0)]
-    assert feed.in_flight(session, "echo") == {2: 1}
+    assert feed.in_flight(session, "echo") == {(2, job.client_id): 1}
     visible_s = (Outbox.objects.get(job=job).due - timezone.now()).total_seconds()
     assert visible_s == pytest.approx(VISIBILITY_S, abs=VISIBILITY_S / 2)

@@ -16,13 +16,16 @@ from jobs.models import (
     Batch,
     Client,
     DeadLetter,
+    Delivery,
     Event,
     Job,
     JobInput,
     JobResult,
     Outbox,
+    QueueStanding,
     Worker,
 )
+from jobs.selectors.queues import forget_queues
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 
 JOBS, BATCHES = "/admin/jobs/job/", "/admin/jobs/batch/"
@@ -233,13 +236,39 @@ def test_a_page_shows_any_document_and_is_bounded(
     assert len(text_of(browser, f"{JOBS}{job.pk}/change/")) < 200_000
 
 
+def test_a_queue_tells_whose_jobs_wait_and_a_job_what_is_ahead_of_it(
+    browser: Browser, version: ModelVersion
+) -> None:
+    job = a_job(version, State.QUEUED, priority=4, created_at=timezone.now())
+    whose = [{job.client_id: 1_234} if priority == 4 else {} for priority in range(10)]
+    counts = [sum(each.values()) for each in whose]
+    QueueStanding.objects.create(
+        queue="echo", waiting=counts, head_age_s=[0.0] * 10, by_client=whose, per_s=100.0
+    )
+    forget_queues()
+    page = text_of(browser, "/admin/jobs/queuestanding/echo/change/")
+    assert all(said in page for said in (job.client.name, "1,234", "100.0 a second"))
+    assert "jobs" in text_of(browser, f"{JOBS}{job.pk}/change/").split("ahead of it, about")[1][:400]
+
+
+def test_a_jobs_page_shows_its_webhook(browser: Browser, version: ModelVersion) -> None:
+    job = a_job(version, State.SUCCEEDED)
+    Delivery.objects.create(
+        job=job, client=job.client, url="https://app.example/hook", state="delivered", attempts=3
+    )
+    page = text_of(browser, f"{JOBS}{job.pk}/change/")
+    assert f"/admin/jobs/delivery/{job.pk}/change/" in page
+
+
 def test_every_page_of_every_model_opens(browser: Browser, version: ModelVersion) -> None:
     job = a_job(version, State.DEAD)
     waiting, running = a_job(version, State.WAITING), a_job(version, State.RUNNING)
     event = Event.objects.create(job=job, kind="attempt_failed", detail={"a": 1})
     token = ApiToken.objects.create(client=job.client, digest=b"\x07" * 32, prefix="abc")
+    standing = QueueStanding.objects.create(queue="echo", waiting=[3] * 10, head_age_s=[1.0] * 10)
     rows: dict[str, Any] = {
         "jobs/client": job.client_id, "jobs/apitoken": token.pk, "jobs/deadletter": job.pk,
+        "jobs/queuestanding": standing.pk,
         "jobs/outbox": waiting.pk, "jobs/event": event.pk, "jobs/batch": running.batch_id,
         "jobs/worker": Worker.objects.get().pk, "models_registry/registeredmodel": version.model_id,
         "models_registry/modelversion": version.pk, "models_registry/alias": Alias.objects.get().pk,
@@ -248,7 +277,8 @@ def test_every_page_of_every_model_opens(browser: Browser, version: ModelVersion
         text_of(browser, f"/admin/{model}/")
         text_of(browser, f"/admin/{model}/{key}/change/")
         assert browser.get(f"/admin/{model}/add/").status_code == 403
-        assert browser.post(f"/admin/{model}/{key}/change/", {}).status_code == 403
+        changed = 302 if model == "jobs/client" else 403  # a client's quotas are changed here
+        assert browser.post(f"/admin/{model}/{key}/change/", {}).status_code == changed
         assert browser.post(f"/admin/{model}/{key}/delete/", {"post": "yes"}).status_code == 403
     assert "\\x07" not in text_of(browser, f"/admin/jobs/apitoken/{token.pk}/change/")
 

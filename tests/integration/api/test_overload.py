@@ -11,12 +11,13 @@ import pytest
 from django.utils import timezone
 
 from jobs.core.keys import uuid7
-from jobs.models import Batch, Job, QueueStanding
+from jobs.core.states import State
+from jobs.models import Batch, CacheEntry, Client, Job, QueueStanding
 from jobs.selectors.queues import forget_queues
 from jobs.services.survey import Surveyor
 from jobs.store.session import open_session
 from models_registry import selectors as registry
-from tests.factories import make_jobs, make_version, make_worker
+from tests.factories import make_client, make_job, make_jobs, make_version, make_worker
 
 BULK = "/api/v1/jobs/bulk"
 
@@ -28,14 +29,24 @@ def nothing_known() -> Iterator[None]:
     forget_queues()
 
 
-def stands(model: str, waiting: dict[int, int], per_s: float | None = None, answer_s: float = 0.1) -> None:
-    """Write down a count, as the surveyor does."""
+def stands(
+    model: str,
+    waiting: dict[int, int],
+    per_s: float | None = None,
+    answer_s: float = 0.1,
+    whose: Client | None = None,
+) -> None:
+    """Write down a count, as the surveyor does; all is `whose`."""
+    by_client = [
+        {whose.pk: waiting[priority]} if whose and priority in waiting else {} for priority in range(10)
+    ]
     counts = [waiting.get(priority, 0) for priority in range(10)]
     QueueStanding.objects.update_or_create(
         queue=model,
         defaults={
-            "waiting": counts, "head_age_s": [60.0] * 10, "per_s": per_s, "answer_s": answer_s,
-            "counted_at": timezone.now(),
+            "waiting": counts, "head_age_s": [60.0] * 10, "mean_age_s": [30.0] * 10,
+            "per_s": per_s, "answer_s": answer_s,
+            "counted_at": timezone.now(), "by_client": by_client,
         },
     )  # fmt: skip
     forget_queues()
@@ -183,3 +194,36 @@ def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
     monkeypatch.setattr("jobs.selectors.queues.fetch_all", lambda text, _: [asked.append(text)])  # type: ignore[func-returns-value]
     post(job("echo"))
     assert asked == []
+
+
+def test_one_noisy_client_gets_nobody_else_refused(post: Callable[..., Any], app: Any) -> None:
+    make_version("quick", p95_goal_s=2.0, options={"shed": True})
+    stands("quick", {4: 10_000}, per_s=100.0, whose=make_client("noisy"))
+    told = post(job("quick"))
+    assert (told.status_code, told.json()["queue_position"]) == (202, 1)
+    assert app.get(f"/api/v1/jobs/{told.json()['id']}").json()["queue_position"] <= 3
+    stands("quick", {4: 10_000}, per_s=100.0, whose=Job.objects.get().client)
+    assert post(job("quick")).json()["code"] == "overloaded"
+
+
+def test_a_repeat_and_a_cache_hit_are_answered_in_an_overload_too(post: Callable[..., Any]) -> None:
+    version = make_version("quick", p95_goal_s=2.0, options={"shed": True, "cache_ttl_s": 60})
+    first = post(job("quick", idempotency_key="once"))
+    done = make_job(version=version, model="quick", state=State.SUCCEEDED, client=Job.objects.get().client)
+    shared = post(job("quick", input={"text": "known"}))
+    CacheEntry.objects.filter(job_id=shared.json()["id"]).update(job_id=done.id)
+    stands("quick", {4: 10_000}, per_s=100.0)
+    assert post(job("quick", idempotency_key="once")).json()["id"] == first.json()["id"]
+    hit = post(job("quick", input={"text": "known"}))
+    assert (hit.status_code, hit.json()["cached_from"]) == (200, str(done.id))
+    refused = [job("quick", input={"text": "new"}), job("quick", input={"text": "known"}, cache="refresh")]
+    assert {post(each).status_code for each in refused} == {429}
+
+
+def test_the_surveyor_counts_by_client(db: str) -> None:
+    make_jobs(7, client=make_client("one"))
+    make_jobs(2, client=make_client("other"))
+    with open_session() as session:
+        Surveyor(stop=Event()).look(session)
+    counts = QueueStanding.objects.get(queue="echo").by_client[4]
+    assert counts == {str(make_client("one").id): 7, str(make_client("other").id): 2}

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs.core.feeding import VISIBILITY_CAP_S, VISIBILITY_S
-from jobs.models import Outbox
+from jobs.models import Client, Outbox
 from jobs.store import feed, locks
 from jobs.store.session import open_session, transaction
-from tests.factories import make_job, make_jobs
+from tests.factories import make_client, make_job, make_jobs
 from tests.integration.jobs.relays import wait_for
 
 ROOMY = dict.fromkeys(range(10), 1_000)
@@ -54,11 +54,41 @@ def test_a_full_level_gets_nothing(session: sa.Connection) -> None:
     assert feed.take_fresh(session, "echo", rooms={9: 10, 0: 0}, most=10) == []
 
 
+def test_clients_take_turns_however_much_one_has_and_however_long_it_waits(session: sa.Connection) -> None:
+    early = timezone.now() - timedelta(hours=1)
+    make_jobs(50, client=make_client("noisy"), due=early)
+    few = make_jobs(3, client=make_client("quiet"))
+    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=10)
+    assert {job.id for job in few} < {row.envelope.job for row in taken[:6]}
+    assert [row.turn for row in taken] == [1, 1, 2, 2, 3, 3, 4, 5, 6, 7]
+
+
+def test_who_has_nothing_in_flight_comes_first_and_in_spite_of_a_full_level(session: sa.Connection) -> None:
+    noisy, quiet = make_client("noisy"), make_client("quiet")
+    make_jobs(50, client=noisy, due=timezone.now() - timedelta(hours=1))
+    make_jobs(5, client=quiet)
+    held = {(4, noisy.id): 20}
+    taken = feed.take_fresh(session, "echo", rooms={4: 0}, most=10, held=held, reserve=3)
+    assert [(row.envelope.client, row.turn) for row in taken] == [(quiet.id, turn) for turn in (1, 2, 3)]
+    taken = feed.take_fresh(session, "echo", rooms={4: 4}, most=10, held=held)
+    assert [(row.envelope.client, row.turn) for row in taken] == [
+        (quiet.id, 1), (quiet.id, 2), (noisy.id, 21), (noisy.id, 22)
+    ]  # fmt: skip
+
+
+def test_three_hundred_clients_are_served_in_one_look_each_once(session: sa.Connection) -> None:
+    Client.objects.bulk_create(Client(name=f"client-{number}") for number in range(300))
+    for client in Client.objects.filter(name__startswith="client-"):
+        make_jobs(2, client=client)
+    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=300)
+    assert len({row.envelope.client for row in taken}) == 300
+
+
 def test_a_taken_row_is_in_flight_and_not_taken_again_before_its_time(session: sa.Connection) -> None:
     job = make_job(priority=3)
     assert len(feed.take_fresh(session, "echo", rooms=ROOMY, most=10)) == 1
     assert feed.take_fresh(session, "echo", rooms=ROOMY, most=10) == []
-    assert feed.in_flight(session, "echo") == {3: 1}
+    assert feed.in_flight(session, "echo") == {(3, job.client_id): 1}
     assert due_in_s(job.id) == pytest.approx(VISIBILITY_S, abs=5)
 
 
@@ -125,7 +155,7 @@ def test_recalled_rows_are_fresh_again_and_due_at_a_rate_the_highest_priority_fi
 def test_no_more_is_recalled_than_was_asked_for(session: sa.Connection) -> None:
     make_jobs(30, published=1)
     assert feed.recall(session, "echo", most=20, per_s=1_000) == 20
-    assert feed.in_flight(session, "echo") == {4: 10}
+    assert sum(feed.in_flight(session, "echo").values()) == 10
 
 
 def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:

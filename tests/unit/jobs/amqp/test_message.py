@@ -22,7 +22,8 @@ def test_a_message_is_a_celery_task_whose_arguments_are_the_bundle() -> None:
 def test_a_message_is_persistent_and_carries_the_brokers_level_and_its_epoch() -> None:
     properties = job_message(ENVELOPE).properties
     assert properties["delivery_mode"] == 2
-    assert properties["priority"] == 3
+    assert properties["priority"] == 6
+    assert job_message(ENVELOPE, fast=True).properties["priority"] == 7
     assert properties["message_id"] == f"{ENVELOPE.job}:3"
 
 

@@ -1,24 +1,52 @@
-from jobs.core.feeding import copies_are_useless, jobs_a_message, rooms
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from jobs.core.feeding import FAST_CREDIT, FAST_TURNS, FastSide, copies_are_useless, jobs_a_message, rooms
+
+
+@dataclass(frozen=True)
+class Row:
+    turn: int
+
+
+def test_who_has_little_in_flight_is_fast_and_who_has_much_is_not() -> None:
+    assert FastSide().choose([Row(1), Row(FAST_TURNS), Row(FAST_TURNS + 1), Row(5_000)]) == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_many_small_clients_take_no_more_than_every_second_place_for_long() -> None:
+    side = FastSide()
+    first = side.choose([Row(1)] * FAST_CREDIT)
+    later = side.choose([Row(1)] * 1_000)
+    assert all(first)
+    assert 490 <= sum(later) <= 510
+    assert not any(a and b for a, b in itertools.pairwise(later))
 
 
 def test_what_waits_in_lower_levels_takes_no_room_from_a_higher_one() -> None:
-    room = rooms({0: 100}, depth=100)
+    room = rooms({(0, 1): 100}, depth=100)
     assert room[9] == 100
     assert room[0] == 0
 
 
 def test_what_waits_in_higher_levels_takes_room_from_the_lower_ones() -> None:
-    room = rooms({9: 60, 5: 30}, depth=100)
+    room = rooms({(9, 1): 40, (9, 2): 20, (5, 1): 30}, depth=100)
     assert (room[9], room[5], room[0]) == (40, 10, 10)
 
 
 def test_priorities_of_one_broker_level_share_its_room() -> None:
-    room = rooms({9: 70}, depth=100)
+    room = rooms({(9, 1): 70}, depth=100)
     assert room[8] == room[9] == 30
 
 
 def test_a_level_beyond_its_depth_has_no_room() -> None:
-    assert rooms({4: 500}, depth=100)[4] == 0
+    assert rooms({(4, 1): 500}, depth=100)[4] == 0
 
 
 def test_copies_are_useless_while_the_broker_holds_all_that_is_in_flight() -> None:

@@ -1,0 +1,74 @@
+"""What waits for each model, as it was counted last: why a job waits."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from jobs.admin.page import NONE, moment
+from jobs.core.priority import HIGHEST, LOWEST
+from jobs.models import Client, QueueStanding
+from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.admin.render import table
+
+CLIENTS_SHOWN = 20
+
+
+@admin.register(QueueStanding)
+class QueueStandingAdmin(ReadOnlyAdmin):
+    """A model's queue."""
+
+    list_display = ("queue", "jobs", "longest", "rate", "answer", "counted")
+    ordering = ("queue",)
+    fields = ("queue", "jobs", "rate", "answer", "counted", "levels", "clients")
+
+    @admin.display(description="waiting jobs")
+    def jobs(self, standing: QueueStanding) -> str:
+        """Return how many jobs wait."""
+        return f"{sum(standing.waiting):,}"
+
+    @admin.display(description="longest due")
+    def longest(self, standing: QueueStanding) -> str:
+        """Return for how long the first of all has been due."""
+        return f"{max(standing.head_age_s):,.1f} s"
+
+    @admin.display(description="drain rate")
+    def rate(self, standing: QueueStanding) -> str:
+        """Return how many jobs its workers end a second."""
+        return (
+            "no worker, or none seen running" if standing.per_s is None else f"{standing.per_s:,.1f} a second"
+        )
+
+    @admin.display(description="claim to verdict")
+    def answer(self, standing: QueueStanding) -> str:
+        """Return what a job takes once a worker has it."""
+        return f"{standing.answer_s:.3f} s"
+
+    @admin.display(description="counted (UTC)")
+    def counted(self, standing: QueueStanding) -> str:
+        """Return when it was counted."""
+        return moment(standing.counted_at)
+
+    @admin.display(description="by priority")
+    def levels(self, standing: QueueStanding) -> SafeString:
+        """Return what waits of each priority, the highest first."""
+        rows = (
+            (priority, f"{standing.waiting[priority]:,}", f"{standing.head_age_s[priority]:,.1f} s")
+            for priority in range(HIGHEST, LOWEST - 1, -1)
+            if standing.waiting[priority]
+        )
+        return table(("priority", "waiting jobs", "longest due"), rows)
+
+    @admin.display(description="clients with most")
+    def clients(self, standing: QueueStanding) -> SafeString:
+        """Return whose jobs wait; of one priority, clients are served in turn."""
+        most = sorted(
+            ((count, priority, int(client)) for priority in range(HIGHEST + 1)
+             for client, count in standing.by_client[priority].items()), reverse=True,
+        )[:CLIENTS_SHOWN]  # fmt: skip
+        names = Client.objects.in_bulk([client for _, _, client in most])
+        rows = (
+            (names[client].name if client in names else NONE, priority, f"{count:,}")
+            for count, priority, client in most
+        )
+        return table(("client", "priority", "waiting jobs"), rows)

@@ -1,0 +1,109 @@
+"""One client at 50 a second, alone, beside an ordinary client, and beside one that keeps 10,000 jobs waiting.
+
+All share one priority of one model: `paced`, where the device is the bottleneck, and `sleeper`, which is so
+quick that the noisy client takes all of two cores. A job's time runs from when its POST was due to the commit
+of its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import psycopg
+
+from jobs.management.demo.figures import percentile
+from tests.benchmarks.bed import Bed, bed
+from tests.benchmarks.figure import Figure, at_most
+from tests.benchmarks.overload import PACE, register
+from tests.benchmarks.poisson import offer, stored_moments
+
+PER_S, SECONDS, WARM_S = 50, 23, 3
+ORDINARY_PER_S = {"paced": 50, "sleeper": 250}
+BACKLOG = BULK = 10_000
+WAITING = "SELECT count(*) FROM jobs_outbox"
+ROWS = """
+SELECT j.id::text, 'batch:' || batch_id FROM jobs_job j JOIN jobs_client c ON c.id = j.client_id
+WHERE c.name = 'quiet'
+"""
+
+
+def measure() -> Iterator[Figure]:
+    for model in ORDINARY_PER_S:
+        yield from _measured(model)
+
+
+def _measured(model: str) -> Iterator[Figure]:
+    with bed("noisy", ("web", "relay")) as ground:
+        register(ground, "paced", PACE)
+        quiet, other = (ground.manage("create_token", name) for name in ("quiet", "other"))
+        with ground.worker(model):
+            alone = _offered(ground, model, quiet)
+            with _ordinary(ground, model, other):
+                beside = _offered(ground, model, quiet)
+            with _noisy(ground, model, other):
+                storm = _offered(ground, model, quiet)
+                waiting = ground.one(WAITING)
+    for name, waits in (
+        ("alone", alone),
+        ("beside an ordinary client", beside),
+        ("beside a noisy one", storm),
+    ):
+        parts = (f"p{share * 100:.0f} {percentile(waits, share) * 1e3:.1f}" for share in (0.5, 0.95, 0.99))
+        yield Figure(f"{model} {name}", ", ".join(parts) + " ms")
+    yield Figure(f"{model}, jobs of the noisy client that wait", f"{waiting:,}")
+    yield at_most(f"{model}, p99, noisy over alone", percentile(storm, 0.99) / percentile(alone, 0.99), 1.2)
+    yield at_most(
+        f"{model}, p99, noisy over ordinary", percentile(storm, 0.99) / percentile(beside, 0.99), 1.2
+    )
+
+
+def _offered(ground: Bed, model: str, token: str) -> list[float]:
+    with stored_moments(ground.stack.info["database"]) as stored:
+        told: dict[str, Any] = offer(ground, model, PER_S, SECONDS, token=token)
+        ids = [job for job, *_ in told["sent"]]
+        left = f"SELECT count(*) FROM jobs_job WHERE id = ANY('{{{','.join(ids)}}}') AND state <> 'succeeded'"
+        ground.until(left, 0)
+    batches: dict[str, str] = dict(ground.database.execute(ROWS).fetchall())
+    first = min(due for _, due, _, _ in told["sent"]) + WARM_S
+    return [stored[batches[job]] - due for job, due, _, _ in told["sent"] if due >= first]
+
+
+@contextmanager
+def _ordinary(ground: Bed, model: str, token: str) -> Iterator[None]:
+    load = (ground, model, ORDINARY_PER_S[model], SECONDS + 3)
+    beside = Thread(target=offer, args=load, kwargs={"token": token})
+    beside.start()
+    yield
+    beside.join()
+
+
+@contextmanager
+def _noisy(ground: Bed, model: str, token: str) -> Iterator[None]:
+    """Keep a backlog of another client's."""
+    stop = Event()
+    beside = Thread(target=_flood, args=(ground.stack.info, model, token, stop))
+    beside.start()
+    try:
+        while ground.one(WAITING) < BACKLOG / 2:
+            stop.wait(0.1)
+        yield
+    finally:
+        stop.set()
+        beside.join()
+
+
+def _flood(info: dict[str, Any], model: str, token: str, stop: Event) -> None:
+    jobs = [{"model": model, "input": {}}] * BULK
+    headers = {"Authorization": f"Bearer {token}"}
+    with (
+        psycopg.connect(info["database"], autocommit=True) as database,
+        httpx.Client(base_url=info["api"], headers=headers, timeout=60, trust_env=False) as http,
+    ):
+        while not stop.wait(0.2):
+            row = database.execute(WAITING).fetchone()
+            if row is not None and row[0] < BACKLOG:
+                http.post("/api/v1/jobs/bulk", json=jobs).raise_for_status()
