@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0014_quotas")]
+    dependencies = [("jobs", "0015_fair_feed")]
     operations = [
         migrations.CreateModel(
             name="Upload",
