@@ -59,6 +59,11 @@ class Body:
             raise MalformedRequestError("the body ended early")
         return piece
 
+    def drain(self) -> None:
+        """Read the rest, so that another request can follow on the connection; the errors of `read`."""
+        while self.read():
+            pass
+
     def _wait_for(self, read: Read, size: int) -> bytes:
         if not self._blocks:  # the event loop has read it for us, as `limit` has it
             return read(size)

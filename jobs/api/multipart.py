@@ -58,7 +58,11 @@ def read_form(request: HttpRequest) -> Iterator[Form]:
     if not request.META.get("CONTENT_LENGTH"):
         raise MalformedRequestError("multipart/form-data needs a Content-Length")
     body = Body(request, limit_bytes=config.max_upload_bytes + config.max_body_bytes)
-    fields, files = _parsed(request, body)
+    try:
+        fields, files = _parsed(request, body)
+    except MalformedRequestError:
+        body.drain()
+        raise
     opened = [file for _, many in files.lists() for file in many]
     try:
         yield _form(fields, files)

@@ -50,6 +50,8 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.WrongStateError: HTTPStatus.CONFLICT,
 }
+# The rest of such a body is not read: no other request can follow it on its connection.
+UNREAD = (errors.BodyTooLargeError, errors.EncodedBodyError, errors.SlowBodyError)
 log = logging.getLogger(__name__)
 
 
@@ -75,7 +77,7 @@ def headers(error: errors.PlatformError) -> dict[str, str]:
     told = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
     if isinstance(error, errors.UnauthenticatedError):
         told["WWW-Authenticate"] = 'Bearer realm="inference"'
-    if isinstance(error, errors.SlowBodyError):
+    if isinstance(error, UNREAD):
         told["Connection"] = "close"
     if error.retryable:
         told["Retry-After"] = str(error.details.get("retry_after_s", RETRY_AFTER_S))
