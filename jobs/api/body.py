@@ -8,12 +8,10 @@ from typing import BinaryIO
 from django.conf import settings
 from django.http import HttpRequest
 
-from jobs.api.readers import Read, Readers
-from jobs.core.errors import BodyTooLargeError, EncodedBodyError, MalformedRequestError
+from jobs.core.errors import BodyTooLargeError, EncodedBodyError, MalformedRequestError, SlowBodyError
 
 PIECE_BYTES = 65_536
 SLOWEST_BYTES_PER_S = 100_000  # beyond the first pieces; a slower one holds a thread for nothing
-_readers = Readers()
 
 
 def read_body(request: HttpRequest, *, limit_bytes: int) -> bytes:
@@ -49,7 +47,7 @@ class Body:
         if self.is_whole:
             return b""
         try:
-            piece = self._wait_for(self._read, size)
+            piece = self._read(size)
         except OSError as error:
             raise MalformedRequestError("the body ended early") from error
         self.size += len(piece)
@@ -57,6 +55,7 @@ class Body:
             raise BodyTooLargeError(_too_large(self._limit))
         if len(piece) < size and self._length is not None and self.size < self._length:
             raise MalformedRequestError("the body ended early")
+        self._keep_pace()
         return piece
 
     def drain(self) -> None:
@@ -64,13 +63,13 @@ class Body:
         while self.read():
             pass
 
-    def _wait_for(self, read: Read, size: int) -> bytes:
+    def _keep_pace(self) -> None:
         if not self._blocks:  # the event loop has read it for us, as `limit` has it
-            return read(size)
-        spent_s = monotonic() - self._began
-        patience_s = settings.INFERENCE.body_patience_s
-        left_s = patience_s + self.size / SLOWEST_BYTES_PER_S - spent_s
-        return _readers.read(read, size, within_s=min(patience_s, left_s))
+            return
+        # The server's `read` ends when it likes: left to a thread of its own it froze the whole process.
+        allowed_s = settings.INFERENCE.body_patience_s + self.size / SLOWEST_BYTES_PER_S
+        if monotonic() - self._began > allowed_s:
+            raise SlowBodyError
 
 
 def check_encoding(encoding: str) -> None:

@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from inference_site.stack.specs import WEB_THREADS
 from jobs.core.payload import pointer_of
 from jobs.models import JobInput, Upload
 
@@ -102,9 +103,8 @@ def connected(web: httpx.Client) -> socket.socket:
     return socket.create_connection((web.base_url.host, web.base_url.port or 80), timeout=60)
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_slow_clients_are_told_so_and_keep_nobody_out(serve: Serve, interface: str) -> None:
-    web = serve(interface, BODY_PATIENCE_S="2")
+def test_slow_clients_of_the_stream_are_told_so_and_keep_nobody_out(serve: Serve) -> None:
+    web = serve("asgi", BODY_PATIENCE_S="2")
     slow = [connected(web) for _ in range(64)]
     for number, each in enumerate(slow):
         how = "Transfer-Encoding: chunked" if number % 2 else "Content-Length: 50"
@@ -112,6 +112,20 @@ def test_slow_clients_are_told_so_and_keep_nobody_out(serve: Serve, interface: s
     assert web.post("/api/v1/jobs", content=GOOD, timeout=60).status_code == 202
     for each in slow:
         assert each.recv(4_000).startswith(b"HTTP/1.1 408 ")
+        each.close()
+    assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
+
+
+def test_a_few_slow_clients_of_the_api_keep_nobody_out(serve: Serve) -> None:
+    web = serve("wsgi", BODY_PATIENCE_S="1")
+    slow = [connected(web) for _ in range(WEB_THREADS - 2)]
+    for each in slow:
+        each.sendall(head(web, "Content-Length: 50") + b"1")
+    for _ in range(50):
+        assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
+    for each in slow:
+        each.sendall(b" " * 49)
+        assert each.recv(4_000).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 "))
         each.close()
     assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
 
