@@ -24,5 +24,6 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"
 beat_schedule = {
     "retention": {"task": "jobs.keep_retention", "schedule": 3_600.0},
+    "payloads": {"task": "jobs.forget_payloads", "schedule": 86_400.0},
     "events": {"task": "jobs.forget_events", "schedule": 86_400.0},
 }

@@ -39,6 +39,12 @@ class Config:
     trusted_proxy_hops: int = 0
     max_body_bytes: int = 1_000_000
     max_bulk_body_bytes: int = 64_000_000
+    max_upload_bytes: int = 100_000_000
+    body_patience_s: int = 10
+    claim_check_bytes: int = 65_536
+    payload_storage: str = "files"
+    payload_dir: str = ".run/payloads"
+    payload_bucket: str = ""
     result_wait_limit_s: int = 60
     events_heartbeat_s: int = 15
     queue_type: str = "classic"
@@ -70,6 +76,12 @@ class Config:
             "trusted_proxy_hops": reader.count("TRUSTED_PROXY_HOPS"),
             "max_body_bytes": reader.whole("MAX_BODY_BYTES", cls.max_body_bytes),
             "max_bulk_body_bytes": reader.whole("MAX_BULK_BODY_BYTES", cls.max_bulk_body_bytes),
+            "max_upload_bytes": reader.whole("MAX_UPLOAD_BYTES", cls.max_upload_bytes),
+            "body_patience_s": reader.whole("BODY_PATIENCE_S", cls.body_patience_s),
+            "claim_check_bytes": reader.whole("CLAIM_CHECK_BYTES", cls.claim_check_bytes),
+            "payload_storage": reader.one_of("PAYLOAD_STORAGE", ("files", "s3")),
+            "payload_dir": reader.text("PAYLOAD_DIR") or cls.payload_dir,
+            "payload_bucket": reader.text("PAYLOAD_BUCKET"),
             "result_wait_limit_s": reader.whole("RESULT_WAIT_LIMIT_S", cls.result_wait_limit_s),
             "events_heartbeat_s": reader.whole("EVENTS_HEARTBEAT_S", cls.events_heartbeat_s),
             "queue_type": reader.one_of("QUEUE_TYPE", ("classic", "quorum")),
@@ -84,6 +96,8 @@ class Config:
             "entry_points": reader.words("MODEL_ENTRY_POINTS", ()),
         }
         reader.require("DATABASE_URL", "BROKER_URL", "SECRET_KEY")
+        if values["payload_storage"] == "s3":
+            reader.require("PAYLOAD_BUCKET")
         return cls(**values, mistakes=tuple(reader.mistakes))  # type: ignore[arg-type]  # each reader gives its type
 
     @property
@@ -149,6 +163,25 @@ class _Reader:
 
     def require(self, *names: str) -> None:
         self.mistakes.extend(f"{name} is not set." for name in names if not self.text(name))
+
+
+def django_storages(config: Config) -> dict[str, dict[str, object]]:
+    """Return Django's STORAGES: large inputs and outputs lie in `payloads`."""
+    files: dict[str, object] = {
+        "BACKEND": "jobs.payloads.files.PayloadFiles",
+        "OPTIONS": {"location": config.payload_dir},
+    }
+    bucket: dict[str, object] = {
+        "bucket_name": config.payload_bucket,
+        "file_overwrite": False,
+        "querystring_auth": True,
+    }
+    s3: dict[str, object] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
+    return {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+        "payloads": s3 if config.payload_storage == "s3" else files,
+    }
 
 
 def _key(text: str) -> bytes | None:

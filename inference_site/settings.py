@@ -2,7 +2,7 @@
 
 import os
 
-from inference_site.config import DATABASE_OPTIONS, Config, django_database
+from inference_site.config import DATABASE_OPTIONS, Config, django_database, django_storages
 
 CONFIG = Config.from_env(os.environ)
 
@@ -77,5 +77,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # The API reads its own bodies against its own limits; this one guards the admin's forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
+STORAGES = django_storages(CONFIG)
+DATA_UPLOAD_MAX_NUMBER_FIELDS, DATA_UPLOAD_MAX_NUMBER_FILES = 1_000, 17  # a job's files, and the job itself
 INFERENCE = CONFIG
 CELERY_APP = "inference_site.celery"

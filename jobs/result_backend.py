@@ -24,7 +24,13 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
-from jobs.core.errors import JobNotFoundError, PlatformError, WrongStateError
+from jobs.core.errors import (
+    JobNotFoundError,
+    PayloadCorruptError,
+    PayloadLostError,
+    PlatformError,
+    WrongStateError,
+)
 from jobs.core.states import CELERY_STATES, State
 
 REVOKER = "celery"
@@ -67,7 +73,10 @@ class JobBackend(DatabaseBackend):
         row = self._row(task_id)
         if row is None:
             return {"task_id": task_id, "status": states.PENDING, "result": None, "traceback": None}
-        meta: dict[str, Any] = self.meta_from_decoded(self._meta_of(task_id, row))
+        try:
+            meta: dict[str, Any] = self.meta_from_decoded(self._meta_of(task_id, row))
+        except (PayloadLostError, PayloadCorruptError) as error:
+            return self.meta_from_decoded(_lost(task_id, error))  # type: ignore[no-any-return]  # a dict
         return meta
 
     def _meta_of(self, task_id: str, row: sa.Row[Any]) -> dict[str, Any]:
@@ -93,7 +102,7 @@ class JobBackend(DatabaseBackend):
 
     def _decode_stored_result(self, payload: Any) -> Any:
         """Decode canonical JSON and nothing else: never a pickle, nor kombu's `__type__` objects."""
-        return None if payload is None else json.loads(bytes(payload))
+        return None if payload is None else json.loads(payload)
 
     def _task_result_exists(self, task_id: str) -> bool:
         return self._row(task_id) is not None
@@ -158,12 +167,12 @@ def _one_job() -> sa.Select[Any]:
 
 def _opened(row: sa.Row[Any]) -> bytes | None:
     """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
-    from jobs import vault
     from jobs.core.sealing import Column, Place
+    from jobs.payloads.claims import opened
 
     if row.body is None:
         return None
-    return vault.unseal(row.body, row.encoding, Place(row.source or row.id, Column.RESULT))
+    return opened(row.body, row.encoding, Place(row.source or row.id, Column.RESULT))
 
 
 def _uuid(task_id: str) -> UUID | None:
@@ -171,6 +180,11 @@ def _uuid(task_id: str) -> UUID | None:
         return UUID(str(task_id))
     except ValueError:
         return None
+
+
+def _lost(task_id: str, error: PlatformError) -> dict[str, Any]:
+    result = _exception(JobFailedError.__name__, __name__, str(error), "internal", error.code)
+    return {"task_id": task_id, "status": states.FAILURE, "result": result, "traceback": None}
 
 
 def _exception(name: str, module: str, *arguments: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from jobs.amqp.webhooks import DELIVER
 from jobs.core.envelope import TASK_NAME
 from jobs.services.audit import forget_events
 from jobs.services.deliver import deliver
+from jobs.services.forget_payloads import forget_payloads
 from jobs.services.retention import AnotherRunError, keep_retention
 
 BEAT = "beat"
@@ -43,6 +44,12 @@ def retention() -> None:
     """Make partitions of payloads ahead, and drop the days that are over."""
     with suppress(AnotherRunError):
         keep_retention(actor=BEAT)
+
+
+@shared_task(name="jobs.forget_payloads", ignore_result=True)
+def payloads() -> None:
+    """Delete stored inputs, outputs and uploads that no row points at any more."""
+    forget_payloads()
 
 
 @shared_task(name="jobs.forget_events", ignore_result=True)

@@ -30,6 +30,7 @@ class TestServices:
         _delete_killed_runs()
         os.environ.update(self._services.start().env)
         os.environ["SECRET_KEY"] = SECRET_KEY
+        os.environ.setdefault("PAYLOAD_DIR", str(self.run_dir / "payloads"))
 
     def stop(self) -> None:
         """End the servers and delete their data."""

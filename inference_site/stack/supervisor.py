@@ -98,6 +98,7 @@ class Supervisor:
 
     def _environment(self) -> dict[str, str]:
         return {
+            "PAYLOAD_DIR": str(self.run_dir / "payloads"),
             **os.environ,
             **self._services.env,
             "DJANGO_SETTINGS_MODULE": "inference_site.settings",

@@ -1,25 +1,82 @@
-"""Read a request's body ourselves, never more of it than the call takes."""
+"""Read a request's body ourselves: no more of it than the call takes, not decompressed, and not for ever."""
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import BinaryIO
 
+from django.conf import settings
 from django.http import HttpRequest
 
-from jobs.core.errors import BodyTooLargeError, MalformedRequestError
+from jobs.api.readers import Read, Readers
+from jobs.core.errors import BodyTooLargeError, EncodedBodyError, MalformedRequestError
+
+PIECE_BYTES = 65_536
+SLOWEST_BYTES_PER_S = 100_000  # beyond the first pieces; a slower one holds a thread for nothing
+_readers = Readers()
 
 
 def read_body(request: HttpRequest, *, limit_bytes: int) -> bytes:
-    """Return the body; BodyTooLargeError by its Content-Length, unread, or once it proves too large."""
-    length = request.META.get("CONTENT_LENGTH")
-    check_length(length, limit_bytes)
-    try:
-        body = _source(request, length).read(limit_bytes + 1)
-    except OSError as error:
-        raise MalformedRequestError("the body ended early") from error
-    if len(body) > limit_bytes:
-        raise BodyTooLargeError(_too_large(limit_bytes))
-    return body
+    """Return the body; the errors of `Body`."""
+    body = Body(request, limit_bytes=limit_bytes)
+    pieces = iter(lambda: body.read(PIECE_BYTES), b"")
+    first = next(pieces, b"")
+    return first if body.is_whole else b"".join((first, *pieces))
+
+
+class Body:
+    """A body as a stream; refused by its headers, unread, or once it proves too large, too short or too slow.
+
+    BodyTooLargeError, EncodedBodyError, MalformedRequestError, SlowBodyError.
+    """
+
+    def __init__(self, request: HttpRequest, *, limit_bytes: int) -> None:
+        """Prepare to read; the headers' own errors are raised here."""
+        length = request.META.get("CONTENT_LENGTH")
+        check_encoding(request.META.get("HTTP_CONTENT_ENCODING", ""))
+        check_length(length, limit_bytes)
+        self._limit, self._length = limit_bytes, int(length) if length else None
+        self._read, self._blocks = _source(request, length).read, "wsgi.input" in request.META
+        self._began, self.size = monotonic(), 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether as much was read as the headers told."""
+        return self.size == self._length
+
+    def read(self, size: int = PIECE_BYTES) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        if self.is_whole:
+            return b""
+        try:
+            piece = self._wait_for(self._read, size)
+        except OSError as error:
+            raise MalformedRequestError("the body ended early") from error
+        self.size += len(piece)
+        if self.size > self._limit:
+            raise BodyTooLargeError(_too_large(self._limit))
+        if len(piece) < size and self._length is not None and self.size < self._length:
+            raise MalformedRequestError("the body ended early")
+        return piece
+
+    def drain(self) -> None:
+        """Read the rest, so that another request can follow on the connection; the errors of `read`."""
+        while self.read():
+            pass
+
+    def _wait_for(self, read: Read, size: int) -> bytes:
+        if not self._blocks:  # the event loop has read it for us, as `limit` has it
+            return read(size)
+        spent_s = monotonic() - self._began
+        patience_s = settings.INFERENCE.body_patience_s
+        left_s = patience_s + self.size / SLOWEST_BYTES_PER_S - spent_s
+        return _readers.read(read, size, within_s=min(patience_s, left_s))
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuse a Content-Encoding: nothing is decompressed, so no small body becomes a large one."""
+    if encoding.strip().lower() not in {"", "identity"}:
+        raise EncodedBodyError
 
 
 def check_length(length: str | None, limit_bytes: int) -> None:

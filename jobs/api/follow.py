@@ -12,6 +12,7 @@ from django.conf import settings
 
 from jobs.api.asgi import Call
 from jobs.api.event_stream import HEADERS, HEARTBEAT, events, knows_all, preamble
+from jobs.api.far import made
 from jobs.api.gate import Gate
 from jobs.api.hub import Hub
 from jobs.api.inbox import Inbox
@@ -50,7 +51,7 @@ async def _standing(job_id: UUID, owner: Owner, hub: Hub) -> Standing:
     rows = await hub.fetch(ONE, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
-    return standing_of_view(rows[0])
+    return await made(standing_of_view, rows[0])
 
 
 class Stream:

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from jobs.api.asgi import Call, ClientGoneError
+from jobs.api.far import made
 from jobs.api.gate import Gate
 from jobs.api.hub import Hub
 from jobs.api.inbox import Inbox
@@ -51,7 +52,7 @@ async def _read(job_id: UUID, owner: Owner, hub: Hub) -> View:
     rows = await hub.fetch(ONE, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
-    return view_of(rows[0])
+    return await made(view_of, rows[0])
 
 
 async def _first(inbox: Inbox, call: Call, wait_s: float) -> None:

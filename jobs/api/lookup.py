@@ -16,7 +16,9 @@ from uuid import UUID
 
 import psycopg
 
+from jobs.api.far import made
 from jobs.api.inbox import Waiters
+from jobs.core.errors import PayloadUnavailableError
 from jobs.core.states import TERMINAL
 from jobs.selectors.standing import STANDING, standing_of, standing_of_view
 from jobs.selectors.statement import Params, Row
@@ -103,7 +105,8 @@ class Lookup:
         for ids in _chunks(jobs):
             values = {"ids": ids, "first": min(ids), "last": max(ids), "terminal": _TERMINAL}
             for row in await self._fetch(ENDED, values):
-                self._waiters.tell(standing_of_view(row))
+                with suppress(PayloadUnavailableError):  # the storage is asked again in FALLBACK_S
+                    self._waiters.tell(await made(standing_of_view, row))
 
     async def _tell_changes(self, jobs: Collection[UUID]) -> set[UUID]:
         """Tell where followed jobs stand, and return those that have ended meanwhile."""

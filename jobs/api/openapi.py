@@ -13,6 +13,7 @@ from ninja.openapi.schema import OpenAPISchema
 from jobs.api.problems import CONTENT_TYPE, STATUS
 from jobs.core.errors import PlatformError
 
+JSON = frozenset({"application/json", "application/x-ndjson"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 # Any call may meet these: a broken request or token, another method, too many calls, a database that is away.
 ANYWHERE = (400, 401, 403, 405, 429, 500, 503)
@@ -82,5 +83,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def _with_examples(call: dict[str, Any]) -> None:
-    for content in call.get("requestBody", {}).get("content", {}).values():
+    for kind, content in call.get("requestBody", {}).get("content", {}).items():
+        if kind not in JSON:
+            continue
         content["examples"] = MANY if content["schema"].get("type") == "array" else EXAMPLES

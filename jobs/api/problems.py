@@ -22,7 +22,9 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.CallbackRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.WebhookSecretMissingError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CircuitOpenError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EncodedBodyError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.EncryptionUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.FilesRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -32,6 +34,8 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.MetadataTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.ModelNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.PartNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.PayloadUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PayloadGoneError: HTTPStatus.GONE,
     errors.PayloadKeyMissingError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PayloadUnreadableError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -39,11 +43,15 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.QuotaExceededError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.SlowBodyError: HTTPStatus.REQUEST_TIMEOUT,
     errors.TokenEndedError: HTTPStatus.CONFLICT,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.WrongStateError: HTTPStatus.CONFLICT,
 }
+# The rest of such a body is not read: no other request can follow it on its connection.
+UNREAD = (errors.BodyTooLargeError, errors.EncodedBodyError, errors.SlowBodyError)
 log = logging.getLogger(__name__)
 
 
@@ -69,6 +77,8 @@ def headers(error: errors.PlatformError) -> dict[str, str]:
     told = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
     if isinstance(error, errors.UnauthenticatedError):
         told["WWW-Authenticate"] = 'Bearer realm="inference"'
+    if isinstance(error, UNREAD):
+        told["Connection"] = "close"
     if error.retryable:
         told["Retry-After"] = str(error.details.get("retry_after_s", RETRY_AFTER_S))
     return told

@@ -18,6 +18,16 @@ from jobs.core.states import State
 MAX_PAGE = 200
 
 
+class Upload(Schema):
+    """A file that was taken; jobs of the same client may refer to it until it expires."""
+
+    id: UUID
+    size: int
+    sha256: str
+    content_type: str
+    expires_at: datetime
+
+
 class Urls(Schema):
     """Where a job is read at once, waited for, cancelled and followed."""
 
@@ -150,6 +160,16 @@ def _body(*media: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     return {"required": True, "content": {kind: {"schema": schema} for kind, schema in media}}
 
 
+_FORM = {
+    "type": "object",
+    "description": 'The job as JSON, and files, to which its input refers as `{"$part": NAME}`.',
+    "properties": {"job": {"type": "string"}},
+    "additionalProperties": {"type": "string", "format": "binary"},
+    "required": ["job"],
+}
+UPLOAD_DOC: dict[str, Any] = {
+    "requestBody": _body(("application/octet-stream", {"type": "string", "format": "binary"})),
+}
 _SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _WEBHOOK = {
     "type": "object",
@@ -175,7 +195,7 @@ _CALLBACK = {
 }
 SUBMIT_DOC: dict[str, Any] = {
     "callbacks": {"ended": {"{$request.body#/callback_url}": _CALLBACK}},
-    "requestBody": _body(("application/json", _REQUEST)),
+    "requestBody": _body(("application/json", _REQUEST), ("multipart/form-data", _FORM)),
     "parameters": [_KEY, _PREFER],
 }
 BULK_DOC: dict[str, Any] = {
@@ -198,4 +218,4 @@ EVENTS_DOC: dict[str, Any] = {
         204: {"description": "The client has had the last event, by its `Last-Event-ID`."},
     },
 }
-PROBLEMS = dict.fromkeys([400, 401, 403, 404, 409, 413, 422, 503], Problem)
+PROBLEMS = dict.fromkeys([400, 401, 403, 404, 408, 409, 413, 415, 422, 503], Problem)

@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from jobs.api.answers import accepted, acknowledgement, json_answer
 from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.body import read_body
+from jobs.api.multipart import is_multipart, read_form
 from jobs.api.problems import problem, respond
 from jobs.api.router import router
 from jobs.api.schemas import BULK_DOC, PROBLEMS, SUBMIT_DOC, Acknowledged, BulkAnswer, Job
@@ -50,8 +51,7 @@ def within_limits(call: Callable[[ApiRequest], HttpResponse]) -> Callable[[ApiRe
 @within_limits
 def submit(request: ApiRequest) -> HttpResponse:
     """Accept one job: 202, or 200 where it is done already."""
-    raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
-    job = submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
+    job = _submitted(request)
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
     answer = accepted(seen_by(request.auth, _view(request, job, wait_s or 0)))
     if wait_s is not None:
@@ -69,6 +69,15 @@ def submit_bulk(request: ApiRequest) -> HttpResponse:
     jobs = [_bulk_item(index, outcome) for index, outcome in enumerate(outcomes)]
     rejected = sum("problem" in job for job in jobs)
     return json_answer({"accepted": len(jobs) - rejected, "rejected": rejected, "jobs": jobs}, 202)
+
+
+def _submitted(request: ApiRequest) -> Submitted:
+    if not is_multipart(request):
+        raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
+        return submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
+    with read_form(request) as form:
+        asked = _with_key(request, parse_request(form.job))
+        return submit_job(owner=request.auth, request=asked, parts=form.parts)
 
 
 def _view(request: ApiRequest, job: Submitted, wait_s: float) -> View:

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path, re_path
 from ninja.errors import HttpError, ValidationError
 
-from jobs.api import events, jobs, lineage, site, submit  # noqa: F401  # importing a module puts its calls on the router
+from jobs.api import events, jobs, lineage, site, submit, uploads  # noqa: F401  # importing a module puts its calls on the router
 from jobs.api.auth import BearerToken
 from jobs.api.openapi import DescribedApi
 from jobs.api.problems import on_exception

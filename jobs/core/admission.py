@@ -16,6 +16,7 @@ from jobs.core.errors import (
     MetadataTooLargeError,
     PlatformError,
 )
+from jobs.core.payload import Stored
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
 from models_registry.core.secrecy import Secrecy
 
@@ -75,7 +76,10 @@ OPEN = Secrecy()
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON."""
+    """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON.
+
+    `files` are those that the input refers to.
+    """
 
     version: Version
     priority: int
@@ -90,6 +94,13 @@ class Admitted:
     cache: str
     secrecy: Secrecy = OPEN
     callback_url: str | None = None
+    files: tuple[Stored, ...] = ()
+
+    @property
+    def payload_bytes(self) -> int:
+        """Return how many bytes it is asked with, its files' too."""
+        files = sum(file.size for file in self.files)
+        return len(self.body) + len(self.parameters or b"") + files
 
 
 _REQUEST = msgspec.json.Decoder(JobRequest)

@@ -119,6 +119,25 @@ class PayloadKeyMissingError(PayloadUnreadableError):
     retryable = True
 
 
+class PayloadLostError(PayloadUnreadableError):
+    """A stored input or output is not in the storage any more."""
+
+    code = "payload_lost"
+
+
+class PayloadCorruptError(PayloadUnreadableError):
+    """A stored input or output is not what was stored."""
+
+    code = "payload_corrupt"
+
+
+class PayloadUnavailableError(PayloadUnreadableError):
+    """The storage of large inputs and outputs does not answer."""
+
+    code = "payload_unavailable"
+    retryable = True
+
+
 class CircuitOpenError(RequestError):
     """The model version fails too often: no job of it is taken for a while."""
 
@@ -156,6 +175,36 @@ class MetadataTooLargeError(RequestError):
     """The metadata is larger than a job may carry."""
 
     code = "metadata_too_large"
+
+
+class UploadNotFoundError(RequestError):
+    """The input refers to an upload that there is not, or not any more."""
+
+    code = "upload_not_found"
+
+
+class PartNotFoundError(RequestError):
+    """The input refers to a file part that the call does not have."""
+
+    code = "part_not_found"
+
+
+class FilesRefusedError(RequestError):
+    """The model's payloads are encrypted, which files are not: send what it is asked in the input itself."""
+
+    code = "files_refused"
+
+
+class EncodedBodyError(RequestError):
+    """The body comes compressed; this platform decompresses nothing that is sent to it."""
+
+    code = "encoded_body"
+
+
+class SlowBodyError(RequestError):
+    """The body comes too slowly."""
+
+    code = "body_too_slow"
 
 
 class ResourceNotFoundError(RequestError):

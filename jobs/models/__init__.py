@@ -13,6 +13,7 @@ from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.outbox import Outbox
 from jobs.models.reuse import CacheEntry, Follower
 from jobs.models.standing import QueueStanding, QuotaBucket
+from jobs.models.upload import Upload
 from jobs.models.webhook import Delivery, DisabledEndpoint, WebhookSecret
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Outbox",
     "QueueStanding",
     "QuotaBucket",
+    "Upload",
     "WebhookSecret",
     "Worker",
 ]

@@ -7,17 +7,23 @@ from uuid import UUID
 
 from jobs import vault
 from jobs.core.sealing import Column, Place
+from jobs.payloads.claims import opened
+from jobs.payloads.rows import IS_POINTER, POINTER
 from jobs.selectors.statement import Row, fetch_all
 from jobs.selectors.views import OWN, View
 from models_registry.selectors import info
 
 MOST_EVENTS = 100
+# Of what is stored elsewhere the row itself knows the SHA-256; no byte of the object is read for it.
+_SHA256: LiteralString = f"""
+CASE WHEN {IS_POINTER} THEN decode({POINTER}->>'sha256', 'hex') ELSE sha256({{0}}) END
+"""
 _ONE: LiteralString = f"""
 SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finished_at,
   j.queue, v.version, v.loader, NULLIF(v.sha256, ''),
-  CASE WHEN %(whole)s THEN i.body ELSE sha256(i.body) END,
+  CASE WHEN %(whole)s THEN i.body ELSE {_SHA256.format("i.body")} END,
   CASE WHEN %(whole)s THEN i.parameters ELSE sha256(i.parameters) END,
-  r.epoch, CASE WHEN %(whole)s THEN r.body ELSE sha256(r.body) END, r.source,
+  r.epoch, CASE WHEN %(whole)s THEN r.body ELSE {_SHA256.format("r.body")} END, r.source,
   b.id, b.size, b.seal_reason, b.claimed_at, b.ran_s, b.finished_at,
   w.id, w.node, w.device, j.version_id, i.encoding, r.encoding
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
@@ -69,7 +75,7 @@ def _hashed(row: Row) -> Row:
     guarded = info(version).secrecy.guarded
     for at, (run, encoding, column) in zip(HASHED, places.values(), strict=True):
         if told[at] is not None:
-            plain = vault.unseal(told[at], encoding, Place(run, column)) if guarded else told[at]
+            plain = opened(told[at], encoding, Place(run, column)) if guarded else told[at]
             told[at] = (vault.digest("lineage", plain) if guarded else bytes(plain)).hex()
     return tuple(told)
 

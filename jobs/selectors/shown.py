@@ -14,8 +14,10 @@ import msgspec
 
 from jobs import vault
 from jobs.core.canonical import canonical_bytes
+from jobs.core.payload import POINTER_BYTES
 from jobs.core.redaction import Redactor
 from jobs.core.sealing import Column, Place
+from jobs.payloads.claims import head_of, opened
 from jobs.selectors.statement import fetch_all
 from jobs.selectors.tokens import Owner
 from jobs.selectors.views import View
@@ -63,8 +65,11 @@ def shown(job_id: UUID, column: Column, *, most: int = WHOLE) -> Shown | None:
     if secrecy is None:
         return None
     if not secrecy.guarded:
-        rows = fetch_all(_HEADS[column], (most, job_id))
-        return Shown(bytes(rows[0][0]), rows[0][1]) if rows and rows[0][0] is not None else None
+        rows = fetch_all(_HEADS[column], (max(most, POINTER_BYTES), job_id))
+        if not rows or rows[0][0] is None:
+            return None
+        body, total = rows[0]
+        return Shown(*head_of(body, total, most))
     body = _guarded(job_id, column, secrecy)
     return None if body is None else Shown(body[:most], len(body), tokenized=secrecy.personal)
 
@@ -93,7 +98,7 @@ def plain_input(job_id: UUID) -> Any:
 
 
 def _decoded(job_id: UUID, body: bytes, encoding: str) -> Any:
-    return msgspec.json.decode(vault.unseal(body, encoding, Place(job_id, Column.INPUT)))
+    return msgspec.json.decode(opened(body, encoding, Place(job_id, Column.INPUT)))
 
 
 def _guarded(job_id: UUID, column: Column, secrecy: Secrecy) -> bytes | None:
@@ -105,7 +110,7 @@ def _guarded(job_id: UUID, column: Column, secrecy: Secrecy) -> bytes | None:
     if stored is None:
         return None
     run = source if column is Column.RESULT else job_id
-    plain = vault.unseal(stored, encoding, Place(run, column))
+    plain = opened(stored, encoding, Place(run, column))
     if not secrecy.personal:
         return plain
     return _tokenized(plain, column, secrecy, _decoded(job_id, asked[0], asked_as))

@@ -11,10 +11,11 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from jobs import vault
-from jobs.core.errors import PayloadUnreadableError
+from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
+from jobs.core.payload import is_pointer
 from jobs.core.sealing import Column, Place
 from jobs.core.states import State
+from jobs.payloads.claims import opened
 from jobs.selectors.statement import Row, fetch_all
 
 log = logging.getLogger(__name__)
@@ -70,12 +71,22 @@ def view_of(row: Row) -> View:
     return view
 
 
+def is_far(row: Row) -> bool:
+    """Say whether `view_of` has to ask the storage for the output of a row."""
+    return row[-1] is not None and is_pointer(row[-1])
+
+
 def _opened(view: View, stored: bytes | None, encoding: str, place: Place) -> msgspec.Raw | None:
-    """Return a payload; None where it cannot be read, which the view's error says: others are read on."""
+    """Return a payload; None where it cannot be read, which the view's error says: others are read on.
+
+    PayloadUnavailableError where it may be read later.
+    """
     if stored is None:
         return None
     try:
-        return msgspec.Raw(vault.unseal(stored, encoding, place))
+        return msgspec.Raw(opened(stored, encoding, place))
+    except PayloadUnavailableError:
+        raise
     except PayloadUnreadableError as error:
         log.error("job %s: %s", view["id"], error)  # noqa: TRY400  # how it came about says nothing more
         view["error"] = {"kind": "internal", "code": error.code, "detail": str(error), "reason": ""}

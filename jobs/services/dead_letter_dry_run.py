@@ -9,9 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from jobs import vault
 from jobs.core.errors import JobNotFoundError, PayloadGoneError, PlatformError
+from jobs.core.payload import files_of
 from jobs.core.sealing import Column, Place
+from jobs.payloads.claims import opened
 from jobs.selectors import letters
 from jobs.selectors.letters import DeadInput, LetterFilter
 from jobs.selectors.statement import fetch_all
@@ -78,13 +79,15 @@ def _inputs(wanted: LetterFilter, *, most: int) -> Iterator[DeadInput]:
 
 
 def _asked(row: DeadInput) -> Any:
-    return msgspec.json.decode(vault.unseal(row.body, row.encoding, Place(row.job, Column.INPUT)))
+    return msgspec.json.decode(opened(row.body, row.encoding, Place(row.job, Column.INPUT)))
 
 
 def fault_of(row: DeadInput) -> str:
     """Return why the job's version would not take its input now; nothing where it would."""
     try:
-        validate_input(info(row.version), _asked(row))
+        version, asked = info(row.version), _asked(row)
+        if not files_of(row.body):  # what they hold is for the worker to see
+            validate_input(version, asked)
     except (PlatformError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
     return ""

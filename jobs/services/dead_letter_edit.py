@@ -13,8 +13,16 @@ from django.db import transaction
 
 from jobs import vault
 from jobs.core.canonical import canonical_bytes, check_depth
-from jobs.core.errors import BodyTooLargeError, JobNotFoundError, MalformedRequestError, PayloadGoneError
-from jobs.core.sealing import PLAIN
+from jobs.core.errors import (
+    BodyTooLargeError,
+    JobNotFoundError,
+    MalformedRequestError,
+    PayloadGoneError,
+    PayloadUnreadableError,
+)
+from jobs.core.payload import POINTER_BYTES, Stored, files_of
+from jobs.core.sealing import PLAIN, Column, Place
+from jobs.payloads.claims import checked_in, opened
 from jobs.selectors.shown import plain_input
 from jobs.selectors.statement import Row, execute, fetch_all
 from jobs.services.notify import wake_relay
@@ -24,7 +32,10 @@ from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
 from models_registry.selectors import info, validate_input
 
-_VERSION: LiteralString = "SELECT version_id FROM jobs_job WHERE id = %s"
+_VERSION: LiteralString = """
+SELECT version_id, (SELECT substr(body, 1, %(most)s) FROM jobs_jobinput WHERE job_id = %(job)s LIMIT 1)
+FROM jobs_job WHERE id = %(job)s
+"""
 _OLD: LiteralString = """
 SELECT body, parameters, metadata, encoding, variant FROM jobs_jobinput WHERE job_id = %s
 """
@@ -38,11 +49,15 @@ _RESIZE: LiteralString = "UPDATE jobs_job SET size = %s WHERE id = %s"
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """An input that its version takes, as canonical JSON, and its size as a batcher counts it."""
+    """An input that its version takes, as canonical JSON, and its size as a batcher counts it.
+
+    One with `files` keeps those of the old input, and is checked by the worker that reads them.
+    """
 
     body: bytes
     size: int
     secrecy: Secrecy
+    files: tuple[Stored, ...] = ()
 
 
 def check_edit(*, job_id: UUID, text: str) -> Mended:
@@ -50,14 +65,17 @@ def check_edit(*, job_id: UUID, text: str) -> Mended:
 
     A token that stands where its version marks personal data is what it stands for in the input before.
     """
-    rows = fetch_all(_VERSION, (job_id,))
+    rows = fetch_all(_VERSION, {"job": job_id, "most": POINTER_BYTES})
     if not rows:
         raise JobNotFoundError
     version = info(rows[0][0])
+    files = tuple(file for file in files_of(rows[0][1] or b"") if file.sha256 in text)
     value = _restored(job_id, version.secrecy, _parsed(text))
-    validate_input(version, value)
+    if not files:
+        validate_input(version, value)
     body = canonical_bytes(value)
-    return Mended(body, len(body) if version.pads else 0, version.secrecy)
+    size = len(body) + sum(file.size for file in files)
+    return Mended(body, size if version.pads else 0, version.secrecy, files)
 
 
 def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
@@ -101,11 +119,20 @@ def _restored(job_id: UUID, secrecy: Secrecy, value: Any) -> Any:
 
 def _mended(job_id: UUID, mended: Mended, old: Row) -> tuple[bytes, dict[str, Any]]:
     """Return the input before, in clear, and the columns of the mended one: one key for all of a row."""
-    *stored, encoding, variant = old
-    plain = unsealed_input(job_id, dict(zip(COLUMNS, stored, strict=True)), encoding)
-    after = plain | {"body": mended.body}
+    body, *others, encoding, variant = old
+    beside = dict(zip(list(COLUMNS)[1:], others, strict=True))
+    after: dict[str, Any] = {"body": mended.body} | unsealed_input(job_id, beside, encoding)
     kept = sealed_input(job_id, after) if mended.secrecy.encrypt else after | {"encoding": PLAIN}
-    return plain["body"] or b"", {"variant": variant} | kept
+    stored = {"body": checked_in(kept["body"], mended.files)}
+    return _before(job_id, body, encoding), {"variant": variant} | kept | stored
+
+
+def _before(job_id: UUID, body: bytes, encoding: str) -> bytes:
+    """Return the input before; nothing where it is lost: another one is how such a job is mended."""
+    try:
+        return opened(body, encoding, Place(job_id, Column.INPUT))
+    except PayloadUnreadableError:
+        return b""
 
 
 def _detail(before: bytes, mended: Mended) -> str:

@@ -127,7 +127,7 @@ def _overloaded(job: Admitted, shed: Shed, bounds: Bounds) -> OverloadedError:
 
 def _hold_to_quota(owner: Owner, outcomes: list[Any]) -> None:
     indices = [index for index, job in enumerate(outcomes) if isinstance(job, Admitted)]
-    sizes = [len(outcomes[index].body) + len(outcomes[index].parameters or b"") for index in indices]
+    sizes = [outcomes[index].payload_bytes for index in indices]
     taken, refusal = within_quota(owner, sizes)
     if refusal is not None:
         outcomes_over = indices[taken:]

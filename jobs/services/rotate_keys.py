@@ -2,6 +2,7 @@
 
 The tables are walked along their primary keys, a page of rows at a time. A row is locked for as long as it
 takes to seal it anew, and no job is: who reads it meanwhile has the old one whole or the new one whole.
+What lies in the storage is sealed into a new object; `forget_payloads` deletes the old one a day later.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from jobs import vault
 from jobs.core.audit import Kind
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.sealing import PLAIN, Column, Place
+from jobs.payloads.claims import checked_in, opened
+from jobs.payloads.rows import BYTES
 from jobs.selectors.statement import execute, fetch_all
 from jobs.services.audit import note
 from jobs.services.sealed import COLUMNS, unsealed_input
@@ -96,7 +99,8 @@ def _rotate(table: _Table, jobs: Sequence[UUID], newest: str, told: Rotated) -> 
 def _input_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
     job, encoding, *stored = row
     plain = unsealed_input(job, dict(zip(COLUMNS, stored, strict=True)), encoding)
-    return (job, *(_sealed_again(job, COLUMNS[name], body) for name, body in plain.items()))
+    body, *beside = (_sealed_again(job, COLUMNS[name], body) for name, body in plain.items())
+    return (job, None if body is None else checked_in(body), *beside)
 
 
 def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | None:
@@ -106,14 +110,15 @@ def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | Non
 def _result_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
     job, encoding, source, body = row
     place = Place(source or job, Column.RESULT)
-    return job, vault.seal(vault.unseal(body, encoding, place), place)
+    return job, checked_in(vault.seal(opened(body, encoding, place), place))
 
 
 _INPUTS: Final = _Table(
-    page="""
-SELECT job_id, encoding, length(body) + COALESCE(length(parameters), 0) + COALESCE(length(metadata), 0)
+    page=f"""
+SELECT job_id, encoding, {BYTES.format("body")} + COALESCE(length(parameters), 0)
+  + COALESCE(length(metadata), 0)
 FROM jobs_jobinput WHERE job_id > %s ORDER BY job_id LIMIT %s
-""",
+""",  # noqa: S608  # built from our own constants
     lock="""
 SELECT job_id, encoding, body, parameters, metadata FROM jobs_jobinput
 WHERE job_id = ANY(%s) AND encoding NOT IN ('identity', %s) ORDER BY job_id FOR UPDATE
@@ -128,9 +133,10 @@ WHERE job_id = again.id
     again=_input_again,
 )
 _RESULTS: Final = _Table(
-    page="""
-SELECT job_id, encoding, length(body) FROM jobs_jobresult WHERE job_id > %s ORDER BY job_id LIMIT %s
-""",
+    page=f"""
+SELECT job_id, encoding, {BYTES.format("body")} FROM jobs_jobresult
+WHERE job_id > %s ORDER BY job_id LIMIT %s
+""",  # noqa: S608
     lock="""
 SELECT job_id, encoding, source, body FROM jobs_jobresult
 WHERE job_id = ANY(%s) AND encoding NOT IN ('identity', %s) ORDER BY job_id FOR UPDATE

@@ -11,6 +11,7 @@ from jobs import vault
 from jobs.core.admission import Admitted
 from jobs.core.reuse import Reuse, reuse
 from jobs.core.sealing import PLAIN, Column, Place
+from jobs.payloads.claims import checked_in, opened
 from models_registry.core.secrecy import Secrecy
 
 COLUMNS: Final[Mapping[str, Column]] = {
@@ -43,7 +44,9 @@ def shared_key(job: Admitted, *, client: int) -> Reuse | None:
 def input_columns(job_id: UUID, job: Admitted) -> dict[str, Any]:
     """Return the JobInput's columns of a job that is about to be stored."""
     plain = {name: getattr(job, name) for name in COLUMNS}
-    return sealed_input(job_id, plain) if job.secrecy.encrypt else plain | _AS_IT_IS
+    kept = sealed_input(job_id, plain) if job.secrecy.encrypt else plain | _AS_IT_IS
+    kept["body"] = checked_in(kept["body"], job.files)
+    return kept
 
 
 def sealed_input(job_id: UUID, plain: Mapping[str, bytes | None]) -> dict[str, Any]:
@@ -61,6 +64,6 @@ def unsealed_input(
 ) -> dict[str, bytes | None]:
     """Return the columns of an input as they were given; PayloadUnreadableError."""
     return {
-        name: None if body is None else vault.unseal(body, encoding, Place(job_id, COLUMNS[name]))
+        name: None if body is None else opened(body, encoding, Place(job_id, COLUMNS[name]))
         for name, body in stored.items()
     }

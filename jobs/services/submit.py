@@ -19,9 +19,11 @@ from jobs.core.admission import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
 from jobs.core.front_door import Expected
 from jobs.core.keys import uuid7
+from jobs.core.references import may_refer
 from jobs.core.states import Verb, target
 from jobs.selectors.statement import Row, fetch_all, once_more
 from jobs.selectors.tokens import Owner
+from jobs.services.attach import NO_PARTS, Parts, attached
 from jobs.services.audit import submit_columns
 from jobs.services.candidate import Candidate, Stored, in_key_order
 from jobs.services.circuits import answering
@@ -33,6 +35,7 @@ from jobs.services.partitions import ensure_class
 from jobs.services.sealed import guarded, shared_key
 from jobs.services.share import store_shared
 from jobs.services.webhooks import check_callback, expect
+from models_registry.core.version import VersionInfo
 from models_registry.selectors import resolve, validate_input
 
 CHUNK_JOBS = 1_000
@@ -59,23 +62,23 @@ class Submitted:
     expected: Expected | None = None
 
 
-def submit_job(*, owner: Owner, request: JobRequest) -> Submitted:
-    """Accept one job and return it; a PlatformError where it cannot be accepted."""
-    (outcome,) = submit_jobs(owner=owner, requests=[request])
+def submit_job(*, owner: Owner, request: JobRequest, parts: Parts = NO_PARTS) -> Submitted:
+    """Accept one job, with the file parts of its call; a PlatformError where it cannot be accepted."""
+    (outcome,) = submit_jobs(owner=owner, requests=[request], parts=parts)
     if isinstance(outcome, PlatformError):
         raise outcome
     return outcome
 
 
 def submit_jobs(
-    *, owner: Owner, requests: Sequence[JobRequest | PlatformError]
+    *, owner: Owner, requests: Sequence[JobRequest | PlatformError], parts: Parts = NO_PARTS
 ) -> list[Submitted | PlatformError]:
     """Accept many jobs, CHUNK_JOBS a transaction, and return one outcome each, in order.
 
     Ids grow with the index. Where the database fails midway, the jobs of the chunks before are accepted. The
     call's Event is stored with its first new job; a repeat that makes none leaves none.
     """
-    outcomes: list[Any] = [_admitted(owner, request) for request in requests]
+    outcomes: list[Any] = [_admitted(owner, request, parts) for request in requests]
     expected = sift(owner, outcomes)
     ids = _ids(len(outcomes))
     candidates = [
@@ -95,18 +98,27 @@ def submit_jobs(
     return outcomes
 
 
-def _admitted(owner: Owner, request: JobRequest | PlatformError) -> Admitted | PlatformError:
+def _admitted(owner: Owner, request: JobRequest | PlatformError, parts: Parts) -> Admitted | PlatformError:
     if isinstance(request, PlatformError):
         return request
     try:
         version = once_more(lambda: answering(resolve(request.model)))
-        validate_input(version, request.input)
+        job = _checked(owner, request, version, parts)
         check_callback(owner, request.callback_url)
-        return guarded(admit(request, version), version.secrecy)
+        return guarded(job, version.secrecy)
     except UnavailableError:
         raise
     except PlatformError as error:
         return error
+
+
+def _checked(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> Admitted:
+    job = admit(request, version)
+    # What a file holds is seen by the worker first: it checks such an input against the schema.
+    if may_refer(job.body) and (whole := attached(owner, request, version, parts)):
+        return whole
+    validate_input(version, request.input)
+    return job
 
 
 def _ids(count: int) -> Iterable[UUID]:

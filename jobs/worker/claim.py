@@ -99,7 +99,7 @@ class Claimer:
         options = PlatformOptions.of(loaded.info.options)
         work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
         work.table = table_of(loaded.info.loader)
-        work.discretion = Discretion(loaded.info.secrecy, work.jobs)
+        work.discretion = Discretion(loaded.info, work.jobs)
         work.pieces = _grouped(work, work.discretion.items)
         for piece in work.pieces:
             _collate(work, piece)

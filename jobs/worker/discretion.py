@@ -6,27 +6,27 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
-
-import msgspec
+from uuid import UUID
 
 from jobs import vault
-from jobs.core.errors import PayloadUnreadableError
+from jobs.core.errors import InvalidInputError, PayloadUnreadableError, PlatformError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.redaction import Redactor
-from jobs.core.sealing import PLAIN, Column, Place
+from jobs.core.sealing import Column, Place
 from jobs.store.claim import Claimed
-from jobs.store.settle import Verdict
 from jobs.worker.failure import MESSAGE_CHARS, TRACEBACK_CHARS
+from jobs.worker.inputs import item_of
 from models_registry.core import pii
 from models_registry.core.runner import Item
-from models_registry.core.secrecy import Secrecy
+from models_registry.core.version import VersionInfo
 
 
 class Discretion:
     """One batch's: `items` holds what was read of its jobs by their places, `unread` why others were not."""
 
-    def __init__(self, secrecy: Secrecy, jobs: Sequence[Claimed]) -> None:
+    def __init__(self, version: VersionInfo, jobs: Sequence[Claimed]) -> None:
         """Read the jobs' inputs; EncryptionUnavailableError where their results could not be sealed."""
+        secrecy = version.secrecy
         if secrecy.encrypt:
             vault.keyring().require()
         self._secrecy = secrecy
@@ -34,8 +34,8 @@ class Discretion:
         self.unread: dict[int, Failure] = {}
         for at, job in enumerate(jobs):
             try:
-                self.items[at] = _item(job)
-            except PayloadUnreadableError as error:
+                self.items[at] = item_of(job, version)
+            except (PayloadUnreadableError, InvalidInputError) as error:
                 self.unread[at] = _unread(error)
 
     def text(self, text: str) -> str:
@@ -50,9 +50,12 @@ class Discretion:
         trace = self._redactor.text(outcome.traceback, most=TRACEBACK_CHARS)
         return dataclasses.replace(outcome, message=message, traceback=trace)
 
-    def sealed(self, verdicts: list[Verdict]) -> list[Verdict]:
-        """Return the verdicts, their outputs encrypted where the version asks for it."""
-        return [_sealed(verdict) for verdict in verdicts] if self._secrecy.encrypt else verdicts
+    def sealed(self, job: UUID, outcome: Success) -> Success:
+        """Return a job's output, encrypted where the version asks for it."""
+        if not self._secrecy.encrypt:
+            return outcome
+        body = vault.seal(outcome.body, Place(job, Column.RESULT))
+        return Success(body, vault.keyring().encoding)
 
     @cached_property
     def _redactor(self) -> Redactor:
@@ -67,24 +70,6 @@ class Discretion:
                 yield from pii.marked(self._secrecy.input_marks, item.input)
 
 
-def _item(job: Claimed) -> Item:
-    value = msgspec.json.decode(_plain(job, job.body, Column.INPUT))
-    if not job.parameters:
-        return Item(value)
-    return Item(value, msgspec.json.decode(_plain(job, job.parameters, Column.PARAMETERS)))
-
-
-def _plain(job: Claimed, stored: bytes, column: Column) -> bytes:
-    return stored if job.encoding == PLAIN else vault.unseal(stored, job.encoding, Place(job.job, column))
-
-
-def _unread(error: PayloadUnreadableError) -> Failure:
+def _unread(error: PlatformError) -> Failure:
     kind = FailureKind.TRANSIENT if error.retryable else FailureKind.INVALID
     return Failure(kind, error.code, str(error))
-
-
-def _sealed(verdict: Verdict) -> Verdict:
-    if isinstance(verdict.outcome, Failure):
-        return verdict
-    body = vault.seal(verdict.outcome.body, Place(verdict.job, Column.RESULT))
-    return dataclasses.replace(verdict, outcome=Success(body, vault.keyring().encoding))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jobs.core.failures import Failure, FailureKind
@@ -21,8 +21,13 @@ def execute_all(work: Work) -> None:
     assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     runner = work.runner
     splitter = Splitter(lambda piece: run(runner, piece, work.context), work.table)
-    work.pieces = [done for piece in work.pieces for done in splitter.answered(piece)]
+    work.pieces = [done for piece in work.pieces for done in _answered(splitter, piece)]
     work.oom_size = _oom_size(work, splitter.exhausted)
+
+
+def _answered(splitter: Splitter, piece: Piece) -> Iterable[Piece]:
+    # What failed before it could run, such as an input that is lost, takes nobody's time here.
+    return [piece] if isinstance(piece.raw, Failure) else splitter.answered(piece)
 
 
 def execute(runner: Runner, piece: Piece) -> Iterator[Piece]:

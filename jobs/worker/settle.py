@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from jobs.core.canonical import canonical_bytes
+from jobs.core.errors import PayloadUnavailableError
 from jobs.core.failures import Failure, Success
+from jobs.payloads.claims import checked_in
 from jobs.store import settle as store
 from jobs.store.poison import convict
 from jobs.worker.circuits import Circuits
 from jobs.worker.claim import persist
+from jobs.worker.discretion import Discretion
 from jobs.worker.execute import run
 from jobs.worker.failure import failure_of
 from jobs.worker.follow import ExpectedS, Follow, at_once
@@ -61,9 +65,19 @@ class Settler:
 def verdicts_of(work: Work, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
     """Return one verdict for each of the batch's jobs, in their order."""
     outcomes, follow, kept = _all_outcomes(work), Follow(work, expected_s), work.discretion
-    if kept is None:
-        return [follow.verdict(at, outcomes[at]) for at in range(len(work.jobs))]
-    return kept.sealed([follow.verdict(at, kept.outcome(outcomes[at])) for at in range(len(work.jobs))])
+    return [follow.verdict(at, _kept(kept, job.job, outcomes[at])) for at, job in enumerate(work.jobs)]
+
+
+def _kept(kept: Discretion | None, job: UUID, outcome: Success | Failure) -> Success | Failure:
+    """Return an outcome as its row is to hold it: sealed first, and then, where it is large, stored."""
+    if isinstance(outcome, Failure):
+        return outcome if kept is None else kept.outcome(outcome)
+    told = outcome if kept is None else kept.sealed(job, outcome)
+    try:
+        body = checked_in(told.body)
+    except PayloadUnavailableError as error:
+        return failure_of(error)
+    return told if body is told.body else Success(body, told.encoding)
 
 
 def _all_outcomes(work: Work) -> dict[int, Success | Failure]:

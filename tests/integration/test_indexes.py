@@ -52,6 +52,7 @@ INDEXES = {
     "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
     "jobs_queuestanding": {"pkey (queue)", "(queue varchar_pattern_ops)"},
     "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
+    "jobs_upload": {"pkey (id)", "(expires_at)"},
     "jobs_worker": {"pkey (id)"},
 }
 TABLES = r"""

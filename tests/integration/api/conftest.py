@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 
 from inference_site.stack.ports import free_port
+from inference_site.stack.specs import WEB_THREADS
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 
@@ -66,6 +67,8 @@ def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
         def start(interface: str, **env: str) -> httpx.Client:
             port = free_port()
             words = ["granian", "--interface", interface, "--port", str(port), "--no-ws", "--workers", "1"]
+            words += ["--workers-kill-timeout", "8"]
+            words += ["--blocking-threads", str(WEB_THREADS)] if interface == "wsgi" else []
             argv = [sys.executable, "-m", *words, f"inference_site.{interface}:application"]
             process = subprocess.Popen(argv, env=os.environ | env, stdout=subprocess.DEVNULL)
             stack.callback(process.wait, 20)

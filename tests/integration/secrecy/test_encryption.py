@@ -153,7 +153,7 @@ def test_a_worker_without_any_key_runs_nothing_that_it_could_not_store(
 
 def test_a_follower_and_a_hit_and_a_hit_of_a_hit_are_answered(session: sa.Connection) -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
-    asked = {"request": JobRequest(model=f"{keys.MODEL}:2", input=ASKED)}
+    asked: Any = {"request": JobRequest(model=f"{keys.MODEL}:2", input=ASKED)}
     leader, follower = (submit_job(owner=owner(), **asked) for _ in range(2))
     run(session)
     with transaction(session):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -10,13 +11,22 @@ import pytest
 from django.db import OperationalError
 
 from jobs.core.batch import SealReason
-from jobs.core.failures import FailureKind
+from jobs.core.canonical import canonical_bytes
+from jobs.core.errors import PayloadLostError, PayloadUnavailableError
+from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.payload import Stored, pointer_bytes
+from jobs.core.references import Reference, stored_form
+from jobs.core.retry import DeadLetter, RetryAfter
 from jobs.store.claim import Claimed
 from jobs.worker.claim import Claimer
+from jobs.worker.discretion import Discretion
+from jobs.worker.execute import execute_all
+from jobs.worker.settle import verdicts_of
 from jobs.worker.work import Work
 from models_registry import selectors
 from models_registry.core.errors import LoadFailedError, ModelNotFoundError
 from models_registry.core.retry_options import RetryOptions, RetryRule
+from models_registry.core.runner import Item
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.faults import EXPORT
@@ -49,6 +59,53 @@ def test_a_batch_runs_by_its_version_s_limit_policy_and_loader() -> None:
     work = prepared()
     assert (work.limit_s, work.table) == (7, EXPORT)
     assert work.retry.rule_for("timeout") == RetryRule(2, 3.0)
+
+
+def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [b'{"n":0}', pointer_bytes(Stored("2026-11-24/lost", 1, "")), b'{"n":2}', pointer_bytes(LATER)]
+    monkeypatch.setattr("jobs.payloads.claims.get", _nothing_there)
+    claimer: Any = Claimer.__new__(Claimer)
+    claimer._pool = Pool()
+    jobs = [Claimed(UUID(int=at), 1, 1, 3, body, None) for at, body in enumerate(rows)]
+    work = Work(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
+    claimer.prepare(work)
+    execute_all(work)
+    verdicts = verdicts_of(work)
+    assert [type(verdict.outcome) for verdict in verdicts] == [Success, Failure, Success, Failure]
+    lost, later = verdicts[1], verdicts[3]
+    assert isinstance(lost.outcome, Failure)
+    assert isinstance(later.outcome, Failure)
+    assert (lost.outcome.kind, lost.outcome.code) == (FailureKind.INVALID, "payload_lost")
+    assert isinstance(lost.after, DeadLetter)
+    assert (later.outcome.kind, later.outcome.code) == (FailureKind.TRANSIENT, "payload_unavailable")
+    assert isinstance(later.after, RetryAfter)
+
+
+LATER = Stored("2026-11-24/later", 1, "")
+
+
+def _nothing_there(stored: Stored) -> bytes:
+    raise PayloadUnavailableError if stored.name == LATER.name else PayloadLostError
+
+
+def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Stored("2026-11-24/f", 2, "f" * 64, "text/plain")
+    reference = Reference("upload", "u")
+    body = canonical_bytes(stored_form({"text": {"$upload": "u"}}, {reference: file}))
+    objects = {"2026-11-24/b": body, file.name: b"hi"}
+    for reader in ("jobs.payloads.claims.get", "jobs.worker.inputs.get"):
+        monkeypatch.setattr(reader, lambda stored: objects[stored.name])
+    row = pointer_bytes(Stored("2026-11-24/b", len(body), ""), [file])
+    job = Claimed(UUID(int=2), 1, 1, 3, row, None)
+    for kind, fits in (("string", True), ("integer", False)):
+        schema = {"type": "object", "properties": {"text": {"type": kind}}}
+        version: Any = SimpleNamespace(input_schema_text=json.dumps(schema), secrecy=Secrecy())
+        read = Discretion(version, [job])
+        if fits:
+            assert read.items == {0: Item({"text": "hi"})}
+        else:
+            unread = read.unread[0]
+            assert (unread.kind, unread.code) == (FailureKind.INVALID, "invalid_input")
 
 
 def test_a_version_that_cannot_be_loaded_is_tried_again_by_its_own_policy(

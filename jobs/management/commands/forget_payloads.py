@@ -1,0 +1,20 @@
+"""`manage.py forget_payloads`: delete stored inputs, outputs and uploads that no row points at."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.services.forget_payloads import GRACE_H, forget_payloads
+
+
+class Command(BaseCommand):
+    help = "Delete objects older than a grace that no job and no upload points at; beat may run it daily."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--grace-hours", type=int, default=GRACE_H)
+
+    def handle(self, **options: Any) -> None:
+        if options["grace_hours"] < 1:
+            raise CommandError("--grace-hours is a whole number above zero")
+        self.stdout.write(f"{forget_payloads(grace_h=options['grace_hours']):,} objects are gone.")

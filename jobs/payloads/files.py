@@ -1,0 +1,41 @@
+"""Objects as files of a directory that every process of the site shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import FileSystemStorage
+
+UNFINISHED = ".part"
+
+
+class PayloadFiles(FileSystemStorage):
+    """Django's files, but whole and on the disk before anybody learns their name."""
+
+    def _save(self, name: str, content: Any) -> str:
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + UNFINISHED)
+        try:
+            with part.open("xb") as file:
+                for chunk in content.chunks():
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync(target.parent)
+        return name
+
+
+def _sync(folder: Path) -> None:
+    # A file's name is lost with the machine until its folder is on the disk too.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,10 @@
+"""What Postgres itself can tell of a pointer in a row; `{0}` is the column."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+IS_POINTER: LiteralString = "substr({0}, 1, 7) = '\\x00636c61696d00'::bytea"
+POINTER: LiteralString = "convert_from(substr({0}, 8), 'UTF8')::json"
+# How many bytes a column's stand for; a literal NULL is none.
+BYTES: LiteralString = f"CASE WHEN {IS_POINTER} THEN ({POINTER}->>'size')::bigint ELSE length({{0}}) END"
