@@ -345,7 +345,7 @@ def test_beat_sends_tasks_that_there_are(monkeypatch: pytest.MonkeyPatch) -> Non
 
     app.loader.import_default_modules()
     sent = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert sent == {"jobs.keep_retention", "jobs.forget_events"}
+    assert sent == {"jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads"}
     assert sent <= set(current_app.tasks)
     tasks.retention()
     assert not exists(f"{INPUT}{OVER.suffix}")
