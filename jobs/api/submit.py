@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import msgspec
@@ -14,7 +12,8 @@ from jobs.api.answers import accepted, acknowledgement, json_answer
 from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.body import read_body
 from jobs.api.multipart import is_multipart, read_form
-from jobs.api.problems import problem, respond
+from jobs.api.problems import problem
+from jobs.api.quota import within_limits
 from jobs.api.router import router
 from jobs.api.schemas import BULK_DOC, PROBLEMS, SUBMIT_DOC, Acknowledged, BulkAnswer, Job
 from jobs.api.wait import preferred_wait_s, wait_for_end
@@ -23,28 +22,9 @@ from jobs.core.errors import KeysDifferError, PlatformError
 from jobs.core.scopes import Scope
 from jobs.core.states import TERMINAL
 from jobs.selectors.views import View, job_view
-from jobs.services.quotas import quota_headers
 from jobs.services.submit import Submitted, submit_job, submit_jobs
 
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
-
-
-def within_limits(call: Callable[[ApiRequest], HttpResponse]) -> Callable[[ApiRequest], HttpResponse]:
-    """Tell a client with quotas what is left of them, be its jobs taken or refused."""
-
-    @wraps(call)
-    def told(request: ApiRequest) -> HttpResponse:
-        if not request.auth.quota.limits:
-            return call(request)
-        try:
-            answer = call(request)
-        except PlatformError as error:
-            answer = respond(error)
-        for name, value in quota_headers(request.auth).items():
-            answer.headers[name] = value
-        return answer
-
-    return told
 
 
 @router.post("/jobs", response={202: Acknowledged, 200: Job} | PROBLEMS, **needs(Scope.SUBMIT, **SUBMIT_DOC))

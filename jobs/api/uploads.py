@@ -11,17 +11,25 @@ from jobs.api.answers import json_answer
 from jobs.api.auth import ApiRequest, needs
 from jobs.api.body import Body
 from jobs.api.multipart import media_type
+from jobs.api.quota import within_limits
 from jobs.api.router import router
 from jobs.api.schemas import PROBLEMS, UPLOAD_DOC, Upload
 from jobs.core.scopes import Scope
+from jobs.services.quotas import charge_bytes
 from jobs.services.uploads import take_upload
 
 
 @router.post("/uploads", response={201: Upload} | PROBLEMS, **needs(Scope.SUBMIT, **UPLOAD_DOC))
+@within_limits
 def upload(request: ApiRequest) -> HttpResponse:
-    """Keep a file for a day; a job refers to it as `{"$upload": ID}` anywhere in its input."""
+    """Keep a file for a day; a job refers to it as `{"$upload": ID}` anywhere in its input.
+
+    Of a client's quota it takes what its Content-Length says, or as much as a file may have.
+    """
     kind = media_type(request.META.get("CONTENT_TYPE", ""))
-    body = Body(request, limit_bytes=settings.INFERENCE.max_upload_bytes)
+    most = settings.INFERENCE.max_upload_bytes
+    body = Body(request, limit_bytes=most)
+    charge_bytes(request.auth, int(request.META.get("CONTENT_LENGTH") or most))
     taken = take_upload(owner=request.auth, source=cast(IO[bytes], body), content_type=kind)
     told = {"size": taken.file.size, "sha256": taken.file.sha256, "content_type": taken.file.content_type}
     return json_answer({"id": taken.id, **told, "expires_at": taken.expires_at}, 201)

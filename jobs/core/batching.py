@@ -1,8 +1,9 @@
 """The batching policy: one plain object without clock, thread or queue.
 
-A batch is sealed as late as it can be: when the device is idle, or just in time for it to become so, or
-when a full batch is there. Keys (model versions) take turns; inside one, priorities are aged by waiting and
-clients take turns; where items are padded to the longest, lengths that cost least per item go together.
+A batch is sealed as late as it can be: when the device is idle, or just in time for it to become so, for
+whoever comes until then may be more urgent; a full one a little earlier, as there a gap costs most. Keys
+(model versions) take turns; inside one, priorities are aged by waiting and clients take turns; where items
+are padded to the longest, lengths that cost least per item go together.
 
 Starvation is bounded. A key with items gets a batch at the latest 9 times AGING_S, and one batch of every
 other key, after its last one. Inside a key, of items without deadlines one of a priority p levels higher
@@ -24,6 +25,7 @@ from jobs.core.service_time import ServiceTime
 from jobs.core.windows import cheapest, within
 
 WINDOW = 512  # items among which lengths are matched
+FULL_LEADS = 3  # under backlog a batch is ready so much earlier than it has to be
 
 
 class BatchPolicy(Generic[Token]):
@@ -123,10 +125,11 @@ class BatchPolicy(Generic[Token]):
 
     def _due(self, group: Group[Token], now: float, device_free_at: float) -> float:
         limits = self._limits(group.key)
-        if len(group) >= limits.max_batch:
-            return now
+        full = len(group) >= limits.max_batch
         if device_free_at > now:
-            return max(now, device_free_at - self._overhead.lead_s)
+            return max(now, device_free_at - self._overhead.lead_s * (FULL_LEADS if full else 1))
+        if full:
+            return now
         until = linger_until(group, limits, self._of(group.key, now), now=now)
         group.lingering = group.lingering or until > now
         return until

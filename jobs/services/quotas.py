@@ -77,6 +77,15 @@ def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceeded
     return taken, refusal
 
 
+def charge_bytes(owner: Owner, size: int) -> None:
+    """Take an upload's bytes from its client's quota; QuotaExceededError."""
+    for kind, bucket in owner.quota.buckets():
+        if kind is Kind.BYTES:
+            count, _, wait_s = _spend(owner.id, kind, bucket, [float(size)])
+            if not count:
+                raise _refusal(kind, bucket, wait_s)
+
+
 def quota_headers(owner: Owner) -> dict[str, str]:
     """Return the headers that tell a client what it may still send; none where it has no quota."""
     now = monotonic()

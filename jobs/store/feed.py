@@ -89,7 +89,8 @@ candidate AS (
         SELECT job_id, due FROM jobs_outbox
         WHERE queue = :queue AND priority = who.priority AND client = who.client
             AND due <= now() AND published = 0
-        ORDER BY due LIMIT (SELECT GREATEST(:least, 2 * :most / count(*)) FROM who)
+        ORDER BY due LIMIT LEAST(:most, (SELECT GREATEST(:least, 2 * :most / count(*)) FROM who),
+            GREATEST(level.room, :reserve - COALESCE(held.count, 0)))
     ) AS ready
 ),
 numbered AS (

@@ -16,7 +16,8 @@ class Broker:
     """Messages in no order; `counts` says how many were lost, doubled or came once."""
 
     def __init__(self) -> None:
-        self._messages: queue.SimpleQueue[Envelope] = queue.SimpleQueue()
+        # Not a SimpleQueue: with several readers its `get` may wait for ever once its timeout is over.
+        self._messages: queue.Queue[Envelope] = queue.Queue()
         self.counts: Counter[str] = Counter()
 
     def publish(self, envelope: Envelope, chance: float) -> None:

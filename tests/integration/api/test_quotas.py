@@ -164,6 +164,18 @@ def browser_of(*rights: str) -> Browser:
     return made
 
 
+def test_files_are_paid_for_when_they_are_uploaded_and_when_a_job_takes_them(
+    app: Browser, post: Callable[..., Any]
+) -> None:
+    limit(bytes_per_s=100)
+    kept, refused = (app.post("/api/v1/uploads", b"x" * 600, content_type="text/plain") for _ in range(2))
+    assert kept.status_code == 201
+    assert kept.headers["RateLimit"].startswith('"bytes";r=')
+    taken = post({"model": "echo", "input": {"text": {"$upload": kept.json()["id"]}}})
+    assert (taken.status_code, taken.json()["quota"]) == (429, "bytes")
+    assert (refused.status_code, refused.json()["quota"]) == (429, "bytes")
+
+
 def test_an_operator_changes_a_quota_and_the_audit_knows(post: Callable[..., Any]) -> None:
     from jobs.models import Event
 

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -74,6 +75,28 @@ def test_who_has_nothing_in_flight_comes_first_and_in_spite_of_a_full_level(sess
     assert [(row.envelope.client, row.turn) for row in taken] == [
         (quiet.id, 1), (quiet.id, 2), (noisy.id, 21), (noisy.id, 22)
     ]  # fmt: skip
+
+
+def test_a_full_level_costs_no_reading(session: sa.Connection) -> None:
+    client = make_client("noisy")
+    make_jobs(300, client=client)
+    values = {
+        "queue": "echo", "priorities": [4], "rooms": [0],
+        "levels": [4], "clients": [client.id], "counts": [50],
+        "most": 100, "least": 32, "reserve": 10, "base_s": 1.0, "cap_s": 1.0,
+    }  # fmt: skip
+    explain = sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {feed._TAKE_FRESH.text}")
+    (plan,) = session.execute(explain, values).scalar_one()
+    read = sum(node["Actual Rows"] * node["Actual Loops"] for node in outbox_nodes(plan["Plan"]))
+    assert read <= 4  # one to find the client, none of its jobs
+
+
+def outbox_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of a plan that read the outbox."""
+    if node.get("Relation Name") == "jobs_outbox":
+        yield node
+    for child in node.get("Plans", ()):
+        yield from outbox_nodes(child)
 
 
 def test_three_hundred_clients_are_served_in_one_look_each_once(session: sa.Connection) -> None:

@@ -153,7 +153,7 @@ def rows(done: Submitted, dead: Submitted, waiting: Submitted) -> dict[str, Any]
     return {
         "job": jobs, "deadletter": [dead.id], "outbox": [waiting.id], "client": [], "circuit": [],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": batches(), "worker": [],
-        "apitoken": [], "delivery": [], "disabledendpoint": [], "webhooksecret": [],
+        "apitoken": [], "queuestanding": [], "delivery": [], "disabledendpoint": [], "webhooksecret": [],
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,11 +69,28 @@ def test_the_longer_a_claim_takes_the_earlier_a_batch_is_sealed() -> None:
     assert 10.94 < dues[1] < 10.98
 
 
-def test_a_full_batch_is_sealed_whatever_the_device_does() -> None:
+def test_a_full_batch_is_sealed_only_just_in_time_so_that_who_comes_meanwhile_is_in_it() -> None:
     buffer = policy()
     for token in range(5):
         buffer.add(token, 10.0, key="a")
-    sealed = buffer.take(10.0, device_free_at=99.0)
+    assert buffer.take(10.0, device_free_at=11.0) is None
+    buffer.add(9, 10.9, key="a", priority=9)
+    sealed = buffer.take(10.99, device_free_at=11.0)
+    assert sealed is not None
+    assert (sealed.tokens, sealed.reason) == ([9, 0, 1, 2], SealReason.FULL)
+
+
+def test_a_full_batch_is_sealed_earlier_than_another_and_at_once_where_the_device_is_idle() -> None:
+    full, part = policy(), policy()
+    for token in range(4):
+        full.add(token, 10.0, key="a")
+    part.add(1, 10.0, key="a")
+    early, late = (buffer.due_at(10.0, device_free_at=11.0) for buffer in (full, part))
+    assert early is not None
+    assert late is not None
+    assert 11.0 - early == pytest.approx(3 * (11.0 - late))
+    assert full.due_at(10.0, device_free_at=0.0) == 10.0
+    sealed = full.take(10.0, device_free_at=0.0)
     assert sealed is not None
     assert (sealed.tokens, sealed.reason) == ([0, 1, 2, 3], SealReason.FULL)
 
@@ -274,7 +292,7 @@ def test_no_arrivals_lose_double_or_mix_an_item_or_break_a_limit(
 
 
 @given(st.lists(Arrival, min_size=1, max_size=40), st.floats(0, 20), st.floats(0, 0.5))
-def test_a_full_batch_never_waits_and_what_waits_has_a_time(
+def test_what_waits_has_a_time_and_a_full_batch_waits_for_nothing_but_the_device(
     arrivals: list[Arrived], free_in_s: float, fixed_s: float
 ) -> None:
     buffer = policy()
@@ -289,7 +307,7 @@ def test_a_full_batch_never_waits_and_what_waits_has_a_time(
             name = (arrivals[token][0], arrivals[token][1] % 2)
             counts[name] = counts.get(name, 0) + 1
         if max(counts.values()) >= ANY.max_batch:
-            assert due == now
+            assert due <= now + free_in_s
         assert now <= due <= now + max(free_in_s, fixed_s)
         assert buffer.take(due, device_free_at=now + free_in_s) is not None
 
