@@ -1,12 +1,12 @@
-"""The ASGI application: calls that wait, and all others too."""
+"""The ASGI application of both servers, `web` and `stream`."""
 
 import os
 
-from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
-django_application = get_asgi_application()
+handler = get_wsgi_application()
 
-from jobs.api.stream import StreamApp  # noqa: E402  # its imports need Django set up
+from jobs.api.server import Server  # noqa: E402  # its imports need Django set up
 
-application = StreamApp(django_application)  # type: ignore[arg-type]  # it takes dicts where ASGI says mappings
+application = Server(handler)

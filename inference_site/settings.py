@@ -10,7 +10,6 @@ SECRET_KEY = CONFIG.secret_key or "not-set: `manage.py check` says so"
 DEBUG = CONFIG.debug
 ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
 ROOT_URLCONF = "inference_site.urls"
-WSGI_APPLICATION = "inference_site.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

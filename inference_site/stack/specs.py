@@ -13,9 +13,8 @@ from inference_site.stack.ports import LOOPBACK, free_ports
 from inference_site.stack.program import Spec
 
 WEB_WORKERS = 2
-# Each thread keeps a database connection of its own, of 200 that Postgres has here.
-WEB_THREADS = 8
 WORKER_GRACE_S = 35.0
+APPLICATION = "inference_site.asgi:application"
 MODELS = "minilm,echo,sleeper"
 STOPS_FIRST, STOPS_NEXT = 0, 1
 
@@ -97,23 +96,21 @@ def manage(*words: str) -> tuple[str, ...]:
     return (sys.executable, "manage.py", *words)
 
 
-def _granian(interface: str, port: int, workers: int) -> tuple[str, ...]:
+def _granian(port: int, workers: int) -> tuple[str, ...]:
     listen = ("--host", LOOPBACK, "--port", str(port), "--backlog", "2048", "--no-ws")
     lives = ("--workers", str(workers), "--respawn-failed-workers", "--workers-kill-timeout", "8")
-    return python("granian", "--interface", interface, *listen, *lives)
+    return python("granian", "--interface", "asgi", *listen, *lives)
 
 
 def _web(plan: Plan) -> Spec:
-    target = "inference_site.wsgi:application"
-    threads = ("--blocking-threads", str(WEB_THREADS))
-    argv = (*_granian("wsgi", plan.api_port, WEB_WORKERS), *threads, *_admin_assets(), target)
+    argv = (*_granian(plan.api_port, WEB_WORKERS), *_admin_assets(), APPLICATION)
     health = f"{plan.api_url}/healthz"
     # Granian's workers survive its own SIGKILL, so it is asked to stop, and stops them.
     return Spec(name="web", argv=argv, health_url=health, death=signal.SIGTERM)
 
 
 def _stream(plan: Plan) -> Spec:
-    argv = (*_granian("asgi", plan.stream_port, 1), "inference_site.asgi:application")
+    argv = (*_granian(plan.stream_port, 1), APPLICATION)
     health = f"{plan.stream_url}/healthz"
     return Spec(name="stream", argv=argv, health_url=health, death=signal.SIGTERM)
 

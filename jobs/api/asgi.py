@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,11 +19,24 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[str, str]]
 
 
 class ClientGoneError(PlatformError):
     """Nobody waits for this answer any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer to a call."""
+
+    status: int = 500
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """Return a header's value by its lower-case name; empty where there is none."""
+        return next((value for each, value in self.headers if each.lower() == name), "")
 
 
 @dataclass
@@ -60,13 +73,16 @@ class Call:
     async def begin(self, status: int, headers: dict[str, str]) -> None:
         """Send the status and headers; pieces of a body may follow."""
         told = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}
-        pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in told.items()]
-        self.begun = True
-        await self.send({"type": "http.response.start", "status": status, "headers": pairs})
+        await self._start(status, list(told.items()))
 
     async def piece(self, body: bytes, *, last: bool = False) -> None:
         """Send a piece of the body."""
         await self.send({"type": "http.response.body", "body": body, "more_body": not last})
+
+    async def reply(self, answer: Answer) -> None:
+        """Send a whole answer as it is."""
+        await self._start(answer.status, answer.headers)
+        await self.piece(answer.body, last=True)
 
     async def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Send a whole answer."""
@@ -81,6 +97,11 @@ class Call:
             return
         status = problems.status_of(told).value
         await self.answer(status, problems.problem_bytes(told), problems.headers(told))
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        self.begun = True
+        await self.send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
 def _translate(error: Exception) -> PlatformError:

@@ -1,17 +1,17 @@
-"""Read a request's body ourselves: no more of it than the call takes, not decompressed, and not for ever."""
+"""Read a request's body ourselves: no more of it than the call takes, and not decompressed.
+
+That it comes at all, and in time, is the server's care: `inflow`.
+"""
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import BinaryIO
 
-from django.conf import settings
 from django.http import HttpRequest
 
-from jobs.core.errors import BodyTooLargeError, EncodedBodyError, MalformedRequestError, SlowBodyError
+from jobs.core.errors import BodyTooLargeError, EncodedBodyError, MalformedRequestError
 
 PIECE_BYTES = 65_536
-SLOWEST_BYTES_PER_S = 100_000  # beyond the first pieces; a slower one holds a thread for nothing
 
 
 def read_body(request: HttpRequest, *, limit_bytes: int) -> bytes:
@@ -23,9 +23,9 @@ def read_body(request: HttpRequest, *, limit_bytes: int) -> bytes:
 
 
 class Body:
-    """A body as a stream; refused by its headers, unread, or once it proves too large, too short or too slow.
+    """A body as a stream; refused by its headers, unread, or once it proves too large or too short.
 
-    BodyTooLargeError, EncodedBodyError, MalformedRequestError, SlowBodyError.
+    BodyTooLargeError, EncodedBodyError, MalformedRequestError; SlowBodyError comes from the server's side.
     """
 
     def __init__(self, request: HttpRequest, *, limit_bytes: int) -> None:
@@ -34,8 +34,7 @@ class Body:
         check_encoding(request.META.get("HTTP_CONTENT_ENCODING", ""))
         check_length(length, limit_bytes)
         self._limit, self._length = limit_bytes, int(length) if length else None
-        self._read, self._blocks = _source(request, length).read, "wsgi.input" in request.META
-        self._began, self.size = monotonic(), 0
+        self._read, self.size = _source(request, length).read, 0
 
     @property
     def is_whole(self) -> bool:
@@ -55,21 +54,12 @@ class Body:
             raise BodyTooLargeError(_too_large(self._limit))
         if len(piece) < size and self._length is not None and self.size < self._length:
             raise MalformedRequestError("the body ended early")
-        self._keep_pace()
         return piece
 
     def drain(self) -> None:
         """Read the rest, so that another request can follow on the connection; the errors of `read`."""
         while self.read():
             pass
-
-    def _keep_pace(self) -> None:
-        if not self._blocks:  # the event loop has read it for us, as `limit` has it
-            return
-        # The server's `read` ends when it likes: left to a thread of its own it froze the whole process.
-        allowed_s = settings.INFERENCE.body_patience_s + self.size / SLOWEST_BYTES_PER_S
-        if monotonic() - self._began > allowed_s:
-            raise SlowBodyError
 
 
 def check_encoding(encoding: str) -> None:

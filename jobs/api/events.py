@@ -1,7 +1,7 @@
-"""The call that follows a job, on a server of threads: its newest events, and the end of the answer.
+"""The call that follows a job, where Django is asked without `server`: its newest events, and the end.
 
-A thread is not held for a client that follows: an event source comes back by itself after the stream's
-`retry` and resumes, so that it asks every few seconds. `urls.events` leads to the server that holds streams.
+`server` holds streams itself and never asks this; an event source that meets it comes back by itself after
+the stream's `retry`, and resumes.
 """
 
 from __future__ import annotations

@@ -25,15 +25,15 @@ class Gate:
         self._hub, self._call = hub, call
         self._owner: Owner | None = None
 
-    async def owner(self) -> Owner:
-        """Return whom the call's token stands for; UnauthenticatedError, or ForbiddenError without `read`."""
+    async def owner(self, scope: Scope = Scope.READ) -> Owner:
+        """Return whom the token stands for; UnauthenticatedError, or ForbiddenError without `scope`."""
         key = token_digest(bearer(self._call.headers.get(b"authorization", "")))
         known, owner = kept_owner(key)
         if not known:
             owner = keep_owner(key, await self._hub.fetch(FIND, (key,)))
         if owner is None:
             raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
-        check_scope(owner, Scope.READ)
+        check_scope(owner, scope)
         self._owner = owner
         return owner
 

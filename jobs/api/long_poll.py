@@ -1,40 +1,72 @@
-"""`GET /jobs/{id}?wait=S`: the job, once it has ended or the seconds are over."""
+"""Calls that wait for their job, `GET /jobs/{id}?wait=S` and `Prefer: wait=S`: it, once it has ended."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 
-from jobs.api.asgi import Call, ClientGoneError
+from jobs.api.asgi import Answer, Call, ClientGoneError
+from jobs.api.auth import seen_by
 from jobs.api.far import made
 from jobs.api.gate import Gate
 from jobs.api.hub import Hub
 from jobs.api.inbox import Inbox
-from jobs.api.wait import bounded_wait_s
-from jobs.core.errors import JobNotFoundError, MalformedRequestError
+from jobs.api.wait import bounded_wait_s, preferred_wait_s
+from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
+from jobs.core.scopes import Scope
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
 from jobs.selectors.tokens import Owner
 from jobs.selectors.views import ONE, View, view_of
 
 KIND = "long_poll"
+log = logging.getLogger(__name__)
 
 
 async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
     """Answer one call, or raise what is to be told instead; ClientGoneError where nobody is left."""
     gate = Gate(hub, call)
     owner = await gate.owner()
-    view = await gate.shown(await _job(job_id, owner, call, hub))
+    view = await gate.shown(await _job(job_id, owner, call, hub, _asked_wait_s(call)))
     await gate.note_view(owner, job_id)
     await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
 
 
-async def _job(job_id: UUID, owner: Owner, call: Call, hub: Hub) -> View:
+async def answer_once_ended(first: Answer, call: Call, hub: Callable[[], Hub]) -> None:
+    """Send `first`, or, where it accepts a job whose client prefers to wait, the job if it ends in time."""
+    wait_s = preferred_wait_s(first.header("preference-applied"))
+    if first.status == HTTPStatus.ACCEPTED and wait_s:
+        job_id = UUID(first.header("location").rpartition("/")[2])
+        first = await _ended(first, job_id, call, hub(), bounded_wait_s(wait_s))
+    await call.reply(first)
+
+
+async def _ended(accepted: Answer, job_id: UUID, call: Call, hub: Hub, wait_s: float) -> Answer:
+    """Return the answer with the whole job; `accepted` where it has not ended, or cannot be waited for."""
+    try:
+        owner = await Gate(hub, call).owner(Scope.SUBMIT)
+        view = await _job(job_id, owner, call, hub, wait_s)
+    except (PlatformError, psycopg.Error) as error:
+        if isinstance(error, ClientGoneError):
+            raise
+        log.warning("job %s was accepted, its client cannot wait for it: %s", job_id, error)
+        return accepted  # it is in the database: an error would have the client send it again
+    if view["state"] not in TERMINAL:
+        return accepted
+    body = msgspec.json.encode(seen_by(owner, view))
+    kept = [pair for pair in accepted.headers if pair[0].lower() != "content-length"]
+    return Answer(HTTPStatus.OK, [*kept, ("Content-Length", str(len(body)))], body)
+
+
+async def _job(job_id: UUID, owner: Owner, call: Call, hub: Hub, wait_s: float) -> View:
     """Return a job of `owner`, once it has ended or the time is over."""
-    wait_s = _asked_wait_s(call)
     inbox = hub.expect(job_id)  # before the read: an end between the two is not missed
     try:
         view = await _read(job_id, owner, hub)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -16,27 +13,14 @@ from jobs.services.origin import coming_from
 class OriginMiddleware:
     """Stands first: of the API and of the admin."""
 
-    sync_capable = True
-    async_capable = True
-
     def __init__(self, get_response: Next) -> None:
-        """Stand before `get_response`, sync or async as it is."""
+        """Stand before `get_response`."""
         self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass the request on, with its client's address at hand."""
-        if self.is_async:
-            return self._answer(request)
         with coming_from(address_of(request)):
             return self.get_response(request)
-
-    async def _answer(self, request: HttpRequest) -> HttpResponse:
-        with coming_from(address_of(request)):
-            answer = self.get_response(request)
-            return answer if isinstance(answer, HttpResponse) else await answer
 
 
 def address_of(request: HttpRequest) -> str | None:

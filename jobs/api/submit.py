@@ -16,7 +16,7 @@ from jobs.api.problems import problem
 from jobs.api.quota import within_limits
 from jobs.api.router import router
 from jobs.api.schemas import BULK_DOC, PROBLEMS, SUBMIT_DOC, Acknowledged, BulkAnswer, Job
-from jobs.api.wait import preferred_wait_s, wait_for_end
+from jobs.api.wait import preferred_wait_s
 from jobs.core.admission import JobRequest, check_key, keyed, parse_bulk, parse_request
 from jobs.core.errors import KeysDifferError, PlatformError
 from jobs.core.scopes import Scope
@@ -32,9 +32,9 @@ NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 def submit(request: ApiRequest) -> HttpResponse:
     """Accept one job: 202, or 200 where it is done already."""
     job = _submitted(request)
+    answer = accepted(seen_by(request.auth, _view(request, job)))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
-    answer = accepted(seen_by(request.auth, _view(request, job, wait_s or 0)))
-    if wait_s is not None:
+    if wait_s is not None:  # the server waits, once this call has given its thread back
         answer.headers["Preference-Applied"] = f"wait={wait_s}"
     return answer
 
@@ -60,16 +60,12 @@ def _submitted(request: ApiRequest) -> Submitted:
         return submit_job(owner=request.auth, request=asked, parts=form.parts)
 
 
-def _view(request: ApiRequest, job: Submitted, wait_s: float) -> View:
-    """Return the whole job where it has ended, now or within `wait_s`; else what an acknowledgement says."""
-
-    def reread() -> View | None:
-        return job_view(job.id, client_id=request.auth.id)
-
+def _view(request: ApiRequest, job: Submitted) -> View:
+    """Return the whole job where it has ended already; else what an acknowledgement says."""
     brief = acknowledgement(job)
     if brief["state"] in TERMINAL:
-        return reread() or brief
-    return wait_for_end(brief, wait_s=wait_s, reread=reread)
+        return job_view(job.id, client_id=request.auth.id) or brief
+    return brief
 
 
 def _header_key(request: ApiRequest) -> str | None:

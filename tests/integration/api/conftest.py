@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 
 from inference_site.stack.ports import free_port
-from inference_site.stack.specs import WEB_THREADS
+from inference_site.stack.specs import APPLICATION
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 
@@ -61,15 +61,14 @@ def post(app: Client) -> Callable[..., Any]:
 
 @pytest.fixture
 def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
-    """Start a server of the site, `wsgi` or `asgi`, and return a client of it."""
+    """Start a server of the site and return a client of it."""
     with ExitStack() as stack:
 
-        def start(interface: str, **env: str) -> httpx.Client:
+        def start(**env: str) -> httpx.Client:
             port = free_port()
-            words = ["granian", "--interface", interface, "--port", str(port), "--no-ws", "--workers", "1"]
+            words = ["granian", "--interface", "asgi", "--port", str(port), "--no-ws", "--workers", "1"]
             words += ["--workers-kill-timeout", "8"]
-            words += ["--blocking-threads", str(WEB_THREADS)] if interface == "wsgi" else []
-            argv = [sys.executable, "-m", *words, f"inference_site.{interface}:application"]
+            argv = [sys.executable, "-m", *words, APPLICATION]
             process = subprocess.Popen(argv, env=os.environ | env, stdout=subprocess.DEVNULL)
             stack.callback(process.wait, 20)
             stack.callback(process.terminate)

@@ -85,7 +85,7 @@ def report(db: str, batch: Batch, job: UUID, step: int, fraction: float, *, epoc
 
 @pytest.fixture
 def stream(serve: Serve) -> httpx.Client:
-    return serve("asgi")
+    return serve()
 
 
 def test_each_change_is_told_and_the_last_event_is_the_whole_job(stream: httpx.Client, db: str) -> None:
@@ -113,9 +113,8 @@ def test_each_change_is_told_and_the_last_event_is_the_whole_job(stream: httpx.C
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.DEAD, State.CANCELLED, State.EXPIRED])
-@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
-def test_a_job_that_has_ended_is_told_at_once_and_once(serve: Serve, interface: str, state: State) -> None:
-    server, job = serve(interface), a_job(state)
+def test_a_job_that_has_ended_is_told_at_once_and_once(serve: Serve, state: State) -> None:
+    server, job = serve(), a_job(state)
     with listen(server, job) as events:
         (end,) = events
     assert (end.name, end.data) == ("end", server.get(f"/api/v1/jobs/{job}").json())
@@ -149,18 +148,6 @@ def test_progress_of_an_earlier_attempt_is_not_told(stream: httpx.Client, db: st
         assert next(events).id == "1.0.running"
         cancel_job(job_id=job, actor="test")
         assert next(events).name == "end"
-
-
-def test_on_a_server_of_threads_a_live_job_s_newest_is_told_and_the_client_comes_back(
-    serve: Serve, db: str
-) -> None:
-    server, job = serve("wsgi"), a_job()
-    batch = run(job)
-    report(db, batch, job, 2, 0.25)
-    with listen(server, job) as events:
-        assert [event.id for event in events] == ["1.0.running", "1.2.running"]
-    with listen(server, job, Last_Event_ID="1.2.running") as events:
-        assert list(events) == []
 
 
 def test_another_client_s_job_and_a_bad_token_are_problems(stream: httpx.Client) -> None:
@@ -212,7 +199,7 @@ def test_streams_hold_no_connection_each_and_outlive_the_one_that_listens(
 
 
 def test_a_revoked_token_s_stream_ends_at_its_next_heartbeat(serve: Serve, db: str) -> None:
-    server, job = serve("asgi", EVENTS_HEARTBEAT_S="1"), a_job()
+    server, job = serve(EVENTS_HEARTBEAT_S="1"), a_job()
     with listen(server, job) as events, psycopg.connect(db, autocommit=True) as operator:
         assert next(events).id == "0.0.queued"
         operator.execute("UPDATE jobs_apitoken SET revoked_at = now()")

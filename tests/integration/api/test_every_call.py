@@ -44,9 +44,9 @@ def test_every_call_but_the_registry_s_says_which_scope_it_needs() -> None:
     assert PROMISED.items() <= {str(call): call.scope for call in CALLS}.items()
 
 
-@pytest.fixture(params=["django", "wsgi", "asgi"])
+@pytest.fixture(params=["django", "server"])
 def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
-    """Send a call with a token: to Django itself, and to both servers as they are run."""
+    """Send a call with a token: to Django itself, and to a server as it is run."""
     with _sender(request) as made:
         yield made
 
@@ -56,7 +56,7 @@ def _sender(request: pytest.FixtureRequest) -> Iterator[Send]:
     if request.param == "django":
         yield _to_django
         return
-    server: httpx.Client = request.getfixturevalue("serve")(request.param)
+    server: httpx.Client = request.getfixturevalue("serve")()
 
     def to_server(token: str, call: Call, job: object) -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {token}"}

@@ -4,15 +4,14 @@ import gzip
 import json
 import random
 import socket
-import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from inference_site.stack.specs import WEB_THREADS
 from jobs.core.payload import pointer_of
 from jobs.models import JobInput, Upload
 
@@ -55,7 +54,7 @@ def refused(answer: httpx.Response) -> bool:
 
 
 def test_whatever_is_sent_is_refused_with_a_problem_and_memory_is_bounded(serve: Serve) -> None:
-    web = serve("wsgi")
+    web = serve()
     for body in [GOOD, *BROKEN]:
         web.post("/api/v1/jobs", content=body)
     before = memory()
@@ -104,36 +103,42 @@ def connected(web: httpx.Client) -> socket.socket:
     return socket.create_connection((web.base_url.host, web.base_url.port or 80), timeout=60)
 
 
-def test_slow_clients_of_the_stream_are_told_so_and_keep_nobody_out(serve: Serve) -> None:
-    web = serve("asgi", BODY_PATIENCE_S="2")
-    slow = [connected(web) for _ in range(64)]
-    for number, each in enumerate(slow):
-        how = "Transfer-Encoding: chunked" if number % 2 else "Content-Length: 50"
-        each.sendall(head(web, how) + b"1\r\n{\r\n"[: None if number % 2 else 1])
-    assert web.post("/api/v1/jobs", content=GOOD, timeout=60).status_code == 202
-    for each in slow:
-        assert each.recv(4_000).startswith(b"HTTP/1.1 408 ")
-        each.close()
-    assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
+SLOW = [("Content-Length: 50", b"1"), ("Transfer-Encoding: chunked", b"1\r\n{\r\n")]
+SLOW_AND_LONG = [
+    ("Content-Length: 900000", b"1" * 200_000),
+    ("Content-Length: 900000\r\nContent-Type: multipart/form-data; boundary=b", b"--b" * 60_000),
+]
+Slow = list[tuple[str, bytes]]
 
 
-def test_a_few_slow_clients_of_the_api_keep_nobody_out(serve: Serve) -> None:
-    web = serve("wsgi", BODY_PATIENCE_S="1")
-    slow = [connected(web) for _ in range(WEB_THREADS - 2)]
-    for each in slow:
-        each.sendall(head(web, "Content-Length: 50") + b"1")
-    patience_is_over = time.monotonic() + 4
-    while time.monotonic() < patience_is_over:
-        assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
-    for each in slow:
-        each.sendall(b" " * 49)
-        assert each.recv(4_000).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 "))
-        each.close()
-    assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
+@contextmanager
+def stalled(web: httpx.Client, begun: Slow) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connected(web)) for _ in begun]
+        for each, (header, body) in zip(slow, begun, strict=True):
+            each.sendall(head(web, header) + body)
+        yield slow
+
+
+@pytest.mark.parametrize("begun", [SLOW * 32, SLOW_AND_LONG * 16])
+def test_bodies_that_stall_keep_no_short_call_out(serve: Serve, begun: Slow) -> None:
+    web = serve(BODY_PATIENCE_S="600")
+    with stalled(web, begun):
+        for _ in range(50):
+            assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
+
+
+@pytest.mark.parametrize("begun", [SLOW * 32, SLOW_AND_LONG * 4])
+def test_whose_body_stalls_is_told_so(serve: Serve, begun: Slow) -> None:
+    web = serve(BODY_PATIENCE_S="1")
+    with stalled(web, begun) as slow:
+        for each in slow:
+            assert each.recv(4_000).startswith(b"HTTP/1.1 408 ")
+    assert web.post("/api/v1/jobs", content=b" " * 200_000 + GOOD).status_code == 202
 
 
 def test_a_body_that_ends_early_is_malformed(serve: Serve) -> None:
-    web = serve("wsgi")
+    web = serve()
     with connected(web) as cut:
         cut.sendall(head(web, "Content-Length: 500") + GOOD)
         cut.shutdown(socket.SHUT_WR)
@@ -142,9 +147,8 @@ def test_a_body_that_ends_early_is_malformed(serve: Serve) -> None:
     assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_an_upload_is_taken_up_to_its_limit_and_a_job_refers_to_it(serve: Serve, interface: str) -> None:
-    web = serve(interface, MAX_UPLOAD_BYTES="1000000")
+def test_an_upload_is_taken_up_to_its_limit_and_a_job_refers_to_it(serve: Serve) -> None:
+    web = serve(MAX_UPLOAD_BYTES="1000000")
     for content in (b"x" * 1_000_001, iter([b"x" * 600_000] * 2)):
         answer = web.post("/api/v1/uploads", content=content)
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
-import pytest
 
 from jobs.core.states import State
 from jobs.models import Event
@@ -22,25 +21,20 @@ def address_of(kind: str) -> str | None:
     return told
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_without_a_trusted_proxy_nobody_says_where_they_are(serve: Serve, interface: str) -> None:
-    server = serve(interface)
+def test_without_a_trusted_proxy_nobody_says_where_they_are(serve: Serve) -> None:
+    server = serve()
     assert server.post("/api/v1/jobs", json=GOOD, headers=FORGED).status_code == 202
     assert address_of("submit") == "127.0.0.1"
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_one_trusted_proxy_is_believed_and_what_the_client_wrote_before_it_is_not(
-    serve: Serve, interface: str
-) -> None:
-    server = serve(interface, TRUSTED_PROXY_HOPS="1")
+def test_one_trusted_proxy_is_believed_and_what_the_client_wrote_before_it_is_not(serve: Serve) -> None:
+    server = serve(TRUSTED_PROXY_HOPS="1")
     assert server.post("/api/v1/jobs", json=GOOD, headers=FORGED).status_code == 202
     assert address_of("submit") == "203.0.113.9"
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_an_admin_s_look_at_another_client_s_job_says_from_where(serve: Serve, interface: str) -> None:
-    server = serve(interface, TRUSTED_PROXY_HOPS="1")
+def test_an_admin_s_look_at_another_client_s_job_says_from_where(serve: Serve) -> None:
+    server = serve(TRUSTED_PROXY_HOPS="1")
     job = make_job(state=State.SUCCEEDED, client=make_client("somebody"))
     admin = ("Authorization", f"Bearer {create_token(client='operators', scopes=['admin'])}")
     assert server.get(f"/api/v1/jobs/{job.pk}", headers=[admin, *FORGED]).status_code == 200

@@ -31,11 +31,8 @@ def job(echo: None, session: sa.Connection) -> UUID:
     return made.id
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_an_admin_s_token_is_shown_tokens_and_the_owner_s_the_values(
-    serve: Serve, job: UUID, interface: str
-) -> None:
-    server = serve(interface)
+def test_an_admin_s_token_is_shown_tokens_and_the_owner_s_the_values(serve: Serve, job: UUID) -> None:
+    server = serve()
     admin, own = (
         {"Authorization": f"Bearer {create_token(client=client, scopes=[scope])}"}
         for client, scope in (("operators", "admin"), ("tests", "read"))
@@ -52,4 +49,4 @@ def test_an_admin_s_token_is_shown_tokens_and_the_owner_s_the_values(
 
 def test_an_admin_reads_its_own_client_s_job_in_clear(serve: Serve, job: UUID) -> None:
     headers = {"Authorization": f"Bearer {create_token(client='tests', scopes=['admin'])}"}
-    assert len(secrets_in(serve("wsgi").get(PATHS[0].format(job), headers=headers).text)) == 3
+    assert len(secrets_in(serve().get(PATHS[0].format(job), headers=headers).text)) == 3

@@ -130,7 +130,7 @@ def test_many_threads_are_given_no_more_than_there_is(db: str) -> None:
 
 def test_two_web_processes_share_one_quota(serve: Callable[..., httpx.Client]) -> None:
     limit(requests_per_s=SLOW, requests_burst=50)
-    servers = [serve("wsgi"), serve("wsgi")]
+    servers = [serve(), serve()]
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(servers[i % 2].post, "/api/v1/jobs", json=GOOD) for i in range(80)]
         codes = [answer.result(60).status_code for answer in answers]
@@ -146,7 +146,7 @@ def test_a_server_answers_429_for_a_model_that_is_full(serve: Callable[..., http
     from jobs.models import QueueStanding
 
     QueueStanding.objects.create(queue="full", waiting=[0, 0, 0, 0, 3, 0, 0, 0, 0, 0], head_age_s=[1.0] * 10)
-    server = serve("wsgi")
+    server = serve()
     answer = server.post("/api/v1/jobs", json={"model": "full", "input": {}})
     assert (answer.status_code, answer.json()["code"]) == (429, "overloaded")
     assert int(answer.headers["Retry-After"]) >= 1

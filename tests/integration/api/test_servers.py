@@ -6,18 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psycopg
-import pytest
 
 from jobs.models import Job
 from jobs.services.cancel import cancel_job
+from jobs.services.tokens import create_token
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}
 Serve = Callable[..., httpx.Client]
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_a_body_over_the_limit_is_refused_with_and_without_a_length(serve: Serve, interface: str) -> None:
-    server = serve(interface, MAX_BODY_BYTES="1000")
+def test_a_body_over_the_limit_is_refused_with_and_without_a_length(serve: Serve) -> None:
+    server = serve(MAX_BODY_BYTES="1000")
 
     def pieces() -> Iterator[bytes]:
         yield from [b"x" * 400] * 3
@@ -30,9 +29,8 @@ def test_a_body_over_the_limit_is_refused_with_and_without_a_length(serve: Serve
     assert Job.objects.count() == 1
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
-def test_a_waiting_call_answers_when_the_job_ends(serve: Serve, interface: str) -> None:
-    server = serve(interface)
+def test_a_waiting_call_answers_when_the_job_ends(serve: Serve) -> None:
+    server = serve()
     job_id = server.post("/api/v1/jobs", json=GOOD).json()["id"]
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(server.get, f"/api/v1/jobs/{job_id}?wait=30")
@@ -41,8 +39,44 @@ def test_a_waiting_call_answers_when_the_job_ends(serve: Serve, interface: str) 
     assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
 
 
+def test_many_posts_that_prefer_to_wait_hold_no_thread_and_each_gets_its_job(serve: Serve) -> None:
+    server, prefer = serve(), {"Prefer": "wait=60"}
+    with ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(server.post, "/api/v1/jobs", json=GOOD, headers=prefer) for _ in range(40)]
+        while Job.objects.count() < 40:
+            assert server.get("/api/v1/jobs").status_code == 200
+        for job_id in Job.objects.values_list("id", flat=True):
+            cancel_job(job_id=job_id, actor="test")
+        answers = [answer.result(60) for answer in waiting]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+        assert answer.headers["Preference-Applied"] == "wait=60"
+        assert answer.headers["Location"].endswith(answer.json()["id"])
+
+
+def test_a_token_that_may_only_submit_is_told_the_end_without_the_output(serve: Serve) -> None:
+    server = serve()
+    submits = {"Authorization": f"Bearer {create_token(client='app', scopes=['submit'])}"}
+    told = {**submits, "Prefer": "wait=60"}
+    body = GOOD | {"metadata": {"of": "mine"}}
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.post, "/api/v1/jobs", json=body, headers=told)
+        while not Job.objects.exists():
+            server.get("/healthz")
+        cancel_job(job_id=Job.objects.get().pk, actor="test")
+        answer = waiting.result(60)
+    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    assert answer.json()["metadata"] is None
+
+
+def test_a_preferred_wait_that_runs_out_answers_with_the_acknowledgement(serve: Serve) -> None:
+    answer = serve().post("/api/v1/jobs", json=GOOD, headers={"Prefer": "wait=1"})
+    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    assert answer.headers["Preference-Applied"] == "wait=1"
+
+
 def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(serve: Serve) -> None:
-    server = serve("asgi")
+    server = serve()
     job_id = server.post("/api/v1/jobs", json=GOOD).json()["id"]
     assert server.get(f"/api/v1/jobs/{job_id}?wait=0.1").json()["state"] == "queued"
     bad = server.get(f"/api/v1/jobs/{job_id}?wait=soon")
@@ -52,7 +86,7 @@ def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(serve: Serve) -> Non
 
 
 def test_waiters_hold_no_connection_each_and_outlive_the_one_that_listens(serve: Serve, db: str) -> None:
-    server = serve("asgi")
+    server = serve()
     told = server.post("/api/v1/jobs/bulk", json=[GOOD] * 20).json()
     ids = [item["id"] for item in told["jobs"]]
     with ThreadPoolExecutor(20) as pool, psycopg.connect(db, autocommit=True) as operator:

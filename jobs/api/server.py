@@ -1,4 +1,4 @@
-"""The ASGI application: calls that wait, on the event loop; every other call through Django."""
+"""The ASGI application of both servers: calls that wait, on the event loop; every other one on a thread."""
 
 from __future__ import annotations
 
@@ -8,35 +8,31 @@ from uuid import UUID
 
 from django.conf import settings
 
-from jobs.api.asgi import App, Call, ClientGoneError, Receive, Scope, Send
+from jobs.api.asgi import Call, ClientGoneError, Receive, Scope, Send
 from jobs.api.follow import answer_events
 from jobs.api.hub import Hub
-from jobs.api.limit import serve_within_limit
-from jobs.api.long_poll import answer_job
+from jobs.api.long_poll import answer_job, answer_once_ended
+from jobs.api.threads import Handler, Threads
 
 _JOB = re.compile(
     r"/api/v1/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(/events)?", re.ASCII
 )  # fmt: skip
 
 
-class StreamApp:
+class Server:
     """Serves waiting calls itself, holding neither a thread nor a connection for one."""
 
-    def __init__(self, django: App, hub: Hub | None = None) -> None:
-        """Stand before Django's own ASGI application."""
-        self._django = django
-        self._hub = hub
+    def __init__(self, handler: Handler) -> None:
+        """Stand before Django's own WSGI handler."""
+        self._threads = Threads(handler)
+        self._hub: Hub | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI protocol."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] != "http":
-            await self._django(scope, receive, send)
-        elif scope["method"] == "GET" and (asked := _JOB.fullmatch(scope["path"])):
-            await self._answer(UUID(asked[1]), Call(scope, receive, send), events=bool(asked[2]))
-        else:
-            await serve_within_limit(self._django, Call(scope, receive, send))
+        elif scope["type"] == "http":
+            await self._serve(Call(scope, receive, send))
 
     @property
     def hub(self) -> Hub:
@@ -51,11 +47,20 @@ class StreamApp:
             await self._hub.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, job_id: UUID, call: Call, *, events: bool) -> None:
+    async def _serve(self, call: Call) -> None:
         with suppress(ClientGoneError):
             try:
-                await (answer_events if events else answer_job)(job_id, call, self.hub)
+                await self._answer(call)
             except ClientGoneError:
                 raise
             except Exception as error:  # noqa: BLE001  # the last frame before the server: nothing may pass
                 await call.refuse(error)
+
+    async def _answer(self, call: Call) -> None:
+        asked = _JOB.fullmatch(call.scope["path"]) if call.scope["method"] == "GET" else None
+        if asked and asked[2]:
+            await answer_events(UUID(asked[1]), call, self.hub)
+        elif asked and call.parameter("wait", ""):
+            await answer_job(UUID(asked[1]), call, self.hub)
+        else:
+            await answer_once_ended(await self._threads.answer(call), call, lambda: self.hub)

@@ -1,8 +1,0 @@
-"""The WSGI application: short calls."""
-
-import os
-
-from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
-application = get_wsgi_application()
