@@ -24,8 +24,9 @@ from jobs.core.learned import Learned, Overhead
 from jobs.core.service_time import ServiceTime
 from jobs.core.windows import cheapest, within
 
+_GAP_WEIGHT = 8.0  # where a lead is an eighth of a run or less, one is enough
 WINDOW = 512  # items among which lengths are matched
-FULL_LEADS = 3  # under backlog a batch is ready so much earlier than it has to be
+FULL_LEADS = 3.0  # under backlog a batch is ready up to so much earlier than it has to be
 
 
 class BatchPolicy(Generic[Token]):
@@ -127,12 +128,23 @@ class BatchPolicy(Generic[Token]):
         limits = self._limits(group.key)
         full = len(group) >= limits.max_batch
         if device_free_at > now:
-            return max(now, device_free_at - self._overhead.lead_s * (FULL_LEADS if full else 1))
+            return max(now, device_free_at - self._lead_s(group.key, full=full))
         if full:
             return now
         until = linger_until(group, limits, self._of(group.key, now), now=now)
         group.lingering = group.lingering or until > now
         return until
+
+    def _lead_s(self, key: Hashable, *, full: bool) -> float:
+        """Return how long before the device is free a batch is sealed.
+
+        A full one earlier, as there a gap costs most; but of a long run a gap is a small part, and what is
+        sealed early keeps whoever comes then waiting for the whole of the next.
+        """
+        lead_s, run_s = self._overhead.lead_s, self._of(key, 0.0).service.typical_s
+        if not full or not run_s:
+            return lead_s
+        return lead_s * min(max(_GAP_WEIGHT * lead_s / run_s, 1.0), FULL_LEADS)
 
     def _seal(
         self, name: tuple[Hashable, Hashable], now: float, start_s: float, *, draining: bool

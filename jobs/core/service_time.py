@@ -38,6 +38,11 @@ class ServiceTime:
         self.covariance = (1.0 - share) * (self.covariance + share * dx * dy)
 
     @property
+    def typical_s(self) -> float:
+        """Return what a run takes lately; 0 where none was seen."""
+        return self.mean_y
+
+    @property
     def per_unit_s(self) -> float:
         """Return b, seconds per unit of padded size; never negative."""
         if not self.weight:

@@ -15,6 +15,7 @@ from jobs.amqp import topology
 from jobs.amqp.message import outgoing
 from jobs.amqp.publisher import ConfirmingPublisher, Outcome
 from jobs.core.circuit_gate import Circuit, CircuitGate
+from jobs.core.depth import Depth
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.feeding import VISIBILITY_S, FastSide, copies_are_useless, jobs_a_message, reserve, rooms
 from jobs.core.priority import HIGHEST, LEVELS
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 MOST = 1_024
 MOST_SHARED = 32  # jobs a message, where another relay published them
 FULL_S = 0.02
-OVERDUE_EVERY_S = 1.0
+OVERDUE_EVERY_S = WORKERS_EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 UNKNOWN_DELAY_S = 2.0
 UNROUTABLE_DELAY_S = 1.0
@@ -43,6 +44,7 @@ class Pace:
     overdue_at: float = 0.0
     paused_until: float = 0.0
     pause_s: float = FIRST_PAUSE_S
+    workers_at: float = 0.0
 
 
 class QueueFeeder:
@@ -58,14 +60,15 @@ class QueueFeeder:
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         circuits: Callable[[], Mapping[int, Circuit]] = dict,
     ) -> None:
-        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level.
+        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level or fewer.
 
         `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
         its retries are paid from; `circuits` are those that are not closed.
         """
         self.queue = queue
         self.undeclared = False
-        self._depth = depth
+        self._most_deep, self._depth = depth, Depth(depth)
+        self._largest = self._workers = 1
         self._publisher = publisher
         self._max_batch = max_batch
         self._pace = Pace()
@@ -99,18 +102,28 @@ class QueueFeeder:
             return
         self._shared = 1
         # A queue's depth is what its workers take in a few seconds, so a second of it is no flood.
-        feed.recall(session, self.queue, most=LEVELS * self._depth, per_s=self._depth)
+        feed.recall(session, self.queue, most=LEVELS * self._most_deep, per_s=self._most_deep)
 
     def _fresh(self, session: sa.Connection, now: float) -> list[Taken]:
         if now < self._pace.full_until:
             return []
         in_flight = feed.in_flight(session, self.queue)
         metrics.OUTBOX_IN_FLIGHT.labels(self.queue).set(sum(in_flight.values()))
-        room = rooms(in_flight, self._depth)
+        depth = self._depth_now(in_flight, now)
+        room = rooms(in_flight, depth)
         if not room[HIGHEST]:
             self._pace.full_until = now + FULL_S
-        few = reserve(self._depth)
+        few = reserve(depth)
         return feed.take_fresh(session, self.queue, rooms=room, most=MOST, held=in_flight, reserve=few)
+
+    def _depth_now(self, in_flight: Mapping[tuple[int, int], int], now: float) -> int:
+        if now >= self._pace.workers_at:
+            self._pace.workers_at = now + WORKERS_EVERY_S
+            counts = topology.counts(self._publisher.connection, self.queue)
+            self._workers = counts.consumers if counts else 0
+        return self._depth.look(
+            sum(in_flight.values()), workers=self._workers, max_batch=self._largest, now=now
+        )
 
     def _let_through(self, session: sa.Connection, taken: list[Taken], now: float) -> list[Taken]:
         """Return the rows whose circuits let them through; the others stay in the outbox."""
@@ -164,6 +177,7 @@ class QueueFeeder:
 
     def _send(self, taken: Sequence[Taken]) -> list[Outcome]:
         """Publish the rows, several a message under backlog; return an outcome for each row."""
+        self._largest = max(self._largest, *(self._max_batch(row.version) for row in taken))
         bundles = list(_bundles(taken, self._fast.choose(taken), self._max_batch))
         self._shared = max(self._shared, *(len(rows) for rows, _ in bundles))
         messages = [outgoing(self.queue, [row.envelope for row in rows], fast=fast) for rows, fast in bundles]
@@ -174,6 +188,7 @@ class QueueFeeder:
         if outcome is Outcome.CONFIRMED:
             self._pace.pause_s = FIRST_PAUSE_S
             self._budgets.published(rows, now)
+            self._depth.published(len(rows))
             metrics.RETRIES_PUBLISHED.labels(self.queue).inc(sum(row.retry for row in rows))
         elif outcome is Outcome.NACKED:
             self._pause(now)

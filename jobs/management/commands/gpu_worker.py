@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs import metrics
 from jobs.amqp import broker, topology
+from jobs.core.depth import prefetch
 from jobs.core.errors import PlatformError
 from jobs.store.workers import Incarnation
 from jobs.worker import events, host
@@ -22,7 +23,6 @@ from models_registry import selectors
 from models_registry.pool import MIB, ModelPool
 
 SWITCH_INTERVAL_S = 0.0005  # at Python's 5 ms a busy thread delays the device thread by as much
-PREFETCH_BATCHES, PREFETCH_LEAST = 4, 512  # messages; the least is a window to match lengths in
 MOST_LANES = 4  # more threads with a batch each would only make every batch late
 
 
@@ -52,10 +52,10 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             pool = make_pool(device, options["memory_budget"])
-            prefetch = serve(names, pool, f"gpu-{index}@{socket.gethostname()}", lanes)
+            held = serve(names, pool, f"gpu-{index}@{socket.gethostname()}", lanes)
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        run_celery(names, f"gpu-{index}@{socket.gethostname()}", prefetch, loglevel)
+        run_celery(names, f"gpu-{index}@{socket.gethostname()}", held, loglevel)
 
 
 def pin(gpu: int | None) -> str:
@@ -93,17 +93,17 @@ def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int
         topology.declare(connection, names)
     incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, names)
     host.make(incarnation, pool, lanes=lanes)
-    return max(PREFETCH_LEAST, *(PREFETCH_BATCHES * model.info.max_batch for model in loaded))
+    return prefetch(max(model.info.max_batch for model in loaded))
 
 
-def run_celery(names: tuple[str, ...], node: str, prefetch: int, loglevel: str) -> None:
+def run_celery(names: tuple[str, ...], node: str, held: int, loglevel: str) -> None:
     """Run `celery worker` in this process until it is stopped."""
     app = find_app(settings.CELERY_APP)
     app.conf.update(
         task_queues=[topology.kombu_queue(name) for name in names],
         event_serializer=events.install(),
         worker_consumer="jobs.worker.consumer:JobConsumer",
-        worker_prefetch_multiplier=prefetch,
+        worker_prefetch_multiplier=held,
     )
     app.steps["worker"].add(Drain)
     app.worker_main(

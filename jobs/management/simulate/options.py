@@ -9,7 +9,6 @@ from typing import Any, Self
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
 
 LOADS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
-PREFETCH_BATCHES, PREFETCH_LEAST = 4, 512  # as `gpu_worker` has it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
+from jobs.core.depth import prefetch
 from jobs.core.simulation.arrivals import Arrival, Chance
 from jobs.core.simulation.plan import Crew, Overheads, Plan, Timing
 from jobs.core.simulation.report import Report
 from jobs.core.simulation.world import simulate
-from jobs.management.simulate.options import LOADS, PREFETCH_BATCHES, PREFETCH_LEAST, Asked
+from jobs.management.simulate.options import LOADS, Asked
 from jobs.management.simulate.sources import made_up, models, recorded
 
 
@@ -50,11 +51,11 @@ def plan_of(asked: Asked, versions: set[int]) -> Plan:
     """Return the plan that is asked for."""
     known = models(asked, versions)
     largest = max(model.limits.max_batch for model in known.values())
-    prefetch = asked.prefetch or max(PREFETCH_LEAST, PREFETCH_BATCHES * largest)
+    held = asked.prefetch or prefetch(largest)
     goal_s = max(model.limits.p95_goal_s for model in known.values()) if asked.shed else 0.0
     return Plan(
         known,
-        Crew(asked.workers, asked.lanes, prefetch=prefetch),
+        Crew(asked.workers, asked.lanes, prefetch=held),
         Overheads(asked.deliver_s, Timing(asked.claim_s), Timing(asked.settle_s)),
         goal_s,
     )

@@ -74,3 +74,12 @@ def running(url: str, models: list[str], depth: int = 1_000, max_batch: int = 1)
         stop.set()
         thread.join(10)
     assert not thread.is_alive(), "the relay did not stop"
+
+
+@contextmanager
+def consuming(url: str, model: str, workers: int) -> Iterator[None]:
+    """Have so many consumers on the model's queue, which hold what they get."""
+    with connected(url) as connection:
+        for _ in range(workers):
+            connection.channel().basic_consume(topology.queue_name(model), callback=lambda _message: None)
+        yield

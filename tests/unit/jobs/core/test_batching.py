@@ -80,15 +80,31 @@ def test_a_full_batch_is_sealed_only_just_in_time_so_that_who_comes_meanwhile_is
     assert (sealed.tokens, sealed.reason) == ([9, 0, 1, 2], SealReason.FULL)
 
 
-def test_a_full_batch_is_sealed_earlier_than_another_and_at_once_where_the_device_is_idle() -> None:
-    full, part = policy(), policy()
+def leads_s(run_s: float) -> tuple[float, float]:
+    """Return how long before the device is free a full batch and a smaller one are sealed."""
+    leads = []
+    for count in (4, 1):
+        buffer = policy()
+        for token in range(count):
+            buffer.add(token, 10.0, key="a")
+        buffer.observe("a", 4, run_s)
+        due = buffer.due_at(10.0, device_free_at=11.0)
+        assert due is not None
+        leads.append(11.0 - due)
+    return leads[0], leads[1]
+
+
+def test_a_full_batch_of_short_runs_is_sealed_earlier_than_another_and_of_long_ones_as_late() -> None:
+    full, part = leads_s(0.01)
+    assert full == pytest.approx(3 * part)
+    full, part = leads_s(10.0)
+    assert full == pytest.approx(part)
+
+
+def test_a_full_batch_is_sealed_at_once_where_the_device_is_idle() -> None:
+    full = policy()
     for token in range(4):
         full.add(token, 10.0, key="a")
-    part.add(1, 10.0, key="a")
-    early, late = (buffer.due_at(10.0, device_free_at=11.0) for buffer in (full, part))
-    assert early is not None
-    assert late is not None
-    assert 11.0 - early == pytest.approx(3 * (11.0 - late))
     assert full.due_at(10.0, device_free_at=0.0) == 10.0
     sealed = full.take(10.0, device_free_at=0.0)
     assert sealed is not None

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from jobs.management.commands import gpu_worker
-from jobs.management.simulate import options
 from jobs.management.simulate.options import Asked, add_arguments
 
 
@@ -45,8 +43,3 @@ def test_what_makes_no_sense_is_refused(words: str, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         parsed(*words.split())
     assert "error" in capsys.readouterr().err
-
-
-def test_a_simulated_worker_prefetches_as_a_real_one() -> None:
-    real = gpu_worker.PREFETCH_BATCHES, gpu_worker.PREFETCH_LEAST
-    assert real == (options.PREFETCH_BATCHES, options.PREFETCH_LEAST)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from jobs.core.depth import AHEAD_LEAST, DRAIN_S, SPARE, Depth, ahead, prefetch
+
+MOST = 2_000
+
+
+def after(depth: Depth, seconds: float, *, per_s: float, workers: int = 1, every_s: float = 0.1) -> int:
+    """Let workers take `per_s` of a queue that is topped up, and return the depth in the end."""
+    held = told = 0
+    for look in range(int(seconds / every_s) + 1):
+        held = max(0, held - int(per_s * every_s))
+        told = depth.look(held, workers=workers, max_batch=64, now=look * every_s)
+        depth.published(told - held)
+        held = told
+    return told
+
+
+def test_before_anything_is_known_each_worker_has_what_it_can_use() -> None:
+    assert Depth(MOST).look(0, workers=1, max_batch=64, now=0.0) == ahead(64) == AHEAD_LEAST
+    assert Depth(MOST).look(0, workers=3, max_batch=64, now=0.0) == 3 * AHEAD_LEAST
+    assert Depth(MOST).look(0, workers=1, max_batch=256, now=0.0) == 4 * 256
+
+
+def test_without_workers_there_is_enough_for_the_first() -> None:
+    assert Depth(MOST).look(0, workers=0, max_batch=64, now=0.0) == AHEAD_LEAST
+
+
+def test_no_depth_is_over_the_operator_s() -> None:
+    assert Depth(100).look(0, workers=4, max_batch=64, now=0.0) == 100
+    assert after(Depth(MOST), 20, per_s=100_000) == MOST
+
+
+def test_slow_workers_leave_nothing_in_the_broker_and_quick_ones_find_some_there() -> None:
+    assert after(Depth(MOST), 20, per_s=200) == AHEAD_LEAST
+    assert abs(after(Depth(10_000), 20, per_s=5_000) - 5_000 * DRAIN_S) < 100
+
+
+def test_workers_that_stop_let_the_depth_shrink_again() -> None:
+    depth = Depth(MOST)
+    assert after(depth, 20, per_s=4_000) > AHEAD_LEAST
+    for look in range(300, 600):
+        told = depth.look(AHEAD_LEAST, workers=1, max_batch=64, now=look / 10)
+    assert told == AHEAD_LEAST
+
+
+def test_a_worker_with_all_that_is_put_before_it_and_all_that_it_runs_has_places_to_spare() -> None:
+    for max_batch in (1, 16, 64, 256):
+        lanes, held = 4, ahead(max_batch)
+        claimed = (lanes + 2) * max_batch  # one on each lane, one claimed, one that is stored
+        assert prefetch(max_batch) - held - claimed >= SPARE
