@@ -74,19 +74,22 @@ def _body(*media: tuple[str, dict[str, Any], Examples], description: str = "") -
     return {"required": True, "content": content} | ({"description": description} if description else {})
 
 
+def _upload() -> dict[str, Any]:
+    told = (
+        "The file itself, of any Content-Type, which is kept, such as `image/png`; no body is an empty file."
+    )
+    binary = {"type": "string", "format": "binary"}
+    return _body(("application/octet-stream", binary, examples.FILES), description=told) | {"required": False}
+
+
 _FORM = {
     "type": "object",
     "description": 'The job as JSON, and files, to which its input refers as `{"$part": NAME}`.',
-    "properties": {"job": {"type": "string", "description": "A job as `application/json` has it."}},
+    "properties": {"job": _REQUEST},
     "additionalProperties": {"type": "string", "format": "binary"},
     "required": ["job"],
 }
-UPLOAD_DOC: dict[str, Any] = {
-    "requestBody": _body(
-        ("application/octet-stream", {"type": "string", "format": "binary"}, examples.FILES),
-        description="The file itself, of any Content-Type, which is kept: `image/png`, for example.",
-    ),
-}
+UPLOAD_DOC: dict[str, Any] = {"requestBody": _upload()}
 _SIGNED = {
     "webhook-id": ("The same for each attempt to tell of one end.", "msg_019b2f6c52a17c3e9d046a1f0e8b7c25_1"),
     "webhook-timestamp": ("When it was sent, in seconds since 1970.", "1769860800"),
@@ -117,11 +120,13 @@ _CALLBACK = {
         "responses": {"2XX": {"description": "Taken."}, "410": {"description": "No more to this address."}},
     }
 }
+_SUBMIT = _body(
+    ("application/json", _REQUEST, examples.SUBMITS), ("multipart/form-data", _FORM, examples.FORMS)
+)
+_SUBMIT["content"]["multipart/form-data"]["encoding"] = {"job": {"contentType": "application/json"}}
 SUBMIT_DOC: dict[str, Any] = {
     "callbacks": {"ended": {"{$request.body#/callback_url}": _CALLBACK}},
-    "requestBody": _body(
-        ("application/json", _REQUEST, examples.SUBMITS), ("multipart/form-data", _FORM, examples.FORMS)
-    ),
+    "requestBody": _SUBMIT,
     "parameters": [_KEY, _PREFER],
 }
 _MANY = {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": MAX_BULK_JOBS}

@@ -68,7 +68,7 @@ SUBMITS: Examples = {
 }
 FORMS: Examples = {
     "a job and its two files": {
-        "job": msgspec.json.encode(OF_PARTS).decode(),
+        "job": OF_PARTS,
         "first": "(the bytes of the first file)",
         "second": "(the bytes of the second file)",
     }

@@ -146,5 +146,5 @@ def test_examples_refer_to_files_in_both_ways() -> None:
     ).values()
     assert (upload.how, upload.named) == ("upload", answered["id"])
     for form in values(asked["multipart/form-data"]).values():
-        parts = references(json.loads(form["job"])["input"])
+        parts = references(form["job"]["input"])
         assert {(one.how, one.named) for one in parts} == {("part", name) for name in form.keys() - {"job"}}
