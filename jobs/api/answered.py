@@ -20,7 +20,7 @@ _POLICY = (
 _LEFT = "Of a client with quotas: what is left of each (`r`), and the seconds until it is full again (`t`)."
 _HEADERS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
     "Location": ("Where the job is read: its `urls.self`.", _TEXT, examples.ACKNOWLEDGED["urls"]["self"]),  # type: ignore[index]  # of many types
-    "Preference-Applied": ("The seconds that a `Prefer: wait=S` asked for.", _TEXT, "wait=10"),
+    "Preference-Applied": ("The seconds that a `Prefer: wait=S` asked for.", _TEXT, "wait=2"),
     "RateLimit-Policy": (_POLICY, _TEXT, '"requests";q=100;w=2'),
     "RateLimit": (_LEFT, _TEXT, '"requests";r=42;t=2'),
     "Retry-After": ("The seconds after which to send it again.", {"type": "integer", "minimum": 1}, 2),

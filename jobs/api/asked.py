@@ -31,7 +31,7 @@ def _header(name: str, schema: dict[str, Any], description: str, example: str) -
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "job_id": ("A job's `id`.", examples.JOB_ID),
     "name": ("A model's name.", "minilm"),
-    "wait": ("Seconds to wait for the job's end; the server cuts them to its limit.", 30),
+    "wait": ("Seconds to wait for the job's end; the server cuts them to its limit.", 2),
     "state": ("Only jobs in this state.", "dead"),
     "model": ("Only jobs of this model: its name, without a version.", "minilm"),
     "priority": ("Only jobs of this priority.", 7),
@@ -59,7 +59,7 @@ _PREFER = _header(
     {"type": "string"},
     "`wait=SECONDS` (RFC 7240): the answer is the ended job, where it ends so soon; else an acknowledgement."
     " The server has a limit, and may be too busy to wait.",
-    "wait=10",
+    "wait=2",
 )
 _LAST_EVENT = _header(
     "Last-Event-ID",
