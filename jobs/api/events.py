@@ -11,10 +11,10 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
+from jobs.api.asked import EVENTS_DOC
 from jobs.api.auth import ApiRequest, needs
 from jobs.api.event_stream import HEADERS, events, knows_all, preamble
 from jobs.api.router import router
-from jobs.api.schemas import EVENTS_DOC, PROBLEMS
 from jobs.core.errors import JobNotFoundError
 from jobs.core.marks import Mark
 from jobs.core.scopes import Scope
@@ -26,9 +26,16 @@ from jobs.selectors.views import ONE
 from jobs.services.audit import view_of_another
 
 
-@router.get("/jobs/{uuid:job_id}/events", response=PROBLEMS, **needs(Scope.READ, **EVENTS_DOC))
+@router.get(
+    "/jobs/{uuid:job_id}/events", summary="A job's events, as they come", **needs(Scope.READ, **EVENTS_DOC)
+)
 def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Follow a job by server-sent events: `state`, `progress`, and `end` with the whole job, the last."""
+    """Follow a job by server-sent events: `state`, `progress`, and `end` with the whole job, the last.
+
+    Call the job's `urls.events`: it leads to the server that holds streams. Elsewhere the answer ends at once
+    with the newest event, and an event source comes back for more. What lies between two events that a client
+    was too slow for is left out.
+    """
     now = _standing(request.auth, job_id)
     told = Mark.parse(request.META.get("HTTP_LAST_EVENT_ID", ""))
     view_of_another(request.auth, job_id)

@@ -12,7 +12,6 @@ from pydantic import Field
 from jobs.api.answers import json_answer
 from jobs.api.auth import ApiRequest, needs
 from jobs.api.router import router
-from jobs.api.schemas import PROBLEMS
 from jobs.core.errors import JobNotFoundError
 from jobs.core.failures import FailureKind
 from jobs.core.scopes import Scope
@@ -100,7 +99,12 @@ class Lineage(Schema):
     history: list[Happening]
 
 
-@router.get("/jobs/{uuid:job_id}/lineage", response={200: Lineage} | PROBLEMS, **needs(Scope.READ))
+@router.get(
+    "/jobs/{uuid:job_id}/lineage",
+    response={200: Lineage},
+    summary="Where a result comes from",
+    **needs(Scope.READ),
+)
 def read_lineage(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Return a job's model version, hashes, batch, worker, attempts and times; no payload."""
     found = lineage(job_id, client_id=request.auth.reach)

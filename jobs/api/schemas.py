@@ -6,11 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from ninja import Schema
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from jobs.core.admission import MAX_BULK_JOBS, MAX_KEY_CHARS, JobRequest
 from jobs.core.failures import FailureKind
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.states import State
@@ -21,20 +19,20 @@ MAX_PAGE = 200
 class Upload(Schema):
     """A file that was taken; jobs of the same client may refer to it until it expires."""
 
-    id: UUID
-    size: int
-    sha256: str
+    id: UUID = Field(description='What an input refers to it by: `{"$upload": ID}`.')
+    size: int = Field(description="In bytes.")
+    sha256: str = Field(description="Of its bytes, in hexadecimal digits.")
     content_type: str
-    expires_at: datetime
+    expires_at: datetime = Field(description="Jobs that were accepted until then keep it.")
 
 
 class Urls(Schema):
     """Where a job is read at once, waited for, cancelled and followed."""
 
-    self: str
-    wait: str
-    cancel: str
-    events: str
+    self: str = Field(description="GET it to read the job.")
+    wait: str = Field(description="GET it to wait for the job's end; `wait` may be changed.")
+    cancel: str = Field(description="POST to it to cancel the job.")
+    events: str = Field(description="GET it to follow the job by server-sent events.")
 
 
 class Acknowledged(Schema):
@@ -48,7 +46,7 @@ class Acknowledged(Schema):
     state: State
     model: str
     version: str
-    attempts: int
+    attempts: int = Field(description="How often a worker has begun it, as far as that counts.")
     created_at: datetime
     queue_position: int | None
     eta_s: float | None
@@ -60,8 +58,8 @@ class Listed(Acknowledged):
 
     priority: int
     max_attempts: int
-    deadline: datetime | None
-    started_at: datetime | None
+    deadline: datetime | None = Field(description="When it expires, if it has not ended by then.")
+    started_at: datetime | None = Field(description="When its last attempt began.")
     finished_at: datetime | None
 
 
@@ -92,27 +90,30 @@ class Page(Schema):
     """Jobs, newest first; a page may be short: follow `next_cursor` until it is null."""
 
     jobs: list[Listed]
-    next_cursor: UUID | None
+    next_cursor: UUID | None = Field(description="What the next page is asked for with; null on the last.")
 
 
 class Problem(Schema):
-    """An error (RFC 9457); `code` is stable, `detail` is for people."""
+    """An error (RFC 9457); `code` is stable, `detail` is for people.
+
+    Some have members of their own, such as `scope`, `quota` or `retry_after_s`.
+    """
 
     type: str
     title: str
     status: int
-    code: str
+    code: str = Field(description="Which problem it is: what a program decides by.")
     detail: str
 
 
 class BulkItem(Schema):
     """What became of one item: an id and a state, or a problem; `cached_from` where a result answered it."""
 
-    index: int
+    index: int = Field(description="The item's place in the call, from 0.")
     id: UUID | None = None
     state: State | None = None
     cached_from: UUID | None = None
-    problem: Problem | None = None
+    problem: Problem | None = Field(None, description="What a call for this job alone is answered with.")
 
 
 class BulkAnswer(Schema):
@@ -143,79 +144,3 @@ class Listing(Schema):
     client: str | None = None
     cursor: UUID | None = None
     limit: int = Field(50, ge=1, le=MAX_PAGE)
-
-
-_, _components = msgspec.json.schema_components([JobRequest])
-_REQUEST = _components["JobRequest"]
-_KEY_TEXT = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
-_REQUEST["properties"]["idempotency_key"]["anyOf"] = [_KEY_TEXT, {"type": "null"}]
-# A header's own spaces at either end are no part of its value.
-_HEADER_KEY = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[!-~]([ -~]*[!-~])?$"}
-_KEY = {"name": "Idempotency-Key", "in": "header", "schema": _HEADER_KEY}
-_PREFER = {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "description": "`wait=SECONDS`"}
-_LAST_EVENT = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
-
-
-def _body(*media: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    return {"required": True, "content": {kind: {"schema": schema} for kind, schema in media}}
-
-
-_FORM = {
-    "type": "object",
-    "description": 'The job as JSON, and files, to which its input refers as `{"$part": NAME}`.',
-    "properties": {"job": {"type": "string"}},
-    "additionalProperties": {"type": "string", "format": "binary"},
-    "required": ["job"],
-}
-UPLOAD_DOC: dict[str, Any] = {
-    "requestBody": _body(("application/octet-stream", {"type": "string", "format": "binary"})),
-}
-_SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
-_WEBHOOK = {
-    "type": "object",
-    "required": ["type", "timestamp", "data"],
-    "properties": {
-        "type": {"type": "string", "examples": ["job.succeeded", "job.dead"]},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "data": {"$ref": "#/components/schemas/Job"},
-    },
-}
-_CALLBACK = {
-    "post": {
-        "summary": "The job has ended",
-        "description": "Signed by the Standard Webhooks specification with your secret. Any 2xx takes it, 410"
-        " ends what is sent to this address; else it is sent again over a day, as `Retry-After` asks. An end"
-        " may be told twice, with the same `webhook-id`.",
-        "parameters": [
-            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED
-        ],
-        "requestBody": _body(("application/json", _WEBHOOK)),
-        "responses": {"2XX": {"description": "Taken."}, "410": {"description": "No more to this address."}},
-    }
-}
-SUBMIT_DOC: dict[str, Any] = {
-    "callbacks": {"ended": {"{$request.body#/callback_url}": _CALLBACK}},
-    "requestBody": _body(("application/json", _REQUEST), ("multipart/form-data", _FORM)),
-    "parameters": [_KEY, _PREFER],
-}
-BULK_DOC: dict[str, Any] = {
-    "requestBody": _body(
-        ("application/json", {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": MAX_BULK_JOBS}),
-        ("application/x-ndjson", _REQUEST),
-    ),
-    "parameters": [_KEY],
-}
-_EVENT = {
-    "type": "object",
-    "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
-    "required": ["event", "id", "data"],
-}
-_EVENTS = "Each event is `state`, `progress` or, the last, `end` with the whole job; its data is JSON."
-EVENTS_DOC: dict[str, Any] = {
-    "parameters": [_LAST_EVENT],
-    "responses": {
-        200: {"description": _EVENTS, "content": {"text/event-stream": {"schema": _EVENT}}},
-        204: {"description": "The client has had the last event, by its `Last-Event-ID`."},
-    },
-}
-PROBLEMS = dict.fromkeys([400, 401, 403, 404, 408, 409, 413, 415, 422, 503], Problem)

@@ -9,13 +9,14 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from jobs.api.answers import accepted, acknowledgement, json_answer
+from jobs.api.asked import BULK_DOC, SUBMIT_DOC
 from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.body import read_body
 from jobs.api.multipart import is_multipart, read_form
 from jobs.api.problems import problem
 from jobs.api.quota import within_limits
 from jobs.api.router import router
-from jobs.api.schemas import BULK_DOC, PROBLEMS, SUBMIT_DOC, Acknowledged, BulkAnswer, Job
+from jobs.api.schemas import Acknowledged, BulkAnswer, Job
 from jobs.api.wait import preferred_wait_s
 from jobs.core.admission import JobRequest, check_key, keyed, parse_bulk, parse_request
 from jobs.core.errors import KeysDifferError, PlatformError
@@ -27,10 +28,22 @@ from jobs.services.submit import Submitted, submit_job, submit_jobs
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 
 
-@router.post("/jobs", response={202: Acknowledged, 200: Job} | PROBLEMS, **needs(Scope.SUBMIT, **SUBMIT_DOC))
+@router.post(
+    "/jobs",
+    response={202: Acknowledged, 200: Job},
+    summary="Submit a job",
+    **needs(Scope.SUBMIT, **SUBMIT_DOC),
+)
 @within_limits
 def submit(request: ApiRequest) -> HttpResponse:
-    """Accept one job: 202, or 200 where it is done already."""
+    """Accept one job: 202, or 200 where it has ended already.
+
+    Its input may refer to files: to an upload as `{"$upload": ID}`, or to a part of the same form as
+    `{"$part": NAME}`. The form, `multipart/form-data`, has the job as JSON in its part `job`, and needs a
+    Content-Length:
+
+        curl -F 'job={"model": "reader", "input": {"page": {"$part": "scan"}}}' -F scan=@scan.png …
+    """
     job = _submitted(request)
     answer = accepted(seen_by(request.auth, _view(request, job)))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
@@ -39,10 +52,19 @@ def submit(request: ApiRequest) -> HttpResponse:
     return answer
 
 
-@router.post("/jobs/bulk", response={202: BulkAnswer} | PROBLEMS, **needs(Scope.SUBMIT, **BULK_DOC))
+@router.post(
+    "/jobs/bulk",
+    response={202: BulkAnswer},
+    summary="Submit many jobs",
+    **needs(Scope.SUBMIT, **BULK_DOC),
+)
 @within_limits
 def submit_bulk(request: ApiRequest) -> HttpResponse:
-    """Accept up to 10,000 jobs, as a JSON array or one JSON object a line; each item has its own verdict."""
+    """Accept up to 10,000 jobs, as a JSON array or one JSON object a line; each item has its own verdict.
+
+    The call is accepted whatever its items are: look at each, and send again later what a `problem` of status
+    429 or 503 turned away.
+    """
     raw = read_body(request, limit_bytes=settings.INFERENCE.max_bulk_body_bytes)
     items = keyed(parse_bulk(raw, ndjson=_is_ndjson(request, raw)), _header_key(request))
     outcomes = submit_jobs(owner=request.auth, requests=items)

@@ -8,23 +8,26 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from jobs.api.answers import json_answer
+from jobs.api.asked import UPLOAD_DOC
 from jobs.api.auth import ApiRequest, needs
 from jobs.api.body import Body
 from jobs.api.multipart import media_type
 from jobs.api.quota import within_limits
 from jobs.api.router import router
-from jobs.api.schemas import PROBLEMS, UPLOAD_DOC, Upload
+from jobs.api.schemas import Upload
 from jobs.core.scopes import Scope
 from jobs.services.quotas import charge_bytes
 from jobs.services.uploads import take_upload
 
 
-@router.post("/uploads", response={201: Upload} | PROBLEMS, **needs(Scope.SUBMIT, **UPLOAD_DOC))
+@router.post("/uploads", response={201: Upload}, summary="Upload a file", **needs(Scope.SUBMIT, **UPLOAD_DOC))
 @within_limits
 def upload(request: ApiRequest) -> HttpResponse:
-    """Keep a file for a day; a job refers to it as `{"$upload": ID}` anywhere in its input.
+    """Keep a file for a day; jobs of its client refer to it as `{"$upload": ID}`, anywhere in their inputs.
 
-    Of a client's quota it takes what its Content-Length says, or as much as a file may have.
+    The body is the file itself, and its Content-Type says what a model is given: text for `text/*`, the value
+    for `application/json`, else the bytes in base64. It may come in chunks. Of a quota of bytes it takes what
+    its Content-Length says, or as much as a file may have. Sent twice, a file is kept twice, under two ids.
     """
     kind = media_type(request.META.get("CONTENT_TYPE", ""))
     most = settings.INFERENCE.max_upload_bytes

@@ -7,10 +7,17 @@
 Each submit carries an idempotency key, one of its own where the caller names none, so that repeating it is
 safe: what the platform turns away for a while (429, 503) is asked again after its `Retry-After`, and what the
 network lost is asked again as well.
+
+Files go ahead of the jobs that refer to them, or along with the one that does; neither is read whole:
+
+        scan = client.upload("scan.png", content_type="image/png")
+        client.submit("reader", {"page": scan.ref})
+        client.submit("reader", {"page": part("page")}, files={"page": File("scan.png", "image/png")})
 """
 
-from jobs.client.answers import Event, Item, Job, JobError, PlatformRefusedError, Problem
+from jobs.client.answers import Event, Item, Job, JobError, PlatformRefusedError, Problem, Upload
 from jobs.client.calls import Patience
+from jobs.client.files import File, part
 from jobs.client.for_asyncio import AsyncClient
 from jobs.client.for_threads import Client
 
@@ -18,10 +25,13 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Event",
+    "File",
     "Item",
     "Job",
     "JobError",
     "Patience",
     "PlatformRefusedError",
     "Problem",
+    "Upload",
+    "part",
 ]

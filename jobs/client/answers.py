@@ -84,6 +84,21 @@ class Event(msgspec.Struct, frozen=True):
     data: Any
 
 
+class Upload(msgspec.Struct, frozen=True):
+    """A file that the platform keeps until it expires."""
+
+    id: UUID
+    size: int
+    sha256: str
+    content_type: str
+    expires_at: datetime
+
+    @property
+    def ref(self) -> dict[str, str]:
+        """Return what stands for the file anywhere in a job's input."""
+        return {"$upload": str(self.id)}
+
+
 class Bulk(msgspec.Struct, frozen=True):
     """What became of a bulk call."""
 

@@ -8,16 +8,20 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice
+from types import MappingProxyType
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
 import msgspec
 
-from jobs.client.answers import Bulk, Item, Job, Page, PlatformRefusedError, Problem
+from jobs.client.answers import Bulk, Item, Job, Page, PlatformRefusedError, Problem, Upload
+from jobs.client.files import Body, File, Source, form, opened
 
 BULK_JOBS = 10_000
 WAIT_S = 30.0
+JOBS = "/api/v1/jobs"
+JSON = {"Content-Type": "application/json"}
 _AGAIN = frozenset({429, 502, 503, 504})
 
 
@@ -40,8 +44,13 @@ class Send:
 
     method: str
     url: str
-    content: bytes | None = None
+    content: bytes | Body | None = None
     headers: Mapping[str, str] | None = None
+
+    @property
+    def only_once(self) -> bool:
+        """Say whether what it sends is gone once it was read."""
+        return isinstance(self.content, Body) and self.content.size is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Pause:
 
 
 Answer = TypeVar("Answer")
+Files = Mapping[str, File | Source]
+NO_FILES: Files = MappingProxyType({})
 Heard = httpx.Response | httpx.TransportError | None
 Flow = Generator[Send | Pause, Heard, Answer]
 
@@ -63,15 +74,22 @@ class Calls:
         """Prepare calls."""
         self._patience = patience
 
-    def submit(
-        self, model: str, value: Any, options: Mapping[str, Any], *, key: str | None, wait_s: int
-    ) -> Flow[Job]:
-        """Submit one job."""
-        headers = {"Idempotency-Key": key or uuid4().hex, "Content-Type": "application/json"}
+    def submit(self, request: Mapping[str, Any], files: Files, *, key: str | None, wait_s: int) -> Flow[Job]:
+        """Submit one job, and the files that go with it."""
+        headers = {"Idempotency-Key": key or uuid4().hex}
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
-        request = {"model": model, "input": value, **options}
-        return self._job(Send("POST", "/api/v1/jobs", msgspec.json.encode(request), headers))
+        job = msgspec.json.encode(request)
+        if not files:
+            return (yield from self._job(Send("POST", JOBS, job, {**headers, **JSON})))
+        with form(job, files) as body:
+            return (yield from self._job(Send("POST", JOBS, body, headers | body.headers)))
+
+    def upload(self, file: File) -> Flow[Upload]:
+        """Upload a file."""
+        with opened(file) as body:
+            told = yield from self._ask(Send("POST", "/api/v1/uploads", body, body.headers))
+            return msgspec.json.decode(told, type=Upload)
 
     def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, key: str | None = None
@@ -89,7 +107,7 @@ class Calls:
     def page(self, filters: Mapping[str, Any], cursor: UUID | None) -> Flow[Page]:
         """Read a page of jobs."""
         asked = {**filters, **({"cursor": cursor} if cursor else {})}
-        url = httpx.URL("/api/v1/jobs", params={name: str(value) for name, value in asked.items()})
+        url = httpx.URL(JOBS, params={name: str(value) for name, value in asked.items()})
         return msgspec.json.decode((yield from self._ask(Send("GET", str(url)))), type=Page)
 
     def act(self, job_id: UUID | str, verb: str) -> Flow[Job]:
@@ -123,7 +141,7 @@ class Calls:
             heard = yield send
             if isinstance(heard, httpx.Response) and heard.is_success:
                 return heard.content
-            asked_s = _asked_pause_s(heard, last=tries >= self._patience.tries)
+            asked_s = _asked_pause_s(heard, last=send.only_once or tries >= self._patience.tries)
             yield Pause(self._patience.pause_s(tries, asked_s))
         raise AssertionError  # `count` never ends
 

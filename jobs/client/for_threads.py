@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, Self
 from uuid import UUID
 
 import httpx
 
-from jobs.client.answers import Event, Item, Job
-from jobs.client.calls import Answer, Calls, Flow, Heard, Patience, Pause, Send
+from jobs.client.answers import Event, Item, Job, Upload
+from jobs.client.calls import NO_FILES, Answer, Calls, Files, Flow, Heard, Patience, Pause, Send
 from jobs.client.events import Following
+from jobs.client.files import OCTETS, File, Source
 
 
 class Client:
@@ -48,10 +49,30 @@ class Client:
         self._http.close()
 
     def submit(
-        self, model: str, value: Any, *, idempotency_key: str | None = None, wait_s: int = 0, **options: Any
+        self,
+        model: str,
+        value: Any,
+        *,
+        files: Files = NO_FILES,
+        idempotency_key: str | None = None,
+        wait_s: int = 0,
+        **options: Any,
     ) -> Job:
-        """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken."""
-        return self._do(self._calls.submit(model, value, options, key=idempotency_key, wait_s=wait_s))
+        """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken.
+
+        `files` go along by name: the input refers to each as `part(name)`, and a repeat sends them again.
+        """
+        request = {"model": model, "input": value, **options}
+        return self._do(self._calls.submit(request, files, key=idempotency_key, wait_s=wait_s))
+
+    def upload(self, source: Source, *, content_type: str = OCTETS) -> Upload:
+        """Send a file ahead of the jobs that refer to it, by the answer's `ref` anywhere in their inputs.
+
+        A file that is open for bytes is sent from where it stands; one that cannot seek only once.
+        Where an answer was lost, the repeat keeps the file a second time: the first, whose id nobody knows,
+        is forgotten after a day, but a quota of bytes has paid for both.
+        """
+        return self._do(self._calls.upload(File(source, content_type)))
 
     def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
@@ -102,13 +123,14 @@ class Client:
 
     def _do(self, flow: Flow[Answer]) -> Answer:
         heard: Heard = None
-        while True:
-            try:
-                step = flow.send(heard)
-            except StopIteration as end:
-                answer: Answer = end.value
-                return answer
-            heard = self._step(step)
+        with closing(flow):  # and with it the files that it has open
+            while True:
+                try:
+                    step = flow.send(heard)
+                except StopIteration as end:
+                    answer: Answer = end.value
+                    return answer
+                heard = self._step(step)
 
     def _step(self, step: Send | Pause) -> Heard:
         if isinstance(step, Pause):

@@ -25,6 +25,17 @@ MAX_METADATA_BYTES = 16_384
 MAX_KEY_CHARS = 200
 MAX_DEADLINE_S = 366 * 86_400
 MAX_ATTEMPTS = 100
+MODEL = "A name, `name:version` or `name@alias`; the name alone means its alias `default`."
+INPUT = (
+    "What the model is asked, by the version's `input_schema`; anywhere in it an object whose only key is"
+    " `$upload` or `$part` stands for a file."
+)
+PARAMETERS = "How the model is to answer, where it can be told."
+PRIORITY = f"{HIGHEST} goes first, {LOWEST} last."
+DEADLINE = "Seconds from now until the job expires where it has not ended."
+ATTEMPTS = "How often it is tried, the first time included; the version's own number where it is left out."
+METADATA = f"Yours: kept and shown with the job, up to {MAX_METADATA_BYTES} bytes of JSON."
+KEY = "The same as the header `Idempotency-Key`, for one item of a bulk call."
 CACHE = (
     "Where the version has a cache or collapses: `use` takes a fresh result of an identical job of yours"
     " or waits for one in flight; `refresh` runs, and replaces the kept result; `bypass` runs and is kept by"
@@ -40,16 +51,16 @@ ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never colli
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One requested job, as a client writes it."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=200)]
-    input: Any
-    parameters: dict[str, Any] | None = None
-    priority: Annotated[int, Meta(ge=LOWEST, le=HIGHEST)] = DEFAULT
-    deadline_s: Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)] | None = None
-    max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)] | None = None
+    model: Annotated[str, Meta(min_length=1, max_length=200, description=MODEL)]
+    input: Annotated[Any, Meta(description=INPUT)]
+    parameters: Annotated[dict[str, Any], Meta(description=PARAMETERS)] | None = None
+    priority: Annotated[int, Meta(ge=LOWEST, le=HIGHEST, description=PRIORITY)] = DEFAULT
+    deadline_s: Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S, description=DEADLINE)] | None = None
+    max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS, description=ATTEMPTS)] | None = None
     callback_url: Annotated[str, Meta(description=CALLBACK)] | None = None
     cache: Annotated[Literal["use", "refresh", "bypass"], Meta(description=CACHE)] = "use"
-    metadata: dict[str, Any] | None = None
-    idempotency_key: str | None = None
+    metadata: Annotated[dict[str, Any], Meta(description=METADATA)] | None = None
+    idempotency_key: Annotated[str, Meta(description=KEY)] | None = None
 
 
 class Version(Protocol):

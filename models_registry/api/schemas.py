@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ninja import Schema
+from pydantic import Field
 
 from models_registry.core.refs import DEFAULT_ALIAS
 from models_registry.models import ModelVersion, RegisteredModel
@@ -39,13 +40,13 @@ class VersionOut(Schema):
     model: str
     version: str
     loader: str
-    sha256: str
-    input_schema: dict[str, Any]
-    output_schema: dict[str, Any]
-    example: Any
-    max_batch: int
-    p95_goal_s: float
-    max_attempts: int
+    sha256: str = Field(description="Of the artifact; empty for an entry point, which has none.")
+    input_schema: dict[str, Any] = Field(description="JSON Schema of an input; empty where any is taken.")
+    output_schema: dict[str, Any] = Field(description="JSON Schema of an output; empty where any may come.")
+    example: Any = Field(description="An input that it takes, or null.")
+    max_batch: int = Field(description="Jobs that run together, at most.")
+    p95_goal_s: float = Field(description="Seconds from submit to result: the aim for 95 of 100 jobs.")
+    max_attempts: int = Field(description="How often a job is tried that does not say otherwise.")
     aliases: list[str]
     created_at: datetime
 

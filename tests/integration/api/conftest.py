@@ -19,6 +19,28 @@ from inference_site.stack.specs import APPLICATION
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 
 
+@pytest.fixture(autouse=True)
+def described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every answer that a test is given against the API's own description."""
+    from tests.integration.api.described import check
+
+    asked = Client.request
+
+    def request(self: Client, **how: Any) -> Any:
+        answer = asked(self, **how)
+        method, path = how["REQUEST_METHOD"], how["PATH_INFO"]
+        check(method, path, answer.status_code, answer.headers, lambda: answer.content)
+        return answer
+
+    monkeypatch.setattr(Client, "request", request)
+
+
+def _check_described(answer: httpx.Response) -> None:
+    from tests.integration.api.described import check
+
+    check(answer.request.method, answer.request.url.path, answer.status_code, answer.headers, answer.read)
+
+
 @pytest.fixture
 def echo(db: str) -> None:
     from jobs.selectors.tokens import forget_owners
@@ -74,6 +96,7 @@ def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
             stack.callback(process.terminate)
             headers = {"Authorization": f"Bearer {token}"}
             client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
+            client.event_hooks = {"response": [_check_described]}
             stack.callback(client.close)
             _wait_until_up(client, process)
             return client

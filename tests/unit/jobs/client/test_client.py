@@ -2,75 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from jobs.client import AsyncClient, Client, Item, Job, Patience, PlatformRefusedError
+from jobs.client import AsyncClient, Item, Job, Patience, PlatformRefusedError
 from jobs.client.answers import TERMINAL
 from jobs.core import states
-
-URL = "http://platform.test"
-ID = str(uuid4())
-AT_ONCE = Patience(tries=3, base_s=0.0)
-
-
-def view(state: str = "queued", **more: Any) -> dict[str, Any]:
-    paths = {name: f"{URL}/api/v1/jobs/{ID}/{name}" for name in ("wait", "cancel", "events")}
-    return {
-        "id": ID,
-        "state": state,
-        "model": "echo",
-        "version": "1",
-        "attempts": 0,
-        "created_at": "2026-01-01T00:00:00Z",
-        "urls": {"self": f"{URL}/api/v1/jobs/{ID}", **paths},
-        **more,
-    }
-
-
-class Script:
-    """Answers requests one after the other, and keeps them."""
-
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.left, self.asked = list(answers), list[httpx.Request]()
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        answer = self.left.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def ok(body: Any, status: int = 200) -> httpx.Response:
-    return httpx.Response(status, json=body)
-
-
-def refusal(status: int, retry_after: str | None = None) -> httpx.Response:
-    headers = {} if retry_after is None else {"Retry-After": retry_after}
-    body = {"status": status, "code": "some_code", "detail": "some detail", "title": "Some"}
-    return httpx.Response(status, json=body, headers=headers)
-
-
-def client(script: Script, patience: Patience = AT_ONCE) -> Client:
-    return Client(URL, "secret", patience=patience, transport=httpx.MockTransport(script))
-
-
-def both(script: Script, call: Callable[[Any], Any]) -> Any:
-    """Return what the async client makes of it; the sync one is asked by the tests themselves."""
-
-    async def run() -> Any:
-        transport = httpx.MockTransport(script)
-        async with AsyncClient(URL, "secret", patience=AT_ONCE, transport=transport) as platform:
-            return await call(platform)
-
-    return asyncio.run(run())
+from tests.unit.jobs.client.made_up import ID, Script, both, client, ok, refusal, view
 
 
 def test_the_client_s_ends_are_the_table_s() -> None:

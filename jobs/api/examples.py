@@ -1,0 +1,181 @@
+"""The examples of the API's pages: one life of one job, from a submit to its webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+Examples = Mapping[str, Any]
+_BASE = "https://inference.example/api/v1/jobs"
+JOB_ID = "019b2f6c-52a1-7c3e-9d04-6a1f0e8b7c25"
+OTHER_ID = "019b2f6c-52a1-7c3e-9d04-6a1f0e8b7c26"
+UPLOAD_ID = "019b2f6b-0c7d-7b12-8e55-3f9a4d21c608"
+_BATCH_ID, _WORKER_ID = "019b2f6c-5311-7f00-a1b2-c3d4e5f60718", "019b2f00-0000-7a00-8a00-0123456789ab"
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_AT, _BEGAN, _DONE = "2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.012Z", "2026-01-31T12:00:00.055Z"
+_URLS = {
+    "self": f"{_BASE}/{JOB_ID}",
+    "wait": f"{_BASE}/{JOB_ID}?wait=30",
+    "cancel": f"{_BASE}/{JOB_ID}/cancel",
+    "events": f"{_BASE}/{JOB_ID}/events",
+}
+
+SENTENCE = {"model": "minilm", "input": {"text": "Good morning."}, "priority": 7, "deadline_s": 60}
+NOTED = {"model": "minilm:1", "input": {"text": "Good night."}, "metadata": {"order": 4711}}
+CALLED = {
+    "model": "minilm",
+    "input": {"text": "Good day."},
+    "callback_url": "https://app.example/hooks/inference",
+    "idempotency_key": "order-4711",
+}
+OF_UPLOAD = {"model": "reader", "input": {"page": {"$upload": UPLOAD_ID}, "language": "en"}}
+OF_PARTS = {"model": "reader", "input": {"pages": [{"$part": "first"}, {"$part": "second"}]}}
+
+ACKNOWLEDGED = {
+    "id": JOB_ID,
+    "state": "queued",
+    "model": "minilm",
+    "version": "1",
+    "attempts": 0,
+    "created_at": _AT,
+    "queue_position": 12,
+    "eta_s": 0.21,
+    "urls": _URLS,
+}
+_LISTED = {**ACKNOWLEDGED, "priority": 7, "max_attempts": 3, "deadline": "2026-01-31T12:01:00.000Z"}
+QUEUED_LISTED = {**_LISTED, "started_at": None, "finished_at": None}
+QUEUED = {**QUEUED_LISTED, "payload_expired": False, "metadata": {"order": 4711}, "cached_from": None}
+_ENDED = {**QUEUED, "queue_position": None, "eta_s": None, "finished_at": _DONE}
+_RAN = {**_ENDED, "attempts": 1, "started_at": _BEGAN}
+SUCCEEDED = {**_RAN, "state": "succeeded", "output": {"embedding": [0.0312, -0.0871, 0.0455]}}
+CACHED = {**SUCCEEDED, "attempts": 0, "started_at": None, "cached_from": OTHER_ID}
+CANCELLED = {**_ENDED, "state": "cancelled"}
+_WHY = {
+    "kind": "invalid",
+    "code": "invalid_input",
+    "detail": "The text is empty.",
+    "reason": "a failure of kind invalid is not retried",
+}
+DEAD = {**_RAN, "state": "dead", "error": _WHY}
+
+SUBMITS: Examples = {
+    "a sentence": SENTENCE,
+    "a version and a note of one's own": NOTED,
+    "told by webhook, and safe to send again": CALLED,
+    "a file that was uploaded before": OF_UPLOAD,
+}
+FORMS: Examples = {
+    "a job and its two files": {
+        "job": OF_PARTS,
+        "first": "(the bytes of the first file)",
+        "second": "(the bytes of the second file)",
+    }
+}
+MANY: Examples = {"two jobs": [SENTENCE, NOTED], "jobs of one file": [OF_UPLOAD, OF_UPLOAD]}
+LINES: Examples = {"one line": SENTENCE, "another": NOTED}
+FILES: Examples = {"a file": "(the bytes of the file)"}
+WEBHOOKS: Examples = {
+    "succeeded": {"type": "job.succeeded", "timestamp": _DONE, "data": SUCCEEDED},
+    "dead": {"type": "job.dead", "timestamp": _DONE, "data": DEAD},
+}
+
+UPLOADED = {
+    "id": UPLOAD_ID,
+    "size": 48_213,
+    "sha256": _SHA256,
+    "content_type": "image/png",
+    "expires_at": "2026-02-01T12:00:00.000Z",
+}
+BULK = {
+    "accepted": 1,
+    "rejected": 1,
+    "jobs": [
+        {"index": 0, "id": JOB_ID, "state": "queued"},
+        {
+            "index": 1,
+            "problem": {
+                "type": "about:blank",
+                "title": "Not Found",
+                "status": 404,
+                "code": "model_not_found",
+                "detail": "There is no model 'minilm:9'.",
+            },
+        },
+    ],
+}
+PAGE = {"jobs": [QUEUED_LISTED], "next_cursor": JOB_ID}
+LAST_PAGE: Mapping[str, Any] = {"jobs": [], "next_cursor": None}
+_STANDING = {"id": JOB_ID, "state": "running", "attempts": 1}
+
+
+def _event(name: str, mark: str, data: Mapping[str, Any]) -> dict[str, str]:
+    return {"event": name, "id": mark, "data": msgspec.json.encode(data).decode()}
+
+
+EVENTS: Examples = {
+    "it has begun": _event("state", "1.0.running", _STANDING),
+    "it is half done": _event(
+        "progress", "1.5.running", {**_STANDING, "fraction": 0.5, "message": "step 5 of 10"}
+    ),
+    "it has ended": _event("end", "1.5.succeeded", SUCCEEDED),
+}
+LINEAGE = {
+    "id": JOB_ID,
+    "state": "succeeded",
+    "epoch": 1,
+    "attempts": 1,
+    "created_at": _AT,
+    "started_at": _BEGAN,
+    "finished_at": _DONE,
+    "model": {"name": "minilm", "version": "1", "loader": "transformer", "sha256": _SHA256},
+    "input": {"sha256": _SHA256, "parameters_sha256": None},
+    "output": {"epoch": 1, "sha256": _SHA256, "cached_from": None},
+    "batch": {
+        "id": _BATCH_ID,
+        "size": 32,
+        "seal_reason": "full",
+        "claimed_at": _BEGAN,
+        "ran_s": 0.041,
+        "finished_at": _DONE,
+    },
+    "worker": {"id": _WORKER_ID, "node": "gpu-0@host-a.example", "device": "cuda:0"},
+    "history": [
+        {
+            "at": _AT,
+            "what": "submit",
+            "epoch": None,
+            "kind": None,
+            "code": None,
+            "batch": None,
+            "worker": None,
+            "device": None,
+        }
+    ],
+}
+MODEL = {
+    "name": "minilm",
+    "description": "Sentence embeddings.",
+    "default_version": "1",
+    "aliases": {"default": "1"},
+    "created_at": _AT,
+}
+VERSION = {
+    "model": "minilm",
+    "version": "1",
+    "loader": "transformer",
+    "sha256": _SHA256,
+    "input_schema": {
+        "type": "object",
+        "properties": {"text": {"type": "string"}},
+        "required": ["text"],
+    },
+    "output_schema": {},
+    "example": {"text": "Good morning."},
+    "max_batch": 64,
+    "p95_goal_s": 0.5,
+    "max_attempts": 3,
+    "aliases": ["default"],
+    "created_at": _AT,
+}

@@ -1,0 +1,102 @@
+"""Which problems each call of the API may answer with, and what its page says of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from jobs.api.problems import CONTENT_TYPE, problem, status_of
+from jobs.core import errors
+from jobs.core.errors import PlatformError
+
+Kinds = tuple[type[PlatformError], ...]
+# A broken request or token, another method, a mistake of ours, a database that is away.
+ANYWHERE: Kinds = (
+    errors.MalformedRequestError,
+    errors.UnauthenticatedError,
+    errors.MethodNotAllowedError,
+    errors.PlatformError,
+    errors.UnavailableError,
+)
+_WITH_BODY: Kinds = (errors.BodyTooLargeError, errors.EncodedBodyError, errors.SlowBodyError)
+_OF_A_JOB: Kinds = (errors.JobNotFoundError, errors.ResourceNotFoundError)
+_OF_A_MODEL: Kinds = (errors.ModelNotFoundError, errors.ResourceNotFoundError)
+# Of a bulk call these stand in the answer, one an item.
+_OF_AN_ITEM: Kinds = (
+    errors.ModelNotFoundError,
+    errors.IdempotencyConflictError,
+    errors.InvalidInputError,
+    errors.MetadataTooLargeError,
+    errors.CallbackRefusedError,
+    errors.WebhookSecretMissingError,
+    errors.UploadNotFoundError,
+    errors.PartNotFoundError,
+    errors.FilesRefusedError,
+    errors.OverloadedError,
+    errors.QuotaExceededError,
+    errors.CircuitOpenError,
+    errors.EncryptionUnavailableError,
+    errors.PayloadUnavailableError,
+)
+_UNREADABLE: Kinds = (
+    errors.PayloadUnreadableError,
+    errors.PayloadLostError,
+    errors.PayloadCorruptError,
+    errors.PayloadKeyMissingError,
+)
+REFUSALS: Mapping[str, Kinds] = {
+    "get jobs": (errors.ResourceNotFoundError,),
+    "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
+    "post jobs/bulk": (*_WITH_BODY, errors.IdempotencyConflictError, errors.PayloadUnavailableError),
+    "get jobs/{job_id}": (*_OF_A_JOB, errors.PayloadUnavailableError),
+    "get jobs/{job_id}/events": (*_OF_A_JOB, errors.PayloadUnavailableError),
+    "get jobs/{job_id}/lineage": (*_OF_A_JOB, *_UNREADABLE, errors.PayloadUnavailableError),
+    "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),
+    "post jobs/{job_id}/replay": (
+        *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError,
+    ),
+    "post uploads": (*_WITH_BODY, errors.QuotaExceededError, errors.PayloadUnavailableError),
+    "get models": (),
+    "get models/{name}": _OF_A_MODEL,
+    "get models/{name}/versions": _OF_A_MODEL,
+}  # fmt: skip
+# What says more than the class of its error: a detail, or members of its own.
+_SAID: tuple[PlatformError, ...] = (
+    errors.MalformedRequestError("Expected `int` <= 9 - at `$.priority`"),
+    errors.ForbiddenError("The token lacks the scope `submit`.", scope="submit"),
+    errors.ModelNotFoundError("There is no model 'minilm:9'."),
+    errors.InvalidInputError('The input breaks the model\'s schema: "text" is a required property.'),
+    errors.QuotaExceededError(
+        "This client may send 50 jobs a second; again in 2 s.", quota="requests", retry_after_s=2
+    ),
+    errors.OverloadedError(retry_after_s=5),
+    errors.CircuitOpenError(retry_after_s=30),
+)
+_EXAMPLES = {type(error): error for error in _SAID}
+
+
+def refusals(call: str, *, scoped: bool) -> dict[int, Kinds]:
+    """Return by HTTP status the errors that a call, such as `get jobs`, may answer with."""
+    found = defaultdict[int, list[type[PlatformError]]](list)
+    kinds = {*ANYWHERE, *REFUSALS[call], *((errors.ForbiddenError,) if scoped else ())}
+    for kind in sorted(kinds, key=lambda kind: kind.code):
+        found[status_of(example(kind)).value].append(kind)
+    return {status: tuple(found[status]) for status in sorted(found)}
+
+
+def example(kind: type[PlatformError]) -> PlatformError:
+    """Return an error of a kind, as a client may meet it."""
+    return _EXAMPLES.get(kind) or kind()
+
+
+def answer(status: int, kinds: Kinds, headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a call's page says of the problems with one status."""
+    codes = ", ".join(f"`{kind.code}`" for kind in kinds)
+    content = {
+        "schema": {"$ref": "#/components/schemas/Problem"},
+        "examples": {kind.code: {"value": problem(example(kind))} for kind in kinds},
+    }
+    told = {"description": f"{HTTPStatus(status).phrase}: {codes}", "content": {CONTENT_TYPE: content}}
+    return told | ({"headers": headers} if headers else {})

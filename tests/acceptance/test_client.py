@@ -1,0 +1,164 @@
+"""The client against the whole stack, in threads and on an event loop: files that models see, and streams."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from inference_site.stack.client import Stack
+from jobs.client import AsyncClient, Client, Event, File, Job, part
+from tests.acceptance.app import App, eventually, manage
+
+PICTURE = os.urandom(5_000_000)
+TEXT = "Grüße.\n" * 300_000
+NOBODY = "nobodys"
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    made = tmp_path / "scan.png"
+    made.write_bytes(PICTURE)
+    return made
+
+
+@pytest.fixture
+def letter(tmp_path: Path) -> Path:
+    made = tmp_path / "letter.txt"
+    made.write_text(TEXT, encoding="utf-8")
+    return made
+
+
+def seen(scan: Path) -> str:
+    """Return what a model is given of a file that is no text."""
+    return b64encode(scan.read_bytes()).decode()
+
+
+def test_files_of_megabytes_that_go_ahead_are_what_the_model_is_given(
+    app: App, scan: Path, letter: Path
+) -> None:
+    picture = app.client.upload(scan, content_type="image/png")
+    with letter.open("rb") as file:
+        text = app.client.upload(file, content_type="text/plain")
+    assert (picture.size, text.size) == (len(PICTURE), len(TEXT.encode()))
+    value = {"pages": [picture.ref], "text": text.ref, "again": picture.ref}
+    told = app.client.wait(app.client.submit("echo", value), timeout_s=60)
+    assert told.output == {"pages": [seen(scan)], "text": TEXT, "again": seen(scan)}
+    (item,) = app.client.submit_many([{"model": "echo", "input": {"text": text.ref}}])
+    assert item.id is not None
+    assert app.client.wait(item.id, timeout_s=60).output == {"text": TEXT}
+
+
+def test_files_of_megabytes_that_go_along_are_what_the_model_is_given(
+    app: App, scan: Path, letter: Path
+) -> None:
+    files = {"page": File(scan, "image/png"), "letter": File(letter, "text/plain")}
+    value = {"page": part("page"), "letter": part("letter")}
+    told = app.client.submit("echo", value, files=files, wait_s=60)
+    assert app.client.wait(told, timeout_s=60).output == {"page": seen(scan), "letter": TEXT}
+
+
+def test_files_arrive_from_an_event_loop_as_well(stack: Stack, app: App, scan: Path, letter: Path) -> None:
+    async def run(platform: AsyncClient) -> tuple[Job, Job]:
+        picture = await platform.upload(scan, content_type="image/png")
+        ahead = await platform.submit("echo", {"page": picture.ref})
+        files = {"letter": File(letter, "text/plain")}
+        along = await platform.submit("echo", {"letter": part("letter")}, files=files)
+        return await platform.wait(ahead, timeout_s=60), await platform.wait(along, timeout_s=60)
+
+    ahead, along = in_asyncio(stack, run)
+    assert (ahead.output, along.output) == ({"page": seen(scan)}, {"letter": TEXT})
+
+
+def in_asyncio(stack: Stack, run: Any) -> Any:
+    async def live() -> Any:
+        async with AsyncClient(stack.info["api"], stack.info["token"]) as platform:
+            return await run(platform)
+
+    return asyncio.run(live())
+
+
+def followed(events: list[Event], job: dict[str, Any]) -> None:
+    """Check that events told of a job's life in order, each change once, and last of its end, whole."""
+    *before, end = events
+    assert (end.name, end.data) == ("end", job)
+    states = [event.data["state"] for event in before]
+    assert states == [state for state in ("queued", "running") if state in states]
+    assert {event.name for event in before} <= {"state"}
+    assert len({event.id for event in events}) == len(events)
+
+
+def test_a_job_is_followed_to_its_output(stack: Stack, app: App) -> None:
+    job = app.submit("sleeper:slow", {"n": 1})
+    followed(list(app.client.stream(job["id"])), app.job(job["id"]))
+
+    async def run(platform: AsyncClient) -> list[Event]:
+        submitted = await platform.submit("sleeper:slow", {"n": 2})
+        return [event async for event in platform.stream(submitted)]
+
+    events = in_asyncio(stack, run)
+    assert events[-1].data["output"] == {"n": 2}
+    followed(events, app.job(events[-1].data["id"]))
+    assert [event.name for event in app.client.stream(job["id"])] == ["end"]
+
+
+@pytest.fixture
+def waiting(stack: Stack, app: App) -> Iterator[str]:
+    """A job of a model that nobody runs."""
+    entry = ("--loader", "entry_point", "--artifact", "models_registry.loaders.builtin:echo")
+    manage(stack, "register_model", NOBODY, "1", *entry)
+    job = app.submit(f"{NOBODY}:1", {})["id"]
+    yield job
+    app.cancel_live([job])
+
+
+def streams(stack: Stack) -> float:
+    """Return how many streams the server holds; none where it is away."""
+    try:
+        text = httpx.get(f"{stack.info['stream']}/metrics", trust_env=False).raise_for_status().text
+    except httpx.HTTPError:
+        return 0.0
+    held = re.search(r'^stream_waiting{kind="events"} (\S+)$', text, re.MULTILINE)
+    return float(held[1]) if held else 0.0
+
+
+def in_threads(stack: Stack, job: str, told: list[Event]) -> None:
+    with Client(stack.info["api"], stack.info["token"]) as platform:
+        for event in platform.stream(job):
+            told.append(event)  # noqa: PERF402  # each as it comes
+
+
+def on_a_loop(stack: Stack, job: str, told: list[Event]) -> None:
+    async def run(platform: AsyncClient) -> None:
+        async for event in platform.stream(job):
+            told.append(event)  # noqa: PERF401  # each as it comes
+
+    in_asyncio(stack, run)
+
+
+@pytest.mark.parametrize("follow", [in_threads, on_a_loop])
+def test_a_stream_whose_server_goes_is_taken_up_on_the_next_and_tells_nothing_twice(
+    stack: Stack, app: App, waiting: str, follow: Callable[[Stack, str, list[Event]], None]
+) -> None:
+    told = list[Event]()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(follow, stack, waiting, told)
+        try:
+            eventually(lambda: told)
+            stack.wait_restarted("stream", old_pid=stack.kill("stream", signal.SIGTERM))
+            eventually(lambda: streams(stack) == 1)
+        finally:
+            app.act(waiting, "cancel")
+        done.result(60)
+    first, end = told
+    assert (first.name, first.data["state"]) == ("state", "queued")
+    assert (end.name, end.data) == ("end", app.job(waiting))
