@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from inference_site.stack.ports import LOOPBACK, free_ports
@@ -103,7 +102,7 @@ def _granian(port: int, workers: int) -> tuple[str, ...]:
 
 
 def _web(plan: Plan) -> Spec:
-    argv = (*_granian(plan.api_port, WEB_WORKERS), *_admin_assets(), APPLICATION)
+    argv = (*_granian(plan.api_port, WEB_WORKERS), APPLICATION)
     health = f"{plan.api_url}/healthz"
     # Granian's workers survive its own SIGKILL, so it is asked to stop, and stops them.
     return Spec(name="web", argv=argv, health_url=health, death=signal.SIGTERM)
@@ -113,14 +112,6 @@ def _stream(plan: Plan) -> Spec:
     argv = (*_granian(plan.stream_port, 1), APPLICATION)
     health = f"{plan.stream_url}/healthz"
     return Spec(name="stream", argv=argv, health_url=health, death=signal.SIGTERM)
-
-
-def _admin_assets() -> tuple[str, ...]:
-    django = find_spec("django")
-    if django is None or django.origin is None:
-        return ()
-    folder = Path(django.origin).parent / "contrib" / "admin" / "static"
-    return ("--static-path-route", "/static", "--static-path-mount", str(folder))
 
 
 def _relay() -> Spec:
