@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from jobs.core.keys import first_id_at
-from jobs.selectors.statement import Row, fetch_all
+from jobs.selectors.statement import Row, fetch_all, storable
 from jobs.selectors.views import LISTED, View, listed_view
 
 WINDOW_JOBS = 10_000
@@ -57,6 +57,8 @@ class Page:
 
 def jobs_page(*, client_id: int, filters: Filters, cursor: UUID | None, limit: int) -> Page:
     """Return the page of a client's jobs that are older than `cursor`."""
+    if filters.model and not storable(filters.model):
+        return Page([], None)
     rows = fetch_all(PAGE, _params(client_id, filters, cursor, limit))
     shown = [row for row in rows if row[0] is not None]
     return Page([listed_view(row) for row in shown], _next_cursor(rows, shown, limit))

@@ -38,6 +38,11 @@ def once_more(work: Callable[[], Answer]) -> Answer:
         raise UnavailableError("The database does not answer.") from error
 
 
+def storable(text: str) -> bool:
+    """Say whether a row could hold this text, and so be found by it: Postgres takes no NUL."""
+    return "\0" not in text
+
+
 def execute(statement: LiteralString, params: Params = ()) -> list[Row]:
     """Run one statement of an open transaction and return its rows."""
     return _run(statement, params)

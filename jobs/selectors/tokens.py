@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 from jobs.core.errors import ResourceNotFoundError
 from jobs.core.quota import UNLIMITED, Quota
 from jobs.core.scopes import Scope, covers
-from jobs.selectors.statement import Row, fetch_all
+from jobs.selectors.statement import Row, fetch_all, storable
 
 KEPT_S = 2.0  # a revoked token works for at most this long
 KEPT_ENTRIES = 10_000
@@ -81,7 +81,7 @@ def keep_owner(key: bytes, rows: list[Row]) -> Owner | None:
 
 def client_id(name: str) -> int:
     """Return a client's row id; ResourceNotFoundError where nobody is called so."""
-    rows = fetch_all(_CLIENT, (name,))
+    rows = fetch_all(_CLIENT, (name,)) if storable(name) else []
     if not rows:
         raise ResourceNotFoundError("There is no such client.")
     return int(rows[0][0])
