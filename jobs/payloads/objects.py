@@ -81,11 +81,17 @@ def names_before(until: datetime) -> Iterator[str]:
 
 
 class Measured:
-    """A source that counts and hashes what is read of it."""
+    """A source that counts and hashes what is read of it, once and from its beginning to its end."""
+
+    closed = False
 
     def __init__(self, source: Any) -> None:
         """Begin with nothing read."""
         self._source, self._hash, self.size = source, sha256(), 0
+
+    def seekable(self) -> bool:
+        """Say no: a storage that went back would have it counted twice."""
+        return False
 
     @property
     def digest(self) -> str:
