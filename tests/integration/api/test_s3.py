@@ -19,8 +19,9 @@ from django.test import Client
 
 from jobs.core.payload import Pointer, is_pointer, pointer_of
 from jobs.models import DeadLetter, Job, JobInput, JobResult, Upload
-from jobs.payloads.objects import put, put_stream
+from jobs.payloads.objects import get, put, put_stream
 from jobs.services.forget_payloads import forget_payloads
+from jobs.services.rotate_keys import rotate_payload_keys
 from jobs.store.session import open_session
 from models_registry.loaders.builtin import Echo
 from tests.integration import s3
@@ -54,8 +55,8 @@ def session(db: str) -> Iterator[sa.Connection]:
         yield session
 
 
-def asked(value: Any) -> str:
-    return json.dumps({"model": keys.MODEL, "input": value}, ensure_ascii=False)
+def asked(value: Any, version: str = "1") -> str:
+    return json.dumps({"model": f"{keys.MODEL}:{version}", "input": value}, ensure_ascii=False)
 
 
 def submit(app: Client, value: Any) -> UUID:
@@ -130,6 +131,33 @@ def test_a_server_of_the_site_streams_a_file_of_many_parts_to_the_bucket(
     told = (answer.json()["size"], answer.json()["sha256"])
     assert told == (LARGE, sha256(body).hexdigest())
     assert bucket.read(Upload.objects.get().name) == body
+
+
+def test_a_file_of_an_encrypted_version_lies_sealed_in_the_bucket_and_is_sealed_anew_there(
+    bucket: Bucket, app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.use(monkeypatch, keys.OLD)
+    keys.secret_version("sealed", options={"encrypt": True}, input_schema={})
+    body = b"open-sesame" * (LARGE // 11)
+    beside = SimpleUploadedFile("note.txt", body, "text/plain")
+    form = {"job": asked({"text": {"$part": "note"}}, version="sealed"), "note": beside}
+    job_id = UUID(app.post("/api/v1/jobs", data=form).json()["id"])
+    keys.use(monkeypatch, keys.NEW, keys.OLD)
+    assert rotate_payload_keys(actor="olga", batch=10).rows == 1
+    keys.use(monkeypatch, keys.NEW)
+    run(session)
+    assert job(app, job_id)["output"] == {"text": body.decode()}
+    assert len(bucket.keys) == 5  # two of the input, two before them, and the output
+    assert not any(b"open-sesame" in bucket.read(key) for key in bucket.keys)
+
+
+def test_a_source_that_gives_a_little_at_a_time_is_stored_whole(bucket: Bucket) -> None:
+    class Source(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 1_000))
+
+    stored = put_stream(Source(FILE), content_type="text/plain")
+    assert (stored.size, get(stored)) == (len(FILE), FILE)
 
 
 def test_what_a_client_sends_is_read_on_the_thread_that_serves_it(bucket: Bucket) -> None:
