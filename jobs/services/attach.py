@@ -14,7 +14,7 @@ from jobs.core.errors import PartNotFoundError, UploadNotFoundError
 from jobs.core.payload import Stored
 from jobs.core.references import Reference, references, stored_form
 from jobs.payloads.objects import put_stream
-from jobs.payloads.sealed_files import put_sealed, seal_again
+from jobs.payloads.sealed_files import put_sealed
 from jobs.selectors.statement import fetch_all
 from jobs.selectors.tokens import Owner
 from models_registry.core.version import VersionInfo
@@ -38,15 +38,15 @@ WHERE client_id = %s AND id = ANY(%s) AND expires_at > now()
 
 
 def attached(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> Admitted | None:
-    """Return the job with the files that it refers to, sealed where its version asks; None without any.
+    """Return the job with the files that it refers to; None without any.
 
+    Where the version encrypts, parts are stored sealed; `with_sealed_files` is to see to uploads.
     UploadNotFoundError, also for another client's upload, PartNotFoundError or EncryptionUnavailableError.
     """
     wanted = references(request.input)
     if not wanted:
         return None
-    encrypt = version.secrecy.encrypt
-    files = _uploads(owner, wanted, encrypt=encrypt) | _parts(parts, wanted, encrypt=encrypt)
+    files = _uploads(owner, wanted) | _parts(parts, wanted, encrypt=version.secrecy.encrypt)
     return _with_files(request, version, files)
 
 
@@ -58,7 +58,7 @@ def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> Admi
     return replace(job, files=tuple(kept for _, kept in files.values()), size=size)
 
 
-def _uploads(owner: Owner, wanted: Iterable[Reference], *, encrypt: bool) -> Files:
+def _uploads(owner: Owner, wanted: Iterable[Reference]) -> Files:
     named = {reference: _uuid(reference.named) for reference in wanted if reference.how == "upload"}
     if not named:
         return {}
@@ -66,11 +66,7 @@ def _uploads(owner: Owner, wanted: Iterable[Reference], *, encrypt: bool) -> Fil
     found = {row[0]: Stored(*row[1:]) for row in rows}
     if missing := [reference.named for reference, key in named.items() if key not in found]:
         raise UploadNotFoundError(f"There is no upload {missing[0]}.")
-    return {reference: _of_upload(found[key], encrypt=encrypt) for reference, key in named.items()}
-
-
-def _of_upload(file: Stored, *, encrypt: bool) -> tuple[Stored, Stored]:
-    return seal_again(file) if encrypt else (file, file)
+    return {reference: (found[key], found[key]) for reference, key in named.items()}
 
 
 def _parts(parts: Parts, wanted: Iterable[Reference], *, encrypt: bool) -> Files:

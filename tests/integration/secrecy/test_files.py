@@ -17,6 +17,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from jobs.core.errors import OverloadedError
 from jobs.models import Job, JobInput, Upload
 from jobs.selectors.tokens import forget_owners
 from jobs.services.forget_payloads import forget_payloads
@@ -56,10 +57,18 @@ def submitted(app: Client, body: bytes = FILE) -> UUID:
     return UUID(answer.json()["id"])
 
 
+def uploaded(app: Client, body: bytes = FILE) -> str:
+    return str(app.post("/api/v1/uploads", data=body, content_type=OCTETS).json()["id"])
+
+
+def post(app: Client, *uploads: str) -> Any:
+    asked = [{"model": keys.MODEL, "input": {"text": {"$upload": upload}}} for upload in uploads]
+    path, data = ("/api/v1/jobs", asked[0]) if len(asked) == 1 else ("/api/v1/jobs/bulk", asked)
+    return app.post(path, data=data, content_type="application/json").json()
+
+
 def ahead(app: Client, body: bytes = FILE) -> UUID:
-    upload = app.post("/api/v1/uploads", data=body, content_type=OCTETS).json()["id"]
-    asked = {"model": keys.MODEL, "input": {"text": {"$upload": upload}}}
-    return UUID(app.post("/api/v1/jobs", data=asked, content_type="application/json").json()["id"])
+    return UUID(post(app, uploaded(app, body))["id"])
 
 
 def view(app: Client, job_id: UUID) -> Any:
@@ -102,6 +111,30 @@ def test_a_file_sent_ahead_is_in_clear_for_as_long_as_its_upload_lives(
         assert view(app, job_id)["output"] == {"text": b64encode(body).decode()}
     else:  # the worker checks the input with its files in it against the schema
         assert code(app, job_id) == "dead invalid_input"
+
+
+def test_a_call_of_many_seals_a_file_once_and_one_that_is_lost_is_its_own_job_s_error(
+    app: Client, folder: Path, session: sa.Connection
+) -> None:
+    lost, kept = uploaded(app, b"lost"), uploaded(app)
+    (folder / Upload.objects.get(pk=lost).name).unlink()
+    told = post(app, kept, lost, kept)["jobs"]
+    assert [item.get("problem", {}).get("code") for item in told] == [None, "payload_lost", None]
+    jobs = [UUID(item["id"]) for item in told if "id" in item]
+    assert len({file.name for job_id in jobs for file in pointer(job_id).files}) == 1
+    assert sorted(run(session)) == jobs
+    assert [view(app, job_id)["output"]["text"] for job_id in jobs] == [b64encode(FILE).decode()] * 2
+
+
+def test_what_is_refused_at_the_front_door_copies_no_file(
+    app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_owner: Any, outcomes: list[Any]) -> None:
+        outcomes[:] = [OverloadedError() for _ in outcomes]
+
+    monkeypatch.setattr("jobs.services.submit.sift", full)
+    assert post(app, uploaded(app))["code"] == "overloaded"
+    assert names(folder) == [Upload.objects.get().name]
 
 
 def test_the_same_call_with_the_same_file_is_the_same_job(app: Client) -> None:
