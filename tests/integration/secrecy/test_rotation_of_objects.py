@@ -160,6 +160,21 @@ def test_a_tampered_object_stays_as_it_is_and_is_named(
     assert output(other) == {"text": TEXT}
 
 
+def test_a_storage_that_takes_nothing_leaves_all_as_it_was(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> str:
+        raise OSError("no space left")
+
+    job_id = answered(session)
+    with monkeypatch.context() as broken:
+        broken.setattr("jobs.payloads.files.PayloadFiles._save", full)
+        assert rotate(monkeypatch).unreadable == [job_id, job_id]
+    assert output(job_id) == {"text": TEXT}
+    assert rotate(monkeypatch).rows == 2
+    assert output(job_id) == {"text": TEXT}
+
+
 def test_an_object_of_another_job_is_not_taken_for_this_one_s(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
