@@ -53,7 +53,7 @@ openapi: $(STAMP)
 
 # Pins every dependency anew; needs `uv` on the PATH. The torch pin names no build, see the header.
 lock:
-	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-header --no-annotate \
+	uv pip compile pyproject.toml --extra dev --extra s3 --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --upgrade --quiet | sed 's/+cpu$$//' > .lock.fresh
 	(grep '^#' requirements.lock; cat .lock.fresh) > .lock.whole
 	mv .lock.whole requirements.lock && rm .lock.fresh

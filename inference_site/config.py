@@ -13,6 +13,7 @@ Environ = Mapping[str, str]
 NamedKeys = tuple[tuple[str, bytes], ...]
 KEY_BYTES = 32
 KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,8}")
+URL = re.compile(r"https?://[^\s/?#@]+/?")
 # A database host that vanishes without a word is noticed in seconds; the system's own limits are hours.
 DATABASE_OPTIONS = {
     "connect_timeout": 5,
@@ -45,6 +46,9 @@ class Config:
     payload_storage: str = "files"
     payload_dir: str = ".run/payloads"
     payload_bucket: str = ""
+    payload_endpoint_url: str = ""
+    payload_region: str = ""
+    payload_addressing: str = "auto"
     result_wait_limit_s: int = 60
     events_heartbeat_s: int = 15
     queue_type: str = "classic"
@@ -82,6 +86,9 @@ class Config:
             "payload_storage": reader.one_of("PAYLOAD_STORAGE", ("files", "s3")),
             "payload_dir": reader.text("PAYLOAD_DIR") or cls.payload_dir,
             "payload_bucket": reader.text("PAYLOAD_BUCKET"),
+            "payload_endpoint_url": reader.url("PAYLOAD_ENDPOINT_URL"),
+            "payload_region": reader.text("PAYLOAD_REGION"),
+            "payload_addressing": reader.one_of("PAYLOAD_ADDRESSING", ("auto", "path", "virtual")),
             "result_wait_limit_s": reader.whole("RESULT_WAIT_LIMIT_S", cls.result_wait_limit_s),
             "events_heartbeat_s": reader.whole("EVENTS_HEARTBEAT_S", cls.events_heartbeat_s),
             "queue_type": reader.one_of("QUEUE_TYPE", ("classic", "quorum")),
@@ -129,6 +136,14 @@ class _Reader:
         self.mistakes.append(f"{name} is {value!r}; it must be one of {', '.join(filter(None, choices))}.")
         return choices[0]
 
+    def url(self, name: str) -> str:
+        """Read the address of a server; none where it is not set."""
+        value = self.text(name)
+        if not value or URL.fullmatch(value):
+            return value.rstrip("/")
+        self.mistakes.append(f"{name} must be http:// or https:// and a host, with no user and no path.")
+        return ""
+
     def whole(self, name: str, default: int, *, most: int | None = None) -> int:
         value = self.text(name, str(default))
         if value.isascii() and value.isdigit() and 0 < int(value) <= (most or int(value)):
@@ -166,17 +181,19 @@ class _Reader:
 
 
 def django_storages(config: Config) -> dict[str, dict[str, object]]:
-    """Return Django's STORAGES: large inputs and outputs lie in `payloads`."""
+    """Return Django's STORAGES: large inputs and outputs lie in `payloads`; a bucket's keys are AWS's own."""
     files: dict[str, object] = {
         "BACKEND": "jobs.payloads.files.PayloadFiles",
         "OPTIONS": {"location": config.payload_dir},
     }
     bucket: dict[str, object] = {
         "bucket_name": config.payload_bucket,
+        "endpoint_url": config.payload_endpoint_url or None,
+        "region_name": config.payload_region or None,
+        "addressing_style": config.payload_addressing,
         "file_overwrite": False,
-        "querystring_auth": True,
     }
-    s3: dict[str, object] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": bucket}
+    s3: dict[str, object] = {"BACKEND": "jobs.payloads.bucket.PayloadBucket", "OPTIONS": bucket}
     return {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

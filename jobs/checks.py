@@ -8,11 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
+from jobs.payloads.objects import storage
 from models_registry.models import ModelVersion
 
-MISTAKE, NO_KEY = "jobs.E001", "jobs.E002"
+MISTAKE, NO_KEY, NO_STORAGE = "jobs.E001", "jobs.E002", "jobs.E003"
 HALF_OPEN = "jobs.W001"
 
 
@@ -21,6 +23,17 @@ def check_environment(**_kwargs: Any) -> list[CheckMessage]:
     """Return an error for each environment variable that cannot be used."""
     hint = "The environment variable is read when the process starts; set it and start again."
     return [Error(mistake, hint=hint, id=MISTAKE) for mistake in settings.INFERENCE.mistakes]
+
+
+@register()
+def check_storage(**_kwargs: Any) -> list[CheckMessage]:
+    """Return an error where the storage of payloads cannot be had at all; nothing is asked of it."""
+    try:
+        storage()
+    except ImproperlyConfigured as error:
+        hint = "For PAYLOAD_STORAGE=s3 install django-storages[s3]."
+        return [Error(f"Payloads cannot be stored: {error}", hint=hint, id=NO_STORAGE)]
+    return []
 
 
 @register(Tags.database)

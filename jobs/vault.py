@@ -6,6 +6,7 @@ are sealed before they are stored elsewhere: `seal` and `unseal` know bytes and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from secrets import token_bytes
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from django.conf import settings
 
 from jobs.core import keyed
-from jobs.core.sealing import NONCE_BYTES, Keyring, Place
+from jobs.core.sealed_file import SALT_BYTES, Read, sealed_pieces, unsealed_pieces
+from jobs.core.sealing import NONCE_BYTES, Bound, Keyring, Place
 
 
 def keyring() -> Keyring:
@@ -21,7 +23,7 @@ def keyring() -> Keyring:
     return _keyring(settings.INFERENCE.payload_keys)
 
 
-def seal(plain: bytes, place: Place) -> bytes:
+def seal(plain: bytes, place: Bound) -> bytes:
     """Return `plain` sealed under the first key, whose name is `keyring().encoding`."""
     return keyring().seal(plain, place=place, nonce=token_bytes(NONCE_BYTES))
 
@@ -29,6 +31,19 @@ def seal(plain: bytes, place: Place) -> bytes:
 def unseal(stored: bytes, encoding: str, place: Place) -> bytes:
     """Return a stored payload as it was given; PayloadUnreadableError."""
     return keyring().unseal(bytes(stored), encoding=encoding, place=place)
+
+
+def sealed_file(read: Read) -> Iterator[bytes]:
+    """Yield, sealed under the first key, the file that `read` gives."""
+    return sealed_pieces(read, seal=seal, salt=token_bytes(SALT_BYTES))
+
+
+def unsealed_file(read: Read, encoding: str) -> Iterator[bytes]:
+    """Yield the file that was sealed; PayloadUnreadableError, at the latest at its end."""
+    ring = keyring()
+    return unsealed_pieces(
+        read, unseal=lambda piece, place: ring.unseal(piece, encoding=encoding, place=place)
+    )
 
 
 def digest(purpose: str, body: bytes) -> bytes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias, cast
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -18,8 +17,7 @@ from django.utils.datastructures import MultiValueDict
 
 from jobs.api.body import Body
 from jobs.core.errors import BodyTooLargeError, MalformedRequestError
-from jobs.core.payload import Stored
-from jobs.payloads.objects import put_stream
+from jobs.services.attach import Part
 
 JOB = "job"
 Parsed: TypeAlias = "tuple[QueryDict, MultiValueDict[str, UploadedFile[Any]]]"
@@ -36,13 +34,13 @@ class Form:
     files: dict[str, UploadedFile[Any]] = field(default_factory=dict)
 
     @property
-    def parts(self) -> dict[str, Callable[[], Stored]]:
-        """Return, for each file, what puts it into the storage."""
-        return {name: partial(_stored, file) for name, file in self.files.items()}
+    def parts(self) -> dict[str, Part]:
+        """Return the files as a submit takes them; MalformedRequestError."""
+        return {name: _part(file) for name, file in self.files.items()}
 
 
-def _stored(file: UploadedFile[Any]) -> Stored:
-    return put_stream(file, content_type=media_type(file.content_type or ""))
+def _part(file: UploadedFile[Any]) -> Part:
+    return Part(cast(IO[bytes], file), media_type(file.content_type or ""))
 
 
 def is_multipart(request: HttpRequest) -> bool:

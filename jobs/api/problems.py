@@ -24,7 +24,6 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.CircuitOpenError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.EncodedBodyError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.EncryptionUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.FilesRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,

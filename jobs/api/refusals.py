@@ -33,7 +33,6 @@ _OF_AN_ITEM: Kinds = (
     errors.WebhookSecretMissingError,
     errors.UploadNotFoundError,
     errors.PartNotFoundError,
-    errors.FilesRefusedError,
     errors.OverloadedError,
     errors.QuotaExceededError,
     errors.CircuitOpenError,

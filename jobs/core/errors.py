@@ -189,12 +189,6 @@ class PartNotFoundError(RequestError):
     code = "part_not_found"
 
 
-class FilesRefusedError(RequestError):
-    """The model's payloads are encrypted, which files are not: send what it is asked in the input itself."""
-
-    code = "files_refused"
-
-
 class EncodedBodyError(RequestError):
     """The body comes compressed; this platform decompresses nothing that is sent to it."""
 

@@ -14,24 +14,30 @@ from hashlib import sha256
 import msgspec
 
 from jobs.core.errors import PayloadCorruptError
+from jobs.core.sealing import PLAIN
 
 MARK = b"\x00claim\x00"
 POINTER_BYTES = 32_768  # more than any pointer has: so much of a row is enough to know
 
 
 class Stored(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An object in the storage: its name there, its bytes and their SHA-256 in hex."""
+    """An object in the storage: its name there, its bytes and their SHA-256 in hex.
+
+    `encoding` says how a file is sealed; how a body is, its row says.
+    """
 
     name: str
     size: int
     sha256: str
     content_type: str = "application/json"
+    encoding: str = PLAIN
 
 
 class Pointer(Stored, frozen=True, omit_defaults=True):
-    """Where a body lies, and the files that it refers to."""
+    """Where a body lies, and the files that it refers to; `before` are the objects that these replace."""
 
     files: tuple[Stored, ...] = ()
+    before: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -47,9 +53,10 @@ def is_pointer(body: bytes) -> bool:
     return body[: len(MARK)] == MARK
 
 
-def pointer_bytes(body: Stored, files: Iterable[Stored] = ()) -> bytes:
+def pointer_bytes(body: Stored, files: Iterable[Stored] = (), before: Iterable[str] = ()) -> bytes:
     """Return what a row holds in place of `body`."""
-    return MARK + msgspec.json.encode(Pointer(body.name, body.size, body.sha256, files=tuple(files)))
+    pointer = Pointer(body.name, body.size, body.sha256, files=tuple(files), before=tuple(before))
+    return MARK + msgspec.json.encode(pointer)
 
 
 def pointer_of(body: bytes) -> Pointer:
@@ -63,6 +70,11 @@ def pointer_of(body: bytes) -> Pointer:
 def files_of(body: bytes) -> tuple[Stored, ...]:
     """Return the files that an input refers to, of a row's first POINTER_BYTES."""
     return pointer_of(body).files if is_pointer(body) else ()
+
+
+def names_of(body: bytes) -> tuple[str, ...]:
+    """Return the names of all objects that a row needs."""
+    return tuple(pointer_of(body).names) if is_pointer(body) else ()
 
 
 def sha256_of(body: bytes) -> str:

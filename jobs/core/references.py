@@ -19,9 +19,9 @@ from jobs.core.canonical import check_depth
 from jobs.core.errors import InvalidInputError, MalformedRequestError
 from jobs.core.payload import Stored
 
-MOST_FILES = 16
+MOSTFILES = 16
 _BEGINS = b'{"$'
-_FILE = "$file"
+FILE = "$file"
 _HOW: Mapping[str, Literal["upload", "part"]] = {"$upload": "upload", "$part": "part"}
 
 
@@ -43,15 +43,15 @@ def references(value: Any) -> set[Reference]:
     found = set[Reference]()
 
     def see(item: dict[str, Any]) -> Any:
-        if _FILE in item:
-            raise MalformedRequestError(f"an object of the input whose only key is `{_FILE}` means nothing")
+        if FILE in item:
+            raise MalformedRequestError(f"an object of the input whose only key is `{FILE}` means nothing")
         if reference := reference_of(item):
             found.add(reference)
         return item
 
     _mapped(value, see)
-    if len(found) > MOST_FILES:
-        raise MalformedRequestError(f"the input refers to {len(found)} files; at most {MOST_FILES}")
+    if len(found) > MOSTFILES:
+        raise MalformedRequestError(f"the input refers to {len(found)} files; at most {MOSTFILES}")
     return found
 
 
@@ -70,7 +70,7 @@ def stored_form(value: Any, files: Mapping[Reference, Stored]) -> Any:
 
     def told(item: dict[str, Any]) -> Any:
         reference = reference_of(item)
-        return {_FILE: _identity(files[reference])} if reference else item
+        return {FILE: _identity(files[reference])} if reference else item
 
     return _mapped(value, told)
 
@@ -81,9 +81,11 @@ def filled(value: Any, files: Mapping[Stored, bytes]) -> Any:
     made = dict[bytes, Any]()
 
     def fill(item: dict[str, Any]) -> Any:
-        key = msgspec.json.encode(item[_FILE]) if _FILE in item else b""
-        if key not in by_identity:
+        if FILE not in item:
             return item
+        key = msgspec.json.encode(item[FILE])
+        if key not in by_identity:
+            raise InvalidInputError("The input refers to a file that the job does not have.")
         if key not in made:
             made[key] = as_value(*by_identity[key])
         return made[key]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -20,7 +20,7 @@ from jobs.core.errors import EncryptionUnavailableError, PayloadKeyMissingError,
 
 PLAIN: Final = "identity"
 SEALED: Final = "aesgcm:"
-KEY_BYTES, NONCE_BYTES = 32, 12
+KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 
 
 class Column(StrEnum):
@@ -30,6 +30,16 @@ class Column(StrEnum):
     PARAMETERS = "parameters"
     METADATA = "metadata"
     RESULT = "result"
+    FILE = "file"
+
+
+class Bound(Protocol):
+    """Where something sealed stands, and what of that is authenticated beside it."""
+
+    @property
+    def column(self) -> Column: ...  # noqa: D102
+    @property
+    def bound(self) -> bytes: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +76,11 @@ class Keyring:
             return name
         raise EncryptionUnavailableError
 
-    def seal(self, plain: bytes, *, place: Place, nonce: bytes) -> bytes:
+    def seal(self, plain: bytes, *, place: Bound, nonce: bytes) -> bytes:
         """Return `plain` sealed under the first key; a `nonce` of 12 bytes is used once and never again."""
         return nonce + AESGCM(self.keys[self._first]).encrypt(nonce, plain, place.bound)
 
-    def unseal(self, stored: bytes, *, encoding: str, place: Place) -> bytes:
+    def unseal(self, stored: bytes, *, encoding: str, place: Bound) -> bytes:
         """Return what was sealed, or `stored` where its encoding says that it is plain.
 
         PayloadKeyMissingError where its key is not here; PayloadUnreadableError where it is not what was

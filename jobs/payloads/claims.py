@@ -12,11 +12,14 @@ from jobs.core.sealing import Place
 from jobs.payloads.objects import get, head, put
 
 
-def checked_in(body: bytes, files: Sequence[Stored] = ()) -> bytes:
-    """Return what a row is to hold: `body` itself, or a pointer where it is large or refers to `files`."""
+def checked_in(body: bytes, files: Sequence[Stored] = (), before: Sequence[str] = ()) -> bytes:
+    """Return what a row is to hold: `body` itself, or a pointer where it is large or refers to `files`.
+
+    `before` are the objects that the row pointed at: who has read them there may read them for a while yet.
+    """
     if len(body) <= settings.INFERENCE.claim_check_bytes and not files:
         return body
-    return pointer_bytes(put(body), files)
+    return pointer_bytes(put(body), files, before)
 
 
 def checked_out(body: bytes) -> bytes:

@@ -20,6 +20,7 @@ from django.core.files.storage import Storage, storages
 
 from jobs.core.errors import PayloadLostError, PayloadUnavailableError, PlatformError
 from jobs.core.payload import Stored, check, check_digest
+from jobs.core.sealed_file import exactly
 
 CHUNK_BYTES = 65_536
 logger = logging.getLogger(__name__)
@@ -55,12 +56,19 @@ def get(stored: Stored) -> bytes:
 def head(stored: Stored, most: int) -> bytes:
     """Return an object's first bytes, and check all of them; the errors of `get`."""
     kept = bytearray()
+    with reading(stored) as source:
+        while piece := source.read(CHUNK_BYTES):
+            kept += piece[: max(most - len(kept), 0)]
+    return bytes(kept)
+
+
+@contextmanager
+def reading(stored: Stored) -> Iterator[Measured]:
+    """Give an object to be read to its end, where it is checked; the errors of `get`."""
     with _told(stored.name), storage().open(stored.name) as file:
         measured = Measured(file)
-        while piece := measured.read(CHUNK_BYTES):
-            kept += piece[: max(most - len(kept), 0)]
+        yield measured
     check_digest(stored, measured.size, measured.digest)
-    return bytes(kept)
 
 
 def delete(name: str) -> None:
@@ -81,11 +89,17 @@ def names_before(until: datetime) -> Iterator[str]:
 
 
 class Measured:
-    """A source that counts and hashes what is read of it."""
+    """A source that counts and hashes what is read of it, once and from its beginning to its end."""
+
+    closed = False
 
     def __init__(self, source: Any) -> None:
         """Begin with nothing read."""
         self._source, self._hash, self.size = source, sha256(), 0
+
+    def seekable(self) -> bool:
+        """Say no: a storage that went back would have it counted twice."""
+        return False
 
     @property
     def digest(self) -> str:
@@ -93,8 +107,8 @@ class Measured:
         return self._hash.hexdigest()
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
-        """Return up to `size` bytes."""
-        piece: bytes = self._source.read(size)
+        """Return `size` bytes, fewer only at the end: to a bucket fewer are the end."""
+        piece = exactly(self._source.read, size)
         self._hash.update(piece)
         self.size += len(piece)
         return piece

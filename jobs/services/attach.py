@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from typing import LiteralString
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import IO, LiteralString
 from uuid import UUID
 
 import msgspec
 
 from jobs.core.admission import Admitted, JobRequest, admit
-from jobs.core.errors import FilesRefusedError, PartNotFoundError, UploadNotFoundError
+from jobs.core.errors import PartNotFoundError, UploadNotFoundError
 from jobs.core.payload import Stored
 from jobs.core.references import Reference, references, stored_form
+from jobs.payloads.objects import put_stream
+from jobs.payloads.sealed_files import put_sealed
 from jobs.selectors.statement import fetch_all
 from jobs.selectors.tokens import Owner
 from models_registry.core.version import VersionInfo
 
-Parts = Mapping[str, Callable[[], Stored]]  # each is stored when it is referred to
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file that came with a call; it is stored when it is referred to."""
+
+    source: IO[bytes]
+    content_type: str
+
+
+Parts = Mapping[str, Part]
+Files = dict[Reference, tuple[Stored, Stored]]  # each as it was given, and as it is stored
 NO_PARTS: Parts = {}
 _UPLOADS: LiteralString = """
 SELECT id, name, size, sha256, content_type FROM jobs_upload
@@ -26,23 +38,27 @@ WHERE client_id = %s AND id = ANY(%s) AND expires_at > now()
 
 
 def attached(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> Admitted | None:
-    """Return the job with the files that it refers to; None where it refers to none.
+    """Return the job with the files that it refers to; None without any.
 
-    UploadNotFoundError, also for another client's upload, PartNotFoundError or FilesRefusedError.
+    Where the version encrypts, parts are stored sealed; `with_sealed_files` is to see to uploads.
+    UploadNotFoundError, also for another client's upload, PartNotFoundError or EncryptionUnavailableError.
     """
     wanted = references(request.input)
     if not wanted:
         return None
-    if version.secrecy.encrypt:
-        raise FilesRefusedError
-    files = _uploads(owner, wanted) | _parts(parts, wanted)
-    stored = msgspec.structs.replace(request, input=stored_form(request.input, files))
+    files = _uploads(owner, wanted) | _parts(parts, wanted, encrypt=version.secrecy.encrypt)
+    return _with_files(request, version, files)
+
+
+def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> Admitted:
+    given = {reference: pair[0] for reference, pair in files.items()}
+    stored = msgspec.structs.replace(request, input=stored_form(request.input, given))
     job = admit(stored, version)
-    size = job.size + sum(file.size for file in files.values()) if version.pads else 0
-    return replace(job, files=tuple(files.values()), size=size)
+    size = job.size + sum(file.size for file in given.values()) if version.pads else 0
+    return replace(job, files=tuple(kept for _, kept in files.values()), size=size)
 
 
-def _uploads(owner: Owner, wanted: Iterable[Reference]) -> dict[Reference, Stored]:
+def _uploads(owner: Owner, wanted: Iterable[Reference]) -> Files:
     named = {reference: _uuid(reference.named) for reference in wanted if reference.how == "upload"}
     if not named:
         return {}
@@ -50,14 +66,21 @@ def _uploads(owner: Owner, wanted: Iterable[Reference]) -> dict[Reference, Store
     found = {row[0]: Stored(*row[1:]) for row in rows}
     if missing := [reference.named for reference, key in named.items() if key not in found]:
         raise UploadNotFoundError(f"There is no upload {missing[0]}.")
-    return {reference: found[key] for reference, key in named.items()}
+    return {reference: (found[key], found[key]) for reference, key in named.items()}
 
 
-def _parts(parts: Parts, wanted: Iterable[Reference]) -> dict[Reference, Stored]:
+def _parts(parts: Parts, wanted: Iterable[Reference], *, encrypt: bool) -> Files:
     named = [reference for reference in wanted if reference.how == "part"]
     if missing := [reference.named for reference in named if reference.named not in parts]:
         raise PartNotFoundError(f"There is no file part {missing[0]!r} in this call.")
-    return {reference: parts[reference.named]() for reference in named}
+    return {reference: _of_part(parts[reference.named], encrypt=encrypt) for reference in named}
+
+
+def _of_part(part: Part, *, encrypt: bool) -> tuple[Stored, Stored]:
+    if encrypt:
+        return put_sealed(part.source, content_type=part.content_type)
+    file = put_stream(part.source, content_type=part.content_type)
+    return file, file
 
 
 def _uuid(text: str) -> UUID:

@@ -21,8 +21,10 @@ from jobs.core.errors import (
     PayloadUnreadableError,
 )
 from jobs.core.payload import POINTER_BYTES, Stored, files_of
+from jobs.core.references import FILE
 from jobs.core.sealing import PLAIN, Column, Place
 from jobs.payloads.claims import checked_in, opened
+from jobs.payloads.sealed_files import under_first_key
 from jobs.selectors.shown import plain_input
 from jobs.selectors.statement import Row, execute, fetch_all
 from jobs.services.notify import wake_relay
@@ -69,13 +71,18 @@ def check_edit(*, job_id: UUID, text: str) -> Mended:
     if not rows:
         raise JobNotFoundError
     version = info(rows[0][0])
-    files = tuple(file for file in files_of(rows[0][1] or b"") if file.sha256 in text)
+    files = tuple(file for file in files_of(rows[0][1] or b"") if _named(file, text))
     value = _restored(job_id, version.secrecy, _parsed(text))
     if not files:
         validate_input(version, value)
     body = canonical_bytes(value)
     size = len(body) + sum(file.size for file in files)
     return Mended(body, size if version.pads else 0, version.secrecy, files)
+
+
+def _named(file: Stored, text: str) -> bool:
+    """Say whether an input may refer to a file; which a sealed one is, only its worker sees."""
+    return FILE in text if file.encoding != PLAIN else file.sha256 in text
 
 
 def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
@@ -123,7 +130,8 @@ def _mended(job_id: UUID, mended: Mended, old: Row) -> tuple[bytes, dict[str, An
     beside = dict(zip(list(COLUMNS)[1:], others, strict=True))
     after: dict[str, Any] = {"body": mended.body} | unsealed_input(job_id, beside, encoding)
     kept = sealed_input(job_id, after) if mended.secrecy.encrypt else after | {"encoding": PLAIN}
-    stored = {"body": checked_in(kept["body"], mended.files)}
+    files = tuple(map(under_first_key, mended.files)) if mended.secrecy.encrypt else mended.files
+    stored = {"body": checked_in(kept["body"], files)}
     return _before(job_id, body, encoding), {"variant": variant} | kept | stored
 
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from jobs import metrics
 from jobs.core.callback import endpoint
-from jobs.core.errors import CallbackRefusedError
-from jobs.core.states import TERMINAL
+from jobs.core.errors import CallbackRefusedError, PayloadKeyMissingError, PayloadUnavailableError
+from jobs.core.states import TERMINAL, State
 from jobs.core.webhook import Delivered, DeliveryState, Disabled, GivenUp, TryIn, Verdict, signature, verdict
 from jobs.selectors.statement import fetch_all
 from jobs.selectors.views import View, job_view
@@ -75,17 +75,26 @@ def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
         return
     client, url, epoch, number, before, gone = rows[0]
     attempt = Attempt(job_id, client, url, epoch, number, number - before, disabled=gone is not None)
-    view = job_view(job_id, client_id=None)
+    try:
+        view = job_view(job_id, client_id=None)
+    except PayloadUnavailableError as error:
+        _record(attempt, Answer(None, 0.0, f"not sent: {error}"))
+        return
     if view is None or view["state"] not in TERMINAL:  # replayed just now: its next end is told
         fetch_all(_NOT_ENDED, (job_id, number))
         return
-    answer = _answer(attempt, view, limit_s)
+    _record(attempt, _answer(attempt, view, limit_s))
+
+
+def _record(attempt: Attempt, answer: Answer) -> None:
     _write(attempt, answer, _verdict(attempt, answer))
 
 
 def _answer(attempt: Attempt, view: View, limit_s: float) -> Answer:
     if attempt.disabled:
         return Answer(None, 0.0, "not sent: the address answered 410 before, and an operator may enable it")
+    if _lacks_key(view):
+        return Answer(None, 0.0, f"not sent: {view['error']['detail']}")
     try:
         where = endpoint(attempt.url, internal_hosts=settings.INFERENCE.webhook_internal_hosts)
         keys = signing_keys(attempt.client)
@@ -95,6 +104,12 @@ def _answer(attempt: Attempt, view: View, limit_s: float) -> Answer:
         return Answer(None, 0.0, "not sent: the client has no secret that works")
     body = _body(view)
     return post(attempt.url, where, body, _headers(attempt, keys, body), limit_s=limit_s)
+
+
+def _lacks_key(view: View) -> bool:
+    """Say whether another process, or this one tomorrow, may tell what this one cannot read."""
+    dead = view["state"] == State.DEAD  # its error is its own
+    return not dead and view.get("error", {}).get("code") == PayloadKeyMissingError.code
 
 
 def _body(view: View) -> bytes:

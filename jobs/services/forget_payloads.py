@@ -32,6 +32,8 @@ CREATE TEMPORARY TABLE payload_in_use AS
 WITH pointer AS MATERIALIZED ({_POINTERS})
 SELECT pointer->>'name' AS name FROM pointer
 UNION ALL SELECT file->>'name' FROM pointer, json_array_elements(pointer->'files') AS file
+UNION ALL SELECT before FROM pointer, json_array_elements_text(pointer->'before') AS before
+  WHERE pointer->>'name' >= %s
 UNION ALL SELECT name FROM jobs_upload
 """  # noqa: S608
 _DROP: LiteralString = "DROP TABLE IF EXISTS pg_temp.payload_in_use"
@@ -50,7 +52,7 @@ def forget_payloads(*, grace_h: int = GRACE_H) -> int:
     # No transaction is kept while objects go: it would hold every partition, and no old day could be dropped.
     with transaction.atomic():
         execute(_DROP)
-        execute(_IN_USE)
+        execute(_IN_USE, (f"{until:%Y-%m-%d/%H%M%S}",))
         execute(_INDEX)
     return sum(_forget(names) for names in _chunks(names_before(until)))
 

@@ -2,7 +2,8 @@
 
 The tables are walked along their primary keys, a page of rows at a time. A row is locked for as long as it
 takes to seal it anew, and no job is: who reads it meanwhile has the old one whole or the new one whole.
-What lies in the storage is sealed into a new object; `forget_payloads` deletes the old one a day later.
+What lies in the storage, files too, is sealed into a new object; `forget_payloads` deletes the old one a day
+later, for whoever read the row before.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from django.db import transaction
 from jobs import vault
 from jobs.core.audit import Kind
 from jobs.core.errors import PayloadUnreadableError
+from jobs.core.payload import files_of, names_of
 from jobs.core.sealing import PLAIN, Column, Place
 from jobs.payloads.claims import checked_in, opened
-from jobs.payloads.rows import BYTES
+from jobs.payloads.rows import BYTES, FILES_BYTES
+from jobs.payloads.sealed_files import under_first_key
 from jobs.selectors.statement import execute, fetch_all
 from jobs.services.audit import note
 from jobs.services.sealed import COLUMNS, unsealed_input
@@ -100,7 +103,12 @@ def _input_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
     job, encoding, *stored = row
     plain = unsealed_input(job, dict(zip(COLUMNS, stored, strict=True)), encoding)
     body, *beside = (_sealed_again(job, COLUMNS[name], body) for name, body in plain.items())
-    return (job, None if body is None else checked_in(body), *beside)
+    return (job, None if body is None else _checked_in_again(body, stored[0]), *beside)
+
+
+def _checked_in_again(body: bytes, before: bytes) -> bytes:
+    files = [under_first_key(file) for file in files_of(before)]
+    return checked_in(body, files, names_of(before))
 
 
 def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | None:
@@ -110,13 +118,13 @@ def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | Non
 def _result_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
     job, encoding, source, body = row
     place = Place(source or job, Column.RESULT)
-    return job, checked_in(vault.seal(opened(body, encoding, place), place))
+    return job, _checked_in_again(vault.seal(opened(body, encoding, place), place), body)
 
 
 _INPUTS: Final = _Table(
     page=f"""
 SELECT job_id, encoding, {BYTES.format("body")} + COALESCE(length(parameters), 0)
-  + COALESCE(length(metadata), 0)
+  + COALESCE(length(metadata), 0) + {FILES_BYTES.format("body")}
 FROM jobs_jobinput WHERE job_id > %s ORDER BY job_id LIMIT %s
 """,  # noqa: S608  # built from our own constants
     lock="""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 from jobs import vault
 from jobs.core.admission import Admitted
+from jobs.core.errors import PlatformError
+from jobs.core.payload import Stored
 from jobs.core.reuse import Reuse, reuse
 from jobs.core.sealing import PLAIN, Column, Place
 from jobs.payloads.claims import checked_in, opened
+from jobs.payloads.sealed_files import under_first_key
 from models_registry.core.secrecy import Secrecy
 
 COLUMNS: Final[Mapping[str, Column]] = {
@@ -31,6 +35,24 @@ def guarded(job: Admitted, secrecy: Secrecy) -> Admitted:
     # A plain digest of an input could be found by trying inputs.
     known = None if job.digest is None else vault.digest("request", job.digest)
     return replace(job, digest=known, secrecy=secrecy)
+
+
+def with_sealed_files(jobs: Iterable[Any]) -> list[Any]:
+    """Return a call's jobs, files that lie in clear sealed where a version asks; an error in a job's place.
+
+    A file is sealed once a call, for it is bound to itself: which job it is given to is told by the inputs.
+    """
+    seal = cache(under_first_key)
+    return [_with_sealed_files(job, seal) if isinstance(job, Admitted) else job for job in jobs]
+
+
+def _with_sealed_files(job: Admitted, seal: Callable[[Stored], Stored]) -> Admitted | PlatformError:
+    if not (job.files and job.secrecy.encrypt):
+        return job
+    try:
+        return replace(job, files=tuple(map(seal, job.files)))
+    except PlatformError as error:
+        return error
 
 
 def shared_key(job: Admitted, *, client: int) -> Reuse | None:

@@ -32,7 +32,7 @@ from jobs.services.insert import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.keeping import keep_days
 from jobs.services.notify import wake_relay
 from jobs.services.partitions import ensure_class
-from jobs.services.sealed import guarded, shared_key
+from jobs.services.sealed import guarded, shared_key, with_sealed_files
 from jobs.services.share import store_shared
 from jobs.services.webhooks import check_callback, expect
 from models_registry.core.version import VersionInfo
@@ -80,6 +80,7 @@ def submit_jobs(
     """
     outcomes: list[Any] = [_admitted(owner, request, parts) for request in requests]
     expected = sift(owner, outcomes)
+    outcomes = with_sealed_files(outcomes)  # now, for what was just refused copies no file
     ids = _ids(len(outcomes))
     candidates = [
         Candidate(i, job_id, job, shared_key(job, client=owner.id), expected)

@@ -20,6 +20,7 @@ from jobs.client import Client
 
 JOBS = "/api/v1/jobs"
 DEADLINE_S = 60.0
+NOT_THESE = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")  # of a stack on servers of its own
 LIVE = ("queued", "waiting", "running")
 Found = TypeVar("Found")
 

@@ -8,10 +8,9 @@ import pytest
 
 from inference_site.stack.client import Stack
 from inference_site.stack.services import PROJECT
-from tests.acceptance.app import App, eventually, manage
+from tests.acceptance.app import NOT_THESE, App, eventually, manage
 
 ONLY = ("web", "stream", "relay", "gpu-worker-0", "cpu-worker", "flower")
-NOT_THESE = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")
 # Versions that take their time, so that a test can act in the middle of a batch; served as their models are.
 SLOW = {"slow": 1.0, "steady": 0.05}
 

@@ -9,6 +9,8 @@ import pytest
 from django.test import Client as Browser
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import sqlalchemy as sa
 
 
@@ -26,6 +28,15 @@ def session(db: str) -> Iterator[sa.Connection]:
 
     with open_session() as session:
         yield session
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A storage of payloads of this test alone."""
+    from jobs.payloads.files import PayloadFiles
+
+    monkeypatch.setattr("jobs.payloads.objects.storage", lambda: PayloadFiles(location=tmp_path))
+    return tmp_path
 
 
 @pytest.fixture(params=["plain", "sealed"])

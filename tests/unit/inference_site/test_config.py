@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from inference_site.config import Config, django_database
+from inference_site.config import Config, django_database, django_storages
 
 NEEDED = {
     "DATABASE_URL": "postgresql://u:p@h/n",
@@ -114,3 +114,42 @@ def test_days_that_no_partition_has_are_a_mistake(days: str) -> None:
     config = Config.from_env(NEEDED | {"RETENTION_DAYS": days})
     assert config.retention_days == 30
     assert config.mistakes[0].startswith("RETENTION_DAYS is ")
+
+
+S3 = {"PAYLOAD_STORAGE": "s3", "PAYLOAD_BUCKET": "payloads"}
+
+
+def test_a_bucket_is_named_with_where_it_is() -> None:
+    told = {
+        "PAYLOAD_ENDPOINT_URL": "http://minio:9000/",
+        "PAYLOAD_REGION": "eu",
+        "PAYLOAD_ADDRESSING": "Path",
+    }
+    config = Config.from_env(NEEDED | S3 | told)
+    options = django_storages(config)["payloads"]["OPTIONS"]
+    assert config.mistakes == ()
+    assert options == {
+        "bucket_name": "payloads",
+        "endpoint_url": "http://minio:9000",
+        "region_name": "eu",
+        "addressing_style": "path",
+        "file_overwrite": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAYLOAD_BUCKET", ""),
+        ("PAYLOAD_STORAGE", "ftp"),
+        ("PAYLOAD_ADDRESSING", "dns"),
+        ("PAYLOAD_ENDPOINT_URL", "minio:9000"),
+        ("PAYLOAD_ENDPOINT_URL", "https://"),
+        ("PAYLOAD_ENDPOINT_URL", "https://key:secret@minio"),
+        ("PAYLOAD_ENDPOINT_URL", "https://minio/payloads"),
+    ],
+)
+def test_a_bucket_that_cannot_be_reached_is_a_sentence(name: str, value: str) -> None:
+    (mistake,) = Config.from_env(NEEDED | S3 | {name: value}).mistakes
+    assert mistake.startswith(f"{name} ")
+    assert "secret" not in mistake

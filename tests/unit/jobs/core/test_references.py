@@ -55,9 +55,11 @@ def test_equal_files_make_equal_inputs() -> None:
     assert stored_form(*first) == stored_form(*second)
 
 
-def test_a_file_that_is_not_the_job_s_is_not_put_in() -> None:
+@pytest.mark.parametrize("files", [{FILE: b"abc"}, {}])
+def test_a_file_that_is_not_the_job_s_makes_the_input_invalid(files: dict[Stored, bytes]) -> None:
     of_another = stored_form({"$upload": "u-1"}, {UPLOAD: TEXT})
-    assert filled(of_another, {FILE: b"abc"}) == of_another
+    with pytest.raises(InvalidInputError, match="does not have"):
+        filled(of_another, files)
 
 
 @pytest.mark.parametrize(

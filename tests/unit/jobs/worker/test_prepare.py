@@ -93,7 +93,7 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
     reference = Reference("upload", "u")
     body = canonical_bytes(stored_form({"text": {"$upload": "u"}}, {reference: file}))
     objects = {"2026-11-24/b": body, file.name: b"hi"}
-    for reader in ("jobs.payloads.claims.get", "jobs.worker.inputs.get"):
+    for reader in ("jobs.payloads.claims.get", "jobs.payloads.sealed_files.get"):
         monkeypatch.setattr(reader, lambda stored: objects[stored.name])
     row = pointer_bytes(Stored("2026-11-24/b", len(body), ""), [file])
     job = Claimed(UUID(int=2), 1, 1, 3, row, None)

@@ -1,0 +1,82 @@
+"""The whole stack with its payloads in a bucket: every process of it reads there what another put there."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from inference_site.stack.client import Stack
+from inference_site.stack.services import PROJECT
+from tests.acceptance.app import JOBS, NOT_THESE, App, manage
+from tests.integration import s3
+from tests.integration.s3 import Bucket
+
+ONLY = ("web", "stream", "relay", "gpu-worker-0")
+WORD = "acceptance-open-sesame"
+BIG = WORD * 10_000
+FILE = WORD.encode() * 500_000  # eleven megabytes: more than one part, and more than one sealed piece
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    with s3.serving() as address, s3.bucket_at(address) as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="module")
+def stored(bucket: Bucket) -> Iterator[Stack]:
+    """A stack of its own, on servers of its own, that keeps its payloads in the bucket."""
+    kept = {name: os.environ.pop(name) for name in NOT_THESE if name in os.environ}
+    run_dir = PROJECT / ".run" / f"acceptance-bucket-{os.getpid()}"
+    running = Stack(run_dir, only=ONLY, workers=1, env=bucket.env)
+    try:
+        with running:
+            home = "models_registry.loaders.builtin:echo"
+            words = ("--loader", "entry_point", "--artifact", home, "--options", '{"encrypt": true}')
+            manage(running, "register_model", "echo", "sealed", *words)
+            yield running
+    finally:
+        os.environ.update(kept)
+        running.delete()
+
+
+@pytest.fixture
+def app(stored: Stack) -> Iterator[App]:
+    app = App(stored)
+    yield app
+    app.close()
+
+
+def submitted(app: App, version: str) -> Any:
+    kept = app.http.post("/api/v1/uploads", content=FILE, headers={"Content-Type": "text/plain"})
+    value = {"big": BIG, "ahead": {"$upload": kept.json()["id"]}, "beside": {"$part": "note"}}
+    parts: Any = {
+        "job": (None, json.dumps({"model": f"echo:{version}", "input": value})),
+        "note": ("n", FILE),
+    }
+    answer = app.http.post(JOBS, files=parts)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("version", ["1", "sealed"])
+def test_large_inputs_outputs_and_files_of_either_kind_go_through_the_bucket(
+    bucket: Bucket, app: App, version: str
+) -> None:
+    before = set(bucket.keys)
+    job = submitted(app, version)
+    told = app.http.get(job["urls"]["wait"]).json()  # by the process that waits for others
+    assert told["state"] == "succeeded", told.get("error")
+    output = {"big": BIG, "ahead": FILE.decode(), "beside": b64encode(FILE).decode()}
+    assert told["output"] == output
+    assert app.job(job["id"])["output"] == output
+    bodies = [bucket.read(key) for key in set(bucket.keys) - before]
+    clear = [body for body in bodies if WORD.encode() in body]
+    # An input, an output, two files and an upload; sealed but for the upload, for as long as that lives.
+    assert (len(bodies), len(clear)) == ((4, 4) if version == "1" else (5, 1))
+    assert version == "1" or clear == [FILE]

@@ -1,0 +1,78 @@
+"""A server on loopback that speaks as S3 does, and a site whose payloads lie in a bucket of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from django.test import override_settings
+from moto.server import ThreadedMotoServer
+
+from inference_site.config import Config, django_storages
+
+AWS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "of-no-use-to-anybody"}
+REGION = "eu-central-1"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What lies in one bucket, seen past the site; `env` is what points a process of the site at it."""
+
+    name: str
+    client: Any
+    env: dict[str, str]
+
+    @property
+    def keys(self) -> list[str]:
+        listed = self.client.list_objects_v2(Bucket=self.name)
+        return [entry["Key"] for entry in listed.get("Contents", ())]
+
+    def read(self, key: str) -> bytes:
+        return bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
+
+    def write(self, key: str, body: bytes) -> None:
+        self.client.put_object(Bucket=self.name, Key=key, Body=body)
+
+    def drop(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.name, Key=key)
+
+    def made_old(self, key: str) -> str:
+        """Move an object to a day long ago and return its name there."""
+        old = f"2020-01-01/{key.partition('/')[2]}"
+        self.write(old, self.read(key))
+        self.drop(key)
+        return old
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Serve on a free port of loopback for as long as the `with` lasts, and give the address."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
+
+
+@contextmanager
+def bucket_at(address: str) -> Iterator[Bucket]:
+    """Make a bucket and give it, for as long as this process is a site that keeps its payloads there."""
+    name = f"payloads-{secrets.token_hex(8)}"
+    client = boto3.client("s3", endpoint_url=address, region_name=REGION, **_keys())
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    env = AWS | {"PAYLOAD_STORAGE": "s3", "PAYLOAD_BUCKET": name, "PAYLOAD_ENDPOINT_URL": address}
+    env |= {"PAYLOAD_REGION": REGION, "PAYLOAD_ADDRESSING": "path"}
+    config = Config.from_env(os.environ | env)
+    assert config.mistakes == ()
+    with override_settings(STORAGES=django_storages(config)):
+        yield Bucket(name, client, env)
+
+
+def _keys() -> dict[str, str]:
+    return {name.lower(): value for name, value in AWS.items()}

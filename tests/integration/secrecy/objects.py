@@ -1,0 +1,44 @@
+"""What lies in the storage, and the rows that point there, seen past the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.core.payload import MARK, Pointer, pointer_of
+from jobs.models import JobInput
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def content(folder: Path) -> bytes:
+    return b"\n".join((folder / name).read_bytes() for name in names(folder))
+
+
+def pointer(job_id: Any, rows: Any = JobInput) -> Pointer:
+    return pointer_of(bytes(rows.objects.get(pk=job_id).body))
+
+
+def point(job_id: Any, told: Pointer, rows: Any = JobInput) -> None:
+    rows.objects.filter(pk=job_id).update(body=MARK + msgspec.json.encode(told))
+
+
+def aged(folder: Path, job_id: Any, rows: Any = JobInput) -> Pointer:
+    """Make a row's objects as old as can be, and return its pointer to them."""
+    told = pointer(job_id, rows)
+    files = tuple(msgspec.structs.replace(file, name=made_old(folder, file.name)) for file in told.files)
+    told = msgspec.structs.replace(told, name=made_old(folder, told.name), files=files)
+    point(job_id, told, rows)
+    return told
+
+
+def made_old(folder: Path, name: str) -> str:
+    """Move an object to a day long ago and return its name there."""
+    old = f"2020-01-01/{name.partition('/')[2]}"
+    (folder / old).parent.mkdir(exist_ok=True)
+    (folder / name).rename(folder / old)
+    return old
