@@ -50,7 +50,8 @@ class Inflow:
         allowed_s = settings.INFERENCE.body_patience_s + self._size / SLOWEST_BYTES_PER_S
         left_s = self._began + allowed_s - monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), max(left_s, 0.0))
+            async with asyncio.timeout(left_s):
+                message = await self._receive()
         except TimeoutError:
             raise SlowBodyError from None
         piece: bytes = message.get("body", b"")  # a client that is gone sends nothing more
