@@ -52,7 +52,7 @@ class Config:
     result_wait_limit_s: int = 60
     events_heartbeat_s: int = 15
     queue_type: str = "classic"
-    queue_depth: int = 2_000
+    queue_depth: int = 0  # jobs a level of a broker queue; 0 for what its workers can hold
     worker_grace_s: float = 25.0
     batch_limit_s: float = 60.0
     webhook_internal_hosts: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Config:
             "result_wait_limit_s": reader.whole("RESULT_WAIT_LIMIT_S", cls.result_wait_limit_s),
             "events_heartbeat_s": reader.whole("EVENTS_HEARTBEAT_S", cls.events_heartbeat_s),
             "queue_type": reader.one_of("QUEUE_TYPE", ("classic", "quorum")),
-            "queue_depth": reader.whole("QUEUE_DEPTH", cls.queue_depth),
+            "queue_depth": reader.count("QUEUE_DEPTH"),
             "worker_grace_s": float(reader.whole("WORKER_GRACE_S", int(cls.worker_grace_s))),
             "batch_limit_s": float(reader.whole("BATCH_LIMIT_S", int(cls.batch_limit_s))),
             "webhook_internal_hosts": reader.words("WEBHOOK_INTERNAL_HOSTS", ()),

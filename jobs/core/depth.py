@@ -11,6 +11,7 @@ AHEAD_LEAST, AHEAD_BATCHES = 512, 4  # jobs before a worker; the least is a wind
 HELD_BATCHES = 6  # claimed, running on some lane, or stored and not acknowledged yet
 SPARE = 64  # places for those who have little in flight
 DRAIN_S = 0.4  # what is taken so soon may wait in the broker: many rows at a look share messages
+DRAIN_MOST = 2_000
 LOOK_S = 0.1
 _LEARN = 0.2
 
@@ -28,9 +29,9 @@ def prefetch(max_batch: int) -> int:
 class Depth:
     """One queue's; learns what its workers take a second from what leaves it."""
 
-    def __init__(self, most: int) -> None:
-        """Begin with nothing known; `most` bounds the depth."""
-        self._most = most
+    def __init__(self, fixed: int = 0) -> None:
+        """Begin with nothing known; the depth is `fixed` where an operator chose one."""
+        self._fixed = fixed
         self._taken_per_s = 0.0
         self._published = 0
         self._before: tuple[float, int] | None = None
@@ -42,8 +43,8 @@ class Depth:
     def look(self, held: int, *, workers: int, max_batch: int, now: float) -> int:
         """Return how many jobs may be in flight, where `held` are now."""
         self._learn(held, now)
-        before_workers = max(workers, 1) * ahead(max_batch)
-        return min(self._most, max(before_workers, int(self._taken_per_s * DRAIN_S)))
+        soon = min(int(self._taken_per_s * DRAIN_S), DRAIN_MOST)
+        return self._fixed or max(soon, max(workers, 1) * ahead(max_batch))
 
     def _learn(self, held: int, now: float) -> None:
         if self._before is None:

@@ -15,7 +15,7 @@ from jobs.amqp import topology
 from jobs.amqp.message import outgoing
 from jobs.amqp.publisher import ConfirmingPublisher, Outcome
 from jobs.core.circuit_gate import Circuit, CircuitGate
-from jobs.core.depth import Depth
+from jobs.core.depth import DRAIN_MOST, Depth
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.feeding import VISIBILITY_S, FastSide, copies_are_useless, jobs_a_message, reserve, rooms
 from jobs.core.priority import HIGHEST, LEVELS
@@ -54,20 +54,20 @@ class QueueFeeder:
         self,
         queue: str,
         *,
-        depth: int,
+        depth: int = 0,
         publisher: ConfirmingPublisher,
         max_batch: Callable[[int], int],
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         circuits: Callable[[], Mapping[int, Circuit]] = dict,
     ) -> None:
-        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level or fewer.
+        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level, 0 for what is best.
 
         `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
         its retries are paid from; `circuits` are those that are not closed.
         """
         self.queue = queue
         self.undeclared = False
-        self._most_deep, self._depth = depth, Depth(depth)
+        self._recalled, self._depth = depth or DRAIN_MOST, Depth(depth)
         self._largest = self._workers = 1
         self._publisher = publisher
         self._max_batch = max_batch
@@ -102,7 +102,7 @@ class QueueFeeder:
             return
         self._shared = 1
         # A queue's depth is what its workers take in a few seconds, so a second of it is no flood.
-        feed.recall(session, self.queue, most=LEVELS * self._most_deep, per_s=self._most_deep)
+        feed.recall(session, self.queue, most=LEVELS * self._recalled, per_s=self._recalled)
 
     def _fresh(self, session: sa.Connection, now: float) -> list[Taken]:
         if now < self._pace.full_until:

@@ -11,11 +11,8 @@ import sqlalchemy as sa
 
 from jobs.store.engine import engine
 
-# The outbox is empty one minute and has a million rows the next: its statistics are always old, and only
-# its indexes give the rows in order. A host that vanishes must not keep its locks for long.
+# A host that vanishes must not keep its locks for long.
 _SETTINGS = """
-SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-SET plan_cache_mode = force_custom_plan; SET jit = off;
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
 SET statement_timeout = '30s'
 """

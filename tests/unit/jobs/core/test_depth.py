@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from jobs.core.depth import AHEAD_LEAST, DRAIN_S, SPARE, Depth, ahead, prefetch
-
-MOST = 2_000
+from jobs.core.depth import AHEAD_LEAST, DRAIN_MOST, DRAIN_S, SPARE, Depth, ahead, prefetch
 
 
 def after(depth: Depth, seconds: float, *, per_s: float, workers: int = 1, every_s: float = 0.1) -> int:
@@ -17,27 +15,31 @@ def after(depth: Depth, seconds: float, *, per_s: float, workers: int = 1, every
 
 
 def test_before_anything_is_known_each_worker_has_what_it_can_use() -> None:
-    assert Depth(MOST).look(0, workers=1, max_batch=64, now=0.0) == ahead(64) == AHEAD_LEAST
-    assert Depth(MOST).look(0, workers=3, max_batch=64, now=0.0) == 3 * AHEAD_LEAST
-    assert Depth(MOST).look(0, workers=1, max_batch=256, now=0.0) == 4 * 256
+    assert Depth().look(0, workers=1, max_batch=64, now=0.0) == ahead(64) == AHEAD_LEAST
+    assert Depth().look(0, workers=3, max_batch=64, now=0.0) == 3 * AHEAD_LEAST
+    assert Depth().look(0, workers=1, max_batch=256, now=0.0) == 4 * 256
 
 
 def test_without_workers_there_is_enough_for_the_first() -> None:
-    assert Depth(MOST).look(0, workers=0, max_batch=64, now=0.0) == AHEAD_LEAST
+    assert Depth().look(0, workers=0, max_batch=64, now=0.0) == AHEAD_LEAST
 
 
-def test_no_depth_is_over_the_operator_s() -> None:
+def test_the_operator_s_depth_is_kept() -> None:
     assert Depth(100).look(0, workers=4, max_batch=64, now=0.0) == 100
-    assert after(Depth(MOST), 20, per_s=100_000) == MOST
+    assert after(Depth(20_000), 20, per_s=200) == 20_000
+
+
+def test_what_waits_in_the_broker_for_quick_workers_is_bounded() -> None:
+    assert after(Depth(), 20, per_s=100_000) == DRAIN_MOST
 
 
 def test_slow_workers_leave_nothing_in_the_broker_and_quick_ones_find_some_there() -> None:
-    assert after(Depth(MOST), 20, per_s=200) == AHEAD_LEAST
-    assert abs(after(Depth(10_000), 20, per_s=5_000) - 5_000 * DRAIN_S) < 100
+    assert after(Depth(), 20, per_s=200) == AHEAD_LEAST
+    assert abs(after(Depth(), 20, per_s=4_000) - 4_000 * DRAIN_S) < 100
 
 
 def test_workers_that_stop_let_the_depth_shrink_again() -> None:
-    depth = Depth(MOST)
+    depth = Depth()
     assert after(depth, 20, per_s=4_000) > AHEAD_LEAST
     for look in range(300, 600):
         told = depth.look(AHEAD_LEAST, workers=1, max_batch=64, now=look / 10)
