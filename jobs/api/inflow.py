@@ -24,10 +24,15 @@ class Inflow:
         self._receive, self._loop = call.receive, asyncio.get_running_loop()
         self._began, self._size, self._held = monotonic(), 0, bytearray()
         self.whole = not {b"content-length", b"transfer-encoding"} & call.headers.keys()
+        self._long = _announced(call) > PIECE_BYTES
 
     async def ahead(self) -> None:
-        """Hold a piece of it: the whole of a short body. SlowBodyError."""
-        await self._hold(PIECE_BYTES)
+        """Hold a short body whole; of one that is long by its headers nothing, for they may refuse it unread.
+
+        SlowBodyError.
+        """
+        if not self._long:
+            await self._hold(PIECE_BYTES)
 
     @property
     def file(self) -> BinaryIO:
@@ -58,6 +63,11 @@ class Inflow:
         self._held += piece
         self._size += len(piece)
         self.whole = not message.get("more_body", False)
+
+
+def _announced(call: Call) -> int:
+    length = call.headers.get(b"content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
 
 
 class _Rest(RawIOBase):

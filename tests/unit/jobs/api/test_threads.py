@@ -82,6 +82,15 @@ def test_a_short_body_that_stalls_is_refused_before_it_has_a_thread(patience: No
         asyncio.run(Threads(lambda *_: pytest.fail("it was called")).answer(call))
 
 
+def test_a_body_that_is_long_by_its_headers_is_refused_unread() -> None:
+    def handler(_environ: Environ, start: Start) -> list[bytes]:
+        start("413 Content Too Large", [])
+        return []
+
+    call = a_call(headers=((b"content-length", b"999999999"),), stalls=True)
+    assert asyncio.run(asyncio.wait_for(Threads(handler).answer(call), 5)).status == 413
+
+
 def test_a_long_body_that_stalls_is_an_error_of_its_read(patience: None) -> None:
     with pytest.raises(SlowBodyError):
         asked_by(a_call(b"1" * 70_000, headers=((b"content-length", b"90000"),), stalls=True))
