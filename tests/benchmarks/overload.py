@@ -27,7 +27,7 @@ def measure() -> Iterator[Figure]:
     with bed("overload", ("web", "relay")) as ground:
         register(ground, "unbounded", PACE)
         register(ground, "bounded", PACE | {"shed": True})
-        capacity = drained(ground, same("unbounded", BACKLOG), "unbounded").per_s
+        capacity = drained(ground, same("unbounded", BACKLOG), "unbounded", published=False).per_s
         with ground.worker("bounded"), stored_moments(ground.stack.info["database"]) as stored:
             offer(ground, "bounded", capacity / 2, CALM_S)
             told = offer(ground, "bounded", capacity * 2, STORM_S)
