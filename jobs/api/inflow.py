@@ -10,9 +10,9 @@ from typing import BinaryIO
 from django.conf import settings
 
 from jobs.api.asgi import Call
+from jobs.api.body import PIECE_BYTES
 from jobs.core.errors import SlowBodyError
 
-PIECE_BYTES = 65_536
 SLOWEST_BYTES_PER_S = 100_000  # beyond the first patience; a slower one holds a thread for nothing
 
 

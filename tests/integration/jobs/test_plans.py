@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
@@ -22,8 +22,8 @@ FROM pg_stat_user_tables t WHERE relname IN ('jobs_job', 'jobs_outbox')
 FLUSH = sa.text("SELECT pg_stat_force_next_flush()")
 
 
-def claim_some(connection: sa.Connection, jobs: list[Job], worker: object) -> int:
-    row = BatchRow(uuid4(), worker, make_version("echo").pk, 0, "full", 0.0)  # type: ignore[arg-type]
+def claim_some(connection: sa.Connection, jobs: list[Job], worker: UUID) -> int:
+    row = BatchRow(uuid4(), worker, make_version("echo").pk, 0, "full", 0.0)
     envelopes = [Envelope(job.pk, 0, row.version, 4) for job in jobs]
     with connection.begin():
         return len(claim(connection, batch=row, envelopes=envelopes))
