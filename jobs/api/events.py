@@ -27,7 +27,10 @@ from jobs.services.audit import view_of_another
 
 
 @router.get(
-    "/jobs/{uuid:job_id}/events", summary="A job's events, as they come", **needs(Scope.READ, **EVENTS_DOC)
+    "/jobs/{uuid:job_id}/events",
+    operation_id="streamJobEvents",
+    summary="A job's events, as they come",
+    **needs(Scope.READ, **EVENTS_DOC),
 )
 def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Follow a job by server-sent events: `state`, `progress`, and `end` with the whole job, the last.

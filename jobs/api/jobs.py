@@ -10,7 +10,7 @@ from ninja import Query
 from jobs.api.answers import json_answer, placed
 from jobs.api.auth import ApiRequest, check_scope, needs, seen_by
 from jobs.api.router import router
-from jobs.api.schemas import Job, Listing, Page
+from jobs.api.schemas import JobPageSchema, JobQuerySchema, JobSchema
 from jobs.core.errors import JobNotFoundError
 from jobs.core.scopes import Scope
 from jobs.selectors.pages import Filters, jobs_page
@@ -22,8 +22,14 @@ from jobs.services.cancel import cancel_job
 from jobs.services.replay import replay_job
 
 
-@router.get("/jobs", response={200: Page}, summary="Jobs, newest first", **needs(Scope.READ))
-def list_jobs(request: ApiRequest, listing: Query[Listing]) -> HttpResponse:
+@router.get(
+    "/jobs",
+    operation_id="listJobs",
+    response={200: JobPageSchema},
+    summary="Jobs, newest first",
+    **needs(Scope.READ),
+)
+def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpResponse:
     """Return a page of the caller's jobs, newest first; or, for an admin, of the client that it names.
 
     Jobs in a list have neither metadata nor output nor error: read those that matter one by one.
@@ -39,7 +45,13 @@ def list_jobs(request: ApiRequest, listing: Query[Listing]) -> HttpResponse:
     return json_answer({"jobs": [placed(job, client) for job in page.jobs], "next_cursor": page.next_cursor})
 
 
-@router.get("/jobs/{uuid:job_id}", response={200: Job}, summary="One job", **needs(Scope.READ))
+@router.get(
+    "/jobs/{uuid:job_id}",
+    operation_id="getJob",
+    response={200: JobSchema},
+    summary="One job",
+    **needs(Scope.READ),
+)
 def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:  # noqa: ARG001  # see below
     """Return one job as it stands; with `wait`, once it has ended or those seconds are over."""
     view = _view(request, job_id)  # a call that waits never comes here: `server` holds no thread for it
@@ -47,7 +59,13 @@ def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse: 
     return json_answer(view_for(request.auth, placed(view, request.auth.reach)))
 
 
-@router.post("/jobs/{uuid:job_id}/cancel", response={200: Job}, summary="Cancel a job", **needs(Scope.CANCEL))
+@router.post(
+    "/jobs/{uuid:job_id}/cancel",
+    operation_id="cancelJob",
+    response={200: JobSchema},
+    summary="Cancel a job",
+    **needs(Scope.CANCEL),
+)
 def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Cancel a job that has not ended; 409 where it has, but for one cancelled already.
 
@@ -57,7 +75,13 @@ def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 
 
-@router.post("/jobs/{uuid:job_id}/replay", response={200: Job}, summary="Replay a job", **needs(Scope.REPLAY))
+@router.post(
+    "/jobs/{uuid:job_id}/replay",
+    operation_id="replayJob",
+    response={200: JobSchema},
+    summary="Replay a job",
+    **needs(Scope.REPLAY),
+)
 def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Queue a dead, cancelled or expired job again; 409 in any other state, 410 where its input is gone."""
     replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)

@@ -19,7 +19,7 @@ from jobs.core.states import State
 from jobs.selectors.lineage import lineage
 
 
-class Build(Schema):
+class ModelBuildSchema(Schema):
     """The model version that a job is for; an entry point has no artifact and no hash."""
 
     name: str
@@ -28,7 +28,7 @@ class Build(Schema):
     sha256: str | None = Field(description="Of the artifact, which is checked when it is loaded.")
 
 
-class Asked(Schema):
+class InputHashesSchema(Schema):
     """What a job was asked, as hashes of its canonical JSON.
 
     Where the version is encrypted or marks personal data they are keyed: equal for equal values, and no more.
@@ -38,7 +38,7 @@ class Asked(Schema):
     parameters_sha256: str | None
 
 
-class Answered(Schema):
+class OutputHashesSchema(Schema):
     """What a job was answered: the hash of the stored output, and the epoch that stored it.
 
     `cached_from` is the identical job that ran for it, where it did not run itself: look there for the batch.
@@ -49,7 +49,7 @@ class Answered(Schema):
     cached_from: UUID | None
 
 
-class RanIn(Schema):
+class BatchSummarySchema(Schema):
     """The batch that a job ran in last."""
 
     id: UUID
@@ -60,7 +60,7 @@ class RanIn(Schema):
     finished_at: datetime | None
 
 
-class RanBy(Schema):
+class WorkerSummarySchema(Schema):
     """The worker that claimed that batch."""
 
     id: UUID
@@ -68,7 +68,7 @@ class RanBy(Schema):
     device: str
 
 
-class Happening(Schema):
+class LineageEventSchema(Schema):
     """What was written down of a job: `failed` attempts, and what was done to it, such as `replay`."""
 
     at: datetime
@@ -81,7 +81,7 @@ class Happening(Schema):
     device: str | None
 
 
-class Lineage(Schema):
+class LineageSchema(Schema):
     """Where a result comes from; `history` holds the last hundred happenings, oldest first."""
 
     id: UUID
@@ -91,17 +91,18 @@ class Lineage(Schema):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    model: Build
-    input: Asked | None
-    output: Answered | None
-    batch: RanIn | None
-    worker: RanBy | None
-    history: list[Happening]
+    model: ModelBuildSchema
+    input: InputHashesSchema | None
+    output: OutputHashesSchema | None
+    batch: BatchSummarySchema | None
+    worker: WorkerSummarySchema | None
+    history: list[LineageEventSchema]
 
 
 @router.get(
     "/jobs/{uuid:job_id}/lineage",
-    response={200: Lineage},
+    operation_id="getJobLineage",
+    response={200: LineageSchema},
     summary="Where a result comes from",
     **needs(Scope.READ),
 )

@@ -15,6 +15,7 @@ from jobs.api.problems import STATUS
 from jobs.core.errors import PlatformError
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+CLASS_SUFFIX = "Schema"  # a class's own, so that it shares no name with a model; clients see names without it
 
 
 class DescribedApi(NinjaAPI):
@@ -28,7 +29,28 @@ class DescribedApi(NinjaAPI):
             _with_parameters(call)
             _with_answers(name, call)
             _with_problems(name, call)
+        schema["components"]["schemas"] = {
+            _component(name): body for name, body in schema["components"]["schemas"].items()
+        }
+        _rename_references(schema)
         return schema
+
+
+def _component(name: str) -> str:
+    return name.removesuffix(CLASS_SUFFIX)
+
+
+def _rename_references(node: Any) -> None:
+    """Point each `$ref` at its component's public name, and give each component that title."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in {"$ref", "title"} and isinstance(value, str):
+                node[key] = _component(value)
+            else:
+                _rename_references(value)
+    elif isinstance(node, list):
+        for value in node:
+            _rename_references(value)
 
 
 def _calls(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -41,7 +63,7 @@ def _calls(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _with_codes(schema: dict[str, Any]) -> None:
     kinds: set[type[PlatformError]] = {PlatformError, *STATUS}
     kinds.update(kind for each in refusals.REFUSALS.values() for kind in each)
-    problem = schema["components"]["schemas"]["Problem"]
+    problem = schema["components"]["schemas"]["ProblemSchema"]
     problem["properties"]["code"]["enum"] = sorted({kind.code for kind in kinds})
 
 

@@ -16,7 +16,7 @@ from jobs.core.states import State
 MAX_PAGE = 200
 
 
-class Upload(Schema):
+class UploadSchema(Schema):
     """A file that was taken; jobs of the same client may refer to it until it expires."""
 
     id: UUID = Field(description='What an input refers to it by: `{"$upload": ID}`.')
@@ -26,7 +26,7 @@ class Upload(Schema):
     expires_at: datetime = Field(description="Jobs that were accepted until then keep it.")
 
 
-class Urls(Schema):
+class JobUrlsSchema(Schema):
     """Where a job is read at once, waited for, cancelled and followed."""
 
     self: str = Field(description="GET it to read the job.")
@@ -35,7 +35,7 @@ class Urls(Schema):
     events: str = Field(description="GET it to follow the job by server-sent events.")
 
 
-class Acknowledged(Schema):
+class AcknowledgementSchema(Schema):
     """A job that was accepted, with an estimate while it is queued.
 
     `queue_position` is about how many jobs of its priority or higher are ahead of it, `eta_s` in about how
@@ -50,10 +50,10 @@ class Acknowledged(Schema):
     created_at: datetime
     queue_position: int | None
     eta_s: float | None
-    urls: Urls
+    urls: JobUrlsSchema
 
 
-class Listed(Acknowledged):
+class JobSummarySchema(AcknowledgementSchema):
     """A job in a list."""
 
     priority: int
@@ -63,7 +63,7 @@ class Listed(Acknowledged):
     finished_at: datetime | None
 
 
-class JobError(Schema):
+class JobErrorSchema(Schema):
     """Why a job is dead; `reason` says why no further attempt was made."""
 
     kind: FailureKind
@@ -72,7 +72,7 @@ class JobError(Schema):
     reason: str
 
 
-class Job(Listed):
+class JobSchema(JobSummarySchema):
     """A job; `output` is there once it succeeded, `error` once it is dead, or where its output is unreadable.
 
     `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
@@ -83,17 +83,17 @@ class Job(Listed):
     metadata: dict[str, Any] | None
     cached_from: UUID | None
     output: Any = None
-    error: JobError | None = None
+    error: JobErrorSchema | None = None
 
 
-class Page(Schema):
+class JobPageSchema(Schema):
     """Jobs, newest first; a page may be short: follow `next_cursor` until it is null."""
 
-    jobs: list[Listed]
+    jobs: list[JobSummarySchema]
     next_cursor: UUID | None = Field(description="What the next page is asked for with; null on the last.")
 
 
-class Problem(Schema):
+class ProblemSchema(Schema):
     """An error (RFC 9457); `code` is stable, `detail` is for people.
 
     Some have members of their own, such as `scope`, `quota` or `retry_after_s`.
@@ -106,35 +106,37 @@ class Problem(Schema):
     detail: str
 
 
-class BulkItem(Schema):
+class BulkItemSchema(Schema):
     """What became of one item: an id and a state, or a problem; `cached_from` where a result answered it."""
 
     index: int = Field(description="The item's place in the call, from 0.")
     id: UUID | None = None
     state: State | None = None
     cached_from: UUID | None = None
-    problem: Problem | None = Field(None, description="What a call for this job alone is answered with.")
+    problem: ProblemSchema | None = Field(
+        None, description="What a call for this job alone is answered with."
+    )
 
 
-class BulkAnswer(Schema):
+class BulkResultSchema(Schema):
     """What became of a bulk call."""
 
     accepted: int
     rejected: int
-    jobs: list[BulkItem]
+    jobs: list[BulkItemSchema]
 
 
-def _written_out(value: Any) -> Any:
+def _iso_text(value: Any) -> Any:
     if isinstance(value, str) and value[:4].isdigit() and value[4:5] == "-":
         return value
     raise ValueError("it must be a date and a time, such as 2026-01-31T12:00:00Z")
 
 
 # pydantic alone would take any number as seconds since 1970
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_iso_text)]
 
 
-class Listing(Schema):
+class JobQuerySchema(Schema):
     """Which jobs a page shows; `client` names another client and takes the scope `admin`."""
 
     state: State | None = None

@@ -16,7 +16,7 @@ from jobs.api.multipart import is_multipart, read_form
 from jobs.api.problems import problem
 from jobs.api.quota import within_limits
 from jobs.api.router import router
-from jobs.api.schemas import Acknowledged, BulkAnswer, Job
+from jobs.api.schemas import AcknowledgementSchema, BulkResultSchema, JobSchema
 from jobs.api.wait import preferred_wait_s
 from jobs.core.admission import JobRequest, check_key, keyed, parse_bulk, parse_request
 from jobs.core.errors import KeysDifferError, PlatformError
@@ -30,7 +30,8 @@ NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 
 @router.post(
     "/jobs",
-    response={202: Acknowledged, 200: Job},
+    operation_id="submitJob",
+    response={202: AcknowledgementSchema, 200: JobSchema},
     summary="Submit a job",
     **needs(Scope.SUBMIT, **SUBMIT_DOC),
 )
@@ -54,7 +55,8 @@ def submit(request: ApiRequest) -> HttpResponse:
 
 @router.post(
     "/jobs/bulk",
-    response={202: BulkAnswer},
+    operation_id="submitJobs",
+    response={202: BulkResultSchema},
     summary="Submit many jobs",
     **needs(Scope.SUBMIT, **BULK_DOC),
 )

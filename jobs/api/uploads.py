@@ -14,13 +14,19 @@ from jobs.api.body import Body
 from jobs.api.multipart import media_type
 from jobs.api.quota import within_limits
 from jobs.api.router import router
-from jobs.api.schemas import Upload
+from jobs.api.schemas import UploadSchema
 from jobs.core.scopes import Scope
 from jobs.services.quotas import charge_bytes
 from jobs.services.uploads import take_upload
 
 
-@router.post("/uploads", response={201: Upload}, summary="Upload a file", **needs(Scope.SUBMIT, **UPLOAD_DOC))
+@router.post(
+    "/uploads",
+    operation_id="uploadFile",
+    response={201: UploadSchema},
+    summary="Upload a file",
+    **needs(Scope.SUBMIT, **UPLOAD_DOC),
+)
 @within_limits
 def upload(request: ApiRequest) -> HttpResponse:
     """Keep a file for a day; jobs of its client refer to it as `{"$upload": ID}`, anywhere in their inputs.

@@ -12,7 +12,7 @@ from models_registry.core.refs import DEFAULT_ALIAS
 from models_registry.models import ModelVersion, RegisteredModel
 
 
-class ModelOut(Schema):
+class ModelSchema(Schema):
     """A model; `default_version` answers a job that names only the model."""
 
     name: str
@@ -22,7 +22,7 @@ class ModelOut(Schema):
     created_at: datetime
 
     @classmethod
-    def of(cls, model: RegisteredModel) -> ModelOut:
+    def of(cls, model: RegisteredModel) -> ModelSchema:
         """Return the model with its aliases."""
         aliases = {alias.name: alias.version.version for alias in model.aliases.all()}
         return cls(
@@ -34,7 +34,7 @@ class ModelOut(Schema):
         )
 
 
-class VersionOut(Schema):
+class ModelVersionSchema(Schema):
     """One version of a model: its schemas, limits and hash."""
 
     model: str
@@ -51,7 +51,7 @@ class VersionOut(Schema):
     created_at: datetime
 
     @classmethod
-    def of(cls, row: ModelVersion) -> VersionOut:
+    def of(cls, row: ModelVersion) -> ModelVersionSchema:
         """Return the version with the aliases that point at it."""
         same = {name: getattr(row, name) for name in cls.model_fields if name not in {"model", "aliases"}}
         return cls(model=row.model.name, aliases=[alias.name for alias in row.aliases.all()], **same)

@@ -6,27 +6,32 @@ from django.http import HttpRequest
 from ninja import Router
 
 from models_registry import selectors
-from models_registry.api.schemas import ModelOut, VersionOut
+from models_registry.api.schemas import ModelSchema, ModelVersionSchema
 
 router = Router(tags=["models"])
 
 
-@router.get("/models", response=list[ModelOut], summary="All models, by name")
-def list_models(request: HttpRequest) -> list[ModelOut]:
+@router.get("/models", operation_id="listModels", response=list[ModelSchema], summary="All models, by name")
+def list_models(request: HttpRequest) -> list[ModelSchema]:
     """Return all models by name."""
     del request
-    return [ModelOut.of(model) for model in selectors.models()]
+    return [ModelSchema.of(model) for model in selectors.models()]
 
 
-@router.get("/models/{name}", response=ModelOut, summary="One model")
-def get_model(request: HttpRequest, name: str) -> ModelOut:
+@router.get("/models/{name}", operation_id="getModel", response=ModelSchema, summary="One model")
+def get_model(request: HttpRequest, name: str) -> ModelSchema:
     """Return one model."""
     del request
-    return ModelOut.of(selectors.model(name))
+    return ModelSchema.of(selectors.model(name))
 
 
-@router.get("/models/{name}/versions", response=list[VersionOut], summary="A model's versions, newest first")
-def list_versions(request: HttpRequest, name: str) -> list[VersionOut]:
+@router.get(
+    "/models/{name}/versions",
+    operation_id="listModelVersions",
+    response=list[ModelVersionSchema],
+    summary="A model's versions, newest first",
+)
+def list_versions(request: HttpRequest, name: str) -> list[ModelVersionSchema]:
     """Return a model's versions, newest first."""
     del request
-    return [VersionOut.of(row) for row in selectors.versions(name)]
+    return [ModelVersionSchema.of(row) for row in selectors.versions(name)]

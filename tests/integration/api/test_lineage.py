@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs.api.lineage import Lineage
+from jobs.api.lineage import LineageSchema
 from jobs.core.states import State
 from jobs.models import Batch, Event, Job, JobInput, JobResult
 from models_registry.models import ModelVersion
@@ -21,10 +21,10 @@ def version(echo: None) -> ModelVersion:
     return make_version("echo", "7", sha256="ab" * 32, loader="transformer")
 
 
-def read(app: Client, job: Job) -> Lineage:
+def read(app: Client, job: Job) -> LineageSchema:
     answer = app.get(f"/api/v1/jobs/{job.pk}/lineage")
     assert answer.status_code == 200
-    return Lineage.model_validate_json(answer.content, extra="forbid")
+    return LineageSchema.model_validate_json(answer.content, extra="forbid")
 
 
 def test_a_result_names_its_build_input_batch_worker_and_failed_attempts(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from django.test import Client as Browser
 
 from jobs import vault
-from jobs.api.schemas import Job as JobSchema
+from jobs.api.schemas import JobSchema
 from jobs.core.errors import InvalidInputError
 from jobs.core.reuse import answer_key
 from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job

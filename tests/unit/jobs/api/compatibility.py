@@ -24,6 +24,8 @@ def _calls(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _call(old: Schema, new: Schema) -> Iterator[str]:
+    if old["operationId"] != new["operationId"]:
+        yield f"the operation id {old['operationId']} is gone"
     gone = [status for status in old["responses"] if status < "400" and status not in new["responses"]]
     yield from (f"the answer {status} is gone" for status in gone)
     before = {parameter["name"] for parameter in old.get("parameters", ()) if parameter.get("required")}

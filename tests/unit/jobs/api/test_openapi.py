@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,36 @@ def test_every_problem_stands_in_the_description(now: dict[str, Any]) -> None:
             problems = {status for status in call["responses"] if status >= "400"}
             assert {"401", "405", "503"} <= problems, (method, path)
             assert all("application/problem+json" in call["responses"][s]["content"] for s in problems)
+
+
+OPERATION_IDS = {
+    "get /api/v1/jobs": "listJobs",
+    "post /api/v1/jobs": "submitJob",
+    "post /api/v1/jobs/bulk": "submitJobs",
+    "get /api/v1/jobs/{job_id}": "getJob",
+    "post /api/v1/jobs/{job_id}/cancel": "cancelJob",
+    "get /api/v1/jobs/{job_id}/events": "streamJobEvents",
+    "get /api/v1/jobs/{job_id}/lineage": "getJobLineage",
+    "post /api/v1/jobs/{job_id}/replay": "replayJob",
+    "get /api/v1/models": "listModels",
+    "get /api/v1/models/{name}": "getModel",
+    "get /api/v1/models/{name}/versions": "listModelVersions",
+    "post /api/v1/uploads": "uploadFile",
+}
+
+
+def test_operation_ids_are_what_generated_clients_name_their_methods_by(now: dict[str, Any]) -> None:
+    ids = {
+        f"{method} {path}": call["operationId"]
+        for path, calls in now["paths"].items()
+        for method, call in calls.items()
+    }
+    assert ids == OPERATION_IDS, "an id that exists never changes; a new call has a line here"
+    assert len(set(ids.values())) == len(ids)
+
+
+def test_components_have_public_names_and_every_reference_leads_to_one(now: dict[str, Any]) -> None:
+    components = now["components"]["schemas"]
+    assert not [name for name in components if name.endswith(("Schema", "Out"))]
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(now)))
+    assert references <= components.keys()
