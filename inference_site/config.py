@@ -183,7 +183,7 @@ class _Reader:
 def django_storages(config: Config) -> dict[str, dict[str, object]]:
     """Return Django's STORAGES: large inputs and outputs lie in `payloads`; a bucket's keys are AWS's own."""
     files: dict[str, object] = {
-        "BACKEND": "jobs.payloads.files.PayloadFiles",
+        "BACKEND": "jobs.payloads.file_storage.PayloadFiles",
         "OPTIONS": {"location": config.payload_dir},
     }
     bucket: dict[str, object] = {
@@ -193,7 +193,7 @@ def django_storages(config: Config) -> dict[str, dict[str, object]]:
         "addressing_style": config.payload_addressing,
         "file_overwrite": False,
     }
-    s3: dict[str, object] = {"BACKEND": "jobs.payloads.bucket.PayloadBucket", "OPTIONS": bucket}
+    s3: dict[str, object] = {"BACKEND": "jobs.payloads.s3_storage.PayloadBucket", "OPTIONS": bucket}
     return {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -29,8 +29,8 @@ INSTALLED_APPS = [
     "jobs",
 ]
 MIDDLEWARE = [
-    "jobs.api.origin.OriginMiddleware",  # first: the audit says of everything where it came from
-    "jobs.api.middleware.ApiMiddleware",  # the API needs none of those below
+    "jobs.api.http.origin.OriginMiddleware",  # first: the audit says of everything where it came from
+    "jobs.api.http.middleware.ApiMiddleware",  # the API needs none of those below
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's own files, from any server
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -11,7 +11,7 @@ from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from jobs.payloads.objects import storage
+from jobs.payloads.object_store import storage
 from models_registry.models import ModelVersion
 
 MISTAKE, NO_KEY, NO_STORAGE = "jobs.E001", "jobs.E002", "jobs.E003"

@@ -154,7 +154,7 @@ def _engine(url: str) -> sa.Engine:
 
 @cache
 def _one_job() -> sa.Select[Any]:
-    from jobs.store.tables import DEAD_LETTER, JOB, JOB_RESULT
+    from jobs.db.tables import DEAD_LETTER, JOB, JOB_RESULT
 
     job, result, dead = JOB.c, JOB_RESULT.c, DEAD_LETTER.c
     wanted = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
@@ -167,8 +167,8 @@ def _one_job() -> sa.Select[Any]:
 
 def _opened(row: sa.Row[Any]) -> bytes | None:
     """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
-    from jobs.core.sealing import Column, Place
-    from jobs.payloads.claims import opened
+    from jobs.core.payloads.keyring import Column, Place
+    from jobs.payloads.claim_check import opened
 
     if row.body is None:
         return None
@@ -192,7 +192,7 @@ def _exception(name: str, module: str, *arguments: str) -> dict[str, Any]:
 
 
 def _cancel(job_id: UUID) -> None:
-    from jobs.services.cancel import cancel_job
+    from jobs.services.lifecycle.cancel import cancel_job
 
     try:
         cancel_job(job_id=job_id, actor=REVOKER)

@@ -9,12 +9,12 @@ from uuid import UUID
 from celery import Task, shared_task
 from django.conf import settings
 
-from jobs.amqp.webhooks import DELIVER
-from jobs.core.envelope import TASK_NAME
-from jobs.services.audit import forget_events
-from jobs.services.deliver import deliver
-from jobs.services.forget_payloads import forget_payloads
-from jobs.services.retention import AnotherRunError, keep_retention
+from jobs.broker.webhook_task import DELIVER
+from jobs.core.messages.envelope import TASK_NAME
+from jobs.services.access.audit import forget_events
+from jobs.services.retention.delete_objects import forget_payloads
+from jobs.services.retention.retain import AnotherRunError, keep_retention
+from jobs.services.webhooks.deliver import deliver
 
 BEAT = "beat"
 
@@ -22,7 +22,7 @@ BEAT = "beat"
 class InferTask(Task):
     """A task whose deliveries are batched instead of executed one by one."""
 
-    Strategy = "jobs.worker.strategy:batching"
+    Strategy = "jobs.worker.consuming.strategy:batching"
     ignore_result = True
     acks_late = True
 

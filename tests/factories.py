@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.utils import timezone
 
-from jobs.core.keys import uuid7
+from jobs.core.ids import uuid7
 from jobs.core.states import TERMINAL, State
 from jobs.models import Batch, Client, DeadLetter, Job, JobInput, JobResult, Outbox, Worker
 from models_registry.models import Alias, Loader, ModelVersion, RegisteredModel

@@ -2,8 +2,11 @@
 
 from django.contrib import admin
 
-from jobs.admin import circuits, clients, dead_letters, ledger, queues, rows, webhooks
+from jobs.admin import batches as ledger
+from jobs.admin import circuits, clients, queues, webhooks
 from jobs.admin import job as job_admin
+from jobs.admin import outbox_and_events as rows
+from jobs.admin.dead_letters import admin as dead_letters
 
 __all__ = ["circuits", "clients", "dead_letters", "job_admin", "ledger", "queues", "rows", "webhooks"]
 

@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.admin.page import moment
+from jobs.admin.job_page import moment
 from jobs.core.errors import PlatformError
 from jobs.models import Circuit
-from jobs.services.circuits import close_by_hand, open_by_hand, probe_now
+from jobs.services.circuits.circuits import close_by_hand, open_by_hand, probe_now
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import bounded_text
 from models_registry.selectors import info

@@ -14,11 +14,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.rights import may_change_tokens
+from jobs.core.admission.quota import Quota
 from jobs.core.errors import PlatformError
-from jobs.core.quota import Quota
 from jobs.models import ApiToken, Client
-from jobs.services.client_quota import LIMITS, set_quota
-from jobs.services.tokens import GRACE_HOURS, revoke_token, rotate_token
+from jobs.services.access.tokens import GRACE_HOURS, revoke_token, rotate_token
+from jobs.services.admission.set_quota import LIMITS, set_quota
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import table
 

@@ -10,21 +10,21 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from jobs.admin import page
-from jobs.admin.act import act_on
-from jobs.admin.bounded import BoundedAdmin, Rows
+from jobs.admin import job_page as page
+from jobs.admin.actions import act_on
+from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
+from jobs.admin.job_reuse import shared
 from jobs.admin.links import whole_id
 from jobs.admin.progress import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.admin.search import JobSearch, found
-from jobs.admin.shared import shared
-from jobs.core.sealing import Column
+from jobs.core.payloads.keyring import Column
 from jobs.core.states import CELERY_STATES, State
 from jobs.models import Batch, Job
-from jobs.services.audit import view_payload
-from jobs.services.cancel import cancel_job
-from jobs.services.replay import replay_job
+from jobs.services.access.audit import view_payload
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.replay import replay_job
 
 DOCUMENTS = {"fields": ("asked", "parameters", "metadata", "answered", "whole_error")}
 NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models.fields.json import KeyTransform
 from django.utils.safestring import SafeString
 
-from jobs.admin.page import NONE
+from jobs.admin.job_page import NONE
 from jobs.models import Batch, Job
 from models_registry.admin.render import bounded_text, table
 

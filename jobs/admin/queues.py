@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from jobs.admin.page import NONE, moment
+from jobs.admin.job_page import NONE, moment
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.models import Client, QueueStanding
 from models_registry.admin.readonly import ReadOnlyAdmin

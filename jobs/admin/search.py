@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from jobs.admin.bounded import Rows, newest
-from jobs.core.keys import first_id_at
+from jobs.admin.base import Rows, newest
+from jobs.core.ids import first_id_at
 from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Job, Outbox
 

@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.admin.act import act_on
-from jobs.admin.bounded import BoundedAdmin
+from jobs.admin.actions import act_on
+from jobs.admin.base import BoundedAdmin
+from jobs.admin.job_page import NONE, moment
 from jobs.admin.links import job_link, whole_id
-from jobs.admin.page import NONE, moment
 from jobs.admin.rights import may_act
 from jobs.models import Delivery, DisabledEndpoint, WebhookSecret
-from jobs.services.webhooks import enable, send_again
+from jobs.services.webhooks.webhooks import enable, send_again
 from models_registry.admin.readonly import ReadOnlyAdmin
 from models_registry.admin.render import table
 

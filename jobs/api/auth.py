@@ -7,11 +7,11 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
+from jobs.core.access.scopes import Scope
 from jobs.core.errors import ForbiddenError, UnauthenticatedError
-from jobs.core.scopes import Scope
-from jobs.selectors.tokens import Owner, owner_of
-from jobs.selectors.views import View
-from jobs.services.origin import with_token
+from jobs.services.access.origin import with_token
+from jobs.services.access.owner import Owner, owner_of
+from jobs.services.reads.job import View
 
 PAYLOAD = ("output", "error")
 

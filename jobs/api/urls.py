@@ -6,11 +6,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path, re_path
 from ninja.errors import HttpError, ValidationError
 
-from jobs.api import events, jobs, lineage, site, submit, uploads  # noqa: F401  # importing a module puts its calls on the router
 from jobs.api.auth import BearerToken
-from jobs.api.openapi import DescribedApi
+from jobs.api.docs.openapi import DescribedApi
 from jobs.api.problems import on_exception
 from jobs.api.router import router
+from jobs.api.routes import events, jobs, lineage, submit, uploads  # noqa: F401  # importing a module puts its calls on the router
+from jobs.api.routes import health as site
 from models_registry.api import router as models_router
 
 ABOUT = """

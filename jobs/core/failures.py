@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jobs.core.fingerprint import fingerprint
-from jobs.core.sealing import PLAIN
+from jobs.core.payloads.keyring import PLAIN
 
 
 class FailureKind(StrEnum):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
 
 # One batch that runs and one that waits whole for it, on each lane: the device never runs a partial one.
 FULL_WAIT_BATCHES = 2.0

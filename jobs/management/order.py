@@ -10,7 +10,7 @@ from celery.app.utils import find_app
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from jobs.selectors.workers import live_nodes
+from jobs.services.reads.workers import live_nodes
 
 ANSWER_S = 5.0
 POLL_S = 0.3

@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import migrations, models
 from django.db.models import Q
 
-import jobs.core.scopes
+import jobs.core.access.scopes
 
 # A row goes only by a transaction that says so: SET LOCAL inference.retention = 'on'. None changes, ever.
 PROTECT = """

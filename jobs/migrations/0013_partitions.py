@@ -10,8 +10,8 @@ import time
 from django.conf import settings
 from django.db import migrations, models
 
-from jobs.core import partitions
-from jobs.core.retention import DAY_MS, Window, windows_around
+from jobs.core.retention import partitions
+from jobs.core.retention.policy import DAY_MS, Window, windows_around
 
 KEEP_DAYS = 30
 MOST_OLD_DAYS = 60  # older rows stand in the class's default partition

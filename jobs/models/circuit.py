@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from jobs.core.breaker import CircuitState
+from jobs.core.circuits.breaker import CircuitState
 from models_registry.models import ModelVersion
 
 

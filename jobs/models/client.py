@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.core.scopes import Scope, default_scopes
+from jobs.core.access.scopes import Scope, default_scopes
 
 SCOPES = [scope.value for scope in Scope]
 

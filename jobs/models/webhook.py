@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs.core.webhook import DeliveryState
+from jobs.core.webhooks.policy import DeliveryState
 from jobs.models.client import Client
 from jobs.models.job import Job
 

@@ -15,12 +15,12 @@ from uuid import UUID
 
 import psycopg
 
-from jobs.core.signals import CANCELLED
+from jobs.core.channels import CANCELLED
 from jobs.core.states import State
-from jobs.worker.collect import Buffer
-from jobs.worker.messenger import Messenger
-from jobs.worker.report import Reporter
-from jobs.worker.work import Refused
+from jobs.worker.progress import Messenger
+from jobs.worker.reporter import Reporter
+from jobs.worker.stages.batch import Refused
+from jobs.worker.stages.buffer import Buffer
 
 logger = logging.getLogger(__name__)
 RETRY_S = 1.0

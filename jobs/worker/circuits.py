@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 
 from jobs import metrics
-from jobs.core.breaker import Breaker, Tally, tally_of
-from jobs.core.circuit_gate import LONGEST_HOLD_S, PROBING_HOLD_S, Circuit
-from jobs.core.envelope import Envelope
-from jobs.store import circuits, feed
-from jobs.store.settle import Settled, Verdict
+from jobs.core.circuits.breaker import Breaker, Tally, tally_of
+from jobs.core.circuits.gate import LONGEST_HOLD_S, PROBING_HOLD_S, Circuit
+from jobs.core.messages.envelope import Envelope
+from jobs.services.circuits import statements as circuits
+from jobs.services.lifecycle.settle import Settled, Verdict
+from jobs.services.relay import outbox as feed
 from models_registry.core.breaker_options import BreakerOptions
 
 log = logging.getLogger(__name__)

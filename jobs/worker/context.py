@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from threading import Lock
 from uuid import UUID
 
-from jobs.store.progress import Report
+from jobs.services.lifecycle.progress import Report
 from models_registry.core.context import Context, Progress, progress_of
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kombu import Message
 
-from jobs.core.envelope import TASK_NAME, Envelope
+from jobs.core.messages.envelope import TASK_NAME, Envelope
 
 
 class Parcel:

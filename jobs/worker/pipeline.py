@@ -16,15 +16,15 @@ from queue import Queue
 from threading import Condition, Semaphore, Thread
 from typing import Protocol
 
-from jobs.core.batch import Sealed
-from jobs.store.settle import Settled, Verdict
-from jobs.worker.claim import Claimer
-from jobs.worker.collect import Buffer
+from jobs.core.batching.batch import Sealed
+from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.delivery import Delivery
-from jobs.worker.execute import execute_all, failure_of
-from jobs.worker.messenger import Messenger
-from jobs.worker.settle import Settler
-from jobs.worker.work import Refused, Work
+from jobs.worker.progress import Messenger
+from jobs.worker.stages.batch import Refused, Work
+from jobs.worker.stages.buffer import Buffer
+from jobs.worker.stages.claim import Claimer
+from jobs.worker.stages.execute import execute_all, failure_of
+from jobs.worker.stages.settle import Settler
 
 logger = logging.getLogger(__name__)
 

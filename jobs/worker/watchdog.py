@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from threading import Event, Thread
 
-from jobs.worker.work import Work
+from jobs.worker.stages.batch import Work
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ import pytest
 from amqp.basic_message import Message
 
 from inference_site.stack.client import Stack
-from jobs.amqp.letter import outgoing_letter
-from jobs.amqp.message import job_message
-from jobs.amqp.topology import EXCHANGE, dead_queue_name
-from jobs.core.envelope import TASK_NAME, Envelope
-from jobs.core.keys import uuid7
-from jobs.core.letter import Letter
+from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.job_message import job_message
+from jobs.broker.topology import EXCHANGE, dead_queue_name
+from jobs.core.ids import uuid7
+from jobs.core.messages.dead_letter import Letter
+from jobs.core.messages.envelope import TASK_NAME, Envelope
 from tests.acceptance.app import App, eventually, manage
 
 MODEL = "echo"

@@ -13,7 +13,7 @@ import pytest
 
 from inference_site.stack.client import Stack
 from inference_site.stack.ports import LOOPBACK, free_port
-from jobs.amqp import topology
+from jobs.broker import topology
 from tests.acceptance.app import App, eventually, manage, rabbitmqctl
 from tests.acceptance.gate import ENTRY_POINT
 from tests.acceptance.workers import consumers, log_of, own_worker

@@ -15,7 +15,7 @@ import pytest
 
 from inference_site.stack.client import Stack
 from inference_site.stack.specs import count_gpus
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
 from jobs.core.simulation.arrivals import Arrival, poisson
 from jobs.core.simulation.plan import Crew, Model, Overheads, Plan, Timing
 from jobs.core.simulation.world import simulate

@@ -12,7 +12,7 @@ import kombu
 from inference_site.stack.client import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
-from jobs.amqp import topology
+from jobs.broker import topology
 from tests.acceptance.app import eventually, stack_env
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobs.amqp import topology
-from jobs.amqp.message import outgoing
-from jobs.amqp.publisher import ConfirmingPublisher, Outcome
-from jobs.core.envelope import Envelope
+from jobs.broker import topology
+from jobs.broker.job_message import outgoing
+from jobs.broker.publisher import ConfirmingPublisher, Outcome
+from jobs.core.messages.envelope import Envelope
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure
 

@@ -12,18 +12,18 @@ from threading import Lock
 from typing import Any
 from uuid import UUID, uuid4
 
-from jobs.core.batch import Limits, Sealed
-from jobs.core.batching import BatchPolicy
-from jobs.core.envelope import Envelope
+from jobs.core.batching.batch import Limits, Sealed
+from jobs.core.batching.policy import BatchPolicy
+from jobs.core.messages.envelope import Envelope
 from jobs.core.shedding import Admit, Backlog, Drain, Shedder
 from jobs.core.simulation.arrivals import poisson
 from jobs.management.demo.figures import percentile
-from jobs.store.claim import Claimed
-from jobs.worker.collect import Buffer
+from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.delivery import Delivery
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.settle import verdicts_of
-from jobs.worker.work import Piece, Work
+from jobs.worker.stages.batch import Piece, Work
+from jobs.worker.stages.buffer import Buffer
+from jobs.worker.stages.settle import verdicts_of
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Sleeper
 from tests.benchmarks.policy import BASE_S, MAX_BATCH, PER_ITEM_S, UNTUNED

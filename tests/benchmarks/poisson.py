@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 
 from inference_site.stack.services import PROJECT
-from jobs.core.signals import SETTLED
+from jobs.core.channels import SETTLED
 from jobs.management.demo.figures import percentile
 from tests.benchmarks.bed import Bed, bed, cpu_s
 from tests.benchmarks.figure import Figure, at_most

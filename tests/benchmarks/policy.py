@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from inference_site.stack.services import PROJECT
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
 from jobs.core.simulation.arrivals import poisson
 from jobs.core.simulation.plan import Crew, Model, Plan, Timing
 from jobs.core.simulation.report import Report

@@ -7,7 +7,7 @@ import queue
 from collections import Counter
 from collections.abc import Sequence
 
-from jobs.core.envelope import Envelope
+from jobs.core.messages.envelope import Envelope
 
 LOSS, DOUBLE = 0.05, 0.10
 

@@ -15,12 +15,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.core.admission import JobRequest
 from jobs.core.errors import PlatformError
-from jobs.services.answer import Answerer
-from jobs.services.submit import submit_jobs
-from jobs.store import followers
-from jobs.store.session import driver, open_session, transaction
+from jobs.core.submission.request import JobRequest
+from jobs.db.session import driver, open_session, transaction
+from jobs.services.reuse import settle_followers as followers
+from jobs.services.reuse.answerer import Answerer
+from jobs.services.submission.submit import submit_jobs
 from tests.integration.protocol_world import QUEUE, World
 from tests.integration.reuse import owner
 

@@ -21,20 +21,22 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from django.db import connections
 
-from jobs.core.envelope import Envelope
 from jobs.core.errors import WrongStateError
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.keys import uuid7
-from jobs.core.retry import DeadLetter, RetryAfter
+from jobs.core.ids import uuid7
+from jobs.core.messages.envelope import Envelope
+from jobs.core.retry.policy import DeadLetter, RetryAfter
 from jobs.core.states import TERMINAL
-from jobs.services.cancel import cancel_job
-from jobs.services.replay import replay_job
-from jobs.store import feed, sweep, workers
-from jobs.store.claim import BatchRow, Claimed, claim
-from jobs.store.engine import engine
-from jobs.store.release import release
-from jobs.store.session import open_session
-from jobs.store.settle import Settled, Verdict, settle
+from jobs.db.engine import engine
+from jobs.db.session import open_session
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle import workers
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.claim import BatchRow, Claimed, claim
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Settled, Verdict, settle
+from jobs.services.relay import outbox as feed
 from tests.integration.protocol_broker import Broker
 
 QUEUE = "echo"

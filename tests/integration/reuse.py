@@ -11,16 +11,16 @@ from uuid import UUID, uuid4
 import psycopg
 import sqlalchemy as sa
 
-from jobs.core.admission import JobRequest
 from jobs.core.failures import Failure, FailureKind, Outcome, Success
-from jobs.core.retry import DeadLetter
+from jobs.core.retry.policy import DeadLetter
+from jobs.core.submission.request import JobRequest
+from jobs.db.session import transaction
 from jobs.models import Follower, Job
-from jobs.selectors.tokens import Owner
-from jobs.services.submit import Submitted, submit_job
-from jobs.store import feed
-from jobs.store.claim import BatchRow, claim
-from jobs.store.session import transaction
-from jobs.store.settle import Verdict, settle
+from jobs.services.access.owner import Owner
+from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.relay import outbox as feed
+from jobs.services.submission.submit import Submitted, submit_job
 from models_registry import selectors as registry
 from models_registry.models import ModelVersion
 from tests.factories import make_client, make_version, make_worker

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection
 from django.db.utils import DataError
 from django.utils import timezone
 
-from jobs.core.keys import uuid7
+from jobs.core.ids import uuid7
 from jobs.models import Batch, Client, Job, Worker
 from models_registry.models import ModelVersion, RegisteredModel
 

@@ -15,12 +15,12 @@ import pytest
 import sqlalchemy as sa
 from django.db import transaction
 
-from jobs.core.keys import uuid7
+from jobs.core.ids import uuid7
 from jobs.core.states import TERMINAL
+from jobs.db.engine import engine
 from jobs.models import Client, Job, JobInput
-from jobs.store import feed
-from jobs.store.engine import engine
-from jobs.store.enqueue import ENQUEUE
+from jobs.services.lifecycle.enqueue import ENQUEUE
+from jobs.services.relay import outbox as feed
 from models_registry.services import register_builtin_models
 from tests.integration.protocol_world import QUEUE, World
 

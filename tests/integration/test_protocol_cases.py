@@ -8,19 +8,21 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.core.envelope import Envelope
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.feeding import VISIBILITY_S
-from jobs.core.retry import RetryAfter
+from jobs.core.messages.envelope import Envelope
+from jobs.core.relay.publish_policy import VISIBILITY_S
+from jobs.core.retry.policy import RetryAfter
 from jobs.core.states import State
+from jobs.db.session import open_session
 from jobs.models import Batch, Job, Outbox
-from jobs.services.cancel import cancel_job
-from jobs.services.replay import replay_job
-from jobs.store import feed, sweep, workers
-from jobs.store.claim import BatchRow, claim
-from jobs.store.release import release
-from jobs.store.session import open_session
-from jobs.store.settle import Verdict, settle
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle import workers
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.relay import outbox as feed
 from tests.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 ROOMY = dict.fromkeys(range(10), 1_000)

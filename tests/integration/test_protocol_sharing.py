@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from jobs import metrics
 from jobs.core.states import TERMINAL
+from jobs.db.engine import engine
 from jobs.models import Job
-from jobs.store import feed
-from jobs.store.engine import engine
+from jobs.services.relay import outbox as feed
 from models_registry import selectors as registry
 from tests.factories import make_version
 from tests.integration.protocol_sharing import SharingWorld

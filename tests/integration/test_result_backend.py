@@ -16,7 +16,7 @@ from celery.result import AsyncResult
 from django.utils import timezone
 
 from jobs import result_backend
-from jobs.core.keys import uuid7
+from jobs.core.ids import uuid7
 from jobs.core.states import TERMINAL, State
 from jobs.models import Batch, Client, DeadLetter, Job, JobResult, Worker
 from jobs.result_backend import JobBackend, JobFailedError

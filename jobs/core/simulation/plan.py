@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
 from jobs.core.simulation.arrivals import Chance
 
 

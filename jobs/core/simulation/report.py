@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import ceil, inf, nan
 
-from jobs.core.batch import SealReason
+from jobs.core.batching.batch import SealReason
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Hashable
 from functools import partial
 from typing import Protocol
 
-from jobs.core.batch import Limits, Sealed
-from jobs.core.batching import BatchPolicy
-from jobs.core.lanes import Lanes
+from jobs.core.batching.batch import Limits, Sealed
+from jobs.core.batching.lanes import Lanes
+from jobs.core.batching.policy import BatchPolicy
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
 from jobs.core.simulation.plan import Plan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.core.batch import Sealed
-from jobs.core.service_time import ServiceTime
+from jobs.core.batching.batch import Sealed
+from jobs.core.batching.service_time import ServiceTime
 from jobs.core.shedding import Backlog, Drain, Refuse, Shedder
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
-from jobs.services.results_role import create_results_role, drop_results_role
+from jobs.services.access.results_role import create_results_role, drop_results_role
 from models_registry.management.actor import actor
 
 

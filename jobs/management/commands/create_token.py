@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.core.scopes import Scope, default_scopes
-from jobs.services.tokens import create_token
+from jobs.core.access.scopes import Scope, default_scopes
+from jobs.services.access.tokens import create_token
 from models_registry.management.actor import actor
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.amqp import topology
-from jobs.amqp.broker import connected
+from jobs.broker import topology
+from jobs.broker.connection import connected
 from jobs.core.errors import BrokerUnavailableError, TopologyMismatchError
 from models_registry.selectors import known_queues
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.services.audit import forget_events
+from jobs.services.access.audit import forget_events
 from models_registry.management.actor import actor
 
 

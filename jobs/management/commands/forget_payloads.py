@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.services.forget_payloads import GRACE_H, forget_payloads
+from jobs.services.retention.delete_objects import GRACE_H, forget_payloads
 
 
 class Command(BaseCommand):

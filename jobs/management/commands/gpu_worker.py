@@ -13,12 +13,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs import metrics
-from jobs.amqp import broker, topology
-from jobs.core.depth import prefetch
+from jobs.broker import connection as broker
+from jobs.broker import topology
 from jobs.core.errors import PlatformError
-from jobs.store.workers import Incarnation
-from jobs.worker import events, host
-from jobs.worker.drain import Drain
+from jobs.core.relay.queue_depth import prefetch
+from jobs.services.lifecycle.workers import Incarnation
+from jobs.worker import process as host
+from jobs.worker.consuming import event_serializer as events
+from jobs.worker.consuming.drain import Drain
 from models_registry import selectors
 from models_registry.pool import MIB, ModelPool
 
@@ -102,7 +104,7 @@ def run_celery(names: tuple[str, ...], node: str, held: int, loglevel: str) -> N
     app.conf.update(
         task_queues=[topology.kombu_queue(name) for name in names],
         event_serializer=events.install(),
-        worker_consumer="jobs.worker.consumer:JobConsumer",
+        worker_consumer="jobs.worker.consuming.consumer:JobConsumer",
         worker_prefetch_multiplier=held,
     )
     app.steps["worker"].add(Drain)

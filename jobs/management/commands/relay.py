@@ -15,12 +15,12 @@ from django.db import connection
 
 from jobs import metrics
 from jobs.core.errors import TopologyMismatchError
-from jobs.core.retry_budget import RetryBudget
-from jobs.services.answer import Answerer
-from jobs.services.dispatch import Dispatcher
-from jobs.services.relay import Relay
-from jobs.services.survey import Surveyor
-from jobs.services.sweep import Sweeper
+from jobs.core.retry.budget import RetryBudget
+from jobs.services.admission.surveyor import Surveyor
+from jobs.services.lifecycle.sweeper import Sweeper
+from jobs.services.relay.relay import Relay
+from jobs.services.reuse.answerer import Answerer
+from jobs.services.webhooks.dispatcher import Dispatcher
 from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
 

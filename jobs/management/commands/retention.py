@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.services.retention import AnotherRunError, Verdict, keep_retention
+from jobs.services.retention.retain import AnotherRunError, Verdict, keep_retention
 from models_registry.management.actor import actor
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from jobs.management.one_token import add_token, token_of
-from jobs.services.tokens import revoke_token
+from jobs.services.access.tokens import revoke_token
 from models_registry.management.actor import actor
 
 

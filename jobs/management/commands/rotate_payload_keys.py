@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
-from jobs.services.rotate_keys import NAMED, rotate_payload_keys
+from jobs.services.retention.rotate_keys import NAMED, rotate_payload_keys
 from models_registry.management.actor import actor
 
 

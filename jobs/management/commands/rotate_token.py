@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
 from jobs.management.one_token import add_token, token_of
-from jobs.services.tokens import GRACE_HOURS, rotate_token
+from jobs.services.access.tokens import GRACE_HOURS, rotate_token
 from models_registry.management.actor import actor
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.services.webhook_secrets import GRACE_HOURS, make_secret
+from jobs.services.webhooks.secrets import GRACE_HOURS, make_secret
 from models_registry.management.actor import actor
 
 

@@ -11,16 +11,16 @@ from django.core.management.base import CommandError
 
 from jobs.management.letters import show
 from jobs.management.letters.options import Choice, actor_of, check_model, choice_of, filter_of
-from jobs.selectors import letters
-from jobs.selectors.letters import DeadWhole
-from jobs.services.dead_letter_discard import discard_letter, discard_letters
-from jobs.services.dead_letter_dry_run import dry_run, dry_run_one
-from jobs.services.dead_letter_edit import check_edit, replay_edited
-from jobs.services.dead_letter_payload import read_payload
-from jobs.services.dead_letter_purge import purge_stale
-from jobs.services.dead_letter_queues import standings
-from jobs.services.dead_letter_replay import replay_letters
-from jobs.services.replay import replay_job
+from jobs.services.dead_letters import reads as letters
+from jobs.services.dead_letters.discard import discard_letter, discard_letters
+from jobs.services.dead_letters.dry_run import dry_run, dry_run_one
+from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.payload import read_payload
+from jobs.services.dead_letters.purge import purge_stale
+from jobs.services.dead_letters.queue_counts import standings
+from jobs.services.dead_letters.reads import DeadWhole
+from jobs.services.dead_letters.replay import replay_letters
+from jobs.services.lifecycle.replay import replay_job
 
 
 def listed(options: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from jobs.core.failures import FailureKind
-from jobs.selectors.letters import LetterFilter
+from jobs.services.dead_letters.reads import LetterFilter
 from models_registry.management.actor import actor
 from models_registry.selectors import known_queues
 

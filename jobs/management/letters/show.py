@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobs.selectors.letters import LOOKED_AT, DeadWhole, Groups
-from jobs.services.dead_letter_dry_run import DryRun
-from jobs.services.dead_letter_purge import Purged
-from jobs.services.dead_letter_queues import Standing
+from jobs.services.dead_letters.dry_run import DryRun
+from jobs.services.dead_letters.purge import Purged
+from jobs.services.dead_letters.queue_counts import Standing
+from jobs.services.dead_letters.reads import LOOKED_AT, DeadWhole, Groups
 
 WIDTH = 160  # narrower, a fingerprint is cut
 NONE = "-"

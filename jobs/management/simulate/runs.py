@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
-from jobs.core.depth import prefetch
+from jobs.core.relay.queue_depth import prefetch
 from jobs.core.simulation.arrivals import Arrival, Chance
 from jobs.core.simulation.plan import Crew, Overheads, Plan, Timing
 from jobs.core.simulation.report import Report

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
+from jobs.core.batching.service_time import ServiceTime
 from jobs.core.priority import DEFAULT, broker_level
-from jobs.core.service_time import ServiceTime
 from jobs.core.simulation.arrivals import Arrival, Chance, Mix, bursts, poisson
 from jobs.core.simulation.plan import Model, Timing
 from jobs.management.simulate.options import Asked
-from jobs.selectors.history import recorded_jobs, recorded_runs
+from jobs.services.reads.history import recorded_jobs, recorded_runs
 from models_registry import selectors
 
 RUNS = 2_000  # the newest of the ledger, from which a version's time is learned

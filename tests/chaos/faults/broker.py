@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 
-from jobs.amqp.topology import queue_name
+from jobs.broker.topology import queue_name
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.processes import killed, paused
 from tests.chaos.world import MODELS, World, wait_for

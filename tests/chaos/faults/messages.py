@@ -8,10 +8,10 @@ from functools import partial
 
 from amqp.basic_message import Message
 
-from jobs.amqp.message import job_message
-from jobs.amqp.topology import EXCHANGE
-from jobs.core.envelope import Envelope
-from jobs.core.keys import uuid7
+from jobs.broker.job_message import job_message
+from jobs.broker.topology import EXCHANGE
+from jobs.core.ids import uuid7
+from jobs.core.messages.envelope import Envelope
 from tests.acceptance.test_messages import MALFORMED
 from tests.chaos.faults.fault import Fault
 from tests.chaos.world import World

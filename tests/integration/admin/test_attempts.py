@@ -7,10 +7,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.core.retry import DeadLetter as Bury
+from jobs.core.retry.policy import DeadLetter as Bury
+from jobs.db.session import open_session
 from jobs.models import Job
-from jobs.store.session import open_session
-from jobs.store.settle import Verdict, settle
+from jobs.services.lifecycle.settle import Verdict, settle
 from tests.factories import make_batch, make_job, make_version, make_worker
 
 REASON = "attempt 1 of 1 was the last"

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client as Browser
 
-from jobs.admin import dead_letters_list
+from jobs.admin.dead_letters import listing as dead_letters_list
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from models_registry import selectors as registry

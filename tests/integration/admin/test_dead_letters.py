@@ -11,10 +11,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.admin import dead_letters_list
+from jobs.admin.dead_letters import listing as dead_letters_list
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput
-from jobs.services.dead_letter_queues import Standing
+from jobs.services.dead_letters.queue_counts import Standing
 from models_registry import selectors as registry
 from tests.factories import make_job, make_jobs, make_version
 

@@ -13,8 +13,9 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from jobs.core.states import State
+from jobs.db import statement
 from jobs.models import DeadLetter
-from jobs.selectors import letters, statement
+from jobs.services.dead_letters import reads as letters
 from tests.factories import make_job
 
 ROWS = 60_000
@@ -41,7 +42,7 @@ PAGES = (
 @pytest.fixture
 def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     monkeypatch.setattr(letters, "LOOKED_AT", LOOKED_AT)
-    monkeypatch.setattr("jobs.admin.bounded.newest.__defaults__", (SCANNED,))
+    monkeypatch.setattr("jobs.admin.base.newest.__defaults__", (SCANNED,))
     make_job(state=State.DEAD)
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")

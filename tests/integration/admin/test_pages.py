@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.core.keys import uuid7
+from jobs.core.ids import uuid7
 from jobs.core.states import TERMINAL, State
 from jobs.models import (
     ApiToken,
@@ -25,7 +25,7 @@ from jobs.models import (
     QueueStanding,
     Worker,
 )
-from jobs.selectors.queues import forget_queues
+from jobs.services.admission.queues import forget_queues
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 
 JOBS, BATCHES = "/admin/jobs/job/", "/admin/jobs/batch/"
@@ -203,7 +203,7 @@ def test_a_batch_whose_worker_s_row_is_gone_is_shown(browser: Browser, version: 
 def test_an_open_batch_is_found_however_many_came_after_it(
     browser: Browser, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.admin.bounded.newest.__defaults__", (2,))
+    monkeypatch.setattr("jobs.admin.base.newest.__defaults__", (2,))
     hung = a_batch(version, UUID(int=1))
     later = [a_batch(version, UUID(int=2 + n)) for n in range(4)]
     Batch.objects.filter(pk__in=[batch.pk for batch in later]).update(finished_at=timezone.now())

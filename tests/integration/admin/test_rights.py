@@ -27,8 +27,8 @@ from jobs.models import (
     WebhookSecret,
     Worker,
 )
-from jobs.selectors.tokens import token_digest
-from jobs.services.tokens import create_token
+from jobs.services.access.owner import token_digest
+from jobs.services.access.tokens import create_token
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 from tests.factories import make_batch, make_job, make_version, make_worker
 

@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client as Browser
 from django.utils.html import strip_tags
 
-from jobs.services.answer import Answerer
-from jobs.services.submit import Submitted
-from jobs.store.session import open_session
+from jobs.db.session import open_session
+from jobs.services.reuse.answerer import Answerer
+from jobs.services.submission.submit import Submitted
 from tests.integration.reuse import run, shared_version, submit
 
 

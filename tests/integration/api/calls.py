@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.api.urls import api
-from jobs.core.scopes import Scope
+from jobs.core.access.scopes import Scope
 
 PREFIX = "/api/v1/"
 GOOD = {"model": "echo", "input": {"text": "hello"}}

@@ -43,7 +43,7 @@ def _check_described(answer: httpx.Response) -> None:
 
 @pytest.fixture
 def echo(db: str) -> None:
-    from jobs.selectors.tokens import forget_owners
+    from jobs.services.access.owner import forget_owners
     from models_registry import selectors as registry
     from tests.factories import make_version
 
@@ -54,7 +54,7 @@ def echo(db: str) -> None:
 
 @pytest.fixture
 def token(echo: None) -> str:
-    from jobs.services.tokens import create_token
+    from jobs.services.access.tokens import create_token
 
     return create_token(client="app")
 
@@ -66,7 +66,7 @@ def app(token: str) -> Client:
 
 @pytest.fixture
 def other_app(echo: None) -> Client:
-    from jobs.services.tokens import create_token
+    from jobs.services.access.tokens import create_token
 
     return Client(headers={"Authorization": f"Bearer {create_token(client='other')}"})
 

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from jobs.client import Client, File, Patience, PlatformRefusedError, part
-from jobs.core.payload import pointer_of
+from jobs.core.payloads.pointer import pointer_of
 from jobs.models import Client as Row
 from jobs.models import Job, JobInput
-from jobs.selectors.tokens import forget_owners
-from jobs.services import quotas
+from jobs.services.access.owner import forget_owners
+from jobs.services.admission import quotas
 
 SIZE = 3_000_000
 

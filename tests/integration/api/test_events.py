@@ -16,8 +16,8 @@ import pytest
 
 from jobs.core.states import State
 from jobs.models import Batch, Job
-from jobs.services.cancel import cancel_job
-from jobs.services.tokens import create_token
+from jobs.services.access.tokens import create_token
+from jobs.services.lifecycle.cancel import cancel_job
 from tests.factories import make_batch, make_client, make_job, make_version, make_worker
 
 Serve = Callable[..., httpx.Client]

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from django.test import Client
 
-from jobs.core.scopes import Scope
+from jobs.core.access.scopes import Scope
 from jobs.core.states import State
 from jobs.models import Event, Job, JobResult
-from jobs.services.tokens import create_token
+from jobs.services.access.tokens import create_token
 from tests.factories import job_id, make_client, make_job
 from tests.integration.api.calls import Call, documented
 

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from jobs.core.payload import pointer_of
+from jobs.core.payloads.pointer import pointer_of
 from jobs.models import JobInput, Upload
 
 Serve = Callable[..., httpx.Client]
@@ -161,7 +161,7 @@ def test_an_upload_is_taken_up_to_its_limit_and_a_job_refers_to_it(serve: Serve)
     job["input"] = {"text": {"$upload": "00000000-0000-0000-0000-000000000000"}}
     missing = web.post("/api/v1/jobs", json=job)
     assert (missing.status_code, missing.json()["code"]) == (422, "upload_not_found")
-    from jobs.services.tokens import create_token
+    from jobs.services.access.tokens import create_token
 
     other = {"Authorization": f"Bearer {create_token(client='other')}"}
     job["input"] = {"text": {"$upload": told.json()["id"]}}

@@ -9,9 +9,9 @@ from django.test import Client
 
 from jobs.core.states import State
 from jobs.models import ApiToken, DeadLetter, Event, Job, Outbox
-from jobs.selectors.tokens import forget_owners
-from jobs.services.cancel import cancel_job
-from jobs.services.tokens import create_token, revoke_token
+from jobs.services.access.owner import forget_owners
+from jobs.services.access.tokens import create_token, revoke_token
+from jobs.services.lifecycle.cancel import cancel_job
 from tests.factories import make_batch, make_job, make_version, make_worker
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}

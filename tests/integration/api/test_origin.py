@@ -8,7 +8,7 @@ import httpx
 
 from jobs.core.states import State
 from jobs.models import Event
-from jobs.services.tokens import create_token
+from jobs.services.access.tokens import create_token
 from tests.factories import make_client, make_job
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.core.keys import uuid7
+from jobs.core.ids import uuid7
 from jobs.core.states import State
+from jobs.db.session import open_session
 from jobs.models import Batch, CacheEntry, Client, Job, QueueStanding
-from jobs.selectors.queues import forget_queues
-from jobs.services.survey import Surveyor
-from jobs.store.session import open_session
+from jobs.services.admission.queues import forget_queues
+from jobs.services.admission.surveyor import Surveyor
 from models_registry import selectors as registry
 from tests.factories import make_client, make_job, make_jobs, make_version, make_worker
 
@@ -165,7 +165,7 @@ def test_a_queue_that_is_gone_is_forgotten_and_a_worker_that_fell_silent_has_no_
 
 
 def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
-    from jobs.store.survey import _WAITING
+    from jobs.services.admission.survey_statements import _WAITING
 
     make_jobs(200)
     with open_session() as session:
@@ -191,7 +191,7 @@ def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
     stands("echo", {4: 5})
     post(job("echo"))
     asked: list[str] = []
-    monkeypatch.setattr("jobs.selectors.queues.fetch_all", lambda text, _: [asked.append(text)])  # type: ignore[func-returns-value]
+    monkeypatch.setattr("jobs.services.admission.queues.fetch_all", lambda text, _: [asked.append(text)])  # type: ignore[func-returns-value]
     post(job("echo"))
     assert asked == []
 

@@ -7,9 +7,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from jobs import vault
-from jobs.services.tokens import create_token
-from jobs.store.session import open_session
+from jobs.db.session import open_session
+from jobs.payloads import vault
+from jobs.services.access.tokens import create_token
 from tests.integration.secrecy.keys import run, secret_version
 from tests.integration.secrecy.people import SCHEMA, STREET, WHO, secrets_in, submit
 

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from django.test import Client as Browser
 
-from jobs.core.quota import Bucket, Kind, Purse
+from jobs.core.admission.quota import Bucket, Kind, Purse
 from jobs.models import Client, Job, Outbox, QuotaBucket
-from jobs.selectors.tokens import forget_owners
-from jobs.services import quotas
-from jobs.services.cancel import cancel_job
+from jobs.services.access.owner import forget_owners
+from jobs.services.admission import quotas
+from jobs.services.lifecycle.cancel import cancel_job
 from tests.factories import make_jobs, make_version
 
 BULK = "/api/v1/jobs/bulk"

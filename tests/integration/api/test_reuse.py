@@ -14,8 +14,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from jobs.db.session import open_session
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
-from jobs.store.session import open_session
 from tests.factories import make_version
 from tests.integration.reuse import BAD, MODEL, run, shared_version
 

@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from jobs.core.payload import Pointer, is_pointer, pointer_of
+from jobs.core.payloads.pointer import Pointer, is_pointer, pointer_of
+from jobs.db.session import open_session
 from jobs.models import DeadLetter, Job, JobInput, JobResult, Upload
-from jobs.payloads.objects import get, put, put_stream
-from jobs.services.forget_payloads import forget_payloads
-from jobs.services.rotate_keys import rotate_payload_keys
-from jobs.store.session import open_session
+from jobs.payloads.object_store import get, put, put_stream
+from jobs.services.retention.delete_objects import forget_payloads
+from jobs.services.retention.rotate_keys import rotate_payload_keys
 from models_registry.loaders.builtin import Echo
 from tests.integration import s3
 from tests.integration.s3 import Bucket
@@ -207,7 +207,7 @@ def test_a_missing_object_is_lost_and_an_absent_server_is_asked_again(
     bucket.drop(pointer(JobInput, lost).name)
     name = pointer(JobInput, waits).name
     denied = bucket.client.exceptions.ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
-    monkeypatch.setattr("jobs.payloads.objects.storage", Refusing(name, denied))
+    monkeypatch.setattr("jobs.payloads.object_store.storage", Refusing(name, denied))
     run(session, attempts_left=True)
     states = {row.id: (row.state, row.error_code) for row in Job.objects.all()}
     assert states == {lost: ("dead", "payload_lost"), waits: ("waiting", "payload_unavailable")}
@@ -217,7 +217,7 @@ class Refusing:
     """A storage that gives every object but one."""
 
     def __init__(self, name: str, error: Exception) -> None:
-        from jobs.payloads.objects import storage
+        from jobs.payloads.object_store import storage
 
         self.name, self.error, self.whole = name, error, storage()
 

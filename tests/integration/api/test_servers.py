@@ -8,8 +8,8 @@ import httpx
 import psycopg
 
 from jobs.models import Job
-from jobs.services.cancel import cancel_job
-from jobs.services.tokens import create_token
+from jobs.services.access.tokens import create_token
+from jobs.services.lifecycle.cancel import cancel_job
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}
 Serve = Callable[..., httpx.Client]

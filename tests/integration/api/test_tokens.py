@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from jobs.core.errors import TokenEndedError
 from jobs.models import ApiToken, Event
-from jobs.selectors.tokens import forget_owners, token_digest
-from jobs.services.tokens import create_token, revoke_token, rotate_token
+from jobs.services.access.owner import forget_owners, token_digest
+from jobs.services.access.tokens import create_token, revoke_token, rotate_token
 
 
 def works(token: str) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 import kombu
 from amqp.basic_message import Message
 
-from jobs.amqp import topology
-from jobs.amqp.broker import connected
-from jobs.core.letter import Pointer, read_letter
+from jobs.broker import topology
+from jobs.broker.connection import connected
+from jobs.core.messages.dead_letter import Pointer, read_letter
 
 
 def declared(url: str, model: str) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 
 from django.db import connection
 
-from jobs.core.keys import uuid7
-from jobs.core.partitions import TABLES
-from jobs.core.retention import DAY_MS, Window
+from jobs.core.ids import uuid7
+from jobs.core.retention.partitions import TABLES
+from jobs.core.retention.policy import DAY_MS, Window
 from jobs.core.states import State
+from jobs.db.session import open_session
 from jobs.models import Job
-from jobs.services.retention import Verdict
-from jobs.store import partitions
-from jobs.store.session import open_session
+from jobs.services.retention import partition_statements as partitions
+from jobs.services.retention.retain import Verdict
 from tests.factories import make_job
 
 CLASS = 2

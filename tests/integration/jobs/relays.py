@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from uuid import UUID, uuid4
 
-from jobs.amqp import topology
-from jobs.amqp.broker import connected
-from jobs.core.bundle import read
-from jobs.services.relay import Relay
+from jobs.broker import topology
+from jobs.broker.connection import connected
+from jobs.core.messages.bundle import read
+from jobs.services.relay.relay import Relay
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

@@ -14,10 +14,10 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import ApiToken, Event, Job
-from jobs.selectors.tokens import forget_owners
-from jobs.services import submit
-from jobs.services.audit import forget_events
-from jobs.services.tokens import create_token
+from jobs.services.access.audit import forget_events
+from jobs.services.access.owner import forget_owners
+from jobs.services.access.tokens import create_token
+from jobs.services.submission import submit
 from models_registry import selectors as registry
 from models_registry.models import Promotion
 from models_registry.services import move_alias

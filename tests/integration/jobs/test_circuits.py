@@ -12,19 +12,19 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client as Browser
 
-from jobs.core.admission import JobRequest
-from jobs.core.breaker import CircuitState, Tally
-from jobs.core.envelope import Envelope
+from jobs.core.circuits.breaker import CircuitState, Tally
 from jobs.core.errors import CircuitOpenError, WrongStateError
+from jobs.core.messages.envelope import Envelope
+from jobs.core.submission.request import JobRequest
+from jobs.db.engine import engine
 from jobs.models import Circuit, Job, Outbox
 from jobs.models import Event as EventRow
-from jobs.selectors.circuits import circuit_of, forget_circuits
-from jobs.selectors.tokens import owner_of
-from jobs.services.circuits import answering, close_by_hand, open_by_hand, probe_now
-from jobs.services.submit import submit_job, submit_jobs
-from jobs.services.tokens import create_token
-from jobs.store import circuits
-from jobs.store.engine import engine
+from jobs.services.access.owner import owner_of
+from jobs.services.access.tokens import create_token
+from jobs.services.circuits import statements as circuits
+from jobs.services.circuits.circuits import answering, close_by_hand, open_by_hand, probe_now
+from jobs.services.circuits.reads import circuit_of, forget_circuits
+from jobs.services.submission.submit import submit_job, submit_jobs
 from jobs.worker.circuits import Circuits, hold
 from models_registry import selectors as registry
 from models_registry.core.breaker_options import BreakerOptions

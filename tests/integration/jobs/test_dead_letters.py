@@ -14,14 +14,14 @@ from django.utils import timezone
 from jobs.core.errors import InvalidInputError, JobNotFoundError, MalformedRequestError, WrongStateError
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
-from jobs.selectors import letters
-from jobs.selectors.letters import LetterFilter
-from jobs.services import dead_letter_replay
-from jobs.services.dead_letter_discard import discard_letter, discard_letters
-from jobs.services.dead_letter_dry_run import dry_run
-from jobs.services.dead_letter_edit import check_edit, replay_edited
-from jobs.services.dead_letter_replay import replay_letters
-from jobs.services.replay import replay_job
+from jobs.services.dead_letters import reads as letters
+from jobs.services.dead_letters import replay as dead_letter_replay
+from jobs.services.dead_letters.discard import discard_letter, discard_letters
+from jobs.services.dead_letters.dry_run import dry_run
+from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.dead_letters.replay import replay_letters
+from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors as registry
 from tests.factories import make_job, make_jobs, make_version
 

@@ -15,10 +15,10 @@ from amqp.basic_message import Message
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from jobs.amqp import topology
+from jobs.broker import topology
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
-from jobs.services.replay import replay_job
+from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors as registry
 from tests.factories import make_job, make_jobs, make_version
 from tests.integration.jobs.letterbox import dead_messages, put

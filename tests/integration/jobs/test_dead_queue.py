@@ -9,19 +9,20 @@ import pytest
 from amqp.basic_message import Message
 from django.utils import timezone
 
-from jobs.amqp import dead_queue, topology
-from jobs.amqp.broker import connected
-from jobs.amqp.letter import outgoing_letter
-from jobs.amqp.message import outgoing
-from jobs.amqp.publisher import ConfirmingPublisher, Outcome
-from jobs.core.envelope import Envelope
+from jobs.broker import dead_letter_queue as dead_queue
+from jobs.broker import topology
+from jobs.broker.connection import connected
+from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.job_message import outgoing
+from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
-from jobs.core.letter import Letter, read_letter
+from jobs.core.messages.dead_letter import Letter, read_letter
+from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job
-from jobs.services.dead_letter_discard import discard_letter
-from jobs.services.dead_letter_purge import Purged, purge_stale
-from jobs.services.replay import replay_job
+from jobs.services.dead_letters.discard import discard_letter
+from jobs.services.dead_letters.purge import Purged, purge_stale
+from jobs.services.lifecycle.replay import replay_job
 from tests.factories import make_jobs
 from tests.integration.jobs.letterbox import dead_letters, dead_messages, declared, put
 from tests.integration.jobs.relays import new_model, running, wait_for
@@ -117,7 +118,7 @@ def test_a_walk_that_breaks_off_leaves_every_letter_in_the_queue(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("jobs.selectors.letters.current", broken)
+        patched.setattr("jobs.services.dead_letters.reads.current", broken)
         with pytest.raises(ZeroDivisionError):
             purge_stale(model=model, actor="olga")
     wait_for(lambda: len(dead_messages(broker_url, model)) == 5)

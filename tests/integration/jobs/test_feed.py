@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.core.feeding import VISIBILITY_CAP_S, VISIBILITY_S
+from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
+from jobs.db import advisory_locks as locks
+from jobs.db.session import open_session, transaction
 from jobs.models import Client, Outbox
-from jobs.store import feed, locks
-from jobs.store.session import open_session, transaction
+from jobs.services.relay import outbox as feed
 from tests.factories import make_client, make_job, make_jobs
 from tests.integration.jobs.relays import wait_for
 

@@ -12,20 +12,22 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.core.retry import TOO_LATE
+from jobs.core.retry.policy import TOO_LATE
+from jobs.db import advisory_locks as locks
+from jobs.db import statement
+from jobs.db.session import open_session, transaction
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from jobs.models import DeadLetter as Letter
-from jobs.selectors import statement
-from jobs.services.answer import Answerer
-from jobs.services.cancel import cancel_job
-from jobs.services.replay import replay_job
-from jobs.services.submit import Submitted
-from jobs.services.sweep import Sweeper, Swept
-from jobs.store import cache, followers, locks
-from jobs.store.followers import Landed
-from jobs.store.release import release
-from jobs.store.session import open_session, transaction
-from jobs.store.settle import Verdict, settle
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.lifecycle.sweeper import Sweeper, Swept
+from jobs.services.reuse import cache
+from jobs.services.reuse import settle_followers as followers
+from jobs.services.reuse.answerer import Answerer
+from jobs.services.reuse.settle_followers import Landed
+from jobs.services.submission.submit import Submitted
 from tests.integration.reuse import (
     ANSWER,
     BAD,
@@ -120,7 +122,7 @@ def test_many_followers_are_answered_in_bounded_chunks_and_what_is_left_is_found
 def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
     session: sa.Connection, answerer: Answerer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.services.answer.MOST_CHUNKS", 4)
+    monkeypatch.setattr("jobs.services.reuse.answerer.MOST_CHUNKS", 4)
     monkeypatch.setattr(followers.land, "__kwdefaults__", {"most": 2})
     many, few = submit({"text": "many"}), submit({"text": "few"})
     crowd, last = [submit({"text": "many"}) for _ in range(20)], submit({"text": "few"})
@@ -292,7 +294,7 @@ def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
             ended.extend(run(session))
         return rows
 
-    monkeypatch.setattr("jobs.services.share.fetch_all", slow)
+    monkeypatch.setattr("jobs.services.submission.shared.fetch_all", slow)
     with listening(db) as heard:
         follower = submit()
     assert (ended, states(follower)) == ([leader.id], ["queued"])

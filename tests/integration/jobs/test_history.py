@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
 from jobs.core.states import State
 from jobs.management.simulate.options import Asked
 from jobs.management.simulate.sources import models, recorded

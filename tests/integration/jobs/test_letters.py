@@ -5,22 +5,24 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.amqp import topology
-from jobs.amqp.broker import connected
-from jobs.amqp.message import Outgoing
-from jobs.amqp.publisher import ConfirmingPublisher, Outcome
+from jobs.broker import topology
+from jobs.broker.connection import connected
+from jobs.broker.job_message import Outgoing
+from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.failures import Failure, FailureKind
-from jobs.core.feeding import VISIBILITY_S
-from jobs.core.retry import DeadLetter as Bury
-from jobs.core.retry import RetryAfter
+from jobs.core.relay.publish_policy import VISIBILITY_S
+from jobs.core.retry.policy import DeadLetter as Bury
+from jobs.core.retry.policy import RetryAfter
 from jobs.core.states import State
+from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, Job
-from jobs.services.dead_letter_post import MOST, LetterPost
-from jobs.services.replay import replay_job
-from jobs.store import letters, sweep
-from jobs.store.session import open_session, transaction
-from jobs.store.settle import Verdict, settle
+from jobs.services.dead_letters import statements as letters
+from jobs.services.dead_letters.publish import MOST, LetterPost
+from jobs.services.lifecycle import bury
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Verdict, settle
 from tests.factories import make_batch, make_job, make_jobs, make_version, make_worker
 from tests.integration.jobs.letterbox import dead_letters, dead_messages, declared
 from tests.integration.jobs.relays import new_model, running, wait_for
@@ -113,16 +115,16 @@ def test_a_job_that_ended_its_workers_has_a_letter_and_each_such_attempt(session
 
 def test_history_message_and_traceback_are_bounded(session: sa.Connection) -> None:
     job = make_job(model="echo")
-    for epoch in range(1, 2 * letters.MOST_ATTEMPTS):
+    for epoch in range(1, 2 * bury.MOST_ATTEMPTS):
         settled_as(session, job, epoch, RetryAfter(0.0))
     batch = make_batch(make_worker(), make_version(), [job])
     huge = Failure(FailureKind.POISON, "odd", "m" * 10_000, "t" * 100_000 + "end")
     Job.objects.filter(id=job.id).update(epoch=99)
     settle(session, batch=batch.id, verdicts=[Verdict(job.id, 99, huge, Bury("bad"))], ran_s=0.0)
     row = DeadLetter.objects.get(job=job)
-    assert len(row.history) == letters.MOST_ATTEMPTS
+    assert len(row.history) == bury.MOST_ATTEMPTS
     assert row.history[-1]["epoch"] == 99
-    assert (len(row.message), len(row.traceback)) == (letters.MESSAGE_CHARS, letters.TRACEBACK_CHARS)
+    assert (len(row.message), len(row.traceback)) == (bury.MESSAGE_CHARS, bury.TRACEBACK_CHARS)
     assert row.traceback.endswith("end")
 
 

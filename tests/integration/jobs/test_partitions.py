@@ -14,23 +14,23 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from jobs.core.admission import JobRequest
-from jobs.core.envelope import Envelope
 from jobs.core.failures import Success
-from jobs.core.keys import uuid7
-from jobs.core.partitions import TABLES
-from jobs.core.retention import DAY_MS, Window, windows_around
+from jobs.core.ids import uuid7
+from jobs.core.messages.envelope import Envelope
+from jobs.core.retention.partitions import TABLES
+from jobs.core.retention.policy import DAY_MS, Window, windows_around
 from jobs.core.states import State
+from jobs.core.submission.request import JobRequest
+from jobs.db.session import open_session
+from jobs.db.session import transaction as begin
 from jobs.models import Job, JobInput, JobResult
-from jobs.selectors import views
-from jobs.selectors.tokens import Owner
-from jobs.services import partitions as services
-from jobs.services.submit import submit_job
-from jobs.store import claim as claiming
-from jobs.store.claim import BatchRow, claim
-from jobs.store.session import open_session
-from jobs.store.session import transaction as begin
-from jobs.store.settle import Verdict, settle
+from jobs.services.access.owner import Owner
+from jobs.services.lifecycle import claim as claiming
+from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.reads import job as views
+from jobs.services.retention import partitions as services
+from jobs.services.submission.submit import submit_job
 from models_registry import selectors as registry
 from tests.factories import make_client, make_job, make_version, make_worker
 from tests.integration.jobs.payloads import exists, home, job_of, make, today, window
@@ -200,7 +200,7 @@ def test_reading_a_job_looks_into_the_partitions_of_its_day_alone(table: str) ->
 
 
 def test_a_settle_plans_no_partition_at_all(session: sa.Connection) -> None:
-    from jobs.store.settle import _SETTLE, _arrays
+    from jobs.services.lifecycle.settle import _SETTLE, _arrays
 
     verdicts = [Verdict(make_job().id, 1, Success(b"{}"))]
     plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {_SETTLE.text}"), _arrays(verdicts)))

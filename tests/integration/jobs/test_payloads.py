@@ -13,19 +13,20 @@ from django.conf import settings
 
 from jobs.core.errors import PayloadCorruptError, PayloadLostError
 from jobs.core.failures import Success
-from jobs.core.payload import is_pointer, pointer_of
+from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
+from jobs.db.engine import engine
 from jobs.models import JobInput, JobResult
-from jobs.payloads.claims import checked_in, checked_out
-from jobs.payloads.files import PayloadFiles
-from jobs.payloads.objects import get, head, put, put_stream
+from jobs.payloads.claim_check import checked_in, checked_out
+from jobs.payloads.file_storage import PayloadFiles
+from jobs.payloads.object_store import get, head, put, put_stream
 from jobs.result_backend import JobFailedError
-from jobs.selectors.lineage import lineage
-from jobs.selectors.views import job_view
-from jobs.services.forget_payloads import forget_payloads
-from jobs.store import followers, settle
-from jobs.store.engine import engine
-from jobs.store.settle import Verdict
+from jobs.services.lifecycle import settle
+from jobs.services.lifecycle.settle import Verdict
+from jobs.services.reads.job import job_view
+from jobs.services.reads.lineage import lineage
+from jobs.services.retention.delete_objects import forget_payloads
+from jobs.services.reuse import settle_followers as followers
 from tests.factories import make_job
 
 BIG = json.dumps({"text": "é" * 70_000}, ensure_ascii=False, separators=(",", ":")).encode()
@@ -33,7 +34,7 @@ BIG = json.dumps({"text": "é" * 70_000}, ensure_ascii=False, separators=(",", "
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("jobs.payloads.objects.storage", lambda: PayloadFiles(location=tmp_path))
+    monkeypatch.setattr("jobs.payloads.object_store.storage", lambda: PayloadFiles(location=tmp_path))
     return tmp_path
 
 

@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from jobs.core.envelope import Envelope
+from jobs.core.messages.envelope import Envelope
+from jobs.db.engine import engine
 from jobs.models import Job
-from jobs.store.claim import BatchRow, claim
-from jobs.store.engine import engine
+from jobs.services.lifecycle.claim import BatchRow, claim
 from tests.factories import make_jobs, make_version, make_worker
 
 QUIET, BUSY, BATCH = 100, 5_000, 4

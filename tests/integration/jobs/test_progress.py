@@ -10,19 +10,19 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from jobs.core.batch import Limits
-from jobs.core.batching import BatchPolicy
-from jobs.core.envelope import Envelope
-from jobs.core.signals import PROGRESSED
+from jobs.core.batching.batch import Limits
+from jobs.core.batching.policy import BatchPolicy
+from jobs.core.channels import PROGRESSED
+from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
+from jobs.db.engine import engine
 from jobs.models import Batch, Job
-from jobs.services.cancel import cancel_job
-from jobs.services.replay import replay_job
-from jobs.store.engine import engine
-from jobs.store.progress import Report, taken_away, write_progress
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.progress import Report, taken_away, write_progress
+from jobs.services.lifecycle.replay import replay_job
 from jobs.worker.cancels import Cancels
-from jobs.worker.collect import Buffer
 from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.stages.buffer import Buffer
 from tests.factories import make_batch, make_jobs, make_version, make_worker
 
 ONE, TWO = Report(1, 3, 0.5, 'half "way"\n'), Report(1, 4, 0.75, "")

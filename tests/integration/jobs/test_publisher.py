@@ -3,11 +3,11 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.amqp import topology
-from jobs.amqp.broker import connected
-from jobs.amqp.message import Outgoing, outgoing
-from jobs.amqp.publisher import WINDOW, ConfirmingPublisher, Outcome
-from jobs.core.envelope import Envelope
+from jobs.broker import topology
+from jobs.broker.connection import connected
+from jobs.broker.job_message import Outgoing, outgoing
+from jobs.broker.publisher import WINDOW, ConfirmingPublisher, Outcome
+from jobs.core.messages.envelope import Envelope
 from tests.integration.jobs.relays import new_model, ready
 
 

@@ -5,12 +5,12 @@ import sqlalchemy as sa
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.amqp import topology
-from jobs.amqp.broker import connected
-from jobs.core.depth import AHEAD_LEAST
+from jobs.broker import topology
+from jobs.broker.connection import connected
 from jobs.core.errors import TopologyMismatchError
+from jobs.core.relay.queue_depth import AHEAD_LEAST
+from jobs.db.session import open_session
 from jobs.models import Outbox
-from jobs.store.session import open_session
 from tests.factories import make_job, make_jobs
 from tests.integration.jobs.relays import (
     consuming,

@@ -14,8 +14,8 @@ import pytest
 from inference_site.stack.leash import death_words
 from inference_site.stack.ports import LOOPBACK, free_port
 from inference_site.stack.services import PROJECT
-from jobs.store import locks
-from jobs.store.session import open_session
+from jobs.db import advisory_locks as locks
+from jobs.db.session import open_session
 from tests.factories import make_job, make_version
 from tests.integration.jobs.relays import new_model, ready, wait_for
 

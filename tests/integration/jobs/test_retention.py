@@ -20,22 +20,22 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import metrics
-from jobs.core.admission import JobRequest
 from jobs.core.errors import PayloadGoneError
-from jobs.core.partitions import TABLES
+from jobs.core.retention.partitions import TABLES
 from jobs.core.states import State
+from jobs.core.submission.request import JobRequest
+from jobs.db.advisory_locks import RETENTION, try_lock
+from jobs.db.session import open_session
 from jobs.models import CacheEntry, DeadLetter, Event, Follower, Job, JobInput, JobResult, Outbox
-from jobs.selectors.tokens import Owner, forget_owners
-from jobs.selectors.views import job_view
-from jobs.services import retention
-from jobs.services.dead_letter_dry_run import dry_run_one
-from jobs.services.dead_letter_edit import replay_edited
-from jobs.services.replay import lock_replayable, replay_job, requeue
-from jobs.services.retention import AnotherRunError, Fate, Verdict, keep_retention
-from jobs.services.submit import submit_job
-from jobs.services.tokens import create_token
-from jobs.store.locks import RETENTION, try_lock
-from jobs.store.session import open_session
+from jobs.services.access.owner import Owner, forget_owners
+from jobs.services.access.tokens import create_token
+from jobs.services.dead_letters.dry_run import dry_run_one
+from jobs.services.dead_letters.edit import replay_edited
+from jobs.services.lifecycle.replay import lock_replayable, replay_job, requeue
+from jobs.services.reads.job import job_view
+from jobs.services.retention import retain as retention
+from jobs.services.retention.retain import AnotherRunError, Fate, Verdict, keep_retention
+from jobs.services.submission.submit import submit_job
 from models_registry import selectors as registry
 from tests.factories import make_client, make_job, make_version
 from tests.integration.jobs.payloads import CLASS, exists, fates, home, job_of, make, window

@@ -11,19 +11,20 @@ import sqlalchemy as sa
 from django.db.models import F
 from django.utils import timezone
 
-from jobs.core.envelope import Envelope
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.retry import DeadLetter as Bury
-from jobs.core.retry import RetryAfter
+from jobs.core.messages.envelope import Envelope
+from jobs.core.retry.policy import DeadLetter as Bury
+from jobs.core.retry.policy import RetryAfter
 from jobs.core.states import State
+from jobs.db.session import open_session
 from jobs.models import DeadLetter, Event, Job, JobResult, Outbox
-from jobs.services.replay import replay_job
-from jobs.store import feed, sweep
-from jobs.store.claim import BatchRow, Claimed, claim, recover
-from jobs.store.poison import convict
-from jobs.store.release import release
-from jobs.store.session import open_session
-from jobs.store.settle import Settled, Verdict, settle
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle.claim import BatchRow, Claimed, claim, recover
+from jobs.services.lifecycle.poison import convict
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Settled, Verdict, settle
+from jobs.services.relay import outbox as feed
 from tests.factories import make_batch, make_job, make_version, make_worker
 
 BUSY = Failure(FailureKind.TRANSIENT, "busy", "try later")

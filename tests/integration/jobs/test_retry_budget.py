@@ -11,9 +11,9 @@ import pytest
 from django.utils import timezone
 
 from jobs import metrics
-from jobs.core.retry_budget import RetryBudget
+from jobs.core.retry.budget import RetryBudget
 from jobs.models import Outbox
-from jobs.services.relay import Relay
+from jobs.services.relay.relay import Relay
 from tests.factories import make_jobs, make_version
 from tests.integration.jobs.relays import drain_jobs, new_model, ready, wait_for
 

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs import metrics
-from jobs.core.envelope import Envelope
+from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
+from jobs.db import advisory_locks as locks
+from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
-from jobs.services.sweep import LONGEST_GAP_S, STALE_S, Sweeper, Swept
-from jobs.store import locks
-from jobs.store import sweep as statements
-from jobs.store.claim import BatchRow, claim
-from jobs.store.session import open_session, transaction
+from jobs.services.lifecycle import reap as statements
+from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Sweeper, Swept
 from tests.factories import make_batch, make_job, make_jobs, make_version, make_worker
 from tests.integration.jobs.relays import wait_for
 

@@ -4,8 +4,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from jobs.amqp import topology
-from jobs.amqp.broker import connect, connected
+from jobs.broker import topology
+from jobs.broker.connection import connect, connected
 from jobs.core.errors import BrokerUnavailableError, TopologyMismatchError
 from tests.factories import make_version
 from tests.integration.jobs.relays import new_model

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
-from jobs.amqp.webhooks import QUEUE, ask
+from jobs.broker.webhook_task import QUEUE, ask
 from jobs.client.webhook import WebhookRefusedError, verify
-from jobs.core.admission import parse_request
+from jobs.core.access.scopes import Scope
 from jobs.core.errors import (
     BrokerUnavailableError,
     CallbackRefusedError,
@@ -26,19 +26,19 @@ from jobs.core.errors import (
     WrongStateError,
 )
 from jobs.core.failures import Success
-from jobs.core.keys import uuid7
-from jobs.core.scopes import Scope
+from jobs.core.ids import uuid7
+from jobs.core.submission.request import parse_request
+from jobs.db.session import open_session, transaction
 from jobs.models import Delivery, DisabledEndpoint, Event, Job
-from jobs.selectors.tokens import Owner
-from jobs.services.cancel import cancel_job
-from jobs.services.deliver import deliver
-from jobs.services.dispatch import Dispatcher
-from jobs.services.replay import replay_job
-from jobs.services.submit import submit_job
-from jobs.services.webhook_secrets import make_secret
-from jobs.services.webhooks import enable, send_again
-from jobs.store.session import open_session, transaction
-from jobs.store.settle import Verdict, settle
+from jobs.services.access.owner import Owner
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.submission.submit import submit_job
+from jobs.services.webhooks.deliver import deliver
+from jobs.services.webhooks.dispatcher import Dispatcher
+from jobs.services.webhooks.secrets import make_secret
+from jobs.services.webhooks.webhooks import enable, send_again
 from tests.factories import make_batch, make_client, make_version, make_worker
 from tests.receiver import Receiver, receiving
 
@@ -137,7 +137,7 @@ def test_a_worker_that_dies_in_mid_attempt_leaves_it_to_another(
 ) -> None:
     job = ended(receiver.url)
     dispatched(session)
-    monkeypatch.setattr("jobs.services.deliver.post", _die)
+    monkeypatch.setattr("jobs.services.webhooks.deliver.post", _die)
     with pytest.raises(KeyboardInterrupt):
         deliver(job, attempts=0)
     monkeypatch.undo()

@@ -5,9 +5,10 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
+from jobs.db.session import open_session
 from jobs.models import Worker
-from jobs.store import sweep, workers
-from jobs.store.session import open_session
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle import workers
 from tests.factories import make_batch, make_jobs, make_version, make_worker
 
 

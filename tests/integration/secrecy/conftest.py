@@ -24,7 +24,7 @@ def site(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def session(db: str) -> Iterator[sa.Connection]:
-    from jobs.store.session import open_session
+    from jobs.db.session import open_session
 
     with open_session() as session:
         yield session
@@ -33,9 +33,9 @@ def session(db: str) -> Iterator[sa.Connection]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A storage of payloads of this test alone."""
-    from jobs.payloads.files import PayloadFiles
+    from jobs.payloads.file_storage import PayloadFiles
 
-    monkeypatch.setattr("jobs.payloads.objects.storage", lambda: PayloadFiles(location=tmp_path))
+    monkeypatch.setattr("jobs.payloads.object_store.storage", lambda: PayloadFiles(location=tmp_path))
     return tmp_path
 
 

@@ -13,19 +13,19 @@ import sqlalchemy as sa
 from django.conf import settings
 from django.db import connection
 
-from jobs.core.admission import JobRequest
-from jobs.core.batch import SealReason
-from jobs.core.retry import DeadLetter
-from jobs.services.submit import Submitted, submit_job
-from jobs.store import feed
-from jobs.store.claim import BatchRow, claim
-from jobs.store.session import transaction
-from jobs.store.settle import settle
-from jobs.worker.claim import Claimer
-from jobs.worker.execute import execute_all
-from jobs.worker.failure import failure_of
-from jobs.worker.settle import verdicts_of
-from jobs.worker.work import Work
+from jobs.core.batching.batch import SealReason
+from jobs.core.retry.policy import DeadLetter
+from jobs.core.submission.request import JobRequest
+from jobs.db.session import transaction
+from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.settle import settle
+from jobs.services.relay import outbox as feed
+from jobs.services.submission.submit import Submitted, submit_job
+from jobs.worker.stages.batch import Work
+from jobs.worker.stages.claim import Claimer
+from jobs.worker.stages.classify import failure_of
+from jobs.worker.stages.execute import execute_all
+from jobs.worker.stages.settle import verdicts_of
 from models_registry import selectors as registry
 from models_registry.core.runner import Runner
 from models_registry.loaders.builtin import Echo

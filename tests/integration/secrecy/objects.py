@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.core.payload import MARK, Pointer, pointer_of
+from jobs.core.payloads.pointer import MARK, Pointer, pointer_of
 from jobs.models import JobInput
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from django.db import connection
 
-from jobs.core.admission import JobRequest
-from jobs.services.submit import Submitted, submit_job
+from jobs.core.submission.request import JobRequest
+from jobs.services.submission.submit import Submitted, submit_job
 from tests.integration.reuse import owner
 from tests.integration.secrecy import keys
 from tests.integration.secrecy.keys import raising, run

@@ -14,15 +14,15 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs import result_backend
-from jobs.core.admission import JobRequest
 from jobs.core.errors import EncryptionUnavailableError, IdempotencyConflictError, PayloadKeyMissingError
-from jobs.core.reuse import answer_key
+from jobs.core.reuse.key import answer_key
+from jobs.core.submission.request import JobRequest
+from jobs.db.session import transaction
 from jobs.models import CacheEntry, DeadLetter, Job, JobInput, JobResult, Outbox
-from jobs.selectors.views import job_view
-from jobs.services.replay import replay_job
-from jobs.services.submit import submit_job, submit_jobs
-from jobs.store import followers
-from jobs.store.session import transaction
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.reads.job import job_view
+from jobs.services.reuse import settle_followers as followers
+from jobs.services.submission.submit import submit_job, submit_jobs
 from tests.integration.reuse import owner
 from tests.integration.secrecy import keys
 from tests.integration.secrecy.keys import NEW, dumped, raising, run, secret_version, submit, use

@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from jobs.core.errors import OverloadedError
 from jobs.models import Job, JobInput, Upload
-from jobs.selectors.tokens import forget_owners
-from jobs.services.forget_payloads import forget_payloads
-from jobs.services.replay import replay_job
-from jobs.services.rotate_keys import rotate_payload_keys
-from jobs.services.tokens import create_token
+from jobs.services.access.owner import forget_owners
+from jobs.services.access.tokens import create_token
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.retention.delete_objects import forget_payloads
+from jobs.services.retention.rotate_keys import rotate_payload_keys
 from models_registry import selectors as registry
 from models_registry.models import ModelVersion
 from tests.integration.secrecy import keys
@@ -132,7 +132,7 @@ def test_what_is_refused_at_the_front_door_copies_no_file(
     def full(_owner: Any, outcomes: list[Any]) -> None:
         outcomes[:] = [OverloadedError() for _ in outcomes]
 
-    monkeypatch.setattr("jobs.services.submit.sift", full)
+    monkeypatch.setattr("jobs.services.submission.submit.sift", full)
     assert post(app, uploaded(app))["code"] == "overloaded"
     assert names(folder) == [Upload.objects.get().name]
 
@@ -225,7 +225,7 @@ def test_a_changed_file_stays_as_it_is_and_is_named_by_the_rotation(
 def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
     app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.services.dead_letter_edit import replay_edited
+    from jobs.services.dead_letters.edit import replay_edited
 
     job_id = submitted(app)
     run(session, keys.raising(lambda _: ValueError("no")))

@@ -16,11 +16,11 @@ from django.test import Client
 
 from jobs.client.webhook import verify
 from jobs.models import Delivery, JobResult
-from jobs.selectors.tokens import forget_owners
-from jobs.services.deliver import deliver
-from jobs.services.dispatch import Dispatcher
-from jobs.services.tokens import create_token
-from jobs.services.webhook_secrets import make_secret
+from jobs.services.access.owner import forget_owners
+from jobs.services.access.tokens import create_token
+from jobs.services.webhooks.deliver import deliver
+from jobs.services.webhooks.dispatcher import Dispatcher
+from jobs.services.webhooks.secrets import make_secret
 from models_registry import selectors as registry
 from models_registry.models import ModelVersion
 from tests.integration.secrecy.keys import NEW, OLD, run, submit, use
@@ -88,7 +88,7 @@ def test_a_storage_that_does_not_answer_is_a_failed_attempt_and_the_next_tells_t
         raise ConnectionError("no route to the storage")
 
     with monkeypatch.context() as broken:
-        broken.setattr("jobs.payloads.files.PayloadFiles.open", lambda _, name: absent(name))
+        broken.setattr("jobs.payloads.file_storage.PayloadFiles.open", lambda _, name: absent(name))
         deliver(answered, attempts=0)
     row = Delivery.objects.get()
     assert (receiver.came, row.state, row.attempts, len(row.history)) == ([], "waiting", 1, 1)

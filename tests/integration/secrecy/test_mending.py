@@ -8,14 +8,14 @@ import pytest
 import sqlalchemy as sa
 from django.test import Client as Browser
 
-from jobs import vault
 from jobs.core.errors import PayloadUnreadableError
 from jobs.models import Event, JobInput, JobResult
-from jobs.selectors.letters import LetterFilter
-from jobs.selectors.views import job_view
-from jobs.services.dead_letter_dry_run import dry_run
-from jobs.services.dead_letter_edit import check_edit, replay_edited
-from jobs.services.dead_letter_payload import read_payload
+from jobs.payloads import vault
+from jobs.services.dead_letters.dry_run import dry_run
+from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.payload import read_payload
+from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.reads.job import job_view
 from tests.integration.secrecy.keys import NEW, OLD, dumped, run, secret_version, use
 from tests.integration.secrecy.people import (
     ASKED,

@@ -12,16 +12,16 @@ import pytest
 import sqlalchemy as sa
 from django.test import Client as Browser
 
-from jobs import vault
 from jobs.api.schemas import JobSchema
 from jobs.core.errors import InvalidInputError
-from jobs.core.reuse import answer_key
+from jobs.core.reuse.key import answer_key
+from jobs.db.engine import engine
 from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job
-from jobs.selectors.lineage import lineage
-from jobs.selectors.views import job_view
-from jobs.services.submit import Submitted
-from jobs.store.engine import engine
-from jobs.worker.messenger import Messenger
+from jobs.payloads import vault
+from jobs.services.reads.job import job_view
+from jobs.services.reads.lineage import lineage
+from jobs.services.submission.submit import Submitted
+from jobs.worker.progress import Messenger
 from models_registry.core.errors import RegistrationError
 from models_registry.loaders.builtin import Stepper
 from models_registry.services import register_version

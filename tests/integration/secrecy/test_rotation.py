@@ -11,17 +11,17 @@ import sqlalchemy as sa
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from jobs import vault
 from jobs.checks import NO_KEY, check_payload_keys
-from jobs.core.admission import JobRequest
-from jobs.core.sealing import Column, Keyring, Place
+from jobs.core.payloads.keyring import Column, Keyring, Place
 from jobs.core.states import State
+from jobs.core.submission.request import JobRequest
+from jobs.db.session import open_session, transaction
 from jobs.models import Event, Job, JobInput, JobResult
-from jobs.selectors.views import job_view
-from jobs.services import rotate_keys
-from jobs.services.rotate_keys import rotate_payload_keys
-from jobs.services.submit import submit_job
-from jobs.store.session import open_session, transaction
+from jobs.payloads import vault
+from jobs.services.reads.job import job_view
+from jobs.services.retention import rotate_keys
+from jobs.services.retention.rotate_keys import rotate_payload_keys
+from jobs.services.submission.submit import submit_job
 from models_registry.core.errors import RegistrationError
 from models_registry.services import register_version
 from tests.factories import make_job

@@ -12,17 +12,17 @@ import pytest
 import sqlalchemy as sa
 from django.test import Client
 
-from jobs import vault
 from jobs.core.errors import PayloadKeyMissingError
-from jobs.core.sealing import Column, Place
+from jobs.core.payloads.keyring import Column, Place
+from jobs.db.statement import execute
 from jobs.models import JobInput, JobResult
-from jobs.payloads.claims import checked_out
-from jobs.selectors.statement import execute
-from jobs.selectors.tokens import forget_owners
-from jobs.services import rotate_keys
-from jobs.services.forget_payloads import forget_payloads
-from jobs.services.rotate_keys import rotate_payload_keys
-from jobs.services.tokens import create_token
+from jobs.payloads import vault
+from jobs.payloads.claim_check import checked_out
+from jobs.services.access.owner import forget_owners
+from jobs.services.access.tokens import create_token
+from jobs.services.retention import rotate_keys
+from jobs.services.retention.delete_objects import forget_payloads
+from jobs.services.retention.rotate_keys import rotate_payload_keys
 from tests.integration.secrecy.keys import NEW, OLD, claimed, run, submit, use
 from tests.integration.secrecy.objects import aged, made_old, names, point, pointer
 
@@ -139,7 +139,7 @@ def break_at(broken: pytest.MonkeyPatch, at: str) -> None:
         return dies() if sql.lstrip().startswith("UPDATE") else execute(sql, *words)
 
     name, broken_off = ("execute", writes) if at == "write" else (at, dies)
-    broken.setattr(f"jobs.services.rotate_keys.{name}", broken_off)
+    broken.setattr(f"jobs.services.retention.rotate_keys.{name}", broken_off)
 
 
 def used(job_id: UUID, rows: Any) -> list[str]:
@@ -168,7 +168,7 @@ def test_a_storage_that_takes_nothing_leaves_all_as_it_was(
 
     job_id = answered(session)
     with monkeypatch.context() as broken:
-        broken.setattr("jobs.payloads.files.PayloadFiles._save", full)
+        broken.setattr("jobs.payloads.file_storage.PayloadFiles._save", full)
         assert rotate(monkeypatch).unreadable == [job_id, job_id]
     assert output(job_id) == {"text": TEXT}
     assert rotate(monkeypatch).rows == 2

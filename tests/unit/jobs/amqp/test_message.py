@@ -1,9 +1,9 @@
 import json
 from uuid import uuid4
 
-from jobs.amqp.message import job_message, outgoing
-from jobs.core.bundle import read
-from jobs.core.envelope import TASK_NAME, Envelope
+from jobs.broker.job_message import job_message, outgoing
+from jobs.core.messages.bundle import read
+from jobs.core.messages.envelope import TASK_NAME, Envelope
 
 ENVELOPE = Envelope(job=uuid4(), epoch=3, version=7, priority=9, size=12)
 OTHER = Envelope(job=uuid4(), epoch=1, version=7, priority=9, size=5)

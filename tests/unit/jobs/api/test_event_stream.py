@@ -9,11 +9,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from jobs.api.event_stream import events, knows_all, preamble
-from jobs.api.follow import Stream
-from jobs.api.inbox import Inbox, Waiters
-from jobs.core.marks import Mark
-from jobs.selectors.standing import Standing
+from jobs.api.streaming.follow import Stream
+from jobs.api.streaming.sse import events, knows_all, preamble
+from jobs.api.streaming.waiters import Inbox, Waiters
+from jobs.core.event_id import Mark
+from jobs.services.reads.snapshot import Standing
 
 ID = UUID(int=1)
 

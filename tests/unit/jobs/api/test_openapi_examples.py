@@ -11,11 +11,11 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from jobs.api import refusals
+from jobs.api.docs import problems as refusals
 from jobs.api.problems import STATUS, headers
 from jobs.api.urls import api
 from jobs.core import errors
-from jobs.core.references import references
+from jobs.core.submission.file_references import references
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
 PROBLEM = "application/problem+json"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from jobs.api.asgi import Call, Message
-from jobs.api.threads import LONG_THREADS, Environ, Threads
+from jobs.api.http.asgi import Call, Message
+from jobs.api.http.wsgi_threads import LONG_THREADS, Environ, Threads
 from jobs.core.errors import SlowBodyError
 
 Start = Callable[..., None]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobs.client.webhook import TOLERANCE_S, WebhookRefusedError, verify
-from jobs.core.webhook import secret_key, signature
+from jobs.core.webhooks.policy import secret_key, signature
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + "QUFB" * 11

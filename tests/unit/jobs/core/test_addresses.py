@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.core.addresses import client_address
+from jobs.api.http.client_address import client_address
 
 PEER = "10.0.0.1"
 

@@ -8,13 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core import admission
-from jobs.core.admission import Admitted, JobRequest, admit, check_key, keyed, parse_bulk, parse_request
 from jobs.core.errors import (
     BodyTooLargeError,
     MalformedRequestError,
     MetadataTooLargeError,
     PlatformError,
+)
+from jobs.core.submission import request as admission
+from jobs.core.submission.request import (
+    Admitted,
+    JobRequest,
+    admit,
+    check_key,
+    keyed,
+    parse_bulk,
+    parse_request,
 )
 
 

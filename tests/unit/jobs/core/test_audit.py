@@ -1,4 +1,4 @@
-from jobs.core.audit import Kind, without_payload
+from jobs.core.access.audit_kinds import Kind, without_payload
 
 
 def test_a_failed_attempt_s_message_is_payload_and_its_code_is_not() -> None:

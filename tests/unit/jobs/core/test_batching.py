@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.batch import Limits, SealReason
-from jobs.core.batching import BatchPolicy
-from jobs.core.fair_queue import PATIENCE_S
-from jobs.core.group import AGING_S
+from jobs.core.batching.batch import Limits, SealReason
+from jobs.core.batching.fair_queue import PATIENCE_S
+from jobs.core.batching.group import AGING_S
+from jobs.core.batching.policy import BatchPolicy
 
 ANY = Limits(max_batch=4)
 PADDED = Limits(max_batch=4, max_padded_size=400, pads=True)

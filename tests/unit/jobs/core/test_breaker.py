@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.breaker import BLAMED, Breaker, Tally, tally_of
+from jobs.core.circuits.breaker import BLAMED, Breaker, Tally, tally_of
 from jobs.core.failures import Failure, FailureKind, Outcome, Success
 from jobs.core.states import State
 from models_registry.core.breaker_options import BreakerOptions

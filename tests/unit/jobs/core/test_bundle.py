@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.bundle import bundle, read
-from jobs.core.envelope import Envelope
 from jobs.core.errors import MalformedEnvelopeError
+from jobs.core.messages.bundle import bundle, read
+from jobs.core.messages.envelope import Envelope
 
 WHOLE = st.integers(0, 2**31 - 1)
 ENVELOPES = st.lists(

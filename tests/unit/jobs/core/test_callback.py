@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.provisional import urls
 
-from jobs.core.callback import MAX_URL_CHARS, Endpoint, endpoint, may_connect
 from jobs.core.errors import CallbackRefusedError
+from jobs.core.webhooks.url import MAX_URL_CHARS, Endpoint, endpoint, may_connect
 
 INSIDE = ("hooks.internal", "10.0.0.7")
 NOT_PUBLIC = (

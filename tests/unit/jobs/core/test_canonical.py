@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.canonical import MAX_DEPTH, canonical_bytes, check_depth, digest
+from jobs.core.canonical_json import MAX_DEPTH, canonical_bytes, check_depth, digest
 from jobs.core.errors import MalformedRequestError
 
 LEAVES = (

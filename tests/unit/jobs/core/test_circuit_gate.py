@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.breaker import CircuitState
-from jobs.core.circuit_gate import PROBE_AGAIN_S, Circuit, CircuitGate
+from jobs.core.circuits.breaker import CircuitState
+from jobs.core.circuits.gate import PROBE_AGAIN_S, Circuit, CircuitGate
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from jobs.core.depth import AHEAD_LEAST, DRAIN_MOST, DRAIN_S, SPARE, Depth, ahead, prefetch
+from jobs.core.relay.queue_depth import AHEAD_LEAST, DRAIN_MOST, DRAIN_S, SPARE, Depth, ahead, prefetch
 
 
 def after(depth: Depth, seconds: float, *, per_s: float, workers: int = 1, every_s: float = 0.1) -> int:

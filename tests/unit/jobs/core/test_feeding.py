@@ -3,7 +3,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from jobs.core.feeding import FAST_CREDIT, FAST_TURNS, FastSide, copies_are_useless, jobs_a_message, rooms
+from jobs.core.relay.publish_policy import (
+    FAST_CREDIT,
+    FAST_TURNS,
+    FastSide,
+    copies_are_useless,
+    jobs_a_message,
+    rooms,
+)
 
 
 @dataclass(frozen=True)

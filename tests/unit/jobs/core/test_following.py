@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from jobs.core.failures import FailureKind
-from jobs.core.following import Fate, Leader, fate
-from jobs.core.retry import TOO_LATE, Attempt, DeadLetter, decide
+from jobs.core.retry.policy import TOO_LATE, Attempt, DeadLetter, decide
+from jobs.core.reuse.followers import Fate, Leader, fate
 from jobs.core.states import State
 from models_registry.core.retry_options import RetryOptions
 

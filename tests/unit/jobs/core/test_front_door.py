@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.front_door import GOAL_SHARE, Bounds, Why, decide, expect
+from jobs.core.admission.shedding import GOAL_SHARE, Bounds, Why, decide, expect
 
 RATES = st.floats(0.01, 10_000.0)
 PLACES = st.integers(0, 100_000)

@@ -3,7 +3,7 @@ from uuid import RFC_4122
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.keys import first_id_at, unix_ms_of, uuid7
+from jobs.core.ids import first_id_at, unix_ms_of, uuid7
 
 MS = st.integers(0, 2**48 - 1)
 ENTROPY = st.integers(0, 2**80)

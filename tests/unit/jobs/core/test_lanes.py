@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.core.lanes import Lanes
+from jobs.core.batching.lanes import Lanes
 
 
 def test_an_idle_lane_is_free_now() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobs.core.batch import SealReason
-from jobs.core.ledger import Entry, why_this_size
+from jobs.core.batching.batch import SealReason
+from jobs.core.batching.explain import Entry, why_this_size
 
 ROW: dict[str, Any] = {"size": 5, "padded_size": 5, "waited_s": 0.012, "max_batch": 64, "p95_goal_s": 2.0}
 PADDED = {"pads": True, "padded_size": 3_500, "max_padded_size": 4_096}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.marks import Mark
+from jobs.core.event_id import Mark
 from jobs.core.states import State
 
 COUNTS = st.integers(0, 2**31)

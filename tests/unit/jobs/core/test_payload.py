@@ -1,8 +1,8 @@
 import pytest
 
-from jobs.core.canonical import canonical_bytes
+from jobs.core.canonical_json import canonical_bytes
 from jobs.core.errors import PayloadCorruptError
-from jobs.core.payload import (
+from jobs.core.payloads.pointer import (
     MARK,
     POINTER_BYTES,
     Stored,

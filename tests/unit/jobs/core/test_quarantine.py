@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.quarantine import groups_after_death
+from jobs.core.retry.quarantine import groups_after_death
 
 
 @given(st.uuids(), st.lists(st.uuids(), min_size=1, max_size=70, unique=True))

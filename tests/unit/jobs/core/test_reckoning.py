@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.core.front_door import expect
-from jobs.core.reckoning import Line, Reckoning, Standing, earlier_part
+from jobs.core.admission.queue_estimate import Line, Reckoning, Standing, earlier_part
+from jobs.core.admission.shedding import expect
 
 ME, NOISY, QUIET = 1, 2, 3
 

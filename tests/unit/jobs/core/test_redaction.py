@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jobs.core.keyed import derived, keyed, token_of, variant_of
-from jobs.core.redaction import Redactor
+from jobs.core.payloads.keyed_digest import derived, keyed, token_of, variant_of
+from jobs.core.payloads.redaction import Redactor
 
 KEY = derived(b"root", "token")
 Secret = st.text(min_size=4, max_size=20)

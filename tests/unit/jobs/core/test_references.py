@@ -2,10 +2,17 @@ from typing import Any
 
 import pytest
 
-from jobs.core.canonical import canonical_bytes
+from jobs.core.canonical_json import canonical_bytes
 from jobs.core.errors import InvalidInputError, MalformedRequestError
-from jobs.core.payload import Stored
-from jobs.core.references import Reference, as_value, filled, may_refer, references, stored_form
+from jobs.core.payloads.pointer import Stored
+from jobs.core.submission.file_references import (
+    Reference,
+    as_value,
+    filled,
+    may_refer,
+    references,
+    stored_form,
+)
 
 FILE = Stored("2026-11-24/a", 3, "a" * 64, "image/png")
 TEXT = Stored("2026-11-24/b", 5, "b" * 64, "text/plain; charset=utf-8")

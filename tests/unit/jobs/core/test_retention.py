@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from jobs.core.keys import uuid7
-from jobs.core.retention import DAY_MS, Window, oldest_kept, step_days, window_of, windows_around
+from jobs.core.ids import uuid7
+from jobs.core.retention.policy import DAY_MS, Window, oldest_kept, step_days, window_of, windows_around
 
 NOON_MS = 1_790_000_000_000
 TODAY = NOON_MS // DAY_MS

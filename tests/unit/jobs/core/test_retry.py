@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.failures import FailureKind
-from jobs.core.retry import Attempt, DeadLetter, RetryAfter, decide, longest_s
+from jobs.core.retry.policy import Attempt, DeadLetter, RetryAfter, decide, longest_s
 from models_registry.core.retry_options import RetryOptions, RetryRule
 
 CHANCE = st.floats(0, 1, exclude_max=True)

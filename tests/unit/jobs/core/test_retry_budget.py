@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.retry_budget import FADE_S, LONGEST_WAIT_S, RetryBudget, RetryBudgets
+from jobs.core.retry.budget import FADE_S, LONGEST_WAIT_S, RetryBudget, RetryBudgets
 
 # (seconds since the look before, first publishes, retries that are due)
 LOOKS = st.lists(

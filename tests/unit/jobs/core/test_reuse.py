@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.admission import Admitted, admit, parse_request
-from jobs.core.reuse import Reuse, answer_key, reuse
+from jobs.core.reuse.key import Reuse, answer_key, reuse
+from jobs.core.submission.request import Admitted, admit, parse_request
 
 
 @dataclass(frozen=True)

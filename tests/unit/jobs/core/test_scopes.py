@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.core.scopes import Scope, covers, default_scopes
+from jobs.core.access.scopes import Scope, covers, default_scopes
 
 
 @pytest.mark.parametrize("wanted", list(Scope))

@@ -8,7 +8,8 @@ from itertools import count
 import pytest
 
 from jobs.core.errors import PayloadKeyMissingError, PayloadUnreadableError
-from jobs.core.sealed_file import (
+from jobs.core.payloads.keyring import Bound, Keyring
+from jobs.core.payloads.sealed_file import (
     PIECE_BYTES,
     SALT_BYTES,
     SEALED_PIECE_BYTES,
@@ -18,7 +19,6 @@ from jobs.core.sealed_file import (
     sealed_pieces,
     unsealed_pieces,
 )
-from jobs.core.sealing import Bound, Keyring
 
 RING = Keyring({"k": b"k" * 32})
 SIZES = [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES, 3 * PIECE_BYTES + 7]

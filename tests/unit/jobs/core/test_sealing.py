@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.errors import EncryptionUnavailableError, PayloadKeyMissingError, PayloadUnreadableError
-from jobs.core.sealing import NONCE_BYTES, PLAIN, Column, Keyring, Place
+from jobs.core.payloads.keyring import NONCE_BYTES, PLAIN, Column, Keyring, Place
 
 RING = Keyring({"a": b"a" * 32, "b": b"b" * 32})
 HERE = Place(UUID(int=1), Column.INPUT)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.service_time import ServiceTime
+from jobs.core.batching.service_time import ServiceTime
 
 
 def test_a_line_is_learned() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
 from jobs.core.shedding import Admit, Backlog, Drain, Refuse, Shedder, estimate
 
 GOAL_S = 0.5

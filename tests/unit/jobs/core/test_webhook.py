@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.webhook import (
+from jobs.core.webhooks.policy import (
     LONGEST_WAITS_S,
     MAX_RETRY_AFTER_S,
     Delivered,

@@ -15,8 +15,8 @@ from django.test import override_settings
 from inference_site.config import Config, django_storages
 from jobs.checks import NO_STORAGE, check_storage
 from jobs.core.errors import PayloadUnavailableError
-from jobs.payloads import bucket
-from jobs.payloads.objects import put, storage
+from jobs.payloads import s3_storage as bucket
+from jobs.payloads.object_store import put, storage
 
 BASE = {
     "DATABASE_URL": "postgresql://u:p@h/n",

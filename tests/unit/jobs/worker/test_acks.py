@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.envelope import Envelope
+from jobs.core.messages.envelope import Envelope
 from jobs.worker.acks import Acks
 from jobs.worker.delivery import Delivery, Parcel
 

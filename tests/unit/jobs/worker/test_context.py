@@ -11,15 +11,15 @@ from uuid import UUID
 
 import pytest
 
-from jobs.core.batch import SealReason
+from jobs.core.batching.batch import SealReason
 from jobs.core.failures import Failure, FailureKind
-from jobs.store.claim import Claimed
-from jobs.store.progress import Report
-from jobs.worker import messenger as module
+from jobs.services.lifecycle.claim import Claimed
+from jobs.services.lifecycle.progress import Report
+from jobs.worker import progress as module
 from jobs.worker.context import BatchContext
-from jobs.worker.execute import execute_all
-from jobs.worker.messenger import Messenger
-from jobs.worker.work import Piece, Work
+from jobs.worker.progress import Messenger
+from jobs.worker.stages.batch import Piece, Work
+from jobs.worker.stages.execute import execute_all
 from models_registry.core.context import SILENT, Context, Progress
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Echo, Stepper

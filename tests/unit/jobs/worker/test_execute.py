@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from jobs.core.batch import SealReason
+from jobs.core.batching.batch import SealReason
 from jobs.core.failures import Failure, FailureKind
-from jobs.store.claim import Claimed
-from jobs.worker.execute import execute, execute_all
-from jobs.worker.work import Piece, Work
+from jobs.services.lifecycle.claim import Claimed
+from jobs.worker.stages.batch import Piece, Work
+from jobs.worker.stages.execute import execute, execute_all
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.faults import table_of

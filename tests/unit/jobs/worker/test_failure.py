@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.core.failures import FailureKind
-from jobs.worker.failure import failure_of
+from jobs.worker.stages.classify import failure_of
 from models_registry.core.errors import BadOutputError, InvalidInputError, NotFiniteError, RetryableError
 from models_registry.core.faults import Fault, Row
 

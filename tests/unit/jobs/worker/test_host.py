@@ -11,15 +11,15 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from jobs.worker import host
+from jobs.worker import process as host
 
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     sent: list[tuple[int, int]] = []
-    monkeypatch.setattr("jobs.worker.host.HEARTBEAT_S", 0.001)
-    monkeypatch.setattr("jobs.worker.host.engine", MagicMock())
-    monkeypatch.setattr("jobs.worker.host.os.kill", lambda *said: sent.append(said))
+    monkeypatch.setattr("jobs.worker.process.HEARTBEAT_S", 0.001)
+    monkeypatch.setattr("jobs.worker.process.engine", MagicMock())
+    monkeypatch.setattr("jobs.worker.process.os.kill", lambda *said: sent.append(said))
     return sent
 
 
@@ -31,7 +31,7 @@ def beat(monkeypatch: pytest.MonkeyPatch, *alive: bool) -> None:
             stopped.set()
         return answers.pop(0)
 
-    monkeypatch.setattr("jobs.worker.host.workers.beat", answer)
+    monkeypatch.setattr("jobs.worker.process.workers.beat", answer)
     parts: dict[str, Any] = dict.fromkeys((field.name for field in fields(host.Host)), MagicMock())
     host.Host(**parts | {"stopped": stopped})._beat()
 

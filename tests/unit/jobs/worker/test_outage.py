@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 from django.db import OperationalError
 
-from jobs.core.batch import Limits, SealReason
-from jobs.worker import host
+from jobs.core.batching.batch import Limits, SealReason
+from jobs.worker import process as host
 from jobs.worker.circuits import Circuits
-from jobs.worker.claim import Claimer
-from jobs.worker.settle import Settler
-from jobs.worker.work import Work
+from jobs.worker.stages.batch import Work
+from jobs.worker.stages.claim import Claimer
+from jobs.worker.stages.settle import Settler
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 
@@ -35,7 +35,7 @@ class Stopping:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.worker.claim.time.sleep", lambda _: None)
+    monkeypatch.setattr("jobs.worker.stages.claim.time.sleep", lambda _: None)
 
 
 def batch() -> Work:
@@ -93,10 +93,10 @@ def test_a_worker_that_stops_waits_for_no_version() -> None:
 def test_limits_that_cannot_be_read_are_asked_for_again_and_end_no_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jobs.worker.host.selectors.info", away)
+    monkeypatch.setattr("jobs.worker.process.selectors.info", away)
     monkeypatch.setattr(host._Bounds, "RETRY_S", 0.0)
     bounds = host._Bounds()
     assert bounds(1) == Limits()
     known = SimpleNamespace(max_batch=7, max_padded_size=70, pads=True, p95_goal_s=2.0)
-    monkeypatch.setattr("jobs.worker.host.selectors.info", lambda _: known)
+    monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: known)
     assert bounds(1) == Limits(7, 70, True, 2.0)

@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from jobs.core.batch import Limits
-from jobs.core.batching import BatchPolicy
-from jobs.core.envelope import Envelope
-from jobs.store.claim import Claimed
-from jobs.worker.collect import Buffer
+from jobs.core.batching.batch import Limits
+from jobs.core.batching.policy import BatchPolicy
+from jobs.core.messages.envelope import Envelope
+from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.delivery import Delivery, Parcel
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.work import Piece, Work
+from jobs.worker.stages.batch import Piece, Work
+from jobs.worker.stages.buffer import Buffer
 from models_registry.core.runner import Item
 
 

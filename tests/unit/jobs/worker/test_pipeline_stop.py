@@ -8,10 +8,10 @@ from typing import Any
 from unittest.mock import Mock
 from uuid import UUID
 
-from jobs.core.batch import SealReason
-from jobs.store.claim import Claimed
+from jobs.core.batching.batch import SealReason
+from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.work import Work
+from jobs.worker.stages.batch import Work
 
 JOB = Claimed(UUID(int=1), 1, 1, 3, b"{}", None)
 

@@ -10,19 +10,19 @@ from uuid import UUID
 import pytest
 from django.db import OperationalError
 
-from jobs.core.batch import SealReason
-from jobs.core.canonical import canonical_bytes
+from jobs.core.batching.batch import SealReason
+from jobs.core.canonical_json import canonical_bytes
 from jobs.core.errors import PayloadLostError, PayloadUnavailableError
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.payload import Stored, pointer_bytes
-from jobs.core.references import Reference, stored_form
-from jobs.core.retry import DeadLetter, RetryAfter
-from jobs.store.claim import Claimed
-from jobs.worker.claim import Claimer
-from jobs.worker.discretion import Discretion
-from jobs.worker.execute import execute_all
-from jobs.worker.settle import verdicts_of
-from jobs.worker.work import Work
+from jobs.core.payloads.pointer import Stored, pointer_bytes
+from jobs.core.retry.policy import DeadLetter, RetryAfter
+from jobs.core.submission.file_references import Reference, stored_form
+from jobs.services.lifecycle.claim import Claimed
+from jobs.worker.stages.batch import Work
+from jobs.worker.stages.claim import Claimer
+from jobs.worker.stages.execute import execute_all
+from jobs.worker.stages.privacy import Discretion
+from jobs.worker.stages.settle import verdicts_of
 from models_registry import selectors
 from models_registry.core.errors import LoadFailedError, ModelNotFoundError
 from models_registry.core.retry_options import RetryOptions, RetryRule
@@ -63,7 +63,7 @@ def test_a_batch_runs_by_its_version_s_limit_policy_and_loader() -> None:
 
 def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [b'{"n":0}', pointer_bytes(Stored("2026-11-24/lost", 1, "")), b'{"n":2}', pointer_bytes(LATER)]
-    monkeypatch.setattr("jobs.payloads.claims.get", _nothing_there)
+    monkeypatch.setattr("jobs.payloads.claim_check.get", _nothing_there)
     claimer: Any = Claimer.__new__(Claimer)
     claimer._pool = Pool()
     jobs = [Claimed(UUID(int=at), 1, 1, 3, body, None) for at, body in enumerate(rows)]
@@ -93,7 +93,7 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
     reference = Reference("upload", "u")
     body = canonical_bytes(stored_form({"text": {"$upload": "u"}}, {reference: file}))
     objects = {"2026-11-24/b": body, file.name: b"hi"}
-    for reader in ("jobs.payloads.claims.get", "jobs.payloads.sealed_files.get"):
+    for reader in ("jobs.payloads.claim_check.get", "jobs.payloads.sealed_objects.get"):
         monkeypatch.setattr(reader, lambda stored: objects[stored.name])
     row = pointer_bytes(Stored("2026-11-24/b", len(body), ""), [file])
     job = Claimed(UUID(int=2), 1, 1, 3, row, None)

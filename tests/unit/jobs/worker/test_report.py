@@ -9,14 +9,14 @@ from uuid import UUID
 
 from celery.worker import state
 
-from jobs.core.batch import SealReason
-from jobs.core.envelope import Envelope
+from jobs.core.batching.batch import SealReason
 from jobs.core.failures import Success
+from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
-from jobs.store.settle import Settled, Verdict
+from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.delivery import Delivery, Parcel
-from jobs.worker.report import Reporter
-from jobs.worker.work import Work
+from jobs.worker.reporter import Reporter
+from jobs.worker.stages.batch import Work
 
 JOB = UUID(int=1)
 

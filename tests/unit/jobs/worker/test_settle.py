@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.batch import SealReason
+from jobs.core.batching.batch import SealReason
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.retry import DeadLetter, RetryAfter
+from jobs.core.retry.policy import DeadLetter, RetryAfter
 from jobs.core.states import State
-from jobs.store.claim import Claimed
-from jobs.worker.failure import failure_of
-from jobs.worker.settle import verdicts_of
-from jobs.worker.work import Piece, Work
+from jobs.services.lifecycle.claim import Claimed
+from jobs.worker.stages.batch import Piece, Work
+from jobs.worker.stages.classify import failure_of
+from jobs.worker.stages.settle import verdicts_of
 from models_registry.core.errors import (
     ArtifactMismatchError,
     InvalidInputError,

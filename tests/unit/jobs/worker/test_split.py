@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.worker.split import Splitter
-from jobs.worker.work import Piece
+from jobs.worker.stages.batch import Piece
+from jobs.worker.stages.bisect import Splitter
 from models_registry.core.runner import Item
 from models_registry.loaders.faults import table_of
 
@@ -138,7 +138,7 @@ def test_memory_is_handed_back_once_nothing_holds_what_did_not_fit(monkeypatch: 
         return [0]
 
     monkeypatch.setattr(
-        "jobs.worker.split.memory.hand_back", lambda: alive.append(any(ref() for ref in held))
+        "jobs.worker.stages.bisect.memory.hand_back", lambda: alive.append(any(ref() for ref in held))
     )
     piece = whole(2)
     piece.ready, piece.collated = "collated", True

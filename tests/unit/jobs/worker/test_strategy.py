@@ -10,10 +10,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from jobs.core.bundle import bundle
-from jobs.core.envelope import Envelope
 from jobs.core.errors import MalformedEnvelopeError
-from jobs.worker.strategy import envelopes_of
+from jobs.core.messages.bundle import bundle
+from jobs.core.messages.envelope import Envelope
+from jobs.worker.consuming.strategy import envelopes_of
 
 JOB = UUID(int=7)
 GOOD = Envelope(job=JOB, epoch=3, version=1, priority=4, size=10)

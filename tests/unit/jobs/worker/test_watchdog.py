@@ -7,9 +7,9 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
-from jobs.core.batch import SealReason
+from jobs.core.batching.batch import SealReason
+from jobs.worker.stages.batch import Work
 from jobs.worker.watchdog import EXIT_CODE, Watchdog
-from jobs.worker.work import Work
 
 
 def work(*, busy_s: float | None, limit_s: float = 0.0) -> Work:

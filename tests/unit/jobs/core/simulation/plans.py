@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from jobs.core.batch import Limits
+from jobs.core.batching.batch import Limits
 from jobs.core.simulation.arrivals import Arrival
 from jobs.core.simulation.plan import Crew, Model, Overheads, Plan, Timing
 

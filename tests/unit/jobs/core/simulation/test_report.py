@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from math import isnan
 
-from jobs.core.batch import SealReason
+from jobs.core.batching.batch import SealReason
 from jobs.core.simulation.report import Report
 
 

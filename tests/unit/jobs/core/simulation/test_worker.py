@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from jobs.core.batch import Limits, Sealed
+from jobs.core.batching.batch import Limits, Sealed
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival
 from jobs.core.simulation.plan import Crew, Overheads, Plan, Timing

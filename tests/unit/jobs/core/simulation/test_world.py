@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.core.batch import Limits, SealReason
+from jobs.core.batching.batch import Limits, SealReason
 from jobs.core.simulation.arrivals import Arrival, bursts, poisson
 from jobs.core.simulation.plan import Crew, Model, Overheads, Plan, Timing
 from jobs.core.simulation.report import Report

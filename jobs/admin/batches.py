@@ -1,0 +1,144 @@
+"""Batches and workers: what ran together, why, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import F
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from jobs.admin import job_page as page
+from jobs.admin.base import BoundedAdmin, Rows
+from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFilter
+from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
+from jobs.core.batching.explain import seconds
+from jobs.models import Batch, Worker
+from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.admin.render import table
+
+MEMBERS_SHOWN = 256
+BATCHES_SHOWN = 50
+OPEN_LISTED = 2_000
+STALE_AFTER_S = 15.0
+
+
+@admin.register(Batch)
+class BatchAdmin(BoundedAdmin):
+    """The ledger."""
+
+    search_help_text = "A batch's whole id, a UUID."
+    list_display = (
+        "key", "claimed", "model_version", "node", "device", "size", "padded_size", "seal_reason", "waited",
+        "ran", "ended",
+    )  # fmt: skip
+    list_filter = (OpenMenu, SealFilter, ModelFilter, WorkerFilter)
+    shown_related = ("version__model", "worker")
+    fields = (
+        "id", "why", "version", "node", "device", "size", "padded_size", "seal_reason", "claimed",
+        "finished", "waited", "ran", "ended", "jobs",
+    )  # fmt: skip
+    readonly_fields = ("node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "jobs")
+
+    def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
+        """Return the newest batches, or all that are open, however old."""
+        if request.GET.get(OpenMenu.parameter_name) != OpenMenu.OPEN:
+            return super().listed(request)
+        ids = list(
+            Batch.objects.filter(finished_at__isnull=True).values_list("pk", flat=True)[: OPEN_LISTED + 1]
+        )
+        rows = self.get_queryset(request).prefetch_related(*self.shown_related)
+        return rows.filter(pk__in=ids[:OPEN_LISTED]), len(ids) > OPEN_LISTED
+
+    @admin.display(description="id")
+    def key(self, batch: Batch) -> SafeString:
+        """Return the id on one line."""
+        return whole_id(batch.pk)
+
+    @admin.display(description="claimed (UTC)")
+    def claimed(self, batch: Batch) -> str:
+        """Return the claim's time to the millisecond."""
+        return page.moment(batch.claimed_at)
+
+    @admin.display(description="finished (UTC)")
+    def finished(self, batch: Batch) -> str:
+        """Return the settle's time to the millisecond."""
+        return page.moment(batch.finished_at) if batch.finished_at else page.NONE
+
+    @admin.display(description="worker")
+    def node(self, batch: Batch) -> Any:
+        """Return the worker, or its id where its row is gone."""
+        worker = page.worker_of(batch)
+        return worker_link(worker.id, worker.node) if worker else batch.worker_id
+
+    def device(self, batch: Batch) -> str:
+        """Return the worker's device."""
+        worker = page.worker_of(batch)
+        return worker.device if worker else page.NONE
+
+    @admin.display(description="version")
+    def model_version(self, batch: Batch) -> str:
+        """Return the model version."""
+        return str(batch.version)
+
+    @admin.display(description="why this size")
+    def why(self, batch: Batch) -> str:
+        """Return why it has the size that it has."""
+        return page.why(batch)
+
+    def waited(self, batch: Batch) -> SafeString:
+        """Return the wait for the seal."""
+        return one_line(seconds(batch.waited_s))
+
+    def ran(self, batch: Batch) -> SafeString:
+        """Return the run's time."""
+        return one_line(page.ran(batch))
+
+    @admin.display(description="verdicts")
+    def ended(self, batch: Batch) -> str:
+        """Return how its members ended."""
+        return page.verdicts(batch)
+
+    def jobs(self, batch: Batch) -> SafeString:
+        """Return links to the members."""
+        return format_html_join("", "{}<br>", ((job_link(job),) for job in batch.members[:MEMBERS_SHOWN]))
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    """One incarnation of a worker process: a small table."""
+
+    list_display = ("node", "status", "device", "model_names", "host", "pid", "started_at", "heartbeat_at")
+    ordering = (F("ended_at").desc(nulls_first=True), "-started_at")
+    search_fields = ("node", "host")
+    fields = (
+        "id", "node", "status", "device", "model_names", "host", "pid", "started_at", "heartbeat_at",
+        "ended_at", "end_reason", "open_batches",
+    )  # fmt: skip
+    readonly_fields = ("status", "open_batches")
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Return the workers with the age of their heartbeats by the database's clock."""
+        rows = super().get_queryset(request)
+        annotated: Rows = rows.annotate(silent_for=Now() - F("heartbeat_at"))
+        return annotated
+
+    def status(self, worker: Any) -> SafeString | str:
+        """Return whether it is alive, silent or ended."""
+        if worker.ended_at is not None:
+            return f"ended: {worker.end_reason or 'no reason given'}"
+        silent_s = worker.silent_for.total_seconds()
+        return "alive" if silent_s < STALE_AFTER_S else f"silent for {silent_s:,.0f} s"
+
+    def open_batches(self, worker: Worker) -> Any:
+        """Return what it is running."""
+        rows = Batch.objects.filter(worker=worker, finished_at__isnull=True).order_by("-id")[:BATCHES_SHOWN]
+        now = timezone.now()
+        cells = [
+            (batch_link(row.id), row.size, f"{(now - row.claimed_at).total_seconds():.1f} s") for row in rows
+        ]
+        return table(("batch", "size", "claimed for"), cells) if cells else page.NONE

@@ -1,0 +1,90 @@
+"""Dead letters: the queues beside the rows, the groups, the list, and the page of one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+
+from jobs.admin.actions import selected
+from jobs.admin.base import Rows
+from jobs.admin.dead_letters.columns import LetterColumns
+from jobs.admin.dead_letters.listing import LetterChangeList, matching, overview
+from jobs.admin.dead_letters.many import DISCARD, REPLAY, Act, many
+from jobs.admin.dead_letters.one import discard_one, input_page, panel, replay_one
+from jobs.admin.rights import may_act, may_see
+from jobs.models import DeadLetter
+from jobs.services.access.audit import view_payload
+
+PAGES: tuple[tuple[str, Any, str], ...] = (
+    ("replay/", partial(many, act=REPLAY), "replay"),
+    ("discard/", partial(many, act=DISCARD), "discard"),
+    ("<uuid:job>/replay/", replay_one, "replay_one"),
+    ("<uuid:job>/discard/", discard_one, "discard_one"),
+    ("<uuid:job>/input/", input_page, "input"),
+)
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(LetterColumns):
+    """Why dead jobs are dead, and what an operator does about it."""
+
+    actions = ("replay", "discard")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages: those of many letters and of one stand before Django's own."""
+        view = self.admin_site.admin_view
+        own = [path(at, view(partial(f, admin=self)), name=f"jobs_deadletter_{n}") for at, f, n in PAGES]
+        return own + super().get_urls()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
+        """Return the list that leaves the filter form's parameters alone."""
+        return LetterChangeList
+
+    def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
+        """Return the open letters that the filter form asks for."""
+        return matching(self.get_queryset(request), request.GET)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the queues, the groups and the list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {} if request.method == "POST" else overview(request)
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show one letter, with what this user may do about it; a look at its traceback is written down."""
+        if may_see(request):
+            view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
+        context |= panel(request, kwargs["obj"]) | {"title": "Dead letter", "subtitle": None}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Say whether this user may replay and discard."""
+        return may_act(request)
+
+    @admin.action(description="Replay the selected jobs…", permissions=["operate"])
+    def replay(self, request: HttpRequest, _letters: QuerySet[DeadLetter]) -> HttpResponse:
+        """Go to the page that says what a replay of the selected jobs would do."""
+        return _confirm(request, REPLAY)
+
+    @admin.action(description="Discard the selected letters…", permissions=["operate"])
+    def discard(self, request: HttpRequest, _letters: QuerySet[DeadLetter]) -> HttpResponse:
+        """Go to the page that says what would be discarded."""
+        return _confirm(request, DISCARD)
+
+
+def _confirm(request: HttpRequest, act: Act) -> HttpResponse:
+    ids = [("job", str(job)) for job in selected(request)]
+    confirm = reverse(f"admin:jobs_deadletter_{act.verb}")
+    return redirect(f"{confirm}?{urlencode(ids)}" if ids else request.path)

@@ -1,0 +1,97 @@
+"""What is told of one dead letter, as cells of a list and as lines of its page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.admin import job_page as page
+from jobs.admin.base import BoundedAdmin
+from jobs.admin.links import batch_link, job_link, one_line, whole_id
+from jobs.admin.rights import may_see
+from jobs.models import DeadLetter
+from models_registry.admin.render import bounded_text, table
+
+SHOWN_CHARS = 120
+QUOTING = {"short_message", "whole_message", "whole_traceback"}
+ATTEMPT = ("when (UTC)", "epoch", "kind", "code", "worker", "batch")
+
+
+class LetterColumns(BoundedAdmin):
+    """A dead letter's columns."""
+
+    list_display = ("key", "queue", "kind", "code", "short_message", "died")
+    fields = (
+        "link", "queue", "kind", "code", "whole_message", "fingerprint", "died", "letter", "attempts",
+        "events", "whole_traceback",
+    )  # fmt: skip
+    readonly_fields = ("link", "whole_message", "died", "letter", "attempts", "events", "whole_traceback")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the columns, the message only for who may see payloads: it may quote the input."""
+        return tuple(name for name in self.list_display if may_see(request) or name not in QUOTING)
+
+    def get_fields(self, request: HttpRequest, obj: DeadLetter | None = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
+        """Return the page's lines, message and traceback only for who may see payloads."""
+        return tuple(name for name in self.fields if may_see(request) or name not in QUOTING)
+
+    @admin.display(description="job")
+    def key(self, letter: DeadLetter) -> SafeString:
+        """Return the id on one line."""
+        return whole_id(letter.pk)
+
+    @admin.display(description="job")
+    def link(self, letter: DeadLetter) -> SafeString:
+        """Return a link to the job."""
+        return job_link(letter.job_id)
+
+    @admin.display(description="died (UTC)")
+    def died(self, letter: DeadLetter) -> SafeString:
+        """Return the time of death to the millisecond."""
+        return one_line(page.moment(letter.created_at))
+
+    @admin.display(description="message")
+    def short_message(self, letter: DeadLetter) -> str:
+        """Return the message's beginning."""
+        return letter.message[:SHOWN_CHARS]
+
+    @admin.display(description="message")
+    def whole_message(self, letter: DeadLetter) -> SafeString:
+        """Return the message."""
+        return bounded_text(letter.message)
+
+    @admin.display(description="traceback")
+    def whole_traceback(self, letter: DeadLetter) -> SafeString:
+        """Return the traceback."""
+        return bounded_text(letter.traceback or "none was kept")
+
+    def letter(self, letter: DeadLetter) -> str:
+        """Return what became of its message in the broker."""
+        if letter.discarded_at is not None:
+            return f"discarded {page.moment(letter.discarded_at)}"
+        if letter.published_at is not None:
+            return f"in the dead-letter queue since {page.moment(letter.published_at)}"
+        return f"not confirmed by the broker yet, published {letter.published} times"
+
+    @admin.display(description="attempts before")
+    def attempts(self, letter: DeadLetter) -> SafeString | str:
+        """Return the failed attempts before the last, oldest first."""
+        rows = [_attempt(row) for row in letter.history]
+        return table(ATTEMPT, rows) if rows else page.NONE
+
+    def events(self, letter: DeadLetter) -> SafeString | str:
+        """Return what was written down about the job."""
+        return page.events(letter.job)
+
+
+def _attempt(told: dict[str, Any]) -> list[object]:
+    """Return an attempt's cells; a row of history has those keys that were known."""
+    at, batch = told.get("at"), told.get("batch")
+    when = one_line(page.moment(datetime.fromisoformat(at))) if at else page.NONE
+    named = [told.get(name) or page.NONE for name in ("epoch", "kind", "code", "worker")]
+    return [when, *named, batch_link(UUID(batch)) if batch else page.NONE]

@@ -1,0 +1,117 @@
+"""One page for what is done to many letters: it says what would happen, and does it where confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from jobs.admin.dead_letters.forms import FILTERS, ManyForm
+from jobs.admin.dead_letters.listing import grouped
+from jobs.admin.dead_letters.rights import allow
+from jobs.admin.job_page import moment
+from jobs.admin.rights import may_act, may_see
+from jobs.core.errors import PlatformError
+from jobs.services.dead_letters import reads as letters
+from jobs.services.dead_letters.discard import discard_letters
+from jobs.services.dead_letters.dry_run import DryRun, dry_run
+from jobs.services.dead_letters.replay import replay_letters
+from models_registry.admin.readonly import ReadOnlyAdmin
+
+LIST = "admin:jobs_deadletter_changelist"
+CHECKED_JOBS = 1_000
+GROUPS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is done to many letters: its verb, what was done in the end, and the service that does it."""
+
+    verb: str
+    done: str
+    run: Callable[[ManyForm, str], int]
+
+
+def _replay(form: ManyForm, actor: str) -> int:
+    return replay_letters(wanted=form.wanted(), actor=actor, rate=form.rate_per_s, most=form.most)
+
+
+def _discard(form: ManyForm, actor: str) -> int:
+    return discard_letters(wanted=form.wanted(), actor=actor, most=form.most)
+
+
+REPLAY = Act("replay", "queued again", _replay)
+DISCARD = Act("discard", "discarded", _discard)
+
+
+def many(request: HttpRequest, *, admin: ReadOnlyAdmin, act: Act) -> HttpResponse:
+    """Show what `act` would do to the letters that the form names, or, confirmed by POST, do it."""
+    allow(admin, request, can=may_act(request))
+    form = ManyForm(request.POST if request.method == "POST" else request.GET)
+    if form.is_valid() and "confirm" in request.POST:
+        return _done(request, form, act)
+    return TemplateResponse(
+        request, "admin/jobs/deadletter/confirm.html", _context(request, admin, form, act)
+    )
+
+
+def _done(request: HttpRequest, form: ManyForm, act: Act) -> HttpResponse:
+    try:
+        count = act.run(form, request.user.get_username())
+    except PlatformError as error:
+        messages.error(request, str(error))
+        return redirect(LIST)
+    messages.success(request, f"{count:,} {act.done}{_paced(form, act, count)}.")
+    if count >= form.most and (left := letters.count(form.wanted())):
+        messages.warning(request, f"{left:,} more match: do it again for them.")
+    return redirect(LIST)
+
+
+def _paced(form: ManyForm, act: Act, count: int) -> str:
+    rate = form.rate_per_s
+    return f", the last due in {(count - 1) / rate:,.0f} s" if act is REPLAY and rate and count > 1 else ""
+
+
+def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: ManyForm, act: Act) -> dict[str, Any]:
+    return {
+        **admin.admin_site.each_context(request),
+        **(_foreseen(form, act) if form.is_valid() else {"picked": 0}),
+        "title": f"{act.verb.capitalize()} dead letters",
+        "opts": admin.opts,
+        "act": act,
+        "form": form,
+        "hidden": [form[name] for name in (*FILTERS, "job")],
+        "asked": [form["rate"], form["limit"]] if act is REPLAY else [form["limit"]],
+        "may_see": may_see(request),
+        "back": reverse(LIST),
+    }
+
+
+def _foreseen(form: ManyForm, act: Act) -> dict[str, Any]:
+    wanted = form.wanted()
+    picked = len(wanted.jobs or ())
+    return {
+        "told": _dry_run(form, act),
+        "picked": picked,
+        **({} if picked else grouped(wanted, most=GROUPS_SHOWN)),
+        "narrowed": [
+            (form[name].label, _plain(told)) for name in FILTERS if (told := form.cleaned_data[name])
+        ],
+        "is_all": not any((wanted.model, wanted.kind, wanted.fingerprint, wanted.since, picked)),
+    }
+
+
+def _plain(value: str | datetime) -> str:
+    return moment(value) if isinstance(value, datetime) else value
+
+
+def _dry_run(form: ManyForm, act: Act) -> DryRun:
+    checked = CHECKED_JOBS if act is REPLAY else 0
+    return dry_run(wanted=form.wanted(), rate=form.rate_per_s, most=form.most, checked=checked)

@@ -1,0 +1,121 @@
+"""What is done to one letter: replay it, discard it, look at the input, and mend that before a replay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_POST
+
+from jobs.admin.dead_letters.many import LIST
+from jobs.admin.dead_letters.rights import allow
+from jobs.admin.rights import HIDDEN, may_act, may_see
+from jobs.core.errors import PlatformError
+from jobs.models import DeadLetter
+from jobs.services.dead_letters.discard import discard_letter
+from jobs.services.dead_letters.dry_run import DryRun, dry_run_one
+from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.payload import read_payload
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.reads.payloads import Shown
+from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.admin.render import box, pretty
+
+LETTER = "admin:jobs_deadletter_change"
+EDITED_BYTES = 200_000  # a longer input makes no form
+
+
+def panel(request: HttpRequest, letter: DeadLetter) -> dict[str, Any]:
+    """Return what a letter's page offers this user, and what a replay would do now."""
+    told: DryRun | None = None
+    refused = ""
+    try:
+        told = dry_run_one(job_id=letter.job_id)
+    except PlatformError as error:
+        refused = str(error)
+    may = {"may_act": may_act(request), "may_see": may_see(request), "hidden_note": HIDDEN}
+    return {**may, "told": told, "refused": refused, "is_open": letter.discarded_at is None}
+
+
+@require_POST
+def replay_one(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> HttpResponse:
+    """Queue the job again."""
+    return _act(request, admin, job, replay_job, f"{job} is queued again.")
+
+
+@require_POST
+def discard_one(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> HttpResponse:
+    """Discard the letter; the job stays dead."""
+    return _act(request, admin, job, discard_letter, f"{job} stays dead; its letter is discarded.")
+
+
+def _act(
+    request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, service: Callable[..., None], done: str
+) -> HttpResponse:
+    allow(admin, request, can=may_act(request))
+    try:
+        service(job_id=job, actor=request.user.get_username())
+    except PlatformError as error:
+        messages.error(request, str(error))
+        return redirect(LETTER, job)
+    messages.success(request, done)
+    return redirect(LIST)
+
+
+def input_page(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> HttpResponse:
+    """Show the job's input, which is written down; `check` a mended one, or `replay` the job with it."""
+    if request.method != "POST":
+        return redirect(LETTER, job)
+    allow(admin, request, can=may_see(request))
+    text = request.POST.get("text")
+    if text is None:
+        return _viewed(request, admin, job)
+    allow(admin, request, can=may_act(request))
+    try:
+        if "replay" in request.POST:
+            return _mended(request, job, text)
+        size = len(check_edit(job_id=job, text=text).body)
+    except PlatformError as error:
+        return _page(request, admin, job, text=text, fault=str(error))
+    return _page(request, admin, job, text=text, verdict=f"The version takes this input, {size:,} bytes.")
+
+
+def _viewed(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID) -> HttpResponse:
+    try:
+        payload = read_payload(job_id=job, actor=request.user.get_username(), most=EDITED_BYTES)
+    except PlatformError as error:
+        messages.error(request, str(error))
+        return redirect(LIST)
+    if payload.is_whole and may_act(request):
+        return _page(request, admin, job, text=readable(payload), payload=payload)
+    return _page(request, admin, job, shown=box(readable(payload)), payload=payload)
+
+
+def _mended(request: HttpRequest, job: UUID, text: str) -> HttpResponse:
+    replay_edited(job_id=job, actor=request.user.get_username(), text=text)
+    messages.success(request, f"{job} is queued again with the new input.")
+    return redirect(LIST)
+
+
+def readable(payload: Shown) -> str:
+    """Return an input as indented JSON; as it stands, where only its head was read or it is no JSON."""
+    try:
+        text = pretty(json.loads(payload.head)) if payload.is_whole else payload.head.decode()
+    except (ValueError, RecursionError):
+        text = payload.head.decode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _page(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, **told: Any) -> HttpResponse:
+    common = {"title": "Input of a dead job", "opts": admin.opts, "job": job, "may_act": may_act(request)}
+    return TemplateResponse(
+        request,
+        "admin/jobs/deadletter/input.html",
+        {**admin.admin_site.each_context(request), **common, **told},
+    )

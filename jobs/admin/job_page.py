@@ -1,0 +1,182 @@
+"""The parts of a job's page: its timeline, batch, documents, error and events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+from jobs.admin.links import batch_link, delivery_link, worker_link
+from jobs.core.access.audit_kinds import without_payload
+from jobs.core.batching.explain import Entry, seconds, why_this_size
+from jobs.core.errors import PayloadUnreadableError
+from jobs.core.payloads.keyring import Column
+from jobs.core.states import State
+from jobs.models import Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
+from jobs.services.admission.admit import expected_of
+from jobs.services.reads.payloads import shown
+from models_registry.admin.render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
+
+NONE = "-"
+EVENTS_SHOWN = 100
+COLOURS = {
+    State.QUEUED: "#5b6b7b",
+    State.WAITING: "#a06a00",
+    State.RUNNING: "#1f6fb2",
+    State.SUCCEEDED: "#2e7d32",
+    State.DEAD: "#b3261e",
+    State.CANCELLED: "#6d4c7d",
+    State.EXPIRED: "#7d5a4c",
+}
+
+
+def badge(state: str) -> SafeString:
+    """Return a state as a coloured word."""
+    style = "background:{};color:#fff;padding:.1em .6em;border-radius:.8em;white-space:nowrap"
+    return format_html(f'<span style="{style}">{{}}</span>', COLOURS[State(state)], state)
+
+
+def timeline(job: Job) -> SafeString:
+    """Return the job's times and the seconds between them."""
+    marks = [("created", job.created_at), ("started", job.started_at), ("finished", job.finished_at)]
+    rows, before = [], job.created_at
+    for name, at in marks:
+        if at is not None:
+            rows.append((name, moment(at), f"+{(at - before).total_seconds():.3f} s"))
+            before = at
+    if job.deadline is not None:
+        rows.append(("deadline", moment(job.deadline), _apart(job.created_at, job.deadline)))
+    return table(("what", "when (UTC)", "after the one before"), rows)
+
+
+def _apart(first: datetime, second: datetime) -> str:
+    return f"{(second - first).total_seconds():.3f} s after creation"
+
+
+def moment(at: datetime) -> str:
+    """Return a time to the millisecond."""
+    return f"{date_format(localtime(at), 'Y-m-d H:i:s')}.{at.microsecond // 1000:03d}"
+
+
+def ledger(batch: Batch | None) -> SafeString | str:
+    """Return a batch's row of the ledger, with why it had the size that it had."""
+    if batch is None:
+        return NONE
+    worker = worker_of(batch)
+    rows = [
+        ("why this size", why(batch)),
+        ("batch", batch_link(batch.id)),
+        ("model version", batch.version),
+        ("worker", worker_link(worker.id, worker.node) if worker else batch.worker_id),
+        ("device", worker.device if worker else NONE),
+        ("waited for the seal", seconds(batch.waited_s)),
+        ("ran", ran(batch)),
+        ("verdicts", verdicts(batch)),
+    ]
+    return table(("ledger", ""), rows)
+
+
+def worker_of(batch: Batch) -> Worker | None:
+    """Return who ran a batch, where its row is still there."""
+    try:
+        return batch.worker
+    except ObjectDoesNotExist:
+        return None
+
+
+def why(batch: Batch) -> str:
+    """Return a sentence on why a batch was sealed at its size."""
+    limits = ("max_batch", "max_padded_size", "pads", "p95_goal_s")
+    known = ("size", "padded_size", "seal_reason", "waited_s", "apart")
+    fields = {name: getattr(batch, name) for name in known}
+    return why_this_size(Entry(**fields, **{name: getattr(batch.version, name) for name in limits}))
+
+
+def ran(batch: Batch) -> str:
+    """Return a batch's time on the device."""
+    return NONE if batch.ran_s is None else seconds(batch.ran_s)
+
+
+def verdicts(batch: Batch) -> str:
+    """Return how a batch's members ended."""
+    counts = {
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "released": batch.released,
+        "too late": batch.fenced,
+    }
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none yet"
+
+
+def document(job: Job, column: Column) -> SafeString | str:
+    """Return one of a job's payloads, with tokens for personal data; where it is unreadable, why it is."""
+    try:
+        found = shown(job.pk, column, most=SHOWN_BYTES)
+    except PayloadUnreadableError as error:
+        return str(error)
+    return bounded_json(found.head, found.total) if found else NONE
+
+
+def error(job: Job, *, whole: bool) -> SafeString | str:
+    """Return why the job is dead, or what its last attempt died of; if `whole` with what may quote."""
+    letter = DeadLetter.objects.filter(pk=job.pk).first()
+    if letter is None:
+        return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
+    rows = [
+        ("kind", letter.kind),
+        ("code", letter.code),
+        ("no further attempt", letter.reason or NONE),
+        ("fingerprint", letter.fingerprint),
+    ]
+    quoting = [
+        ("message", bounded_text(letter.message)),
+        ("traceback", bounded_text(letter.traceback) if letter.traceback else NONE),
+    ]
+    return table(("dead letter", moment(letter.created_at)), rows + quoting if whole else rows)
+
+
+def outbox(job: Job) -> SafeString | str:
+    """Return when the job is published next, and what goes before it."""
+    row = Outbox.objects.filter(pk=job.pk).first()
+    if row is None:
+        return NONE
+    names = ("epoch", "due (UTC)", "published", "ahead of it, about", "answered in about")
+    return table(names, [(row.epoch, moment(row.due), f"{row.published} times", *_place(job))])
+
+
+def _place(job: Job) -> tuple[str, str]:
+    age_s = (timezone.now() - job.created_at).total_seconds()
+    expected = expected_of(job.queue, job.priority, job.client_id, age_s=age_s)
+    if expected is None or job.state != State.QUEUED:
+        return NONE, NONE
+    eta = NONE if expected.eta_s is None else f"{expected.eta_s:,.1f} s"
+    return f"{expected.position:,} jobs", eta
+
+
+def webhook(job: Job) -> SafeString | str:
+    """Return what became of the job's webhook."""
+    row = Delivery.objects.filter(pk=job.pk).first()
+    if row is None:
+        return NONE
+    due = moment(row.due) if row.due else NONE
+    return table(
+        ("webhook", "attempts", "next (UTC)"), [(delivery_link(job.pk, row.state), row.attempts, due)]
+    )
+
+
+def events(job: Job, *, whole: bool = False) -> SafeString | str:
+    """Return the newest hundred of a job's events, oldest first; what may quote its input only if `whole`."""
+    rows = list(Event.objects.filter(job_id=job.pk).order_by("-id")[:EVENTS_SHOWN])[::-1]
+    names = ("when (UTC)", "what", "who", "from", "epoch", "detail")
+    return table(names, (_event(row, whole=whole) for row in rows)) if rows else NONE
+
+
+def _event(row: Event, *, whole: bool) -> tuple[object, ...]:
+    detail = row.detail if whole else without_payload(row.kind, row.detail)
+    who = (row.actor or NONE, row.address or NONE)
+    return (moment(row.at), row.kind, *who, row.epoch, bounded_text(pretty(detail)))

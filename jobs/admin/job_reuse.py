@@ -1,0 +1,30 @@
+"""A line of a job's page: whose run answers it, or who waits for its own."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs.admin.job_page import NONE
+from jobs.admin.links import job_link
+from jobs.models import Follower, Job, JobResult
+
+MOST_COUNTED = 1_000
+
+
+def shared(job: Job) -> SafeString | str:
+    """Return which identical job this one follows or is answered by, or how many follow it."""
+    if row := Follower.objects.filter(pk=job.pk).first():
+        return format_html("follows job {}", job_link(row.leader))
+    source = JobResult.objects.filter(pk=job.pk).values_list("source", flat=True).first()
+    if source is None:
+        return _led(job)
+    # One statement made and ended a job that was answered at once.
+    how = "answered from the cache of job {}" if job.finished_at == job.created_at else "followed job {}"
+    return format_html(how, job_link(source))
+
+
+def _led(job: Job) -> str:
+    count = Follower.objects.filter(leader=job.pk).order_by()[:MOST_COUNTED].count()
+    many = f"at least {count}" if count == MOST_COUNTED else str(count)
+    return f"{many} identical jobs follow it" if count else NONE

@@ -1,1 +1,0 @@
-"""The broker: its topology as data, and the confirmed publisher."""

@@ -1,0 +1,90 @@
+"""The API's description of itself, finished: every answer that a call may give, with examples of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+from jobs.api.docs import problems as refusals
+from jobs.api.docs.requests import PARAMETERS
+from jobs.api.docs.responses import ANSWERS, by_example, headers_of
+from jobs.api.problems import STATUS
+from jobs.core.errors import PlatformError
+
+METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+CLASS_SUFFIX = "Schema"  # a class's own, so that it shares no name with a model; clients see names without it
+
+
+class DescribedApi(NinjaAPI):
+    """An API whose description tells of its problems."""
+
+    def get_openapi_schema(self, **how: Any) -> OpenAPISchema:
+        """Return the description."""
+        schema = super().get_openapi_schema(**how)
+        _with_codes(schema)
+        for name, call in _calls(schema):
+            _with_parameters(call)
+            _with_answers(name, call)
+            _with_problems(name, call)
+        schema["components"]["schemas"] = {
+            _component(name): body for name, body in schema["components"]["schemas"].items()
+        }
+        _rename_references(schema)
+        return schema
+
+
+def _component(name: str) -> str:
+    return name.removesuffix(CLASS_SUFFIX)
+
+
+def _rename_references(node: Any) -> None:
+    """Point each `$ref` at its component's public name, and give each component that title."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in {"$ref", "title"} and isinstance(value, str):
+                node[key] = _component(value)
+            else:
+                _rename_references(value)
+    elif isinstance(node, list):
+        for value in node:
+            _rename_references(value)
+
+
+def _calls(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each call by the name it has in our tables, such as `get jobs`."""
+    for path, calls in schema["paths"].items():
+        place = path.partition("/v1/")[2]
+        yield from ((f"{method} {place}", call) for method, call in calls.items() if method in METHODS)
+
+
+def _with_codes(schema: dict[str, Any]) -> None:
+    kinds: set[type[PlatformError]] = {PlatformError, *STATUS}
+    kinds.update(kind for each in refusals.REFUSALS.values() for kind in each)
+    problem = schema["components"]["schemas"]["ProblemSchema"]
+    problem["properties"]["code"]["enum"] = sorted({kind.code for kind in kinds})
+
+
+def _with_parameters(call: dict[str, Any]) -> None:
+    for parameter in call.get("parameters", ()):
+        if parameter["in"] != "header":
+            parameter["description"], parameter["example"] = PARAMETERS[parameter["name"]]
+
+
+def _with_answers(name: str, call: dict[str, Any]) -> None:
+    for status, answer in ANSWERS[name].items():
+        told = call["responses"][status]
+        told["description"] = answer.means
+        for content in told.get("content", {}).values():
+            content["examples"] = by_example(answer.examples)
+        if headers := headers_of(name, status):
+            told["headers"] = headers
+
+
+def _with_problems(name: str, call: dict[str, Any]) -> None:
+    told = {str(status): call["responses"][status] for status in ANSWERS[name]}
+    for status, kinds in refusals.refusals(name, scoped="x-scope" in call).items():
+        told[str(status)] = refusals.answer(status, kinds, headers_of(name, status))
+    call["responses"] = told

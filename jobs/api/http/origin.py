@@ -1,0 +1,29 @@
+"""Note where each request comes from, before anything is done for it; the audit writes it down."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from jobs.api.http.client_address import client_address
+from jobs.api.http.middleware import Next
+from jobs.services.access.origin import coming_from
+
+
+class OriginMiddleware:
+    """Stands first: of the API and of the admin."""
+
+    def __init__(self, get_response: Next) -> None:
+        """Stand before `get_response`."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on, with its client's address at hand."""
+        with coming_from(address_of(request)):
+            return self.get_response(request)
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """Return the address of a request's client."""
+    meta, hops = request.META, settings.INFERENCE.trusted_proxy_hops
+    return client_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), hops=hops)

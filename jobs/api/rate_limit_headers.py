@@ -1,0 +1,31 @@
+"""What is left of a client's quotas, in the headers of each answer to what uses them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpResponse
+
+from jobs.api.auth import ApiRequest
+from jobs.api.problems import respond
+from jobs.core.errors import PlatformError
+from jobs.services.admission.quotas import quota_headers
+
+
+def within_limits(call: Callable[[ApiRequest], HttpResponse]) -> Callable[[ApiRequest], HttpResponse]:
+    """Tell a client with quotas what is left of them, be its jobs taken or refused."""
+
+    @wraps(call)
+    def told(request: ApiRequest) -> HttpResponse:
+        if not request.auth.quota.limits:
+            return call(request)
+        try:
+            answer = call(request)
+        except PlatformError as error:
+            answer = respond(error)
+        for name, value in quota_headers(request.auth).items():
+            answer.headers[name] = value
+        return answer
+
+    return told

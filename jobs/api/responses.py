@@ -1,0 +1,60 @@
+"""Answers in JSON, written by msgspec so that stored outputs pass through unread."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+
+from jobs.core.admission.shedding import Expected
+from jobs.core.states import TERMINAL, State
+from jobs.services.admission.admit import expected_of
+from jobs.services.reads.job import View, brief_view
+from jobs.services.submission.submit import Submitted
+
+JSON = "application/json"
+
+
+def json_answer(value: Any, status: int = 200) -> HttpResponse:
+    """Return `value` as an uncached JSON answer."""
+    return HttpResponse(
+        msgspec.json.encode(value),
+        status=status,
+        content_type=JSON,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def acknowledgement(job: Submitted) -> View:
+    """Return what the API says of a job that was just submitted."""
+    brief = brief_view(job.id, job.state, job.model, job.version, job.attempts, job.created_at)
+    return _told(brief, job.expected)
+
+
+def placed(view: View, client: int | None) -> View:
+    """Return a listed view with what its job has to expect, where it waits for its first attempt.
+
+    Where no `client` is known, it is told what it has to expect behind all that came before it.
+    """
+    if view["state"] != State.QUEUED:
+        return view
+    age_s = (datetime.now(UTC) - view["created_at"]).total_seconds()
+    return _told(view, expected_of(view["model"], view["priority"], client or 0, age_s=age_s))
+
+
+def accepted(view: View) -> HttpResponse:
+    """Answer a submit: 200 where the job is done already, else 202; with its Location."""
+    done = view["state"] in TERMINAL
+    answer = json_answer(view, HTTPStatus.OK if done else HTTPStatus.ACCEPTED)
+    answer.headers["Location"] = view["urls"]["self"]
+    return answer
+
+
+def _told(view: View, expected: Expected | None) -> View:
+    if expected is None:
+        return view
+    eta_s = None if expected.eta_s is None else round(expected.eta_s, 3)
+    return view | {"queue_position": expected.position, "eta_s": eta_s}

@@ -1,0 +1,1 @@
+"""The calls themselves, one module for each group of addresses."""

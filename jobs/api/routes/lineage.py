@@ -1,0 +1,114 @@
+"""The call that says where a result comes from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpResponse
+from ninja import Schema
+from pydantic import Field
+
+from jobs.api.auth import ApiRequest, needs
+from jobs.api.responses import json_answer
+from jobs.api.router import router
+from jobs.core.access.scopes import Scope
+from jobs.core.errors import JobNotFoundError
+from jobs.core.failures import FailureKind
+from jobs.core.states import State
+from jobs.services.reads.lineage import lineage
+
+
+class ModelBuildSchema(Schema):
+    """The model version that a job is for; an entry point has no artifact and no hash."""
+
+    name: str
+    version: str
+    loader: str
+    sha256: str | None = Field(description="Of the artifact, which is checked when it is loaded.")
+
+
+class InputHashesSchema(Schema):
+    """What a job was asked, as hashes of its canonical JSON.
+
+    Where the version is encrypted or marks personal data they are keyed: equal for equal values, and no more.
+    """
+
+    sha256: str
+    parameters_sha256: str | None
+
+
+class OutputHashesSchema(Schema):
+    """What a job was answered: the hash of the stored output, and the epoch that stored it.
+
+    `cached_from` is the identical job that ran for it, where it did not run itself: look there for the batch.
+    """
+
+    epoch: int
+    sha256: str
+    cached_from: UUID | None
+
+
+class BatchSummarySchema(Schema):
+    """The batch that a job ran in last."""
+
+    id: UUID
+    size: int
+    seal_reason: str
+    claimed_at: datetime
+    ran_s: float | None
+    finished_at: datetime | None
+
+
+class WorkerSummarySchema(Schema):
+    """The worker that claimed that batch."""
+
+    id: UUID
+    node: str
+    device: str
+
+
+class LineageEventSchema(Schema):
+    """What was written down of a job: `failed` attempts, and what was done to it, such as `replay`."""
+
+    at: datetime
+    what: str
+    epoch: int | None
+    kind: FailureKind | None
+    code: str | None
+    batch: UUID | None
+    worker: str | None
+    device: str | None
+
+
+class LineageSchema(Schema):
+    """Where a result comes from; `history` holds the last hundred happenings, oldest first."""
+
+    id: UUID
+    state: State
+    epoch: int
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    model: ModelBuildSchema
+    input: InputHashesSchema | None
+    output: OutputHashesSchema | None
+    batch: BatchSummarySchema | None
+    worker: WorkerSummarySchema | None
+    history: list[LineageEventSchema]
+
+
+@router.get(
+    "/jobs/{uuid:job_id}/lineage",
+    operation_id="getJobLineage",
+    response={200: LineageSchema},
+    summary="Where a result comes from",
+    **needs(Scope.READ),
+)
+def read_lineage(request: ApiRequest, job_id: UUID) -> HttpResponse:
+    """Return a job's model version, hashes, batch, worker, attempts and times; no payload."""
+    found = lineage(job_id, client_id=request.auth.reach)
+    if found is None:
+        raise JobNotFoundError
+    return json_answer(found)

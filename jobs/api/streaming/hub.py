@@ -1,0 +1,96 @@
+"""Learns what becomes of the jobs that calls wait for: one LISTEN connection, no query a waiter."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from jobs.api.streaming.lookup import Lookup
+from jobs.api.streaming.waiters import Inbox, Waiters
+from jobs.core.channels import PROGRESSED, SETTLED
+from jobs.db.statement import Params, Row
+
+RETRY_S = 0.5
+POOL_SIZE = 4
+OPTIONS = "-c TimeZone=UTC -c statement_timeout=10s -c application_name="
+log = logging.getLogger(__name__)
+
+
+class Hub:
+    """Wakes waiters; belongs to one event loop and starts with the first of them."""
+
+    def __init__(self, database_url: str, *, name: str = "stream", pool_size: int = POOL_SIZE) -> None:
+        """Prepare to read from `database_url`, there known as `name`; nothing is connected yet."""
+        self._url, self._options = database_url, OPTIONS + name
+        self._waiters = Waiters()
+        self._lookup = Lookup(self._waiters, self._fetch)
+        self._tasks: list[asyncio.Task[None]] = []
+        settings: dict[str, Any] = {"autocommit": True, "options": self._options, "connect_timeout": 5}
+        self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            database_url, min_size=1, max_size=pool_size, kwargs=settings, open=False, timeout=5
+        )
+
+    async def start(self) -> None:
+        """Open the pool and listen, once."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(work) for work in (self._listen(), self._lookup.run())]
+            await self._pool.open()
+
+    async def stop(self) -> None:
+        """End the tasks and close every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._pool.close()
+
+    async def fetch(self, statement: LiteralString, params: Params) -> list[Row]:
+        """Run one read and return its rows, again on another connection where the first was lost."""
+        await self.start()
+        try:
+            return await self._fetch(statement, params)
+        except psycopg.OperationalError:
+            await self._pool.check()
+            return await self._fetch(statement, params)
+
+    def expect(self, job_id: UUID, *, follow: bool = False) -> Inbox:
+        """Return where a job's end will lie, or, if `follow`, each change; `forget` it after use."""
+        return self._waiters.add(job_id, Inbox(follow=follow))
+
+    def forget(self, job_id: UUID, inbox: Inbox) -> None:
+        """Wait no longer."""
+        self._waiters.remove(job_id, inbox)
+
+    def look_at(self, job_id: UUID) -> None:
+        """Look a job up as if somebody had told of it."""
+        self._lookup.look_at(job_id)
+
+    async def _fetch(self, statement: LiteralString, params: Params) -> list[Row]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(statement, params)
+            rows: list[Row] = await cursor.fetchall()
+            return rows
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(psycopg.Error):
+                await self._hear()
+            log.warning("the connection that listens was lost; opening another")
+            await asyncio.sleep(RETRY_S)
+
+    async def _hear(self) -> None:
+        connect = psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, options=self._options, connect_timeout=5
+        )
+        async with await connect as connection:
+            for channel in (PROGRESSED, SETTLED):
+                await connection.execute(f"LISTEN {channel}")
+            self._lookup.look_at_all()
+            async for notification in connection.notifies():
+                self._lookup.told(notification.payload)

@@ -1,0 +1,108 @@
+"""Calls that wait for their job, `GET /jobs/{id}?wait=S` and `Prefer: wait=S`: it, once it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from jobs.api.auth import seen_by
+from jobs.api.http.asgi import Answer, Call, ClientGoneError
+from jobs.api.prefer import bounded_wait_s, preferred_wait_s
+from jobs.api.streaming.auth import Gate
+from jobs.api.streaming.hub import Hub
+from jobs.api.streaming.offload import made
+from jobs.api.streaming.waiters import Inbox
+from jobs.core.access.scopes import Scope
+from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
+from jobs.core.states import TERMINAL
+from jobs.metrics import STREAM_WAITING
+from jobs.services.access.owner import Owner
+from jobs.services.reads.job import ONE, View, view_of
+
+KIND = "long_poll"
+log = logging.getLogger(__name__)
+
+
+async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
+    """Answer one call, or raise what is to be told instead; ClientGoneError where nobody is left."""
+    gate = Gate(hub, call)
+    owner = await gate.owner()
+    view = await gate.shown(await _job(job_id, owner, call, hub, _asked_wait_s(call)))
+    await gate.note_view(owner, job_id)
+    await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
+
+
+async def answer_once_ended(first: Answer, call: Call, hub: Callable[[], Hub]) -> None:
+    """Send `first`, or, where it accepts a job whose client prefers to wait, the job if it ends in time."""
+    wait_s = preferred_wait_s(first.header("preference-applied"))
+    if first.status == HTTPStatus.ACCEPTED and wait_s:
+        job_id = UUID(first.header("location").rpartition("/")[2])
+        first = await _ended(first, job_id, call, hub(), bounded_wait_s(wait_s))
+    await call.reply(first)
+
+
+async def _ended(accepted: Answer, job_id: UUID, call: Call, hub: Hub, wait_s: float) -> Answer:
+    """Return the answer with the whole job; `accepted` where it has not ended, or cannot be waited for."""
+    try:
+        owner = await Gate(hub, call).owner(Scope.SUBMIT)
+        view = await _job(job_id, owner, call, hub, wait_s)
+    except (PlatformError, psycopg.Error) as error:
+        if isinstance(error, ClientGoneError):
+            raise
+        log.warning("job %s was accepted, its client cannot wait for it: %s", job_id, error)
+        return accepted  # it is in the database: an error would have the client send it again
+    if view["state"] not in TERMINAL:
+        return accepted
+    body = msgspec.json.encode(seen_by(owner, view))
+    kept = [pair for pair in accepted.headers if pair[0].lower() != "content-length"]
+    return Answer(HTTPStatus.OK, [*kept, ("Content-Length", str(len(body)))], body)
+
+
+async def _job(job_id: UUID, owner: Owner, call: Call, hub: Hub, wait_s: float) -> View:
+    """Return a job of `owner`, once it has ended or the time is over."""
+    inbox = hub.expect(job_id)  # before the read: an end between the two is not missed
+    try:
+        view = await _read(job_id, owner, hub)
+        if view["state"] in TERMINAL or wait_s <= 0:
+            return view
+        with STREAM_WAITING.labels(KIND).track_inprogress():
+            await _first(inbox, call, wait_s)
+        ended = inbox.newest.view if inbox.newest else None
+        return ended or await _read(job_id, owner, hub)
+    finally:
+        hub.forget(job_id, inbox)
+
+
+async def _read(job_id: UUID, owner: Owner, hub: Hub) -> View:
+    rows = await hub.fetch(ONE, {"id": job_id, "client": owner.reach})
+    if not rows:
+        raise JobNotFoundError
+    return await made(view_of, rows[0])
+
+
+async def _first(inbox: Inbox, call: Call, wait_s: float) -> None:
+    """Return when the job has ended or the time is over; ClientGoneError when the client is gone before."""
+    ended, gone = asyncio.ensure_future(inbox.news()), asyncio.ensure_future(call.gone())
+    either: set[asyncio.Future[Any]] = {ended, gone}
+    try:
+        await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done() and not ended.done():
+            raise ClientGoneError
+    finally:
+        ended.cancel()
+        gone.cancel()
+
+
+def _asked_wait_s(call: Call) -> float:
+    try:
+        wait_s = float(call.parameter("wait", "0"))
+    except ValueError:
+        raise MalformedRequestError("wait: it must be a number of seconds") from None
+    return bounded_wait_s(wait_s) if wait_s == wait_s else 0.0  # noqa: PLR0124  # NaN differs from itself

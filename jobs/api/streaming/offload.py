@@ -1,0 +1,17 @@
+"""Make a view of a row; off the event loop where the storage has to be asked for its output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from jobs.db.statement import Row
+from jobs.services.reads.job import is_far
+
+Made = TypeVar("Made")
+
+
+async def made(make: Callable[[Row], Made], row: Row) -> Made:
+    """Return `make(row)`."""
+    return await asyncio.to_thread(make, row) if is_far(row) else make(row)

@@ -1,0 +1,1 @@
+"""Vocabulary of access: token scopes and the kinds of audited acts."""

@@ -1,0 +1,1 @@
+"""Whether a job is taken: load shedding, queue estimates, drain rates, quotas."""

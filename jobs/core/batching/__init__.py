@@ -1,0 +1,1 @@
+"""The batching policy: which jobs run together, when, and why."""

@@ -1,0 +1,83 @@
+"""Why a batch had the size that it had, in a sentence for people, from its row of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.core.batching.batch import SealReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the ledger knows of a batch, and the limits of its model version.
+
+    `size` counts the jobs that were claimed; `padded_size` is of all that were sealed; a limit of 0 is none.
+    """
+
+    size: int
+    padded_size: int
+    seal_reason: str
+    waited_s: float
+    max_batch: int
+    max_padded_size: int = 0
+    pads: bool = False
+    p95_goal_s: float = 0.0
+    apart: int = 0
+
+    @property
+    def full_by_padding(self) -> bool:
+        """Say whether one more like the longest would have exceeded the padded size allowed."""
+        return bool(self.max_padded_size) and (
+            self.padded_size * (self.size + 1) > self.max_padded_size * max(self.size, 1)
+        )
+
+
+_BECAUSE: Mapping[str, str] = {
+    SealReason.DEADLINE: "a larger one would have taken a member past its deadline",
+    SealReason.SLO: "a larger one would have missed the goal of {goal}: the oldest had waited {waited}",
+    SealReason.MEMORY: "a larger one would not have fitted the device's memory, as one before did not",
+    SealReason.IDLE: "the device was free, or about to be, and no {others} waited",
+    SealReason.LINGER: "it had waited {waited} for more, and more were not expected soon enough to pay",
+    SealReason.DRAIN: "the worker was told to stop, and sealed what it held",
+}
+
+
+def why_this_size(entry: Entry) -> str:
+    """Return how many jobs ran together, of how many possible, and why no more."""
+    jobs = f"{entry.size} job{'' if entry.size == 1 else 's'}"
+    apart = " They ran apart, as a worker had died with them in hand." if entry.apart else ""
+    return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{apart}"
+
+
+def _reason(entry: Entry) -> str:
+    if entry.seal_reason == SealReason.FULL:
+        return _full(entry)
+    template = _BECAUSE.get(entry.seal_reason, "it was sealed for the reason {reason!r}")
+    return template.format(
+        reason=entry.seal_reason,
+        waited=seconds(entry.waited_s),
+        goal=seconds(entry.p95_goal_s),
+        others="others of a length that suits" if entry.pads else "others",
+    )
+
+
+def _full(entry: Entry) -> str:
+    if entry.size >= entry.max_batch:
+        return "it was full"
+    if entry.full_by_padding:
+        return "one more would have exceeded the padded size allowed"
+    missing = entry.max_batch - entry.size
+    return f"it was full, but {missing} had ended or were running elsewhere when it was claimed"
+
+
+def _padding(entry: Entry) -> str:
+    if not (entry.pads or entry.max_padded_size):
+        return ""
+    most = f" of at most {entry.max_padded_size:,}" if entry.max_padded_size else ""
+    return f" Padded to the longest it came to {entry.padded_size:,} bytes{most}."
+
+
+def seconds(value_s: float) -> str:
+    """Return a time as people read it: milliseconds below a second."""
+    return f"{value_s * 1000:,.0f} ms" if value_s < 1 else f"{value_s:,.2f} s"

@@ -1,0 +1,90 @@
+"""The items of one key that may run together, a queue for each priority."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from typing import Generic
+
+from jobs.core.batching.fair_queue import FairQueue, Token, Waiting
+from jobs.core.priority import broker_level
+
+AGING_S = 5.0  # one priority level weighs as much as this much waiting
+
+
+@dataclass(slots=True)
+class Group(Generic[Token]):
+    """Never empty while the policy keeps it; `lingering` says that it waits although the device does not."""
+
+    key: Hashable
+    apart: int = 0
+    queues: dict[int, FairQueue[Token]] = field(default_factory=dict)
+    lingering: bool = False
+
+    def __len__(self) -> int:
+        return sum(map(len, self.queues.values()))
+
+    def __iter__(self) -> Iterator[Waiting[Token]]:
+        return (item for queue in self.queues.values() for item in queue)
+
+    def add(self, item: Waiting[Token]) -> None:
+        """Put the item into its priority's queue."""
+        queue = self.queues.get(item.priority)
+        if queue is None:
+            queue = self.queues[item.priority] = FairQueue()
+        queue.add(item)
+
+    @property
+    def aged_s(self) -> float:
+        """Return how urgent the most urgent queue is: its earliest due time, brought forward by priority."""
+        return min(queue.due_s - priority * AGING_S for priority, queue in self.queues.items())
+
+    @property
+    def oldest_s(self) -> float:
+        """Return the earliest arrival at the heads of the lines."""
+        return min(queue.oldest_s for queue in self.queues.values())
+
+    @property
+    def deadline_s(self) -> float:
+        """Return the earliest deadline at the heads of the lines, or infinity."""
+        return min(queue.deadline_s for queue in self.queues.values())
+
+    def first(self, count: int) -> list[Waiting[Token]]:
+        """Return up to `count` items: each priority's in turn, the priorities merged by urgency."""
+        return self._first_of(list(self.queues), count)
+
+    def same_level(self, *, least: int, most: int) -> list[Waiting[Token]]:
+        """Return up to `most` items of the most urgent level; others as well where it has not `least`.
+
+        A level is one of the broker's: finer steps would leave too few items to match lengths among.
+        """
+        urgent = min(self.queues, key=lambda priority: self.queues[priority].due_s - priority * AGING_S)
+        near = [p for p in self.queues if broker_level(p) == broker_level(urgent)]
+        if sum(len(self.queues[priority]) for priority in near) < least:
+            return self.first(least)
+        return self._first_of(near, most)
+
+    def remove(self, chosen: Sequence[Waiting[Token]]) -> None:
+        """Take items out, given in the order of turns."""
+        for priority in {item.priority for item in chosen}:
+            self.queues[priority].remove([item for item in chosen if item.priority == priority])
+            if not self.queues[priority]:
+                del self.queues[priority]
+
+    def discard(self, unwanted: Callable[[Token], bool]) -> list[Token]:
+        """Drop and return the items that `unwanted` says yes to."""
+        gone = [item for item in self if unwanted(item.token)]
+        self.remove(gone)
+        return [item.token for item in gone]
+
+    def _first_of(self, priorities: list[int], count: int) -> list[Waiting[Token]]:
+        if len(priorities) == 1:
+            return self.queues[priorities[0]].first(count)
+        lines = (self.queues[priority].first(count) for priority in priorities)
+        return list(islice(merge(*lines, key=_aged), count))
+
+
+def _aged(item: Waiting[Token]) -> float:
+    return item.due_s - item.priority * AGING_S

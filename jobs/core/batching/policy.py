@@ -1,0 +1,183 @@
+"""The batching policy: one plain object without clock, thread or queue.
+
+A batch is sealed as late as it can be: when the device is idle, or just in time for it to become so, for
+whoever comes until then may be more urgent; a full one a little earlier, as there a gap costs most. Keys
+(model versions) take turns; inside one, priorities are aged by waiting and clients take turns; where items
+are padded to the longest, lengths that cost least per item go together.
+
+Starvation is bounded. A key with items gets a batch at the latest 9 times AGING_S, and one batch of every
+other key, after its last one. Inside a key, of items without deadlines one of a priority p levels higher
+goes first only where it came less than p times AGING_S later; a deadline counts as an arrival PATIENCE_S
+before it. Inside a priority, between two items of one client no other client gets more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic
+
+from jobs.core.batching.batch import Limits, Sealed, SealReason
+from jobs.core.batching.fair_queue import PATIENCE_S, Token, Waiting
+from jobs.core.batching.group import AGING_S, Group
+from jobs.core.batching.learned import Learned, Overhead
+from jobs.core.batching.length_window import cheapest, within
+from jobs.core.batching.service_time import ServiceTime
+from jobs.core.batching.size_bound import Bound, bound_of, linger_until
+
+_GAP_WEIGHT = 8.0  # where a lead is an eighth of a run or less, one is enough
+WINDOW = 512  # items among which lengths are matched
+FULL_LEADS = 3.0  # under backlog a batch is ready up to so much earlier than it has to be
+
+
+class BatchPolicy(Generic[Token]):
+    """Decides which items make the next batch and when; `limits` gives the bounds of a key."""
+
+    def __init__(self, limits: Callable[[Hashable], Limits]) -> None:
+        self._limits = limits
+        self._groups: dict[tuple[Hashable, Hashable], Group[Token]] = {}
+        self._learned: dict[Hashable, Learned] = {}
+        self._overhead = Overhead()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._groups.values()))
+
+    def __iter__(self) -> Iterator[Token]:
+        return (item.token for group in self._groups.values() for item in group)
+
+    def add(  # noqa: PLR0913  # one item's properties, each by name
+        self,
+        token: Token,
+        now: float,
+        *,
+        key: Hashable,
+        variant: Hashable = None,
+        apart: int = 0,
+        size: int = 1,
+        priority: int = 0,
+        client: int = 0,
+        deadline_s: float | None = None,
+    ) -> None:
+        """Put one item into the buffer; those of unlike key, variant or group apart never share a batch."""
+        due_s = now + PATIENCE_S if deadline_s is None else min(deadline_s, now + PATIENCE_S)
+        item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s)
+        name = (key, (variant, apart))
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = Group(key, apart)
+        group.add(item)
+        self._of(key, now).arrivals.observe(now)
+
+    def discard(self, unwanted: Callable[[Token], bool]) -> list[Token]:
+        """Drop and return the items that `unwanted` says yes to."""
+        gone = [token for group in self._groups.values() for token in group.discard(unwanted)]
+        self._groups = {name: group for name, group in self._groups.items() if len(group)}
+        return gone
+
+    def due_at(self, now: float, *, device_free_at: float) -> float | None:
+        """Return when `take` will seal a batch if nothing else comes: `now` for at once, None for never."""
+        dues = (self._due(group, now, device_free_at) for group in self._groups.values())
+        return min(dues, default=None)
+
+    def take(
+        self, now: float, *, device_free_at: float = 0.0, draining: bool = False
+    ) -> Sealed[Token] | None:
+        """Seal and return the next batch if it is due, else None."""
+        names = [n for n, g in self._groups.items() if draining or self._due(g, now, device_free_at) <= now]
+        if not names:
+            return None
+        name = self._most_urgent(names)
+        return self._seal(name, now, max(now + self._overhead.mean_s, device_free_at), draining=draining)
+
+    def observe(self, key: Hashable, padded_size: int, seconds: float) -> None:
+        """Learn from one run of `padded_size` that took `seconds`."""
+        learned = self._of(key, 0.0)
+        learned.service.observe(padded_size, seconds)
+        learned.memory.succeeded(padded_size)
+
+    def observe_memory(self, key: Hashable, padded_size: int) -> None:
+        """Learn that a run of `padded_size` was out of memory."""
+        self._of(key, 0.0).memory.failed(padded_size)
+
+    def observe_claim(self, seconds: float) -> None:
+        """Learn how long a batch takes from its seal until it can run."""
+        self._overhead.observe(seconds)
+
+    def service_time(self, key: Hashable) -> ServiceTime:
+        """Return the learned service time of `key`."""
+        return self._of(key, 0.0).service
+
+    def _of(self, key: Hashable, now: float) -> Learned:
+        learned = self._learned.get(key)
+        if learned is None:
+            learned = self._learned[key] = Learned(sealed_s=now)
+        return learned
+
+    def _most_urgent(self, names: list[tuple[Hashable, Hashable]]) -> tuple[Hashable, Hashable]:
+        """Return the group of the key whose turn it is, the most urgent one where it has several."""
+        if len(names) == 1:
+            return names[0]
+        turns: dict[Hashable, float] = {}
+        for name in names:
+            group = self._groups[name]
+            turn = self._learned[group.key].sealed_s - max(group.queues) * AGING_S
+            turns[group.key] = min(turn, turns.get(group.key, turn))
+        key = min(turns, key=turns.__getitem__)
+        return min((n for n in names if n[0] == key), key=lambda name: self._groups[name].aged_s)
+
+    def _due(self, group: Group[Token], now: float, device_free_at: float) -> float:
+        limits = self._limits(group.key)
+        full = len(group) >= limits.max_batch
+        if device_free_at > now:
+            return max(now, device_free_at - self._lead_s(group.key, full=full))
+        if full:
+            return now
+        until = linger_until(group, limits, self._of(group.key, now), now=now)
+        group.lingering = group.lingering or until > now
+        return until
+
+    def _lead_s(self, key: Hashable, *, full: bool) -> float:
+        """Return how long before the device is free a batch is sealed.
+
+        A full one earlier, as there a gap costs most; but of a long run a gap is a small part, and what is
+        sealed early keeps whoever comes then waiting for the whole of the next.
+        """
+        lead_s, run_s = self._overhead.lead_s, self._of(key, 0.0).service.typical_s
+        if not full or not run_s:
+            return lead_s
+        return lead_s * min(max(_GAP_WEIGHT * lead_s / run_s, 1.0), FULL_LEADS)
+
+    def _seal(
+        self, name: tuple[Hashable, Hashable], now: float, start_s: float, *, draining: bool
+    ) -> Sealed[Token]:
+        group = self._groups[name]
+        limits, learned = self._limits(group.key), self._of(group.key, now)
+        bound = bound_of(group, limits, learned, start_s=start_s)
+        chosen = self._choose(group, limits, bound)
+        longest = max(item.size for item in chosen)
+        reason = _reason(group, chosen, limits, bound, draining=draining)
+        group.remove(chosen)
+        group.lingering, learned.sealed_s = False, now
+        if not len(group):
+            del self._groups[name]
+        waited_s = now - min(item.arrived_s for item in chosen)
+        tokens = [item.token for item in chosen]
+        return Sealed(group.key, tokens, len(chosen) * longest, reason, waited_s, group.apart)
+
+    def _choose(self, group: Group[Token], limits: Limits, bound: Bound) -> list[Waiting[Token]]:
+        most = limits.max_batch
+        if not limits.pads:
+            return within(group.first(most), most=most, bound=bound.size)
+        alike = group.same_level(least=most, most=WINDOW)
+        return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))
+
+
+def _reason(
+    group: Group[Token], chosen: list[Waiting[Token]], limits: Limits, bound: Bound, *, draining: bool
+) -> SealReason:
+    if len(chosen) >= limits.max_batch:
+        return SealReason.FULL
+    if len(chosen) < len(group) and (len(chosen) + 1) * max(item.size for item in chosen) > bound.size:
+        return bound.reason
+    if draining:
+        return SealReason.DRAIN
+    return SealReason.LINGER if group.lingering else SealReason.IDLE

@@ -1,0 +1,1 @@
+"""What travels through the broker: versioned envelopes of ids, never payloads."""

@@ -1,0 +1,1 @@
+"""Payloads at rest: pointers to stored objects, encryption, digests, redaction."""

@@ -1,0 +1,1 @@
+"""How long data is kept, and the partitions that hold it."""

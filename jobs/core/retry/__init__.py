@@ -1,0 +1,1 @@
+"""What follows a failed attempt: another one after a delay, or a dead letter."""

@@ -1,0 +1,1 @@
+"""Parsing of submitted jobs, and the files that their inputs refer to."""

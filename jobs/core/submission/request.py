@@ -1,0 +1,237 @@
+"""Admission: what a request may say, read strictly, and the job it becomes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from jobs.core.canonical_json import canonical_bytes, check_depth, digest
+from jobs.core.errors import (
+    BodyTooLargeError,
+    MalformedRequestError,
+    MetadataTooLargeError,
+    PlatformError,
+)
+from jobs.core.payloads.pointer import Stored
+from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
+from models_registry.core.secrecy import Secrecy
+
+MAX_BULK_JOBS = 10_000
+MAX_METADATA_BYTES = 16_384
+MAX_KEY_CHARS = 200
+MAX_DEADLINE_S = 366 * 86_400
+MAX_ATTEMPTS = 100
+MODEL = "A name, `name:version` or `name@alias`; the name alone means its alias `default`."
+INPUT = (
+    "What the model is asked, by the version's `input_schema`; anywhere in it an object whose only key is"
+    " `$upload` or `$part` stands for a file."
+)
+PARAMETERS = "How the model is to answer, where it can be told."
+PRIORITY = f"{HIGHEST} goes first, {LOWEST} last."
+DEADLINE = "Seconds from now until the job expires where it has not ended."
+ATTEMPTS = "How often it is tried, the first time included; the version's own number where it is left out."
+METADATA = f"Yours: kept and shown with the job, up to {MAX_METADATA_BYTES} bytes of JSON."
+KEY = "The same as the header `Idempotency-Key`, for one item of a bulk call."
+CACHE = (
+    "Where the version has a cache or collapses: `use` takes a fresh result of an identical job of yours"
+    " or waits for one in flight; `refresh` runs, and replaces the kept result; `bypass` runs and is kept by"
+    " nobody. Identical are jobs with the same version, input and parameters."
+)
+CALLBACK = (
+    "Where the job is sent once it has ended, as a webhook by the Standard Webhooks specification: an https"
+    " address of a public host, or one of a host that the platform's operators allow."
+)
+ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never collide with a key of its own
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One requested job, as a client writes it."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=200, description=MODEL)]
+    input: Annotated[Any, Meta(description=INPUT)]
+    parameters: Annotated[dict[str, Any], Meta(description=PARAMETERS)] | None = None
+    priority: Annotated[int, Meta(ge=LOWEST, le=HIGHEST, description=PRIORITY)] = DEFAULT
+    deadline_s: Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S, description=DEADLINE)] | None = None
+    max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS, description=ATTEMPTS)] | None = None
+    callback_url: Annotated[str, Meta(description=CALLBACK)] | None = None
+    cache: Annotated[Literal["use", "refresh", "bypass"], Meta(description=CACHE)] = "use"
+    metadata: Annotated[dict[str, Any], Meta(description=METADATA)] | None = None
+    idempotency_key: Annotated[str, Meta(description=KEY)] | None = None
+
+
+class Version(Protocol):
+    """What admission needs to know of the model version that will answer."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def pads(self) -> bool: ...  # noqa: D102
+    @property
+    def p95_goal_s(self) -> float: ...  # noqa: D102
+    @property
+    def max_attempts(self) -> int: ...  # noqa: D102
+    @property
+    def options(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+OPEN = Secrecy()
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON.
+
+    `files` are those that the input refers to.
+    """
+
+    version: Version
+    priority: int
+    max_attempts: int
+    size: int
+    deadline_s: float | None
+    body: bytes
+    parameters: bytes | None
+    metadata: bytes | None
+    idempotency_key: str | None
+    digest: bytes | None
+    cache: str
+    secrecy: Secrecy = OPEN
+    callback_url: str | None = None
+    files: tuple[Stored, ...] = ()
+
+    @property
+    def payload_bytes(self) -> int:
+        """Return how many bytes it is asked with, its files' too."""
+        files = sum(file.size for file in self.files)
+        return len(self.body) + len(self.parameters or b"") + files
+
+
+_REQUEST = msgspec.json.Decoder(JobRequest)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def parse_request(raw: bytes) -> JobRequest:
+    """Read one job's JSON; MalformedRequestError says what is wrong and where."""
+    try:
+        request = _decoded(raw)
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(f"the body is not UTF-8 (byte {error.start})") from None
+    except msgspec.ValidationError as error:
+        raise MalformedRequestError(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise MalformedRequestError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise MalformedRequestError("the JSON nests too deep") from None
+    check_depth(raw, [request.input, request.parameters, request.metadata])
+    return request
+
+
+def _decoded(raw: bytes) -> JobRequest:
+    try:
+        return _REQUEST.decode(raw)
+    except msgspec.ValidationError:
+        said = msgspec.json.decode(raw)
+        if not isinstance(said, dict):
+            raise
+        # JSON has one kind of number: 7.0 is a whole one, as JSON Schema has it too.
+        return msgspec.convert(
+            {**said, **_whole(said, "priority"), **_whole(said, "max_attempts")}, JobRequest
+        )
+
+
+def _whole(said: Mapping[str, Any], name: str) -> dict[str, int]:
+    value = said.get(name)
+    return {name: int(value)} if isinstance(value, float) and value.is_integer() else {}
+
+
+def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:
+    """Read many jobs, an error in the place of each unreadable one; raises what concerns the whole call."""
+    items = [line for line in raw.split(b"\n") if line.strip()] if ndjson else _array_items(raw)
+    if not items:
+        raise MalformedRequestError("the list of jobs is empty")
+    if len(items) > MAX_BULK_JOBS:
+        raise BodyTooLargeError(f"{len(items)} jobs in one call; at most {MAX_BULK_JOBS}")
+    return [_request_or_error(item) for item in items]
+
+
+def keyed(
+    requests: Sequence[JobRequest | PlatformError], call_key: str | None
+) -> list[JobRequest | PlatformError]:
+    """Give every item without an own key one of the call's, told apart by its index."""
+    if call_key is None:
+        return list(requests)
+    return [
+        msgspec.structs.replace(request, idempotency_key=f"{call_key}{ITEM_MARK}{index}")
+        if isinstance(request, JobRequest) and request.idempotency_key is None
+        else request
+        for index, request in enumerate(requests)
+    ]
+
+
+def check_key(key: str | None) -> str | None:
+    """Return a client's idempotency key; MalformedRequestError unless 1-200 printable ASCII characters."""
+    if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isascii() and key.isprintable()):
+        raise MalformedRequestError(f"an idempotency key is 1 to {MAX_KEY_CHARS} printable ASCII characters")
+    return key
+
+
+def admit(request: JobRequest, version: Version) -> Admitted:
+    """Return the job that `request` becomes on `version`; a RequestError where it cannot become one."""
+    body = canonical_bytes(request.input)
+    return Admitted(
+        version=version,
+        priority=request.priority,
+        max_attempts=request.max_attempts or version.max_attempts,
+        size=len(body) if version.pads else 0,
+        deadline_s=request.deadline_s,
+        body=body,
+        parameters=_object_bytes(request.parameters),
+        metadata=_metadata_bytes(request.metadata),
+        idempotency_key=request.idempotency_key,
+        digest=_request_digest(request) if request.idempotency_key is not None else None,
+        cache=request.cache,
+        callback_url=request.callback_url,
+    )
+
+
+def _array_items(raw: bytes) -> list[msgspec.Raw]:
+    try:
+        return _ITEMS.decode(raw)
+    except msgspec.ValidationError as error:
+        raise MalformedRequestError(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedRequestError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise MalformedRequestError("the JSON nests too deep") from None
+
+
+def _request_or_error(raw: bytes | msgspec.Raw) -> JobRequest | PlatformError:
+    try:
+        request = parse_request(bytes(raw))
+        check_key(request.idempotency_key)
+    except PlatformError as error:
+        return error
+    return request
+
+
+def _object_bytes(value: dict[str, Any] | None) -> bytes | None:
+    return canonical_bytes(value) if value else None
+
+
+def _metadata_bytes(value: dict[str, Any] | None) -> bytes | None:
+    body = _object_bytes(value)
+    if body is not None and len(body) > MAX_METADATA_BYTES:
+        raise MetadataTooLargeError(f"metadata of {len(body)} bytes; at most {MAX_METADATA_BYTES}")
+    return body
+
+
+def _request_digest(request: JobRequest) -> bytes:
+    return digest(canonical_bytes(msgspec.structs.replace(request, idempotency_key=None)))

@@ -1,0 +1,1 @@
+"""Webhook policy: attempts, delays, signatures, and which addresses are allowed."""

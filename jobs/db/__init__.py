@@ -1,0 +1,1 @@
+"""Access to Postgres: engines, sessions, tables, statements, locks, LISTEN and NOTIFY."""

@@ -1,0 +1,68 @@
+"""Wake an idle relay: one coalesced NOTIFY from a thread of its own, outside every submit's transaction."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cache
+from threading import Event, Lock, Thread
+from time import sleep
+from typing import Any
+
+import psycopg
+from django.conf import settings
+
+from jobs.core.channels import SUBMITTED
+
+GAP_S = 0.01
+RETRY_S = 1.0
+log = logging.getLogger(__name__)
+
+
+def wake_relay() -> None:
+    """Ask for a NOTIFY; returns at once and never fails, because the relay also polls."""
+    _bell(os.getpid()).ring()
+
+
+class _Bell:
+    """Rings at most once each GAP_S, however often it is asked to; its thread starts with the first ring."""
+
+    def __init__(self) -> None:
+        self._wanted, self._lock = Event(), Lock()
+        self._thread: Thread | None = None
+
+    def ring(self) -> None:
+        if self._wanted.is_set():
+            return
+        if self._thread is None:
+            self._start()
+        self._wanted.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._serve, name="wake-relay", daemon=True)
+                self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self._notify_on_one_connection()
+            except psycopg.Error as error:
+                log.warning("the relay cannot be woken: %s", error)
+                sleep(RETRY_S)
+
+    def _notify_on_one_connection(self) -> None:
+        url = settings.INFERENCE.database_url
+        options: dict[str, Any] = {"autocommit": True, "application_name": "wake-relay", "connect_timeout": 5}
+        with psycopg.connect(url, **options) as connection:
+            while True:
+                self._wanted.wait()
+                self._wanted.clear()
+                connection.execute("SELECT pg_notify(%s, '')", (SUBMITTED,), prepare=True)
+                sleep(GAP_S)
+
+
+@cache
+def _bell(_pid: int) -> _Bell:
+    return _Bell()

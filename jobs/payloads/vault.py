@@ -1,0 +1,76 @@
+"""The vault: sealing and keyed digests with this process's keys, which nothing else reads.
+
+Below everything but the core, because submits, reads, the worker and the admin all need it. Large payloads
+are sealed before they are stored elsewhere: `seal` and `unseal` know bytes and a place, and no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from secrets import token_bytes
+from typing import Any
+
+from django.conf import settings
+
+from jobs.core.payloads import keyed_digest as keyed
+from jobs.core.payloads.keyring import NONCE_BYTES, Bound, Keyring, Place
+from jobs.core.payloads.sealed_file import SALT_BYTES, Read, sealed_pieces, unsealed_pieces
+
+
+def keyring() -> Keyring:
+    """Return the keys that payloads are sealed with."""
+    return _keyring(settings.INFERENCE.payload_keys)
+
+
+def seal(plain: bytes, place: Bound) -> bytes:
+    """Return `plain` sealed under the first key, whose name is `keyring().encoding`."""
+    return keyring().seal(plain, place=place, nonce=token_bytes(NONCE_BYTES))
+
+
+def unseal(stored: bytes, encoding: str, place: Place) -> bytes:
+    """Return a stored payload as it was given; PayloadUnreadableError."""
+    return keyring().unseal(bytes(stored), encoding=encoding, place=place)
+
+
+def sealed_file(read: Read) -> Iterator[bytes]:
+    """Yield, sealed under the first key, the file that `read` gives."""
+    return sealed_pieces(read, seal=seal, salt=token_bytes(SALT_BYTES))
+
+
+def unsealed_file(read: Read, encoding: str) -> Iterator[bytes]:
+    """Yield the file that was sealed; PayloadUnreadableError, at the latest at its end."""
+    ring = keyring()
+    return unsealed_pieces(
+        read, unseal=lambda piece, place: ring.unseal(piece, encoding=encoding, place=place)
+    )
+
+
+def digest(purpose: str, body: bytes) -> bytes:
+    """Return a keyed digest of 32 bytes; equal bodies have unequal ones for unequal purposes."""
+    return keyed.keyed(_key(purpose), body)
+
+
+def token(value: Any) -> str:
+    """Return what stands for a JSON value where people may see it."""
+    return keyed.token_of(_key("token"), value)
+
+
+def variant(parameters: bytes | None) -> int:
+    """Return 28 bits that tell batches apart and say nothing of the parameters but whether they are equal."""
+    return keyed.variant_of(_key("variant"), parameters)
+
+
+def _key(purpose: str) -> bytes:
+    config = settings.INFERENCE
+    return _derived(config.pii_key or config.secret_key.encode(), purpose)
+
+
+@lru_cache(maxsize=64)
+def _derived(root: bytes, purpose: str) -> bytes:
+    return keyed.derived(root, purpose)
+
+
+@lru_cache(maxsize=8)
+def _keyring(keys: tuple[tuple[str, bytes], ...]) -> Keyring:
+    return Keyring(dict(keys))

@@ -1,0 +1,97 @@
+"""A database role for one app that uses `AsyncResult`: it reads its own client's results and nothing else.
+
+The role's search path leads to views named like the tables, so that the result backend works as it is. Views
+run with their owner's rights, and hold only what the backend reads.
+"""
+
+from __future__ import annotations
+
+from secrets import token_urlsafe
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+from django.db import connection, transaction
+from psycopg import sql
+
+from jobs.core.access.audit_kinds import Kind
+from jobs.services.access.audit import note
+from jobs.services.access.owner import client_id
+
+VIEWS = {
+    "jobs_job": "id, state, queue, attempts, error_kind, error_code, finished_at",
+    "jobs_jobresult": "job_id, body, encoding, source",
+    "jobs_deadletter": "job_id, message, traceback",
+}
+CONNECTIONS = 20
+_ROLE = """
+CREATE ROLE {role} LOGIN PASSWORD {password} CONNECTION LIMIT {most};
+ALTER ROLE {role} SET search_path = {role};
+ALTER ROLE {role} SET default_transaction_read_only = on;
+ALTER ROLE {role} SET statement_timeout = '10s';
+CREATE SCHEMA {role};
+GRANT USAGE ON SCHEMA {role} TO {role};
+"""
+_VIEW = """
+CREATE VIEW {role}.{table} WITH (security_barrier) AS SELECT {columns} FROM {home}.{table} AS shown
+WHERE EXISTS (SELECT FROM {home}.jobs_job AS own WHERE own.id = shown.{key} AND own.client_id = {client});
+GRANT SELECT ON {role}.{table} TO {role};
+"""
+_DROP = "DROP SCHEMA IF EXISTS {role} CASCADE; DROP ROLE IF EXISTS {role};"
+
+
+@transaction.atomic
+def create_results_role(*, client: str, actor: str) -> str:
+    """Make the client's role anew and return the database URL that it logs in with, which is not kept.
+
+    ResourceNotFoundError where there is no such client; the database's user must be one that makes roles.
+    """
+    number, password = client_id(client), token_urlsafe(24)
+    names = _names(number)
+    _run(_DROP, names)
+    _run(_ROLE, names | {"password": sql.Literal(password), "most": sql.Literal(CONNECTIONS)})
+    for table, columns in VIEWS.items():
+        _run(_VIEW, names | _view(table, columns, number))
+    note(Kind.ROLE_CREATE, actor=actor, client=client, role=role_of(number))
+    return _url(role_of(number), password)
+
+
+@transaction.atomic
+def drop_results_role(*, client: str, actor: str) -> None:
+    """End the client's role; the errors of `create_results_role`."""
+    number = client_id(client)
+    _run(_DROP, _names(number))
+    note(Kind.ROLE_DROP, actor=actor, client=client, role=role_of(number))
+
+
+def role_of(number: int) -> str:
+    """Return the name of a client's role; a client's own name may be longer than a role's."""
+    return f"results_{number}"
+
+
+def _names(number: int) -> dict[str, sql.Composable]:
+    return {"role": sql.Identifier(role_of(number)), "home": sql.Identifier(_home())}
+
+
+def _home() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        return str(cursor.fetchall()[0][0])
+
+
+def _view(table: str, columns: str, number: int) -> dict[str, sql.Composable]:
+    named = sql.SQL(", ").join(sql.Identifier("shown", name) for name in columns.split(", "))
+    key = sql.Identifier(columns.partition(",")[0])
+    return {"table": sql.Identifier(table), "columns": named, "key": key, "client": sql.Literal(number)}
+
+
+def _run(statements: str, names: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        text = sql.SQL(statements).format(**names).as_string(cursor.connection)
+        cursor.execute(text, None)
+
+
+def _url(role: str, password: str) -> str:
+    parts = urlsplit(settings.INFERENCE.database_url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{quote(role)}:{quote(password)}@{host}").geturl()

@@ -1,0 +1,101 @@
+"""Make, rotate and revoke bearer tokens; only their SHA-256 is stored, and each is an Event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from secrets import token_urlsafe
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Least, Now
+from django.utils import timezone
+
+from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.scopes import DEFAULT_SCOPES
+from jobs.core.errors import TokenEndedError
+from jobs.models import ApiToken, Client
+from jobs.services.access.audit import note
+from jobs.services.access.owner import forget_owners, token_digest
+
+PREFIX_CHARS = 8
+GRACE_HOURS = 24
+
+
+@transaction.atomic
+def create_token(
+    *,
+    client: str,
+    label: str = "",
+    scopes: Sequence[str] = DEFAULT_SCOPES,
+    expires_in_days: int | None = None,
+    actor: str = "",
+) -> str:
+    """Return a new token of `client`, which is made where it is missing; the token is not kept."""
+    owner, _ = Client.objects.get_or_create(name=client)
+    days = expires_in_days
+    ends_at = None if days is None else timezone.now() + timedelta(days=days)
+    row, token = _made(ApiToken(client=owner, label=label, scopes=_in_order(scopes), expires_at=ends_at))
+    note(Kind.TOKEN_CREATE, actor=actor, **_told(row))
+    return token
+
+
+@transaction.atomic
+def rotate_token(*, token_id: int, actor: str, grace_hours: int = GRACE_HOURS) -> str:
+    """Return a successor of a token that works, which itself works for `grace_hours` more at most.
+
+    The successor may do the same and lives as long as the old one was meant to. TokenEndedError.
+    """
+    old = _working(token_id)
+    successor = ApiToken(
+        client=old.client, label=old.label, scopes=old.scopes, expires_at=_as_long(old), replaces=old
+    )
+    row, token = _made(successor)
+    last = Least("expires_at", Now() + timedelta(hours=grace_hours))  # a NULL is not the least
+    ApiToken.objects.filter(pk=old.pk).update(expires_at=last)
+    note(Kind.TOKEN_ROTATE, actor=actor, old=old.pk, grace_hours=grace_hours, **_told(row))
+    transaction.on_commit(forget_owners)
+    return token
+
+
+@transaction.atomic
+def revoke_token(*, token_id: int, actor: str = "") -> bool:
+    """Revoke a token and say whether it was not before; other processes follow within two seconds."""
+    changed = ApiToken.objects.filter(pk=token_id, revoked_at__isnull=True).update(revoked_at=Now())
+    if changed:
+        note(Kind.TOKEN_REVOKE, actor=actor, **_told(ApiToken.objects.get(pk=token_id)))
+    transaction.on_commit(forget_owners)
+    return changed == 1
+
+
+def _made(row: ApiToken) -> tuple[ApiToken, str]:
+    token = f"inf_{token_urlsafe(32)}"
+    row.digest, row.prefix = token_digest(token), token[:PREFIX_CHARS]
+    row.save(force_insert=True)
+    return row, token
+
+
+def _working(token_id: int) -> ApiToken:
+    """Lock and return a token that works and has no successor yet."""
+    alive = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
+    rows = ApiToken.objects.select_related("client").select_for_update(of=("self",))
+    found = rows.filter(alive, pk=token_id).first()
+    if found is None:
+        raise TokenEndedError
+    if ApiToken.objects.filter(replaces=found).exists():
+        raise TokenEndedError("The token was rotated before: rotate its successor.")
+    return found
+
+
+def _as_long(old: ApiToken) -> datetime | None:
+    return None if old.expires_at is None else timezone.now() + (old.expires_at - old.created_at)
+
+
+def _in_order(scopes: Sequence[str]) -> list[str]:
+    return sorted({str(scope) for scope in scopes})
+
+
+def _told(row: ApiToken) -> dict[str, Any]:
+    """Return what an Event says of a token: never the token."""
+    return {"id": row.pk, "client": row.client.name, "prefix": row.prefix, "scopes": row.scopes}

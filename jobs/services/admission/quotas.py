@@ -1,0 +1,165 @@
+"""Holds clients to their quotas: what a process has taken ahead is spent first, then Postgres is asked.
+
+A bucket is one unlogged row that all web processes share, so that they cannot spend it twice. What a client
+has in flight is counted anew, a bounded number of its newest jobs, when its bucket seems empty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from threading import Lock
+from time import monotonic
+from typing import Any, LiteralString
+
+from django.db import transaction
+
+from jobs.core.admission.quota import Bucket, Kind, Purse, headers, refill_s
+from jobs.core.errors import QuotaExceededError
+from jobs.core.states import Verb, sources
+from jobs.db.statement import execute, fetch_all, once_more
+from jobs.services.access.owner import Owner
+
+RECOUNT_S = 0.1  # a client at its limit of jobs in flight is counted no more often
+KEPT_PURSES = 10_000
+_FILLED: LiteralString = """
+LEAST(%(burst)s::float8, level + %(per_s)s::float8 * GREATEST(0, extract(epoch FROM now() - at))::float8)
+"""
+_GIVEN: LiteralString = f"""
+CASE WHEN {_FILLED} >= LEAST(%(least)s::float8, %(burst)s::float8)
+THEN GREATEST(LEAST(%(want)s::float8, {_FILLED}), %(least)s::float8) ELSE 0 END
+"""
+# One row and no snapshot older than its lock: two processes cannot be given the same.
+_TAKE: LiteralString = f"""
+UPDATE jobs_quotabucket SET given = {_GIVEN}, level = {_FILLED} - {_GIVEN}, at = GREATEST(at, now())
+WHERE client_id = %(client)s AND kind = %(kind)s RETURNING given, level
+"""  # noqa: S608  # built from constants of this file
+_MAKE: LiteralString = """
+INSERT INTO jobs_quotabucket (client_id, kind, level, given)
+VALUES (%(client)s, %(kind)s, %(burst)s, 0) ON CONFLICT (client_id, kind) DO NOTHING RETURNING id
+"""
+_BY_INDEX: LiteralString = "SET LOCAL enable_seqscan = off"
+# No further back than this: of a client with so many newer jobs, older live ones are not counted. The client
+# is given as an array and leads the order, so that no plan walks past everybody else's jobs.
+_RECOUNT: LiteralString = """
+UPDATE jobs_quotabucket SET at = now(), level = %(burst)s - (
+  SELECT count(*) FILTER (WHERE state = ANY(%(live)s)) FROM (
+    SELECT state FROM jobs_job WHERE client_id = ANY(ARRAY[%(client)s]::bigint[])
+    ORDER BY client_id, id DESC LIMIT GREATEST(1000, 4 * %(burst)s::int)
+  ) AS newest
+)
+WHERE client_id = %(client)s AND kind = %(kind)s RETURNING level
+"""
+_SAID = {
+    Kind.REQUESTS: "This client may send {per_s:g} jobs a second",
+    Kind.BYTES: "This client may send {per_s:,.0f} bytes of input a second",
+    Kind.IN_FLIGHT: "This client may have {burst:,.0f} jobs waiting or running at one time",
+}
+_LIVE = sources(Verb.CANCEL)
+_purses: dict[tuple[int, Kind], tuple[Lock, Purse]] = {}
+
+
+def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceededError | None]:
+    """Return how many of a call's jobs, from the first on, the client may send now, and what stops the rest.
+
+    `sizes` are the jobs' bytes of input.
+    """
+    taken, refusal = len(sizes), None
+    spent: list[tuple[Purse, Sequence[float]]] = []
+    for kind, bucket in owner.quota.buckets():
+        amounts = [float(size) for size in sizes] if kind is Kind.BYTES else [1.0] * len(sizes)
+        count, purse, wait_s = _spend(owner.id, kind, bucket, amounts[:taken])
+        spent.append((purse, amounts[:count]))
+        if count < taken:
+            taken, refusal = count, _refusal(kind, bucket, wait_s)
+    for purse, paid in spent:
+        purse.give_back(sum(paid[taken:]))
+    return taken, refusal
+
+
+def charge_bytes(owner: Owner, size: int) -> None:
+    """Take an upload's bytes from its client's quota; QuotaExceededError."""
+    for kind, bucket in owner.quota.buckets():
+        if kind is Kind.BYTES:
+            count, _, wait_s = _spend(owner.id, kind, bucket, [float(size)])
+            if not count:
+                raise _refusal(kind, bucket, wait_s)
+
+
+def quota_headers(owner: Owner) -> dict[str, str]:
+    """Return the headers that tell a client what it may still send; none where it has no quota."""
+    now = monotonic()
+    lefts = [
+        (kind, bucket, _purse(owner.id, kind)[1].left(bucket, now)) for kind, bucket in owner.quota.buckets()
+    ]
+    return headers(lefts) if lefts else {}
+
+
+def forget_quotas() -> None:
+    """Drop what this process has taken ahead."""
+    _purses.clear()
+
+
+def _purse(client: int, kind: Kind) -> tuple[Lock, Purse]:
+    if len(_purses) >= KEPT_PURSES:
+        _purses.clear()
+    return _purses.setdefault((client, kind), (Lock(), Purse()))
+
+
+def _spend(client: int, kind: Kind, bucket: Bucket, amounts: Sequence[float]) -> tuple[int, Purse, float]:
+    """Return for how many of `amounts` there is enough, the purse, and in how many seconds for the next."""
+    lock, purse = _purse(client, kind)
+    with lock:
+        now = monotonic()
+        if not amounts or now < purse.blocked_until_s:
+            return 0, purse, purse.blocked_until_s - now
+        if purse.stock(now) < sum(amounts):
+            _lease(client, kind, bucket, purse, amounts)
+        count = purse.spend(amounts, now := monotonic())
+        if count == len(amounts):
+            return count, purse, 0.0
+        wait_s = refill_s(bucket, purse.level(now), amounts[count]) or RECOUNT_S
+        purse.block(wait_s if bucket.per_s else RECOUNT_S, now)
+        return count, purse, wait_s
+
+
+def _lease(client: int, kind: Kind, bucket: Bucket, purse: Purse, amounts: Sequence[float]) -> None:
+    stock = purse.stock(monotonic())
+    values: dict[str, Any] = {
+        "client": client,
+        "kind": kind.value,
+        "burst": bucket.burst,
+        "per_s": bucket.per_s,
+        "least": max(0.0, amounts[0] - stock),
+        "want": sum(amounts) - stock + bucket.ahead,
+    }
+    given, level = _take(values)
+    if not bucket.per_s and stock + given < sum(amounts):
+        once_more(lambda: _recount(values))
+        more, level = _take(values | {"want": values["want"] - given})
+        given += more
+    purse.put(given, level, monotonic())
+
+
+def _take(values: dict[str, Any]) -> tuple[float, float]:
+    rows = fetch_all(_TAKE, values)
+    if not rows:
+        fetch_all(_MAKE, {name: values[name] for name in ("client", "kind", "burst")})
+        rows = fetch_all(_TAKE, values)
+    return rows[0][0], rows[0][1]
+
+
+def _recount(values: dict[str, Any]) -> None:
+    with transaction.atomic():
+        execute(_BY_INDEX)
+        execute(_RECOUNT, values | {"live": _LIVE})
+
+
+def _refusal(kind: Kind, bucket: Bucket, wait_s: float) -> QuotaExceededError:
+    said = _SAID[kind].format(per_s=bucket.per_s, burst=bucket.burst)
+    retry_after_s = max(1, math.ceil(wait_s))
+    return QuotaExceededError(
+        f"{said}. Send the rest again in {retry_after_s} s, or ask an operator for more.",
+        retry_after_s=retry_after_s,
+        quota=kind.value,
+    )

@@ -1,0 +1,1 @@
+"""Circuits as stored: opened, probed, closed and shown."""

@@ -1,0 +1,1 @@
+"""Dead letters: publish, read, edit, replay, discard, purge."""

@@ -1,0 +1,74 @@
+"""Posts the letters of one model's dead jobs, each until the broker confirms it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+import sqlalchemy as sa
+
+from jobs import metrics
+from jobs.broker import topology
+from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.publisher import ConfirmingPublisher, Outcome
+from jobs.core.errors import BrokerUnavailableError
+from jobs.core.messages.dead_letter import Letter
+from jobs.services.dead_letters import statements as letters
+
+log = logging.getLogger(__name__)
+
+MOST = 256
+RECALLED = 20_000
+LOOK_EVERY_S = 0.25
+REFUSED_DELAY_S = 5.0
+UNROUTABLE_DELAY_S = 1.0
+
+
+class LetterPost:
+    """What one relay knows of one dead-letter queue; `undeclared` says that the broker has no such queue."""
+
+    def __init__(self, queue: str, publisher: ConfirmingPublisher) -> None:
+        """Prepare to post the letters of the model named `queue`."""
+        self.undeclared = False
+        self._queue = queue
+        self._publisher = publisher
+        self._look_at = 0.0
+
+    def post(self, session: sa.Connection, now: float) -> int:
+        """Publish letters that are due; return how many were taken."""
+        if now < self._look_at:
+            return 0
+        taken = letters.take_due(session, self._queue, most=MOST)
+        self._look_at = now if len(taken) == MOST else now + LOOK_EVERY_S
+        if taken:
+            self._publish(session, taken)
+        return len(taken)
+
+    def recover(self, session: sa.Connection) -> None:
+        """After a connect: where the broker's dead-letter queue is empty, its letters are due again."""
+        counts = topology.dead_counts(self._publisher.connection, self._queue)
+        if counts is not None and counts.ready:
+            return
+        while letters.recall(session, self._queue, most=RECALLED):
+            pass
+
+    def _publish(self, session: sa.Connection, taken: list[Letter]) -> None:
+        try:
+            outcomes = self._publisher.publish([outgoing_letter(self._queue, letter) for letter in taken])
+        except BrokerUnavailableError:
+            letters.postpone(session, taken, delay_s=0)
+            raise
+        for outcome, count in Counter(outcomes).items():
+            metrics.LETTERS_PUBLISHED.labels(self._queue, outcome.value).inc(count)
+            told = [letter for letter, heard in zip(taken, outcomes, strict=True) if heard is outcome]
+            self._answer(session, outcome, told)
+
+    def _answer(self, session: sa.Connection, outcome: Outcome, told: list[Letter]) -> None:
+        if outcome is Outcome.CONFIRMED:
+            letters.confirm(session, told)
+        elif outcome is Outcome.NACKED:
+            log.warning("%s: the broker refuses %d dead letters", self._queue, len(told))
+            letters.postpone(session, told, delay_s=REFUSED_DELAY_S)
+        elif outcome is Outcome.UNROUTABLE:
+            self.undeclared = True
+            letters.postpone(session, told, delay_s=UNROUTABLE_DELAY_S)

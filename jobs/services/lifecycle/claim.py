@@ -1,0 +1,123 @@
+"""Claim: one statement takes a batch of messages, locks their jobs in id order and returns the inputs.
+
+A message counts only while its epoch is the job's and the job is queued or waiting within its deadline.
+The Outbox row goes with the claim; the batch row comes with it, so that no job runs without a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from jobs.core.messages.envelope import Envelope
+from jobs.core.payloads.keyring import PLAIN
+from jobs.core.states import State, Verb, sources, target
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """The ledger row that a claim opens; `waited_s` is the oldest item's wait at the worker."""
+
+    id: UUID
+    worker: UUID
+    version: int
+    padded_size: int
+    seal_reason: str
+    waited_s: float
+    apart: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One job that this claim made running, with its input's bytes.
+
+    `left_s` is the seconds until its deadline at the time of the claim, None where it has none.
+    """
+
+    job: UUID
+    epoch: int
+    attempts: int
+    max_attempts: int
+    body: bytes
+    parameters: bytes | None
+    left_s: float | None = None
+    encoding: str = PLAIN
+
+
+_LEFT_S = "CAST(extract(epoch FROM job.deadline - now()) AS double precision) AS left_s"
+
+_CLAIM = sa.text(f"""
+WITH message AS (
+  SELECT * FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[])) AS message(id, epoch)
+), locked AS (
+  SELECT job.id FROM jobs_job job JOIN message USING (id, epoch)
+  WHERE job.state = ANY(CAST(:sources AS text[])) AND (job.deadline IS NULL OR job.deadline > now())
+  ORDER BY job.id FOR UPDATE OF job
+), claimed AS (
+  UPDATE jobs_job job
+  SET state = :target, epoch = job.epoch + 1, attempts = job.attempts + 1,
+      batch_id = :batch, started_at = now()
+  FROM locked WHERE job.id = locked.id
+  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}
+), taken AS (
+  DELETE FROM jobs_outbox USING claimed WHERE jobs_outbox.job_id = claimed.id
+), opened AS (
+  INSERT INTO jobs_batch (id, worker_id, version_id, members, size, padded_size, seal_reason, waited_s,
+                          apart, succeeded, failed, released, fenced)
+  SELECT :batch, :worker, :version, array_agg(id), count(*), :padded_size, :seal_reason, :waited_s,
+         :apart, 0, 0, 0, 0
+  FROM claimed HAVING count(*) > 0
+)
+SELECT claimed.id, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding
+FROM claimed CROSS JOIN LATERAL (
+  SELECT body, parameters, encoding FROM jobs_jobinput
+  WHERE job_id = claimed.id AND job_id BETWEEN :first AND :last LIMIT 1
+) AS input
+""")  # noqa: S608  # built from a constant of this file
+
+_RECOVER = sa.text(f"""
+SELECT job.id, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
+  input.encoding
+FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
+WHERE job.id = ANY(CAST(:jobs AS uuid[])) AND job.batch_id = :batch AND job.state = :target
+""")  # noqa: S608
+
+_STATES = sa.text("SELECT id, state FROM jobs_job WHERE id = ANY(CAST(:jobs AS uuid[]))")
+
+
+def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
+    """Make the jobs of `envelopes` running under `batch` and return those that were claimed, in any order."""
+    epochs = {envelope.job: envelope.epoch for envelope in envelopes}
+    rows = connection.execute(
+        _CLAIM,
+        {
+            "jobs": list(epochs),
+            "first": min(epochs),
+            "last": max(epochs),
+            "epochs": list(epochs.values()),
+            "sources": sources(Verb.CLAIM),
+            "target": target(Verb.CLAIM),
+            "batch": batch.id,
+            "worker": batch.worker,
+            "version": batch.version,
+            "padded_size": batch.padded_size,
+            "seal_reason": batch.seal_reason,
+            "waited_s": batch.waited_s,
+            "apart": batch.apart,
+        },
+    )
+    return [Claimed(*row) for row in rows]
+
+
+def recover(connection: sa.Connection, *, batch: UUID, jobs: Sequence[UUID]) -> list[Claimed]:
+    """Return what an earlier claim of `batch` made running, where its answer was lost with the connection."""
+    parameters = {"jobs": list(jobs), "batch": batch, "target": target(Verb.CLAIM)}
+    return [Claimed(*row) for row in connection.execute(_RECOVER, parameters)]
+
+
+def states(connection: sa.Connection, *, jobs: Sequence[UUID]) -> dict[UUID, State]:
+    """Return the states of those of `jobs` that have a row."""
+    return {job: State(state) for job, state in connection.execute(_STATES, {"jobs": list(jobs)})}

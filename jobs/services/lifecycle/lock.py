@@ -1,0 +1,33 @@
+"""Lock one job for a change: the job first, its side rows in later statements of the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+from jobs.core.errors import JobNotFoundError
+from jobs.db.statement import execute
+
+_PATIENCE: LiteralString = "SELECT set_config('lock_timeout', '5s', true)"
+_LOCK: LiteralString = """
+SELECT state, epoch FROM jobs_job
+WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s) FOR UPDATE
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A job's state and epoch, which nobody else changes before this transaction ends."""
+
+    state: str
+    epoch: int
+
+
+def lock_job(job_id: UUID, *, client_id: int | None) -> Locked:
+    """Lock a job, of one client where that is given; JobNotFoundError. Requires a transaction."""
+    execute(_PATIENCE)
+    rows = execute(_LOCK, {"id": job_id, "client": client_id})
+    if not rows:
+        raise JobNotFoundError
+    return Locked(*rows[0])

@@ -1,0 +1,192 @@
+"""Settle: one transaction stores a whole batch of verdicts, each fenced by the epoch that its claim made.
+
+A verdict that comes too late (the job was reaped, cancelled or replayed meanwhile) changes nothing. One
+that comes after the job's deadline expires it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from jobs.core.channels import SETTLED
+from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.retry.policy import DeadLetter, RetryAfter
+from jobs.core.states import State, Verb, sources, target
+from jobs.db.tables import EVENT
+from jobs.services.lifecycle.bury import bury
+from jobs.services.lifecycle.enqueue import ENQUEUE
+from jobs.services.lifecycle.reap import DEADLINE_CODE
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one attempt came to: an outcome, and for a failure what follows it, on which attempt.
+
+    `suspect` says that the job raised alone at its last attempt.
+    """
+
+    job: UUID
+    epoch: int
+    outcome: Success | Failure
+    after: RetryAfter | DeadLetter | None = None
+    attempt: int = 0
+    suspect: bool = False
+
+    @property
+    def state(self) -> State:
+        """Return the state that this verdict asks for."""
+        if isinstance(self.outcome, Success):
+            return State.SUCCEEDED
+        return State.WAITING if isinstance(self.after, RetryAfter) else State.DEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One job that the settle changed, and the state that it ended in."""
+
+    job: UUID
+    state: State
+
+
+_SETTLE = sa.text("""
+WITH verdict AS (
+  SELECT * FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[]), CAST(:states AS text[]),
+                       CAST(:bodies AS bytea[]), CAST(:kinds AS text[]), CAST(:codes AS text[]),
+                       CAST(:encodings AS text[]))
+    AS verdict(id, epoch, state, body, kind, code, encoding)
+), locked AS (
+  SELECT job.id, verdict.body, verdict.encoding, verdict.kind, verdict.code,
+         CASE WHEN job.deadline <= now() THEN :expired ELSE verdict.state END AS state
+  FROM jobs_job job JOIN verdict USING (id, epoch)
+  WHERE job.state = ANY(CAST(:sources AS text[]))
+  ORDER BY job.id FOR UPDATE OF job
+), settled AS (
+  UPDATE jobs_job job
+  SET state = locked.state,
+      epoch = job.epoch + CASE WHEN locked.state = :expired THEN 1 ELSE 0 END,
+      error_kind = CASE WHEN locked.state = :expired THEN :late_kind ELSE locked.kind END,
+      error_code = CASE WHEN locked.state = :expired THEN :late_code ELSE locked.code END,
+      finished_at = CASE WHEN locked.state = :waiting THEN NULL ELSE now() END
+  FROM locked WHERE job.id = locked.id
+  RETURNING job.id, job.keep_days, job.epoch, job.state, locked.body, locked.encoding
+), stored AS (
+  INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
+  SELECT id, keep_days, epoch, body, encoding FROM settled WHERE state = :succeeded
+)
+SELECT id, state FROM settled
+""")
+
+_CLOSE = sa.text("""
+UPDATE jobs_batch
+SET finished_at = now(), ran_s = :ran_s, succeeded = :succeeded, failed = :failed, fenced = :fenced
+WHERE id = :batch AND finished_at IS NULL
+""")
+
+_NOTIFY = sa.text("SELECT pg_notify(:channel, :payload)")
+
+
+def settle(
+    connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float, worker: str = ""
+) -> list[Settled]:
+    """Store `verdicts` of `worker`, a node, close `batch`, tell who waits; return the jobs that changed."""
+    rows = connection.execute(_SETTLE, _arrays(verdicts)).all()
+    settled = [Settled(job, State(state)) for job, state in rows]
+    by = {"batch": str(batch), "worker": worker}
+    _follow_failures(connection, by, {row.job: row.state for row in settled}, verdicts)
+    succeeded = sum(row.state is State.SUCCEEDED for row in settled)
+    connection.execute(
+        _CLOSE,
+        {
+            "batch": batch,
+            "ran_s": ran_s,
+            "succeeded": succeeded,
+            "failed": len(settled) - succeeded,
+            "fenced": len(verdicts) - len(settled),
+        },
+    )
+    connection.execute(_NOTIFY, {"channel": SETTLED, "payload": f"batch:{batch}"})
+    return settled
+
+
+def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    failures = [v.outcome if isinstance(v.outcome, Failure) else None for v in verdicts]
+    return {
+        "jobs": [v.job for v in verdicts],
+        "epochs": [v.epoch for v in verdicts],
+        "states": [v.state.value for v in verdicts],
+        "bodies": [v.outcome.body if isinstance(v.outcome, Success) else None for v in verdicts],
+        "encodings": [v.outcome.encoding if isinstance(v.outcome, Success) else None for v in verdicts],
+        "kinds": [f.kind.value if f else "" for f in failures],
+        "codes": [f.code if f else "" for f in failures],
+        "sources": sources(Verb.SETTLE),
+        "expired": target(Verb.EXPIRE).value,
+        "late_kind": FailureKind.TIMEOUT.value,
+        "late_code": DEADLINE_CODE,
+        "waiting": State.WAITING.value,
+        "succeeded": State.SUCCEEDED.value,
+    }
+
+
+def _follow_failures(
+    connection: sa.Connection, by: dict[str, str], states: dict[UUID, State], verdicts: Sequence[Verdict]
+) -> None:
+    failed = [v for v in verdicts if v.job in states and isinstance(v.outcome, Failure)]
+    if not failed:
+        return
+    connection.execute(sa.insert(EVENT), [_event(v, states[v.job], by) for v in failed])
+    waiting = [v for v in failed if states[v.job] is State.WAITING]
+    dead = [v for v in failed if states[v.job] is State.DEAD]
+    if waiting:
+        connection.execute(ENQUEUE, _delays(waiting))
+    if dead:
+        bury(connection, [_letter(verdict) for verdict in dead])
+
+
+def _delays(waiting: Sequence[Verdict]) -> dict[str, Any]:
+    delays = [v.after.delay_s if isinstance(v.after, RetryAfter) else 0.0 for v in waiting]
+    return {"jobs": [v.job for v in waiting], "delays": delays}
+
+
+def _event(verdict: Verdict, state: State, by: dict[str, str]) -> dict[str, Any]:
+    failure = _failure(verdict)
+    said = {"kind": failure.kind.value, "code": failure.code, "message": failure.message[:500]}
+    return {
+        "job_id": verdict.job,
+        "kind": "failed",
+        "actor": "worker",
+        "epoch": verdict.epoch,
+        "detail": {**said, **by, "attempt": verdict.attempt, **_what_followed(verdict, state)},
+    }
+
+
+def _what_followed(verdict: Verdict, state: State) -> dict[str, Any]:
+    if state is State.EXPIRED:
+        return {"reason": "its deadline passed while it ran"}
+    if isinstance(verdict.after, RetryAfter):
+        return {"delay_s": round(verdict.after.delay_s, 3)}
+    return {"reason": verdict.after.reason if verdict.after else ""}
+
+
+def _letter(verdict: Verdict) -> dict[str, Any]:
+    failure = _failure(verdict)
+    return {
+        "job_id": verdict.job,
+        "epoch": verdict.epoch,
+        "kind": failure.kind.value,
+        "code": failure.code,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "fingerprint": failure.fingerprint,
+        "reason": verdict.after.reason if isinstance(verdict.after, DeadLetter) else "",
+    }
+
+
+def _failure(verdict: Verdict) -> Failure:
+    if isinstance(verdict.outcome, Failure):
+        return verdict.outcome
+    raise TypeError("a success leaves no dead letter")

@@ -1,0 +1,1 @@
+"""Read models: a job, a list of jobs, lineage, workers."""

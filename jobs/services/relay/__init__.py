@@ -1,0 +1,1 @@
+"""The relay: takes due rows of the outbox and publishes them."""

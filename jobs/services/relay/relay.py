@@ -1,0 +1,154 @@
+"""The relay: brings the outbox to the broker, queue by queue, and shares the queues with other relays."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+
+import psycopg
+import sqlalchemy as sa
+from django.db import Error as DjangoDatabaseError
+from sqlalchemy.exc import DBAPIError
+
+from jobs import metrics
+from jobs.broker import topology
+from jobs.broker.publisher import ConfirmingPublisher
+from jobs.core.channels import SUBMITTED
+from jobs.core.circuits.breaker import CircuitState
+from jobs.core.circuits.gate import Circuit
+from jobs.core.errors import BrokerUnavailableError
+from jobs.core.retry.budget import RetryBudget
+from jobs.db import advisory_locks as locks
+from jobs.db.session import driver, open_session
+from jobs.services.circuits import statements as circuits
+from jobs.services.relay.feeder import QueueFeeder
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 2.0
+CIRCUITS_S = 1.0
+LET_GO = 10_000  # held jobs that are due at once when their circuit closes; others within their hold
+POLL_S = 0.005
+BUSY_S = 0.1
+IDLE_S = 0.25
+INTERRUPTIONS = (BrokerUnavailableError, DBAPIError, psycopg.Error, DjangoDatabaseError)
+_LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
+
+
+class Relay:
+    """Feeds its share of the queues until `stop` is set; outlives the broker and the database."""
+
+    def __init__(
+        self,
+        *,
+        broker_url: str,
+        depth: int,
+        models: Callable[[], Sequence[str]],
+        max_batch: Callable[[int], int],
+        budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
+        stop: Event,
+    ) -> None:
+        """Prepare to feed the queues of `models()`, which is asked anew every few seconds.
+
+        `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
+        its retries are paid from.
+        """
+        self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
+        self._models = models
+        self._max_batch, self._budget = max_batch, budget
+        self._depth = depth
+        self._stop = stop
+        self._backoff_s = FIRST_BACKOFF_S
+        self._forget()
+
+    def run(self) -> None:
+        """Feed until stopped; TopologyMismatchError where the broker's queues are not ours."""
+        while not self._stop.is_set():
+            try:
+                with open_session() as session:
+                    self._serve(session)
+            except INTERRUPTIONS as error:
+                log.warning("interrupted, again in %.1f s: %s", self._backoff_s, _first_line(error))
+                self._stop.wait(self._backoff_s)
+                self._backoff_s = min(LONGEST_BACKOFF_S, 2 * self._backoff_s)
+            finally:
+                self._publisher.close()
+                self._forget()
+
+    def _forget(self) -> None:
+        self._declared = frozenset[str]()
+        self._feeders: dict[str, QueueFeeder] = {}
+        self._refresh_at = self._busy_until = self._circuits_at = 0.0
+        self._circuits: dict[int, Circuit] = {}
+        metrics.RELAY_QUEUES.set(0)
+
+    def _serve(self, session: sa.Connection) -> None:
+        session.exec_driver_sql(f"LISTEN {SUBMITTED}")
+        locks.join(session)
+        while not self._stop.is_set():
+            self.step(session, time.monotonic())
+            self._backoff_s = FIRST_BACKOFF_S
+            self._wait(session)
+
+    def step(self, session: sa.Connection, now: float) -> None:
+        """Look at every owned queue once."""
+        # In an alarm the broker reads nothing: even a declaration would time out and cost the connection.
+        if self._publisher.listen_while_blocked():
+            return
+        if now >= self._refresh_at:
+            self._refresh(session)
+            self._refresh_at = now + REFRESH_S
+        if now >= self._circuits_at:
+            self._look_at_circuits(session)
+            self._circuits_at = now + CIRCUITS_S
+        taken = sum(feeder.feed(session, now) for feeder in self._feeders.values())
+        if taken:
+            self._busy_until = now + BUSY_S
+        if any(feeder.undeclared for feeder in self._feeders.values()):
+            self._declared, self._refresh_at = frozenset(), now
+
+    def _refresh(self, session: sa.Connection) -> None:
+        wanted = frozenset(self._models())
+        topology.declare(self._publisher.connection, sorted(wanted - self._declared))
+        self._declared = wanted
+        owned = locks.share_queues(session, wanted=sorted(wanted), owned=self._feeders)
+        self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
+        metrics.RELAY_QUEUES.set(len(owned))
+
+    def _look_at_circuits(self, session: sa.Connection) -> None:
+        circuits.begin_probing(session)
+        before, self._circuits = self._circuits, circuits.read(session)
+        for version in before.keys() - self._circuits.keys():
+            circuits.let_go(session, version=version, most=LET_GO)
+        for version in {**before, **self._circuits}:
+            known = self._circuits.get(version)
+            metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[known.state] if known else 0)
+
+    def _feeder(self, session: sa.Connection, queue: str) -> QueueFeeder:
+        known = self._feeders.get(queue)
+        if known is not None and not known.undeclared:
+            return known
+        feeder = QueueFeeder(
+            queue,
+            depth=self._depth,
+            publisher=self._publisher,
+            max_batch=self._max_batch,
+            budget=self._budget,
+            circuits=lambda: self._circuits,
+        )
+        feeder.recover(session)
+        return feeder
+
+    def _wait(self, session: sa.Connection) -> None:
+        if time.monotonic() < self._busy_until:
+            self._stop.wait(POLL_S)
+            return
+        for _ in driver(session).notifies(timeout=IDLE_S, stop_after=1):
+            self._busy_until = time.monotonic() + BUSY_S
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

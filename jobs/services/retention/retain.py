@@ -1,0 +1,157 @@
+"""Let go of payloads whose time is over, a day at once, and have partitions ready for those to come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from jobs import metrics
+from jobs.core.access.audit_kinds import Kind
+from jobs.core.retention.partitions import TABLES
+from jobs.core.retention.policy import Window
+from jobs.db.advisory_locks import RETENTION, try_lock
+from jobs.db.session import open_session
+from jobs.services.retention import outlived
+from jobs.services.retention import partition_statements as partitions
+from jobs.services.retention.partition_statements import BusyError, Leaf, StillNeededError
+from jobs.services.retention.partitions import make_ahead, missing, wanted_classes
+
+KEPT_JOBS = 10_000  # so many live jobs of a day are put aside when it goes; with more, the day stays
+FORGOTTEN_AT_ONCE = 1_000
+TRIES, PAUSE_S = 5, 1.0
+log = logging.getLogger(__name__)
+
+
+class Fate(StrEnum):
+    """What becomes of a partition."""
+
+    MAKE = "make"
+    KEEP = "keep"
+    DROP = "drop"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one table's partition, and why."""
+
+    leaf: Leaf
+    fate: Fate
+    why: str
+
+
+class AnotherRunError(Exception):
+    """Another run of retention is at work."""
+
+
+def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = None) -> list[Verdict]:
+    """Make partitions ahead, drop those that are over, and return what became of each; AnotherRunError.
+
+    A day's live jobs keep their payloads, in the class's default partition. A day that others use, or that
+    has more than KEPT_JOBS of those, is left for the next run. `dry_run` changes nothing.
+    """
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    with closing(open_session()) as session:
+        if not try_lock(session, RETENTION):
+            raise AnotherRunError
+        verdicts = _foreseen(session, now_ms)
+        return verdicts if dry_run else _carried_out(session, verdicts, actor=actor, now_ms=now_ms)
+
+
+def _foreseen(session: sa.Connection, now_ms: int) -> list[Verdict]:
+    leaves = sorted(partitions.leaves(session), key=lambda leaf: (leaf.window, leaf.table))
+    lacking = missing(session, wanted_classes(), now_ms=now_ms)
+    ahead = [Verdict(Leaf(table, window, 0, 0), Fate.MAKE, "ahead of its jobs") for table, window in lacking]
+    return [_verdict(session, leaf, now_ms) for leaf in leaves] + ahead
+
+
+def _verdict(session: sa.Connection, leaf: Leaf, now_ms: int) -> Verdict:
+    if not leaf.window.is_over(now_ms):
+        return Verdict(leaf, Fate.KEEP, f"until {leaf.window.gone_at:%Y-%m-%d}")
+    live = len(outlived.live(session, leaf.window, most=KEPT_JOBS + 1))
+    if live > KEPT_JOBS:
+        return Verdict(leaf, Fate.LEAVE, f"more than {KEPT_JOBS:,} of its jobs are not done with")
+    aside = f"; {live:,} jobs are not done with and put aside" if live else ""
+    return Verdict(leaf, Fate.DROP, f"over since {leaf.window.gone_at:%Y-%m-%d}{aside}")
+
+
+def _carried_out(
+    session: sa.Connection, verdicts: list[Verdict], *, actor: str, now_ms: int
+) -> list[Verdict]:
+    late = make_ahead(session, wanted_classes(), now_ms=now_ms)
+    over = defaultdict[Window, list[Leaf]](list)
+    for verdict in verdicts:
+        if verdict.fate is Fate.DROP:
+            over[verdict.leaf.window].append(verdict.leaf)
+    left = dict.fromkeys(late, "others use it")
+    for window, leaves in over.items():
+        if why := _drop(session, window, leaves, actor):
+            left[window] = why
+    _forget_outlived(session)
+    _measure(session, [_amended(verdict, left) for verdict in verdicts], now_ms)
+    return [_amended(verdict, left) for verdict in verdicts]
+
+
+def _drop(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str) -> str:
+    """Drop a window in all tables at once; return why it stays, nothing where it is gone."""
+    for tried in range(TRIES):
+        time.sleep(PAUSE_S if tried else 0)
+        try:
+            _drop_now(session, window, leaves, actor)
+        except BusyError as error:
+            log.info("%s stays for now: %s", window.suffix, error)
+        except StillNeededError:
+            return f"more than {KEPT_JOBS:,} of its jobs are not done with"
+        else:
+            metrics.RETENTION_DROPPED.labels(str(window.keep_days)).inc()
+            return ""
+    return "others use it"
+
+
+def _drop_now(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str) -> None:
+    tables = [leaf.table for leaf in leaves]
+    with partitions.without(session, window, tables):
+        live = outlived.live(session, window, most=KEPT_JOBS + 1)
+        if len(live) > KEPT_JOBS:
+            raise StillNeededError
+        for table in tables:
+            partitions.keep(session, window, table, live)
+        detail = {"keep_days": window.keep_days, "first_day": f"{window.date}", "days": window.days}
+        told = {"tables": {leaf.table: {"bytes": leaf.bytes, "rows_estimated": leaf.rows} for leaf in leaves}}
+        event = {**detail, **told, "put_aside": len(live)}
+        partitions.note(session, kind=Kind.DELETE, actor=actor, detail=event)
+
+
+def _amended(verdict: Verdict, left: dict[Window, str]) -> Verdict:
+    if verdict.fate in {Fate.DROP, Fate.MAKE} and verdict.leaf.window in left:
+        return replace(verdict, fate=Fate.LEAVE, why=left[verdict.leaf.window])
+    return verdict
+
+
+def _forget_outlived(session: sa.Connection) -> None:
+    for table in TABLES:
+        for keep_days in partitions.classes(session, table):
+            while outlived.forget(session, table, keep_days, most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE:
+                pass
+
+
+def _measure(session: sa.Connection, verdicts: Iterable[Verdict], now_ms: int) -> None:
+    for table in TABLES:
+        counts = [
+            outlived.astray(session, table, days, now_ms) for days in partitions.classes(session, table)
+        ]
+        misplaced = outlived.unclassed(session, table) + sum(count for count, _ in counts)
+        metrics.RETENTION_MISPLACED.labels(table).set(misplaced)
+        metrics.RETENTION_OUTLIVED.labels(table).set(sum(count for _, count in counts))
+    left = [verdict for verdict in verdicts if verdict.fate is Fate.LEAVE]
+    for verdict in left:
+        log.warning("%s%s stays: %s", verdict.leaf.table, verdict.leaf.window.suffix, verdict.why)
+    metrics.RETENTION_LEFT.set(len(left))
+    metrics.RETENTION_LAST.set_to_current_time()

@@ -1,0 +1,1 @@
+"""Cached results, and jobs that follow an identical job in flight."""

@@ -1,0 +1,1 @@
+"""From parsed requests to stored jobs."""

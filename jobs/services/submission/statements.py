@@ -1,0 +1,77 @@
+"""The statements that store accepted jobs: Job, JobInput, Outbox and the call's Event in one.
+
+The single one takes plain values and no arrays: 0.57 ms against 0.82 ms a job.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from jobs.services.lifecycle.enqueue import VARIANT
+
+JOB_COLUMNS: LiteralString = """
+id, client_id, version_id, queue, priority, state, max_attempts, size, deadline, idempotency_key,
+request_digest, keep_days
+"""
+UNLESS_THERE: LiteralString = """
+ON CONFLICT DO NOTHING
+RETURNING id, version_id, queue, priority, size, deadline, created_at, keep_days
+"""
+OUTBOX: LiteralString = f"""
+  INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline, client, variant)
+  SELECT job.id, 0, job.version_id, job.queue, job.priority, job.size, job.deadline, %(client)s, {VARIANT}
+  FROM job JOIN input ON input.job_id = job.id
+"""  # noqa: S608  # built from our own constants
+EVENT: LiteralString = """
+  INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
+  SELECT CASE WHEN %(alone)s::bool THEN id END, %(kind)s, %(actor)s, CASE WHEN %(alone)s::bool THEN 0 END,
+    %(audit)s::text::jsonb, %(address)s::inet, %(token)s::bigint
+  FROM job WHERE %(audit)s::text IS NOT NULL LIMIT 1
+"""
+_THE_REST: LiteralString = f"""
+outbox AS ({OUTBOX}), event AS ({EVENT})
+SELECT id, created_at FROM job
+"""  # noqa: S608
+
+INSERT_ONE: LiteralString = f"""
+WITH job AS (
+  INSERT INTO jobs_job ({JOB_COLUMNS})
+  VALUES (%(id)s, %(client)s, %(version)s, %(queue)s, %(priority)s, %(state)s, %(max_attempts)s, %(size)s,
+    now() + make_interval(secs => %(deadline_s)s), %(key)s, %(digest)s, %(keep_days)s)
+  {UNLESS_THERE}
+), input AS (
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant)
+  SELECT id, keep_days, %(body)s, %(parameters)s, %(metadata)s, %(encoding)s, %(variant)s FROM job
+  RETURNING job_id, parameters, variant
+), {_THE_REST}
+"""  # noqa: S608  # built from our own constants
+INSERT_MANY: LiteralString = f"""
+WITH given AS MATERIALIZED (
+  SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
+    %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
+    %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
+    %(encoding)s::text[], %(variant)s::int[], %(keep_days)s::smallint[])
+  AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
+    encoding, variant, keep_days)
+), job AS (
+  INSERT INTO jobs_job ({JOB_COLUMNS})
+  SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
+    now() + make_interval(secs => deadline_s), key, digest, keep_days FROM given
+  {UNLESS_THERE}
+), input AS (
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant)
+  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant
+  FROM job JOIN given g USING (id)
+  RETURNING job_id, parameters, variant
+), {_THE_REST}
+"""  # noqa: S608  # built from our own constants
+EARLIER: LiteralString = """
+SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest,
+  r.source
+FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
+LEFT JOIN LATERAL (SELECT source FROM jobs_jobresult WHERE job_id = j.id LIMIT 1) r ON true
+WHERE j.client_id = %(client)s AND (j.id = ANY(%(ids)s) OR j.idempotency_key = ANY(%(keys)s))
+"""
+KEYED_BEFORE: LiteralString = """
+SELECT idempotency_key, request_digest FROM jobs_job WHERE client_id = %s AND idempotency_key = ANY(%s)
+"""

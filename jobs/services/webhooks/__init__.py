@@ -1,0 +1,1 @@
+"""Webhooks: registered with the job, dispatched when it ends, delivered by a task."""

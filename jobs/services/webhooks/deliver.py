@@ -1,0 +1,194 @@
+"""Deliver one webhook: an attempt is counted first, made outside any transaction, and written down."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, LiteralString, assert_never
+from uuid import UUID
+
+import msgspec
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+from django.utils import timezone
+
+from jobs import metrics
+from jobs.core.errors import CallbackRefusedError, PayloadKeyMissingError, PayloadUnavailableError
+from jobs.core.states import TERMINAL, State
+from jobs.core.webhooks.policy import (
+    Delivered,
+    DeliveryState,
+    Disabled,
+    GivenUp,
+    TryIn,
+    Verdict,
+    signature,
+    verdict,
+)
+from jobs.core.webhooks.url import endpoint
+from jobs.db.statement import fetch_all
+from jobs.services.reads.job import View, job_view
+from jobs.services.webhooks.http_post import LIMIT_S, Answer, post
+from jobs.services.webhooks.secrets import signing_keys
+
+HISTORY = 20
+# A task that comes twice finds that the attempt it was to make was made.
+_BEGIN: LiteralString = """
+UPDATE jobs_delivery delivery
+SET attempts = attempts + 1, sent = 0, due = now() + make_interval(secs => %(s)s)
+WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
+RETURNING client_id, url, epoch, attempts, before, (
+  SELECT since FROM jobs_disabledendpoint gone
+  WHERE gone.client_id = delivery.client_id AND gone.url = delivery.url)
+"""
+_WRITE: LiteralString = """
+WITH written AS (
+  UPDATE jobs_delivery SET state = %(state)s::text, due = now() + make_interval(secs => %(delay_s)s::float8),
+    finished_at = CASE WHEN %(state)s::text <> 'waiting' THEN now() END,
+    history = CASE WHEN jsonb_array_length(history) < %(kept)s::int THEN history ELSE history - 0 END
+      || %(entry)s::text::jsonb
+  WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
+  RETURNING client_id, url
+)
+INSERT INTO jobs_disabledendpoint (client_id, url)
+SELECT client_id, url FROM written WHERE %(disables)s::bool ON CONFLICT DO NOTHING
+"""
+_NOT_ENDED: LiteralString = """
+UPDATE jobs_delivery SET due = NULL
+WHERE job_id = %s AND attempts = %s AND state = 'waiting' AND due IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt that was counted: its number, of them all and since it was last begun anew."""
+
+    job: UUID
+    client: int
+    url: str
+    epoch: int
+    number: int
+    tries: int
+    disabled: bool
+
+    @property
+    def message_id(self) -> str:
+        """Return the id by which a receiver knows a webhook it has had: one for each end of the job."""
+        return f"msg_{self.job.hex}_{self.epoch}"
+
+
+def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
+    """Make the attempt that follows `attempts` others, unless it was made; write down what came of it."""
+    rows = fetch_all(_BEGIN, {"job": job_id, "attempts": attempts, "s": 4 * limit_s})
+    if not rows:
+        return
+    client, url, epoch, number, before, gone = rows[0]
+    attempt = Attempt(job_id, client, url, epoch, number, number - before, disabled=gone is not None)
+    try:
+        view = job_view(job_id, client_id=None)
+    except PayloadUnavailableError as error:
+        _record(attempt, Answer(None, 0.0, f"not sent: {error}"))
+        return
+    if view is None or view["state"] not in TERMINAL:  # replayed just now: its next end is told
+        fetch_all(_NOT_ENDED, (job_id, number))
+        return
+    _record(attempt, _answer(attempt, view, limit_s))
+
+
+def _record(attempt: Attempt, answer: Answer) -> None:
+    _write(attempt, answer, _verdict(attempt, answer))
+
+
+def _answer(attempt: Attempt, view: View, limit_s: float) -> Answer:
+    if attempt.disabled:
+        return Answer(None, 0.0, "not sent: the address answered 410 before, and an operator may enable it")
+    if _lacks_key(view):
+        return Answer(None, 0.0, f"not sent: {view['error']['detail']}")
+    try:
+        where = endpoint(attempt.url, internal_hosts=settings.INFERENCE.webhook_internal_hosts)
+        keys = signing_keys(attempt.client)
+    except (CallbackRefusedError, InvalidToken) as error:
+        return Answer(None, 0.0, str(error) or "the secret cannot be read: SECRET_KEY is another")
+    if not keys:
+        return Answer(None, 0.0, "not sent: the client has no secret that works")
+    body = _body(view)
+    return post(attempt.url, where, body, _headers(attempt, keys, body), limit_s=limit_s)
+
+
+def _lacks_key(view: View) -> bool:
+    """Say whether another process, or this one tomorrow, may tell what this one cannot read."""
+    dead = view["state"] == State.DEAD  # its error is its own
+    return not dead and view.get("error", {}).get("code") == PayloadKeyMissingError.code
+
+
+def _body(view: View) -> bytes:
+    told = {"type": f"job.{view['state']}", "timestamp": view["finished_at"], "data": view}
+    return msgspec.json.encode(told)
+
+
+def _headers(attempt: Attempt, keys: list[bytes], body: bytes) -> dict[str, str]:
+    now_s = int(timezone.now().timestamp())
+    signed = signature(keys, message_id=attempt.message_id, timestamp_s=now_s, body=body)
+    return {
+        "webhook-id": attempt.message_id,
+        "webhook-timestamp": str(now_s),
+        "webhook-signature": signed,
+        "User-Agent": "inference-platform-webhooks/1",
+    }
+
+
+def _verdict(attempt: Attempt, answer: Answer) -> Verdict:
+    if attempt.disabled:
+        return Disabled()
+    return verdict(
+        answer.status,
+        attempts=attempt.tries,
+        retry_after=answer.retry_after,
+        now=timezone.now(),
+        chance=random.random(),  # noqa: S311  # jitter
+    )
+
+
+def _write(attempt: Attempt, answer: Answer, what: Verdict) -> None:
+    state, delay_s = _next(what)
+    metrics.WEBHOOKS.labels(state.value).inc()
+    metrics.WEBHOOK_TIME.observe(answer.took_s)
+    fetch_all(
+        _WRITE,
+        {
+            "state": state.value,
+            "delay_s": delay_s,
+            "kept": HISTORY,
+            "entry": _entry(attempt, answer, state, delay_s),
+            "job": attempt.job,
+            "attempts": attempt.number,
+            "disables": state is DeliveryState.DISABLED and not attempt.disabled,
+        },
+    )
+
+
+def _next(what: Verdict) -> tuple[DeliveryState, float | None]:
+    match what:
+        case Delivered():
+            return DeliveryState.DELIVERED, None
+        case Disabled():
+            return DeliveryState.DISABLED, None
+        case TryIn(delay_s):
+            return DeliveryState.WAITING, delay_s
+        case GivenUp():
+            return DeliveryState.GIVEN_UP, None
+    assert_never(what)
+
+
+def _entry(attempt: Attempt, answer: Answer, state: DeliveryState, delay_s: float | None) -> str:
+    entry: dict[str, Any] = {
+        "attempt": attempt.number,
+        "at": timezone.now(),
+        "epoch": attempt.epoch,
+        "status": answer.status,
+        "said": answer.said,
+        "took_ms": round(answer.took_s * 1e3, 1),
+        "state": state.value,
+        "again_in_s": delay_s,
+    }
+    return msgspec.json.encode([entry]).decode()

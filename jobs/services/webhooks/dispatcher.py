@@ -1,0 +1,50 @@
+"""The dispatcher: asks for a task for each webhook whose job has ended, again where the task is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from threading import Event
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from jobs.broker.webhook_task import ask
+from jobs.core.errors import BrokerUnavailableError
+from jobs.db import advisory_locks as locks
+from jobs.db.listen_loop import Watcher, ids
+from jobs.services.webhooks import statements as webhooks
+
+MOST_LOOKED_AT, MOST_TAKEN = 2_000, 500
+_FIRST = UUID(int=0)
+
+
+class Dispatcher(Watcher):
+    """Asks for the tasks that deliver webhooks."""
+
+    lock = locks.DISPATCHER
+
+    def __init__(
+        self,
+        *,
+        stop: Event,
+        clock: Callable[[], float] = time.monotonic,
+        ask: Callable[[Iterable[tuple[UUID, int]]], None] = ask,
+    ) -> None:
+        """Prepare to dispatch through `ask`; `clock` is monotonic seconds."""
+        super().__init__(stop=stop, clock=clock)
+        self._after, self._ask = _FIRST, ask
+
+    def interruptions(self) -> tuple[type[Exception], ...]:
+        """Return the errors after which it goes on a little later."""
+        return (*super().interruptions(), BrokerUnavailableError)
+
+    def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
+        """Make due what jobs that were told of have, now and then what others have; ask for what is due."""
+        jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
+        if jobs or batches:
+            webhooks.arm(session, jobs=jobs, batches=batches)
+        if self.time_to_look():
+            self._after = webhooks.arm_next(session, after=self._after, most=MOST_LOOKED_AT) or _FIRST
+        while not self._stop.is_set() and (due := webhooks.take(session, MOST_TAKEN)):
+            self._ask(due)

@@ -1,0 +1,57 @@
+"""What webhooks are signed with: kept encrypted with a key made from SECRET_KEY, shown once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import timedelta
+from secrets import token_bytes
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Least, Now
+
+from jobs.core.access.audit_kinds import Kind
+from jobs.core.webhooks.policy import secret_text
+from jobs.models import Client, WebhookSecret
+from jobs.services.access.audit import note
+
+SECRET_BYTES = 32
+GRACE_HOURS = 24
+
+
+@transaction.atomic
+def make_secret(*, client: str, actor: str, grace_hours: int = GRACE_HOURS) -> str:
+    """Return a new secret of `client`, made where it is missing; others work for the grace and no more.
+
+    Within the grace each webhook has a signature by both, so that receivers can change over.
+    """
+    owner, _ = Client.objects.get_or_create(name=client)
+    ends_at = Least("expires_at", Now() + timedelta(hours=grace_hours))  # a NULL is not the least
+    replaced = _working(owner.pk).update(expires_at=ends_at)
+    key = token_bytes(SECRET_BYTES)
+    row = WebhookSecret.objects.create(client=owner, sealed=_fernet().encrypt(key))
+    note(
+        Kind.WEBHOOK_SECRET, actor=actor, client=client, id=row.pk, replaced=replaced, grace_hours=grace_hours
+    )
+    return secret_text(key)
+
+
+def signing_keys(client_id: int) -> list[bytes]:
+    """Return a client's keys that work, newest first; InvalidToken where SECRET_KEY is another now."""
+    fernet = _fernet()
+    rows = _working(client_id).order_by("-id").values_list("sealed", flat=True)
+    return [fernet.decrypt(bytes(sealed)) for sealed in rows]
+
+
+def _working(client_id: int) -> QuerySet[WebhookSecret]:
+    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
+    return WebhookSecret.objects.filter(alive, client_id=client_id)
+
+
+def _fernet() -> Fernet:
+    # A key for this use alone, so that what is signed with SECRET_KEY elsewhere tells nothing of it.
+    key = hashlib.sha256(b"webhook secrets\0" + settings.SECRET_KEY.encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(key))

@@ -1,0 +1,1 @@
+"""The only users of Celery's internals: consumer, strategy, control commands, drain."""

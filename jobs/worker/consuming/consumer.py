@@ -1,0 +1,89 @@
+"""The consumer: no delivery, however malformed, ends the worker; the sole user of Celery's internals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from celery.utils.threads import bound_open_broker_sockets
+from celery.worker.consumer import Consumer
+from celery.worker.consumer.tasks import Tasks
+from kombu import Message
+
+import jobs.worker.consuming.control  # noqa: F401  # makes its commands known to Celery
+from jobs.worker.consuming.read_ahead import ReadAhead, install
+
+logger = logging.getLogger(__name__)
+RETRY = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}  # seconds
+FAREWELL_S = 1.0
+
+
+def _prefetch_is_per_queue(step: Tasks, consumer: Any) -> bool:
+    """Say no to a prefetch for the whole channel: one model's backlog must not starve another's."""
+    return False
+
+
+# Celery looks the step up by name, so the method is replaced where it stands.
+Tasks.qos_global = _prefetch_is_per_queue
+
+
+class JobConsumer(Consumer):
+    """Celery's consumer, with every way a delivery could hurt ending in its dead-letter queue."""
+
+    _ahead: ReadAhead | None = None
+
+    def connect(self) -> Any:
+        """Return a new connection, read in bursts."""
+        connection = super().connect()
+        if self.hub is not None:
+            if self._ahead is not None:
+                self.hub.on_tick.discard(self._ahead.tick)
+            self._ahead = install(connection.connection, self.hub)
+        return connection
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Return the connection once it is made; Celery alone would wait up to 30 s between two tries."""
+        conn.ensure_connection = partial(conn.ensure_connection, **RETRY)
+        return super().ensure_connected(conn)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Drop what is lost; for the events' connection Celery alone would wait for ever for a farewell."""
+        if self.event_dispatcher is not None:
+            bound_open_broker_sockets(self.event_dispatcher.connection, FAREWELL_S)
+        super().on_connection_error_after_connected(exc)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
+        """Return Celery's handler, guarded."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def guarded(message: Message) -> None:
+            try:
+                handle(message)
+            except Exception as error:  # noqa: BLE001  # a forged message may raise anything, anywhere
+                self.bury(message, error)
+
+        return guarded
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        """Dead-letter a message whose body cannot be decoded; Celery would acknowledge and lose it."""
+        self.bury(message, exc)
+
+    def on_unknown_task(self, body: Any, message: Message, exc: Exception) -> None:
+        """Dead-letter a message of another task; Celery would mark the job of that id as failed."""
+        self.bury(message, exc)
+
+    def on_unknown_message(self, body: Any, message: Message) -> None:
+        """Dead-letter what is no Celery message."""
+        self.bury(message, ValueError("not a Celery task message"))
+
+    def on_invalid_task(self, body: Any, message: Message, exc: Exception) -> None:
+        """Dead-letter a message whose content is refused."""
+        self.bury(message, exc)
+
+    def bury(self, message: Message, error: Exception) -> None:
+        """Reject the message into its queue's dead-letter queue, once."""
+        logger.error("a message is dead-lettered: %s: %s", type(error).__name__, error)
+        if not message.acknowledged:
+            message.reject(requeue=False)

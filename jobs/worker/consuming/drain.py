@@ -1,0 +1,75 @@
+"""The drain: on SIGTERM, consuming has stopped; claimed batches finish within the grace, the rest goes back.
+
+A worker bootstep that requires the pool: its `stop` runs once, after the consumer was cancelled and while
+the connection is open, and it turns the hub itself so that acks leave.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from celery import bootsteps
+from celery.signals import worker_shutting_down
+from celery.worker.components import Pool
+from django.conf import settings
+
+from jobs.worker import process as host
+
+logger = logging.getLogger(__name__)
+TURN_S = 0.05
+
+
+class Drain(bootsteps.StartStopStep):
+    """Starts the stages with the worker and empties them before it ends."""
+
+    requires = (Pool,)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self._asked = self._hurried = False
+        # Celery's handler sends it at each SIGTERM, also before the drain begins.
+        worker_shutting_down.connect(self._ask)
+
+    def start(self, worker: Any) -> None:
+        """Start the host's stages."""
+        current = host.current()
+        if current is not None:
+            current.start()
+
+    def stop(self, worker: Any) -> None:
+        """Finish what is claimed, or release it when the grace is over or a second SIGTERM comes."""
+        current = host.current()
+        if current is None:
+            return
+        self._asked = True  # by `celery control shutdown` no signal came
+        current.pipeline.close()
+        until = time.monotonic() + settings.INFERENCE.worker_grace_s
+        turns = _turns(worker.hub)
+        while not (current.pipeline.idle or self._hurried) and time.monotonic() < until:
+            next(turns)
+        current.stop()
+        for _ in range(3):  # the acks of the last batch were handed to the hub just before it became idle
+            next(turns)
+
+    def terminate(self, worker: Any) -> None:
+        """Release at once: a cold shutdown."""
+        self._hurried = True
+        self.stop(worker)
+
+    def _ask(self, **_: Any) -> None:
+        self._hurried, self._asked = self._asked, True
+
+
+def _turns(hub: Any) -> Iterator[None]:
+    """Turn the hub, a twentieth of a second at most each; where the connection is lost, only wait."""
+    hub.timer.call_repeatedly(TURN_S, lambda: None)
+    while True:
+        try:
+            yield from (None for _ in hub.create_loop())
+        except Exception as error:  # noqa: BLE001  # a lost connection has nothing left to acknowledge
+            logger.warning("the hub cannot turn while draining: %s", error)
+        time.sleep(TURN_S)
+        yield None

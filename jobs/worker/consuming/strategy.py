@@ -1,0 +1,52 @@
+"""The Strategy: Celery hands each delivery of `jobs.infer` here, on the connection's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kombu import Message
+
+from jobs.core.errors import MalformedEnvelopeError
+from jobs.core.messages.bundle import read
+from jobs.core.messages.envelope import Envelope
+from jobs.worker import process as host
+from jobs.worker.delivery import Delivery, Parcel
+
+
+def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
+    """Return the handler of one connection's deliveries; it runs again after every reconnect.
+
+    What an earlier connection delivered and no claim took is dropped here: its delivery tags are void
+    and the broker delivers it again.
+    """
+    worker = host.current()
+    if worker is None:
+        return _no_batching_here
+    generation = worker.reporter.attach(consumer)
+    worker.reporter.forget(worker.pipeline.buffer.discard(lambda d: d.generation != generation))
+
+    def handle(message: Message, *_: Any) -> None:
+        envelopes = envelopes_of(message)
+        parcel = Parcel(message, len(envelopes), generation)
+        deliveries = [Delivery(parcel, envelope, task=task) for envelope in envelopes]
+        worker.reporter.received(parcel, deliveries)
+        worker.pipeline.buffer.add(deliveries)
+
+    return handle
+
+
+def envelopes_of(message: Message) -> list[Envelope]:
+    """Return the envelopes that a message carries; MalformedEnvelopeError for anything else."""
+    if message.content_type != "application/json":
+        raise MalformedEnvelopeError(f"the message's content type is {message.content_type!r}")
+    if message.headers.get("eta") or message.headers.get("expires"):
+        raise MalformedEnvelopeError("the message has an eta or expires header; jobs wait in Postgres")
+    envelopes = read(message.body)
+    if message.headers.get("id") != str(envelopes[0].job):
+        raise MalformedEnvelopeError("the message's task id is not its first job's id")
+    return envelopes
+
+
+def _no_batching_here(message: Message, *_: Any) -> None:
+    raise MalformedEnvelopeError("this worker runs no models; start one with `manage.py gpu_worker`")

@@ -1,0 +1,125 @@
+"""The roster: which models this worker serves, changed while it runs.
+
+Loading takes seconds, so each order has a thread of its own; only what belongs to the connection runs on its
+thread. An order is answered at once, and what became of it can be asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from threading import Lock, Thread
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import connection
+
+from jobs.broker import connection as broker
+from jobs.broker import topology
+from jobs.db.engine import engine
+from jobs.services.lifecycle import workers
+from jobs.worker.delivery import Delivery
+from jobs.worker.process import Host
+from jobs.worker.stages.claim import persist
+from models_registry import selectors
+from models_registry.core.refs import Ref
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+HUB_ANSWERS_S = 20.0
+
+
+class Roster:
+    """One worker's orders to load and unload, one at a time, and what became of each."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._one_at_a_time = Lock()
+        self.orders: dict[str, str] = {}
+
+    def load(self, ref: str, consumer: Any) -> str:
+        """Begin to load what `ref` names and to consume its model's queue; return the order's state."""
+        return self._begin(ref, "loading", partial(self._load, ref, consumer))
+
+    def unload(self, ref: str, consumer: Any) -> str:
+        """Begin to drop what `ref` names, a bare name for all versions; return the order's state."""
+        return self._begin(ref, "unloading", partial(self._unload, ref, consumer))
+
+    def models(self, consumer: Any) -> list[str]:
+        """Return the models whose queues are consumed, by name; on the connection's thread."""
+        return sorted(str(queue.routing_key) for queue in consumer.app.amqp.queues.consume_from.values())
+
+    def _begin(self, ref: str, state: str, order: Callable[[], str]) -> str:
+        if self.orders.get(ref) in {"loading", "unloading"}:
+            return self.orders[ref]
+        self.orders[ref] = state
+        Thread(target=self._carry_out, args=(ref, order), name=f"{state}-{ref}", daemon=True).start()
+        return state
+
+    def _carry_out(self, ref: str, order: Callable[[], str]) -> None:
+        try:
+            with self._one_at_a_time:
+                self.orders[ref] = order()
+        except Exception as error:  # noqa: BLE001  # whatever went wrong is the order's answer
+            logger.warning("an order for %s failed: %s", ref, error)
+            self.orders[ref] = f"failed: {error}"
+        finally:
+            connection.close()  # the thread ends, and nobody else would
+
+    def _load(self, ref: str, consumer: Any) -> str:
+        info = selectors.resolve(ref)
+        self._host.pool.load(info.id)
+        with broker.connected(settings.INFERENCE.broker_url) as own:
+            topology.declare(own, [info.model])
+        self._write_down(_on_hub(consumer, lambda: self._consume(info.model, consumer)))
+        return "serving"
+
+    def _consume(self, model: str, consumer: Any) -> list[str]:
+        queue = topology.kombu_queue(model)
+        consumer.app.amqp.queues.select_add(queue)
+        if consumer.task_consumer is not None:  # else every selected queue is consumed once connected again
+            consumer.add_task_queue(queue.name)
+        return self.models(consumer)
+
+    def _unload(self, ref: str, consumer: Any) -> str:
+        asked = Ref.parse(ref)
+        loaded = [each.info for each in self._host.pool.loaded() if each.info.model == asked.name]
+        leaving = loaded if ref == asked.name else [i for i in loaded if i.id == selectors.resolve(ref).id]
+        if len(leaving) == len(loaded):
+            self._write_down(_on_hub(consumer, lambda: self._stop_consuming(asked.name, consumer)))
+        at_once = [self._host.pool.unload(info.id) for info in leaving]
+        return "unloaded" if all(at_once) else "unloaded once the batches that run have ended"
+
+    def _stop_consuming(self, model: str, consumer: Any) -> list[str]:
+        """Cancel the model's queue, and give back to it what was fetched and not claimed."""
+        name = topology.queue_name(model)
+        consumer.app.amqp.queues.deselect(name)
+        if consumer.task_consumer is not None:
+            consumer.cancel_task_queue(name)
+        buffer, reporter = self._host.pipeline.buffer, self._host.reporter
+        reporter.give_back(buffer.discard(lambda d: _routing_key(d) == model))
+        return self.models(consumer)
+
+    def _write_down(self, models: list[str]) -> None:
+        row, stopping = self._host.incarnation.id, self._host.stopped.is_set
+        persist(engine(), lambda c, _: workers.serve(c, row, models), stopping=stopping)
+
+
+def _routing_key(delivery: Delivery) -> object:
+    return delivery.parcel.message.delivery_info.get("routing_key")
+
+
+def _on_hub(consumer: Any, call: Callable[[], Answer]) -> Answer:
+    """Return what `call` returns on the connection's thread."""
+    future = Future[Answer]()
+
+    def answer() -> None:
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001  # it must not raise into the hub, but into who asked
+            future.set_exception(error)
+
+    consumer.call_soon(answer)
+    return future.result(HUB_ANSWERS_S)

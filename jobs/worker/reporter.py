@@ -1,0 +1,166 @@
+"""Reports to broker and monitors: every ack and every change of Celery's request state, on the hub's thread.
+
+The stages hand over one closure a batch; none of them may raise into the hub.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker.state import task_accepted, task_ready, task_reserved
+
+from jobs import metrics
+from jobs.core.failures import Failure
+from jobs.core.states import State
+from jobs.services.lifecycle.settle import Settled, Verdict
+from jobs.worker.acks import Acks
+from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.stages.batch import Refused, Work
+
+logger = logging.getLogger(__name__)
+EVENT_BUFFER = 500
+EVENT_FLUSH_S = 0.1
+_REVOKED = (State.CANCELLED, State.EXPIRED)
+
+
+class Reporter:
+    """Tells broker, `inspect` and Flower what became of deliveries; `attach` names the live connection."""
+
+    def __init__(self) -> None:
+        self._hub: Any = None
+        self._dispatcher: Any = None
+        self._acks = Acks()
+        self._flushing = False
+        self._todo: deque[Callable[[], None]] = deque()
+        self.generation = 0
+
+    def attach(self, consumer: Any) -> int:
+        """Take the consumer of a new connection; deliveries of earlier generations are not acknowledged."""
+        self._hub, self._dispatcher, self._acks = consumer.hub, consumer.event_dispatcher, Acks()
+        self.generation += 1
+        if self._dispatcher is not None:
+            self._dispatcher.buffer_limit = EVENT_BUFFER
+            self._dispatcher.on_send_buffered = self._flush_later
+        return self.generation
+
+    def received(self, parcel: Parcel, deliveries: list[Delivery]) -> None:
+        """Note a message whose jobs enter the buffer; on the hub's thread."""
+        self._acks.received(parcel)
+        for delivery in deliveries:
+            task_reserved(delivery)
+            kwargs = f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}"
+            self._send("task-received", uuid=delivery.id, name=delivery.name, args="()", kwargs=kwargs)
+
+    def forget(self, deliveries: list[Delivery]) -> None:
+        """Drop deliveries of a lost connection from Celery's request state; on the hub's thread."""
+        for delivery in deliveries:
+            task_ready(delivery)
+
+    def give_back(self, deliveries: list[Delivery]) -> None:
+        """Put what is not to be run here back into its queue; on the hub's thread."""
+        self.forget(deliveries)
+        self._acks.give_back(d for d in deliveries if d.generation == self.generation)
+
+    def refused(self, refused: list[Refused]) -> None:
+        """Acknowledge duplicates and what ended meanwhile, and dead-letter messages that point at no job."""
+        self._soon(lambda: self._refuse(refused))
+
+    def claimed(self, work: Work) -> None:
+        """Show the batch's jobs as active."""
+        self._soon(lambda: self._start(work.deliveries))
+
+    def settled(self, work: Work, verdicts: list[Verdict], settled: list[Settled]) -> None:
+        """Acknowledge a stored batch and show each job's end."""
+        states = {row.job: row.state for row in settled}
+        _count(work, states)
+        self._soon(lambda: self._finish(work, verdicts, states))
+
+    def _soon(self, closure: Callable[[], None]) -> None:
+        # The hub keeps what it is to call in a set: only a queue of our own keeps a start before its end.
+        self._todo.append(closure)
+        if self._hub is not None:
+            self._hub.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        while self._todo:
+            try:
+                self._todo.popleft()()
+            except Exception:
+                logger.exception("a report to the broker failed; the messages come again and are refused")
+
+    def _refuse(self, refused: list[Refused]) -> None:
+        self._done([each.delivery for each in refused if each.state is not None])
+        for each in refused:
+            if each.state is None:
+                self._bury(each.delivery)
+            elif each.state in _REVOKED:
+                self._send_revoked(each.delivery, each.state)
+
+    def _bury(self, delivery: Delivery) -> None:
+        logger.error("job %s is unknown: its message is dead-lettered", delivery.id)
+        task_ready(delivery)
+        if delivery.generation == self.generation:
+            self._acks.reject(delivery)
+
+    def _start(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            delivery.start()
+            task_accepted(delivery)
+            self._send("task-started", uuid=delivery.id)
+
+    def _finish(self, work: Work, verdicts: list[Verdict], states: dict[Any, State]) -> None:
+        for delivery, verdict in zip(work.deliveries, verdicts, strict=True):
+            state = states.get(delivery.job)
+            if state is not None:
+                self._send_end(delivery, verdict, state, work.ran_s)
+        self._done(work.deliveries)
+
+    def _send_end(self, delivery: Delivery, verdict: Verdict, state: State, ran_s: float) -> None:
+        if state is State.SUCCEEDED:
+            self._send("task-succeeded", uuid=delivery.id, result="", runtime=ran_s)
+        elif state is State.EXPIRED:
+            self._send_revoked(delivery, state)
+        else:
+            failure = verdict.outcome
+            text = f"{failure.kind}: {failure.code}" if isinstance(failure, Failure) else ""
+            kind = "task-retried" if state is State.WAITING else "task-failed"
+            self._send(kind, uuid=delivery.id, exception=text, traceback="")
+
+    def _send_revoked(self, delivery: Delivery, state: State) -> None:
+        expired = state is State.EXPIRED
+        self._send("task-revoked", uuid=delivery.id, terminated=False, signum=None, expired=expired)
+
+    def _done(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            task_ready(delivery)
+        self._acks.acknowledge(d for d in deliveries if d.generation == self.generation)
+
+    def _send(self, kind: str, **fields: Any) -> None:
+        if self._dispatcher is not None and self._dispatcher.enabled:
+            self._dispatcher.send(kind, **fields)
+
+    def _flush_later(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._hub.call_later(EVENT_FLUSH_S, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        try:
+            self._dispatcher.flush()
+        except Exception:
+            logger.exception("task events were not sent; monitors miss some")
+
+
+def _count(work: Work, states: dict[Any, State]) -> None:
+    metrics.BATCHES.labels(work.model, work.seal_reason.value).inc()
+    metrics.BATCH_SIZE.labels(work.model).observe(len(work.jobs))
+    metrics.CLAIM_TIME.labels(work.model).observe(work.claim_s)
+    metrics.RUN_TIME.labels(work.model).observe(work.ran_s)
+    metrics.SETTLE_TIME.labels(work.model).observe(work.settle_s)
+    outcomes = Counter(states[job.job].value if job.job in states else "fenced" for job in work.jobs)
+    for outcome, jobs in outcomes.items():
+        metrics.JOBS_SETTLED.labels(work.model, outcome).inc(jobs)

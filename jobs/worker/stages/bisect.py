@@ -1,0 +1,75 @@
+"""Split: what fails as a whole is halved until the guilty item stands alone; the others are answered.
+
+A piece that fails, and whose first half does not, holds the guilty in its second half, which is halved
+without being tried as a whole. So one guilty item of n costs at most 2·log2(n) further tries. Running out of
+memory is nobody's guilt: there both halves are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jobs.core.failures import Failure, FailureKind
+from jobs.worker.stages.batch import Piece
+from jobs.worker.stages.classify import failure_of
+from models_registry.core.faults import Table
+from models_registry.loaders import memory
+from models_registry.loaders.faults import COMMON
+
+
+class Splitter:
+    """Puts pieces through `attempt`, which returns what becomes of a piece's `raw`, or raises.
+
+    `table` says what its exceptions mean; one that the process cannot outlive is raised.
+    `exhausted` lists the places in the batch of each piece that ran out of memory.
+    """
+
+    def __init__(self, attempt: Callable[[Piece], Any], table: Table = COMMON) -> None:
+        self._attempt, self._table = attempt, table
+        self.exhausted: list[list[int]] = []
+
+    def answered(self, piece: Piece) -> Iterator[Piece]:
+        """Yield pieces that together hold each item once, each with its answer or one item's failure."""
+        failure = self._try(piece)
+        if failure is None:
+            yield piece
+        elif len(piece.at) == 1:
+            piece.raw = failure
+            yield piece
+        else:
+            yield from self._halved(piece, guilty=failure.kind is not FailureKind.RESOURCE)
+
+    def _halved(self, piece: Piece, *, guilty: bool) -> Iterator[Piece]:
+        first, second = _halves(piece)
+        for done in self.answered(first):
+            guilty = guilty and not isinstance(done.raw, Failure)
+            yield done
+        if guilty and len(second.at) > 1:
+            yield from self._halved(second, guilty=True)
+        else:
+            yield from self.answered(second)
+
+    def _try(self, piece: Piece) -> Failure | None:
+        try:
+            piece.raw = self._attempt(piece)
+        except Exception as error:  # a model may raise anything
+            failure = failure_of(error, self._table)
+            if failure.kind is FailureKind.CRASH:
+                raise  # the device is lost to this process: it ends, and the innocent run elsewhere
+        else:
+            return None
+        # Only now, with the exception gone, does nothing refer to the tensors that did not fit.
+        piece.ready, piece.collated = None, False
+        if failure.kind is FailureKind.RESOURCE:
+            self.exhausted.append(piece.at)
+            memory.hand_back()
+        return failure
+
+
+def _halves(piece: Piece) -> tuple[Piece, Piece]:
+    middle = len(piece.at) // 2
+    return (
+        Piece(piece.at[:middle], piece.items[:middle]),
+        Piece(piece.at[middle:], piece.items[middle:]),
+    )

@@ -1,0 +1,118 @@
+"""Collect: deliveries wait here, under one lock, until the policy seals a batch of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from threading import Condition
+
+from jobs.core.batching.batch import Sealed
+from jobs.core.batching.lanes import Lanes
+from jobs.core.batching.policy import BatchPolicy
+from jobs.worker.delivery import Delivery
+
+
+class Buffer:
+    """The ordered buffer: deliveries come in on the connection's thread, batches leave on another."""
+
+    def __init__(self, policy: BatchPolicy[Delivery], lanes: int = 1) -> None:
+        self._policy = policy
+        self._lanes = Lanes(lanes)
+        self._changed = Condition()
+        self._closed = False
+        self._waiting = False
+
+    def add(self, deliveries: Sequence[Delivery]) -> None:
+        """Put deliveries into the buffer."""
+        with self._changed:
+            now = time.monotonic()
+            for delivery in deliveries:
+                self._add(delivery, now)
+            if self._waiting:
+                self._changed.notify()
+
+    def _add(self, delivery: Delivery, now: float) -> None:
+        envelope = delivery.envelope
+        deadline = envelope.deadline
+        self._policy.add(
+            delivery,
+            now,
+            key=envelope.version,
+            variant=envelope.variant,
+            apart=envelope.apart,
+            size=envelope.size,
+            priority=envelope.priority,
+            client=envelope.client,
+            # Unix seconds of the database's clock: hosts may differ, and the claim looks again.
+            deadline_s=None if deadline is None else now + deadline - time.time(),
+        )
+
+    def next(self) -> Sealed[Delivery] | None:
+        """Wait for the next batch that is due and return it; None once the buffer is closed."""
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                sealed = self._policy.take(now, device_free_at=self._lanes.free_at(now))
+                if sealed is not None:
+                    self._lanes.promise(self._predict(sealed.key, sealed.padded_size))
+                    return sealed
+                self._wait(now)
+        return None
+
+    def observe(self, key: Hashable, padded_size: int, seconds: float) -> None:
+        """Tell the policy what a run took."""
+        with self._changed:
+            self._policy.observe(key, padded_size, seconds)
+
+    def expected_s(self, key: Hashable, padded_size: int) -> float:
+        """Return what a run of `padded_size` is expected to take, in seconds."""
+        with self._changed:
+            return self._predict(key, padded_size)
+
+    def observe_memory(self, key: Hashable, padded_size: int) -> None:
+        """Tell the policy that a run of `padded_size` was out of memory."""
+        with self._changed:
+            self._policy.observe_memory(key, padded_size)
+
+    def observe_claim(self, seconds: float) -> None:
+        """Tell the policy what a claim took."""
+        with self._changed:
+            self._policy.observe_claim(seconds)
+
+    def withdraw(self) -> None:
+        """Note that the batch sealed last will not run."""
+        with self._changed:
+            self._lanes.withdraw()
+            self._changed.notify()
+
+    def started(self, lane: int, key: Hashable, padded_size: int) -> None:
+        """Note that `lane` begins the batch that was sealed first."""
+        with self._changed:
+            self._lanes.start(lane, time.monotonic(), self._predict(key, padded_size))
+            self._changed.notify()
+
+    def ended(self, lane: int) -> None:
+        """Note that `lane` has nothing to run."""
+        with self._changed:
+            self._lanes.end(lane)
+            self._changed.notify()
+
+    def discard(self, unwanted: Callable[[Delivery], bool]) -> list[Delivery]:
+        """Drop and return the deliveries that `unwanted` says yes to."""
+        with self._changed:
+            return self._policy.discard(unwanted)
+
+    def close(self) -> None:
+        """Seal nothing more; what is in the buffer goes back to the broker with the connection."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _predict(self, key: Hashable, padded_size: int) -> float:
+        return self._policy.service_time(key).seconds(padded_size)
+
+    def _wait(self, now: float) -> None:
+        due = self._policy.due_at(now, device_free_at=self._lanes.free_at(now))
+        self._waiting = True
+        self._changed.wait(None if due is None else max(due - now, 0.0))
+        self._waiting = False

@@ -1,0 +1,40 @@
+"""From a claimed row to a model's input: fetched and unsealed, its files put in their places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jobs.core.payloads.keyring import PLAIN, Column, Place
+from jobs.core.payloads.pointer import files_of
+from jobs.core.submission.file_references import filled, may_refer
+from jobs.payloads import vault
+from jobs.payloads.claim_check import checked_out
+from jobs.payloads.sealed_objects import get_file
+from jobs.services.lifecycle.claim import Claimed
+from models_registry.core.runner import Item
+from models_registry.core.version import VersionInfo
+from models_registry.selectors import validate_input
+
+
+def item_of(job: Claimed, version: VersionInfo) -> Item:
+    """Return a job's input and parameters; PayloadUnreadableError, or InvalidInputError for a file."""
+    value = _input(job, version)
+    if not job.parameters:
+        return Item(value)
+    return Item(value, msgspec.json.decode(_plain(job, job.parameters, Column.PARAMETERS)))
+
+
+def _input(job: Claimed, version: VersionInfo) -> Any:
+    body = _plain(job, checked_out(job.body), Column.INPUT)
+    value = msgspec.json.decode(body)
+    if may_refer(body):  # a row that lost its files is noticed too
+        value = filled(value, dict(map(get_file, files_of(job.body))))
+    if files_of(job.body):
+        validate_input(version, value)
+    return value
+
+
+def _plain(job: Claimed, stored: bytes, column: Column) -> bytes:
+    return stored if job.encoding == PLAIN else vault.unseal(stored, job.encoding, Place(job.job, column))

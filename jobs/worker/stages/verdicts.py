@@ -1,0 +1,56 @@
+"""What follows each outcome of a batch: a success is stored, a failure tried again or buried."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.retry.policy import Attempt, DeadLetter, decide
+from jobs.services.lifecycle.claim import Claimed
+from jobs.services.lifecycle.settle import Verdict
+from jobs.worker.stages.batch import Work
+
+ExpectedS = Callable[[Hashable, int], float]
+
+
+def at_once(_key: Hashable, _padded_size: int) -> float:
+    """Return no time at all, where nobody has learned what a run takes."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Makes a batch's verdicts; `expected_s` says what a run of a version and padded size may take."""
+
+    work: Work
+    expected_s: ExpectedS = at_once
+
+    def verdict(self, at: int, outcome: Success | Failure) -> Verdict:
+        """Return the verdict on the job at a place of the batch."""
+        job = self.work.jobs[at]
+        if isinstance(outcome, Success):
+            return Verdict(job.job, job.epoch, outcome)
+        after = decide(
+            outcome.kind,
+            Attempt(job.attempts, job.max_attempts, self._left_s(job), self._needs_s(at)),
+            policy=self.work.retry,
+            chance=random.random(),  # noqa: S311  # jitter, not a secret
+        )
+        suspect = self._raised_alone(outcome) and isinstance(after, DeadLetter) and after.exhausted
+        return Verdict(job.job, job.epoch, outcome, after, attempt=job.attempts, suspect=suspect)
+
+    def _left_s(self, job: Claimed) -> float | None:
+        """Return the seconds until the deadline, by the database's clock at the claim and ours since."""
+        return None if job.left_s is None else job.left_s - (time.monotonic() - self.work.claimed_at)
+
+    def _needs_s(self, at: int) -> float:
+        if self.work.jobs[at].left_s is None:
+            return 0.0
+        return self.expected_s(self.work.key, max(self.work.deliveries[at].envelope.size, 1))
+
+    def _raised_alone(self, outcome: Failure) -> bool:
+        # A model that could not even be loaded says nothing about the job.
+        return outcome.kind is FailureKind.INTERNAL and self.work.failure is None
