@@ -49,7 +49,7 @@ $(STAMP): requirements.lock
 # What clients rely on: a test compares it with the API.
 openapi: $(STAMP)
 	DATABASE_URL=postgresql://nobody/none BROKER_URL=amqp://nobody SECRET_KEY=none $(BIN)/python manage.py \
-	  export_openapi_schema --api jobs.api.urls.api --indent 1 --sorted --output tests/unit/jobs/api/openapi.json
+	  export_openapi_schema --api jobs.api.endpoints.api --indent 1 --sorted --output tests/unit/jobs/api/docs/openapi.json
 
 # Pins every dependency anew; needs `uv` on the PATH. The torch pin names no build, see the header.
 lock:

@@ -5,5 +5,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("", include("jobs.api.urls")),
+    path("", include("jobs.api.endpoints")),
 ]

@@ -168,11 +168,11 @@ def _one_job() -> sa.Select[Any]:
 def _opened(row: sa.Row[Any]) -> bytes | None:
     """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
     from jobs.core.payloads.keyring import Column, Place
-    from jobs.payloads.claim_check import opened
+    from jobs.payloads.claim_check import load_plain
 
     if row.body is None:
         return None
-    return opened(row.body, row.encoding, Place(row.source or row.id, Column.RESULT))
+    return load_plain(row.body, row.encoding, Place(row.source or row.id, Column.RESULT))
 
 
 def _uuid(task_id: str) -> UUID | None:

@@ -9,8 +9,13 @@ from time import monotonic
 
 from django.db import connection
 
-from models_registry.core.errors import LoadFailedError, ModelNotFoundError, OverBudgetError, PlatformError
 from models_registry.core.options import PlatformOptions
+from models_registry.core.registry_errors import (
+    LoadFailedError,
+    ModelNotFoundError,
+    OverBudgetError,
+    PlatformError,
+)
 from models_registry.core.residency import Never, Residency, Wait
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from django.db.models import Prefetch
 
 from models_registry.core import schema
-from models_registry.core.errors import ModelNotFoundError
 from models_registry.core.refs import Ref
+from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 

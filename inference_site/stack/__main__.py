@@ -6,9 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from inference_site.stack.client import down
-from inference_site.stack.errors import StackError
+from inference_site.stack.harness import down
 from inference_site.stack.services import PROJECT
+from inference_site.stack.stack_errors import StackError
 from inference_site.stack.supervisor import Options, Supervisor
 
 

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from inference_site.stack.errors import StackError
-from inference_site.stack.files import locked, private_dir
+from inference_site.stack.private_files import locked, private_dir
+from inference_site.stack.stack_errors import StackError
 
 PACKAGE = "rabbitmq-server"
 NEEDED = ("apt-get", "apt-cache", "dpkg")

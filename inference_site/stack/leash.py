@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inference_site.stack.errors import StartError
-from inference_site.stack.files import private_dir, write_private
+from inference_site.stack.private_files import private_dir, write_private
+from inference_site.stack.stack_errors import StartError
 
 POLL_S = 0.05
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psycopg
 
-from inference_site.stack.errors import StackError, StartError
-from inference_site.stack.files import private_dir, secret
 from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK, free_port
+from inference_site.stack.private_files import private_dir, secret
+from inference_site.stack.stack_errors import StackError, StartError
 
 DATABASE = "inference"
 USER = "inference"

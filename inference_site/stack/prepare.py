@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference_site.stack.errors import StartError
-from inference_site.stack.files import secret, write_private
 from inference_site.stack.leash import death_words
+from inference_site.stack.private_files import secret, write_private
 from inference_site.stack.specs import manage
+from inference_site.stack.stack_errors import StartError
 
 ADMIN = "admin"
 CLIENT = "stack"

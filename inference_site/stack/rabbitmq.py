@@ -9,10 +9,10 @@ from pathlib import Path
 import amqp
 
 from inference_site.stack import debian
-from inference_site.stack.errors import StackError, StartError
-from inference_site.stack.files import private_dir, secret, write_private
 from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK, free_ports
+from inference_site.stack.private_files import private_dir, secret, write_private
+from inference_site.stack.stack_errors import StackError, StartError
 
 USER = "inference"
 START_TIMEOUT_S = 120.0

@@ -4,16 +4,16 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from inference_site.stack.files import write_private
 from inference_site.stack.prepare import Credentials
+from inference_site.stack.private_files import write_private
 from inference_site.stack.served import Served
-from inference_site.stack.specs import Plan
+from inference_site.stack.specs import StackPlan
 
 FILE = "stack.json"
 
 
 def stack_info(
-    plan: Plan, services: Mapping[str, str], credentials: Credentials, served: Iterable[Served]
+    plan: StackPlan, services: Mapping[str, str], credentials: Credentials, served: Iterable[Served]
 ) -> dict[str, object]:
     """Return what stack.json holds; Flower's login is the admin's."""
     pids = {each.name: each.child.pid for each in served if each.child is not None}

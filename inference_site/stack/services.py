@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from inference_site.stack.errors import StartError
 from inference_site.stack.leash import end_recorded
 from inference_site.stack.postgres import Postgres
 from inference_site.stack.rabbitmq import RabbitMQ
 from inference_site.stack.served import stop_together
+from inference_site.stack.stack_errors import StartError
 
 STARTS = 3
 PROJECT = Path(__file__).resolve().parents[2]

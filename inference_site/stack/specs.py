@@ -19,7 +19,7 @@ STOPS_FIRST, STOPS_NEXT = 0, 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class StackPlan:
     """Where the programs listen, how many GPU workers there are, and who may look at Flower."""
 
     run_dir: Path
@@ -46,11 +46,11 @@ class Plan:
         return f"http://{LOOPBACK}:{self.flower_port}"
 
 
-def make_plan(*, run_dir: Path, workers: int | None, login: str) -> Plan:
+def make_plan(*, run_dir: Path, workers: int | None, login: str) -> StackPlan:
     """Return a plan on free ports with a worker for each GPU, or one on the CPU."""
     api, stream, flower = free_ports(3)
     gpus = count_gpus()
-    return Plan(
+    return StackPlan(
         run_dir=run_dir,
         api_port=api,
         stream_port=stream,
@@ -69,7 +69,7 @@ def count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in told.stdout.splitlines())
 
 
-def specs(plan: Plan) -> list[Spec]:
+def specs(plan: StackPlan) -> list[Spec]:
     """Return every program of the stack, in the order of starting."""
     first = [_web(plan), _stream(plan), _relay()]
     gpu_workers = [_gpu_worker(plan, index) for index in range(plan.workers)]
@@ -101,14 +101,14 @@ def _granian(port: int, workers: int) -> tuple[str, ...]:
     return python("granian", "--interface", "asgi", *listen, *lives)
 
 
-def _web(plan: Plan) -> Spec:
+def _web(plan: StackPlan) -> Spec:
     argv = (*_granian(plan.api_port, WEB_WORKERS), APPLICATION)
     health = f"{plan.api_url}/healthz"
     # Granian's workers survive its own SIGKILL, so it is asked to stop, and stops them.
     return Spec(name="web", argv=argv, health_url=health, death=signal.SIGTERM)
 
 
-def _stream(plan: Plan) -> Spec:
+def _stream(plan: StackPlan) -> Spec:
     argv = (*_granian(plan.stream_port, 1), APPLICATION)
     health = f"{plan.stream_url}/healthz"
     return Spec(name="stream", argv=argv, health_url=health, death=signal.SIGTERM)
@@ -118,7 +118,7 @@ def _relay() -> Spec:
     return Spec(name="relay", argv=manage("relay"))
 
 
-def _gpu_worker(plan: Plan, index: int) -> Spec:
+def _gpu_worker(plan: StackPlan, index: int) -> Spec:
     device = ("--gpu", str(index % plan.gpus)) if plan.gpus else ("--cpu",)
     argv = manage("gpu_worker", *device, "--models", MODELS, "--index", str(index))
     return Spec(name=f"gpu-worker-{index}", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
@@ -136,12 +136,12 @@ def _cpu_worker() -> Spec:
     return Spec(name="cpu-worker", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
 
 
-def _beat(plan: Plan) -> Spec:
+def _beat(plan: StackPlan) -> Spec:
     schedule = str(plan.run_dir / "beat-schedule")
     return Spec(name="beat", argv=_celery("beat", "--schedule", schedule, "--pidfile", ""))
 
 
-def _flower(plan: Plan) -> Spec:
+def _flower(plan: StackPlan) -> Spec:
     listen = (f"--address={LOOPBACK}", f"--port={plan.flower_port}")
     argv = _celery("flower", *listen, "--read_only=True")
     # Its password travels by environment: every user can read another's command line.

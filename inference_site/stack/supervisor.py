@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from inference_site.stack.files import empty_dir, payload_key, private_dir, secret
 from inference_site.stack.keeper import Keeper
 from inference_site.stack.leash import death_words
-from inference_site.stack.lock import supervisor_lock
 from inference_site.stack.prepare import Credentials, login, prepare
+from inference_site.stack.private_files import empty_dir, payload_key, private_dir, secret
 from inference_site.stack.program import Program, Spec
 from inference_site.stack.record import FILE, stack_info, write_stack_info
 from inference_site.stack.served import Served, stop_together
 from inference_site.stack.services import PROJECT, Services
-from inference_site.stack.specs import Plan, chosen, make_plan, specs
+from inference_site.stack.specs import StackPlan, chosen, make_plan, specs
+from inference_site.stack.supervisor_lock import supervisor_lock
 
 LOOK_S = 0.1
 COMMAND_GRACE_S = 30.0
@@ -57,7 +57,7 @@ class Supervisor:
         self,
         options: Options,
         *,
-        table: Callable[[Plan], list[Spec]] = specs,
+        table: Callable[[StackPlan], list[Spec]] = specs,
         prepare: Prepare = prepare,
     ) -> None:
         """Prepare to run the programs of `table` after `prepare` has seen to the database."""

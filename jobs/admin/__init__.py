@@ -2,13 +2,27 @@
 
 from django.contrib import admin
 
-from jobs.admin import batches as ledger
-from jobs.admin import circuits, clients, queues, webhooks
-from jobs.admin import job as job_admin
-from jobs.admin import outbox_and_events as rows
+from jobs.admin import (
+    batches,
+    circuit_admin,
+    client_admin,
+    job_admin,
+    outbox_and_events,
+    queue_admin,
+    webhook_admin,
+)
 from jobs.admin.dead_letters import admin as dead_letters
 
-__all__ = ["circuits", "clients", "dead_letters", "job_admin", "ledger", "queues", "rows", "webhooks"]
+__all__ = [
+    "batches",
+    "circuit_admin",
+    "client_admin",
+    "dead_letters",
+    "job_admin",
+    "outbox_and_events",
+    "queue_admin",
+    "webhook_admin",
+]
 
 admin.site.site_header = admin.site.site_title = "Inference platform"
 admin.site.index_title = "Jobs and models"

@@ -15,14 +15,14 @@ from jobs.core.errors import PlatformError
 from models_registry.admin.readonly import ReadOnlyAdmin
 
 
-class Service(Protocol):
+class JobService(Protocol):
     """A service that changes one job on somebody's behalf."""
 
     def __call__(self, *, job_id: UUID, actor: str) -> Any:
         """Change the job; a PlatformError where it cannot be."""
 
 
-def act_on(admin: ReadOnlyAdmin, request: HttpRequest, service: Service, done: str) -> None:
+def act_on(admin: ReadOnlyAdmin, request: HttpRequest, service: JobService, done: str) -> None:
     """Call `service` for each job selected on the page, as the signed-in user, and say what came of it."""
     refused = Counter[str]()
     ids = list(selected(request))

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from jobs.admin.filters import MENU_LENGTH, ColumnFilter, model_names
-from jobs.core.batching.batch import SealReason
+from jobs.core.batching.sealed_batch import SealReason
 from jobs.models import Worker
 from models_registry.models import ModelVersion
 

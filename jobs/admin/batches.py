@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.admin import job_page as page
+from jobs.admin import job_page
 from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFilter
 from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
@@ -62,23 +62,23 @@ class BatchAdmin(BoundedAdmin):
     @admin.display(description="claimed (UTC)")
     def claimed(self, batch: Batch) -> str:
         """Return the claim's time to the millisecond."""
-        return page.moment(batch.claimed_at)
+        return job_page.moment(batch.claimed_at)
 
     @admin.display(description="finished (UTC)")
     def finished(self, batch: Batch) -> str:
         """Return the settle's time to the millisecond."""
-        return page.moment(batch.finished_at) if batch.finished_at else page.NONE
+        return job_page.moment(batch.finished_at) if batch.finished_at else job_page.NONE
 
     @admin.display(description="worker")
     def node(self, batch: Batch) -> Any:
         """Return the worker, or its id where its row is gone."""
-        worker = page.worker_of(batch)
+        worker = job_page.worker_of(batch)
         return worker_link(worker.id, worker.node) if worker else batch.worker_id
 
     def device(self, batch: Batch) -> str:
         """Return the worker's device."""
-        worker = page.worker_of(batch)
-        return worker.device if worker else page.NONE
+        worker = job_page.worker_of(batch)
+        return worker.device if worker else job_page.NONE
 
     @admin.display(description="version")
     def model_version(self, batch: Batch) -> str:
@@ -88,7 +88,7 @@ class BatchAdmin(BoundedAdmin):
     @admin.display(description="why this size")
     def why(self, batch: Batch) -> str:
         """Return why it has the size that it has."""
-        return page.why(batch)
+        return job_page.why(batch)
 
     def waited(self, batch: Batch) -> SafeString:
         """Return the wait for the seal."""
@@ -96,12 +96,12 @@ class BatchAdmin(BoundedAdmin):
 
     def ran(self, batch: Batch) -> SafeString:
         """Return the run's time."""
-        return one_line(page.ran(batch))
+        return one_line(job_page.ran(batch))
 
     @admin.display(description="verdicts")
     def ended(self, batch: Batch) -> str:
         """Return how its members ended."""
-        return page.verdicts(batch)
+        return job_page.verdicts(batch)
 
     def jobs(self, batch: Batch) -> SafeString:
         """Return links to the members."""
@@ -141,4 +141,4 @@ class WorkerAdmin(ReadOnlyAdmin):
         cells = [
             (batch_link(row.id), row.size, f"{(now - row.claimed_at).total_seconds():.1f} s") for row in rows
         ]
-        return table(("batch", "size", "claimed for"), cells) if cells else page.NONE
+        return table(("batch", "size", "claimed for"), cells) if cells else job_page.NONE

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
-from jobs.admin.search import ANY_TIME, DEFAULT_WINDOW, WINDOWS_S, JobSearch
+from jobs.admin.job_search import ANY_TIME, DEFAULT_WINDOW, WINDOWS_S, JobSearch
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.states import State
 from jobs.models import Client

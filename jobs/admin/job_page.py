@@ -13,7 +13,7 @@ from django.utils.timezone import localtime
 
 from jobs.admin.links import batch_link, delivery_link, worker_link
 from jobs.core.access.audit_kinds import without_payload
-from jobs.core.batching.explain import Entry, seconds, why_this_size
+from jobs.core.batching.explain import LedgerEntry, seconds, why_this_size
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.keyring import Column
 from jobs.core.states import State
@@ -94,7 +94,7 @@ def why(batch: Batch) -> str:
     limits = ("max_batch", "max_padded_size", "pads", "p95_goal_s")
     known = ("size", "padded_size", "seal_reason", "waited_s", "apart")
     fields = {name: getattr(batch, name) for name in known}
-    return why_this_size(Entry(**fields, **{name: getattr(batch.version, name) for name in limits}))
+    return why_this_size(LedgerEntry(**fields, **{name: getattr(batch.version, name) for name in limits}))
 
 
 def ran(batch: Batch) -> str:

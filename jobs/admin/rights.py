@@ -1,8 +1,11 @@
-"""Three rights, each on its own: to look at jobs, to see what they were asked and answered, and to act."""
+"""Three separate permissions: to look at jobs, to see their payloads, and to act on them."""
 
 from __future__ import annotations
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+from models_registry.admin.readonly import ReadOnlyAdmin
 
 HIDDEN = "Only who has the permission “Can see what jobs were asked and answered” sees this."
 
@@ -20,3 +23,9 @@ def may_act(request: HttpRequest) -> bool:
 def may_change_tokens(request: HttpRequest) -> bool:
     """Say whether this user may rotate and revoke tokens."""
     return bool(request.user.has_perm("jobs.change_apitoken"))
+
+
+def require(admin: ReadOnlyAdmin, request: HttpRequest, *, can: bool) -> None:
+    """Raise PermissionDenied unless the user may view these rows and holds the permission in question."""
+    if not (can and admin.has_view_permission(request)):
+        raise PermissionDenied

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from jobs.api.http.asgi import Call, ClientGoneError, Receive, Scope, Send
+from jobs.api.http.asgi_call import Call, ClientGoneError, Receive, Scope, Send
 from jobs.api.http.wsgi_threads import Handler, Threads
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub

@@ -9,9 +9,9 @@ from ninja.security.base import AuthBase
 
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import ForbiddenError, UnauthenticatedError
-from jobs.services.access.origin import with_token
 from jobs.services.access.owner import Owner, owner_of
-from jobs.services.reads.job import View
+from jobs.services.access.request_origin import with_token
+from jobs.services.reads.job_views import View
 
 PAYLOAD = ("output", "error")
 

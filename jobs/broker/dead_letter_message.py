@@ -6,10 +6,10 @@ from amqp.basic_message import Message
 
 from jobs.broker.job_message import PERSISTENT, Outgoing
 from jobs.broker.topology import DEAD_EXCHANGE, dead_queue_name
-from jobs.core.messages.dead_letter import Letter, body_of
+from jobs.core.messages.dead_letter_pointer import DeadLetterMessage, body_of
 
 
-def outgoing_letter(model: str, letter: Letter) -> Outgoing:
+def outgoing_letter(model: str, letter: DeadLetterMessage) -> Outgoing:
     """Return the letter on its way to the model's dead-letter queue, the reason in its headers."""
     message = Message(
         body_of(letter),

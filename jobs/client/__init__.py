@@ -15,7 +15,15 @@ Files go ahead of the jobs that refer to them, or along with the one that does; 
         client.submit("reader", {"page": part("page")}, files={"page": File("scan.png", "image/png")})
 """
 
-from jobs.client.answers import Event, Item, Job, JobError, PlatformRefusedError, Problem, Upload
+from jobs.client.answers import (
+    BulkItem,
+    JobError,
+    JobEvent,
+    PlatformRefusedError,
+    Problem,
+    RemoteJob,
+    UploadedFile,
+)
 from jobs.client.calls import Patience
 from jobs.client.files import File, part
 from jobs.client.for_asyncio import AsyncClient
@@ -23,15 +31,15 @@ from jobs.client.for_threads import Client
 
 __all__ = [
     "AsyncClient",
+    "BulkItem",
     "Client",
-    "Event",
     "File",
-    "Item",
-    "Job",
     "JobError",
+    "JobEvent",
     "Patience",
     "PlatformRefusedError",
     "Problem",
-    "Upload",
+    "RemoteJob",
+    "UploadedFile",
     "part",
 ]

@@ -28,7 +28,7 @@ class Urls(msgspec.Struct, frozen=True):
     events: str = ""
 
 
-class Job(msgspec.Struct, frozen=True):
+class RemoteJob(msgspec.Struct, frozen=True):
     """A job as the API shows it; `output` is set once it succeeded, `error` once it is dead.
 
     `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
@@ -66,7 +66,7 @@ class Problem(msgspec.Struct, frozen=True):
     title: str = ""
 
 
-class Item(msgspec.Struct, frozen=True):
+class BulkItem(msgspec.Struct, frozen=True):
     """What became of one job of a bulk call: an id and a state, or a problem."""
 
     index: int
@@ -76,7 +76,7 @@ class Item(msgspec.Struct, frozen=True):
     problem: Problem | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class JobEvent(msgspec.Struct, frozen=True):
     """One server-sent event of a job: what it is called, its id, and its JSON."""
 
     name: str
@@ -84,7 +84,7 @@ class Event(msgspec.Struct, frozen=True):
     data: Any
 
 
-class Upload(msgspec.Struct, frozen=True):
+class UploadedFile(msgspec.Struct, frozen=True):
     """A file that the platform keeps until it expires."""
 
     id: UUID
@@ -102,13 +102,13 @@ class Upload(msgspec.Struct, frozen=True):
 class Bulk(msgspec.Struct, frozen=True):
     """What became of a bulk call."""
 
-    jobs: list[Item]
+    jobs: list[BulkItem]
 
 
 class Page(msgspec.Struct, frozen=True):
     """Some of the caller's jobs, and where the next ones are."""
 
-    jobs: list[Job]
+    jobs: list[RemoteJob]
     next_cursor: UUID | None = None
 
 

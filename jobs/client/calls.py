@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 
-from jobs.client.answers import Bulk, Item, Job, Page, PlatformRefusedError, Problem, Upload
-from jobs.client.files import Body, File, Source, form, opened
+from jobs.client.answers import Bulk, BulkItem, Page, PlatformRefusedError, Problem, RemoteJob, UploadedFile
+from jobs.client.files import File, Source, UploadBody, form, opened
 
 BULK_JOBS = 10_000
 WAIT_S = 30.0
@@ -44,13 +44,13 @@ class Send:
 
     method: str
     url: str
-    content: bytes | Body | None = None
+    content: bytes | UploadBody | None = None
     headers: Mapping[str, str] | None = None
 
     @property
     def only_once(self) -> bool:
         """Say whether what it sends is gone once it was read."""
-        return isinstance(self.content, Body) and self.content.size is None
+        return isinstance(self.content, UploadBody) and self.content.size is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,9 @@ class Calls:
         """Prepare calls."""
         self._patience = patience
 
-    def submit(self, request: Mapping[str, Any], files: Files, *, key: str | None, wait_s: int) -> Flow[Job]:
+    def submit(
+        self, request: Mapping[str, Any], files: Files, *, key: str | None, wait_s: int
+    ) -> Flow[RemoteJob]:
         """Submit one job, and the files that go with it."""
         headers = {"Idempotency-Key": key or uuid4().hex}
         if wait_s:
@@ -85,22 +87,22 @@ class Calls:
         with form(job, files) as body:
             return (yield from self._job(Send("POST", JOBS, body, headers | body.headers)))
 
-    def upload(self, file: File) -> Flow[Upload]:
+    def upload(self, file: File) -> Flow[UploadedFile]:
         """Upload a file."""
         with opened(file) as body:
             told = yield from self._ask(Send("POST", "/api/v1/uploads", body, body.headers))
-            return msgspec.json.decode(told, type=Upload)
+            return msgspec.json.decode(told, type=UploadedFile)
 
     def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, key: str | None = None
-    ) -> Flow[list[Item]]:
+    ) -> Flow[list[BulkItem]]:
         """Submit many jobs, so many a call as the API takes; the calls' keys are `key` and their number."""
-        told, key = list[Item](), key or uuid4().hex
+        told, key = list[BulkItem](), key or uuid4().hex
         for number, chunk in enumerate(_chunks(requests)):
             told += yield from self._bulk(chunk, f"{key}/{number}", len(told))
         return told
 
-    def get(self, job_id: UUID | str) -> Flow[Job]:
+    def get(self, job_id: UUID | str) -> Flow[RemoteJob]:
         """Read a job."""
         return self._job(Send("GET", f"/api/v1/jobs/{job_id}"))
 
@@ -110,14 +112,14 @@ class Calls:
         url = httpx.URL(JOBS, params={name: str(value) for name, value in asked.items()})
         return msgspec.json.decode((yield from self._ask(Send("GET", str(url)))), type=Page)
 
-    def act(self, job_id: UUID | str, verb: str) -> Flow[Job]:
+    def act(self, job_id: UUID | str, verb: str) -> Flow[RemoteJob]:
         """Cancel or replay a job."""
         return self._job(Send("POST", f"/api/v1/jobs/{job_id}/{verb}"))
 
-    def wait(self, job: Job | UUID | str, timeout_s: float | None) -> Flow[Job]:
+    def wait(self, job: RemoteJob | UUID | str, timeout_s: float | None) -> Flow[RemoteJob]:
         """Wait for a job's end."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        job = job if isinstance(job, Job) else (yield from self.get(job))
+        job = job if isinstance(job, RemoteJob) else (yield from self.get(job))
         while not job.ended:
             left_s = WAIT_S if deadline is None else min(WAIT_S, deadline - time.monotonic())
             if left_s <= 0:
@@ -126,15 +128,15 @@ class Calls:
             job = yield from self._job(Send("GET", f"{url}?wait={left_s:.3f}"))
         return job
 
-    def _bulk(self, requests: Sequence[Mapping[str, Any]], key: str, before: int) -> Flow[list[Item]]:
+    def _bulk(self, requests: Sequence[Mapping[str, Any]], key: str, before: int) -> Flow[list[BulkItem]]:
         headers = {"Idempotency-Key": key, "Content-Type": "application/x-ndjson"}
         body = b"\n".join(map(msgspec.json.encode, requests))
         told = yield from self._ask(Send("POST", "/api/v1/jobs/bulk", body, headers))
         items = msgspec.json.decode(told, type=Bulk).jobs
         return [msgspec.structs.replace(item, index=item.index + before) for item in items]
 
-    def _job(self, send: Send) -> Flow[Job]:
-        return msgspec.json.decode((yield from self._ask(send)), type=Job)
+    def _job(self, send: Send) -> Flow[RemoteJob]:
+        return msgspec.json.decode((yield from self._ask(send)), type=RemoteJob)
 
     def _ask(self, send: Send) -> Flow[bytes]:
         for tries in count(1):

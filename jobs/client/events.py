@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import msgspec
 
-from jobs.client.answers import TERMINAL, Event, PlatformRefusedError
+from jobs.client.answers import TERMINAL, JobEvent, PlatformRefusedError
 from jobs.client.calls import problem_of
 
 # Heartbeats come every few seconds: a stream that is silent for this long is lost.
@@ -30,7 +30,7 @@ class Following:
         headers = {"Accept": "text/event-stream", **last}
         return http.build_request("GET", self._url, headers=headers, timeout=TIMEOUT)
 
-    def read(self, answer: httpx.Response) -> Iterator[Event]:
+    def read(self, answer: httpx.Response) -> Iterator[JobEvent]:
         """Yield an open answer's events; PlatformRefusedError where it is a problem."""
         if answer.is_error:
             answer.read()
@@ -39,7 +39,7 @@ class Following:
             if (event := self._event(line)) is not None:
                 yield event
 
-    async def aread(self, answer: httpx.Response) -> AsyncIterator[Event]:
+    async def aread(self, answer: httpx.Response) -> AsyncIterator[JobEvent]:
         """Yield an open answer's events; PlatformRefusedError where it is a problem."""
         if answer.is_error:
             await answer.aread()
@@ -48,7 +48,7 @@ class Following:
             if (event := self._event(line)) is not None:
                 yield event
 
-    def _event(self, line: str) -> Event | None:
+    def _event(self, line: str) -> JobEvent | None:
         if line:
             self._note(line)
             return None
@@ -56,7 +56,7 @@ class Following:
         if "data" not in fields:
             return None
         self._last = fields.get("id", self._last)
-        event = Event(fields.get("event", "message"), self._last, msgspec.json.decode(fields["data"]))
+        event = JobEvent(fields.get("event", "message"), self._last, msgspec.json.decode(fields["data"]))
         self.ended = isinstance(event.data, dict) and event.data.get("state") in TERMINAL
         return event
 

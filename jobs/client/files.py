@@ -58,7 +58,7 @@ class Content:
             yield piece
 
 
-class Body:
+class UploadBody:
     """A call's body in pieces, the same each time that it is iterated over."""
 
     def __init__(self, content_type: str, *pieces: bytes | Content) -> None:
@@ -90,14 +90,14 @@ def part(name: str) -> dict[str, str]:
 
 
 @contextmanager
-def opened(file: File) -> Iterator[Body]:
+def opened(file: File) -> Iterator[UploadBody]:
     """Give a file as the body of an upload."""
     with _content(file.source) as content:
-        yield Body(file.content_type, content)
+        yield UploadBody(file.content_type, content)
 
 
 @contextmanager
-def form(job: bytes, files: Mapping[str, File | Source]) -> Iterator[Body]:
+def form(job: bytes, files: Mapping[str, File | Source]) -> Iterator[UploadBody]:
     """Give a job and files as one form; ValueError for a name that a part cannot have, or an endless file."""
     border = uuid4().hex
     with ExitStack() as stack:
@@ -107,7 +107,7 @@ def form(job: bytes, files: Mapping[str, File | Source]) -> Iterator[Body]:
             head = _head(border, _checked(name), file.content_type, file=True)
             pieces += [b"\r\n", head, stack.enter_context(_content(file.source))]
         pieces.append(f"\r\n--{border}--\r\n".encode())
-        body = Body(f"multipart/form-data; boundary={border}", *pieces)
+        body = UploadBody(f"multipart/form-data; boundary={border}", *pieces)
         if body.size is None:
             raise ValueError("a form tells its length ahead: a file that cannot seek goes by `upload`")
         yield body

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import httpx
 
-from jobs.client.answers import Event, Item, Job, Upload
+from jobs.client.answers import BulkItem, JobEvent, RemoteJob, UploadedFile
 from jobs.client.calls import NO_FILES, Answer, Calls, Files, Flow, Heard, Patience, Pause, Send
 from jobs.client.events import Following
-from jobs.client.files import OCTETS, Body, File, Source
+from jobs.client.files import OCTETS, File, Source, UploadBody
 
 
 class AsyncClient:
@@ -57,7 +57,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
         wait_s: int = 0,
         **options: Any,
-    ) -> Job:
+    ) -> RemoteJob:
         """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken.
 
         `files` go along by name: the input refers to each as `part(name)`, and a repeat sends them again.
@@ -65,7 +65,7 @@ class AsyncClient:
         request = {"model": model, "input": value, **options}
         return await self._do(self._calls.submit(request, files, key=idempotency_key, wait_s=wait_s))
 
-    async def upload(self, source: Source, *, content_type: str = OCTETS) -> Upload:
+    async def upload(self, source: Source, *, content_type: str = OCTETS) -> UploadedFile:
         """Send a file ahead of the jobs that refer to it, by the answer's `ref` anywhere in their inputs.
 
         A file that is open for bytes is sent from where it stands; one that cannot seek only once.
@@ -76,15 +76,15 @@ class AsyncClient:
 
     async def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
-    ) -> Sequence[Item]:
+    ) -> Sequence[BulkItem]:
         """Submit many jobs, each as the API describes one; return what became of each, in order."""
         return await self._do(self._calls.submit_many(requests, key=idempotency_key))
 
-    async def get(self, job_id: UUID | str) -> Job:
+    async def get(self, job_id: UUID | str) -> RemoteJob:
         """Return a job as it stands."""
         return await self._do(self._calls.get(job_id))
 
-    async def list(self, **filters: Any) -> AsyncIterator[Job]:
+    async def list(self, **filters: Any) -> AsyncIterator[RemoteJob]:
         """Yield the caller's jobs, newest first; filters are the API's own, by their names."""
         cursor: UUID | None = None
         while True:
@@ -94,28 +94,28 @@ class AsyncClient:
             if (cursor := page.next_cursor) is None:
                 return
 
-    async def wait(self, job: Job | UUID | str, *, timeout_s: float | None = None) -> Job:
+    async def wait(self, job: RemoteJob | UUID | str, *, timeout_s: float | None = None) -> RemoteJob:
         """Return a job once it has ended, however it did; TimeoutError after `timeout_s`."""
         return await self._do(self._calls.wait(job, timeout_s))
 
-    async def cancel(self, job_id: UUID | str) -> Job:
+    async def cancel(self, job_id: UUID | str) -> RemoteJob:
         """Cancel a job that has not ended, and return it."""
         return await self._do(self._calls.act(job_id, "cancel"))
 
-    async def replay(self, job_id: UUID | str) -> Job:
+    async def replay(self, job_id: UUID | str) -> RemoteJob:
         """Queue a dead, cancelled or expired job again, and return it."""
         return await self._do(self._calls.act(job_id, "replay"))
 
-    async def stream(self, job: Job | UUID | str) -> AsyncIterator[Event]:
+    async def stream(self, job: RemoteJob | UUID | str) -> AsyncIterator[JobEvent]:
         """Yield a job's events until the one that ends it; a lost connection is taken up where it broke."""
-        following = Following((job if isinstance(job, Job) else await self.get(job)).urls.events)
+        following = Following((job if isinstance(job, RemoteJob) else await self.get(job)).urls.events)
         while not following.ended:
             async for event in self._connection(following):
                 yield event
             if not following.ended:
                 await asyncio.sleep(self._patience.pause_s(1, 0.0))
 
-    async def _connection(self, following: Following) -> AsyncIterator[Event]:
+    async def _connection(self, following: Following) -> AsyncIterator[JobEvent]:
         with suppress(httpx.TransportError):
             answer = await self._http.send(following.request(self._http), stream=True)
             try:
@@ -139,14 +139,14 @@ class AsyncClient:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        content = _pieces(step.content) if isinstance(step.content, Body) else step.content
+        content = _pieces(step.content) if isinstance(step.content, UploadBody) else step.content
         try:
             return await self._http.request(step.method, step.url, content=content, headers=step.headers)
         except httpx.TransportError as error:
             return error
 
 
-async def _pieces(body: Body) -> AsyncIterator[bytes]:
+async def _pieces(body: UploadBody) -> AsyncIterator[bytes]:
     """Yield a body that is read on threads: a slow disk must not hold up the event loop."""
     left = iter(body)
     while piece := await asyncio.to_thread(next, left, b""):

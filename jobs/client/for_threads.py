@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx
 
-from jobs.client.answers import Event, Item, Job, Upload
+from jobs.client.answers import BulkItem, JobEvent, RemoteJob, UploadedFile
 from jobs.client.calls import NO_FILES, Answer, Calls, Files, Flow, Heard, Patience, Pause, Send
 from jobs.client.events import Following
 from jobs.client.files import OCTETS, File, Source
@@ -57,7 +57,7 @@ class Client:
         idempotency_key: str | None = None,
         wait_s: int = 0,
         **options: Any,
-    ) -> Job:
+    ) -> RemoteJob:
         """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken.
 
         `files` go along by name: the input refers to each as `part(name)`, and a repeat sends them again.
@@ -65,7 +65,7 @@ class Client:
         request = {"model": model, "input": value, **options}
         return self._do(self._calls.submit(request, files, key=idempotency_key, wait_s=wait_s))
 
-    def upload(self, source: Source, *, content_type: str = OCTETS) -> Upload:
+    def upload(self, source: Source, *, content_type: str = OCTETS) -> UploadedFile:
         """Send a file ahead of the jobs that refer to it, by the answer's `ref` anywhere in their inputs.
 
         A file that is open for bytes is sent from where it stands; one that cannot seek only once.
@@ -76,15 +76,15 @@ class Client:
 
     def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
-    ) -> Sequence[Item]:
+    ) -> Sequence[BulkItem]:
         """Submit many jobs, each as the API describes one; return what became of each, in order."""
         return self._do(self._calls.submit_many(requests, key=idempotency_key))
 
-    def get(self, job_id: UUID | str) -> Job:
+    def get(self, job_id: UUID | str) -> RemoteJob:
         """Return a job as it stands."""
         return self._do(self._calls.get(job_id))
 
-    def list(self, **filters: Any) -> Iterator[Job]:
+    def list(self, **filters: Any) -> Iterator[RemoteJob]:
         """Yield the caller's jobs, newest first; filters are the API's own, by their names."""
         cursor: UUID | None = None
         while True:
@@ -93,27 +93,27 @@ class Client:
             if (cursor := page.next_cursor) is None:
                 return
 
-    def wait(self, job: Job | UUID | str, *, timeout_s: float | None = None) -> Job:
+    def wait(self, job: RemoteJob | UUID | str, *, timeout_s: float | None = None) -> RemoteJob:
         """Return a job once it has ended, however it did; TimeoutError after `timeout_s`."""
         return self._do(self._calls.wait(job, timeout_s))
 
-    def cancel(self, job_id: UUID | str) -> Job:
+    def cancel(self, job_id: UUID | str) -> RemoteJob:
         """Cancel a job that has not ended, and return it."""
         return self._do(self._calls.act(job_id, "cancel"))
 
-    def replay(self, job_id: UUID | str) -> Job:
+    def replay(self, job_id: UUID | str) -> RemoteJob:
         """Queue a dead, cancelled or expired job again, and return it."""
         return self._do(self._calls.act(job_id, "replay"))
 
-    def stream(self, job: Job | UUID | str) -> Iterator[Event]:
+    def stream(self, job: RemoteJob | UUID | str) -> Iterator[JobEvent]:
         """Yield a job's events until the one that ends it; a lost connection is taken up where it broke."""
-        following = Following((job if isinstance(job, Job) else self.get(job)).urls.events)
+        following = Following((job if isinstance(job, RemoteJob) else self.get(job)).urls.events)
         while not following.ended:
             yield from self._connection(following)
             if not following.ended:
                 time.sleep(self._patience.pause_s(1, 0.0))
 
-    def _connection(self, following: Following) -> Iterator[Event]:
+    def _connection(self, following: Following) -> Iterator[JobEvent]:
         with suppress(httpx.TransportError):
             answer = self._http.send(following.request(self._http), stream=True)
             try:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from jobs.client.answers import Job
+from jobs.client.answers import RemoteJob
 
 TOLERANCE_S = 300
 
@@ -23,7 +23,7 @@ class Webhook(msgspec.Struct, frozen=True):
     """What a job's end is told by; `type` is `job.` and the state."""
 
     type: str
-    data: Job
+    data: RemoteJob
 
 
 def verify(

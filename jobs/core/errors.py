@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models_registry.core.errors import InvalidInputError, ModelNotFoundError, PlatformError
+from models_registry.core.registry_errors import InvalidInputError, ModelNotFoundError, PlatformError
 
 __all__ = ["InvalidInputError", "ModelNotFoundError", "PlatformError"]
 

@@ -15,7 +15,7 @@ _MARK = re.compile(r"(\d{1,10})\.(\d{1,10})\.([a-z]{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class EventId:
     """A job's epoch and state, and how many times its model has reported progress in that epoch."""
 
     epoch: int
@@ -26,7 +26,7 @@ class Mark:
         return f"{self.epoch}.{self.step}.{self.state}"
 
     @classmethod
-    def parse(cls, text: str) -> Mark | None:
+    def parse(cls, text: str) -> EventId | None:
         """Return the mark that `text` is; None for anything else."""
         match = _MARK.fullmatch(text)
         return cls(int(match[1]), int(match[2]), match[3]) if match else None
@@ -41,10 +41,10 @@ class Mark:
         """Return what grows with each change and each report of progress."""
         return (*self.turn, self.step)
 
-    def after(self, told: Mark | None) -> Mark:
+    def after(self, told: EventId | None) -> EventId:
         """Return what a client knows that knew `told` and was brought here by one that may know less."""
         return told if told is not None and self.same_state(told) and told.step > self.step else self
 
-    def same_state(self, other: Mark | None) -> bool:
+    def same_state(self, other: EventId | None) -> bool:
         """Say whether `other` stands in the same state, by the same change."""
         return other is not None and (self.epoch, self.state) == (other.epoch, other.state)

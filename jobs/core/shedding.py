@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobs.core.batching.batch import Limits
+from jobs.core.batching.sealed_batch import BatchLimits
 
 # One batch that runs and one that waits whole for it, on each lane: the device never runs a partial one.
 FULL_WAIT_BATCHES = 2.0
@@ -47,7 +47,7 @@ class Drain:
     """What takes a backlog away: `lanes` batches at once over all workers, each within `limits`."""
 
     service: Service
-    limits: Limits
+    limits: BatchLimits
     lanes: int = 1
     overhead_s: float = 0.0
 
@@ -91,7 +91,7 @@ def estimate(backlog: Backlog, drain: Drain) -> Estimate:
     return Estimate(wait_s, wait_s + own_s + drain.overhead_s, batch_s)
 
 
-def _full(limits: Limits, each: float) -> int:
+def _full(limits: BatchLimits, each: float) -> int:
     if not limits.max_padded_size:
         return limits.max_batch
     return max(1, min(limits.max_batch, int(limits.max_padded_size / each)))

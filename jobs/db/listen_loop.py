@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from jobs.core.channels import SETTLED
-from jobs.db import advisory_locks as locks
+from jobs.db import advisory_locks
 from jobs.db.session import driver, open_session
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ AGAIN_S = 1.0
 LOOK_EVERY_S = 1.0
 
 
-class Watcher(ABC):
+class ListenLoop(ABC):
     """Works until `stop` is set; of several only one, the holder of an advisory lock."""
 
     lock: ClassVar[int]
@@ -70,7 +70,7 @@ class Watcher(ABC):
         return True
 
     def _serve(self, session: sa.Connection) -> None:
-        while not locks.try_lock(session, self.lock):
+        while not advisory_locks.try_lock(session, self.lock):
             if self._stop.wait(AGAIN_S):
                 return
         session.exec_driver_sql(f"LISTEN {SETTLED}")

@@ -10,7 +10,7 @@ import time
 from django.conf import settings
 from django.db import migrations, models
 
-from jobs.core.retention import partitions
+from jobs.core.retention import partition_sql as partitions
 from jobs.core.retention.policy import DAY_MS, Window, windows_around
 
 KEEP_DAYS = 30

@@ -14,7 +14,7 @@ from jobs.models.outbox import Outbox
 from jobs.models.reuse import CacheEntry, Follower
 from jobs.models.standing import QueueStanding, QuotaBucket
 from jobs.models.upload import Upload
-from jobs.models.webhook import Delivery, DisabledEndpoint, WebhookSecret
+from jobs.models.webhook_delivery import Delivery, DisabledEndpoint, WebhookSecret
 
 __all__ = [
     "ApiToken",

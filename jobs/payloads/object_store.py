@@ -19,7 +19,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
 
 from jobs.core.errors import PayloadLostError, PayloadUnavailableError, PlatformError
-from jobs.core.payloads.pointer import Stored, check, check_digest
+from jobs.core.payloads.pointer import StoredPayload, check, check_digest
 from jobs.core.payloads.sealed_file import exactly
 
 CHUNK_BYTES = 65_536
@@ -31,29 +31,29 @@ def storage() -> Storage:
     return storages["payloads"]
 
 
-def put(body: bytes) -> Stored:
+def put(body: bytes) -> StoredPayload:
     """Store `body`, and return where; PayloadUnavailableError where the storage does not take it."""
     with _told():
         name = storage().save(_new_name(), ContentFile(body))
-    return Stored(name, len(body), sha256(body).hexdigest())
+    return StoredPayload(name, len(body), sha256(body).hexdigest())
 
 
-def put_stream(source: IO[bytes], *, content_type: str) -> Stored:
+def put_stream(source: IO[bytes], *, content_type: str) -> StoredPayload:
     """Store all that `source` gives, never whole in memory; what reading it raises passes through."""
     measured = Measured(source)
     with _told():
         name = storage().save(_new_name(), File(measured))  # type: ignore[arg-type]  # it reads like a file
-    return Stored(name, measured.size, measured.digest, content_type)
+    return StoredPayload(name, measured.size, measured.digest, content_type)
 
 
-def get(stored: Stored) -> bytes:
+def get(stored: StoredPayload) -> bytes:
     """Return an object's bytes; PayloadLostError, PayloadCorruptError or PayloadUnavailableError."""
     with _told(stored.name), storage().open(stored.name) as file:
         body: bytes = file.read()
     return check(stored, body)
 
 
-def head(stored: Stored, most: int) -> bytes:
+def head(stored: StoredPayload, most: int) -> bytes:
     """Return an object's first bytes, and check all of them; the errors of `get`."""
     kept = bytearray()
     with reading(stored) as source:
@@ -63,7 +63,7 @@ def head(stored: Stored, most: int) -> bytes:
 
 
 @contextmanager
-def reading(stored: Stored) -> Iterator[Measured]:
+def reading(stored: StoredPayload) -> Iterator[Measured]:
     """Give an object to be read to its end, where it is checked; the errors of `get`."""
     with _told(stored.name), storage().open(stored.name) as file:
         measured = Measured(file)

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from jobs.core.errors import PlatformError
 from jobs.core.payloads.keyring import PLAIN, Column, Place
-from jobs.core.payloads.pointer import Stored
+from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.reuse.key import Reuse, reuse
 from jobs.core.submission.request import Admitted
 from jobs.payloads import vault
-from jobs.payloads.claim_check import checked_in, opened
+from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.sealed_objects import under_first_key
 from models_registry.core.secrecy import Secrecy
 
@@ -46,7 +46,9 @@ def with_sealed_files(jobs: Iterable[Any]) -> list[Any]:
     return [_with_sealed_files(job, seal) if isinstance(job, Admitted) else job for job in jobs]
 
 
-def _with_sealed_files(job: Admitted, seal: Callable[[Stored], Stored]) -> Admitted | PlatformError:
+def _with_sealed_files(
+    job: Admitted, seal: Callable[[StoredPayload], StoredPayload]
+) -> Admitted | PlatformError:
     if not (job.files and job.secrecy.encrypt):
         return job
     try:
@@ -67,7 +69,7 @@ def input_columns(job_id: UUID, job: Admitted) -> dict[str, Any]:
     """Return the JobInput's columns of a job that is about to be stored."""
     plain = {name: getattr(job, name) for name in COLUMNS}
     kept = sealed_input(job_id, plain) if job.secrecy.encrypt else plain | _AS_IT_IS
-    kept["body"] = checked_in(kept["body"], job.files)
+    kept["body"] = store_payload(kept["body"], job.files)
     return kept
 
 
@@ -86,6 +88,6 @@ def unsealed_input(
 ) -> dict[str, bytes | None]:
     """Return the columns of an input as they were given; PayloadUnreadableError."""
     return {
-        name: None if body is None else opened(body, encoding, Place(job_id, COLUMNS[name]))
+        name: None if body is None else load_plain(body, encoding, Place(job_id, COLUMNS[name]))
         for name, body in stored.items()
     }

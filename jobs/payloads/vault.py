@@ -13,8 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.core.payloads import keyed_digest as keyed
-from jobs.core.payloads.keyring import NONCE_BYTES, Bound, Keyring, Place
+from jobs.core.payloads import keyed_digest
+from jobs.core.payloads.keyring import NONCE_BYTES, Keyring, Place, SealedPlace
 from jobs.core.payloads.sealed_file import SALT_BYTES, Read, sealed_pieces, unsealed_pieces
 
 
@@ -23,7 +23,7 @@ def keyring() -> Keyring:
     return _keyring(settings.INFERENCE.payload_keys)
 
 
-def seal(plain: bytes, place: Bound) -> bytes:
+def seal(plain: bytes, place: SealedPlace) -> bytes:
     """Return `plain` sealed under the first key, whose name is `keyring().encoding`."""
     return keyring().seal(plain, place=place, nonce=token_bytes(NONCE_BYTES))
 
@@ -48,17 +48,17 @@ def unsealed_file(read: Read, encoding: str) -> Iterator[bytes]:
 
 def digest(purpose: str, body: bytes) -> bytes:
     """Return a keyed digest of 32 bytes; equal bodies have unequal ones for unequal purposes."""
-    return keyed.keyed(_key(purpose), body)
+    return keyed_digest.keyed(_key(purpose), body)
 
 
 def token(value: Any) -> str:
     """Return what stands for a JSON value where people may see it."""
-    return keyed.token_of(_key("token"), value)
+    return keyed_digest.token_of(_key("token"), value)
 
 
 def variant(parameters: bytes | None) -> int:
     """Return 28 bits that tell batches apart and say nothing of the parameters but whether they are equal."""
-    return keyed.variant_of(_key("variant"), parameters)
+    return keyed_digest.variant_of(_key("variant"), parameters)
 
 
 def _key(purpose: str) -> bytes:
@@ -68,7 +68,7 @@ def _key(purpose: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def _derived(root: bytes, purpose: str) -> bytes:
-    return keyed.derived(root, purpose)
+    return keyed_digest.derived(root, purpose)
 
 
 @lru_cache(maxsize=8)

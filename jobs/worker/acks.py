@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.message_delivery import MessageDelivery, Parcel
 
 
 class Acks:
@@ -22,17 +22,17 @@ class Acks:
         """Note a message that will be acknowledged or rejected later."""
         self._outstanding[parcel.tag] = None
 
-    def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
+    def acknowledge(self, deliveries: Iterable[MessageDelivery]) -> None:
         """Note that `deliveries` are done with; tell the broker of the messages that are so in full."""
         ended = [parcel for delivery in deliveries if (parcel := delivery.finish()) is not None]
         self._acknowledge({parcel.tag: parcel for parcel in ended if not self._refused(parcel)})
 
-    def reject(self, delivery: Delivery) -> None:
+    def reject(self, delivery: MessageDelivery) -> None:
         """Send the delivery's message to its queue's dead-letter queue, once its other jobs are done with."""
         delivery.parcel.unknown = True
         self.acknowledge([delivery])
 
-    def give_back(self, deliveries: Iterable[Delivery]) -> None:
+    def give_back(self, deliveries: Iterable[MessageDelivery]) -> None:
         """Put the deliveries' messages back into their queue, each once its other jobs are done with."""
         given = list(deliveries)
         self._unwanted.update(delivery.parcel.tag for delivery in given)

@@ -17,10 +17,10 @@ import psycopg
 
 from jobs.core.channels import CANCELLED
 from jobs.core.states import State
-from jobs.worker.progress import Messenger
+from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.reporter import Reporter
-from jobs.worker.stages.batch import Refused
 from jobs.worker.stages.buffer import Buffer
+from jobs.worker.stages.claimed_batch import Refused
 
 logger = logging.getLogger(__name__)
 RETRY_S = 1.0
@@ -32,7 +32,9 @@ _SESSION: dict[str, Any] = {"autocommit": True, "application_name": "cancels", "
 class Cancels:
     """Listens on a connection of its own until stopped."""
 
-    def __init__(self, database_url: str, buffer: Buffer, reporter: Reporter, messenger: Messenger) -> None:
+    def __init__(
+        self, database_url: str, buffer: Buffer, reporter: Reporter, messenger: ProgressChannel
+    ) -> None:
         """Prepare to listen."""
         self._url, self._buffer, self._reporter, self._messenger = database_url, buffer, reporter, messenger
 

@@ -19,10 +19,10 @@ from django.db import connection
 from jobs.broker import connection as broker
 from jobs.broker import topology
 from jobs.db.engine import engine
-from jobs.services.lifecycle import workers
-from jobs.worker.delivery import Delivery
-from jobs.worker.process import Host
-from jobs.worker.stages.claim import persist
+from jobs.services.lifecycle import worker_row
+from jobs.worker.message_delivery import MessageDelivery
+from jobs.worker.process import WorkerProcess
+from jobs.worker.stages.claimer import persist
 from models_registry import selectors
 from models_registry.core.refs import Ref
 
@@ -31,10 +31,10 @@ Answer = TypeVar("Answer")
 HUB_ANSWERS_S = 20.0
 
 
-class Roster:
+class ModelOrders:
     """One worker's orders to load and unload, one at a time, and what became of each."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: WorkerProcess) -> None:
         self._host = host
         self._one_at_a_time = Lock()
         self.orders: dict[str, str] = {}
@@ -104,10 +104,10 @@ class Roster:
 
     def _write_down(self, models: list[str]) -> None:
         row, stopping = self._host.incarnation.id, self._host.stopped.is_set
-        persist(engine(), lambda c, _: workers.serve(c, row, models), stopping=stopping)
+        persist(engine(), lambda c, _: worker_row.serve(c, row, models), stopping=stopping)
 
 
-def _routing_key(delivery: Delivery) -> object:
+def _routing_key(delivery: MessageDelivery) -> object:
     return delivery.parcel.message.delivery_info.get("routing_key")
 
 

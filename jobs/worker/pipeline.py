@@ -16,15 +16,15 @@ from queue import Queue
 from threading import Condition, Semaphore, Thread
 from typing import Protocol
 
-from jobs.core.batching.batch import Sealed
+from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.services.lifecycle.settle import Settled, Verdict
-from jobs.worker.delivery import Delivery
-from jobs.worker.progress import Messenger
-from jobs.worker.stages.batch import Refused, Work
+from jobs.worker.message_delivery import MessageDelivery
+from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.stages.buffer import Buffer
-from jobs.worker.stages.claim import Claimer
+from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
+from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.execute import execute_all, failure_of
-from jobs.worker.stages.settle import Settler
+from jobs.worker.stages.settler import Settler
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ class Observer(Protocol):
     def refused(self, refused: list[Refused]) -> None:
         """Take duplicates to acknowledge, and messages of unknown jobs to dead-letter."""
 
-    def claimed(self, work: Work) -> None:
+    def claimed(self, work: ClaimedBatch) -> None:
         """Take note of a claimed batch."""
 
-    def settled(self, work: Work, verdicts: list[Verdict], settled: list[Settled]) -> None:
+    def settled(self, work: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Take note of a stored batch."""
 
 
@@ -56,15 +56,15 @@ class Pipeline:
         observer: Observer,
         *,
         lanes: int = 1,
-        messenger: Messenger | None = None,
+        messenger: ProgressChannel | None = None,
     ) -> None:
         self.buffer, self._claimer, self._settler, self._observer = buffer, claimer, settler, observer
         self._messenger = messenger
         self._most = lanes + AHEAD
         self._slots = Semaphore(self._most)
-        self._to_run: Queue[Work | None] = Queue()
-        self._to_settle: Queue[Work | None] = Queue(maxsize=lanes + AHEAD)
-        self._open: dict[int, Work] = {}
+        self._to_run: Queue[ClaimedBatch | None] = Queue()
+        self._to_settle: Queue[ClaimedBatch | None] = Queue(maxsize=lanes + AHEAD)
+        self._open: dict[int, ClaimedBatch] = {}
         self._changed = Condition()
         self._closed = self.failed = False
         self._running = lanes
@@ -95,12 +95,12 @@ class Pipeline:
         """Say whether every claimed batch is settled and no other will be claimed."""
         return not self._threads[-1].is_alive()
 
-    def unsettled(self) -> list[Work]:
+    def unsettled(self) -> list[ClaimedBatch]:
         """Return the batches that are claimed and not settled."""
         with self._changed:
             return list(self._open.values())
 
-    def left(self) -> list[Work]:
+    def left(self) -> list[ClaimedBatch]:
         """Return what a closed pipeline has not settled, with the batch whose claim was under way."""
         self._threads[0].join(CLAIM_LIMIT_S)
         return self.unsettled()
@@ -132,10 +132,10 @@ class Pipeline:
             self._changed.wait_for(lambda: self._closed or not self._open)
         return not self._closed
 
-    def _free(self, work: Work) -> None:
+    def _free(self, work: ClaimedBatch) -> None:
         self._slots.release(self._most if work.apart else 1)
 
-    def _claim_one(self, sealed: Sealed[Delivery]) -> None:
+    def _claim_one(self, sealed: SealedBatch[MessageDelivery]) -> None:
         started = time.monotonic()
         work, refused = self._claimer.claim(sealed)
         work.claim_s = time.monotonic() - started
@@ -148,7 +148,7 @@ class Pipeline:
             self._free(work)
             self.buffer.withdraw()
 
-    def _forward(self, work: Work) -> None:
+    def _forward(self, work: ClaimedBatch) -> None:
         with self._changed:
             self._open[id(work)] = work
         self._observer.claimed(work)
@@ -174,7 +174,7 @@ class Pipeline:
         if last:
             self._to_settle.put(None)
 
-    def _run_one(self, lane: int, work: Work) -> None:
+    def _run_one(self, lane: int, work: ClaimedBatch) -> None:
         self.buffer.started(lane, work.key, work.padded_size)
         if work.failure is not None or work.runner is None:
             return

@@ -16,39 +16,39 @@ from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
 
-from jobs.core.batching.batch import Limits
 from jobs.core.batching.policy import BatchPolicy
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.db.engine import engine
-from jobs.services.lifecycle import workers
+from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.release import release
 from jobs.worker.cancels import Cancels
-from jobs.worker.circuits import Circuits
-from jobs.worker.delivery import Delivery
+from jobs.worker.circuit_monitor import CircuitMonitor
+from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.progress import Messenger
+from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.reporter import Reporter
-from jobs.worker.stages.batch import Work
 from jobs.worker.stages.buffer import Buffer
-from jobs.worker.stages.claim import Claimer, persist
-from jobs.worker.stages.settle import Settler
+from jobs.worker.stages.claimed_batch import ClaimedBatch
+from jobs.worker.stages.claimer import Claimer, persist
+from jobs.worker.stages.settler import Settler
 from jobs.worker.watchdog import Watchdog
 from models_registry import selectors
 from models_registry.core.breaker_options import BreakerOptions
-from models_registry.core.errors import PlatformError
 from models_registry.core.options import PlatformOptions
+from models_registry.core.registry_errors import PlatformError
 from models_registry.pool import ModelPool
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_S = 5.0
 
-_current: Host | None = None
+_current: WorkerProcess | None = None
 
 
 @dataclass(slots=True)
-class Host:
+class WorkerProcess:
     """One incarnation: its row, its models, its pipeline and what it reports to."""
 
-    incarnation: workers.Incarnation
+    incarnation: worker_row.Incarnation
     pool: ModelPool
     reporter: Reporter
     pipeline: Pipeline
@@ -57,7 +57,7 @@ class Host:
 
     def start(self) -> None:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages."""
-        persist(engine(), lambda c, _: workers.register(c, self.incarnation), stopping=self.stopped.is_set)
+        persist(engine(), lambda c, _: worker_row.register(c, self.incarnation), stopping=self.stopped.is_set)
         Thread(target=self._beat, name="heartbeat", daemon=True).start()
         Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
         Thread(target=self.cancels.run, args=(self.stopped,), name="cancels", daemon=True).start()
@@ -71,7 +71,9 @@ class Host:
                 # What broke a stage would break it again: its batches are reaped, and their attempts count.
                 for work in [] if self.pipeline.failed else self.pipeline.left():
                     _release(connection, work)
-                workers.end(connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped")
+                worker_row.end(
+                    connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped"
+                )
         except sa.exc.DBAPIError as error:
             logger.warning(
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
@@ -84,13 +86,13 @@ class Host:
 
     def _hang(self) -> None:
         with engine().begin() as connection:
-            workers.end(connection, self.incarnation.id, workers.HUNG)
+            worker_row.end(connection, self.incarnation.id, worker_row.HUNG)
 
     def _beat(self) -> None:
         while not self.stopped.wait(HEARTBEAT_S):
             try:
                 with engine().begin() as connection:
-                    alive = workers.beat(connection, self.incarnation.id)
+                    alive = worker_row.beat(connection, self.incarnation.id)
             except sa.exc.DBAPIError as error:
                 logger.warning("no heartbeat: %s", error.__class__.__name__)
                 continue
@@ -100,32 +102,32 @@ class Host:
                 return
 
 
-def _release(connection: sa.Connection, work: Work) -> None:
+def _release(connection: sa.Connection, work: ClaimedBatch) -> None:
     jobs = [(job.job, job.epoch) for job in work.jobs]
     release(connection, batch=work.id, jobs=jobs, apart=work.apart)
 
 
-def current() -> Host | None:
+def current() -> WorkerProcess | None:
     """Return this process's host; None in a worker that runs no models."""
     return _current
 
 
-def make(incarnation: workers.Incarnation, pool: ModelPool, *, lanes: int = 1) -> Host:
+def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1) -> WorkerProcess:
     """Make this process's host; the caller starts it."""
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
-    policy: BatchPolicy[Delivery] = BatchPolicy(_Bounds())
-    circuits = Circuits(engine(), _breaker_options)
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds())
+    circuits = CircuitMonitor(engine(), _breaker_options)
     claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits)
     reporter = Reporter()
     buffer = Buffer(policy, lanes)
     settler = Settler(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )
-    messenger = Messenger(engine())
+    messenger = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, messenger=messenger)
     cancels = Cancels(settings.INFERENCE.database_url, buffer, reporter, messenger)
-    _current = Host(incarnation, pool, reporter, pipeline, cancels, stopped)
+    _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped)
     return _current
 
 
@@ -143,20 +145,20 @@ class _Bounds:
     RETRY_S = 5.0
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[float, Limits]] = {}
+        self._known: dict[Hashable, tuple[float, BatchLimits]] = {}
 
-    def __call__(self, key: Hashable) -> Limits:
-        until, limits = self._known.get(key, (0.0, Limits()))
+    def __call__(self, key: Hashable) -> BatchLimits:
+        until, limits = self._known.get(key, (0.0, BatchLimits()))
         if time.monotonic() >= until:
             until, limits = self._read(key)
             self._known[key] = until, limits
         return limits
 
-    def _read(self, key: Hashable) -> tuple[float, Limits]:
+    def _read(self, key: Hashable) -> tuple[float, BatchLimits]:
         try:
             info = selectors.info(int(str(key)))
         except (PlatformError, DjangoDatabaseError):
-            return time.monotonic() + self.RETRY_S, Limits()
+            return time.monotonic() + self.RETRY_S, BatchLimits()
         finally:
             django_connection.close()  # a stage lives for days: a kept one would be spoilt by a restart
-        return float("inf"), Limits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)
+        return float("inf"), BatchLimits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)

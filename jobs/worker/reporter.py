@@ -17,8 +17,8 @@ from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.acks import Acks
-from jobs.worker.delivery import Delivery, Parcel
-from jobs.worker.stages.batch import Refused, Work
+from jobs.worker.message_delivery import MessageDelivery, Parcel
+from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 
 logger = logging.getLogger(__name__)
 EVENT_BUFFER = 500
@@ -46,7 +46,7 @@ class Reporter:
             self._dispatcher.on_send_buffered = self._flush_later
         return self.generation
 
-    def received(self, parcel: Parcel, deliveries: list[Delivery]) -> None:
+    def received(self, parcel: Parcel, deliveries: list[MessageDelivery]) -> None:
         """Note a message whose jobs enter the buffer; on the hub's thread."""
         self._acks.received(parcel)
         for delivery in deliveries:
@@ -54,12 +54,12 @@ class Reporter:
             kwargs = f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}"
             self._send("task-received", uuid=delivery.id, name=delivery.name, args="()", kwargs=kwargs)
 
-    def forget(self, deliveries: list[Delivery]) -> None:
+    def forget(self, deliveries: list[MessageDelivery]) -> None:
         """Drop deliveries of a lost connection from Celery's request state; on the hub's thread."""
         for delivery in deliveries:
             task_ready(delivery)
 
-    def give_back(self, deliveries: list[Delivery]) -> None:
+    def give_back(self, deliveries: list[MessageDelivery]) -> None:
         """Put what is not to be run here back into its queue; on the hub's thread."""
         self.forget(deliveries)
         self._acks.give_back(d for d in deliveries if d.generation == self.generation)
@@ -68,11 +68,11 @@ class Reporter:
         """Acknowledge duplicates and what ended meanwhile, and dead-letter messages that point at no job."""
         self._soon(lambda: self._refuse(refused))
 
-    def claimed(self, work: Work) -> None:
+    def claimed(self, work: ClaimedBatch) -> None:
         """Show the batch's jobs as active."""
         self._soon(lambda: self._start(work.deliveries))
 
-    def settled(self, work: Work, verdicts: list[Verdict], settled: list[Settled]) -> None:
+    def settled(self, work: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Acknowledge a stored batch and show each job's end."""
         states = {row.job: row.state for row in settled}
         _count(work, states)
@@ -99,26 +99,26 @@ class Reporter:
             elif each.state in _REVOKED:
                 self._send_revoked(each.delivery, each.state)
 
-    def _bury(self, delivery: Delivery) -> None:
+    def _bury(self, delivery: MessageDelivery) -> None:
         logger.error("job %s is unknown: its message is dead-lettered", delivery.id)
         task_ready(delivery)
         if delivery.generation == self.generation:
             self._acks.reject(delivery)
 
-    def _start(self, deliveries: list[Delivery]) -> None:
+    def _start(self, deliveries: list[MessageDelivery]) -> None:
         for delivery in deliveries:
             delivery.start()
             task_accepted(delivery)
             self._send("task-started", uuid=delivery.id)
 
-    def _finish(self, work: Work, verdicts: list[Verdict], states: dict[Any, State]) -> None:
+    def _finish(self, work: ClaimedBatch, verdicts: list[Verdict], states: dict[Any, State]) -> None:
         for delivery, verdict in zip(work.deliveries, verdicts, strict=True):
             state = states.get(delivery.job)
             if state is not None:
                 self._send_end(delivery, verdict, state, work.ran_s)
         self._done(work.deliveries)
 
-    def _send_end(self, delivery: Delivery, verdict: Verdict, state: State, ran_s: float) -> None:
+    def _send_end(self, delivery: MessageDelivery, verdict: Verdict, state: State, ran_s: float) -> None:
         if state is State.SUCCEEDED:
             self._send("task-succeeded", uuid=delivery.id, result="", runtime=ran_s)
         elif state is State.EXPIRED:
@@ -129,11 +129,11 @@ class Reporter:
             kind = "task-retried" if state is State.WAITING else "task-failed"
             self._send(kind, uuid=delivery.id, exception=text, traceback="")
 
-    def _send_revoked(self, delivery: Delivery, state: State) -> None:
+    def _send_revoked(self, delivery: MessageDelivery, state: State) -> None:
         expired = state is State.EXPIRED
         self._send("task-revoked", uuid=delivery.id, terminated=False, signum=None, expired=expired)
 
-    def _done(self, deliveries: list[Delivery]) -> None:
+    def _done(self, deliveries: list[MessageDelivery]) -> None:
         for delivery in deliveries:
             task_ready(delivery)
         self._acks.acknowledge(d for d in deliveries if d.generation == self.generation)
@@ -155,7 +155,7 @@ class Reporter:
             logger.exception("task events were not sent; monitors miss some")
 
 
-def _count(work: Work, states: dict[Any, State]) -> None:
+def _count(work: ClaimedBatch, states: dict[Any, State]) -> None:
     metrics.BATCHES.labels(work.model, work.seal_reason.value).inc()
     metrics.BATCH_SIZE.labels(work.model).observe(len(work.jobs))
     metrics.CLAIM_TIME.labels(work.model).observe(work.claim_s)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from threading import Event, Thread
 
-from jobs.worker.stages.batch import Work
+from jobs.worker.stages.claimed_batch import ClaimedBatch
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Watchdog:
 
     def __init__(
         self,
-        in_hand: Callable[[], list[Work]],
+        in_hand: Callable[[], list[ClaimedBatch]],
         *,
         limit_s: float,
         last_words: Callable[[], None],
@@ -44,7 +44,7 @@ class Watchdog:
                 self._bark(hung)
                 return
 
-    def hung(self, now: float) -> Work | None:
+    def hung(self, now: float) -> ClaimedBatch | None:
         """Return a batch that a stage has worked on for longer than its limit."""
         for work in self._in_hand():
             since = work.busy_since
@@ -52,7 +52,7 @@ class Watchdog:
                 return work
         return None
 
-    def _bark(self, hung: Work) -> None:
+    def _bark(self, hung: ClaimedBatch) -> None:
         logger.critical("batch %s of %d jobs hangs: the worker ends", hung.id, len(hung.jobs))
         # The database may be what hangs: the process ends whether it could be told or not.
         words = Thread(target=self._last_words, name="last-words", daemon=True)

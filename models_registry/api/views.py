@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Router
 
 from models_registry import selectors
-from models_registry.api.schemas import ModelSchema, ModelVersionSchema
+from models_registry.api.model_schemas import ModelSchema, ModelVersionSchema
 
 router = Router(tags=["models"])
 

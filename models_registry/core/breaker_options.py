@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from models_registry.core.errors import RegistrationError
+from models_registry.core.registry_errors import RegistrationError
 
 _LONGEST_S = 7 * 86_400.0
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models_registry.core.breaker_options import BreakerOptions, fallback_of
-from models_registry.core.errors import RegistrationError
+from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.retention_options import retention_days
 from models_registry.core.retry_options import RetryOptions
 from models_registry.core.reuse_options import ReuseOptions

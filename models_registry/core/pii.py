@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from models_registry.core.errors import RegistrationError
+from models_registry.core.registry_errors import RegistrationError
 
 MARK: Final = "x-pii"
 _MARKED: Final[Mapping[str, Any]] = {MARK: True}

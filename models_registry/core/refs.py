@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from models_registry.core.errors import ModelNotFoundError
+from models_registry.core.registry_errors import ModelNotFoundError
 
 DEFAULT_ALIAS = "default"
 _LONGEST = 63

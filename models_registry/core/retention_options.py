@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models_registry.core.errors import RegistrationError
+from models_registry.core.registry_errors import RegistrationError
 
 LONGEST_DAYS = 366
 

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from models_registry.core.errors import RegistrationError
 from models_registry.core.faults import Fault
+from models_registry.core.registry_errors import RegistrationError
 
 RETRIED = (Fault.TRANSIENT, Fault.RESOURCE, Fault.TIMEOUT, Fault.INTERNAL)
 _RULE = ("attempts", "base_s", "cap_s")

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from models_registry.core.depth import DEEPEST, is_deeper_than
-from models_registry.core.errors import InvalidInputError
+from models_registry.core.registry_errors import InvalidInputError
 
 SHOWN = 300
 

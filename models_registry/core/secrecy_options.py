@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models_registry.core.errors import RegistrationError
+from models_registry.core.registry_errors import RegistrationError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from models_registry.core.errors import LoadFailedError
+from models_registry.core.registry_errors import LoadFailedError
 
 PACKAGE = "package:"
 

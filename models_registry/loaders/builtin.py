@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from models_registry.core.context import SILENT, Context
-from models_registry.core.errors import InvalidInputError, RetryableError
+from models_registry.core.registry_errors import InvalidInputError, RetryableError
 from models_registry.core.runner import Item
 
 Options = Mapping[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
-from models_registry.core.errors import LoaderRefusedError, LoadFailedError
+from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError
 from models_registry.core.runner import Runner
 
 _HOME = "models_registry.loaders.builtin"

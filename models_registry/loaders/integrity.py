@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from models_registry.core.errors import ArtifactMismatchError
+from models_registry.core.registry_errors import ArtifactMismatchError
 
 WEIGHTS = "model.safetensors"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models_registry.core.errors import LoaderRefusedError
+from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.core.runner import Runner
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import entry_point

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from models_registry.core.errors import LoadFailedError, PlatformError
 from models_registry.core.options import PlatformOptions
+from models_registry.core.registry_errors import LoadFailedError, PlatformError
 from models_registry.core.runner import Item, Runner, Weighed, answer
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory

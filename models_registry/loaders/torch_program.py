@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models_registry.core.errors import BadOutputError, InvalidInputError, LoaderRefusedError
+from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
 from models_registry.loaders.memory import weight_bytes
 from models_registry.loaders.transfer import transfer_to

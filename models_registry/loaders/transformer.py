@@ -13,7 +13,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from models_registry.core.errors import BadOutputError, InvalidInputError, LoaderRefusedError
+from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
 from models_registry.loaders.memory import weight_bytes
 from models_registry.loaders.transfer import transfer_to

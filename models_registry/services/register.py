@@ -11,15 +11,15 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from models_registry import selectors
-from models_registry.core.errors import (
+from models_registry.core.options import PlatformOptions
+from models_registry.core.pii import check_marks
+from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
     LoadFailedError,
     ModelNotFoundError,
     RegistrationError,
 )
-from models_registry.core.options import PlatformOptions
-from models_registry.core.pii import check_marks
 from models_registry.core.secrecy_options import SecrecyOptions
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity

@@ -13,8 +13,8 @@ import httpx
 import psutil
 import psycopg
 
-from inference_site.stack.client import Stack
-from inference_site.stack.files import payload_key
+from inference_site.stack.harness import Stack
+from inference_site.stack.private_files import payload_key
 from inference_site.stack.services import PROJECT
 from jobs.client import Client
 

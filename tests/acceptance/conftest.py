@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import kombu
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
 from tests.acceptance.app import NOT_THESE, App, eventually, manage
 

@@ -5,7 +5,7 @@ import socket
 import httpx
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import JOBS, App
 
 BULK = f"{JOBS}/bulk"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
 from tests.acceptance.app import JOBS, NOT_THESE, App, manage
 from tests.integration import s3

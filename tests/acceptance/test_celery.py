@@ -6,7 +6,7 @@ import httpx
 import pytest
 from celery import Celery
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import App, eventually
 
 

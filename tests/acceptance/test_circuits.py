@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import JOBS, App, eventually, manage
 
 BREAKER = {"least": 20, "share": 0.5, "cool_s": 2.0, "probes": 2}

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from inference_site.stack.client import Stack
-from jobs.client import AsyncClient, Client, Event, File, Job, part
+from inference_site.stack.harness import Stack
+from jobs.client import AsyncClient, Client, File, JobEvent, RemoteJob, part
 from tests.acceptance.app import App, eventually, manage
 
 PICTURE = os.urandom(5_000_000)
@@ -68,7 +68,7 @@ def test_files_of_megabytes_that_go_along_are_what_the_model_is_given(
 
 
 def test_files_arrive_from_an_event_loop_as_well(stack: Stack, app: App, scan: Path, letter: Path) -> None:
-    async def run(platform: AsyncClient) -> tuple[Job, Job]:
+    async def run(platform: AsyncClient) -> tuple[RemoteJob, RemoteJob]:
         picture = await platform.upload(scan, content_type="image/png")
         ahead = await platform.submit("echo", {"page": picture.ref})
         files = {"letter": File(letter, "text/plain")}
@@ -87,7 +87,7 @@ def in_asyncio(stack: Stack, run: Any) -> Any:
     return asyncio.run(live())
 
 
-def followed(events: list[Event], job: dict[str, Any]) -> None:
+def followed(events: list[JobEvent], job: dict[str, Any]) -> None:
     """Check that events told of a job's life in order, each change once, and last of its end, whole."""
     *before, end = events
     assert (end.name, end.data) == ("end", job)
@@ -101,7 +101,7 @@ def test_a_job_is_followed_to_its_output(stack: Stack, app: App) -> None:
     job = app.submit("sleeper:slow", {"n": 1})
     followed(list(app.client.stream(job["id"])), app.job(job["id"]))
 
-    async def run(platform: AsyncClient) -> list[Event]:
+    async def run(platform: AsyncClient) -> list[JobEvent]:
         submitted = await platform.submit("sleeper:slow", {"n": 2})
         return [event async for event in platform.stream(submitted)]
 
@@ -131,13 +131,13 @@ def streams(stack: Stack) -> float:
     return float(held[1]) if held else 0.0
 
 
-def in_threads(stack: Stack, job: str, told: list[Event]) -> None:
+def in_threads(stack: Stack, job: str, told: list[JobEvent]) -> None:
     with Client(stack.info["api"], stack.info["token"]) as platform:
         for event in platform.stream(job):
             told.append(event)  # noqa: PERF402  # each as it comes
 
 
-def on_a_loop(stack: Stack, job: str, told: list[Event]) -> None:
+def on_a_loop(stack: Stack, job: str, told: list[JobEvent]) -> None:
     async def run(platform: AsyncClient) -> None:
         async for event in platform.stream(job):
             told.append(event)  # noqa: PERF401  # each as it comes
@@ -147,9 +147,9 @@ def on_a_loop(stack: Stack, job: str, told: list[Event]) -> None:
 
 @pytest.mark.parametrize("follow", [in_threads, on_a_loop])
 def test_a_stream_whose_server_goes_is_taken_up_on_the_next_and_tells_nothing_twice(
-    stack: Stack, app: App, waiting: str, follow: Callable[[Stack, str, list[Event]], None]
+    stack: Stack, app: App, waiting: str, follow: Callable[[Stack, str, list[JobEvent]], None]
 ) -> None:
-    told = list[Event]()
+    told = list[JobEvent]()
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(follow, stack, waiting, told)
         try:

@@ -9,7 +9,7 @@ from subprocess import Popen
 
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import App, eventually, manage
 from tests.acceptance.gate import ENTRY_POINT
 from tests.acceptance.workers import consumers, log_of, own_worker

@@ -4,7 +4,7 @@ import signal
 import socket
 from urllib.parse import urlsplit
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import App, eventually
 from tests.acceptance.workers import own_worker
 

@@ -2,7 +2,7 @@
 
 from math import log2
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import App
 
 DEATHS = (

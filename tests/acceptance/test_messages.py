@@ -8,12 +8,12 @@ import kombu
 import pytest
 from amqp.basic_message import Message
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.job_message import job_message
 from jobs.broker.topology import EXCHANGE, dead_queue_name
 from jobs.core.ids import uuid7
-from jobs.core.messages.dead_letter import Letter
+from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.messages.envelope import TASK_NAME, Envelope
 from tests.acceptance.app import App, eventually, manage
 
@@ -128,7 +128,9 @@ def ended(app: App, value: dict[str, Any]) -> tuple[str, int, int]:
 
 def shovelled(job: str, epoch: int) -> Message:
     """Return a dead job's letter as somebody moves it by hand: the same message, told apart by its id."""
-    message = outgoing_letter(MODEL, Letter(UUID(job), epoch, "invalid", "InvalidInputError", "f")).message
+    message = outgoing_letter(
+        MODEL, DeadLetterMessage(UUID(job), epoch, "invalid", "InvalidInputError", "f")
+    ).message
     message.properties["message_id"] = str(uuid4())
     return message
 

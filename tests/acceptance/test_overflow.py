@@ -8,9 +8,9 @@ import httpx
 import kombu
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from jobs.broker import topology
-from jobs.core.messages.dead_letter import read_letter
+from jobs.core.messages.dead_letter_pointer import read_letter
 from tests.acceptance.app import App, eventually, manage
 from tests.acceptance.workers import own_worker
 

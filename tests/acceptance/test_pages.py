@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 
 LOADED = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 

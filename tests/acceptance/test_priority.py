@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import App, eventually, manage
 from tests.acceptance.workers import own_worker
 

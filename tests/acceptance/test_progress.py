@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from celery import Celery
 
-from inference_site.stack.client import Stack
-from jobs.client.answers import Event
+from inference_site.stack.harness import Stack
+from jobs.client.answers import JobEvent
 from tests.acceptance.app import App, eventually, manage
 from tests.acceptance.workers import own_worker
 
@@ -59,7 +59,7 @@ def test_progress_is_told_as_it_comes_a_few_times_a_second_and_stays_on_the_job_
     eventually(lambda: app.rows(LAST, job["id"], job["id"]) == [(1.0,)])
 
 
-def first_progress(app: App, job: str) -> Event:
+def first_progress(app: App, job: str) -> JobEvent:
     return next(event for event in app.client.stream(job) if event.name == "progress")
 
 

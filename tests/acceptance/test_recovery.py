@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import kombu
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.ports import LOOPBACK, free_port
 from jobs.broker import topology
 from tests.acceptance.app import App, eventually, manage, rabbitmqctl

@@ -10,7 +10,7 @@ from uuid import UUID
 from celery import Celery
 from celery.result import AsyncResult
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from jobs.management.demo.corpus import sentences
 from tests.acceptance.app import App
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import App, eventually, manage
 
 SHARE, FLOOR_PER_S = 0.2, 20.0

@@ -13,7 +13,7 @@ import kombu
 import pytest
 from celery import Celery
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from tests.acceptance.app import App, eventually, manage, stack_env

@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from jobs.core.errors import PayloadKeyMissingError
 from tests.acceptance.app import JOBS, App, eventually, manage
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import JOBS, App, eventually, manage
 from tests.acceptance.gate import ENTRY_POINT
 from tests.acceptance.workers import own_worker

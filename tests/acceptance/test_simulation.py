@@ -13,11 +13,11 @@ from statistics import fmean, quantiles
 
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.specs import count_gpus
-from jobs.core.batching.batch import Limits
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.simulation.arrivals import Arrival, poisson
-from jobs.core.simulation.plan import Crew, Model, Overheads, Plan, Timing
+from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
 from jobs.core.simulation.world import simulate
 from jobs.management.commands.gpu_worker import default_lanes
 from jobs.management.demo.figures import percentile
@@ -68,13 +68,15 @@ def lanes() -> int:
     return default_lanes("cuda:0" if count_gpus() else "cpu")
 
 
-def calibrated(run: Seen) -> Plan:
+def calibrated(run: Seen) -> SimulationPlan:
     """Return the plan of the worker that ran it; a batch that waited for a lane says nothing of the claim."""
     over_s = fmean(ran_s - BASE_S - PER_ITEM_S * size for size, ran_s, _, _ in run.batches)
     beside_s = quantiles([took_s - ran_s for _, ran_s, took_s, _ in run.batches], n=4)[0]
     deliver_s = fmean(sent_s for *_, sent_s in run.batches)
-    model = Model(Timing(BASE_S + over_s, PER_ITEM_S), Limits(MAX_BATCH, p95_goal_s=GOAL_S))
-    return Plan({0: model}, Crew(lanes=lanes()), Overheads(max(0.0, deliver_s), Timing(max(0.0, beside_s))))
+    model = Model(Timing(BASE_S + over_s, PER_ITEM_S), BatchLimits(MAX_BATCH, p95_goal_s=GOAL_S))
+    return SimulationPlan(
+        {0: model}, Crew(lanes=lanes()), Overheads(max(0.0, deliver_s), Timing(max(0.0, beside_s)))
+    )
 
 
 def assert_foretold(run: Seen) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from tests.acceptance.app import App, manage
 
 FITS = 5

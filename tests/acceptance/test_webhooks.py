@@ -1,6 +1,6 @@
 """An app that names an address is told there of its job's end, through the whole stack."""
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from jobs.client.webhook import verify
 from tests.acceptance.app import App, eventually, manage
 from tests.receiver import receiving

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import kombu
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from jobs.broker import topology

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import psycopg
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 

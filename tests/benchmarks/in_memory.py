@@ -12,18 +12,18 @@ from threading import Lock
 from typing import Any
 from uuid import UUID, uuid4
 
-from jobs.core.batching.batch import Limits, Sealed
 from jobs.core.batching.policy import BatchPolicy
+from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch
 from jobs.core.messages.envelope import Envelope
 from jobs.core.shedding import Admit, Backlog, Drain, Shedder
 from jobs.core.simulation.arrivals import poisson
 from jobs.management.demo.figures import percentile
 from jobs.services.lifecycle.claim import Claimed
-from jobs.worker.delivery import Delivery
+from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.stages.batch import Piece, Work
 from jobs.worker.stages.buffer import Buffer
-from jobs.worker.stages.settle import verdicts_of
+from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
+from jobs.worker.stages.settler import verdicts_of
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Sleeper
 from tests.benchmarks.policy import BASE_S, MAX_BATCH, PER_ITEM_S, UNTUNED
@@ -34,9 +34,9 @@ VERSION = 1
 class Gate:
     """Admission as the simulator does it, from what the fakes below see."""
 
-    def __init__(self, policy: BatchPolicy[Delivery], goal_s: float) -> None:
+    def __init__(self, policy: BatchPolicy[MessageDelivery], goal_s: float) -> None:
         self._service, self._shedder = policy.service_time(VERSION), Shedder(goal_s)
-        self._limits, self._lock = Limits(MAX_BATCH), Lock()
+        self._limits, self._lock = BatchLimits(MAX_BATCH), Lock()
         self._waiting = self._sealed = self._sealed_size = 0
 
     def admits(self, now: float) -> bool:
@@ -62,18 +62,18 @@ class Claimer:
     def __init__(self, gate: Gate) -> None:
         self._gate, self._runner = gate, Sleeper(BASE_S, PER_ITEM_S)
 
-    def claim(self, sealed: Sealed[Delivery]) -> tuple[Work, list[Any]]:
+    def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Any]]:
         self._gate.sealed(len(sealed.tokens))
-        work = Work(uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens)
+        work = ClaimedBatch(uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens)
         work.jobs = [Claimed(delivery.job, 1, 1, 1, b"{}", None) for delivery in sealed.tokens]
         return work, []
 
-    def prepare(self, work: Work) -> None:
+    def prepare(self, work: ClaimedBatch) -> None:
         items = [Item({}) for _ in work.jobs]
         work.runner = self._runner
-        work.pieces = [Piece(list(range(len(items))), items, self._runner.collate(items), collated=True)]
+        work.pieces = [BatchPiece(list(range(len(items))), items, self._runner.collate(items), collated=True)]
 
-    def done(self, work: Work) -> None:
+    def done(self, work: ClaimedBatch) -> None:
         """Hold nothing for a batch, so there is nothing to let go."""
 
 
@@ -83,7 +83,7 @@ class Settler:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    def settle(self, work: Work) -> tuple[list[Any], list[Any]]:
+    def settle(self, work: ClaimedBatch) -> tuple[list[Any], list[Any]]:
         self._gate.ended(len(work.jobs))
         return verdicts_of(work), []
 
@@ -98,18 +98,18 @@ class Watch:
     def refused(self, refused: list[Any]) -> None:
         raise AssertionError(refused)
 
-    def claimed(self, work: Work) -> None:
+    def claimed(self, work: ClaimedBatch) -> None:
         self.batches.append(len(work.jobs))
 
-    def settled(self, work: Work, verdicts: list[Any], settled: list[Any]) -> None:
+    def settled(self, work: ClaimedBatch, verdicts: list[Any], settled: list[Any]) -> None:
         del work, settled
         now = time.monotonic()
         self.ends_s.update((verdict.job, now) for verdict in verdicts)
 
 
 def run(rate_per_s: float, goal_s: float, seconds: float) -> dict[str, float]:
-    limits = Limits(MAX_BATCH, p95_goal_s=goal_s) if goal_s else UNTUNED
-    policy: BatchPolicy[Delivery] = BatchPolicy(lambda _: limits)
+    limits = BatchLimits(MAX_BATCH, p95_goal_s=goal_s) if goal_s else UNTUNED
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(lambda _: limits)
     gate, watch = Gate(policy, goal_s), Watch()
     pipeline = Pipeline(Buffer(policy), Claimer(gate), Settler(gate), watch)  # type: ignore[arg-type]  # stand-ins
     pipeline.start()
@@ -140,7 +140,7 @@ def _feed(buffer: Buffer, gate: Gate, moments_s: list[float]) -> tuple[dict[UUID
             job = uuid4()
             due_s[job] = start + moment_s
             envelope = Envelope(job, 0, VERSION, 4)
-            buffer.add([Delivery(None, envelope, task=None)])  # type: ignore[arg-type]  # stand-ins
+            buffer.add([MessageDelivery(None, envelope, task=None)])  # type: ignore[arg-type]  # stand-ins
     return due_s, late_s
 
 

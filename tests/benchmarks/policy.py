@@ -14,15 +14,15 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from inference_site.stack.services import PROJECT
-from jobs.core.batching.batch import Limits
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.simulation.arrivals import poisson
-from jobs.core.simulation.plan import Crew, Model, Plan, Timing
-from jobs.core.simulation.report import Report
+from jobs.core.simulation.plan import Crew, Model, SimulationPlan, Timing
+from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.world import simulate
 from tests.benchmarks.figure import Figure, at_least, at_most
 
 BASE_S, PER_ITEM_S, MAX_BATCH = 0.04, 0.0005, 32
-UNTUNED = Limits(MAX_BATCH, p95_goal_s=2.0)  # a version's goal where its owner named none
+UNTUNED = BatchLimits(MAX_BATCH, p95_goal_s=2.0)  # a version's goal where its owner named none
 GOAL_S = 0.5
 SEEDS, VIRTUAL_S, REAL_S = range(8), 60.0, 40.0
 PREFETCH = 256
@@ -45,7 +45,7 @@ def _virtual() -> Iterator[Figure]:
     yield at_least(f"400/s: served of offered, {where}", min(shares), 0.99)
     yield at_most(f"400/s: p99, {where}", max(_p99_ms(calm)), 107, "ms")
     yield Figure("400/s: p99, virtual time, median seed", f"{median(_p99_ms(calm)):.1f} ms")
-    crowded = [_simulated(700.0, Limits(MAX_BATCH, p95_goal_s=GOAL_S), GOAL_S, seed) for seed in SEEDS]
+    crowded = [_simulated(700.0, BatchLimits(MAX_BATCH, p95_goal_s=GOAL_S), GOAL_S, seed) for seed in SEEDS]
     yield at_least(f"700/s: served, {where}", min(r.throughput_per_s for r in crowded), 560, "/s")
     yield at_most(f"700/s: p99, {where}", max(_p99_ms(crowded)), 297, "ms")
     yield Figure("700/s: p99, virtual time, median seed", f"{median(_p99_ms(crowded)):.1f} ms")
@@ -54,14 +54,14 @@ def _virtual() -> Iterator[Figure]:
     yield Figure("virtual over real time, 400/s", f"{faster:,.0f} times as fast")
 
 
-def _simulated(rate_per_s: float, limits: Limits, goal_s: float, seed: int) -> Report:
+def _simulated(rate_per_s: float, limits: BatchLimits, goal_s: float, seed: int) -> SimulationReport:
     chance = random.Random(seed).random
     model = Model(Timing(BASE_S, PER_ITEM_S), limits)
-    plan = Plan({0: model}, Crew(prefetch=PREFETCH), goal_s=goal_s)
+    plan = SimulationPlan({0: model}, Crew(prefetch=PREFETCH), goal_s=goal_s)
     return simulate(plan, poisson(rate_per_s, chance, until_s=VIRTUAL_S), chance)
 
 
-def _p99_ms(reports: Sequence[Report]) -> list[float]:
+def _p99_ms(reports: Sequence[SimulationReport]) -> list[float]:
     return [report.latency_s(0.99) * 1e3 for report in reports]
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import httpx
 
-from jobs.client import AsyncClient, Item, Job, Patience, PlatformRefusedError
+from jobs.client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
 from tests.chaos.mix import Call, draw
 from tests.chaos.records import Recorder
 
@@ -73,7 +73,7 @@ class Load:
         self.recorder.accepted([str(job) for job in ids], expects, model=call.model, hurried=call.hurried)
         await self._meddle(call, ids)
 
-    async def _submitted(self, call: Call, key: str) -> Sequence[Job | Item]:
+    async def _submitted(self, call: Call, key: str) -> Sequence[RemoteJob | BulkItem]:
         if call.bulk:
             return await self.client.submit_many(call.jobs, idempotency_key=key)
         said = dict(call.jobs[0])
@@ -99,7 +99,7 @@ class Load:
             self.recorder.write("act", verb=verb, job=str(job), error=str(error)[:300])
 
 
-def _accepted(told: Sequence[Job | Item], call: Call) -> tuple[list[UUID], list[str]]:
+def _accepted(told: Sequence[RemoteJob | BulkItem], call: Call) -> tuple[list[UUID], list[str]]:
     """Return the ids that were accepted, with what is expected of each."""
     pairs = [(job.id, expect) for job, expect in zip(told, call.expects, strict=True) if job.id is not None]
     return [job for job, _ in pairs], [expect for _, expect in pairs]

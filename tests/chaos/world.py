@@ -18,10 +18,10 @@ import httpx
 import kombu
 import psycopg
 
-from inference_site.stack.client import Stack
+from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from jobs.broker.topology import dead_queue_name, queue_name
-from jobs.core.messages.dead_letter import read_letter
+from jobs.core.messages.dead_letter_pointer import read_letter
 from tests.acceptance.app import JOBS, manage, rabbitmqctl
 from tests.chaos import audit
 from tests.chaos.proxy import Network

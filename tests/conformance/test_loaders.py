@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.errors import ArtifactMismatchError, InvalidInputError
+from models_registry.core.registry_errors import ArtifactMismatchError, InvalidInputError
 from models_registry.core.runner import Item, Runner, Weighed, answer
 from models_registry.loaders.load import Permissions, load
 from tests.conformance.specimens import SPECIMENS, Specimen

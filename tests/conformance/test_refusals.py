@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from models_registry.core.errors import LoaderRefusedError
+from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders.integrity import digest
 from models_registry.loaders.load import Permissions, load

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from jobs.core.errors import PlatformError
 from jobs.core.submission.request import JobRequest
 from jobs.db.session import driver, open_session, transaction
-from jobs.services.reuse import settle_followers as followers
-from jobs.services.reuse.answerer import Answerer
+from jobs.services.reuse import settle_followers
+from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.submission.submit import submit_jobs
 from tests.integration.protocol_world import QUEUE, World
 from tests.integration.reuse import owner
@@ -59,7 +59,7 @@ class SharingWorld(World):
             self.count(hits=outcome.cached_from is not None)
 
     def _answer(self, chance: random.Random) -> None:
-        answerer = Answerer(stop=Event())
+        answerer = FollowerSettler(stop=Event())
         with open_session() as session:
             session.exec_driver_sql("LISTEN jobs_settled")
             while not self.stop.is_set():
@@ -69,10 +69,10 @@ class SharingWorld(World):
                 answerer.step(session, [payload for payload in told if chance.random() > DEAF])
 
     def _die_in_a_chunk(self, session: sa.Connection) -> None:
-        followed = followers.leaders(session, after=UUID(int=0), most=100)
+        followed = settle_followers.leaders(session, after=UUID(int=0), most=100)
         for leader in [leader for leader, ended in followed if ended][:1]:
             with contextlib.suppress(DiedError), transaction(session):
-                self.count(undone=followers.land(session, leader).looked_at)
+                self.count(undone=settle_followers.land(session, leader).looked_at)
                 raise DiedError
 
 

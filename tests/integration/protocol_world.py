@@ -25,18 +25,18 @@ from jobs.core.errors import WrongStateError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import Envelope
-from jobs.core.retry.policy import DeadLetter, RetryAfter
+from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import TERMINAL
 from jobs.db.engine import engine
 from jobs.db.session import open_session
 from jobs.services.lifecycle import reap as sweep
-from jobs.services.lifecycle import workers
+from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.claim import BatchRow, Claimed, claim
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
-from jobs.services.relay import outbox as feed
+from jobs.services.relay import statements as feed
 from tests.integration.protocol_broker import Broker
 
 QUEUE = "echo"
@@ -162,9 +162,9 @@ class Worker:
         self._begin(f"node-{chance.getrandbits(30)}")
 
     def _begin(self, node: str) -> None:
-        self.self = workers.Incarnation(uuid4(), node, "here", 1, "cpu", (QUEUE,))
+        self.self = worker_row.Incarnation(uuid4(), node, "here", 1, "cpu", (QUEUE,))
         with engine().begin() as connection:
-            workers.register(connection, self.self)
+            worker_row.register(connection, self.self)
 
     def turn(self) -> None:
         self._beat()
@@ -176,7 +176,7 @@ class Worker:
     def _beat(self) -> None:
         if time.monotonic() - self.beaten > 0.2:
             with engine().begin() as connection:
-                alive = workers.beat(connection, self.self.id)
+                alive = worker_row.beat(connection, self.self.id)
             self.beaten = time.monotonic()
             if not alive:
                 self._begin(self.self.node)
@@ -276,7 +276,7 @@ class Worker:
         kind = job.job.int % 10
         if kind == 0:
             failure = Failure(FailureKind.INVALID, "bad", "this one never succeeds")
-            return Verdict(job.job, job.epoch, failure, DeadLetter("bad"))
+            return Verdict(job.job, job.epoch, failure, Bury("bad"))
         if kind == 1 and job.attempts < 3:
             failure = Failure(FailureKind.TRANSIENT, "flaky", "not yet")
             return Verdict(job.job, job.epoch, failure, RetryAfter(self.chance.random() * 0.05))

@@ -12,16 +12,16 @@ import psycopg
 import sqlalchemy as sa
 
 from jobs.core.failures import Failure, FailureKind, Outcome, Success
-from jobs.core.retry.policy import DeadLetter
+from jobs.core.retry.policy import Bury
 from jobs.core.submission.request import JobRequest
 from jobs.db.session import transaction
 from jobs.models import Follower, Job
 from jobs.services.access.owner import Owner
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.settle import Verdict, settle
-from jobs.services.relay import outbox as feed
+from jobs.services.relay import statements as feed
 from jobs.services.submission.submit import Submitted, submit_job
-from models_registry import selectors as registry
+from models_registry import selectors
 from models_registry.models import ModelVersion
 from tests.factories import make_client, make_version, make_worker
 
@@ -32,7 +32,7 @@ BAD = Failure(FailureKind.INVALID, "bad", "this one never succeeds")
 
 def shared_version(version: str = "1", **options: Any) -> ModelVersion:
     """Return the version of MODEL, with a cache of a minute unless options say otherwise."""
-    registry.forget()
+    selectors.forget()
     return make_version(MODEL, version, options=options or {"cache_ttl_s": 60})
 
 
@@ -60,7 +60,7 @@ def run(
 ) -> list[UUID]:
     """Run all that is due to one outcome and return which jobs ran."""
     batch, epochs = start(session, queue)
-    after = None if isinstance(outcome, Success) else DeadLetter(reason)
+    after = None if isinstance(outcome, Success) else Bury(reason)
     verdicts = [Verdict(job, epoch, outcome, after) for job, epoch in epochs.items()]
     with transaction(session):
         settle(session, batch=batch, verdicts=verdicts, ran_s=0.0)

@@ -20,7 +20,7 @@ from jobs.core.states import TERMINAL
 from jobs.db.engine import engine
 from jobs.models import Client, Job, JobInput
 from jobs.services.lifecycle.enqueue import ENQUEUE
-from jobs.services.relay import outbox as feed
+from jobs.services.relay import statements as feed
 from models_registry.services import register_builtin_models
 from tests.integration.protocol_world import QUEUE, World
 

@@ -16,13 +16,13 @@ from jobs.core.states import State
 from jobs.db.session import open_session
 from jobs.models import Batch, Job, Outbox
 from jobs.services.lifecycle import reap as sweep
-from jobs.services.lifecycle import workers
+from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
-from jobs.services.relay import outbox as feed
+from jobs.services.relay import statements as feed
 from tests.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 ROOMY = dict.fromkeys(range(10), 1_000)
@@ -52,7 +52,7 @@ def test_a_reap_spares_a_member_that_was_cancelled_replayed_and_runs_elsewhere(
     cancel_job(job_id=first.id, actor="test")
     replay_job(job_id=first.id, actor="test")
     kept = claimed_by(session, "lives@tests", published(session))
-    workers.end(session, lost.worker, "silent")
+    worker_row.end(session, lost.worker, "silent")
     assert sweep.orphaned_batches(session, 10) == [lost.id]
     assert sweep.reap(session, lost.id) == sweep.Reaped(queued=1, dead=0)
     assert dict(Job.objects.values_list("id", "state")) == {first.id: "running", second.id: "queued"}

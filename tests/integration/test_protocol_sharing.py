@@ -17,8 +17,8 @@ from jobs import metrics
 from jobs.core.states import TERMINAL
 from jobs.db.engine import engine
 from jobs.models import Job
-from jobs.services.relay import outbox as feed
-from models_registry import selectors as registry
+from jobs.services.relay import statements as feed
+from models_registry import selectors
 from tests.factories import make_version
 from tests.integration.protocol_sharing import SharingWorld
 from tests.integration.protocol_world import QUEUE
@@ -78,7 +78,7 @@ def seed() -> int:
 def world(db: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharingWorld]:
     monkeypatch.setattr(feed, "VISIBILITY_S", 0.8)
     monkeypatch.setattr(feed, "VISIBILITY_CAP_S", 3.0)
-    registry.forget()
+    selectors.forget()
     version = make_version(QUEUE, options={"cache_ttl_s": 0.3}, max_batch=32)
     run(COUNT_NO_MORE + COUNT_ENDS)
     world = SharingWorld(version=version.id, seed=seed)

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.admin import job_page as page
+from jobs.admin import job_page
 from jobs.admin.base import BoundedAdmin
 from jobs.admin.links import batch_link, job_link, one_line, whole_id
 from jobs.admin.rights import may_see
@@ -53,7 +53,7 @@ class LetterColumns(BoundedAdmin):
     @admin.display(description="died (UTC)")
     def died(self, letter: DeadLetter) -> SafeString:
         """Return the time of death to the millisecond."""
-        return one_line(page.moment(letter.created_at))
+        return one_line(job_page.moment(letter.created_at))
 
     @admin.display(description="message")
     def short_message(self, letter: DeadLetter) -> str:
@@ -73,25 +73,25 @@ class LetterColumns(BoundedAdmin):
     def letter(self, letter: DeadLetter) -> str:
         """Return what became of its message in the broker."""
         if letter.discarded_at is not None:
-            return f"discarded {page.moment(letter.discarded_at)}"
+            return f"discarded {job_page.moment(letter.discarded_at)}"
         if letter.published_at is not None:
-            return f"in the dead-letter queue since {page.moment(letter.published_at)}"
+            return f"in the dead-letter queue since {job_page.moment(letter.published_at)}"
         return f"not confirmed by the broker yet, published {letter.published} times"
 
     @admin.display(description="attempts before")
     def attempts(self, letter: DeadLetter) -> SafeString | str:
         """Return the failed attempts before the last, oldest first."""
         rows = [_attempt(row) for row in letter.history]
-        return table(ATTEMPT, rows) if rows else page.NONE
+        return table(ATTEMPT, rows) if rows else job_page.NONE
 
     def events(self, letter: DeadLetter) -> SafeString | str:
         """Return what was written down about the job."""
-        return page.events(letter.job)
+        return job_page.events(letter.job)
 
 
 def _attempt(told: dict[str, Any]) -> list[object]:
     """Return an attempt's cells; a row of history has those keys that were known."""
     at, batch = told.get("at"), told.get("batch")
-    when = one_line(page.moment(datetime.fromisoformat(at))) if at else page.NONE
-    named = [told.get(name) or page.NONE for name in ("epoch", "kind", "code", "worker")]
-    return [when, *named, batch_link(UUID(batch)) if batch else page.NONE]
+    when = one_line(job_page.moment(datetime.fromisoformat(at))) if at else job_page.NONE
+    named = [told.get(name) or job_page.NONE for name in ("epoch", "kind", "code", "worker")]
+    return [when, *named, batch_link(UUID(batch)) if batch else job_page.NONE]

@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from jobs.core.failures import FailureKind
 from jobs.services.dead_letters.reads import LetterFilter
-from jobs.services.dead_letters.replay import now
+from jobs.services.dead_letters.replay_many import now
 from models_registry.selectors import known_queues
 
 FILTERS = ("model", "kind", "fingerprint", "since", "until")

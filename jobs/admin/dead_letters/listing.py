@@ -12,7 +12,7 @@ from jobs.admin.dead_letters.forms import FILTERS, FilterForm
 from jobs.admin.rights import may_act
 from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters.queue_counts import standings
-from jobs.services.dead_letters.reads import GROUPS_SHOWN, LOOKED_AT, Group, Groups, LetterFilter
+from jobs.services.dead_letters.reads import GROUPS_SHOWN, LOOKED_AT, Groups, LetterFilter, LetterGroup
 
 
 class LetterChangeList(BoundedChangeList):
@@ -70,5 +70,5 @@ def grouped(wanted: LetterFilter | None, *, most: int = GROUPS_SHOWN) -> dict[st
     return {"groups": found, "grouped": [(group, _narrowed(group, kept)) for group in found.largest]}
 
 
-def _narrowed(group: Group, times: dict[str, str]) -> str:
+def _narrowed(group: LetterGroup, times: dict[str, str]) -> str:
     return urlencode({"model": group.queue, "kind": group.kind, "fingerprint": group.fingerprint} | times)

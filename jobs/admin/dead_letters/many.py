@@ -15,14 +15,13 @@ from django.urls import reverse
 
 from jobs.admin.dead_letters.forms import FILTERS, ManyForm
 from jobs.admin.dead_letters.listing import grouped
-from jobs.admin.dead_letters.rights import allow
 from jobs.admin.job_page import moment
-from jobs.admin.rights import may_act, may_see
+from jobs.admin.rights import may_act, may_see, require
 from jobs.core.errors import PlatformError
 from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters.discard import discard_letters
 from jobs.services.dead_letters.dry_run import DryRun, dry_run
-from jobs.services.dead_letters.replay import replay_letters
+from jobs.services.dead_letters.replay_many import replay_letters
 from models_registry.admin.readonly import ReadOnlyAdmin
 
 LIST = "admin:jobs_deadletter_changelist"
@@ -53,7 +52,7 @@ DISCARD = Act("discard", "discarded", _discard)
 
 def many(request: HttpRequest, *, admin: ReadOnlyAdmin, act: Act) -> HttpResponse:
     """Show what `act` would do to the letters that the form names, or, confirmed by POST, do it."""
-    allow(admin, request, can=may_act(request))
+    require(admin, request, can=may_act(request))
     form = ManyForm(request.POST if request.method == "POST" else request.GET)
     if form.is_valid() and "confirm" in request.POST:
         return _done(request, form, act)

@@ -14,8 +14,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from jobs.admin.dead_letters.many import LIST
-from jobs.admin.dead_letters.rights import allow
-from jobs.admin.rights import HIDDEN, may_act, may_see
+from jobs.admin.rights import HIDDEN, may_act, may_see, require
 from jobs.core.errors import PlatformError
 from jobs.models import DeadLetter
 from jobs.services.dead_letters.discard import discard_letter
@@ -58,7 +57,7 @@ def discard_one(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> Htt
 def _act(
     request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, service: Callable[..., None], done: str
 ) -> HttpResponse:
-    allow(admin, request, can=may_act(request))
+    require(admin, request, can=may_act(request))
     try:
         service(job_id=job, actor=request.user.get_username())
     except PlatformError as error:
@@ -72,11 +71,11 @@ def input_page(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> Http
     """Show the job's input, which is written down; `check` a mended one, or `replay` the job with it."""
     if request.method != "POST":
         return redirect(LETTER, job)
-    allow(admin, request, can=may_see(request))
+    require(admin, request, can=may_see(request))
     text = request.POST.get("text")
     if text is None:
         return _viewed(request, admin, job)
-    allow(admin, request, can=may_act(request))
+    require(admin, request, can=may_act(request))
     try:
         if "replay" in request.POST:
             return _mended(request, job, text)

@@ -8,9 +8,9 @@ from typing import Any
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from jobs.api.docs import problems as refusals
-from jobs.api.docs.requests import PARAMETERS
-from jobs.api.docs.responses import ANSWERS, by_example, headers_of
+from jobs.api.docs import problem_docs
+from jobs.api.docs.request_docs import PARAMETERS
+from jobs.api.docs.response_docs import ANSWERS, by_example, headers_of
 from jobs.api.problems import STATUS
 from jobs.core.errors import PlatformError
 
@@ -62,7 +62,7 @@ def _calls(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _with_codes(schema: dict[str, Any]) -> None:
     kinds: set[type[PlatformError]] = {PlatformError, *STATUS}
-    kinds.update(kind for each in refusals.REFUSALS.values() for kind in each)
+    kinds.update(kind for each in problem_docs.REFUSALS.values() for kind in each)
     problem = schema["components"]["schemas"]["ProblemSchema"]
     problem["properties"]["code"]["enum"] = sorted({kind.code for kind in kinds})
 
@@ -85,6 +85,6 @@ def _with_answers(name: str, call: dict[str, Any]) -> None:
 
 def _with_problems(name: str, call: dict[str, Any]) -> None:
     told = {str(status): call["responses"][status] for status in ANSWERS[name]}
-    for status, kinds in refusals.refusals(name, scoped="x-scope" in call).items():
-        told[str(status)] = refusals.answer(status, kinds, headers_of(name, status))
+    for status, kinds in problem_docs.refusals(name, scoped="x-scope" in call).items():
+        told[str(status)] = problem_docs.answer(status, kinds, headers_of(name, status))
     call["responses"] = told

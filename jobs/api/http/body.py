@@ -15,14 +15,14 @@ PIECE_BYTES = 65_536
 
 
 def read_body(request: HttpRequest, *, limit_bytes: int) -> bytes:
-    """Return the body; the errors of `Body`."""
-    body = Body(request, limit_bytes=limit_bytes)
+    """Return the body; the errors of `RequestBody`."""
+    body = RequestBody(request, limit_bytes=limit_bytes)
     pieces = iter(lambda: body.read(PIECE_BYTES), b"")
     first = next(pieces, b"")
     return first if body.is_whole else b"".join((first, *pieces))
 
 
-class Body:
+class RequestBody:
     """A body as a stream; refused by its headers, unread, or once it proves too large or too short.
 
     BodyTooLargeError, EncodedBodyError, MalformedRequestError; SlowBodyError comes from the server's side.

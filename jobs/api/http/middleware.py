@@ -11,7 +11,7 @@ from jobs.api.problems import respond, translate
 from jobs.core.errors import MethodNotAllowedError
 
 PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics")
-URLCONF = "jobs.api.urls"
+URLCONF = "jobs.api.endpoints"
 Next = Callable[[HttpRequest], HttpResponse]
 
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils.datastructures import MultiValueDict
 
-from jobs.api.http.body import Body
+from jobs.api.http.body import RequestBody
 from jobs.core.errors import BodyTooLargeError, MalformedRequestError
 from jobs.services.submission.attachments import Part
 
@@ -51,11 +51,11 @@ def is_multipart(request: HttpRequest) -> bool:
 
 @contextmanager
 def read_form(request: HttpRequest) -> Iterator[Form]:
-    """Give the form for as long as its files are needed; MalformedRequestError, and the errors of `Body`."""
+    """Yield the form while its files are needed; MalformedRequestError, or an error of `RequestBody`."""
     config = settings.INFERENCE
     if not request.META.get("CONTENT_LENGTH"):
         raise MalformedRequestError("multipart/form-data needs a Content-Length")
-    body = Body(request, limit_bytes=config.max_upload_bytes + config.max_body_bytes)
+    body = RequestBody(request, limit_bytes=config.max_upload_bytes + config.max_body_bytes)
     try:
         fields, files = _parsed(request, body)
     except MalformedRequestError:
@@ -77,7 +77,7 @@ def media_type(told: str) -> str:
     return kind
 
 
-def _parsed(request: HttpRequest, body: Body) -> Parsed:
+def _parsed(request: HttpRequest, body: RequestBody) -> Parsed:
     try:
         kind = request.META["CONTENT_TYPE"]
         told = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": request.META["CONTENT_LENGTH"]}

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from jobs.api.http.client_address import client_address
 from jobs.api.http.middleware import Next
-from jobs.services.access.origin import coming_from
+from jobs.services.access.request_origin import coming_from
 
 
 class OriginMiddleware:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from jobs.api.http.asgi import Call
+from jobs.api.http.asgi_call import Call
 from jobs.api.http.body import PIECE_BYTES
 from jobs.core.errors import SlowBodyError
 

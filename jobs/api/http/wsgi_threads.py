@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from jobs.api.http.asgi import Answer, Call, Headers
+from jobs.api.http.asgi_call import AsgiResponse, Call, Headers
 from jobs.api.http.request_stream import Inflow
 
 SHORT_THREADS, LONG_THREADS = 8, 4
@@ -41,7 +41,7 @@ class Threads:
         self._short = ThreadPoolExecutor(SHORT_THREADS, thread_name_prefix="short")
         self._long = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> AsgiResponse:
         """Return the answer to a call, whose body has come or is coming; SlowBodyError."""
         inflow = Inflow(call)
         await inflow.ahead()
@@ -49,12 +49,12 @@ class Threads:
         run = asyncio.get_running_loop().run_in_executor
         return await run(self._long if long else self._short, self._handle, environ(call, inflow))
 
-    def _handle(self, asked: Environ) -> Answer:
-        answer = Answer()
+    def _handle(self, asked: Environ) -> AsgiResponse:
+        answer = AsgiResponse()
 
         def start(status: str, headers: Headers, _error: object = None) -> None:
             nonlocal answer
-            answer = Answer(int(status.partition(" ")[0]), headers)
+            answer = AsgiResponse(int(status.partition(" ")[0]), headers)
 
         body = self._handler(asked, start)
         try:

@@ -17,8 +17,8 @@ from jobs.services.access.audit import view_of_another
 from jobs.services.access.owner import Owner, client_id
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.replay import replay_job
-from jobs.services.reads.job import View, job_view
-from jobs.services.reads.listing import Filters, jobs_page
+from jobs.services.reads.job_pages import Filters, jobs_page
+from jobs.services.reads.job_views import View, job_view
 from jobs.services.reads.payloads import view_for
 
 

@@ -10,31 +10,31 @@ from uuid import UUID
 
 from django.conf import settings
 
-from jobs.api.http.asgi import Call
-from jobs.api.streaming.auth import Gate
+from jobs.api.http.asgi_call import Call
 from jobs.api.streaming.hub import Hub
-from jobs.api.streaming.offload import made
+from jobs.api.streaming.offload import run
 from jobs.api.streaming.sse import HEADERS, HEARTBEAT, events, knows_all, preamble
-from jobs.api.streaming.waiters import Inbox
+from jobs.api.streaming.stream_auth import StreamAuth
+from jobs.api.streaming.waiters import Waiter
 from jobs.core.errors import JobNotFoundError
-from jobs.core.event_id import Mark
+from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job import ONE
-from jobs.services.reads.snapshot import Standing, standing_of_view
+from jobs.services.reads.job_views import ONE
+from jobs.services.reads.snapshot import JobSnapshot, standing_of_view
 
 KIND = "events"
 
 
 async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
     """Answer one call, or raise what is to be told instead; 204 where the client has had the end already."""
-    gate = Gate(hub, call)
+    gate = StreamAuth(hub, call)
     owner = await gate.owner()
     inbox = hub.expect(job_id, follow=True)  # before the read: a change between the two is not missed
     try:
         now = await _standing(job_id, owner, hub)
         await gate.note_view(owner, job_id)
-        told = Mark.parse(call.headers.get(b"last-event-id", ""))
+        told = EventId.parse(call.headers.get(b"last-event-id", ""))
         if knows_all(told, now):
             await call.begin(204, {})
             await call.piece(b"", last=True)
@@ -47,17 +47,17 @@ async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
         hub.forget(job_id, inbox)
 
 
-async def _standing(job_id: UUID, owner: Owner, hub: Hub) -> Standing:
+async def _standing(job_id: UUID, owner: Owner, hub: Hub) -> JobSnapshot:
     rows = await hub.fetch(ONE, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
-    return await made(standing_of_view, rows[0])
+    return await run(standing_of_view, rows[0])
 
 
 class Stream:
     """One client's events; `told` is what it knows."""
 
-    def __init__(self, call: Call, gate: Gate, inbox: Inbox, told: Mark | None) -> None:
+    def __init__(self, call: Call, gate: StreamAuth, inbox: Waiter, told: EventId | None) -> None:
         """Prepare to send what `inbox` brings."""
         self._call, self._gate, self._inbox, self._told = call, gate, inbox, told
 
@@ -86,7 +86,7 @@ class Stream:
                 beat_at = monotonic() + every_s
         await self._call.piece(b"", last=True)
 
-    async def _news(self, gone: asyncio.Future[Any], within_s: float) -> Standing | None:
+    async def _news(self, gone: asyncio.Future[Any], within_s: float) -> JobSnapshot | None:
         """Return what is new; None where nothing is in time, or nobody left to tell."""
         news = asyncio.ensure_future(self._inbox.news())
         either: set[asyncio.Future[Any]] = {news, gone}
@@ -96,7 +96,7 @@ class Stream:
         finally:
             news.cancel()
 
-    async def tell(self, now: Standing) -> bool:
+    async def tell(self, now: JobSnapshot) -> bool:
         """Send what the client does not know yet, and say whether that was the end."""
         if now.view is not None:
             now = replace(now, view=await self._gate.shown(now.view))

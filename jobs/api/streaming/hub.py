@@ -12,7 +12,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from jobs.api.streaming.lookup import Lookup
-from jobs.api.streaming.waiters import Inbox, Waiters
+from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
 from jobs.db.statement import Params, Row
 
@@ -59,11 +59,11 @@ class Hub:
             await self._pool.check()
             return await self._fetch(statement, params)
 
-    def expect(self, job_id: UUID, *, follow: bool = False) -> Inbox:
+    def expect(self, job_id: UUID, *, follow: bool = False) -> Waiter:
         """Return where a job's end will lie, or, if `follow`, each change; `forget` it after use."""
-        return self._waiters.add(job_id, Inbox(follow=follow))
+        return self._waiters.add(job_id, Waiter(follow=follow))
 
-    def forget(self, job_id: UUID, inbox: Inbox) -> None:
+    def forget(self, job_id: UUID, inbox: Waiter) -> None:
         """Wait no longer."""
         self._waiters.remove(job_id, inbox)
 

@@ -13,18 +13,18 @@ import msgspec
 import psycopg
 
 from jobs.api.auth import seen_by
-from jobs.api.http.asgi import Answer, Call, ClientGoneError
+from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
 from jobs.api.prefer import bounded_wait_s, preferred_wait_s
-from jobs.api.streaming.auth import Gate
 from jobs.api.streaming.hub import Hub
-from jobs.api.streaming.offload import made
-from jobs.api.streaming.waiters import Inbox
+from jobs.api.streaming.offload import run
+from jobs.api.streaming.stream_auth import StreamAuth
+from jobs.api.streaming.waiters import Waiter
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job import ONE, View, view_of
+from jobs.services.reads.job_views import ONE, View, view_of
 
 KIND = "long_poll"
 log = logging.getLogger(__name__)
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 
 async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
     """Answer one call, or raise what is to be told instead; ClientGoneError where nobody is left."""
-    gate = Gate(hub, call)
+    gate = StreamAuth(hub, call)
     owner = await gate.owner()
     view = await gate.shown(await _job(job_id, owner, call, hub, _asked_wait_s(call)))
     await gate.note_view(owner, job_id)
     await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
 
 
-async def answer_once_ended(first: Answer, call: Call, hub: Callable[[], Hub]) -> None:
+async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], Hub]) -> None:
     """Send `first`, or, where it accepts a job whose client prefers to wait, the job if it ends in time."""
     wait_s = preferred_wait_s(first.header("preference-applied"))
     if first.status == HTTPStatus.ACCEPTED and wait_s:
@@ -48,10 +48,10 @@ async def answer_once_ended(first: Answer, call: Call, hub: Callable[[], Hub]) -
     await call.reply(first)
 
 
-async def _ended(accepted: Answer, job_id: UUID, call: Call, hub: Hub, wait_s: float) -> Answer:
+async def _ended(accepted: AsgiResponse, job_id: UUID, call: Call, hub: Hub, wait_s: float) -> AsgiResponse:
     """Return the answer with the whole job; `accepted` where it has not ended, or cannot be waited for."""
     try:
-        owner = await Gate(hub, call).owner(Scope.SUBMIT)
+        owner = await StreamAuth(hub, call).owner(Scope.SUBMIT)
         view = await _job(job_id, owner, call, hub, wait_s)
     except (PlatformError, psycopg.Error) as error:
         if isinstance(error, ClientGoneError):
@@ -62,7 +62,7 @@ async def _ended(accepted: Answer, job_id: UUID, call: Call, hub: Hub, wait_s: f
         return accepted
     body = msgspec.json.encode(seen_by(owner, view))
     kept = [pair for pair in accepted.headers if pair[0].lower() != "content-length"]
-    return Answer(HTTPStatus.OK, [*kept, ("Content-Length", str(len(body)))], body)
+    return AsgiResponse(HTTPStatus.OK, [*kept, ("Content-Length", str(len(body)))], body)
 
 
 async def _job(job_id: UUID, owner: Owner, call: Call, hub: Hub, wait_s: float) -> View:
@@ -84,10 +84,10 @@ async def _read(job_id: UUID, owner: Owner, hub: Hub) -> View:
     rows = await hub.fetch(ONE, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
-    return await made(view_of, rows[0])
+    return await run(view_of, rows[0])
 
 
-async def _first(inbox: Inbox, call: Call, wait_s: float) -> None:
+async def _first(inbox: Waiter, call: Call, wait_s: float) -> None:
     """Return when the job has ended or the time is over; ClientGoneError when the client is gone before."""
     ended, gone = asyncio.ensure_future(inbox.news()), asyncio.ensure_future(call.gone())
     either: set[asyncio.Future[Any]] = {ended, gone}

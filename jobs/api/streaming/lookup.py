@@ -16,12 +16,12 @@ from uuid import UUID
 
 import psycopg
 
-from jobs.api.streaming.offload import made
+from jobs.api.streaming.offload import run
 from jobs.api.streaming.waiters import Waiters
 from jobs.core.errors import PayloadUnavailableError
 from jobs.core.states import TERMINAL
 from jobs.db.statement import Params, Row
-from jobs.services.reads.job import ENDED
+from jobs.services.reads.job_views import ENDED
 from jobs.services.reads.snapshot import STANDING, standing_of, standing_of_view
 
 FALLBACK_S = 2.0  # a notification is a hint: all waiters are looked up this often without one
@@ -106,7 +106,7 @@ class Lookup:
             values = {"ids": ids, "first": min(ids), "last": max(ids), "terminal": _TERMINAL}
             for row in await self._fetch(ENDED, values):
                 with suppress(PayloadUnavailableError):  # the storage is asked again in FALLBACK_S
-                    self._waiters.tell(await made(standing_of_view, row))
+                    self._waiters.tell(await run(standing_of_view, row))
 
     async def _tell_changes(self, jobs: Collection[UUID]) -> set[UUID]:
         """Tell where followed jobs stand, and return those that have ended meanwhile."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from jobs.db.statement import Row
-from jobs.services.reads.job import is_far
+from jobs.services.reads.job_views import is_far
 
 Made = TypeVar("Made")
 
 
-async def made(make: Callable[[Row], Made], row: Row) -> Made:
+async def run(make: Callable[[Row], Made], row: Row) -> Made:
     """Return `make(row)`."""
     return await asyncio.to_thread(make, row) if is_far(row) else make(row)

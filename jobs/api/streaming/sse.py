@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from jobs.core.event_id import Mark
-from jobs.services.reads.snapshot import Standing
+from jobs.core.event_id import EventId
+from jobs.services.reads.snapshot import JobSnapshot
 
 CONTENT_TYPE = "text/event-stream"
 HEADERS = {"Content-Type": f"{CONTENT_TYPE}; charset=utf-8", "X-Accel-Buffering": "no"}
@@ -22,29 +22,29 @@ def preamble() -> bytes:
     return b"retry: %d\n\n" % randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
 
 
-def knows_all(told: Mark | None, now: Standing) -> bool:
+def knows_all(told: EventId | None, now: JobSnapshot) -> bool:
     """Say whether a client has had the end already: it must not come back."""
     return now.view is not None and now.mark.same_state(told)
 
 
-def events(told: Mark | None, now: Standing) -> Iterator[bytes]:
+def events(told: EventId | None, now: JobSnapshot) -> Iterator[bytes]:
     """Yield the events that bring a client from `told` to `now`: one or two at most, or none."""
     if now.view is not None:
         if not now.mark.same_state(told):
             yield _event("end", now.mark, now.view)
         return
     if not now.mark.same_state(told):
-        yield _event("state", Mark(now.mark.epoch, 0, now.mark.state), _state(now))
+        yield _event("state", EventId(now.mark.epoch, 0, now.mark.state), _state(now))
         told = None
     if now.fraction is not None and (told is None or now.mark.step > told.step):
         yield _event("progress", now.mark, _state(now) | {"fraction": now.fraction, "message": now.message})
 
 
-def _state(now: Standing) -> dict[str, Any]:
+def _state(now: JobSnapshot) -> dict[str, Any]:
     return {"id": now.id, "state": now.mark.state, "attempts": now.attempts}
 
 
-def _event(name: str, mark: Mark, value: Any) -> bytes:
+def _event(name: str, mark: EventId, value: Any) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(mark).encode(), name.encode(), _line(value))
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from jobs.core.states import TERMINAL
-from jobs.services.reads.snapshot import Standing
+from jobs.services.reads.snapshot import JobSnapshot
 
 
-class Inbox:
+class Waiter:
     """Holds the newest that is known of one job: its end alone, or each change if it follows the job."""
 
     __slots__ = ("_filled", "follow", "newest")
@@ -20,15 +20,15 @@ class Inbox:
         self.follow, self.newest = follow, None
         self._filled = asyncio.Event()
 
-    newest: Standing | None
+    newest: JobSnapshot | None
 
-    def put(self, standing: Standing) -> None:
+    def put(self, standing: JobSnapshot) -> None:
         """Keep what is newer than what is held; two reads may end in the other order."""
         if self.newest is None or standing.mark.age > self.newest.mark.age:
             self.newest = standing
             self._filled.set()
 
-    async def news(self) -> Standing:
+    async def news(self) -> JobSnapshot:
         """Return the newest once something was put here since the last call."""
         await self._filled.wait()
         self._filled.clear()
@@ -41,18 +41,18 @@ class Waiters:
 
     def __init__(self) -> None:
         """Begin with nobody."""
-        self._waiting: dict[UUID, set[Inbox]] = {}
-        self.followed: dict[UUID, set[Inbox]] = {}
+        self._waiting: dict[UUID, set[Waiter]] = {}
+        self.followed: dict[UUID, set[Waiter]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self.followed)
 
-    def add(self, job_id: UUID, inbox: Inbox) -> Inbox:
+    def add(self, job_id: UUID, inbox: Waiter) -> Waiter:
         """Tell `inbox` of a job from now on, and return it."""
         self._of(inbox).setdefault(job_id, set()).add(inbox)
         return inbox
 
-    def remove(self, job_id: UUID, inbox: Inbox) -> None:
+    def remove(self, job_id: UUID, inbox: Waiter) -> None:
         """Tell it no more."""
         inboxes = self._of(inbox).get(job_id, set())
         inboxes.discard(inbox)
@@ -71,7 +71,7 @@ class Waiters:
         """Say whether all who follow a job were told its end."""
         return all(i.newest is not None and i.newest.view for i in self.followed.get(job_id, ()))
 
-    def tell(self, standing: Standing) -> None:
+    def tell(self, standing: JobSnapshot) -> None:
         """Lay an end before all who wait for the job, any other change before those who follow it."""
         if standing.view is not None:
             for inbox in self._waiting.get(standing.id, ()):
@@ -81,5 +81,5 @@ class Waiters:
         for inbox in self.followed.get(standing.id, ()):
             inbox.put(standing)
 
-    def _of(self, inbox: Inbox) -> dict[UUID, set[Inbox]]:
+    def _of(self, inbox: Waiter) -> dict[UUID, set[Waiter]]:
         return self.followed if inbox.follow else self._waiting

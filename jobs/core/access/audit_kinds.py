@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class AuditKind(StrEnum):
     """An Event's kind; its detail holds ids, counts and names, nothing that a job was asked or answered."""
 
     SUBMIT = "submit"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
     TOKEN_REVOKE = "token_revoke"  # noqa: S105
 
 
-KINDS = frozenset(kind.value for kind in Kind)
+KINDS = frozenset(kind.value for kind in AuditKind)
 # Of a failed attempt; its message may quote the input.
 FAILED_SHOWN = ("kind", "code", "batch", "worker", "attempt", "delay_s", "reason")
 

@@ -21,7 +21,7 @@ _NOBODY: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueueCount:
     """A count of a model's queue, by API priority, and what its workers do.
 
     `head_age_s` is for how long the first job of each priority has been due, `mean_age_s` for how long they
@@ -84,10 +84,10 @@ def _older(age_s: float, head_s: float, mean: float) -> float:
     return 1.0 - math.pow(share, mean / (1.0 - mean))
 
 
-class Reckoning:
+class QueueEstimate:
     """One model's queue from its count on; times are seconds of a clock that only goes forward."""
 
-    def __init__(self, standing: Standing, counted_s: float, own_per_s: float = 0.0) -> None:
+    def __init__(self, standing: QueueCount, counted_s: float, own_per_s: float = 0.0) -> None:
         """Begin with what was counted; this process admitted `own_per_s` before it."""
         self.standing, self.counted_s = standing, counted_s
         self._level = [float(count) for count in standing.waiting]

@@ -13,7 +13,7 @@ AHEAD_SHARE, IN_FLIGHT_SHARE = 0.1, 0.05
 LEASE_S = 1.0  # what was taken ahead and not used until then is gone
 
 
-class Kind(StrEnum):
+class QuotaKind(StrEnum):
     """What a quota counts; its name in the RateLimit headers."""
 
     REQUESTS = "requests"
@@ -50,15 +50,15 @@ class Quota:
         """Say whether there is any limit."""
         return (self.requests_per_s, self.bytes_per_s, self.most_in_flight) != (None, None, None)
 
-    def buckets(self) -> Iterator[tuple[Kind, Bucket]]:
+    def buckets(self) -> Iterator[tuple[QuotaKind, Bucket]]:
         """Yield the bucket of each limit."""
         if self.requests_per_s is not None:
             burst = self.requests_burst or math.ceil(self.requests_per_s * REQUESTS_BURST_S)
-            yield Kind.REQUESTS, Bucket(max(1.0, burst), self.requests_per_s)
+            yield QuotaKind.REQUESTS, Bucket(max(1.0, burst), self.requests_per_s)
         if self.bytes_per_s is not None:
-            yield Kind.BYTES, Bucket(max(1.0, self.bytes_per_s * BYTES_BURST_S), float(self.bytes_per_s))
+            yield QuotaKind.BYTES, Bucket(max(1.0, self.bytes_per_s * BYTES_BURST_S), float(self.bytes_per_s))
         if self.most_in_flight is not None:
-            yield Kind.IN_FLIGHT, Bucket(float(self.most_in_flight), 0.0)
+            yield QuotaKind.IN_FLIGHT, Bucket(float(self.most_in_flight), 0.0)
 
 
 UNLIMITED = Quota()
@@ -114,12 +114,12 @@ def refill_s(bucket: Bucket, level: float, wanted: float) -> float:
     return max(0.0, min(wanted, bucket.burst) - level) / bucket.per_s if bucket.per_s else 0.0
 
 
-def headers(lefts: Sequence[tuple[Kind, Bucket, float]]) -> dict[str, str]:
+def headers(lefts: Sequence[tuple[QuotaKind, Bucket, float]]) -> dict[str, str]:
     """Return RateLimit-Policy and RateLimit as draft-ietf-httpapi-ratelimit-headers-10 has them."""
     policies, limits = list[str](), list[str]()
     for kind, bucket, left in lefts:
         window = f";w={math.ceil(bucket.burst / bucket.per_s)}" if bucket.per_s else ""
-        unit = ';qu="content-bytes"' if kind is Kind.BYTES else ""
+        unit = ';qu="content-bytes"' if kind is QuotaKind.BYTES else ""
         policies.append(f'"{kind}";q={math.floor(bucket.burst)}{window}{unit}')
         resets = f";t={math.ceil((bucket.burst - left) / bucket.per_s)}" if bucket.per_s else ""
         limits.append(f'"{kind}";r={math.floor(left)}{resets}')

@@ -19,7 +19,7 @@ UNKNOWN_RETRY_S = 30
 LONGEST_RETRY_S = 3_600
 
 
-class Why(StrEnum):
+class ShedReason(StrEnum):
     """Why a job is shed; the label of its metric."""
 
     GOAL = "goal"
@@ -28,7 +28,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class WaitLimits:
     """What a job may expect at most: `goal_s` is the p95 goal of a model that sheds, else 0."""
 
     max_waiting: int
@@ -48,7 +48,7 @@ class Expected:
 class Shed:
     """Turn the job away; after `retry_after_s` enough of the backlog will have drained."""
 
-    why: Why
+    why: ShedReason
     retry_after_s: int
     expected: Expected
 
@@ -58,14 +58,14 @@ def expect(position: int, *, per_s: float | None, answer_s: float) -> Expected:
     return Expected(position, position / per_s + answer_s if per_s else None)
 
 
-def decide(expected: Expected, bounds: Bounds, *, waiting: int, per_s: float | None) -> Shed | None:
+def decide(expected: Expected, bounds: WaitLimits, *, waiting: int, per_s: float | None) -> Shed | None:
     """Return why a job is not taken beside `waiting` of its priority or higher; None where it is.
 
     An empty queue takes a job whatever the bounds.
     """
     over = waiting + 1 - bounds.max_waiting
     if over > 0:
-        return Shed(Why.FULL, _whole_s(over / per_s if per_s else UNKNOWN_RETRY_S), expected)
+        return Shed(ShedReason.FULL, _whole_s(over / per_s if per_s else UNKNOWN_RETRY_S), expected)
     if expected.eta_s is None or not expected.position:
         return None
     goal_s = bounds.goal_s * GOAL_SHARE or math.inf
@@ -73,7 +73,7 @@ def decide(expected: Expected, bounds: Bounds, *, waiting: int, per_s: float | N
     over_s = expected.eta_s - min(goal_s, deadline_s)
     if over_s <= 0.0:
         return None
-    return Shed(Why.DEADLINE if deadline_s < goal_s else Why.GOAL, _whole_s(over_s), expected)
+    return Shed(ShedReason.DEADLINE if deadline_s < goal_s else ShedReason.GOAL, _whole_s(over_s), expected)
 
 
 def _whole_s(seconds: float) -> int:

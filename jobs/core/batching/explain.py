@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobs.core.batching.batch import SealReason
+from jobs.core.batching.sealed_batch import SealReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LedgerEntry:
     """What the ledger knows of a batch, and the limits of its model version.
 
     `size` counts the jobs that were claimed; `padded_size` is of all that were sealed; a limit of 0 is none.
@@ -43,14 +43,14 @@ _BECAUSE: Mapping[str, str] = {
 }
 
 
-def why_this_size(entry: Entry) -> str:
+def why_this_size(entry: LedgerEntry) -> str:
     """Return how many jobs ran together, of how many possible, and why no more."""
     jobs = f"{entry.size} job{'' if entry.size == 1 else 's'}"
     apart = " They ran apart, as a worker had died with them in hand." if entry.apart else ""
     return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{apart}"
 
 
-def _reason(entry: Entry) -> str:
+def _reason(entry: LedgerEntry) -> str:
     if entry.seal_reason == SealReason.FULL:
         return _full(entry)
     template = _BECAUSE.get(entry.seal_reason, "it was sealed for the reason {reason!r}")
@@ -62,7 +62,7 @@ def _reason(entry: Entry) -> str:
     )
 
 
-def _full(entry: Entry) -> str:
+def _full(entry: LedgerEntry) -> str:
     if entry.size >= entry.max_batch:
         return "it was full"
     if entry.full_by_padding:
@@ -71,7 +71,7 @@ def _full(entry: Entry) -> str:
     return f"it was full, but {missing} had ended or were running elsewhere when it was claimed"
 
 
-def _padding(entry: Entry) -> str:
+def _padding(entry: LedgerEntry) -> str:
     if not (entry.pads or entry.max_padded_size):
         return ""
     most = f" of at most {entry.max_padded_size:,}" if entry.max_padded_size else ""

@@ -12,7 +12,7 @@ _LEARN = 0.1
 
 
 @dataclass(slots=True)
-class Learned:
+class Estimators:
     """One key's service time, memory cap, arrivals, and when a batch of it was sealed last."""
 
     sealed_s: float = 0.0
@@ -22,7 +22,7 @@ class Learned:
 
 
 @dataclass(slots=True)
-class Overhead:
+class OverheadEstimate:
     """Seconds between the seal of a batch and its run: the mean and how far off it usually is."""
 
     mean_s: float = 0.005

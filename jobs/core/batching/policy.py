@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic
 
-from jobs.core.batching.batch import Limits, Sealed, SealReason
 from jobs.core.batching.fair_queue import PATIENCE_S, Token, Waiting
 from jobs.core.batching.group import AGING_S, Group
-from jobs.core.batching.learned import Learned, Overhead
+from jobs.core.batching.learned import Estimators, OverheadEstimate
 from jobs.core.batching.length_window import cheapest, within
+from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch, SealReason
 from jobs.core.batching.service_time import ServiceTime
-from jobs.core.batching.size_bound import Bound, bound_of, linger_until
+from jobs.core.batching.size_bound import SizeBound, bound_of, linger_until
 
 _GAP_WEIGHT = 8.0  # where a lead is an eighth of a run or less, one is enough
 WINDOW = 512  # items among which lengths are matched
@@ -32,11 +32,11 @@ FULL_LEADS = 3.0  # under backlog a batch is ready up to so much earlier than it
 class BatchPolicy(Generic[Token]):
     """Decides which items make the next batch and when; `limits` gives the bounds of a key."""
 
-    def __init__(self, limits: Callable[[Hashable], Limits]) -> None:
+    def __init__(self, limits: Callable[[Hashable], BatchLimits]) -> None:
         self._limits = limits
         self._groups: dict[tuple[Hashable, Hashable], Group[Token]] = {}
-        self._learned: dict[Hashable, Learned] = {}
-        self._overhead = Overhead()
+        self._learned: dict[Hashable, Estimators] = {}
+        self._overhead = OverheadEstimate()
 
     def __len__(self) -> int:
         return sum(map(len, self._groups.values()))
@@ -80,7 +80,7 @@ class BatchPolicy(Generic[Token]):
 
     def take(
         self, now: float, *, device_free_at: float = 0.0, draining: bool = False
-    ) -> Sealed[Token] | None:
+    ) -> SealedBatch[Token] | None:
         """Seal and return the next batch if it is due, else None."""
         names = [n for n, g in self._groups.items() if draining or self._due(g, now, device_free_at) <= now]
         if not names:
@@ -106,10 +106,10 @@ class BatchPolicy(Generic[Token]):
         """Return the learned service time of `key`."""
         return self._of(key, 0.0).service
 
-    def _of(self, key: Hashable, now: float) -> Learned:
+    def _of(self, key: Hashable, now: float) -> Estimators:
         learned = self._learned.get(key)
         if learned is None:
-            learned = self._learned[key] = Learned(sealed_s=now)
+            learned = self._learned[key] = Estimators(sealed_s=now)
         return learned
 
     def _most_urgent(self, names: list[tuple[Hashable, Hashable]]) -> tuple[Hashable, Hashable]:
@@ -148,7 +148,7 @@ class BatchPolicy(Generic[Token]):
 
     def _seal(
         self, name: tuple[Hashable, Hashable], now: float, start_s: float, *, draining: bool
-    ) -> Sealed[Token]:
+    ) -> SealedBatch[Token]:
         group = self._groups[name]
         limits, learned = self._limits(group.key), self._of(group.key, now)
         bound = bound_of(group, limits, learned, start_s=start_s)
@@ -161,9 +161,9 @@ class BatchPolicy(Generic[Token]):
             del self._groups[name]
         waited_s = now - min(item.arrived_s for item in chosen)
         tokens = [item.token for item in chosen]
-        return Sealed(group.key, tokens, len(chosen) * longest, reason, waited_s, group.apart)
+        return SealedBatch(group.key, tokens, len(chosen) * longest, reason, waited_s, group.apart)
 
-    def _choose(self, group: Group[Token], limits: Limits, bound: Bound) -> list[Waiting[Token]]:
+    def _choose(self, group: Group[Token], limits: BatchLimits, bound: SizeBound) -> list[Waiting[Token]]:
         most = limits.max_batch
         if not limits.pads:
             return within(group.first(most), most=most, bound=bound.size)
@@ -172,7 +172,12 @@ class BatchPolicy(Generic[Token]):
 
 
 def _reason(
-    group: Group[Token], chosen: list[Waiting[Token]], limits: Limits, bound: Bound, *, draining: bool
+    group: Group[Token],
+    chosen: list[Waiting[Token]],
+    limits: BatchLimits,
+    bound: SizeBound,
+    *,
+    draining: bool,
 ) -> SealReason:
     if len(chosen) >= limits.max_batch:
         return SealReason.FULL

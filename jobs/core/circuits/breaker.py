@@ -31,7 +31,7 @@ class CircuitState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Limits(Protocol):
+class BreakerLimits(Protocol):
     """What opens a circuit."""
 
     @property
@@ -74,7 +74,7 @@ def tally_of(outcomes: Iterable[Outcome], ends: Iterable[State]) -> Tally:
 class Breaker:
     """Counts one version's verdicts over a sliding window; `now` is in seconds and only goes forward."""
 
-    limits: Limits
+    limits: BreakerLimits
     _seen: deque[tuple[float, Tally]] = field(default_factory=deque)
 
     def observe(self, now: float, tally: Tally) -> str | None:

@@ -14,7 +14,7 @@ PROBE_AGAIN_S = 5.0  # probes that told nothing (invalid, cancelled) are replace
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit:
+class CircuitStanding:
     """A version's circuit as Postgres has it.
 
     `left_s` is how long it stays open, None for until somebody closes it.
@@ -57,20 +57,22 @@ class CircuitGate:
         self._sent: dict[int, tuple[float, int]] = {}
 
     def split(
-        self, rows: Sequence[Row], circuits: Mapping[int, Circuit], now: float
+        self, rows: Sequence[Row], circuits: Mapping[int, CircuitStanding], now: float
     ) -> tuple[list[Row], list[Held[Row]]]:
         """Return the rows to publish now, in their order, and those to hold."""
         kept: dict[int, list[Row]] = {}
         passed = [row for row in rows if self._passes(row, circuits.get(row.version), now, kept)]
         return passed, [Held(each, _hold_s(circuits[version])) for version, each in kept.items()]
 
-    def _passes(self, row: Row, circuit: Circuit | None, now: float, kept: dict[int, list[Row]]) -> bool:
+    def _passes(
+        self, row: Row, circuit: CircuitStanding | None, now: float, kept: dict[int, list[Row]]
+    ) -> bool:
         if circuit is None or (not circuit.holds and self._is_probe(circuit, now)):
             return True
         kept.setdefault(row.version, []).append(row)
         return False
 
-    def _is_probe(self, circuit: Circuit, now: float) -> bool:
+    def _is_probe(self, circuit: CircuitStanding, now: float) -> bool:
         since, sent = self._sent.get(circuit.version, (now, 0))
         if now - since >= PROBE_AGAIN_S:
             since, sent = now, 0
@@ -80,7 +82,7 @@ class CircuitGate:
         return True
 
 
-def _hold_s(circuit: Circuit) -> float:
+def _hold_s(circuit: CircuitStanding) -> float:
     if not circuit.holds:
         return PROBING_HOLD_S
     return LONGEST_HOLD_S if circuit.left_s is None else min(circuit.left_s, LONGEST_HOLD_S)

@@ -20,7 +20,7 @@ MOST_JOBS = 256
 _Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
-class Pointer(msgspec.Struct, frozen=True, array_like=True):
+class JobPointer(msgspec.Struct, frozen=True, array_like=True):
     """What a message says of one of its jobs, as an array; elements that a later version adds are ignored."""
 
     job: UUID
@@ -43,7 +43,7 @@ class Bundle(msgspec.Struct, frozen=True):
     v: Literal[2]
     version: _Whole
     priority: Annotated[int, msgspec.Meta(ge=0, le=9)]
-    jobs: Annotated[list[Pointer], msgspec.Meta(min_length=1, max_length=MOST_JOBS)]
+    jobs: Annotated[list[JobPointer], msgspec.Meta(min_length=1, max_length=MOST_JOBS)]
 
     def envelopes(self) -> list[Envelope]:
         """Return an envelope a job, in order."""
@@ -53,7 +53,9 @@ class Bundle(msgspec.Struct, frozen=True):
 def bundle(envelopes: Sequence[Envelope]) -> Bundle:
     """Return the bundle of envelopes that share a version and a priority, one at the least."""
     first = envelopes[0]
-    pointers = [Pointer(e.job, e.epoch, e.size, e.client, e.variant, e.deadline, e.apart) for e in envelopes]
+    pointers = [
+        JobPointer(e.job, e.epoch, e.size, e.client, e.variant, e.deadline, e.apart) for e in envelopes
+    ]
     return Bundle(VERSION, first.version, first.priority, pointers)
 
 

@@ -33,7 +33,7 @@ class Column(StrEnum):
     FILE = "file"
 
 
-class Bound(Protocol):
+class SealedPlace(Protocol):
     """Where something sealed stands, and what of that is authenticated beside it."""
 
     @property
@@ -76,11 +76,11 @@ class Keyring:
             return name
         raise EncryptionUnavailableError
 
-    def seal(self, plain: bytes, *, place: Bound, nonce: bytes) -> bytes:
+    def seal(self, plain: bytes, *, place: SealedPlace, nonce: bytes) -> bytes:
         """Return `plain` sealed under the first key; a `nonce` of 12 bytes is used once and never again."""
         return nonce + AESGCM(self.keys[self._first]).encrypt(nonce, plain, place.bound)
 
-    def unseal(self, stored: bytes, *, encoding: str, place: Bound) -> bytes:
+    def unseal(self, stored: bytes, *, encoding: str, place: SealedPlace) -> bytes:
         """Return what was sealed, or `stored` where its encoding says that it is plain.
 
         PayloadKeyMissingError where its key is not here; PayloadUnreadableError where it is not what was

@@ -20,7 +20,7 @@ MARK = b"\x00claim\x00"
 POINTER_BYTES = 32_768  # more than any pointer has: so much of a row is enough to know
 
 
-class Stored(msgspec.Struct, frozen=True, omit_defaults=True):
+class StoredPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     """An object in the storage: its name there, its bytes and their SHA-256 in hex.
 
     `encoding` says how a file is sealed; how a body is, its row says.
@@ -33,10 +33,10 @@ class Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     encoding: str = PLAIN
 
 
-class Pointer(Stored, frozen=True, omit_defaults=True):
+class PayloadPointer(StoredPayload, frozen=True, omit_defaults=True):
     """Where a body lies, and the files that it refers to; `before` are the objects that these replace."""
 
-    files: tuple[Stored, ...] = ()
+    files: tuple[StoredPayload, ...] = ()
     before: tuple[str, ...] = ()
 
     @property
@@ -45,7 +45,7 @@ class Pointer(Stored, frozen=True, omit_defaults=True):
         return [self.name, *(file.name for file in self.files)]
 
 
-_POINTER = msgspec.json.Decoder(Pointer)
+_POINTER = msgspec.json.Decoder(PayloadPointer)
 
 
 def is_pointer(body: bytes) -> bool:
@@ -53,13 +53,15 @@ def is_pointer(body: bytes) -> bool:
     return body[: len(MARK)] == MARK
 
 
-def pointer_bytes(body: Stored, files: Iterable[Stored] = (), before: Iterable[str] = ()) -> bytes:
+def pointer_bytes(
+    body: StoredPayload, files: Iterable[StoredPayload] = (), before: Iterable[str] = ()
+) -> bytes:
     """Return what a row holds in place of `body`."""
-    pointer = Pointer(body.name, body.size, body.sha256, files=tuple(files), before=tuple(before))
+    pointer = PayloadPointer(body.name, body.size, body.sha256, files=tuple(files), before=tuple(before))
     return MARK + msgspec.json.encode(pointer)
 
 
-def pointer_of(body: bytes) -> Pointer:
+def pointer_of(body: bytes) -> PayloadPointer:
     """Read a row's bytes that `is_pointer` says yes to; PayloadCorruptError where they are none."""
     try:
         return _POINTER.decode(body[len(MARK) :])
@@ -67,7 +69,7 @@ def pointer_of(body: bytes) -> Pointer:
         raise PayloadCorruptError(f"The row's pointer cannot be read: {error}") from None
 
 
-def files_of(body: bytes) -> tuple[Stored, ...]:
+def files_of(body: bytes) -> tuple[StoredPayload, ...]:
     """Return the files that an input refers to, of a row's first POINTER_BYTES."""
     return pointer_of(body).files if is_pointer(body) else ()
 
@@ -82,13 +84,13 @@ def sha256_of(body: bytes) -> str:
     return pointer_of(body).sha256 if is_pointer(body) else sha256(body).hexdigest()
 
 
-def check(stored: Stored, body: bytes) -> bytes:
+def check(stored: StoredPayload, body: bytes) -> bytes:
     """Return `body` if it is what was stored, or PayloadCorruptError."""
     check_digest(stored, len(body), sha256(body).hexdigest())
     return body
 
 
-def check_digest(stored: Stored, size: int, digest: str) -> None:
+def check_digest(stored: StoredPayload, size: int, digest: str) -> None:
     """Refuse bytes of another length or SHA-256 than those that were stored: PayloadCorruptError."""
     if (size, digest) != (stored.size, stored.sha256):
         raise PayloadCorruptError(

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.core.payloads.keyring import NONCE_BYTES, TAG_BYTES, Bound, Column
+from jobs.core.payloads.keyring import NONCE_BYTES, TAG_BYTES, Column, SealedPlace
 
 PIECE_BYTES, SALT_BYTES = 1_048_576, 16
 SEALED_PIECE_BYTES: Final = NONCE_BYTES + PIECE_BYTES + TAG_BYTES
 Read = Callable[[int], bytes]
-Change = Callable[[bytes, Bound], bytes]
+Change = Callable[[bytes, SealedPlace], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SealedChunk:
     """A piece's place: in the file with that salt, at that number."""
 
     salt: bytes
@@ -72,7 +72,7 @@ def _changed(read: Read, size: int, change: Change, salt: bytes) -> Iterator[byt
     piece, number = exactly(read, size), 0
     while True:
         following = exactly(read, size)
-        yield change(piece, Piece(salt, number, last=not following))
+        yield change(piece, SealedChunk(salt, number, last=not following))
         if not following:
             return
         piece, number = following, number + 1

@@ -19,7 +19,7 @@ class RetryAfter:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class Bury:
     """Bury the job; `reason` says why there is no further attempt.
 
     `exhausted` says that it had all the attempts that it was allowed.
@@ -47,9 +47,7 @@ class Attempt:
         return float("inf") if self.left_s is None else self.left_s - self.needs_s
 
 
-def decide(
-    kind: FailureKind, attempt: Attempt, *, policy: RetryOptions, chance: float
-) -> RetryAfter | DeadLetter:
+def decide(kind: FailureKind, attempt: Attempt, *, policy: RetryOptions, chance: float) -> RetryAfter | Bury:
     """Decide what follows a failure of `kind`, with `chance` in [0, 1).
 
     A retry that would finish after the deadline is drawn from the time that is left, or not scheduled.
@@ -57,12 +55,12 @@ def decide(
     rule = policy.rule_for(kind)
     most = min(attempt.most, rule.attempts or attempt.most)
     if kind in NEVER:
-        return DeadLetter(f"a failure of kind {kind} is not retried")
+        return Bury(f"a failure of kind {kind} is not retried")
     if attempt.number >= most:
         allowed = "" if most == attempt.most else f" for a failure of kind {kind}"
-        return DeadLetter(f"attempt {attempt.number} of {most}{allowed} was the last", exhausted=True)
+        return Bury(f"attempt {attempt.number} of {most}{allowed} was the last", exhausted=True)
     if attempt.room_s <= 0:
-        return DeadLetter(_too_late(attempt))
+        return Bury(_too_late(attempt))
     return RetryAfter(chance * min(longest_s(rule, attempt.number), attempt.room_s))
 
 

@@ -14,7 +14,7 @@ from jobs.core.retry.policy import NEVER, TOO_LATE
 from jobs.core.states import TERMINAL, State
 
 
-class Fate(Enum):
+class FollowerFate(Enum):
     """What happens to a follower."""
 
     WAIT = auto()
@@ -34,17 +34,17 @@ class Leader:
     reason: str = ""
 
 
-def fate(leader: Leader | None, *, max_attempts: int) -> Fate:
+def fate(leader: Leader | None, *, max_attempts: int) -> FollowerFate:
     """Return what happens to a follower with that many attempts; `leader` is None where its row is gone."""
     if leader is None:
-        return Fate.LEAD
+        return FollowerFate.LEAD
     if leader.state not in TERMINAL:
-        return Fate.WAIT
+        return FollowerFate.WAIT
     if leader.state == State.SUCCEEDED and leader.answered:
-        return Fate.ANSWER
+        return FollowerFate.ANSWER
     if leader.state == State.DEAD and _shared(leader, max_attempts):
-        return Fate.DIE
-    return Fate.LEAD
+        return FollowerFate.DIE
+    return FollowerFate.LEAD
 
 
 def _shared(leader: Leader, max_attempts: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jobs.core.batching.batch import Limits
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.simulation.arrivals import Chance
 
 
@@ -28,7 +28,7 @@ class Model:
     """A model version: its bounds, and its run by padded size, or by items where it does not pad."""
 
     run: Timing
-    limits: Limits = field(default_factory=Limits)
+    limits: BatchLimits = field(default_factory=BatchLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Overheads:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SimulationPlan:
     """Everything but the jobs; `goal_s` is what admission sheds for, 0 for no shedding."""
 
     models: Mapping[int, Model]

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import ceil, inf, nan
 
-from jobs.core.batching.batch import SealReason
+from jobs.core.batching.sealed_batch import SealReason
 
 
 @dataclass(slots=True)
-class Report:
+class SimulationReport:
     """Counts and times; it grows while the simulation runs.
 
     Jobs came for `offered_s`; `span_s` is from the first arrival to the last outcome, `latencies_s` from

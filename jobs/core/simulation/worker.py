@@ -10,24 +10,24 @@ from collections.abc import Hashable
 from functools import partial
 from typing import Protocol
 
-from jobs.core.batching.batch import Limits, Sealed
 from jobs.core.batching.lanes import Lanes
 from jobs.core.batching.policy import BatchPolicy
+from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
-from jobs.core.simulation.plan import Plan
+from jobs.core.simulation.plan import SimulationPlan
 
 
-class Watcher(Protocol):
+class SimulationObserver(Protocol):
     """Is told what becomes of batches."""
 
-    def sealed(self, batch: Sealed[Arrival]) -> None:
+    def sealed(self, batch: SealedBatch[Arrival]) -> None:
         """Take note of a batch that left the buffer."""
 
     def expired(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
         """Take note of jobs whose deadline was over at their claim or settle."""
 
-    def ended(self, batch: Sealed[Arrival], seconds: float) -> None:
+    def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
         """Take note of a run, or of none that took 0 seconds because nothing was left to run."""
 
     def settled(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
@@ -37,14 +37,18 @@ class Watcher(Protocol):
 class SimulatedWorker:
     """A worker with a policy of its own."""
 
-    def __init__(self, plan: Plan, agenda: Agenda, chance: Chance, watcher: Watcher) -> None:
+    def __init__(
+        self, plan: SimulationPlan, agenda: Agenda, chance: Chance, watcher: SimulationObserver
+    ) -> None:
         self._plan, self._agenda, self._chance, self._watcher = plan, agenda, chance, watcher
-        limits: dict[Hashable, Limits] = {version: model.limits for version, model in plan.models.items()}
+        limits: dict[Hashable, BatchLimits] = {
+            version: model.limits for version, model in plan.models.items()
+        }
         self._policy: BatchPolicy[Arrival] = BatchPolicy(limits.__getitem__)
         self._lanes = Lanes(plan.crew.lanes)
         self._idle = deque(range(plan.crew.lanes))
         self._slots = plan.crew.lanes + plan.crew.ahead
-        self._to_run: deque[tuple[Sealed[Arrival], list[Arrival]]] = deque()
+        self._to_run: deque[tuple[SealedBatch[Arrival], list[Arrival]]] = deque()
         self._to_settle: deque[list[Arrival]] = deque()
         self._stuck: deque[tuple[int, list[Arrival]]] = deque()
         self._claiming = self._settling = False
@@ -85,14 +89,14 @@ class SimulatedWorker:
             self._wake_s = None
         self._collect()
 
-    def _claim(self, batch: Sealed[Arrival]) -> None:
+    def _claim(self, batch: SealedBatch[Arrival]) -> None:
         self._claiming, self._slots = True, self._slots - 1
         self._lanes.promise(self._predict(batch))
         self._watcher.sealed(batch)
         seconds = self._plan.overheads.claim.seconds(len(batch.tokens), self._chance)
         self._agenda.after(seconds, partial(self._claimed, batch, seconds))
 
-    def _claimed(self, batch: Sealed[Arrival], seconds: float) -> None:
+    def _claimed(self, batch: SealedBatch[Arrival], seconds: float) -> None:
         live = self._in_time(batch.tokens)
         if live:
             self._to_run.append((batch, live))
@@ -125,7 +129,7 @@ class SimulatedWorker:
             seconds = model.run.seconds(units, self._chance)
             self._agenda.after(seconds, partial(self._ended, lane, batch, live, seconds))
 
-    def _ended(self, lane: int, batch: Sealed[Arrival], live: list[Arrival], seconds: float) -> None:
+    def _ended(self, lane: int, batch: SealedBatch[Arrival], live: list[Arrival], seconds: float) -> None:
         self._policy.observe(batch.key, batch.padded_size, seconds)
         self._watcher.ended(batch, seconds)
         self._slots += 1
@@ -155,5 +159,5 @@ class SimulatedWorker:
         self._watcher.settled(self, live)
         self._collect()
 
-    def _predict(self, batch: Sealed[Arrival]) -> float:
+    def _predict(self, batch: SealedBatch[Arrival]) -> float:
         return self._policy.service_time(batch.key).seconds(batch.padded_size)

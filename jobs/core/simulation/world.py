@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.core.batching.batch import Sealed
+from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.batching.service_time import ServiceTime
 from jobs.core.shedding import Backlog, Drain, Refuse, Shedder
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
-from jobs.core.simulation.plan import Plan
-from jobs.core.simulation.report import Report
+from jobs.core.simulation.plan import SimulationPlan
+from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.shared_queue import SharedQueue
 from jobs.core.simulation.worker import SimulatedWorker
 
 
-def simulate(plan: Plan, arrivals: Iterable[Arrival], chance: Chance) -> Report:
+def simulate(plan: SimulationPlan, arrivals: Iterable[Arrival], chance: Chance) -> SimulationReport:
     """Return what becomes of `arrivals`, which come in order of time; `chance` drives what jitters."""
     agenda = Agenda()
     world = _World(plan, agenda, chance)
@@ -34,8 +34,8 @@ def simulate(plan: Plan, arrivals: Iterable[Arrival], chance: Chance) -> Report:
 class _World:
     """One queue in front of the workers, and the watcher of them all."""
 
-    def __init__(self, plan: Plan, agenda: Agenda, chance: Chance) -> None:
-        self.report = Report(plan.lanes)
+    def __init__(self, plan: SimulationPlan, agenda: Agenda, chance: Chance) -> None:
+        self.report = SimulationReport(plan.lanes)
         self._agenda, self._deliver_s = agenda, plan.overheads.deliver_s
         self._gate = _Gate(plan) if plan.goal_s else None
         workers = [SimulatedWorker(plan, agenda, chance, self) for _ in range(plan.crew.workers)]
@@ -51,14 +51,14 @@ class _World:
         else:
             self._queue.publish(arrival)
 
-    def sealed(self, batch: Sealed[Arrival]) -> None:
+    def sealed(self, batch: SealedBatch[Arrival]) -> None:
         """Count the batch."""
         self.report.seals[batch.reason] += 1
         self.report.batched += len(batch.tokens)
         if self._gate is not None:
             self._gate.sealed(batch)
 
-    def ended(self, batch: Sealed[Arrival], seconds: float) -> None:
+    def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
         """Count the device's time."""
         self.report.busy_s += seconds
         if self._gate is not None:
@@ -80,7 +80,7 @@ class _World:
 class _Gate:
     """Admission by the shedder, a version at a time, from service times learned over all workers."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: SimulationPlan) -> None:
         self._plan = plan
         self._service = {version: ServiceTime() for version in plan.models}
         self._shedder = {version: Shedder(plan.goal_s) for version in plan.models}
@@ -96,7 +96,7 @@ class _Gate:
         self._size[version] += arrival.size
         return True
 
-    def sealed(self, batch: Sealed[Arrival]) -> None:
+    def sealed(self, batch: SealedBatch[Arrival]) -> None:
         """Take a batch's items off what waits."""
         version = batch.tokens[0].version
         self._sealed += 1
@@ -104,7 +104,7 @@ class _Gate:
         self._waiting[version] -= len(batch.tokens)
         self._size[version] -= sum(arrival.size for arrival in batch.tokens)
 
-    def ended(self, batch: Sealed[Arrival], seconds: float) -> None:
+    def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
         """Learn from a run."""
         self._sealed -= 1
         self._sealed_size -= batch.padded_size

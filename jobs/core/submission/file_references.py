@@ -17,7 +17,7 @@ import msgspec
 
 from jobs.core.canonical_json import check_depth
 from jobs.core.errors import InvalidInputError, MalformedRequestError
-from jobs.core.payloads.pointer import Stored
+from jobs.core.payloads.pointer import StoredPayload
 
 MOSTFILES = 16
 _BEGINS = b'{"$'
@@ -65,7 +65,7 @@ def reference_of(item: Mapping[str, Any]) -> Reference | None:
     return Reference(_HOW[key], named)
 
 
-def stored_form(value: Any, files: Mapping[Reference, Stored]) -> Any:
+def stored_form(value: Any, files: Mapping[Reference, StoredPayload]) -> Any:
     """Return an input as it is stored: each reference tells what its file holds."""
 
     def told(item: dict[str, Any]) -> Any:
@@ -75,7 +75,7 @@ def stored_form(value: Any, files: Mapping[Reference, Stored]) -> Any:
     return _mapped(value, told)
 
 
-def filled(value: Any, files: Mapping[Stored, bytes]) -> Any:
+def filled(value: Any, files: Mapping[StoredPayload, bytes]) -> Any:
     """Return a stored input with its files in the places that refer to them; InvalidInputError."""
     by_identity = {msgspec.json.encode(_identity(file)): (file, body) for file, body in files.items()}
     made = dict[bytes, Any]()
@@ -93,7 +93,7 @@ def filled(value: Any, files: Mapping[Stored, bytes]) -> Any:
     return _mapped(value, fill)
 
 
-def as_value(file: Stored, body: bytes) -> Any:
+def as_value(file: StoredPayload, body: bytes) -> Any:
     """Return a file as a model is given it."""
     kind = file.content_type.partition(";")[0].strip().lower()
     try:
@@ -114,7 +114,7 @@ def _json(body: bytes) -> Any:
     return value
 
 
-def _identity(file: Stored) -> dict[str, Any]:
+def _identity(file: StoredPayload) -> dict[str, Any]:
     return {"content_type": file.content_type, "sha256": file.sha256, "size": file.size}
 
 

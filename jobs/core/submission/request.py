@@ -16,7 +16,7 @@ from jobs.core.errors import (
     MetadataTooLargeError,
     PlatformError,
 )
-from jobs.core.payloads.pointer import Stored
+from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
 from models_registry.core.secrecy import Secrecy
 
@@ -105,7 +105,7 @@ class Admitted:
     cache: str
     secrecy: Secrecy = OPEN
     callback_url: str | None = None
-    files: tuple[Stored, ...] = ()
+    files: tuple[StoredPayload, ...] = ()
 
     @property
     def payload_bytes(self) -> int:

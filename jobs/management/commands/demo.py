@@ -15,13 +15,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Avg
 from rich.console import Console
 
-from jobs.client import Client, Job, PlatformRefusedError
-from jobs.management.demo.client import DemoError, answer, progress, submit
+from jobs.client import Client, PlatformRefusedError, RemoteJob
 from jobs.management.demo.corpus import sentences
+from jobs.management.demo.demo_app import DemoError, answer, progress, submit
+from jobs.management.demo.demo_report import follow, show_figures, show_next, show_search
 from jobs.management.demo.direct import best_direct
 from jobs.management.demo.figures import Figures, figures
-from jobs.management.demo.search import closest
-from jobs.management.demo.show import follow, show_figures, show_next, show_search
+from jobs.management.demo.semantic_search import closest
 from jobs.models import Batch
 from jobs.models import Job as JobRow
 from models_registry.pool import ModelPool
@@ -90,7 +90,7 @@ def _request(text: str, priority: int) -> dict[str, Any]:
     return {"model": MODEL, "input": {"text": text}, "priority": priority}
 
 
-def _search(console: Console, platform: Client, query: str, done: dict[str, Job]) -> None:
+def _search(console: Console, platform: Client, query: str, done: dict[str, RemoteJob]) -> None:
     job = answer(platform, MODEL, {"text": query})
     if job.state != "succeeded":
         raise DemoError(f"the search's own job ended {job.state}: {job.error}")
@@ -98,7 +98,7 @@ def _search(console: Console, platform: Client, query: str, done: dict[str, Job]
     show_search(console, query, closest(job.output["embedding"], corpus, count=5))
 
 
-def _measure(console: Console, texts: list[str], done: list[Job], *, sample: int) -> Figures:
+def _measure(console: Console, texts: list[str], done: list[RemoteJob], *, sample: int) -> Figures:
     console.print("the same model alone, in this process, for comparison …")
     runner = ModelPool("cpu").runner(resolve(MODEL).id).runner
     size, direct_per_s = best_direct(runner, [{"text": text} for text in texts], sample=sample)
@@ -107,6 +107,6 @@ def _measure(console: Console, texts: list[str], done: list[Job], *, sample: int
     return result
 
 
-def _mean_batch(done: list[Job]) -> float:
+def _mean_batch(done: list[RemoteJob]) -> float:
     ran_in = JobRow.objects.filter(id__in=[job.id for job in done]).values("batch")
     return float(Batch.objects.filter(id__in=ran_in).aggregate(mean=Avg("size"))["mean"] or 0.0)

@@ -17,10 +17,10 @@ from jobs.broker import connection as broker
 from jobs.broker import topology
 from jobs.core.errors import PlatformError
 from jobs.core.relay.queue_depth import prefetch
-from jobs.services.lifecycle.workers import Incarnation
+from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
-from jobs.worker.consuming import event_serializer as events
-from jobs.worker.consuming.drain import Drain
+from jobs.worker.consuming import event_serializer
+from jobs.worker.consuming.drain import DrainStep
 from models_registry import selectors
 from models_registry.pool import MIB, ModelPool
 
@@ -103,11 +103,11 @@ def run_celery(names: tuple[str, ...], node: str, held: int, loglevel: str) -> N
     app = find_app(settings.CELERY_APP)
     app.conf.update(
         task_queues=[topology.kombu_queue(name) for name in names],
-        event_serializer=events.install(),
+        event_serializer=event_serializer.install(),
         worker_consumer="jobs.worker.consuming.consumer:JobConsumer",
         worker_prefetch_multiplier=held,
     )
-    app.steps["worker"].add(Drain)
+    app.steps["worker"].add(DrainStep)
     app.worker_main(
         ["worker", "--pool=threads", "--concurrency=1", f"--hostname={node}", f"--loglevel={loglevel}",
          "--without-mingle", "--without-gossip", "-E"]

@@ -16,11 +16,11 @@ from django.db import connection
 from jobs import metrics
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.retry.budget import RetryBudget
-from jobs.services.admission.surveyor import Surveyor
-from jobs.services.lifecycle.sweeper import Sweeper
+from jobs.services.admission.surveyor import QueueSurveyor
+from jobs.services.lifecycle.sweeper import Rescuer
 from jobs.services.relay.relay import Relay
-from jobs.services.reuse.answerer import Answerer
-from jobs.services.webhooks.dispatcher import Dispatcher
+from jobs.services.reuse.follower_settler import FollowerSettler
+from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
 
@@ -37,10 +37,10 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         metrics.serve(os.environ)
         others = [
-            Thread(target=Sweeper(stop=stop).run, name="sweeper", daemon=True),
-            Thread(target=Answerer(stop=stop).run, name="answerer", daemon=True),
-            Thread(target=Dispatcher(stop=stop).run, name="dispatcher", daemon=True),
-            Thread(target=Surveyor(stop=stop).run, name="surveyor", daemon=True),
+            Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),
+            Thread(target=FollowerSettler(stop=stop).run, name="answerer", daemon=True),
+            Thread(target=WebhookDispatcher(stop=stop).run, name="dispatcher", daemon=True),
+            Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
         for other in others:
             other.start()

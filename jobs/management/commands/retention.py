@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.services.retention.retain import AnotherRunError, Verdict, keep_retention
+from jobs.services.retention.retain import AnotherRunError, PartitionVerdict, keep_retention
 from models_registry.management.actor import actor
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         self.stdout.writelines(_line(verdict) for verdict in verdicts)
 
 
-def _line(verdict: Verdict) -> str:
+def _line(verdict: PartitionVerdict) -> str:
     leaf, window = verdict.leaf, verdict.leaf.window
     what = f"{window.date}  {window.keep_days:>4}  {leaf.table:<15}"
     return f"{what} {leaf.rows:>7,} {leaf.bytes:>12,}  {verdict.fate:<5}  {verdict.why}\n"

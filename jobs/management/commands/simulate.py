@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
 from jobs.management.simulate.draw import draw
-from jobs.management.simulate.options import Asked, add_arguments
 from jobs.management.simulate.runs import runs
-from jobs.management.simulate.show import show
+from jobs.management.simulate.simulation_arguments import SimulationArguments, add_arguments
+from jobs.management.simulate.simulation_table import show
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        asked = Asked.of(options)
+        asked = SimulationArguments.of(options)
         try:
             found = list(runs(asked))
         except PlatformError as error:

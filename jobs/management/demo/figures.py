@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobs.client import Job
+from jobs.client import RemoteJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def figures(jobs: Sequence[Job], *, mean_batch: float, direct_per_s: float) -> Figures:
+def figures(jobs: Sequence[RemoteJob], *, mean_batch: float, direct_per_s: float) -> Figures:
     """Return the figures of finished jobs, as the API shows them, first submit to last finish."""
     done = [job for job in jobs if job.state == "succeeded"]
     spans = [(job.created_at.timestamp(), job.finished_at.timestamp()) for job in done if job.finished_at]

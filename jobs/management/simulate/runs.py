@@ -11,10 +11,10 @@ from time import perf_counter
 
 from jobs.core.relay.queue_depth import prefetch
 from jobs.core.simulation.arrivals import Arrival, Chance
-from jobs.core.simulation.plan import Crew, Overheads, Plan, Timing
-from jobs.core.simulation.report import Report
+from jobs.core.simulation.plan import Crew, Overheads, SimulationPlan, Timing
+from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.world import simulate
-from jobs.management.simulate.options import LOADS, Asked
+from jobs.management.simulate.simulation_arguments import LOADS, SimulationArguments
 from jobs.management.simulate.sources import made_up, models, recorded
 
 
@@ -24,7 +24,7 @@ class Run:
 
     load: float
     capacity_per_s: float
-    report: Report
+    report: SimulationReport
     took_s: float
 
     @property
@@ -33,7 +33,7 @@ class Run:
         return self.report.lanes * self.report.span_s
 
 
-def runs(asked: Asked) -> Iterator[Run]:
+def runs(asked: SimulationArguments) -> Iterator[Run]:
     """Yield a run for each load, the rate, or what is recorded."""
     found = recorded(asked)
     if found is not None:
@@ -47,13 +47,13 @@ def runs(asked: Asked) -> Iterator[Run]:
         yield _run(asked, plan, made_up(asked, rate_per_s, _chance(asked.seed)), size)
 
 
-def plan_of(asked: Asked, versions: set[int]) -> Plan:
+def plan_of(asked: SimulationArguments, versions: set[int]) -> SimulationPlan:
     """Return the plan that is asked for."""
     known = models(asked, versions)
     largest = max(model.limits.max_batch for model in known.values())
     held = asked.prefetch or prefetch(largest)
     goal_s = max(model.limits.p95_goal_s for model in known.values()) if asked.shed else 0.0
-    return Plan(
+    return SimulationPlan(
         known,
         Crew(asked.workers, asked.lanes, prefetch=held),
         Overheads(asked.deliver_s, Timing(asked.claim_s), Timing(asked.settle_s)),
@@ -61,7 +61,7 @@ def plan_of(asked: Asked, versions: set[int]) -> Plan:
     )
 
 
-def _rates_per_s(asked: Asked, capacity_per_s: float) -> list[float]:
+def _rates_per_s(asked: SimulationArguments, capacity_per_s: float) -> list[float]:
     if asked.rate is not None and asked.loads is None:
         return [asked.rate]
     return [load * capacity_per_s for load in asked.loads or LOADS]
@@ -71,7 +71,7 @@ def _mean_size(arrivals: list[Arrival]) -> int:
     return max(1, round(sum(arrival.size for arrival in arrivals) / len(arrivals)))
 
 
-def _run(asked: Asked, plan: Plan, arrivals: Iterable[Arrival], size: int) -> Run:
+def _run(asked: SimulationArguments, plan: SimulationPlan, arrivals: Iterable[Arrival], size: int) -> Run:
     started = perf_counter()
     with _no_collector():
         report = simulate(plan, arrivals, _chance(asked.seed + 1))

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from jobs.core.batching.batch import Limits
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.batching.service_time import ServiceTime
 from jobs.core.priority import DEFAULT, broker_level
 from jobs.core.simulation.arrivals import Arrival, Chance, Mix, bursts, poisson
 from jobs.core.simulation.plan import Model, Timing
-from jobs.management.simulate.options import Asked
+from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.services.reads.history import recorded_jobs, recorded_runs
 from models_registry import selectors
 
@@ -22,7 +22,7 @@ RUNS = 2_000  # the newest of the ledger, from which a version's time is learned
 BASE_S, PER_ITEM_S, MAX_BATCH, GOAL_S = 0.005, 0.0001, 64, 2.0  # the built-in `sleeper`
 
 
-def made_up(asked: Asked, rate_per_s: float, chance: Chance) -> Iterator[Arrival]:
+def made_up(asked: SimulationArguments, rate_per_s: float, chance: Chance) -> Iterator[Arrival]:
     """Yield jobs at a rate, one by one or in bursts."""
     mix = Mix(asked.sizes, asked.priorities, asked.clients, asked.deadline_s)
     if asked.burst:
@@ -30,7 +30,7 @@ def made_up(asked: Asked, rate_per_s: float, chance: Chance) -> Iterator[Arrival
     return poisson(rate_per_s, chance, mix=mix, until_s=asked.duration_s)
 
 
-def recorded(asked: Asked) -> list[Arrival] | None:
+def recorded(asked: SimulationArguments) -> list[Arrival] | None:
     """Return the jobs of a file or of the database in order, the first at 0; None where not asked for."""
     if asked.csv:
         found = _in_order(_of_file(Path(asked.csv)))[-asked.limit :]
@@ -73,16 +73,16 @@ def _in_order(arrivals: Iterable[Arrival]) -> list[Arrival]:
     ]
 
 
-def models(asked: Asked, versions: set[int]) -> dict[int, Model]:
+def models(asked: SimulationArguments, versions: set[int]) -> dict[int, Model]:
     """Return each version's model: as asked for, else as registered and learned from the batch ledger."""
     if asked.from_history is None:
-        plain = _as_asked(asked, Model(Timing(BASE_S, PER_ITEM_S), Limits(MAX_BATCH, p95_goal_s=GOAL_S)))
+        plain = _as_asked(asked, Model(Timing(BASE_S, PER_ITEM_S), BatchLimits(MAX_BATCH, p95_goal_s=GOAL_S)))
         return dict.fromkeys(versions, plain)
     learned = _learned(asked.from_history, versions)
     return {version: _as_asked(asked, Model(learned[version], _registered(version))) for version in versions}
 
 
-def _as_asked(asked: Asked, model: Model) -> Model:
+def _as_asked(asked: SimulationArguments, model: Model) -> Model:
     wishes = {"max_batch": asked.max_batch, "max_padded_size": asked.max_padded_size, "pads": asked.pads}
     limits = {name: wish for name, wish in wishes.items() if wish is not None}
     goal_s = model.limits.p95_goal_s if asked.goal_s is None else asked.goal_s
@@ -94,9 +94,9 @@ def _as_asked(asked: Asked, model: Model) -> Model:
     )
 
 
-def _registered(version: int) -> Limits:
+def _registered(version: int) -> BatchLimits:
     info = selectors.info(version)
-    return Limits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)
+    return BatchLimits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)
 
 
 def _learned(model: str, versions: set[int]) -> dict[int, Timing]:

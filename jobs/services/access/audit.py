@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 from django.db import transaction
 
-from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.db.statement import execute, fetch_all, once_more
-from jobs.services.access.origin import origin
 from jobs.services.access.owner import Owner
+from jobs.services.access.request_origin import origin
 
 ACTOR_CHARS = 127
 _NOTE: LiteralString = """
@@ -39,7 +39,7 @@ def note(kind: str, *, actor: str, job: UUID | None = None, epoch: int | None = 
 
 def view_payload(*, job_id: UUID, actor: str) -> None:
     """Write down that a person was shown what a job was asked or answered."""
-    once_more(lambda: note(Kind.VIEW_PAYLOAD, actor=actor, job=job_id))
+    once_more(lambda: note(AuditKind.VIEW_PAYLOAD, actor=actor, job=job_id))
 
 
 def view_of_another(owner: Owner, job_id: UUID) -> None:
@@ -51,7 +51,7 @@ def view_of_another(owner: Owner, job_id: UUID) -> None:
 def viewed(owner: Owner, job_id: UUID, address: str | None) -> dict[str, Any]:
     """Return the parameters of VIEWED."""
     by = {"actor": owner.actor, "token": owner.token, "address": address}
-    return {"job": job_id, "client": owner.id, "kind": Kind.VIEW_PAYLOAD.value, **by}
+    return {"job": job_id, "client": owner.id, "kind": AuditKind.VIEW_PAYLOAD.value, **by}
 
 
 def submit_columns(owner: Owner, *, jobs: int, refused: int) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def submit_columns(owner: Owner, *, jobs: int, refused: int) -> dict[str, Any]:
     """
     detail = None if jobs + refused == 1 else {"jobs": jobs, "refused": refused}
     told = {"alone": detail is None, "audit": _json(detail or {})}
-    return who(Kind.SUBMIT, owner.actor) | told
+    return who(AuditKind.SUBMIT, owner.actor) | told
 
 
 def forget_events(*, older_than_days: int, actor: str) -> int:
@@ -70,7 +70,7 @@ def forget_events(*, older_than_days: int, actor: str) -> int:
         execute(_RETENTION, ("on",))
         ((count,),) = execute(_FORGET, (older_than_days,))
         execute(_RETENTION, ("off",))
-        note(Kind.FORGET, actor=actor, older_than_days=older_than_days, events=count)
+        note(AuditKind.FORGET, actor=actor, older_than_days=older_than_days, events=count)
     return int(count)
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
-from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.services.access.audit import note
 from jobs.services.access.owner import client_id
 
@@ -52,7 +52,7 @@ def create_results_role(*, client: str, actor: str) -> str:
     _run(_ROLE, names | {"password": sql.Literal(password), "most": sql.Literal(CONNECTIONS)})
     for table, columns in VIEWS.items():
         _run(_VIEW, names | _view(table, columns, number))
-    note(Kind.ROLE_CREATE, actor=actor, client=client, role=role_of(number))
+    note(AuditKind.ROLE_CREATE, actor=actor, client=client, role=role_of(number))
     return _url(role_of(number), password)
 
 
@@ -61,7 +61,7 @@ def drop_results_role(*, client: str, actor: str) -> None:
     """End the client's role; the errors of `create_results_role`."""
     number = client_id(client)
     _run(_DROP, _names(number))
-    note(Kind.ROLE_DROP, actor=actor, client=client, role=role_of(number))
+    note(AuditKind.ROLE_DROP, actor=actor, client=client, role=role_of(number))
 
 
 def role_of(number: int) -> str:

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
-from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.access.scopes import DEFAULT_SCOPES
 from jobs.core.errors import TokenEndedError
 from jobs.models import ApiToken, Client
@@ -37,7 +37,7 @@ def create_token(
     days = expires_in_days
     ends_at = None if days is None else timezone.now() + timedelta(days=days)
     row, token = _made(ApiToken(client=owner, label=label, scopes=_in_order(scopes), expires_at=ends_at))
-    note(Kind.TOKEN_CREATE, actor=actor, **_told(row))
+    note(AuditKind.TOKEN_CREATE, actor=actor, **_told(row))
     return token
 
 
@@ -54,7 +54,7 @@ def rotate_token(*, token_id: int, actor: str, grace_hours: int = GRACE_HOURS) -
     row, token = _made(successor)
     last = Least("expires_at", Now() + timedelta(hours=grace_hours))  # a NULL is not the least
     ApiToken.objects.filter(pk=old.pk).update(expires_at=last)
-    note(Kind.TOKEN_ROTATE, actor=actor, old=old.pk, grace_hours=grace_hours, **_told(row))
+    note(AuditKind.TOKEN_ROTATE, actor=actor, old=old.pk, grace_hours=grace_hours, **_told(row))
     transaction.on_commit(forget_owners)
     return token
 
@@ -64,7 +64,7 @@ def revoke_token(*, token_id: int, actor: str = "") -> bool:
     """Revoke a token and say whether it was not before; other processes follow within two seconds."""
     changed = ApiToken.objects.filter(pk=token_id, revoked_at__isnull=True).update(revoked_at=Now())
     if changed:
-        note(Kind.TOKEN_REVOKE, actor=actor, **_told(ApiToken.objects.get(pk=token_id)))
+        note(AuditKind.TOKEN_REVOKE, actor=actor, **_told(ApiToken.objects.get(pk=token_id)))
     transaction.on_commit(forget_owners)
     return changed == 1
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs import metrics
-from jobs.core.admission.queue_estimate import Line, Standing
-from jobs.core.admission.shedding import Bounds, Expected, Shed, Why, decide, expect
+from jobs.core.admission.queue_estimate import Line, QueueCount
+from jobs.core.admission.shedding import Expected, Shed, ShedReason, WaitLimits, decide, expect
 from jobs.core.errors import OverloadedError, PlatformError
 from jobs.core.submission.request import Admitted
 from jobs.payloads.row_sealing import shared_key
@@ -23,15 +23,15 @@ from jobs.services.admission.quotas import within_quota
 from jobs.services.reuse.reads import answers_there, keyed_before
 from models_registry.core.options import most_waiting, sheds
 
-_UNKNOWN = (Line(0.0, 0.0), Standing())
+_UNKNOWN = (Line(0.0, 0.0), QueueCount())
 _SO_FAR = {
-    Why.GOAL: "more than the model's goal of {goal_s:g} s leaves",
-    Why.DEADLINE: "more than its deadline of {deadline_s:g} s leaves",
-    Why.FULL: "and the model takes no more than {max_waiting:,}",
+    ShedReason.GOAL: "more than the model's goal of {goal_s:g} s leaves",
+    ShedReason.DEADLINE: "more than its deadline of {deadline_s:g} s leaves",
+    ShedReason.FULL: "and the model takes no more than {max_waiting:,}",
 }
 
 
-def sift(owner: Owner, outcomes: list[Any]) -> Expected | None:
+def admit_jobs(owner: Owner, outcomes: list[Any]) -> Expected | None:
     """Put an error in the place of each job in `outcomes` that is not taken now.
 
     Return what a job that stands alone has to expect, where that is known.
@@ -66,7 +66,7 @@ def _shed(client: int, outcomes: list[Any], indices: Sequence[int], before: int)
     line, standing = queues.line(job.version.model, job.priority, client) or _UNKNOWN
     options = job.version.options
     goal_s = job.version.p95_goal_s if sheds(options) else 0.0
-    bounds = Bounds(most_waiting(options), goal_s, job.deadline_s)
+    bounds = WaitLimits(most_waiting(options), goal_s, job.deadline_s)
 
     def verdict(place: int) -> Shed | None:
         more = before + place
@@ -99,7 +99,7 @@ def _costly(client: int, jobs: Sequence[Admitted]) -> list[bool]:
     ]
 
 
-def _expect(position: int, standing: Standing) -> Expected:
+def _expect(position: int, standing: QueueCount) -> Expected:
     return expect(position, per_s=standing.per_s, answer_s=standing.answer_s)
 
 
@@ -110,7 +110,7 @@ def _expected(client: int, job: Admitted | PlatformError) -> Expected | None:
     return None if found is None else _expect(found[0].position(), found[1])
 
 
-def _overloaded(job: Admitted, shed: Shed, bounds: Bounds) -> OverloadedError:
+def _overloaded(job: Admitted, shed: Shed, bounds: WaitLimits) -> OverloadedError:
     metrics.SHED.labels(job.version.model, shed.why.value).inc()
     expected = shed.expected
     wait = "" if expected.eta_s is None else f", about {expected.eta_s:.1f} s of waiting"

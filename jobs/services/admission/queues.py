@@ -9,7 +9,7 @@ from threading import Lock
 from time import monotonic
 from typing import LiteralString
 
-from jobs.core.admission.queue_estimate import Line, Reckoning, Standing
+from jobs.core.admission.queue_estimate import Line, QueueCount, QueueEstimate
 from jobs.core.errors import UnavailableError
 from jobs.db.statement import Row, fetch_all
 
@@ -32,7 +32,7 @@ class Queues:
         """Know nothing yet."""
         self._lock, self._reading = Lock(), Lock()
         self._read_s = float("-inf")
-        self._known: dict[str, Reckoning] = {}
+        self._known: dict[str, QueueEstimate] = {}
         self._own: dict[str, deque[_Slot]] = defaultdict(deque)
 
     def fresh(self) -> None:
@@ -52,7 +52,7 @@ class Queues:
         with self._lock:
             self._known = {row[0]: self._reckoning(row, now) for row in rows}
 
-    def line(self, queue: str, priority: int, client: int) -> tuple[Line, Standing] | None:
+    def line(self, queue: str, priority: int, client: int) -> tuple[Line, QueueCount] | None:
         """Return what waits before a client's next job, and the count; None where nobody counted."""
         self.fresh()
         with self._lock:
@@ -61,7 +61,7 @@ class Queues:
 
     def ahead_of(
         self, queue: str, priority: int, client: int, *, age_s: float
-    ) -> tuple[int, Standing] | None:
+    ) -> tuple[int, QueueCount] | None:
         """Return about how many jobs wait before one that was made `age_s` ago, and the count."""
         self.fresh()
         with self._lock:
@@ -83,14 +83,14 @@ class Queues:
             if known := self._known.get(queue):
                 known.add(priority, client, jobs, now)
 
-    def _reckoning(self, row: Row, now: float) -> Reckoning:
+    def _reckoning(self, row: Row, now: float) -> QueueEstimate:
         queue, waiting, head_s, mean_s, per_s, answer_s, arriving_per_s, by_client, age_s = row
         whose = tuple({int(client): count for client, count in line.items()} for line in by_client)
         counts = tuple(waiting), tuple(head_s), tuple(mean_s)
-        standing = Standing(*counts, per_s, answer_s, arriving_per_s, whose)
+        standing = QueueCount(*counts, per_s, answer_s, arriving_per_s, whose)
         counted_s, own = now - max(0.0, age_s), self._own[queue]
         before = sum(jobs.total() for at_s, jobs in _timed(own) if counted_s - OWN_S < at_s <= counted_s)
-        made = Reckoning(standing, counted_s, before / OWN_S)
+        made = QueueEstimate(standing, counted_s, before / OWN_S)
         made.replay(
             (at_s, priority, client, jobs)
             for at_s, noted in _timed(own)

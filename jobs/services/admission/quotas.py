@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 
 from django.db import transaction
 
-from jobs.core.admission.quota import Bucket, Kind, Purse, headers, refill_s
+from jobs.core.admission.quota import Bucket, Purse, QuotaKind, headers, refill_s
 from jobs.core.errors import QuotaExceededError
 from jobs.core.states import Verb, sources
 from jobs.db.statement import execute, fetch_all, once_more
@@ -51,12 +51,12 @@ UPDATE jobs_quotabucket SET at = now(), level = %(burst)s - (
 WHERE client_id = %(client)s AND kind = %(kind)s RETURNING level
 """
 _SAID = {
-    Kind.REQUESTS: "This client may send {per_s:g} jobs a second",
-    Kind.BYTES: "This client may send {per_s:,.0f} bytes of input a second",
-    Kind.IN_FLIGHT: "This client may have {burst:,.0f} jobs waiting or running at one time",
+    QuotaKind.REQUESTS: "This client may send {per_s:g} jobs a second",
+    QuotaKind.BYTES: "This client may send {per_s:,.0f} bytes of input a second",
+    QuotaKind.IN_FLIGHT: "This client may have {burst:,.0f} jobs waiting or running at one time",
 }
 _LIVE = sources(Verb.CANCEL)
-_purses: dict[tuple[int, Kind], tuple[Lock, Purse]] = {}
+_purses: dict[tuple[int, QuotaKind], tuple[Lock, Purse]] = {}
 
 
 def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceededError | None]:
@@ -67,7 +67,7 @@ def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceeded
     taken, refusal = len(sizes), None
     spent: list[tuple[Purse, Sequence[float]]] = []
     for kind, bucket in owner.quota.buckets():
-        amounts = [float(size) for size in sizes] if kind is Kind.BYTES else [1.0] * len(sizes)
+        amounts = [float(size) for size in sizes] if kind is QuotaKind.BYTES else [1.0] * len(sizes)
         count, purse, wait_s = _spend(owner.id, kind, bucket, amounts[:taken])
         spent.append((purse, amounts[:count]))
         if count < taken:
@@ -80,7 +80,7 @@ def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceeded
 def charge_bytes(owner: Owner, size: int) -> None:
     """Take an upload's bytes from its client's quota; QuotaExceededError."""
     for kind, bucket in owner.quota.buckets():
-        if kind is Kind.BYTES:
+        if kind is QuotaKind.BYTES:
             count, _, wait_s = _spend(owner.id, kind, bucket, [float(size)])
             if not count:
                 raise _refusal(kind, bucket, wait_s)
@@ -100,13 +100,15 @@ def forget_quotas() -> None:
     _purses.clear()
 
 
-def _purse(client: int, kind: Kind) -> tuple[Lock, Purse]:
+def _purse(client: int, kind: QuotaKind) -> tuple[Lock, Purse]:
     if len(_purses) >= KEPT_PURSES:
         _purses.clear()
     return _purses.setdefault((client, kind), (Lock(), Purse()))
 
 
-def _spend(client: int, kind: Kind, bucket: Bucket, amounts: Sequence[float]) -> tuple[int, Purse, float]:
+def _spend(
+    client: int, kind: QuotaKind, bucket: Bucket, amounts: Sequence[float]
+) -> tuple[int, Purse, float]:
     """Return for how many of `amounts` there is enough, the purse, and in how many seconds for the next."""
     lock, purse = _purse(client, kind)
     with lock:
@@ -123,7 +125,7 @@ def _spend(client: int, kind: Kind, bucket: Bucket, amounts: Sequence[float]) ->
         return count, purse, wait_s
 
 
-def _lease(client: int, kind: Kind, bucket: Bucket, purse: Purse, amounts: Sequence[float]) -> None:
+def _lease(client: int, kind: QuotaKind, bucket: Bucket, purse: Purse, amounts: Sequence[float]) -> None:
     stock = purse.stock(monotonic())
     values: dict[str, Any] = {
         "client": client,
@@ -155,7 +157,7 @@ def _recount(values: dict[str, Any]) -> None:
         execute(_RECOUNT, values | {"live": _LIVE})
 
 
-def _refusal(kind: Kind, bucket: Bucket, wait_s: float) -> QuotaExceededError:
+def _refusal(kind: QuotaKind, bucket: Bucket, wait_s: float) -> QuotaExceededError:
     said = _SAID[kind].format(per_s=bucket.per_s, burst=bucket.burst)
     retry_after_s = max(1, math.ceil(wait_s))
     return QuotaExceededError(

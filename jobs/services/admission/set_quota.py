@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.admission.quota import Quota
 from jobs.models import Client, QuotaBucket
 from jobs.services.access.audit import note
@@ -25,7 +25,7 @@ def set_quota(*, client_id: int, quota: Quota, actor: str) -> bool:
         return False
     Client.objects.filter(pk=client_id).update(**{name: getattr(quota, name) for name in LIMITS})
     QuotaBucket.objects.filter(client_id=client_id).delete()  # made anew, full
-    note(Kind.QUOTA_CHANGE, actor=actor, client=client.name, before=before, after=after)
+    note(AuditKind.QUOTA_CHANGE, actor=actor, client=client.name, before=before, after=after)
     transaction.on_commit(_forget)
     return True
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from jobs.core.admission.drain_rate import Ran
-from jobs.core.admission.queue_estimate import PRIORITIES, Standing
+from jobs.core.admission.queue_estimate import PRIORITIES, QueueCount
 from jobs.core.ids import first_id_at
 
 LONGEST_BATCH_S = 90  # a batch that runs longer is not seen
@@ -82,7 +82,7 @@ class Runs:
     ran: Ran | None
 
 
-def waiting(session: sa.Connection) -> dict[str, Standing]:
+def waiting(session: sa.Connection) -> dict[str, QueueCount]:
     """Count the outbox: for each queue, by priority, jobs, whose, and how long the first has been due."""
     lines: dict[str, list[sa.Row[tuple[object, ...]]]] = {}
     for row in session.execute(_WAITING):
@@ -90,7 +90,7 @@ def waiting(session: sa.Connection) -> dict[str, Standing]:
     return {queue: _counted(rows) for queue, rows in lines.items()}
 
 
-def _counted(rows: Sequence[sa.Row[tuple[object, ...]]]) -> Standing:
+def _counted(rows: Sequence[sa.Row[tuple[object, ...]]]) -> QueueCount:
     whose = [Counter[int]() for _ in range(PRIORITIES)]
     head_s, ages_s = [0.0] * PRIORITIES, [0.0] * PRIORITIES
     for row in rows:
@@ -100,7 +100,7 @@ def _counted(rows: Sequence[sa.Row[tuple[object, ...]]]) -> Standing:
     waiting = tuple(counts.total() for counts in whose)
     mean_s = tuple(ages / max(1, count) for ages, count in zip(ages_s, waiting, strict=True))
     by_client = tuple(dict(counts.most_common(MOST_CLIENTS)) for counts in whose)
-    return Standing(waiting, tuple(head_s), mean_s, by_client=by_client)
+    return QueueCount(waiting, tuple(head_s), mean_s, by_client=by_client)
 
 
 def runs(session: sa.Connection, *, since_s: float) -> dict[str, Runs]:
@@ -116,7 +116,7 @@ def workers(session: sa.Connection) -> dict[str, int]:
     return {row.queue: row.workers for row in session.execute(_WORKERS, {"silent_s": SILENT_S})}
 
 
-def keep(session: sa.Connection, standings: Mapping[str, Standing], *, age_s: float) -> None:
+def keep(session: sa.Connection, standings: Mapping[str, QueueCount], *, age_s: float) -> None:
     """Write down what was counted `age_s` ago."""
     rows: Sequence[dict[str, object]] = [
         {

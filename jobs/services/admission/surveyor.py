@@ -14,21 +14,21 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
 from jobs.core.admission.drain_rate import DrainRate
-from jobs.core.admission.queue_estimate import Standing
-from jobs.db import advisory_locks as locks
+from jobs.core.admission.queue_estimate import QueueCount
+from jobs.db import advisory_locks
 from jobs.db.session import open_session
-from jobs.services.admission import survey_statements as survey
+from jobs.services.admission import survey_statements
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
 DUTY = 20.0  # a count of millions of rows takes a while: it is the less often made
 AGAIN_S = 1.0
-_NONE = survey.Runs(0, 0, None)
-_EMPTY = Standing()
+_NONE = survey_statements.Runs(0, 0, None)
+_EMPTY = QueueCount()
 
 
-class Surveyor:
+class QueueSurveyor:
     """Surveys until `stop` is set; of several only one, the holder of an advisory lock."""
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,7 +50,7 @@ class Surveyor:
                 self._stop.wait(AGAIN_S)
 
     def _serve(self, session: sa.Connection) -> None:
-        while not locks.try_lock(session, locks.SURVEYOR):
+        while not advisory_locks.try_lock(session, advisory_locks.SURVEYOR):
             if self._stop.wait(AGAIN_S):
                 return
         while not self._stop.is_set():
@@ -58,12 +58,12 @@ class Surveyor:
             self.look(session)
             self._stop.wait(max(EVERY_S, DUTY * (self._clock() - began_s)))
 
-    def look(self, session: sa.Connection) -> dict[str, Standing]:
+    def look(self, session: sa.Connection) -> dict[str, QueueCount]:
         """Survey once, and return and keep what was found."""
         began_s = self._clock()
         seconds = EVERY_S if self._looked_at is None else max(1e-3, began_s - self._looked_at)
-        counts, serving = survey.waiting(session), survey.workers(session)
-        runs = survey.runs(session, since_s=seconds)
+        counts, serving = survey_statements.waiting(session), survey_statements.workers(session)
+        runs = survey_statements.runs(session, since_s=seconds)
         standings = {
             queue: self._standing(
                 queue, counts.get(queue, _EMPTY), runs.get(queue, _NONE), serving.get(queue, 0), seconds
@@ -71,13 +71,13 @@ class Surveyor:
             for queue in {*counts, *serving, *runs}
         }
         self._looked_at = began_s
-        survey.keep(session, standings, age_s=self._clock() - began_s)
+        survey_statements.keep(session, standings, age_s=self._clock() - began_s)
         metrics.SURVEY_TIME.observe(self._clock() - began_s)
         return standings
 
     def _standing(
-        self, queue: str, count: Standing, runs: survey.Runs, workers: int, seconds: float
-    ) -> Standing:
+        self, queue: str, count: QueueCount, runs: survey_statements.Runs, workers: int, seconds: float
+    ) -> QueueCount:
         rate, waiting = self._rates.setdefault(queue, DrainRate()), sum(count.waiting)
         per_s = rate.look(waiting=waiting, ended=runs.ended, seconds=seconds, workers=workers, ran=runs.ran)
         here = waiting + runs.running

@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState, Tally
-from jobs.core.circuits.gate import Circuit
+from jobs.core.circuits.gate import CircuitStanding
 from models_registry.core.breaker_options import BreakerOptions
 
 BREAKER = "breaker"  # who acts, where no person does
@@ -77,10 +77,10 @@ class Changed:
     reason: str
 
 
-def read(connection: sa.Connection) -> dict[int, Circuit]:
+def read(connection: sa.Connection) -> dict[int, CircuitStanding]:
     """Return the circuits that are not closed, by version."""
     rows = connection.execute(_READ, {"closed": CircuitState.CLOSED.value})
-    return {row[0]: Circuit(row[0], CircuitState(row[1]), row[2], row[3], row[4]) for row in rows}
+    return {row[0]: CircuitStanding(row[0], CircuitState(row[1]), row[2], row[3], row[4]) for row in rows}
 
 
 def open_circuit(
@@ -145,6 +145,6 @@ def _change(
     """  # noqa: S608  # built from constants of this file
     rows = connection.execute(
         sa.text(noted),
-        {**_STATES, **values, "kind": Kind.CIRCUIT.value, "actor": BREAKER, "now": state.value},
+        {**_STATES, **values, "kind": AuditKind.CIRCUIT.value, "actor": BREAKER, "now": state.value},
     )
     return [Changed(*row) for row in rows]

@@ -11,10 +11,10 @@ from django.db import transaction
 
 from jobs.core.errors import WrongStateError
 from jobs.db.statement import execute
-from jobs.services.dead_letters.lock import lock_dead
+from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import LetterFilter
-from jobs.services.dead_letters.replay import chunks, now
-from jobs.services.lifecycle.lock import lock_job
+from jobs.services.dead_letters.replay_many import chunks, now
+from jobs.services.lifecycle.lock_job import lock_job
 from jobs.services.lifecycle.replay import note_all
 
 KIND = "discard"

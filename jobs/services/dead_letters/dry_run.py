@@ -13,10 +13,10 @@ from jobs.core.errors import JobNotFoundError, PayloadGoneError, PlatformError
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import files_of
 from jobs.db.statement import fetch_all
-from jobs.payloads.claim_check import opened
+from jobs.payloads.claim_check import load_plain
 from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters.reads import DeadInput, LetterFilter
-from jobs.services.dead_letters.replay import chunks
+from jobs.services.dead_letters.replay_many import chunks
 from jobs.services.lifecycle.replay import check_replayable
 from models_registry.selectors import info, validate_input
 
@@ -79,7 +79,7 @@ def _inputs(wanted: LetterFilter, *, most: int) -> Iterator[DeadInput]:
 
 
 def _asked(row: DeadInput) -> Any:
-    return msgspec.json.decode(opened(row.body, row.encoding, Place(row.job, Column.INPUT)))
+    return msgspec.json.decode(load_plain(row.body, row.encoding, Place(row.job, Column.INPUT)))
 
 
 def fault_of(row: DeadInput) -> str:

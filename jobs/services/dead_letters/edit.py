@@ -20,12 +20,12 @@ from jobs.core.errors import (
     PayloadUnreadableError,
 )
 from jobs.core.payloads.keyring import PLAIN, Column, Place
-from jobs.core.payloads.pointer import POINTER_BYTES, Stored, files_of
+from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of
 from jobs.core.submission.file_references import FILE
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Row, execute, fetch_all
 from jobs.payloads import vault
-from jobs.payloads.claim_check import checked_in, opened
+from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.row_sealing import COLUMNS, sealed_input, unsealed_input
 from jobs.payloads.sealed_objects import under_first_key
 from jobs.services.lifecycle.replay import lock_replayable, requeue
@@ -59,7 +59,7 @@ class Mended:
     body: bytes
     size: int
     secrecy: Secrecy
-    files: tuple[Stored, ...] = ()
+    files: tuple[StoredPayload, ...] = ()
 
 
 def check_edit(*, job_id: UUID, text: str) -> Mended:
@@ -80,7 +80,7 @@ def check_edit(*, job_id: UUID, text: str) -> Mended:
     return Mended(body, size if version.pads else 0, version.secrecy, files)
 
 
-def _named(file: Stored, text: str) -> bool:
+def _named(file: StoredPayload, text: str) -> bool:
     """Say whether an input may refer to a file; which a sealed one is, only its worker sees."""
     return FILE in text if file.encoding != PLAIN else file.sha256 in text
 
@@ -131,14 +131,14 @@ def _mended(job_id: UUID, mended: Mended, old: Row) -> tuple[bytes, dict[str, An
     after: dict[str, Any] = {"body": mended.body} | unsealed_input(job_id, beside, encoding)
     kept = sealed_input(job_id, after) if mended.secrecy.encrypt else after | {"encoding": PLAIN}
     files = tuple(map(under_first_key, mended.files)) if mended.secrecy.encrypt else mended.files
-    stored = {"body": checked_in(kept["body"], files)}
+    stored = {"body": store_payload(kept["body"], files)}
     return _before(job_id, body, encoding), {"variant": variant} | kept | stored
 
 
 def _before(job_id: UUID, body: bytes, encoding: str) -> bytes:
     """Return the input before; nothing where it is lost: another one is how such a job is mended."""
     try:
-        return opened(body, encoding, Place(job_id, Column.INPUT))
+        return load_plain(body, encoding, Place(job_id, Column.INPUT))
     except PayloadUnreadableError:
         return b""
 

@@ -12,7 +12,7 @@ from jobs.broker import topology
 from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
-from jobs.core.messages.dead_letter import Letter
+from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.services.dead_letters import statements as letters
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class LetterPost:
         while letters.recall(session, self._queue, most=RECALLED):
             pass
 
-    def _publish(self, session: sa.Connection, taken: list[Letter]) -> None:
+    def _publish(self, session: sa.Connection, taken: list[DeadLetterMessage]) -> None:
         try:
             outcomes = self._publisher.publish([outgoing_letter(self._queue, letter) for letter in taken])
         except BrokerUnavailableError:
@@ -63,7 +63,7 @@ class LetterPost:
             told = [letter for letter, heard in zip(taken, outcomes, strict=True) if heard is outcome]
             self._answer(session, outcome, told)
 
-    def _answer(self, session: sa.Connection, outcome: Outcome, told: list[Letter]) -> None:
+    def _answer(self, session: sa.Connection, outcome: Outcome, told: list[DeadLetterMessage]) -> None:
         if outcome is Outcome.CONFIRMED:
             letters.confirm(session, told)
         elif outcome is Outcome.NACKED:

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from jobs.broker.connection import connected
 from jobs.broker.dead_letter_queue import Found, walk
-from jobs.core.messages.dead_letter import read_letter
+from jobs.core.messages.dead_letter_pointer import read_letter
 from jobs.db.statement import once_more
 from jobs.services.access.audit import note
 from jobs.services.dead_letters import reads as letters

@@ -21,7 +21,7 @@ KEPT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DeadLetterQueueCounts:
     """One model's dead letters: rows, those of them not confirmed yet, and the broker's messages.
 
     `messages` is None where the broker does not say, or has no such queue.
@@ -37,12 +37,12 @@ _asking = Lock()
 _kept: dict[str, tuple[float, Mapping[str, int]]] = {}
 
 
-def standings() -> list[Standing]:
+def standings() -> list[DeadLetterQueueCounts]:
     """Return every model's standing, within seconds whatever the broker does."""
     rows = counts_by_queue()
     models = sorted({*known_queues(), *rows})
     messages = broker_counts(models)
-    return [Standing(model, *rows.get(model, (0, 0)), messages.get(model)) for model in models]
+    return [DeadLetterQueueCounts(model, *rows.get(model, (0, 0)), messages.get(model)) for model in models]
 
 
 def broker_counts(models: Iterable[str]) -> Mapping[str, int]:

@@ -90,7 +90,7 @@ class LetterFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class LetterGroup:
     """Letters that look alike: how many, and when the first and the last of their jobs died."""
 
     queue: str
@@ -105,7 +105,7 @@ class Group:
 class Groups:
     """The largest groups; there are `letters` in `groups` in all, as far as was looked."""
 
-    largest: list[Group]
+    largest: list[LetterGroup]
     letters: int = 0
     groups: int = 0
 
@@ -156,7 +156,7 @@ def groups(wanted: LetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:
     rows = fetch_all(GROUPS, {**asdict(wanted), "most": most, "looked_at": LOOKED_AT})
     if not rows:
         return Groups([])
-    return Groups([Group(*row[:6]) for row in rows], letters=rows[0][6], groups=rows[0][7])
+    return Groups([LetterGroup(*row[:6]) for row in rows], letters=rows[0][6], groups=rows[0][7])
 
 
 def count(wanted: LetterFilter) -> int:

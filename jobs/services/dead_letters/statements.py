@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from jobs.core.messages.dead_letter import Letter
+from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
 
 _TAKE = sa.text("""
@@ -53,18 +53,18 @@ FROM lost WHERE letter.job_id = lost.job_id
 """)
 
 
-def take_due(connection: sa.Connection, queue: str, *, most: int) -> list[Letter]:
+def take_due(connection: sa.Connection, queue: str, *, most: int) -> list[DeadLetterMessage]:
     """Take letters that are due; each is due again when its visibility time is over."""
     values = {"queue": queue, "most": most, "base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
-    return [Letter(*row) for row in connection.execute(_TAKE, values)]
+    return [DeadLetterMessage(*row) for row in connection.execute(_TAKE, values)]
 
 
-def confirm(connection: sa.Connection, letters: Collection[Letter]) -> None:
+def confirm(connection: sa.Connection, letters: Collection[DeadLetterMessage]) -> None:
     """Note that the broker has these letters; those replayed or discarded meanwhile are passed over."""
     connection.execute(_CONFIRM, _keys(letters))
 
 
-def postpone(connection: sa.Connection, letters: Collection[Letter], *, delay_s: float) -> None:
+def postpone(connection: sa.Connection, letters: Collection[DeadLetterMessage], *, delay_s: float) -> None:
     """Make letters that the broker surely has not due in `delay_s` seconds."""
     connection.execute(_POSTPONE, {**_keys(letters), "delay_s": delay_s})
 
@@ -74,5 +74,5 @@ def recall(connection: sa.Connection, queue: str, *, most: int) -> int:
     return connection.execute(_RECALL, {"queue": queue, "most": most}).rowcount
 
 
-def _keys(letters: Collection[Letter]) -> dict[str, Any]:
+def _keys(letters: Collection[DeadLetterMessage]) -> dict[str, Any]:
     return {"jobs": [letter.job for letter in letters], "epochs": [letter.epoch for letter in letters]}

@@ -12,7 +12,7 @@ from jobs.core.errors import WrongStateError
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import execute, once_more
 from jobs.services.access.audit import note
-from jobs.services.lifecycle.lock import lock_job
+from jobs.services.lifecycle.lock_job import lock_job
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)

@@ -14,7 +14,7 @@ from jobs.core.states import Verb, target
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ProgressReport:
     """One job's newest report: the epoch of its claim, and how many reports there were since."""
 
     epoch: int
@@ -40,7 +40,7 @@ WHERE NOT EXISTS (
 """)
 
 
-def write_progress(connection: sa.Connection, *, batch: UUID, reports: Mapping[UUID, Report]) -> None:
+def write_progress(connection: sa.Connection, *, batch: UUID, reports: Mapping[UUID, ProgressReport]) -> None:
     """Keep the newest reports of some members of a batch, and tell who follows them."""
     told = msgspec.json.encode({str(job): asdict(report) for job, report in reports.items()}).decode()
     connection.execute(_WRITE, {"batch": batch, "progress": told, "channel": PROGRESSED})

@@ -20,7 +20,7 @@ from jobs.core.states import State, Verb, sources, target
 from jobs.db.tables import BATCH, DEAD_LETTER, EVENT, FOLLOWER, JOB, OUTBOX, WORKER
 from jobs.services.lifecycle.bury import remember
 from jobs.services.lifecycle.enqueue import ENQUEUE, set_apart
-from jobs.services.lifecycle.workers import HUNG, SILENT
+from jobs.services.lifecycle.worker_row import HUNG, SILENT
 
 CRASH_FAILURE = FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
 HUNG_FAILURE = (

@@ -16,8 +16,8 @@ from jobs.db.notify import wake_relay
 from jobs.db.statement import execute
 from jobs.services.access.audit import who
 from jobs.services.lifecycle.enqueue import VARIANT
-from jobs.services.lifecycle.lock import lock_job
-from jobs.services.webhooks.webhooks import expect_again
+from jobs.services.lifecycle.lock_job import lock_job
+from jobs.services.webhooks.subscriptions import expect_again
 
 _SOURCES = sources(Verb.REPLAY)
 _TIMES: LiteralString = """
@@ -53,7 +53,7 @@ FROM jobs_job WHERE id = ANY(%(jobs)s)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ReplayPace:
     """When replayed jobs are due: from `start` on (None: now), one each `gap_s`, after `before` others."""
 
     start: datetime | None = None
@@ -61,7 +61,7 @@ class Pace:
     gap_s: float = 0.0
 
 
-AT_ONCE = Pace()
+AT_ONCE = ReplayPace()
 
 
 def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> None:
@@ -87,7 +87,7 @@ def check_replayable(state: str) -> None:
         raise WrongStateError(f"The job is {State(state)}: it cannot be replayed.")
 
 
-def requeue(jobs: Sequence[UUID], *, actor: str, pace: Pace = AT_ONCE, detail: str = "{}") -> None:
+def requeue(jobs: Sequence[UUID], *, actor: str, pace: ReplayPace = AT_ONCE, detail: str = "{}") -> None:
     """Queue again jobs that this transaction has locked in a state that allows it, in one statement a table.
 
     `detail` is the JSON that their events keep. PayloadGoneError where one's input is gone.

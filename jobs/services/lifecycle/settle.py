@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from jobs.core.channels import SETTLED
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.retry.policy import DeadLetter, RetryAfter
+from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.tables import EVENT
 from jobs.services.lifecycle.bury import bury
@@ -33,7 +33,7 @@ class Verdict:
     job: UUID
     epoch: int
     outcome: Success | Failure
-    after: RetryAfter | DeadLetter | None = None
+    after: RetryAfter | Bury | None = None
     attempt: int = 0
     suspect: bool = False
 
@@ -182,7 +182,7 @@ def _letter(verdict: Verdict) -> dict[str, Any]:
         "message": failure.message,
         "traceback": failure.traceback,
         "fingerprint": failure.fingerprint,
-        "reason": verdict.after.reason if isinstance(verdict.after, DeadLetter) else "",
+        "reason": verdict.after.reason if isinstance(verdict.after, Bury) else "",
     }
 
 

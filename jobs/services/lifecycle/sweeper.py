@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
-from jobs.db import advisory_locks as locks
+from jobs.db import advisory_locks
 from jobs.db.session import open_session, transaction
 from jobs.services.lifecycle import reap as sweep
 
@@ -34,7 +34,7 @@ class Swept:
     expired: int
 
 
-class Sweeper:
+class Rescuer:
     """Sweeps until `stop` is set; of several only one, the holder of an advisory lock."""
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,7 +59,7 @@ class Sweeper:
     def _serve(self, session: sa.Connection) -> None:
         owned = False
         while not self._stop.is_set():
-            owned = owned or locks.try_lock(session, locks.SWEEPER)
+            owned = owned or advisory_locks.try_lock(session, advisory_locks.SWEEPER)
             if owned:
                 self.sweep(session)
                 metrics.SWEEP_LAST.set_to_current_time()

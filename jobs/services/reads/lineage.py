@@ -8,9 +8,9 @@ from uuid import UUID
 from jobs.core.payloads.keyring import Column, Place
 from jobs.db.statement import Row, fetch_all
 from jobs.payloads import vault
-from jobs.payloads.claim_check import opened
+from jobs.payloads.claim_check import load_plain
 from jobs.payloads.sql import IS_POINTER, POINTER
-from jobs.services.reads.job import OWN, View
+from jobs.services.reads.job_views import OWN, View
 from models_registry.selectors import info
 
 MOST_EVENTS = 100
@@ -75,7 +75,7 @@ def _hashed(row: Row) -> Row:
     guarded = info(version).secrecy.guarded
     for at, (run, encoding, column) in zip(HASHED, places.values(), strict=True):
         if told[at] is not None:
-            plain = opened(told[at], encoding, Place(run, column)) if guarded else told[at]
+            plain = load_plain(told[at], encoding, Place(run, column)) if guarded else told[at]
             told[at] = (vault.digest("lineage", plain) if guarded else bytes(plain)).hex()
     return tuple(told)
 

@@ -18,9 +18,9 @@ from jobs.core.payloads.pointer import POINTER_BYTES
 from jobs.core.payloads.redaction import Redactor
 from jobs.db.statement import fetch_all
 from jobs.payloads import vault
-from jobs.payloads.claim_check import head_of, opened
+from jobs.payloads.claim_check import head_of, load_plain
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job import View
+from jobs.services.reads.job_views import View
 from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
 from models_registry.selectors import info
@@ -98,7 +98,7 @@ def plain_input(job_id: UUID) -> Any:
 
 
 def _decoded(job_id: UUID, body: bytes, encoding: str) -> Any:
-    return msgspec.json.decode(opened(body, encoding, Place(job_id, Column.INPUT)))
+    return msgspec.json.decode(load_plain(body, encoding, Place(job_id, Column.INPUT)))
 
 
 def _guarded(job_id: UUID, column: Column, secrecy: Secrecy) -> bytes | None:
@@ -110,7 +110,7 @@ def _guarded(job_id: UUID, column: Column, secrecy: Secrecy) -> bytes | None:
     if stored is None:
         return None
     run = source if column is Column.RESULT else job_id
-    plain = opened(stored, encoding, Place(run, column))
+    plain = load_plain(stored, encoding, Place(run, column))
     if not secrecy.personal:
         return plain
     return _tokenized(plain, column, secrecy, _decoded(job_id, asked[0], asked_as))

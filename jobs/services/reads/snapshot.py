@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
-from jobs.core.event_id import Mark
+from jobs.core.event_id import EventId
 from jobs.core.states import TERMINAL, State
 from jobs.db.statement import Row
-from jobs.services.reads.job import EPOCH_AT, View, view_of
+from jobs.services.reads.job_views import EPOCH_AT, View, view_of
 
 STANDING: LiteralString = """
 SELECT j.id, j.state, j.epoch, j.attempts, b.progress -> j.id::text
@@ -20,29 +20,29 @@ WHERE j.id = ANY(%(ids)s)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobSnapshot:
     """A job's newest; `view` is the whole job once it has ended."""
 
     id: UUID
-    mark: Mark
+    mark: EventId
     attempts: int
     fraction: float | None = None
     message: str = ""
     view: View | None = None
 
 
-def standing_of(row: Row) -> Standing:
+def standing_of(row: Row) -> JobSnapshot:
     """Return the standing that a row of `STANDING` tells; progress of an earlier attempt does not count."""
     job_id, state, epoch, attempts, told = row
     if not isinstance(told, Mapping) or told.get("epoch") != epoch:
-        return Standing(job_id, Mark(epoch, 0, state), attempts)
-    mark = Mark(epoch, int(told["step"]), state)
-    return Standing(job_id, mark, attempts, float(told["fraction"]), str(told["message"]))
+        return JobSnapshot(job_id, EventId(epoch, 0, state), attempts)
+    mark = EventId(epoch, int(told["step"]), state)
+    return JobSnapshot(job_id, mark, attempts, float(told["fraction"]), str(told["message"]))
 
 
-def standing_of_view(row: Row) -> Standing:
+def standing_of_view(row: Row) -> JobSnapshot:
     """Return the standing that a row of `views.ONE` or `views.ENDED` tells, which knows of no progress."""
     view: dict[str, Any] = view_of(row)
-    mark = Mark(row[EPOCH_AT], 0, view["state"])
+    mark = EventId(row[EPOCH_AT], 0, view["state"])
     ended = State(view["state"]) in TERMINAL
-    return Standing(view["id"], mark, view["attempts"], view=view if ended else None)
+    return JobSnapshot(view["id"], mark, view["attempts"], view=view if ended else None)

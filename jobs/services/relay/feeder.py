@@ -14,7 +14,7 @@ from jobs import metrics
 from jobs.broker import topology
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
-from jobs.core.circuits.gate import Circuit, CircuitGate
+from jobs.core.circuits.gate import CircuitGate, CircuitStanding
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.priority import HIGHEST, LEVELS
 from jobs.core.relay.publish_policy import (
@@ -28,9 +28,9 @@ from jobs.core.relay.publish_policy import (
 from jobs.core.relay.queue_depth import DRAIN_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
 from jobs.services.dead_letters.publish import LetterPost
-from jobs.services.relay import outbox as feed
-from jobs.services.relay.outbox import Taken
+from jobs.services.relay import statements as feed
 from jobs.services.relay.postpone import postpone
+from jobs.services.relay.statements import Taken
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ UNROUTABLE_DELAY_S = 1.0
 
 
 @dataclass
-class Pace:
+class FeedPace:
     """When the queue is looked at again, in seconds of a clock that only goes forward."""
 
     full_until: float = 0.0
@@ -65,7 +65,7 @@ class QueueFeeder:
         publisher: ConfirmingPublisher,
         max_batch: Callable[[int], int],
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
-        circuits: Callable[[], Mapping[int, Circuit]] = dict,
+        circuits: Callable[[], Mapping[int, CircuitStanding]] = dict,
     ) -> None:
         """Prepare to keep the queue of the model named `queue` at `depth` jobs a level, 0 for what is best.
 
@@ -78,7 +78,7 @@ class QueueFeeder:
         self._largest = self._workers = 1
         self._publisher = publisher
         self._max_batch = max_batch
-        self._pace = Pace()
+        self._pace = FeedPace()
         self._shared = MOST_SHARED
         self._letters = LetterPost(queue, publisher)
         self._budgets = RetryBudgets(budget)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from jobs.core.retry.budget import Postponed
-from jobs.services.relay.outbox import Taken
+from jobs.services.relay.statements import Taken
 
 _POSTPONE = sa.text("""
 WITH over AS (

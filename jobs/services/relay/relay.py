@@ -17,10 +17,10 @@ from jobs.broker import topology
 from jobs.broker.publisher import ConfirmingPublisher
 from jobs.core.channels import SUBMITTED
 from jobs.core.circuits.breaker import CircuitState
-from jobs.core.circuits.gate import Circuit
+from jobs.core.circuits.gate import CircuitStanding
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
-from jobs.db import advisory_locks as locks
+from jobs.db import advisory_locks
 from jobs.db.session import driver, open_session
 from jobs.services.circuits import statements as circuits
 from jobs.services.relay.feeder import QueueFeeder
@@ -82,12 +82,12 @@ class Relay:
         self._declared = frozenset[str]()
         self._feeders: dict[str, QueueFeeder] = {}
         self._refresh_at = self._busy_until = self._circuits_at = 0.0
-        self._circuits: dict[int, Circuit] = {}
+        self._circuits: dict[int, CircuitStanding] = {}
         metrics.RELAY_QUEUES.set(0)
 
     def _serve(self, session: sa.Connection) -> None:
         session.exec_driver_sql(f"LISTEN {SUBMITTED}")
-        locks.join(session)
+        advisory_locks.join(session)
         while not self._stop.is_set():
             self.step(session, time.monotonic())
             self._backoff_s = FIRST_BACKOFF_S
@@ -114,7 +114,7 @@ class Relay:
         wanted = frozenset(self._models())
         topology.declare(self._publisher.connection, sorted(wanted - self._declared))
         self._declared = wanted
-        owned = locks.share_queues(session, wanted=sorted(wanted), owned=self._feeders)
+        owned = advisory_locks.share_queues(session, wanted=sorted(wanted), owned=self._feeders)
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
         metrics.RELAY_QUEUES.set(len(owned))
 

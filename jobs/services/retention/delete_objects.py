@@ -13,7 +13,7 @@ from typing import LiteralString
 
 from django.db import transaction
 
-from jobs.core.retention.partitions import TABLES
+from jobs.core.retention.partition_sql import TABLES
 from jobs.db.statement import execute, fetch_all
 from jobs.payloads.object_store import delete, names_before
 from jobs.payloads.sql import IS_POINTER, POINTER

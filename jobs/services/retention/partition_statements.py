@@ -15,8 +15,8 @@ from uuid import UUID
 import psycopg
 import sqlalchemy as sa
 
-from jobs.core.retention import partitions
-from jobs.core.retention.partitions import TABLES
+from jobs.core.retention import partition_sql
+from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import Window, window_of
 from jobs.db.session import transaction
 from jobs.db.tables import EVENT
@@ -79,12 +79,12 @@ def classes(connection: sa.Connection, table: str) -> set[int]:
 
 def make_class(connection: sa.Connection, table: str, keep_days: int, windows: Iterable[Window]) -> None:
     """Make a class with its windows, or BusyError."""
-    _run(connection, partitions.make_class(table, keep_days, windows))
+    _run(connection, partition_sql.make_class(table, keep_days, windows))
 
 
 def make_window(connection: sa.Connection, table: str, window: Window) -> None:
     """Make a window of a class that is there, or BusyError."""
-    _run(connection, partitions.make_window(table, window))
+    _run(connection, partition_sql.make_window(table, window))
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def without(connection: sa.Connection, window: Window, tables: Iterable[str]) ->
     """
     with _brief(connection):
         for table in tables:
-            connection.exec_driver_sql(partitions.detach(table, window))
+            connection.exec_driver_sql(partition_sql.detach(table, window))
         yield
         for table in tables:
             connection.exec_driver_sql(f"DROP TABLE {table}{window.suffix}")
@@ -103,7 +103,7 @@ def without(connection: sa.Connection, window: Window, tables: Iterable[str]) ->
 
 def keep(connection: sa.Connection, window: Window, table: str, jobs: list[UUID]) -> int:
     """Put rows of these jobs, from a window's detached partition, back into its class; return how many."""
-    kept = partitions.class_of(table, window.keep_days)
+    kept = partition_sql.class_of(table, window.keep_days)
     moved = sa.text(f"INSERT INTO {kept} SELECT * FROM {table}{window.suffix} WHERE job_id = ANY(:jobs)")  # noqa: S608  # our own names
     return connection.execute(moved, {"jobs": jobs}).rowcount if jobs else 0
 

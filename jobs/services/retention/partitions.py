@@ -9,11 +9,11 @@ from typing import LiteralString
 
 import sqlalchemy as sa
 
-from jobs.core.retention.partitions import TABLES, class_of
+from jobs.core.retention.partition_sql import TABLES, class_of
 from jobs.core.retention.policy import Window, windows_around
 from jobs.db.session import open_session
 from jobs.db.statement import fetch_all
-from jobs.services.retention import partition_statements as partitions
+from jobs.services.retention import partition_statements
 from jobs.services.retention.keep_days import default_days
 from jobs.services.retention.partition_statements import BusyError
 from models_registry.selectors import versions_options
@@ -51,7 +51,7 @@ def make_ahead(session: sa.Connection, wanted: set[int], *, now_ms: int) -> list
 
 def missing(session: sa.Connection, wanted: set[int], *, now_ms: int) -> list[tuple[str, Window]]:
     """Return which tables lack which windows of the classes, from yesterday's on."""
-    there = {(leaf.table, leaf.window) for leaf in partitions.leaves(session)}
+    there = {(leaf.table, leaf.window) for leaf in partition_statements.leaves(session)}
     around = [window for days in sorted(wanted) for window in windows_around(days, now_ms)]
     return [(table, window) for window in around for table in TABLES if (table, window) not in there]
 
@@ -63,7 +63,9 @@ def wanted_classes() -> set[int]:
 
 
 def _make(session: sa.Connection, table: str, window: Window, now_ms: int) -> None:
-    if window.keep_days not in partitions.classes(session, table):
-        partitions.make_class(session, table, window.keep_days, windows_around(window.keep_days, now_ms))
-    elif window not in {leaf.window for leaf in partitions.leaves(session) if leaf.table == table}:
-        partitions.make_window(session, table, window)
+    if window.keep_days not in partition_statements.classes(session, table):
+        partition_statements.make_class(
+            session, table, window.keep_days, windows_around(window.keep_days, now_ms)
+        )
+    elif window not in {leaf.window for leaf in partition_statements.leaves(session) if leaf.table == table}:
+        partition_statements.make_window(session, table, window)

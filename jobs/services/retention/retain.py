@@ -13,13 +13,12 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from jobs import metrics
-from jobs.core.access.audit_kinds import Kind
-from jobs.core.retention.partitions import TABLES
+from jobs.core.access.audit_kinds import AuditKind
+from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import Window
 from jobs.db.advisory_locks import RETENTION, try_lock
 from jobs.db.session import open_session
-from jobs.services.retention import outlived
-from jobs.services.retention import partition_statements as partitions
+from jobs.services.retention import kept_payloads, partition_statements
 from jobs.services.retention.partition_statements import BusyError, Leaf, StillNeededError
 from jobs.services.retention.partitions import make_ahead, missing, wanted_classes
 
@@ -29,7 +28,7 @@ TRIES, PAUSE_S = 5, 1.0
 log = logging.getLogger(__name__)
 
 
-class Fate(StrEnum):
+class PartitionFate(StrEnum):
     """What becomes of a partition."""
 
     MAKE = "make"
@@ -39,11 +38,11 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PartitionVerdict:
     """What becomes of one table's partition, and why."""
 
     leaf: Leaf
-    fate: Fate
+    fate: PartitionFate
     why: str
 
 
@@ -51,7 +50,7 @@ class AnotherRunError(Exception):
     """Another run of retention is at work."""
 
 
-def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = None) -> list[Verdict]:
+def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = None) -> list[PartitionVerdict]:
     """Make partitions ahead, drop those that are over, and return what became of each; AnotherRunError.
 
     A day's live jobs keep their payloads, in the class's default partition. A day that others use, or that
@@ -65,30 +64,35 @@ def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = No
         return verdicts if dry_run else _carried_out(session, verdicts, actor=actor, now_ms=now_ms)
 
 
-def _foreseen(session: sa.Connection, now_ms: int) -> list[Verdict]:
-    leaves = sorted(partitions.leaves(session), key=lambda leaf: (leaf.window, leaf.table))
+def _foreseen(session: sa.Connection, now_ms: int) -> list[PartitionVerdict]:
+    leaves = sorted(partition_statements.leaves(session), key=lambda leaf: (leaf.window, leaf.table))
     lacking = missing(session, wanted_classes(), now_ms=now_ms)
-    ahead = [Verdict(Leaf(table, window, 0, 0), Fate.MAKE, "ahead of its jobs") for table, window in lacking]
+    ahead = [
+        PartitionVerdict(Leaf(table, window, 0, 0), PartitionFate.MAKE, "ahead of its jobs")
+        for table, window in lacking
+    ]
     return [_verdict(session, leaf, now_ms) for leaf in leaves] + ahead
 
 
-def _verdict(session: sa.Connection, leaf: Leaf, now_ms: int) -> Verdict:
+def _verdict(session: sa.Connection, leaf: Leaf, now_ms: int) -> PartitionVerdict:
     if not leaf.window.is_over(now_ms):
-        return Verdict(leaf, Fate.KEEP, f"until {leaf.window.gone_at:%Y-%m-%d}")
-    live = len(outlived.live(session, leaf.window, most=KEPT_JOBS + 1))
+        return PartitionVerdict(leaf, PartitionFate.KEEP, f"until {leaf.window.gone_at:%Y-%m-%d}")
+    live = len(kept_payloads.live(session, leaf.window, most=KEPT_JOBS + 1))
     if live > KEPT_JOBS:
-        return Verdict(leaf, Fate.LEAVE, f"more than {KEPT_JOBS:,} of its jobs are not done with")
+        return PartitionVerdict(
+            leaf, PartitionFate.LEAVE, f"more than {KEPT_JOBS:,} of its jobs are not done with"
+        )
     aside = f"; {live:,} jobs are not done with and put aside" if live else ""
-    return Verdict(leaf, Fate.DROP, f"over since {leaf.window.gone_at:%Y-%m-%d}{aside}")
+    return PartitionVerdict(leaf, PartitionFate.DROP, f"over since {leaf.window.gone_at:%Y-%m-%d}{aside}")
 
 
 def _carried_out(
-    session: sa.Connection, verdicts: list[Verdict], *, actor: str, now_ms: int
-) -> list[Verdict]:
+    session: sa.Connection, verdicts: list[PartitionVerdict], *, actor: str, now_ms: int
+) -> list[PartitionVerdict]:
     late = make_ahead(session, wanted_classes(), now_ms=now_ms)
     over = defaultdict[Window, list[Leaf]](list)
     for verdict in verdicts:
-        if verdict.fate is Fate.DROP:
+        if verdict.fate is PartitionFate.DROP:
             over[verdict.leaf.window].append(verdict.leaf)
     left = dict.fromkeys(late, "others use it")
     for window, leaves in over.items():
@@ -117,40 +121,43 @@ def _drop(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str
 
 def _drop_now(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str) -> None:
     tables = [leaf.table for leaf in leaves]
-    with partitions.without(session, window, tables):
-        live = outlived.live(session, window, most=KEPT_JOBS + 1)
+    with partition_statements.without(session, window, tables):
+        live = kept_payloads.live(session, window, most=KEPT_JOBS + 1)
         if len(live) > KEPT_JOBS:
             raise StillNeededError
         for table in tables:
-            partitions.keep(session, window, table, live)
+            partition_statements.keep(session, window, table, live)
         detail = {"keep_days": window.keep_days, "first_day": f"{window.date}", "days": window.days}
         told = {"tables": {leaf.table: {"bytes": leaf.bytes, "rows_estimated": leaf.rows} for leaf in leaves}}
         event = {**detail, **told, "put_aside": len(live)}
-        partitions.note(session, kind=Kind.DELETE, actor=actor, detail=event)
+        partition_statements.note(session, kind=AuditKind.DELETE, actor=actor, detail=event)
 
 
-def _amended(verdict: Verdict, left: dict[Window, str]) -> Verdict:
-    if verdict.fate in {Fate.DROP, Fate.MAKE} and verdict.leaf.window in left:
-        return replace(verdict, fate=Fate.LEAVE, why=left[verdict.leaf.window])
+def _amended(verdict: PartitionVerdict, left: dict[Window, str]) -> PartitionVerdict:
+    if verdict.fate in {PartitionFate.DROP, PartitionFate.MAKE} and verdict.leaf.window in left:
+        return replace(verdict, fate=PartitionFate.LEAVE, why=left[verdict.leaf.window])
     return verdict
 
 
 def _forget_outlived(session: sa.Connection) -> None:
     for table in TABLES:
-        for keep_days in partitions.classes(session, table):
-            while outlived.forget(session, table, keep_days, most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE:
+        for keep_days in partition_statements.classes(session, table):
+            while (
+                kept_payloads.forget(session, table, keep_days, most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE
+            ):
                 pass
 
 
-def _measure(session: sa.Connection, verdicts: Iterable[Verdict], now_ms: int) -> None:
+def _measure(session: sa.Connection, verdicts: Iterable[PartitionVerdict], now_ms: int) -> None:
     for table in TABLES:
         counts = [
-            outlived.astray(session, table, days, now_ms) for days in partitions.classes(session, table)
+            kept_payloads.astray(session, table, days, now_ms)
+            for days in partition_statements.classes(session, table)
         ]
-        misplaced = outlived.unclassed(session, table) + sum(count for count, _ in counts)
+        misplaced = kept_payloads.unclassed(session, table) + sum(count for count, _ in counts)
         metrics.RETENTION_MISPLACED.labels(table).set(misplaced)
         metrics.RETENTION_OUTLIVED.labels(table).set(sum(count for _, count in counts))
-    left = [verdict for verdict in verdicts if verdict.fate is Fate.LEAVE]
+    left = [verdict for verdict in verdicts if verdict.fate is PartitionFate.LEAVE]
     for verdict in left:
         log.warning("%s%s stays: %s", verdict.leaf.table, verdict.leaf.window.suffix, verdict.why)
     metrics.RETENTION_LEFT.set(len(left))

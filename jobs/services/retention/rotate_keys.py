@@ -16,13 +16,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.keyring import PLAIN, Column, Place
 from jobs.core.payloads.pointer import files_of, names_of
 from jobs.db.statement import execute, fetch_all
 from jobs.payloads import vault
-from jobs.payloads.claim_check import checked_in, opened
+from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.row_sealing import COLUMNS, unsealed_input
 from jobs.payloads.sealed_objects import under_first_key
 from jobs.payloads.sql import BYTES, FILES_BYTES
@@ -64,7 +64,7 @@ def rotate_payload_keys(*, actor: str, batch: int, rate: float | None = None) ->
             _rotate(table, jobs, newest, told)
             if rate:
                 time.sleep(max(0.0, len(jobs) / rate - (time.monotonic() - started)))
-    note(Kind.ROTATE_KEYS, actor=actor, rows=told.rows, unreadable=len(told.unreadable), encoding=newest)
+    note(AuditKind.ROTATE_KEYS, actor=actor, rows=told.rows, unreadable=len(told.unreadable), encoding=newest)
     return told
 
 
@@ -108,7 +108,7 @@ def _input_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _checked_in_again(body: bytes, before: bytes) -> bytes:
     files = [under_first_key(file) for file in files_of(before)]
-    return checked_in(body, files, names_of(before))
+    return store_payload(body, files, names_of(before))
 
 
 def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | None:
@@ -118,7 +118,7 @@ def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | Non
 def _result_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
     job, encoding, source, body = row
     place = Place(source or job, Column.RESULT)
-    return job, _checked_in_again(vault.seal(opened(body, encoding, place), place), body)
+    return job, _checked_in_again(vault.seal(load_plain(body, encoding, place), place), body)
 
 
 _INPUTS: Final = _Table(

@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.channels import SETTLED
-from jobs.core.reuse.followers import Fate, Leader, fate
+from jobs.core.reuse.followers import FollowerFate, Leader, fate
 from jobs.core.states import TERMINAL, State, Verb, target
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.enqueue import ENQUEUE
@@ -123,13 +123,13 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     _leave(connection, [job for job in keys if not _waits(locked.get(job))])
     ended = _how_it_ended(connection, leader, locked.get(leader))
     fates = {row.id: fate(ended, max_attempts=row.max_attempts) for row in waiting}
-    if Fate.WAIT in fates.values():
+    if FollowerFate.WAIT in fates.values():
         return Landed()
     late = sweep.expire(connection, [row.id for row in waiting if row.late])
     rows = [row for row in waiting if row.id not in late]
-    answered = _answer(connection, leader, [row.id for row in rows if fates[row.id] is Fate.ANSWER])
-    dead = _bury(connection, leader, [row.id for row in rows if fates[row.id] is Fate.DIE])
-    led = [row for row in rows if fates[row.id] is Fate.LEAD]
+    answered = _answer(connection, leader, [row.id for row in rows if fates[row.id] is FollowerFate.ANSWER])
+    dead = _bury(connection, leader, [row.id for row in rows if fates[row.id] is FollowerFate.DIE])
+    led = [row for row in rows if fates[row.id] is FollowerFate.LEAD]
     running, moved_to = _lead(connection, leader, led, keys) if led else (0, None)
     return Landed(len(keys), answered, dead, running, moved_to)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.errors import PartNotFoundError, UploadNotFoundError
-from jobs.core.payloads.pointer import Stored
+from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.submission.file_references import Reference, references, stored_form
 from jobs.core.submission.request import Admitted, JobRequest, admit
 from jobs.db.statement import fetch_all
@@ -29,7 +29,7 @@ class Part:
 
 
 Parts = Mapping[str, Part]
-Files = dict[Reference, tuple[Stored, Stored]]  # each as it was given, and as it is stored
+Files = dict[Reference, tuple[StoredPayload, StoredPayload]]  # each as it was given, and as it is stored
 NO_PARTS: Parts = {}
 _UPLOADS: LiteralString = """
 SELECT id, name, size, sha256, content_type FROM jobs_upload
@@ -63,7 +63,7 @@ def _uploads(owner: Owner, wanted: Iterable[Reference]) -> Files:
     if not named:
         return {}
     rows = fetch_all(_UPLOADS, (owner.id, list(named.values())))
-    found = {row[0]: Stored(*row[1:]) for row in rows}
+    found = {row[0]: StoredPayload(*row[1:]) for row in rows}
     if missing := [reference.named for reference, key in named.items() if key not in found]:
         raise UploadNotFoundError(f"There is no upload {missing[0]}.")
     return {reference: (found[key], found[key]) for reference, key in named.items()}
@@ -76,7 +76,7 @@ def _parts(parts: Parts, wanted: Iterable[Reference], *, encrypt: bool) -> Files
     return {reference: _of_part(parts[reference.named], encrypt=encrypt) for reference in named}
 
 
-def _of_part(part: Part, *, encrypt: bool) -> tuple[Stored, Stored]:
+def _of_part(part: Part, *, encrypt: bool) -> tuple[StoredPayload, StoredPayload]:
     if encrypt:
         return put_sealed(part.source, content_type=part.content_type)
     file = put_stream(part.source, content_type=part.content_type)

@@ -16,7 +16,7 @@ from jobs.services.retention.keep_days import keep_days
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class NewJob:
     """One admitted request of a call: its index there, the id it will have, what it may share.
 
     `expected` is what it has to expect where it waits.
@@ -48,7 +48,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredJob:
     """A job that a statement made; `source` is the job whose result answers it, where one does."""
 
     created_at: datetime
@@ -56,6 +56,6 @@ class Stored:
     source: UUID | None = None
 
 
-def in_key_order(candidates: Sequence[Candidate]) -> list[Candidate]:
+def in_key_order(candidates: Sequence[NewJob]) -> list[NewJob]:
     """Return candidates by their idempotency keys: two calls with other orders would deadlock."""
     return sorted(candidates, key=lambda c: c.job.idempotency_key or "")

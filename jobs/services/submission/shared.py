@@ -11,7 +11,7 @@ from jobs.core.channels import SETTLED
 from jobs.core.states import TERMINAL, State, Verb, sources, target
 from jobs.db.statement import Row, fetch_all
 from jobs.services.access.owner import Owner
-from jobs.services.submission.new_job import Candidate, Stored, in_key_order
+from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
 from jobs.services.submission.shared_statements import PLACE
 
 ROUNDS = 3  # the second finds who was first in the first; the third is for who took a key in between
@@ -23,13 +23,13 @@ SELECT pg_notify(%s, 'job:' || id) FROM jobs_job WHERE id = ANY(%s) AND state = 
 
 
 def store_shared(
-    owner: Owner, candidates: Sequence[Candidate], call: dict[str, Any]
-) -> tuple[dict[UUID, Stored], list[Candidate]]:
+    owner: Owner, candidates: Sequence[NewJob], call: dict[str, Any]
+) -> tuple[dict[UUID, StoredJob], list[NewJob]]:
     """Store the jobs that find a place under their keys; return them, and who may run for itself alone.
 
     `call` is what the statement with the call's first job writes down of the call; `audit` is None after it.
     """
-    stored: dict[UUID, Stored] = {}
+    stored: dict[UUID, StoredJob] = {}
     unsure, leaders = list(candidates), set[UUID]()
     for _ in range(ROUNDS):
         if not unsure:
@@ -44,7 +44,7 @@ def store_shared(
     return stored, unsure
 
 
-def _params(owner: Owner, candidates: Sequence[Candidate]) -> dict[str, Any]:
+def _params(owner: Owner, candidates: Sequence[NewJob]) -> dict[str, Any]:
     rows = [candidate.columns | _shared(candidate) for candidate in in_key_order(candidates)]
     return {name: [row[name] for row in rows] for name in rows[0]} | {
         "client": owner.id,
@@ -54,22 +54,22 @@ def _params(owner: Owner, candidates: Sequence[Candidate]) -> dict[str, Any]:
     }
 
 
-def _shared(candidate: Candidate) -> dict[str, Any]:
+def _shared(candidate: NewJob) -> dict[str, Any]:
     reuse = candidate.reuse
     if reuse is None:
         raise TypeError("this job shares nothing")
     return {"shared": reuse.key, "ttl_s": reuse.ttl_s, "takes": reuse.takes, "follows": reuse.follows}
 
 
-def _stored(row: Row) -> Stored:
+def _stored(row: Row) -> StoredJob:
     _, role, leader, created_at = row
     metrics.SHARED.labels(role).inc()
     if role == "hit":
-        return Stored(created_at, State.SUCCEEDED, leader)
-    return Stored(created_at, State.QUEUED)
+        return StoredJob(created_at, State.SUCCEEDED, leader)
+    return StoredJob(created_at, State.QUEUED)
 
 
-def _still(candidates: Iterable[Candidate], rows: Iterable[Row]) -> list[Candidate]:
+def _still(candidates: Iterable[NewJob], rows: Iterable[Row]) -> list[NewJob]:
     unsure = {row[0] for row in rows if row[1] == "unsure"}
     return [candidate for candidate in candidates if candidate.id in unsure]
 

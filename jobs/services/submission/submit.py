@@ -26,15 +26,15 @@ from jobs.db.statement import Row, fetch_all, once_more
 from jobs.payloads.row_sealing import guarded, shared_key, with_sealed_files
 from jobs.services.access.audit import submit_columns
 from jobs.services.access.owner import Owner
-from jobs.services.admission.admit import sift
-from jobs.services.circuits.circuits import answering
+from jobs.services.admission.admit import admit_jobs
+from jobs.services.circuits.operate import answering
 from jobs.services.retention.keep_days import keep_days
 from jobs.services.retention.partitions import ensure_class
 from jobs.services.submission.attachments import NO_PARTS, Parts, attached
-from jobs.services.submission.new_job import Candidate, Stored, in_key_order
+from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
 from jobs.services.submission.shared import store_shared
 from jobs.services.submission.statements import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
-from jobs.services.webhooks.webhooks import check_callback, expect
+from jobs.services.webhooks.subscriptions import check_callback, expect
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import resolve, validate_input
 
@@ -79,11 +79,11 @@ def submit_jobs(
     call's Event is stored with its first new job; a repeat that makes none leaves none.
     """
     outcomes: list[Any] = [_admitted(owner, request, parts) for request in requests]
-    expected = sift(owner, outcomes)
+    expected = admit_jobs(owner, outcomes)
     outcomes = with_sealed_files(outcomes)  # now, for what was just refused copies no file
     ids = _ids(len(outcomes))
     candidates = [
-        Candidate(i, job_id, job, shared_key(job, client=owner.id), expected)
+        NewJob(i, job_id, job, shared_key(job, client=owner.id), expected)
         for i, (job_id, job) in enumerate(zip(ids, outcomes, strict=True))
         if isinstance(job, Admitted)
     ]
@@ -127,7 +127,7 @@ def _ids(count: int) -> Iterable[UUID]:
     return (uuid7(now_ms, base + index) for index in range(count))
 
 
-def _refuse_reused_call_key(owner: Owner, candidates: Sequence[Candidate]) -> None:
+def _refuse_reused_call_key(owner: Owner, candidates: Sequence[NewJob]) -> None:
     """Refuse a whole bulk call whose key was used with other items, before any of it is stored."""
     digests = {
         c.job.idempotency_key: c.job.digest for c in candidates if ITEM_MARK in (c.job.idempotency_key or "")
@@ -137,9 +137,7 @@ def _refuse_reused_call_key(owner: Owner, candidates: Sequence[Candidate]) -> No
         raise IdempotencyConflictError
 
 
-def _submit_chunk(
-    owner: Owner, chunk: Sequence[Candidate], outcomes: list[Any], call: dict[str, Any]
-) -> None:
+def _submit_chunk(owner: Owner, chunk: Sequence[NewJob], outcomes: list[Any], call: dict[str, Any]) -> None:
     stored = _stored(owner, chunk, call)
     if any(job.state == _QUEUED for job in stored.values()):
         wake_relay()
@@ -151,7 +149,7 @@ def _submit_chunk(
         outcomes[candidate.index] = outcome
 
 
-def _stored(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+def _stored(owner: Owner, chunk: Sequence[NewJob], call: dict[str, Any]) -> dict[UUID, StoredJob]:
     """Store what is new of a chunk; with a webhook among it in one transaction, else a statement is one."""
     if not any(candidate.job.callback_url for candidate in chunk):
         return _store(owner, chunk, call)
@@ -161,13 +159,13 @@ def _stored(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> d
     return stored
 
 
-def _store(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+def _store(owner: Owner, chunk: Sequence[NewJob], call: dict[str, Any]) -> dict[UUID, StoredJob]:
     stored, rest = store_shared(owner, [c for c in chunk if c.reuse is not None], call)
     rest += [c for c in chunk if c.reuse is None]
     return stored | _insert(owner, rest, call)
 
 
-def _insert(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> dict[UUID, Stored]:
+def _insert(owner: Owner, chunk: Sequence[NewJob], call: dict[str, Any]) -> dict[UUID, StoredJob]:
     """Store jobs that run for themselves alone."""
     if not chunk:
         return {}
@@ -177,19 +175,17 @@ def _insert(owner: Owner, chunk: Sequence[Candidate], call: dict[str, Any]) -> d
         made = fetch_all(INSERT_ONE, rows[0] | common)
     else:
         made = fetch_all(INSERT_MANY, {name: [row[name] for row in rows] for name in rows[0]} | common)
-    return {job_id: Stored(created_at, _QUEUED) for job_id, created_at in made}
+    return {job_id: StoredJob(created_at, _QUEUED) for job_id, created_at in made}
 
 
-def _new(candidate: Candidate, stored: Stored) -> Submitted:
+def _new(candidate: NewJob, stored: StoredJob) -> Submitted:
     version = candidate.job.version
     told = (candidate.id, stored.state, version.model, version.version, 0, stored.created_at)
     expected = candidate.expected if stored.state == _QUEUED else None
     return Submitted(*told, created=True, cached_from=stored.source, expected=expected)
 
 
-def _earlier(
-    owner: Owner, refused: Sequence[Candidate]
-) -> Iterable[tuple[Candidate, Submitted | PlatformError]]:
+def _earlier(owner: Owner, refused: Sequence[NewJob]) -> Iterable[tuple[NewJob, Submitted | PlatformError]]:
     if not refused:
         return
     keys = [c.job.idempotency_key for c in refused if c.job.idempotency_key is not None]
@@ -201,7 +197,7 @@ def _earlier(
         yield candidate, _same_or_conflict(candidate, row)
 
 
-def _same_or_conflict(candidate: Candidate, row: Row | None) -> Submitted | PlatformError:
+def _same_or_conflict(candidate: NewJob, row: Row | None) -> Submitted | PlatformError:
     if row is None:  # made by a call that has since been undone or deleted: the client may try again
         return UnavailableError("The job could not be stored; send it again.")
     if row[7] is not None and bytes(row[7]) != candidate.job.digest:

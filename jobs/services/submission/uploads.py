@@ -10,7 +10,7 @@ from typing import IO, LiteralString
 from uuid import UUID
 
 from jobs.core.ids import uuid7
-from jobs.core.payloads.pointer import Stored
+from jobs.core.payloads.pointer import StoredPayload
 from jobs.db.statement import fetch_all
 from jobs.payloads.object_store import put_stream
 from jobs.services.access.owner import Owner
@@ -28,7 +28,7 @@ class Uploaded:
     """A file that jobs of its client may refer to until it expires."""
 
     id: UUID
-    file: Stored
+    file: StoredPayload
     expires_at: datetime
 
 

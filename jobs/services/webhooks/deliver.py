@@ -27,8 +27,8 @@ from jobs.core.webhooks.policy import (
 )
 from jobs.core.webhooks.url import endpoint
 from jobs.db.statement import fetch_all
-from jobs.services.reads.job import View, job_view
-from jobs.services.webhooks.http_post import LIMIT_S, Answer, post
+from jobs.services.reads.job_views import View, job_view
+from jobs.services.webhooks.http_post import LIMIT_S, WebhookResponse, post
 from jobs.services.webhooks.secrets import signing_keys
 
 HISTORY = 20
@@ -60,7 +60,7 @@ WHERE job_id = %s AND attempts = %s AND state = 'waiting' AND due IS NOT NULL
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """One attempt that was counted: its number, of them all and since it was last begun anew."""
 
     job: UUID
@@ -83,11 +83,11 @@ def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
     if not rows:
         return
     client, url, epoch, number, before, gone = rows[0]
-    attempt = Attempt(job_id, client, url, epoch, number, number - before, disabled=gone is not None)
+    attempt = DeliveryAttempt(job_id, client, url, epoch, number, number - before, disabled=gone is not None)
     try:
         view = job_view(job_id, client_id=None)
     except PayloadUnavailableError as error:
-        _record(attempt, Answer(None, 0.0, f"not sent: {error}"))
+        _record(attempt, WebhookResponse(None, 0.0, f"not sent: {error}"))
         return
     if view is None or view["state"] not in TERMINAL:  # replayed just now: its next end is told
         fetch_all(_NOT_ENDED, (job_id, number))
@@ -95,22 +95,24 @@ def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
     _record(attempt, _answer(attempt, view, limit_s))
 
 
-def _record(attempt: Attempt, answer: Answer) -> None:
+def _record(attempt: DeliveryAttempt, answer: WebhookResponse) -> None:
     _write(attempt, answer, _verdict(attempt, answer))
 
 
-def _answer(attempt: Attempt, view: View, limit_s: float) -> Answer:
+def _answer(attempt: DeliveryAttempt, view: View, limit_s: float) -> WebhookResponse:
     if attempt.disabled:
-        return Answer(None, 0.0, "not sent: the address answered 410 before, and an operator may enable it")
+        return WebhookResponse(
+            None, 0.0, "not sent: the address answered 410 before, and an operator may enable it"
+        )
     if _lacks_key(view):
-        return Answer(None, 0.0, f"not sent: {view['error']['detail']}")
+        return WebhookResponse(None, 0.0, f"not sent: {view['error']['detail']}")
     try:
         where = endpoint(attempt.url, internal_hosts=settings.INFERENCE.webhook_internal_hosts)
         keys = signing_keys(attempt.client)
     except (CallbackRefusedError, InvalidToken) as error:
-        return Answer(None, 0.0, str(error) or "the secret cannot be read: SECRET_KEY is another")
+        return WebhookResponse(None, 0.0, str(error) or "the secret cannot be read: SECRET_KEY is another")
     if not keys:
-        return Answer(None, 0.0, "not sent: the client has no secret that works")
+        return WebhookResponse(None, 0.0, "not sent: the client has no secret that works")
     body = _body(view)
     return post(attempt.url, where, body, _headers(attempt, keys, body), limit_s=limit_s)
 
@@ -126,7 +128,7 @@ def _body(view: View) -> bytes:
     return msgspec.json.encode(told)
 
 
-def _headers(attempt: Attempt, keys: list[bytes], body: bytes) -> dict[str, str]:
+def _headers(attempt: DeliveryAttempt, keys: list[bytes], body: bytes) -> dict[str, str]:
     now_s = int(timezone.now().timestamp())
     signed = signature(keys, message_id=attempt.message_id, timestamp_s=now_s, body=body)
     return {
@@ -137,7 +139,7 @@ def _headers(attempt: Attempt, keys: list[bytes], body: bytes) -> dict[str, str]
     }
 
 
-def _verdict(attempt: Attempt, answer: Answer) -> Verdict:
+def _verdict(attempt: DeliveryAttempt, answer: WebhookResponse) -> Verdict:
     if attempt.disabled:
         return Disabled()
     return verdict(
@@ -149,7 +151,7 @@ def _verdict(attempt: Attempt, answer: Answer) -> Verdict:
     )
 
 
-def _write(attempt: Attempt, answer: Answer, what: Verdict) -> None:
+def _write(attempt: DeliveryAttempt, answer: WebhookResponse, what: Verdict) -> None:
     state, delay_s = _next(what)
     metrics.WEBHOOKS.labels(state.value).inc()
     metrics.WEBHOOK_TIME.observe(answer.took_s)
@@ -180,7 +182,9 @@ def _next(what: Verdict) -> tuple[DeliveryState, float | None]:
     assert_never(what)
 
 
-def _entry(attempt: Attempt, answer: Answer, state: DeliveryState, delay_s: float | None) -> str:
+def _entry(
+    attempt: DeliveryAttempt, answer: WebhookResponse, state: DeliveryState, delay_s: float | None
+) -> str:
     entry: dict[str, Any] = {
         "attempt": attempt.number,
         "at": timezone.now(),

@@ -11,18 +11,18 @@ import sqlalchemy as sa
 
 from jobs.broker.webhook_task import ask
 from jobs.core.errors import BrokerUnavailableError
-from jobs.db import advisory_locks as locks
-from jobs.db.listen_loop import Watcher, ids
+from jobs.db import advisory_locks
+from jobs.db.listen_loop import ListenLoop, ids
 from jobs.services.webhooks import statements as webhooks
 
 MOST_LOOKED_AT, MOST_TAKEN = 2_000, 500
 _FIRST = UUID(int=0)
 
 
-class Dispatcher(Watcher):
+class WebhookDispatcher(ListenLoop):
     """Asks for the tasks that deliver webhooks."""
 
-    lock = locks.DISPATCHER
+    lock = advisory_locks.DISPATCHER
 
     def __init__(
         self,

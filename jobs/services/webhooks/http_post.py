@@ -22,7 +22,7 @@ _ERRORS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolEr
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     """What came of one attempt: a status, or none and the reason why; `said` is the body's beginning."""
 
     status: int | None
@@ -33,7 +33,7 @@ class Answer:
 
 def post(
     url: str, where: Endpoint, body: bytes, headers: Mapping[str, str], *, limit_s: float = LIMIT_S
-) -> Answer:
+) -> WebhookResponse:
     """POST `body` and return the answer; no redirect is followed, and after `limit_s` there is no answer."""
     began = time.monotonic()
     network = _Network(where, began + limit_s)
@@ -45,8 +45,8 @@ def post(
                 status, after = response.status, _header(response.headers, b"retry-after")
         except (*_ERRORS, CallbackRefusedError) as error:
             reason = f"{type(error).__name__}: {error}"[:SAID_BYTES]
-            return Answer(None, time.monotonic() - began, reason)
-    return Answer(status, time.monotonic() - began, said, after)
+            return WebhookResponse(None, time.monotonic() - began, reason)
+    return WebhookResponse(status, time.monotonic() - began, said, after)
 
 
 def _beginning(body: Iterable[bytes]) -> str:

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Least, Now
 
-from jobs.core.access.audit_kinds import Kind
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.webhooks.policy import secret_text
 from jobs.models import Client, WebhookSecret
 from jobs.services.access.audit import note
@@ -34,7 +34,12 @@ def make_secret(*, client: str, actor: str, grace_hours: int = GRACE_HOURS) -> s
     key = token_bytes(SECRET_BYTES)
     row = WebhookSecret.objects.create(client=owner, sealed=_fernet().encrypt(key))
     note(
-        Kind.WEBHOOK_SECRET, actor=actor, client=client, id=row.pk, replaced=replaced, grace_hours=grace_hours
+        AuditKind.WEBHOOK_SECRET,
+        actor=actor,
+        client=client,
+        id=row.pk,
+        replaced=replaced,
+        grace_hours=grace_hours,
     )
     return secret_text(key)
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from celery.worker.control import control_command, inspect_command
 
 from jobs.worker import process as host
-from jobs.worker.model_orders import Roster
+from jobs.worker.model_orders import ModelOrders
 
 NO_MODELS = "this worker runs no models"
 _REF = {"args": [("ref", str)], "signature": "<name, name:version or name@alias>"}
-_rosters: dict[UUID, Roster] = {}
+_rosters: dict[UUID, ModelOrders] = {}
 
 
 @control_command(**_REF)
@@ -42,6 +42,6 @@ def loaded_models(state: Any, **_: Any) -> dict[str, Any]:
     return {"loaded": versions, "serves": roster.models(state.consumer), "orders": dict(roster.orders)}
 
 
-def _roster() -> Roster | None:
+def _roster() -> ModelOrders | None:
     current = host.current()
-    return None if current is None else _rosters.setdefault(current.incarnation.id, Roster(current))
+    return None if current is None else _rosters.setdefault(current.incarnation.id, ModelOrders(current))

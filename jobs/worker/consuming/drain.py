@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 TURN_S = 0.05
 
 
-class Drain(bootsteps.StartStopStep):
+class DrainStep(bootsteps.StartStopStep):
     """Starts the stages with the worker and empties them before it ends."""
 
     requires = (Pool,)

@@ -11,7 +11,7 @@ from jobs.core.errors import MalformedEnvelopeError
 from jobs.core.messages.bundle import read
 from jobs.core.messages.envelope import Envelope
 from jobs.worker import process as host
-from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.message_delivery import MessageDelivery, Parcel
 
 
 def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
@@ -29,7 +29,7 @@ def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
     def handle(message: Message, *_: Any) -> None:
         envelopes = envelopes_of(message)
         parcel = Parcel(message, len(envelopes), generation)
-        deliveries = [Delivery(parcel, envelope, task=task) for envelope in envelopes]
+        deliveries = [MessageDelivery(parcel, envelope, task=task) for envelope in envelopes]
         worker.reporter.received(parcel, deliveries)
         worker.pipeline.buffer.add(deliveries)
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.worker.stages.batch import Piece
+from jobs.worker.stages.claimed_batch import BatchPiece
 from jobs.worker.stages.classify import failure_of
 from models_registry.core.faults import Table
 from models_registry.loaders import memory
-from models_registry.loaders.faults import COMMON
+from models_registry.loaders.fault_tables import COMMON
 
 
 class Splitter:
@@ -25,11 +25,11 @@ class Splitter:
     `exhausted` lists the places in the batch of each piece that ran out of memory.
     """
 
-    def __init__(self, attempt: Callable[[Piece], Any], table: Table = COMMON) -> None:
+    def __init__(self, attempt: Callable[[BatchPiece], Any], table: Table = COMMON) -> None:
         self._attempt, self._table = attempt, table
         self.exhausted: list[list[int]] = []
 
-    def answered(self, piece: Piece) -> Iterator[Piece]:
+    def answered(self, piece: BatchPiece) -> Iterator[BatchPiece]:
         """Yield pieces that together hold each item once, each with its answer or one item's failure."""
         failure = self._try(piece)
         if failure is None:
@@ -40,7 +40,7 @@ class Splitter:
         else:
             yield from self._halved(piece, guilty=failure.kind is not FailureKind.RESOURCE)
 
-    def _halved(self, piece: Piece, *, guilty: bool) -> Iterator[Piece]:
+    def _halved(self, piece: BatchPiece, *, guilty: bool) -> Iterator[BatchPiece]:
         first, second = _halves(piece)
         for done in self.answered(first):
             guilty = guilty and not isinstance(done.raw, Failure)
@@ -50,7 +50,7 @@ class Splitter:
         else:
             yield from self.answered(second)
 
-    def _try(self, piece: Piece) -> Failure | None:
+    def _try(self, piece: BatchPiece) -> Failure | None:
         try:
             piece.raw = self._attempt(piece)
         except Exception as error:  # a model may raise anything
@@ -67,9 +67,9 @@ class Splitter:
         return failure
 
 
-def _halves(piece: Piece) -> tuple[Piece, Piece]:
+def _halves(piece: BatchPiece) -> tuple[BatchPiece, BatchPiece]:
     middle = len(piece.at) // 2
     return (
-        Piece(piece.at[:middle], piece.items[:middle]),
-        Piece(piece.at[middle:], piece.items[middle:]),
+        BatchPiece(piece.at[:middle], piece.items[:middle]),
+        BatchPiece(piece.at[middle:], piece.items[middle:]),
     )

@@ -6,23 +6,23 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from threading import Condition
 
-from jobs.core.batching.batch import Sealed
 from jobs.core.batching.lanes import Lanes
 from jobs.core.batching.policy import BatchPolicy
-from jobs.worker.delivery import Delivery
+from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.worker.message_delivery import MessageDelivery
 
 
 class Buffer:
     """The ordered buffer: deliveries come in on the connection's thread, batches leave on another."""
 
-    def __init__(self, policy: BatchPolicy[Delivery], lanes: int = 1) -> None:
+    def __init__(self, policy: BatchPolicy[MessageDelivery], lanes: int = 1) -> None:
         self._policy = policy
         self._lanes = Lanes(lanes)
         self._changed = Condition()
         self._closed = False
         self._waiting = False
 
-    def add(self, deliveries: Sequence[Delivery]) -> None:
+    def add(self, deliveries: Sequence[MessageDelivery]) -> None:
         """Put deliveries into the buffer."""
         with self._changed:
             now = time.monotonic()
@@ -31,7 +31,7 @@ class Buffer:
             if self._waiting:
                 self._changed.notify()
 
-    def _add(self, delivery: Delivery, now: float) -> None:
+    def _add(self, delivery: MessageDelivery, now: float) -> None:
         envelope = delivery.envelope
         deadline = envelope.deadline
         self._policy.add(
@@ -47,7 +47,7 @@ class Buffer:
             deadline_s=None if deadline is None else now + deadline - time.time(),
         )
 
-    def next(self) -> Sealed[Delivery] | None:
+    def next(self) -> SealedBatch[MessageDelivery] | None:
         """Wait for the next batch that is due and return it; None once the buffer is closed."""
         with self._changed:
             while not self._closed:
@@ -97,7 +97,7 @@ class Buffer:
             self._lanes.end(lane)
             self._changed.notify()
 
-    def discard(self, unwanted: Callable[[Delivery], bool]) -> list[Delivery]:
+    def discard(self, unwanted: Callable[[MessageDelivery], bool]) -> list[MessageDelivery]:
         """Drop and return the deliveries that `unwanted` says yes to."""
         with self._changed:
             return self._policy.discard(unwanted)

@@ -6,7 +6,7 @@ import traceback
 
 from jobs.core.failures import Failure, FailureKind
 from models_registry.core.faults import Table, code_of, fault_of, text_of
-from models_registry.loaders.faults import COMMON
+from models_registry.loaders.fault_tables import COMMON
 
 MESSAGE_CHARS, TRACEBACK_CHARS = 2_000, 8_000
 

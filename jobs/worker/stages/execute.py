@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.worker.context import BatchContext
-from jobs.worker.stages.batch import Piece, Work
+from jobs.worker.batch_context import BatchContext
 from jobs.worker.stages.bisect import Splitter
+from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.classify import failure_of
 from models_registry.core.context import takes_context
 from models_registry.core.runner import Runner
@@ -16,7 +16,7 @@ from models_registry.core.runner import Runner
 __all__ = ["execute", "execute_all", "failure_of", "run"]
 
 
-def execute_all(work: Work) -> None:
+def execute_all(work: ClaimedBatch) -> None:
     """Run the batch's pieces, and set `oom_size` where some of them ran out of memory together."""
     assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     runner = work.runner
@@ -25,17 +25,17 @@ def execute_all(work: Work) -> None:
     work.oom_size = _oom_size(work, splitter.exhausted)
 
 
-def _answered(splitter: Splitter, piece: Piece) -> Iterable[Piece]:
+def _answered(splitter: Splitter, piece: BatchPiece) -> Iterable[BatchPiece]:
     # What failed before it could run, such as an input that is lost, takes nobody's time here.
     return [piece] if isinstance(piece.raw, Failure) else splitter.answered(piece)
 
 
-def execute(runner: Runner, piece: Piece) -> Iterator[Piece]:
+def execute(runner: Runner, piece: BatchPiece) -> Iterator[BatchPiece]:
     """Yield pieces that together hold each item once, each with raw outputs or one item's failure."""
     return Splitter(lambda part: run(runner, part)).answered(piece)
 
 
-def run(runner: Runner, piece: Piece, context: BatchContext | None = None) -> Any:
+def run(runner: Runner, piece: BatchPiece, context: BatchContext | None = None) -> Any:
     """Return a piece's raw outputs, collating it first where that was not done ahead."""
     batch = piece.ready if piece.collated else runner.collate(piece.items)
     if context is not None and takes_context(runner):
@@ -43,15 +43,15 @@ def run(runner: Runner, piece: Piece, context: BatchContext | None = None) -> An
     return runner.run(batch)
 
 
-def _oom_size(work: Work, exhausted: list[list[int]]) -> int | None:
+def _oom_size(work: ClaimedBatch, exhausted: list[list[int]]) -> int | None:
     """Return the least padded size that did not fit; an item that does not fit alone speaks for no batch."""
     alone = {at for piece in work.pieces if _lacked_memory(piece) for at in piece.at}
     return min((_padded_size(work, at) for at in exhausted if alone.isdisjoint(at)), default=None)
 
 
-def _lacked_memory(piece: Piece) -> bool:
+def _lacked_memory(piece: BatchPiece) -> bool:
     return isinstance(piece.raw, Failure) and piece.raw.kind is FailureKind.RESOURCE
 
 
-def _padded_size(work: Work, at: list[int]) -> int:
+def _padded_size(work: ClaimedBatch, at: list[int]) -> int:
     return len(at) * max(max(work.deliveries[place].envelope.size, 1) for place in at)

@@ -10,7 +10,7 @@ from jobs.core.payloads.keyring import PLAIN, Column, Place
 from jobs.core.payloads.pointer import files_of
 from jobs.core.submission.file_references import filled, may_refer
 from jobs.payloads import vault
-from jobs.payloads.claim_check import checked_out
+from jobs.payloads.claim_check import load_payload
 from jobs.payloads.sealed_objects import get_file
 from jobs.services.lifecycle.claim import Claimed
 from models_registry.core.runner import Item
@@ -27,7 +27,7 @@ def item_of(job: Claimed, version: VersionInfo) -> Item:
 
 
 def _input(job: Claimed, version: VersionInfo) -> Any:
-    body = _plain(job, checked_out(job.body), Column.INPUT)
+    body = _plain(job, load_payload(job.body), Column.INPUT)
     value = msgspec.json.decode(body)
     if may_refer(body):  # a row that lost its files is noticed too
         value = filled(value, dict(map(get_file, files_of(job.body))))

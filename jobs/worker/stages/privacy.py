@@ -21,7 +21,7 @@ from models_registry.core.runner import Item
 from models_registry.core.version import VersionInfo
 
 
-class Discretion:
+class Privacy:
     """One batch's: `items` holds what was read of its jobs by their places, `unread` why others were not."""
 
     def __init__(self, version: VersionInfo, jobs: Sequence[Claimed]) -> None:

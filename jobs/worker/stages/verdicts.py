@@ -8,10 +8,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.retry.policy import Attempt, DeadLetter, decide
+from jobs.core.retry.policy import Attempt, Bury, decide
 from jobs.services.lifecycle.claim import Claimed
 from jobs.services.lifecycle.settle import Verdict
-from jobs.worker.stages.batch import Work
+from jobs.worker.stages.claimed_batch import ClaimedBatch
 
 ExpectedS = Callable[[Hashable, int], float]
 
@@ -25,7 +25,7 @@ def at_once(_key: Hashable, _padded_size: int) -> float:
 class Follow:
     """Makes a batch's verdicts; `expected_s` says what a run of a version and padded size may take."""
 
-    work: Work
+    work: ClaimedBatch
     expected_s: ExpectedS = at_once
 
     def verdict(self, at: int, outcome: Success | Failure) -> Verdict:
@@ -39,7 +39,7 @@ class Follow:
             policy=self.work.retry,
             chance=random.random(),  # noqa: S311  # jitter, not a secret
         )
-        suspect = self._raised_alone(outcome) and isinstance(after, DeadLetter) and after.exhausted
+        suspect = self._raised_alone(outcome) and isinstance(after, Bury) and after.exhausted
         return Verdict(job.job, job.epoch, outcome, after, attempt=job.attempts, suspect=suspect)
 
     def _left_s(self, job: Claimed) -> float | None:

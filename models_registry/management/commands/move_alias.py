@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from models_registry.core.errors import PlatformError
+from models_registry.core.registry_errors import PlatformError
 from models_registry.management.actor import actor
 from models_registry.services import move_alias
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.core.retry.policy import DeadLetter as Bury
+from jobs.core.retry.policy import Bury
 from jobs.db.session import open_session
 from jobs.models import Job
 from jobs.services.lifecycle.settle import Verdict, settle

@@ -11,10 +11,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client as Browser
 
-from jobs.admin.dead_letters import listing as dead_letters_list
+from jobs.admin.dead_letters import listing
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
-from models_registry import selectors as registry
+from models_registry import selectors
 from tests.factories import make_jobs, make_version
 
 LETTERS = "/admin/jobs/deadletter/"
@@ -23,8 +23,8 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 
 @pytest.fixture
 def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Browser:
-    registry.forget()
-    monkeypatch.setattr(dead_letters_list, "standings", list)
+    selectors.forget()
+    monkeypatch.setattr(listing, "standings", list)
     made = Browser(SERVER_NAME="localhost")
     made.force_login(User.objects.create_superuser("olga"))
     return made

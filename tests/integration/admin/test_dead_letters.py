@@ -11,11 +11,11 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.admin.dead_letters import listing as dead_letters_list
+from jobs.admin.dead_letters import listing
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput
-from jobs.services.dead_letters.queue_counts import Standing
-from models_registry import selectors as registry
+from jobs.services.dead_letters.queue_counts import DeadLetterQueueCounts
+from models_registry import selectors
 from tests.factories import make_job, make_jobs, make_version
 
 LETTERS = "/admin/jobs/deadletter/"
@@ -25,8 +25,8 @@ OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _fresh(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.forget()
-    monkeypatch.setattr(dead_letters_list, "standings", lambda: [Standing("echo", 12_345, 7, None)])
+    selectors.forget()
+    monkeypatch.setattr(listing, "standings", lambda: [DeadLetterQueueCounts("echo", 12_345, 7, None)])
 
 
 def browser_of(*rights: str, csrf: bool = False) -> Browser:
@@ -70,7 +70,7 @@ def test_the_queues_stand_beside_the_rows(browser: Browser) -> None:
 
 
 def test_the_broker_s_own_count_is_shown(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letters_list, "standings", lambda: [Standing("echo", 3, 0, 88)])
+    monkeypatch.setattr(listing, "standings", lambda: [DeadLetterQueueCounts("echo", 3, 0, 88)])
     text = text_of(browser, LETTERS)
     assert ">88<" in text
     assert "purge-stale" in text

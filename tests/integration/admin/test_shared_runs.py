@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from django.utils.html import strip_tags
 
 from jobs.db.session import open_session
-from jobs.services.reuse.answerer import Answerer
+from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.submission.submit import Submitted
 from tests.integration.reuse import run, shared_version, submit
 
@@ -41,7 +41,7 @@ def test_a_page_names_the_job_that_it_follows_or_is_answered_by(
     assert f"follows job {leader.id}" in page(browser, follower)
     assert "1 identical jobs follow it" in page(browser, leader)
     run(session)
-    Answerer(stop=Event()).step(session, [f"job:{leader.id}"])
+    FollowerSettler(stop=Event()).step(session, [f"job:{leader.id}"])
     assert f"followed job {leader.id}" in page(browser, follower)
     assert f"answered from the cache of job {leader.id}" in page(browser, submit())
     assert "identical jobs" not in page(browser, leader)

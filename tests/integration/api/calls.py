@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.api.urls import api
+from jobs.api.endpoints import api
 from jobs.core.access.scopes import Scope
 
 PREFIX = "/api/v1/"

@@ -44,11 +44,11 @@ def _check_described(answer: httpx.Response) -> None:
 @pytest.fixture
 def echo(db: str) -> None:
     from jobs.services.access.owner import forget_owners
-    from models_registry import selectors as registry
+    from models_registry import selectors
     from tests.factories import make_version
 
     forget_owners()
-    registry.forget()
+    selectors.forget()
     make_version("echo", input_schema=SCHEMA)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.urls import Resolver404, resolve
 
-from jobs.api.urls import api
+from jobs.api.endpoints import api
 from tests.integration.api.calls import PREFIX
 
 # What any web server says with any answer.
@@ -43,6 +43,6 @@ def _paths() -> dict[str, Any]:
 
 def _described(path: str) -> str:
     try:
-        return "/" + _PARAMETER.sub(r"{\1}", resolve(path, "jobs.api.urls").route)
+        return "/" + _PARAMETER.sub(r"{\1}", resolve(path, "jobs.api.endpoints").route)
     except Resolver404:
         return ""

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs.api.routes.lineage import LineageSchema
+from jobs.api.routes.job_lineage import LineageSchema
 from jobs.core.states import State
 from jobs.models import Batch, Event, Job, JobInput, JobResult
 from models_registry.models import ModelVersion

@@ -15,8 +15,8 @@ from jobs.core.states import State
 from jobs.db.session import open_session
 from jobs.models import Batch, CacheEntry, Client, Job, QueueStanding
 from jobs.services.admission.queues import forget_queues
-from jobs.services.admission.surveyor import Surveyor
-from models_registry import selectors as registry
+from jobs.services.admission.surveyor import QueueSurveyor
+from models_registry import selectors
 from tests.factories import make_client, make_job, make_jobs, make_version, make_worker
 
 BULK = "/api/v1/jobs/bulk"
@@ -136,7 +136,7 @@ def test_the_surveyor_counts_by_priority_and_learns_the_rate(db: str) -> None:
     make_jobs(5, model="other")
     Batch.objects.bulk_create(ended(worker.id, version.id, size) for size in (2, 4, 6, 8, 10))
     with open_session() as session:
-        found = Surveyor(stop=Event()).look(session)
+        found = QueueSurveyor(stop=Event()).look(session)
     kept = QueueStanding.objects.get(queue="echo")
     assert (kept.waiting[4], kept.waiting[9], sum(kept.waiting)) == (7, 3, 10)
     assert kept.per_s == pytest.approx(10 / 0.15, rel=0.01)  # 0.05 s and 0.01 s an item, batches of ten
@@ -159,7 +159,7 @@ def test_a_queue_that_is_gone_is_forgotten_and_a_worker_that_fell_silent_has_no_
     worker, version = make_worker(heartbeat_at=old), make_version("echo")
     Batch.objects.bulk_create([ended(worker.id, version.id, 4)])
     with open_session() as session:
-        found = Surveyor(stop=Event()).look(session)
+        found = QueueSurveyor(stop=Event()).look(session)
     assert list(QueueStanding.objects.values_list("queue", "per_s")) == [("echo", None)]
     assert found["echo"].per_s is None
 
@@ -174,8 +174,8 @@ def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
 
 
 def test_an_option_that_is_no_number_of_jobs_is_refused() -> None:
-    from models_registry.core.errors import RegistrationError
     from models_registry.core.options import PlatformOptions
+    from models_registry.core.registry_errors import RegistrationError
 
     with pytest.raises(RegistrationError, match="shed"):
         PlatformOptions.of({"shed": 1})
@@ -187,7 +187,7 @@ def test_an_option_that_is_no_number_of_jobs_is_refused() -> None:
 def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry.forget()
+    selectors.forget()
     stands("echo", {4: 5})
     post(job("echo"))
     asked: list[str] = []
@@ -224,6 +224,6 @@ def test_the_surveyor_counts_by_client(db: str) -> None:
     make_jobs(7, client=make_client("one"))
     make_jobs(2, client=make_client("other"))
     with open_session() as session:
-        Surveyor(stop=Event()).look(session)
+        QueueSurveyor(stop=Event()).look(session)
     counts = QueueStanding.objects.get(queue="echo").by_client[4]
     assert counts == {str(make_client("one").id): 7, str(make_client("other").id): 2}

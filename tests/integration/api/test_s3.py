@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from jobs.core.payloads.pointer import Pointer, is_pointer, pointer_of
+from jobs.core.payloads.pointer import PayloadPointer, is_pointer, pointer_of
 from jobs.db.session import open_session
 from jobs.models import DeadLetter, Job, JobInput, JobResult, Upload
 from jobs.payloads.object_store import get, put, put_stream
@@ -69,7 +69,7 @@ def job(app: Client, job_id: UUID) -> Any:
     return app.get(f"/api/v1/jobs/{job_id}").json()
 
 
-def pointer(rows: Any, job_id: UUID) -> Pointer:
+def pointer(rows: Any, job_id: UUID) -> PayloadPointer:
     body = bytes(rows.objects.get(pk=job_id).body)
     assert is_pointer(body)
     return pointer_of(body)

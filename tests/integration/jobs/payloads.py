@@ -10,13 +10,13 @@ from typing import Any
 from django.db import connection
 
 from jobs.core.ids import uuid7
-from jobs.core.retention.partitions import TABLES
+from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import DAY_MS, Window
 from jobs.core.states import State
 from jobs.db.session import open_session
 from jobs.models import Job
-from jobs.services.retention import partition_statements as partitions
-from jobs.services.retention.retain import Verdict
+from jobs.services.retention import partition_statements
+from jobs.services.retention.retain import PartitionVerdict
 from tests.factories import make_job
 
 CLASS = 2
@@ -34,13 +34,13 @@ def window(days_ago: int, keep_days: int = CLASS) -> Window:
 def make(*windows: Window) -> None:
     """Make these windows in both tables, and their classes, where they are missing."""
     with closing(open_session()) as session:
-        there = {(leaf.table, leaf.window) for leaf in partitions.leaves(session)}
+        there = {(leaf.table, leaf.window) for leaf in partition_statements.leaves(session)}
         for table in TABLES:
             for each in windows:
-                if each.keep_days not in partitions.classes(session, table):
-                    partitions.make_class(session, table, each.keep_days, [each])
+                if each.keep_days not in partition_statements.classes(session, table):
+                    partition_statements.make_class(session, table, each.keep_days, [each])
                 elif (table, each) not in there:
-                    partitions.make_window(session, table, each)
+                    partition_statements.make_window(session, table, each)
 
 
 def job_of(day: Window, state: State = State.SUCCEEDED, *, at_ms: int = DAY_MS // 2, **fields: Any) -> Job:
@@ -62,6 +62,6 @@ def exists(table: str) -> bool:
         return bool(cursor.fetchall()[0][0])
 
 
-def fates(verdicts: list[Verdict], day: Window) -> set[str]:
+def fates(verdicts: list[PartitionVerdict], day: Window) -> set[str]:
     """Return what became of a window's partitions."""
     return {f"{verdict.fate}: {verdict.why}" for verdict in verdicts if verdict.leaf.window == day}

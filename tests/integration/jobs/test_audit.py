@@ -18,7 +18,7 @@ from jobs.services.access.audit import forget_events
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
 from jobs.services.submission import submit
-from models_registry import selectors as registry
+from models_registry import selectors
 from models_registry.models import Promotion
 from models_registry.services import move_alias
 from tests.factories import make_version
@@ -31,7 +31,7 @@ BULK = "/api/v1/jobs/bulk"
 @pytest.fixture
 def post(db: str, settings_of_a_proxy: None) -> Callable[..., Any]:
     forget_owners()
-    registry.forget()
+    selectors.forget()
     make_version("echo", input_schema={"type": "object"})
     app = Client(headers={"Authorization": f"Bearer {create_token(client='app')}"})
 

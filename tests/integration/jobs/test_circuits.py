@@ -22,11 +22,11 @@ from jobs.models import Event as EventRow
 from jobs.services.access.owner import owner_of
 from jobs.services.access.tokens import create_token
 from jobs.services.circuits import statements as circuits
-from jobs.services.circuits.circuits import answering, close_by_hand, open_by_hand, probe_now
+from jobs.services.circuits.operate import answering, close_by_hand, open_by_hand, probe_now
 from jobs.services.circuits.reads import circuit_of, forget_circuits
 from jobs.services.submission.submit import submit_job, submit_jobs
-from jobs.worker.circuits import Circuits, hold
-from models_registry import selectors as registry
+from jobs.worker.circuit_monitor import CircuitMonitor, hold
+from models_registry import selectors
 from models_registry.core.breaker_options import BreakerOptions
 from models_registry.models import ModelVersion
 from tests.factories import make_jobs, make_version
@@ -37,11 +37,11 @@ OPTIONS = BreakerOptions(cool_s=20.0, cap_s=60.0, probes=2)
 
 @pytest.fixture(autouse=True)
 def fresh(db: str) -> Iterator[None]:
-    registry.forget()
+    selectors.forget()
     forget_circuits()
     yield
     forget_circuits()
-    registry.forget()
+    selectors.forget()
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_the_fallback_answers_as_long_as_it_is_whole() -> None:
     assert Outbox.objects.get(job_id=job.id).queue == "second"
     opened(second)
     with pytest.raises(CircuitOpenError, match="first:1 and its fallbacks"):
-        answering(registry.info(first.id))
+        answering(selectors.info(first.id))
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,14 @@ def test_a_fallback_that_keeps_less_secret_answers_for_nobody(more: dict[str, An
     kept = make_version("kept", **({"options": {"fallback": "open"}} | more))
     opened(kept)
     with pytest.raises(CircuitOpenError, match="kept:1"):
-        answering(registry.info(kept.id))
+        answering(selectors.info(kept.id))
 
 
 def test_a_fallback_that_is_gone_is_none(version: ModelVersion) -> None:
     lonely = make_version("lonely", options={"fallback": "nobody:7"})
     opened(lonely)
     with pytest.raises(CircuitOpenError, match="lonely:1 fails too often"):
-        answering(registry.info(lonely.id))
+        answering(selectors.info(lonely.id))
 
 
 def test_the_relay_holds_an_open_version_and_lets_the_others_pass(broker_url: str) -> None:
@@ -176,7 +176,7 @@ def test_the_relay_holds_an_open_version_and_lets_the_others_pass(broker_url: st
         wait_for(lambda: Outbox.objects.filter(published=1, job_id__in=passed).count() == 5)
         wait_for(lambda: all(due > row(sick).since for due in _due(held)))
         assert set(Outbox.objects.filter(job_id__in=held).values_list("published", flat=True)) == {0}
-        close_by_hand(version=registry.info(sick.id), actor="olga")
+        close_by_hand(version=selectors.info(sick.id), actor="olga")
         wait_for(lambda: ready(broker_url, model) == 10)
     finally:
         stop.set()
@@ -208,10 +208,10 @@ def test_half_open_the_relay_lets_only_probes_pass(broker_url: str) -> None:
 
 
 def test_a_worker_holds_what_is_with_it_already(version: ModelVersion) -> None:
-    view = Circuits(engine(), lambda _version: OPTIONS)
+    view = CircuitMonitor(engine(), lambda _version: OPTIONS)
     assert view.hold_s(version.id) == 0.0
     opened(version)
-    other = Circuits(engine(), lambda _version: OPTIONS)
+    other = CircuitMonitor(engine(), lambda _version: OPTIONS)
     assert 0.0 < other.hold_s(version.id) <= 20.0
     (job,) = make_jobs(1, version=version, published=1)
     with engine().begin() as session:
@@ -224,7 +224,7 @@ def test_a_worker_holds_what_is_with_it_already(version: ModelVersion) -> None:
 
 
 def test_an_operator_opens_tries_and_closes_it(version: ModelVersion) -> None:
-    info = registry.info(version.id)
+    info = selectors.info(version.id)
     open_by_hand(version=info, actor="olga", reason="A bad release.")
     circuit = circuit_of(version.id)
     assert circuit is not None

@@ -15,14 +15,14 @@ from jobs.core.errors import InvalidInputError, JobNotFoundError, MalformedReque
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from jobs.services.dead_letters import reads as letters
-from jobs.services.dead_letters import replay as dead_letter_replay
+from jobs.services.dead_letters import replay_many
 from jobs.services.dead_letters.discard import discard_letter, discard_letters
 from jobs.services.dead_letters.dry_run import dry_run
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.reads import LetterFilter
-from jobs.services.dead_letters.replay import replay_letters
+from jobs.services.dead_letters.replay_many import replay_letters
 from jobs.services.lifecycle.replay import replay_job
-from models_registry import selectors as registry
+from models_registry import selectors
 from tests.factories import make_job, make_jobs, make_version
 
 ANY = LetterFilter()
@@ -31,9 +31,9 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 
 @pytest.fixture(autouse=True)
 def empty(db: str) -> Iterator[None]:
-    registry.forget()
+    selectors.forget()
     yield
-    registry.forget()
+    selectors.forget()
 
 
 def dead(count: int, *, body: Any = None, model: str = "echo", **letter: Any) -> list[Job]:
@@ -61,7 +61,7 @@ def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_n
 
 
 def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letter_replay, "CHUNK_JOBS", 7)
+    monkeypatch.setattr(replay_many, "CHUNK_JOBS", 7)
     jobs = dead(20)
     assert replay_letters(wanted=ANY, actor="olga", rate=4.0, most=1_000) == 20
     rows = list(Outbox.objects.order_by("due").values_list("job_id", "due"))

@@ -19,7 +19,7 @@ from jobs.broker import topology
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from jobs.services.lifecycle.replay import replay_job
-from models_registry import selectors as registry
+from models_registry import selectors
 from tests.factories import make_job, make_jobs, make_version
 from tests.integration.jobs.letterbox import dead_messages, put
 from tests.integration.jobs.relays import new_model, running, wait_for
@@ -29,7 +29,7 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 
 @pytest.fixture(autouse=True)
 def _empty(db: str) -> None:
-    registry.forget()
+    selectors.forget()
 
 
 def told(*words: object) -> str:

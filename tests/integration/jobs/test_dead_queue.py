@@ -9,14 +9,13 @@ import pytest
 from amqp.basic_message import Message
 from django.utils import timezone
 
-from jobs.broker import dead_letter_queue as dead_queue
-from jobs.broker import topology
+from jobs.broker import dead_letter_queue, topology
 from jobs.broker.connection import connected
 from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
-from jobs.core.messages.dead_letter import Letter, read_letter
+from jobs.core.messages.dead_letter_pointer import DeadLetterMessage, read_letter
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job
@@ -41,13 +40,13 @@ def malformed(word: str = "[]") -> Message:
 
 
 def letter_of(job: Job, epoch: int = 0) -> Message:
-    return outgoing_letter(job.queue, Letter(job.id, epoch, "poison", "test", "f")).message
+    return outgoing_letter(job.queue, DeadLetterMessage(job.id, epoch, "poison", "test", "f")).message
 
 
 def test_a_purge_drops_what_was_replayed_or_discarded_and_keeps_the_rest_in_place(
     db: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_queue, "CHUNK_MESSAGES", 3)
+    monkeypatch.setattr(dead_letter_queue, "CHUNK_MESSAGES", 3)
     model = new_model()
     jobs = posted(broker_url, model, 10)
     replay_job(job_id=jobs[0].id, actor="test")
@@ -112,7 +111,7 @@ def test_a_walk_that_breaks_off_leaves_every_letter_in_the_queue(
 ) -> None:
     model = new_model()
     posted(broker_url, model, 5)
-    monkeypatch.setattr(dead_queue, "CHUNK_MESSAGES", 2)
+    monkeypatch.setattr(dead_letter_queue, "CHUNK_MESSAGES", 2)
 
     def broken(_pointers: Any) -> set[Any]:
         raise ZeroDivisionError

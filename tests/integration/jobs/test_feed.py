@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
-from jobs.db import advisory_locks as locks
+from jobs.db import advisory_locks
 from jobs.db.session import open_session, transaction
 from jobs.models import Client, Outbox
-from jobs.services.relay import outbox as feed
+from jobs.services.relay import statements as feed
 from tests.factories import make_client, make_job, make_jobs
 from tests.integration.jobs.relays import wait_for
 
@@ -184,14 +184,14 @@ def test_no_more_is_recalled_than_was_asked_for(session: sa.Connection) -> None:
 
 def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:
     queues = ["a", "b", "c", "d"]
-    locks.join(session)
-    wait_for(lambda: locks.relays(session) == 1)  # a closed connection's locks go a moment later
-    mine = locks.share_queues(session, wanted=queues, owned=())
+    advisory_locks.join(session)
+    wait_for(lambda: advisory_locks.relays(session) == 1)  # a closed connection's locks go a moment later
+    mine = advisory_locks.share_queues(session, wanted=queues, owned=())
     assert mine == set(queues)
     with open_session() as other:
-        locks.join(other)
-        assert locks.share_queues(other, wanted=queues, owned=()) == set()
-        mine = locks.share_queues(session, wanted=queues, owned=mine)
-        theirs = locks.share_queues(other, wanted=queues, owned=())
+        advisory_locks.join(other)
+        assert advisory_locks.share_queues(other, wanted=queues, owned=()) == set()
+        mine = advisory_locks.share_queues(session, wanted=queues, owned=mine)
+        theirs = advisory_locks.share_queues(other, wanted=queues, owned=())
         assert (len(mine), len(theirs), mine | theirs) == (2, 2, set(queues))
-    wait_for(lambda: locks.share_queues(session, wanted=queues, owned=mine) == set(queues))
+    wait_for(lambda: advisory_locks.share_queues(session, wanted=queues, owned=mine) == set(queues))

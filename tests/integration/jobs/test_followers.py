@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.retry.policy import TOO_LATE
-from jobs.db import advisory_locks as locks
-from jobs.db import statement
+from jobs.db import advisory_locks, statement
 from jobs.db.session import open_session, transaction
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from jobs.models import DeadLetter as Letter
@@ -22,10 +21,9 @@ from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
-from jobs.services.lifecycle.sweeper import Sweeper, Swept
-from jobs.services.reuse import cache
-from jobs.services.reuse import settle_followers as followers
-from jobs.services.reuse.answerer import Answerer
+from jobs.services.lifecycle.sweeper import Rescuer, Swept
+from jobs.services.reuse import cache, settle_followers
+from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.reuse.settle_followers import Landed
 from jobs.services.submission.submit import Submitted
 from tests.integration.reuse import (
@@ -51,8 +49,8 @@ def session(db: str) -> Iterator[sa.Connection]:
 
 
 @pytest.fixture
-def answerer() -> Answerer:
-    return Answerer(stop=Event())
+def answerer() -> FollowerSettler:
+    return FollowerSettler(stop=Event())
 
 
 def expired(job: Submitted) -> None:
@@ -60,7 +58,7 @@ def expired(job: Submitted) -> None:
     Outbox.objects.filter(job_id=job.id).update(deadline=timezone.now() - GONE)
     Follower.objects.filter(job_id=job.id).update(deadline=timezone.now() - GONE)
     with open_session() as session:
-        assert Sweeper(stop=Event()).sweep(session) == Swept(reaped=0, expired=1)
+        assert Rescuer(stop=Event()).sweep(session) == Swept(reaped=0, expired=1)
 
 
 def cancelled(job: Submitted) -> None:
@@ -78,7 +76,7 @@ def too_late(job: Submitted) -> None:
 
 
 def test_each_follower_gets_a_result_of_its_own_that_names_whose_run_it_was(
-    session: sa.Connection, answerer: Answerer, db: str
+    session: sa.Connection, answerer: FollowerSettler, db: str
 ) -> None:
     jobs = [submit() for _ in range(4)]
     assert run(session) == [jobs[0].id]
@@ -95,7 +93,7 @@ def test_each_follower_gets_a_result_of_its_own_that_names_whose_run_it_was(
 
 
 def test_a_settled_batch_tells_of_the_leaders_among_its_members(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, follower, other = submit(), submit(), submit({"text": "b"})
     run(session)
@@ -106,12 +104,12 @@ def test_a_settled_batch_tells_of_the_leaders_among_its_members(
 
 
 def test_many_followers_are_answered_in_bounded_chunks_and_what_is_left_is_found_again(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     jobs = [submit() for _ in range(8)]
     run(session)
     with transaction(session):
-        assert followers.land(session, jobs[0].id, most=3) == Landed(looked_at=3, succeeded=3)
+        assert settle_followers.land(session, jobs[0].id, most=3) == Landed(looked_at=3, succeeded=3)
     # Here the process dies; another, which was told of nothing, goes on.
     assert Follower.objects.count() == 4
     answerer.step(session, [])
@@ -120,10 +118,10 @@ def test_many_followers_are_answered_in_bounded_chunks_and_what_is_left_is_found
 
 
 def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
-    session: sa.Connection, answerer: Answerer, monkeypatch: pytest.MonkeyPatch
+    session: sa.Connection, answerer: FollowerSettler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.services.reuse.answerer.MOST_CHUNKS", 4)
-    monkeypatch.setattr(followers.land, "__kwdefaults__", {"most": 2})
+    monkeypatch.setattr("jobs.services.reuse.follower_settler.MOST_CHUNKS", 4)
+    monkeypatch.setattr(settle_followers.land, "__kwdefaults__", {"most": 2})
     many, few = submit({"text": "many"}), submit({"text": "few"})
     crowd, last = [submit({"text": "many"}) for _ in range(20)], submit({"text": "few"})
     run(session)
@@ -135,7 +133,7 @@ def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
     assert set(states(*crowd)) == {"succeeded"}
 
 
-def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: Answerer) -> None:
+def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: FollowerSettler) -> None:
     leader, follower = submit(), submit()
     run(session)
     answerer._look_at = float("inf")
@@ -154,12 +152,12 @@ def test_an_answer_that_is_broken_off_changes_nothing(session: sa.Connection) ->
 
 def landed_then_died(session: sa.Connection, leader: UUID) -> None:
     with transaction(session):
-        assert followers.land(session, leader).succeeded == 2
+        assert settle_followers.land(session, leader).succeeded == 2
         raise ZeroDivisionError
 
 
 def test_followers_die_of_what_killed_their_leader_each_with_a_letter(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     jobs = [submit() for _ in range(3)]
     run(session, BAD, reason="a failure of kind invalid is not retried")
@@ -177,7 +175,7 @@ def test_followers_die_of_what_killed_their_leader_each_with_a_letter(
 
 
 def test_a_follower_that_may_try_more_often_leads_where_its_leader_ran_out_of_attempts(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     few, same, more = submit(max_attempts=1), submit(max_attempts=1), submit(max_attempts=2)
     run(session, Failure(FailureKind.TRANSIENT, "busy", "not yet"), reason="attempt 1 of 1 was the last")
@@ -188,7 +186,7 @@ def test_a_follower_that_may_try_more_often_leads_where_its_leader_ran_out_of_at
 
 @pytest.mark.parametrize("end", [cancelled, expired, deleted, too_late])
 def test_where_the_leaders_end_was_its_own_the_most_urgent_follower_leads_the_others(
-    session: sa.Connection, answerer: Answerer, end: Callable[[Submitted], None]
+    session: sa.Connection, answerer: FollowerSettler, end: Callable[[Submitted], None]
 ) -> None:
     leader = submit(priority=9)
     low, high, mid = (submit(priority=priority) for priority in (1, 7, 4))
@@ -204,12 +202,14 @@ def test_where_the_leaders_end_was_its_own_the_most_urgent_follower_leads_the_ot
     assert states(low, high, mid, later) == ["succeeded"] * 4
 
 
-def test_more_followers_than_a_chunk_follow_one_heir(session: sa.Connection, answerer: Answerer) -> None:
+def test_more_followers_than_a_chunk_follow_one_heir(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
     leader, *others = (submit() for _ in range(7))
     cancelled(leader)
     for _ in range(4):
         with transaction(session):
-            followers.land(session, leader.id, most=2)
+            settle_followers.land(session, leader.id, most=2)
     assert Outbox.objects.count() == 1
     assert set(followed().values()) == {Outbox.objects.get().job_id}
     run(session)
@@ -218,7 +218,7 @@ def test_more_followers_than_a_chunk_follow_one_heir(session: sa.Connection, ans
 
 
 def test_followers_join_an_identical_job_that_runs_already_unless_it_is_less_urgent(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, first = submit(priority=5), submit(priority=5)
     fresh = submit(priority=5, cache="refresh")
@@ -233,7 +233,7 @@ def test_followers_join_an_identical_job_that_runs_already_unless_it_is_less_urg
     assert set(Outbox.objects.values_list("job_id", flat=True)) == {first.id, lazy.id}
 
 
-def test_a_cancelled_follower_is_cancelled_alone(session: sa.Connection, answerer: Answerer) -> None:
+def test_a_cancelled_follower_is_cancelled_alone(session: sa.Connection, answerer: FollowerSettler) -> None:
     jobs = [submit() for _ in range(3)]
     cancelled(jobs[1])
     assert followed() == {jobs[2].id: jobs[0].id}
@@ -243,7 +243,7 @@ def test_a_cancelled_follower_is_cancelled_alone(session: sa.Connection, answere
 
 
 def test_a_follower_expires_alone_whether_its_leader_runs_or_has_an_answer(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, late, later = submit(), submit(deadline_s=60), submit(deadline_s=60)
     expired(late)
@@ -257,7 +257,9 @@ def test_a_follower_expires_alone_whether_its_leader_runs_or_has_an_answer(
     assert not Follower.objects.exists()
 
 
-def test_a_dead_follower_that_is_replayed_runs_itself(session: sa.Connection, answerer: Answerer) -> None:
+def test_a_dead_follower_that_is_replayed_runs_itself(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
     leader, follower = submit(), submit()
     run(session, BAD)
     answerer.step(session, [])
@@ -268,7 +270,7 @@ def test_a_dead_follower_that_is_replayed_runs_itself(session: sa.Connection, an
 
 
 def test_a_leader_that_is_replayed_before_its_followers_were_seen_to_leads_them_on(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, follower = submit(), submit()
     run(session, BAD)
@@ -282,7 +284,7 @@ def test_a_leader_that_is_replayed_before_its_followers_were_seen_to_leads_them_
 
 
 def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
-    session: sa.Connection, answerer: Answerer, db: str, monkeypatch: pytest.MonkeyPatch
+    session: sa.Connection, answerer: FollowerSettler, db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The leader ends, and everybody has been told, between the submit's look and its commit."""
     leader, real = submit(), statement.fetch_all
@@ -305,7 +307,7 @@ def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
 
 
 def test_a_job_that_runs_somehow_although_it_follows_is_left_to_its_run(
-    session: sa.Connection, answerer: Answerer
+    session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, running, released = submit(), submit(), submit()
     for job in (running, released):
@@ -329,12 +331,12 @@ def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connect
     leader, follower = submit(), submit()
     stop = Event()
     with open_session() as holder:
-        assert locks.try_lock(holder, locks.ANSWERER)
-        thread = Thread(target=Answerer(stop=stop).run)
+        assert advisory_locks.try_lock(holder, advisory_locks.ANSWERER)
+        thread = Thread(target=FollowerSettler(stop=stop).run)
         thread.start()
         run(session)
         assert states(follower) == ["queued"]
-        locks.unlock(holder, locks.ANSWERER)
+        advisory_locks.unlock(holder, advisory_locks.ANSWERER)
     try:
         wait_for(lambda: states(leader, follower) == ["succeeded", "succeeded"])
     finally:
@@ -366,7 +368,7 @@ def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(sessi
     assert fresh.expires_at == ended + timedelta(seconds=60)
 
 
-def test_an_entry_goes_once_its_answer_is_too_old(session: sa.Connection, answerer: Answerer) -> None:
+def test_an_entry_goes_once_its_answer_is_too_old(session: sa.Connection, answerer: FollowerSettler) -> None:
     old = submit()
     run(session)
     Job.objects.filter(id=old.id).update(finished_at=timezone.now() - GONE)
@@ -379,11 +381,11 @@ def test_every_leader_is_looked_at_by_and_by_a_bounded_number_at_a_time(session:
     pairs = [(submit({"text": str(number)}), submit({"text": str(number)})) for number in range(5)]
     cancelled(pairs[3][0])
     ids = sorted(leader.id for leader, _ in pairs)
-    first = followers.leaders(session, after=UUID(int=0), most=2)
-    rest = followers.leaders(session, after=first[-1][0], most=10)
+    first = settle_followers.leaders(session, after=UUID(int=0), most=2)
+    rest = settle_followers.leaders(session, after=first[-1][0], most=10)
     assert [leader for leader, _ in first + rest] == ids
     assert [leader for leader, ended in first + rest if ended] == [pairs[3][0].id]
-    assert followers.leaders(session, after=ids[-1], most=10) == []
+    assert settle_followers.leaders(session, after=ids[-1], most=10) == []
 
 
 def test_a_settle_of_a_leader_touches_no_follower(session: sa.Connection) -> None:

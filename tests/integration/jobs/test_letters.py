@@ -12,8 +12,7 @@ from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.relay.publish_policy import VISIBILITY_S
-from jobs.core.retry.policy import DeadLetter as Bury
-from jobs.core.retry.policy import RetryAfter
+from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, Job

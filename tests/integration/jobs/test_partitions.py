@@ -17,7 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 from jobs.core.failures import Success
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import Envelope
-from jobs.core.retention.partitions import TABLES
+from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import DAY_MS, Window, windows_around
 from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
@@ -28,10 +28,10 @@ from jobs.services.access.owner import Owner
 from jobs.services.lifecycle import claim as claiming
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.settle import Verdict, settle
-from jobs.services.reads import job as views
-from jobs.services.retention import partitions as services
+from jobs.services.reads import job_views
+from jobs.services.retention import partitions
 from jobs.services.submission.submit import submit_job
-from models_registry import selectors as registry
+from models_registry import selectors
 from tests.factories import make_client, make_job, make_version, make_worker
 from tests.integration.jobs.payloads import exists, home, job_of, make, today, window
 
@@ -40,9 +40,9 @@ INPUT, RESULT = TABLES
 
 @pytest.fixture(autouse=True)
 def empty(db: str) -> Iterator[None]:
-    registry.forget()
+    selectors.forget()
     yield
-    registry.forget()
+    selectors.forget()
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_submit_goes_on_where_its_class_cannot_be_made(monkeypatch: pytest.Mon
     def refuse(*_: object, **__: object) -> None:
         raise sa.exc.ProgrammingError("CREATE TABLE", {}, Exception("permission denied"))
 
-    monkeypatch.setattr(services, "make_ahead", refuse)
+    monkeypatch.setattr(partitions, "make_ahead", refuse)
     make_version("barred", options={"retention_days": 19})
     told = submit_job(owner=owner(), request=JobRequest(model="barred", input={}))
     assert home(INPUT, told.id) == f"{INPUT}_other"
@@ -116,7 +116,7 @@ def test_what_came_before_its_partition_is_moved_into_it() -> None:
         day = window(-20, 30)
         job = job_of(day)
         before = [home(table, job.id) for table in TABLES]
-        late = services.make_ahead(session, {30}, now_ms=(day.first_day - 1) * DAY_MS)
+        late = partitions.make_ahead(session, {30}, now_ms=(day.first_day - 1) * DAY_MS)
     assert before == [f"{table}_k30_other" for table in TABLES]
     assert late == []
     assert [home(table, job.id) for table in TABLES] == [f"{table}{day.suffix}" for table in TABLES]
@@ -126,7 +126,7 @@ def test_a_class_without_a_partition_stands_in_the_root_s_default_until_it_has_o
     job = make_job(keep_days=17)
     before = home(INPUT, job.id)
     with closing(open_session()) as session:
-        assert services.make_ahead(session, {17}, now_ms=time.time_ns() // 1_000_000) == []
+        assert partitions.make_ahead(session, {17}, now_ms=time.time_ns() // 1_000_000) == []
     assert before == f"{INPUT}_other"
     assert home(INPUT, job.id) == f"{INPUT}{window(0, 17).suffix}"
 
@@ -134,8 +134,8 @@ def test_a_class_without_a_partition_stands_in_the_root_s_default_until_it_has_o
 def test_partitions_are_made_from_yesterday_to_a_week_ahead() -> None:
     with closing(open_session()) as session:
         now_ms = time.time_ns() // 1_000_000
-        services.make_ahead(session, {30, 90}, now_ms=now_ms)
-        assert services.missing(session, {30, 90}, now_ms=now_ms) == []
+        partitions.make_ahead(session, {30, 90}, now_ms=now_ms)
+        assert partitions.missing(session, {30, 90}, now_ms=now_ms) == []
     assert all(exists(f"{INPUT}{w.suffix}") for days in (30, 90) for w in windows_around(days, now_ms))
 
 
@@ -192,7 +192,7 @@ def _of_that_day(day: Window, table: str) -> set[str]:
 def test_reading_a_job_looks_into_the_partitions_of_its_day_alone(table: str) -> None:
     job = make_job(state=State.SUCCEEDED)
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {views.ONE}", {"id": job.id, "client": job.client_id})
+        cursor.execute(f"EXPLAIN {job_views.ONE}", {"id": job.id, "client": job.client_id})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     seen = {name for name in partitions_in(plan) if name.startswith(table)}
     assert f"{table}{window(0, 30).suffix}" in seen

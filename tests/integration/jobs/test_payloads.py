@@ -17,16 +17,16 @@ from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
 from jobs.db.engine import engine
 from jobs.models import JobInput, JobResult
-from jobs.payloads.claim_check import checked_in, checked_out
+from jobs.payloads.claim_check import load_payload, store_payload
 from jobs.payloads.file_storage import PayloadFiles
 from jobs.payloads.object_store import get, head, put, put_stream
 from jobs.result_backend import JobFailedError
 from jobs.services.lifecycle import settle
 from jobs.services.lifecycle.settle import Verdict
-from jobs.services.reads.job import job_view
+from jobs.services.reads.job_views import job_view
 from jobs.services.reads.lineage import lineage
 from jobs.services.retention.delete_objects import forget_payloads
-from jobs.services.reuse import settle_followers as followers
+from jobs.services.reuse import settle_followers
 from tests.factories import make_job
 
 BIG = json.dumps({"text": "é" * 70_000}, ensure_ascii=False, separators=(",", ":")).encode()
@@ -56,27 +56,27 @@ def test_equal_bodies_are_objects_of_their_own() -> None:
 
 def test_a_small_body_is_its_own_row_and_touches_no_storage(folder: Path) -> None:
     small = b"x" * settings.INFERENCE.claim_check_bytes
-    assert checked_in(small) is small
-    assert checked_out(small) is small
+    assert store_payload(small) is small
+    assert load_payload(small) is small
     assert not objects(folder)
-    assert is_pointer(checked_in(small + b"x"))
+    assert is_pointer(store_payload(small + b"x"))
 
 
 @pytest.mark.parametrize("damage", [b"", BIG[:-1], BIG + b" ", b"X" + BIG[1:]])
 def test_a_changed_object_is_found_out(folder: Path, damage: bytes) -> None:
-    row = checked_in(BIG)
+    row = store_payload(BIG)
     objects(folder)[0].write_bytes(damage)
     with pytest.raises(PayloadCorruptError):
-        checked_out(row)
+        load_payload(row)
     with pytest.raises(PayloadCorruptError):
         head(pointer_of(row), 5)
 
 
 def test_a_missing_object_is_lost(folder: Path) -> None:
-    row = checked_in(BIG)
+    row = store_payload(BIG)
     objects(folder)[0].unlink()
     with pytest.raises(PayloadLostError):
-        checked_out(row)
+        load_payload(row)
 
 
 def test_an_object_that_could_not_be_written_whole_leaves_nothing(folder: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_object_that_could_not_be_written_whole_leaves_nothing(folder: Path) 
 def settled(body: bytes) -> UUID:
     job = make_job(state=State.RUNNING)
     with engine().begin() as connection:
-        verdict = Verdict(job.id, 1, Success(checked_in(body)))
+        verdict = Verdict(job.id, 1, Success(store_payload(body)))
         settle.settle(connection, batch=UUID(str(job.batch_id)), verdicts=[verdict], ran_s=0.1)
     return job.id
 
@@ -128,7 +128,7 @@ def test_the_lineage_tells_what_a_body_hashes_to_wherever_it_lies(db: str) -> No
         row = lineage(job_id, client_id=None)
         assert row is not None
         assert row["output"]["sha256"] == put(body).sha256
-    stored = checked_in(BIG)
+    stored = store_payload(BIG)
     JobInput.objects.filter(pk=job_id).update(body=stored)
     row = lineage(job_id, client_id=None)
     assert row is not None
@@ -146,7 +146,7 @@ def test_a_follower_s_copy_points_at_the_same_object(db: str, folder: Path) -> N
             ),
             {"job": follower.id, "leader": leader, "key": b"k" * 32},
         )
-        assert followers.land(connection, leader).succeeded == 1
+        assert settle_followers.land(connection, leader).succeeded == 1
     view: Any = job_view(follower.id, client_id=None)
     assert (bytes(view["output"]), view["cached_from"]) == (BIG, leader)
     assert len(objects(folder)) == 1

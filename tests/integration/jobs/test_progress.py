@@ -10,22 +10,22 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from jobs.core.batching.batch import Limits
 from jobs.core.batching.policy import BatchPolicy
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.channels import PROGRESSED
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.db.engine import engine
 from jobs.models import Batch, Job
 from jobs.services.lifecycle.cancel import cancel_job
-from jobs.services.lifecycle.progress import Report, taken_away, write_progress
+from jobs.services.lifecycle.progress import ProgressReport, taken_away, write_progress
 from jobs.services.lifecycle.replay import replay_job
 from jobs.worker.cancels import Cancels
-from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.stages.buffer import Buffer
 from tests.factories import make_batch, make_jobs, make_version, make_worker
 
-ONE, TWO = Report(1, 3, 0.5, 'half "way"\n'), Report(1, 4, 0.75, "")
+ONE, TWO = ProgressReport(1, 3, 0.5, 'half "way"\n'), ProgressReport(1, 4, 0.75, "")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def batch(jobs: list[UUID]) -> Batch:
     return make_batch(make_worker(), make_version(), list(Job.objects.filter(id__in=jobs)))
 
 
-def write(batch: Batch, reports: dict[UUID, Report]) -> None:
+def write(batch: Batch, reports: dict[UUID, ProgressReport]) -> None:
     with engine().begin() as connection:
         write_progress(connection, batch=UUID(str(batch.pk)), reports=reports)
 
@@ -78,7 +78,7 @@ class Reporter:
 
 
 def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UUID], db: str) -> None:
-    policy: BatchPolicy[Delivery] = BatchPolicy(lambda _key: Limits())
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(lambda _key: BatchLimits())
     buffer, reporter, looks, stopped = Buffer(policy), Reporter(), Event(), Event()
     messenger: Any = SimpleNamespace(look=looks.set)
     cancels = Cancels(db, buffer, reporter, messenger)  # type: ignore[arg-type]  # stands in for one
@@ -101,8 +101,8 @@ def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UU
     )
 
 
-def delivery(envelope: Envelope) -> Delivery:
-    return Delivery(Parcel(SimpleNamespace(), 1, 1), envelope, task=None)
+def delivery(envelope: Envelope) -> MessageDelivery:
+    return MessageDelivery(Parcel(SimpleNamespace(), 1, 1), envelope, task=None)
 
 
 def until_heard(db: str) -> None:

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from jobs import metrics
 from jobs.core.errors import PayloadGoneError
-from jobs.core.retention.partitions import TABLES
+from jobs.core.retention.partition_sql import TABLES
 from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
 from jobs.db.advisory_locks import RETENTION, try_lock
@@ -32,11 +32,11 @@ from jobs.services.access.tokens import create_token
 from jobs.services.dead_letters.dry_run import dry_run_one
 from jobs.services.dead_letters.edit import replay_edited
 from jobs.services.lifecycle.replay import lock_replayable, replay_job, requeue
-from jobs.services.reads.job import job_view
-from jobs.services.retention import retain as retention
-from jobs.services.retention.retain import AnotherRunError, Fate, Verdict, keep_retention
+from jobs.services.reads.job_views import job_view
+from jobs.services.retention import retain
+from jobs.services.retention.retain import AnotherRunError, PartitionFate, PartitionVerdict, keep_retention
 from jobs.services.submission.submit import submit_job
-from models_registry import selectors as registry
+from models_registry import selectors
 from tests.factories import make_client, make_job, make_version
 from tests.integration.jobs.payloads import CLASS, exists, fates, home, job_of, make, window
 
@@ -47,14 +47,14 @@ GONE = {f"drop: over since {OVER.gone_at:%Y-%m-%d}"}
 
 @pytest.fixture(autouse=True)
 def days(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(retention, "TRIES", 1)
-    registry.forget()
+    monkeypatch.setattr(retain, "TRIES", 1)
+    selectors.forget()
     make(OVER, KEPT)
     yield
-    registry.forget()
+    selectors.forget()
 
 
-def run(**options: Any) -> list[Verdict]:
+def run(**options: Any) -> list[PartitionVerdict]:
     return keep_retention(actor="tests", **options)
 
 
@@ -149,7 +149,7 @@ def test_what_was_put_aside_can_be_replayed_and_its_result_is_kept_from_then_on(
 
 
 def test_a_day_with_very_many_live_jobs_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "KEPT_JOBS", 1)
+    monkeypatch.setattr(retain, "KEPT_JOBS", 1)
     jobs = [job_of(OVER, State.QUEUED) for _ in range(2)]
     assert fates(run(), OVER) == {"leave: more than 1 of its jobs are not done with"}
     assert [home(INPUT, job.id) for job in jobs] == [f"{INPUT}{OVER.suffix}"] * 2
@@ -159,16 +159,16 @@ def test_a_day_with_very_many_live_jobs_is_left_for_later(monkeypatch: pytest.Mo
 def test_jobs_that_came_to_life_while_it_waited_for_the_lock_are_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retention, "KEPT_JOBS", 1)
-    foreseen = retention._foreseen
+    monkeypatch.setattr(retain, "KEPT_JOBS", 1)
+    foreseen = retain._foreseen
 
-    def and_then(*values: Any) -> list[Verdict]:
+    def and_then(*values: Any) -> list[PartitionVerdict]:
         verdicts = foreseen(*values)
         for _ in range(2):
             job_of(OVER, State.QUEUED)
         return verdicts
 
-    monkeypatch.setattr(retention, "_foreseen", and_then)
+    monkeypatch.setattr(retain, "_foreseen", and_then)
     assert fates(run(), OVER) == {"leave: more than 1 of its jobs are not done with"}
     assert Event.objects.count() == 0
 
@@ -185,10 +185,10 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     reader: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_version("echo", options={"retention_days": CLASS})
-    monkeypatch.setattr(retention, "TRIES", 5)
-    monkeypatch.setattr(retention, "PAUSE_S", 0.0)
+    monkeypatch.setattr(retain, "TRIES", 5)
+    monkeypatch.setattr(retain, "PAUSE_S", 0.0)
     owner = Owner(make_client().id, "tests", 0, frozenset({"submit"}))
-    found: list[Verdict] = []
+    found: list[PartitionVerdict] = []
     at_work = Thread(target=_run_into, args=(found,), daemon=True)
     at_work.start()
     _until_somebody_waits()
@@ -204,7 +204,7 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     assert fates(run(), OVER) == GONE
 
 
-def _run_into(found: list[Verdict]) -> None:
+def _run_into(found: list[PartitionVerdict]) -> None:
     found.extend(run())
     connection.close()
 
@@ -335,7 +335,7 @@ def test_a_version_s_class_is_made_ahead_by_the_next_run() -> None:
     make_version("half", options={"retention_days": 23})
     foreseen = [v for v in run(dry_run=True) if v.leaf.window.keep_days == 23]
     run()
-    assert {verdict.fate for verdict in foreseen} <= {Fate.MAKE, Fate.KEEP}
+    assert {verdict.fate for verdict in foreseen} <= {PartitionFate.MAKE, PartitionFate.KEEP}
     assert all(exists(f"{table}{window(-7, 23).suffix}") for table in TABLES)
 
 

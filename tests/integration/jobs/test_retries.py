@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.messages.envelope import Envelope
-from jobs.core.retry.policy import DeadLetter as Bury
-from jobs.core.retry.policy import RetryAfter
+from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
 from jobs.db.session import open_session
 from jobs.models import DeadLetter, Event, Job, JobResult, Outbox
@@ -24,7 +23,7 @@ from jobs.services.lifecycle.poison import convict
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
-from jobs.services.relay import outbox as feed
+from jobs.services.relay import statements as feed
 from tests.factories import make_batch, make_job, make_version, make_worker
 
 BUSY = Failure(FailureKind.TRANSIENT, "busy", "try later")

@@ -15,12 +15,12 @@ from django.utils import timezone
 from jobs import metrics
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
-from jobs.db import advisory_locks as locks
+from jobs.db import advisory_locks
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
 from jobs.services.lifecycle import reap as statements
 from jobs.services.lifecycle.claim import BatchRow, claim
-from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Sweeper, Swept
+from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
 from tests.factories import make_batch, make_job, make_jobs, make_version, make_worker
 from tests.integration.jobs.relays import wait_for
 
@@ -51,8 +51,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sweeper(clock: Clock) -> Sweeper:
-    return Sweeper(stop=Event(), clock=clock)
+def sweeper(clock: Clock) -> Rescuer:
+    return Rescuer(stop=Event(), clock=clock)
 
 
 def running_jobs(count: int, **worker: Any) -> tuple[list[Job], Batch]:
@@ -66,7 +66,7 @@ def states(jobs: list[Job]) -> set[tuple[str, int, int]]:
 
 
 def test_the_jobs_of_an_ended_worker_are_queued_again_uncharged_and_apart_in_halves(
-    session: sa.Connection, sweeper: Sweeper
+    session: sa.Connection, sweeper: Rescuer
 ) -> None:
     jobs, batch = running_jobs(3, ended_at=timezone.now())
     assert sweeper.sweep(session) == Swept(reaped=3, expired=0)
@@ -79,14 +79,14 @@ def test_the_jobs_of_an_ended_worker_are_queued_again_uncharged_and_apart_in_hal
     assert (batch.finished_at is not None, batch.released) == (True, 3)
 
 
-def test_a_living_workers_batch_is_left_alone(session: sa.Connection, sweeper: Sweeper) -> None:
+def test_a_living_workers_batch_is_left_alone(session: sa.Connection, sweeper: Rescuer) -> None:
     jobs, _ = running_jobs(2)
     assert sweeper.sweep(session).reaped == 0
     assert states(jobs) == {("running", 1, 1)}
 
 
 def test_a_stale_heartbeat_counts_only_once_the_sweeper_saw_the_database_up_that_long(
-    session: sa.Connection, sweeper: Sweeper, clock: Clock
+    session: sa.Connection, sweeper: Rescuer, clock: Clock
 ) -> None:
     jobs, batch = running_jobs(2, heartbeat_at=timezone.now() - PAST)
     for _ in range(int(STALE_S)):
@@ -98,7 +98,7 @@ def test_a_stale_heartbeat_counts_only_once_the_sweeper_saw_the_database_up_that
 
 
 def test_a_gap_in_the_sweepers_own_life_starts_the_wait_anew(
-    session: sa.Connection, sweeper: Sweeper, clock: Clock
+    session: sa.Connection, sweeper: Rescuer, clock: Clock
 ) -> None:
     running_jobs(1, heartbeat_at=timezone.now() - PAST)
     sweeper.sweep(session)
@@ -108,7 +108,7 @@ def test_a_gap_in_the_sweepers_own_life_starts_the_wait_anew(
 
 @pytest.mark.parametrize(("reason", "kind"), [("silent", "crash"), ("hung", "timeout")])
 def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_worker(
-    session: sa.Connection, sweeper: Sweeper, reason: str, kind: str
+    session: sa.Connection, sweeper: Rescuer, reason: str, kind: str
 ) -> None:
     jobs = make_jobs(2)
     worker = make_worker(ended_at=timezone.now(), end_reason=reason)
@@ -126,7 +126,7 @@ def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 64])
 def test_a_killer_stands_alone_within_two_log_two_deaths_and_its_neighbours_are_not_charged(
-    session: sa.Connection, sweeper: Sweeper, size: int
+    session: sa.Connection, sweeper: Rescuer, size: int
 ) -> None:
     jobs = make_jobs(size)
     killer, neighbours, deaths = jobs[size // 2].id, set[UUID](), 0
@@ -167,7 +167,7 @@ def groups_of(ids: list[UUID]) -> list[tuple[int, list[UUID]]]:
 
 
 def test_reap_touches_only_jobs_whose_batch_is_still_that_batch(
-    session: sa.Connection, sweeper: Sweeper
+    session: sa.Connection, sweeper: Rescuer
 ) -> None:
     jobs, _ = running_jobs(2, ended_at=timezone.now())
     make_batch(make_worker(node="gpu-1@tests"), make_version(), jobs[:1])
@@ -175,7 +175,7 @@ def test_reap_touches_only_jobs_whose_batch_is_still_that_batch(
     assert states(jobs[:1]) == {("running", 1, 1)}
 
 
-def test_what_settled_before_the_reap_stays_settled(session: sa.Connection, sweeper: Sweeper) -> None:
+def test_what_settled_before_the_reap_stays_settled(session: sa.Connection, sweeper: Rescuer) -> None:
     jobs, _ = running_jobs(1, ended_at=timezone.now())
     Job.objects.update(state=State.SUCCEEDED, finished_at=timezone.now())
     assert sweeper.sweep(session).reaped == 0
@@ -184,7 +184,7 @@ def test_what_settled_before_the_reap_stays_settled(session: sa.Connection, swee
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.WAITING])
 def test_a_job_that_waits_past_its_deadline_expires_and_leaves_the_outbox(
-    session: sa.Connection, sweeper: Sweeper, services: dict[str, str], state: State
+    session: sa.Connection, sweeper: Rescuer, services: dict[str, str], state: State
 ) -> None:
     late = make_job(state=state, deadline=timezone.now() - PAST)
     early = make_job(state=state, deadline=timezone.now() + PAST)
@@ -208,7 +208,7 @@ def test_a_job_claimed_meanwhile_does_not_expire(session: sa.Connection) -> None
 def test_the_time_of_the_last_sweep_is_a_metric_that_only_whoever_sweeps_sets(session: sa.Connection) -> None:
     metrics.SWEEP_LAST.set(0)
     with open_session() as other:
-        assert locks.try_lock(other, locks.SWEEPER)
+        assert advisory_locks.try_lock(other, advisory_locks.SWEEPER)
         with sweeping():
             wait_for(lambda: session.execute(HAVE_TRIED).scalar_one() == 2)
             assert metrics.SWEEP_LAST._value.get() == 0
@@ -232,7 +232,7 @@ def test_a_sweeper_outlives_its_connection_and_sweeps_again(session: sa.Connecti
 def sweeping() -> Iterator[None]:
     """Have a sweeper run in a thread for as long as the block lasts."""
     stop = Event()
-    thread = Thread(target=Sweeper(stop=stop).run)
+    thread = Thread(target=Rescuer(stop=stop).run)
     thread.start()
     try:
         yield
@@ -242,7 +242,7 @@ def sweeping() -> Iterator[None]:
     assert not thread.is_alive(), "the sweeper did not stop"
 
 
-def test_more_than_one_chunk_expires_in_one_sweep(session: sa.Connection, sweeper: Sweeper) -> None:
+def test_more_than_one_chunk_expires_in_one_sweep(session: sa.Connection, sweeper: Rescuer) -> None:
     make_jobs(1_100, deadline=timezone.now() - PAST)
     assert sweeper.sweep(session).expired == 1_100
     assert not Outbox.objects.exists()

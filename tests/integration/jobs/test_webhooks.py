@@ -36,9 +36,9 @@ from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.submission.submit import submit_job
 from jobs.services.webhooks.deliver import deliver
-from jobs.services.webhooks.dispatcher import Dispatcher
+from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from jobs.services.webhooks.secrets import make_secret
-from jobs.services.webhooks.webhooks import enable, send_again
+from jobs.services.webhooks.subscriptions import enable, send_again
 from tests.factories import make_batch, make_client, make_version, make_worker
 from tests.receiver import Receiver, receiving
 
@@ -83,7 +83,7 @@ def ended(url: str) -> UUID:
 def dispatched(session: sa.Connection, *payloads: str) -> Asked:
     """Return what a dispatcher that has just started asks for."""
     asked: Asked = []
-    Dispatcher(stop=Flag(), ask=asked.extend).step(session, payloads)
+    WebhookDispatcher(stop=Flag(), ask=asked.extend).step(session, payloads)
     return asked
 
 
@@ -307,4 +307,4 @@ def test_a_broker_that_is_away_is_an_interruption(db: str) -> None:
     gone = replace(settings.INFERENCE, broker_url="amqp://nobody:nothing@127.0.0.1:1//")
     with override_settings(INFERENCE=gone), pytest.raises(BrokerUnavailableError):
         ask([(UUID(int=7), 0)])
-    assert BrokerUnavailableError in Dispatcher(stop=Flag()).interruptions()
+    assert BrokerUnavailableError in WebhookDispatcher(stop=Flag()).interruptions()

@@ -4,7 +4,7 @@ import pytest
 from ninja.testing import TestClient
 
 from models_registry.api.views import router
-from models_registry.core.errors import ModelNotFoundError
+from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.services import move_alias, register_builtin_models, register_version
 
 pytestmark = pytest.mark.usefixtures("db")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from models_registry.core.errors import (
+from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
     LoaderRefusedError,

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.errors import LoadFailedError, OverBudgetError
+from models_registry.core.registry_errors import LoadFailedError, OverBudgetError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import builtin, memory
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.pool import ModelPool
 from models_registry.services import register_version
-from models_registry.services.builtin import MODELS
+from models_registry.services.register_builtin import MODELS
 
 pytestmark = pytest.mark.usefixtures("db")
 MIB = 2**20

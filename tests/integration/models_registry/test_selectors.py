@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from models_registry import selectors
-from models_registry.core.errors import InvalidInputError, ModelNotFoundError
+from models_registry.core.registry_errors import InvalidInputError, ModelNotFoundError
 from models_registry.models import ModelVersion
 from models_registry.services import move_alias, register_builtin_models, register_version
 

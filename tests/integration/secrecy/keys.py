@@ -13,20 +13,20 @@ import sqlalchemy as sa
 from django.conf import settings
 from django.db import connection
 
-from jobs.core.batching.batch import SealReason
-from jobs.core.retry.policy import DeadLetter
+from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.retry.policy import Bury
 from jobs.core.submission.request import JobRequest
 from jobs.db.session import transaction
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.settle import settle
-from jobs.services.relay import outbox as feed
+from jobs.services.relay import statements as feed
 from jobs.services.submission.submit import Submitted, submit_job
-from jobs.worker.stages.batch import Work
-from jobs.worker.stages.claim import Claimer
+from jobs.worker.stages.claimed_batch import ClaimedBatch
+from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.classify import failure_of
 from jobs.worker.stages.execute import execute_all
-from jobs.worker.stages.settle import verdicts_of
-from models_registry import selectors as registry
+from jobs.worker.stages.settler import verdicts_of
+from models_registry import selectors
 from models_registry.core.runner import Runner
 from models_registry.loaders.builtin import Echo
 from models_registry.pool import Loaded
@@ -47,7 +47,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *ring: tuple[str, bytes], **others: Any
 
 
 def secret_version(version: str = "1", **fields: Any) -> None:
-    registry.forget()
+    selectors.forget()
     make_version(MODEL, version, **({"options": {"encrypt": True}, "input_schema": SCHEMA} | fields))
 
 
@@ -62,7 +62,7 @@ class Pool:
         self.runner = runner
 
     def acquire(self, version: int) -> Loaded:
-        return Loaded(self.runner, registry.info(version))
+        return Loaded(self.runner, selectors.info(version))
 
 
 def run(session: sa.Connection, runner: Runner | None = None, *, attempts_left: bool = False) -> list[UUID]:
@@ -73,17 +73,17 @@ def run(session: sa.Connection, runner: Runner | None = None, *, attempts_left: 
         execute_all(work)
     verdicts = verdicts_of(work)
     if not attempts_left:
-        verdicts = [v if v.after is None else replace(v, after=DeadLetter("a test")) for v in verdicts]
+        verdicts = [v if v.after is None else replace(v, after=Bury("a test")) for v in verdicts]
     with transaction(session):
         settle(session, batch=work.id, verdicts=verdicts, ran_s=0.0)
     return [job.job for job in work.jobs]
 
 
-def claimed(session: sa.Connection) -> Work:
+def claimed(session: sa.Connection) -> ClaimedBatch:
     rooms = dict.fromkeys(range(10), 1_000)
     envelopes = [row.envelope for row in feed.take_fresh(session, MODEL, rooms=rooms, most=1_000)]
     version = envelopes[0].version
-    work = Work(job_id(), version, 1, SealReason.IDLE, [])
+    work = ClaimedBatch(job_id(), version, 1, SealReason.IDLE, [])
     row = BatchRow(work.id, make_worker().id, version, 0, "idle", 0.0)
     with transaction(session):
         work.jobs = claim(session, batch=row, envelopes=envelopes)
@@ -95,7 +95,7 @@ def stand_in(size: int) -> Any:
     return SimpleNamespace(envelope=SimpleNamespace(size=size))
 
 
-def prepare(work: Work, runner: Runner) -> None:
+def prepare(work: ClaimedBatch, runner: Runner) -> None:
     claimer: Any = Claimer.__new__(Claimer)  # to prepare takes nothing but the pool
     claimer._pool = Pool(runner)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.core.payloads.pointer import MARK, Pointer, pointer_of
+from jobs.core.payloads.pointer import MARK, PayloadPointer, pointer_of
 from jobs.models import JobInput
 
 
@@ -19,15 +19,15 @@ def content(folder: Path) -> bytes:
     return b"\n".join((folder / name).read_bytes() for name in names(folder))
 
 
-def pointer(job_id: Any, rows: Any = JobInput) -> Pointer:
+def pointer(job_id: Any, rows: Any = JobInput) -> PayloadPointer:
     return pointer_of(bytes(rows.objects.get(pk=job_id).body))
 
 
-def point(job_id: Any, told: Pointer, rows: Any = JobInput) -> None:
+def point(job_id: Any, told: PayloadPointer, rows: Any = JobInput) -> None:
     rows.objects.filter(pk=job_id).update(body=MARK + msgspec.json.encode(told))
 
 
-def aged(folder: Path, job_id: Any, rows: Any = JobInput) -> Pointer:
+def aged(folder: Path, job_id: Any, rows: Any = JobInput) -> PayloadPointer:
     """Make a row's objects as old as can be, and return its pointer to them."""
     told = pointer(job_id, rows)
     files = tuple(msgspec.structs.replace(file, name=made_old(folder, file.name)) for file in told.files)

@@ -20,8 +20,8 @@ from jobs.core.submission.request import JobRequest
 from jobs.db.session import transaction
 from jobs.models import CacheEntry, DeadLetter, Job, JobInput, JobResult, Outbox
 from jobs.services.lifecycle.replay import replay_job
-from jobs.services.reads.job import job_view
-from jobs.services.reuse import settle_followers as followers
+from jobs.services.reads.job_views import job_view
+from jobs.services.reuse import settle_followers
 from jobs.services.submission.submit import submit_job, submit_jobs
 from tests.integration.reuse import owner
 from tests.integration.secrecy import keys
@@ -157,7 +157,7 @@ def test_a_follower_and_a_hit_and_a_hit_of_a_hit_are_answered(session: sa.Connec
     leader, follower = (submit_job(owner=owner(), **asked) for _ in range(2))
     run(session)
     with transaction(session):
-        followers.land(session, leader.id)
+        settle_followers.land(session, leader.id)
     hits = [submit_job(owner=owner(), **asked) for _ in range(2)]
     for job in (leader, follower, *hits):
         assert view(job)["output"] == b'{"n":7,"text":"open-sesame"}'

@@ -24,7 +24,7 @@ from jobs.services.access.tokens import create_token
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.rotate_keys import rotate_payload_keys
-from models_registry import selectors as registry
+from models_registry import selectors
 from models_registry.models import ModelVersion
 from tests.integration.secrecy import keys
 from tests.integration.secrecy.keys import NEW, OLD, dumped, run, use
@@ -41,7 +41,7 @@ OCTETS = "application/octet-stream"
 def app(site: None, folder: Path) -> Client:
     forget_owners()
     ModelVersion.objects.update(input_schema=SCHEMA)
-    registry.forget()
+    selectors.forget()
     return Client(headers={"Authorization": f"Bearer {create_token(client='tests')}"})
 
 

@@ -19,9 +19,9 @@ from jobs.models import Delivery, JobResult
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
 from jobs.services.webhooks.deliver import deliver
-from jobs.services.webhooks.dispatcher import Dispatcher
+from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from jobs.services.webhooks.secrets import make_secret
-from models_registry import selectors as registry
+from models_registry import selectors
 from models_registry.models import ModelVersion
 from tests.integration.secrecy.keys import NEW, OLD, run, submit, use
 from tests.integration.secrecy.objects import pointer
@@ -34,7 +34,7 @@ HERE = ("127.0.0.1",)
 @pytest.fixture(autouse=True, params=["plain", "sealed"])
 def kind(request: pytest.FixtureRequest, site: None, folder: Path) -> str:
     ModelVersion.objects.update(options={"encrypt": request.param == "sealed"})
-    registry.forget()
+    selectors.forget()
     return str(request.param)
 
 
@@ -55,7 +55,7 @@ def answered(receiver: Receiver, session: sa.Connection) -> UUID:
     """A job whose large output lies in the storage, and whose webhook is due."""
     job = submit(INPUT, callback_url=receiver.url, metadata={"m": 1})
     run(session)
-    Dispatcher(stop=Flag(), ask=lambda _: None).step(session, [f"job:{job.id}"])
+    WebhookDispatcher(stop=Flag(), ask=lambda _: None).step(session, [f"job:{job.id}"])
     assert pointer(job.id, JobResult).size > 140_000
     return job.id
 

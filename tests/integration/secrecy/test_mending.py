@@ -15,7 +15,7 @@ from jobs.services.dead_letters.dry_run import dry_run
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.reads import LetterFilter
-from jobs.services.reads.job import job_view
+from jobs.services.reads.job_views import job_view
 from tests.integration.secrecy.keys import NEW, OLD, dumped, run, secret_version, use
 from tests.integration.secrecy.people import (
     ASKED,

@@ -18,11 +18,11 @@ from jobs.core.reuse.key import answer_key
 from jobs.db.engine import engine
 from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job
 from jobs.payloads import vault
-from jobs.services.reads.job import job_view
+from jobs.services.reads.job_views import job_view
 from jobs.services.reads.lineage import lineage
 from jobs.services.submission.submit import Submitted
-from jobs.worker.progress import Messenger
-from models_registry.core.errors import RegistrationError
+from jobs.worker.progress_channel import ProgressChannel
+from models_registry.core.registry_errors import RegistrationError
 from models_registry.loaders.builtin import Stepper
 from models_registry.services import register_version
 from tests.integration.admin.test_rights import admin_pages, bodies
@@ -78,7 +78,7 @@ def test_progress_is_stored_without_marked_values(
     job = submit(version)
     work = claimed(session)
     prepare(work, Stepper(1, 0.0))
-    messenger = Messenger(engine())
+    messenger = ProgressChannel(engine())
     monkeypatch.setattr(messenger, "_start", lambda: None)  # its rounds are made here
     messenger.serve(work)
     assert work.context is not None

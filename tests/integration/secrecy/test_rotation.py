@@ -18,11 +18,11 @@ from jobs.core.submission.request import JobRequest
 from jobs.db.session import open_session, transaction
 from jobs.models import Event, Job, JobInput, JobResult
 from jobs.payloads import vault
-from jobs.services.reads.job import job_view
+from jobs.services.reads.job_views import job_view
 from jobs.services.retention import rotate_keys
 from jobs.services.retention.rotate_keys import rotate_payload_keys
 from jobs.services.submission.submit import submit_job
-from models_registry.core.errors import RegistrationError
+from models_registry.core.registry_errors import RegistrationError
 from models_registry.services import register_version
 from tests.factories import make_job
 from tests.integration.jobs.relays import wait_for

@@ -17,7 +17,7 @@ from jobs.core.payloads.keyring import Column, Place
 from jobs.db.statement import execute
 from jobs.models import JobInput, JobResult
 from jobs.payloads import vault
-from jobs.payloads.claim_check import checked_out
+from jobs.payloads.claim_check import load_payload
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
 from jobs.services.retention import rotate_keys
@@ -86,7 +86,7 @@ def test_what_it_replaced_is_kept_for_a_day_for_whoever_read_the_row_before(
     rotate(monkeypatch)
     assert forget_payloads(grace_h=1) == 0
     (late,) = work.jobs
-    assert checked_out(late.body)  # as a worker does that claimed the job before
+    assert load_payload(late.body)  # as a worker does that claimed the job before
     for rows in ROWS:
         aged(folder, job_id, rows)
     aged(folder, waiting.id)

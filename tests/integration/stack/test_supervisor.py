@@ -8,14 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from inference_site.stack.client import down
+from inference_site.stack.harness import down
 from tests.integration.stack.watch import Script, StartScript, eventually, nothing_left, processes_of
 
 ELSEWHERE = {"DATABASE_URL": "postgresql://elsewhere/db", "BROKER_URL": "amqp://elsewhere//"}
 UP = """
 import signal, sys
 from pathlib import Path
-from inference_site.stack.errors import StackError
+from inference_site.stack.stack_errors import StackError
 from inference_site.stack.prepare import Credentials
 from inference_site.stack.program import Spec
 from inference_site.stack.supervisor import Options, Supervisor

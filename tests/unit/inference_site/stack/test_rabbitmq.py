@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from inference_site.stack import debian
-from inference_site.stack.errors import StackError
 from inference_site.stack.rabbitmq import find_installation
+from inference_site.stack.stack_errors import StackError
 
 
 def program(folder: Path, name: str) -> Path:

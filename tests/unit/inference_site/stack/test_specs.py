@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from inference_site.stack import specs as table
-from inference_site.stack.specs import Plan, chosen, count_gpus, make_plan, specs
+from inference_site.stack.specs import StackPlan, chosen, count_gpus, make_plan, specs
 
 
-def plan(*, gpus: int = 0, workers: int = 1) -> Plan:
-    return Plan(
+def plan(*, gpus: int = 0, workers: int = 1) -> StackPlan:
+    return StackPlan(
         run_dir=Path("/run"),
         api_port=1,
         stream_port=2,

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from jobs.client import AsyncClient, Item, Job, Patience, PlatformRefusedError
+from jobs.client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
 from jobs.client.answers import TERMINAL
 from jobs.core import states
 from tests.unit.jobs.client.made_up import ID, Script, both, client, ok, refusal, view
@@ -74,7 +74,7 @@ def test_many_jobs_go_in_chunks_and_their_places_count_on(monkeypatch: pytest.Mo
     second = [{"index": 0, "problem": {"status": 404, "code": "model_not_found", "detail": "", "title": ""}}]
     script = Script(ok({"jobs": first}, 202), ok({"jobs": second}, 202))
     requests = ({"model": "m", "input": i} for i in range(3))
-    told: Sequence[Item] = client(script).submit_many(requests, idempotency_key="order 7")
+    told: Sequence[BulkItem] = client(script).submit_many(requests, idempotency_key="order 7")
     assert [item.index for item in told] == [0, 1, 2]
     assert told[2].problem is not None
     assert [line.count(b"\n") for line in (script.asked[0].content, script.asked[1].content)] == [1, 0]
@@ -111,7 +111,7 @@ def test_a_stream_that_breaks_is_taken_up_where_it_was() -> None:
         httpx.ReadError("cut"),
         stream("id: 2.0", "event: end", 'data: {"state": "succeeded"}', ""),
     )
-    job = Job(**{**view_as_job(), "state": "queued"})
+    job = RemoteJob(**{**view_as_job(), "state": "queued"})
     told = list(client(script).stream(job))
     assert [(event.name, event.id, event.data["state"]) for event in told] == [
         ("state", "1.0", "running"),
@@ -123,7 +123,7 @@ def test_a_stream_that_breaks_is_taken_up_where_it_was() -> None:
 
 def view_as_job() -> dict[str, Any]:
     job = client(Script(ok(view()))).get(ID)
-    return {name: getattr(job, name) for name in Job.__struct_fields__}
+    return {name: getattr(job, name) for name in RemoteJob.__struct_fields__}
 
 
 def test_a_stream_of_nobody_s_job_is_refused() -> None:

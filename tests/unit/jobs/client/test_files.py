@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from jobs.client import AsyncClient, Client, File, PlatformRefusedError, Upload, part
+from jobs.client import AsyncClient, Client, File, PlatformRefusedError, UploadedFile, part
 from jobs.client.files import PIECE_BYTES
 from tests.unit.jobs.client.made_up import AT_ONCE, ID, URL, Script, client, ok, refusal, view
 
@@ -98,7 +98,7 @@ def test_an_upload_sends_the_bytes_of_a_path_of_bytes_and_of_an_open_file(asked:
             assert request.headers["Content-Type"] == "image/png"
             assert request.headers["Content-Length"] == str(len(BYTES))
             assert "Transfer-Encoding" not in request.headers
-    assert isinstance(told, Upload)
+    assert isinstance(told, UploadedFile)
     assert (told.id, told.size, told.content_type) == (UUID(ID), len(BYTES), "image/png")
     assert (told.expires_at.year, told.sha256) == (2026, "0" * 64)
     assert told.ref == {"$upload": ID}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.batching.batch import Limits
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.shedding import Admit, Backlog, Drain, Refuse, Shedder, estimate
 
 GOAL_S = 0.5
@@ -22,7 +22,7 @@ class Known:
         return 0.04 + 0.001 * padded_size
 
 
-DRAIN = Drain(Known(), Limits(max_batch=10))
+DRAIN = Drain(Known(), BatchLimits(max_batch=10))
 RUNNING = {"sealed": 1, "sealed_size": 10}
 
 
@@ -49,18 +49,18 @@ def test_every_full_batch_ahead_adds_its_run() -> None:
 
 
 def test_the_answer_counts_the_items_that_wait_for_the_same_batch_and_the_overhead() -> None:
-    drain = Drain(Known(), Limits(max_batch=10), overhead_s=0.008)
+    drain = Drain(Known(), BatchLimits(max_batch=10), overhead_s=0.008)
     assert estimate(backlog(24), drain).answer_s == pytest.approx(0.15 + 0.045 + 0.008)
 
 
 def test_lanes_share_the_backlog_and_a_free_one_takes_a_job_at_once() -> None:
-    drain = Drain(Known(), Limits(max_batch=10), lanes=2)
+    drain = Drain(Known(), BatchLimits(max_batch=10), lanes=2)
     assert estimate(backlog(0, sealed=1), drain).wait_s == 0.0
     assert estimate(backlog(20, sealed=2), drain).wait_s == pytest.approx(0.075)
 
 
 def test_a_padded_limit_makes_batches_of_long_items_smaller() -> None:
-    drain = Drain(Known(), Limits(max_batch=10, max_padded_size=200, pads=True))
+    drain = Drain(Known(), BatchLimits(max_batch=10, max_padded_size=200, pads=True))
     found = estimate(backlog(4, each=100), drain)
     assert found.batch_s == pytest.approx(0.24)
     assert found.wait_s == pytest.approx(0.05 + 2 * 0.24)
@@ -119,7 +119,7 @@ def test_a_goal_that_an_idle_device_misses_leaves_it_not_idle() -> None:
 
 
 def test_nobody_is_refused_before_the_service_time_is_known() -> None:
-    drain = Drain(Known(weight=2.0), Limits(max_batch=10))
+    drain = Drain(Known(weight=2.0), BatchLimits(max_batch=10))
     assert isinstance(Shedder(GOAL_S).decide(0.0, backlog(10_000), drain), Admit)
 
 
@@ -133,7 +133,7 @@ def test_nobody_is_refused_before_the_service_time_is_known() -> None:
 def test_more_in_front_never_means_an_earlier_start(
     waiting: int, sealed: int, lanes: int, each: int, bound: int
 ) -> None:
-    drain = Drain(Known(), Limits(max_batch=10, max_padded_size=bound, pads=True), lanes)
+    drain = Drain(Known(), BatchLimits(max_batch=10, max_padded_size=bound, pads=True), lanes)
     here = estimate(Backlog(waiting, waiting * each, sealed, sealed * 10 * each), drain)
     after = estimate(Backlog(waiting + 1, (waiting + 1) * each, sealed, sealed * 10 * each), drain)
     assert 0.0 <= here.wait_s <= after.wait_s + 1e-9

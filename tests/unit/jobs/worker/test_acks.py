@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobs.core.messages.envelope import Envelope
 from jobs.worker.acks import Acks
-from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.message_delivery import MessageDelivery, Parcel
 
 
 class Broker:
@@ -47,12 +47,12 @@ class Message:
         self._state = "REJECTED"
 
 
-def deliveries(broker: Broker, acks: Acks, count: int, *, jobs: int = 1) -> list[Delivery]:
+def deliveries(broker: Broker, acks: Acks, count: int, *, jobs: int = 1) -> list[MessageDelivery]:
     parcels = [Parcel(Message(broker, tag), jobs, 1) for tag in range(1, count + 1)]
     for parcel in parcels:
         acks.received(parcel)
     envelope = Envelope(UUID(int=1), 0, 1, 4)
-    return [Delivery(parcel, envelope, task=None) for parcel in parcels for _ in range(jobs)]
+    return [MessageDelivery(parcel, envelope, task=None) for parcel in parcels for _ in range(jobs)]
 
 
 def test_a_batch_in_order_takes_one_frame() -> None:

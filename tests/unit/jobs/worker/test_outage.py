@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 from django.db import OperationalError
 
-from jobs.core.batching.batch import Limits, SealReason
+from jobs.core.batching.sealed_batch import BatchLimits, SealReason
 from jobs.worker import process as host
-from jobs.worker.circuits import Circuits
-from jobs.worker.stages.batch import Work
-from jobs.worker.stages.claim import Claimer
-from jobs.worker.stages.settle import Settler
+from jobs.worker.circuit_monitor import CircuitMonitor
+from jobs.worker.stages.claimed_batch import ClaimedBatch
+from jobs.worker.stages.claimer import Claimer
+from jobs.worker.stages.settler import Settler
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 
@@ -25,7 +25,7 @@ from models_registry.loaders.builtin import Echo
 class Stopping:
     """Says no for the first few times that it is asked, and notes what the batch looks like then."""
 
-    def __init__(self, work: Work, asked: int) -> None:
+    def __init__(self, work: ClaimedBatch, asked: int) -> None:
         self.work, self.asked, self.seen = work, asked, list[float | None]()
 
     def __call__(self) -> bool:
@@ -35,11 +35,11 @@ class Stopping:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.worker.stages.claim.time.sleep", lambda _: None)
+    monkeypatch.setattr("jobs.worker.stages.claimer.time.sleep", lambda _: None)
 
 
-def batch() -> Work:
-    return Work(UUID(int=1), 1, 1, SealReason.IDLE, [], runner=Echo(), busy_since=1.0)
+def batch() -> ClaimedBatch:
+    return ClaimedBatch(UUID(int=1), 1, 1, SealReason.IDLE, [], runner=Echo(), busy_since=1.0)
 
 
 def away(*_: Any) -> Any:
@@ -48,7 +48,7 @@ def away(*_: Any) -> Any:
 
 def a_settler(engine: Any, stopping: Callable[[], bool]) -> Settler:
     return Settler(
-        engine, stopping, node="gpu-0@tests", expected_s=lambda *_: 0.0, circuits=Circuits(engine, away)
+        engine, stopping, node="gpu-0@tests", expected_s=lambda *_: 0.0, circuits=CircuitMonitor(engine, away)
     )
 
 
@@ -65,7 +65,7 @@ def test_a_batch_that_waits_to_be_stored_is_not_one_that_hangs() -> None:
 
 
 def test_a_circuit_that_cannot_be_told_costs_no_stored_batch() -> None:
-    Circuits(MagicMock(), away).observe(1, [], [])
+    CircuitMonitor(MagicMock(), away).observe(1, [], [])
 
 
 def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
@@ -96,7 +96,7 @@ def test_limits_that_cannot_be_read_are_asked_for_again_and_end_no_stage(
     monkeypatch.setattr("jobs.worker.process.selectors.info", away)
     monkeypatch.setattr(host._Bounds, "RETRY_S", 0.0)
     bounds = host._Bounds()
-    assert bounds(1) == Limits()
+    assert bounds(1) == BatchLimits()
     known = SimpleNamespace(max_batch=7, max_padded_size=70, pads=True, p95_goal_s=2.0)
     monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: known)
-    assert bounds(1) == Limits(7, 70, True, 2.0)
+    assert bounds(1) == BatchLimits(7, 70, True, 2.0)

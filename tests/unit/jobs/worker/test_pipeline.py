@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from jobs.core.batching.batch import Limits
 from jobs.core.batching.policy import BatchPolicy
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.messages.envelope import Envelope
 from jobs.services.lifecycle.claim import Claimed
-from jobs.worker.delivery import Delivery, Parcel
+from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.stages.batch import Piece, Work
 from jobs.worker.stages.buffer import Buffer
+from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from models_registry.core.runner import Item
 
 
@@ -29,26 +29,28 @@ class Stages:
         self.gate, self.lock = Event(), Lock()
         self.in_hand = 0
         self.claims: list[tuple[int, int]] = []
-        self.settled: list[Work] = []
+        self.settled: list[ClaimedBatch] = []
 
-    def claim(self, sealed: Any) -> tuple[Work, list[Any]]:
-        work = Work(uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart)
+    def claim(self, sealed: Any) -> tuple[ClaimedBatch, list[Any]]:
+        work = ClaimedBatch(
+            uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart
+        )
         work.jobs = [Claimed(delivery.job, 1, 1, 3, b"1", None) for delivery in sealed.tokens]
         with self.lock:
             self.claims.append((sealed.apart, self.in_hand))
             self.in_hand += 1
         return work, []
 
-    def prepare(self, work: Work) -> None:
+    def prepare(self, work: ClaimedBatch) -> None:
         work.runner = SimpleNamespace(run=self.run, outputs=list, collate=list)
         places = list(range(len(work.jobs)))
-        work.pieces = [Piece(places, [Item(at) for at in places], ready=places, collated=True)]
+        work.pieces = [BatchPiece(places, [Item(at) for at in places], ready=places, collated=True)]
 
     def run(self, batch: Any) -> Any:
         self.gate.wait(10)
         return batch
 
-    def settle(self, work: Work) -> Any:
+    def settle(self, work: ClaimedBatch) -> Any:
         with self.lock:
             self.in_hand -= 1
             self.settled.append(work)
@@ -69,7 +71,7 @@ def stages() -> Stages:
 
 @pytest.fixture
 def buffer() -> Buffer:
-    policy: BatchPolicy[Delivery] = BatchPolicy(lambda _key: Limits(max_batch=2))
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(lambda _key: BatchLimits(max_batch=2))
     return Buffer(policy, 2)
 
 
@@ -94,7 +96,7 @@ def until(look: Callable[[], bool]) -> None:
 def fill(buffer: Buffer, count: int, *, apart: int = 0) -> None:
     parcel = Parcel(SimpleNamespace(), count, 1)
     envelopes = [Envelope(UUID(int=at), 0, 1, 4, apart=apart) for at in range(count)]
-    buffer.add([Delivery(parcel, envelope, task=None) for envelope in envelopes])
+    buffer.add([MessageDelivery(parcel, envelope, task=None) for envelope in envelopes])
 
 
 def test_a_batch_is_claimed_ahead_of_the_lanes_and_no_more(

@@ -8,10 +8,10 @@ from typing import Any
 from unittest.mock import Mock
 from uuid import UUID
 
-from jobs.core.batching.batch import SealReason
+from jobs.core.batching.sealed_batch import SealReason
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.pipeline import Pipeline
-from jobs.worker.stages.batch import Work
+from jobs.worker.stages.claimed_batch import ClaimedBatch
 
 JOB = Claimed(UUID(int=1), 1, 1, 3, b"{}", None)
 
@@ -19,10 +19,10 @@ JOB = Claimed(UUID(int=1), 1, 1, 3, b"{}", None)
 def test_a_batch_whose_claim_is_under_way_at_the_stop_is_among_what_is_left() -> None:
     began, may_end = Event(), Event()
 
-    def claim(_: object) -> tuple[Work, list[Any]]:
+    def claim(_: object) -> tuple[ClaimedBatch, list[Any]]:
         began.set()
         may_end.wait()
-        return Work(UUID(int=9), 1, 1, SealReason.IDLE, [], jobs=[JOB]), []
+        return ClaimedBatch(UUID(int=9), 1, 1, SealReason.IDLE, [], jobs=[JOB]), []
 
     buffer, claimer, settler = Mock(), Mock(claim=claim), Mock()
     buffer.next.side_effect = [SimpleNamespace(apart=0), None]

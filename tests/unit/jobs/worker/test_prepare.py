@@ -10,26 +10,26 @@ from uuid import UUID
 import pytest
 from django.db import OperationalError
 
-from jobs.core.batching.batch import SealReason
+from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.canonical_json import canonical_bytes
 from jobs.core.errors import PayloadLostError, PayloadUnavailableError
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.payloads.pointer import Stored, pointer_bytes
-from jobs.core.retry.policy import DeadLetter, RetryAfter
+from jobs.core.payloads.pointer import StoredPayload, pointer_bytes
+from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.submission.file_references import Reference, stored_form
 from jobs.services.lifecycle.claim import Claimed
-from jobs.worker.stages.batch import Work
-from jobs.worker.stages.claim import Claimer
+from jobs.worker.stages.claimed_batch import ClaimedBatch
+from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.execute import execute_all
-from jobs.worker.stages.privacy import Discretion
-from jobs.worker.stages.settle import verdicts_of
+from jobs.worker.stages.privacy import Privacy
+from jobs.worker.stages.settler import verdicts_of
 from models_registry import selectors
-from models_registry.core.errors import LoadFailedError, ModelNotFoundError
+from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError
 from models_registry.core.retry_options import RetryOptions, RetryRule
 from models_registry.core.runner import Item
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
-from models_registry.loaders.faults import EXPORT
+from models_registry.loaders.fault_tables import EXPORT
 
 OPTIONS = {"batch_limit_s": 7, "retry": {"base_s": 3, "kinds": {"timeout": {"attempts": 2}}}}
 
@@ -47,10 +47,12 @@ class Pool:
         return SimpleNamespace(runner=Echo(), info=info)
 
 
-def prepared(error: Exception | None = None) -> Work:
+def prepared(error: Exception | None = None) -> ClaimedBatch:
     claimer: Any = Claimer.__new__(Claimer)  # to prepare takes nothing but the pool
     claimer._pool = Pool(error)
-    work = Work(UUID(int=1), 5, 1, SealReason.FULL, [], jobs=[Claimed(UUID(int=2), 1, 1, 3, b"{}", None)])
+    work = ClaimedBatch(
+        UUID(int=1), 5, 1, SealReason.FULL, [], jobs=[Claimed(UUID(int=2), 1, 1, 3, b"{}", None)]
+    )
     claimer.prepare(work)
     return work
 
@@ -62,12 +64,17 @@ def test_a_batch_runs_by_its_version_s_limit_policy_and_loader() -> None:
 
 
 def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [b'{"n":0}', pointer_bytes(Stored("2026-11-24/lost", 1, "")), b'{"n":2}', pointer_bytes(LATER)]
+    rows = [
+        b'{"n":0}',
+        pointer_bytes(StoredPayload("2026-11-24/lost", 1, "")),
+        b'{"n":2}',
+        pointer_bytes(LATER),
+    ]
     monkeypatch.setattr("jobs.payloads.claim_check.get", _nothing_there)
     claimer: Any = Claimer.__new__(Claimer)
     claimer._pool = Pool()
     jobs = [Claimed(UUID(int=at), 1, 1, 3, body, None) for at, body in enumerate(rows)]
-    work = Work(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
+    work = ClaimedBatch(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
     claimer.prepare(work)
     execute_all(work)
     verdicts = verdicts_of(work)
@@ -76,31 +83,31 @@ def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyP
     assert isinstance(lost.outcome, Failure)
     assert isinstance(later.outcome, Failure)
     assert (lost.outcome.kind, lost.outcome.code) == (FailureKind.INVALID, "payload_lost")
-    assert isinstance(lost.after, DeadLetter)
+    assert isinstance(lost.after, Bury)
     assert (later.outcome.kind, later.outcome.code) == (FailureKind.TRANSIENT, "payload_unavailable")
     assert isinstance(later.after, RetryAfter)
 
 
-LATER = Stored("2026-11-24/later", 1, "")
+LATER = StoredPayload("2026-11-24/later", 1, "")
 
 
-def _nothing_there(stored: Stored) -> bytes:
+def _nothing_there(stored: StoredPayload) -> bytes:
     raise PayloadUnavailableError if stored.name == LATER.name else PayloadLostError
 
 
 def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
-    file = Stored("2026-11-24/f", 2, "f" * 64, "text/plain")
+    file = StoredPayload("2026-11-24/f", 2, "f" * 64, "text/plain")
     reference = Reference("upload", "u")
     body = canonical_bytes(stored_form({"text": {"$upload": "u"}}, {reference: file}))
     objects = {"2026-11-24/b": body, file.name: b"hi"}
     for reader in ("jobs.payloads.claim_check.get", "jobs.payloads.sealed_objects.get"):
         monkeypatch.setattr(reader, lambda stored: objects[stored.name])
-    row = pointer_bytes(Stored("2026-11-24/b", len(body), ""), [file])
+    row = pointer_bytes(StoredPayload("2026-11-24/b", len(body), ""), [file])
     job = Claimed(UUID(int=2), 1, 1, 3, row, None)
     for kind, fits in (("string", True), ("integer", False)):
         schema = {"type": "object", "properties": {"text": {"type": kind}}}
         version: Any = SimpleNamespace(input_schema_text=json.dumps(schema), secrecy=Secrecy())
-        read = Discretion(version, [job])
+        read = Privacy(version, [job])
         if fits:
             assert read.items == {0: Item({"text": "hi"})}
         else:

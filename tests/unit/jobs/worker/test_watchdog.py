@@ -7,19 +7,19 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
-from jobs.core.batching.batch import SealReason
-from jobs.worker.stages.batch import Work
+from jobs.core.batching.sealed_batch import SealReason
+from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.watchdog import EXIT_CODE, Watchdog
 
 
-def work(*, busy_s: float | None, limit_s: float = 0.0) -> Work:
-    made = Work(UUID(int=1), 1, 1, SealReason.IDLE, [])
+def work(*, busy_s: float | None, limit_s: float = 0.0) -> ClaimedBatch:
+    made = ClaimedBatch(UUID(int=1), 1, 1, SealReason.IDLE, [])
     made.busy_since = None if busy_s is None else time.monotonic() - busy_s
     made.limit_s = limit_s
     return made
 
 
-def watchdog(*in_hand: Work, **changes: Any) -> Watchdog:
+def watchdog(*in_hand: ClaimedBatch, **changes: Any) -> Watchdog:
     defaults: dict[str, Any] = {"limit_s": 10.0, "last_words": lambda: None, "stopped": Event()}
     return Watchdog(lambda: list(in_hand), **(defaults | changes))
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.core.errors import RegistrationError
 from models_registry.core.pii import check_marks, declared, has_marks, marked, replaced
+from models_registry.core.registry_errors import RegistrationError
 
 M: dict[str, Any] = {"type": "string", "x-pii": True}
 OF_A = {"properties": {"a": M}}

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.core.errors import ModelNotFoundError
 from models_registry.core.refs import Ref
+from models_registry.core.registry_errors import ModelNotFoundError
 
 
 def test_a_bare_name_means_its_default_alias() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.errors import RegistrationError
 from models_registry.core.options import PlatformOptions
+from models_registry.core.registry_errors import RegistrationError
 from models_registry.core.retry_options import RetryOptions, RetryRule
 
 

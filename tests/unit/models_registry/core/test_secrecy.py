@@ -1,7 +1,7 @@
 import pytest
 
 from models_registry.core import schema
-from models_registry.core.errors import InvalidInputError, RegistrationError
+from models_registry.core.registry_errors import InvalidInputError, RegistrationError
 from models_registry.core.secrecy import Secrecy
 
 MARKED = {"properties": {"name": {"type": "string", "x-pii": True}}, "additionalProperties": False}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from models_registry.core.errors import LoadFailedError
+from models_registry.core.registry_errors import LoadFailedError
 from models_registry.loaders.artifact import locate
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.errors import InvalidInputError, RetryableError
+from models_registry.core.registry_errors import InvalidInputError, RetryableError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import builtin
 

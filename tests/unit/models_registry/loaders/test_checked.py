@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.errors import BadOutputError, NotFiniteError, RegistrationError
+from models_registry.core.registry_errors import BadOutputError, NotFiniteError, RegistrationError
 from models_registry.core.runner import Item
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.builtin import Echo, Faulty

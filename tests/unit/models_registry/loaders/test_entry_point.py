@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from models_registry.core.errors import LoaderRefusedError, LoadFailedError
+from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import entry_point
 

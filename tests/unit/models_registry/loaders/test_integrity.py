@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models_registry.core.errors import ArtifactMismatchError
+from models_registry.core.registry_errors import ArtifactMismatchError
 from models_registry.loaders.integrity import digest, verify
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.errors import BadOutputError
+from models_registry.core.registry_errors import BadOutputError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders.torch_program import TensorProgram
 from models_registry.loaders.transformer import TextEmbedder

@@ -6,13 +6,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from jobs.core.batching.batch import Limits
+from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.simulation.arrivals import Arrival
-from jobs.core.simulation.plan import Crew, Model, Overheads, Plan, Timing
+from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
 
 
-def plan(run: Timing, limits: Limits | None = None, **fields: Any) -> Plan:
-    return Plan({0: Model(run, limits or Limits())}, **fields)
+def plan(run: Timing, limits: BatchLimits | None = None, **fields: Any) -> SimulationPlan:
+    return SimulationPlan({0: Model(run, limits or BatchLimits())}, **fields)
 
 
 timings = st.builds(
@@ -22,7 +22,7 @@ timings = st.builds(
     jitter=st.sampled_from([0.0, 0.3]),
 )
 limits = st.builds(
-    Limits,
+    BatchLimits,
     max_batch=st.integers(1, 8),
     max_padded_size=st.sampled_from([0, 40, 200]),
     pads=st.booleans(),
@@ -33,7 +33,7 @@ crews = st.builds(
     Crew, workers=st.integers(1, 3), lanes=st.integers(1, 3), prefetch=st.sampled_from([1, 2, 7, 256])
 )
 plans = st.builds(
-    Plan,
+    SimulationPlan,
     models=st.fixed_dictionaries({version: st.builds(Model, timings, limits) for version in (0, 1)}),
     crew=crews,
     overheads=st.builds(Overheads, deliver_s=st.sampled_from([0.0, 0.02]), claim=steps, settle=steps),

@@ -6,12 +6,12 @@ from array import array
 from collections import Counter
 from math import isnan
 
-from jobs.core.batching.batch import SealReason
-from jobs.core.simulation.report import Report
+from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.simulation.report import SimulationReport
 
 
 def test_the_figures_are_those_of_the_counts() -> None:
-    report = Report(
+    report = SimulationReport(
         lanes=2,
         offered=6,
         refused=1,
@@ -29,6 +29,6 @@ def test_the_figures_are_those_of_the_counts() -> None:
 
 
 def test_nothing_served_is_no_latency() -> None:
-    report = Report()
+    report = SimulationReport()
     assert isnan(report.latency_s(0.5))
     assert (report.throughput_per_s, report.mean_batch, report.utilisation) == (0.0, 0.0, 0.0)

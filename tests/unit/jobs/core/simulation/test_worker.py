@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from jobs.core.batching.batch import Limits, Sealed
+from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival
-from jobs.core.simulation.plan import Crew, Overheads, Plan, Timing
+from jobs.core.simulation.plan import Crew, Overheads, SimulationPlan, Timing
 from jobs.core.simulation.worker import SimulatedWorker
 from tests.unit.jobs.core.simulation.plans import plan
 
@@ -21,14 +21,14 @@ class Notes:
         self.ran, self.done = list[Arrival](), list[Arrival]()
         self.most_unsettled = 0
 
-    def sealed(self, batch: Sealed[Arrival]) -> None:
+    def sealed(self, batch: SealedBatch[Arrival]) -> None:
         del batch
         self.seals_s.append(self.agenda.now)
 
     def expired(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
         raise AssertionError(worker, arrivals)
 
-    def ended(self, batch: Sealed[Arrival], seconds: float) -> None:
+    def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
         del seconds
         self.ends_s.append(self.agenda.now)
         self.ran += batch.tokens
@@ -39,7 +39,7 @@ class Notes:
         self.done += arrivals
 
 
-def watched(given_plan: Plan, arrivals: Iterable[Arrival]) -> Notes:
+def watched(given_plan: SimulationPlan, arrivals: Iterable[Arrival]) -> Notes:
     agenda = Agenda()
     notes = Notes(agenda)
     worker = SimulatedWorker(given_plan, agenda, lambda: 0.5, notes)
@@ -51,7 +51,7 @@ def watched(given_plan: Plan, arrivals: Iterable[Arrival]) -> Notes:
 
 
 def test_a_batch_is_sealed_just_in_time_for_the_end_of_the_one_before() -> None:
-    given_plan = plan(Timing(1.0), Limits(100), overheads=Overheads(claim=Timing(0.1)))
+    given_plan = plan(Timing(1.0), BatchLimits(100), overheads=Overheads(claim=Timing(0.1)))
     notes = watched(given_plan, [Arrival(number * 0.23) for number in range(500)])
     ahead_s = [end_s - seal_s for end_s, seal_s in zip(notes.ends_s, notes.seals_s[1:], strict=False)]
     assert ahead_s[40:-1] == pytest.approx([0.1] * len(ahead_s[40:-1]), abs=0.03)
@@ -60,14 +60,16 @@ def test_a_batch_is_sealed_just_in_time_for_the_end_of_the_one_before() -> None:
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_runs_get_ahead_of_the_settle_by_a_bounded_number_of_batches(lanes: int) -> None:
     crew = Crew(lanes=lanes)
-    given_plan = plan(Timing(0.1), Limits(1), crew=crew, overheads=Overheads(settle=Timing(1.0)))
+    given_plan = plan(Timing(0.1), BatchLimits(1), crew=crew, overheads=Overheads(settle=Timing(1.0)))
     notes = watched(given_plan, [Arrival(0.0) for _ in range(40)])
     # One in the settler's hands, those that its queue holds, and one that each lane stands there with.
     assert notes.most_unsettled == 1 + (lanes + crew.ahead) + lanes
 
 
 def test_batches_run_and_settle_in_the_order_in_which_they_were_sealed() -> None:
-    given_plan = plan(Timing(0.1), Limits(1), crew=Crew(lanes=3), overheads=Overheads(settle=Timing(1.0)))
+    given_plan = plan(
+        Timing(0.1), BatchLimits(1), crew=Crew(lanes=3), overheads=Overheads(settle=Timing(1.0))
+    )
     arrivals = [Arrival(0.0) for _ in range(40)]
     notes = watched(given_plan, arrivals)
     assert notes.ran == notes.done == arrivals

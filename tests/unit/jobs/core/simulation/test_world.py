@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.core.batching.batch import Limits, SealReason
+from jobs.core.batching.sealed_batch import BatchLimits, SealReason
 from jobs.core.simulation.arrivals import Arrival, bursts, poisson
-from jobs.core.simulation.plan import Crew, Model, Overheads, Plan, Timing
-from jobs.core.simulation.report import Report
+from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
+from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.world import simulate
 from tests.unit.jobs.core.simulation.plans import arrivals, plan, plans
 
-SINGLY = Limits(max_batch=1)
+SINGLY = BatchLimits(max_batch=1)
 MODEL = Timing(0.04, 0.0005)
-FULL = Limits(max_batch=32)
+FULL = BatchLimits(max_batch=32)
 FULL_S = 0.056  # the first few of a heap find the device idle and a policy that knows nothing: they run alone
 ROOMY = Crew(prefetch=10**6)
 
 
-def run(given_plan: Plan, given_arrivals: list[Arrival], seed: int = 1) -> Report:
+def run(given_plan: SimulationPlan, given_arrivals: list[Arrival], seed: int = 1) -> SimulationReport:
     return simulate(given_plan, given_arrivals, random.Random(seed).random)
 
 
@@ -31,7 +31,7 @@ def heap(count: int) -> list[Arrival]:
     return list(bursts(count, 1.0, random.Random(1).random, until_s=1.0))
 
 
-def loaded(given_plan: Plan, rate_per_s: float, *, count: int, seed: int = 1) -> Report:
+def loaded(given_plan: SimulationPlan, rate_per_s: float, *, count: int, seed: int = 1) -> SimulationReport:
     chance = random.Random(seed).random
     return simulate(given_plan, poisson(rate_per_s, chance, count=count), chance)
 
@@ -90,7 +90,7 @@ def test_a_higher_priority_waits_less() -> None:
 
 
 def test_admission_keeps_an_overloaded_model_full_and_its_answers_in_time() -> None:
-    given_plan = plan(MODEL, Limits(max_batch=32, p95_goal_s=0.5), goal_s=0.5)
+    given_plan = plan(MODEL, BatchLimits(max_batch=32, p95_goal_s=0.5), goal_s=0.5)
     found = loaded(given_plan, 1_000.0, count=20_000)
     assert found.throughput_per_s > 0.98 * given_plan.capacity_per_s()
     assert found.latency_s(0.95) < 0.2
@@ -116,7 +116,7 @@ def test_an_answer_that_comes_after_the_deadline_counts_for_nothing() -> None:
 @settings(max_examples=150, deadline=None)
 @given(given_plan=plans, jobs=arrivals(), seed=st.integers(0, 9))
 def test_every_job_has_one_end_and_the_books_balance(
-    given_plan: Plan, jobs: list[Arrival], seed: int
+    given_plan: SimulationPlan, jobs: list[Arrival], seed: int
 ) -> None:
     found = run(given_plan, jobs, seed)
     assert found.offered == len(jobs) == found.served + found.refused + found.expired
@@ -128,7 +128,7 @@ def test_every_job_has_one_end_and_the_books_balance(
 @settings(max_examples=150, deadline=None)
 @given(given_plan=plans, jobs=arrivals(), seed=st.integers(0, 9))
 def test_nothing_is_answered_sooner_than_its_own_way_through_takes(
-    given_plan: Plan, jobs: list[Arrival], seed: int
+    given_plan: SimulationPlan, jobs: list[Arrival], seed: int
 ) -> None:
     found = run(given_plan, jobs, seed)
     overheads = given_plan.overheads
@@ -144,11 +144,11 @@ def test_nothing_is_answered_sooner_than_its_own_way_through_takes(
     jobs=st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.7]), max_size=60),
 )
 def test_jobs_alike_leave_one_lane_in_the_order_in_which_they_came(
-    given_plan: Plan, jobs: list[float]
+    given_plan: SimulationPlan, jobs: list[float]
 ) -> None:
     at_s = [sum(jobs[: number + 1]) for number in range(len(jobs))]
-    model = Model(given_plan.models[0].run, Limits(max_batch=given_plan.models[0].limits.max_batch))
-    alike = Plan({0: model}, given_plan.crew, given_plan.overheads)
+    model = Model(given_plan.models[0].run, BatchLimits(max_batch=given_plan.models[0].limits.max_batch))
+    alike = SimulationPlan({0: model}, given_plan.crew, given_plan.overheads)
     found = run(alike, [Arrival(moment_s) for moment_s in at_s])
     ends_s = [came_s + took_s for came_s, took_s in zip(at_s, found.latencies_s, strict=True)]
     assert all(before <= after + 1e-9 for before, after in pairwise(ends_s))
@@ -156,5 +156,5 @@ def test_jobs_alike_leave_one_lane_in_the_order_in_which_they_came(
 
 @settings(max_examples=30, deadline=None)
 @given(given_plan=plans, jobs=arrivals())
-def test_the_same_chance_gives_the_same_report(given_plan: Plan, jobs: list[Arrival]) -> None:
+def test_the_same_chance_gives_the_same_report(given_plan: SimulationPlan, jobs: list[Arrival]) -> None:
     assert run(given_plan, jobs, seed=3) == run(given_plan, jobs, seed=3)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from jobs.client import Job
+from jobs.client import RemoteJob
 from jobs.management.demo.figures import figures, percentile
 
 KEYS = [
@@ -20,11 +20,11 @@ KEYS = [
 ]
 
 
-def job(*, start_s: int, end_s: int, state: str = "succeeded") -> Job:
+def job(*, start_s: int, end_s: int, state: str = "succeeded") -> RemoteJob:
     at = "2026-01-01T00:00:{:02d}.500000Z"
     told = {"state": state, "created_at": at.format(start_s), "finished_at": at.format(end_s)}
     known = {"id": UUID(int=0), "model": "minilm", "version": "1", "attempts": 1}
-    return msgspec.convert({**known, **told, "urls": {"self": "", "wait": "", "cancel": ""}}, Job)
+    return msgspec.convert({**known, **told, "urls": {"self": "", "wait": "", "cancel": ""}}, RemoteJob)
 
 
 def test_throughput_runs_from_the_first_request_to_the_last_result() -> None:

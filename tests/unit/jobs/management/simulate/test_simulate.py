@@ -9,8 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from jobs.core.simulation.plan import Crew
-from jobs.management.simulate.options import Asked
 from jobs.management.simulate.runs import plan_of, runs
+from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.management.simulate.sources import recorded
 from jobs.worker.pipeline import AHEAD
 
@@ -51,7 +51,7 @@ def test_an_overload_is_refused_at_admission_where_asked_for(capsys: pytest.Capt
     words = ("--rate", "700", *MODEL, "--duration-s", "20", "--goal-s", "0.5")
     assert "│ 0 " in told(capsys, *words)
     (run,) = runs(
-        Asked(
+        SimulationArguments(
             rate=700.0, duration_s=20.0, base_s=0.04, per_item_s=0.0005, max_batch=32, goal_s=0.5, shed=True
         )
     )
@@ -69,7 +69,7 @@ def test_the_curves_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_a_file_s_jobs_come_in_order_from_the_start(tmp_path: Path) -> None:
     path = tmp_path / "jobs.csv"
     path.write_text("arrival_s,size,priority,client,version\n101.5,30,9,2,7\n100,,,,\n")
-    first, second = recorded(Asked(csv=str(path))) or []
+    first, second = recorded(SimulationArguments(csv=str(path))) or []
     assert (first.at_s, first.size, first.priority, first.version) == (0.0, 1, 4, 0)
     assert (second.at_s, second.size, second.priority, second.client, second.version) == (1.5, 30, 9, 2, 7)
 
@@ -92,4 +92,4 @@ def test_a_file_without_jobs_is_an_error_and_no_traceback(tmp_path: Path, text: 
 
 
 def test_a_simulated_worker_claims_ahead_as_a_real_one() -> None:
-    assert Crew().ahead == plan_of(Asked(), {0}).crew.ahead == AHEAD
+    assert Crew().ahead == plan_of(SimulationArguments(), {0}).crew.ahead == AHEAD

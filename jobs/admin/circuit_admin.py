@@ -1,0 +1,88 @@
+"""The circuits: which model versions are left alone, why and until when; opening and closing them by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.admin.job_page import moment
+from jobs.core.errors import PlatformError
+from jobs.models import Circuit
+from jobs.services.circuits.operate import close_by_hand, open_by_hand, probe_now
+from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.admin.render import bounded_text
+from models_registry.selectors import info
+
+
+@admin.register(Circuit)
+class CircuitAdmin(ReadOnlyAdmin):
+    """Circuits that opened at least once; a version that is not listed never did."""
+
+    list_display = ("version", "state", "short_reason", "changed", "tried_again", "openings")
+    list_filter = ("state",)
+    list_select_related = ("version__model",)
+    ordering = ("-since",)
+    fields = ("version", "state", "whole_reason", "changed", "tried_again", "openings", "probes", "succeeded")
+    readonly_fields = ("whole_reason", "changed", "tried_again")
+    actions = ("open", "probe", "close")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Say whether this user may open and close circuits."""
+        return bool(request.user.has_perm("jobs.change_circuit"))
+
+    @admin.action(
+        description="Open: hold the version's jobs until somebody closes it", permissions=["operate"]
+    )
+    def open(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
+        """Hold the selected versions' jobs back."""
+        self._each(request, circuits, open_by_hand, "opened")
+
+    @admin.action(description="Try now: let a few jobs through", permissions=["operate"])
+    def probe(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
+        """Try the selected versions."""
+        self._each(request, circuits, probe_now, "tried")
+
+    @admin.action(description="Close: let the version's jobs run", permissions=["operate"])
+    def close(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
+        """Let the selected versions' jobs run."""
+        self._each(request, circuits, close_by_hand, "closed")
+
+    def _each(
+        self, request: HttpRequest, circuits: QuerySet[Circuit], service: Callable[..., Any], done: str
+    ) -> None:
+        for circuit in circuits:
+            try:
+                service(version=info(circuit.version_id), actor=request.user.get_username())
+            except PlatformError as error:
+                self.message_user(
+                    request, f"The circuit of {circuit.version} was not {done}: {error}", messages.WARNING
+                )
+            else:
+                self.message_user(request, f"The circuit of {circuit.version} was {done}.", messages.SUCCESS)
+
+    @admin.display(description="reason")
+    def short_reason(self, circuit: Circuit) -> str:
+        """Return the reason's beginning."""
+        return circuit.reason[:120]
+
+    @admin.display(description="reason")
+    def whole_reason(self, circuit: Circuit) -> SafeString:
+        """Return the reason."""
+        return bounded_text(circuit.reason)
+
+    @admin.display(description="since (UTC)")
+    def changed(self, circuit: Circuit) -> str:
+        """Return when the state last changed."""
+        return moment(circuit.since)
+
+    @admin.display(description="tried again (UTC)")
+    def tried_again(self, circuit: Circuit) -> str:
+        """Return when its jobs are tried again."""
+        if circuit.state != "open":
+            return "-"
+        return moment(circuit.retry_at) if circuit.retry_at else "when somebody says so"

@@ -1,0 +1,200 @@
+"""Jobs: the list with its filters, the page, and the two things that an operator may do to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from jobs.admin import job_page
+from jobs.admin.actions import act_on
+from jobs.admin.base import BoundedAdmin, Rows
+from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
+from jobs.admin.job_reuse import shared
+from jobs.admin.job_search import JobSearch, found
+from jobs.admin.links import whole_id
+from jobs.admin.progress_cell import progress
+from jobs.admin.rights import HIDDEN, may_act, may_see
+from jobs.core.payloads.keyring import Column
+from jobs.core.states import CELERY_STATES, State
+from jobs.models import Batch, Job
+from jobs.services.access.audit import view_payload
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.replay import replay_job
+
+DOCUMENTS = {"fields": ("asked", "parameters", "metadata", "answered", "whole_error")}
+NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}
+
+
+@admin.register(Job)
+class JobAdmin(BoundedAdmin):
+    """One request for one answer."""
+
+    list_display = ("key", "coloured_state", "queue", "priority", "owner", "tries", "created", "took")
+    list_filter = (StateMenu, ModelMenu, PriorityMenu, ClientMenu, WhenMenu)
+    shown_related = ("client",)
+    actions = ("cancel", "replay")
+    readonly_fields = (
+        "coloured_state", "celery_state", "tries", "timeline", "next_publish", "webhook", "ledger",
+        "whole_events", "events", "whole_progress", "seen_progress", "shared",
+        "asked", "parameters", "metadata", "answered", "whole_error", "error",
+    )  # fmt: skip
+
+    def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:  # noqa: ARG002  # Django's signature
+        """Return the page's parts; those that show payloads for those who may see them."""
+        named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
+        seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
+        road = ("timeline", "shared", "next_publish", "ledger", "webhook", *seen)
+        keys = {"fields": ("queue", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
+        return (
+            (None, {"fields": named}),
+            ("Road", {"fields": road}),
+            ("Documents", DOCUMENTS if may_see(request) else NO_DOCUMENTS),
+            ("Keys", keys),
+        )
+
+    def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show one job; that its payload was shown is written down first."""
+        if may_see(request):
+            view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
+        return super().render_change_form(request, *args, **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Return every job; a page's rows come with what the page names."""
+        rows = super().get_queryset(request)
+        one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return rows.select_related("client", "version__model") if one else rows
+
+    def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
+        """Return the jobs that the filters ask for."""
+        search = JobSearch.from_query({key: str(value) for key, value in request.GET.items()})
+        rows, cut = found(search, int(timezone.now().timestamp() * 1000))
+        return rows.prefetch_related(*self.shown_related), cut
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Say whether this user may cancel and replay."""
+        return may_act(request)
+
+    @admin.action(description="Cancel the selected jobs", permissions=["operate"])
+    def cancel(self, request: HttpRequest, _jobs: QuerySet[Job]) -> None:
+        """Cancel each selected job that can be."""
+        act_on(self, request, cancel_job, "cancelled")
+
+    @admin.action(description="Replay the selected jobs", permissions=["operate"])
+    def replay(self, request: HttpRequest, _jobs: QuerySet[Job]) -> None:
+        """Queue each selected dead, cancelled or expired job again."""
+        act_on(self, request, replay_job, "queued again")
+
+    @admin.display(description="id")
+    def key(self, job: Job) -> SafeString:
+        """Return the id on one line."""
+        return whole_id(job.pk)
+
+    @admin.display(description="created (UTC)")
+    def created(self, job: Job) -> str:
+        """Return the creation's time to the millisecond."""
+        return job_page.moment(job.created_at)
+
+    @admin.display(description="state")
+    def coloured_state(self, job: Job) -> SafeString:
+        """Return the state as a coloured word."""
+        return job_page.badge(job.state)
+
+    @admin.display(description="state in Celery")
+    def celery_state(self, job: Job) -> str:
+        """Return what Celery's own clients see."""
+        return CELERY_STATES[State(job.state)]
+
+    @admin.display(description="client")
+    def owner(self, job: Job) -> str:
+        """Return the client's name; not its column, for which Django would join every foreign key."""
+        return job.client.name
+
+    @admin.display(description="attempts")
+    def tries(self, job: Job) -> str:
+        """Return the attempts made, of those allowed."""
+        return f"{job.attempts} of {job.max_attempts}"
+
+    @admin.display(description="took")
+    def took(self, job: Job) -> str:
+        """Return the seconds from creation to the end."""
+        return (
+            f"{(job.finished_at - job.created_at).total_seconds():.3f} s"
+            if job.finished_at
+            else job_page.NONE
+        )
+
+    def timeline(self, job: Job) -> SafeString:
+        """Return the job's times."""
+        return job_page.timeline(job)
+
+    @admin.display(description="shared run")
+    def shared(self, job: Job) -> Any:
+        """Return which identical job answers it or is answered by it."""
+        return shared(job)
+
+    # Not called as the relation, which Django would show instead.
+    @admin.display(description="outbox")
+    def next_publish(self, job: Job) -> Any:
+        """Return when it is published next, and what goes before it."""
+        return job_page.outbox(job)
+
+    def webhook(self, job: Job) -> Any:
+        """Return what became of its webhook."""
+        return job_page.webhook(job)
+
+    @admin.display(description="batch")
+    def ledger(self, job: Job) -> Any:
+        """Return the batch's row of the ledger."""
+        rows = Batch.objects.select_related("version__model")
+        return job_page.ledger(rows.filter(pk=job.batch_id).first() if job.batch_id else None)
+
+    @admin.display(description="progress")
+    def seen_progress(self, job: Job) -> Any:
+        """Return what its model last reported, but for what may quote its input."""
+        return progress(job, whole=False)
+
+    @admin.display(description="progress")
+    def whole_progress(self, job: Job) -> Any:
+        """Return what its model last reported."""
+        return progress(job, whole=True)
+
+    def events(self, job: Job) -> Any:
+        """Return what was written down about it, but for what may quote its input."""
+        return job_page.events(job)
+
+    @admin.display(description="events")
+    def whole_events(self, job: Job) -> Any:
+        """Return what was written down about it."""
+        return job_page.events(job, whole=True)
+
+    @admin.display(description="input")
+    def asked(self, job: Job) -> Any:
+        """Return the input."""
+        return job_page.document(job, Column.INPUT)
+
+    def parameters(self, job: Job) -> Any:
+        """Return the parameters."""
+        return job_page.document(job, Column.PARAMETERS)
+
+    def metadata(self, job: Job) -> Any:
+        """Return the metadata."""
+        return job_page.document(job, Column.METADATA)
+
+    @admin.display(description="output")
+    def answered(self, job: Job) -> Any:
+        """Return the output."""
+        return job_page.document(job, Column.RESULT)
+
+    def error(self, job: Job) -> Any:
+        """Return why it failed, but for what may quote its input."""
+        return job_page.error(job, whole=False)
+
+    @admin.display(description="error")
+    def whole_error(self, job: Job) -> Any:
+        """Return why it failed."""
+        return job_page.error(job, whole=True)

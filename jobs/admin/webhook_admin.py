@@ -1,0 +1,121 @@
+"""Webhooks: what was told to whom and what they answered; sending again, and enabling what answered 410."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.admin.actions import act_on
+from jobs.admin.base import BoundedAdmin
+from jobs.admin.job_page import NONE, moment
+from jobs.admin.links import job_link, whole_id
+from jobs.admin.rights import may_act
+from jobs.models import Delivery, DisabledEndpoint, WebhookSecret
+from jobs.services.webhooks.subscriptions import enable, send_again
+from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.admin.render import table
+
+ATTEMPT = ("attempt", "at", "status", "said", "took_ms", "state", "again_in_s")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(BoundedAdmin):
+    """The webhook of a job."""
+
+    list_display = ("key", "client", "url", "told", "attempts", "answer", "next_attempt")
+    list_filter = ("state",)
+    shown_related = ("client",)
+    fields = ("of_job", "client", "url", "told", "attempts", "next_attempt", "ended", "attempts_made")
+    readonly_fields = ("of_job", "told", "next_attempt", "ended", "attempts_made")
+    actions = ("send",)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Say whether this user may send webhooks again."""
+        return may_act(request)
+
+    @admin.action(description="Send the selected webhooks again, now", permissions=["operate"])
+    def send(self, request: HttpRequest, _rows: QuerySet[Delivery]) -> None:
+        """Have each selected webhook sent."""
+        act_on(self, request, send_again, "sent again")
+
+    @admin.display(description="job")
+    def key(self, delivery: Delivery) -> SafeString:
+        """Return the job's id."""
+        return whole_id(delivery.job_id)
+
+    @admin.display(description="job")
+    def of_job(self, delivery: Delivery) -> SafeString:
+        """Return a link to the job."""
+        return job_link(delivery.job_id)
+
+    @admin.display(description="state")
+    def told(self, delivery: Delivery) -> str:
+        """Return what became of it; while its job runs there is nothing to tell."""
+        return "the job has not ended" if _waits_for_job(delivery) else delivery.state
+
+    @admin.display(description="last answer")
+    def answer(self, delivery: Delivery) -> str:
+        """Return the last attempt's status, or the reason why there was none."""
+        if not delivery.history:
+            return NONE
+        last = delivery.history[-1]
+        return str(last["status"] or last["said"][:60])
+
+    @admin.display(description="next attempt (UTC)")
+    def next_attempt(self, delivery: Delivery) -> str:
+        """Return when it is sent."""
+        return moment(delivery.due) if delivery.due else NONE
+
+    @admin.display(description="ended (UTC)")
+    def ended(self, delivery: Delivery) -> str:
+        """Return when its last attempt was made."""
+        return moment(delivery.finished_at) if delivery.finished_at else NONE
+
+    @admin.display(description="attempts made")
+    def attempts_made(self, delivery: Delivery) -> SafeString:
+        """Return the log of attempts."""
+        cells = ([_cell(entry.get(name)) for name in ATTEMPT] for entry in reversed(delivery.history))
+        return table(("number", "at", "status", "said", "ms", "then", "again in s"), cells)
+
+
+@admin.register(DisabledEndpoint)
+class DisabledEndpointAdmin(ReadOnlyAdmin):
+    """An address that answered 410."""
+
+    list_display = ("client", "url", "since")
+    list_select_related = ("client",)
+    ordering = ("-id",)
+    actions = ("enable",)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Say whether this user may enable addresses."""
+        return may_act(request)
+
+    @admin.action(description="Enable: send webhooks there again", permissions=["operate"])
+    def enable(self, request: HttpRequest, rows: QuerySet[DisabledEndpoint]) -> None:
+        """Send to the selected addresses again."""
+        actor = request.user.get_username()
+        count = sum(enable(endpoint_id=pk, actor=actor) for pk in rows.values_list("pk", flat=True))
+        self.message_user(request, f"{count} enabled; what was not sent is sent by hand.")
+
+
+@admin.register(WebhookSecret)
+class WebhookSecretAdmin(ReadOnlyAdmin):
+    """What a client's webhooks are signed with; made by `manage.py webhook_secret`, shown there once."""
+
+    list_display = ("id", "client", "created_at", "expires_at")
+    list_select_related = ("client",)
+    ordering = ("-id",)
+    fields = ("client", "created_at", "expires_at")
+
+
+def _waits_for_job(delivery: Delivery) -> bool:
+    return delivery.state == "waiting" and delivery.due is None
+
+
+def _cell(value: Any) -> Any:
+    return NONE if value is None else value

@@ -1,0 +1,111 @@
+"""What the API's pages say of each call's answers: in words, in headers and by example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from jobs.api.docs import examples
+from jobs.api.docs.examples import Examples
+
+_TEXT = {"type": "string"}
+QUOTA_HEADERS = ("RateLimit-Policy", "RateLimit")
+METERED = frozenset({"post jobs", "post jobs/bulk", "post uploads"})
+_POLICY = (
+    "Of a client with quotas: each by name, with the most it may send at once (`q`), the seconds that"
+    " fill it again (`w`), and `qu` where it counts bytes."
+)
+_LEFT = "Of a client with quotas: what is left of each (`r`), and the seconds until it is full again (`t`)."
+_HEADERS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
+    "Location": ("Where the job is read: its `urls.self`.", _TEXT, examples.ACKNOWLEDGED["urls"]["self"]),  # type: ignore[index]  # of many types
+    "Preference-Applied": ("The seconds that a `Prefer: wait=S` asked for.", _TEXT, "wait=2"),
+    "RateLimit-Policy": (_POLICY, _TEXT, '"requests";q=100;w=2'),
+    "RateLimit": (_LEFT, _TEXT, '"requests";r=42;t=2'),
+    "Retry-After": ("The seconds after which to send it again.", {"type": "integer", "minimum": 1}, 2),
+    "WWW-Authenticate": ("How to authenticate.", _TEXT, 'Bearer realm="inference"'),
+    "Allow": ("The methods that the address takes.", _TEXT, "GET"),
+}  # fmt: skip
+_OF_STATUS: Mapping[int, tuple[str, ...]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Allow",),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After",),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseDoc:
+    """A success: what it means, examples of it, and the headers that come with it."""
+
+    means: str
+    examples: Examples = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+
+
+ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
+    "get jobs": {
+        200: ResponseDoc("A page of jobs.", {"a page": examples.PAGE, "the last": examples.LAST_PAGE})
+    },
+    "post jobs": {
+        200: ResponseDoc(
+            "The job has ended already: while the call waited, by a kept result, or under the same key.",
+            {"it succeeded": examples.SUCCEEDED, "a kept result": examples.CACHED, "dead": examples.DEAD},
+            ("Location", "Preference-Applied"),
+        ),
+        202: ResponseDoc(
+            "The job is accepted and stored.",
+            {"it is queued": examples.ACKNOWLEDGED},
+            ("Location", "Preference-Applied"),
+        ),
+    },
+    "post jobs/bulk": {
+        202: ResponseDoc("What became of each item, in order.", {"one of two": examples.BULK})
+    },
+    "get jobs/{job_id}": {
+        200: ResponseDoc(
+            "The job as it stands.",
+            {"it waits": examples.QUEUED, "it succeeded": examples.SUCCEEDED, "it is dead": examples.DEAD},
+        )
+    },
+    "get jobs/{job_id}/events": {
+        200: ResponseDoc(
+            "Each event is `state`, `progress` or, the last, `end` with the whole job; its data is JSON. A"
+            " comment comes every few seconds in between.",
+            examples.EVENTS,
+        ),
+        204: ResponseDoc("The client has had the last event, by its `Last-Event-ID`: it need not come back."),
+    },
+    "get jobs/{job_id}/lineage": {
+        200: ResponseDoc("Where the result comes from.", {"a job": examples.LINEAGE})
+    },
+    "post jobs/{job_id}/cancel": {200: ResponseDoc("The cancelled job.", {"cancelled": examples.CANCELLED})},
+    "post jobs/{job_id}/replay": {200: ResponseDoc("The job, queued again.", {"queued": examples.QUEUED})},
+    "post uploads": {201: ResponseDoc("The file is kept.", {"a picture": examples.UPLOADED})},
+    "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},
+    "get models/{name}": {200: ResponseDoc("The model.", {"a model": examples.MODEL})},
+    "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},
+}
+
+
+def headers(*names: str) -> dict[str, Any]:
+    """Return what a page says of headers."""
+    told = {name: _HEADERS[name] for name in names}
+    return {
+        name: {"description": text, "schema": dict(schema), "example": value}
+        for name, (text, schema, value) in told.items()
+    }
+
+
+def headers_of(call: str, status: int) -> dict[str, Any]:
+    """Return what a call's page says of the headers of one answer."""
+    answer = ANSWERS[call].get(status)
+    names = answer.headers if answer else _OF_STATUS.get(status, ())
+    metered = call in METERED and (answer is not None or status == HTTPStatus.TOO_MANY_REQUESTS)
+    return headers(*names, *(QUOTA_HEADERS if metered else ()))
+
+
+def by_example(examples_: Examples) -> dict[str, Any]:
+    """Return examples as OpenAPI has them."""
+    return {title: {"value": value} for title, value in examples_.items()}

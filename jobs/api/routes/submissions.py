@@ -1,0 +1,118 @@
+"""The calls that submit jobs; they read their own bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import HttpResponse
+
+from jobs.api.auth import ApiRequest, needs, seen_by
+from jobs.api.docs.request_docs import BULK_DOC, SUBMIT_DOC
+from jobs.api.http.body import read_body
+from jobs.api.http.multipart import is_multipart, read_form
+from jobs.api.prefer import preferred_wait_s
+from jobs.api.problems import problem
+from jobs.api.rate_limit_headers import within_limits
+from jobs.api.responses import accepted, acknowledgement, json_answer
+from jobs.api.router import router
+from jobs.api.schemas import AcknowledgementSchema, BulkResultSchema, JobSchema
+from jobs.core.access.scopes import Scope
+from jobs.core.errors import KeysDifferError, PlatformError
+from jobs.core.states import TERMINAL
+from jobs.core.submission.request import JobRequest, check_key, keyed, parse_bulk, parse_request
+from jobs.services.reads.job_views import View, job_view
+from jobs.services.submission.submit import Submitted, submit_job, submit_jobs
+
+NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
+
+
+@router.post(
+    "/jobs",
+    operation_id="submitJob",
+    response={202: AcknowledgementSchema, 200: JobSchema},
+    summary="Submit a job",
+    **needs(Scope.SUBMIT, **SUBMIT_DOC),
+)
+@within_limits
+def submit(request: ApiRequest) -> HttpResponse:
+    """Accept one job: 202, or 200 where it has ended already.
+
+    Its input may refer to files: to an upload as `{"$upload": ID}`, or to a part of the same form as
+    `{"$part": NAME}`. The form, `multipart/form-data`, has the job as JSON in its part `job`, and needs a
+    Content-Length:
+
+        curl -F 'job={"model": "reader", "input": {"page": {"$part": "scan"}}}' -F scan=@scan.png …
+    """
+    job = _submitted(request)
+    answer = accepted(seen_by(request.auth, _view(request, job)))
+    wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
+    if wait_s is not None:  # the server waits, once this call has given its thread back
+        answer.headers["Preference-Applied"] = f"wait={wait_s}"
+    return answer
+
+
+@router.post(
+    "/jobs/bulk",
+    operation_id="submitJobs",
+    response={202: BulkResultSchema},
+    summary="Submit many jobs",
+    **needs(Scope.SUBMIT, **BULK_DOC),
+)
+@within_limits
+def submit_bulk(request: ApiRequest) -> HttpResponse:
+    """Accept up to 10,000 jobs, as a JSON array or one JSON object a line; each item has its own verdict.
+
+    The call is accepted whatever its items are: look at each, and send again later what a `problem` of status
+    429 or 503 turned away.
+    """
+    raw = read_body(request, limit_bytes=settings.INFERENCE.max_bulk_body_bytes)
+    items = keyed(parse_bulk(raw, ndjson=_is_ndjson(request, raw)), _header_key(request))
+    outcomes = submit_jobs(owner=request.auth, requests=items)
+    jobs = [_bulk_item(index, outcome) for index, outcome in enumerate(outcomes)]
+    rejected = sum("problem" in job for job in jobs)
+    return json_answer({"accepted": len(jobs) - rejected, "rejected": rejected, "jobs": jobs}, 202)
+
+
+def _submitted(request: ApiRequest) -> Submitted:
+    if not is_multipart(request):
+        raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
+        return submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
+    with read_form(request) as form:
+        asked = _with_key(request, parse_request(form.job))
+        return submit_job(owner=request.auth, request=asked, parts=form.parts)
+
+
+def _view(request: ApiRequest, job: Submitted) -> View:
+    """Return the whole job where it has ended already; else what an acknowledgement says."""
+    brief = acknowledgement(job)
+    if brief["state"] in TERMINAL:
+        return job_view(job.id, client_id=request.auth.id) or brief
+    return brief
+
+
+def _header_key(request: ApiRequest) -> str | None:
+    return check_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+
+
+def _with_key(request: ApiRequest, job: JobRequest) -> JobRequest:
+    key = _header_key(request)
+    if key is None:
+        check_key(job.idempotency_key)
+        return job
+    if job.idempotency_key not in {None, key}:
+        raise KeysDifferError
+    return msgspec.structs.replace(job, idempotency_key=key)
+
+
+def _is_ndjson(request: ApiRequest, raw: bytes) -> bool:
+    kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    return kind in NDJSON or raw[:64].lstrip()[:1] == b"{"
+
+
+def _bulk_item(index: int, outcome: Submitted | PlatformError) -> dict[str, Any]:
+    if isinstance(outcome, PlatformError):
+        return {"index": index, "problem": problem(outcome)}
+    item = {"index": index, "id": outcome.id, "state": outcome.state}
+    return item | ({"cached_from": outcome.cached_from} if outcome.cached_from else {})

@@ -1,0 +1,47 @@
+"""The demo as an internal app: what it asks of the platform, through the typed client alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from jobs.client import Client, RemoteJob
+
+PAGE = 200  # jobs a call
+POLL_S = 2.0  # a page of jobs costs the cores that the model runs on
+TIMEOUT_S = 90.0
+
+
+class DemoError(Exception):
+    """The platform did not do its part; the message says what."""
+
+
+def submit(platform: Client, requests: Sequence[dict[str, Any]]) -> list[UUID]:
+    """Submit jobs in bulk and return their ids, in order."""
+    items = platform.submit_many(requests)
+    if rejected := [item.problem for item in items if item.problem is not None]:
+        raise DemoError(f"{len(rejected)} jobs were rejected: {rejected[:3]}")
+    return [item.id for item in items if item.id is not None]
+
+
+def answer(platform: Client, model: str, value: Any) -> RemoteJob:
+    """Submit one urgent job and return it finished."""
+    try:
+        return platform.wait(platform.submit(model, value, priority=9), timeout_s=TIMEOUT_S)
+    except TimeoutError as error:
+        raise DemoError(str(error)) from error
+
+
+def progress(platform: Client, ids: Sequence[UUID], *, limit_s: float) -> Iterator[int]:
+    """Yield, now and then, how many of the jobs have ended, until all have."""
+    open_ids, deadline = set(ids), time.monotonic() + limit_s
+    while open_ids:
+        if time.monotonic() > deadline:
+            raise DemoError(f"{len(open_ids)} jobs have not ended after {limit_s:.0f} s")
+        newest = islice(platform.list(limit=PAGE), len(ids))
+        open_ids -= {job.id for job in newest if job.ended}
+        yield len(ids) - len(open_ids)
+        time.sleep(POLL_S if open_ids else 0.0)

@@ -1,0 +1,131 @@
+"""What the command does: each verb returns what it says."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError
+
+from jobs.management.letters import letter_tables
+from jobs.management.letters.letter_arguments import Choice, actor_of, check_model, choice_of, filter_of
+from jobs.services.dead_letters import reads as letters
+from jobs.services.dead_letters.discard import discard_letter, discard_letters
+from jobs.services.dead_letters.dry_run import dry_run, dry_run_one
+from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.payload import read_payload
+from jobs.services.dead_letters.purge import purge_stale
+from jobs.services.dead_letters.queue_counts import standings
+from jobs.services.dead_letters.reads import DeadWhole
+from jobs.services.dead_letters.replay_many import replay_letters
+from jobs.services.lifecycle.replay import replay_job
+
+
+def listed(options: dict[str, Any]) -> str:
+    """Tell how the dead-letter queues stand, and the groups of the letters that match."""
+    wanted = filter_of(options)
+    return f"{letter_tables.queues(standings())}\n{letter_tables.groups(letters.groups(wanted))}"
+
+
+def shown(options: dict[str, Any]) -> str:
+    """Tell one letter, with the job's input only where that was asked for."""
+    dead = _letter(options["job"])
+    if not options["input"]:
+        return letter_tables.letter(dead, None)
+    return letter_tables.letter(dead, read_payload(job_id=dead.job, actor=actor_of(options)).head)
+
+
+def replayed(options: dict[str, Any]) -> str:
+    """Replay one job, as it was or with another input, or those that match."""
+    choice = choice_of(options)
+    if choice.job is None:
+        if options["input"]:
+            raise CommandError("--input mends one job: name it.")
+        return _replay_many(choice, options)
+    if options["rate"]:
+        raise CommandError("--rate is for many jobs.")
+    return _replay_one(choice.job, options)
+
+
+def _replay_many(choice: Choice, options: dict[str, Any]) -> str:
+    many: dict[str, Any] = {"wanted": choice.wanted, "rate": options["rate"], "most": choice.most}
+    if options["dry_run"]:
+        return letter_tables.foreseen(dry_run(**many))
+    done = replay_letters(**many, actor=actor_of(options))
+    return f"{done:,} jobs are queued again.{_more(choice, done)}"
+
+
+def _replay_one(job: UUID, options: dict[str, Any]) -> str:
+    text = _read(options["input"]) if options["input"] else None
+    if options["dry_run"]:
+        return _foreseen_one(job, text)
+    if text is None:
+        replay_job(job_id=job, actor=actor_of(options))
+    else:
+        replay_edited(job_id=job, actor=actor_of(options), text=text)
+    return f"{job} is queued again{'' if text is None else ' with the new input'}."
+
+
+def _foreseen_one(job: UUID, text: str | None) -> str:
+    told = dry_run_one(job_id=job)
+    if text is None:
+        return letter_tables.foreseen(told)
+    mended = check_edit(job_id=job, text=text)
+    return f"{job} would be queued again with {len(mended.body):,} bytes of input; nothing was changed."
+
+
+def _read(name: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return raw.decode()
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def discarded(options: dict[str, Any]) -> str:
+    """Discard one letter, or those that match."""
+    choice = choice_of(options)
+    if choice.job is None:
+        return _discard_many(choice, options)
+    if options["dry_run"]:
+        open_too = "no longer " if _letter(choice.job).discarded_at else ""
+        return f"{choice.job} can {open_too}be discarded; nothing was changed."
+    discard_letter(job_id=choice.job, actor=actor_of(options))
+    return f"{choice.job} stays dead; its letter is discarded."
+
+
+def _discard_many(choice: Choice, options: dict[str, Any]) -> str:
+    if options["dry_run"]:
+        found = min(letters.count(choice.wanted), choice.most)
+        return f"{found:,} letters would be discarded; nothing was changed."
+    done = discard_letters(wanted=choice.wanted, actor=actor_of(options), most=choice.most)
+    return f"{done:,} letters are discarded.{_more(choice, done)}"
+
+
+def _more(choice: Choice, done: int) -> str:
+    left = letters.count(choice.wanted) if done >= choice.most else 0
+    return f" {left:,} more match: do it again." if left else ""
+
+
+def purged(options: dict[str, Any]) -> str:
+    """Drop from a model's dead-letter queue what does not count."""
+    model, is_dry = options["model"], options["dry_run"]
+    check_model(model)
+    told = purge_stale(
+        model=model, actor=actor_of(options), malformed_too=options["malformed_too"], dry_run=is_dry
+    )
+    return letter_tables.purged(model, told, dry_run=is_dry)
+
+
+def _letter(job: UUID) -> DeadWhole:
+    dead = letters.letter(job)
+    if dead is None:
+        raise CommandError(f"{job} has no dead letter.")
+    return dead
+
+
+VERBS = {"list": listed, "show": shown, "replay": replayed, "discard": discarded, "purge-stale": purged}

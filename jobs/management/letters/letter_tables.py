@@ -1,0 +1,122 @@
+"""What the command tells, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jobs.services.dead_letters.dry_run import DryRun
+from jobs.services.dead_letters.purge import Purged
+from jobs.services.dead_letters.queue_counts import DeadLetterQueueCounts
+from jobs.services.dead_letters.reads import LOOKED_AT, DeadWhole, Groups
+
+WIDTH = 160  # narrower, a fingerprint is cut
+NONE = "-"
+
+
+def queues(standings: Sequence[DeadLetterQueueCounts]) -> str:
+    """Return the dead-letter queues beside the rows."""
+    heads = ("model", ">rows", ">unconfirmed", ">in the broker")
+    rows = [
+        (each.model, each.rows, each.due, NONE if each.messages is None else each.messages)
+        for each in standings
+    ]
+    return _table("Dead-letter queues", heads, rows)
+
+
+def groups(found: Groups) -> str:
+    """Return the groups by fingerprint, largest first."""
+    rows = [
+        (group.count, group.queue, group.kind, group.fingerprint, _at(group.first_seen), _at(group.last_seen))
+        for group in found.largest
+    ]
+    heads = (">count", "model", "kind", "fingerprint", "first seen (UTC)", "last seen (UTC)")
+    title = f"{found.letters:,} letters in {found.groups:,} groups"
+    if found.cut:
+        title += f"; no more than {LOOKED_AT:,} letters were looked at"
+    return _table(title, heads, rows)
+
+
+def letter(dead: DeadWhole, payload: bytes | None) -> str:
+    """Return one letter with its history and traceback, and the input where that is given."""
+    about = [
+        ("job", dead.job), ("model", dead.queue), ("kind", dead.kind), ("code", dead.code),
+        ("message", dead.message), ("no further attempt", dead.reason or NONE),
+        ("fingerprint", dead.fingerprint), ("died (UTC)", _at(dead.created_at)), ("epoch", dead.epoch),
+        ("letter", standing(dead)),
+    ]  # fmt: skip
+    parts = [_table("", ("", ""), about), _attempts(dead), _plain(dead.traceback or "no traceback was kept")]
+    if payload is not None:
+        parts.append(f"Input\n{_plain(payload.decode('utf-8', 'backslashreplace'))}")
+    return "\n".join(parts)
+
+
+def standing(dead: DeadWhole) -> str:
+    """Return what became of the letter itself."""
+    if dead.discarded_at is not None:
+        return f"discarded {_at(dead.discarded_at)}"
+    if dead.published_at is not None:
+        return f"in the dead-letter queue since {_at(dead.published_at)}"
+    return "not confirmed by the broker yet"
+
+
+def _attempts(dead: DeadWhole) -> str:
+    rows = [[str(row.get(name, NONE)) for name in ("at", "epoch", "kind", "code", "worker", "batch")]
+            for row in dead.history]  # fmt: skip
+    return _table("Failed attempts before", ("when", ">epoch", "kind", "code", "worker", "batch"), rows)
+
+
+def foreseen(told: DryRun) -> str:
+    """Return what a replay would do."""
+    lines = [f"{told.jobs:,} jobs would be queued again{_lasting(told.lasts_s)}; nothing was changed."]
+    if told.checked < told.jobs:
+        lines.append(f"Of the first {told.checked:,}:")
+    lines.append(f"{told.invalid:,} inputs would be refused by their version's schema.")
+    lines.append(f"{told.overdue:,} deadlines have passed and would be dropped.")
+    lines += [f"  {job}  {_plain(fault)}" for job, fault in told.faults]
+    return "\n".join(lines)
+
+
+def _lasting(lasts_s: float) -> str:
+    return f", the last due after {lasts_s:,.1f} s" if lasts_s else ""
+
+
+def purged(model: str, told: Purged, *, dry_run: bool) -> str:
+    """Return what lay in a dead-letter queue and what was dropped."""
+    end = "nothing was dropped: a dry run" if dry_run else f"{told.dropped:,} were dropped"
+    return (
+        f"{model}: {told.current:,} letters count, {told.stale:,} are stale, "
+        f"{told.malformed:,} messages are no letters; {end}."
+    )
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table; a head that begins with > has its column's numbers to the right."""
+    table = Table(title=title or None, title_justify="left", show_header=any(heads))
+    for head in heads:
+        table.add_column(
+            head.lstrip(">"), justify="right" if head.startswith(">") else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(_cell(cell)) for cell in row))
+    console = Console(width=WIDTH, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Return a text that does nothing to a terminal: a model's message may hold escape sequences."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

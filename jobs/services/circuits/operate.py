@@ -1,0 +1,93 @@
+"""Circuits for requests and for operators: who answers meanwhile, and opening, trying and closing by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, LiteralString
+
+from django.db import transaction
+
+from jobs.core.access.audit_kinds import AuditKind
+from jobs.core.circuits.breaker import CircuitState
+from jobs.core.circuits.gate import CircuitStanding
+from jobs.core.errors import CircuitOpenError, ModelNotFoundError, WrongStateError
+from jobs.db.statement import execute
+from jobs.services.access.audit import note
+from jobs.services.circuits.reads import circuit_of, forget_circuits
+from models_registry.core.options import PlatformOptions
+from models_registry.selectors import VersionInfo, resolve
+
+MOST_FALLBACKS = 3
+UNTIL_CLOSED_S = 60  # what a client is told to wait where only a person closes the circuit
+_OPEN: LiteralString = """
+INSERT INTO jobs_circuit (version_id, state, reason, since, retry_at, openings, probes, succeeded)
+VALUES (%(version)s, 'open', %(reason)s, now(), NULL, 0, 5, 0)
+ON CONFLICT (version_id) DO UPDATE SET state = 'open', reason = %(reason)s, since = now(), retry_at = NULL
+RETURNING version_id
+"""
+_PROBE: LiteralString = """
+UPDATE jobs_circuit
+SET state = 'half_open', reason = %(reason)s, since = now(), retry_at = now(), succeeded = 0
+WHERE version_id = %(version)s AND state = 'open' RETURNING version_id
+"""
+_CLOSE: LiteralString = """
+UPDATE jobs_circuit SET state = 'closed', reason = %(reason)s, since = now(), retry_at = NULL, openings = 0
+WHERE version_id = %(version)s AND state <> 'closed' RETURNING version_id
+"""
+
+
+def answering(version: VersionInfo) -> VersionInfo:
+    """Return the version that answers a request for `version` now; CircuitOpenError where none does."""
+    asked = version
+    for _ in range(MOST_FALLBACKS):
+        circuit = circuit_of(version.id)
+        if circuit is None or not circuit.holds:
+            return version
+        fallback = _fallback(version)
+        if fallback is None:
+            raise _refusal(asked, circuit)
+        version = fallback
+    raise CircuitOpenError(f"{asked} and its fallbacks fail too often.", retry_after_s=UNTIL_CLOSED_S)
+
+
+def open_by_hand(*, version: VersionInfo, actor: str, reason: str = "An operator opened it.") -> None:
+    """Hold a version's jobs back until somebody closes its circuit."""
+    _change(_OPEN, version, CircuitState.OPEN, actor, reason)
+
+
+def probe_now(*, version: VersionInfo, actor: str) -> None:
+    """Try a version whose circuit is open; WrongStateError where it is not."""
+    _change(_PROBE, version, CircuitState.HALF_OPEN, actor, "An operator asked for a try.")
+
+
+def close_by_hand(*, version: VersionInfo, actor: str) -> None:
+    """Let a version's jobs run again, the held ones within seconds; WrongStateError where it is closed."""
+    _change(_CLOSE, version, CircuitState.CLOSED, actor, "An operator closed it.")
+
+
+def _change(
+    statement: LiteralString, version: VersionInfo, state: CircuitState, actor: str, reason: str
+) -> None:
+    values: dict[str, Any] = {"version": version.id, "reason": reason}
+    with transaction.atomic():
+        if not execute(statement, values):
+            raise WrongStateError("The circuit is in a state that this does not apply to.")
+        note(AuditKind.CIRCUIT, actor=actor, state=state.value, **values)
+    forget_circuits()
+
+
+def _fallback(version: VersionInfo) -> VersionInfo | None:
+    """Return the version that answers instead, unless it keeps less secret than the one that was asked."""
+    named = PlatformOptions.of(version.options).fallback
+    try:
+        found = resolve(named) if named else None
+    except ModelNotFoundError:
+        return None
+    return found if found is not None and found.secrecy.covers(version.secrecy) else None
+
+
+def _refusal(version: VersionInfo, circuit: CircuitStanding) -> CircuitOpenError:
+    wait_s = UNTIL_CLOSED_S if circuit.left_s is None else max(1, math.ceil(circuit.left_s))
+    return CircuitOpenError(
+        f"{version} fails too often and takes no jobs now: {circuit.reason}", retry_after_s=wait_s
+    )

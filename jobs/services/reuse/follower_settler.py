@@ -1,0 +1,83 @@
+"""The answerer: sees to the followers of jobs that ended, and to cache entries whose time is over.
+
+It is woken by what every settle, cancel and expiry tells, and looks at all leaders by and by, because a
+notification is a hint and a follower may be stored just after its leader's end. Work is done chunk by chunk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from threading import Event
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from jobs import metrics
+from jobs.db import advisory_locks
+from jobs.db.listen_loop import ListenLoop, ids
+from jobs.db.session import transaction
+from jobs.services.reuse import settle_followers
+from jobs.services.reuse.cache import sweep_entries
+
+MOST_LEADERS = 2_000
+MOST_ENTRIES = 500
+MOST_CHUNKS = 50  # of one step, before it hears again what was told
+_FIRST = UUID(int=0)
+
+
+class FollowerSettler(ListenLoop):
+    """Answers followers."""
+
+    lock = advisory_locks.ANSWERER
+
+    def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
+        """Prepare to answer; `clock` is monotonic seconds."""
+        super().__init__(stop=stop, clock=clock)
+        self._after = _FIRST
+        self._waiting: dict[UUID, None] = {}  # leaders that ended, in turn, each once
+
+    @property
+    def busy(self) -> bool:
+        """Say whether leaders that ended are left."""
+        return bool(self._waiting)
+
+    def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
+        """See to the followers of the jobs that were told of, and now and then of all others."""
+        jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
+        if jobs or batches:
+            self._note(settle_followers.told(session, jobs=jobs, batches=batches))
+        if self.time_to_look():
+            self._look_around(session)
+        self._land(session)
+
+    def _note(self, leaders: Iterable[UUID]) -> None:
+        self._waiting |= dict.fromkeys(leaders)
+
+    def _look_around(self, session: sa.Connection) -> None:
+        """Look at a bounded number of leaders, each time where the last look ended, and at old entries."""
+        seen = settle_followers.leaders(session, after=self._after, most=MOST_LEADERS)
+        self._after = seen[-1][0] if len(seen) == MOST_LEADERS else _FIRST
+        self._note(leader for leader, ended in seen if ended)
+        for _ in range(MOST_CHUNKS):
+            looked_at, _ = sweep_entries(session, MOST_ENTRIES)
+            if looked_at < MOST_ENTRIES:
+                break
+
+    def _land(self, session: sa.Connection) -> None:
+        """See to a chunk of each leader's followers in turn, then to the next of each, a while."""
+        for _ in range(MOST_CHUNKS):
+            if not self._waiting or self._stop.is_set():
+                break
+            leader = next(iter(self._waiting))
+            del self._waiting[leader]
+            with transaction(session):
+                landed = settle_followers.land(session, leader)
+            self._note([leader] if landed.looked_at else [])
+            self._note([landed.moved_to] if landed.moved_to else [])
+            _count(landed)
+
+
+def _count(landed: settle_followers.Landed) -> None:
+    for how in ("succeeded", "dead", "running"):
+        metrics.FOLLOWERS_ENDED.labels(how).inc(getattr(landed, how))

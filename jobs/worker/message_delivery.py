@@ -1,0 +1,98 @@
+"""A delivery: one job of a message in this worker's hands, in the form that Celery's inspect looks at."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, ClassVar
+from uuid import UUID
+
+from kombu import Message
+
+from jobs.core.messages.envelope import TASK_NAME, Envelope
+
+
+class Parcel:
+    """One received message and how many of its jobs are still in hand.
+
+    `generation` tells which connection its delivery tag belongs to; `unknown` that one of its jobs has no
+    row, so that the message ends in the dead-letter queue.
+    """
+
+    __slots__ = ("generation", "left", "message", "unknown")
+
+    def __init__(self, message: Message, jobs: int, generation: int) -> None:
+        self.message, self.left, self.generation, self.unknown = message, jobs, generation, False
+
+    @property
+    def tag(self) -> int:
+        """Return the message's delivery tag, unique on its channel."""
+        return int(self.message.delivery_tag)
+
+    def settled_in_bulk(self) -> None:
+        """Note that an ack of a later message covered this one."""
+        self.message._state = "ACK"  # noqa: SLF001  # kombu has no other way to say it
+
+
+class MessageDelivery:
+    """One job that a message brought."""
+
+    __slots__ = ("__weakref__", "_eta_timer_entry", "done", "envelope", "eventer", "id", "parcel",
+                 "started_at", "task")  # fmt: skip
+    name: ClassVar[str] = TASK_NAME
+    type: ClassVar[str] = TASK_NAME
+
+    def __init__(self, parcel: Parcel, envelope: Envelope, *, task: Any) -> None:
+        self.parcel, self.envelope, self.task = parcel, envelope, task
+        self.id, self._eta_timer_entry, self.done = str(envelope.job), None, False
+        self.started_at: float | None = None
+
+    @property
+    def job(self) -> UUID:
+        """Return the id of the job that the message points at."""
+        return self.envelope.job
+
+    @property
+    def generation(self) -> int:
+        """Return which connection brought it."""
+        return self.parcel.generation
+
+    @property
+    def acknowledged(self) -> bool:
+        """Say whether the broker was told that the message is done with."""
+        return bool(self.parcel.message.acknowledged)
+
+    def finish(self) -> Parcel | None:
+        """Note that this job is done with, once; return the message where it was its last job."""
+        if self.done:
+            return None
+        self.done = True
+        self.parcel.left -= 1
+        return None if self.parcel.left else self.parcel
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """Do nothing: a job in a running batch is cancelled through its row, which fences its verdict."""
+
+    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  # Celery's signature
+        """Return what `celery inspect active|reserved` prints: ids only, no input."""
+        message = self.parcel.message
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.type,
+            "args": [],
+            "kwargs": {"epoch": self.envelope.epoch, "version": self.envelope.version},
+            "hostname": None,
+            "time_start": self.started_at,
+            "acknowledged": self.acknowledged,
+            "delivery_info": {
+                "routing_key": message.delivery_info.get("routing_key"),
+                "priority": message.properties.get("priority"),
+                "redelivered": message.delivery_info.get("redelivered"),
+            },
+            "worker_pid": os.getpid(),
+        }
+
+    def start(self) -> None:
+        """Note the wall-clock time of the claim, for inspect."""
+        self.started_at = time.time()

@@ -1,0 +1,78 @@
+"""What the stages hand each other: a batch of deliveries that becomes claimed jobs, pieces, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.failures import Failure
+from jobs.core.states import State
+from jobs.services.lifecycle.claim import Claimed
+from jobs.worker.batch_context import BatchContext
+from jobs.worker.message_delivery import MessageDelivery
+from jobs.worker.stages.privacy import Privacy
+from models_registry.core.faults import Table
+from models_registry.core.retry_options import RetryOptions
+from models_registry.core.runner import Item, Runner
+from models_registry.loaders.fault_tables import COMMON
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A delivery that no claim took, and the state of its job: None where there is no such job."""
+
+    delivery: MessageDelivery
+    state: State | None
+
+
+@dataclass(slots=True)
+class BatchPiece:
+    """Some jobs of a batch that run together: `at` are their places in the batch.
+
+    `ready` is the collated batch, where collating it ahead went well; `raw` is what the run gave, or the
+    failure that each of them shares.
+    """
+
+    at: list[int]
+    items: list[Item]
+    ready: Any = None
+    collated: bool = False
+    raw: Any | Failure = None
+
+
+@dataclass(slots=True)
+class ClaimedBatch:
+    """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
+
+    `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it
+    began, in monotonic seconds, `limit_s` how long it may; its claim began at `claimed_at`. `table` reads
+    its loader's exceptions, `retry` is its version's policy. `context` is for a runner that takes one.
+    `discretion` is what keeps its version's secrets, once that is known.
+    """
+
+    id: UUID
+    key: Hashable
+    padded_size: int
+    seal_reason: SealReason
+    deliveries: list[MessageDelivery]
+    jobs: list[Claimed] = field(default_factory=list)
+    runner: Runner | None = None
+    failure: Failure | None = None
+    pieces: list[BatchPiece] = field(default_factory=list)
+    model: str = ""
+    apart: int = 0
+    limit_s: float = 0.0
+    leased: bool = False
+    busy_since: float | None = None
+    claimed_at: float = 0.0
+    table: Table = COMMON
+    retry: RetryOptions = field(default_factory=RetryOptions)
+    claim_s: float = 0.0
+    ran_s: float = 0.0
+    settle_s: float = 0.0
+    oom_size: int | None = None
+    context: BatchContext | None = None
+    discretion: Privacy | None = None

@@ -1,0 +1,190 @@
+"""Claim: a sealed batch becomes running jobs with decoded inputs; what is refused is answered for.
+
+A database error holds the batch here and tries again: the buffer is bounded, so the worker stops
+consuming by itself until the database is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from django.db import Error as DjangoDatabaseError
+from django.db import connection as django_connection
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.core.ids import uuid7
+from jobs.core.states import State
+from jobs.services.lifecycle import claim as store
+from jobs.worker.circuit_monitor import CircuitMonitor, hold
+from jobs.worker.message_delivery import MessageDelivery
+from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
+from jobs.worker.stages.execute import failure_of
+from jobs.worker.stages.privacy import Privacy
+from models_registry import selectors
+from models_registry.core.options import PlatformOptions
+from models_registry.core.registry_errors import PlatformError
+from models_registry.core.retry_options import RetryOptions
+from models_registry.core.runner import Item
+from models_registry.loaders.fault_tables import table_of
+from models_registry.pool import Loaded, ModelPool
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+HOLD_S = 0.5
+
+
+def persist(
+    engine: sa.Engine, action: Callable[[sa.Connection, int], Answer], *, stopping: Callable[[], bool]
+) -> Answer | None:
+    """Run `action(connection, tries)` in a transaction until the database takes it; None when stopping."""
+    tries = 0
+    while True:
+        try:
+            with engine.begin() as connection:
+                return action(connection, tries)
+        except (OperationalError, InterfaceError) as error:
+            tries += 1
+            logger.warning("the database did not take it, try %d: %s", tries, error.__class__.__name__)
+            if stopping():
+                return None
+            time.sleep(min(HOLD_S * tries, 5.0) if tries > 1 else 0.05)
+
+
+class Claimer:
+    """The claim stage of one worker incarnation."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        worker: UUID,
+        pool: ModelPool,
+        stopping: Callable[[], bool],
+        circuits: CircuitMonitor,
+    ) -> None:
+        self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
+        self._circuits = circuits
+
+    def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
+        """Return the batch with its claimed jobs, and the deliveries that are to be answered at once."""
+        work = ClaimedBatch(
+            _new_id(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart
+        )
+        work.claimed_at = time.monotonic()
+        if hold_s := self._circuits.hold_s(int(str(sealed.key))):
+            return work, self._held(sealed.tokens, hold_s)
+        row = self._row(work, sealed)
+        newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
+        taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
+        if taken is None:
+            return work, []
+        work.jobs, work.deliveries = taken, [newest[job.job] for job in taken]
+        kept = set(map(id, work.deliveries))
+        return work, self._refused([d for d in sealed.tokens if id(d) not in kept])
+
+    def prepare(self, work: ClaimedBatch) -> None:
+        """Load the model, decode the inputs, group by compatibility and collate ahead."""
+        try:
+            loaded = self._acquired(work)
+        except PlatformError as error:
+            work.failure, work.retry = failure_of(error), _retry_of(int(str(work.key)))
+            return
+        work.leased, work.runner, work.model = True, loaded.runner, loaded.info.model
+        options = PlatformOptions.of(loaded.info.options)
+        work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
+        work.table = table_of(loaded.info.loader)
+        work.discretion = Privacy(loaded.info, work.jobs)
+        work.pieces = _grouped(work, work.discretion.items)
+        for piece in work.pieces:
+            _collate(work, piece)
+
+    def _acquired(self, work: ClaimedBatch) -> Loaded:
+        """Return the batch's version; one that has to be read first waits for the database."""
+        while True:
+            try:
+                return self._pool.acquire(int(str(work.key)))
+            except DjangoDatabaseError as error:
+                if self._stopping():
+                    raise
+                logger.warning("the registry cannot be read: %s", error.__class__.__name__)
+                time.sleep(HOLD_S)
+                work.busy_since = time.monotonic()  # an outage is no batch that hangs
+
+    def done(self, work: ClaimedBatch) -> None:
+        """Let the batch's version leave memory if others need the room."""
+        if work.leased:
+            work.leased = False
+            self._pool.release(int(str(work.key)))
+
+    def _row(self, work: ClaimedBatch, sealed: SealedBatch[MessageDelivery]) -> store.BatchRow:
+        return store.BatchRow(
+            id=work.id,
+            worker=self._worker,
+            version=int(str(sealed.key)),
+            padded_size=sealed.padded_size,
+            seal_reason=sealed.reason.value,
+            waited_s=sealed.waited_s,
+            apart=sealed.apart,
+        )
+
+    def _held(self, deliveries: list[MessageDelivery], hold_s: float) -> list[Refused]:
+        """Leave the jobs of an open circuit in the outbox for later; their messages are done with."""
+        envelopes = [delivery.envelope for delivery in deliveries]
+        kept = persist(self._engine, lambda c, _: hold(c, envelopes, hold_s), stopping=self._stopping)
+        return [Refused(delivery, State.QUEUED) for delivery in deliveries] if kept else []
+
+    def _refused(self, deliveries: list[MessageDelivery]) -> list[Refused]:
+        if not deliveries:
+            return []
+        jobs = [delivery.job for delivery in deliveries]
+        states = persist(self._engine, lambda c, _: store.states(c, jobs=jobs), stopping=self._stopping)
+        return [] if states is None else [Refused(d, states.get(d.job)) for d in deliveries]
+
+
+def _take(
+    connection: sa.Connection, row: store.BatchRow, newest: dict[UUID, MessageDelivery], tries: int
+) -> list[store.Claimed]:
+    """Claim; on a later try, first look whether an earlier one was taken and only its answer was lost."""
+    if tries:
+        recovered = store.recover(connection, batch=row.id, jobs=list(newest))
+        if recovered:
+            return recovered
+    return store.claim(connection, batch=row, envelopes=[d.envelope for d in newest.values()])
+
+
+def _retry_of(version: int) -> RetryOptions:
+    """Return the retry policy of a version that could not be loaded; the default where there is none."""
+    try:
+        return PlatformOptions.of(selectors.info(version).options).retry
+    except (PlatformError, DjangoDatabaseError):
+        return RetryOptions()
+    finally:
+        django_connection.close()  # this thread's, which nobody else would close
+
+
+def _new_id() -> UUID:
+    return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
+
+
+def _grouped(work: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
+    assert work.runner is not None  # noqa: S101  # set by `prepare` just above
+    groups: dict[object, BatchPiece] = {}
+    for at, item in items.items():
+        piece = groups.setdefault(work.runner.key(item), BatchPiece([], []))
+        piece.at.append(at)
+        piece.items.append(item)
+    return list(groups.values())
+
+
+def _collate(work: ClaimedBatch, piece: BatchPiece) -> None:
+    assert work.runner is not None  # noqa: S101
+    try:
+        piece.ready, piece.collated = work.runner.collate(piece.items), True
+    except Exception:  # noqa: BLE001  # the run stage collates again, splitting until the guilty is found
+        piece.collated = False

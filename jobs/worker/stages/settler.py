@@ -1,0 +1,121 @@
+"""Settle: raw outputs become verdicts, and one transaction stores them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from jobs.core.canonical_json import canonical_bytes
+from jobs.core.errors import PayloadUnavailableError
+from jobs.core.failures import Failure, Success
+from jobs.payloads.claim_check import store_payload
+from jobs.services.lifecycle import settle as store
+from jobs.services.lifecycle.poison import convict
+from jobs.worker.circuit_monitor import CircuitMonitor
+from jobs.worker.stages.bisect import Splitter
+from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
+from jobs.worker.stages.claimer import persist
+from jobs.worker.stages.classify import failure_of
+from jobs.worker.stages.execute import run
+from jobs.worker.stages.privacy import Privacy
+from jobs.worker.stages.verdicts import ExpectedS, Follow, at_once
+from models_registry.core.faults import Table
+from models_registry.core.registry_errors import BadOutputError
+from models_registry.core.runner import Runner
+
+
+class Settler:
+    """The settle stage of one worker incarnation."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        stopping: Callable[[], bool],
+        *,
+        node: str,
+        expected_s: ExpectedS,
+        circuits: CircuitMonitor,
+    ) -> None:
+        """Prepare to settle for `node`; `expected_s` says what a run of a version and size may take."""
+        self._engine, self._stopping, self._circuits = engine, stopping, circuits
+        self._node, self._expected_s = node, expected_s
+
+    def settle(self, work: ClaimedBatch) -> tuple[list[store.Verdict], list[store.Settled]] | None:
+        """Store the batch's verdicts; None where the worker stops before the database took them."""
+        verdicts = verdicts_of(work, self._expected_s)
+        work.busy_since = None  # from here on only the database can be slow, and that is no batch that hangs
+        told = persist(self._engine, lambda c, _: self._store(c, work, verdicts), stopping=self._stopping)
+        if told is not None:
+            self._circuits.observe(int(str(work.key)), *told)
+        return told
+
+    def _store(
+        self, connection: sa.Connection, work: ClaimedBatch, verdicts: list[store.Verdict]
+    ) -> tuple[list[store.Verdict], list[store.Settled]]:
+        verdicts = convict(connection, verdicts)
+        settled = store.settle(
+            connection, batch=work.id, verdicts=verdicts, ran_s=work.ran_s, worker=self._node
+        )
+        return verdicts, settled
+
+
+def verdicts_of(work: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
+    """Return one verdict for each of the batch's jobs, in their order."""
+    outcomes, follow, kept = _all_outcomes(work), Follow(work, expected_s), work.discretion
+    return [follow.verdict(at, _kept(kept, job.job, outcomes[at])) for at, job in enumerate(work.jobs)]
+
+
+def _kept(kept: Privacy | None, job: UUID, outcome: Success | Failure) -> Success | Failure:
+    """Return an outcome as its row is to hold it: sealed first, and then, where it is large, stored."""
+    if isinstance(outcome, Failure):
+        return outcome if kept is None else kept.outcome(outcome)
+    told = outcome if kept is None else kept.sealed(job, outcome)
+    try:
+        body = store_payload(told.body)
+    except PayloadUnavailableError as error:
+        return failure_of(error)
+    return told if body is told.body else Success(body, told.encoding)
+
+
+def _all_outcomes(work: ClaimedBatch) -> dict[int, Success | Failure]:
+    if work.failure is not None:
+        return dict.fromkeys(range(len(work.jobs)), work.failure)
+    assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
+    outcomes: dict[int, Success | Failure] = {}
+    outcomes |= work.discretion.unread if work.discretion is not None else {}
+    for piece in work.pieces:
+        outcomes |= _outcomes(work.runner, piece, work.table)
+    return outcomes
+
+
+def _outcomes(runner: Runner, piece: BatchPiece, table: Table) -> Iterator[tuple[int, Success | Failure]]:
+    """Yield each item's place and outcome; a piece whose outputs cannot be had is run again, split."""
+    if isinstance(piece.raw, Failure):
+        yield from ((at, piece.raw) for at in piece.at)
+        return
+    for done in Splitter(lambda part: _outputs(runner, part), table).answered(piece):
+        if isinstance(done.raw, Failure):
+            yield done.at[0], done.raw
+        else:
+            yield from ((at, _outcome(raw, table)) for at, raw in zip(done.at, done.raw, strict=True))
+
+
+def _outputs(runner: Runner, piece: BatchPiece) -> list[Any]:
+    outputs = runner.outputs(run(runner, piece) if piece.raw is None else piece.raw)
+    if not isinstance(outputs, list):
+        raise BadOutputError(f"The model gave a {type(outputs).__name__} instead of a list of outputs.")
+    if len(outputs) != len(piece.at):
+        raise BadOutputError(f"The model gave {len(outputs)} outputs for {len(piece.at)} inputs.")
+    return outputs
+
+
+def _outcome(output: Any, table: Table) -> Success | Failure:
+    if isinstance(output, Exception):
+        return failure_of(output, table)
+    try:
+        return Success(canonical_bytes(output))
+    except Exception as error:  # noqa: BLE001  # an object of the model's own may raise anything when read
+        return failure_of(BadOutputError(f"The model's output cannot be stored: {error}"))

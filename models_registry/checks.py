@@ -1,1 +1,0 @@
-"""System checks of the settings that the registry reads."""

@@ -1,0 +1,150 @@
+"""The API's description by example: each body and each answer shows one, as its schema has it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from jobs.api.docs import problem_docs
+from jobs.api.endpoints import api
+from jobs.api.problems import STATUS, headers
+from jobs.core import errors
+from jobs.core.submission.file_references import references
+
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
+PROBLEM = "application/problem+json"
+TELLS_LIMITS = {"200", "201", "202", "429"}
+METERED = {"post /api/v1/jobs", "post /api/v1/jobs/bulk", "post /api/v1/uploads"}
+# No call of an app meets these: what raises them is an operator's command or page, or has a kind of its own.
+NEVER = {
+    errors.BrokerUnavailableError,
+    errors.RequestError,
+    errors.TokenEndedError,
+}
+
+
+def calls(paths: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each call by its name, and after it those that the platform makes on account of it."""
+    for path, methods in paths.items():
+        for method, call in methods.items():
+            yield f"{method} {path}", call
+            for called in call.get("callbacks", {}).values():
+                yield from calls(called)
+
+
+CALLS = dict(calls(DOCUMENT["paths"]))
+ANSWERS = [
+    (name, status, answer) for name, call in CALLS.items() for status, answer in call["responses"].items()
+]
+BODIES = [(name, call["requestBody"]) for name, call in CALLS.items() if "requestBody" in call]
+CONTENTS = [
+    (f"{name} {what}", kind, content)
+    for name, what, told in [*((name, "asks", body) for name, body in BODIES), *ANSWERS]
+    for kind, content in told.get("content", {}).items()
+]
+
+
+def strict() -> dict[str, Any]:
+    """Return the components so that a member which no schema knows is an error; problems may have more."""
+    components: dict[str, Any] = copy.deepcopy(DOCUMENT["components"])
+    for name, schema in components["schemas"].items():
+        if schema.get("type") == "object" and name != "Problem":
+            schema["additionalProperties"] = False
+    return components
+
+
+def values(content: dict[str, Any]) -> dict[str, Any]:
+    return {title: told["value"] for title, told in content.get("examples", {}).items()}
+
+
+@pytest.mark.parametrize(("place", "kind", "content"), CONTENTS, ids=[f"{c[0]} {c[1]}" for c in CONTENTS])
+def test_every_body_and_answer_has_examples_which_its_schema_takes(
+    place: str, kind: str, content: dict[str, Any]
+) -> None:
+    assert values(content), (place, kind)
+    taken = jsonschema_rs.validator_for({**content["schema"], "components": strict()}, validate_formats=True)
+    for title, value in values(content).items():
+        assert not [str(error) for error in taken.iter_errors(value)], (place, kind, title)
+
+
+def test_all_calls_are_looked_at() -> None:
+    assert len(CALLS) == sum(map(len, DOCUMENT["paths"].values())) + 1
+    asked = {(name, kind) for name, body in BODIES for kind in body["content"]}
+    assert {
+        ("post /api/v1/jobs", "multipart/form-data"),
+        ("post /api/v1/uploads", "application/octet-stream"),
+        ("post {$request.body#/callback_url}", "application/json"),
+    } <= asked
+    bodies = {name for name, call in CALLS.items() if name.startswith("post") and "{job_id}" not in name}
+    assert {name for name, _ in BODIES} == bodies
+
+
+def problems() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the platform's own: what a webhook is answered is its receiver's."""
+    for name, status, answer in ANSWERS:
+        if status >= "400" and "/api/" in name:
+            yield name, status, answer
+
+
+def test_every_problem_of_every_call_has_an_example() -> None:
+    for name, status, answer in problems():
+        shown = values(answer["content"][PROBLEM])
+        codes = answer["description"].partition(": ")[2].split(", ")
+        assert [f"`{code}`" for code in shown] == codes, (name, status)
+        for code, problem in shown.items():
+            phrase = HTTPStatus(int(status)).phrase
+            assert (problem["code"], str(problem["status"]), problem["title"]) == (code, status, phrase)
+            assert len(problem["detail"]) > 10, (name, code)
+
+
+def test_every_error_that_a_client_may_be_told_of_stands_at_some_call() -> None:
+    told = {code for _, _, answer in problems() for code in values(answer["content"][PROBLEM])}
+    assert {kind.code for kind in STATUS.keys() - NEVER} <= told
+    assert not {kind.code for kind in NEVER} & told
+    assert told <= set(DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+
+
+def test_the_headers_of_answers_are_described() -> None:
+    ours = {"Content-Type", "Cache-Control", "Connection"}
+    kinds = {kind.code: kind for kind in all_kinds()}
+    for name, status, answer in ANSWERS:
+        described = answer.get("headers", {}).keys()
+        shown = values(answer.get("content", {}).get(PROBLEM, {}))
+        sent = {header for code in shown for header in headers(problem_docs.example(kinds[code]))} - ours
+        assert sent <= described, (name, status)
+        assert ("RateLimit" in described) == (name in METERED and status in TELLS_LIMITS), (name, status)
+
+
+def all_kinds() -> set[type[errors.PlatformError]]:
+    kinds: set[type[errors.PlatformError]] = {errors.PlatformError, *STATUS, *problem_docs.ANYWHERE}
+    return kinds.union(*problem_docs.REFUSALS.values())
+
+
+def test_every_parameter_and_what_comes_with_a_job_is_described() -> None:
+    told = CALLS["post /api/v1/jobs"]["responses"]
+    for status in ("200", "202"):
+        assert {"Location", "Preference-Applied"} <= told[status]["headers"].keys()
+    for call in CALLS.values():
+        for parameter in call.get("parameters", ()):
+            assert parameter["description"], parameter
+            taken = jsonschema_rs.validator_for({**parameter["schema"], "components": strict()})
+            assert taken.is_valid(parameter["example"]), parameter
+
+
+def test_examples_refer_to_files_in_both_ways() -> None:
+    asked = CALLS["post /api/v1/jobs"]["requestBody"]["content"]
+    found = [references(value["input"]) for value in values(asked["application/json"]).values()]
+    (upload,) = {one for each in found for one in each}
+    (answered,) = values(
+        CALLS["post /api/v1/uploads"]["responses"]["201"]["content"]["application/json"]
+    ).values()
+    assert (upload.how, upload.named) == ("upload", answered["id"])
+    for form in values(asked["multipart/form-data"]).values():
+        parts = references(form["job"]["input"])
+        assert {(one.how, one.named) for one in parts} == {("part", name) for name in form.keys() - {"job"}}

@@ -1,0 +1,112 @@
+"""The API's description: what was committed of it is kept, and every problem stands in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.api.endpoints import api
+from jobs.api.problems import STATUS
+from tests.unit.jobs.api.docs.compatibility import breaks
+
+COMMITTED = Path(__file__).with_name("openapi.json")
+AGAIN = "`make openapi` writes it anew"
+
+
+@pytest.fixture
+def now() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
+    return told
+
+
+@pytest.fixture
+def committed() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(COMMITTED.read_text())
+    return told
+
+
+def test_nothing_that_was_promised_is_broken(committed: dict[str, Any], now: dict[str, Any]) -> None:
+    assert breaks(committed, now) == []
+
+
+def test_the_description_that_is_committed_is_the_api_s(
+    committed: dict[str, Any], now: dict[str, Any]
+) -> None:
+    assert committed == now, f"what is new is to be committed: {AGAIN}"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        (("paths", "/api/v1/jobs", "post"), "post /api/v1/jobs is gone"),
+        (("paths", "/api/v1/jobs", "post", "responses", "202"), "the answer 202 is gone"),
+        (("components", "schemas", "Job", "properties", "state"), "Job.state is gone"),
+    ],
+)
+def test_what_goes_is_noticed(now: dict[str, Any], path: tuple[str, ...], says: str) -> None:
+    changed = copy.deepcopy(now)
+    place = changed
+    for name in path[:-1]:
+        place = place[name]
+    del place[path[-1]]
+    assert any(says in line for line in breaks(now, changed))
+
+
+def test_what_is_asked_for_anew_and_what_changes_its_type_are_noticed(now: dict[str, Any]) -> None:
+    changed = copy.deepcopy(now)
+    body = changed["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    body["required"] = [*body["required"], "metadata"]
+    changed["components"]["schemas"]["Job"]["properties"]["attempts"] = {"type": "string"}
+    assert breaks(now, changed) == [
+        "post /api/v1/jobs: metadata is required now",
+        "Job.attempts is another type",
+    ]
+    assert breaks(changed, now) == ["Job.attempts is another type"]
+
+
+def test_every_problem_stands_in_the_description(now: dict[str, Any]) -> None:
+    told = set(now["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+    assert {kind.code for kind in STATUS} <= told
+    for path, calls in now["paths"].items():
+        for method, call in calls.items():
+            problems = {status for status in call["responses"] if status >= "400"}
+            assert {"401", "405", "503"} <= problems, (method, path)
+            assert all("application/problem+json" in call["responses"][s]["content"] for s in problems)
+
+
+OPERATION_IDS = {
+    "get /api/v1/jobs": "listJobs",
+    "post /api/v1/jobs": "submitJob",
+    "post /api/v1/jobs/bulk": "submitJobs",
+    "get /api/v1/jobs/{job_id}": "getJob",
+    "post /api/v1/jobs/{job_id}/cancel": "cancelJob",
+    "get /api/v1/jobs/{job_id}/events": "streamJobEvents",
+    "get /api/v1/jobs/{job_id}/lineage": "getJobLineage",
+    "post /api/v1/jobs/{job_id}/replay": "replayJob",
+    "get /api/v1/models": "listModels",
+    "get /api/v1/models/{name}": "getModel",
+    "get /api/v1/models/{name}/versions": "listModelVersions",
+    "post /api/v1/uploads": "uploadFile",
+}
+
+
+def test_operation_ids_are_what_generated_clients_name_their_methods_by(now: dict[str, Any]) -> None:
+    ids = {
+        f"{method} {path}": call["operationId"]
+        for path, calls in now["paths"].items()
+        for method, call in calls.items()
+    }
+    assert ids == OPERATION_IDS, "an id that exists never changes; a new call has a line here"
+    assert len(set(ids.values())) == len(ids)
+
+
+def test_components_have_public_names_and_every_reference_leads_to_one(now: dict[str, Any]) -> None:
+    components = now["components"]["schemas"]
+    assert not [name for name in components if name.endswith(("Schema", "Out"))]
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(now)))
+    assert references <= components.keys()

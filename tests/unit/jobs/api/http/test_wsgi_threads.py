@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from jobs.api.http.asgi_call import Call, Message
+from jobs.api.http.wsgi_threads import LONG_THREADS, Environ, Threads
+from jobs.core.errors import SlowBodyError
+
+Start = Callable[..., None]
+
+
+def a_call(
+    *pieces: bytes, headers: tuple[tuple[bytes, bytes], ...] = (), path: bytes = b"/", stalls: bool = False
+) -> Call:
+    coming: Iterator[bytes] = iter(pieces)
+    left = len(pieces)
+
+    async def receive() -> Message:
+        nonlocal left
+        if not left:
+            await asyncio.Event().wait()
+        left -= 1
+        return {"type": "http.request", "body": next(coming), "more_body": stalls or left > 0}
+
+    async def send(_message: Message) -> None:
+        raise AssertionError
+
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path.decode(), "raw_path": path}
+    scope |= {"query_string": b"a=1", "http_version": "1.1", "scheme": "http"}
+    scope |= {"server": ("here", 80), "client": ("there", 1), "headers": list(headers)}
+    return Call(scope, receive, send)
+
+
+def asked_by(call: Call) -> tuple[Environ, bytes]:
+    """Return what a handler is asked with, and the body as it reads it."""
+    seen: list[tuple[Environ, bytes]] = []
+
+    def handler(environ: Environ, start: Start) -> list[bytes]:
+        seen.append((environ, environ["wsgi.input"].read()))
+        start("204 No Content", [])
+        return []
+
+    assert asyncio.run(Threads(handler).answer(call)).status == 204
+    return seen[0]
+
+
+def test_a_header_with_an_underscore_does_not_pass_for_one_with_a_dash() -> None:
+    environ, _ = asked_by(a_call(headers=((b"x_forwarded_for", b"6.6.6.6"),)))
+    assert not [name for name in environ if "FORWARDED" in name]
+
+
+def test_headers_of_one_name_are_joined_and_those_of_the_body_have_names_of_their_own() -> None:
+    headers = ((b"x-a", b"1"), (b"x-a", b"2"), (b"cookie", b"c=1"), (b"cookie", b"d=2"))
+    environ, _ = asked_by(a_call(headers=(*headers, (b"content-type", b"text/plain"))))
+    assert (environ["HTTP_X_A"], environ["HTTP_COOKIE"]) == ("1,2", "c=1; d=2")
+    assert environ["CONTENT_TYPE"] == "text/plain"
+
+
+def test_a_path_comes_as_the_bytes_that_were_sent() -> None:
+    environ, _ = asked_by(a_call(path=b"/jobs/%C3%A9%FF"))
+    assert environ["PATH_INFO"].encode("latin-1") == b"/jobs/\xc3\xa9\xff"
+
+
+@pytest.mark.parametrize("size", [0, 10, 65_536, 200_000])
+def test_a_body_is_read_whole_however_it_comes(size: int) -> None:
+    body = bytes(number % 251 for number in range(size))
+    pieces = [body[at : at + 30_000] for at in range(0, size, 30_000)] or [b""]
+    told = ((b"content-length", str(size).encode()),)
+    assert asked_by(a_call(*pieces, headers=told))[1] == body
+
+
+def test_a_short_body_that_stalls_is_refused_before_it_has_a_thread(patience: None) -> None:
+    call = a_call(b"1", headers=((b"content-length", b"50"),), stalls=True)
+    with pytest.raises(SlowBodyError):
+        asyncio.run(Threads(lambda *_: pytest.fail("it was called")).answer(call))
+
+
+def test_a_body_that_is_long_by_its_headers_is_refused_unread() -> None:
+    def handler(_environ: Environ, start: Start) -> list[bytes]:
+        start("413 Content Too Large", [])
+        return []
+
+    call = a_call(headers=((b"content-length", b"999999999"),), stalls=True)
+    assert asyncio.run(asyncio.wait_for(Threads(handler).answer(call), 5)).status == 413
+
+
+def test_a_long_body_that_stalls_is_an_error_of_its_read(patience: None) -> None:
+    with pytest.raises(SlowBodyError):
+        asked_by(a_call(b"1" * 70_000, headers=((b"content-length", b"90000"),), stalls=True))
+
+
+def test_long_calls_leave_threads_to_the_short_ones() -> None:
+    release = threading.Event()
+
+    def handler(environ: Environ, start: Start) -> list[bytes]:
+        start("200 OK", [])
+        return [b"long" if environ["PATH_INFO"].endswith("bulk") and release.wait(60) else b"short"]
+
+    async def both() -> bytes:
+        threads = Threads(handler)
+        bulk = [asyncio.ensure_future(threads.answer(a_call(path=b"/api/v1/jobs/bulk"))) for _ in range(40)]
+        short = await asyncio.wait_for(threads.answer(a_call()), 60)
+        release.set()
+        assert {answer.body for answer in await asyncio.gather(*bulk)} == {b"long"}
+        return short.body
+
+    assert LONG_THREADS < 40
+    assert asyncio.run(both()) == b"short"
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, body_patience_s=1))

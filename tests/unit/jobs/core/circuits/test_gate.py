@@ -1,0 +1,67 @@
+"""While a circuit is open nothing of its version is published; while it is half open, a few jobs are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.core.circuits.breaker import CircuitState
+from jobs.core.circuits.gate import PROBE_AGAIN_S, CircuitGate, CircuitStanding
+
+
+@dataclass(frozen=True)
+class Row:
+    version: int
+    number: int = 0
+
+
+OPEN = CircuitStanding(1, CircuitState.OPEN, left_s=7.0)
+HALF_OPEN = CircuitStanding(1, CircuitState.HALF_OPEN, left_s=-1.0, probes=2)
+
+
+def split(
+    gate: CircuitGate, rows: Sequence[Row], circuit: CircuitStanding, now: float = 0.0
+) -> tuple[int, float]:
+    """Return how many rows of the circuit's version pass, and for how long the others are held."""
+    passed, held = gate.split(rows, {circuit.version: circuit}, now)
+    assert len(passed) + sum(len(each.rows) for each in held) == len(rows)
+    return sum(row.version == circuit.version for row in passed), held[0].delay_s if held else 0.0
+
+
+def test_open_holds_all_of_its_version_and_nothing_else() -> None:
+    rows = [Row(1, 1), Row(2, 2), Row(1, 3), Row(2, 4)]
+    passed, (held,) = CircuitGate().split(rows, {1: OPEN}, 0.0)
+    assert [row.number for row in passed] == [2, 4]
+    assert [row.number for row in held.rows] == [1, 3]
+    assert held.delay_s == 7.0
+
+
+def test_open_until_closed_by_hand_is_looked_at_again() -> None:
+    assert split(CircuitGate(), [Row(1)], CircuitStanding(1, CircuitState.OPEN)) == (0, 60.0)
+
+
+def test_half_open_lets_its_probes_through_once_and_others_later() -> None:
+    gate, rows = CircuitGate(), [Row(1)] * 5
+    assert split(gate, rows, HALF_OPEN) == (2, 1.0)
+    assert split(gate, rows, HALF_OPEN, 1.0) == (0, 1.0)
+    assert split(gate, rows, HALF_OPEN, PROBE_AGAIN_S) == (2, 1.0)
+
+
+def test_an_open_circuit_whose_time_is_over_is_tried() -> None:
+    assert split(
+        CircuitGate(), [Row(1)] * 9, CircuitStanding(1, CircuitState.OPEN, left_s=0.0, probes=3)
+    ) == (3, 1.0)
+
+
+@given(st.lists(st.integers(1, 3), max_size=50), st.integers(1, 5))
+def test_rows_are_kept_in_order_and_none_is_lost(versions: list[int], probes: int) -> None:
+    rows = [Row(version, number) for number, version in enumerate(versions)]
+    circuits = {1: OPEN, 2: CircuitStanding(2, CircuitState.HALF_OPEN, probes=probes)}
+    passed, held = CircuitGate().split(rows, circuits, 0.0)
+    assert sorted([*passed, *(row for each in held for row in each.rows)], key=lambda r: r.number) == rows
+    assert [row.number for row in passed] == sorted(row.number for row in passed)
+    assert sum(row.version == 2 for row in passed) <= probes
+    assert all(row.version != 1 for row in passed)

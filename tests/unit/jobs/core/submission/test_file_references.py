@@ -1,0 +1,91 @@
+from typing import Any
+
+import pytest
+
+from jobs.core.canonical_json import canonical_bytes
+from jobs.core.errors import InvalidInputError, MalformedRequestError
+from jobs.core.payloads.pointer import StoredPayload
+from jobs.core.submission.file_references import (
+    Reference,
+    as_value,
+    filled,
+    may_refer,
+    references,
+    stored_form,
+)
+
+FILE = StoredPayload("2026-11-24/a", 3, "a" * 64, "image/png")
+TEXT = StoredPayload("2026-11-24/b", 5, "b" * 64, "text/plain; charset=utf-8")
+UPLOAD, PART = Reference("upload", "u-1"), Reference("part", "page")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"$upload": "u-1"}, {UPLOAD}),
+        ({"a": [{"b": {"$part": "page"}}], "c": {"$upload": "u-1"}}, {UPLOAD, PART}),
+        ({"$upload": "u-1", "more": 1}, set()),
+        ({"upload": "u-1"}, set()),
+        ({"$other": "u-1"}, set()),
+        ("$upload", set()),
+    ],
+)
+def test_references_are_found_wherever_they_stand(value: Any, found: set[Reference]) -> None:
+    assert references(value) == found
+    assert may_refer(canonical_bytes(value)) or not found
+
+
+@pytest.mark.parametrize("value", [{"$upload": 1}, {"a": [{"$part": None}]}, {"$file": {"sha256": "a"}}])
+def test_a_reference_that_means_nothing_is_refused(value: Any) -> None:
+    with pytest.raises(MalformedRequestError):
+        references(value)
+
+
+def test_a_job_refers_to_no_more_files_than_it_may() -> None:
+    many = [{"$upload": str(number)} for number in range(17)]
+    assert len(references(many[:16])) == 16
+    with pytest.raises(MalformedRequestError, match="at most 16"):
+        references(many)
+
+
+def test_files_stand_where_they_were_referred_to() -> None:
+    asked = {"image": {"$upload": "u-1"}, "pages": [{"$part": "page"}, "x"], "of": {"$other": 1}}
+    stored = stored_form(asked, {UPLOAD: FILE, PART: TEXT})
+    assert "u-1" not in str(stored)
+    given = filled(stored, {FILE: b"\x00\x01\x02", TEXT: "é!".encode()})
+    assert given == {"image": "AAEC", "pages": ["é!", "x"], "of": {"$other": 1}}
+
+
+def test_equal_files_make_equal_inputs() -> None:
+    again = StoredPayload("2026-11-25/other", FILE.size, FILE.sha256, FILE.content_type)
+    first, second = ({"$upload": "u-1"}, {UPLOAD: FILE}), ({"$part": "page"}, {PART: again})
+    assert stored_form(*first) == stored_form(*second)
+
+
+@pytest.mark.parametrize("files", [{FILE: b"abc"}, {}])
+def test_a_file_that_is_not_the_job_s_makes_the_input_invalid(files: dict[StoredPayload, bytes]) -> None:
+    of_another = stored_form({"$upload": "u-1"}, {UPLOAD: TEXT})
+    with pytest.raises(InvalidInputError, match="does not have"):
+        filled(of_another, files)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "value"),
+    [
+        ("application/json", b'{"a": [1]}', {"a": [1]}),
+        ("Application/JSON; charset=utf-8", b"1", 1),
+        ("text/csv", b"a,b", "a,b"),
+        ("application/octet-stream", b"\xff", "/w=="),
+    ],
+)
+def test_a_model_is_given_a_file_by_its_type(kind: str, body: bytes, value: Any) -> None:
+    assert as_value(StoredPayload("n", len(body), "", kind), body) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("text/plain", b"\xff"), ("application/json", b"{"), ("application/json", b"[" * 5_000 + b"]" * 5_000)],
+)
+def test_a_file_that_is_not_what_it_is_called_makes_the_input_invalid(kind: str, body: bytes) -> None:
+    with pytest.raises(InvalidInputError):
+        as_value(StoredPayload("n", len(body), "", kind), body)

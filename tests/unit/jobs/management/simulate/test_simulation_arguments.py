@@ -1,0 +1,45 @@
+"""The command's options: defaults that are the worker's, and values that make no sense refused."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+import pytest
+
+from jobs.management.simulate.simulation_arguments import SimulationArguments, add_arguments
+
+
+def parsed(*words: str) -> dict[str, Any]:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return vars(parser.parse_args(words))
+
+
+def test_what_is_not_asked_for_has_its_default() -> None:
+    assert SimulationArguments.of(parsed()) == SimulationArguments()
+
+
+def test_every_option_reaches_its_field() -> None:
+    words = "--loads 0.5,1.1 --sizes 20-200 --priorities 0,9 --max-batch 32 --pads --workers 3 --png x.png"
+    asked = SimulationArguments.of(parsed(*words.split()))
+    assert (asked.loads, asked.sizes, asked.priorities) == ((0.5, 1.1), (20, 200), (0, 9))
+    assert (asked.max_batch, asked.pads, asked.workers, asked.png) == (32, True, 3, "x.png")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--rate 0",
+        "--loads 0.5,-1",
+        "--priorities 10",
+        "--sizes 0",
+        "--sizes 9-3",
+        "--workers 0",
+        "--rate 5 --csv jobs.csv",
+    ],
+)
+def test_what_makes_no_sense_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(*words.split())
+    assert "error" in capsys.readouterr().err

@@ -1,0 +1,147 @@
+"""What fails as a whole is halved until the guilty stands alone, and that costs little."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from jobs.core.failures import Failure, FailureKind
+from jobs.worker.stages.bisect import Splitter
+from jobs.worker.stages.claimed_batch import BatchPiece
+from models_registry.core.runner import Item
+from models_registry.loaders.fault_tables import table_of
+
+COUNTS = st.integers(1, 64)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[int, set[int]]:
+    count = draw(COUNTS)
+    return count, draw(st.sets(st.integers(0, count - 1), max_size=6))
+
+
+def whole(count: int) -> BatchPiece:
+    return BatchPiece(list(range(count)), [Item(number) for number in range(count)])
+
+
+class Counted:
+    """An attempt that raises what `refuse` returns for the inputs of a piece; counts its calls."""
+
+    def __init__(self, refuse: Callable[[list[int]], Exception | None]) -> None:
+        self.refuse, self.calls = refuse, list[int]()
+
+    def __call__(self, piece: BatchPiece) -> list[int]:
+        inputs = [item.input for item in piece.items]
+        self.calls.append(len(inputs))
+        error = self.refuse(inputs)
+        if error is not None:
+            raise error
+        return inputs
+
+
+def answers(attempt: Counted, count: int) -> tuple[Splitter, dict[int, Any]]:
+    splitter, told = Splitter(attempt), dict[int, Any]()
+    for piece in splitter.answered(whole(count)):
+        raws = [piece.raw] if isinstance(piece.raw, Failure) else piece.raw
+        for at, raw in zip(piece.at, raws, strict=True):
+            assert at not in told
+            told[at] = raw
+    return splitter, told
+
+
+def guilt(guilty: set[int]) -> Counted:
+    return Counted(lambda inputs: ValueError("guilty") if guilty & set(inputs) else None)
+
+
+@given(batches())
+@example((3, {2}))
+@example((3, {1}))
+@example((5, {4}))
+@example((64, set(range(0, 64, 2))))
+def test_a_guilty_item_costs_at_most_two_log_further_tries(batch: tuple[int, set[int]]) -> None:
+    count, guilty = batch
+    attempt = guilt(guilty)
+    _, told = answers(attempt, count)
+    assert len(attempt.calls) - 1 <= len(guilty) * 2 * math.log2(count)
+    assert sorted(told) == list(range(count))
+    assert {at for at, raw in told.items() if isinstance(raw, Failure)} == guilty
+    assert all(raw == at for at, raw in told.items() if at not in guilty)
+
+
+@given(batches())
+def test_each_guilty_item_was_tried_alone(batch: tuple[int, set[int]]) -> None:
+    count, guilty = batch
+    attempt = Counted(lambda inputs: ValueError(repr(inputs)) if guilty & set(inputs) else None)
+    _, told = answers(attempt, count)
+    assert all(told[at].message == f"[{at}]" for at in guilty)
+
+
+def out_of_memory(kind: type[Exception]) -> Exception:
+    return kind("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def exhausting_errors() -> list[type[Exception]]:
+    import torch
+
+    return [torch.cuda.OutOfMemoryError, MemoryError, RuntimeError]
+
+
+@pytest.mark.parametrize("kind", exhausting_errors())
+@pytest.mark.parametrize("fits", [1, 7, 16, 63])
+def test_what_does_not_fit_is_halved_until_it_does_and_nobody_fails(kind: type[Exception], fits: int) -> None:
+    attempt = Counted(lambda inputs: out_of_memory(kind) if len(inputs) > fits else None)
+    splitter, told = answers(attempt, 64)
+    assert told == {number: number for number in range(64)}
+    assert min(map(len, splitter.exhausted)) > fits
+
+
+def test_halves_that_fit_run_whole() -> None:
+    attempt = Counted(lambda inputs: MemoryError() if len(inputs) > 32 else None)
+    answers(attempt, 64)
+    assert attempt.calls == [64, 32, 32]
+
+
+def test_an_item_that_does_not_fit_alone_lacks_resources() -> None:
+    attempt = Counted(lambda inputs: MemoryError() if 5 in inputs else None)
+    splitter, told = answers(attempt, 8)
+    assert told[5].kind is FailureKind.RESOURCE
+    assert [at for at, raw in told.items() if isinstance(raw, Failure)] == [5]
+    assert [5] in splitter.exhausted
+
+
+def test_what_the_process_cannot_outlive_is_no_item_s_failure() -> None:
+    attempt = Counted(lambda _: RuntimeError("CUDA error: device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="device-side"):
+        list(Splitter(attempt, table_of("transformer")).answered(whole(8)))
+    assert attempt.calls == [8]
+
+
+def test_memory_is_handed_back_once_nothing_holds_what_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    import weakref
+
+    class Tensor:
+        pass
+
+    held: list[weakref.ref[Tensor]] = []
+    alive: list[bool] = []
+
+    def attempt(piece: BatchPiece) -> list[int]:
+        tensor = Tensor()
+        held.append(weakref.ref(tensor))
+        if len(piece.at) > 1:
+            raise MemoryError
+        return [0]
+
+    monkeypatch.setattr(
+        "jobs.worker.stages.bisect.memory.hand_back", lambda: alive.append(any(ref() for ref in held))
+    )
+    piece = whole(2)
+    piece.ready, piece.collated = "collated", True
+    list(Splitter(attempt).answered(piece))
+    assert alive == [False]
+    assert piece.ready is None

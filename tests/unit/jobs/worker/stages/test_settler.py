@@ -1,0 +1,210 @@
+"""Raw outputs become one verdict a job; a bad output is its own job's failure."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.retry.policy import Bury, RetryAfter
+from jobs.core.states import State
+from jobs.services.lifecycle.claim import Claimed
+from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
+from jobs.worker.stages.classify import failure_of
+from jobs.worker.stages.settler import verdicts_of
+from models_registry.core.registry_errors import (
+    ArtifactMismatchError,
+    InvalidInputError,
+    NotFiniteError,
+    RetryableError,
+)
+from models_registry.core.retry_options import RetryOptions, RetryRule
+from models_registry.core.runner import Item
+from models_registry.loaders.builtin import Echo, Faulty
+from models_registry.loaders.fault_tables import table_of
+
+
+def work(outputs: list[Any], *, attempts: int = 1, asked: int | None = None) -> ClaimedBatch:
+    count = len(outputs) if asked is None else asked
+    jobs = [Claimed(UUID(int=n), 5, attempts, 3, b"{}", None) for n in range(count)]
+    piece = BatchPiece(list(range(count)), [Item({})] * count, raw=outputs)
+    return ClaimedBatch(
+        UUID(int=0),
+        1,
+        1,
+        SealReason.IDLE,
+        [],
+        jobs=jobs,
+        runner=Echo(),
+        pieces=[piece],
+        model="echo",
+    )
+
+
+def test_each_output_is_stored_as_canonical_bytes_under_the_claims_epoch() -> None:
+    verdicts = verdicts_of(work([{"b": 1, "a": 2}, [1.5]]))
+    assert [v.outcome for v in verdicts] == [Success(b'{"a":2,"b":1}'), Success(b"[1.5]")]
+    assert {v.epoch for v in verdicts} == {5}
+
+
+@pytest.mark.parametrize(
+    "bad", [float("nan"), {"x": [float("inf")]}, {float("nan")}, "\ud800", object(), {"a": {1: object()}}]
+)
+def test_an_output_that_json_cannot_carry_fails_alone(bad: Any) -> None:
+    first, second, third = verdicts_of(work([1, bad, 3]))
+    assert isinstance(first.outcome, Success)
+    assert isinstance(third.outcome, Success)
+    assert isinstance(second.outcome, Failure)
+    assert second.outcome.code == "bad_output"
+    assert second.state is State.WAITING
+
+
+def test_one_item_s_missing_output_is_its_own_failure_and_names_both_numbers() -> None:
+    batch = work([], asked=4)
+    batch.runner = Faulty()
+    (piece,) = batch.pieces
+    piece.items[2] = Item({"short": True})
+    piece.raw = [item.input for item in piece.items]
+    verdicts = verdicts_of(batch)
+    assert [isinstance(v.outcome, Success) for v in verdicts] == [True, True, False, True]
+    failure = verdicts[2].outcome
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.kind) == ("bad_output", FailureKind.INTERNAL)
+    assert "0 outputs for 1 inputs" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [(lambda raw: [*raw, 0], "2 outputs for 1 inputs"), (lambda _: None, "a NoneType instead of a list")],
+)
+def test_a_model_whose_outputs_never_match_fails_each_job(
+    monkeypatch: pytest.MonkeyPatch, outputs: Callable[[list[Any]], Any], says: str
+) -> None:
+    batch = work([1, 2, 3])
+    batch.runner = Echo()
+    monkeypatch.setattr(batch.runner, "outputs", outputs)
+    failed = [v.outcome for v in verdicts_of(batch)]
+    assert {f.code for f in failed if isinstance(f, Failure)} == {"bad_output"}
+    assert all(isinstance(f, Failure) and says in f.message for f in failed)
+
+
+@given(st.integers(1, 64), st.integers(0, 63))
+def test_an_item_whose_outputs_raise_costs_the_rest_at_most_two_log_runs(count: int, at: int) -> None:
+    guilty = at % count
+
+    class Guarded(Echo):
+        runs = 0
+
+        def run(self, batch: list[Any]) -> list[Any]:
+            self.runs += 1
+            return batch
+
+        def outputs(self, raw: list[Any]) -> list[Any]:
+            if guilty in raw:
+                raise InvalidInputError("not this one")
+            return raw
+
+    batch, runner = work(list(range(count))), Guarded()
+    batch.runner = runner
+    batch.pieces[0].items = [Item(n) for n in range(count)]
+    verdicts = verdicts_of(batch)
+    assert [n for n, v in enumerate(verdicts) if isinstance(v.outcome, Failure)] == [guilty]
+    assert runner.runs <= 2 * math.log2(count)
+
+
+def test_outputs_that_raise_are_read_by_the_loader_s_table() -> None:
+    class Late(Echo):
+        def outputs(self, raw: list[Any]) -> list[Any]:
+            if 1 in raw:
+                raise RuntimeError("The size of tensor a (9) must match the size of tensor b (8)")
+            return raw
+
+    batch = work([0, 1, 2])
+    batch.runner, batch.table = Late(), table_of("transformer")
+    batch.pieces[0].items = [Item(n) for n in range(3)]
+    verdicts = verdicts_of(batch)
+    assert [v.outcome.kind for v in verdicts if isinstance(v.outcome, Failure)] == [FailureKind.INVALID]
+
+
+def test_an_exception_in_an_outputs_place_is_that_item_s_failure() -> None:
+    first, second, third = verdicts_of(work([1, NotFiniteError(), RetryableError("later")]))
+    assert isinstance(first.outcome, Success)
+    assert isinstance(second.outcome, Failure)
+    assert (second.outcome.kind, second.state) == (FailureKind.POISON, State.DEAD)
+    assert isinstance(third.outcome, Failure)
+    assert (third.outcome.kind, third.state) == (FailureKind.TRANSIENT, State.WAITING)
+
+
+def test_an_output_with_nan_says_where_it_stands() -> None:
+    _, verdict = verdicts_of(work([{"x": None}, {"embedding": [0.5, float("nan")]}]))
+    assert isinstance(verdict.outcome, Failure)
+    assert "'/embedding/1'" in verdict.outcome.message
+
+
+@pytest.mark.parametrize(
+    ("output", "attempts", "suspect"),
+    [(float("nan"), 3, True), (float("nan"), 2, False), (NotFiniteError(), 3, False), (OSError(), 3, False)],
+)
+def test_what_raises_alone_at_its_last_attempt_is_suspected_of_poison(
+    output: Any,
+    attempts: int,
+    suspect: bool,  # noqa: FBT001  # a case
+) -> None:
+    (verdict,) = verdicts_of(work([output], attempts=attempts))
+    assert (verdict.suspect, verdict.attempt) == (suspect, attempts)
+
+
+def test_nobody_is_suspected_where_the_model_could_not_be_loaded() -> None:
+    batch = work([1, 2], attempts=3)
+    batch.failure = failure_of(ArtifactMismatchError())
+    verdicts = verdicts_of(batch)
+    assert [(v.state, v.suspect) for v in verdicts] == [(State.DEAD, False)] * 2
+
+
+def hurried(left_s: float | None, *, size: int = 7, age_s: float = 0.0) -> ClaimedBatch:
+    """Return a batch of one that failed and may again; its claim was `age_s` ago."""
+    batch = work([RetryableError("later")])
+    batch.jobs = [Claimed(UUID(int=1), 5, 1, 3, b"{}", None, left_s)]
+    batch.deliveries = [SimpleNamespace(envelope=SimpleNamespace(size=size))]  # type: ignore[list-item]  # a stand-in
+    batch.claimed_at = time.monotonic() - age_s
+    batch.retry = RetryOptions(RetryRule(base_s=1_000, cap_s=1_000))
+    return batch
+
+
+def test_a_retry_is_drawn_from_the_time_that_the_run_leaves() -> None:
+    for _ in range(100):
+        (verdict,) = verdicts_of(hurried(50.0, age_s=20.0), lambda _key, size: size * 3.0)
+        assert isinstance(verdict.after, RetryAfter)
+        assert verdict.after.delay_s <= 50 - 20 - 7 * 3
+
+
+def test_a_retry_that_cannot_end_before_the_deadline_is_not_made() -> None:
+    (verdict,) = verdicts_of(hurried(50.0, age_s=30.0), lambda *_: 20.0)
+    assert verdict.state is State.DEAD
+    assert isinstance(verdict.after, Bury)
+    assert verdict.after.reason.startswith("the deadline leaves no time for another attempt: ")
+    assert not verdict.suspect
+
+
+def test_without_a_deadline_nobody_asks_what_a_run_takes() -> None:
+    (verdict,) = verdicts_of(hurried(None), lambda *_: pytest.fail("asked"))
+    assert verdict.state is State.WAITING
+
+
+def test_a_version_s_policy_and_its_loader_s_table_are_its_batch_s() -> None:
+    batch = work([IndexError("index out of range in self"), RetryableError("later")])
+    batch.table, batch.retry = table_of("transformer"), RetryOptions(RetryRule(attempts=1))
+    first, second = verdicts_of(batch)
+    assert [v.outcome.kind for v in (first, second) if isinstance(v.outcome, Failure)] == [
+        FailureKind.INVALID, FailureKind.TRANSIENT,
+    ]  # fmt: skip
+    assert second.after == Bury("attempt 1 of 1 for a failure of kind transient was the last", exhausted=True)

@@ -1,0 +1,60 @@
+"""The shape of the house: no folder grows too full, and no two things in it share a name."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+APPS = ("inference_site", "jobs", "models_registry")
+MOST_MODULES = 20
+# A room has one of each of these; Django finds the others by their names.
+SHARED_MODULES = {"__init__", "admin", "policy", "reads", "statements", "apps"}
+# Django's inner classes and commands; and `jobs.client.Client` is what apps call the model's namesake by.
+SHARED_CLASSES = {"Meta", "Command", "Client"}
+
+
+def modules() -> Iterator[Path]:
+    for app in APPS:
+        yield from (path for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts)
+
+
+def test_no_folder_has_more_modules_than_a_person_can_hold_in_mind() -> None:
+    rooms = defaultdict[Path, list[str]](list)
+    for path in modules():
+        if path.stem != "__init__":
+            rooms[path.parent].append(path.name)
+    full = {str(room.relative_to(ROOT)): len(names) for room, names in rooms.items()}
+    assert {room: count for room, count in full.items() if count > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize("kind", ["modules", "classes"])
+def test_no_two_share_a_name(kind: str) -> None:
+    places = defaultdict[str, list[str]](list)
+    for name, place in module_names() if kind == "modules" else class_names():
+        places[name].append(place)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def module_names() -> Iterator[tuple[str, str]]:
+    for path in modules():
+        if path.stem not in SHARED_MODULES and path.parent.name != "commands":
+            yield path.stem, str(path.relative_to(ROOT))
+
+
+def class_names() -> Iterator[tuple[str, str]]:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name not in SHARED_CLASSES:
+                yield node.name, f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    silent = [
+        str(p.relative_to(ROOT)) for p in modules() if ast.get_docstring(ast.parse(p.read_text())) is None
+    ]
+    assert silent == []
