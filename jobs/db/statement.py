@@ -1,27 +1,76 @@
-"""Statements on this thread's Django connection, prepared on the server, repeated after a lost connection."""
+"""SQL statements with named parameters and typed rows, and the one place that runs them.
+
+A statement is written once, in psycopg's style (`%(name)s`), and says what a row of it is. It runs on this
+thread's Django connection (`fetch_all`, `execute`), on a bulk process's own session (`run`, `run_many`,
+`count`), or on the event loop (`fetch_async`). Rows are built by column name, never by position.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, LiteralString, TypeVar
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Generic, LiteralString, TypeVar
 
 import psycopg
+import sqlalchemy as sa
 from django.db import OperationalError, connection
 
 from jobs.core.errors import UnavailableError
 
-Row = tuple[Any, ...]
-Params = Sequence[Any] | Mapping[str, Any]
-Answer = TypeVar("Answer")
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+Params = Mapping[str, Any]
+NO_PARAMS: Params = {}
 _LOST = ("57P", "08")  # the SQLSTATE classes of a server that went away, or of its connection
 
 
-def fetch_all(statement: LiteralString, params: Params = ()) -> list[Row]:
-    """Run one statement that is safe to run twice and return its rows, or UnavailableError."""
-    return once_more(lambda: _run(statement, params))
+class Statement(Generic[Row]):
+    """One SQL text, and the type of its rows.
+
+    `row` is a dataclass or NamedTuple whose fields are the statement's columns, in any order; any other type
+    is the type of a single column; None says that the statement returns no rows.
+    """
+
+    __slots__ = ("_build", "_fields", "sql")
+
+    def __init__(self, sql: LiteralString, row: type[Row] | None = None) -> None:
+        """Prepare to run `sql`; a column without a field, or the reverse, is a TypeError at the first run."""
+        self.sql: LiteralString = sql
+        self._fields = _fields_of(row)
+        self._build: Callable[[Sequence[Any]], Row] | None = None
+        if row is not None and self._fields is not None:
+            self._build = lambda values: row(*values)
+
+    def rows(self, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> list[Row]:
+        """Return records of these columns as typed rows."""
+        if self._fields is None or self._build is None:
+            (_only,) = columns
+            return [record[0] for record in records]
+        build = self._build
+        if tuple(columns) == self._fields:
+            return [build(record) for record in records]
+        if sorted(columns) != sorted(self._fields):
+            raise TypeError(f"the columns {[*columns]} are not the fields {[*self._fields]}")
+        in_order = itemgetter(*(columns.index(name) for name in self._fields))
+        return [build(in_order(record)) for record in records]
 
 
-def once_more(work: Callable[[], Answer]) -> Answer:
+def _fields_of(row: type[Any] | None) -> tuple[str, ...] | None:
+    if row is None:
+        return None
+    if dataclasses.is_dataclass(row):
+        return tuple(field.name for field in dataclasses.fields(row) if field.init)
+    names: tuple[str, ...] | None = getattr(row, "_fields", None)  # a NamedTuple
+    return names
+
+
+def fetch_all(statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row]:
+    """Run one statement that is safe to run twice on this thread's connection; UnavailableError."""
+    return once_more(lambda: execute(statement, params))
+
+
+def once_more(work: Callable[[], Result]) -> Result:
     """Do database work that is safe to do twice, again on a new connection where the old one was lost.
 
     UnavailableError where that fails too, or where the server refuses the work.
@@ -38,23 +87,50 @@ def once_more(work: Callable[[], Answer]) -> Answer:
         raise UnavailableError("The database does not answer.") from error
 
 
-def storable(text: str) -> bool:
-    """Say whether a row could hold this text, and so be found by it: Postgres takes no NUL."""
-    return "\0" not in text
-
-
-def execute(statement: LiteralString, params: Params = ()) -> list[Row]:
-    """Run one statement of an open transaction and return its rows."""
-    return _run(statement, params)
-
-
-def _run(statement: LiteralString, params: Params) -> list[Row]:
+def execute(statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row]:
+    """Run one statement on this thread's connection, in its open transaction if there is one."""
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
     raw.prepare_threshold = 0  # Django turns server-side preparation off
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        cursor.execute(statement, params, binary=True)
-        return cursor.fetchall() if cursor.description else []
+        cursor.execute(statement.sql, params, binary=True)
+        return statement.rows(_columns(cursor), cursor.fetchall()) if cursor.description else []
+
+
+def run(session: sa.Connection, statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row]:
+    """Run one statement on a bulk process's session and return its rows."""
+    result = session.exec_driver_sql(statement.sql, dict(params))
+    if not result.returns_rows:
+        return []
+    return statement.rows(list(result.keys()), result.all())
+
+
+def run_many(session: sa.Connection, statement: Statement[Any], rows: Sequence[Params]) -> None:
+    """Run one statement for each of `rows` on a bulk process's session."""
+    if rows:
+        session.exec_driver_sql(statement.sql, [dict(row) for row in rows])
+
+
+def count(session: sa.Connection, statement: Statement[Any], params: Params = NO_PARAMS) -> int:
+    """Run one statement on a bulk process's session and return how many rows it changed."""
+    return session.exec_driver_sql(statement.sql, dict(params)).rowcount
+
+
+async def fetch_async(
+    session: psycopg.AsyncConnection[Any], statement: Statement[Row], params: Params = NO_PARAMS
+) -> list[Row]:
+    """Run one read on the event loop and return its rows."""
+    cursor = await session.execute(statement.sql, params)
+    return statement.rows(_columns(cursor), await cursor.fetchall())
+
+
+def storable(text: str) -> bool:
+    """Return whether a row can hold this text, and so be found by it: Postgres takes no NUL."""
+    return "\0" not in text
+
+
+def _columns(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> list[str]:
+    return [column.name for column in cursor.description or ()]
 
 
 def _is_lost(error: OperationalError) -> bool:

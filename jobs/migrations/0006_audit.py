@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             "scopes",
             ArrayField(
                 base_field=models.CharField(max_length=15),
-                default=jobs.core.scopes.default_scopes,
+                default=jobs.core.access.scopes.default_scopes,
                 size=None,
             ),
         ),

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from jobs.api.responses import json_answer
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.metrics import counted
 
 

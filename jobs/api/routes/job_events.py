@@ -18,7 +18,7 @@ from jobs.api.streaming.sse import HEADERS, events, knows_all, preamble
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError
 from jobs.core.event_id import EventId
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.services.access.audit import view_of_another
 from jobs.services.access.owner import Owner
 from jobs.services.reads.job_views import ONE

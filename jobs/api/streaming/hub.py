@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 from jobs.api.streaming.lookup import Lookup
 from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
-from jobs.db.statement import Params, Row
+from jobs.db.positional import Params, Row
 
 RETRY_S = 0.5
 POOL_SIZE = 4

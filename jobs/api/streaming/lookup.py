@@ -20,7 +20,7 @@ from jobs.api.streaming.offload import run
 from jobs.api.streaming.waiters import Waiters
 from jobs.core.errors import PayloadUnavailableError
 from jobs.core.states import TERMINAL
-from jobs.db.statement import Params, Row
+from jobs.db.positional import Params, Row
 from jobs.services.reads.job_views import ENDED
 from jobs.services.reads.snapshot import STANDING, standing_of, standing_of_view
 

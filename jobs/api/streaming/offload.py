@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from jobs.db.statement import Row
+from jobs.db.positional import Row
 from jobs.services.reads.job_views import is_far
 
 Made = TypeVar("Made")

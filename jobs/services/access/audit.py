@@ -9,7 +9,7 @@ import msgspec
 from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
-from jobs.db.statement import execute, fetch_all, once_more
+from jobs.db.positional import execute, fetch_all, once_more
 from jobs.services.access.owner import Owner
 from jobs.services.access.request_origin import origin
 

@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 from jobs.core.access.scopes import Scope, covers
 from jobs.core.admission.quota import UNLIMITED, Quota
 from jobs.core.errors import ResourceNotFoundError
-from jobs.db.statement import Row, fetch_all, storable
+from jobs.db.positional import Row, fetch_all, storable
 
 KEPT_S = 2.0  # a revoked token works for at most this long
 KEPT_ENTRIES = 10_000

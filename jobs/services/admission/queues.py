@@ -11,7 +11,7 @@ from typing import LiteralString
 
 from jobs.core.admission.queue_estimate import Line, QueueCount, QueueEstimate
 from jobs.core.errors import UnavailableError
-from jobs.db.statement import Row, fetch_all
+from jobs.db.positional import Row, fetch_all
 
 KEPT_S = 0.5
 STALE_S = 120.0  # nobody has counted for so long: nothing is known

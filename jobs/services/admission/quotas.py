@@ -17,7 +17,7 @@ from django.db import transaction
 from jobs.core.admission.quota import Bucket, Purse, QuotaKind, headers, refill_s
 from jobs.core.errors import QuotaExceededError
 from jobs.core.states import Verb, sources
-from jobs.db.statement import execute, fetch_all, once_more
+from jobs.db.positional import execute, fetch_all, once_more
 from jobs.services.access.owner import Owner
 
 RECOUNT_S = 0.1  # a client at its limit of jobs in flight is counted no more often

@@ -11,7 +11,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState
 from jobs.core.circuits.gate import CircuitStanding
 from jobs.core.errors import CircuitOpenError, ModelNotFoundError, WrongStateError
-from jobs.db.statement import execute
+from jobs.db.positional import execute
 from jobs.services.access.audit import note
 from jobs.services.circuits.reads import circuit_of, forget_circuits
 from models_registry.core.options import PlatformOptions

@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from jobs.core.circuits.breaker import CircuitState
 from jobs.core.circuits.gate import CircuitStanding
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 
 KEPT_S = 1.0
 _READ: LiteralString = """

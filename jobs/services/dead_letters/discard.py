@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs.core.errors import WrongStateError
-from jobs.db.statement import execute
+from jobs.db.positional import execute
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import LetterFilter
 from jobs.services.dead_letters.replay_many import chunks, now

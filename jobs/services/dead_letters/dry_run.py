@@ -12,7 +12,7 @@ import msgspec
 from jobs.core.errors import JobNotFoundError, PayloadGoneError, PlatformError
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import files_of
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.payloads.claim_check import load_plain
 from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters.reads import DeadInput, LetterFilter

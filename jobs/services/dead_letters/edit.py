@@ -23,7 +23,7 @@ from jobs.core.payloads.keyring import PLAIN, Column, Place
 from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of
 from jobs.core.submission.file_references import FILE
 from jobs.db.notify import wake_relay
-from jobs.db.statement import Row, execute, fetch_all
+from jobs.db.positional import Row, execute, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.row_sealing import COLUMNS, sealed_input, unsealed_input

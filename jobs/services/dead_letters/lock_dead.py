@@ -7,7 +7,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from jobs.core.states import State
-from jobs.db.statement import execute
+from jobs.db.positional import execute
 
 _PATIENCE: LiteralString = "SELECT set_config('lock_timeout', '5s', true)"
 # In id order, as everybody locks jobs.

@@ -12,7 +12,7 @@ from django.conf import settings
 from jobs.broker.connection import connected
 from jobs.broker.dead_letter_queue import Found, walk
 from jobs.core.messages.dead_letter_pointer import read_letter
-from jobs.db.statement import once_more
+from jobs.db.positional import once_more
 from jobs.services.access.audit import note
 from jobs.services.dead_letters import reads as letters
 

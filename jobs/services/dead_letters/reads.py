@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 
 LOOKED_AT = 200_000
 GROUPS_SHOWN = 100

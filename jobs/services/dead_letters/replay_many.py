@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs.db.notify import wake_relay
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import LetterFilter

@@ -10,7 +10,7 @@ from django.db import transaction
 from jobs.core.channels import CANCELLED, SETTLED
 from jobs.core.errors import WrongStateError
 from jobs.core.states import State, Verb, sources, target
-from jobs.db.statement import execute, once_more
+from jobs.db.positional import execute, once_more
 from jobs.services.access.audit import note
 from jobs.services.lifecycle.lock_job import lock_job
 

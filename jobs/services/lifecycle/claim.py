@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from jobs.core.messages.envelope import Envelope
 from jobs.core.payloads.keyring import PLAIN
 from jobs.core.states import State, Verb, sources, target
+from jobs.db.statement import Statement, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +49,20 @@ class Claimed:
     encoding: str = PLAIN
 
 
-_LEFT_S = "CAST(extract(epoch FROM job.deadline - now()) AS double precision) AS left_s"
+_LEFT_S: LiteralString = "extract(epoch FROM job.deadline - now())::float8 AS left_s"
 
-_CLAIM = sa.text(f"""
+_CLAIM = Statement(
+    f"""
 WITH message AS (
-  SELECT * FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[])) AS message(id, epoch)
+  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS message(id, epoch)
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN message USING (id, epoch)
-  WHERE job.state = ANY(CAST(:sources AS text[])) AND (job.deadline IS NULL OR job.deadline > now())
+  WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
   ORDER BY job.id FOR UPDATE OF job
 ), claimed AS (
   UPDATE jobs_job job
-  SET state = :target, epoch = job.epoch + 1, attempts = job.attempts + 1,
-      batch_id = :batch, started_at = now()
+  SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts + 1,
+      batch_id = %(batch)s, started_at = now()
   FROM locked WHERE job.id = locked.id
   RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}
 ), taken AS (
@@ -67,31 +70,43 @@ WITH message AS (
 ), opened AS (
   INSERT INTO jobs_batch (id, worker_id, version_id, members, size, padded_size, seal_reason, waited_s,
                           apart, succeeded, failed, released, fenced)
-  SELECT :batch, :worker, :version, array_agg(id), count(*), :padded_size, :seal_reason, :waited_s,
-         :apart, 0, 0, 0, 0
+  SELECT %(batch)s, %(worker)s, %(version)s, array_agg(id), count(*), %(padded_size)s, %(seal_reason)s,
+         %(waited_s)s, %(apart)s, 0, 0, 0, 0
   FROM claimed HAVING count(*) > 0
 )
-SELECT claimed.id, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding
+SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding
 FROM claimed CROSS JOIN LATERAL (
   SELECT body, parameters, encoding FROM jobs_jobinput
-  WHERE job_id = claimed.id AND job_id BETWEEN :first AND :last LIMIT 1
+  WHERE job_id = claimed.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1
 ) AS input
-""")  # noqa: S608  # built from a constant of this file
+""",  # noqa: S608  # built from a constant of this file
+    Claimed,
+)
 
-_RECOVER = sa.text(f"""
-SELECT job.id, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
+_RECOVER = Statement(
+    f"""
+SELECT job.id AS job, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
   input.encoding
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
-WHERE job.id = ANY(CAST(:jobs AS uuid[])) AND job.batch_id = :batch AND job.state = :target
-""")  # noqa: S608
+WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state = %(target)s
+""",  # noqa: S608
+    Claimed,
+)
 
-_STATES = sa.text("SELECT id, state FROM jobs_job WHERE id = ANY(CAST(:jobs AS uuid[]))")
+
+class _JobState(NamedTuple):
+    id: UUID
+    state: str
+
+
+_STATES = Statement("SELECT id, state FROM jobs_job WHERE id = ANY(%(jobs)s)", _JobState)
 
 
 def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
     """Make the jobs of `envelopes` running under `batch` and return those that were claimed, in any order."""
     epochs = {envelope.job: envelope.epoch for envelope in envelopes}
-    rows = connection.execute(
+    return run(
+        connection,
         _CLAIM,
         {
             "jobs": list(epochs),
@@ -109,15 +124,14 @@ def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Env
             "apart": batch.apart,
         },
     )
-    return [Claimed(*row) for row in rows]
 
 
 def recover(connection: sa.Connection, *, batch: UUID, jobs: Sequence[UUID]) -> list[Claimed]:
     """Return what an earlier claim of `batch` made running, where its answer was lost with the connection."""
     parameters = {"jobs": list(jobs), "batch": batch, "target": target(Verb.CLAIM)}
-    return [Claimed(*row) for row in connection.execute(_RECOVER, parameters)]
+    return run(connection, _RECOVER, parameters)
 
 
 def states(connection: sa.Connection, *, jobs: Sequence[UUID]) -> dict[UUID, State]:
     """Return the states of those of `jobs` that have a row."""
-    return {job: State(state) for job, state in connection.execute(_STATES, {"jobs": list(jobs)})}
+    return {row.id: State(row.state) for row in run(connection, _STATES, {"jobs": list(jobs)})}

@@ -13,7 +13,7 @@ from django.db import transaction
 from jobs.core.errors import PayloadGoneError, WrongStateError
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.notify import wake_relay
-from jobs.db.statement import execute
+from jobs.db.positional import execute
 from jobs.services.access.audit import who
 from jobs.services.lifecycle.enqueue import VARIANT
 from jobs.services.lifecycle.lock_job import lock_job

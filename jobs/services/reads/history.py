@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from jobs.db.statement import Row, fetch_all
+from jobs.db.positional import Row, fetch_all
 
 _JOBS: LiteralString = """
 SELECT extract(epoch FROM created_at)::float8, size, priority, client_id, version_id,

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from jobs.core.ids import first_id_at
-from jobs.db.statement import Row, fetch_all, storable
+from jobs.db.positional import Row, fetch_all, storable
 from jobs.services.reads.job_views import LISTED, View, listed_view
 
 WINDOW_JOBS = 10_000

@@ -15,7 +15,7 @@ from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import is_pointer
 from jobs.core.states import State
-from jobs.db.statement import Row, fetch_all
+from jobs.db.positional import Row, fetch_all
 from jobs.payloads.claim_check import load_plain
 
 log = logging.getLogger(__name__)

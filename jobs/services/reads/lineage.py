@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from jobs.core.payloads.keyring import Column, Place
-from jobs.db.statement import Row, fetch_all
+from jobs.db.positional import Row, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain
 from jobs.payloads.sql import IS_POINTER, POINTER

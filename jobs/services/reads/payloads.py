@@ -16,7 +16,7 @@ from jobs.core.canonical_json import canonical_bytes
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import POINTER_BYTES
 from jobs.core.payloads.redaction import Redactor
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import head_of, load_plain
 from jobs.services.access.owner import Owner

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from jobs.core.event_id import EventId
 from jobs.core.states import TERMINAL, State
-from jobs.db.statement import Row
+from jobs.db.positional import Row
 from jobs.services.reads.job_views import EPOCH_AT, View, view_of
 
 STANDING: LiteralString = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 
 _LIVE: LiteralString = "SELECT node FROM jobs_worker WHERE ended_at IS NULL ORDER BY node"
 

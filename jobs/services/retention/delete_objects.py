@@ -14,7 +14,7 @@ from typing import LiteralString
 from django.db import transaction
 
 from jobs.core.retention.partition_sql import TABLES
-from jobs.db.statement import execute, fetch_all
+from jobs.db.positional import execute, fetch_all
 from jobs.payloads.object_store import delete, names_before
 from jobs.payloads.sql import IS_POINTER, POINTER
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from jobs.core.retention.partition_sql import TABLES, class_of
 from jobs.core.retention.policy import Window, windows_around
+from jobs.db.positional import fetch_all
 from jobs.db.session import open_session
-from jobs.db.statement import fetch_all
 from jobs.services.retention import partition_statements
 from jobs.services.retention.keep_days import default_days
 from jobs.services.retention.partition_statements import BusyError

@@ -20,7 +20,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.keyring import PLAIN, Column, Place
 from jobs.core.payloads.pointer import files_of, names_of
-from jobs.db.statement import execute, fetch_all
+from jobs.db.positional import execute, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.row_sealing import COLUMNS, unsealed_input

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import LiteralString
 
 from jobs.core.states import TERMINAL, State
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 
 _KEYED: LiteralString = """
 SELECT idempotency_key FROM jobs_job WHERE client_id = %s AND idempotency_key = ANY(%s)

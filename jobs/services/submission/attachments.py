@@ -13,7 +13,7 @@ from jobs.core.errors import PartNotFoundError, UploadNotFoundError
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.submission.file_references import Reference, references, stored_form
 from jobs.core.submission.request import Admitted, JobRequest, admit
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.payloads.object_store import put_stream
 from jobs.payloads.sealed_objects import put_sealed
 from jobs.services.access.owner import Owner

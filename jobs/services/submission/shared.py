@@ -9,7 +9,7 @@ from uuid import UUID
 from jobs import metrics
 from jobs.core.channels import SETTLED
 from jobs.core.states import TERMINAL, State, Verb, sources, target
-from jobs.db.statement import Row, fetch_all
+from jobs.db.positional import Row, fetch_all
 from jobs.services.access.owner import Owner
 from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
 from jobs.services.submission.shared_statements import PLACE

@@ -22,7 +22,7 @@ from jobs.core.states import Verb, target
 from jobs.core.submission.file_references import may_refer
 from jobs.core.submission.request import ITEM_MARK, Admitted, JobRequest, admit
 from jobs.db.notify import wake_relay
-from jobs.db.statement import Row, fetch_all, once_more
+from jobs.db.positional import Row, fetch_all, once_more
 from jobs.payloads.row_sealing import guarded, shared_key, with_sealed_files
 from jobs.services.access.audit import submit_columns
 from jobs.services.access.owner import Owner

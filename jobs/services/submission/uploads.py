@@ -11,7 +11,7 @@ from uuid import UUID
 
 from jobs.core.ids import uuid7
 from jobs.core.payloads.pointer import StoredPayload
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.payloads.object_store import put_stream
 from jobs.services.access.owner import Owner
 

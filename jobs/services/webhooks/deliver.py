@@ -26,7 +26,7 @@ from jobs.core.webhooks.policy import (
     verdict,
 )
 from jobs.core.webhooks.url import endpoint
-from jobs.db.statement import fetch_all
+from jobs.db.positional import fetch_all
 from jobs.services.reads.job_views import View, job_view
 from jobs.services.webhooks.http_post import LIMIT_S, WebhookResponse, post
 from jobs.services.webhooks.secrets import signing_keys

@@ -13,7 +13,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.errors import JobNotFoundError, WebhookSecretMissingError, WrongStateError
 from jobs.core.states import TERMINAL
 from jobs.core.webhooks.url import endpoint
-from jobs.db.statement import execute, fetch_all
+from jobs.db.positional import execute, fetch_all
 from jobs.models import DisabledEndpoint
 from jobs.services.access.audit import note
 from jobs.services.access.owner import Owner

@@ -13,7 +13,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from jobs.core.states import State
-from jobs.db import statement
+from jobs.db import positional as statement
 from jobs.models import DeadLetter
 from jobs.services.dead_letters import reads as letters
 from tests.factories import make_job

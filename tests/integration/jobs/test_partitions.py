@@ -173,7 +173,7 @@ def test_the_claim_looks_into_the_partitions_of_its_jobs_days_alone(session: sa.
         "target": "running", "batch": uuid4(), "worker": uuid4(), "version": 1, "padded_size": 0,
         "seal_reason": "x", "waited_s": 0.0, "apart": 0,
     }  # fmt: skip
-    plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {claiming._CLAIM.text}"), values))
+    plan = "\n".join(session.exec_driver_sql(f"EXPLAIN {claiming._CLAIM.sql}", values).scalars())
     assert f"{INPUT}{window(4, 5).suffix}" in partitions_in(plan)
     assert partitions_in(plan) <= _of_that_day(window(4, 5), INPUT)
     assert "Seq Scan on jobs_jobinput" not in plan

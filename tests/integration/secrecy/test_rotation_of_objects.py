@@ -14,7 +14,7 @@ from django.test import Client
 
 from jobs.core.errors import PayloadKeyMissingError
 from jobs.core.payloads.keyring import Column, Place
-from jobs.db.statement import execute
+from jobs.db.positional import execute
 from jobs.models import JobInput, JobResult
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_payload

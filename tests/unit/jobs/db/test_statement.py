@@ -1,0 +1,48 @@
+"""Rows are built by the names of their columns, so that no statement can be read by position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+
+from jobs.db.statement import Statement
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    x: int
+    y: int = 0
+
+
+class Label(NamedTuple):
+    name: str
+
+
+@pytest.mark.parametrize("columns", [("x", "y"), ("y", "x")])
+def test_a_row_is_the_same_in_whichever_order_its_columns_come(columns: tuple[str, str]) -> None:
+    values = {"x": 1, "y": 2}
+    rows = Statement("SELECT", Point).rows(columns, [[values[name] for name in columns]])
+    assert rows == [Point(x=1, y=2)]
+
+
+@pytest.mark.parametrize("columns", [("x", "z"), ("x",), ("x", "y", "z")])
+def test_columns_that_are_not_the_row_s_fields_are_refused_by_name(columns: tuple[str, ...]) -> None:
+    with pytest.raises(TypeError, match="are not the fields"):
+        Statement("SELECT", Point).rows(columns, [range(len(columns))])
+
+
+def test_a_named_tuple_of_one_field_is_no_scalar() -> None:
+    assert Statement("SELECT", Label).rows(("name",), [("a",)]) == [Label("a")]
+    with pytest.raises(TypeError, match="are not the fields"):
+        Statement("SELECT", Label).rows(("text",), [("a",)])
+
+
+def test_a_plain_type_is_the_type_of_the_only_column() -> None:
+    assert Statement("SELECT", UUID).rows(("id",), [(ONE,), (TWO,)]) == [ONE, TWO]
+    with pytest.raises(ValueError, match="too many values"):
+        Statement("SELECT", UUID).rows(("id", "other"), [(ONE, TWO)])
