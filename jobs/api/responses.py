@@ -13,7 +13,7 @@ from jobs.core.admission.shedding import Expected
 from jobs.core.states import TERMINAL, State
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.job_views import View, brief_view
-from jobs.services.submission.submit import Submitted
+from jobs.services.submission.submitted import Submitted
 
 JSON = "application/json"
 

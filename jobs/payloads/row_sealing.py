@@ -1,8 +1,8 @@
-"""What a guarded version's job is stored as: sealed payloads, keyed digests instead of plain ones."""
+"""How a job of a guarded version is stored: sealed payloads, keyed digests instead of plain ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -12,7 +12,7 @@ from jobs.core.errors import PlatformError
 from jobs.core.payloads.keyring import PLAIN, Column, Place
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.reuse.key import Reuse, reuse
-from jobs.core.submission.request import Admitted
+from jobs.core.submission.parsed_job import ParsedJob, Refusals
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.sealed_objects import under_first_key
@@ -26,46 +26,48 @@ COLUMNS: Final[Mapping[str, Column]] = {
 _AS_IT_IS: Final[dict[str, Any]] = {"encoding": PLAIN, "variant": None}
 
 
-def guarded(job: Admitted, secrecy: Secrecy) -> Admitted:
+def guarded(job: ParsedJob, secrecy: Secrecy) -> ParsedJob:
     """Return the job with its version's secrecy; EncryptionUnavailableError where there is no key for it."""
     if not secrecy.guarded:
         return job
     if secrecy.encrypt:
         vault.keyring().require()
     # A plain digest of an input could be found by trying inputs.
-    known = None if job.digest is None else vault.digest("request", job.digest)
-    return replace(job, digest=known, secrecy=secrecy)
+    digest = None if job.digest is None else vault.digest("request", job.digest)
+    return replace(job, digest=digest, secrecy=secrecy)
 
 
-def with_sealed_files(jobs: Iterable[Any]) -> list[Any]:
-    """Return a call's jobs, files that lie in clear sealed where a version asks; an error in a job's place.
+def sealed_files(jobs: Mapping[int, ParsedJob]) -> tuple[dict[int, ParsedJob], Refusals]:
+    """Seal the files that lie in clear of jobs whose version encrypts; return the jobs and the refusals.
 
-    A file is sealed once a call, for it is bound to itself: which job it is given to is told by the inputs.
+    A file that several jobs of a call refer to is sealed once: it is bound to itself, not to a job.
     """
     seal = cache(under_first_key)
-    return [_with_sealed_files(job, seal) if isinstance(job, Admitted) else job for job in jobs]
+    sealed: dict[int, ParsedJob] = {}
+    refusals: Refusals = {}
+    for index, job in jobs.items():
+        try:
+            sealed[index] = _with_sealed_files(job, seal)
+        except PlatformError as error:
+            refusals[index] = error
+    return sealed, refusals
 
 
-def _with_sealed_files(
-    job: Admitted, seal: Callable[[StoredPayload], StoredPayload]
-) -> Admitted | PlatformError:
+def _with_sealed_files(job: ParsedJob, seal: Callable[[StoredPayload], StoredPayload]) -> ParsedJob:
     if not (job.files and job.secrecy.encrypt):
         return job
-    try:
-        return replace(job, files=tuple(map(seal, job.files)))
-    except PlatformError as error:
-        return error
+    return replace(job, files=tuple(map(seal, job.files)))
 
 
-def shared_key(job: Admitted, *, client: int) -> Reuse | None:
+def shared_key(job: ParsedJob, *, client: int) -> Reuse | None:
     """Return what the job may share, under a keyed digest where its version is guarded."""
-    found = reuse(job, client=client)
-    if found is None or not job.secrecy.guarded:
-        return found
-    return replace(found, key=vault.digest("answer", found.key))
+    shared = reuse(job, client=client)
+    if shared is None or not job.secrecy.guarded:
+        return shared
+    return replace(shared, key=vault.digest("answer", shared.key))
 
 
-def input_columns(job_id: UUID, job: Admitted) -> dict[str, Any]:
+def input_columns(job_id: UUID, job: ParsedJob) -> dict[str, Any]:
     """Return the JobInput's columns of a job that is about to be stored."""
     plain = {name: getattr(job, name) for name in COLUMNS}
     kept = sealed_input(job_id, plain) if job.secrecy.encrypt else plain | _AS_IT_IS
@@ -79,7 +81,7 @@ def sealed_input(job_id: UUID, plain: Mapping[str, bytes | None]) -> dict[str, A
         name: None if body is None else vault.seal(body, Place(job_id, COLUMNS[name]))
         for name, body in plain.items()
     }
-    # Each nonce is another, so equal parameters are unequal at rest: what may share a batch is told apart.
+    # Equal parameters are sealed under different nonces; this digest says which may share a batch.
     return sealed | {"encoding": vault.keyring().encoding, "variant": vault.variant(plain["parameters"])}
 
 

@@ -20,7 +20,8 @@ from jobs.services.access.owner import Owner
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.relay import statements as feed
-from jobs.services.submission.submit import Submitted, submit_job
+from jobs.services.submission.submit import submit_job
+from jobs.services.submission.submitted import Submitted
 from models_registry import selectors
 from models_registry.models import ModelVersion
 from tests.factories import make_client, make_version, make_worker

@@ -23,7 +23,8 @@ from jobs.core.errors import KeysDifferError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.core.submission.request import JobRequest, check_key, keyed, parse_bulk, parse_request
 from jobs.services.reads.job_views import View, job_view
-from jobs.services.submission.submit import Submitted, submit_job, submit_jobs
+from jobs.services.submission.submit import submit_job, submit_jobs
+from jobs.services.submission.submitted import Submitted
 
 NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 

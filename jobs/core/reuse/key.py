@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from jobs.core.submission.request import Admitted
+from jobs.core.submission.parsed_job import ParsedJob
 from models_registry.core.reuse_options import ReuseOptions
 
 
@@ -22,7 +22,7 @@ class Reuse:
     follows: bool
 
 
-def reuse(job: Admitted, *, client: int) -> Reuse | None:
+def reuse(job: ParsedJob, *, client: int) -> Reuse | None:
     """Return what `job` of `client` may share by its version's options; None where it runs for itself."""
     told = ReuseOptions.of(job.version.options)
     if job.cache == "bypass" or not told.shares:

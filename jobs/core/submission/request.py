@@ -1,24 +1,16 @@
-"""Admission: what a request may say, read strictly, and the job it becomes. Pure."""
+"""What a submitted job may say, and reading it strictly from JSON. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from jobs.core.canonical_json import canonical_bytes, check_depth, digest
-from jobs.core.errors import (
-    BodyTooLargeError,
-    MalformedRequestError,
-    MetadataTooLargeError,
-    PlatformError,
-)
-from jobs.core.payloads.pointer import StoredPayload
+from jobs.core.canonical_json import check_depth
+from jobs.core.errors import BodyTooLargeError, MalformedRequestError, PlatformError
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
-from models_registry.core.secrecy import Secrecy
 
 MAX_BULK_JOBS = 10_000
 MAX_METADATA_BYTES = 16_384
@@ -61,57 +53,6 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cache: Annotated[Literal["use", "refresh", "bypass"], Meta(description=CACHE)] = "use"
     metadata: Annotated[dict[str, Any], Meta(description=METADATA)] | None = None
     idempotency_key: Annotated[str, Meta(description=KEY)] | None = None
-
-
-class Version(Protocol):
-    """What admission needs to know of the model version that will answer."""
-
-    @property
-    def id(self) -> int: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> str: ...  # noqa: D102
-    @property
-    def pads(self) -> bool: ...  # noqa: D102
-    @property
-    def p95_goal_s(self) -> float: ...  # noqa: D102
-    @property
-    def max_attempts(self) -> int: ...  # noqa: D102
-    @property
-    def options(self) -> Mapping[str, Any]: ...  # noqa: D102
-
-
-OPEN = Secrecy()
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A job ready to be stored: `body`, `parameters` and `metadata` are canonical JSON.
-
-    `files` are those that the input refers to.
-    """
-
-    version: Version
-    priority: int
-    max_attempts: int
-    size: int
-    deadline_s: float | None
-    body: bytes
-    parameters: bytes | None
-    metadata: bytes | None
-    idempotency_key: str | None
-    digest: bytes | None
-    cache: str
-    secrecy: Secrecy = OPEN
-    callback_url: str | None = None
-    files: tuple[StoredPayload, ...] = ()
-
-    @property
-    def payload_bytes(self) -> int:
-        """Return how many bytes it is asked with, its files' too."""
-        files = sum(file.size for file in self.files)
-        return len(self.body) + len(self.parameters or b"") + files
 
 
 _REQUEST = msgspec.json.Decoder(JobRequest)
@@ -183,25 +124,6 @@ def check_key(key: str | None) -> str | None:
     return key
 
 
-def admit(request: JobRequest, version: Version) -> Admitted:
-    """Return the job that `request` becomes on `version`; a RequestError where it cannot become one."""
-    body = canonical_bytes(request.input)
-    return Admitted(
-        version=version,
-        priority=request.priority,
-        max_attempts=request.max_attempts or version.max_attempts,
-        size=len(body) if version.pads else 0,
-        deadline_s=request.deadline_s,
-        body=body,
-        parameters=_object_bytes(request.parameters),
-        metadata=_metadata_bytes(request.metadata),
-        idempotency_key=request.idempotency_key,
-        digest=_request_digest(request) if request.idempotency_key is not None else None,
-        cache=request.cache,
-        callback_url=request.callback_url,
-    )
-
-
 def _array_items(raw: bytes) -> list[msgspec.Raw]:
     try:
         return _ITEMS.decode(raw)
@@ -220,18 +142,3 @@ def _request_or_error(raw: bytes | msgspec.Raw) -> JobRequest | PlatformError:
     except PlatformError as error:
         return error
     return request
-
-
-def _object_bytes(value: dict[str, Any] | None) -> bytes | None:
-    return canonical_bytes(value) if value else None
-
-
-def _metadata_bytes(value: dict[str, Any] | None) -> bytes | None:
-    body = _object_bytes(value)
-    if body is not None and len(body) > MAX_METADATA_BYTES:
-        raise MetadataTooLargeError(f"metadata of {len(body)} bytes; at most {MAX_METADATA_BYTES}")
-    return body
-
-
-def _request_digest(request: JobRequest) -> bytes:
-    return digest(canonical_bytes(msgspec.structs.replace(request, idempotency_key=None)))

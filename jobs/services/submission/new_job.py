@@ -1,36 +1,42 @@
-"""A request that was admitted and is about to be a row, and what became of it."""
+"""Place admitted jobs: an id for each, sealed files, and the key under which it may share a result."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import getrandbits
 from typing import Any
 from uuid import UUID
 
 from jobs.core.admission.shedding import Expected
+from jobs.core.ids import uuid7
 from jobs.core.reuse.key import Reuse
-from jobs.core.submission.request import Admitted
-from jobs.payloads.row_sealing import input_columns
+from jobs.core.submission.parsed_job import ParsedJob, Refusals
+from jobs.payloads.row_sealing import input_columns, sealed_files, shared_key
+from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
+
+_BASE_BITS = 73  # of 74, so that a call's indices never overflow it
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """One admitted request of a call: its index there, the id it will have, what it may share.
+    """An admitted job that is about to be stored: its place in its call, its id, what it may share.
 
-    `expected` is what it has to expect where it waits.
+    `expected` is its estimated wait, where it is known.
     """
 
     index: int
     id: UUID
-    job: Admitted
+    job: ParsedJob
     reuse: Reuse | None
     expected: Expected | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Return what the statements that store jobs take of each."""
+        """Return this job's parameters of the statements that store jobs; seals, and stores large payloads."""
         job = self.job
         return {
             "id": self.id,
@@ -56,6 +62,19 @@ class StoredJob:
     source: UUID | None = None
 
 
-def in_key_order(candidates: Sequence[NewJob]) -> list[NewJob]:
-    """Return candidates by their idempotency keys: two calls with other orders would deadlock."""
-    return sorted(candidates, key=lambda c: c.job.idempotency_key or "")
+def place_jobs(
+    *, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expected | None
+) -> tuple[list[NewJob], Refusals]:
+    """Return the jobs in the order of their places, ids growing, and the refusals of unsealable files."""
+    sealed, refusals = sealed_files(jobs)
+    now_ms, base = time.time_ns() // 1_000_000, getrandbits(_BASE_BITS)
+    placed = [
+        NewJob(index, uuid7(now_ms, base + index), job, shared_key(job, client=owner.id), expected)
+        for index, job in sorted(sealed.items())
+    ]
+    return placed, refusals
+
+
+def in_key_order(jobs: Sequence[NewJob]) -> list[NewJob]:
+    """Return jobs by their idempotency keys: two calls that insert in other orders would deadlock."""
+    return sorted(jobs, key=lambda new: new.job.idempotency_key or "")

@@ -1,51 +1,50 @@
-"""Store jobs that may share a run or its result; identical ones, in one call or beside it, run once."""
+"""Store jobs that may share a run or its result; identical ones, in one call or several, run once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 from jobs import metrics
 from jobs.core.channels import SETTLED
+from jobs.core.reuse.key import Reuse
 from jobs.core.states import TERMINAL, State, Verb, sources, target
-from jobs.db.positional import Row, fetch_all
+from jobs.db.statement import Statement, fetch_all
 from jobs.services.access.owner import Owner
+from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
-from jobs.services.submission.shared_statements import PLACE
+from jobs.services.submission.shared_statements import PLACE, Place
 
 ROUNDS = 3  # the second finds who was first in the first; the third is for who took a key in between
 _LIVE = sources(Verb.CANCEL)
-# A leader may have ended before its follower's row could be seen: whoever looks after followers is told.
-_TELL: LiteralString = """
-SELECT pg_notify(%s, 'job:' || id) FROM jobs_job WHERE id = ANY(%s) AND state = ANY(%s)
-"""
+# A leader may have ended before its follower's row could be seen, so notify the process that settles followers.
+_NOTIFY = Statement("""
+SELECT pg_notify(%(channel)s, 'job:' || id) FROM jobs_job WHERE id = ANY(%(jobs)s) AND state = ANY(%(ended)s)
+""")
 
 
 def store_shared(
-    owner: Owner, candidates: Sequence[NewJob], call: dict[str, Any]
+    owner: Owner, jobs: Sequence[NewJob], event: CallEvent
 ) -> tuple[dict[UUID, StoredJob], list[NewJob]]:
-    """Store the jobs that find a place under their keys; return them, and who may run for itself alone.
-
-    `call` is what the statement with the call's first job writes down of the call; `audit` is None after it.
-    """
+    """Store the jobs that find a place under their keys; return them, and the jobs that may run alone."""
     stored: dict[UUID, StoredJob] = {}
-    unsure, leaders = list(candidates), set[UUID]()
+    unsure, leaders = list(jobs), set[UUID]()
     for _ in range(ROUNDS):
         if not unsure:
             break
-        rows = fetch_all(PLACE, _params(owner, unsure) | call)
-        stored |= {row[0]: _stored(row) for row in rows if row[3] is not None}
-        leaders |= {row[2] for row in rows if row[1] == "follow"}
-        if stored:
-            call["audit"] = None
-        unsure = _still(unsure, rows)
-    _tell_of_ended(leaders)
+        places = fetch_all(PLACE, {**_params(owner, unsure), **event.columns})
+        made = {place.id: job for place in places if (job := _stored(place))}
+        event.stored_with(len(made))
+        stored |= made
+        leaders |= {place.leader for place in places if place.role == "follow" and place.leader}
+        unsure = _still_unsure(unsure, places)
+    _notify_of_ended(leaders)
     return stored, unsure
 
 
-def _params(owner: Owner, candidates: Sequence[NewJob]) -> dict[str, Any]:
-    rows = [candidate.columns | _shared(candidate) for candidate in in_key_order(candidates)]
+def _params(owner: Owner, jobs: Sequence[NewJob]) -> dict[str, Any]:
+    rows = [new.columns | _shared(new.reuse) for new in in_key_order(jobs) if new.reuse]
     return {name: [row[name] for row in rows] for name in rows[0]} | {
         "client": owner.id,
         "state": target(Verb.SUBMIT).value,
@@ -54,26 +53,24 @@ def _params(owner: Owner, candidates: Sequence[NewJob]) -> dict[str, Any]:
     }
 
 
-def _shared(candidate: NewJob) -> dict[str, Any]:
-    reuse = candidate.reuse
-    if reuse is None:
-        raise TypeError("this job shares nothing")
+def _shared(reuse: Reuse) -> dict[str, Any]:
     return {"shared": reuse.key, "ttl_s": reuse.ttl_s, "takes": reuse.takes, "follows": reuse.follows}
 
 
-def _stored(row: Row) -> StoredJob:
-    _, role, leader, created_at = row
-    metrics.SHARED.labels(role).inc()
-    if role == "hit":
-        return StoredJob(created_at, State.SUCCEEDED, leader)
-    return StoredJob(created_at, State.QUEUED)
+def _stored(place: Place) -> StoredJob | None:
+    if place.created_at is None:
+        return None
+    metrics.SHARED.labels(place.role).inc()
+    if place.role == "hit":
+        return StoredJob(place.created_at, State.SUCCEEDED, place.leader)
+    return StoredJob(place.created_at, State.QUEUED)
 
 
-def _still(candidates: Iterable[NewJob], rows: Iterable[Row]) -> list[NewJob]:
-    unsure = {row[0] for row in rows if row[1] == "unsure"}
-    return [candidate for candidate in candidates if candidate.id in unsure]
+def _still_unsure(jobs: Iterable[NewJob], places: Iterable[Place]) -> list[NewJob]:
+    unsure = {place.id for place in places if place.role == "unsure"}
+    return [new for new in jobs if new.id in unsure]
 
 
-def _tell_of_ended(leaders: set[UUID]) -> None:
+def _notify_of_ended(leaders: set[UUID]) -> None:
     if leaders:
-        fetch_all(_TELL, (SETTLED, list(leaders), sorted(TERMINAL)))
+        fetch_all(_NOTIFY, {"channel": SETTLED, "jobs": list(leaders), "ended": sorted(TERMINAL)})

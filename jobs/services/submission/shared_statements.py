@@ -12,8 +12,11 @@ What stands under a job's key decides its role, in one snapshot:
 
 from __future__ import annotations
 
-from typing import LiteralString
+from datetime import datetime
+from typing import LiteralString, NamedTuple
+from uuid import UUID
 
+from jobs.db.statement import Statement
 from jobs.services.submission.statements import EVENT, JOB_COLUMNS, OUTBOX, UNLESS_THERE
 
 LOOK_AGAIN_S = 60  # how long an entry is left to the run that it names before the sweeper looks at it
@@ -58,7 +61,19 @@ led AS (
   RETURNING job_id
 )
 """  # noqa: S608  # built from our own constants
-PLACE: LiteralString = f"""
+
+
+class Place(NamedTuple):
+    """What became of one job: its role, the job under its key, and when it was stored (None: it was not)."""
+
+    id: UUID
+    role: str
+    leader: UUID | None
+    created_at: datetime | None
+
+
+PLACE = Statement(
+    f"""
 WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   SELECT seen.* FROM seen WHERE role IN ('hit', 'follow', 'alone') OR id IN (SELECT job_id FROM led)
 ), job AS (
@@ -88,7 +103,9 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
 ), outbox AS (
   {OUTBOX} WHERE job.id IN (SELECT id FROM placed WHERE role IN ('lead', 'alone'))
 ), event AS ({EVENT})
-SELECT seen.id, CASE WHEN seen.role = 'lead' AND placed.id IS NULL THEN 'unsure' ELSE seen.role END,
+SELECT seen.id, CASE WHEN seen.role = 'lead' AND placed.id IS NULL THEN 'unsure' ELSE seen.role END AS role,
   seen.leader, job.created_at
 FROM seen LEFT JOIN placed USING (id) LEFT JOIN job USING (id)
-"""  # noqa: S608
+""",  # noqa: S608
+    Place,
+)

@@ -5,8 +5,11 @@ The single one takes plain values and no arrays: 0.57 ms against 0.82 ms a job.
 
 from __future__ import annotations
 
-from typing import LiteralString
+from datetime import datetime
+from typing import LiteralString, NamedTuple
+from uuid import UUID
 
+from jobs.db.statement import Statement
 from jobs.services.lifecycle.enqueue import VARIANT
 
 JOB_COLUMNS: LiteralString = """
@@ -33,7 +36,17 @@ outbox AS ({OUTBOX}), event AS ({EVENT})
 SELECT id, created_at FROM job
 """  # noqa: S608
 
-INSERT_ONE: LiteralString = f"""
+
+
+class MadeJob(NamedTuple):
+    """A row that an insert made."""
+
+    id: UUID
+    created_at: datetime
+
+
+INSERT_ONE = Statement(
+    f"""
 WITH job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS})
   VALUES (%(id)s, %(client)s, %(version)s, %(queue)s, %(priority)s, %(state)s, %(max_attempts)s, %(size)s,
@@ -44,8 +57,11 @@ WITH job AS (
   SELECT id, keep_days, %(body)s, %(parameters)s, %(metadata)s, %(encoding)s, %(variant)s FROM job
   RETURNING job_id, parameters, variant
 ), {_THE_REST}
-"""  # noqa: S608  # built from our own constants
-INSERT_MANY: LiteralString = f"""
+""",  # noqa: S608  # built from our own constants
+    MadeJob,
+)
+INSERT_MANY = Statement(
+    f"""
 WITH given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
@@ -64,14 +80,48 @@ WITH given AS MATERIALIZED (
   FROM job JOIN given g USING (id)
   RETURNING job_id, parameters, variant
 ), {_THE_REST}
-"""  # noqa: S608  # built from our own constants
-EARLIER: LiteralString = """
+""",  # noqa: S608  # built from our own constants
+    MadeJob,
+)
+
+
+class EarlierJob(NamedTuple):
+    """A job that stands under an idempotency key or id; `source` is the job whose result answered it."""
+
+    id: UUID
+    state: str
+    queue: str
+    version: str
+    attempts: int
+    created_at: datetime
+    idempotency_key: str | None
+    request_digest: bytes | None
+    source: UUID | None
+
+
+EARLIER = Statement(
+    """
 SELECT j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.idempotency_key, j.request_digest,
   r.source
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN LATERAL (SELECT source FROM jobs_jobresult WHERE job_id = j.id LIMIT 1) r ON true
 WHERE j.client_id = %(client)s AND (j.id = ANY(%(ids)s) OR j.idempotency_key = ANY(%(keys)s))
-"""
-KEYED_BEFORE: LiteralString = """
-SELECT idempotency_key, request_digest FROM jobs_job WHERE client_id = %s AND idempotency_key = ANY(%s)
-"""
+""",
+    EarlierJob,
+)
+
+
+class KeyedJob(NamedTuple):
+    """An idempotency key of a client, and the digest of the request that used it."""
+
+    idempotency_key: str
+    request_digest: bytes | None
+
+
+KEYED_BEFORE = Statement(
+    """
+SELECT idempotency_key, request_digest FROM jobs_job
+WHERE client_id = %(client)s AND idempotency_key = ANY(%(keys)s)
+""",
+    KeyedJob,
+)

@@ -1,4 +1,4 @@
-"""Take files ahead of the jobs that refer to them, and forget what nobody refers to."""
+"""Store files ahead of the jobs that refer to them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
-from typing import IO, LiteralString
+from typing import IO
 from uuid import UUID
 
 from jobs.core.ids import uuid7
 from jobs.core.payloads.pointer import StoredPayload
-from jobs.db.positional import fetch_all
+from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.object_store import put_stream
 from jobs.services.access.owner import Owner
 
 KEPT_H = 24
-_INSERT: LiteralString = """
+_INSERT = Statement(
+    """
 INSERT INTO jobs_upload (id, client_id, name, size, sha256, content_type, expires_at)
-VALUES (%s, %s, %s, %s, %s, %s, now() + make_interval(hours => %s))
+VALUES (%(id)s, %(client)s, %(name)s, %(size)s, %(sha256)s, %(content_type)s,
+  now() + make_interval(hours => %(keep_h)s))
 ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING expires_at
-"""
+""",
+    datetime,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,17 @@ class Uploaded:
 
 
 def take_upload(*, owner: Owner, source: IO[bytes], content_type: str) -> Uploaded:
-    """Store what `source` gives, object first, then its row; PayloadUnavailableError."""
+    """Store the file of `source`, the object first, then its row; PayloadUnavailableError."""
     file = put_stream(source, content_type=content_type)
     upload_id = uuid7(time.time_ns() // 1_000_000, getrandbits(74))
-    row = (upload_id, owner.id, file.name, file.size, file.sha256, file.content_type, KEPT_H)
-    ((expires_at,),) = fetch_all(_INSERT, row)
+    columns = {
+        "id": upload_id,
+        "client": owner.id,
+        "name": file.name,
+        "size": file.size,
+        "sha256": file.sha256,
+        "content_type": file.content_type,
+        "keep_h": KEPT_H,
+    }
+    (expires_at,) = fetch_all(_INSERT, columns)
     return Uploaded(upload_id, file, expires_at)

@@ -11,7 +11,7 @@ from django.utils.html import strip_tags
 
 from jobs.db.session import open_session
 from jobs.services.reuse.follower_settler import FollowerSettler
-from jobs.services.submission.submit import Submitted
+from jobs.services.submission.submitted import Submitted
 from tests.integration.reuse import run, shared_version, submit
 
 

@@ -25,7 +25,7 @@ from jobs.services.lifecycle.sweeper import Rescuer, Swept
 from jobs.services.reuse import cache, settle_followers
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.reuse.settle_followers import Landed
-from jobs.services.submission.submit import Submitted
+from jobs.services.submission.submitted import Submitted
 from tests.integration.reuse import (
     ANSWER,
     BAD,

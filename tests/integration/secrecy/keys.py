@@ -20,7 +20,8 @@ from jobs.db.session import transaction
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.settle import settle
 from jobs.services.relay import statements as feed
-from jobs.services.submission.submit import Submitted, submit_job
+from jobs.services.submission.submit import submit_job
+from jobs.services.submission.submitted import Submitted
 from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.classify import failure_of

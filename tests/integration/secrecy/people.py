@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from django.db import connection
 
 from jobs.core.submission.request import JobRequest
-from jobs.services.submission.submit import Submitted, submit_job
+from jobs.services.submission.submit import submit_job
+from jobs.services.submission.submitted import Submitted
 from tests.integration.reuse import owner
 from tests.integration.secrecy import keys
 from tests.integration.secrecy.keys import raising, run

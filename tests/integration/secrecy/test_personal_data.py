@@ -20,7 +20,7 @@ from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job
 from jobs.payloads import vault
 from jobs.services.reads.job_views import job_view
 from jobs.services.reads.lineage import lineage
-from jobs.services.submission.submit import Submitted
+from jobs.services.submission.submitted import Submitted
 from jobs.worker.progress_channel import ProgressChannel
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.loaders.builtin import Stepper

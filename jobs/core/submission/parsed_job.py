@@ -1,0 +1,101 @@
+"""A request read against the model version that will run it: canonical JSON, sizes, digests. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from jobs.core.canonical_json import canonical_bytes, digest
+from jobs.core.errors import MetadataTooLargeError, PlatformError
+from jobs.core.payloads.pointer import StoredPayload
+from jobs.core.submission.request import MAX_METADATA_BYTES, JobRequest
+from models_registry.core.secrecy import Secrecy
+
+
+class Version(Protocol):
+    """What parsing needs to know of the model version that will run the job."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def pads(self) -> bool: ...  # noqa: D102
+    @property
+    def p95_goal_s(self) -> float: ...  # noqa: D102
+    @property
+    def max_attempts(self) -> int: ...  # noqa: D102
+    @property
+    def options(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+OPEN = Secrecy()
+Refusals = dict[int, PlatformError]  # by an item's place in its call
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedJob:
+    """A request that fits its model version; `body`, `parameters` and `metadata` are canonical JSON.
+
+    `files` are those that the input refers to. `size` is in the version's units, 0 where it does not pad.
+    """
+
+    version: Version
+    priority: int
+    max_attempts: int
+    size: int
+    deadline_s: float | None
+    body: bytes
+    parameters: bytes | None
+    metadata: bytes | None
+    idempotency_key: str | None
+    digest: bytes | None
+    cache: str
+    secrecy: Secrecy = OPEN
+    callback_url: str | None = None
+    files: tuple[StoredPayload, ...] = ()
+
+    @property
+    def payload_bytes(self) -> int:
+        """Return the bytes of its input, parameters and files."""
+        files = sum(file.size for file in self.files)
+        return len(self.body) + len(self.parameters or b"") + files
+
+
+def parse_job(request: JobRequest, version: Version) -> ParsedJob:
+    """Return the job that `request` becomes on `version`; a RequestError where it cannot become one."""
+    body = canonical_bytes(request.input)
+    return ParsedJob(
+        version=version,
+        priority=request.priority,
+        max_attempts=request.max_attempts or version.max_attempts,
+        size=len(body) if version.pads else 0,
+        deadline_s=request.deadline_s,
+        body=body,
+        parameters=_object_bytes(request.parameters),
+        metadata=_metadata_bytes(request.metadata),
+        idempotency_key=request.idempotency_key,
+        digest=_request_digest(request) if request.idempotency_key is not None else None,
+        cache=request.cache,
+        callback_url=request.callback_url,
+    )
+
+
+def _object_bytes(value: dict[str, Any] | None) -> bytes | None:
+    return canonical_bytes(value) if value else None
+
+
+def _metadata_bytes(value: dict[str, Any] | None) -> bytes | None:
+    body = _object_bytes(value)
+    if body is not None and len(body) > MAX_METADATA_BYTES:
+        raise MetadataTooLargeError(f"metadata of {len(body)} bytes; at most {MAX_METADATA_BYTES}")
+    return body
+
+
+def _request_digest(request: JobRequest) -> bytes:
+    return digest(canonical_bytes(msgspec.structs.replace(request, idempotency_key=None)))

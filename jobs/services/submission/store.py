@@ -1,0 +1,142 @@
+"""Store placed jobs, and find the ones that were stored earlier under the same idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
+from jobs.core.states import Verb, target
+from jobs.core.submission.request import ITEM_MARK
+from jobs.db.notify import wake_relay
+from jobs.db.statement import fetch_all
+from jobs.services.access.owner import Owner
+from jobs.services.retention.keep_days import keep_days
+from jobs.services.retention.partitions import ensure_class
+from jobs.services.submission.call_event import CallEvent
+from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
+from jobs.services.submission.shared import store_shared
+from jobs.services.submission.statements import (
+    EARLIER,
+    INSERT_MANY,
+    INSERT_ONE,
+    KEYED_BEFORE,
+    EarlierJob,
+)
+from jobs.services.submission.submitted import Submitted
+from jobs.services.webhooks.subscriptions import expect
+
+CHUNK_JOBS = 1_000
+QUEUED = target(Verb.SUBMIT).value
+Outcomes = dict[int, Submitted | PlatformError]
+
+
+def store_jobs(*, owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> Outcomes:
+    """Store jobs, CHUNK_JOBS a transaction, and return an outcome for each by its place.
+
+    IdempotencyConflictError, before any is stored, where the call's own key was used with other items.
+    """
+    _refuse_reused_call_key(owner, jobs)
+    for days in {keep_days(new.job.version.options) for new in jobs}:
+        ensure_class(days)
+    outcomes: Outcomes = {}
+    for start in range(0, len(jobs), CHUNK_JOBS):
+        chunk = _store_chunk(owner, jobs[start : start + CHUNK_JOBS], event)
+        outcomes |= chunk
+        event.stored_with(sum(isinstance(outcome, Submitted) and outcome.created for outcome in chunk.values()))
+    return outcomes
+
+
+def _refuse_reused_call_key(owner: Owner, jobs: Sequence[NewJob]) -> None:
+    digests = {
+        new.job.idempotency_key: new.job.digest for new in jobs if ITEM_MARK in (new.job.idempotency_key or "")
+    }
+    if not digests:
+        return
+    earlier = fetch_all(KEYED_BEFORE, {"client": owner.id, "keys": list(digests)})
+    if any(digests[job.idempotency_key] != job.request_digest for job in earlier):
+        raise IdempotencyConflictError
+
+
+def _store_chunk(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> Outcomes:
+    stored = _stored(owner, chunk, event)
+    if any(job.state == QUEUED for job in stored.values()):
+        wake_relay()
+    made: Outcomes = {new.index: _submitted(new, stored[new.id]) for new in chunk if new.id in stored}
+    return made | dict(_earlier(owner, [new for new in chunk if new.id not in stored]))
+
+
+def _stored(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> dict[UUID, StoredJob]:
+    """Store the new jobs of a chunk: with their webhooks in one transaction, else one statement is one."""
+    if not any(new.job.callback_url for new in chunk):
+        return _store(owner, chunk, event)
+    with transaction.atomic():
+        stored = _store(owner, chunk, event)
+        expect({new.id: new.job.callback_url for new in chunk if new.id in stored and new.job.callback_url})
+    return stored
+
+
+def _store(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> dict[UUID, StoredJob]:
+    stored, alone = store_shared(owner, [new for new in chunk if new.reuse is not None], event)
+    alone += [new for new in chunk if new.reuse is None]
+    return stored | _insert(owner, alone, event)
+
+
+def _insert(owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> dict[UUID, StoredJob]:
+    """Store jobs that share nothing."""
+    if not jobs:
+        return {}
+    common = {"client": owner.id, "state": QUEUED, **event.columns}
+    rows = [new.columns for new in in_key_order(jobs)]
+    if len(rows) == 1:
+        made = fetch_all(INSERT_ONE, rows[0] | common)
+    else:
+        made = fetch_all(INSERT_MANY, {name: [row[name] for row in rows] for name in rows[0]} | common)
+    return {row.id: StoredJob(row.created_at, QUEUED) for row in made}
+
+
+def _submitted(new: NewJob, stored: StoredJob) -> Submitted:
+    version = new.job.version
+    return Submitted(
+        id=new.id,
+        state=stored.state,
+        model=version.model,
+        version=version.version,
+        attempts=0,
+        created_at=stored.created_at,
+        created=True,
+        cached_from=stored.source,
+        expected=new.expected if stored.state == QUEUED else None,
+    )
+
+
+def _earlier(owner: Owner, jobs: Sequence[NewJob]) -> Iterator[tuple[int, Submitted | PlatformError]]:
+    """Yield the jobs that stand where these were not stored: under their keys, or by a repeated statement."""
+    if not jobs:
+        return
+    keys = [new.job.idempotency_key for new in jobs if new.job.idempotency_key is not None]
+    rows = fetch_all(EARLIER, {"client": owner.id, "ids": [new.id for new in jobs], "keys": keys})
+    by_id = {row.id: row for row in rows}
+    by_key = {row.idempotency_key: row for row in rows if row.idempotency_key}
+    for new in jobs:
+        key = new.job.idempotency_key
+        yield new.index, _same_or_conflict(new, (by_key.get(key) if key else None) or by_id.get(new.id))
+
+
+def _same_or_conflict(new: NewJob, earlier: EarlierJob | None) -> Submitted | PlatformError:
+    if earlier is None:  # made by a call that has since been undone or deleted: the client may try again
+        return UnavailableError("The job could not be stored; send it again.")
+    if earlier.request_digest is not None and earlier.request_digest != new.job.digest:
+        return IdempotencyConflictError()
+    return Submitted(
+        id=earlier.id,
+        state=earlier.state,
+        model=earlier.queue,
+        version=earlier.version,
+        attempts=earlier.attempts,
+        created_at=earlier.created_at,
+        created=earlier.id == new.id,  # a repeated statement's own row
+        cached_from=earlier.source,
+    )
