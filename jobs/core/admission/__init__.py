@@ -1,1 +1,1 @@
-"""Whether a job is taken: load shedding, queue estimates, drain rates, quotas."""
+"""Whether a job is admitted: queue counts and estimates, drain rates, load shedding, quotas."""

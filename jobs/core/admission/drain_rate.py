@@ -1,25 +1,26 @@
-"""How fast a model's workers end jobs, learned from the ledger. Pure.
+"""How many jobs a model's workers finish a second, learned from the batch ledger. Pure.
 
-While more waits than the workers can hold, what they end a second is the rate. While less waits, they would
-end more than they are given: then the rate is that of full batches, as far as the ledger shows what a batch
-takes, corrected by what that came to when the queue last stood.
+While more jobs wait than the workers can hold, the rate is what they finish. While fewer wait, the workers
+could finish more than they are given. Then the rate is that of full batches, calculated from the runs in
+the ledger and corrected by how that calculation compared when the queue was last backlogged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-STANDS_BATCHES = 2  # of full ones that wait for each worker: no device runs dry
-STANDS_LOOKS = 2  # so often in a row
+BACKLOG_BATCHES = 2  # full batches that wait for each worker: no device runs out of work
+BACKLOG_COUNTS = 2  # so many counts in a row before the queue is taken as backlogged
 _LEARN = 0.2
 _LEAST, _MOST = 0.1, 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """What the ledger shows of a model's batches that ended lately: `per_item` is padded size an item.
+class RecentRuns:
+    """Totals of a model's recent batches, and the line through their run times.
 
-    A run of padded size x takes `fixed_s + per_unit_s * x`; `per_unit_s` is None where all were of one size.
+    A run of padded size x takes `fixed_s + per_unit_s * x` seconds; `per_unit_s` is None where all batches
+    had one size. `per_item` is the padded size of a job, `answer_s` the mean time from claim to outcome.
     """
 
     jobs: int
@@ -35,12 +36,13 @@ class Ran:
     @property
     def full(self) -> int:
         """Return how many items a full batch has."""
-        fits = int(self.max_padded_size / self.per_item) if self.max_padded_size and self.per_item else None
-        return max(1, self.max_batch if fits is None else min(self.max_batch, fits))
+        if not self.max_padded_size or not self.per_item:
+            return max(1, self.max_batch)
+        return max(1, min(self.max_batch, int(self.max_padded_size / self.per_item)))
 
     @property
     def capacity_per_s(self) -> float:
-        """Return the jobs a second that full batches come to on one lane, as the runs show it."""
+        """Return the jobs a second that one lane finishes in full batches."""
         mean_s, mean = self.ran_s / self.batches, self.jobs / self.batches
         if self.per_unit_s is None or self.per_unit_s < 0 or self.fixed_s < 0:
             seconds = mean_s * (1.0 + max(0.0, self.full / mean - 1.0) / 2.0)  # half of it grows with size
@@ -50,35 +52,39 @@ class Ran:
 
 
 class DrainRate:
-    """One model's rate over all of its workers."""
+    """The rate of all workers of one model."""
 
     def __init__(self) -> None:
-        self.ran: Ran | None = None
+        self.runs: RecentRuns | None = None
         self._ended_per_s = 0.0
-        self._looks = 0
+        self._backlogged = 0
         self._efficiency = 1.0
 
-    def look(
-        self, *, waiting: int, ended: int, seconds: float, workers: int, ran: Ran | None
+    def observe(
+        self, *, waiting: int, ended: int, seconds: float, workers: int, runs: RecentRuns | None
     ) -> float | None:
         """Learn from `seconds` in which `ended` jobs ended and after which `waiting` wait; return the rate.
 
-        None where there is no worker or no run was ever seen.
+        The rate is None without a worker and before the first run.
         """
-        self.ran = ran or self.ran
-        if not workers or self.ran is None:
-            self._looks, self._ended_per_s = 0, 0.0
+        self.runs = runs or self.runs
+        if not workers or self.runs is None:
+            self._backlogged, self._ended_per_s = 0, 0.0
             return None
-        stands = waiting >= STANDS_BATCHES * self.ran.full * workers
-        self._looks = self._looks + 1 if stands else 0
-        fresh, now_per_s = self._looks <= STANDS_LOOKS, ended / seconds
-        self._ended_per_s = (
-            now_per_s if fresh else self._ended_per_s + _LEARN * (now_per_s - self._ended_per_s)
-        )
-        return self._rate(self.ran.capacity_per_s * workers)
+        backlog = waiting >= BACKLOG_BATCHES * self.runs.full * workers
+        self._backlogged = self._backlogged + 1 if backlog else 0
+        self._learn(ended / seconds)
+        return self._rate(self.runs.capacity_per_s * workers)
+
+    def _learn(self, ended_per_s: float) -> None:
+        """Average over a lasting backlog; otherwise the last value counts alone."""
+        if self._backlogged <= BACKLOG_COUNTS:
+            self._ended_per_s = ended_per_s
+        else:
+            self._ended_per_s += _LEARN * (ended_per_s - self._ended_per_s)
 
     def _rate(self, capacity_per_s: float) -> float | None:
-        if self._looks > STANDS_LOOKS and self._ended_per_s:
+        if self._backlogged > BACKLOG_COUNTS and self._ended_per_s:
             if capacity_per_s:
                 self._efficiency = min(max(self._ended_per_s / capacity_per_s, _LEAST), _MOST)
             return self._ended_per_s

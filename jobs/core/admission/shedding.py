@@ -1,9 +1,9 @@
-"""The front door: when a job that comes now would be answered, and whether it is taken. Pure.
+"""Load shedding: estimate when a new job would be answered, and decide whether to admit it. Pure.
 
-A job waits for those of higher priority, and for its own client's of its own, with which the other clients'
-take turns: so the lowest priority is shed first, and of that whoever has most there. A model whose
-goal does not bind admission is never shed for the wait of jobs without a deadline, but its queue is
-bounded by count.
+A job waits behind jobs of higher priority. Within its own priority clients take turns, so it waits behind
+its own client's jobs and behind an equal number of each other client's. Therefore the lowest priority is
+shed first, and within a priority the client with the most jobs. A model without the option `shed`
+refuses no job for its wait unless the job has a deadline; the number of waiting jobs is bounded for all.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-# In overload the queue stands at the bound, so that nearly each accepted job waits as long as the bound: the
-# rest is for what the estimate is off and for a worker that stalls.
+from jobs.core.admission.queue_count import QueueCount
+from jobs.core.admission.queue_estimate import QueuePlace
+
+# In overload the queue stays at the bound, so nearly every admitted job waits as long as the bound allows.
+# The other part of the goal covers errors of the estimate and workers that stall.
 GOAL_SHARE = 0.6
 UNKNOWN_RETRY_S = 30
 LONGEST_RETRY_S = 3_600
 
 
 class ShedReason(StrEnum):
-    """Why a job is shed; the label of its metric."""
+    """Why a job is shed; also the label of the metric."""
 
     GOAL = "goal"
     DEADLINE = "deadline"
@@ -29,7 +32,11 @@ class ShedReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WaitLimits:
-    """What a job may expect at most: `goal_s` is the p95 goal of a model that sheds, else 0."""
+    """Upper bounds for one job: jobs that may wait, and seconds until its answer.
+
+    `goal_s` is the p95 goal of a model that sheds, 0 for a model that does not; `deadline_s` is in
+    seconds from now.
+    """
 
     max_waiting: int
     goal_s: float = 0.0
@@ -38,7 +45,7 @@ class WaitLimits:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An estimate: jobs ahead, and seconds until the answer; None where the drain rate is not known."""
+    """An estimate: jobs ahead, and seconds until the answer; None where the drain rate is unknown."""
 
     position: int
     eta_s: float | None = None
@@ -46,7 +53,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Shed:
-    """Turn the job away; after `retry_after_s` enough of the backlog will have drained."""
+    """Refuse the job; after `retry_after_s` enough of the backlog will have drained."""
 
     why: ShedReason
     retry_after_s: int
@@ -54,27 +61,35 @@ class Shed:
 
 
 def expect(position: int, *, per_s: float | None, answer_s: float) -> Expected:
-    """Return what a job has to expect behind `position` others, of which `per_s` end a second."""
+    """Estimate the answer of a job behind `position` others, where workers finish `per_s` jobs a second."""
     return Expected(position, position / per_s + answer_s if per_s else None)
 
 
-def decide(expected: Expected, bounds: WaitLimits, *, waiting: int, per_s: float | None) -> Shed | None:
-    """Return why a job is not taken beside `waiting` of its priority or higher; None where it is.
+def shed_from(count: QueueCount, place: QueuePlace, limits: WaitLimits, *, more: int = 0) -> Shed | None:
+    """Return the refusal of a job at `place` behind `more` jobs of its call, or None to admit it."""
+    expected = expect(place.position(more), per_s=count.per_s, answer_s=count.answer_s)
+    return decide(expected, limits, waiting=place.waiting + more, per_s=count.per_s)
 
-    An empty queue takes a job whatever the bounds.
+
+def decide(expected: Expected, limits: WaitLimits, *, waiting: int, per_s: float | None) -> Shed | None:
+    """Return the refusal of a job where `waiting` of its priority or higher wait, or None to admit it.
+
+    A job with nothing ahead of it is admitted whatever its goal and deadline.
     """
-    over = waiting + 1 - bounds.max_waiting
+    over = waiting + 1 - limits.max_waiting
     if over > 0:
-        return Shed(ShedReason.FULL, _whole_s(over / per_s if per_s else UNKNOWN_RETRY_S), expected)
+        return Shed(ShedReason.FULL, _retry_after_s(over / per_s if per_s else UNKNOWN_RETRY_S), expected)
     if expected.eta_s is None or not expected.position:
         return None
-    goal_s = bounds.goal_s * GOAL_SHARE or math.inf
-    deadline_s = math.inf if bounds.deadline_s is None else bounds.deadline_s
+    goal_s = limits.goal_s * GOAL_SHARE or math.inf
+    deadline_s = math.inf if limits.deadline_s is None else limits.deadline_s
     over_s = expected.eta_s - min(goal_s, deadline_s)
     if over_s <= 0.0:
         return None
-    return Shed(ShedReason.DEADLINE if deadline_s < goal_s else ShedReason.GOAL, _whole_s(over_s), expected)
+    why = ShedReason.DEADLINE if deadline_s < goal_s else ShedReason.GOAL
+    return Shed(why, _retry_after_s(over_s), expected)
 
 
-def _whole_s(seconds: float) -> int:
+def _retry_after_s(seconds: float) -> int:
+    """Return whole seconds, as the header Retry-After needs them."""
     return min(max(1, math.ceil(seconds)), LONGEST_RETRY_S)

@@ -1,1 +1,1 @@
-"""Admission control: quotas, counts of what waits, and the decision to take a job."""
+"""Admission control: quotas, counts of what waits, and the decision to admit a job."""

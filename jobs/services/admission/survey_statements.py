@@ -1,26 +1,23 @@
-"""The survey of what waits and how fast it drains: a few statements a second, whatever the requests do.
+"""Counts what waits and how fast it drains, by a few statements a second whatever the rate of requests.
 
-The outbox is counted along its index. Batches are found by their ids, which grow with time: no index holds
-their end, so that closing one stays cheap.
+The outbox is counted along its index. Recent batches are found by their ids, which grow with time: no index
+holds the end of a batch, so closing one stays cheap.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from jobs.core.admission.drain_rate import Ran
-from jobs.core.admission.queue_estimate import PRIORITIES, QueueCount
+from jobs.core.admission.drain_rate import RecentRuns
+from jobs.core.admission.queue_count import QueueCount, WaitingGroup, counted
+from jobs.core.admission.queue_survey import LONGEST_BATCH_S, RUNS_WINDOW_S, LedgerCount
 from jobs.core.ids import first_id_at
 
-LONGEST_BATCH_S = 90  # a batch that runs longer is not seen
-WINDOW_S = 10
-SILENT_S = 20
-MOST_CLIENTS = 100  # of each priority; a small one is as good as none to the others
+SILENT_S = 20  # a worker without a heartbeat for longer counts as dead
 
 _WAITING = sa.text("""
 SELECT queue, priority, client, count(*) AS jobs,
@@ -29,7 +26,7 @@ SELECT queue, priority, client, count(*) AS jobs,
 FROM jobs_outbox GROUP BY queue, priority, client
 """)
 
-_RUNS = sa.text("""
+_LEDGER = sa.text("""
 SELECT model.name AS queue, max(version.max_batch) AS max_batch,
     max(version.max_padded_size) AS max_padded_size,
     COALESCE(sum(batch.size) FILTER (WHERE finished_at IS NULL), 0) AS running,
@@ -60,7 +57,7 @@ WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => :silent_
 
 _NOW_MS = sa.text("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)")
 
-_KEEP = sa.text("""
+_STORE = sa.text("""
 INSERT INTO jobs_queuestanding
     (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, counted_at)
 VALUES (:queue, :waiting, :head_age_s, :mean_age_s, :per_s, :answer_s, :arriving_per_s,
@@ -73,74 +70,53 @@ ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLU
 _FORGET = sa.text("DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(CAST(:queues AS text[]))")
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """A model's batches: jobs in open ones, jobs that ended since the last look, and what lately ran."""
-
-    running: int
-    ended: int
-    ran: Ran | None
-
-
 def waiting(session: sa.Connection) -> dict[str, QueueCount]:
-    """Count the outbox: for each queue, by priority, jobs, whose, and how long the first has been due."""
-    lines: dict[str, list[sa.Row[tuple[object, ...]]]] = {}
+    """Count the outbox rows of each queue by priority and client, with their ages."""
+    groups = defaultdict[str, list[WaitingGroup]](list)
     for row in session.execute(_WAITING):
-        lines.setdefault(row.queue, []).append(row)
-    return {queue: _counted(rows) for queue, rows in lines.items()}
+        group = WaitingGroup(row.priority, row.client, row.jobs, row.head_age_s, row.ages_s)
+        groups[row.queue].append(group)
+    return {queue: counted(rows) for queue, rows in groups.items()}
 
 
-def _counted(rows: Sequence[sa.Row[tuple[object, ...]]]) -> QueueCount:
-    whose = [Counter[int]() for _ in range(PRIORITIES)]
-    head_s, ages_s = [0.0] * PRIORITIES, [0.0] * PRIORITIES
-    for row in rows:
-        whose[row.priority][row.client] += row.jobs
-        head_s[row.priority] = max(head_s[row.priority], row.head_age_s)
-        ages_s[row.priority] += row.ages_s
-    waiting = tuple(counts.total() for counts in whose)
-    mean_s = tuple(ages / max(1, count) for ages, count in zip(ages_s, waiting, strict=True))
-    by_client = tuple(dict(counts.most_common(MOST_CLIENTS)) for counts in whose)
-    return QueueCount(waiting, tuple(head_s), mean_s, by_client=by_client)
-
-
-def runs(session: sa.Connection, *, since_s: float) -> dict[str, Runs]:
-    """Return what each model's batches did; `ended` counts the last `since_s` seconds."""
+def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
+    """Count the batches of each model; those that ended in the last `since_s` seconds give `ended`."""
     now_ms = session.execute(_NOW_MS).scalar_one()
-    first = first_id_at(now_ms - LONGEST_BATCH_S * 1_000)
-    rows = session.execute(_RUNS, {"since_s": since_s, "window_s": WINDOW_S, "first": first})
-    return {row.queue: Runs(int(row.running), int(row.ended), _ran(row)) for row in rows}
+    first = first_id_at(now_ms - int(LONGEST_BATCH_S * 1_000))
+    rows = session.execute(_LEDGER, {"since_s": since_s, "window_s": RUNS_WINDOW_S, "first": first})
+    return {row.queue: LedgerCount(int(row.running), int(row.ended), _recent_runs(row)) for row in rows}
 
 
 def workers(session: sa.Connection) -> dict[str, int]:
-    """Count the workers that live, by the models that they serve."""
+    """Count the live workers of each model."""
     return {row.queue: row.workers for row in session.execute(_WORKERS, {"silent_s": SILENT_S})}
 
 
-def keep(session: sa.Connection, standings: Mapping[str, QueueCount], *, age_s: float) -> None:
-    """Write down what was counted `age_s` ago."""
+def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: float) -> None:
+    """Store what was counted `age_s` ago, and delete the counts of queues that are gone."""
     rows: Sequence[dict[str, object]] = [
         {
             "queue": queue,
-            "waiting": list(each.waiting),
-            "head_age_s": list(each.head_age_s),
-            "mean_age_s": list(each.mean_age_s),
-            "per_s": each.per_s,
-            "answer_s": each.answer_s,
-            "arriving_per_s": each.arriving_per_s,
-            "by_client": json.dumps([dict(counts) for counts in each.by_client]),
+            "waiting": list(count.waiting),
+            "head_age_s": list(count.head_age_s),
+            "mean_age_s": list(count.mean_age_s),
+            "per_s": count.per_s,
+            "answer_s": count.answer_s,
+            "arriving_per_s": count.arriving_per_s,
+            "by_client": json.dumps([dict(clients) for clients in count.by_client]),
             "age_s": age_s,
         }
-        for queue, each in sorted(standings.items())
+        for queue, count in sorted(counts.items())
     ]
     if rows:
-        session.execute(_KEEP, rows)
-    session.execute(_FORGET, {"queues": list(standings)})
+        session.execute(_STORE, rows)
+    session.execute(_FORGET, {"queues": list(counts)})
 
 
-def _ran(row: sa.Row[tuple[object, ...]]) -> Ran | None:
+def _recent_runs(row: sa.Row[tuple[object, ...]]) -> RecentRuns | None:
     if not row.batches or not row.jobs:
         return None
-    return Ran(
+    return RecentRuns(
         jobs=int(row.jobs),
         batches=row.batches,
         ran_s=float(row.ran_s),

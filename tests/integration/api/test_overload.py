@@ -136,7 +136,7 @@ def test_the_surveyor_counts_by_priority_and_learns_the_rate(db: str) -> None:
     make_jobs(5, model="other")
     Batch.objects.bulk_create(ended(worker.id, version.id, size) for size in (2, 4, 6, 8, 10))
     with open_session() as session:
-        found = QueueSurveyor(stop=Event()).look(session)
+        found = QueueSurveyor(stop=Event()).survey(session)
     kept = QueueStanding.objects.get(queue="echo")
     assert (kept.waiting[4], kept.waiting[9], sum(kept.waiting)) == (7, 3, 10)
     assert kept.per_s == pytest.approx(10 / 0.15, rel=0.01)  # 0.05 s and 0.01 s an item, batches of ten
@@ -159,7 +159,7 @@ def test_a_queue_that_is_gone_is_forgotten_and_a_worker_that_fell_silent_has_no_
     worker, version = make_worker(heartbeat_at=old), make_version("echo")
     Batch.objects.bulk_create([ended(worker.id, version.id, 4)])
     with open_session() as session:
-        found = QueueSurveyor(stop=Event()).look(session)
+        found = QueueSurveyor(stop=Event()).survey(session)
     assert list(QueueStanding.objects.values_list("queue", "per_s")) == [("echo", None)]
     assert found["echo"].per_s is None
 
@@ -224,6 +224,6 @@ def test_the_surveyor_counts_by_client(db: str) -> None:
     make_jobs(7, client=make_client("one"))
     make_jobs(2, client=make_client("other"))
     with open_session() as session:
-        QueueSurveyor(stop=Event()).look(session)
+        QueueSurveyor(stop=Event()).survey(session)
     counts = QueueStanding.objects.get(queue="echo").by_client[4]
     assert counts == {str(make_client("one").id): 7, str(make_client("other").id): 2}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.core.admission.queue_estimate import Line, QueueCount, QueueEstimate, earlier_part
+from jobs.core.admission.queue_count import QueueCount
+from jobs.core.admission.queue_estimate import QueueEstimate, QueuePlace, earlier_part
 from jobs.core.admission.shedding import expect
 
 ME, NOISY, QUIET = 1, 2, 3
@@ -21,8 +22,8 @@ def counted(level: int = 4, jobs: int = 0, **said: Any) -> QueueCount:
 def test_the_highest_priority_is_taken_away_first() -> None:
     waiting = (5, 0, 0, 0, 0, 0, 0, 0, 0, 5)
     queue = QueueEstimate(QueueCount(waiting, per_s=2.0), 0.0)
-    assert [queue.line(priority, ME, 2.0).position() for priority in (9, 0)] == [1, 6]
-    assert [queue.line(priority, ME, 4.0).position() for priority in (9, 0)] == [0, 2]
+    assert [queue.place(priority, ME, 2.0).position() for priority in (9, 0)] == [1, 6]
+    assert [queue.place(priority, ME, 4.0).position() for priority in (9, 0)] == [0, 2]
 
 
 def beside(**waiting: int) -> QueueCount:
@@ -33,17 +34,17 @@ def beside(**waiting: int) -> QueueCount:
 
 def test_of_one_priority_clients_take_turns() -> None:
     queue = QueueEstimate(beside(noisy=10_000, quiet=2), 0.0)
-    assert queue.line(4, ME, 0.0).position() == 2
-    assert queue.line(4, ME, 0.0).position(more=5) == 5 + 6 + 2
-    assert queue.line(4, QUIET, 0.0).position() == 5
-    assert queue.line(4, NOISY, 0.0).position() == 10_002
-    assert queue.line(4, ME, 0.0).waiting == 10_002
+    assert queue.place(4, ME, 0.0).position() == 2
+    assert queue.place(4, ME, 0.0).position(more=5) == 5 + 6 + 2
+    assert queue.place(4, QUIET, 0.0).position() == 5
+    assert queue.place(4, NOISY, 0.0).position() == 10_002
+    assert queue.place(4, ME, 0.0).waiting == 10_002
 
 
 def test_what_a_client_sent_since_the_count_is_its_own() -> None:
     queue = QueueEstimate(beside(noisy=10_000), 0.0)
     queue.add(4, ME, 10, now=0.0)
-    assert queue.line(4, ME, 0.0).position() == 21
+    assert queue.place(4, ME, 0.0).position() == 21
 
 
 def test_a_job_that_waits_beside_a_noisy_client_is_behind_its_own_clients_twice() -> None:
@@ -60,25 +61,25 @@ def test_of_jobs_that_came_at_once_half_are_before_one_and_a_late_one_is_behind_
 
 
 def test_whose_jobs_are_not_known_are_all_before_one() -> None:
-    assert Line(3.0, 10.0).position(more=2) == 15
+    assert QueuePlace(3.0, 10.0).position(more=2) == 15
 
 
 def test_a_queue_that_ran_empty_owes_nothing_to_who_comes_then() -> None:
     queue = QueueEstimate(counted(jobs=10, per_s=100.0), 0.0)
     queue.add(4, ME, 50, now=1.0)
-    assert queue.line(4, ME, 1.0).position() == 50
+    assert queue.place(4, ME, 1.0).position() == 50
 
 
 def test_each_job_stands_for_what_other_processes_admit() -> None:
     queue = QueueEstimate(counted(arriving_per_s=30.0), 0.0, own_per_s=10.0)
     queue.add(4, ME, 10, now=0.5)
-    assert queue.line(4, ME, 0.5).position() == 30
+    assert queue.place(4, ME, 0.5).position() == 30
 
 
 def test_what_was_admitted_before_the_count_is_not_counted_twice() -> None:
     queue = QueueEstimate(counted(jobs=3), 5.0)
     queue.replay([(4.9, 4, ME, 7), (5.1, 4, ME, 2)])
-    assert queue.line(4, ME, 5.2).position() == 5
+    assert queue.place(4, ME, 5.2).position() == 5
 
 
 @pytest.mark.parametrize(("age_s", "ahead"), [(12.0, 0), (10.0, 0), (5.0, 50), (0.0, 100)])
@@ -97,7 +98,7 @@ def test_the_estimate_is_calibrated_over_many_jobs() -> None:
         if now - counted_s >= 1.0:
             counted_s = now
             queue = QueueEstimate(counted(jobs=sum(end > now for end in ends[-5_000:]), per_s=per_s), now)
-        told = expect(queue.line(4, ME, now).position(), per_s=per_s, answer_s=service_s)
+        told = expect(queue.place(4, ME, now).position(), per_s=per_s, answer_s=service_s)
         queue.add(4, ME, 1, now)
         free_s = max(free_s, now) + chance.uniform(0.5, 1.5) / per_s
         ends.append(free_s)
