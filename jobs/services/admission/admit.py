@@ -7,16 +7,16 @@ clients that have one.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from jobs import metrics
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_estimate import QueuePlace
 from jobs.core.admission.shedding import Expected, Shed, ShedReason, WaitLimits, expect, shed_from
-from jobs.core.errors import OverloadedError, PlatformError
-from jobs.core.submission.request import Admitted
+from jobs.core.errors import OverloadedError
+from jobs.core.submission.parsed_job import ParsedJob, Refusals
 from jobs.payloads.row_sealing import shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.admission.queues import queues
@@ -32,24 +32,28 @@ _LIMITS = {
 }
 
 
-def admit_jobs(owner: Owner, outcomes: list[Any]) -> Expected | None:
-    """Replace each job in `outcomes` that is refused by its error.
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What admission control decided about a call's jobs, by their places in the call.
 
-    Return the estimate for a call of one job, where there is one.
+    `expected` is the estimated wait of the only job of a call, where it is known.
     """
-    groups: dict[tuple[int, int, float | None], list[int]] = defaultdict(list)
-    for index, job in enumerate(outcomes):
-        if isinstance(job, Admitted):
-            groups[-job.priority, job.version.id, job.deadline_s].append(index)
-    before: dict[str, int] = defaultdict(int)
-    for _, indices in sorted(groups.items(), key=lambda group: group[0][:2]):
-        model = outcomes[indices[0]].version.model
-        before[model] += _shed(owner.id, outcomes, indices, before[model])
+
+    jobs: dict[int, ParsedJob]
+    refusals: Refusals
+    expected: Expected | None = None
+
+
+def admit_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob]) -> Admission:
+    """Admit the jobs that will be answered in time and fit their client's quota."""
+    refusals = _shed_groups(owner.id, jobs)
+    admitted = {index: job for index, job in jobs.items() if index not in refusals}
     if owner.quota.limits:
-        _hold_to_quota(owner, outcomes)
-    expected = _expected(owner.id, outcomes[0]) if len(outcomes) == 1 else None
-    _record(owner.id, outcomes)
-    return expected
+        refusals |= _over_quota(owner, admitted)
+        admitted = {index: job for index, job in admitted.items() if index not in refusals}
+    expected = _expected(owner.id, jobs[0]) if admitted.keys() == jobs.keys() == {0} else None
+    _record(owner.id, admitted.values())
+    return Admission(admitted, refusals, expected)
 
 
 def expected_of(queue: str, priority: int, client: int, *, age_s: float) -> Expected | None:
@@ -58,13 +62,29 @@ def expected_of(queue: str, priority: int, client: int, *, age_s: float) -> Expe
     return None if ahead is None else _expect(*ahead)
 
 
-def _shed(client: int, outcomes: list[Any], indices: Sequence[int], before: int) -> int:
-    """Refuse from the end those jobs that would be answered too late; return how many are admitted.
+def _shed_groups(client: int, jobs: Mapping[int, ParsedJob]) -> Refusals:
+    """Refuse the jobs that would be answered too late; alike jobs are judged together, urgent ones first."""
+    groups: dict[tuple[int, int, float | None], list[int]] = defaultdict(list)
+    for index, job in jobs.items():
+        groups[-job.priority, job.version.id, job.deadline_s].append(index)
+    before: dict[str, int] = defaultdict(int)
+    refusals: Refusals = {}
+    for _, indices in sorted(groups.items(), key=lambda group: group[0][:2]):
+        model = jobs[indices[0]].version.model
+        shed, admitted = _shed(client, {index: jobs[index] for index in indices}, before[model])
+        before[model] += admitted
+        refusals |= shed
+    return refusals
 
-    The jobs at `indices` have one version, priority and deadline. The call has `before` admitted jobs of
-    the same model and no lower priority.
+
+def _shed(client: int, jobs: Mapping[int, ParsedJob], before: int) -> tuple[Refusals, int]:
+    """Refuse from the end those jobs that would be answered too late; return also how many come in time.
+
+    The jobs have one version, priority and deadline. The call has `before` admitted jobs of the same model
+    and no lower priority.
     """
-    job: Admitted = outcomes[indices[0]]
+    indices = list(jobs)
+    job = jobs[indices[0]]
     place, count = queues.place(job.version.model, job.priority, client) or _UNKNOWN
     limits = _limits(job)
 
@@ -72,35 +92,37 @@ def _shed(client: int, outcomes: list[Any], indices: Sequence[int], before: int)
         return shed_from(count, place, limits, more=before + number)
 
     if refusal(len(indices) - 1) is None:
-        return len(indices)
-    admitted = bisect_left(range(len(indices)), x=True, key=lambda number: refusal(number) is not None)
-    new_work = _new_work(client, [outcomes[index] for index in indices[admitted:]])
-    for number, is_new in enumerate(new_work, start=admitted):
+        return {}, len(indices)
+    in_time = bisect_left(range(len(indices)), x=True, key=lambda number: refusal(number) is not None)
+    late = indices[in_time:]
+    refusals: Refusals = {}
+    for number, (index, is_new) in enumerate(zip(late, _new_work(client, jobs, late), strict=True), in_time):
         shed = refusal(number) if is_new else None
         if shed is not None:
-            outcomes[indices[number]] = _overloaded(job, shed, limits)
-    return admitted
+            refusals[index] = _overloaded(job, shed, limits)
+    return refusals, in_time
 
 
-def _limits(job: Admitted) -> WaitLimits:
+def _limits(job: ParsedJob) -> WaitLimits:
     options = job.version.options
     goal_s = job.version.p95_goal_s if sheds(options) else 0.0
     return WaitLimits(most_waiting(options), goal_s, job.deadline_s)
 
 
-def _new_work(client: int, jobs: Sequence[Admitted]) -> list[bool]:
-    """Return for each of the jobs, all of one priority, whether it causes a run.
+def _new_work(client: int, jobs: Mapping[int, ParsedJob], indices: Sequence[int]) -> list[bool]:
+    """Return for each of some jobs, all of one priority, whether it causes a run.
 
     A job with a known idempotency key or with a result in the cache causes none.
     """
-    known = keyed_before(client, {job.idempotency_key for job in jobs if job.idempotency_key})
-    keys = [shared_key(job, client=client) for job in jobs]
+    some = [jobs[index] for index in indices]
+    known = keyed_before(client, {job.idempotency_key for job in some if job.idempotency_key})
+    keys = [shared_key(job, client=client) for job in some]
     there = answers_there(
-        client, {key.key for key in keys if key and (key.takes or key.follows)}, priority=jobs[0].priority
+        client, {key.key for key in keys if key and (key.takes or key.follows)}, priority=some[0].priority
     )
     return [
         job.idempotency_key not in known and (key is None or key.key not in there)
-        for job, key in zip(jobs, keys, strict=True)
+        for job, key in zip(some, keys, strict=True)
     ]
 
 
@@ -108,14 +130,12 @@ def _expect(position: int, count: QueueCount) -> Expected:
     return expect(position, per_s=count.per_s, answer_s=count.answer_s)
 
 
-def _expected(client: int, job: Admitted | PlatformError) -> Expected | None:
-    if isinstance(job, PlatformError):
-        return None
+def _expected(client: int, job: ParsedJob) -> Expected | None:
     known = queues.place(job.version.model, job.priority, client)
     return None if known is None else _expect(known[0].position(), known[1])
 
 
-def _overloaded(job: Admitted, shed: Shed, limits: WaitLimits) -> OverloadedError:
+def _overloaded(job: ParsedJob, shed: Shed, limits: WaitLimits) -> OverloadedError:
     metrics.SHED.labels(job.version.model, shed.why.value).inc()
     expected = shed.expected
     wait = "" if expected.eta_s is None else f", about {expected.eta_s:.1f} s of waiting"
@@ -131,21 +151,17 @@ def _overloaded(job: Admitted, shed: Shed, limits: WaitLimits) -> OverloadedErro
     )
 
 
-def _hold_to_quota(owner: Owner, outcomes: list[Any]) -> None:
-    indices = [index for index, job in enumerate(outcomes) if isinstance(job, Admitted)]
-    sizes = [outcomes[index].payload_bytes for index in indices]
-    count, refusal = within_quota(owner, sizes)
-    if refusal is not None:
-        over = indices[count:]
-        metrics.QUOTA_REFUSED.labels(owner.name, refusal.details["quota"]).inc(len(over))
-        for index in over:
-            outcomes[index] = refusal
+def _over_quota(owner: Owner, jobs: Mapping[int, ParsedJob]) -> Refusals:
+    """Refuse from the end the jobs that the client's quota does not cover."""
+    count, refusal = within_quota(owner, [job.payload_bytes for job in jobs.values()])
+    if refusal is None:
+        return {}
+    over = list(jobs)[count:]
+    metrics.QUOTA_REFUSED.labels(owner.name, refusal.details["quota"]).inc(len(over))
+    return dict.fromkeys(over, refusal)
 
 
-def _record(client: int, outcomes: Sequence[Any]) -> None:
-    counts: dict[tuple[str, int], int] = defaultdict(int)
-    for job in outcomes:
-        if isinstance(job, Admitted):
-            counts[job.version.model, job.priority] += 1
-    for (queue, priority), jobs in counts.items():
-        queues.add(queue, priority, client, jobs)
+def _record(client: int, jobs: Iterable[ParsedJob]) -> None:
+    counts = Counter((job.version.model, job.priority) for job in jobs)
+    for (model, priority), number in counts.items():
+        queues.add(model, priority, client, number)

@@ -36,7 +36,7 @@ class NewJob:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Return this job's parameters of the statements that store jobs; seals, and stores large payloads."""
+        """Return the job's parameters of the statements that store jobs; large payloads are stored here."""
         job = self.job
         return {
             "id": self.id,

@@ -18,8 +18,8 @@ from jobs.services.submission.shared_statements import PLACE, Place
 
 ROUNDS = 3  # the second finds who was first in the first; the third is for who took a key in between
 _LIVE = sources(Verb.CANCEL)
-# A leader may have ended before its follower's row could be seen, so notify the process that settles followers.
-_NOTIFY = Statement("""
+# A leader may have ended before its follower's row could be seen: notify the follower settler.
+_NOTIFY: Statement[None] = Statement("""
 SELECT pg_notify(%(channel)s, 'job:' || id) FROM jobs_job WHERE id = ANY(%(jobs)s) AND state = ANY(%(ended)s)
 """)
 

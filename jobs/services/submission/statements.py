@@ -37,7 +37,6 @@ SELECT id, created_at FROM job
 """  # noqa: S608
 
 
-
 class MadeJob(NamedTuple):
     """A row that an insert made."""
 

@@ -45,13 +45,17 @@ def store_jobs(*, owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> Out
     for start in range(0, len(jobs), CHUNK_JOBS):
         chunk = _store_chunk(owner, jobs[start : start + CHUNK_JOBS], event)
         outcomes |= chunk
-        event.stored_with(sum(isinstance(outcome, Submitted) and outcome.created for outcome in chunk.values()))
+        event.stored_with(
+            sum(isinstance(outcome, Submitted) and outcome.created for outcome in chunk.values())
+        )
     return outcomes
 
 
 def _refuse_reused_call_key(owner: Owner, jobs: Sequence[NewJob]) -> None:
     digests = {
-        new.job.idempotency_key: new.job.digest for new in jobs if ITEM_MARK in (new.job.idempotency_key or "")
+        new.job.idempotency_key: new.job.digest
+        for new in jobs
+        if ITEM_MARK in (new.job.idempotency_key or "")
     }
     if not digests:
         return

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.reuse.key import Reuse, answer_key, reuse
-from jobs.core.submission.request import Admitted, admit, parse_request
+from jobs.core.submission.parsed_job import ParsedJob, parse_job
+from jobs.core.submission.request import parse_request
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class Version:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def admitted(options: dict[str, Any], *, version: int = 7, **changes: Any) -> Admitted:
+def admitted(options: dict[str, Any], *, version: int = 7, **changes: Any) -> ParsedJob:
     raw = json.dumps({"model": "echo", "input": {"a": 1, "b": 2}} | changes).encode()
-    return admit(parse_request(raw), Version(id=version, options=options))
+    return parse_job(parse_request(raw), Version(id=version, options=options))
 
 
 def shared(client: int = 1, ttl_s: float = 60.0, **request: Any) -> Reuse:

@@ -14,11 +14,10 @@ from jobs.core.errors import (
     MetadataTooLargeError,
     PlatformError,
 )
-from jobs.core.submission import request as admission
+from jobs.core.submission import request as requests
+from jobs.core.submission.parsed_job import ParsedJob, parse_job
 from jobs.core.submission.request import (
-    Admitted,
     JobRequest,
-    admit,
     check_key,
     keyed,
     parse_bulk,
@@ -41,8 +40,8 @@ def body(**changes: Any) -> bytes:
     return json.dumps({"model": "echo", "input": {"a": 1}} | changes).encode()
 
 
-def admitted(**changes: Any) -> Admitted:
-    return admit(parse_request(body(**changes)), Version())
+def parsed(**changes: Any) -> ParsedJob:
+    return parse_job(parse_request(body(**changes)), Version())
 
 
 @given(st.binary(max_size=200))
@@ -55,12 +54,12 @@ def test_any_bytes_are_a_request_or_malformed(raw: bytes) -> None:
 def test_what_the_client_asks_for_is_what_the_job_gets(
     priority: int, deadline_s: float, max_attempts: int
 ) -> None:
-    job = admitted(priority=priority, deadline_s=deadline_s, max_attempts=max_attempts)
+    job = parsed(priority=priority, deadline_s=deadline_s, max_attempts=max_attempts)
     assert (job.priority, job.deadline_s, job.max_attempts) == (priority, deadline_s, max_attempts)
 
 
 def test_what_the_client_leaves_out_has_a_default() -> None:
-    job = admitted()
+    job = parsed()
     assert (job.priority, job.max_attempts, job.deadline_s, job.parameters, job.metadata) == (
         4,
         3,
@@ -114,27 +113,27 @@ def test_of_equal_keys_the_last_wins() -> None:
 
 def test_a_callback_is_part_of_what_was_asked() -> None:
     url = "https://example.org/"
-    assert admitted(callback_url=url).callback_url == url
-    assert admitted(callback_url=url, idempotency_key="k").digest != admitted(idempotency_key="k").digest
+    assert parsed(callback_url=url).callback_url == url
+    assert parsed(callback_url=url, idempotency_key="k").digest != parsed(idempotency_key="k").digest
 
 
 def test_metadata_has_a_limit() -> None:
-    limit = admission.MAX_METADATA_BYTES
-    assert admitted(metadata={"k": "x" * (limit - 8)}).metadata is not None
+    limit = requests.MAX_METADATA_BYTES
+    assert parsed(metadata={"k": "x" * (limit - 8)}).metadata is not None
     with pytest.raises(MetadataTooLargeError):
-        admitted(metadata={"k": "x" * limit})
+        parsed(metadata={"k": "x" * limit})
 
 
 def test_size_is_told_only_where_the_version_pads() -> None:
     request = parse_request(body(input={"text": "hello"}))
-    assert admit(request, Version()).size == 0
-    assert admit(request, Version(pads=True)).size == len(b'{"text":"hello"}')
+    assert parse_job(request, Version()).size == 0
+    assert parse_job(request, Version(pads=True)).size == len(b'{"text":"hello"}')
 
 
 def test_the_digest_knows_a_request_by_its_meaning() -> None:
-    first = admitted(idempotency_key="k", input={"a": 1, "b": 2})
-    same = admitted(idempotency_key="other", input={"b": 2, "a": 1}, priority=4, cache="use")
-    other = admitted(idempotency_key="k", input={"a": 1, "b": 3})
+    first = parsed(idempotency_key="k", input={"a": 1, "b": 2})
+    same = parsed(idempotency_key="other", input={"b": 2, "a": 1}, priority=4, cache="use")
+    other = parsed(idempotency_key="k", input={"a": 1, "b": 3})
     assert first.digest == same.digest != other.digest
 
 
