@@ -10,12 +10,10 @@ from jobs.api.auth import BearerToken
 from jobs.api.docs.openapi import DescribedApi
 from jobs.api.problems import on_exception
 from jobs.api.router import router
-from jobs.api.routes import (
-    health,
-    job_events,  # noqa: F401  # importing a module puts its calls on the router
-)
+from jobs.api.routes import file_uploads, health, job_events, job_lineage, jobs, submissions
 from models_registry.api import router as models_router
 
+ROUTES = (file_uploads, job_events, job_lineage, jobs, submissions)  # each put its calls on the router
 ABOUT = """
 Submit a job, have its acknowledgement at once, and learn of its end in the way that suits: `Prefer: wait=S`
 with the submit, `urls.wait` or `urls.events` of the answer, or a webhook to the job's `callback_url`. A job
