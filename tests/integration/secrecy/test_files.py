@@ -132,7 +132,7 @@ def test_what_is_refused_at_the_front_door_copies_no_file(
     def full(_owner: Any, outcomes: list[Any]) -> None:
         outcomes[:] = [OverloadedError() for _ in outcomes]
 
-    monkeypatch.setattr("jobs.services.submission.submit.sift", full)
+    monkeypatch.setattr("jobs.services.submission.submit.admit_jobs", full)
     assert post(app, uploaded(app))["code"] == "overloaded"
     assert names(folder) == [Upload.objects.get().name]
 

@@ -31,7 +31,7 @@ def beat(monkeypatch: pytest.MonkeyPatch, *alive: bool) -> None:
             stopped.set()
         return answers.pop(0)
 
-    monkeypatch.setattr("jobs.worker.process.workers.beat", answer)
+    monkeypatch.setattr("jobs.worker.process.worker_row.beat", answer)
     parts: dict[str, Any] = dict.fromkeys((field.name for field in fields(host.WorkerProcess)), MagicMock())
     host.WorkerProcess(**parts | {"stopped": stopped})._beat()
 
