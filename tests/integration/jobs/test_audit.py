@@ -17,7 +17,7 @@ from jobs.models import ApiToken, Event, Job
 from jobs.services.access.audit import forget_events
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
-from jobs.services.submission import submit
+from jobs.services.submission import store
 from models_registry import selectors
 from models_registry.models import Promotion
 from models_registry.services import move_alias
@@ -68,7 +68,7 @@ def test_a_submit_leaves_one_row_that_says_who_by_which_token_and_from_where(
 def test_a_bulk_call_leaves_one_row_with_its_counts_however_many_chunks_it_has(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "CHUNK_JOBS", 2)
+    monkeypatch.setattr(store, "CHUNK_JOBS", 2)
     assert post([GOOD, BAD, GOOD, GOOD, GOOD, BAD], BULK).json()["accepted"] == 4
     (event,) = submits()
     assert (event.job_id, event.epoch, event.detail) == (None, None, {"jobs": 4, "refused": 2})
@@ -77,7 +77,7 @@ def test_a_bulk_call_leaves_one_row_with_its_counts_however_many_chunks_it_has(
 def test_a_call_whose_first_chunk_repeats_old_keys_is_written_down_with_its_first_new_job(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "CHUNK_JOBS", 2)
+    monkeypatch.setattr(store, "CHUNK_JOBS", 2)
     keyed = [GOOD | {"idempotency_key": key} for key in "abcdef"]
     post(keyed[:2], BULK)
     post(keyed, BULK)

@@ -18,9 +18,11 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.core.errors import OverloadedError
+from jobs.core.submission.parsed_job import ParsedJob
 from jobs.models import Job, JobInput, Upload
-from jobs.services.access.owner import forget_owners
+from jobs.services.access.owner import Owner, forget_owners
 from jobs.services.access.tokens import create_token
+from jobs.services.admission.admit import Admission
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.rotate_keys import rotate_payload_keys
@@ -126,11 +128,11 @@ def test_a_call_of_many_seals_a_file_once_and_one_that_is_lost_is_its_own_job_s_
     assert [view(app, job_id)["output"]["text"] for job_id in jobs] == [b64encode(FILE).decode()] * 2
 
 
-def test_what_is_refused_at_the_front_door_copies_no_file(
+def test_a_job_that_is_refused_for_load_copies_no_file(
     app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_owner: Any, outcomes: list[Any]) -> None:
-        outcomes[:] = [OverloadedError() for _ in outcomes]
+    def full(*, owner: Owner, jobs: dict[int, ParsedJob]) -> Admission:
+        return Admission({}, dict.fromkeys(jobs, OverloadedError()))
 
     monkeypatch.setattr("jobs.services.submission.submit.admit_jobs", full)
     assert post(app, uploaded(app))["code"] == "overloaded"
