@@ -1,20 +1,39 @@
-"""How long a call waits for its job."""
+"""How long a call waits for its job: `?wait=S`, or `Prefer: wait=S` with a submit (RFC 7240)."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
+from django.http import HttpRequest
 
+WAIT_REQUEST = "inference.wait_request"  # in the WSGI environment: where a view leaves what it asks for
 _PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
-def bounded_wait_s(asked_s: float) -> float:
-    """Return how long a call may wait that asks for `asked_s`."""
-    return min(max(asked_s, 0.0), float(settings.INFERENCE.result_wait_limit_s))
+@dataclass(slots=True)
+class WaitRequest:
+    """Which job a call waits for after its view has answered, and for how many seconds; None: it does not."""
+
+    job_id: UUID | None = None
+    wait_s: float = 0.0
+
+
+def bounded_wait_s(wait_s: float) -> float:
+    """Return the seconds that a call may wait: those requested, within the server's limit."""
+    return min(max(wait_s, 0.0), float(settings.INFERENCE.result_wait_limit_s))
 
 
 def preferred_wait_s(prefer: str) -> int | None:
-    """Return the seconds of a `Prefer: wait=S` header (RFC 7240), None without one."""
+    """Return the seconds of a `Prefer: wait=S` header, None without one."""
     match = _PREFER_WAIT.search(prefer)
     return int(match[1]) if match else None
+
+
+def wait_for(request: HttpRequest, job_id: UUID, wait_s: float) -> None:
+    """Have the server wait for a job once this view has given its thread back; no effect without a server."""
+    slot: WaitRequest | None = request.META.get(WAIT_REQUEST)
+    if slot is not None:
+        slot.job_id, slot.wait_s = job_id, bounded_wait_s(wait_s)

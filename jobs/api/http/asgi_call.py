@@ -13,6 +13,7 @@ from django.conf import settings
 
 from jobs.api import problems
 from jobs.api.http.client_address import client_address
+from jobs.api.prefer import WaitRequest
 from jobs.core.errors import PlatformError, UnavailableError
 
 Scope = MutableMapping[str, Any]
@@ -28,15 +29,12 @@ class ClientGoneError(PlatformError):
 
 @dataclass(frozen=True, slots=True)
 class AsgiResponse:
-    """A whole answer to a call."""
+    """A whole answer to a call; `wait` names the job whose end may replace it."""
 
     status: int = 500
     headers: Headers = field(default_factory=list)
     body: bytes = b""
-
-    def header(self, name: str) -> str:
-        """Return a header's value by its lower-case name; empty where there is none."""
-        return next((value for each, value in self.headers if each.lower() == name), "")
+    wait: WaitRequest = field(default_factory=WaitRequest)
 
 
 @dataclass

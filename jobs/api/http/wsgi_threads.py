@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from jobs.api.http.asgi_call import AsgiResponse, Call, Headers
 from jobs.api.http.request_stream import Inflow
+from jobs.api.prefer import WAIT_REQUEST, WaitRequest
 
 SHORT_THREADS, LONG_THREADS = 8, 4
 BULK = "/api/v1/jobs/bulk"
@@ -49,16 +50,17 @@ class Threads:
         run = asyncio.get_running_loop().run_in_executor
         return await run(self._long if long else self._short, self._handle, environ(call, inflow))
 
-    def _handle(self, asked: Environ) -> AsgiResponse:
+    def _handle(self, environment: Environ) -> AsgiResponse:
         answer = AsgiResponse()
+        environment[WAIT_REQUEST] = wait = WaitRequest()
 
         def start(status: str, headers: Headers, _error: object = None) -> None:
             nonlocal answer
             answer = AsgiResponse(int(status.partition(" ")[0]), headers)
 
-        body = self._handler(asked, start)
+        body = self._handler(environment, start)
         try:
-            return replace(answer, body=b"".join(body))
+            return replace(answer, body=b"".join(body), wait=wait)
         finally:
             getattr(body, "close", _nothing)()
 

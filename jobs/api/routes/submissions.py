@@ -12,7 +12,7 @@ from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.docs.request_docs import BULK_DOC, SUBMIT_DOC
 from jobs.api.http.body import read_body
 from jobs.api.http.multipart import is_multipart, read_form
-from jobs.api.prefer import preferred_wait_s
+from jobs.api.prefer import preferred_wait_s, wait_for
 from jobs.api.problems import problem
 from jobs.api.rate_limit_headers import within_limits
 from jobs.api.responses import accepted, acknowledgement, json_answer
@@ -49,8 +49,10 @@ def submit(request: ApiRequest) -> HttpResponse:
     job = _submitted(request)
     answer = accepted(seen_by(request.auth, _view(request, job)))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
-    if wait_s is not None:  # the server waits, once this call has given its thread back
+    if wait_s is not None:
         answer.headers["Preference-Applied"] = f"wait={wait_s}"
+        if job.state not in TERMINAL:
+            wait_for(request, job.id, wait_s)
     return answer
 
 

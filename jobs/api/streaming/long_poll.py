@@ -14,7 +14,7 @@ import psycopg
 
 from jobs.api.auth import seen_by
 from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
-from jobs.api.prefer import bounded_wait_s, preferred_wait_s
+from jobs.api.prefer import bounded_wait_s
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.offload import run
 from jobs.api.streaming.stream_auth import StreamAuth
@@ -41,10 +41,9 @@ async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
 
 async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], Hub]) -> None:
     """Send `first`, or, where it accepts a job whose client prefers to wait, the job if it ends in time."""
-    wait_s = preferred_wait_s(first.header("preference-applied"))
-    if first.status == HTTPStatus.ACCEPTED and wait_s:
-        job_id = UUID(first.header("location").rpartition("/")[2])
-        first = await _ended(first, job_id, call, hub(), bounded_wait_s(wait_s))
+    wait = first.wait
+    if wait.job_id is not None and wait.wait_s > 0:
+        first = await _ended(first, wait.job_id, call, hub(), wait.wait_s)
     await call.reply(first)
 
 
