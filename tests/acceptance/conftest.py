@@ -8,7 +8,7 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
-from tests.acceptance.app import NOT_THESE, App, eventually, manage
+from tests.support.app import NOT_THESE, App, eventually, manage
 
 ONLY = ("web", "stream", "relay", "gpu-worker-0", "cpu-worker", "flower")
 # Versions that take their time, so that a test can act in the middle of a batch; served as their models are.

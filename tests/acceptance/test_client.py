@@ -17,7 +17,7 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from jobs.client import AsyncClient, Client, File, JobEvent, RemoteJob, part
-from tests.acceptance.app import App, eventually, manage
+from tests.support.app import App, eventually, manage
 
 PICTURE = os.urandom(5_000_000)
 TEXT = "Grüße.\n" * 300_000

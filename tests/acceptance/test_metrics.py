@@ -3,7 +3,7 @@
 import httpx
 
 from inference_site.stack.harness import Stack
-from tests.acceptance.app import App, eventually
+from tests.support.app import App, eventually
 
 WANTED = (
     'jobs_settled_total{model="echo",outcome="succeeded"}',

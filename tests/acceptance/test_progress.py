@@ -10,8 +10,8 @@ from celery import Celery
 
 from inference_site.stack.harness import Stack
 from jobs.client.answers import JobEvent
-from tests.acceptance.app import App, eventually, manage
-from tests.acceptance.workers import own_worker
+from tests.support.app import App, eventually, manage
+from tests.support.own_worker import own_worker
 
 MODEL = "stepper"
 STEPS = 400

@@ -12,7 +12,7 @@ from celery.result import AsyncResult
 
 from inference_site.stack.harness import Stack
 from jobs.core.errors import PayloadKeyMissingError
-from tests.acceptance.app import JOBS, App, eventually, manage
+from tests.support.app import JOBS, App, eventually, manage
 
 WHO, WORD = "acceptance-maxima-muster", "acceptance-open-sesame"
 ASKED = {"name": WHO, "text": WORD}

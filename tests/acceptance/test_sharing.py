@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.acceptance.app import JOBS, App, eventually, manage
-from tests.acceptance.gate import ENTRY_POINT
-from tests.acceptance.workers import own_worker
+from tests.support.app import JOBS, App, eventually, manage
+from tests.support.gated_model import ENTRY_POINT
+from tests.support.own_worker import own_worker
 
 MODEL, REQUESTS = "shared", 1_000
 SAME = {"model": MODEL, "input": {"text": "the same for all"}}

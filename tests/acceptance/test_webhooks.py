@@ -2,8 +2,8 @@
 
 from inference_site.stack.harness import Stack
 from jobs.client.webhook import verify
-from tests.acceptance.app import App, eventually, manage
-from tests.receiver import receiving
+from tests.support.app import App, eventually, manage
+from tests.support.receiver import receiving
 
 
 def test_a_job_s_end_is_told_to_its_callback_url(stack: Stack, app: App) -> None:
