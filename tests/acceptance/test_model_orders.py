@@ -16,7 +16,8 @@ from celery import Celery
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
-from tests.support.app import App, eventually, manage, stack_env
+from tests.support.app import App, manage, stack_env
+from tests.support.wait import wait_until
 
 NODE = f"gpu-8@{socket.gethostname()}"
 HOME = "models_registry.loaders.builtin"
@@ -42,7 +43,7 @@ def node(stack: Stack) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def only_echo(stack: Stack, app: App, node: str) -> Iterator[None]:
-    eventually(lambda: served(app) == ["echo"])
+    wait_until(lambda: served(app) == ["echo"])
     yield
     if served(app) != ["echo"]:
         manage(stack, "unload_model", "dozer", "--worker", NODE)
@@ -67,7 +68,7 @@ def test_a_worker_is_told_to_load_a_model_and_to_drop_it_and_loses_no_job(
     stack: Stack, app: App, broker: kombu.Connection
 ) -> None:
     first = app.submit("dozer:1", {"n": 1})["id"]
-    eventually(lambda: queue(broker, "dozer").message_count == 1)
+    wait_until(lambda: queue(broker, "dozer").message_count == 1)
     assert queue(broker, "dozer").consumer_count == 0
 
     assert manage(stack, "load_model", "dozer", "--worker", NODE) == f"{NODE}: dozer serving\n"
@@ -75,14 +76,14 @@ def test_a_worker_is_told_to_load_a_model_and_to_drop_it_and_loses_no_job(
     assert served(app) == ["dozer", "echo"]
 
     ids = app.bulk("dozer:slow", [{"n": n} for n in range(120)])
-    eventually(lambda: app.states(ids).get("succeeded"))
+    wait_until(lambda: app.states(ids).get("succeeded"))
     assert "unloaded" in manage(stack, "unload_model", "dozer", "--worker", NODE)
     assert queue(broker, "dozer").consumer_count == 0
     assert served(app) == ["echo"]
-    eventually(lambda: "running" not in app.states(ids))
+    wait_until(lambda: "running" not in app.states(ids))
     left = app.states(ids)["queued"]
     assert left > 0, "all had run before the model was dropped"
-    eventually(lambda: queue(broker, "dozer").message_count > 0, what="what was fetched is back in the queue")
+    wait_until(lambda: queue(broker, "dozer").message_count > 0, what="what was fetched is back in the queue")
     assert app.states(ids)["queued"] == left
 
     manage(stack, "load_model", "dozer:slow", "--worker", NODE)
@@ -138,12 +139,12 @@ def ask(stack: Stack) -> Callable[..., Any]:
 
 def test_celery_s_own_remote_control_knows_the_commands(ask: Callable[..., Any]) -> None:
     assert ask("load_model", ref="dozer@default") == {"ok": "dozer@default: loading"}
-    told = eventually(lambda: (t := ask("loaded_models"))["orders"]["dozer@default"] == "serving" and t)
+    told = wait_until(lambda: (t := ask("loaded_models"))["orders"]["dozer@default"] == "serving" and t)
     assert told["serves"] == ["dozer", "echo"]
     assert {each["version"] for each in told["loaded"]} == {"echo:1", "dozer:slow"}
     assert "ok" in ask("unload_model", ref="dozer")
-    eventually(lambda: ask("loaded_models")["serves"] == ["echo"])
-    eventually(lambda: {each["version"] for each in ask("loaded_models")["loaded"]} == {"echo:1"})
+    wait_until(lambda: ask("loaded_models")["serves"] == ["echo"])
+    wait_until(lambda: {each["version"] for each in ask("loaded_models")["loaded"]} == {"echo:1"})
 
 
 def test_a_worker_answers_and_works_while_it_loads(app: App, ask: Callable[..., Any]) -> None:
@@ -152,6 +153,6 @@ def test_a_worker_answers_and_works_while_it_loads(app: App, ask: Callable[..., 
     assert ask("loaded_models")["orders"]["sluggish"] == "loading"
     assert app.finished(job)["state"] == "succeeded"
     assert ask("load_model", ref="sluggish") == {"ok": "sluggish: loading"}
-    eventually(lambda: ask("loaded_models")["orders"]["sluggish"] == "serving")
+    wait_until(lambda: ask("loaded_models")["orders"]["sluggish"] == "serving")
     ask("unload_model", ref="sluggish")
-    eventually(lambda: ask("loaded_models")["serves"] == ["echo"])
+    wait_until(lambda: ask("loaded_models")["serves"] == ["echo"])

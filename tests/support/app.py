@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import httpx
 import psutil
@@ -17,27 +16,12 @@ from inference_site.stack.harness import Stack
 from inference_site.stack.private_files import payload_key
 from inference_site.stack.services import PROJECT
 from jobs.client import Client
+from tests.support.wait import wait_until
 
 JOBS = "/api/v1/jobs"
 DEADLINE_S = 60.0
 NOT_THESE = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")  # of a stack on servers of its own
 LIVE = ("queued", "waiting", "running")
-Found = TypeVar("Found")
-
-
-def eventually(
-    look: Callable[[], Found], *, timeout_s: float = DEADLINE_S, every_s: float = 0.05, what: object = ""
-) -> Found:
-    """Return the first true answer of `look`; fail when the time is over."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {_said(what) or look}"
-        time.sleep(every_s)
-    return found
-
-
-def _said(what: object) -> object:
-    return what() if callable(what) else what
 
 
 def stack_env(stack: Stack) -> dict[str, str]:
@@ -109,9 +93,9 @@ class App:
         return job
 
     def finished(self, identity: str, *, timeout_s: float = DEADLINE_S) -> dict[str, Any]:
-        job = eventually(
+        job = wait_until(
             lambda: (job := self.job(identity))["state"] not in LIVE and job,
-            timeout_s=timeout_s,
+            limit_s=timeout_s,
             what=identity,
         )
         assert job
@@ -139,8 +123,8 @@ class App:
 
     def all_finished(self, ids: Sequence[str], *, timeout_s: float = DEADLINE_S) -> dict[str, int]:
         """Wait until none of the jobs is live; return how many ended in each state."""
-        eventually(
-            lambda: not set(self.states(ids)) & set(LIVE), timeout_s=timeout_s, what=lambda: self.states(ids)
+        wait_until(
+            lambda: not set(self.states(ids)) & set(LIVE), limit_s=timeout_s, what=lambda: self.states(ids)
         )
         return self.states(ids)
 

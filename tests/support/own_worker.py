@@ -13,7 +13,8 @@ from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from jobs.broker import topology
-from tests.support.app import eventually, stack_env
+from tests.support.app import stack_env
+from tests.support.wait import wait_until
 
 
 @contextlib.contextmanager
@@ -25,7 +26,7 @@ def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[
     with told.open("wb") as log:
         process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)
     try:
-        eventually(lambda: consumers(stack, model) > before or process.poll() is not None)
+        wait_until(lambda: consumers(stack, model) > before or process.poll() is not None)
         assert process.poll() is None, told.read_text()[-3000:]
         yield process
         process.terminate()

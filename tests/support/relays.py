@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from uuid import UUID, uuid4
@@ -12,14 +11,6 @@ from jobs.broker import topology
 from jobs.broker.connection import connected
 from jobs.core.messages.bundle import read
 from jobs.services.relay.relay import Relay
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Return once `condition` holds."""
-    until = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.02)
 
 
 def new_model() -> str:

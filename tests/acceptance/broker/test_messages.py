@@ -15,7 +15,8 @@ from jobs.broker.topology import EXCHANGE, dead_queue_name
 from jobs.core.ids import uuid7
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.messages.envelope import TASK_NAME, Envelope
-from tests.support.app import App, eventually, manage
+from tests.support.app import App, manage
+from tests.support.wait import wait_until
 
 MODEL = "echo"
 VERSION_1 = """
@@ -73,7 +74,7 @@ def test_a_malformed_message_is_dead_lettered_and_the_worker_lives(
 ) -> None:
     pid, message = stack.pid("gpu-worker-0"), MALFORMED[name]
     publish(broker, message)
-    eventually(lambda: message.properties["message_id"] in dead_ids(broker), timeout_s=15, what=name)
+    wait_until(lambda: message.properties["message_id"] in dead_ids(broker), limit_s=15, what=name)
     assert app.finished(app.submit(MODEL, {"after": name})["id"])["state"] == "succeeded"
     assert stack.pid("gpu-worker-0") == pid
 
@@ -82,7 +83,7 @@ def test_an_unknown_job_id_is_dead_lettered(app: App, broker: kombu.Connection) 
     (version,) = app.rows(VERSION_1, MODEL)
     nobody = uuid7(1_700_000_000_000, 5)
     publish(broker, job_message(Envelope(job=nobody, epoch=0, version=version[0], priority=9)))
-    eventually(lambda: any(str(nobody) in found for found in dead_ids(broker)), timeout_s=15)
+    wait_until(lambda: any(str(nobody) in found for found in dead_ids(broker)), limit_s=15)
 
 
 def test_a_duplicate_delivery_stores_one_result(app: App, broker: kombu.Connection) -> None:
@@ -92,7 +93,7 @@ def test_a_duplicate_delivery_stores_one_result(app: App, broker: kombu.Connecti
     publish(broker, *copies, *copies)
     assert app.all_finished(ids) == {"succeeded": 200}
     publish(broker, *copies)
-    eventually(lambda: _waiting(broker) == 0, what="the copies' end")
+    wait_until(lambda: _waiting(broker) == 0, what="the copies' end")
     app.finished(app.submit("echo", {"behind": "them"})["id"])
     app.assert_each_ran_to_one_result(ids)
     assert app.attempts(ids) == {1: 200}
@@ -139,12 +140,12 @@ def test_letters_shovelled_back_land_in_the_dead_queue_again_and_change_no_job(
     app: App, broker: kombu.Connection
 ) -> None:
     job, _, epoch = ended(app, {"fail": "invalid"})
-    eventually(lambda: f"{job}:{epoch}" in dead_ids(broker), what="the letter")
+    wait_until(lambda: f"{job}:{epoch}" in dead_ids(broker), what="the letter")
     before = fate(app, job)
     moved = [shovelled(job, old) for old in range(epoch + 1)]
     publish(broker, *moved)
     marks = {str(message.properties["message_id"]) for message in moved}
-    eventually(lambda: marks <= dead_ids(broker), what="the letters' return")
+    wait_until(lambda: marks <= dead_ids(broker), what="the letters' return")
     assert app.finished(app.submit(MODEL, {"behind": "them"})["id"])["state"] == "succeeded"
     assert fate(app, job) == before
 
@@ -158,7 +159,7 @@ def test_the_letter_of_a_job_that_was_replayed_since_changes_nothing(
     before, moved = fate(app, job), shovelled(job, epoch)
     assert before[0][1] > epoch
     publish(broker, moved)
-    eventually(lambda: moved.properties["message_id"] in dead_ids(broker), what="the letter's return")
+    wait_until(lambda: moved.properties["message_id"] in dead_ids(broker), what="the letter's return")
     assert fate(app, job) == before
 
 
@@ -170,7 +171,7 @@ def test_envelopes_of_earlier_epochs_are_acknowledged_and_change_no_job(
     before, buried = fate(app, job), dead_ids(broker)
     old = [Envelope(job=UUID(job), epoch=each, version=version, priority=9) for each in range(epoch + 1)]
     publish(broker, *(job_message(envelope) for envelope in old))
-    eventually(lambda: _waiting(broker) == 0, what="the envelopes' end")
+    wait_until(lambda: _waiting(broker) == 0, what="the envelopes' end")
     app.finished(app.submit("echo", {"behind": "them"})["id"])
     assert fate(app, job) == before
     assert dead_ids(broker) - buried <= {f"{job}:{epoch}"}
@@ -189,7 +190,7 @@ def test_an_envelope_of_an_earlier_epoch_claims_no_job_that_is_queued_again(
     assert before[0][0] == "queued"
     old = [Envelope(job=UUID(job), epoch=each, version=version, priority=9) for each in range(epoch + 1)]
     publish(broker, *(job_message(envelope) for envelope in old))
-    eventually(lambda: _waiting(broker) == 0, what="the envelopes' end")
+    wait_until(lambda: _waiting(broker) == 0, what="the envelopes' end")
     app.finished(app.submit("echo", {"behind": "them"})["id"])
     assert fate(app, job) == before
     app.act(job, "cancel")

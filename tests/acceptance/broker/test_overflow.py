@@ -11,8 +11,9 @@ import pytest
 from inference_site.stack.harness import Stack
 from jobs.broker import topology
 from jobs.core.messages.dead_letter_pointer import read_letter
-from tests.support.app import App, eventually, manage
+from tests.support.app import App, manage
 from tests.support.own_worker import own_worker
+from tests.support.wait import wait_until
 
 JOBS, KEPT = 60, 3
 ECHO = "models_registry.loaders.builtin:echo"
@@ -25,7 +26,7 @@ def limit(stack: Stack, model: str, **definition: object) -> None:
     body = {"pattern": f"^{topology.queue_name(model)}$", "definition": definition, "apply-to": "queues"}
     url = f"{stack.info['rabbitmq_management']}/api/policies/%2F/{model}"
     httpx.put(url, json=body, timeout=20, trust_env=False).raise_for_status()
-    eventually(lambda: _policy(stack, model) == model, what="the policy")
+    wait_until(lambda: _policy(stack, model) == model, what="the policy")
 
 
 def _policy(stack: Stack, model: str) -> object:
@@ -60,13 +61,13 @@ def test_jobs_whose_messages_overflow_a_queue_end_all_the_same(
     topology.declare(broker, [model])
     limit(stack, model, **{"max-length": KEPT, "overflow": overflow})
     ids = app.bulk(model, [{"n": n} for n in range(JOBS)])
-    eventually(
+    wait_until(
         lambda: app.rows(IN_FLIGHT, model)[0][0] and held(broker, model)[1] >= JOBS - KEPT, what="a spill"
     )
     assert app.states(ids) == {"queued": JOBS}
     with own_worker(stack, model, index=7):
         # Their visibility time is over, again and again: the queue may spill more than once.
-        eventually(lambda: app.rows(AGAIN, model) is not None and app.states(ids) == {"succeeded": JOBS},
+        wait_until(lambda: app.rows(AGAIN, model) is not None and app.states(ids) == {"succeeded": JOBS},
                    every_s=1.0, what=lambda: (app.states(ids), held(broker, model)))  # fmt: skip
     app.assert_each_ran_to_one_result(ids)
     assert held(broker, model)[0] == 0

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, eventually, manage
+from tests.support.app import App, manage
 from tests.support.own_worker import own_worker
+from tests.support.wait import wait_until
 
 MODEL, BATCH = "paced", 400
 # Long enough that the way to the worker, and storing four hundred results, are a small part of it on a busy
@@ -35,7 +36,7 @@ def test_priority_9_posted_behind_ten_thousand_of_priority_0_starts_within_three
     worker: None, app: App
 ) -> None:
     low = app.bulk(MODEL, [{"n": n} for n in range(10_000)], priority=0)
-    eventually(lambda: app.states(low).get("succeeded", 0) > BATCH)
+    wait_until(lambda: app.states(low).get("succeeded", 0) > BATCH)
     urgent = [post_at_phase(app, n / URGENT) for n in range(URGENT)]
     assert app.all_finished(urgent) == {"succeeded": URGENT}
     assert app.states(low).get("queued", 0) > 5 * BATCH, "the backlog was gone before the urgent jobs were"

@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from inference_site.stack.harness import Stack
-from tests.support.app import JOBS, App, eventually, manage
+from tests.support.app import JOBS, App, manage
+from tests.support.wait import wait_until
 
 BREAKER = {"least": 20, "share": 0.5, "cool_s": 2.0, "probes": 2}
 QUICK = {"base_s": 0.05, "cap_s": 0.1}
@@ -34,14 +35,14 @@ def test_a_sick_version_is_left_alone_and_its_jobs_outlive_it(stack: Stack, app:
     register(stack, "sick", breaker=BREAKER, retry=QUICK)
     value = {"fail": "retry", "until": time.time() + SICK_S}
     jobs = app.bulk("echo:sick", [value] * JOBS_HELD, max_attempts=3)
-    eventually(lambda: state(app, "sick") == "open")
+    wait_until(lambda: state(app, "sick") == "open")
     answer = app.http.post(JOBS, json={"model": "echo:sick", "input": {}})
     if answer.status_code == 503:  # between two tries it is half open, and takes jobs
         assert answer.json()["code"] == "circuit_open"
         assert int(answer.headers["Retry-After"]) >= 1
     ended = app.all_finished(jobs, timeout_s=120)
     assert ended.get("succeeded", 0) > JOBS_HELD / 2, ended
-    eventually(lambda: state(app, "sick") == "closed")
+    wait_until(lambda: state(app, "sick") == "closed")
     kinds = app.rows("SELECT DISTINCT detail->>'state' FROM jobs_event WHERE kind = 'circuit'")
     assert {"open", "half_open", "closed"} <= {kind for (kind,) in kinds}
 
@@ -49,9 +50,9 @@ def test_a_sick_version_is_left_alone_and_its_jobs_outlive_it(stack: Stack, app:
 def test_a_version_whose_every_job_dies_does_not_bury_the_queue(stack: Stack, app: App) -> None:
     register(stack, "hopeless", breaker={"dead": 30, "least": 10_000, "cool_s": 300.0}, fallback="echo:1")
     jobs = app.bulk("echo:hopeless", [{"fail": "invalid"}] * MANY)
-    eventually(lambda: state(app, "hopeless") == "open")
+    wait_until(lambda: state(app, "hopeless") == "open")
     try:
-        eventually(lambda: app.rows("SELECT count(*) FROM jobs_job WHERE state = 'running'") == [(0,)])
+        wait_until(lambda: app.rows("SELECT count(*) FROM jobs_job WHERE state = 'running'") == [(0,)])
         states = app.states(jobs)
         assert states["queued"] > MANY / 2, states
         assert app.finished(diverted(app))["state"] == "succeeded"
@@ -61,7 +62,7 @@ def test_a_version_whose_every_job_dies_does_not_bury_the_queue(stack: Stack, ap
 
 def diverted(app: App) -> str:
     """Submit until a web process that has read of the circuit gives a job to the fallback; return its id."""
-    return str(eventually(lambda: _if_diverted(app.submit("echo:hopeless", {"n": 1}))))
+    return str(wait_until(lambda: _if_diverted(app.submit("echo:hopeless", {"n": 1}))))
 
 
 def _if_diverted(job: dict[str, Any]) -> str | None:

@@ -10,9 +10,10 @@ from subprocess import Popen
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, eventually, manage
+from tests.support.app import App, manage
 from tests.support.gated_model import ENTRY_POINT
 from tests.support.own_worker import consumers, log_of, own_worker
+from tests.support.wait import wait_until
 
 MODEL = "gated"
 LIVE = "SELECT id FROM jobs_job WHERE queue = %s AND finished_at IS NULL"
@@ -45,10 +46,10 @@ def test_a_second_sigterm_ends_the_drain_and_charges_nobody_an_attempt(
 ) -> None:
     with a_worker(index=8) as worker:
         ids = app.bulk(MODEL, [{"n": n} for n in range(400)])
-        eventually(lambda: app.states(ids).get("running", 0) > 64, what=lambda: app.states(ids))
+        wait_until(lambda: app.states(ids).get("running", 0) > 64, what=lambda: app.states(ids))
         worker.send_signal(signal.SIGTERM)
-        eventually(lambda: "Warm shutdown" in log_of(stack, 8).read_text(), every_s=0.001)
-        eventually(lambda: consuming or consumers(stack, MODEL) == 0, what="the end of consuming")
+        wait_until(lambda: "Warm shutdown" in log_of(stack, 8).read_text(), every_s=0.001)
+        wait_until(lambda: consuming or consumers(stack, MODEL) == 0, what="the end of consuming")
         assert worker.poll() is None, "it did not wait for its batches"
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0

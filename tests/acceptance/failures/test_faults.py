@@ -5,8 +5,9 @@ import socket
 from urllib.parse import urlsplit
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, eventually
+from tests.support.app import App
 from tests.support.own_worker import own_worker
+from tests.support.wait import wait_until
 
 WORKER = "gpu-worker-0"
 
@@ -18,7 +19,7 @@ def a_batch_runs(app: App, ids: list[str]) -> bool:
 
 def test_a_worker_killed_in_mid_batch_loses_nothing_and_doubles_nothing(stack: Stack, app: App) -> None:
     ids = app.bulk("sleeper:slow", [{"n": n} for n in range(300)])
-    eventually(lambda: a_batch_runs(app, ids))
+    wait_until(lambda: a_batch_runs(app, ids))
     killed = stack.kill(WORKER, signal.SIGKILL)
     stack.wait_restarted(WORKER, old_pid=killed)
     assert app.all_finished(ids, timeout_s=90) == {"succeeded": 300}
@@ -30,7 +31,7 @@ def test_a_worker_killed_in_mid_batch_loses_nothing_and_doubles_nothing(stack: S
 
 def test_a_worker_told_to_stop_under_load_charges_nobody_an_attempt(stack: Stack, app: App) -> None:
     ids = app.bulk("sleeper:slow", [{"n": n} for n in range(300)])
-    eventually(lambda: a_batch_runs(app, ids))
+    wait_until(lambda: a_batch_runs(app, ids))
     stopped = stack.kill(WORKER, signal.SIGTERM)
     stack.wait_restarted(WORKER, old_pid=stopped)
     assert app.all_finished(ids, timeout_s=90) == {"succeeded": 300}
@@ -40,9 +41,9 @@ def test_a_worker_told_to_stop_under_load_charges_nobody_an_attempt(stack: Stack
 
 def test_a_stopped_broker_loses_nothing_and_the_api_goes_on_accepting(stack: Stack, app: App) -> None:
     before = app.bulk("sleeper:slow", [{"n": n} for n in range(100)])
-    eventually(lambda: a_batch_runs(app, before))
+    wait_until(lambda: a_batch_runs(app, before))
     killed = stack.kill("rabbitmq", signal.SIGKILL)
-    eventually(lambda: not listens(stack), what="the broker's end", every_s=0.01)
+    wait_until(lambda: not listens(stack), what="the broker's end", every_s=0.01)
     during = [app.submit("echo", {"n": n})["id"] for n in range(50)] + app.bulk("echo", [{}] * 50)
     assert not listens(stack), "the broker was back before all were posted"
     stack.wait_restarted("rabbitmq", old_pid=killed)

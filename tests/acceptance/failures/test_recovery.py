@@ -14,10 +14,11 @@ import pytest
 from inference_site.stack.harness import Stack
 from inference_site.stack.ports import LOOPBACK, free_port
 from jobs.broker import topology
-from tests.support.app import App, eventually, manage, rabbitmqctl
+from tests.support.app import App, manage, rabbitmqctl
 from tests.support.gated_model import ENTRY_POINT
 from tests.support.own_worker import consumers, log_of, own_worker
 from tests.support.proxy import Link, Mode, Network
+from tests.support.wait import wait_until
 
 MODEL, WORKER = "held", "gpu-worker-0"
 JOBS, MAX_BATCH = 1_500, 8
@@ -74,10 +75,10 @@ def test_a_worker_without_its_database_stops_consuming_holds_what_it_has_and_goe
     database = through(network, stack.info["database"])
     with own_worker(stack, MODEL, index=11, DATABASE_URL=database, MODEL_ENTRY_POINTS=ENTRY_POINT) as worker:
         ids = app.bulk(MODEL, [{"n": n} for n in range(JOBS)])
-        eventually(lambda: app.states(ids).get("running", 0) > MAX_BATCH, what=lambda: app.states(ids))
+        wait_until(lambda: app.states(ids).get("running", 0) > MAX_BATCH, what=lambda: app.states(ids))
         network.turn("postgres", Mode.CUT)
         gate.touch()
-        eventually(lambda: "the database did not take it" in log_of(stack, 11).read_text())
+        wait_until(lambda: "the database did not take it" in log_of(stack, 11).read_text())
         assert waiting(broker) == 0, "it hands back what it holds"
         assert "succeeded" not in app.states(ids)
         assert (worker.poll(), consumers(stack, MODEL)) == (None, 1)
@@ -97,7 +98,7 @@ def test_in_an_alarm_of_the_broker_jobs_are_accepted_and_they_run_once_it_is_ove
         undo.callback(rabbitmqctl, stack, *relief)
         rabbitmqctl(stack, *trouble)
         ids = [app.submit("echo", {name: n})["id"] for n in range(30)] + app.bulk("echo", [{name: name}] * 30)
-        eventually(lambda: app.rows(TRIED, ids)[0][0] > 0, what="the relay's first try")
+        wait_until(lambda: app.rows(TRIED, ids)[0][0] > 0, what="the relay's first try")
         assert app.states(ids) == {"queued": 60}
     assert app.all_finished(ids, timeout_s=RECOVERY_S) == {"succeeded": 60}
     app.assert_each_ran_to_one_result(ids)
@@ -111,7 +112,7 @@ def test_workers_restarted_in_turn_under_load_lose_nothing_and_charge_nobody(sta
         stopped = stack.kill(WORKER, signal.SIGTERM)
         pid = stack.wait_restarted(WORKER, old_pid=stopped)
         ids += app.bulk("sleeper:steady", [{"n": n} for n in range(2_000, 4_000)])
-        eventually(lambda: app.rows(ROW, pid), what="the stack's worker")
+        wait_until(lambda: app.rows(ROW, pid), what="the stack's worker")
         ids += app.bulk("sleeper:steady", [{"n": n} for n in range(4_000, 6_000)])
     with own_worker(stack, "sleeper", index=12):
         assert app.all_finished(ids) == {"succeeded": 6_000}
@@ -122,7 +123,7 @@ def test_workers_restarted_in_turn_under_load_lose_nothing_and_charge_nobody(sta
 def test_a_worker_that_was_given_up_and_lives_works_on_under_its_old_row(stack: Stack, app: App) -> None:
     pid = stack.pid(WORKER)
     app.database.execute(SILENCE, (pid,))
-    eventually(lambda: app.rows(ROW, pid)[0][1], what="a heartbeat that opens the row again")
+    wait_until(lambda: app.rows(ROW, pid)[0][1], what="a heartbeat that opens the row again")
     ids = app.bulk("sleeper:slow", [{"n": n} for n in range(300)])
     assert app.all_finished(ids) == {"succeeded": 300}
     app.assert_each_ran_to_one_result(ids)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, eventually, manage
+from tests.support.app import App, manage
+from tests.support.wait import wait_until
 
 SHARE, FLOOR_PER_S = 0.2, 20.0
 QUICK = {"base_s": 0.1, "cap_s": 0.3}
@@ -90,10 +91,10 @@ def test_a_storm_of_retries_keeps_to_its_share_and_new_jobs_flow(app: App) -> No
     began = time.monotonic()
     storm = app.bulk("echo:stormy", [{"fail": "retry", "n": n} for n in range(STORM)], max_attempts=100)
     try:
-        eventually(lambda: app.attempts(storm).get(0, 0) == 0, what=lambda: app.attempts(storm))
+        wait_until(lambda: app.attempts(storm).get(0, 0) == 0, what=lambda: app.attempts(storm))
         calm = [app.submit("echo:stormy", {"n": n})["id"] for n in range(CALM)]
         assert app.all_finished(calm) == {"succeeded": CALM}
-        eventually(lambda: retries(app, storm) >= STORM / 2, what=lambda: retries(app, storm))
+        wait_until(lambda: retries(app, storm) >= STORM / 2, what=lambda: retries(app, storm))
         made, lasted_s = retries(app, storm), time.monotonic() - began
         assert app.states(storm).keys() <= {"queued", "waiting", "running"}
         assert made <= SHARE / (1 - SHARE) * (STORM + CALM) + FLOOR_PER_S * lasted_s

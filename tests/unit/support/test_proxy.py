@@ -8,8 +8,8 @@ from threading import Thread
 import pytest
 
 from inference_site.stack.ports import LOOPBACK, free_ports
-from tests.support.app import eventually
 from tests.support.proxy import Link, Mode, Network
+from tests.support.wait import wait_until
 
 SHORT_S, LONG_S = 0.3, 10.0
 
@@ -99,7 +99,7 @@ def test_a_half_open_connection_is_gone_at_the_server_and_silent_at_the_client(
     network.turn("link", Mode.HALF_OPEN)
     with pytest.raises(TimeoutError):
         ask(client, b"nobody", SHORT_S)
-    eventually(lambda: echo.ended == 1)
+    wait_until(lambda: echo.ended == 1)
     assert echo.heard == [b"before"]
     network.turn("link", Mode.OPEN)
     client.settimeout(LONG_S)
@@ -118,7 +118,7 @@ def test_a_ghost_stays_at_the_server_while_its_client_comes_again(
         assert echo.ended == 0
         network.turn("link", Mode.OPEN)
         assert ask(new, b"and on") == b"and on"
-        eventually(lambda: echo.ended == 1)
+        wait_until(lambda: echo.ended == 1)
 
 
 def test_a_silent_connection_is_gone_for_good_and_neither_side_is_told_while_new_ones_are_well(
@@ -131,7 +131,7 @@ def test_a_silent_connection_is_gone_for_good_and_neither_side_is_told_while_new
         assert ask(new, b"again") == b"again"
         client.close()
         assert ask(new, b"and on") == b"and on"
-    eventually(lambda: echo.ended == 1)  # the new one; the old one's end is not heard of
+    wait_until(lambda: echo.ended == 1)  # the new one; the old one's end is not heard of
     assert echo.heard == [b"before", b"again", b"and on"]
 
 

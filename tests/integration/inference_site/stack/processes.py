@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +13,6 @@ from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 
 DEADLINE_S = 60.0
-
-
-def eventually(condition: Callable[[], object], *, timeout_s: float = DEADLINE_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.05)
 
 
 def processes_of(run_dir: Path) -> dict[int, str]:

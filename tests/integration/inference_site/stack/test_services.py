@@ -9,12 +9,8 @@ import psycopg
 import pytest
 
 from inference_site.stack.services import Services
-from tests.integration.inference_site.stack.processes import (
-    StartScript,
-    eventually,
-    nothing_left,
-    processes_of,
-)
+from tests.integration.inference_site.stack.processes import StartScript, nothing_left, processes_of
+from tests.support.wait import wait_until
 
 SERVE = """
 import json, sys, time
@@ -41,7 +37,7 @@ def test_nothing_is_left_of_two_run_directories_when_their_parents_are_killed(
     for script in scripts:
         script.end(signal.SIGKILL)
     for folder in folders:
-        eventually(partial(nothing_left, folder))
+        wait_until(partial(nothing_left, folder))
 
 
 def test_a_database_and_a_broker_that_the_environment_names_are_used_as_they_are(tmp_path: Path) -> None:

@@ -9,13 +9,8 @@ import psycopg
 import pytest
 
 from inference_site.stack.harness import down
-from tests.integration.inference_site.stack.processes import (
-    Script,
-    StartScript,
-    eventually,
-    nothing_left,
-    processes_of,
-)
+from tests.integration.inference_site.stack.processes import Script, StartScript, nothing_left, processes_of
+from tests.support.wait import wait_until
 
 ELSEWHERE = {"DATABASE_URL": "postgresql://elsewhere/db", "BROKER_URL": "amqp://elsewhere//"}
 UP = """
@@ -60,14 +55,14 @@ def up(start_script: StartScript, tmp_path: Path) -> Script:
 
 def test_a_killed_program_is_started_again_and_written_down(up: Script, tmp_path: Path) -> None:
     before = info(tmp_path)["pids"]
-    eventually(lambda: "tail" in processes_of(tmp_path).values())
+    wait_until(lambda: "tail" in processes_of(tmp_path).values())
     grandchildren = {pid for pid, name in processes_of(tmp_path).items() if name == "tail"}
     os.kill(before["relay"], signal.SIGKILL)
     assert up.line() == "started again: relay"
     after = info(tmp_path)["pids"]
     assert after["relay"] != before["relay"]
     assert {**after, "relay": 0} == {**before, "relay": 0}
-    eventually(lambda: not grandchildren & processes_of(tmp_path).keys())
+    wait_until(lambda: not grandchildren & processes_of(tmp_path).keys())
 
 
 def test_the_file_is_private_and_gone_with_the_stack(up: Script, tmp_path: Path) -> None:
@@ -87,7 +82,7 @@ def test_a_signal_ends_the_stack_and_leaves_nothing(
 def test_a_killed_supervisor_leaves_nothing_once_down_was_called(up: Script, tmp_path: Path) -> None:
     up.end(signal.SIGKILL)
     assert "relay" in down(tmp_path)
-    eventually(partial(nothing_left, tmp_path))
+    wait_until(partial(nothing_left, tmp_path))
     assert not (tmp_path / "stack.json").exists()
 
 
@@ -117,7 +112,7 @@ def test_a_command_runs_beside_the_stack_and_its_status_is_passed_on(
 
 def test_an_interrupted_start_leaves_nothing(start_script: StartScript, tmp_path: Path) -> None:
     script = start_script(UP, str(tmp_path))
-    eventually(lambda: {"postgres", "beam.smp"} <= set(processes_of(tmp_path).values()))
+    wait_until(lambda: {"postgres", "beam.smp"} <= set(processes_of(tmp_path).values()))
     assert script.end(signal.SIGINT) == 0
     assert nothing_left(tmp_path)
 
@@ -132,7 +127,7 @@ def test_killed_servers_come_back_on_the_same_ports_with_their_data(
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
     os.kill(before["pids"]["postgres"], signal.SIGKILL)
     assert script.line() == "started again: postgres"
-    eventually(lambda: _kept(before["database"]) == (7,))
+    wait_until(lambda: _kept(before["database"]) == (7,))
 
 
 def _kept(url: str) -> tuple[Any, ...] | None:

@@ -30,7 +30,8 @@ from models_registry import selectors
 from models_registry.core.breaker_options import BreakerOptions
 from models_registry.models import ModelVersion
 from tests.support.factories import make_jobs, make_version
-from tests.support.relays import drain_jobs, make_relay, new_model, ready, wait_for
+from tests.support.relays import drain_jobs, make_relay, new_model, ready
+from tests.support.wait import wait_until
 
 OPTIONS = BreakerOptions(cool_s=20.0, cap_s=60.0, probes=2)
 
@@ -173,11 +174,11 @@ def test_the_relay_holds_an_open_version_and_lets_the_others_pass(broker_url: st
     thread = Thread(target=make_relay(broker_url, [model], stop).run)
     thread.start()
     try:
-        wait_for(lambda: Outbox.objects.filter(published=1, job_id__in=passed).count() == 5)
-        wait_for(lambda: all(due > row(sick).since for due in _due(held)))
+        wait_until(lambda: Outbox.objects.filter(published=1, job_id__in=passed).count() == 5)
+        wait_until(lambda: all(due > row(sick).since for due in _due(held)))
         assert set(Outbox.objects.filter(job_id__in=held).values_list("published", flat=True)) == {0}
         close_by_hand(version=selectors.info(sick.id), actor="olga")
-        wait_for(lambda: ready(broker_url, model) == 10)
+        wait_until(lambda: ready(broker_url, model) == 10)
     finally:
         stop.set()
         thread.join(10)
@@ -198,10 +199,10 @@ def test_half_open_the_relay_lets_only_probes_pass(broker_url: str) -> None:
     thread = Thread(target=make_relay(broker_url, [model], stop).run)
     thread.start()
     try:
-        wait_for(lambda: Outbox.objects.filter(job_id__in=jobs, published=1).count() == OPTIONS.probes)
-        wait_for(lambda: all(due > row(sick).since for due in _due(jobs)))
+        wait_until(lambda: Outbox.objects.filter(job_id__in=jobs, published=1).count() == OPTIONS.probes)
+        wait_until(lambda: all(due > row(sick).since for due in _due(jobs)))
         probed(sick, succeeded=2)
-        wait_for(lambda: Outbox.objects.filter(job_id__in=jobs, published=1).count() == 50)
+        wait_until(lambda: Outbox.objects.filter(job_id__in=jobs, published=1).count() == 50)
     finally:
         stop.set()
         thread.join(10)

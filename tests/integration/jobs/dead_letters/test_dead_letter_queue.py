@@ -24,14 +24,15 @@ from jobs.services.dead_letters.purge import Purged, purge_stale
 from jobs.services.lifecycle.replay import replay_job
 from tests.support.dead_letter_queue import dead_letters, dead_messages, declared, put
 from tests.support.factories import make_jobs
-from tests.support.relays import new_model, running, wait_for
+from tests.support.relays import new_model, running
+from tests.support.wait import wait_until
 
 
 def posted(broker_url: str, model: str, count: int) -> list[Job]:
     """Return dead jobs whose letters lie in the queue, in no order."""
     jobs = make_jobs(count, state=State.DEAD, model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
+        wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
     return jobs
 
 
@@ -101,7 +102,7 @@ def test_a_job_that_died_again_keeps_its_new_letter_and_loses_its_old(db: str, b
     posted(broker_url, model, 1)
     DeadLetter.objects.update(epoch=4, due=timezone.now())
     with running(broker_url, [model]):
-        wait_for(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
+        wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
     assert purge_stale(model=model, actor="olga") == Purged(current=1, stale=1, dropped=1)
     assert [letter.epoch for letter in dead_letters(broker_url, model)] == [4]
 
@@ -120,7 +121,7 @@ def test_a_walk_that_breaks_off_leaves_every_letter_in_the_queue(
         patched.setattr("jobs.services.dead_letters.reads.current", broken)
         with pytest.raises(ZeroDivisionError):
             purge_stale(model=model, actor="olga")
-    wait_for(lambda: len(dead_messages(broker_url, model)) == 5)
+    wait_until(lambda: len(dead_messages(broker_url, model)) == 5)
 
 
 def test_a_model_without_a_queue_has_nothing_to_purge(db: str) -> None:
@@ -172,10 +173,10 @@ def test_what_overflows_a_queue_with_priorities_ends_in_its_dead_letter_queue(
 ) -> None:
     model = declared(broker_url, new_model())
     set_policy(model, **{"max-length": 3, "overflow": overflow})
-    wait_for(lambda: Outcome.NACKED in flood(broker_url, model, 4) or has(broker_url, model)[1] > 0)
+    wait_until(lambda: Outcome.NACKED in flood(broker_url, model, 4) or has(broker_url, model)[1] > 0)
     live, dead = has(broker_url, model)
     outcomes = flood(broker_url, model, 5)
-    wait_for(lambda: has(broker_url, model) == (live, dead + 5))
+    wait_until(lambda: has(broker_url, model) == (live, dead + 5))
     refused = overflow == "reject-publish-dlx"
     assert outcomes == [Outcome.NACKED if refused else Outcome.CONFIRMED] * 5
     assert all(read_letter(message.body) is None for message in dead_messages(broker_url, model))
@@ -184,5 +185,5 @@ def test_what_overflows_a_queue_with_priorities_ends_in_its_dead_letter_queue(
 def test_an_overflow_that_only_refuses_leaves_nothing_behind(broker_url: str) -> None:
     model = declared(broker_url, new_model())
     set_policy(model, **{"max-length": 3, "overflow": "reject-publish"})
-    wait_for(lambda: Outcome.NACKED in flood(broker_url, model, 4))
+    wait_until(lambda: Outcome.NACKED in flood(broker_url, model, 4))
     assert has(broker_url, model)[1] == 0

@@ -24,7 +24,8 @@ from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
 from tests.support.dead_letter_queue import dead_letters, dead_messages, declared
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
-from tests.support.relays import new_model, running, wait_for
+from tests.support.relays import new_model, running
+from tests.support.wait import wait_until
 
 FAILURE = Failure(FailureKind.POISON, "odd", "no", 'x\n  File "/a/m.py", line 3, in run\nm.OddError: no')
 
@@ -69,7 +70,7 @@ def test_a_dead_job_s_letter_is_published_once_and_says_why(session: sa.Connecti
     assert (row.epoch, row.fingerprint) == (1, "poison:m.OddError:m.py:run")
     assert row.due is not None
     with running(broker_url, [model]):
-        wait_for(lambda: unpublished() == 0)
+        wait_until(lambda: unpublished() == 0)
     (message,) = dead_messages(broker_url, model)
     assert [(letter.job, letter.epoch) for letter in dead_letters(broker_url, model)] == [(job.id, 1)]
     assert message.headers == {"kind": "poison", "code": "odd", "fingerprint": row.fingerprint}
@@ -195,7 +196,7 @@ def test_more_letters_than_one_look_takes_are_all_published(session: sa.Connecti
     model = new_model()
     made = make_jobs(2 * MOST + 3, state=State.DEAD, model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: unpublished() == 0)
+        wait_until(lambda: unpublished() == 0)
     assert {letter.job for letter in dead_letters(broker_url, model)} == {job.id for job in made}
 
 
@@ -206,11 +207,11 @@ def test_letters_that_a_wiped_broker_lost_are_published_again(
     job, discarded = make_jobs(2, state=State.DEAD, model=model)
     DeadLetter.objects.filter(job=discarded).update(due=None, discarded_at=timezone.now())
     with running(broker_url, [model]):
-        wait_for(lambda: unpublished() == 0)
+        wait_until(lambda: unpublished() == 0)
     with connected(broker_url) as connection, connection.channel() as channel:
         channel.queue_delete(topology.dead_queue_name(model))
     with running(broker_url, [model]):
-        wait_for(lambda: topology_has(broker_url, model, 1))
+        wait_until(lambda: topology_has(broker_url, model, 1))
     assert [letter.job for letter in dead_letters(broker_url, model)] == [job.id]
 
 
@@ -225,9 +226,9 @@ def test_a_queue_that_goes_missing_is_declared_and_the_letter_follows(
 ) -> None:
     model = new_model()
     with running(broker_url, [model]):
-        wait_for(lambda: topology_has(broker_url, model, 0))
+        wait_until(lambda: topology_has(broker_url, model, 0))
         with connected(broker_url) as connection, connection.channel() as channel:
             channel.queue_delete(topology.dead_queue_name(model))
         make_job(state=State.DEAD, model=model)
-        wait_for(lambda: unpublished() == 0)
-        wait_for(lambda: topology_has(broker_url, model, 1))
+        wait_until(lambda: unpublished() == 0)
+        wait_until(lambda: topology_has(broker_url, model, 1))

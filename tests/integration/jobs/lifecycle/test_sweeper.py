@@ -22,7 +22,7 @@ from jobs.services.lifecycle import reap as statements
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
-from tests.support.relays import wait_for
+from tests.support.wait import wait_until
 
 PAST = timedelta(minutes=5)
 HAVE_TRIED = sa.text("""
@@ -210,22 +210,22 @@ def test_the_time_of_the_last_sweep_is_a_metric_that_only_whoever_sweeps_sets(se
     with open_session() as other:
         assert advisory_locks.try_lock(other, advisory_locks.SWEEPER)
         with sweeping():
-            wait_for(lambda: session.execute(HAVE_TRIED).scalar_one() == 2)
+            wait_until(lambda: session.execute(HAVE_TRIED).scalar_one() == 2)
             assert metrics.SWEEP_LAST._value.get() == 0
             other.close()
-            wait_for(lambda: metrics.SWEEP_LAST._value.get() > 0)
+            wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
 
 
 def test_a_sweeper_outlives_its_connection_and_sweeps_again(session: sa.Connection) -> None:
     metrics.SWEEP_LAST.set(0)
     with sweeping():
-        wait_for(lambda: metrics.SWEEP_LAST._value.get() > 0)
+        wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
         failed = metrics.SWEEP_FAILED._value.get()
         others = "pid <> pg_backend_pid() AND application_name = 'jobs'"
         session.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
-        wait_for(lambda: metrics.SWEEP_FAILED._value.get() > failed)
+        wait_until(lambda: metrics.SWEEP_FAILED._value.get() > failed)
         metrics.SWEEP_LAST.set(0)
-        wait_for(lambda: metrics.SWEEP_LAST._value.get() > 0)
+        wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
 
 
 @contextmanager

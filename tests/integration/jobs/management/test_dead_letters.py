@@ -22,7 +22,8 @@ from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors
 from tests.support.dead_letter_queue import dead_messages, put
 from tests.support.factories import make_job, make_jobs, make_version
-from tests.support.relays import new_model, running, wait_for
+from tests.support.relays import new_model, running
+from tests.support.wait import wait_until
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
@@ -67,8 +68,8 @@ def test_list_counts_what_the_broker_holds(broker_url: str) -> None:
     model = new_model()
     dead(3, model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
-    wait_for(
+        wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
+    wait_until(
         lambda: (
             [model, "3", "0", "3"] in [line.replace("│", " ").split() for line in told("list").splitlines()]
         )
@@ -208,7 +209,7 @@ def test_stale_letters_are_dropped_and_malformed_ones_only_when_asked(broker_url
     model = new_model()
     jobs = dead(3, model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
+        wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
     replay_job(job_id=jobs[0].id, actor="test")
     put(broker_url, "", topology.dead_queue_name(model), Message("[]", content_type="application/json"))
     text = told("purge-stale", "--model", model, "--dry-run")

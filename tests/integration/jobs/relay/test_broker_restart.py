@@ -7,7 +7,8 @@ from inference_site.stack.rabbitmq import RabbitMQ
 from inference_site.stack.services import UNPACK_ROOT
 from jobs.models import Outbox
 from tests.support.factories import make_job, make_jobs
-from tests.support.relays import drain, new_model, ready, running, wait_for
+from tests.support.relays import drain, new_model, ready, running
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -33,12 +34,12 @@ def test_jobs_posted_while_the_broker_is_down_arrive_once_it_is_back(db: str, br
     model = new_model()
     before = make_jobs(3, model=model)
     with running(broker.url, [model]) as relay:
-        wait_for(lambda: ready(broker.url, model) == 3)
+        wait_until(lambda: ready(broker.url, model) == 3)
         _stop(broker)
         meanwhile = make_job(model=model)
-        wait_for(lambda: relay._backoff_s > 0.1)
+        wait_until(lambda: relay._backoff_s > 0.1)
         assert Outbox.objects.get(job=meanwhile).published == 0
         _start(broker)
-        wait_for(lambda: ready(broker.url, model) == 4)
+        wait_until(lambda: ready(broker.url, model) == 4)
     expected = {f"{job.id}:0" for job in [*before, meanwhile]}
     assert set(drain(broker.url, model)) == expected

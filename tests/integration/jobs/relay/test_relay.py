@@ -12,16 +12,8 @@ from jobs.core.relay.queue_depth import AHEAD_LEAST
 from jobs.db.session import open_session
 from jobs.models import Outbox
 from tests.support.factories import make_job, make_jobs
-from tests.support.relays import (
-    consuming,
-    drain,
-    drain_jobs,
-    make_relay,
-    new_model,
-    ready,
-    running,
-    wait_for,
-)
+from tests.support.relays import consuming, drain, drain_jobs, make_relay, new_model, ready, running
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -41,7 +33,7 @@ def overdue(model: str) -> None:
 def test_jobs_reach_the_queue_in_order_of_priority(model: str, broker_url: str) -> None:
     low, high = make_job(model=model, priority=0), make_job(model=model, priority=9)
     with running(broker_url, [model]):
-        wait_for(lambda: ready(broker_url, model) == 2)
+        wait_until(lambda: ready(broker_url, model) == 2)
     assert drain(broker_url, model) == [f"{high.id}:0", f"{low.id}:0"]
 
 
@@ -50,9 +42,9 @@ def test_a_level_is_kept_at_its_depth_and_an_urgent_job_passes_a_full_one(
 ) -> None:
     make_jobs(50, model=model, priority=0)
     with running(broker_url, [model], depth=10):
-        wait_for(lambda: ready(broker_url, model) == 10)
+        wait_until(lambda: ready(broker_url, model) == 10)
         urgent = make_job(model=model, priority=9)
-        wait_for(lambda: ready(broker_url, model) == 11)
+        wait_until(lambda: ready(broker_url, model) == 11)
     assert in_flight(model) == 11
     assert drain(broker_url, model)[0] == f"{urgent.id}:0"
 
@@ -63,7 +55,7 @@ def test_under_backlog_several_jobs_share_a_message_and_each_comes_once_in_order
     low = make_jobs(700, model=model, priority=0)
     high = make_jobs(300, model=model, priority=9)
     with running(broker_url, [model], depth=2_000, max_batch=64):
-        wait_for(lambda: ready(broker_url, model) == 88 + 38)
+        wait_until(lambda: ready(broker_url, model) == 88 + 38)
     messages = drain_jobs(broker_url, model)
     assert max(map(len, messages)) == 8
     assert in_flight(model) == 1_000
@@ -75,45 +67,45 @@ def test_under_backlog_several_jobs_share_a_message_and_each_comes_once_in_order
 def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, broker_url: str) -> None:
     make_jobs(640, model=model)
     with running(broker_url, [model], max_batch=64):
-        wait_for(lambda: ready(broker_url, model) == 640 // 8)
+        wait_until(lambda: ready(broker_url, model) == 640 // 8)
         overdue(model)
-        wait_for(lambda: Outbox.objects.filter(queue=model, due__gt=Now()).count() == 640)
+        wait_until(lambda: Outbox.objects.filter(queue=model, due__gt=Now()).count() == 640)
     assert ready(broker_url, model) == 640 // 8
 
 
 def test_what_the_workers_cannot_hold_waits_in_the_outbox(model: str, broker_url: str) -> None:
     make_jobs(600, model=model)
     with running(broker_url, [model], depth=0):
-        wait_for(lambda: ready(broker_url, model) == AHEAD_LEAST)
+        wait_until(lambda: ready(broker_url, model) == AHEAD_LEAST)
         with consuming(broker_url, model, 2):
-            wait_for(lambda: in_flight(model) == 600)
+            wait_until(lambda: in_flight(model) == 600)
 
 
 def test_a_claimed_job_makes_room_for_the_next(model: str, broker_url: str) -> None:
     jobs = make_jobs(12, model=model)
     with running(broker_url, [model], depth=10):
-        wait_for(lambda: in_flight(model) == 10)
+        wait_until(lambda: in_flight(model) == 10)
         claimed = Outbox.objects.filter(queue=model, published__gt=0).values_list("job_id", flat=True)[:2]
         Outbox.objects.filter(job_id__in=list(claimed)).delete()
-        wait_for(lambda: ready(broker_url, model) == len(jobs))
+        wait_until(lambda: ready(broker_url, model) == len(jobs))
 
 
 def test_a_lost_message_is_published_again_once_its_time_is_over(model: str, broker_url: str) -> None:
     job = make_job(model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: ready(broker_url, model) == 1)
+        wait_until(lambda: ready(broker_url, model) == 1)
         drain(broker_url, model)
         overdue(model)
-        wait_for(lambda: ready(broker_url, model) == 1)
+        wait_until(lambda: ready(broker_url, model) == 1)
     assert Outbox.objects.get(job=job).published == 2
 
 
 def test_a_message_that_still_waits_is_not_published_twice(model: str, broker_url: str) -> None:
     job = make_job(model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: ready(broker_url, model) == 1)
+        wait_until(lambda: ready(broker_url, model) == 1)
         overdue(model)
-        wait_for(lambda: Outbox.objects.filter(job=job, due__gt=Now()).exists())
+        wait_until(lambda: Outbox.objects.filter(job=job, due__gt=Now()).exists())
     assert ready(broker_url, model) == 1
     assert Outbox.objects.get(job=job).published == 1
 
@@ -121,11 +113,11 @@ def test_a_message_that_still_waits_is_not_published_twice(model: str, broker_ur
 def test_a_deleted_queue_is_declared_again_and_filled(model: str, broker_url: str) -> None:
     make_job(model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: ready(broker_url, model) == 1)
+        wait_until(lambda: ready(broker_url, model) == 1)
         with connected(broker_url) as connection:
             connection.channel().queue_delete(topology.queue_name(model))
         make_job(model=model)
-        wait_for(lambda: ready(broker_url, model) == 2)
+        wait_until(lambda: ready(broker_url, model) == 2)
 
 
 def test_a_queue_that_refuses_is_paused_and_the_other_goes_on(model: str, broker_url: str) -> None:
@@ -134,9 +126,9 @@ def test_a_queue_that_refuses_is_paused_and_the_other_goes_on(model: str, broker
     make_jobs(jobs, model=model)
     _cap(full, broker_url)
     with running(broker_url, [full, model]):
-        wait_for(lambda: ready(broker_url, model) == jobs)
+        wait_until(lambda: ready(broker_url, model) == jobs)
         refused = Outbox.objects.filter(queue=full, published=0, due__gt=Now())
-        wait_for(lambda: refused.count() == jobs)
+        wait_until(lambda: refused.count() == jobs)
 
 
 def _cap(model: str, url: str) -> None:
@@ -158,7 +150,7 @@ def test_a_new_model_is_fed_without_a_restart(model: str, broker_url: str) -> No
     with running(broker_url, models):
         make_job(model=model)
         models.append(model)
-        wait_for(lambda: ready(broker_url, model) == 1)
+        wait_until(lambda: ready(broker_url, model) == 1)
 
 
 def test_queues_with_other_arguments_end_the_relay_with_the_reason(model: str, broker_url: str) -> None:
@@ -172,24 +164,24 @@ def test_two_relays_share_the_queues_and_one_takes_over_from_the_other(model: st
     models = sorted([model, new_model()])
     with running(broker_url, models) as stays:
         with running(broker_url, models) as leaves:
-            wait_for(lambda: (len(stays._feeders), len(leaves._feeders)) == (1, 1))
+            wait_until(lambda: (len(stays._feeders), len(leaves._feeders)) == (1, 1))
             assert {*stays._feeders, *leaves._feeders} == set(models)
             for each in models:
                 make_job(model=each)
-            wait_for(lambda: all(ready(broker_url, each) == 1 for each in models))
+            wait_until(lambda: all(ready(broker_url, each) == 1 for each in models))
         for each in models:
             make_job(model=each)
-        wait_for(lambda: all(ready(broker_url, each) == 2 for each in models))
+        wait_until(lambda: all(ready(broker_url, each) == 2 for each in models))
 
 
 def test_a_cut_database_connection_is_made_again(model: str, broker_url: str) -> None:
     with running(broker_url, [model]) as relay:
-        wait_for(lambda: model in relay._feeders)
+        wait_until(lambda: model in relay._feeders)
         with open_session() as session:
             others = "pid <> pg_backend_pid() AND application_name = 'jobs'"
             session.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
         make_job(model=model)
-        wait_for(lambda: ready(broker_url, model) == 1)
+        wait_until(lambda: ready(broker_url, model) == 1)
 
 
 def test_a_broker_that_is_away_costs_no_job(model: str, broker_url: str) -> None:
@@ -197,10 +189,10 @@ def test_a_broker_that_is_away_costs_no_job(model: str, broker_url: str) -> None
     relay = make_relay("amqp://nobody:nothing@127.0.0.1:1//", [model], stop)
     thread = Thread(target=relay.run)
     thread.start()
-    wait_for(lambda: relay._backoff_s > 0.1)
+    wait_until(lambda: relay._backoff_s > 0.1)
     assert Outbox.objects.get(job=job).published == 0
     relay._publisher._url = broker_url
-    wait_for(lambda: ready(broker_url, model) == 1)
+    wait_until(lambda: ready(broker_url, model) == 1)
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
@@ -209,8 +201,8 @@ def test_a_broker_that_is_away_costs_no_job(model: str, broker_url: str) -> None
 def test_what_a_wiped_broker_lost_is_published_when_the_relay_connects(model: str, broker_url: str) -> None:
     make_jobs(5, model=model)
     with running(broker_url, [model]):
-        wait_for(lambda: ready(broker_url, model) == 5)
+        wait_until(lambda: ready(broker_url, model) == 5)
     drain(broker_url, model)
     assert Outbox.objects.filter(queue=model, published=F("published"), due__gt=Now()).count() == 5
     with running(broker_url, [model]):
-        wait_for(lambda: ready(broker_url, model) == 5)
+        wait_until(lambda: ready(broker_url, model) == 5)

@@ -15,7 +15,8 @@ from jobs.core.retry.budget import RetryBudget
 from jobs.models import Outbox
 from jobs.services.relay.relay import Relay
 from tests.support.factories import make_jobs, make_version
-from tests.support.relays import drain_jobs, new_model, ready, wait_for
+from tests.support.relays import drain_jobs, new_model, ready
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -62,9 +63,9 @@ def put_off(model: str) -> float:
 def test_first_publishes_pass_a_storm_of_retries_that_are_more_urgent(model: str, broker_url: str) -> None:
     first, retries = make_first(40, model), make_retries(200, model)
     with relaying(broker_url, model, lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
-        wait_for(lambda: Outbox.objects.filter(job_id__in=first, published__gt=0).count() == 40)
-        wait_for(lambda: put_off(model) >= 190)
-        wait_for(lambda: ready(broker_url, model) >= 40)
+        wait_until(lambda: Outbox.objects.filter(job_id__in=first, published__gt=0).count() == 40)
+        wait_until(lambda: put_off(model) >= 190)
+        wait_until(lambda: ready(broker_url, model) >= 40)
     found = drained(broker_url, model)
     assert first <= set(found)
     assert len(set(found) & retries) <= 0.25 * 40 + 1
@@ -76,7 +77,7 @@ def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) ->
     retries = make_retries(100, model)
     for started in range(1, 4):
         with relaying(broker_url, model, lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
-            wait_for(lambda at=started: put_off(model) >= 100 * at)  # type: ignore[misc]  # a lambda with a default
+            wait_until(lambda at=started: put_off(model) >= 100 * at)  # type: ignore[misc]  # a lambda with a default
         Outbox.objects.filter(job_id__in=retries).update(due=timezone.now())
     assert len(set(drained(broker_url, model))) <= 1
 
@@ -84,8 +85,8 @@ def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) ->
 def test_every_retry_is_published_in_the_end_once(model: str, broker_url: str) -> None:
     retries = make_retries(60, model)
     with relaying(broker_url, model, lambda _version: RetryBudget(0.2, floor_per_s=60.0)):
-        wait_for(lambda: Outbox.objects.filter(job_id__in=retries, published__gt=0).count() == 60)
-        wait_for(lambda: ready(broker_url, model) == 60)
+        wait_until(lambda: Outbox.objects.filter(job_id__in=retries, published__gt=0).count() == 60)
+        wait_until(lambda: ready(broker_url, model) == 60)
     found = drained(broker_url, model)
     assert (sorted(found), put_off(model) > 0) == (sorted(retries), True)
 
@@ -97,6 +98,6 @@ def test_a_version_s_storm_does_not_hold_up_another_s_retry(model: str, broker_u
     Outbox.objects.filter(job_id=calm).update(version_id=other, priority=0)
     paid = {other: RetryBudget(tokens=1.0)}
     with relaying(broker_url, model, lambda version: paid.get(version) or RetryBudget(floor_per_s=0.01)):
-        wait_for(lambda: ready(broker_url, model) >= 1)
-        wait_for(lambda: put_off(model) >= 99)
+        wait_until(lambda: ready(broker_url, model) >= 1)
+        wait_until(lambda: put_off(model) >= 99)
     assert calm in drained(broker_url, model)

@@ -14,7 +14,7 @@ from jobs.db.session import open_session, transaction
 from jobs.models import Client, Outbox
 from jobs.services.relay import statements as feed
 from tests.support.factories import make_client, make_job, make_jobs
-from tests.support.relays import wait_for
+from tests.support.wait import wait_until
 
 ROOMY = dict.fromkeys(range(10), 1_000)
 
@@ -185,7 +185,7 @@ def test_no_more_is_recalled_than_was_asked_for(session: sa.Connection) -> None:
 def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:
     queues = ["a", "b", "c", "d"]
     advisory_locks.join(session)
-    wait_for(lambda: advisory_locks.relays(session) == 1)  # a closed connection's locks go a moment later
+    wait_until(lambda: advisory_locks.relays(session) == 1)  # a closed connection's locks go a moment later
     mine = advisory_locks.share_queues(session, wanted=queues, owned=())
     assert mine == set(queues)
     with open_session() as other:
@@ -194,4 +194,4 @@ def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: 
         mine = advisory_locks.share_queues(session, wanted=queues, owned=mine)
         theirs = advisory_locks.share_queues(other, wanted=queues, owned=())
         assert (len(mine), len(theirs), mine | theirs) == (2, 2, set(queues))
-    wait_for(lambda: advisory_locks.share_queues(session, wanted=queues, owned=mine) == set(queues))
+    wait_until(lambda: advisory_locks.share_queues(session, wanted=queues, owned=mine) == set(queues))

@@ -17,7 +17,8 @@ from inference_site.stack.services import PROJECT
 from jobs.db import advisory_locks
 from jobs.db.session import open_session
 from tests.support.factories import make_job, make_version
-from tests.support.relays import new_model, ready, wait_for
+from tests.support.relays import new_model, ready
+from tests.support.wait import wait_until
 
 START_S = 60.0
 
@@ -76,16 +77,16 @@ def test_when_a_relay_is_killed_the_other_feeds_its_queue_and_sweeps(
     relays: list[RelayProcess], model: str, broker_url: str
 ) -> None:
     with open_session() as session:
-        wait_for(lambda: advisory_locks.relays(session) == 2, START_S)
-    wait_for(lambda: any(relay.feeds for relay in relays), START_S)
-    wait_for(lambda: any(relay.swept_at for relay in relays), START_S)
+        wait_until(lambda: advisory_locks.relays(session) == 2, limit_s=START_S)
+    wait_until(lambda: any(relay.feeds for relay in relays), limit_s=START_S)
+    wait_until(lambda: any(relay.swept_at for relay in relays), limit_s=START_S)
     (killed,) = (relay for relay in relays if relay.feeds)
     (stays,) = (relay for relay in relays if relay is not killed)
     make_job(model=model)
-    wait_for(lambda: ready(broker_url, model) == 1)
+    wait_until(lambda: ready(broker_url, model) == 1)
     killed.process.kill()
     since = time.time()
     make_job(model=model)
-    wait_for(lambda: ready(broker_url, model) == 2, START_S)
+    wait_until(lambda: ready(broker_url, model) == 2, limit_s=START_S)
     assert stays.feeds
-    wait_for(lambda: stays.swept_at > since, START_S)
+    wait_until(lambda: stays.swept_at > since, limit_s=START_S)

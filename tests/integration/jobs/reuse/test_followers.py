@@ -3,7 +3,6 @@
 The storm is in tests/integration/protocol/test_sharing_storm.py.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Event, Thread
@@ -40,6 +39,7 @@ from tests.support.reuse import (
     states,
     submit,
 )  # fmt: skip
+from tests.support.wait import wait_until
 
 GONE = timedelta(minutes=5)
 
@@ -341,18 +341,11 @@ def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connect
         assert states(follower) == ["queued"]
         advisory_locks.unlock(holder, advisory_locks.ANSWERER)
     try:
-        wait_for(lambda: states(leader, follower) == ["succeeded", "succeeded"])
+        wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
     finally:
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
-
-
-def wait_for(seen: Callable[[], bool], limit_s: float = 30.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not seen():
-        assert time.monotonic() < deadline, f"not within {limit_s} s"
-        time.sleep(0.02)
 
 
 def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(session: sa.Connection) -> None:
