@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from tests.services import TestServices, only_unit_tests, use_placeholders
+from tests.support.services import TestServices, only_unit_tests, use_placeholders
 
 _running: list[TestServices] = []
 

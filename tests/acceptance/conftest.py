@@ -8,7 +8,8 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
-from tests.acceptance.app import NOT_THESE, App, eventually, manage
+from tests.support.app import NOT_THESE, App, manage
+from tests.support.wait import wait_until
 
 ONLY = ("web", "stream", "relay", "gpu-worker-0", "cpu-worker", "flower")
 # Versions that take their time, so that a test can act in the middle of a batch; served as their models are.
@@ -49,7 +50,7 @@ def app(stack: Stack) -> Iterator[App]:
     # behind when it failed, perhaps jobs that nobody runs, fails no other.
     app.finished(app.submit("sleeper", {}, priority=9)["id"])
     app.cancel_live()
-    eventually(lambda: app.rows("SELECT count(*) FROM jobs_outbox") == [(0,)])
+    wait_until(lambda: app.rows("SELECT count(*) FROM jobs_outbox") == [(0,)])
     yield app
     app.close()
 

@@ -12,9 +12,9 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
-from tests.acceptance.app import JOBS, NOT_THESE, App, manage
-from tests.integration import s3
-from tests.integration.s3 import Bucket
+from tests.support import s3
+from tests.support.app import JOBS, NOT_THESE, App, manage
+from tests.support.s3 import Bucket
 
 ONLY = ("web", "stream", "relay", "gpu-worker-0")
 WORD = "acceptance-open-sesame"

@@ -17,7 +17,8 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from jobs.client import AsyncClient, Client, File, JobEvent, RemoteJob, part
-from tests.acceptance.app import App, eventually, manage
+from tests.support.app import App, manage
+from tests.support.wait import wait_until
 
 PICTURE = os.urandom(5_000_000)
 TEXT = "Grüße.\n" * 300_000
@@ -153,9 +154,9 @@ def test_a_stream_whose_server_goes_is_taken_up_on_the_next_and_tells_nothing_tw
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(follow, stack, waiting, told)
         try:
-            eventually(lambda: told)
+            wait_until(lambda: told)
             stack.wait_restarted("stream", old_pid=stack.kill("stream", signal.SIGTERM))
-            eventually(lambda: streams(stack) == 1)
+            wait_until(lambda: streams(stack) == 1)
         finally:
             app.act(waiting, "cancel")
         done.result(60)

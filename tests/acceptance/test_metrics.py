@@ -3,7 +3,8 @@
 import httpx
 
 from inference_site.stack.harness import Stack
-from tests.acceptance.app import App, eventually
+from tests.support.app import App
+from tests.support.wait import wait_until
 
 WANTED = (
     'jobs_settled_total{model="echo",outcome="succeeded"}',
@@ -21,7 +22,7 @@ def test_every_answer_tells_of_the_worker_and_of_the_relay(stack: Stack, app: Ap
     before = counts(stack)
     assert app.all_finished(app.bulk("echo", [{"n": n} for n in range(20)])) == {"succeeded": 20}
     settled, published = WANTED
-    eventually(lambda: counts(stack).get(settled, 0) >= before.get(settled, 0) + 20)
+    wait_until(lambda: counts(stack).get(settled, 0) >= before.get(settled, 0) + 20)
     for _ in range(20):  # the web processes take turns
         now = counts(stack)
         assert now[settled] >= before.get(settled, 0) + 20

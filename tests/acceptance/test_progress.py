@@ -10,8 +10,9 @@ from celery import Celery
 
 from inference_site.stack.harness import Stack
 from jobs.client.answers import JobEvent
-from tests.acceptance.app import App, eventually, manage
-from tests.acceptance.workers import own_worker
+from tests.support.app import App, manage
+from tests.support.own_worker import own_worker
+from tests.support.wait import wait_until
 
 MODEL = "stepper"
 STEPS = 400
@@ -56,7 +57,7 @@ def test_progress_is_told_as_it_comes_a_few_times_a_second_and_stays_on_the_job_
         f"step {round(steps[0] * STEPS)} of {STEPS}"
     }
     assert len({event.id for event in told}) == len(told)
-    eventually(lambda: app.rows(LAST, job["id"], job["id"]) == [(1.0,)])
+    wait_until(lambda: app.rows(LAST, job["id"], job["id"]) == [(1.0,)])
 
 
 def first_progress(app: App, job: str) -> JobEvent:
@@ -68,7 +69,7 @@ def test_a_running_job_that_is_cancelled_stops_early(app: App) -> None:
     job = app.submit(f"{MODEL}:long", {"n": 1})["id"]
     assert 0 < first_progress(app, job).data["fraction"] < 1
     assert app.act(job, "cancel")["state"] == "cancelled"
-    eventually(lambda: app.rows(OF, job)[0][0], timeout_s=LONG_S / 2)
+    wait_until(lambda: app.rows(OF, job)[0][0], limit_s=LONG_S / 2)
     ((_, ran_s, fenced, size),) = app.rows(OF, job)
     assert ran_s < LONG_S / 2
     assert (fenced, size) == (1, 1)
@@ -88,10 +89,10 @@ def test_a_buffered_job_that_is_cancelled_leaves_the_buffer_before_its_turn(app:
     ids = app.bulk(f"{MODEL}:long", [{"n": n} for n in range(5)])
     first = ids[0]
     assert first_progress(app, first)
-    eventually(lambda: set(ids[2:]) <= reserved(celery))
+    wait_until(lambda: set(ids[2:]) <= reserved(celery))
     for job in ids[2:]:
         app.act(job, "cancel")
-    eventually(lambda: not set(ids[2:]) & reserved(celery), timeout_s=LONG_S / 2)
+    wait_until(lambda: not set(ids[2:]) & reserved(celery), limit_s=LONG_S / 2)
     assert app.states([first]) == {"running": 1}, "it was not told before its turn"
     for job in ids[:2]:
         app.act(job, "cancel")
@@ -102,9 +103,9 @@ def test_a_buffered_job_that_is_cancelled_leaves_the_buffer_before_its_turn(app:
 def test_a_buffered_job_that_is_cancelled_and_replayed_runs_once(app: App, celery: Celery) -> None:
     running, claimed = app.bulk(f"{MODEL}:long", [{"n": 0}, {"n": 1}])
     assert first_progress(app, running)
-    eventually(lambda: app.states([claimed]) == {"running": 1})
+    wait_until(lambda: app.states([claimed]) == {"running": 1})
     job = app.submit(MODEL, {"n": 2})["id"]
-    eventually(lambda: job in reserved(celery))
+    wait_until(lambda: job in reserved(celery))
     app.act(job, "cancel")
     app.act(job, "replay")
     app.act(claimed, "cancel")

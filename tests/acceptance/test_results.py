@@ -12,7 +12,7 @@ from celery.result import AsyncResult
 
 from inference_site.stack.harness import Stack
 from jobs.management.demo.corpus import sentences
-from tests.acceptance.app import App
+from tests.support.app import App
 
 
 def run_directly(texts: Sequence[str]) -> list[list[float]]:

@@ -12,7 +12,8 @@ from celery.result import AsyncResult
 
 from inference_site.stack.harness import Stack
 from jobs.core.errors import PayloadKeyMissingError
-from tests.acceptance.app import JOBS, App, eventually, manage
+from tests.support.app import JOBS, App, manage
+from tests.support.wait import wait_until
 
 WHO, WORD = "acceptance-maxima-muster", "acceptance-open-sesame"
 ASKED = {"name": WHO, "text": WORD}
@@ -87,7 +88,7 @@ def test_a_failure_tells_nothing_either(stack: Stack, app: App, admin: httpx.Cli
 
 def test_celery_s_client_without_the_key_has_an_error_that_says_so(stack: Stack, app: App) -> None:
     job = app.submit(MODEL, ASKED | {"n": 1})
-    eventually(lambda: app.job(job["id"])["state"] == "succeeded")
+    wait_until(lambda: app.job(job["id"])["state"] == "succeeded")
     backend = f"jobs.result_backend:JobBackend+{stack.info['database']}"
     with pytest.raises(PayloadKeyMissingError, match="aesgcm:stack"):
         AsyncResult(job["id"], app=Celery("app", backend=backend, broker="memory://")).get(timeout=10)

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.acceptance.app import JOBS, App, eventually, manage
-from tests.acceptance.gate import ENTRY_POINT
-from tests.acceptance.workers import own_worker
+from tests.support.app import JOBS, App, manage
+from tests.support.gated_model import ENTRY_POINT
+from tests.support.own_worker import own_worker
+from tests.support.wait import wait_until
 
 MODEL, REQUESTS = "shared", 1_000
 SAME = {"model": MODEL, "input": {"text": "the same for all"}}
@@ -45,9 +46,9 @@ def test_a_thousand_identical_concurrent_requests_run_once(stack: Stack, app: Ap
         assert Counter(status for status, _ in answers) == {202: REQUESTS}
         assert len(set(ids)) == REQUESTS
         assert app.rows("SELECT count(*) FROM jobs_follower") == [(REQUESTS - 1,)]
-        eventually(lambda: app.states(ids).get("running") == 1, what=lambda: app.states(ids))
+        wait_until(lambda: app.states(ids).get("running") == 1, what=lambda: app.states(ids))
         gate.touch()
-        eventually(lambda: app.states(ids).get("succeeded"), every_s=0.001)
+        wait_until(lambda: app.states(ids).get("succeeded"), every_s=0.001)
         killed = stack.kill("relay")
         assert app.all_finished(ids) == {"succeeded": REQUESTS}
         stack.wait_restarted("relay", old_pid=killed)

@@ -21,7 +21,7 @@ from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Ti
 from jobs.core.simulation.world import simulate
 from jobs.management.commands.gpu_worker import default_lanes
 from jobs.management.demo.figures import percentile
-from tests.acceptance.app import App, manage
+from tests.support.app import App, manage
 
 # Runs take 0.3 s and more, so that a busy machine's milliseconds are not what is compared.
 BASE_S, PER_ITEM_S, MAX_BATCH, GOAL_S = 0.25, 0.01, 8, 2.0

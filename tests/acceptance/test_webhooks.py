@@ -2,8 +2,9 @@
 
 from inference_site.stack.harness import Stack
 from jobs.client.webhook import verify
-from tests.acceptance.app import App, eventually, manage
-from tests.receiver import receiving
+from tests.support.app import App, manage
+from tests.support.receiver import receiving
+from tests.support.wait import wait_until
 
 
 def test_a_job_s_end_is_told_to_its_callback_url(stack: Stack, app: App) -> None:
@@ -13,7 +14,7 @@ def test_a_job_s_end_is_told_to_its_callback_url(stack: Stack, app: App) -> None
         receiver.answers = [(503, {})]  # the first attempt fails
         good = app.submit("echo", {"n": 7}, callback_url=receiver.url)["id"]
         bad = app.submit("echo:faulty", {"fail": "invalid"}, callback_url=receiver.url)["id"]
-        eventually(lambda: len(receiver.came) == 3)
+        wait_until(lambda: len(receiver.came) == 3)
     told = {str(hook.data.id): hook for hook in (verify(*each, [secret]) for each in receiver.came)}
     assert (told[good].type, told[good].data.output) == ("job.succeeded", {"n": 7})
     assert told[bad].type == "job.dead"

@@ -8,7 +8,7 @@ import sys
 
 import django
 
-from tests.services import use_placeholders
+from tests.support.services import use_placeholders
 
 if __name__ == "__main__":
     use_placeholders()

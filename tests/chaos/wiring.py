@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from inference_site.stack.ports import LOOPBACK, free_ports
 from inference_site.stack.program import Spec
 from inference_site.stack.rabbitmq import Ports
-from tests.chaos.proxy import Link
+from tests.support.proxy import Link
 
 PAIRS = ("web-postgres", "relay-postgres", "relay-rabbit", "worker-postgres", "worker-rabbit")
 CLOCK = Path(__file__).parent / "clock"

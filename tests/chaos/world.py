@@ -22,11 +22,11 @@ from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from jobs.broker.topology import dead_queue_name, queue_name
 from jobs.core.messages.dead_letter_pointer import read_letter
-from tests.acceptance.app import JOBS, manage, rabbitmqctl
 from tests.chaos import audit
-from tests.chaos.proxy import Network
 from tests.chaos.records import FINE, Recorder
 from tests.chaos.wiring import Wiring
+from tests.support.app import JOBS, manage, rabbitmqctl
+from tests.support.proxy import Network
 
 MODELS = ("echo", "sleeper", "minilm")
 BUILT_IN = "models_registry.loaders.builtin"

@@ -14,7 +14,7 @@ import pytest
 from models_registry.core.registry_errors import ArtifactMismatchError, InvalidInputError
 from models_registry.core.runner import Item, Runner, Weighed, answer
 from models_registry.loaders.load import Permissions, load
-from tests.conformance.specimens import SPECIMENS, Specimen
+from tests.support.specimens import SPECIMENS, Specimen
 
 ALLOWED = Permissions(torch_programs=True)
 PLAIN_ECHOES = {"echo", "sleeper", "faulty", "stepper"}

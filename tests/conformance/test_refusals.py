@@ -15,7 +15,7 @@ from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders.integrity import digest
 from models_registry.loaders.load import Permissions, load
-from tests.conformance.specimens import MINILM, SPECIMENS, TEXTS, version
+from tests.support.specimens import MINILM, SPECIMENS, TEXTS, version
 
 
 class Bomb:

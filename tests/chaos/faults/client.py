@@ -8,9 +8,9 @@ from threading import Event, Thread
 
 import httpx
 
-from tests.acceptance.app import JOBS
 from tests.chaos.faults.fault import Fault
 from tests.chaos.world import World
+from tests.support.app import JOBS
 
 THREADS = 4
 NOBODY = f"{JOBS}/01890000-0000-7000-8000-000000000000"

@@ -12,7 +12,7 @@ from jobs.broker.job_message import job_message
 from jobs.broker.topology import EXCHANGE
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import Envelope
-from tests.acceptance.test_messages import MALFORMED
+from tests.acceptance.broker.test_messages import MALFORMED
 from tests.chaos.faults.fault import Fault
 from tests.chaos.world import World
 

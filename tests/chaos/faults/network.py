@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from tests.chaos.faults.fault import Fault
-from tests.chaos.proxy import Mode
 from tests.chaos.wiring import PAIRS
 from tests.chaos.world import World
+from tests.support.proxy import Mode
 
 LATENCY_S = 0.1
 HOLDS_S = {Mode.CUT: 6.0, Mode.DARK: 20.0, Mode.HALF_OPEN: 10.0, Mode.GHOST: 10.0}

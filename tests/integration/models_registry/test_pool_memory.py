@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.pool import ModelPool
 from models_registry.services import register_version
 from models_registry.services.register_builtin import MODELS
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.usefixtures("db")
 MIB = 2**20
@@ -33,13 +33,6 @@ def register(name: str, size_bytes: int, **fields: Any) -> int:
 
 def loaded(pool: ModelPool) -> list[str]:
     return [each.info.model for each in pool.loaded()]
-
-
-def until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + GENEROUS_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def a_thread(target: Callable[..., Any], *args: Any) -> threading.Thread:
@@ -67,7 +60,7 @@ def test_one_in_use_is_waited_for_and_not_taken_away() -> None:
     first, second = register("a", 60), register("b", 60)
     held = pool.acquire(first)
     thread = a_thread(pool.runner, second)
-    until(lambda: waits(pool))
+    wait_until(lambda: waits(pool))
     assert loaded(pool) == ["a"]
     assert answer(held.runner, [Item(1)]) == [1]
     pool.release(first)

@@ -20,7 +20,7 @@ import pytest
 
 from jobs.client import AsyncClient, Client, File, PlatformRefusedError, UploadedFile, part
 from jobs.client.files import PIECE_BYTES
-from tests.unit.jobs.client.made_up import AT_ONCE, ID, URL, Script, client, ok, refusal, view
+from tests.unit.jobs.client.scripted_platform import AT_ONCE, ID, URL, Script, client, ok, refusal, view
 
 BYTES = os.urandom(3 * PIECE_BYTES + 7)
 KEPT = {

@@ -23,6 +23,7 @@ from jobs.worker.stages.execute import execute_all
 from models_registry.core.context import SILENT, Context, Progress
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Echo, Stepper
+from tests.support.wait import wait_until
 
 JOBS = [(UUID(int=n), 10 + n) for n in range(4)]
 
@@ -154,7 +155,7 @@ def test_the_last_reports_of_a_closed_batch_are_written_and_it_is_forgotten(
     batch.context.closed = True
     assert database.changed.wait(10)
     assert database.written == [{JOBS[0][0]: ProgressReport(10, 1, 1.0, "done")}]
-    until(lambda: not messenger._open)
+    wait_until(lambda: not messenger._open)
     assert not messenger._some.is_set()
     assert database.looks == 0
 
@@ -167,14 +168,6 @@ def test_a_cancel_is_looked_for_only_where_a_model_asks(
     assert batch.context is not None
     context = batch.context.of([0, 1])
     database.gone = {JOBS[1][0]}
-    until(lambda: context.cancelled(1))
+    wait_until(lambda: context.cancelled(1))
     assert not context.cancelled(0)
     batch.context.closed = True
-
-
-def until(look: Any) -> None:
-    for _ in range(2_000):
-        if look():
-            return
-        Event().wait(0.005)
-    pytest.fail("it never was so")

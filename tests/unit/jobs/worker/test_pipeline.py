@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Event, Lock
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +19,7 @@ from jobs.worker.pipeline import Pipeline
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from models_registry.core.runner import Item
+from tests.support.wait import wait_until
 
 
 class Stages:
@@ -83,14 +83,7 @@ def pipeline(stages: Stages, buffer: Buffer) -> Iterator[Pipeline]:
     yield made
     stages.gate.set()
     made.close()
-    until(lambda: made.idle)
-
-
-def until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: made.idle)
 
 
 def fill(buffer: Buffer, count: int, *, apart: int = 0) -> None:
@@ -103,10 +96,10 @@ def test_a_batch_is_claimed_ahead_of_the_lanes_and_no_more(
     pipeline: Pipeline, stages: Stages, buffer: Buffer
 ) -> None:
     fill(buffer, 20)
-    until(lambda: len(stages.claims) == 3)
+    wait_until(lambda: len(stages.claims) == 3)
     assert len(pipeline.unsettled()) == 3
     stages.gate.set()
-    until(lambda: len(stages.settled) == 10)
+    wait_until(lambda: len(stages.settled) == 10)
     assert max(held for _, held in stages.claims) >= 2
 
 
@@ -114,13 +107,13 @@ def test_a_batch_apart_is_claimed_with_nothing_else_in_hand_and_keeps_it_so(
     pipeline: Pipeline, stages: Stages, buffer: Buffer
 ) -> None:
     fill(buffer, 4)
-    until(lambda: len(stages.claims) == 2)
+    wait_until(lambda: len(stages.claims) == 2)
     for group in (1, 2, 3):
         fill(buffer, 2, apart=group)
         fill(buffer, 2)
     assert len(pipeline.unsettled()) >= 2
     stages.gate.set()
-    until(lambda: len(stages.settled) == 8)
+    wait_until(lambda: len(stages.settled) == 8)
     assert [held for apart, held in stages.claims if apart] == [0, 0, 0]
     after = [held for (before, _), (_, held) in zip(stages.claims, stages.claims[1:], strict=False) if before]
     # Its run is over before the next claim; only its settle may still be under way.

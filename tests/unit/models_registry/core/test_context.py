@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models_registry.core.context import MAX_MESSAGE, SILENT, Context, progress_of, takes_context
 from models_registry.loaders.builtin import Echo, Stepper
 from models_registry.loaders.checked import Checked, CheckedInContext, checked
-from tests.conformance.specimens import version
+from tests.support.specimens import version
 
 
 class Keyword(Echo):

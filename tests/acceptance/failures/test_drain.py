@@ -1,0 +1,64 @@
+"""A worker that is told to stop, and told again: it gives back what it holds and goes."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from inference_site.stack.harness import Stack
+from tests.support.app import App, manage
+from tests.support.gated_model import ENTRY_POINT
+from tests.support.own_worker import consumers, log_of, own_worker
+from tests.support.wait import wait_until
+
+MODEL = "gated"
+LIVE = "SELECT id FROM jobs_job WHERE queue = %s AND finished_at IS NULL"
+LEDGER = "SELECT sum(size), sum(released), sum(succeeded) FROM jobs_batch WHERE members && %s::uuid[]"
+Start = Callable[..., AbstractContextManager[Popen[bytes]]]
+
+
+@pytest.fixture
+def gate(stack: Stack, app: App) -> Iterator[Path]:
+    """The file that lets the model answer; what a failed test leaves is cancelled."""
+    gate = stack.run_dir / "gate"
+    gate.unlink(missing_ok=True)
+    options = f'{{"gate": "{gate}"}}'
+    words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--options", options)
+    manage(stack, "register_model", MODEL, "1", *words, "--alias", "default")
+    yield gate
+    for (job,) in app.rows(LIVE, MODEL):
+        app.act(str(job), "cancel")
+
+
+@pytest.fixture
+def a_worker(stack: Stack) -> Start:
+    # A grace that no test waits for: whoever ends before it was hurried.
+    return partial(own_worker, stack, MODEL, WORKER_GRACE_S="3600", MODEL_ENTRY_POINTS=ENTRY_POINT)
+
+
+@pytest.mark.parametrize("consuming", [False, True], ids=["in the drain", "before it begins"])
+def test_a_second_sigterm_ends_the_drain_and_charges_nobody_an_attempt(
+    stack: Stack, app: App, gate: Path, a_worker: Start, *, consuming: bool
+) -> None:
+    with a_worker(index=8) as worker:
+        ids = app.bulk(MODEL, [{"n": n} for n in range(400)])
+        wait_until(lambda: app.states(ids).get("running", 0) > 64, what=lambda: app.states(ids))
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: "Warm shutdown" in log_of(stack, 8).read_text(), every_s=0.001)
+        wait_until(lambda: consuming or consumers(stack, MODEL) == 0, what="the end of consuming")
+        assert worker.poll() is None, "it did not wait for its batches"
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    assert app.states(ids) == {"queued": 400}
+    assert app.attempts(ids) == {0: 400}
+    ((held, released, succeeded),) = app.rows(LEDGER, ids)
+    assert (released, succeeded) == (held, 0)
+    gate.touch()
+    with a_worker(index=9):
+        assert app.all_finished(ids) == {"succeeded": 400}
+    app.assert_each_ran_to_one_result(ids)
+    assert app.attempts(ids) == {1: 400}

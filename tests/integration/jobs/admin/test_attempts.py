@@ -1,0 +1,41 @@
+"""A job's page tells each failed attempt, and why there was no further one."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client as Browser
+
+from jobs.core.failures import Failure, FailureKind
+from jobs.core.retry.policy import Bury
+from jobs.db.session import open_session
+from jobs.models import Job
+from jobs.services.lifecycle.settle import Verdict, settle
+from tests.support.factories import make_batch, make_job, make_version, make_worker
+
+REASON = "attempt 1 of 1 was the last"
+TOLD = (REASON, "gpu-7@tests", "transient", "busy")
+
+
+@pytest.fixture
+def dead(db: str) -> Job:
+    job = make_job(max_attempts=1)
+    batch = make_batch(make_worker(node="gpu-7@tests"), make_version(), [job])
+    failure = Failure(FailureKind.TRANSIENT, "busy", "the secret word")
+    verdict = Verdict(job.id, 1, failure, Bury(REASON, exhausted=True), attempt=1)
+    with open_session() as session:
+        settle(session, batch=batch.id, verdicts=[verdict], ran_s=0.0, worker="gpu-7@tests")
+    return job
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_dead_job_s_page_says_why_no_attempt_followed_and_quotes_for_few(dead: Job, *, sees: bool) -> None:
+    user = User.objects.create_user("olga", is_staff=True)
+    codenames = ["view_job", "view_payload"] if sees else ["view_job"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    browser = Browser(SERVER_NAME="localhost")
+    browser.force_login(user)
+    text = browser.get(f"/admin/jobs/job/{dead.id}/change/").content.decode()
+    assert [word for word in TOLD if word not in text] == []
+    assert text.count(REASON) >= 2  # of the letter, and of the attempt
+    assert ("the secret word" in text) is sees

@@ -1,0 +1,50 @@
+"""A job's page shows what its model last reported, and what may quote the input to who may see it alone."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client as Browser
+
+from jobs.core.states import State
+from jobs.models import Batch, Job
+from tests.support.factories import make_job
+
+
+def browser_of(name: str, *rights: str) -> Browser:
+    user = User.objects.create_user(name, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    made = Browser(SERVER_NAME="localhost")
+    made.force_login(user)
+    return made
+
+
+@pytest.fixture
+def job(db: str) -> Job:
+    made = make_job(state=State.RUNNING)
+    told = {"epoch": 1, "step": 7, "fraction": 0.42, "message": "drew <secret>"}
+    Batch.objects.filter(pk=str(made.batch_id)).update(progress={str(made.pk): told})
+    return made
+
+
+def page(browser: Browser, job: Job) -> str:
+    answer = browser.get(f"/admin/jobs/job/{job.pk}/change/")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_page_shows_how_far_a_job_is_and_what_its_model_said(job: Job) -> None:
+    seen = page(browser_of("reader", "view_job", "view_payload"), job)
+    assert "42%" in seen
+    assert "drew &lt;secret&gt;" in seen
+
+
+def test_who_may_not_see_payloads_sees_how_far_it_is_alone(job: Job) -> None:
+    seen = page(browser_of("viewer", "view_job"), job)
+    assert "42%" in seen
+    assert "secret" not in seen
+
+
+def test_a_job_of_a_model_that_reports_nothing_has_none(job: Job) -> None:
+    Batch.objects.update(progress=None)
+    assert "42%" not in page(browser_of("viewer", "view_job"), job)

@@ -1,0 +1,217 @@
+"""To look, to see payloads and to act are three rights, on every page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from jobs.core.states import State
+from jobs.models import (
+    ApiToken,
+    Batch,
+    Circuit,
+    DeadLetter,
+    Delivery,
+    DisabledEndpoint,
+    Event,
+    Job,
+    JobInput,
+    JobResult,
+    Outbox,
+    QueueStanding,
+    WebhookSecret,
+    Worker,
+)
+from jobs.services.access.owner import token_digest
+from jobs.services.access.tokens import create_token
+from models_registry.models import Alias, ModelVersion, RegisteredModel
+from tests.support.factories import make_batch, make_job, make_version, make_worker
+
+SECRETS = ("ask-sesame", "with-sesame", "meta-sesame", "told-sesame", "trace-sesame", "event-sesame")
+# A letter's message is the dead-letter pages' own matter: an operator sorts failures by it.
+JOB = "/admin/jobs/job/"
+
+
+def user(name: str, *rights: str) -> Browser:
+    """Return the browser of somebody of the staff who has these rights."""
+    person = User.objects.create_user(name, is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    browser = Browser(SERVER_NAME="localhost", REMOTE_ADDR="203.0.113.9")
+    browser.force_login(person)
+    return browser
+
+
+@pytest.fixture
+def views(db: str) -> list[str]:
+    return list(Permission.objects.filter(codename__startswith="view_").values_list("codename", flat=True))
+
+
+@pytest.fixture
+def viewer(views: list[str]) -> Browser:
+    return user("vera", *(name for name in views if name != "view_payload"))
+
+
+@pytest.fixture
+def reader(views: list[str]) -> Browser:
+    return user("rita", *views)
+
+
+@pytest.fixture
+def rows(db: str) -> dict[str, Any]:
+    """Return a row for each model's page, all that a job may hold of payload in them."""
+    dead, done, waiting = (make_job(state=state) for state in (State.DEAD, State.SUCCEEDED, State.WAITING))
+    version, running = make_version("echo"), make_job()
+    batch = make_batch(make_worker(), version, [running])
+    for job in (dead, done, waiting, running):
+        JobInput.objects.filter(job=job).update(
+            body=b'{"t":"ask-sesame"}', parameters=b'{"p":"with-sesame"}', metadata=b'{"m":"meta-sesame"}'
+        )
+        detail = {"kind": "poison", "code": "bad", "message": "event-sesame", "batch": str(batch.pk)}
+        Event.objects.create(job=job, kind="failed", actor="worker", epoch=1, detail=detail)
+    JobResult.objects.filter(job=done).update(body=b'{"t":"told-sesame"}')
+    DeadLetter.objects.filter(job=dead).update(traceback='File "m.py", line 1\nValueError: trace-sesame')
+    token = create_token(client="app")
+    standing = QueueStanding.objects.create(queue="echo", waiting=[1] * 10, head_age_s=[1.0] * 10)
+    return {
+        "queuestanding": [standing.pk],
+        "job": [dead.pk, done.pk, waiting.pk, running.pk], "deadletter": [dead.pk], "outbox": [waiting.pk],
+        "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
+        "worker": [Worker.objects.get().pk], "client": [dead.client_id],
+        "circuit": [Circuit.objects.create(version=version, state="open").pk],
+        "delivery": [Delivery.objects.create(job=done, client=done.client, url="https://example.org/").pk],
+        "disabledendpoint": [DisabledEndpoint.objects.create(client=done.client, url="https://gone/").pk],
+        "webhooksecret": [WebhookSecret.objects.create(client=done.client, sealed=b"sealed").pk],
+        "apitoken": [ApiToken.objects.get(digest=token_digest(token)).pk],
+    }  # fmt: skip
+
+
+def admin_pages(rows: dict[str, Any]) -> list[str]:
+    """Return the address of every page of the jobs' admin, one a row; a new model needs a row here."""
+    pages = []
+    for pattern in _patterns(get_resolver().url_patterns, ""):
+        found = re.fullmatch(r"admin/jobs/(\w+)/(.*)", pattern)
+        if found is None or re.search(r"/(add|delete)/$|autocomplete", pattern):
+            continue
+        keys = rows[found[1]] if "<" in found[2] else [""]
+        pages += ["/" + re.sub(r"<[^>]+>", str(key), pattern) for key in keys]
+    return pages
+
+
+def _patterns(patterns: list[Any], before: str) -> list[str]:
+    found: list[str] = []
+    for each in patterns:
+        here = before + str(each.pattern).strip("^$")
+        if isinstance(each, URLResolver):
+            found += _patterns(each.url_patterns, here)
+        elif isinstance(each, URLPattern):
+            found.append(here)
+    return found
+
+
+def bodies(browser: Browser, pages: list[str]) -> dict[str, str]:
+    """Return what each page shows by GET, and where that is not allowed, by a POST of nothing."""
+    shown = {}
+    for page in pages:
+        answer = browser.get(page, follow=True)
+        if answer.status_code == 405:
+            answer = browser.post(page, follow=True)
+        shown[page] = answer.content.decode()
+    return shown
+
+
+def test_without_the_right_to_payloads_no_page_shows_any(viewer: Browser, rows: dict[str, Any]) -> None:
+    pages = admin_pages(rows)
+    assert len(pages) > 15
+    for page, text in bodies(viewer, pages).items():
+        assert [secret for secret in SECRETS if secret in text] == [], page
+    assert not Event.objects.filter(kind="view_payload").exists()
+
+
+def test_with_that_right_the_pages_show_all_of_it(reader: Browser, rows: dict[str, Any]) -> None:
+    text = "".join(bodies(reader, admin_pages(rows)).values())
+    assert [secret for secret in SECRETS if secret not in text] == []
+
+
+def test_each_look_at_a_payload_is_written_down(reader: Browser, rows: dict[str, Any]) -> None:
+    job = rows["job"][1]
+    assert reader.get(f"{JOB}{job}/change/").status_code == 200
+    event = Event.objects.get(kind="view_payload")
+    assert (event.job_id, event.actor, event.address) == (job, "rita", "203.0.113.9")
+    reader.get(JOB)
+    reader.get(f"{JOB}00000000-0000-0000-0000-000000000000/change/")
+    assert Event.objects.filter(kind="view_payload").count() == 1
+
+
+def test_a_viewer_sees_a_failed_attempt_s_kind_and_code(viewer: Browser, rows: dict[str, Any]) -> None:
+    text = viewer.get(f"{JOB}{rows['job'][0]}/change/").content.decode()
+    for shown in ("poison", "bad", "poison:test:-"):
+        assert shown in text
+
+
+@pytest.mark.parametrize("right", ["view_payload", "change_job"])
+def test_a_right_beside_that_to_look_opens_no_page_by_itself(db: str, right: str) -> None:
+    job = make_job()
+    somebody = user("sam", right)
+    for page in (JOB, f"{JOB}{job.pk}/change/", "/admin/jobs/event/"):
+        assert somebody.get(page).status_code == 403, page
+
+
+def test_to_see_payloads_is_no_right_to_act_nor_the_other_way_round(rows: dict[str, Any]) -> None:
+    job = rows["job"][2]
+    reader, operator = user("rita", "view_job", "view_payload"), user("olga", "view_job", "change_job")
+    assert "ask-sesame" not in operator.get(f"{JOB}{job}/change/").content.decode()
+    told = {"action": "cancel", "_selected_action": [str(job)], "index": "0"}
+    reader.post(JOB, told)
+    assert Job.objects.get(pk=job).state == State.WAITING
+    operator.post(JOB, told)
+    assert Job.objects.get(pk=job).state == State.CANCELLED
+    event = Event.objects.get(kind="cancel")
+    assert (event.actor, event.address) == ("olga", "203.0.113.9")
+
+
+TOKENS = "/admin/jobs/apitoken/"
+
+
+def press(browser: Browser, action: str, *tokens: int) -> str:
+    told = {"action": action, "_selected_action": [str(pk) for pk in tokens], "index": "0"}
+    answer = browser.post(TOKENS, told, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_an_operator_rotates_a_token_whose_successor_is_shown_once(db: str) -> None:
+    old = ApiToken.objects.get(digest=token_digest(create_token(client="app", scopes=["read"])))
+    operator = user("olga", "view_apitoken", "change_apitoken")
+    (shown,) = re.findall(r"inf_[\w-]{43}", press(operator, "rotate", old.pk))
+    made = ApiToken.objects.get(digest=token_digest(shown))
+    assert (made.replaces, made.scopes) == (old, ["read"])
+    assert shown not in operator.get(TOKENS).content.decode()
+    assert shown not in str(operator.cookies) + str(dict(operator.session))
+    assert "rotated before" in press(operator, "rotate", old.pk) + operator.get(TOKENS).content.decode()
+    press(operator, "revoke", made.pk)
+    kinds = Event.objects.exclude(kind="token_create").order_by("id").values_list("kind", "actor")
+    assert list(kinds) == [("token_rotate", "olga"), ("token_revoke", "olga")]
+
+
+def test_who_may_only_look_at_tokens_changes_none(db: str) -> None:
+    token = ApiToken.objects.get(digest=token_digest(create_token(client="app")))
+    viewer = user("vera", "view_apitoken")
+    for action in ("rotate", "revoke"):
+        press(viewer, action, token.pk)
+    token.refresh_from_db()
+    assert (token.revoked_at, token.expires_at, ApiToken.objects.count()) == (None, None, 1)
+
+
+def test_the_registry_shows_who_moved_an_alias(viewer: Browser, rows: dict[str, Any]) -> None:
+    from models_registry.services import move_alias
+
+    make_version("echo", "2")
+    move_alias(name="echo", alias="default", version="2", actor="olga")
+    assert "olga" in viewer.get("/admin/models_registry/promotion/").content.decode()
+    assert Alias.objects.get(name="default").version == ModelVersion.objects.get(version="2")
+    assert (RegisteredModel.objects.count(), Batch.objects.count(), Outbox.objects.count()) == (1, 1, 1)

@@ -1,0 +1,116 @@
+"""Apps with tokens, and servers of the site. Read before Django is up, so that rows are imported late."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+
+from inference_site.stack.ports import free_port
+from inference_site.stack.specs import APPLICATION
+
+SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
+@pytest.fixture(autouse=True)
+def described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every answer that a test is given against the API's own description."""
+    from tests.integration.jobs.api.openapi_check import check
+
+    asked = Client.request
+
+    def request(self: Client, **how: Any) -> Any:
+        answer = asked(self, **how)
+        method, path = how["REQUEST_METHOD"], how["PATH_INFO"]
+        check(method, path, answer.status_code, answer.headers, lambda: answer.content)
+        return answer
+
+    monkeypatch.setattr(Client, "request", request)
+
+
+def _check_described(answer: httpx.Response) -> None:
+    from tests.integration.jobs.api.openapi_check import check
+
+    check(answer.request.method, answer.request.url.path, answer.status_code, answer.headers, answer.read)
+
+
+@pytest.fixture
+def echo(db: str) -> None:
+    from jobs.services.access.owner import forget_owners
+    from models_registry import selectors
+    from tests.support.factories import make_version
+
+    forget_owners()
+    selectors.forget()
+    make_version("echo", input_schema=SCHEMA)
+
+
+@pytest.fixture
+def token(echo: None) -> str:
+    from jobs.services.access.tokens import create_token
+
+    return create_token(client="app")
+
+
+@pytest.fixture
+def app(token: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def other_app(echo: None) -> Client:
+    from jobs.services.access.tokens import create_token
+
+    return Client(headers={"Authorization": f"Bearer {create_token(client='other')}"})
+
+
+@pytest.fixture
+def post(app: Client) -> Callable[..., Any]:
+    def send(body: Any, path: str = "/api/v1/jobs", **headers: str) -> Any:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return app.post(path, data=raw, content_type="application/json", headers=named)
+
+    return send
+
+
+@pytest.fixture
+def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
+    """Start a server of the site and return a client of it."""
+    with ExitStack() as stack:
+
+        def start(**env: str) -> httpx.Client:
+            port = free_port()
+            words = ["granian", "--interface", "asgi", "--port", str(port), "--no-ws", "--workers", "1"]
+            words += ["--workers-kill-timeout", "8"]
+            argv = [sys.executable, "-m", *words, APPLICATION]
+            process = subprocess.Popen(argv, env=os.environ | env, stdout=subprocess.DEVNULL)
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
+            headers = {"Authorization": f"Bearer {token}"}
+            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
+            client.event_hooks = {"response": [_check_described]}
+            stack.callback(client.close)
+            _wait_until_up(client, process)
+            return client
+
+        yield start
+
+
+def _wait_until_up(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            client.get("/healthz").raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the server did not come up")

@@ -1,0 +1,171 @@
+"""Every documented call, on both servers: who reaches whose job, and with which scope.
+
+Generated from the OpenAPI document, so that a call which is added later is tested from its first day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from django.test import Client
+
+from jobs.core.access.scopes import Scope
+from jobs.core.states import State
+from jobs.models import Event, Job, JobResult
+from jobs.services.access.tokens import create_token
+from tests.integration.jobs.api.calls import Call, documented
+from tests.support.factories import job_id, make_client, make_job
+
+Send = Callable[[str, Call, object], tuple[int, dict[str, Any]]]
+CALLS = documented()
+SCOPED = [call for call in CALLS if call.scope]
+OF_ONE_JOB = [call for call in CALLS if call.names_a_job]
+STATES = (State.QUEUED, State.SUCCEEDED, State.DEAD)
+PROMISED = {
+    "GET /api/v1/jobs": Scope.READ,
+    "POST /api/v1/jobs": Scope.SUBMIT,
+    "POST /api/v1/jobs/bulk": Scope.SUBMIT,
+    "GET /api/v1/jobs/{job_id}": Scope.READ,
+    "GET /api/v1/jobs/{job_id}/lineage": Scope.READ,
+    "POST /api/v1/jobs/{job_id}/cancel": Scope.CANCEL,
+    "POST /api/v1/jobs/{job_id}/replay": Scope.REPLAY,
+}
+OPEN = {"/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
+
+
+def test_every_call_but_the_registry_s_says_which_scope_it_needs() -> None:
+    assert {call.path for call in CALLS if call.scope is None} == OPEN
+    assert PROMISED.items() <= {str(call): call.scope for call in CALLS}.items()
+
+
+@pytest.fixture(params=["django", "server"])
+def send(request: pytest.FixtureRequest, echo: None) -> Iterator[Send]:
+    """Send a call with a token: to Django itself, and to a server as it is run."""
+    with _sender(request) as made:
+        yield made
+
+
+@contextmanager
+def _sender(request: pytest.FixtureRequest) -> Iterator[Send]:
+    if request.param == "django":
+        yield _to_django
+        return
+    server: httpx.Client = request.getfixturevalue("serve")()
+
+    def to_server(token: str, call: Call, job: object) -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = server.request(call.method, call.on(job), json=call.body, headers=headers)
+        return answer.status_code, _problem(answer.content)
+
+    yield to_server
+
+
+def _to_django(token: str, call: Call, job: object) -> tuple[int, dict[str, Any]]:
+    app = Client(headers={"Authorization": f"Bearer {token}"})
+    body = b"" if call.body is None else json.dumps(call.body).encode()
+    answer = app.generic(call.method, call.on(job), body, "application/json")
+    return answer.status_code, _problem(answer.getvalue())
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    """Return a problem's members; nothing of an answer that is none."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) and "code" in told else {}
+
+
+def a_job(state: State, client: str = "app") -> UUID:
+    return UUID(str(make_job(state=state, client=make_client(client)).id))
+
+
+def a_dead_job(client: str = "app") -> UUID:
+    """Return a job that has ended, so that no call waits for it, and that may be replayed."""
+    return a_job(State.DEAD, client)
+
+
+def state_of(job: UUID) -> tuple[str, int]:
+    row = Job.objects.get(pk=job)
+    return row.state, row.epoch
+
+
+def test_another_client_s_job_answers_as_one_that_never_was(send: Send) -> None:
+    stranger = create_token(client="other", scopes=["submit", "read", "cancel", "replay"])
+    for call in OF_ONE_JOB:
+        for state in STATES:
+            job = a_job(state)
+            before = state_of(job)
+            told = send(stranger, call, job)
+            assert told == send(stranger, call, job_id()), f"{call} on a {state} job"
+            assert (told[0], told[1].get("code")) == (404, "job_not_found"), f"{call} on a {state} job"
+            assert state_of(job) == before, call
+
+
+def test_another_client_s_job_is_neither_waited_on_nor_listed(send: Send) -> None:
+    stranger, job = create_token(client="other"), a_job(State.QUEUED)
+    for call in OF_ONE_JOB:
+        if call.method == "GET":
+            status, _ = send(stranger, call, f"{job}?wait=30" if call.path.endswith("}") else job)
+            assert status == 404, call
+    app = Client(headers={"Authorization": f"Bearer {stranger}"})
+    assert app.get("/api/v1/jobs").json()["jobs"] == []
+
+
+def test_a_job_s_owner_is_refused_nothing(send: Send) -> None:
+    owner = create_token(client="app")
+    for call in OF_ONE_JOB:
+        assert send(owner, call, a_dead_job())[0] not in {401, 403, 404}, call
+
+
+def test_without_its_scope_a_call_is_forbidden_whoever_s_the_job_is(send: Send) -> None:
+    for call in SCOPED:
+        others = [scope.value for scope in Scope if scope not in {call.scope, Scope.ADMIN}]
+        token = create_token(client="app", scopes=others)
+        for job in (a_dead_job(), a_dead_job("another"), job_id()):
+            status, told = send(token, call, job)
+            assert (status, told.get("code"), told.get("scope")) == (403, "forbidden", call.scope), call
+    assert not Job.objects.exclude(state=State.DEAD).exists()
+
+
+def test_with_its_scope_alone_a_call_is_served(send: Send) -> None:
+    for call in SCOPED:
+        assert call.scope is not None
+        token = create_token(client="app", scopes=[call.scope.value])
+        assert send(token, call, a_dead_job())[0] not in {401, 403, 404}, call
+
+
+def test_an_admin_reaches_every_client_s_jobs_and_what_it_saw_is_written_down(send: Send) -> None:
+    admin = create_token(client="operators", scopes=["admin"])
+    for call in SCOPED:
+        assert send(admin, call, a_dead_job("app"))[0] not in {401, 403, 404}, call
+    seen = a_job(State.SUCCEEDED)
+    read = next(call for call in OF_ONE_JOB if call.path.endswith("{job_id}"))
+    assert send(admin, read, seen)[0] == 200
+    event = Event.objects.get(kind="view_payload", job_id=seen)
+    assert (event.actor, event.address is not None) == ("client:operators", True)
+
+
+def test_without_read_what_is_answered_holds_no_payload(echo: None) -> None:
+    token = create_token(client="app", scopes=["submit", "cancel", "replay"])
+    app = Client(headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "k"})
+    told = app.post("/api/v1/jobs", _BODY, "application/json").json()
+    done = Job.objects.get(pk=told["id"])
+    Job.objects.filter(pk=done.pk).update(state=State.SUCCEEDED, finished_at=done.created_at)
+    JobResult.objects.create(job=done, epoch=0, body=b'{"text":"secret"}')
+    again = app.post("/api/v1/jobs", _BODY, "application/json")
+    assert (again.status_code, again.json()["state"]) == (200, "succeeded")
+    refused = app.post(f"/api/v1/jobs/{a_dead_job()}/replay")
+    for answer in (again, refused):
+        assert b"secret" not in answer.content
+        assert not {"output", "error"} & answer.json().keys()
+        assert answer.json()["metadata"] is None
+
+
+_BODY = json.dumps({"model": "echo", "input": {"text": "hello"}, "metadata": {"k": "secret"}}).encode()

@@ -1,0 +1,91 @@
+"""Where a result comes from."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from jobs.api.routes.job_lineage import LineageSchema
+from jobs.core.states import State
+from jobs.models import Batch, Event, Job, JobInput, JobResult
+from models_registry.models import ModelVersion
+from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
+
+
+@pytest.fixture
+def version(echo: None) -> ModelVersion:
+    return make_version("echo", "7", sha256="ab" * 32, loader="transformer")
+
+
+def read(app: Client, job: Job) -> LineageSchema:
+    answer = app.get(f"/api/v1/jobs/{job.pk}/lineage")
+    assert answer.status_code == 200
+    return LineageSchema.model_validate_json(answer.content, extra="forbid")
+
+
+def test_a_result_names_its_build_input_batch_worker_and_failed_attempts(
+    app: Client, version: ModelVersion
+) -> None:
+    job = make_job(version=version, client=make_client("app"), body={"text": "hi"})
+    JobInput.objects.filter(job=job).update(parameters=b'{"k":1}')
+    first, last = (make_batch(make_worker(node, device="cuda:0"), version, [job]) for node in ("a@x", "b@x"))
+    detail = {"kind": "transient", "code": "busy", "message": "secret", "batch": str(first.pk)}
+    Event.objects.create(job=job, kind="failed", actor="worker", epoch=1, detail=detail)
+    Job.objects.filter(pk=job.pk).update(
+        state=State.SUCCEEDED, epoch=2, attempts=2, finished_at=timezone.now()
+    )
+    JobResult.objects.create(job=job, epoch=2, body=b'{"text":"hi"}')
+    Batch.objects.filter(pk=last.pk).update(ran_s=0.25, finished_at=timezone.now())
+    told = read(app, job)
+    assert told.model.model_dump() == {
+        "name": "echo", "version": "7", "loader": "transformer", "sha256": "ab" * 32,
+    }  # fmt: skip
+    stored = bytes(JobInput.objects.get(job=job).body)
+    assert told.input is not None
+    assert told.input.sha256 == sha256(stored).hexdigest()
+    assert told.input.parameters_sha256 == sha256(b'{"k":1}').hexdigest()
+    assert told.output is not None
+    assert (told.output.epoch, told.output.sha256) == (2, sha256(b'{"text":"hi"}').hexdigest())
+    assert told.batch is not None
+    assert (told.batch.id, told.batch.size, told.batch.ran_s) == (last.pk, 1, 0.25)
+    assert told.worker is not None
+    assert (told.worker.node, told.worker.device) == ("b@x", "cuda:0")
+    (failed,) = told.history
+    assert (failed.what, failed.kind, failed.code, failed.epoch) == ("failed", "transient", "busy", 1)
+    assert (failed.batch, failed.worker, failed.device) == (first.pk, "a@x", "cuda:0")
+    assert told.attempts == 2
+    assert told.created_at <= told.started_at <= told.finished_at  # type: ignore[operator]  # it is set: a None fails here
+
+
+def test_no_payload_message_or_person_is_told(app: Client, version: ModelVersion) -> None:
+    job = make_job(version=version, client=make_client("app"), body={"text": "secret"})
+    Event.objects.create(job=job, kind="failed", detail={"message": "secret", "code": "c"})
+    Event.objects.create(job=job, kind="replay", actor="olga", address="203.0.113.9")
+    text = app.get(f"/api/v1/jobs/{job.pk}/lineage").content
+    for hidden in (b"secret", b"olga", b"203.0.113.9", b"tests:echo"):
+        assert hidden not in text
+
+
+def test_a_job_that_never_ran_and_one_whose_worker_s_row_is_gone_have_a_lineage(
+    app: Client, version: ModelVersion
+) -> None:
+    fresh = make_job(client=make_client("app"))
+    told = read(app, fresh)
+    assert (told.batch, told.worker, told.output, told.history) == (None, None, None, [])
+    assert told.model.sha256 is None
+    orphan = make_job(version=version, client=make_client("app"))
+    batch = make_batch(make_worker(), version, [orphan])
+    Batch.objects.filter(pk=batch.pk).update(worker_id=uuid4())
+    gone = read(app, orphan)
+    assert gone.batch is not None
+    assert gone.worker is None
+
+
+def test_only_the_last_hundred_happenings_are_told(app: Client, version: ModelVersion) -> None:
+    job = make_job(client=make_client("app"))
+    Event.objects.bulk_create([Event(job=job, kind="replay", epoch=epoch) for epoch in range(130)])
+    assert [row.epoch for row in read(app, job).history] == list(range(30, 130))

@@ -1,0 +1,229 @@
+"""The front door on a real Postgres: places and estimates, 429 for what comes too late, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs.core.ids import uuid7
+from jobs.core.states import State
+from jobs.db.session import open_session
+from jobs.models import Batch, CacheEntry, Client, Job, QueueStanding
+from jobs.services.admission.queues import forget_queues
+from jobs.services.admission.surveyor import QueueSurveyor
+from models_registry import selectors
+from tests.support.factories import make_client, make_job, make_jobs, make_version, make_worker
+
+BULK = "/api/v1/jobs/bulk"
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    forget_queues()
+    yield
+    forget_queues()
+
+
+def stands(
+    model: str,
+    waiting: dict[int, int],
+    per_s: float | None = None,
+    answer_s: float = 0.1,
+    whose: Client | None = None,
+) -> None:
+    """Write down a count, as the surveyor does; all is `whose`."""
+    by_client = [
+        {whose.pk: waiting[priority]} if whose and priority in waiting else {} for priority in range(10)
+    ]
+    counts = [waiting.get(priority, 0) for priority in range(10)]
+    QueueStanding.objects.update_or_create(
+        queue=model,
+        defaults={
+            "waiting": counts, "head_age_s": [60.0] * 10, "mean_age_s": [30.0] * 10,
+            "per_s": per_s, "answer_s": answer_s,
+            "counted_at": timezone.now(), "by_client": by_client,
+        },
+    )  # fmt: skip
+    forget_queues()
+
+
+def job(model: str, **fields: Any) -> dict[str, Any]:
+    return {"model": model, "input": {}, **fields}
+
+
+def test_where_nobody_counts_nothing_is_said_and_nothing_shed(post: Callable[..., Any]) -> None:
+    told = post(job("echo")).json()
+    assert (told["queue_position"], told["eta_s"]) == (None, None)
+
+
+def test_an_acknowledgement_tells_the_place_and_the_estimate(post: Callable[..., Any], app: Any) -> None:
+    stands("echo", {4: 100, 0: 50, 9: 20}, per_s=1.0)
+    told = post(job("echo")).json()
+    assert 115 <= told["queue_position"] <= 120
+    assert told["eta_s"] == pytest.approx(told["queue_position"] + 0.1, abs=0.01)
+    urgent = post(job("echo", priority=9)).json()
+    assert 15 <= urgent["queue_position"] <= 20
+    again = app.get(f"/api/v1/jobs/{told['id']}").json()
+    assert 110 <= again["queue_position"] <= 122
+    listed = app.get("/api/v1/jobs").json()["jobs"]
+    assert all(each["queue_position"] is not None for each in listed)
+
+
+def test_without_workers_there_is_a_place_and_no_estimate(post: Callable[..., Any]) -> None:
+    stands("echo", {4: 100})
+    told = post(job("echo")).json()
+    assert (told["queue_position"], told["eta_s"]) == (100, None)
+
+
+def test_what_comes_too_late_for_the_goal_is_told_when_to_come_again(post: Callable[..., Any]) -> None:
+    make_version("quick", p95_goal_s=2.0, options={"shed": True})
+    stands("quick", {4: 1_000}, per_s=100.0)
+    answer = post(job("quick"))
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["reason"]) == (429, "overloaded", "goal")
+    assert 7 <= int(answer.headers["Retry-After"]) <= 9
+    assert problem["retry_after_s"] == int(answer.headers["Retry-After"])
+    assert "higher priority" in problem["detail"]
+    assert not Job.objects.exists()
+    assert post(job("quick", priority=9)).status_code == 202
+
+
+def test_a_model_without_a_goal_waits_however_long_unless_a_deadline_says_otherwise(
+    post: Callable[..., Any],
+) -> None:
+    stands("echo", {4: 100_000}, per_s=1.0)
+    assert post(job("echo")).status_code == 202
+    late = post(job("echo", deadline_s=60))
+    assert (late.status_code, late.json()["reason"]) == (429, "deadline")
+    assert post(job("echo", deadline_s=1_000_000)).status_code == 202
+
+
+def test_a_full_queue_takes_the_urgent_and_of_a_bulk_call_as_many_as_fit(post: Callable[..., Any]) -> None:
+    make_version("small", options={"max_waiting": 10})
+    stands("small", {4: 8})
+    answer = post([job("small")] * 5, BULK).json()
+    assert (answer["accepted"], answer["rejected"]) == (2, 3)
+    assert [item["index"] for item in answer["jobs"] if "problem" in item] == [2, 3, 4]
+    assert {item["problem"]["code"] for item in answer["jobs"] if "problem" in item} == {"overloaded"}
+    full = post(job("small"))
+    assert (full.status_code, full.json()["reason"], full.headers["Retry-After"]) == (429, "full", "30")
+    assert post(job("small", priority=5)).status_code == 202
+    assert Job.objects.filter(priority=4).count() == 2
+
+
+def test_of_one_call_the_urgent_jobs_find_room_before_the_others(post: Callable[..., Any]) -> None:
+    make_version("small", options={"max_waiting": 3})
+    stands("small", {})
+    sent = [job("small", priority=priority) for priority in (0, 0, 0, 9, 9)]
+    answer = post(sent, BULK).json()
+    assert [item["index"] for item in answer["jobs"] if "problem" in item] == [1, 2]
+
+
+def test_what_this_process_admits_counts_at_once(post: Callable[..., Any]) -> None:
+    stands("echo", {})
+    assert [post(job("echo")).json()["queue_position"] for _ in range(3)] == [0, 1, 2]
+
+
+def test_the_surveyor_counts_by_priority_and_learns_the_rate(db: str) -> None:
+    worker, version = make_worker(), make_version("echo", max_batch=10)
+    make_jobs(7, priority=4)
+    make_jobs(3, priority=9)
+    make_jobs(5, model="other")
+    Batch.objects.bulk_create(ended(worker.id, version.id, size) for size in (2, 4, 6, 8, 10))
+    with open_session() as session:
+        found = QueueSurveyor(stop=Event()).survey(session)
+    kept = QueueStanding.objects.get(queue="echo")
+    assert (kept.waiting[4], kept.waiting[9], sum(kept.waiting)) == (7, 3, 10)
+    assert kept.per_s == pytest.approx(10 / 0.15, rel=0.01)  # 0.05 s and 0.01 s an item, batches of ten
+    assert kept.answer_s == pytest.approx(2.0, abs=0.1)
+    assert found["other"].per_s is None
+
+
+def ended(worker: Any, version: int, size: int) -> Batch:
+    now = timezone.now()
+    return Batch(
+        id=uuid7(int((now.timestamp() - 5) * 1000), size), worker_id=worker, version_id=version, members=[],
+        size=size, padded_size=size, seal_reason="full", claimed_at=now - timedelta(seconds=3),
+        finished_at=now - timedelta(seconds=1), ran_s=0.05 + 0.01 * size,
+    )  # fmt: skip
+
+
+def test_a_queue_that_is_gone_is_forgotten_and_a_worker_that_fell_silent_has_no_rate(db: str) -> None:
+    stands("gone", {4: 1}, per_s=1.0)
+    old = timezone.now() - timedelta(minutes=5)
+    worker, version = make_worker(heartbeat_at=old), make_version("echo")
+    Batch.objects.bulk_create([ended(worker.id, version.id, 4)])
+    with open_session() as session:
+        found = QueueSurveyor(stop=Event()).survey(session)
+    assert list(QueueStanding.objects.values_list("queue", "per_s")) == [("echo", None)]
+    assert found["echo"].per_s is None
+
+
+def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
+    from jobs.services.admission.survey_statements import _WAITING
+
+    make_jobs(200)
+    with open_session() as session:
+        lines = session.exec_driver_sql(f"EXPLAIN {_WAITING.text}").scalars()
+        assert any("Index Only Scan using outbox_next" in line for line in lines)
+
+
+def test_an_option_that_is_no_number_of_jobs_is_refused() -> None:
+    from models_registry.core.options import PlatformOptions
+    from models_registry.core.registry_errors import RegistrationError
+
+    with pytest.raises(RegistrationError, match="shed"):
+        PlatformOptions.of({"shed": 1})
+    for wrong in (0, -1, True, "many", 1.5):
+        with pytest.raises(RegistrationError, match="max_waiting"):
+            PlatformOptions.of({"max_waiting": wrong})
+
+
+def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
+    post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selectors.forget()
+    stands("echo", {4: 5})
+    post(job("echo"))
+    asked: list[str] = []
+    monkeypatch.setattr("jobs.services.admission.queues.fetch_all", lambda text, _: [asked.append(text)])  # type: ignore[func-returns-value]
+    post(job("echo"))
+    assert asked == []
+
+
+def test_one_noisy_client_gets_nobody_else_refused(post: Callable[..., Any], app: Any) -> None:
+    make_version("quick", p95_goal_s=2.0, options={"shed": True})
+    stands("quick", {4: 10_000}, per_s=100.0, whose=make_client("noisy"))
+    told = post(job("quick"))
+    assert (told.status_code, told.json()["queue_position"]) == (202, 1)
+    assert app.get(f"/api/v1/jobs/{told.json()['id']}").json()["queue_position"] <= 3
+    stands("quick", {4: 10_000}, per_s=100.0, whose=Job.objects.get().client)
+    assert post(job("quick")).json()["code"] == "overloaded"
+
+
+def test_a_repeat_and_a_cache_hit_are_answered_in_an_overload_too(post: Callable[..., Any]) -> None:
+    version = make_version("quick", p95_goal_s=2.0, options={"shed": True, "cache_ttl_s": 60})
+    first = post(job("quick", idempotency_key="once"))
+    done = make_job(version=version, model="quick", state=State.SUCCEEDED, client=Job.objects.get().client)
+    shared = post(job("quick", input={"text": "known"}))
+    CacheEntry.objects.filter(job_id=shared.json()["id"]).update(job_id=done.id)
+    stands("quick", {4: 10_000}, per_s=100.0)
+    assert post(job("quick", idempotency_key="once")).json()["id"] == first.json()["id"]
+    hit = post(job("quick", input={"text": "known"}))
+    assert (hit.status_code, hit.json()["cached_from"]) == (200, str(done.id))
+    refused = [job("quick", input={"text": "new"}), job("quick", input={"text": "known"}, cache="refresh")]
+    assert {post(each).status_code for each in refused} == {429}
+
+
+def test_the_surveyor_counts_by_client(db: str) -> None:
+    make_jobs(7, client=make_client("one"))
+    make_jobs(2, client=make_client("other"))
+    with open_session() as session:
+        QueueSurveyor(stop=Event()).survey(session)
+    counts = QueueStanding.objects.get(queue="echo").by_client[4]
+    assert counts == {str(make_client("one").id): 7, str(make_client("other").id): 2}

@@ -1,0 +1,41 @@
+"""From where a call comes, as both servers tell it and the audit keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+
+from jobs.core.states import State
+from jobs.models import Event
+from jobs.services.access.tokens import create_token
+from tests.support.factories import make_client, make_job
+
+GOOD = {"model": "echo", "input": {"text": "hello"}}
+FORGED = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.9")]
+Serve = Callable[..., httpx.Client]
+
+
+def address_of(kind: str) -> str | None:
+    told: str | None = Event.objects.get(kind=kind).address
+    return told
+
+
+def test_without_a_trusted_proxy_nobody_says_where_they_are(serve: Serve) -> None:
+    server = serve()
+    assert server.post("/api/v1/jobs", json=GOOD, headers=FORGED).status_code == 202
+    assert address_of("submit") == "127.0.0.1"
+
+
+def test_one_trusted_proxy_is_believed_and_what_the_client_wrote_before_it_is_not(serve: Serve) -> None:
+    server = serve(TRUSTED_PROXY_HOPS="1")
+    assert server.post("/api/v1/jobs", json=GOOD, headers=FORGED).status_code == 202
+    assert address_of("submit") == "203.0.113.9"
+
+
+def test_an_admin_s_look_at_another_client_s_job_says_from_where(serve: Serve) -> None:
+    server = serve(TRUSTED_PROXY_HOPS="1")
+    job = make_job(state=State.SUCCEEDED, client=make_client("somebody"))
+    admin = ("Authorization", f"Bearer {create_token(client='operators', scopes=['admin'])}")
+    assert server.get(f"/api/v1/jobs/{job.pk}", headers=[admin, *FORGED]).status_code == 200
+    assert address_of("view_payload") == "203.0.113.9"

@@ -1,0 +1,84 @@
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from jobs.broker import topology
+from jobs.broker.connection import connect, connected
+from jobs.core.errors import BrokerUnavailableError, TopologyMismatchError
+from tests.support.factories import make_version
+from tests.support.relays import new_model
+
+
+def test_declaring_twice_changes_nothing(broker_url: str) -> None:
+    model = new_model()
+    with connected(broker_url) as connection:
+        topology.declare(connection, [model])
+        topology.declare(connection, [model])
+        assert topology.counts(connection, model) == topology.QueueCounts(ready=0, consumers=0)
+
+
+def test_celerys_own_declare_of_the_queue_is_equal_to_ours(broker_url: str) -> None:
+    model = new_model()
+    with connected(broker_url) as connection:
+        topology.declare(connection, [model])
+        topology.kombu_queue(model).bind(connection.channel()).declare()
+
+
+def test_a_queue_with_other_arguments_is_named_with_the_argument(broker_url: str) -> None:
+    model = new_model()
+    with connected(broker_url) as connection:
+        name = topology.queue_name(model)
+        connection.channel().queue_declare(name, durable=True, auto_delete=False)
+        with pytest.raises(TopologyMismatchError, match=f"{name}.*inequivalent arg 'x-") as caught:
+            topology.declare(connection, [model])
+    assert "Delete it once it is empty" in str(caught.value)
+
+
+def test_the_command_ends_with_the_reason_where_a_queue_differs(db: str, broker_url: str) -> None:
+    model = make_version(new_model()).model.name
+    with connected(broker_url) as connection:
+        connection.channel().queue_declare(topology.dead_queue_name(model), durable=False, auto_delete=False)
+    with pytest.raises(CommandError, match="exists with other arguments"):
+        call_command("declare_topology")
+
+
+def test_a_rejected_message_lands_in_the_models_dead_queue(broker_url: str) -> None:
+    model = new_model()
+    with connected(broker_url) as connection:
+        topology.declare(connection, [model])
+        channel = connection.channel()
+        producer = connection.Producer(channel)
+        producer.publish({}, exchange=topology.EXCHANGE, routing_key=model)
+        message = _get(channel, topology.queue_name(model))
+        channel.basic_reject(message.delivery_tag, requeue=False)
+        assert _get(channel, topology.dead_queue_name(model))
+
+
+def _get(channel: Any, queue: str) -> Any:
+    for _ in range(200):
+        if (message := channel.basic_get(queue)) is not None:
+            return message
+    pytest.fail(f"nothing in {queue}")
+
+
+def test_a_quorum_queue_has_no_priority_argument() -> None:
+    live, dead = topology.queue_specs("m", "quorum")
+    assert live.arguments["x-queue-type"] == dead.arguments["x-queue-type"] == "quorum"
+    assert "x-max-priority" not in live.arguments
+
+
+def test_a_quorum_queue_can_be_declared(broker_url: str) -> None:
+    with connected(broker_url) as connection:
+        topology.declare(connection, [new_model()], "quorum")
+
+
+def test_an_absent_queue_has_no_counts(broker_url: str) -> None:
+    with connected(broker_url) as connection:
+        assert topology.counts(connection, new_model()) is None
+
+
+def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:
+    with pytest.raises(BrokerUnavailableError):
+        connect("amqp://nobody:nothing@127.0.0.1:1//")

@@ -1,0 +1,193 @@
+"""What a failed attempt leaves behind, and when there is another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from django.db.models import F
+from django.utils import timezone
+
+from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.messages.envelope import Envelope
+from jobs.core.retry.policy import Bury, RetryAfter
+from jobs.core.states import State
+from jobs.db.session import open_session
+from jobs.models import DeadLetter, Event, Job, JobResult, Outbox
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle.claim import BatchRow, Claimed, claim, recover
+from jobs.services.lifecycle.poison import convict
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Settled, Verdict, settle
+from jobs.services.relay import statements as feed
+from tests.support.factories import make_batch, make_job, make_version, make_worker
+
+BUSY = Failure(FailureKind.TRANSIENT, "busy", "try later")
+BROKEN = Failure(FailureKind.INTERNAL, "ValueError", "it raised")
+LAST = Bury("attempt 3 of 3 was the last", exhausted=True)
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    with open_session() as session:
+        yield session
+
+
+def claimed(session: sa.Connection, job: Job) -> tuple[UUID, Claimed]:
+    job.refresh_from_db()
+    row = BatchRow(uuid4(), make_worker(node=f"gpu-{job.epoch}@tests").id, job.version_id, 0, "test", 0.0)
+    (taken,) = claim(session, batch=row, envelopes=[Envelope(job.id, job.epoch, job.version_id, 4)])
+    return row.id, taken
+
+
+def failed(
+    session: sa.Connection, job: Job, failure: Failure, after: RetryAfter | Bury
+) -> tuple[UUID, list[Settled]]:
+    """Claim the job and settle the attempt as failed; return the batch and what changed."""
+    batch, taken = claimed(session, job)
+    suspect = failure.kind is FailureKind.INTERNAL and isinstance(after, Bury) and after.exhausted
+    verdict = Verdict(job.id, taken.epoch, failure, after, attempt=taken.attempts, suspect=suspect)
+    verdicts = convict(session, [verdict])
+    return batch, settle(session, batch=batch, verdicts=verdicts, ran_s=0.0, worker="gpu-0@tests")
+
+
+def test_an_attempt_that_failed_is_written_down_with_the_delay_that_follows(session: sa.Connection) -> None:
+    job = make_job()
+    batch, _ = failed(session, job, BUSY, RetryAfter(30.0))
+    event, outbox = Event.objects.get(job=job, kind="failed"), Outbox.objects.get(job=job)
+    assert event.detail == {
+        "kind": "transient", "code": "busy", "message": "try later", "batch": str(batch),
+        "worker": "gpu-0@tests", "attempt": 1, "delay_s": 30.0,
+    }  # fmt: skip
+    assert outbox.retry
+    assert (outbox.due - event.at).total_seconds() == pytest.approx(30.0, abs=5)
+
+
+def test_a_letter_says_why_no_attempt_followed_and_each_attempt_what_did(session: sa.Connection) -> None:
+    job = make_job(max_attempts=3)
+    failed(session, job, BUSY, RetryAfter(0.0))
+    failed(session, job, BUSY, RetryAfter(0.0))
+    failed(session, job, BUSY, LAST)
+    letter = DeadLetter.objects.get(job=job)
+    assert letter.reason == LAST.reason
+    assert [(a["attempt"], a["message"], a.get("delay_s"), a.get("reason")) for a in letter.history] == [
+        (1, "try later", 0.0, None),
+        (2, "try later", 0.0, None),
+        (3, "try later", None, LAST.reason),
+    ]
+    assert [a["worker"] for a in letter.history] == [f"gpu-{epoch}@tests" for epoch in (0, 1, 2)]
+
+
+def test_what_ended_its_worker_says_which_attempt_was_the_last(session: sa.Connection) -> None:
+    job = make_job(max_attempts=1)
+    batch = make_batch(make_worker(), make_version(), [job], apart=7)
+    sweep.reap(session, batch.id)
+    letter = DeadLetter.objects.get(job=job)
+    assert letter.reason == "attempt 1 of 1 was the last"
+    assert (letter.history[0]["attempt"], letter.history[0]["message"]) == (1, letter.message)
+
+
+def dies_after(session: sa.Connection, *before: Failure) -> Job:
+    job = make_job(max_attempts=len(before) + 1)
+    for failure in before:
+        failed(session, job, failure, RetryAfter(0.0))
+    failed(session, job, BROKEN, LAST)
+    job.refresh_from_db()
+    return job
+
+
+@pytest.mark.parametrize(
+    ("before", "kind"),
+    [
+        ((), "poison"),
+        ((BROKEN, BROKEN), "poison"),
+        ((BUSY, BROKEN), "internal"),
+        ((BROKEN, BUSY), "internal"),
+    ],
+)
+def test_poison_is_what_raised_alone_every_time(
+    session: sa.Connection, before: tuple[Failure, ...], kind: str
+) -> None:
+    job = dies_after(session, *before)
+    letter = DeadLetter.objects.get(job=job)
+    assert (job.error_kind, letter.kind, letter.fingerprint.partition(":")[0]) == (kind, kind, kind)
+
+
+def test_what_failed_before_a_replay_clears_nobody(session: sa.Connection) -> None:
+    job = dies_after(session, BUSY)
+    replay_job(job_id=job.id, actor="test")
+    Job.objects.filter(id=job.id).update(max_attempts=2)
+    failed(session, job, BROKEN, RetryAfter(0.0))
+    failed(session, job, BROKEN, LAST)
+    assert DeadLetter.objects.get(job=job).kind == "poison"
+
+
+def test_only_what_follows_a_failed_attempt_is_a_retry(session: sa.Connection) -> None:
+    fresh, released, reaped, replayed, retried = (make_job() for _ in range(5))
+    batch, taken = claimed(session, released)
+    release(session, batch=batch, jobs=[(released.id, taken.epoch)])
+    batch, _ = claimed(session, reaped)
+    sweep.reap(session, batch)
+    failed(session, replayed, BUSY, LAST)
+    replay_job(job_id=replayed.id, actor="test")
+    failed(session, retried, BUSY, RetryAfter(0.0))
+    rows = feed.take_fresh(session, "echo", rooms=dict.fromkeys(range(10), 100), most=100)
+    assert {row.envelope.job: row.retry for row in rows} == {
+        fresh.id: False, released.id: False, reaped.id: False, replayed.id: False, retried.id: True,
+    }  # fmt: skip
+
+
+def test_a_retry_that_is_released_is_an_ordinary_publish_again(session: sa.Connection) -> None:
+    job = make_job()
+    failed(session, job, BUSY, RetryAfter(0.0))
+    batch, taken = claimed(session, job)
+    release(session, batch=batch, jobs=[(job.id, taken.epoch)])
+    assert not Outbox.objects.get(job=job).retry
+
+
+def test_a_claim_says_what_time_the_deadline_leaves(session: sa.Connection) -> None:
+    hurried, calm = make_job(deadline=timezone.now() + timedelta(seconds=60)), make_job()
+    batch, taken = claimed(session, hurried)
+    assert taken.left_s == pytest.approx(60, abs=10)
+    (again,) = recover(session, batch=batch, jobs=[hurried.id])
+    assert again.left_s == pytest.approx(60, abs=10)
+    assert claimed(session, calm)[1].left_s is None
+
+
+def test_a_claim_refuses_what_is_past_its_deadline(session: sa.Connection) -> None:
+    job = make_job(deadline=timezone.now() - timedelta(seconds=1))
+    row = BatchRow(uuid4(), make_worker().id, job.version_id, 0, "test", 0.0)
+    assert claim(session, batch=row, envelopes=[Envelope(job.id, 0, job.version_id, 4)]) == []
+    assert sweep.expire(session, [job.id]) == [job.id]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after"), [(Success(b"{}"), None), (BUSY, RetryAfter(0.0)), (BUSY, LAST)]
+)
+def test_a_settle_after_the_deadline_expires_whatever_the_verdict(
+    session: sa.Connection, outcome: Success | Failure, after: RetryAfter | Bury | None
+) -> None:
+    job = make_job(deadline=timezone.now() + timedelta(seconds=600))
+    batch, taken = claimed(session, job)
+    Job.objects.filter(id=job.id).update(deadline=F("created_at"))
+    verdict = Verdict(job.id, taken.epoch, outcome, after, attempt=1)
+    assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.EXPIRED)]
+    job.refresh_from_db()
+    assert (job.state, job.error_kind, job.error_code) == ("expired", "timeout", "deadline")
+    assert job.epoch == taken.epoch + 1
+    kept = [model.objects.filter(job=job).exists() for model in (JobResult, Outbox, DeadLetter)]
+    assert kept == [False] * 3
+    reasons = [event.detail.get("reason") for event in Event.objects.filter(job=job, kind="failed")]
+    assert reasons == ([] if isinstance(outcome, Success) else ["its deadline passed while it ran"])
+
+
+def test_a_settle_before_the_deadline_stores_the_answer(session: sa.Connection) -> None:
+    job = make_job(deadline=timezone.now() + timedelta(seconds=600))
+    batch, taken = claimed(session, job)
+    verdict = Verdict(job.id, taken.epoch, Success(b"{}"))
+    assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.SUCCEEDED)]
+    assert JobResult.objects.filter(job=job).exists()

@@ -1,0 +1,248 @@
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from math import log2
+from threading import Event, Thread
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from django.utils import timezone
+
+from jobs import metrics
+from jobs.core.messages.envelope import Envelope
+from jobs.core.states import State
+from jobs.db import advisory_locks
+from jobs.db.session import open_session, transaction
+from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
+from jobs.services.lifecycle import reap as statements
+from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
+from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
+from tests.support.wait import wait_until
+
+PAST = timedelta(minutes=5)
+HAVE_TRIED = sa.text("""
+SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%pg_try_advisory_lock%'
+""")
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    with open_session() as session:
+        yield session
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sweeper(clock: Clock) -> Rescuer:
+    return Rescuer(stop=Event(), clock=clock)
+
+
+def running_jobs(count: int, **worker: Any) -> tuple[list[Job], Batch]:
+    jobs = make_jobs(count)
+    return jobs, make_batch(make_worker(**worker), make_version(), jobs)
+
+
+def states(jobs: list[Job]) -> set[tuple[str, int, int]]:
+    rows = Job.objects.filter(id__in=[job.id for job in jobs])
+    return set(rows.values_list("state", "epoch", "attempts"))
+
+
+def test_the_jobs_of_an_ended_worker_are_queued_again_uncharged_and_apart_in_halves(
+    session: sa.Connection, sweeper: Rescuer
+) -> None:
+    jobs, batch = running_jobs(3, ended_at=timezone.now())
+    assert sweeper.sweep(session) == Swept(reaped=3, expired=0)
+    assert states(jobs) == {("queued", 2, 0)}
+    assert set(Outbox.objects.values_list("epoch", "published")) == {(2, 0)}
+    groups = Counter(Outbox.objects.values_list("apart", flat=True))
+    assert sorted(groups.values()) == [1, 2]
+    assert min(groups) > 0
+    batch.refresh_from_db()
+    assert (batch.finished_at is not None, batch.released) == (True, 3)
+
+
+def test_a_living_workers_batch_is_left_alone(session: sa.Connection, sweeper: Rescuer) -> None:
+    jobs, _ = running_jobs(2)
+    assert sweeper.sweep(session).reaped == 0
+    assert states(jobs) == {("running", 1, 1)}
+
+
+def test_a_stale_heartbeat_counts_only_once_the_sweeper_saw_the_database_up_that_long(
+    session: sa.Connection, sweeper: Rescuer, clock: Clock
+) -> None:
+    jobs, batch = running_jobs(2, heartbeat_at=timezone.now() - PAST)
+    for _ in range(int(STALE_S)):
+        assert sweeper.sweep(session).reaped == 0
+        clock.now += 1
+    assert sweeper.sweep(session).reaped == 2
+    assert Worker.objects.get(id=batch.worker_id).end_reason == "silent"
+    assert states(jobs) == {("queued", 2, 0)}
+
+
+def test_a_gap_in_the_sweepers_own_life_starts_the_wait_anew(
+    session: sa.Connection, sweeper: Rescuer, clock: Clock
+) -> None:
+    running_jobs(1, heartbeat_at=timezone.now() - PAST)
+    sweeper.sweep(session)
+    clock.now += STALE_S + LONGEST_GAP_S
+    assert sweeper.sweep(session).reaped == 0
+
+
+@pytest.mark.parametrize(("reason", "kind"), [("silent", "crash"), ("hung", "timeout")])
+def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_worker(
+    session: sa.Connection, sweeper: Rescuer, reason: str, kind: str
+) -> None:
+    jobs = make_jobs(2)
+    worker = make_worker(ended_at=timezone.now(), end_reason=reason)
+    for job in jobs:
+        make_batch(worker, make_version(), [job], apart=7)
+    Job.objects.filter(id=jobs[0].id).update(attempts=3, max_attempts=3)
+    assert sweeper.sweep(session).reaped == 2
+    assert states(jobs[:1]) == {("dead", 2, 3)}
+    letter = DeadLetter.objects.get(job=jobs[0])
+    assert (letter.kind, letter.epoch) == (kind, 2)
+    assert not Outbox.objects.filter(job=jobs[0]).exists()
+    assert states(jobs[1:]) == {("queued", 2, 1)}
+    assert Outbox.objects.get(job=jobs[1]).apart > 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 64])
+def test_a_killer_stands_alone_within_two_log_two_deaths_and_its_neighbours_are_not_charged(
+    session: sa.Connection, sweeper: Rescuer, size: int
+) -> None:
+    jobs = make_jobs(size)
+    killer, neighbours, deaths = jobs[size // 2].id, set[UUID](), 0
+    waiting = [(0, [job.id for job in jobs])]
+    while waiting:
+        apart, ids = waiting.pop()
+        claimed = claim_all(session, ids, apart)
+        if killer not in ids:
+            assert claimed == dict.fromkeys(ids, 1)
+            neighbours |= set(ids)
+            continue
+        deaths += 1
+        Worker.objects.update(ended_at=timezone.now())
+        sweeper.sweep(session)
+        if len(ids) == 1 and apart:
+            break
+        waiting = groups_of(ids) + waiting
+    assert neighbours | {killer} == {job.id for job in jobs} or waiting
+    assert deaths <= 2 * log2(size) + 2  # the last two: its own in company of one, and alone
+    assert Job.objects.get(id=killer).attempts == 1
+
+
+def claim_all(session: sa.Connection, ids: list[UUID], apart: int) -> dict[UUID, int]:
+    """Claim the jobs as one batch of a new worker; return their attempts."""
+    rows = Job.objects.filter(id__in=ids).values_list("id", "epoch", "version_id")
+    envelopes = [Envelope(job, epoch, version, 4, apart=apart) for job, epoch, version in rows]
+    worker = make_worker()
+    batch = BatchRow(uuid4(), worker.id, envelopes[0].version, len(ids), "full", 0.0, apart)
+    with transaction(session):
+        return {each.job: each.attempts for each in claim(session, batch=batch, envelopes=envelopes)}
+
+
+def groups_of(ids: list[UUID]) -> list[tuple[int, list[UUID]]]:
+    found: dict[int, list[UUID]] = {}
+    for job, apart in Outbox.objects.filter(job_id__in=ids).values_list("job_id", "apart"):
+        found.setdefault(apart, []).append(job)
+    return list(found.items())
+
+
+def test_reap_touches_only_jobs_whose_batch_is_still_that_batch(
+    session: sa.Connection, sweeper: Rescuer
+) -> None:
+    jobs, _ = running_jobs(2, ended_at=timezone.now())
+    make_batch(make_worker(node="gpu-1@tests"), make_version(), jobs[:1])
+    assert sweeper.sweep(session).reaped == 1
+    assert states(jobs[:1]) == {("running", 1, 1)}
+
+
+def test_what_settled_before_the_reap_stays_settled(session: sa.Connection, sweeper: Rescuer) -> None:
+    jobs, _ = running_jobs(1, ended_at=timezone.now())
+    Job.objects.update(state=State.SUCCEEDED, finished_at=timezone.now())
+    assert sweeper.sweep(session).reaped == 0
+    assert states(jobs) == {("succeeded", 1, 1)}
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.WAITING])
+def test_a_job_that_waits_past_its_deadline_expires_and_leaves_the_outbox(
+    session: sa.Connection, sweeper: Rescuer, services: dict[str, str], state: State
+) -> None:
+    late = make_job(state=state, deadline=timezone.now() - PAST)
+    early = make_job(state=state, deadline=timezone.now() + PAST)
+    with psycopg.connect(services["DATABASE_URL"], autocommit=True) as listener:
+        listener.execute("LISTEN jobs_settled")
+        assert sweeper.sweep(session) == Swept(reaped=0, expired=1)
+        told = [notice.payload for notice in listener.notifies(timeout=5, stop_after=1)]
+    assert told == [f"job:{late.id}"]
+    assert states([late]) == {("expired", 1, 0)}
+    assert list(Outbox.objects.values_list("job_id", flat=True)) == [early.id]
+
+
+def test_a_job_claimed_meanwhile_does_not_expire(session: sa.Connection) -> None:
+    jobs = make_jobs(1, deadline=timezone.now() - PAST)
+    make_batch(make_worker(), make_version(), jobs)
+    with transaction(session):
+        assert statements.expire(session, [jobs[0].id]) == []
+    assert states(jobs) == {("running", 1, 1)}
+
+
+def test_the_time_of_the_last_sweep_is_a_metric_that_only_whoever_sweeps_sets(session: sa.Connection) -> None:
+    metrics.SWEEP_LAST.set(0)
+    with open_session() as other:
+        assert advisory_locks.try_lock(other, advisory_locks.SWEEPER)
+        with sweeping():
+            wait_until(lambda: session.execute(HAVE_TRIED).scalar_one() == 2)
+            assert metrics.SWEEP_LAST._value.get() == 0
+            other.close()
+            wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
+
+
+def test_a_sweeper_outlives_its_connection_and_sweeps_again(session: sa.Connection) -> None:
+    metrics.SWEEP_LAST.set(0)
+    with sweeping():
+        wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
+        failed = metrics.SWEEP_FAILED._value.get()
+        others = "pid <> pg_backend_pid() AND application_name = 'jobs'"
+        session.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        wait_until(lambda: metrics.SWEEP_FAILED._value.get() > failed)
+        metrics.SWEEP_LAST.set(0)
+        wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """Have a sweeper run in a thread for as long as the block lasts."""
+    stop = Event()
+    thread = Thread(target=Rescuer(stop=stop).run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive(), "the sweeper did not stop"
+
+
+def test_more_than_one_chunk_expires_in_one_sweep(session: sa.Connection, sweeper: Rescuer) -> None:
+    make_jobs(1_100, deadline=timezone.now() - PAST)
+    assert sweeper.sweep(session).expired == 1_100
+    assert not Outbox.objects.exists()

@@ -1,0 +1,40 @@
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from django.utils import timezone
+
+from jobs.db.session import open_session
+from jobs.models import Worker
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle import worker_row
+from tests.support.factories import make_batch, make_jobs, make_version, make_worker
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    with open_session() as session:
+        yield session
+
+
+def alive(worker: Worker) -> bool:
+    worker.refresh_from_db()
+    return worker.ended_at is None and worker.end_reason == ""
+
+
+def test_a_worker_that_was_silent_and_is_heard_again_is_alive_again(session: sa.Connection) -> None:
+    worker = make_worker(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert sweep.end_silent_workers(session, 15.0) == [worker.node]
+    assert not alive(worker)
+    assert worker_row.beat(session, worker.id)
+    assert alive(worker)
+    make_batch(worker, make_version(), make_jobs(1))
+    assert sweep.orphaned_batches(session, 10) == []
+
+
+@pytest.mark.parametrize("reason", ["replaced", "stopped", worker_row.HUNG])
+def test_a_worker_that_ended_otherwise_stays_ended(session: sa.Connection, reason: str) -> None:
+    worker = make_worker(ended_at=timezone.now(), end_reason=reason)
+    assert not worker_row.beat(session, worker.id)
+    assert not alive(worker)

@@ -1,0 +1,96 @@
+"""Recorded jobs and runs become arrivals and models for the simulator."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from jobs.core.batching.sealed_batch import BatchLimits
+from jobs.core.states import State
+from jobs.management.simulate.simulation_arguments import SimulationArguments
+from jobs.management.simulate.sources import models, recorded
+from jobs.models import Batch, Job
+from models_registry.selectors import forget
+from tests.support.factories import make_client, make_job, make_version, make_worker
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(db: str) -> None:
+    forget()  # ids begin anew with each test
+
+
+def record_runs(version_id: int, sizes: list[int]) -> None:
+    """Batches of 40 ms and 1 ms an item, padded to ten a unit."""
+    worker = make_worker()
+    for size in sizes:
+        Batch.objects.create(
+            id=uuid4(),
+            worker=worker,
+            version_id=version_id,
+            members=[],
+            size=size,
+            padded_size=size * 10,
+            seal_reason="full",
+            ran_s=0.04 + 0.001 * size,
+            finished_at=timezone.now(),
+        )
+
+
+def test_a_model_s_jobs_come_back_in_the_order_and_at_the_distance_in_which_they_came(db: str) -> None:
+    version, other = make_version("echo"), make_client("another")
+    start = timezone.now()
+    late = make_job(priority=9, size=30, client=other, version=version, state=State.SUCCEEDED)
+    early = make_job(priority=0, version=version)
+    make_job(model="sleeper")
+    Job.objects.filter(id=late.id).update(
+        created_at=start + timedelta(seconds=2.5), deadline=start + timedelta(seconds=4.0)
+    )
+    Job.objects.filter(id=early.id).update(created_at=start)
+    first, second = recorded(SimulationArguments(from_history="echo")) or []
+    assert (first.at_s, first.size, first.priority, first.deadline_in_s) == (0.0, 1, 0, None)
+    assert (second.at_s, second.deadline_in_s) == pytest.approx((2.5, 1.5))
+    assert (second.size, second.priority, second.client, second.version) == (30, 9, other.id, version.id)
+
+
+def test_no_more_than_the_newest_are_read(db: str) -> None:
+    for number in range(5):
+        make_job(id=UUID(int=number), priority=number)
+    found = recorded(SimulationArguments(from_history="echo", limit=3)) or []
+    assert {arrival.priority for arrival in found} == {2, 3, 4}
+
+
+def test_a_version_s_line_is_learned_from_the_ledger_and_its_limits_from_the_registry(db: str) -> None:
+    version = make_version("echo", max_batch=32, p95_goal_s=0.5)
+    record_runs(version.id, [1, 5, 10, 20, 32])
+    found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
+    assert (found.run.base_s, found.run.per_unit_s) == pytest.approx((0.04, 0.001), rel=1e-3)
+    assert found.limits == BatchLimits(32, p95_goal_s=0.5)
+
+
+def test_a_version_that_pads_is_learned_by_padded_size(db: str) -> None:
+    version = make_version("echo", pads=True, max_padded_size=4_000)
+    record_runs(version.id, [1, 5, 10, 20, 32])
+    found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
+    assert found.run.per_unit_s == pytest.approx(0.0001, rel=1e-3)
+
+
+def test_what_is_asked_for_goes_before_what_is_recorded(db: str) -> None:
+    version = make_version("echo", max_batch=32)
+    record_runs(version.id, [1, 5, 10, 20, 32])
+    asked = SimulationArguments(from_history="echo", per_item_s=0.002, max_batch=8)
+    found = models(asked, {version.id})[version.id]
+    assert (found.run.base_s, found.run.per_unit_s) == pytest.approx((0.04, 0.002), rel=1e-3)
+    assert found.limits.max_batch == 8
+
+
+def test_the_command_simulates_what_is_recorded(db: str, capsys: pytest.CaptureFixture[str]) -> None:
+    version = make_version("echo")
+    record_runs(version.id, [1, 10, 30])
+    for _ in range(20):
+        make_job(version=version)
+    call_command("simulate", "--from-history", "echo")
+    assert "sealed because" in capsys.readouterr().out

@@ -1,0 +1,92 @@
+"""Relays as processes: one is killed, and the other feeds its queues and sweeps in its place."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.request import urlopen
+
+import pytest
+
+from inference_site.stack.leash import death_words
+from inference_site.stack.ports import LOOPBACK, free_port
+from inference_site.stack.services import PROJECT
+from jobs.db import advisory_locks
+from jobs.db.session import open_session
+from tests.support.factories import make_job, make_version
+from tests.support.relays import new_model, ready
+from tests.support.wait import wait_until
+
+START_S = 60.0
+
+
+class RelayProcess:
+    """One `manage.py relay` and what its metrics say."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "relay"]
+        env = os.environ | {"METRICS_PORT": str(self.port)}
+        self.process = subprocess.Popen(words, env=env, cwd=PROJECT)
+
+    def metric(self, name: str) -> float:
+        """Return the metric's value; 0.0 before it is there."""
+        try:
+            with urlopen(f"http://{LOOPBACK}:{self.port}/metrics", timeout=5) as answer:
+                told = answer.read().decode()
+        except OSError:
+            return 0.0
+        return sum(float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{name} "))
+
+    @property
+    def feeds(self) -> bool:
+        return self.metric("relay_queues_owned") == 1
+
+    @property
+    def swept_at(self) -> float:
+        return self.metric("sweep_last_timestamp_seconds")
+
+
+@contextmanager
+def a_relay() -> Iterator[RelayProcess]:
+    relay = RelayProcess()
+    try:
+        yield relay
+    finally:
+        relay.process.kill()
+        relay.process.wait()
+
+
+@pytest.fixture
+def relays(model: str) -> Iterator[list[RelayProcess]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(a_relay()) for _ in range(2)]
+
+
+@pytest.fixture
+def model(db: str) -> str:
+    model = new_model()
+    make_version(model)
+    return model
+
+
+def test_when_a_relay_is_killed_the_other_feeds_its_queue_and_sweeps(
+    relays: list[RelayProcess], model: str, broker_url: str
+) -> None:
+    with open_session() as session:
+        wait_until(lambda: advisory_locks.relays(session) == 2, limit_s=START_S)
+    wait_until(lambda: any(relay.feeds for relay in relays), limit_s=START_S)
+    wait_until(lambda: any(relay.swept_at for relay in relays), limit_s=START_S)
+    (killed,) = (relay for relay in relays if relay.feeds)
+    (stays,) = (relay for relay in relays if relay is not killed)
+    make_job(model=model)
+    wait_until(lambda: ready(broker_url, model) == 1)
+    killed.process.kill()
+    since = time.time()
+    make_job(model=model)
+    wait_until(lambda: ready(broker_url, model) == 2, limit_s=START_S)
+    assert stays.feeds
+    wait_until(lambda: stays.swept_at > since, limit_s=START_S)

@@ -1,0 +1,367 @@
+"""What goes with its day, what is put aside, and that nobody waits for either."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from io import StringIO
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+from celery import current_app
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from jobs import metrics
+from jobs.core.errors import PayloadGoneError
+from jobs.core.retention.partition_sql import TABLES
+from jobs.core.states import State
+from jobs.core.submission.request import JobRequest
+from jobs.db.advisory_locks import RETENTION, try_lock
+from jobs.db.session import open_session
+from jobs.models import CacheEntry, DeadLetter, Event, Follower, Job, JobInput, JobResult, Outbox
+from jobs.services.access.owner import Owner, forget_owners
+from jobs.services.access.tokens import create_token
+from jobs.services.dead_letters.dry_run import dry_run_one
+from jobs.services.dead_letters.edit import replay_edited
+from jobs.services.lifecycle.replay import lock_replayable, replay_job, requeue
+from jobs.services.reads.job_views import job_view
+from jobs.services.retention import retain
+from jobs.services.retention.retain import AnotherRunError, PartitionFate, PartitionVerdict, keep_retention
+from jobs.services.submission.submit import submit_job
+from models_registry import selectors
+from tests.support.factories import make_client, make_job, make_version
+from tests.support.partitions import CLASS, exists, fates, home, job_of, make, window
+
+INPUT, RESULT = TABLES
+OVER, KEPT = window(4), window(1)
+GONE = {f"drop: over since {OVER.gone_at:%Y-%m-%d}"}
+
+
+@pytest.fixture(autouse=True)
+def days(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(retain, "TRIES", 1)
+    selectors.forget()
+    make(OVER, KEPT)
+    yield
+    selectors.forget()
+
+
+def run(**options: Any) -> list[PartitionVerdict]:
+    return keep_retention(actor="tests", **options)
+
+
+def test_a_day_that_is_over_goes_and_others_stay() -> None:
+    gone, kept, today = job_of(OVER), job_of(KEPT), make_job(state=State.SUCCEEDED)
+    verdicts = run()
+    assert fates(verdicts, OVER) == GONE
+    assert fates(verdicts, KEPT) == {f"keep: until {KEPT.gone_at:%Y-%m-%d}"}
+    assert not exists(f"{INPUT}{OVER.suffix}")
+    assert not exists(f"{RESULT}{OVER.suffix}")
+    rows = [set(model.objects.values_list("pk", flat=True)) for model in (Job, JobInput, JobResult)]
+    assert rows == [{gone.pk, kept.pk, today.pk}, {kept.pk, today.pk}, {kept.pk, today.pk}]
+
+
+def test_a_day_that_goes_gives_its_space_back_at_once() -> None:
+    for _ in range(20):
+        job_of(OVER, body="x" * 100_000)
+    job_of(KEPT, body="x" * 100_000)
+    before, beside = size(f"{INPUT}%"), size(f"{INPUT}{KEPT.suffix}")
+    freed = size(f"{INPUT}{OVER.suffix}")
+    run()
+    assert size(f"{INPUT}%") == before - freed
+    assert size(f"{INPUT}{KEPT.suffix}") == beside
+
+
+def size(tables: str) -> int:
+    query = "SELECT COALESCE(sum(pg_total_relation_size(oid)), 0) FROM pg_class WHERE relname LIKE %s"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{query} AND relkind = 'r'", (tables,))
+        return int(cursor.fetchall()[0][0])
+
+
+def a_follower(day: Any) -> Job:
+    job = job_of(day, State.QUEUED)
+    Outbox.objects.filter(job=job).delete()
+    Follower.objects.create(job=job, leader=make_job().id, key=b"k" * 32, priority=4)
+    return job
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.WAITING, State.RUNNING, State.DEAD])
+def test_a_job_that_is_not_done_with_keeps_its_input_when_its_day_goes(state: State) -> None:
+    live, gone = job_of(OVER, state), job_of(OVER)
+    assert fates(run(), OVER) == {next(iter(GONE)) + "; 1 jobs are not done with and put aside"}
+    assert home(INPUT, live.id) == f"{INPUT}_k{CLASS}_other"
+    assert home(INPUT, gone.id) == ""
+    assert not exists(f"{INPUT}{OVER.suffix}")
+    assert metrics.RETENTION_OUTLIVED.labels(INPUT)._value.get() == 1
+    assert metrics.RETENTION_MISPLACED.labels(INPUT)._value.get() == 0
+
+
+def test_a_job_that_waits_for_another_s_run_keeps_its_input() -> None:
+    follower = a_follower(OVER)
+    run()
+    assert home(INPUT, follower.id) == f"{INPUT}_k{CLASS}_other"
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.CANCELLED, State.EXPIRED])
+def test_a_job_that_has_ended_is_no_reason_to_keep_its_input(state: State) -> None:
+    job = job_of(OVER, state)
+    run()
+    assert not JobInput.objects.filter(pk=job.pk).exists()
+
+
+def test_a_discarded_letter_is_no_reason_to_keep_an_input() -> None:
+    job = job_of(OVER, State.DEAD)
+    DeadLetter.objects.update(discarded_at=timezone.now())
+    run()
+    assert not JobInput.objects.filter(pk=job.pk).exists()
+
+
+def test_what_was_put_aside_goes_when_its_job_has_been_done_with_for_as_long() -> None:
+    job = job_of(OVER, State.DEAD)
+    run()
+    Job.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(days=CLASS, hours=1))
+    run()
+    kept_by_its_letter = JobInput.objects.filter(pk=job.pk).exists()
+    DeadLetter.objects.update(discarded_at=timezone.now())
+    run()
+    assert (kept_by_its_letter, JobInput.objects.filter(pk=job.pk).exists()) == (True, False)
+
+
+def test_what_was_put_aside_can_be_replayed_and_its_result_is_kept_from_then_on() -> None:
+    job = job_of(OVER, State.DEAD)
+    run()
+    replay_job(job_id=job.id, actor="olga")
+    assert Outbox.objects.filter(job=job).exists()
+    Outbox.objects.all().delete()
+    Job.objects.filter(pk=job.pk).update(state=State.SUCCEEDED, finished_at=timezone.now())
+    JobResult.objects.create(job=job, keep_days=CLASS, epoch=1, body=b"{}")
+    run()
+    assert home(RESULT, job.id) == f"{RESULT}_k{CLASS}_other"
+
+
+def test_a_day_with_very_many_live_jobs_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retain, "KEPT_JOBS", 1)
+    jobs = [job_of(OVER, State.QUEUED) for _ in range(2)]
+    assert fates(run(), OVER) == {"leave: more than 1 of its jobs are not done with"}
+    assert [home(INPUT, job.id) for job in jobs] == [f"{INPUT}{OVER.suffix}"] * 2
+    assert metrics.RETENTION_LEFT._value.get() == 2
+
+
+def test_jobs_that_came_to_life_while_it_waited_for_the_lock_are_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retain, "KEPT_JOBS", 1)
+    foreseen = retain._foreseen
+
+    def and_then(*values: Any) -> list[PartitionVerdict]:
+        verdicts = foreseen(*values)
+        for _ in range(2):
+            job_of(OVER, State.QUEUED)
+        return verdicts
+
+    monkeypatch.setattr(retain, "_foreseen", and_then)
+    assert fates(run(), OVER) == {"leave: more than 1 of its jobs are not done with"}
+    assert Event.objects.count() == 0
+
+
+@pytest.fixture
+def reader(db: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(db) as opened:
+        opened.execute("SELECT count(*) FROM jobs_jobinput")
+        yield opened
+        opened.rollback()
+
+
+def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
+    reader: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_version("echo", options={"retention_days": CLASS})
+    monkeypatch.setattr(retain, "TRIES", 5)
+    monkeypatch.setattr(retain, "PAUSE_S", 0.0)
+    owner = Owner(make_client().id, "tests", 0, frozenset({"submit"}))
+    found: list[PartitionVerdict] = []
+    at_work = Thread(target=_run_into, args=(found,), daemon=True)
+    at_work.start()
+    _until_somebody_waits()
+    sender = Thread(target=_submit, args=(owner, 50), daemon=True)
+    sender.start()
+    sender.join(60)
+    at_work.join(60)
+    assert not sender.is_alive()
+    assert not at_work.is_alive()
+    assert Job.objects.count() == 50
+    assert fates(found, OVER) == {"leave: others use it"}
+    reader.rollback()
+    assert fates(run(), OVER) == GONE
+
+
+def _run_into(found: list[PartitionVerdict]) -> None:
+    found.extend(run())
+    connection.close()
+
+
+def _until_somebody_waits() -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchall() == [(True,)]:
+                return
+        time.sleep(0.005)
+    raise AssertionError("nobody waited for a lock")
+
+
+def _submit(owner: Owner, count: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '3s'")  # many times what retention waits
+    for _ in range(count):
+        submit_job(owner=owner, request=JobRequest(model="echo", input={}))
+    connection.close()
+
+
+def test_a_replay_under_way_keeps_the_day() -> None:
+    job = job_of(OVER, State.CANCELLED)
+    with transaction.atomic():
+        lock_replayable(job.id)
+        requeue([job.id], actor="olga")
+        assert fates(run(), OVER) == {"leave: others use it"}
+    run()
+    assert home(INPUT, job.id) == f"{INPUT}_k{CLASS}_other"
+
+
+def test_two_runs_are_never_at_work_at_once() -> None:
+    with closing(open_session()) as other:
+        assert try_lock(other, RETENTION)
+        with pytest.raises(AnotherRunError):
+            run()
+        with pytest.raises(CommandError, match="another run"):
+            call_command("retention")
+    assert fates(run(), OVER) == GONE
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED])
+def test_a_job_whose_input_is_gone_cannot_be_replayed_and_stays_as_it_was(state: State) -> None:
+    job = job_of(OVER, state)
+    run()
+    with pytest.raises(PayloadGoneError):
+        replay_job(job_id=job.id, actor="olga")
+    with pytest.raises(PayloadGoneError):
+        dry_run_one(job_id=job.id)
+    with pytest.raises(PayloadGoneError):
+        replay_edited(job_id=job.id, actor="olga", text="{}")
+    assert Job.objects.get(pk=job.pk).state == state
+    assert not Outbox.objects.exists()
+
+
+def test_the_api_says_that_a_job_s_payload_is_gone() -> None:
+    forget_owners()
+    token = create_token(client="tests", scopes=["read", "replay"])
+    app = Client(headers={"Authorization": f"Bearer {token}"})
+    job, dropped = job_of(OVER), job_of(OVER, State.CANCELLED)
+    before = app.get(f"/api/v1/jobs/{job.id}").json()
+    run()
+    after = app.get(f"/api/v1/jobs/{job.id}").json()
+    refused = app.post(f"/api/v1/jobs/{dropped.id}/replay")
+    assert (before["payload_expired"], before["output"]) == (False, {})
+    assert after["payload_expired"]
+    assert "output" not in after
+    assert (refused.status_code, refused.json()["code"]) == (410, "payload_gone")
+    assert app.get(f"/api/v1/jobs/{job.id}/lineage").json()["input"] is None
+
+
+def test_a_live_job_s_payload_is_not_said_to_be_gone() -> None:
+    job = job_of(OVER, State.QUEUED)
+    run()
+    view = job_view(job.id, client_id=None)
+    assert view is not None
+    assert not view["payload_expired"]
+
+
+def test_a_cached_answer_is_not_outlived_by_its_entry() -> None:
+    version = make_version("cached", options={"cache_ttl_s": 366 * 86_400, "retention_days": CLASS})
+    owner = Owner(make_client().id, "tests", 0, frozenset({"submit"}))
+    first = submit_job(owner=owner, request=JobRequest(model="cached", input={}))
+    Outbox.objects.all().delete()
+    Job.objects.filter(pk=first.id).update(state=State.SUCCEEDED, finished_at=timezone.now())
+    answered = job_of(OVER, model="cached", version=version)
+    CacheEntry.objects.update(job=answered)
+    hit = submit_job(owner=owner, request=JobRequest(model="cached", input={}))
+    run()
+    anew = submit_job(owner=owner, request=JobRequest(model="cached", input={}))
+    assert (hit.cached_from, hit.state) == (answered.id, "succeeded")
+    assert (anew.cached_from, anew.state) == (None, "queued")
+    assert home(RESULT, hit.id) == f"{RESULT}{window(0).suffix}"
+
+
+def test_a_dropped_day_leaves_one_event_that_says_what_went() -> None:
+    job_of(OVER)
+    job_of(OVER, State.QUEUED)
+    run()
+    event = Event.objects.get()
+    assert (event.kind, event.actor) == ("delete", "tests")
+    assert event.detail["first_day"] == f"{OVER.date}"
+    assert set(event.detail["tables"]) == set(TABLES)
+    assert event.detail["tables"][INPUT]["bytes"] > 0
+    assert (event.detail["keep_days"], event.detail["put_aside"]) == (CLASS, 1)
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing() -> None:
+    job = job_of(OVER)
+    assert fates(run(dry_run=True), OVER) == GONE
+    assert home(INPUT, job.id) == f"{INPUT}{OVER.suffix}"
+    assert not Event.objects.exists()
+
+
+def test_the_command_prints_what_becomes_of_each_partition() -> None:
+    told = StringIO()
+    call_command("retention", "--dry-run", stdout=told)
+    (line,) = [
+        line for line in told.getvalue().splitlines() if line.startswith(f"{OVER.date}") and INPUT in line
+    ]
+    assert line.split()[1:3] == [str(CLASS), INPUT]
+    assert " drop " in line
+
+
+def test_a_version_s_class_is_made_ahead_by_the_next_run() -> None:
+    make_version("half", options={"retention_days": 23})
+    foreseen = [v for v in run(dry_run=True) if v.leaf.window.keep_days == 23]
+    run()
+    assert {verdict.fate for verdict in foreseen} <= {PartitionFate.MAKE, PartitionFate.KEEP}
+    assert all(exists(f"{table}{window(-7, 23).suffix}") for table in TABLES)
+
+
+def test_beat_sends_tasks_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    from inference_site.celery import app
+    from jobs import tasks
+
+    app.loader.import_default_modules()
+    sent = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert sent == {"jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads"}
+    assert sent <= set(current_app.tasks)
+    tasks.retention()
+    assert not exists(f"{INPUT}{OVER.suffix}")
+    assert Event.objects.get().actor == "beat"
+
+
+def test_the_audit_is_kept_for_ever_unless_a_setting_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from django.conf import settings
+
+    from jobs import tasks
+
+    Event.objects.create(kind="submit", at=timezone.now() - timedelta(days=400))
+    tasks.events()
+    kept = Event.objects.count()
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=399))
+    tasks.events()
+    assert (kept, json.dumps(list(Event.objects.values_list("kind", flat=True)))) == (1, '["forget"]')

@@ -1,0 +1,391 @@
+"""What becomes of followers, case by case on the real statements.
+
+The storm is in tests/integration/protocol/test_sharing_storm.py.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from django.utils import timezone
+
+from jobs.core.failures import Failure, FailureKind
+from jobs.core.retry.policy import TOO_LATE
+from jobs.db import advisory_locks, positional
+from jobs.db.session import open_session, transaction
+from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
+from jobs.models import DeadLetter as Letter
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.lifecycle.sweeper import Rescuer, Swept
+from jobs.services.reuse import cache, settle_followers
+from jobs.services.reuse.follower_settler import FollowerSettler
+from jobs.services.reuse.settle_followers import Landed
+from jobs.services.submission.submitted import Submitted
+from tests.support.reuse import (
+    ANSWER,
+    BAD,
+    followed,
+    listening,
+    run,
+    shared_version,
+    start,
+    states,
+    submit,
+)  # fmt: skip
+from tests.support.wait import wait_until
+
+GONE = timedelta(minutes=5)
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    shared_version()
+    with open_session() as session:
+        yield session
+
+
+@pytest.fixture
+def answerer() -> FollowerSettler:
+    return FollowerSettler(stop=Event())
+
+
+def expired(job: Submitted) -> None:
+    Job.objects.filter(id=job.id).update(deadline=timezone.now() - GONE)
+    Outbox.objects.filter(job_id=job.id).update(deadline=timezone.now() - GONE)
+    Follower.objects.filter(job_id=job.id).update(deadline=timezone.now() - GONE)
+    with open_session() as session:
+        assert Rescuer(stop=Event()).sweep(session) == Swept(reaped=0, expired=1)
+
+
+def cancelled(job: Submitted) -> None:
+    cancel_job(job_id=job.id, actor="test")
+
+
+def deleted(job: Submitted) -> None:
+    Job.objects.filter(id=job.id).delete()
+
+
+def too_late(job: Submitted) -> None:
+    failure = Failure(FailureKind.TRANSIENT, "busy", "not yet")
+    with open_session() as session:
+        assert run(session, failure, reason=f"{TOO_LATE}: 0 s are left") == [job.id]
+
+
+def test_each_follower_gets_a_result_of_its_own_that_names_whose_run_it_was(
+    session: sa.Connection, answerer: FollowerSettler, db: str
+) -> None:
+    jobs = [submit() for _ in range(4)]
+    assert run(session) == [jobs[0].id]
+    assert states(*jobs) == ["succeeded", *["queued"] * 3]
+    with listening(db) as heard:
+        answerer.step(session, [f"job:{jobs[0].id}"])
+    assert states(*jobs) == ["succeeded"] * 4
+    rows = {row.job_id: row for row in JobResult.objects.all()}
+    assert {bytes(row.body) for row in rows.values()} == {ANSWER.body}
+    assert [rows[job.id].source for job in jobs] == [None, *[jobs[0].id] * 3]
+    assert sorted(heard) == sorted(f"job:{job.id}" for job in jobs[1:])
+    assert not Follower.objects.exists()
+    assert set(Job.objects.values_list("epoch", "attempts")) == {(1, 1), (0, 0)}
+
+
+def test_a_settled_batch_tells_of_the_leaders_among_its_members(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    leader, follower, other = submit(), submit(), submit({"text": "b"})
+    run(session)
+    batch = Job.objects.get(id=leader.id).batch_id
+    answerer._look_at = float("inf")
+    answerer.step(session, [f"batch:{batch}"])
+    assert states(leader, follower, other) == ["succeeded"] * 3
+
+
+def test_many_followers_are_answered_in_bounded_chunks_and_what_is_left_is_found_again(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    jobs = [submit() for _ in range(8)]
+    run(session)
+    with transaction(session):
+        assert settle_followers.land(session, jobs[0].id, most=3) == Landed(looked_at=3, succeeded=3)
+    # Here the process dies; another, which was told of nothing, goes on.
+    assert Follower.objects.count() == 4
+    answerer.step(session, [])
+    assert set(states(*jobs)) == {"succeeded"}
+    assert JobResult.objects.count() == 8
+
+
+def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
+    session: sa.Connection, answerer: FollowerSettler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.services.reuse.follower_settler.MOST_CHUNKS", 4)
+    monkeypatch.setattr(settle_followers.land, "__kwdefaults__", {"most": 2})
+    many, few = submit({"text": "many"}), submit({"text": "few"})
+    crowd, last = [submit({"text": "many"}) for _ in range(20)], submit({"text": "few"})
+    run(session)
+    answerer.step(session, [f"job:{many.id}", f"job:{few.id}"])
+    assert states(last) == ["succeeded"]
+    assert "queued" in states(*crowd)
+    for _ in range(10):
+        answerer.step(session, [])
+    assert set(states(*crowd)) == {"succeeded"}
+
+
+def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: FollowerSettler) -> None:
+    leader, follower = submit(), submit()
+    run(session)
+    answerer._look_at = float("inf")
+    answerer.step(session, ["", "job:", "batch:7", "else", "job:1:2", f"job:{leader.id}"])
+    assert states(follower) == ["succeeded"]
+
+
+def test_an_answer_that_is_broken_off_changes_nothing(session: sa.Connection) -> None:
+    jobs = [submit() for _ in range(3)]
+    run(session)
+    with pytest.raises(ZeroDivisionError):
+        landed_then_died(session, jobs[0].id)
+    assert states(*jobs) == ["succeeded", "queued", "queued"]
+    assert (Follower.objects.count(), JobResult.objects.count()) == (2, 1)
+
+
+def landed_then_died(session: sa.Connection, leader: UUID) -> None:
+    with transaction(session):
+        assert settle_followers.land(session, leader).succeeded == 2
+        raise ZeroDivisionError
+
+
+def test_followers_die_of_what_killed_their_leader_each_with_a_letter(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    jobs = [submit() for _ in range(3)]
+    run(session, BAD, reason="a failure of kind invalid is not retried")
+    answerer.step(session, [])
+    assert states(*jobs) == ["dead"] * 3
+    assert set(Job.objects.values_list("error_kind", "error_code")) == {("invalid", "bad")}
+    letters = {letter.job_id: letter for letter in Letter.objects.all()}
+    assert {(row.kind, row.code, row.message, row.fingerprint) for row in letters.values()} == {
+        ("invalid", "bad", BAD.message, letters[jobs[0].id].fingerprint)
+    }
+    assert letters[jobs[2].id].reason == (
+        f"it followed job {jobs[0].id}, which died: a failure of kind invalid is not retried"
+    )
+    assert all(row.epoch == Job.objects.get(id=row.job_id).epoch for row in letters.values())
+
+
+def test_a_follower_that_may_try_more_often_leads_where_its_leader_ran_out_of_attempts(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    few, same, more = submit(max_attempts=1), submit(max_attempts=1), submit(max_attempts=2)
+    run(session, Failure(FailureKind.TRANSIENT, "busy", "not yet"), reason="attempt 1 of 1 was the last")
+    answerer.step(session, [])
+    assert states(few, same, more) == ["dead", "dead", "queued"]
+    assert Outbox.objects.get().job_id == more.id
+
+
+@pytest.mark.parametrize("end", [cancelled, expired, deleted, too_late])
+def test_where_the_leaders_end_was_its_own_the_most_urgent_follower_leads_the_others(
+    session: sa.Connection, answerer: FollowerSettler, end: Callable[[Submitted], None]
+) -> None:
+    leader = submit(priority=9)
+    low, high, mid = (submit(priority=priority) for priority in (1, 7, 4))
+    end(leader)
+    answerer.step(session, [])
+    assert dict(Outbox.objects.values_list("job_id", "priority")) == {high.id: 7}
+    assert followed() == {low.id: high.id, mid.id: high.id}
+    later = submit(priority=7)
+    assert followed()[later.id] == high.id
+    assert run(session) == [high.id]
+    answerer._look_at = 0
+    answerer.step(session, [])
+    assert states(low, high, mid, later) == ["succeeded"] * 4
+
+
+def test_more_followers_than_a_chunk_follow_one_heir(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    leader, *others = (submit() for _ in range(7))
+    cancelled(leader)
+    for _ in range(4):
+        with transaction(session):
+            settle_followers.land(session, leader.id, most=2)
+    assert Outbox.objects.count() == 1
+    assert set(followed().values()) == {Outbox.objects.get().job_id}
+    run(session)
+    answerer.step(session, [])
+    assert set(states(*others)) == {"succeeded"}
+
+
+def test_followers_join_an_identical_job_that_runs_already_unless_it_is_less_urgent(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    leader, first = submit(priority=5), submit(priority=5)
+    fresh = submit(priority=5, cache="refresh")
+    cancelled(leader)
+    answerer.step(session, [])
+    assert followed() == {first.id: fresh.id}
+    lazy = submit(priority=0, cache="refresh")
+    cancelled(fresh)
+    answerer._look_at = 0
+    answerer.step(session, [])
+    assert followed() == {}
+    assert set(Outbox.objects.values_list("job_id", flat=True)) == {first.id, lazy.id}
+
+
+def test_a_cancelled_follower_is_cancelled_alone(session: sa.Connection, answerer: FollowerSettler) -> None:
+    jobs = [submit() for _ in range(3)]
+    cancelled(jobs[1])
+    assert followed() == {jobs[2].id: jobs[0].id}
+    run(session)
+    answerer.step(session, [])
+    assert states(*jobs) == ["succeeded", "cancelled", "succeeded"]
+
+
+def test_a_follower_expires_alone_whether_its_leader_runs_or_has_an_answer(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    leader, late, later = submit(), submit(deadline_s=60), submit(deadline_s=60)
+    expired(late)
+    assert followed() == {later.id: leader.id}
+    run(session)
+    Job.objects.filter(id=later.id).update(deadline=timezone.now() - GONE)
+    answerer.step(session, [])
+    assert states(leader, late, later) == ["succeeded", "expired", "expired"]
+    assert Job.objects.get(id=later.id).error_code == "deadline"
+    assert not JobResult.objects.filter(job_id=later.id).exists()
+    assert not Follower.objects.exists()
+
+
+def test_a_dead_follower_that_is_replayed_runs_itself(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    leader, follower = submit(), submit()
+    run(session, BAD)
+    answerer.step(session, [])
+    replay_job(job_id=follower.id, actor="test")
+    assert run(session) == [follower.id]
+    assert states(leader, follower) == ["dead", "succeeded"]
+    assert JobResult.objects.get().source is None
+
+
+def test_a_leader_that_is_replayed_before_its_followers_were_seen_to_leads_them_on(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    leader, follower = submit(), submit()
+    run(session, BAD)
+    replay_job(job_id=leader.id, actor="test")
+    answerer.step(session, [])
+    assert states(leader, follower) == ["queued", "queued"]
+    run(session)
+    answerer._look_at = 0
+    answerer.step(session, [])
+    assert states(leader, follower) == ["succeeded", "succeeded"]
+
+
+def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
+    session: sa.Connection, answerer: FollowerSettler, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader ends, and everybody has been told, between the submit's look and its commit."""
+    leader, real = submit(), positional.fetch_all
+    ended = list[UUID]()
+
+    def slow(text: Any, params: Any = ()) -> Any:
+        rows = real(text, params)
+        if not ended:
+            ended.extend(run(session))
+        return rows
+
+    monkeypatch.setattr("jobs.services.submission.shared.fetch_all", slow)
+    with listening(db) as heard:
+        follower = submit()
+    assert (ended, states(follower)) == ([leader.id], ["queued"])
+    assert f"job:{leader.id}" in heard
+    answerer._look_at = float("inf")
+    answerer.step(session, heard)
+    assert states(leader, follower) == ["succeeded", "succeeded"]
+
+
+def test_a_job_that_runs_somehow_although_it_follows_is_left_to_its_run(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    leader, running, released = submit(), submit(), submit()
+    for job in (running, released):
+        publish(job)
+    batch, epochs = start(session)
+    with transaction(session):
+        release(session, batch=batch, jobs=[(released.id, epochs[released.id])])
+        settle(session, batch=batch, verdicts=[Verdict(leader.id, epochs[leader.id], ANSWER)], ran_s=0.0)
+    answerer.step(session, [])
+    assert states(leader, running, released) == ["succeeded", "running", "queued"]
+    assert Outbox.objects.get().job_id == released.id
+    assert not Follower.objects.exists()
+
+
+def publish(job: Submitted) -> None:
+    row = Job.objects.get(id=job.id)
+    Outbox.objects.create(job=row, epoch=0, version_id=row.version_id, queue=row.queue, priority=row.priority)
+
+
+def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connection) -> None:
+    leader, follower = submit(), submit()
+    stop = Event()
+    with open_session() as holder:
+        assert advisory_locks.try_lock(holder, advisory_locks.ANSWERER)
+        thread = Thread(target=FollowerSettler(stop=stop).run)
+        thread.start()
+        run(session)
+        assert states(follower) == ["queued"]
+        advisory_locks.unlock(holder, advisory_locks.ANSWERER)
+    try:
+        wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(session: sa.Connection) -> None:
+    live, done = submit({"text": "live"}), submit({"text": "done"})
+    dead = [submit({"text": str(number)}) for number in range(5)]
+    for job in dead:
+        cancelled(job)
+    run(session)
+    Job.objects.filter(id=live.id).update(state="queued", finished_at=None)
+    CacheEntry.objects.update(expires_at=timezone.now() - GONE)
+    assert [cache.sweep_entries(session, 3)[0] for _ in range(4)] == [3, 3, 1, 0]
+    assert set(CacheEntry.objects.values_list("job_id", flat=True)) == {live.id, done.id}
+    fresh = CacheEntry.objects.get(job_id=done.id)
+    ended = Job.objects.get(id=done.id).finished_at
+    assert ended is not None
+    assert fresh.expires_at == ended + timedelta(seconds=60)
+
+
+def test_an_entry_goes_once_its_answer_is_too_old(session: sa.Connection, answerer: FollowerSettler) -> None:
+    old = submit()
+    run(session)
+    Job.objects.filter(id=old.id).update(finished_at=timezone.now() - GONE)
+    CacheEntry.objects.update(expires_at=timezone.now() - GONE)
+    answerer.step(session, [])
+    assert not CacheEntry.objects.exists()
+
+
+def test_every_leader_is_looked_at_by_and_by_a_bounded_number_at_a_time(session: sa.Connection) -> None:
+    pairs = [(submit({"text": str(number)}), submit({"text": str(number)})) for number in range(5)]
+    cancelled(pairs[3][0])
+    ids = sorted(leader.id for leader, _ in pairs)
+    first = settle_followers.leaders(session, after=UUID(int=0), most=2)
+    rest = settle_followers.leaders(session, after=first[-1][0], most=10)
+    assert [leader for leader, _ in first + rest] == ids
+    assert [leader for leader, ended in first + rest if ended] == [pairs[3][0].id]
+    assert settle_followers.leaders(session, after=ids[-1], most=10) == []
+
+
+def test_a_settle_of_a_leader_touches_no_follower(session: sa.Connection) -> None:
+    jobs = [submit() for _ in range(20)]
+    run(session)
+    assert Follower.objects.count() == 19
+    assert set(states(*jobs[1:])) == {"queued"}

@@ -1,0 +1,109 @@
+"""An operator mends an input around what is kept from operators."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import sqlalchemy as sa
+from django.test import Client as Browser
+
+from jobs.core.errors import PayloadUnreadableError
+from jobs.models import Event, JobInput, JobResult
+from jobs.payloads import vault
+from jobs.services.dead_letters.dry_run import dry_run
+from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.payload import read_payload
+from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.reads.job_views import job_view
+from tests.support.payload_keys import NEW, OLD, dumped, run, secret_version, use
+from tests.support.personal_data import (
+    ASKED,
+    NUMBER,
+    PLAIN,
+    SCHEMA,
+    STREET,
+    WHO,
+    dead_job,
+    everything_but_payloads,
+    secrets_in,
+    submit,
+)
+
+
+def test_an_operator_mends_around_the_tokens_and_sees_nothing(version: str, session: sa.Connection) -> None:
+    job = dead_job(version, session)
+    seen = read_payload(job_id=job.id, actor="olga")
+    assert seen.tokenized
+    assert secrets_in(seen.head.decode()) == []
+    text = seen.head.decode().replace("a plain word", "a better word")
+    replay_edited(job_id=job.id, actor="olga", text=text)
+    assert secrets_in(everything_but_payloads() if version == PLAIN else dumped()) == []
+    detail = Event.objects.get(kind="replay").detail
+    assert set(detail) == {"input_hmac"}
+    assert run(session) == [job.id]
+    told = job_view(job.id, client_id=None)
+    assert told is not None
+    assert json.loads(bytes(told["output"])) == ASKED | {"text": "a better word"}
+    assert bytes(told["metadata"]) == b'{"m":1}'
+
+
+def test_a_token_moved_to_where_nothing_is_marked_stays_a_token(version: str, session: sa.Connection) -> None:
+    job = dead_job(version, session)
+    token = vault.token(WHO)
+    mended = check_edit(job_id=job.id, text=json.dumps({"name": token, "text": token}))
+    assert json.loads(mended.body) == {"name": WHO, "text": token}
+
+
+def test_a_mended_name_replaces_the_marked_one(version: str, session: sa.Connection) -> None:
+    job = dead_job(version, session)
+    mended = check_edit(
+        job_id=job.id, text=json.dumps({"name": "right", "home": vault.token({"street": STREET})})
+    )
+    assert json.loads(mended.body) == {"name": "right", "home": {"street": STREET}}
+
+
+def test_what_a_dry_run_finds_wrong_quotes_nothing(version: str, session: sa.Connection) -> None:
+    job = dead_job(version, session)
+    if version == PLAIN:
+        JobInput.objects.filter(pk=job.id).update(body=json.dumps({"name": NUMBER, STREET: 1}).encode())
+    else:
+        JobInput.objects.filter(pk=job.id).update(body=b"spoilt by somebody, and of no use to anybody")
+    told = dry_run(wanted=LetterFilter(), most=10)
+    assert told.invalid == 1
+    assert secrets_in(str(told.faults)) == []
+
+
+def test_what_cannot_be_read_is_a_sentence_on_the_page(session: sa.Connection, browser: Browser) -> None:
+    secret_version("s", input_schema=SCHEMA, options={"encrypt": True})
+    job = submit("s")
+    run(session)
+    JobResult.objects.update(body=b"spoilt by somebody, and of no use to anybody")
+    page = browser.get(f"/admin/jobs/job/{job.id}/change/")
+    assert "The result is not what" in page.content.decode()
+
+
+def test_an_operator_without_the_key_is_told_so(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret_version("s", input_schema=SCHEMA, options={"encrypt": True})
+    job = dead_job("s", session)
+    use(monkeypatch, NEW)
+    with pytest.raises(PayloadUnreadableError):
+        read_payload(job_id=job.id, actor="olga")
+    with pytest.raises(PayloadUnreadableError):
+        replay_edited(job_id=job.id, actor="olga", text="{}")
+
+
+def test_an_edit_of_a_job_under_an_old_key_leaves_one_key_for_the_whole_row(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret_version("s", input_schema=SCHEMA, options={"encrypt": True})
+    job = dead_job("s", session)
+    use(monkeypatch, NEW, OLD)
+    replay_edited(job_id=job.id, actor="olga", text='{"text": "new"}')
+    use(monkeypatch, NEW)
+    assert run(session) == [job.id]
+    told = job_view(job.id, client_id=None)
+    assert told is not None
+    assert (bytes(told["output"]), bytes(told["metadata"])) == (b'{"text":"new"}', b'{"m":1}')

@@ -1,0 +1,167 @@
+"""Values that a schema marks are shown to nobody but their owner: tokens stand for them everywhere else."""
+
+from __future__ import annotations
+
+import json
+import logging
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from django.test import Client as Browser
+
+from jobs.api.schemas import JobSchema
+from jobs.core.errors import InvalidInputError
+from jobs.core.reuse.key import answer_key
+from jobs.db.engine import engine
+from jobs.models import Batch, CacheEntry, DeadLetter, Event, Job
+from jobs.payloads import vault
+from jobs.services.reads.job_views import job_view
+from jobs.services.reads.lineage import lineage
+from jobs.services.submission.submitted import Submitted
+from jobs.worker.progress_channel import ProgressChannel
+from models_registry.core.registry_errors import RegistrationError
+from models_registry.loaders.builtin import Stepper
+from models_registry.services import register_version
+from tests.integration.jobs.admin.test_rights import admin_pages, bodies
+from tests.support.payload_keys import OLD, claimed, prepare, raising, run, use
+from tests.support.personal_data import (
+    ASKED,
+    NUMBER,
+    STREET,
+    WHO,
+    everything_but_payloads,
+    quoting,
+    secrets_in,
+    submit,
+)
+from tests.support.reuse import owner
+
+
+def test_a_failure_that_quotes_marked_values_is_stored_and_told_with_tokens(
+    version: str, session: sa.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    job = submit(version)
+    run(session, raising(quoting))
+    assert secrets_in(everything_but_payloads() + caplog.text) == []
+    letter = DeadLetter.objects.get()
+    assert vault.token(WHO) in letter.message
+    assert vault.token(STREET) in letter.traceback
+    assert (vault.token(NUMBER) in letter.message, "no such person" in letter.message) == (True, True)
+    told = job_view(job.id, client_id=None)
+    assert told is not None
+    assert secrets_in(str(told["error"])) == []
+
+
+def test_one_job_s_failure_tells_nothing_of_another_in_its_batch(
+    version: str, session: sa.Connection
+) -> None:
+    submit(version, ASKED | {"text": "first"})
+    submit(version, {"name": "somebody-else", "home": {"street": "other"}, "id": 1, "text": "second"})
+    shared: list[str] = []
+
+    def first_of_all(asked: Any) -> Exception:
+        shared.append(asked["name"])
+        return ValueError(f"of {shared}")
+
+    run(session, raising(first_of_all))
+    assert DeadLetter.objects.count() == 2
+    assert not any(name in everything_but_payloads() for name in (WHO, "somebody-else"))
+
+
+def test_progress_is_stored_without_marked_values(
+    version: str, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(version)
+    work = claimed(session)
+    prepare(work, Stepper(1, 0.0))
+    messenger = ProgressChannel(engine())
+    monkeypatch.setattr(messenger, "_start", lambda: None)  # its rounds are made here
+    messenger.serve(work)
+    assert work.context is not None
+    work.context.of([0]).progress(0, 0.5, f"half of {WHO}")
+    messenger._round(told=False)
+    told = (Batch.objects.get(id=work.id).progress or {})[str(job.id)]
+    assert told["message"] == f"half of {vault.token(WHO)}"
+
+
+def test_a_refused_input_is_refused_without_a_word_of_it(
+    version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for wrong in ({"name": NUMBER}, ASKED | {"id": WHO}, ASKED | {STREET: 1}):
+        with pytest.raises(InvalidInputError) as raised:
+            submit(version, wrong)
+        assert secrets_in(f"{raised.value}{raised.value.details}{caplog.text}") == []
+
+
+def test_the_key_of_an_answer_is_no_hash_that_anybody_can_make(version: str, session: sa.Connection) -> None:
+    job = submit(version)
+    row, entry = Job.objects.get(), CacheEntry.objects.get()
+    body = json.dumps(ASKED, sort_keys=True, separators=(",", ":")).encode()
+    known = answer_key(version=row.version_id, client=row.client_id, body=body, parameters=None)
+    assert bytes(entry.key) != known
+    run(session)
+    assert submit(version).cached_from == job.id
+
+
+def test_the_keys_depend_on_the_site_s_secret(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = vault.token(WHO), vault.digest("answer", b"")
+    use(monkeypatch, OLD, pii_key=b"p" * 32)
+    assert not {*before} & {vault.token(WHO), vault.digest("answer", b"")}
+    use(monkeypatch, OLD, secret_key="another secret of a site")
+    assert not {*before} & {vault.token(WHO), vault.digest("answer", b"")}
+
+
+def test_the_owner_reads_it_in_clear_and_the_lineage_is_keyed(version: str, session: sa.Connection) -> None:
+    job = submit(version, parameters={"p": 1})
+    run(session)
+    told = job_view(job.id, client_id=owner().id)
+    assert told is not None
+    assert json.loads(bytes(told["output"])) == ASKED
+    JobSchema.model_validate({**told, "metadata": None, "output": ASKED})
+    found = lineage(job.id, client_id=owner().id)
+    assert found is not None
+    assert len(found["input"]["sha256"]) == len(found["output"]["sha256"]) == 64
+    assert found["input"]["sha256"] == found["output"]["sha256"] != found["input"]["parameters_sha256"]
+    body = json.dumps(ASKED, sort_keys=True, separators=(",", ":")).encode()
+    assert found["input"]["sha256"] != sha256(body).hexdigest()
+
+
+def test_no_page_of_the_admin_shows_a_marked_value_to_anybody(
+    version: str, session: sa.Connection, browser: Browser
+) -> None:
+    quotes = {"parameters": {"of": WHO}, "metadata": {"for": STREET}}
+    done = submit(version, **quotes)
+    run(session)
+    dead = submit(version, ASKED | {"text": "another"}, **quotes)
+    run(session, raising(quoting))
+    waiting = submit(version, ASKED | {"text": "a third"}, **quotes)
+    text = "".join(bodies(browser, admin_pages(rows(done, dead, waiting))).values())
+    assert "a plain word" in text
+    assert vault.token(WHO) in text
+    assert vault.token({"street": STREET}) in text
+    assert secrets_in(text) == []
+
+
+def rows(done: Submitted, dead: Submitted, waiting: Submitted) -> dict[str, Any]:
+    jobs = list(Job.objects.values_list("pk", flat=True))
+    assert {done.id, dead.id, waiting.id} == set(jobs)
+    return {
+        "job": jobs, "deadletter": [dead.id], "outbox": [waiting.id], "client": [], "circuit": [],
+        "event": list(Event.objects.values_list("pk", flat=True)), "batch": batches(), "worker": [],
+        "apitoken": [], "queuestanding": [], "delivery": [], "disabledendpoint": [], "webhooksecret": [],
+    }  # fmt: skip
+
+
+def batches() -> list[UUID]:
+    return list(Job.objects.filter(batch_id__isnull=False).values_list("batch_id", flat=True).distinct())
+
+
+def test_a_mark_that_is_neither_true_nor_false_is_not_registered() -> None:
+    about = {"name": "hush", "version": "1", "loader": "entry_point", "artifact": "models_registry.x:y"}
+    with pytest.raises(RegistrationError, match="true or false"):
+        register_version(**about, output_schema={"properties": {"a": {"x-pii": "yes"}}})

@@ -1,0 +1,229 @@
+"""Rotation seals anew what older keys sealed, whatever runs meanwhile."""
+
+from __future__ import annotations
+
+from io import StringIO
+from threading import Event as Flag
+from threading import Thread, local
+
+import pytest
+import sqlalchemy as sa
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from jobs.checks import NO_KEY, check_payload_keys
+from jobs.core.payloads.keyring import Column, Keyring, Place
+from jobs.core.states import State
+from jobs.core.submission.request import JobRequest
+from jobs.db.session import open_session, transaction
+from jobs.models import Event, Job, JobInput, JobResult
+from jobs.payloads import vault
+from jobs.services.reads.job_views import job_view
+from jobs.services.retention import rotate_keys
+from jobs.services.retention.rotate_keys import rotate_payload_keys
+from jobs.services.submission.submit import submit_job
+from models_registry.core.registry_errors import RegistrationError
+from models_registry.services import register_version
+from tests.support.factories import make_job
+from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, run, secret_version, submit, use
+from tests.support.reuse import owner
+from tests.support.wait import wait_until
+
+WAITING = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+ASKED = {"text": "open-sesame"}
+
+
+def encodings() -> set[str]:
+    return {row.encoding for rows in (JobInput, JobResult) for row in rows.objects.all()}
+
+
+def output(job_id: object) -> bytes:
+    found = job_view(job_id, client_id=None)  # type: ignore[arg-type]
+    assert found is not None
+    return bytes(found["output"])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 500])
+def test_every_row_is_sealed_anew_a_page_at_a_time_and_the_old_key_is_needed_no_more(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    jobs = [submit({"text": str(n)}, parameters={"p": n}, metadata={"m": n}) for n in range(3)]
+    run(session)
+    waiting = submit(ASKED)
+    use(monkeypatch, NEW, OLD)
+    told = rotate_payload_keys(actor="olga", batch=batch)
+    assert (told.rows, told.looked_at, told.unreadable) == (7, 7, [])
+    use(monkeypatch, NEW)
+    assert encodings() == {"aesgcm:new"}
+    assert [output(job.id) for job in jobs] == [b'{"text":"%d"}' % n for n in range(3)]
+    assert run(session) == [waiting.id]
+    event = Event.objects.get(kind="rotate_keys")
+    assert (event.actor, event.detail) == ("olga", {"rows": 7, "unreadable": 0, "encoding": "aesgcm:new"})
+
+
+def test_it_may_be_broken_off_and_run_again(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(4):
+        submit(ASKED)
+    use(monkeypatch, NEW, OLD)
+    whole, seen = rotate_keys._rotate, list[int]()
+
+    def breaks(*words: object) -> None:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(1)
+        whole(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rotate_keys, "_rotate", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        rotate_payload_keys(actor="olga", batch=1)
+    assert JobInput.objects.filter(encoding="aesgcm:new").count() == 2
+    monkeypatch.setattr(rotate_keys, "_rotate", whole)
+    assert rotate_payload_keys(actor="olga", batch=1).rows == 2
+    assert rotate_payload_keys(actor="olga", batch=1).rows == 0
+
+
+def test_jobs_come_and_run_and_are_read_while_it_goes_on(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, NEW, OLD)
+    # Two processes, of which the other has the old key first yet: each undoes what the one before did.
+    rings, rotated = (Keyring(dict((OLD, NEW))), Keyring(dict((NEW, OLD)))), list[int]()
+    errors, stop, here = list[BaseException](), Flag(), local()
+    monkeypatch.setattr(vault, "keyring", lambda: getattr(here, "ring", rings[1]))
+
+    def rotate() -> None:
+        try:
+            while not stop.is_set():
+                for here.ring in rings:
+                    rotated.append(rotate_payload_keys(actor="olga", batch=3).rows)
+        except BaseException as error:  # noqa: BLE001  # told by the test
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=rotate)
+    thread.start()
+    try:
+        jobs = []
+        for n in range(30):
+            jobs += [submit({"text": f"{n}-{k}"}, parameters={"p": k}) for k in range(3)]
+            run(session)
+            assert output(jobs[-1].id) == b'{"text":"%d-2"}' % n
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not errors
+    assert sum(rotated) > 0
+    assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
+    rotate_payload_keys(actor="olga", batch=500)
+    monkeypatch.setattr(vault, "keyring", lambda: Keyring(dict((NEW,))))
+    assert [output(job.id) for job in jobs] == [
+        b'{"text":"%d-%d"}' % (n, k) for n in range(30) for k in range(3)
+    ]
+
+
+def test_what_somebody_mends_meanwhile_is_not_undone(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit({"text": "before"})
+    mended = vault.seal(b'{"text":"mended"}', Place(job.id, Column.INPUT))
+    use(monkeypatch, NEW, OLD)
+    told = list[int]()
+
+    def rotate() -> None:
+        told.append(rotate_payload_keys(actor="olga", batch=10).rows)
+        connections.close_all()
+
+    with open_session() as other, transaction(other):
+        mend = sa.text("UPDATE jobs_jobinput SET body = :body WHERE job_id = :job")
+        other.execute(mend, {"body": mended, "job": job.id})
+        thread = Thread(target=rotate)
+        thread.start()
+        wait_until(lambda: session.scalar(WAITING) == 1)
+    thread.join(60)
+    assert told == [1]
+    run(session)
+    assert output(job.id) == b'{"text":"mended"}'
+
+
+def test_a_copied_result_is_sealed_anew_as_the_run_s(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
+    request = JobRequest(model=f"{MODEL}:2", input=ASKED)
+    submit_job(owner=owner(), request=request)
+    run(session)
+    hit = submit_job(owner=owner(), request=request)
+    use(monkeypatch, NEW, OLD)
+    assert rotate_payload_keys(actor="olga", batch=10).rows == 4
+    use(monkeypatch, NEW)
+    assert output(hit.id) == b'{"text":"open-sesame"}'
+
+
+def test_it_waits_for_no_job_that_is_locked(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = submit(ASKED)
+    use(monkeypatch, NEW, OLD)
+    with open_session() as other, transaction(other):
+        other.execute(sa.text("SELECT FROM jobs_job WHERE id = :id FOR UPDATE"), {"id": job.id})
+        assert rotate_payload_keys(actor="olga", batch=10).rows == 1
+
+
+def test_what_cannot_be_read_stays_and_is_named_and_the_plain_is_left_alone(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, kept = submit(ASKED), submit(ASKED)
+    JobInput.objects.filter(pk=lost.id).update(body=b"no ciphertext at all, and long enough")
+    plain = make_job(state=State.SUCCEEDED)
+    use(monkeypatch, NEW, OLD)
+    with pytest.raises(CommandError, match=f"1 rows cannot be read and stay as they are: {lost.id}"):
+        call_command("rotate_payload_keys", stdout=StringIO())
+    states = dict(JobInput.objects.values_list("pk", "encoding"))
+    assert states == {lost.id: "aesgcm:old", kept.id: "aesgcm:new", plain.pk: "identity"}
+
+
+def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    submit(ASKED)
+    use(monkeypatch, NEW, OLD)
+    out = StringIO()
+    call_command("rotate_payload_keys", "--batch", "1", "--rate", "1000", stdout=out)
+    assert out.getvalue() == "1 rows are sealed anew, of 1 that were looked at.\n"
+    use(monkeypatch)
+    with pytest.raises(CommandError, match="no key is configured"):
+        call_command("rotate_payload_keys")
+    with pytest.raises(CommandError, match="above zero"):
+        call_command("rotate_payload_keys", "--batch", "0")
+
+
+def test_many_bytes_are_taken_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        submit(ASKED)
+    use(monkeypatch, NEW, OLD)
+    monkeypatch.setattr(rotate_keys, "MOST_BYTES", 50)
+    pages = list(rotate_keys._pages(rotate_keys._INPUTS, "aesgcm:new", 500, rotate_keys.Rotated()))
+    assert [len(page) for page in pages] == [1, 1, 1]
+
+
+@pytest.fixture
+def keyless(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch)
+
+
+def test_a_version_that_encrypts_is_not_registered_without_a_key(keyless: None) -> None:
+    about = {"name": "hush", "version": "1", "loader": "entry_point", "artifact": "models_registry.x:y"}
+    with pytest.raises(RegistrationError, match="PAYLOAD_KEYS"):
+        register_version(**about, options={"encrypt": True}, input_schema=SCHEMA)
+    with pytest.raises(RegistrationError, match="encrypt is 1; it is true or false"):
+        register_version(**about, options={"encrypt": 1})
+
+
+def test_a_site_that_lost_its_key_says_so_where_the_database_is_checked(
+    keyless: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_payload_keys() == []
+    (error,) = check_payload_keys(databases=["default"])
+    assert (error.id, error.msg) == (
+        NO_KEY,
+        "PAYLOAD_KEYS is not set, and these versions are encrypted: secret:1.",
+    )
+    use(monkeypatch, OLD)
+    assert check_payload_keys(databases=["default"]) == []

@@ -1,0 +1,249 @@
+"""Files of an encrypted version: sealed at rest, given to the model, and noticed where they were changed."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from jobs.core.errors import OverloadedError
+from jobs.core.submission.parsed_job import ParsedJob
+from jobs.models import Job, JobInput, Upload
+from jobs.services.access.owner import Owner, forget_owners
+from jobs.services.access.tokens import create_token
+from jobs.services.admission.admit import Admission
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.retention.delete_objects import forget_payloads
+from jobs.services.retention.rotate_keys import rotate_payload_keys
+from models_registry import selectors
+from models_registry.models import ModelVersion
+from tests.integration.jobs.secrecy.stored_objects import aged, content, made_old, names, point, pointer
+from tests.support import payload_keys
+from tests.support.payload_keys import NEW, OLD, dumped, run, use
+
+MARKER = b"open-sesame"
+FILE = MARKER * 120_000  # more than one piece
+SHA256 = sha256(FILE).hexdigest()
+SCHEMA = {"type": "object", "properties": {"text": {"type": "string", "minLength": 3}}}
+OCTETS = "application/octet-stream"
+
+
+@pytest.fixture(autouse=True)
+def app(site: None, folder: Path) -> Client:
+    forget_owners()
+    ModelVersion.objects.update(input_schema=SCHEMA)
+    selectors.forget()
+    return Client(headers={"Authorization": f"Bearer {create_token(client='tests')}"})
+
+
+def form(app: Client, body: bytes = FILE, kind: str = "text/plain", **headers: str) -> Any:
+    job = json.dumps({"model": payload_keys.MODEL, "input": {"text": {"$part": "note"}}})
+    beside = SimpleUploadedFile("note.txt", body, kind)
+    return app.post("/api/v1/jobs", data={"job": job, "note": beside}, headers=headers)
+
+
+def submitted(app: Client, body: bytes = FILE) -> UUID:
+    answer = form(app, body)
+    assert answer.status_code == 202, answer.content
+    return UUID(answer.json()["id"])
+
+
+def uploaded(app: Client, body: bytes = FILE) -> str:
+    return str(app.post("/api/v1/uploads", data=body, content_type=OCTETS).json()["id"])
+
+
+def post(app: Client, *uploads: str) -> Any:
+    asked = [{"model": payload_keys.MODEL, "input": {"text": {"$upload": upload}}} for upload in uploads]
+    path, data = ("/api/v1/jobs", asked[0]) if len(asked) == 1 else ("/api/v1/jobs/bulk", asked)
+    return app.post(path, data=data, content_type="application/json").json()
+
+
+def ahead(app: Client, body: bytes = FILE) -> UUID:
+    return UUID(post(app, uploaded(app, body))["id"])
+
+
+def view(app: Client, job_id: UUID) -> Any:
+    return app.get(f"/api/v1/jobs/{job_id}").json()
+
+
+def code(app: Client, job_id: UUID) -> str:
+    told = view(app, job_id)
+    return f"{told['state']} {told['error']['code']}"
+
+
+def test_a_file_of_a_form_reaches_the_model_and_lies_nowhere_in_clear(
+    app: Client, folder: Path, session: sa.Connection
+) -> None:
+    job_id = submitted(app)
+    run(session)
+    assert view(app, job_id)["output"] == {"text": FILE.decode()}
+    assert MARKER not in content(folder)
+    assert MARKER.decode() not in dumped()
+    assert SHA256 not in dumped()
+    (file,) = pointer(job_id).files
+    assert (file.encoding, file.content_type) == ("aesgcm:old", "text/plain")
+    assert sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256
+
+
+@pytest.mark.parametrize("size", [0, 3, 1_048_576, 3_000_000])
+def test_a_file_sent_ahead_is_in_clear_for_as_long_as_its_upload_lives(
+    app: Client, folder: Path, session: sa.Connection, size: int
+) -> None:
+    body = (MARKER * (size // len(MARKER) + 1))[:size]
+    job_id = ahead(app, body)
+    upload = Upload.objects.get()
+    assert (folder / upload.name).read_bytes() == body
+    Upload.objects.update(expires_at=timezone.now() - timedelta(days=3))
+    made_old(folder, upload.name)
+    assert forget_payloads(grace_h=1) == 1
+    assert MARKER not in content(folder)
+    run(session)
+    if size:
+        assert view(app, job_id)["output"] == {"text": b64encode(body).decode()}
+    else:  # the worker checks the input with its files in it against the schema
+        assert code(app, job_id) == "dead invalid_input"
+
+
+def test_a_call_of_many_seals_a_file_once_and_one_that_is_lost_is_its_own_job_s_error(
+    app: Client, folder: Path, session: sa.Connection
+) -> None:
+    lost, kept = uploaded(app, b"lost"), uploaded(app)
+    (folder / Upload.objects.get(pk=lost).name).unlink()
+    told = post(app, kept, lost, kept)["jobs"]
+    assert [item.get("problem", {}).get("code") for item in told] == [None, "payload_lost", None]
+    jobs = [UUID(item["id"]) for item in told if "id" in item]
+    assert len({file.name for job_id in jobs for file in pointer(job_id).files}) == 1
+    assert sorted(run(session)) == jobs
+    assert [view(app, job_id)["output"]["text"] for job_id in jobs] == [b64encode(FILE).decode()] * 2
+
+
+def test_a_job_that_is_refused_for_load_copies_no_file(
+    app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*, owner: Owner, jobs: dict[int, ParsedJob]) -> Admission:
+        return Admission({}, dict.fromkeys(jobs, OverloadedError()))
+
+    monkeypatch.setattr("jobs.services.submission.submit.admit_jobs", full)
+    assert post(app, uploaded(app))["code"] == "overloaded"
+    assert names(folder) == [Upload.objects.get().name]
+
+
+def test_the_same_call_with_the_same_file_is_the_same_job(app: Client) -> None:
+    first, again, other = (form(app, body, **{"Idempotency-Key": "k"}) for body in (FILE, FILE, b"other"))
+    assert first.json()["id"] == again.json()["id"]
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+
+
+def test_without_a_key_a_file_is_refused_before_anything_of_it_is_stored(
+    app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch)
+    answer = form(app)
+    assert (answer.status_code, answer.json()["code"]) == (503, "encryption_unavailable")
+    assert names(folder) == []
+
+
+def test_a_worker_without_the_key_leaves_the_job_to_another(
+    app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(app)
+    use(monkeypatch, NEW)
+    run(session, attempts_left=True)
+    row = Job.objects.get()
+    assert (row.state, row.error_code) == ("waiting", "payload_key_missing")
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["in the storage", "in the storage and the row"])
+@pytest.mark.parametrize("cut", [1, 1_048_604])
+def test_a_changed_file_is_the_error_of_its_one_job(
+    app: Client, folder: Path, session: sa.Connection, cut: int, known: Any
+) -> None:
+    victim, other = submitted(app), submitted(app)
+    (file,) = pointer(victim).files
+    body = (folder / file.name).read_bytes()[:-cut]
+    (folder / file.name).write_bytes(body)
+    if known:
+        forged = msgspec.structs.replace(file, size=len(body), sha256=sha256(body).hexdigest())
+        point(victim, msgspec.structs.replace(pointer(victim), files=(forged,)))
+    assert len(run(session)) == 2
+    assert code(app, victim) == f"dead payload_{'unreadable' if known else 'corrupt'}"
+    assert view(app, other)["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("whose", ["another's", "nobody's"])
+def test_a_file_that_the_input_does_not_name_is_not_given_to_the_model(
+    app: Client, session: sa.Connection, whose: str
+) -> None:
+    victim, donor = submitted(app), submitted(app, b"another file")
+    files = pointer(donor).files if whose == "another's" else ()
+    point(victim, msgspec.structs.replace(pointer(victim), files=files))
+    run(session)
+    assert code(app, victim) == "dead invalid_input"
+    assert view(app, donor)["output"] == {"text": "another file"}
+
+
+def test_a_file_is_sealed_anew_by_the_rotation_and_the_old_key_is_needed_no_more(
+    app: Client, folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, kept = submitted(app), ahead(app)
+    before = aged(folder, sent)
+    use(monkeypatch, NEW, OLD)
+    assert rotate_payload_keys(actor="olga", batch=10).rows == 2
+    use(monkeypatch, NEW)
+    (file,) = pointer(sent).files
+    assert (file.encoding, file.content_type) == ("aesgcm:new", "text/plain")
+    assert sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256
+    assert pointer(sent).before == (before.name, before.files[0].name)
+    run(session)
+    assert view(app, sent)["output"] == {"text": FILE.decode()}
+    assert view(app, kept)["output"] == {"text": b64encode(FILE).decode()}
+    assert MARKER not in content(folder).replace((folder / Upload.objects.get().name).read_bytes(), b"")
+
+
+def test_a_changed_file_stays_as_it_is_and_is_named_by_the_rotation(
+    app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim, other = submitted(app), submitted(app)
+    row = JobInput.objects.get(pk=victim).body
+    (folder / pointer(victim).files[0].name).write_bytes(b"changed")
+    use(monkeypatch, NEW, OLD)
+    told = rotate_payload_keys(actor="olga", batch=10)
+    assert (told.rows, told.unreadable) == (1, [victim])
+    assert JobInput.objects.get(pk=victim).body == row
+    assert pointer(other).files[0].encoding == "aesgcm:new"
+
+
+def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
+    app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.services.dead_letters.edit import replay_edited
+
+    job_id = submitted(app)
+    run(session, payload_keys.raising(lambda _: ValueError("no")))
+    use(monkeypatch, NEW, OLD)
+    named = {"$file": {"content_type": "text/plain", "sha256": SHA256, "size": len(FILE)}}
+    replay_edited(job_id=job_id, actor="olga", text=json.dumps({"text": named, "also": 1}))
+    use(monkeypatch, NEW)
+    run(session)
+    assert view(app, job_id)["output"] == {"text": FILE.decode(), "also": 1}
+    assert pointer(job_id).files[0].encoding == JobInput.objects.get().encoding == "aesgcm:new"
+
+
+def test_a_replayed_job_has_its_file_again(app: Client, session: sa.Connection) -> None:
+    job_id = submitted(app)
+    run(session, payload_keys.raising(lambda asked: ValueError(f"cannot read {asked}")))
+    assert MARKER.decode() not in dumped()
+    replay_job(job_id=job_id, actor="olga")
+    run(session)
+    assert view(app, job_id)["output"] == {"text": FILE.decode()}

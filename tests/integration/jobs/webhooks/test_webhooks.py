@@ -1,0 +1,310 @@
+"""A job's end reaches the address that the app named, signed, again until it is taken, and nowhere else."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event as Flag
+from typing import Any
+from uuid import UUID
+
+import kombu
+import pytest
+import sqlalchemy as sa
+from django.conf import settings
+from django.test import override_settings
+from django.utils import timezone
+
+from jobs.broker.webhook_task import QUEUE, ask
+from jobs.client.webhook import WebhookRefusedError, verify
+from jobs.core.access.scopes import Scope
+from jobs.core.errors import (
+    BrokerUnavailableError,
+    CallbackRefusedError,
+    JobNotFoundError,
+    WebhookSecretMissingError,
+    WrongStateError,
+)
+from jobs.core.failures import Success
+from jobs.core.ids import uuid7
+from jobs.core.submission.request import parse_request
+from jobs.db.session import open_session, transaction
+from jobs.models import Delivery, DisabledEndpoint, Event, Job
+from jobs.services.access.owner import Owner
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.submission.submit import submit_job
+from jobs.services.webhooks.deliver import deliver
+from jobs.services.webhooks.dispatcher import WebhookDispatcher
+from jobs.services.webhooks.secrets import make_secret
+from jobs.services.webhooks.subscriptions import enable, send_again
+from tests.support.factories import make_batch, make_client, make_version, make_worker
+from tests.support.receiver import Receiver, receiving
+
+Asked = list[tuple[UUID, int]]
+
+
+@pytest.fixture
+def secret(db: str) -> str:
+    make_version("echo")
+    return make_secret(client="tests", actor="test")
+
+
+@pytest.fixture
+def receiver(secret: str) -> Iterator[Receiver]:
+    internal = replace(settings.INFERENCE, webhook_internal_hosts=("127.0.0.1",))
+    with override_settings(INFERENCE=internal), receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    with open_session() as session:
+        yield session
+
+
+def owner() -> Owner:
+    client = make_client()
+    return Owner(client.id, client.name, 0, frozenset(Scope))
+
+
+def submitted(url: str, model: str = "echo") -> UUID:
+    body = json.dumps({"model": model, "input": {"n": 1}, "callback_url": url}).encode()
+    return submit_job(owner=owner(), request=parse_request(body)).id
+
+
+def ended(url: str) -> UUID:
+    job = submitted(url)
+    cancel_job(job_id=job, actor="test")
+    return job
+
+
+def dispatched(session: sa.Connection, *payloads: str) -> Asked:
+    """Return what a dispatcher that has just started asks for."""
+    asked: Asked = []
+    WebhookDispatcher(stop=Flag(), ask=asked.extend).step(session, payloads)
+    return asked
+
+
+def due_now(job: UUID) -> None:
+    Delivery.objects.filter(pk=job, due__isnull=False).update(due=timezone.now() - timedelta(seconds=1))
+
+
+def row(job: UUID) -> Delivery:
+    return Delivery.objects.get(pk=job)
+
+
+def test_an_end_is_told_signed_and_once(receiver: Receiver, session: sa.Connection, secret: str) -> None:
+    job = submitted(receiver.url)
+    assert dispatched(session) == []
+    make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
+    batch = Job.objects.get(pk=job).batch_id
+    assert batch is not None
+    with transaction(session):
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(b'{"n":1}'))], ran_s=0.1)
+    assert dispatched(session, f"batch:{batch}") == [(job, 0)]
+    deliver(job, attempts=0)
+    deliver(job, attempts=0)  # the message came twice
+    ((headers, body),) = receiver.came
+    told = verify(headers, body, [secret])
+    assert (told.type, told.data.id, told.data.output) == ("job.succeeded", job, {"n": 1})
+    assert (row(job).state, row(job).due, len(row(job).history)) == ("delivered", None, 1)
+    assert dispatched(session) == []
+    with pytest.raises(WebhookRefusedError):
+        verify(headers, body + b" ", [secret])
+
+
+def test_a_job_cancelled_at_once_is_told_without_being_told_of(
+    receiver: Receiver, session: sa.Connection, secret: str
+) -> None:
+    job = ended(receiver.url)
+    assert dispatched(session) == [(job, 0)]
+    deliver(job, attempts=0)
+    assert verify(*receiver.came[0], [secret]).type == "job.cancelled"
+
+
+def test_a_lost_task_is_asked_for_again(receiver: Receiver, session: sa.Connection) -> None:
+    job = ended(receiver.url)
+    assert dispatched(session) == [(job, 0)]
+    assert dispatched(session) == []
+    due_now(job)
+    assert dispatched(session) == [(job, 0)]
+
+
+def test_a_worker_that_dies_in_mid_attempt_leaves_it_to_another(
+    receiver: Receiver, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ended(receiver.url)
+    dispatched(session)
+    monkeypatch.setattr("jobs.services.webhooks.deliver.post", _die)
+    with pytest.raises(KeyboardInterrupt):
+        deliver(job, attempts=0)
+    monkeypatch.undo()
+    due_now(job)
+    assert dispatched(session) == [(job, 1)]
+    deliver(job, attempts=1)
+    assert row(job).state == "delivered"
+
+
+def _die(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_error_is_tried_again_and_what_the_receiver_asks_for_is_waited(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    receiver.answers = [(500, {}), (429, {"Retry-After": "120"}), (204, {"Content-Length": "0"})]
+    job = ended(receiver.url)
+    for attempts in range(3):
+        dispatched(session)
+        deliver(job, attempts=attempts)
+        waits = row(job).due
+        if attempts == 1:
+            assert waits is not None
+            assert waits > timezone.now() + timedelta(seconds=60)
+        due_now(job)
+    assert [entry["status"] for entry in row(job).history] == [500, 429, 204]
+    assert row(job).state == "delivered"
+    assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 1
+
+
+def test_410_ends_what_is_sent_there_until_somebody_enables_it(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    receiver.answers = [(410, {})]
+    first, second = ended(receiver.url), ended(receiver.url)
+    dispatched(session)
+    deliver(first, attempts=0)
+    deliver(second, attempts=0)
+    assert (row(first).state, row(second).state, len(receiver.came)) == ("disabled", "disabled", 1)
+    assert enable(endpoint_id=DisabledEndpoint.objects.get().pk, actor="olga")
+    send_again(job_id=second, actor="olga")
+    assert dispatched(session) == [(second, 1)]
+    deliver(second, attempts=1)
+    assert row(second).state == "delivered"
+    kinds = Event.objects.filter(actor="olga").values_list("kind", flat=True)
+    assert set(kinds) == {"webhook_enable", "webhook_send"}
+
+
+def test_a_redirect_is_not_followed(receiver: Receiver, session: sa.Connection) -> None:
+    receiver.answers = [(302, {"Location": receiver.url})]
+    job = ended(receiver.url)
+    dispatched(session)
+    deliver(job, attempts=0)
+    assert len(receiver.came) == 1
+    assert row(job).history[0]["status"] == 302
+    assert row(job).state == "waiting"
+
+
+def test_a_receiver_that_hangs_costs_no_more_than_the_limit(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    receiver.hangs = True
+    job = ended(receiver.url)
+    dispatched(session)
+    deliver(job, attempts=0, limit_s=0.3)
+    assert row(job).history[0]["status"] is None
+    assert "Timeout" in row(job).history[0]["said"]
+    assert row(job).state == "waiting"
+
+
+def test_a_host_that_turns_out_to_be_private_is_not_called(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    # The name is public when the job is taken; what it resolves to is this machine.
+    job = ended("https://localhost.example.org/")
+    Delivery.objects.filter(pk=job).update(url=receiver.url.replace("http://127.0.0.1", "https://localhost"))
+    dispatched(session)
+    deliver(job, attempts=0)
+    assert receiver.came == []
+    assert "no address that may be called" in row(job).history[0]["said"]
+
+
+def test_both_secrets_sign_while_one_replaces_the_other(
+    receiver: Receiver, session: sa.Connection, secret: str
+) -> None:
+    second = make_secret(client="tests", actor="test")
+    job = ended(receiver.url)
+    dispatched(session)
+    deliver(job, attempts=0)
+    for each in (secret, second):
+        verify(*receiver.came[0], [each])
+    third = make_secret(client="tests", actor="test", grace_hours=0)
+    send_again(job_id=job, actor="test")
+    deliver(job, attempts=1)
+    verify(*receiver.came[1], [third])
+    with pytest.raises(WebhookRefusedError):
+        verify(*receiver.came[1], [secret, second])
+
+
+def test_a_replayed_job_tells_of_its_next_end_by_another_id(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    job = ended(receiver.url)
+    dispatched(session)
+    deliver(job, attempts=0)
+    replay_job(job_id=job, actor="test")
+    assert (row(job).state, dispatched(session)) == ("waiting", [])
+    cancel_job(job_id=job, actor="test")
+    assert dispatched(session, f"job:{job}") == [(job, 1)]
+    deliver(job, attempts=1)
+    assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 2
+
+
+def test_given_up_is_said_and_sending_by_hand_begins_anew(receiver: Receiver, session: sa.Connection) -> None:
+    receiver.answers = [(500, {})] * 10
+    job = ended(receiver.url)
+    for attempts in range(9):
+        due_now(job)
+        dispatched(session)
+        deliver(job, attempts=attempts)
+    assert (row(job).state, row(job).due) == ("given_up", None)
+    send_again(job_id=job, actor="test")
+    dispatched(session)
+    deliver(job, attempts=9)
+    assert row(job).state == "waiting"  # the tenth failed too, and is tried again
+
+
+def test_nothing_is_sent_by_hand_before_the_end(receiver: Receiver) -> None:
+    with pytest.raises(WrongStateError):
+        send_again(job_id=submitted(receiver.url), actor="test")
+    with pytest.raises(JobNotFoundError):
+        send_again(job_id=uuid7(1, 1), actor="test")
+
+
+def test_an_address_that_is_not_called_is_refused_with_the_job(secret: str) -> None:
+    for url in ("http://example.org/", "https://127.0.0.1/", "https://user@example.org/"):
+        with pytest.raises(CallbackRefusedError):
+            submitted(url)
+    assert not Job.objects.exists()
+
+
+def test_a_client_without_a_secret_is_told_so(db: str) -> None:
+    make_version("echo")
+    with pytest.raises(WebhookSecretMissingError):
+        submitted("https://example.org/")
+
+
+def test_a_job_without_an_address_leaves_no_row(db: str) -> None:
+    make_version("echo")
+    submit_job(owner=owner(), request=parse_request(b'{"model": "echo", "input": {}}'))
+    assert not Delivery.objects.exists()
+
+
+def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
+    with kombu.Connection(broker_url) as connection, connection.channel() as channel:
+        kombu.Queue(QUEUE, channel=channel).declare()
+        channel.queue_purge(QUEUE)
+        with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=broker_url)):
+            ask([(UUID(int=7), 3)])
+        message = channel.basic_get(QUEUE, no_ack=True)
+    assert message is not None
+    assert json.loads(message.body)[0] == [str(UUID(int=7)), 3]
+
+
+def test_a_broker_that_is_away_is_an_interruption(db: str) -> None:
+    gone = replace(settings.INFERENCE, broker_url="amqp://nobody:nothing@127.0.0.1:1//")
+    with override_settings(INFERENCE=gone), pytest.raises(BrokerUnavailableError):
+        ask([(UUID(int=7), 0)])
+    assert BrokerUnavailableError in WebhookDispatcher(stop=Flag()).interruptions()

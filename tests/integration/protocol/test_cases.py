@@ -1,0 +1,95 @@
+"""Corners of the protocol that a storm meets by luck or never, one at a time on the real statements."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from django.utils import timezone
+
+from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.messages.envelope import Envelope
+from jobs.core.relay.publish_policy import VISIBILITY_S
+from jobs.core.retry.policy import RetryAfter
+from jobs.core.states import State
+from jobs.db.session import open_session
+from jobs.models import Batch, Job, Outbox
+from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle import worker_row
+from jobs.services.lifecycle.cancel import cancel_job
+from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.replay import replay_job
+from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.relay import statements as feed
+from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
+
+ROOMY = dict.fromkeys(range(10), 1_000)
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    with open_session() as session:
+        yield session
+
+
+def claimed_by(session: sa.Connection, node: str, envelopes: list[Envelope]) -> BatchRow:
+    row = BatchRow(uuid4(), make_worker(node=node).id, make_version().id, 0, "test", 0.0)
+    claim(session, batch=row, envelopes=envelopes)
+    return row
+
+
+def published(session: sa.Connection) -> list[Envelope]:
+    return [row.envelope for row in feed.take_fresh(session, "echo", rooms=ROOMY, most=100)]
+
+
+def test_a_reap_spares_a_member_that_was_cancelled_replayed_and_runs_elsewhere(
+    session: sa.Connection,
+) -> None:
+    first, second = make_jobs(2)
+    lost = claimed_by(session, "dies@tests", published(session))
+    cancel_job(job_id=first.id, actor="test")
+    replay_job(job_id=first.id, actor="test")
+    kept = claimed_by(session, "lives@tests", published(session))
+    worker_row.end(session, lost.worker, "silent")
+    assert sweep.orphaned_batches(session, 10) == [lost.id]
+    assert sweep.reap(session, lost.id) == sweep.Reaped(queued=1, dead=0)
+    assert dict(Job.objects.values_list("id", "state")) == {first.id: "running", second.id: "queued"}
+    settle(session, batch=kept.id, verdicts=[Verdict(first.id, 4, Success(b"{}"))], ran_s=0.0)
+    assert Job.objects.get(id=first.id).state == State.SUCCEEDED
+
+
+def released(session: sa.Connection, job: Job, batch: Batch) -> None:
+    release(session, batch=batch.id, jobs=[(job.id, 1)])
+
+
+def reaped(session: sa.Connection, job: Job, batch: Batch) -> None:
+    sweep.reap(session, batch.id)
+
+
+def retried(session: sa.Connection, job: Job, batch: Batch) -> None:
+    failure = Failure(FailureKind.TRANSIENT, "flaky", "not yet")
+    settle(session, batch=batch.id, verdicts=[Verdict(job.id, 1, failure, RetryAfter(0.0))], ran_s=0.0)
+
+
+def replayed(session: sa.Connection, job: Job, batch: Batch) -> None:
+    Job.objects.update(state=State.DEAD, finished_at=timezone.now())
+    replay_job(job_id=job.id, actor="test")
+
+
+@pytest.mark.parametrize("enqueue", [released, reaped, retried, replayed])
+def test_a_job_queued_again_is_published_at_once_whatever_outbox_row_was_left(
+    session: sa.Connection, enqueue: Callable[[sa.Connection, Job, Batch], None]
+) -> None:
+    job = make_job(priority=2)
+    batch = make_batch(make_worker(), make_version(), [job])
+    left = {"epoch": 0, "version_id": job.version_id, "queue": "other", "priority": 0, "size": 7}
+    Outbox.objects.create(job=job, published=5, due=timezone.now() + timedelta(hours=1), **left)
+    enqueue(session, job, batch)
+    job.refresh_from_db()
+    told = [(one.job, one.epoch, one.version, one.priority, one.size) for one in published(session)]
+    assert told == [(job.id, job.epoch, job.version_id, 2, 0)]
+    assert feed.in_flight(session, "echo") == {(2, job.client_id): 1}
+    visible_s = (Outbox.objects.get(job=job).due - timezone.now()).total_seconds()
+    assert visible_s == pytest.approx(VISIBILITY_S, abs=VISIBILITY_S / 2)

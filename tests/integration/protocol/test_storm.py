@@ -1,0 +1,152 @@
+"""The protocol under everything at once: no job is lost, doubled or stuck, and nothing deadlocks.
+
+Seeded: `PROTOCOL_SEED=… pytest tests/integration/protocol/test_storm.py` draws the same chances again.
+"""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from django.db import transaction
+
+from jobs.core.ids import uuid7
+from jobs.core.states import TERMINAL
+from jobs.db.engine import engine
+from jobs.models import Client, Job, JobInput
+from jobs.services.lifecycle.enqueue import ENQUEUE
+from jobs.services.relay import statements as feed
+from models_registry.services import register_builtin_models
+from tests.integration.protocol.world import QUEUE, World
+
+JOBS = 2_500
+MEDDLE_S = 10.0
+DEADLINE_S = 90.0
+LIVE = "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')"
+
+
+@pytest.fixture
+def seed() -> int:
+    return int(os.environ.get("PROTOCOL_SEED") or random.SystemRandom().getrandbits(32))
+
+
+@pytest.fixture
+def world(db: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    # A lost message is published again after this long, doubled each time.
+    monkeypatch.setattr(feed, "VISIBILITY_S", 0.8)
+    monkeypatch.setattr(feed, "VISIBILITY_CAP_S", 3.0)
+    version = next(info.id for info in register_builtin_models() if info.model == QUEUE)
+    jobs = submit(version, random.Random(seed))
+    hurried = {job for (job,) in rows("SELECT id FROM jobs_job WHERE deadline IS NOT NULL")}
+    world = World(version=version, jobs=jobs, hurried=hurried, seed=seed)
+    yield world
+    world.finish()
+    engine().dispose()
+
+
+def submit(version: int, chance: random.Random) -> list[UUID]:
+    """Store jobs of every priority, a tenth of them with a deadline that many will miss."""
+    ids = [uuid7(1_700_000_000_000, chance.getrandbits(74)) for _ in range(JOBS)]
+    client = Client.objects.create(name="protocol")
+    now = rows("SELECT now()")[0][0]
+    with transaction.atomic():
+        Job.objects.bulk_create(job_row(i, client, version, now, chance) for i in ids)
+        JobInput.objects.bulk_create(JobInput(job_id=i, body=b"{}") for i in ids)
+    with engine().begin() as connection:
+        connection.execute(ENQUEUE, {"jobs": ids, "delays": [0.0] * JOBS})
+    return ids
+
+
+def job_row(job: UUID, client: Client, version: int, now: Any, chance: random.Random) -> Job:
+    from datetime import timedelta
+
+    late = now + timedelta(seconds=chance.random() * MEDDLE_S) if chance.random() < 0.1 else None
+    return Job(
+        id=job, client=client, version_id=version, queue=QUEUE, priority=chance.randrange(10),
+        state="queued", epoch=0, attempts=0, max_attempts=1_000, size=0, deadline=late,
+        error_kind="", error_code="", created_at=now,
+    )  # fmt: skip
+
+
+def rows(query: str, **values: Any) -> list[Any]:
+    with engine().begin() as connection:
+        return list(connection.execute(sa.text(query), values))
+
+
+def test_no_job_is_lost_doubled_or_stuck_whatever_happens_at_once(world: World, seed: int) -> None:
+    print(f"\nPROTOCOL_SEED={seed}")
+    world.start()
+    time.sleep(MEDDLE_S)  # the length of the storm, not a hope: what is asserted comes after it
+    world.quiet.set()
+    wait_until_all_ended(world)
+    world.finish()
+    print(dict(world.seen), dict(world.broker.counts))
+    assert world.errors == []
+    assert_the_storm_was_one(world)
+    assert_one_end_each(world)
+    assert_side_rows_agree()
+
+
+def wait_until_all_ended(world: World) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while rows(LIVE) != [(0,)] and not world.errors:
+        assert time.monotonic() < deadline, (
+            f"stuck: {rows('SELECT state, count(*) FROM jobs_job GROUP BY 1')}"
+        )
+        time.sleep(0.1)
+
+
+def assert_the_storm_was_one(world: World) -> None:
+    """Every danger was met: a storm that misses one proves nothing of it."""
+    wanted = (
+        "crashes",
+        "zombies",
+        "released",
+        "reaped",
+        "spared",
+        "fenced",
+        "refused",
+        "cancelled",
+        "replayed",
+        "expired",
+    )
+    assert [name for name in wanted if not world.seen[name]] == []
+    assert all(world.broker.counts[name] for name in ("lost", "doubled"))
+
+
+def assert_one_end_each(world: World) -> None:
+    """Each life of a job (one, and one a replay) ended once: by settle, cancel or expiry."""
+    assert rows("SELECT count(*) FROM jobs_job") == [(JOBS,)]
+    states = dict(rows("SELECT id, state FROM jobs_job"))
+    assert set(states.values()) <= {state.value for state in TERMINAL}
+    assert set(world.succeeded.values()) <= {1}
+    assert {job for job, state in states.items() if state == "succeeded"} == set(world.succeeded)
+    done = {(job, kind): count for job, kind, count in rows(
+        "SELECT job_id, kind, count(*) FROM jobs_event WHERE actor = 'test' GROUP BY 1, 2")}  # fmt: skip
+    lives = Counter(
+        world.ended[job] + done.get((job, "cancel"), 0) - done.get((job, "replay"), 0)
+        for job in states
+        if job not in world.hurried
+    )
+    assert set(lives) == {1}, lives
+
+
+def assert_side_rows_agree() -> None:
+    """What stands beside a job is what its state says, no more and no less."""
+    wrong = {
+        "succeeded without one result": "SELECT count(*) FROM jobs_job j WHERE state = 'succeeded' AND"
+        " (SELECT count(*) FROM jobs_jobresult r WHERE r.job_id = j.id AND r.epoch = j.epoch) <> 1",
+        "a result without success": "SELECT count(*) FROM jobs_jobresult r JOIN jobs_job j ON j.id = r.job_id"
+        " WHERE j.state <> 'succeeded'",
+        "dead without a letter": "SELECT count(*) FROM jobs_job j WHERE state = 'dead'"
+        " AND NOT EXISTS (SELECT FROM jobs_deadletter d WHERE d.job_id = j.id AND d.epoch = j.epoch)",
+        "a letter without death": "SELECT count(*) FROM jobs_deadletter d JOIN jobs_job j ON j.id = d.job_id"
+        " WHERE j.state <> 'dead'",
+        "an outbox row left": "SELECT count(*) FROM jobs_outbox",
+    }
+    assert {what: rows(query) for what, query in wrong.items()} == {what: [(0,)] for what in wrong}

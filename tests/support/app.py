@@ -1,0 +1,142 @@
+"""An internal app: what it may do over HTTP, and the looks behind the scenes that a test allows itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+
+from inference_site.stack.harness import Stack
+from inference_site.stack.private_files import payload_key
+from inference_site.stack.services import PROJECT
+from jobs.client import Client
+from tests.support.wait import wait_until
+
+JOBS = "/api/v1/jobs"
+DEADLINE_S = 60.0
+NOT_THESE = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")  # of a stack on servers of its own
+LIVE = ("queued", "waiting", "running")
+
+
+def stack_env(stack: Stack) -> dict[str, str]:
+    """Return the environment that a command beside this stack needs."""
+    info = stack.info
+    return {
+        **os.environ,
+        "PAYLOAD_KEYS": f"stack:{payload_key(stack.run_dir / 'payload-key')}",
+        "DATABASE_URL": info["database"],
+        "BROKER_URL": info["broker"],
+        "SECRET_KEY": "of-a-command-beside-the-stack-and-worth-nothing-to-anybody",
+        "DJANGO_SETTINGS_MODULE": "inference_site.settings",
+    }
+
+
+def manage(stack: Stack, *words: str, env: Mapping[str, str] | None = None) -> str:
+    """Run a management command beside the stack and return what it printed."""
+    told = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        env={**stack_env(stack), **(env or {})}, cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr[-3000:]
+    return told.stdout
+
+
+def rabbitmqctl(stack: Stack, *words: str) -> str:
+    """Run an operator's command on the stack's broker and return what it printed."""
+    env = psutil.Process(stack.pid("rabbitmq")).environ()  # its port mapper and its cookie are its own
+    # What started Erlang there is not what started the node: it found its root and changed the path.
+    root, scripts = env["ROOTDIR"], f"{env['RABBITMQ_HOME']}/sbin"
+    env |= {"ERL_ROOTDIR": root, "PATH": f"{scripts}:{root}/bin:{env['PATH']}"}
+    program = f"{scripts}/rabbitmqctl"
+    told = subprocess.run([program, *words], env=env, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr[-3000:]
+    return told.stdout
+
+
+class App:
+    """One internal app with its token."""
+
+    def __init__(self, stack: Stack) -> None:
+        info = stack.info
+        headers = {"Authorization": f"Bearer {info['token']}"}
+        self.http = httpx.Client(base_url=info["api"], headers=headers, timeout=90, trust_env=False)
+        self.client = Client(info["api"], info["token"], timeout_s=90)
+        self.database = psycopg.connect(info["database"], autocommit=True)
+
+    def close(self) -> None:
+        self.http.close()
+        self.client.close()
+        self.database.close()
+
+    def submit(self, model: str, value: Any, **fields: Any) -> dict[str, Any]:
+        answer = self.http.post(JOBS, json={"model": model, "input": value, **fields})
+        assert answer.status_code == 202, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def bulk(self, model: str, values: Sequence[Any], **fields: Any) -> list[str]:
+        requests = [{"model": model, "input": value, **fields} for value in values]
+        items = self.client.submit_many(requests)
+        assert [item.problem for item in items if item.problem is not None] == []
+        return [str(item.id) for item in items]
+
+    def job(self, identity: str) -> dict[str, Any]:
+        answer = self.http.get(f"{JOBS}/{identity}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def finished(self, identity: str, *, timeout_s: float = DEADLINE_S) -> dict[str, Any]:
+        job = wait_until(
+            lambda: (job := self.job(identity))["state"] not in LIVE and job,
+            limit_s=timeout_s,
+            what=identity,
+        )
+        assert job
+        return job
+
+    def act(self, identity: str, verb: str) -> dict[str, Any]:
+        answer = self.http.post(f"{JOBS}/{identity}/{verb}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def cancel_live(self, ids: Sequence[str] | None = None) -> None:
+        """Cancel those of the jobs, or of all, that wait in the outbox."""
+        waiting = {str(job) for (job,) in self.rows("SELECT job_id FROM jobs_outbox")}
+        for job in waiting if ids is None else waiting & set(ids):
+            self.http.post(f"{JOBS}/{job}/cancel")  # one that has just ended answers 409
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self.database.execute(query, values).fetchall()
+
+    def states(self, ids: Sequence[str]) -> dict[str, int]:
+        return dict(
+            self.rows("SELECT state, count(*) FROM jobs_job WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids)
+        )
+
+    def all_finished(self, ids: Sequence[str], *, timeout_s: float = DEADLINE_S) -> dict[str, int]:
+        """Wait until none of the jobs is live; return how many ended in each state."""
+        wait_until(
+            lambda: not set(self.states(ids)) & set(LIVE), limit_s=timeout_s, what=lambda: self.states(ids)
+        )
+        return self.states(ids)
+
+    def attempts(self, ids: Sequence[str]) -> dict[int, int]:
+        return dict(
+            self.rows("SELECT attempts, count(*) FROM jobs_job WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids)
+        )
+
+    def assert_each_ran_to_one_result(self, ids: Sequence[str]) -> None:
+        """Nothing lost, nothing doubled: a result a job, counted once in the ledger."""
+        results = self.rows("SELECT count(*) FROM jobs_jobresult WHERE job_id = ANY(%s::uuid[])", ids)
+        assert results == [(len(ids),)]
+        ledger = """SELECT sum(succeeded) FROM jobs_batch WHERE members && %s::uuid[]"""
+        assert self.rows(ledger, ids) == [(len(ids),)]
+        assert self.rows("SELECT count(*) FROM jobs_outbox WHERE job_id = ANY(%s::uuid[])", ids) == [(0,)]

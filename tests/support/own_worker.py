@@ -1,0 +1,48 @@
+"""A worker of a test's own beside the stack's."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import kombu
+
+from inference_site.stack.harness import Stack
+from inference_site.stack.leash import death_words
+from inference_site.stack.services import PROJECT
+from jobs.broker import topology
+from tests.support.app import stack_env
+from tests.support.wait import wait_until
+
+
+@contextlib.contextmanager
+def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A CPU worker that runs a batch of one model at a time, from when it consumes until it ended well."""
+    words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
+    words += ["--models", model, "--index", str(index), "--lanes", "1"]
+    before, told = consumers(stack, model), log_of(stack, index)
+    with told.open("wb") as log:
+        process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: consumers(stack, model) > before or process.poll() is not None)
+        assert process.poll() is None, told.read_text()[-3000:]
+        yield process
+        process.terminate()
+        assert process.wait(45) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def consumers(stack: Stack, model: str) -> int:
+    """Count who consumes the model's queue."""
+    with kombu.Connection(stack.info["broker"]) as connection:
+        counts = topology.counts(connection, model)
+    return 0 if counts is None else counts.consumers
+
+
+def log_of(stack: Stack, index: int) -> Path:
+    """Where the newest own worker of this index tells what it does."""
+    return stack.run_dir / "log" / f"own-worker-{index}.log"

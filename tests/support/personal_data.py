@@ -1,0 +1,68 @@
+"""Versions that mark personal data, and a person whose data it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from django.db import connection
+
+from jobs.core.submission.request import JobRequest
+from jobs.services.submission.submit import submit_job
+from jobs.services.submission.submitted import Submitted
+from tests.support import payload_keys
+from tests.support.payload_keys import raising, run
+from tests.support.reuse import owner
+
+WHO, STREET = "maxima-muster", "elm-street-1428"
+NUMBER = 987654321
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "x-pii": True},
+        "home": {"type": "object", "x-pii": True, "properties": {"street": {"type": "string"}}},
+        "id": {"type": "integer", "x-pii": True},
+        "text": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+ASKED = {"name": WHO, "home": {"street": STREET}, "id": NUMBER, "text": "a plain word"}
+SECRETS = (WHO, STREET, str(NUMBER))
+PLAIN, SEALED = "plain", "sealed"
+VERSIONS = {PLAIN: {"cache_ttl_s": 60}, SEALED: {"cache_ttl_s": 60, "encrypt": True}}
+
+
+def submit(version: str, value: Any = ASKED, **fields: Any) -> Submitted:
+    model = f"{payload_keys.MODEL}:{version}"
+    return submit_job(owner=owner(), request=JobRequest(model=model, input=value, **fields))
+
+
+def secrets_in(text: str) -> list[str]:
+    return [secret for secret in SECRETS if secret in text]
+
+
+def quoting(asked: Any) -> Exception:
+    cause = KeyError(asked["home"]["street"])
+    error = ValueError(f"no such person: {asked!r}, {json.dumps(asked)}, {asked['id']}")
+    error.__cause__ = cause
+    return error
+
+
+def everything_but_payloads() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tablename FROM pg_tables WHERE tablename ~ '^jobs_' AND tablename !~ 'jobinput|result'"
+        )
+        tables = [name for (name,) in cursor.fetchall()]
+        found = []
+        for table in tables:
+            cursor.execute(f'SELECT * FROM "{table}"')
+            found += [payload_keys._text(value) for row in cursor.fetchall() for value in row]
+    return "\n".join(found)
+
+
+def dead_job(version: str, session: sa.Connection) -> Submitted:
+    job = submit(version, parameters={"k": 1}, metadata={"m": 1})
+    run(session, raising(quoting))
+    return job

@@ -1,0 +1,76 @@
+"""A broker with queues of one test's own, and relays in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from uuid import UUID, uuid4
+
+from jobs.broker import topology
+from jobs.broker.connection import connected
+from jobs.core.messages.bundle import read
+from jobs.services.relay.relay import Relay
+
+
+def new_model() -> str:
+    """Return a model name, so a queue, that no other test has."""
+    return f"m-{uuid4().hex[:12]}"
+
+
+def ready(url: str, model: str) -> int:
+    """Return how many messages wait in the model's queue; -1 where there is none."""
+    with connected(url) as connection:
+        counts = topology.counts(connection, model)
+    return -1 if counts is None else counts.ready
+
+
+def drain_jobs(url: str, model: str) -> list[list[UUID]]:
+    """Take all messages and return the jobs of each in the broker's order."""
+    taken = []
+    with connected(url) as connection:
+        channel = connection.channel()
+        while (message := channel.basic_get(topology.queue_name(model), no_ack=True)) is not None:
+            taken.append([envelope.job for envelope in read(message.body)])
+    return taken
+
+
+def drain(url: str, model: str) -> list[str]:
+    """Take all messages and return their message ids in the broker's order."""
+    taken = []
+    with connected(url) as connection:
+        channel = connection.channel()
+        while (message := channel.basic_get(topology.queue_name(model), no_ack=True)) is not None:
+            taken.append(message.properties["message_id"])
+    return taken
+
+
+def make_relay(url: str, models: list[str], stop: Event, depth: int = 1_000, max_batch: int = 1) -> Relay:
+    """Return a relay of those models."""
+    return Relay(
+        broker_url=url, depth=depth, models=lambda: models, max_batch=lambda _version: max_batch, stop=stop
+    )
+
+
+@contextmanager
+def running(url: str, models: list[str], depth: int = 1_000, max_batch: int = 1) -> Iterator[Relay]:
+    """Run a relay in a thread for as long as the block lasts."""
+    stop = Event()
+    relay = make_relay(url, models, stop, depth, max_batch)
+    thread = Thread(target=relay.run)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive(), "the relay did not stop"
+
+
+@contextmanager
+def consuming(url: str, model: str, workers: int) -> Iterator[None]:
+    """Have so many consumers on the model's queue, which hold what they get."""
+    with connected(url) as connection:
+        for _ in range(workers):
+            connection.channel().basic_consume(topology.queue_name(model), callback=lambda _message: None)
+        yield
