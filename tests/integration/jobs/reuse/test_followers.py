@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.retry.policy import TOO_LATE
-from jobs.db import advisory_locks, positional
+from jobs.db import advisory_locks, statement
 from jobs.db.session import open_session, transaction
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from jobs.models import DeadLetter as Letter
@@ -290,10 +290,10 @@ def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
     session: sa.Connection, answerer: FollowerSettler, db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The leader ends, and everybody has been told, between the submit's look and its commit."""
-    leader, real = submit(), positional.fetch_all
+    leader, real = submit(), statement.fetch_all
     ended = list[UUID]()
 
-    def slow(text: Any, params: Any = ()) -> Any:
+    def slow(text: Any, params: Any) -> Any:
         rows = real(text, params)
         if not ended:
             ended.extend(run(session))
