@@ -10,18 +10,14 @@ from time import monotonic
 from django.db import connection
 
 from models_registry.core.options import PlatformOptions
-from models_registry.core.registry_errors import (
-    LoadFailedError,
-    ModelNotFoundError,
-    OverBudgetError,
-    PlatformError,
-)
+from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError, OverBudgetError
 from models_registry.core.residency import Never, Residency, Wait
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
 from models_registry.loaders.load import Permissions
 from models_registry.loaders.ready import Loaded, file_bytes, ready
 from models_registry.models import ModelVersion
+from models_registry.shared.platform_errors import PlatformError
 
 __all__ = ["Loaded", "ModelPool"]
 MIB = 2**20

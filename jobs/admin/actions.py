@@ -12,7 +12,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
 
 from jobs.core.errors import PlatformError
-from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 
 class JobService(Protocol):

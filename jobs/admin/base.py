@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 SCANNED_ROWS = 50_000
 

@@ -18,8 +18,8 @@ from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFi
 from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
 from jobs.core.batching.explain import seconds
 from jobs.models import Batch, Worker
-from models_registry.admin.readonly import ReadOnlyAdmin
-from models_registry.admin.render import table
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+from models_registry.shared.admin_render import table
 
 MEMBERS_SHOWN = 256
 BATCHES_SHOWN = 50

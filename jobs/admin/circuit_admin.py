@@ -14,9 +14,9 @@ from jobs.admin.job_page import moment
 from jobs.core.errors import PlatformError
 from jobs.models import Circuit
 from jobs.services.circuits.operate import close_by_hand, open_by_hand, probe_now
-from models_registry.admin.readonly import ReadOnlyAdmin
-from models_registry.admin.render import bounded_text
 from models_registry.selectors import info
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+from models_registry.shared.admin_render import bounded_text
 
 
 @admin.register(Circuit)

@@ -19,8 +19,8 @@ from jobs.core.errors import PlatformError
 from jobs.models import ApiToken, Client
 from jobs.services.access.tokens import GRACE_HOURS, revoke_token, rotate_token
 from jobs.services.admission.set_quota import LIMITS, set_quota
-from models_registry.admin.readonly import ReadOnlyAdmin
-from models_registry.admin.render import table
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+from models_registry.shared.admin_render import table
 
 
 @admin.register(Client)

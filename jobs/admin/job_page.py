@@ -20,7 +20,7 @@ from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.payloads import shown
-from models_registry.admin.render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
+from models_registry.shared.admin_render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
 NONE = "-"
 EVENTS_SHOWN = 100

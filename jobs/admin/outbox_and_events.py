@@ -15,7 +15,7 @@ from jobs.admin.rights import may_see
 from jobs.core.access.audit_kinds import without_payload
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.models import Event, Outbox
-from models_registry.admin.render import bounded_text, pretty
+from models_registry.shared.admin_render import bounded_text, pretty
 
 KINDS_FROM_ROWS = 1_000
 

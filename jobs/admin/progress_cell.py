@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.job_page import NONE
 from jobs.models import Batch, Job
-from models_registry.admin.render import bounded_text, table
+from models_registry.shared.admin_render import bounded_text, table
 
 
 def progress(job: Job, *, whole: bool) -> SafeString | str:

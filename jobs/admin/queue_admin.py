@@ -8,8 +8,8 @@ from django.utils.safestring import SafeString
 from jobs.admin.job_page import NONE, moment
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.models import Client, QueueStanding
-from models_registry.admin.readonly import ReadOnlyAdmin
-from models_registry.admin.render import table
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+from models_registry.shared.admin_render import table
 
 CLIENTS_SHOWN = 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 HIDDEN = "Only who has the permission “Can see what jobs were asked and answered” sees this."
 

@@ -16,8 +16,8 @@ from jobs.admin.links import job_link, whole_id
 from jobs.admin.rights import may_act
 from jobs.models import Delivery, DisabledEndpoint, WebhookSecret
 from jobs.services.webhooks.subscriptions import enable, send_again
-from models_registry.admin.readonly import ReadOnlyAdmin
-from models_registry.admin.render import table
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+from models_registry.shared.admin_render import table
 
 ATTEMPT = ("attempt", "at", "status", "said", "took_ms", "state", "again_in_s")
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from jobs.core.errors import MalformedRequestError
-from models_registry.core.finite import is_finite, not_finite_at
+from models_registry.shared.finite import is_finite, not_finite_at
 
 MAX_DEPTH = 100
 _ENCODER = msgspec.json.Encoder(order="deterministic")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from models_registry.core.registry_errors import InvalidInputError, ModelNotFoundError, PlatformError
+from models_registry.core.registry_errors import InvalidInputError, ModelNotFoundError
+from models_registry.shared.platform_errors import PlatformError
 
 __all__ = ["InvalidInputError", "ModelNotFoundError", "PlatformError"]
 

@@ -35,8 +35,8 @@ from jobs.worker.watchdog import Watchdog
 from models_registry import selectors
 from models_registry.core.breaker_options import BreakerOptions
 from models_registry.core.options import PlatformOptions
-from models_registry.core.registry_errors import PlatformError
 from models_registry.pool import ModelPool
+from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_S = 5.0

@@ -1,4 +1,4 @@
-"""The registry in Django's admin, and the read-only pages that every admin here is made of."""
+"""The registry's pages in Django's admin."""
 
 from models_registry.admin import registry
 

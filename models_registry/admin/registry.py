@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from models_registry.admin.readonly import ReadOnlyAdmin
-from models_registry.admin.render import bounded_text, pretty, table
 from models_registry.models import Alias, ModelVersion, Promotion, RegisteredModel
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+from models_registry.shared.admin_render import bounded_text, pretty, table
 
 
 @admin.register(RegisteredModel)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models_registry.core.registry_errors import PlatformError
+from models_registry.shared.platform_errors import PlatformError
 
 
 class Fault(StrEnum):

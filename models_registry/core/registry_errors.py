@@ -1,19 +1,8 @@
-"""The root of every error here, and the registry's own: the docstring is the message, `code` is stable."""
+"""The registry's errors, those that a model may raise among them."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-
-class PlatformError(Exception):
-    """Something went wrong in the platform."""
-
-    code: ClassVar[str] = "internal"
-    retryable: ClassVar[bool] = False
-
-    def __init__(self, message: str = "", **details: Any) -> None:
-        super().__init__(message or " ".join((type(self).__doc__ or "").split()))
-        self.details = details
+from models_registry.shared.platform_errors import PlatformError
 
 
 class ModelNotFoundError(PlatformError):

@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from models_registry.core.depth import DEEPEST, is_deeper_than
 from models_registry.core.registry_errors import InvalidInputError
+from models_registry.shared.json_depth import DEEPEST, is_deeper_than
 
 SHOWN = 300
 

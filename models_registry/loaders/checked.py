@@ -8,11 +8,11 @@ from typing import Any
 
 from models_registry.core import schema
 from models_registry.core.context import SILENT, Context, InContext, takes_context
-from models_registry.core.finite import is_finite, not_finite_at
 from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError, NotFiniteError
 from models_registry.core.runner import Item, Runner
 from models_registry.core.version import VersionInfo
+from models_registry.shared.finite import is_finite, not_finite_at
 
 
 def checked(runner: Runner, info: VersionInfo) -> Runner:

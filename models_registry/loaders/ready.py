@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from time import monotonic
 
 from models_registry.core.options import PlatformOptions
-from models_registry.core.registry_errors import LoadFailedError, PlatformError
+from models_registry.core.registry_errors import LoadFailedError
 from models_registry.core.runner import Item, Runner, Weighed, answer
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
 from models_registry.loaders.artifact import locate, weight_file_bytes
 from models_registry.loaders.checked import checked
 from models_registry.loaders.load import Permissions, load
+from models_registry.shared.platform_errors import PlatformError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ PROGRAM = """
 import django, sys
 django.setup()
 import models_registry.selectors, models_registry.services, models_registry.admin, models_registry.api
-import models_registry.pool
+import models_registry.pool, models_registry.shared.admin_readonly
 import models_registry.management.commands.register_model
 frameworks = {"torch", "transformers", "sentence_transformers", "safetensors"}
 print(sorted(frameworks & set(sys.modules)))

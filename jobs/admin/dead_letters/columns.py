@@ -15,7 +15,7 @@ from jobs.admin.base import BoundedAdmin
 from jobs.admin.links import batch_link, job_link, one_line, whole_id
 from jobs.admin.rights import may_see
 from jobs.models import DeadLetter
-from models_registry.admin.render import bounded_text, table
+from models_registry.shared.admin_render import bounded_text, table
 
 SHOWN_CHARS = 120
 QUOTING = {"short_message", "whole_message", "whole_traceback"}

@@ -22,7 +22,7 @@ from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters.discard import discard_letters
 from jobs.services.dead_letters.dry_run import DryRun, dry_run
 from jobs.services.dead_letters.replay_many import replay_letters
-from models_registry.admin.readonly import ReadOnlyAdmin
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 LIST = "admin:jobs_deadletter_changelist"
 CHECKED_JOBS = 1_000

@@ -23,8 +23,8 @@ from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.reads.payloads import Shown
-from models_registry.admin.readonly import ReadOnlyAdmin
-from models_registry.admin.render import box, pretty
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+from models_registry.shared.admin_render import box, pretty
 
 LETTER = "admin:jobs_deadletter_change"
 EDITED_BYTES = 200_000  # a longer input makes no form

@@ -29,11 +29,11 @@ from jobs.worker.stages.execute import failure_of
 from jobs.worker.stages.privacy import Privacy
 from models_registry import selectors
 from models_registry.core.options import PlatformOptions
-from models_registry.core.registry_errors import PlatformError
 from models_registry.core.retry_options import RetryOptions
 from models_registry.core.runner import Item
 from models_registry.loaders.fault_tables import table_of
 from models_registry.pool import Loaded, ModelPool
+from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from models_registry.core.registry_errors import PlatformError
 from models_registry.management.actor import actor
 from models_registry.services import move_alias
+from models_registry.shared.platform_errors import PlatformError
 
 
 class Command(BaseCommand):

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from models_registry.core.registry_errors import PlatformError
 from models_registry.management.actor import actor
 from models_registry.models import Loader
 from models_registry.services import move_alias, register_version
+from models_registry.shared.platform_errors import PlatformError
 
 JSON = ("input_schema", "output_schema", "example", "options")
 MORE = {"options": "; the platform reads check_output, refuse_nan, memory_bytes, the loader the others"}

@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 
 from models_registry.core.faults import Fault, Row, fault_of, text_of
-from models_registry.core.registry_errors import (
-    LoadFailedError,
-    PlatformError,
-    RegistrationError,
-    RetryableError,
-)
+from models_registry.core.registry_errors import LoadFailedError, RegistrationError, RetryableError
+from models_registry.shared.platform_errors import PlatformError
 
 TABLE = (
     Row("builtins.FileNotFoundError", Fault.INTERNAL),

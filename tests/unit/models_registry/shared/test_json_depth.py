@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.depth import DEEPEST, is_deeper_than
+from models_registry.shared.json_depth import DEEPEST, is_deeper_than
 
 
 def lists(levels: int) -> Any:

@@ -1,4 +1,4 @@
-"""Values as bounded, escaped HTML."""
+"""Renders values as escaped HTML of bounded size."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _BOX = (
 
 
 def box(text: str) -> SafeString:
-    """Return `text` as it stands, in a scrolling box; what UTF-8 cannot carry is shown as an escape."""
+    """Return `text` unchanged in a scrolling box; characters that UTF-8 cannot encode become escapes."""
     return format_html(_BOX, text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def bounded_text(text: str) -> SafeString:
-    """Return the first 16 kB of `text` in a box, with a line that says so."""
+    """Return `text` in a box, cut to its first 16 kB with a note of the full length."""
     if len(text) <= SHOWN_BYTES:
         return box(text)
     return box(f"{text[:SHOWN_BYTES]}\n… the first {SHOWN_BYTES:,} of {len(text):,} characters")
 
 
 def bounded_json(head: bytes, total: int) -> SafeString:
-    """Return JSON bytes indented, or, where `total` is more than `head` or it is no JSON, as they stand."""
+    """Return JSON indented in a box; `head` unchanged where it is no JSON or not all of `total` bytes."""
     if total > len(head):
         text = head.decode("utf-8", "backslashreplace")
         return box(f"{text}\n… the first {len(head):,} of {total:,} bytes")
@@ -42,13 +42,13 @@ def bounded_json(head: bytes, total: int) -> SafeString:
 
 
 def pretty(value: object) -> str:
-    """Return `value` as indented JSON, lists of numbers on one line."""
+    """Return `value` as indented JSON, with lists of numbers on one line."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+    return _NUMBERS.sub(lambda numbers: f"[{' '.join(numbers[1].split())}]", text)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString:
-    """Return an HTML table; a cell that is no SafeString is escaped."""
+    """Return an HTML table; cells that are not SafeString are escaped."""
     head = format_html_join("", "<th>{}</th>", ((name,) for name in headers))
     body = format_html_join("", "<tr>{}</tr>", ((_cells(row),) for row in rows))
     return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)

@@ -1,4 +1,4 @@
-"""How deep a JSON value nests: native code that recurses over it would overflow the process's stack."""
+"""Bounds how deep a JSON value nests: native code that recurses over it could overflow the stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a value holds NaN or infinity, which JSON cannot carry and no caller expects."""
+"""Checks a value for NaN and infinity, which JSON cannot carry and no caller expects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def is_finite(value: Any) -> bool:
-    """Say whether no number in lists and objects is NaN or infinite."""
+    """Return whether `value` holds no NaN and no infinity, at any depth."""
     pending = [value]
     while pending:
         item = pending.pop()
@@ -23,21 +23,21 @@ def is_finite(value: Any) -> bool:
 
 
 def not_finite_at(value: Any) -> str | None:
-    """Return the JSON pointer of the first NaN or infinity, a tenth as quick; None where there is none."""
+    """Return the JSON pointer of the first NaN or infinity, else None; ten times as slow as `is_finite`."""
     level: list[tuple[str, Any]] = [("", value)]
     while level:
-        for at, item in level:
+        for pointer, item in level:
             if isinstance(item, float) and not isfinite(item):
-                return at
-        level = [child for at, item in level for child in _children(at, item)]
+                return pointer
+        level = [child for pointer, item in level for child in _children(pointer, item)]
     return None
 
 
-def _children(at: str, item: Any) -> Iterable[tuple[str, Any]]:
+def _children(pointer: str, item: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(item, dict):
-        return ((f"{at}/{_step(key)}", child) for key, child in item.items())
+        return ((f"{pointer}/{_step(key)}", child) for key, child in item.items())
     if isinstance(item, list | tuple):
-        return ((f"{at}/{place}", child) for place, child in enumerate(item))
+        return ((f"{pointer}/{position}", child) for position, child in enumerate(item))
     return ()
 
 

@@ -1,4 +1,4 @@
-"""Read-only pages: rows are made and changed by services and commands, never by an admin form."""
+"""Base of read-only admin pages: services and commands change rows, never an admin form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ else:
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """A model's list and pages without a form; a page shows `fields`, which may be methods."""
+    """A model's list and detail pages without a form; a detail page shows `fields`, which may be methods."""
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -23,18 +23,18 @@ class ReadOnlyAdmin(ModelAdmin):
     list_per_page = 100
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Say whether this user may look; unlike Django's, the right to act is none to look."""
+        """Return whether this user may view; unlike in Django, the right to change does not imply it."""
         named = get_permission_codename("view", self.opts)
         return bool(request.user.has_perm(f"{self.opts.app_label}.{named}"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
-        """Say no: nothing is made here."""
+        """Return False: services and commands add rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Say no: nothing is changed here."""
+        """Return False: services and commands change rows."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Say no: nothing is deleted here."""
+        """Return False: services and commands delete rows."""
         return False

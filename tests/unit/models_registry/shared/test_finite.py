@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.core.finite import is_finite, not_finite_at
+from models_registry.shared.finite import is_finite, not_finite_at
 
 
 @pytest.mark.parametrize(
