@@ -48,8 +48,10 @@ class ModelVersion(models.Model):
     max_padded_size = models.PositiveIntegerField(
         default=0, help_text="Items times the longest item's size in a batch, at most; 0 for no limit."
     )
-    pads = models.BooleanField(
-        default=False, help_text="Items of a batch are padded to the longest, so that length matters."
+    padded = models.BooleanField(
+        default=False,
+        db_column="pads",
+        help_text="Items of a batch are padded to the longest, so that length matters.",
     )
     p95_goal_s = models.FloatField(
         default=2.0, help_text="Seconds from admission to result, at the 95th percentile."

@@ -97,10 +97,10 @@ class WhenMenu(MenuFilter):
             yield {"selected": value == chosen, "query_string": link, "display": title}
 
 
-class QueueFilter(ColumnFilter):
-    """Rows that name a model by its queue."""
+class ModelNameFilter(ColumnFilter):
+    """Rows by the name of their model."""
 
-    title, parameter_name, column = "model", "model", "queue"
+    title, parameter_name, column = "model", "model", "model"
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
         """Return the models by name."""

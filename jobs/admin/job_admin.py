@@ -34,7 +34,7 @@ NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}
 class JobAdmin(BoundedAdmin):
     """One request for one answer."""
 
-    list_display = ("key", "coloured_state", "queue", "priority", "owner", "tries", "created", "took")
+    list_display = ("key", "coloured_state", "model", "priority", "owner", "tries", "created", "took")
     list_filter = (StateMenu, ModelMenu, PriorityMenu, ClientMenu, WhenMenu)
     shown_related = ("client",)
     actions = ("cancel", "replay")
@@ -49,7 +49,7 @@ class JobAdmin(BoundedAdmin):
         named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
         seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
         road = ("timeline", "shared", "next_publish", "ledger", "webhook", *seen)
-        keys = {"fields": ("queue", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
+        keys = {"fields": ("model", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
         return (
             (None, {"fields": named}),
             ("Road", {"fields": road}),

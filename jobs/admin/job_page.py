@@ -91,8 +91,8 @@ def worker_of(batch: Batch) -> Worker | None:
 
 def why(batch: Batch) -> str:
     """Return a sentence on why a batch was sealed at its size."""
-    limits = ("max_batch", "max_padded_size", "pads", "p95_goal_s")
-    known = ("size", "padded_size", "seal_reason", "waited_s", "apart")
+    limits = ("max_batch", "max_padded_size", "padded", "p95_goal_s")
+    known = ("size", "padded_size", "seal_reason", "waited_s", "isolation_group")
     fields = {name: getattr(batch, name) for name in known}
     return why_this_size(LedgerEntry(**fields, **{name: getattr(batch.version, name) for name in limits}))
 
@@ -151,7 +151,7 @@ def outbox(job: Job) -> SafeString | str:
 
 def _place(job: Job) -> tuple[str, str]:
     age_s = (timezone.now() - job.created_at).total_seconds()
-    expected = expected_of(job.queue, job.priority, job.client_id, age_s=age_s)
+    expected = expected_of(job.model, job.priority, job.client_id, age_s=age_s)
     if expected is None or job.state != State.QUEUED:
         return NONE, NONE
     eta = NONE if expected.eta_s is None else f"{expected.eta_s:,.1f} s"

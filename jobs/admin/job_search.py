@@ -67,7 +67,7 @@ def found(search: JobSearch, now_ms: int) -> tuple[Rows, bool]:
 
 
 def _columns(search: JobSearch) -> dict[str, object]:
-    wanted = {"state": search.state, "queue": search.model or None, "priority": search.priority}
+    wanted = {"state": search.state, "model": search.model or None, "priority": search.priority}
     return {name: value for name, value in wanted.items() if value is not None}
 
 
@@ -80,7 +80,7 @@ def _side_ids(search: JobSearch, since: UUID) -> list[UUID]:
     if search.state is not State.DEAD and search.priority is not None:
         rows = rows.filter(priority=search.priority)
     if search.model:
-        rows = rows.filter(queue=search.model)
+        rows = rows.filter(model=search.model)
     ids = rows.filter(job_id__gte=since).order_by("-job_id").values_list("job_id", flat=True)
     return list(ids[: SIDE_ROWS + 1])
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin.base import BoundedAdmin, field_names
-from jobs.admin.filters import ColumnFilter, QueueFilter
+from jobs.admin.filters import ColumnFilter, ModelNameFilter
 from jobs.admin.links import job_link
 from jobs.admin.rights import may_see
 from jobs.core.access.audit_kinds import without_payload
@@ -45,8 +45,8 @@ class EventKindFilter(ColumnFilter):
 class OutboxAdmin(BoundedAdmin):
     """The next publish of each queued or waiting job."""
 
-    list_display = ("job_id", "queue", "priority", "due", "published", "epoch", "deadline")
-    list_filter = (QueueFilter, PriorityFilter)
+    list_display = ("job_id", "model", "priority", "due", "published", "epoch", "deadline")
+    list_filter = (ModelNameFilter, PriorityFilter)
     fields = ("link", *field_names(Outbox, "job"))
     readonly_fields = ("link",)
 

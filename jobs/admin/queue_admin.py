@@ -18,9 +18,9 @@ CLIENTS_SHOWN = 20
 class QueueStandingAdmin(ReadOnlyAdmin):
     """A model's queue."""
 
-    list_display = ("queue", "jobs", "longest", "rate", "answer", "counted")
-    ordering = ("queue",)
-    fields = ("queue", "jobs", "rate", "answer", "counted", "levels", "clients")
+    list_display = ("model", "jobs", "longest", "rate", "answer", "counted")
+    ordering = ("model",)
+    fields = ("model", "jobs", "rate", "answer", "counted", "levels", "clients")
 
     @admin.display(description="waiting jobs")
     def jobs(self, standing: QueueStanding) -> str:

@@ -19,5 +19,5 @@ def ask(attempts: Iterable[tuple[UUID, int]]) -> None:
     with connect(settings.INFERENCE.broker_url) as connection, broker_errors():
         send = find_app(settings.CELERY_APP).send_task
         with connection.Producer() as producer:
-            for job, before in attempts:
-                send(DELIVER, (str(job), before), queue=QUEUE, producer=producer, retry=False)
+            for job, attempts_before in attempts:
+                send(DELIVER, (str(job), attempts_before), queue=QUEUE, producer=producer, retry=False)

@@ -41,8 +41,10 @@ class Batch(models.Model):
     waited_s = models.FloatField(
         default=0, help_text="From the oldest item's arrival at the worker to the seal."
     )
-    apart = models.PositiveIntegerField(
-        db_default=0, help_text="0, or the group whose jobs it ran with nothing else in the worker's hands."
+    isolation_group = models.PositiveIntegerField(
+        db_default=0,
+        db_column="apart",
+        help_text="0, or the group whose jobs it ran with nothing else in the worker's hands.",
     )
     claimed_at = models.DateTimeField(db_default=Now())
     ran_s = models.FloatField(null=True)

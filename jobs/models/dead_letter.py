@@ -18,7 +18,7 @@ class DeadLetter(models.Model):
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="dead_letter")
     epoch = models.PositiveIntegerField()
-    queue = models.CharField(max_length=63)
+    model = models.CharField(max_length=63, db_column="queue")
     kind = models.CharField(max_length=9, choices=KINDS)
     code = models.CharField(max_length=63)
     message = models.TextField()
@@ -38,10 +38,10 @@ class DeadLetter(models.Model):
         permissions = [("view_payload", "Can see what jobs were asked and answered")]
         indexes = [
             models.Index(
-                "queue", "kind", "fingerprint", "created_at",
+                "model", "kind", "fingerprint", "created_at",
                 condition=Q(discarded_at__isnull=True), name="dead_letter_groups",
             ),
-            models.Index("queue", "due", condition=Q(due__isnull=False), name="dead_letter_due"),
+            models.Index("model", "due", condition=Q(due__isnull=False), name="dead_letter_due"),
         ]  # fmt: skip
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ class Job(models.Model):
     id = models.UUIDField(primary_key=True)
     client = models.ForeignKey(Client, models.PROTECT, db_index=False)
     version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
-    queue = models.CharField(max_length=63, help_text="The model's name.")
+    model = models.CharField(max_length=63, db_column="queue", help_text="The model's name.")
     priority = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=9, choices=STATES)
     epoch = models.PositiveIntegerField(db_default=0)
@@ -89,8 +89,10 @@ class JobInput(models.Model):
     body = models.BinaryField()
     parameters = models.BinaryField(null=True)
     metadata = models.BinaryField(null=True)
-    variant = models.PositiveIntegerField(
-        null=True, help_text="A keyed digest of parameters that are sealed; of others it is told from them."
+    parameters_digest = models.PositiveIntegerField(
+        null=True,
+        db_column="variant",
+        help_text="A keyed digest of parameters that are sealed; of others it is told from them.",
     )
     content_type = models.CharField(max_length=63, db_default="application/json")
     encoding = models.CharField(max_length=15, db_default="identity")

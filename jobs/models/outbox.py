@@ -20,7 +20,7 @@ class Outbox(models.Model):
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="outbox")
     epoch = models.PositiveIntegerField()
     version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
-    queue = models.CharField(max_length=63)
+    model = models.CharField(max_length=63, db_column="queue")
     priority = models.PositiveSmallIntegerField()
     size = models.PositiveIntegerField(db_default=0)
     due = models.DateTimeField(db_default=Now())
@@ -29,11 +29,15 @@ class Outbox(models.Model):
     client = models.PositiveIntegerField(
         db_default=0, help_text="The owner's id; feed and batches are shared out fairly between clients."
     )
-    variant = models.PositiveIntegerField(
-        db_default=0, help_text="A digest of the parameters: what differs in it shares no batch."
+    parameters_digest = models.PositiveIntegerField(
+        db_default=0,
+        db_column="variant",
+        help_text="A digest of the parameters: what differs in it shares no batch.",
     )
-    apart = models.PositiveIntegerField(
-        db_default=0, help_text="0, or the group that it runs in, alone: it was in hand when a worker died."
+    isolation_group = models.PositiveIntegerField(
+        db_default=0,
+        db_column="apart",
+        help_text="0, or the group that it runs in, alone: it was in hand when a worker died.",
     )
     retry = models.BooleanField(
         db_default=False, help_text="It follows a failed attempt: its version's retry budget pays for it."
@@ -42,12 +46,12 @@ class Outbox(models.Model):
     class Meta:
         verbose_name_plural = "outbox"
         indexes = [
-            models.Index("queue", F("priority").desc(), "client", "due", name="outbox_next"),
+            models.Index("model", F("priority").desc(), "client", "due", name="outbox_next"),
             models.Index(
-                "queue", "priority", "client", condition=Q(published__gt=0), name="outbox_in_flight"
+                "model", "priority", "client", condition=Q(published__gt=0), name="outbox_in_flight"
             ),
             models.Index("deadline", condition=Q(deadline__isnull=False), name="outbox_deadline"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.queue} {self.job_id} epoch {self.epoch}"
+        return f"{self.model} {self.job_id} epoch {self.epoch}"

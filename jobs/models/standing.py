@@ -22,7 +22,9 @@ def no_ages() -> list[float]:
 class QueueStanding(models.Model):
     """What waited for a model when it was counted last, by API priority 0 to 9; unlogged."""
 
-    queue = models.CharField(max_length=63, primary_key=True, help_text="The model's name.")
+    model = models.CharField(
+        max_length=63, primary_key=True, db_column="queue", help_text="The model's name."
+    )
     waiting = ArrayField(models.PositiveIntegerField())
     head_age_s = ArrayField(models.FloatField(), help_text="For how long the first of each has been due.")
     mean_age_s = ArrayField(models.FloatField(), default=no_ages, help_text="The same on average.")
@@ -35,7 +37,7 @@ class QueueStanding(models.Model):
     counted_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
-        return f"{self.queue}: {sum(self.waiting)} waiting"
+        return f"{self.model}: {sum(self.waiting)} waiting"
 
 
 class QuotaBucket(models.Model):

@@ -25,12 +25,16 @@ class Delivery(models.Model):
     )
     epoch = models.PositiveIntegerField(null=True, help_text="Of the job's end that it tells of.")
     due = models.DateTimeField(null=True)
-    sent = models.PositiveIntegerField(
-        db_default=0, help_text="How often the next attempt was asked for: its message may be lost."
+    requested = models.PositiveIntegerField(
+        db_default=0,
+        db_column="sent",
+        help_text="How often the next attempt was asked for: its message may be lost.",
     )
     attempts = models.PositiveIntegerField(db_default=0)
-    before = models.PositiveIntegerField(
-        db_default=0, help_text="Attempts before it was last sent by hand, or its job replayed."
+    attempts_before = models.PositiveIntegerField(
+        db_default=0,
+        db_column="before",
+        help_text="Attempts before it was last sent by hand, or its job replayed.",
     )
     history = models.JSONField(db_default=[], help_text="The last attempts, oldest first.")
     finished_at = models.DateTimeField(null=True)

@@ -82,7 +82,8 @@ def sealed_input(job_id: UUID, plain: Mapping[str, bytes | None]) -> dict[str, A
         for name, body in plain.items()
     }
     # Equal parameters are sealed under different nonces; this digest says which may share a batch.
-    return sealed | {"encoding": vault.keyring().encoding, "variant": vault.variant(plain["parameters"])}
+    digest = vault.parameters_digest(plain["parameters"])
+    return sealed | {"encoding": vault.keyring().encoding, "variant": digest}
 
 
 def unsealed_input(

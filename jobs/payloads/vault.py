@@ -56,9 +56,9 @@ def token(value: Any) -> str:
     return keyed_digest.token_of(_key("token"), value)
 
 
-def variant(parameters: bytes | None) -> int:
+def parameters_digest(parameters: bytes | None) -> int:
     """Return 28 bits that tell batches apart and say nothing of the parameters but whether they are equal."""
-    return keyed_digest.variant_of(_key("variant"), parameters)
+    return keyed_digest.parameters_digest_of(_key("variant"), parameters)
 
 
 def _key(purpose: str) -> bytes:

@@ -118,7 +118,7 @@ class Pipeline:
         while True:
             self._slots.acquire()
             sealed = None if self._closed else self.buffer.next()
-            if sealed is None or (sealed.apart and not self._alone()):
+            if sealed is None or (sealed.isolation_group and not self._alone()):
                 break
             self._claim_one(sealed)
         for _ in range(self._running):
@@ -133,7 +133,7 @@ class Pipeline:
         return not self._closed
 
     def _free(self, work: ClaimedBatch) -> None:
-        self._slots.release(self._most if work.apart else 1)
+        self._slots.release(self._most if work.isolation_group else 1)
 
     def _claim_one(self, sealed: SealedBatch[MessageDelivery]) -> None:
         started = time.monotonic()

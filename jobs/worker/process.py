@@ -104,7 +104,7 @@ class WorkerProcess:
 
 def _release(connection: sa.Connection, work: ClaimedBatch) -> None:
     jobs = [(job.job, job.epoch) for job in work.jobs]
-    release(connection, batch=work.id, jobs=jobs, apart=work.apart)
+    release(connection, batch=work.id, jobs=jobs, isolation_group=work.isolation_group)
 
 
 def current() -> WorkerProcess | None:
@@ -161,4 +161,4 @@ class _Bounds:
             return time.monotonic() + self.RETRY_S, BatchLimits()
         finally:
             django_connection.close()  # a stage lives for days: a kept one would be spoilt by a restart
-        return float("inf"), BatchLimits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)
+        return float("inf"), BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)

@@ -44,14 +44,14 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
 class ModelVersionAdmin(ReadOnlyAdmin):
     """One immutable build: artifact, hash, schemas and limits."""
 
-    list_display = ("__str__", "loader", "max_batch", "pads", "p95_goal_s", "max_attempts", "created_at")
+    list_display = ("__str__", "loader", "max_batch", "padded", "p95_goal_s", "max_attempts", "created_at")
     list_select_related = ("model",)
     list_filter = ("loader", "model")
     ordering = ("-id",)
     search_fields = ("model__name", "version")
     fields = (
         "model", "version", "aliases", "loader", "artifact", "sha256", "created_at",
-        "max_batch", "max_padded_size", "pads", "p95_goal_s", "max_attempts",
+        "max_batch", "max_padded_size", "padded", "p95_goal_s", "max_attempts",
         "accepts", "answers", "warms_up_with", "loader_options",
     )  # fmt: skip
     readonly_fields = ("aliases", "accepts", "answers", "warms_up_with", "loader_options")

@@ -14,7 +14,7 @@ from models_registry.core.secrecy import Secrecy
 class VersionInfo:
     """One immutable model version: identity, artifact, schemas and batching limits.
 
-    `max_padded_size` is items times the longest item's size in bytes, 0 for no limit; `pads` says that a
+    `max_padded_size` is items times the longest item's size in bytes, 0 for no limit; `padded` says that a
     batch is padded to its longest item.
     """
 
@@ -26,7 +26,7 @@ class VersionInfo:
     sha256: str
     max_batch: int
     max_padded_size: int
-    pads: bool
+    padded: bool
     p95_goal_s: float
     max_attempts: int
     input_schema: Mapping[str, Any] = field(hash=False)

@@ -27,7 +27,7 @@ from models_registry.models import Alias, Loader, ModelVersion, Promotion, Regis
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
-    "max_padded_size", "pads", "p95_goal_s", "max_attempts",
+    "max_padded_size", "padded", "p95_goal_s", "max_attempts",
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
         # On a CPU padding decides: eight sentences of one length ran fastest. A GPU wants its own version.
         "max_batch": 8,
         "max_padded_size": 4_096,
-        "pads": True,
+        "padded": True,
     },
     "echo": {**_STAND_IN, "artifact": BUILT_IN["echo"], "max_batch": 256},
     "sleeper": {**_STAND_IN, "artifact": BUILT_IN["sleeper"], "max_batch": 64},

@@ -42,7 +42,7 @@ def make_worker(node: str = "gpu-0@tests", **fields: Any) -> Worker:
     return worker
 
 
-def make_batch(worker: Worker, version: ModelVersion, jobs: list[Job], *, apart: int = 0) -> Batch:
+def make_batch(worker: Worker, version: ModelVersion, jobs: list[Job], *, isolation_group: int = 0) -> Batch:
     """Return an open batch, its jobs running in it and gone from the outbox."""
     ids = [job.id for job in jobs]
     batch = Batch.objects.create(
@@ -52,7 +52,7 @@ def make_batch(worker: Worker, version: ModelVersion, jobs: list[Job], *, apart:
         members=ids,
         size=len(ids),
         seal_reason="full",
-        apart=apart,
+        isolation_group=isolation_group,
     )
     rows = Job.objects.filter(id__in=ids)
     rows.update(state=State.RUNNING, batch=batch, epoch=1, attempts=1, started_at=timezone.now())
@@ -75,7 +75,7 @@ def make_jobs(
     """Return `count` jobs, as `make_job` makes one, in one transaction."""
     version = fields.pop("version", None) or make_version(model)
     base = {
-        "client": make_client(), "version": version, "queue": model, "priority": 4, "state": state,
+        "client": make_client(), "version": version, "model": model, "priority": 4, "state": state,
         "max_attempts": version.max_attempts,
         "finished_at": timezone.now() if state in TERMINAL else None,
     } | fields  # fmt: skip
@@ -113,13 +113,13 @@ def _side_rows(state: State, jobs: list[Job], *, due: datetime, published: int) 
 
 def _outbox(job: Job, due: datetime, published: int) -> Outbox:
     return Outbox(
-        job=job, epoch=job.epoch, version_id=job.version_id, queue=job.queue, priority=job.priority,
+        job=job, epoch=job.epoch, version_id=job.version_id, model=job.model, priority=job.priority,
         size=job.size or 0, due=due, published=published, deadline=job.deadline, client=job.client_id,
     )  # fmt: skip
 
 
 def _letter(job: Job) -> DeadLetter:
     return DeadLetter(
-        job=job, epoch=job.epoch, queue=job.queue, kind="poison", code="test", message="as a test asked",
+        job=job, epoch=job.epoch, model=job.model, kind="poison", code="test", message="as a test asked",
         fingerprint="poison:test:-",
     )  # fmt: skip

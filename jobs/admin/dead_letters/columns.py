@@ -25,9 +25,9 @@ ATTEMPT = ("when (UTC)", "epoch", "kind", "code", "worker", "batch")
 class LetterColumns(BoundedAdmin):
     """A dead letter's columns."""
 
-    list_display = ("key", "queue", "kind", "code", "short_message", "died")
+    list_display = ("key", "model", "kind", "code", "short_message", "died")
     fields = (
-        "link", "queue", "kind", "code", "whole_message", "fingerprint", "died", "letter", "attempts",
+        "link", "model", "kind", "code", "whole_message", "fingerprint", "died", "letter", "attempts",
         "events", "whole_traceback",
     )  # fmt: skip
     readonly_fields = ("link", "whole_message", "died", "letter", "attempts", "events", "whole_traceback")

@@ -40,7 +40,7 @@ def matching(rows: Rows, query: QueryDict) -> tuple[Rows, bool]:
 
 def _columns(wanted: LetterFilter) -> dict[str, object]:
     told = {
-        "queue": wanted.model, "kind": wanted.kind, "fingerprint": wanted.fingerprint,
+        "model": wanted.model, "kind": wanted.kind, "fingerprint": wanted.fingerprint,
         "created_at__gte": wanted.since, "created_at__lte": wanted.until,
     }  # fmt: skip
     return {name: value for name, value in told.items() if value is not None}

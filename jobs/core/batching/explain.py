@@ -21,9 +21,9 @@ class LedgerEntry:
     waited_s: float
     max_batch: int
     max_padded_size: int = 0
-    pads: bool = False
+    padded: bool = False
     p95_goal_s: float = 0.0
-    apart: int = 0
+    isolation_group: int = 0
 
     @property
     def full_by_padding(self) -> bool:
@@ -46,8 +46,8 @@ _BECAUSE: Mapping[str, str] = {
 def why_this_size(entry: LedgerEntry) -> str:
     """Return how many jobs ran together, of how many possible, and why no more."""
     jobs = f"{entry.size} job{'' if entry.size == 1 else 's'}"
-    apart = " They ran apart, as a worker had died with them in hand." if entry.apart else ""
-    return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{apart}"
+    isolation = " They ran apart, as a worker had died with them in hand." if entry.isolation_group else ""
+    return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{isolation}"
 
 
 def _reason(entry: LedgerEntry) -> str:
@@ -58,7 +58,7 @@ def _reason(entry: LedgerEntry) -> str:
         reason=entry.seal_reason,
         waited=seconds(entry.waited_s),
         goal=seconds(entry.p95_goal_s),
-        others="others of a length that suits" if entry.pads else "others",
+        others="others of a length that suits" if entry.padded else "others",
     )
 
 
@@ -72,7 +72,7 @@ def _full(entry: LedgerEntry) -> str:
 
 
 def _padding(entry: LedgerEntry) -> str:
-    if not (entry.pads or entry.max_padded_size):
+    if not (entry.padded or entry.max_padded_size):
         return ""
     most = f" of at most {entry.max_padded_size:,}" if entry.max_padded_size else ""
     return f" Padded to the longest it came to {entry.padded_size:,} bytes{most}."

@@ -19,7 +19,7 @@ class Group(Generic[Token]):
     """Never empty while the policy keeps it; `lingering` says that it waits although the device does not."""
 
     key: Hashable
-    apart: int = 0
+    isolation_group: int = 0
     queues: dict[int, FairQueue[Token]] = field(default_factory=dict)
     lingering: bool = False
 

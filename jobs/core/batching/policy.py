@@ -50,8 +50,8 @@ class BatchPolicy(Generic[Token]):
         now: float,
         *,
         key: Hashable,
-        variant: Hashable = None,
-        apart: int = 0,
+        parameters_digest: Hashable = None,
+        isolation_group: int = 0,
         size: int = 1,
         priority: int = 0,
         client: int = 0,
@@ -60,10 +60,10 @@ class BatchPolicy(Generic[Token]):
         """Put one item into the buffer; those of unlike key, variant or group apart never share a batch."""
         due_s = now + PATIENCE_S if deadline_s is None else min(deadline_s, now + PATIENCE_S)
         item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s)
-        name = (key, (variant, apart))
+        name = (key, (parameters_digest, isolation_group))
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = Group(key, apart)
+            group = self._groups[name] = Group(key, isolation_group)
         group.add(item)
         self._of(key, now).arrivals.observe(now)
 
@@ -161,11 +161,11 @@ class BatchPolicy(Generic[Token]):
             del self._groups[name]
         waited_s = now - min(item.arrived_s for item in chosen)
         tokens = [item.token for item in chosen]
-        return SealedBatch(group.key, tokens, len(chosen) * longest, reason, waited_s, group.apart)
+        return SealedBatch(group.key, tokens, len(chosen) * longest, reason, waited_s, group.isolation_group)
 
     def _choose(self, group: Group[Token], limits: BatchLimits, bound: SizeBound) -> list[Waiting[Token]]:
         most = limits.max_batch
-        if not limits.pads:
+        if not limits.padded:
             return within(group.first(most), most=most, bound=bound.size)
         alike = group.same_level(least=most, most=WINDOW)
         return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))

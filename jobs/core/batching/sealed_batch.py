@@ -31,7 +31,7 @@ class BatchLimits:
 
     max_batch: int = 64
     max_padded_size: int = 0
-    pads: bool = False
+    padded: bool = False
     p95_goal_s: float = 0.0
 
 
@@ -39,7 +39,7 @@ class BatchLimits:
 class SealedBatch(Generic[Token]):
     """A batch of one key: its items in order, its padded size, and why it was sealed now.
 
-    `apart` is 0, or the group whose items run with nothing else in the worker's hands.
+    `isolation_group` is 0, or the group whose items run with nothing else in the worker's hands.
     """
 
     key: Hashable
@@ -47,4 +47,4 @@ class SealedBatch(Generic[Token]):
     padded_size: int
     reason: SealReason
     waited_s: float
-    apart: int = 0
+    isolation_group: int = 0

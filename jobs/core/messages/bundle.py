@@ -27,14 +27,14 @@ class JobPointer(msgspec.Struct, frozen=True, array_like=True):
     epoch: _Whole
     size: _Whole = 0
     client: _Whole = 0
-    variant: _Whole = 0
+    parameters_digest: _Whole = 0
     deadline: float | None = None
-    apart: _Whole = 0
+    isolation_group: _Whole = 0
 
     @property
     def hints(self) -> tuple[int, int, int, float | None, int]:
         """Return what a batcher reads, in the order of an envelope's fields."""
-        return self.size, self.client, self.variant, self.deadline, self.apart
+        return self.size, self.client, self.parameters_digest, self.deadline, self.isolation_group
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -54,7 +54,8 @@ def bundle(envelopes: Sequence[Envelope]) -> Bundle:
     """Return the bundle of envelopes that share a version and a priority, one at the least."""
     first = envelopes[0]
     pointers = [
-        JobPointer(e.job, e.epoch, e.size, e.client, e.variant, e.deadline, e.apart) for e in envelopes
+        JobPointer(e.job, e.epoch, e.size, e.client, e.parameters_digest, e.deadline, e.isolation_group)
+        for e in envelopes
     ]
     return Bundle(VERSION, first.version, first.priority, pointers)
 

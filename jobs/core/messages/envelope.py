@@ -1,4 +1,4 @@
-"""A pointer at one job, never a user's data: what a message says of it."""
+"""What a message says of one job: ids and hints, never a user's data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TASK_NAME = "jobs.infer"
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A pointer at one job's current epoch, and what a batcher must know of it.
+    """A pointer at one job's current epoch, with hints for the batcher.
 
-    `version` is the row id of the model version, `priority` the API's 0-9, `size` the input's length in
-    the model's unit (0 where it does not matter), `client` the owner's id, `variant` a digest of the
-    parameters (0 for none), `deadline` in Unix seconds, and `apart` the group that it runs in with nothing
-    else beside it (0 for none). All but the first three are hints.
+    `version` is the row id of the model version, `priority` the API's 0 to 9, `client` the owner's id and
+    `deadline` in Unix seconds. `size` is the input's length in the model's unit, `parameters_digest` a digest
+    of the parameters, and `isolation_group` the group that runs with no other jobs beside it; 0 means that
+    there is none of these. All but the first three fields are hints.
     """
 
     job: UUID
@@ -24,6 +24,6 @@ class Envelope(msgspec.Struct, frozen=True):
     priority: int
     size: int = 0
     client: int = 0
-    variant: int = 0
+    parameters_digest: int = 0
     deadline: float | None = None
-    apart: int = 0
+    isolation_group: int = 0

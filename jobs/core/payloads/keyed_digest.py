@@ -30,6 +30,6 @@ def token_of(key: bytes, value: Any) -> str:
     return TOKEN + keyed(key, _ENCODER.encode(value)).hex()[:TOKEN_DIGITS]
 
 
-def variant_of(key: bytes, parameters: bytes | None) -> int:
+def parameters_digest_of(key: bytes, parameters: bytes | None) -> int:
     """Return 28 bits that equal parameters have in common, 0 where there are none."""
     return 0 if parameters is None else int(keyed(key, parameters).hex()[:7], 16)

@@ -74,5 +74,5 @@ class SimulationPlan:
         items = limits.max_batch
         if limits.max_padded_size:
             items = max(1, min(items, limits.max_padded_size // size))
-        seconds = model.run.base_s + model.run.per_unit_s * items * (size if limits.pads else 1)
+        seconds = model.run.base_s + model.run.per_unit_s * items * (size if limits.padded else 1)
         return self.lanes * items / seconds

@@ -125,7 +125,7 @@ class SimulatedWorker:
             batch, live = self._to_run.popleft()
             self._lanes.start(lane, self._agenda.now, self._predict(batch))
             model = self._plan.models[live[0].version]
-            units = batch.padded_size if model.limits.pads else len(live)
+            units = batch.padded_size if model.limits.padded else len(live)
             seconds = model.run.seconds(units, self._chance)
             self._agenda.after(seconds, partial(self._ended, lane, batch, live, seconds))
 

@@ -25,7 +25,7 @@ class Version(Protocol):
     @property
     def version(self) -> str: ...  # noqa: D102
     @property
-    def pads(self) -> bool: ...  # noqa: D102
+    def padded(self) -> bool: ...  # noqa: D102
     @property
     def p95_goal_s(self) -> float: ...  # noqa: D102
     @property
@@ -74,7 +74,7 @@ def parse_job(request: JobRequest, version: Version) -> ParsedJob:
         version=version,
         priority=request.priority,
         max_attempts=request.max_attempts or version.max_attempts,
-        size=len(body) if version.pads else 0,
+        size=len(body) if version.padded else 0,
         deadline_s=request.deadline_s,
         body=body,
         parameters=_object_bytes(request.parameters),

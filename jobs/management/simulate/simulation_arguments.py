@@ -31,7 +31,7 @@ class SimulationArguments:
     jitter: float = 0.0
     max_batch: int | None = None
     max_padded_size: int | None = None
-    pads: bool | None = None
+    padded: bool | None = None
     goal_s: float | None = None
     shed: bool = False
     workers: int = 1
@@ -80,7 +80,7 @@ def _add_model(group: Any) -> None:
     group.add_argument("--jitter", type=float, help="Share by which runs take more or less.")
     group.add_argument("--max-batch", type=_count, help="Items a batch.")
     group.add_argument("--max-padded-size", type=int, help="Items times the longest, 0 for no limit.")
-    group.add_argument("--pads", action="store_true", help="Items are padded to the longest.")
+    group.add_argument("--pads", dest="padded", action="store_true", help="Items are padded to the longest.")
     group.add_argument("--goal-s", type=_positive, help="The version's p95 goal.")
     group.add_argument("--shed", action="store_true", help="Refuse at admission what would miss the goal.")
 

@@ -83,7 +83,7 @@ def models(asked: SimulationArguments, versions: set[int]) -> dict[int, Model]:
 
 
 def _as_asked(asked: SimulationArguments, model: Model) -> Model:
-    wishes = {"max_batch": asked.max_batch, "max_padded_size": asked.max_padded_size, "pads": asked.pads}
+    wishes = {"max_batch": asked.max_batch, "max_padded_size": asked.max_padded_size, "padded": asked.padded}
     limits = {name: wish for name, wish in wishes.items() if wish is not None}
     goal_s = model.limits.p95_goal_s if asked.goal_s is None else asked.goal_s
     base_s = model.run.base_s if asked.base_s is None else asked.base_s
@@ -96,13 +96,13 @@ def _as_asked(asked: SimulationArguments, model: Model) -> Model:
 
 def _registered(version: int) -> BatchLimits:
     info = selectors.info(version)
-    return BatchLimits(info.max_batch, info.max_padded_size, info.pads, info.p95_goal_s)
+    return BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)
 
 
 def _learned(model: str, versions: set[int]) -> dict[int, Timing]:
     service = {version: ServiceTime() for version in versions}
     for version, padded_size, items, ran_s in reversed(recorded_runs(model, limit=RUNS)):
         if version in service:
-            units = padded_size if _registered(version).pads else items
+            units = padded_size if _registered(version).padded else items
             service[version].observe(units, ran_s)
     return {version: Timing(one.fixed_s, one.per_unit_s) for version, one in service.items()}

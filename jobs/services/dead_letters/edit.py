@@ -77,7 +77,7 @@ def check_edit(*, job_id: UUID, text: str) -> Mended:
         validate_input(version, value)
     body = canonical_bytes(value)
     size = len(body) + sum(file.size for file in files)
-    return Mended(body, size if version.pads else 0, version.secrecy, files)
+    return Mended(body, size if version.padded else 0, version.secrecy, files)
 
 
 def _named(file: StoredPayload, text: str) -> bool:

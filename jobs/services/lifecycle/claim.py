@@ -29,7 +29,7 @@ class BatchRow:
     padded_size: int
     seal_reason: str
     waited_s: float
-    apart: int = 0
+    isolation_group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Env
             "padded_size": batch.padded_size,
             "seal_reason": batch.seal_reason,
             "waited_s": batch.waited_s,
-            "apart": batch.apart,
+            "apart": batch.isolation_group,
         },
     )
 

@@ -38,7 +38,7 @@ WHERE outbox.job_id = given.job_id
 """)
 
 
-def set_apart(connection: sa.Connection, groups: Mapping[UUID, int]) -> None:
+def isolate(connection: sa.Connection, groups: Mapping[UUID, int]) -> None:
     """Have jobs that this transaction enqueued run in these groups, with nothing else beside them."""
     if groups:
         connection.execute(_SET_APART, {"jobs": list(groups), "groups": list(groups.values())})

@@ -19,7 +19,7 @@ from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.tables import BATCH, DEAD_LETTER, EVENT, FOLLOWER, JOB, OUTBOX, WORKER
 from jobs.services.lifecycle.bury import remember
-from jobs.services.lifecycle.enqueue import ENQUEUE, set_apart
+from jobs.services.lifecycle.enqueue import ENQUEUE, isolate
 from jobs.services.lifecycle.worker_row import HUNG, SILENT
 
 CRASH_FAILURE = FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
@@ -93,7 +93,7 @@ def _requeue(connection: sa.Connection, batch: UUID, jobs: Sequence[UUID], *, ch
     change = {"state": target(Verb.REAP).value, "batch_id": None, "started_at": None}
     _move(connection, jobs, change | {"attempts": JOB.c.attempts - (0 if charged else 1)})
     connection.execute(ENQUEUE, {"jobs": jobs, "delays": [0.0] * len(jobs)})
-    set_apart(connection, groups_after_death(batch, jobs))
+    isolate(connection, groups_after_death(batch, jobs))
 
 
 def _move(connection: sa.Connection, jobs: Sequence[UUID], change: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.states import Verb, sources, target
-from jobs.services.lifecycle.enqueue import ENQUEUE, set_apart
+from jobs.services.lifecycle.enqueue import ENQUEUE, isolate
 
 _RELEASE = sa.text("""
 WITH held AS (
@@ -29,11 +29,11 @@ UPDATE jobs_batch SET finished_at = now(), released = :released WHERE id = :batc
 
 
 def release(
-    connection: sa.Connection, *, batch: UUID, jobs: Sequence[tuple[UUID, int]], apart: int = 0
+    connection: sa.Connection, *, batch: UUID, jobs: Sequence[tuple[UUID, int]], isolation_group: int = 0
 ) -> list[UUID]:
     """Queue again those of `jobs` (id, epoch of the claim) that still run under it; close `batch`.
 
-    `apart` is the group that they were to run in, where they were.
+    `isolation_group` is the group that they were to run in, where they were.
     """
     parameters = {
         "jobs": [job for job, _ in jobs],
@@ -43,6 +43,6 @@ def release(
     }
     released = list(connection.execute(_RELEASE, parameters).scalars())
     connection.execute(ENQUEUE, {"jobs": released, "delays": [0.0] * len(released)})
-    set_apart(connection, dict.fromkeys(released, apart) if apart else {})
+    isolate(connection, dict.fromkeys(released, isolation_group) if isolation_group else {})
     connection.execute(_CLOSE, {"batch": batch, "released": len(released)})
     return released

@@ -68,7 +68,7 @@ def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> Pars
     given = {reference: pair[0] for reference, pair in files.items()}
     stored = msgspec.structs.replace(request, input=stored_form(request.input, given))
     job = parse_job(stored, version)
-    size = job.size + sum(file.size for file in given.values()) if version.pads else 0
+    size = job.size + sum(file.size for file in given.values()) if version.padded else 0
     return replace(job, files=tuple(kept for _, kept in files.values()), size=size)
 
 

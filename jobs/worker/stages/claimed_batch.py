@@ -63,7 +63,7 @@ class ClaimedBatch:
     failure: Failure | None = None
     pieces: list[BatchPiece] = field(default_factory=list)
     model: str = ""
-    apart: int = 0
+    isolation_group: int = 0
     limit_s: float = 0.0
     leased: bool = False
     busy_since: float | None = None

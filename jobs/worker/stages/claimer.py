@@ -74,7 +74,12 @@ class Claimer:
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that are to be answered at once."""
         work = ClaimedBatch(
-            _new_id(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart
+            _new_id(),
+            sealed.key,
+            sealed.padded_size,
+            sealed.reason,
+            sealed.tokens,
+            isolation_group=sealed.isolation_group,
         )
         work.claimed_at = time.monotonic()
         if hold_s := self._circuits.hold_s(int(str(sealed.key))):
@@ -130,7 +135,7 @@ class Claimer:
             padded_size=sealed.padded_size,
             seal_reason=sealed.reason.value,
             waited_s=sealed.waited_s,
-            apart=sealed.apart,
+            isolation_group=sealed.isolation_group,
         )
 
     def _held(self, deliveries: list[MessageDelivery], hold_s: float) -> list[Refused]:

@@ -39,11 +39,13 @@ class Command(BaseCommand):
             parser.add_argument(_flag(name), type=json_or_file, help=f"JSON, or @file{MORE.get(name, '')}")
         for name, (kind, text) in LIMITS.items():
             parser.add_argument(_flag(name), type=kind, help=text)
-        parser.add_argument("--pads", action=BooleanOptionalAction, help="items are padded to the longest")
+        parser.add_argument(
+            "--pads", dest="padded", action=BooleanOptionalAction, help="items are padded to the longest"
+        )
         parser.add_argument("--alias", action="append", default=[], help="point this alias at the version")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        given = {name: options[name] for name in (*JSON, *LIMITS, "pads") if options[name] is not None}
+        given = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
         same = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
         try:
             info = register_version(version=options["model_version"], **same, **given)

@@ -45,7 +45,7 @@ def a_job(version: ModelVersion, state: State = State.QUEUED, **columns: Any) ->
         id=uuid7(1_790_000_000_000, uuid4().int),
         client=client,
         version=version,
-        queue="echo",
+        model="echo",
         priority=4,
         state=state,
         max_attempts=3,
@@ -72,7 +72,7 @@ def a_dead_job(version: ModelVersion) -> Job:
     DeadLetter.objects.create(
         job=job,
         epoch=2,
-        queue="echo",
+        model="echo",
         kind="poison",
         code="bad_item",
         message="no such word",

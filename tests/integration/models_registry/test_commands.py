@@ -27,7 +27,7 @@ def test_a_model_is_registered_with_all_its_options_and_an_alias(tmp_path: Path)
     words = [word for pair in options.items() for word in pair]
     assert "echo2:3 is registered" in run("register_model", "echo2", "3", *ECHO, *words, "--pads")
     info = selectors.resolve("echo2")
-    assert (info.version, info.max_batch, info.max_padded_size, info.pads) == ("3", 7, 70, True)
+    assert (info.version, info.max_batch, info.max_padded_size, info.padded) == ("3", 7, 70, True)
     assert (info.p95_goal_s, info.max_attempts) == (0.5, 2)
     assert (info.input_schema, info.example, info.options) == ({"type": "object"}, {"a": 1}, {"o": 1})
 

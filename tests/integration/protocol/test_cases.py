@@ -84,7 +84,7 @@ def test_a_job_queued_again_is_published_at_once_whatever_outbox_row_was_left(
 ) -> None:
     job = make_job(priority=2)
     batch = make_batch(make_worker(), make_version(), [job])
-    left = {"epoch": 0, "version_id": job.version_id, "queue": "other", "priority": 0, "size": 7}
+    left = {"epoch": 0, "version_id": job.version_id, "model": "other", "priority": 0, "size": 7}
     Outbox.objects.create(job=job, published=5, due=timezone.now() + timedelta(hours=1), **left)
     enqueue(session, job, batch)
     job.refresh_from_db()

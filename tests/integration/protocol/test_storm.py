@@ -67,7 +67,7 @@ def job_row(job: UUID, client: Client, version: int, now: Any, chance: random.Ra
 
     late = now + timedelta(seconds=chance.random() * MEDDLE_S) if chance.random() < 0.1 else None
     return Job(
-        id=job, client=client, version_id=version, queue=QUEUE, priority=chance.randrange(10),
+        id=job, client=client, version_id=version, model=QUEUE, priority=chance.randrange(10),
         state="queued", epoch=0, attempts=0, max_attempts=1_000, size=0, deadline=late,
         error_kind="", error_code="", created_at=now,
     )  # fmt: skip

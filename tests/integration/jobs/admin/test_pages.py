@@ -53,7 +53,7 @@ def a_job(version: ModelVersion, state: State = State.QUEUED, *, age_s: int = 0,
         id=uuid7(now_ms - age_s * 1000, uuid4().int),
         client=client,
         version=version,
-        queue="echo",
+        model="echo",
         state=state,
         max_attempts=3,
         batch=a_batch(version) if state is State.RUNNING else None,
@@ -62,12 +62,12 @@ def a_job(version: ModelVersion, state: State = State.QUEUED, *, age_s: int = 0,
     )
     if state in {State.QUEUED, State.WAITING}:
         epoch = int(state is State.WAITING)
-        Outbox.objects.create(job=job, epoch=epoch, version=version, queue="echo", priority=job.priority)
+        Outbox.objects.create(job=job, epoch=epoch, version=version, model="echo", priority=job.priority)
     if state is State.RUNNING:
         Batch.objects.filter(pk=str(job.batch_id)).update(members=[job.id], size=1)
     if state is State.DEAD:
         DeadLetter.objects.create(
-            job=job, epoch=1, queue="echo", kind="poison", code="bad_item", message="no <such> word",
+            job=job, epoch=1, model="echo", kind="poison", code="bad_item", message="no <such> word",
             traceback='Traceback\n  File "m.py", line 1', fingerprint="f",
         )  # fmt: skip
     return job
@@ -243,7 +243,7 @@ def test_a_queue_tells_whose_jobs_wait_and_a_job_what_is_ahead_of_it(
     whose = [{job.client_id: 1_234} if priority == 4 else {} for priority in range(10)]
     counts = [sum(each.values()) for each in whose]
     QueueStanding.objects.create(
-        queue="echo", waiting=counts, head_age_s=[0.0] * 10, by_client=whose, per_s=100.0
+        model="echo", waiting=counts, head_age_s=[0.0] * 10, by_client=whose, per_s=100.0
     )
     forget_queues()
     page = text_of(browser, "/admin/jobs/queuestanding/echo/change/")
@@ -265,7 +265,7 @@ def test_every_page_of_every_model_opens(browser: Browser, version: ModelVersion
     waiting, running = a_job(version, State.WAITING), a_job(version, State.RUNNING)
     event = Event.objects.create(job=job, kind="attempt_failed", detail={"a": 1})
     token = ApiToken.objects.create(client=job.client, digest=b"\x07" * 32, prefix="abc")
-    standing = QueueStanding.objects.create(queue="echo", waiting=[3] * 10, head_age_s=[1.0] * 10)
+    standing = QueueStanding.objects.create(model="echo", waiting=[3] * 10, head_age_s=[1.0] * 10)
     rows: dict[str, Any] = {
         "jobs/client": job.client_id, "jobs/apitoken": token.pk, "jobs/deadletter": job.pk,
         "jobs/queuestanding": standing.pk,

@@ -76,7 +76,7 @@ def rows(db: str) -> dict[str, Any]:
     JobResult.objects.filter(job=done).update(body=b'{"t":"told-sesame"}')
     DeadLetter.objects.filter(job=dead).update(traceback='File "m.py", line 1\nValueError: trace-sesame')
     token = create_token(client="app")
-    standing = QueueStanding.objects.create(queue="echo", waiting=[1] * 10, head_age_s=[1.0] * 10)
+    standing = QueueStanding.objects.create(model="echo", waiting=[1] * 10, head_age_s=[1.0] * 10)
     return {
         "queuestanding": [standing.pk],
         "job": [dead.pk, done.pk, waiting.pk, running.pk], "deadletter": [dead.pk], "outbox": [waiting.pk],

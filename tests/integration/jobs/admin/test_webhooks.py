@@ -40,7 +40,7 @@ def test_the_pages_tell_what_the_receiver_answered(browser: Browser, delivery: D
 def test_a_webhook_is_sent_again_from_the_list(browser: Browser, delivery: Delivery) -> None:
     browser.post(LIST, {"action": "send", "_selected_action": [str(delivery.pk)]})
     delivery.refresh_from_db()
-    assert (delivery.state, delivery.before) == ("waiting", 1)
+    assert (delivery.state, delivery.attempts_before) == ("waiting", 1)
     assert delivery.due is not None
 
 

@@ -64,7 +64,7 @@ def test_a_succeeded_job_shows_its_output_and_a_dead_one_its_error(
             [dead],
         )
     DeadLetter.objects.create(
-        job_id=dead, epoch=1, queue="echo", kind="invalid", code="bad", message="why", reason="the last"
+        job_id=dead, epoch=1, model="echo", kind="invalid", code="bad", message="why", reason="the last"
     )
     assert app.get(f"/api/v1/jobs/{done}").json()["output"] == [100.0]
     assert app.get(f"/api/v1/jobs/{dead}").json()["error"] == {

@@ -42,7 +42,7 @@ def stands(
     ]
     counts = [waiting.get(priority, 0) for priority in range(10)]
     QueueStanding.objects.update_or_create(
-        queue=model,
+        model=model,
         defaults={
             "waiting": counts, "head_age_s": [60.0] * 10, "mean_age_s": [30.0] * 10,
             "per_s": per_s, "answer_s": answer_s,
@@ -137,7 +137,7 @@ def test_the_surveyor_counts_by_priority_and_learns_the_rate(db: str) -> None:
     Batch.objects.bulk_create(ended(worker.id, version.id, size) for size in (2, 4, 6, 8, 10))
     with open_session() as session:
         found = QueueSurveyor(stop=Event()).survey(session)
-    kept = QueueStanding.objects.get(queue="echo")
+    kept = QueueStanding.objects.get(model="echo")
     assert (kept.waiting[4], kept.waiting[9], sum(kept.waiting)) == (7, 3, 10)
     assert kept.per_s == pytest.approx(10 / 0.15, rel=0.01)  # 0.05 s and 0.01 s an item, batches of ten
     assert kept.answer_s == pytest.approx(2.0, abs=0.1)
@@ -160,7 +160,7 @@ def test_a_queue_that_is_gone_is_forgotten_and_a_worker_that_fell_silent_has_no_
     Batch.objects.bulk_create([ended(worker.id, version.id, 4)])
     with open_session() as session:
         found = QueueSurveyor(stop=Event()).survey(session)
-    assert list(QueueStanding.objects.values_list("queue", "per_s")) == [("echo", None)]
+    assert list(QueueStanding.objects.values_list("model", "per_s")) == [("echo", None)]
     assert found["echo"].per_s is None
 
 
@@ -225,5 +225,5 @@ def test_the_surveyor_counts_by_client(db: str) -> None:
     make_jobs(2, client=make_client("other"))
     with open_session() as session:
         QueueSurveyor(stop=Event()).survey(session)
-    counts = QueueStanding.objects.get(queue="echo").by_client[4]
+    counts = QueueStanding.objects.get(model="echo").by_client[4]
     assert counts == {str(make_client("one").id): 7, str(make_client("other").id): 2}

@@ -145,7 +145,7 @@ def test_a_server_answers_429_for_a_model_that_is_full(serve: Callable[..., http
     make_jobs(3, model="full")
     from jobs.models import QueueStanding
 
-    QueueStanding.objects.create(queue="full", waiting=[0, 0, 0, 0, 3, 0, 0, 0, 0, 0], head_age_s=[1.0] * 10)
+    QueueStanding.objects.create(model="full", waiting=[0, 0, 0, 0, 3, 0, 0, 0, 0, 0], head_age_s=[1.0] * 10)
     server = serve()
     answer = server.post("/api/v1/jobs", json={"model": "full", "input": {}})
     assert (answer.status_code, answer.json()["code"]) == (429, "overloaded")

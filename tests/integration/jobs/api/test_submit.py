@@ -30,7 +30,7 @@ def test_a_job_is_acknowledged_and_stored_with_its_input_and_its_outbox_row(post
     }  # fmt: skip
     job = Job.objects.get(pk=told["id"])
     outbox = Outbox.objects.get(pk=job.pk)
-    assert (job.state, job.epoch, job.priority, job.queue, job.max_attempts) == (
+    assert (job.state, job.epoch, job.priority, job.model, job.max_attempts) == (
         State.QUEUED,
         0,
         9,

@@ -140,7 +140,7 @@ def test_the_fallback_answers_as_long_as_it_is_whole() -> None:
     opened(first)
     job = submit_job(owner=owner(), request=JobRequest(model="first", input={}))
     assert (job.model, job.version) == ("second", "1")
-    assert Outbox.objects.get(job_id=job.id).queue == "second"
+    assert Outbox.objects.get(job_id=job.id).model == "second"
     opened(second)
     with pytest.raises(CircuitOpenError, match="first:1 and its fallbacks"):
         answering(selectors.info(first.id))

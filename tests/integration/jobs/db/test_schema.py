@@ -140,7 +140,7 @@ def a_batch(version: ModelVersion) -> Batch:
 
 def a_job(version: ModelVersion, **columns: Any) -> Job:
     client, _ = Client.objects.get_or_create(name="tests")
-    plain = {"queue": "echo", "priority": 4, "state": "queued", "max_attempts": 3}
+    plain = {"model": "echo", "priority": 4, "state": "queued", "max_attempts": 3}
     return Job.objects.create(
         id=uuid7(1_790_000_000_000, uuid4().int), client=client, version=version, **plain | columns
     )
@@ -170,7 +170,7 @@ def test_an_idempotency_key_is_one_job_s_for_each_client(version: ModelVersion) 
     other = Client.objects.create(name="other")
     assert a_job(version).pk != a_job(version).pk
     Job.objects.create(
-        id=uuid4(), client=other, version=version, queue="echo", priority=4, state="queued", max_attempts=3,
+        id=uuid4(), client=other, version=version, model="echo", priority=4, state="queued", max_attempts=3,
         idempotency_key="k",
     )  # fmt: skip
     with pytest.raises(IntegrityError, match="job_idempotency_key_once"):

@@ -56,7 +56,7 @@ def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_n
     replay_job(job_id=job.id, actor="olga")
     row = Outbox.objects.get()
     assert row.client == job.client_id
-    assert row.variant > 0
+    assert row.parameters_digest > 0
     assert not DeadLetter.objects.exists()
 
 
@@ -161,7 +161,7 @@ def test_a_dry_run_outlives_any_stored_input() -> None:
 
 
 def test_an_edited_job_runs_with_the_new_input_and_the_audit_holds_no_data() -> None:
-    make_version("strict", input_schema=SCHEMA, pads=True)
+    make_version("strict", input_schema=SCHEMA, padded=True)
     (job,) = dead(1, model="strict", body={"n": "secret"})
     replay_edited(job_id=job.id, actor="olga", text=' {"n": 5} ')
     job.refresh_from_db()

@@ -41,7 +41,7 @@ def malformed(word: str = "[]") -> Message:
 
 
 def letter_of(job: Job, epoch: int = 0) -> Message:
-    return outgoing_letter(job.queue, DeadLetterMessage(job.id, epoch, "poison", "test", "f")).message
+    return outgoing_letter(job.model, DeadLetterMessage(job.id, epoch, "poison", "test", "f")).message
 
 
 def test_a_purge_drops_what_was_replayed_or_discarded_and_keeps_the_rest_in_place(

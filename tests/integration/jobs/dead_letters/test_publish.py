@@ -52,7 +52,7 @@ def dies(session: sa.Connection, model: str, failure: Failure = FAILURE) -> Job:
 
 
 def settled_as(session: sa.Connection, job: Job, epoch: int, after: RetryAfter | Bury) -> Batch:
-    batch = make_batch(make_worker(node=f"gpu-{epoch}@tests"), make_version(job.queue), [job])
+    batch = make_batch(make_worker(node=f"gpu-{epoch}@tests"), make_version(job.model), [job])
     Job.objects.filter(id=job.id).update(epoch=epoch)
     failure = Failure(FailureKind.TRANSIENT, f"busy-{epoch}", "try later")
     settle(session, batch=batch.id, verdicts=[Verdict(job.id, epoch, failure, after)], ran_s=0.0)
@@ -102,7 +102,7 @@ def test_a_job_that_ended_its_workers_has_a_letter_and_each_such_attempt(session
     job = make_job(model="echo", max_attempts=2)
     for attempts in (1, 2):
         worker = make_worker(node=f"gpu-{attempts}@tests")
-        batch = make_batch(worker, make_version(), [job], apart=7)
+        batch = make_batch(worker, make_version(), [job], isolation_group=7)
         Job.objects.filter(id=job.id).update(epoch=10 * attempts, attempts=attempts)
         sweep.reap(session, batch.id)
     row = DeadLetter.objects.get(job=job)

@@ -84,7 +84,7 @@ def test_a_letter_says_why_no_attempt_followed_and_each_attempt_what_did(session
 
 def test_what_ended_its_worker_says_which_attempt_was_the_last(session: sa.Connection) -> None:
     job = make_job(max_attempts=1)
-    batch = make_batch(make_worker(), make_version(), [job], apart=7)
+    batch = make_batch(make_worker(), make_version(), [job], isolation_group=7)
     sweep.reap(session, batch.id)
     letter = DeadLetter.objects.get(job=job)
     assert letter.reason == "attempt 1 of 1 was the last"

@@ -72,7 +72,7 @@ def test_the_jobs_of_an_ended_worker_are_queued_again_uncharged_and_apart_in_hal
     assert sweeper.sweep(session) == Swept(reaped=3, expired=0)
     assert states(jobs) == {("queued", 2, 0)}
     assert set(Outbox.objects.values_list("epoch", "published")) == {(2, 0)}
-    groups = Counter(Outbox.objects.values_list("apart", flat=True))
+    groups = Counter(Outbox.objects.values_list("isolation_group", flat=True))
     assert sorted(groups.values()) == [1, 2]
     assert min(groups) > 0
     batch.refresh_from_db()
@@ -113,7 +113,7 @@ def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_
     jobs = make_jobs(2)
     worker = make_worker(ended_at=timezone.now(), end_reason=reason)
     for job in jobs:
-        make_batch(worker, make_version(), [job], apart=7)
+        make_batch(worker, make_version(), [job], isolation_group=7)
     Job.objects.filter(id=jobs[0].id).update(attempts=3, max_attempts=3)
     assert sweeper.sweep(session).reaped == 2
     assert states(jobs[:1]) == {("dead", 2, 3)}
@@ -121,7 +121,7 @@ def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_
     assert (letter.kind, letter.epoch) == (kind, 2)
     assert not Outbox.objects.filter(job=jobs[0]).exists()
     assert states(jobs[1:]) == {("queued", 2, 1)}
-    assert Outbox.objects.get(job=jobs[1]).apart > 0
+    assert Outbox.objects.get(job=jobs[1]).isolation_group > 0
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 64])
@@ -132,8 +132,8 @@ def test_a_killer_stands_alone_within_two_log_two_deaths_and_its_neighbours_are_
     killer, neighbours, deaths = jobs[size // 2].id, set[UUID](), 0
     waiting = [(0, [job.id for job in jobs])]
     while waiting:
-        apart, ids = waiting.pop()
-        claimed = claim_all(session, ids, apart)
+        isolation_group, ids = waiting.pop()
+        claimed = claim_all(session, ids, isolation_group)
         if killer not in ids:
             assert claimed == dict.fromkeys(ids, 1)
             neighbours |= set(ids)
@@ -141,7 +141,7 @@ def test_a_killer_stands_alone_within_two_log_two_deaths_and_its_neighbours_are_
         deaths += 1
         Worker.objects.update(ended_at=timezone.now())
         sweeper.sweep(session)
-        if len(ids) == 1 and apart:
+        if len(ids) == 1 and isolation_group:
             break
         waiting = groups_of(ids) + waiting
     assert neighbours | {killer} == {job.id for job in jobs} or waiting
@@ -149,20 +149,24 @@ def test_a_killer_stands_alone_within_two_log_two_deaths_and_its_neighbours_are_
     assert Job.objects.get(id=killer).attempts == 1
 
 
-def claim_all(session: sa.Connection, ids: list[UUID], apart: int) -> dict[UUID, int]:
+def claim_all(session: sa.Connection, ids: list[UUID], isolation_group: int) -> dict[UUID, int]:
     """Claim the jobs as one batch of a new worker; return their attempts."""
     rows = Job.objects.filter(id__in=ids).values_list("id", "epoch", "version_id")
-    envelopes = [Envelope(job, epoch, version, 4, apart=apart) for job, epoch, version in rows]
+    envelopes = [
+        Envelope(job, epoch, version, 4, isolation_group=isolation_group) for job, epoch, version in rows
+    ]
     worker = make_worker()
-    batch = BatchRow(uuid4(), worker.id, envelopes[0].version, len(ids), "full", 0.0, apart)
+    batch = BatchRow(uuid4(), worker.id, envelopes[0].version, len(ids), "full", 0.0, isolation_group)
     with transaction(session):
         return {each.job: each.attempts for each in claim(session, batch=batch, envelopes=envelopes)}
 
 
 def groups_of(ids: list[UUID]) -> list[tuple[int, list[UUID]]]:
     found: dict[int, list[UUID]] = {}
-    for job, apart in Outbox.objects.filter(job_id__in=ids).values_list("job_id", "apart"):
-        found.setdefault(apart, []).append(job)
+    for job, isolation_group in Outbox.objects.filter(job_id__in=ids).values_list(
+        "job_id", "isolation_group"
+    ):
+        found.setdefault(isolation_group, []).append(job)
     return list(found.items())
 
 

@@ -72,7 +72,7 @@ def test_a_version_s_line_is_learned_from_the_ledger_and_its_limits_from_the_reg
 
 
 def test_a_version_that_pads_is_learned_by_padded_size(db: str) -> None:
-    version = make_version("echo", pads=True, max_padded_size=4_000)
+    version = make_version("echo", padded=True, max_padded_size=4_000)
     record_runs(version.id, [1, 5, 10, 20, 32])
     found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
     assert found.run.per_unit_s == pytest.approx(0.0001, rel=1e-3)

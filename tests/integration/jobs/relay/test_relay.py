@@ -22,12 +22,12 @@ def model(db: str) -> str:
 
 
 def in_flight(model: str) -> int:
-    return Outbox.objects.filter(queue=model, published__gt=0).count()
+    return Outbox.objects.filter(model=model, published__gt=0).count()
 
 
 def overdue(model: str) -> None:
     """Let the visibility time of everything in flight be over."""
-    Outbox.objects.filter(queue=model).update(due=Now())
+    Outbox.objects.filter(model=model).update(due=Now())
 
 
 def test_jobs_reach_the_queue_in_order_of_priority(model: str, broker_url: str) -> None:
@@ -69,7 +69,7 @@ def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, bro
     with running(broker_url, [model], max_batch=64):
         wait_until(lambda: ready(broker_url, model) == 640 // 8)
         overdue(model)
-        wait_until(lambda: Outbox.objects.filter(queue=model, due__gt=Now()).count() == 640)
+        wait_until(lambda: Outbox.objects.filter(model=model, due__gt=Now()).count() == 640)
     assert ready(broker_url, model) == 640 // 8
 
 
@@ -85,7 +85,7 @@ def test_a_claimed_job_makes_room_for_the_next(model: str, broker_url: str) -> N
     jobs = make_jobs(12, model=model)
     with running(broker_url, [model], depth=10):
         wait_until(lambda: in_flight(model) == 10)
-        claimed = Outbox.objects.filter(queue=model, published__gt=0).values_list("job_id", flat=True)[:2]
+        claimed = Outbox.objects.filter(model=model, published__gt=0).values_list("job_id", flat=True)[:2]
         Outbox.objects.filter(job_id__in=list(claimed)).delete()
         wait_until(lambda: ready(broker_url, model) == len(jobs))
 
@@ -127,7 +127,7 @@ def test_a_queue_that_refuses_is_paused_and_the_other_goes_on(model: str, broker
     _cap(full, broker_url)
     with running(broker_url, [full, model]):
         wait_until(lambda: ready(broker_url, model) == jobs)
-        refused = Outbox.objects.filter(queue=full, published=0, due__gt=Now())
+        refused = Outbox.objects.filter(model=full, published=0, due__gt=Now())
         wait_until(lambda: refused.count() == jobs)
 
 
@@ -203,6 +203,6 @@ def test_what_a_wiped_broker_lost_is_published_when_the_relay_connects(model: st
     with running(broker_url, [model]):
         wait_until(lambda: ready(broker_url, model) == 5)
     drain(broker_url, model)
-    assert Outbox.objects.filter(queue=model, published=F("published"), due__gt=Now()).count() == 5
+    assert Outbox.objects.filter(model=model, published=F("published"), due__gt=Now()).count() == 5
     with running(broker_url, [model]):
         wait_until(lambda: ready(broker_url, model) == 5)

@@ -327,7 +327,7 @@ def test_a_job_that_runs_somehow_although_it_follows_is_left_to_its_run(
 
 def publish(job: Submitted) -> None:
     row = Job.objects.get(id=job.id)
-    Outbox.objects.create(job=row, epoch=0, version_id=row.version_id, queue=row.queue, priority=row.priority)
+    Outbox.objects.create(job=row, epoch=0, version_id=row.version_id, model=row.model, priority=row.priority)
 
 
 def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connection) -> None:

@@ -69,7 +69,7 @@ def test_a_failure_that_quotes_its_input_is_kept_without_it(session: sa.Connecti
 def test_equal_parameters_share_a_batch_and_unequal_ones_do_not() -> None:
     for value in (1, 1, 2, None):
         submit(ASKED, parameters=None if value is None else {"p": value})
-    variants = list(Outbox.objects.order_by("job_id").values_list("variant", flat=True))
+    variants = list(Outbox.objects.order_by("job_id").values_list("parameters_digest", flat=True))
     assert variants[0] == variants[1]
     assert len({*variants}) == 3
     assert variants[3] == 0
@@ -77,13 +77,13 @@ def test_equal_parameters_share_a_batch_and_unequal_ones_do_not() -> None:
 
 def test_a_retry_and_a_replay_keep_the_batching_hint(session: sa.Connection) -> None:
     job = submit(ASKED, parameters={"p": 1})
-    hint = Outbox.objects.get().variant
+    hint = Outbox.objects.get().parameters_digest
     run(session, raising(lambda _: OSError("again")), attempts_left=True)
-    assert Outbox.objects.get().variant == hint
+    assert Outbox.objects.get().parameters_digest == hint
     Outbox.objects.update(due=timezone.now())
     run(session, raising(lambda _: OSError("never")))
     replay_job(job_id=job.id, actor="olga")
-    assert Outbox.objects.get().variant == hint
+    assert Outbox.objects.get().parameters_digest == hint
 
 
 @pytest.mark.parametrize("column", ["body", "parameters", "metadata"])
@@ -207,7 +207,11 @@ def test_a_version_that_does_not_encrypt_is_stored_as_it_was(session: sa.Connect
     job = submit_job(owner=owner(), request=JobRequest(model=f"{payload_keys.MODEL}:plain", input=ASKED))
     run(session)
     row = JobInput.objects.get(pk=job.id)
-    assert (bytes(row.body), row.encoding, row.variant) == (b'{"n":7,"text":"open-sesame"}', "identity", None)
+    assert (bytes(row.body), row.encoding, row.parameters_digest) == (
+        b'{"n":7,"text":"open-sesame"}',
+        "identity",
+        None,
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT encoding FROM jobs_jobresult")
         assert cursor.fetchall() == [("identity",)]

@@ -60,7 +60,7 @@ def test_lanes_share_the_backlog_and_a_free_one_takes_a_job_at_once() -> None:
 
 
 def test_a_padded_limit_makes_batches_of_long_items_smaller() -> None:
-    drain = Drain(Known(), BatchLimits(max_batch=10, max_padded_size=200, pads=True))
+    drain = Drain(Known(), BatchLimits(max_batch=10, max_padded_size=200, padded=True))
     found = estimate(backlog(4, each=100), drain)
     assert found.batch_s == pytest.approx(0.24)
     assert found.wait_s == pytest.approx(0.05 + 2 * 0.24)
@@ -133,7 +133,7 @@ def test_nobody_is_refused_before_the_service_time_is_known() -> None:
 def test_more_in_front_never_means_an_earlier_start(
     waiting: int, sealed: int, lanes: int, each: int, bound: int
 ) -> None:
-    drain = Drain(Known(), BatchLimits(max_batch=10, max_padded_size=bound, pads=True), lanes)
+    drain = Drain(Known(), BatchLimits(max_batch=10, max_padded_size=bound, padded=True), lanes)
     here = estimate(Backlog(waiting, waiting * each, sealed, sealed * 10 * each), drain)
     after = estimate(Backlog(waiting + 1, (waiting + 1) * each, sealed, sealed * 10 * each), drain)
     assert 0.0 <= here.wait_s <= after.wait_s + 1e-9

@@ -33,11 +33,16 @@ class Stages:
 
     def claim(self, sealed: Any) -> tuple[ClaimedBatch, list[Any]]:
         work = ClaimedBatch(
-            uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens, apart=sealed.apart
+            uuid4(),
+            sealed.key,
+            sealed.padded_size,
+            sealed.reason,
+            sealed.tokens,
+            isolation_group=sealed.isolation_group,
         )
         work.jobs = [Claimed(delivery.job, 1, 1, 3, b"1", None) for delivery in sealed.tokens]
         with self.lock:
-            self.claims.append((sealed.apart, self.in_hand))
+            self.claims.append((sealed.isolation_group, self.in_hand))
             self.in_hand += 1
         return work, []
 
@@ -86,9 +91,9 @@ def pipeline(stages: Stages, buffer: Buffer) -> Iterator[Pipeline]:
     wait_until(lambda: made.idle)
 
 
-def fill(buffer: Buffer, count: int, *, apart: int = 0) -> None:
+def fill(buffer: Buffer, count: int, *, isolation_group: int = 0) -> None:
     parcel = Parcel(SimpleNamespace(), count, 1)
-    envelopes = [Envelope(UUID(int=at), 0, 1, 4, apart=apart) for at in range(count)]
+    envelopes = [Envelope(UUID(int=at), 0, 1, 4, isolation_group=isolation_group) for at in range(count)]
     buffer.add([MessageDelivery(parcel, envelope, task=None) for envelope in envelopes])
 
 
@@ -109,7 +114,7 @@ def test_a_batch_apart_is_claimed_with_nothing_else_in_hand_and_keeps_it_so(
     fill(buffer, 4)
     wait_until(lambda: len(stages.claims) == 2)
     for group in (1, 2, 3):
-        fill(buffer, 2, apart=group)
+        fill(buffer, 2, isolation_group=group)
         fill(buffer, 2)
     assert len(pipeline.unsettled()) >= 2
     stages.gate.set()

@@ -25,7 +25,7 @@ def test_a_batch_whose_claim_is_under_way_at_the_stop_is_among_what_is_left() ->
         return ClaimedBatch(UUID(int=9), 1, 1, SealReason.IDLE, [], jobs=[JOB]), []
 
     buffer, claimer, settler = Mock(), Mock(claim=claim), Mock()
-    buffer.next.side_effect = [SimpleNamespace(apart=0), None]
+    buffer.next.side_effect = [SimpleNamespace(isolation_group=0), None]
     settler.settle.return_value = None  # the worker stops before the database took it
     pipeline = Pipeline(buffer, claimer, settler, Mock())
     pipeline.start()

@@ -4,10 +4,10 @@ from models_registry.models import ModelVersion, RegisteredModel
 
 def test_a_row_becomes_a_value_and_its_queue_is_the_model() -> None:
     row = ModelVersion(
-        id=7, model=RegisteredModel(name="minilm"), version="2", pads=True, input_schema={"b": 1}
+        id=7, model=RegisteredModel(name="minilm"), version="2", padded=True, input_schema={"b": 1}
     )
     info = VersionInfo.of(row)
-    assert (info.id, info.queue, str(info), info.pads) == (7, "minilm", "minilm:2", True)
+    assert (info.id, info.queue, str(info), info.padded) == (7, "minilm", "minilm:2", True)
     assert info.input_schema_text == '{"b": 1}'
 
 

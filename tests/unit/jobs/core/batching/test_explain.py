@@ -10,7 +10,7 @@ from jobs.core.batching.explain import LedgerEntry, why_this_size
 from jobs.core.batching.sealed_batch import SealReason
 
 ROW: dict[str, Any] = {"size": 5, "padded_size": 5, "waited_s": 0.012, "max_batch": 64, "p95_goal_s": 2.0}
-PADDED = {"pads": True, "padded_size": 3_500, "max_padded_size": 4_096}
+PADDED = {"padded": True, "padded_size": 3_500, "max_padded_size": 4_096}
 
 
 def why(reason: str, **fields: Any) -> str:
@@ -27,7 +27,11 @@ def why(reason: str, **fields: Any) -> str:
         ("slo", {}, "a larger one would have missed the goal of 2.00 s: the oldest had waited 12 ms"),
         ("memory", {}, "a larger one would not have fitted the device's memory, as one before did not"),
         ("idle", {}, "the device was free, or about to be, and no others waited"),
-        ("idle", {"pads": True}, "the device was free, or about to be, and no others of a length that suits"),
+        (
+            "idle",
+            {"padded": True},
+            "the device was free, or about to be, and no others of a length that suits",
+        ),
         (
             "linger",
             {},
@@ -48,7 +52,7 @@ def test_the_sentence_names_the_reason_with_its_numbers(
 def test_padding_is_told_where_it_counts() -> None:
     assert why("full", size=64).endswith("it was full.")
     assert why("full", **PADDED).endswith(" Padded to the longest it came to 3,500 bytes of at most 4,096.")
-    assert why("idle", pads=True, padded_size=1_234).endswith(
+    assert why("idle", padded=True, padded_size=1_234).endswith(
         " Padded to the longest it came to 1,234 bytes."
     )
 

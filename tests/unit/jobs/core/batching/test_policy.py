@@ -12,7 +12,7 @@ from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
 
 ANY = BatchLimits(max_batch=4)
-PADDED = BatchLimits(max_batch=4, max_padded_size=400, pads=True)
+PADDED = BatchLimits(max_batch=4, max_padded_size=400, padded=True)
 
 
 def policy(limits: BatchLimits = ANY) -> BatchPolicy[int]:
@@ -165,12 +165,12 @@ def test_keys_take_turns_whatever_one_of_them_queued() -> None:
 def test_variants_of_a_key_never_share_a_batch() -> None:
     buffer = policy()
     for token in range(4):
-        buffer.add(token, 10.0, key="a", variant=token % 2)
+        buffer.add(token, 10.0, key="a", parameters_digest=token % 2)
     assert [taken(buffer, 11.0), taken(buffer, 11.0)] == [[0, 2], [1, 3]]
 
 
 def test_lengths_that_are_alike_go_together() -> None:
-    buffer = policy(BatchLimits(max_batch=3, pads=True))
+    buffer = policy(BatchLimits(max_batch=3, padded=True))
     for runs in range(8):
         buffer.observe("a", 100 + runs * 50, 0.001 + (100 + runs * 50) * 0.001)
     for token, size in enumerate([100, 10, 98, 11, 99, 12]):
@@ -277,7 +277,7 @@ def fill(buffer: BatchPolicy[int], arrivals: list[Arrived]) -> float:
             token,
             now,
             key=key,
-            variant=size % 2,
+            parameters_digest=size % 2,
             size=size,
             priority=priority,
             client=client,
@@ -289,11 +289,11 @@ def fill(buffer: BatchPolicy[int], arrivals: list[Arrived]) -> float:
 @given(st.lists(Arrival, max_size=60), st.booleans(), st.integers(1, 9), st.integers(0, 900))
 def test_no_arrivals_lose_double_or_mix_an_item_or_break_a_limit(
     arrivals: list[Arrived],
-    pads: bool,  # noqa: FBT001  # hypothesis draws it
+    padded: bool,  # noqa: FBT001  # hypothesis draws it
     max_batch: int,
     max_padded: int,
 ) -> None:
-    buffer, seen = policy(BatchLimits(max_batch, max_padded, pads)), list[int]()
+    buffer, seen = policy(BatchLimits(max_batch, max_padded, padded)), list[int]()
     now = fill(buffer, arrivals)
     while sealed := buffer.take(now, draining=True):
         seen += sealed.tokens

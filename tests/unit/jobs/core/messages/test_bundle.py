@@ -19,7 +19,7 @@ WHOLE = st.integers(0, 2**31 - 1)
 ENVELOPES = st.lists(
     st.builds(
         Envelope, job=st.uuids(), epoch=WHOLE, version=st.just(5), priority=st.just(3), size=WHOLE,
-        client=WHOLE, variant=WHOLE, deadline=st.none() | st.floats(0, 2e9), apart=WHOLE,
+        client=WHOLE, parameters_digest=WHOLE, deadline=st.none() | st.floats(0, 2e9), isolation_group=WHOLE,
     ),
     min_size=1, max_size=9,
 )  # fmt: skip

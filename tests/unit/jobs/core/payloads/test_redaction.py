@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jobs.core.payloads.keyed_digest import derived, keyed, token_of, variant_of
+from jobs.core.payloads.keyed_digest import derived, keyed, parameters_digest_of, token_of
 from jobs.core.payloads.redaction import Redactor
 
 KEY = derived(b"root", "token")
@@ -85,8 +85,8 @@ def test_keyed_digests_are_of_the_key_and_the_purpose(body: bytes, root: bytes) 
     one, other = derived(root, "token"), derived(root, "answer")
     assert one != other
     assert keyed(one, body) == keyed(one, body) != keyed(other, body)
-    assert 0 <= variant_of(one, body) < 2**28
-    assert variant_of(one, None) == 0
+    assert 0 <= parameters_digest_of(one, body) < 2**28
+    assert parameters_digest_of(one, None) == 0
 
 
 def test_equal_values_have_one_token_however_they_are_written() -> None:

@@ -17,7 +17,7 @@ class Version:
     id: int = 7
     model: str = "echo"
     version: str = "1"
-    pads: bool = False
+    padded: bool = False
     p95_goal_s: float = 2.0
     max_attempts: int = 3
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -25,7 +25,7 @@ limits = st.builds(
     BatchLimits,
     max_batch=st.integers(1, 8),
     max_padded_size=st.sampled_from([0, 40, 200]),
-    pads=st.booleans(),
+    padded=st.booleans(),
     p95_goal_s=st.sampled_from([0.0, 0.3]),
 )
 steps = st.builds(Timing, base_s=st.sampled_from([0.0, 0.01, 0.2]), per_unit_s=st.sampled_from([0.0, 0.01]))

@@ -30,7 +30,7 @@ class Version:
     id: int = 7
     model: str = "echo"
     version: str = "1"
-    pads: bool = False
+    padded: bool = False
     p95_goal_s: float = 2.0
     max_attempts: int = 3
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def test_metadata_has_a_limit() -> None:
 def test_size_is_told_only_where_the_version_pads() -> None:
     request = parse_request(body(input={"text": "hello"}))
     assert parse_job(request, Version()).size == 0
-    assert parse_job(request, Version(pads=True)).size == len(b'{"text":"hello"}')
+    assert parse_job(request, Version(padded=True)).size == len(b'{"text":"hello"}')
 
 
 def test_the_digest_knows_a_request_by_its_meaning() -> None:

@@ -24,7 +24,7 @@ def test_every_option_reaches_its_field() -> None:
     words = "--loads 0.5,1.1 --sizes 20-200 --priorities 0,9 --max-batch 32 --pads --workers 3 --png x.png"
     asked = SimulationArguments.of(parsed(*words.split()))
     assert (asked.loads, asked.sizes, asked.priorities) == ((0.5, 1.1), (20, 200), (0, 9))
-    assert (asked.max_batch, asked.pads, asked.workers, asked.png) == (32, True, 3, "x.png")
+    assert (asked.max_batch, asked.padded, asked.workers, asked.png) == (32, True, 3, "x.png")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,6 @@ def test_limits_that_cannot_be_read_are_asked_for_again_and_end_no_stage(
     monkeypatch.setattr(host._Bounds, "RETRY_S", 0.0)
     bounds = host._Bounds()
     assert bounds(1) == BatchLimits()
-    known = SimpleNamespace(max_batch=7, max_padded_size=70, pads=True, p95_goal_s=2.0)
+    known = SimpleNamespace(max_batch=7, max_padded_size=70, padded=True, p95_goal_s=2.0)
     monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: known)
     assert bounds(1) == BatchLimits(7, 70, True, 2.0)
