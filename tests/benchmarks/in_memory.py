@@ -71,7 +71,9 @@ class Claimer:
     def prepare(self, work: ClaimedBatch) -> None:
         items = [Item({}) for _ in work.jobs]
         work.runner = self._runner
-        work.pieces = [BatchPiece(list(range(len(items))), items, self._runner.collate(items), collated=True)]
+        work.pieces = [
+            BatchPiece(list(range(len(items))), items, self._runner.collate(items), is_collated=True)
+        ]
 
     def done(self, work: ClaimedBatch) -> None:
         """Hold nothing for a batch, so there is nothing to let go."""

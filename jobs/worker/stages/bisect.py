@@ -19,10 +19,10 @@ from models_registry.loaders.fault_tables import COMMON
 
 
 class Splitter:
-    """Puts pieces through `attempt`, which returns what becomes of a piece's `raw`, or raises.
+    """Puts pieces through `attempt`, which returns a piece's raw outputs, or raises.
 
     `table` says what its exceptions mean; one that the process cannot outlive is raised.
-    `exhausted` lists the places in the batch of each piece that ran out of memory.
+    `exhausted` lists the positions in the batch of each piece that ran out of memory.
     """
 
     def __init__(self, attempt: Callable[[BatchPiece], Any], table: Table = COMMON) -> None:
@@ -34,8 +34,8 @@ class Splitter:
         failure = self._try(piece)
         if failure is None:
             yield piece
-        elif len(piece.at) == 1:
-            piece.raw = failure
+        elif len(piece.positions) == 1:
+            piece.raw_outputs = failure
             yield piece
         else:
             yield from self._halved(piece, guilty=failure.kind is not FailureKind.RESOURCE)
@@ -43,16 +43,16 @@ class Splitter:
     def _halved(self, piece: BatchPiece, *, guilty: bool) -> Iterator[BatchPiece]:
         first, second = _halves(piece)
         for done in self.answered(first):
-            guilty = guilty and not isinstance(done.raw, Failure)
+            guilty = guilty and not isinstance(done.raw_outputs, Failure)
             yield done
-        if guilty and len(second.at) > 1:
+        if guilty and len(second.positions) > 1:
             yield from self._halved(second, guilty=True)
         else:
             yield from self.answered(second)
 
     def _try(self, piece: BatchPiece) -> Failure | None:
         try:
-            piece.raw = self._attempt(piece)
+            piece.raw_outputs = self._attempt(piece)
         except Exception as error:  # a model may raise anything
             failure = failure_of(error, self._table)
             if failure.kind is FailureKind.CRASH:
@@ -60,16 +60,16 @@ class Splitter:
         else:
             return None
         # Only now, with the exception gone, does nothing refer to the tensors that did not fit.
-        piece.ready, piece.collated = None, False
+        piece.collated, piece.is_collated = None, False
         if failure.kind is FailureKind.RESOURCE:
-            self.exhausted.append(piece.at)
+            self.exhausted.append(piece.positions)
             memory.hand_back()
         return failure
 
 
 def _halves(piece: BatchPiece) -> tuple[BatchPiece, BatchPiece]:
-    middle = len(piece.at) // 2
+    middle = len(piece.positions) // 2
     return (
-        BatchPiece(piece.at[:middle], piece.items[:middle]),
-        BatchPiece(piece.at[middle:], piece.items[middle:]),
+        BatchPiece(piece.positions[:middle], piece.items[:middle]),
+        BatchPiece(piece.positions[middle:], piece.items[middle:]),
     )

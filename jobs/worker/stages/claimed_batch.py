@@ -30,17 +30,17 @@ class Refused:
 
 @dataclass(slots=True)
 class BatchPiece:
-    """Some jobs of a batch that run together: `at` are their places in the batch.
+    """Some jobs of a batch that run together; `positions` are their places in the batch.
 
-    `ready` is the collated batch, where collating it ahead went well; `raw` is what the run gave, or the
-    failure that each of them shares.
+    `collated` is the model's collated input where `is_collated`; collating ahead of the run may have failed.
+    `raw_outputs` is the result of the run, or the one failure of all these jobs.
     """
 
-    at: list[int]
+    positions: list[int]
     items: list[Item]
-    ready: Any = None
-    collated: bool = False
-    raw: Any | Failure = None
+    collated: Any = None
+    is_collated: bool = False
+    raw_outputs: Any | Failure = None
 
 
 @dataclass(slots=True)

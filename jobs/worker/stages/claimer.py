@@ -180,9 +180,9 @@ def _new_id() -> UUID:
 def _grouped(work: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
     assert work.runner is not None  # noqa: S101  # set by `prepare` just above
     groups: dict[object, BatchPiece] = {}
-    for at, item in items.items():
+    for position, item in items.items():
         piece = groups.setdefault(work.runner.key(item), BatchPiece([], []))
-        piece.at.append(at)
+        piece.positions.append(position)
         piece.items.append(item)
     return list(groups.values())
 
@@ -190,6 +190,6 @@ def _grouped(work: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
 def _collate(work: ClaimedBatch, piece: BatchPiece) -> None:
     assert work.runner is not None  # noqa: S101
     try:
-        piece.ready, piece.collated = work.runner.collate(piece.items), True
+        piece.collated, piece.is_collated = work.runner.collate(piece.items), True
     except Exception:  # noqa: BLE001  # the run stage collates again, splitting until the guilty is found
-        piece.collated = False
+        piece.is_collated = False

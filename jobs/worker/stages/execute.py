@@ -27,7 +27,7 @@ def execute_all(work: ClaimedBatch) -> None:
 
 def _answered(splitter: Splitter, piece: BatchPiece) -> Iterable[BatchPiece]:
     # What failed before it could run, such as an input that is lost, takes nobody's time here.
-    return [piece] if isinstance(piece.raw, Failure) else splitter.answered(piece)
+    return [piece] if isinstance(piece.raw_outputs, Failure) else splitter.answered(piece)
 
 
 def execute(runner: Runner, piece: BatchPiece) -> Iterator[BatchPiece]:
@@ -37,21 +37,23 @@ def execute(runner: Runner, piece: BatchPiece) -> Iterator[BatchPiece]:
 
 def run(runner: Runner, piece: BatchPiece, context: BatchContext | None = None) -> Any:
     """Return a piece's raw outputs, collating it first where that was not done ahead."""
-    batch = piece.ready if piece.collated else runner.collate(piece.items)
+    batch = piece.collated if piece.is_collated else runner.collate(piece.items)
     if context is not None and takes_context(runner):
-        return runner.run(batch, context=context.of(piece.at))
+        return runner.run(batch, context=context.of(piece.positions))
     return runner.run(batch)
 
 
 def _oom_size(work: ClaimedBatch, exhausted: list[list[int]]) -> int | None:
     """Return the least padded size that did not fit; an item that does not fit alone speaks for no batch."""
-    alone = {at for piece in work.pieces if _lacked_memory(piece) for at in piece.at}
-    return min((_padded_size(work, at) for at in exhausted if alone.isdisjoint(at)), default=None)
+    alone = {position for piece in work.pieces if _lacked_memory(piece) for position in piece.positions}
+    sizes = (_padded_size(work, positions) for positions in exhausted if alone.isdisjoint(positions))
+    return min(sizes, default=None)
 
 
 def _lacked_memory(piece: BatchPiece) -> bool:
-    return isinstance(piece.raw, Failure) and piece.raw.kind is FailureKind.RESOURCE
+    return isinstance(piece.raw_outputs, Failure) and piece.raw_outputs.kind is FailureKind.RESOURCE
 
 
-def _padded_size(work: ClaimedBatch, at: list[int]) -> int:
-    return len(at) * max(max(work.deliveries[place].envelope.size, 1) for place in at)
+def _padded_size(work: ClaimedBatch, positions: list[int]) -> int:
+    longest = max(max(work.deliveries[position].envelope.size, 1) for position in positions)
+    return len(positions) * longest

@@ -92,23 +92,24 @@ def _all_outcomes(work: ClaimedBatch) -> dict[int, Success | Failure]:
 
 
 def _outcomes(runner: Runner, piece: BatchPiece, table: Table) -> Iterator[tuple[int, Success | Failure]]:
-    """Yield each item's place and outcome; a piece whose outputs cannot be had is run again, split."""
-    if isinstance(piece.raw, Failure):
-        yield from ((at, piece.raw) for at in piece.at)
+    """Yield each item's position and outcome; a piece whose outputs cannot be read runs again, in halves."""
+    if isinstance(piece.raw_outputs, Failure):
+        yield from ((position, piece.raw_outputs) for position in piece.positions)
         return
     for done in Splitter(lambda part: _outputs(runner, part), table).answered(piece):
-        if isinstance(done.raw, Failure):
-            yield done.at[0], done.raw
+        if isinstance(done.raw_outputs, Failure):
+            yield done.positions[0], done.raw_outputs
         else:
-            yield from ((at, _outcome(raw, table)) for at, raw in zip(done.at, done.raw, strict=True))
+            outputs = zip(done.positions, done.raw_outputs, strict=True)
+            yield from ((position, _outcome(output, table)) for position, output in outputs)
 
 
 def _outputs(runner: Runner, piece: BatchPiece) -> list[Any]:
-    outputs = runner.outputs(run(runner, piece) if piece.raw is None else piece.raw)
+    outputs = runner.outputs(run(runner, piece) if piece.raw_outputs is None else piece.raw_outputs)
     if not isinstance(outputs, list):
         raise BadOutputError(f"The model gave a {type(outputs).__name__} instead of a list of outputs.")
-    if len(outputs) != len(piece.at):
-        raise BadOutputError(f"The model gave {len(outputs)} outputs for {len(piece.at)} inputs.")
+    if len(outputs) != len(piece.positions):
+        raise BadOutputError(f"The model gave {len(outputs)} outputs for {len(piece.positions)} inputs.")
     return outputs
 
 

@@ -74,7 +74,7 @@ def test_a_batch_that_is_split_reports_each_job_as_itself() -> None:
     execute_all(batch)
     told = {job.int: report.message for job, report in batch.context.take().items()}
     assert told == {0: "a", 1: "b", 2: "broken", 3: "d"}
-    failed = [piece.at for piece in batch.pieces if isinstance(piece.raw, Failure)]
+    failed = [piece.positions for piece in batch.pieces if isinstance(piece.raw_outputs, Failure)]
     assert failed == [[2]]
 
 
@@ -83,7 +83,7 @@ def test_a_job_that_was_taken_away_is_cancelled_for_its_model_and_no_other_is() 
     batch.context = BatchContext(batch.id, JOBS[:3])
     batch.context.lose({JOBS[1][0]})
     execute_all(batch)
-    assert batch.pieces[0].raw == ["a", None, "c"]
+    assert batch.pieces[0].raw_outputs == ["a", None, "c"]
     assert batch.context.cut_short
 
 
@@ -96,8 +96,8 @@ def test_a_fraction_out_of_range_fails_as_any_mistake_of_a_model_does() -> None:
     batch = work(Wrong(), ["a"])
     batch.context = BatchContext(batch.id, JOBS[:1])
     execute_all(batch)
-    assert isinstance(batch.pieces[0].raw, Failure)
-    assert batch.pieces[0].raw.kind is FailureKind.INTERNAL
+    assert isinstance(batch.pieces[0].raw_outputs, Failure)
+    assert batch.pieces[0].raw_outputs.kind is FailureKind.INTERNAL
 
 
 class Database:

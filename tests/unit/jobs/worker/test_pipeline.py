@@ -49,7 +49,7 @@ class Stages:
     def prepare(self, work: ClaimedBatch) -> None:
         work.runner = SimpleNamespace(run=self.run, outputs=list, collate=list)
         places = list(range(len(work.jobs)))
-        work.pieces = [BatchPiece(places, [Item(at) for at in places], ready=places, collated=True)]
+        work.pieces = [BatchPiece(places, [Item(at) for at in places], collated=places, is_collated=True)]
 
     def run(self, batch: Any) -> Any:
         self.gate.wait(10)

@@ -47,8 +47,8 @@ class Counted:
 def answers(attempt: Counted, count: int) -> tuple[Splitter, dict[int, Any]]:
     splitter, told = Splitter(attempt), dict[int, Any]()
     for piece in splitter.answered(whole(count)):
-        raws = [piece.raw] if isinstance(piece.raw, Failure) else piece.raw
-        for at, raw in zip(piece.at, raws, strict=True):
+        raws = [piece.raw_outputs] if isinstance(piece.raw_outputs, Failure) else piece.raw_outputs
+        for at, raw in zip(piece.positions, raws, strict=True):
             assert at not in told
             told[at] = raw
     return splitter, told
@@ -133,7 +133,7 @@ def test_memory_is_handed_back_once_nothing_holds_what_did_not_fit(monkeypatch: 
     def attempt(piece: BatchPiece) -> list[int]:
         tensor = Tensor()
         held.append(weakref.ref(tensor))
-        if len(piece.at) > 1:
+        if len(piece.positions) > 1:
             raise MemoryError
         return [0]
 
@@ -141,7 +141,7 @@ def test_memory_is_handed_back_once_nothing_holds_what_did_not_fit(monkeypatch: 
         "jobs.worker.stages.bisect.memory.hand_back", lambda: alive.append(any(ref() for ref in held))
     )
     piece = whole(2)
-    piece.ready, piece.collated = "collated", True
+    piece.collated, piece.is_collated = "collated", True
     list(Splitter(attempt).answered(piece))
     assert alive == [False]
-    assert piece.ready is None
+    assert piece.collated is None

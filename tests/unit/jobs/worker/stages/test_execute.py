@@ -44,7 +44,7 @@ def work(runner: Echo, sizes: list[int], *groups: list[int]) -> ClaimedBatch:
 
 
 def failures(batch: ClaimedBatch) -> dict[int, FailureKind]:
-    return {p.at[0]: p.raw.kind for p in batch.pieces if isinstance(p.raw, Failure)}
+    return {p.positions[0]: p.raw_outputs.kind for p in batch.pieces if isinstance(p.raw_outputs, Failure)}
 
 
 def test_the_least_padded_size_that_did_not_fit_is_reported() -> None:
@@ -52,7 +52,7 @@ def test_the_least_padded_size_that_did_not_fit_is_reported() -> None:
     execute_all(batch)
     assert failures(batch) == {}
     assert batch.oom_size == 8 * 10
-    assert sorted(at for piece in batch.pieces for at in piece.at) == list(range(8))
+    assert sorted(at for piece in batch.pieces for at in piece.positions) == list(range(8))
 
 
 def test_what_an_exception_means_is_the_loader_s_to_say() -> None:
@@ -110,19 +110,19 @@ def test_items_whose_length_does_not_matter_count_as_one_each() -> None:
 def test_pieces_of_several_shapes_are_each_answered() -> None:
     batch = work(Small(20), [10, 1, 10, 1, 10, 10], [0, 2, 4, 5], [1, 3])
     execute_all(batch)
-    assert sorted(at for piece in batch.pieces for at in piece.at) == list(range(6))
+    assert sorted(at for piece in batch.pieces for at in piece.positions) == list(range(6))
     assert batch.oom_size == 40
 
 
 @pytest.mark.parametrize("collated", [True, False])
 def test_what_was_collated_ahead_is_not_collated_again(collated: bool) -> None:  # noqa: FBT001  # a case
-    piece = BatchPiece([0, 1], [Item(1), Item(2)], ready=[3, 4], collated=collated)
+    piece = BatchPiece([0, 1], [Item(1), Item(2)], collated=[3, 4], is_collated=collated)
     (done,) = execute(Small(1000), piece)
-    assert done.raw == ([3, 4] if collated else [1, 2])
+    assert done.raw_outputs == ([3, 4] if collated else [1, 2])
 
 
 def test_a_half_is_collated_anew() -> None:
-    piece = BatchPiece([0, 1], [Item(1), Item(7)], ready=[7, 7], collated=True)
+    piece = BatchPiece([0, 1], [Item(1), Item(7)], collated=[7, 7], is_collated=True)
     good, bad = execute(Small(1000, broken=7), piece)
-    assert good.raw == [1]
-    assert isinstance(bad.raw, Failure)
+    assert good.raw_outputs == [1]
+    assert isinstance(bad.raw_outputs, Failure)

@@ -36,7 +36,7 @@ from models_registry.loaders.fault_tables import table_of
 def work(outputs: list[Any], *, attempts: int = 1, asked: int | None = None) -> ClaimedBatch:
     count = len(outputs) if asked is None else asked
     jobs = [Claimed(UUID(int=n), 5, attempts, 3, b"{}", None) for n in range(count)]
-    piece = BatchPiece(list(range(count)), [Item({})] * count, raw=outputs)
+    piece = BatchPiece(list(range(count)), [Item({})] * count, raw_outputs=outputs)
     return ClaimedBatch(
         UUID(int=0),
         1,
@@ -73,7 +73,7 @@ def test_one_item_s_missing_output_is_its_own_failure_and_names_both_numbers() -
     batch.runner = Faulty()
     (piece,) = batch.pieces
     piece.items[2] = Item({"short": True})
-    piece.raw = [item.input for item in piece.items]
+    piece.raw_outputs = [item.input for item in piece.items]
     verdicts = verdicts_of(batch)
     assert [isinstance(v.outcome, Success) for v in verdicts] == [True, True, False, True]
     failure = verdicts[2].outcome
