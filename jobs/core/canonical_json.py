@@ -1,4 +1,4 @@
-"""Canonical JSON: what the platform stores and hashes, so that equal values are equal bytes.
+"""Canonical JSON, in which the platform stores and hashes values: equal values are equal bytes.
 
 Keys are sorted by code point, there is no white space, strings are UTF-8 and integers keep every digit.
 Numbers with a fraction or an exponent are IEEE doubles in their shortest form. Of equal keys the last wins.
@@ -38,7 +38,7 @@ def digest(body: bytes) -> bytes:
 
 
 def check_depth(raw: bytes, value: Any) -> None:
-    """Refuse a `value`, decoded from `raw`, that nests deeper than MAX_DEPTH: MalformedRequestError."""
+    """Raise MalformedRequestError if `value`, decoded from `raw`, nests deeper than MAX_DEPTH."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
     level, depth = [value], 0

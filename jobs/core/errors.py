@@ -1,4 +1,4 @@
-"""The errors of a job's life, on the registry's root: the docstring is the message, `code` is stable."""
+"""The errors of a job's life: the docstring is the message that a client reads, `code` is stable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RequestError(PlatformError):
 
 
 class MalformedRequestError(RequestError):
-    """The request's body is not what this call takes."""
+    """The request's body is malformed."""
 
     code = "malformed"
 
@@ -82,7 +82,7 @@ class WrongStateError(RequestError):
 
 
 class PayloadGoneError(RequestError):
-    """What the job was asked has been deleted: it was kept for as long as its model says."""
+    """The job's input has been deleted: its model's retention time is over."""
 
     code = "payload_gone"
 
@@ -101,7 +101,7 @@ class UnavailableError(RequestError):
 
 
 class EncryptionUnavailableError(RequestError):
-    """The model's payloads are to be encrypted, and no key is configured here."""
+    """The model requires encrypted payloads, but no encryption key is configured."""
 
     code = "encryption_unavailable"
     retryable = True
@@ -114,60 +114,60 @@ class PayloadUnreadableError(PlatformError):
 
 
 class PayloadKeyMissingError(PayloadUnreadableError):
-    """The stored payload is encrypted with a key that is not here."""
+    """The stored payload is encrypted with a key that this process does not have."""
 
     code = "payload_key_missing"
     retryable = True
 
 
 class PayloadLostError(PayloadUnreadableError):
-    """A stored input or output is not in the storage any more."""
+    """A stored input or output is no longer in the storage."""
 
     code = "payload_lost"
 
 
 class PayloadCorruptError(PayloadUnreadableError):
-    """A stored input or output is not what was stored."""
+    """A stored input or output was changed after it was stored."""
 
     code = "payload_corrupt"
 
 
 class PayloadUnavailableError(PayloadUnreadableError):
-    """The storage of large inputs and outputs does not answer."""
+    """The storage of large inputs and outputs does not respond."""
 
     code = "payload_unavailable"
     retryable = True
 
 
 class CircuitOpenError(RequestError):
-    """The model version fails too often: no job of it is taken for a while."""
+    """The model version fails too often: its jobs are refused for a while."""
 
     code = "circuit_open"
     retryable = True
 
 
 class OverloadedError(RequestError):
-    """The model has more waiting than it can answer in time: send the job again later."""
+    """Too many jobs wait for this model to answer in time: send the job again later."""
 
     code = "overloaded"
     retryable = True
 
 
 class QuotaExceededError(RequestError):
-    """The client has sent as much as it may for now."""
+    """The client has used up its quota for now."""
 
     code = "quota_exceeded"
     retryable = True
 
 
 class WebhookSecretMissingError(RequestError):
-    """Webhooks are signed: an operator makes your first secret, by `manage.py webhook_secret CLIENT`."""
+    """Webhooks are signed: an operator creates your first secret with `manage.py webhook_secret CLIENT`."""
 
     code = "webhook_secret_missing"
 
 
 class CallbackRefusedError(RequestError):
-    """The callback_url is none that this platform calls."""
+    """The platform does not call this callback_url."""
 
     code = "callback_refused"
 
@@ -179,7 +179,7 @@ class MetadataTooLargeError(RequestError):
 
 
 class UploadNotFoundError(RequestError):
-    """The input refers to an upload that there is not, or not any more."""
+    """The input refers to an upload that does not exist or has expired."""
 
     code = "upload_not_found"
 
@@ -191,13 +191,13 @@ class PartNotFoundError(RequestError):
 
 
 class EncodedBodyError(RequestError):
-    """The body comes compressed; this platform decompresses nothing that is sent to it."""
+    """The body is compressed: this platform takes uncompressed bodies only."""
 
     code = "encoded_body"
 
 
 class SlowBodyError(RequestError):
-    """The body comes too slowly."""
+    """The body arrives too slowly."""
 
     code = "body_too_slow"
 

@@ -24,7 +24,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """One item's output: canonical JSON bytes, or what its encoding made of them."""
+    """The output of one item: canonical JSON, or its sealed form as `encoding` names it."""
 
     body: bytes
     encoding: str = PLAIN

@@ -11,15 +11,15 @@ _HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'  File "(?P<path>.+)", line \d+(?:, in (?P<function>.+))?')
 _TYPE = re.compile(r"[^\W\d][\w.]*(?=:|$)")
 _INSTALLED = re.compile(r".*/(?:site|dist)-packages/|.*/lib/python[\d.]+/")
-# What differs from run to run in a file's name: what tempfile made up, hashes, long numbers.
+# Parts of a file's name that differ from run to run: random names of tempfile, hashes, long numbers.
 _VARYING = re.compile(r"(?<=tmp)[a-z0-9_]{8}(?![a-z0-9_])|(?<![a-z0-9])(?=[a-f]*\d)[0-9a-f]{8,}")
 
 
 def fingerprint(kind: str, code: str, traceback: str) -> str:
     """Return `kind:type:file:function`, at most 255 characters.
 
-    The last frame and the type are read from Python's `traceback`; where it has none, `code` stands for the
-    type and `-` for the frame. Line numbers, folders and the message leave no mark.
+    The last frame and the type are read from Python's `traceback`; without one, `code` replaces the type and
+    `-` the frame. Line numbers, folders and the message do not count.
     """
     block = _last_block(traceback.splitlines())
     frames = [frame for line in block if (frame := _FRAME.fullmatch(line))]
@@ -31,18 +31,18 @@ def fingerprint(kind: str, code: str, traceback: str) -> str:
 
 def _last_block(lines: Sequence[str]) -> list[str]:
     """Return the lines of the last exception, its own line last: a message below it may say anything."""
-    # A long traceback was cut at its beginning: what is left of the line that was cut is no line.
-    start = max((at + 1 for at, line in enumerate(lines) if line == _HEADER), default=1)
-    end = next((at + 1 for at in range(start, len(lines)) if not lines[at].startswith(" ")), len(lines))
-    return list(lines[start:end])
+    # A long traceback was cut at its beginning: the rest of the first line does not count.
+    start = max((number + 1 for number, line in enumerate(lines) if line == _HEADER), default=1)
+    ends = (number + 1 for number in range(start, len(lines)) if not lines[number].startswith(" "))
+    return list(lines[start : next(ends, len(lines))])
 
 
 def _type(block: Sequence[str]) -> str:
-    found = _TYPE.match(block[-1])
-    return found[0] if found else ""
+    match = _TYPE.match(block[-1])
+    return match[0] if match else ""
 
 
 def _file(path: str) -> str:
     path = path.replace("\\", "/")
-    known, shortened = _INSTALLED.subn("", path, count=1)
-    return _VARYING.sub("*", known if shortened else path.rpartition("/")[2])
+    module, is_installed = _INSTALLED.subn("", path, count=1)
+    return _VARYING.sub("*", module if is_installed else path.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""Keys: time-ordered job ids (UUIDv7, RFC 9562 section 5.7) and the ids that bound a time window."""
+"""Time-ordered job ids (UUIDv7, RFC 9562 section 5.7), and the ids that bound a time window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def uuid7(unix_ms: int, entropy: int) -> UUID:
 
 
 def first_id_at(unix_ms: int) -> UUID:
-    """Return the smallest UUIDv7 of `unix_ms`: every id made at or after that time is not below it."""
+    """Return the smallest UUIDv7 of `unix_ms`: ids of that time or later are not smaller."""
     return uuid7(unix_ms, 0)
 
 

@@ -1,8 +1,8 @@
-"""The API's ten priorities and the broker's four levels, each with a fast side for who has little there."""
+"""The API's ten priorities and the broker's four levels; each level has a fast side for quiet clients."""
 
 LOWEST, HIGHEST, DEFAULT = 0, 9, 4
 LEVELS = 4
-SIDES = 2  # a level of the broker's queue is served in order of arrival: the fast side goes before it
+SIDES = 2  # a level is served in order of arrival, except that its fast side goes first
 MAX_BROKER_PRIORITY = LEVELS * SIDES - 1
 
 

@@ -1,4 +1,4 @@
-"""The states of a job and every way from one to another; nothing else writes a state.
+"""The states of a job and every way from one to another; every statement takes its states from here.
 
 submit ──► queued ──claim──► running ──settle──► succeeded | dead
              ▲  ▲              │  │
@@ -26,7 +26,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a job stands; the value is what Postgres and the API say."""
+    """The state of a job; the value is stored in Postgres and shown by the API."""
 
     QUEUED = "queued"
     WAITING = "waiting"
@@ -89,7 +89,7 @@ CELERY_STATES: dict[State, str] = {
 
 
 def sources(verb: Verb) -> list[str]:
-    """Return the state values `verb` may start from, sorted, as a query wants them."""
+    """Return the values of the states that `verb` may start from, sorted, for a query."""
     return sorted(state.value for state in TRANSITIONS[verb][0] if state is not None)
 
 
@@ -99,7 +99,7 @@ def target(verb: Verb) -> State:
     return only
 
 
-def allowed(before: State | None, verb: Verb, after: State) -> bool:
-    """Say whether `verb` may take a job from `before` (None: no row yet) to `after`."""
+def allowed(start: State | None, verb: Verb, end: State) -> bool:
+    """Return whether `verb` may take a job from `start` (None: no row yet) to `end`."""
     starts, ends = TRANSITIONS[verb]
-    return before in starts and after in ends
+    return start in starts and end in ends

@@ -1,4 +1,4 @@
-"""What the audit calls what people and clients do; what a failed attempt leaves is no audit."""
+"""The kinds of audited acts of people and clients; events of failed attempts are not among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class AuditKind(StrEnum):
-    """An Event's kind; its detail holds ids, counts and names, nothing that a job was asked or answered."""
+    """The kind of an audited Event; its detail holds ids, counts and names, never a payload."""
 
     SUBMIT = "submit"
     VIEW_PAYLOAD = "view_payload"
@@ -30,10 +30,10 @@ class AuditKind(StrEnum):
 
 
 KINDS = frozenset(kind.value for kind in AuditKind)
-# Of a failed attempt; its message may quote the input.
+# Parts of a failed attempt that hold no payload; its message may quote the input.
 FAILED_SHOWN = ("kind", "code", "batch", "worker", "attempt", "delay_s", "reason")
 
 
 def without_payload(kind: str, detail: dict[str, object]) -> dict[str, object]:
-    """Return what of an Event's detail may be seen by who may not see payloads."""
+    """Return the part of an Event's detail that users without the right to see payloads may see."""
     return detail if kind in KINDS else {name: detail[name] for name in FAILED_SHOWN if name in detail}

@@ -1,4 +1,4 @@
-"""What a token may be used for; `admin` is all of it, for every client's jobs."""
+"""The scopes of a token; `admin` includes all others and covers the jobs of every client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """One thing that a token may be used for; the value is what Postgres and the API say."""
+    """One scope of a token; the value is stored in Postgres and shown by the API."""
 
     SUBMIT = "submit"
     READ = "read"
@@ -20,10 +20,10 @@ DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY)
 
 
 def default_scopes() -> list[str]:
-    """Return what a token may do that was made without a word about it: all that an app needs."""
+    """Return the scopes of a token that was created without any: all that an app needs."""
     return [scope.value for scope in DEFAULT_SCOPES]
 
 
-def covers(held: Collection[str], wanted: Scope) -> bool:
-    """Say whether a token with the scopes `held` may do what needs `wanted`."""
-    return wanted in held or Scope.ADMIN in held
+def covers(held: Collection[str], required: Scope) -> bool:
+    """Return whether a token with the scopes `held` covers the scope `required`."""
+    return required in held or Scope.ADMIN in held

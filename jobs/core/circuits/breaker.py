@@ -1,11 +1,11 @@
-"""The breaker of a model version: from its verdicts it says when to stop, and why. Pure.
+"""The breaker of a model version: it decides from the verdicts when to stop, and why. Pure.
 
 closed ──too many failures, or every job dead──► open ──cool-down over──► half open ──successes──► closed
                                                   ▲                          │
                                                   └─────────one failure──────┘
 
-A failure counts where the model is to blame: a client's invalid input says nothing of the model. But where
-every job ends dead, whatever the kind, going on would only bury the queue.
+A failure counts if the model is to blame; a client's invalid input is not the model's fault. If every job
+ends dead, the kind does not matter: to go on would only bury the rest of the queue.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Protocol
 from jobs.core.failures import Failure, FailureKind, Outcome
 from jobs.core.states import State
 
-PARTS = 30  # of a window: verdicts are kept no finer
+PARTS = 30  # of a window: verdicts are counted together in each
 BLAMED = frozenset(FailureKind) - {FailureKind.INVALID, FailureKind.REFUSED}
 
 
 class CircuitState(StrEnum):
-    """Whether a version's jobs run; the value is what Postgres and the admin say."""
+    """Whether a version's jobs run; the value is stored in Postgres and shown by the admin."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -55,12 +55,12 @@ class Tally:
     dead: int = 0
 
     def __add__(self, other: Tally) -> Tally:
-        """Return both together."""
+        """Return the sum of both."""
         return Tally(self.succeeded + other.succeeded, self.blamed + other.blamed, self.dead + other.dead)
 
 
 def tally_of(outcomes: Iterable[Outcome], ends: Iterable[State]) -> Tally:
-    """Return the tally of attempts that came to `outcomes`, and of jobs that ended in `ends`."""
+    """Return the tally of attempts with these `outcomes`, and of jobs that ended in the states `ends`."""
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     states = list(ends)
     return Tally(
@@ -75,32 +75,32 @@ class Breaker:
     """Counts one version's verdicts over a sliding window; `now` is in seconds and only goes forward."""
 
     limits: BreakerLimits
-    _seen: deque[tuple[float, Tally]] = field(default_factory=deque)
+    _tallies: deque[tuple[float, Tally]] = field(default_factory=deque)
 
     def observe(self, now: float, tally: Tally) -> str | None:
-        """Note verdicts; return a sentence on why the circuit is to open, or None where it is not."""
+        """Count verdicts; return why the circuit has to open, as a sentence, or None if it stays as it is."""
         self._note(now, tally)
-        while self._seen and self._seen[0][0] <= now - self.limits.window_s:
-            self._seen.popleft()
-        total = sum((each for _, each in self._seen), Tally())
+        while self._tallies and self._tallies[0][0] <= now - self.limits.window_s:
+            self._tallies.popleft()
+        total = sum((counted for _, counted in self._tallies), Tally())
         reason = self._reason(total) if self.limits.enabled else None
         if reason is not None:
-            self._seen.clear()
+            self._tallies.clear()
         return reason
 
     def _note(self, now: float, tally: Tally) -> None:
-        if self._seen and now - self._seen[-1][0] < self.limits.window_s / PARTS:
-            since, before = self._seen.pop()
-            self._seen.append((since, before + tally))
+        if self._tallies and now - self._tallies[-1][0] < self.limits.window_s / PARTS:
+            since, counted = self._tallies.pop()
+            self._tallies.append((since, counted + tally))
         else:
-            self._seen.append((now, tally))
+            self._tallies.append((now, tally))
 
     def _reason(self, total: Tally) -> str | None:
         limits = self.limits
         judged = total.succeeded + total.blamed
         if judged >= limits.least and total.blamed > limits.share * judged:
-            share = f"{total.blamed} of {judged} attempts in {limits.window_s:g} s failed"
-            return f"{share}, more than {limits.share:.0%}."
+            failed = f"{total.blamed} of {judged} attempts in {limits.window_s:g} s failed"
+            return f"{failed}, more than {limits.share:.0%}."
         if total.dead >= limits.dead and not total.succeeded:
             return f"Every job fails: {total.dead} ended dead in {limits.window_s:g} s and none succeeded."
         return None

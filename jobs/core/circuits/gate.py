@@ -1,4 +1,4 @@
-"""What the relay lets through while circuits are not closed: nothing, or a few jobs to try. Pure."""
+"""Decides which jobs the relay publishes while circuits are not closed: none, or a few probes. Pure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Generic, Protocol, TypeVar
 
 from jobs.core.circuits.breaker import CircuitState
 
-LONGEST_HOLD_S = 60.0  # an operator may close a circuit: held jobs are looked at again by then
+LONGEST_HOLD_S = 60.0  # held jobs are read again by then, because an operator may close a circuit at any time
 PROBING_HOLD_S = 1.0
-PROBE_AGAIN_S = 5.0  # probes that told nothing (invalid, cancelled) are replaced
+PROBE_AGAIN_S = 5.0  # probes without a result (invalid, cancelled) are replaced
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitStanding:
-    """A version's circuit as Postgres has it.
+    """The state of a version's circuit in Postgres.
 
-    `left_s` is how long it stays open, None for until somebody closes it.
+    `left_s` is how long it stays open; None means until an operator closes it.
     """
 
     version: int
@@ -28,7 +28,7 @@ class CircuitStanding:
 
     @property
     def holds(self) -> bool:
-        """Say whether its jobs are held back."""
+        """Return whether its jobs are held back."""
         return self.state is CircuitState.OPEN and (self.left_s is None or self.left_s > 0)
 
 
@@ -54,31 +54,31 @@ class CircuitGate:
     """Splits a queue's rows by their versions' circuits; `now` is in seconds and only goes forward."""
 
     def __init__(self) -> None:
-        self._sent: dict[int, tuple[float, int]] = {}
+        self._probes: dict[int, tuple[float, int]] = {}
 
     def split(
         self, rows: Sequence[Row], circuits: Mapping[int, CircuitStanding], now: float
     ) -> tuple[list[Row], list[Held[Row]]]:
         """Return the rows to publish now, in their order, and those to hold."""
-        kept: dict[int, list[Row]] = {}
-        passed = [row for row in rows if self._passes(row, circuits.get(row.version), now, kept)]
-        return passed, [Held(each, _hold_s(circuits[version])) for version, each in kept.items()]
+        held: dict[int, list[Row]] = {}
+        passed = [row for row in rows if self._passes(row, circuits.get(row.version), now, held)]
+        return passed, [Held(group, _hold_s(circuits[version])) for version, group in held.items()]
 
     def _passes(
-        self, row: Row, circuit: CircuitStanding | None, now: float, kept: dict[int, list[Row]]
+        self, row: Row, circuit: CircuitStanding | None, now: float, held: dict[int, list[Row]]
     ) -> bool:
         if circuit is None or (not circuit.holds and self._is_probe(circuit, now)):
             return True
-        kept.setdefault(row.version, []).append(row)
+        held.setdefault(row.version, []).append(row)
         return False
 
     def _is_probe(self, circuit: CircuitStanding, now: float) -> bool:
-        since, sent = self._sent.get(circuit.version, (now, 0))
+        since, probes = self._probes.get(circuit.version, (now, 0))
         if now - since >= PROBE_AGAIN_S:
-            since, sent = now, 0
-        if sent >= circuit.probes:
+            since, probes = now, 0
+        if probes >= circuit.probes:
             return False
-        self._sent[circuit.version] = since, sent + 1
+        self._probes[circuit.version] = since, probes + 1
         return True
 
 

@@ -1,1 +1,1 @@
-"""What travels through the broker: versioned envelopes of ids, never payloads."""
+"""The messages of the broker: versioned envelopes of ids, never payloads."""

@@ -1,7 +1,7 @@
-"""The message: a versioned bundle of envelopes of one model version and priority.
+"""A message is a versioned bundle of envelopes of one model version and priority.
 
-One job a message is the rule; under backlog several share one, for a message costs the worker more than a
-job does. A bundle says nothing that its envelopes do not, and each job keeps its own row, state and epoch.
+A message usually holds one job; under backlog it holds several, because a message costs the worker more than
+a job does. A bundle adds nothing to its envelopes, and each job keeps its own row, state and epoch.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from jobs.core.messages.envelope import Envelope
 
 VERSION: Final = 2
 MOST_JOBS = 256
-_Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
 class JobPointer(msgspec.Struct, frozen=True, array_like=True):
-    """What a message says of one of its jobs, as an array; elements that a later version adds are ignored."""
+    """One job of a message, encoded as an array; elements that a later version adds are ignored."""
 
     job: UUID
-    epoch: _Whole
-    size: _Whole = 0
-    client: _Whole = 0
-    parameters_digest: _Whole = 0
+    epoch: _Count
+    size: _Count = 0
+    client: _Count = 0
+    parameters_digest: _Count = 0
     deadline: float | None = None
-    isolation_group: _Whole = 0
+    isolation_group: _Count = 0
 
     @property
     def hints(self) -> tuple[int, int, int, float | None, int]:
-        """Return what a batcher reads, in the order of an envelope's fields."""
+        """Return the hints for the batcher, in the order of an envelope's fields."""
         return self.size, self.client, self.parameters_digest, self.deadline, self.isolation_group
 
 
@@ -41,17 +41,17 @@ class Bundle(msgspec.Struct, frozen=True):
     """A message's keyword arguments; unknown keys are ignored."""
 
     v: Literal[2]
-    version: _Whole
+    version: _Count
     priority: Annotated[int, msgspec.Meta(ge=0, le=9)]
     jobs: Annotated[list[JobPointer], msgspec.Meta(min_length=1, max_length=MOST_JOBS)]
 
     def envelopes(self) -> list[Envelope]:
-        """Return an envelope a job, in order."""
+        """Return one envelope for each job, in order."""
         return [Envelope(p.job, p.epoch, self.version, self.priority, *p.hints) for p in self.jobs]
 
 
 def bundle(envelopes: Sequence[Envelope]) -> Bundle:
-    """Return the bundle of envelopes that share a version and a priority, one at the least."""
+    """Return the bundle of at least one envelope; all have the same version and priority."""
     first = envelopes[0]
     pointers = [
         JobPointer(e.job, e.epoch, e.size, e.client, e.parameters_digest, e.deadline, e.isolation_group)
@@ -60,7 +60,7 @@ def bundle(envelopes: Sequence[Envelope]) -> Bundle:
     return Bundle(VERSION, first.version, first.priority, pointers)
 
 
-# Celery's task protocol 2: positional arguments, keyword arguments, what to do next. Strict: "3" is no 3.
+# Celery's task protocol 2: positional arguments, keyword arguments, further tasks. Strict: "3" is no number.
 _decode = msgspec.json.Decoder(tuple[Any, Bundle, Any]).decode
 
 

@@ -1,4 +1,4 @@
-"""A dead job's letter: ids only; its body points at the job and at the epoch in which it died."""
+"""The message of a dead job: ids only. Its body points at the job and the epoch in which it died."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class DeadLetterMessage(msgspec.Struct, frozen=True):
-    """A letter on its way out, with the reason that stands in the message's headers."""
+    """A dead letter to publish, with the reason for the message's headers."""
 
     job: UUID
     epoch: int
@@ -19,9 +19,9 @@ class DeadLetterMessage(msgspec.Struct, frozen=True):
 
 
 class DeadLetterPointer(msgspec.Struct, frozen=True):
-    """A letter's body; unknown keys are ignored."""
+    """The body of a dead letter; unknown keys are ignored."""
 
-    letter: Literal[1]
+    version: Literal[1] = msgspec.field(name="letter")
     job: UUID
     epoch: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
@@ -30,13 +30,13 @@ _decode = msgspec.json.Decoder(DeadLetterPointer).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def body_of(letter: DeadLetterMessage) -> bytes:
-    """Return the letter's body."""
-    return _encode(DeadLetterPointer(1, letter.job, letter.epoch))
+def body_of(dead_letter: DeadLetterMessage) -> bytes:
+    """Return the body of a dead letter's message."""
+    return _encode(DeadLetterPointer(1, dead_letter.job, dead_letter.epoch))
 
 
 def read_letter(body: bytes | str) -> DeadLetterPointer | None:
-    """Return what a letter's body points at; None for any other message's."""
+    """Return the pointer in a dead letter's body; None for the body of any other message."""
     try:
         return _decode(body)
     except (msgspec.MsgspecError, TypeError, RecursionError, UnicodeDecodeError):

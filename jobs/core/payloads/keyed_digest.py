@@ -1,4 +1,4 @@
-"""Keyed digests: equal values have equal ones, and who lacks the key can neither make nor guess one. Pure."""
+"""Keyed digests: equal values have equal digests, and nobody without the key can compute them. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-TOKEN: Final = "pii:"  # noqa: S105  # it opens nothing
+TOKEN: Final = "pii:"  # noqa: S105  # no secret
 TOKEN_DIGITS = 16
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def derived(root: bytes, purpose: str) -> bytes:
-    """Return the key of 32 bytes that `root` has for one purpose (HKDF, RFC 5869)."""
+    """Return the key of 32 bytes that is derived from `root` for one purpose (HKDF, RFC 5869)."""
     return HKDF(SHA256(), 32, salt=None, info=f"inference/{purpose}".encode()).derive(root)
 
 
@@ -26,10 +26,10 @@ def keyed(key: bytes, body: bytes) -> bytes:
 
 
 def token_of(key: bytes, value: Any) -> str:
-    """Return what stands for a JSON value: `pii:` and 16 hexadecimal digits."""
+    """Return the token that replaces a JSON value: `pii:` and 16 hexadecimal digits."""
     return TOKEN + keyed(key, _ENCODER.encode(value)).hex()[:TOKEN_DIGITS]
 
 
 def parameters_digest_of(key: bytes, parameters: bytes | None) -> int:
-    """Return 28 bits that equal parameters have in common, 0 where there are none."""
+    """Return a digest of 28 bits, equal for equal parameters; 0 if there are none."""
     return 0 if parameters is None else int(keyed(key, parameters).hex()[:7], 16)

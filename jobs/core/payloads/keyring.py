@@ -1,8 +1,8 @@
-"""Sealing: a payload at rest, AES-256-GCM under a key with a name, bound to the one place where it may stand.
+"""Encryption of payloads at rest: AES-256-GCM under a named key, bound to one row and column.
 
-A sealed payload is nonce (12 bytes), ciphertext and tag (16 bytes); its row's `encoding` names the key. What
-it is bound to, the run that it belongs to and its column, is authenticated: moved elsewhere it is unreadable.
-Nonces are drawn by chance, so a key is good for four thousand million payloads: rotate it before.
+A sealed payload is nonce (12 bytes), ciphertext and tag (16 bytes); the `encoding` of its row names the key.
+The job that ran and the column are authenticated: a payload that is moved elsewhere is unreadable. Nonces are
+random, so a key must be rotated before it has sealed four thousand million payloads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 
 
 class Column(StrEnum):
-    """Which payload of a job it is."""
+    """The kind of a payload."""
 
     INPUT = "input"
     PARAMETERS = "parameters"
@@ -34,7 +34,7 @@ class Column(StrEnum):
 
 
 class SealedPlace(Protocol):
-    """Where something sealed stands, and what of that is authenticated beside it."""
+    """The place of a sealed payload, and the bytes of it that are authenticated."""
 
     @property
     def column(self) -> Column: ...  # noqa: D102
@@ -44,30 +44,30 @@ class SealedPlace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a payload stands; `job` is the one that ran, for its followers have copies of its result."""
+    """The place of a payload; `job` is the job that ran, because its followers hold copies of its result."""
 
     job: UUID
     column: Column
 
     @property
     def bound(self) -> bytes:
-        """Return what is authenticated beside the payload; the job's id is of one length."""
+        """Return the bytes that are authenticated beside the payload; a job's id has a fixed length."""
         return b"payload/1/" + self.job.bytes + self.column.value.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """AES keys of 32 bytes by name: the first one seals, each of them opens."""
+    """AES keys of 32 bytes by name: the first one encrypts, every one decrypts."""
 
     keys: Mapping[str, bytes] = field(repr=False)
 
     @property
     def encoding(self) -> str:
-        """Return the `encoding` of what is sealed now; EncryptionUnavailableError without a key."""
+        """Return the `encoding` of payloads that are sealed now; EncryptionUnavailableError without a key."""
         return SEALED + self._first
 
     def require(self) -> None:
-        """Refuse to be without a key: EncryptionUnavailableError."""
+        """Raise EncryptionUnavailableError if there is no key."""
         _ = self._first
 
     @property
@@ -77,14 +77,14 @@ class Keyring:
         raise EncryptionUnavailableError
 
     def seal(self, plain: bytes, *, place: SealedPlace, nonce: bytes) -> bytes:
-        """Return `plain` sealed under the first key; a `nonce` of 12 bytes is used once and never again."""
+        """Return `plain` sealed under the first key; a `nonce` of 12 bytes must never be used twice."""
         return nonce + AESGCM(self.keys[self._first]).encrypt(nonce, plain, place.bound)
 
     def unseal(self, stored: bytes, *, encoding: str, place: SealedPlace) -> bytes:
-        """Return what was sealed, or `stored` where its encoding says that it is plain.
+        """Return the plain bytes; `stored` itself if its encoding is plain.
 
-        PayloadKeyMissingError where its key is not here; PayloadUnreadableError where it is not what was
-        sealed for this place.
+        PayloadKeyMissingError if the key is missing; PayloadUnreadableError if the bytes were not sealed for
+        this place.
         """
         if encoding == PLAIN:
             return stored

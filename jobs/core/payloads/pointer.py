@@ -1,9 +1,9 @@
-"""Claim check: what stands in a row for bytes that lie in the storage. Pure.
+"""The claim check of a payload: a pointer in the row instead of bytes that lie in the storage. Pure.
 
-A body that is over the limit, or that refers to files, is stored as an object; the row's own bytes become a
-pointer to it. A pointer begins with a mark that no JSON begins with, so a row says by itself what it holds:
-rows are copied for followers and cache hits as they are, and no statement has to know. Nobody outside can
-write one, for whatever clients and models send is stored as canonical JSON.
+A body that is over the limit, or that refers to files, is stored as an object; the row then holds a pointer
+to it. A pointer begins with a mark that no JSON begins with. So rows can be copied for followers and cache
+hits without a look at their kind. Clients and models cannot forge a pointer, because everything that they
+send is stored as canonical JSON.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from jobs.core.errors import PayloadCorruptError
 from jobs.core.payloads.keyring import PLAIN
 
 MARK = b"\x00claim\x00"
-POINTER_BYTES = 32_768  # more than any pointer has: so much of a row is enough to know
+POINTER_BYTES = 32_768  # no pointer is longer, so a row's first bytes are enough to read it
 
 
 class StoredPayload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An object in the storage: its name there, its bytes and their SHA-256 in hex.
+    """An object in the storage: its name, its size in bytes and its SHA-256 in hex.
 
-    `encoding` says how a file is sealed; how a body is, its row says.
+    `encoding` says how a file is sealed; the encoding of a body stands in its row.
     """
 
     name: str
@@ -34,7 +34,7 @@ class StoredPayload(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PayloadPointer(StoredPayload, frozen=True, omit_defaults=True):
-    """Where a body lies, and the files that it refers to; `before` are the objects that these replace."""
+    """The object of a body, and the files that it refers to; `before` names the objects that they replace."""
 
     files: tuple[StoredPayload, ...] = ()
     before: tuple[str, ...] = ()
@@ -49,20 +49,20 @@ _POINTER = msgspec.json.Decoder(PayloadPointer)
 
 
 def is_pointer(body: bytes) -> bool:
-    """Say whether a row's bytes stand for others."""
+    """Return whether a row's bytes are a pointer."""
     return body[: len(MARK)] == MARK
 
 
 def pointer_bytes(
     body: StoredPayload, files: Iterable[StoredPayload] = (), before: Iterable[str] = ()
 ) -> bytes:
-    """Return what a row holds in place of `body`."""
+    """Return the pointer that a row holds instead of `body`."""
     pointer = PayloadPointer(body.name, body.size, body.sha256, files=tuple(files), before=tuple(before))
     return MARK + msgspec.json.encode(pointer)
 
 
 def pointer_of(body: bytes) -> PayloadPointer:
-    """Read a row's bytes that `is_pointer` says yes to; PayloadCorruptError where they are none."""
+    """Return the pointer in a row's bytes; PayloadCorruptError if it cannot be decoded."""
     try:
         return _POINTER.decode(body[len(MARK) :])
     except msgspec.MsgspecError as error:
@@ -70,7 +70,7 @@ def pointer_of(body: bytes) -> PayloadPointer:
 
 
 def files_of(body: bytes) -> tuple[StoredPayload, ...]:
-    """Return the files that an input refers to, of a row's first POINTER_BYTES."""
+    """Return the files that an input refers to; a row's first POINTER_BYTES are enough."""
     return pointer_of(body).files if is_pointer(body) else ()
 
 
@@ -80,18 +80,18 @@ def names_of(body: bytes) -> tuple[str, ...]:
 
 
 def sha256_of(body: bytes) -> str:
-    """Return the SHA-256, in hex, of what a row's bytes stand for."""
+    """Return the SHA-256, in hex, of the payload of a row."""
     return pointer_of(body).sha256 if is_pointer(body) else sha256(body).hexdigest()
 
 
 def check(stored: StoredPayload, body: bytes) -> bytes:
-    """Return `body` if it is what was stored, or PayloadCorruptError."""
+    """Return `body`; PayloadCorruptError if it differs from the stored bytes."""
     check_digest(stored, len(body), sha256(body).hexdigest())
     return body
 
 
 def check_digest(stored: StoredPayload, size: int, digest: str) -> None:
-    """Refuse bytes of another length or SHA-256 than those that were stored: PayloadCorruptError."""
+    """Raise PayloadCorruptError if size or SHA-256 differ from those of the stored bytes."""
     if (size, digest) != (stored.size, stored.sha256):
         raise PayloadCorruptError(
             f"The object {stored.name} holds {size} bytes with the SHA-256 {digest[:12]}…;"

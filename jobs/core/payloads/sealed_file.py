@@ -1,8 +1,8 @@
-"""A file sealed piece by piece, so that it never lies whole in memory. Pure.
+"""Encryption of a file in chunks, so that it is never in memory as a whole. Pure.
 
-It is a salt of 16 bytes and then its pieces, each sealed as a payload is: nonce, ciphertext, tag. A piece is
-bound to the salt, to its number and to whether it is the last, so none can be left out, moved, cut off or
-taken from another file. Which file a job was given is told by a SHA-256 in its input, sealed for that job.
+A sealed file is a salt of 16 bytes and then its chunks, each sealed as a payload: nonce, ciphertext, tag. A
+chunk is bound to the salt, to its number and to whether it is the last, so no chunk can be removed, moved,
+cut or taken from another file. The input of a job, sealed for that job, holds the SHA-256 of its file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Change = Callable[[bytes, SealedPlace], bytes]
 
 @dataclass(frozen=True, slots=True)
 class SealedChunk:
-    """A piece's place: in the file with that salt, at that number."""
+    """The place of a chunk: its number in the file with this salt."""
 
     salt: bytes
     number: int
@@ -30,23 +30,23 @@ class SealedChunk:
 
     @property
     def bound(self) -> bytes:
-        """Return what is authenticated beside the piece; every part of it is of one length."""
+        """Return the bytes that are authenticated beside the chunk; each part of them has a fixed length."""
         return b"file/1/" + self.salt + self.number.to_bytes(8, "big") + bytes([self.last])
 
 
 def sealed_pieces(read: Read, *, seal: Change, salt: bytes) -> Iterator[bytes]:
-    """Yield the sealed file of what `read` gives; a `salt` of 16 bytes is used once and never again."""
+    """Yield the file that `read` gives, sealed; a `salt` of 16 bytes must never be used twice."""
     yield salt
     yield from _changed(read, PIECE_BYTES, seal, salt)
 
 
 def unsealed_pieces(read: Read, *, unseal: Change) -> Iterator[bytes]:
-    """Yield what was sealed; what `unseal` raises, where it is not that, or not all of it."""
+    """Yield the plain file; the errors of `unseal` if it was changed or is incomplete."""
     yield from _changed(read, SEALED_PIECE_BYTES, unseal, exactly(read, SALT_BYTES))
 
 
 def exactly(read: Read, size: int) -> bytes:
-    """Return `size` bytes, fewer only at the end: one `read` may give fewer than it has."""
+    """Return `size` bytes, fewer only at the end, because one `read` may return fewer than it has."""
     piece = read(size)
     while piece and len(piece) < size and (more := read(size - len(piece))):
         piece += more
@@ -54,18 +54,18 @@ def exactly(read: Read, size: int) -> bytes:
 
 
 class Flow:
-    """Reads like a file what an iterator yields."""
+    """Reads the pieces of an iterator like a file."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         """Begin with nothing read."""
-        self._pieces, self._left = pieces, b""
+        self._pieces, self._rest = pieces, b""
 
     def read(self, size: int) -> bytes:
         """Return `size` bytes, fewer only at the end."""
-        while len(self._left) < size and (piece := next(self._pieces, b"")):
-            self._left += piece
-        taken, self._left = self._left[:size], self._left[size:]
-        return taken
+        while len(self._rest) < size and (piece := next(self._pieces, b"")):
+            self._rest += piece
+        part, self._rest = self._rest[:size], self._rest[size:]
+        return part
 
 
 def _changed(read: Read, size: int, change: Change, salt: bytes) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""How many messages a queue gets: shallow, so that true priority order stays in Postgres."""
+"""How many messages a queue gets: few, so that the exact order of priorities stays in Postgres."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.core.messages.bundle import MOST_JOBS
 from jobs.core.priority import HIGHEST, LEVELS, LOWEST, broker_level
 
 BUNDLES_A_BATCH = 8  # so that a bundle of the smallest batches is one job
-MESSAGES_A_LOOK = 64  # fewer are not worth sharing
+MESSAGES_A_LOOK = 64  # for fewer it does not pay to bundle jobs
 
 FAST_TURNS, FAST_CREDIT = 64, 256  # jobs
 VISIBILITY_S = 30.0
@@ -17,7 +17,7 @@ VISIBILITY_CAP_S = 300.0
 
 
 class InTurn(Protocol):
-    """A row with its number among its client's, those in flight counted."""
+    """A row with its number among the rows of its client, rows in flight included."""
 
     @property
     def turn(self) -> int: ...  # noqa: D102
@@ -27,9 +27,9 @@ Row = TypeVar("Row", bound=InTurn)
 
 
 class FastSide:
-    """Says which rows go before what their level already holds: those of clients with little in flight.
+    """Chooses rows of clients with little in flight to go before the other jobs of their level.
 
-    No more than every second job may, so that what others hold there is never starved by many small clients.
+    At most every second job is chosen, so that many small clients never starve the others.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class FastSide:
         self._credit = FAST_CREDIT
 
     def choose(self, rows: Sequence[Row]) -> list[bool]:
-        """Return for each of the rows, in the order of their publishing, whether it goes on the fast side."""
+        """Return for each row, in the order of publishing, whether it goes on the fast side."""
         return [self._may(row.turn) for row in rows]
 
     def _may(self, turn: int) -> bool:
@@ -50,7 +50,7 @@ def rooms(in_flight: Mapping[tuple[int, int], int], depth: int) -> dict[int, int
     """Return for each API priority how many jobs its level may still get.
 
     `in_flight` counts jobs published and not yet claimed, by API priority and client. A level is full when
-    it and the levels above it hold `depth`: what waits below it takes none of its room.
+    it and the levels above it hold `depth`; jobs of lower levels take none of its room.
     """
     at_level = [0] * LEVELS
     for (priority, _), count in in_flight.items():
@@ -66,16 +66,15 @@ def reserve(depth: int) -> int:
     return min(FAST_TURNS, depth // 8)
 
 
-def copies_are_useless(*, ready: int, shared: int, consumers: int, in_flight: int) -> bool:
-    """Say whether messages that were published and not claimed in time still wait in their queue.
+def copies_are_useless(*, ready: int, bundled: int, consumers: int, in_flight: int) -> bool:
+    """Return whether messages that were published and not claimed in time still wait in their queue.
 
-    They do where the broker holds as many as are in flight; and where nobody consumes, a copy of what is
-    there helps nobody. `ready` counts the messages that the broker holds and no consumer has, each of up to
-    `shared` jobs; `in_flight` counts jobs.
+    They do if the broker holds as many jobs as are in flight. A copy is useless too if no worker consumes.
+    `ready` counts the messages that no consumer has, each of up to `bundled` jobs; `in_flight` counts jobs.
     """
-    return ready * shared >= in_flight or (ready > 0 and consumers == 0)
+    return ready * bundled >= in_flight or (ready > 0 and consumers == 0)
 
 
 def jobs_a_message(*, taken: int, max_batch: int) -> int:
-    """Return how many of the `taken` rows of one look share a message: one, unless there is a backlog."""
+    """Return how many of the `taken` rows go into one message: one, unless there is a backlog."""
     return max(1, min(taken // MESSAGES_A_LOOK, max_batch // BUNDLES_A_BATCH, MOST_JOBS))

@@ -1,7 +1,8 @@
-"""For how long payloads are kept: whole days of job ids, each a partition of its own that is dropped. Pure.
+"""How long payloads are kept: a partition for each day of job ids, which is dropped as a whole. Pure.
 
-What a job was asked and answered stands in a partition for its class, the days that it is kept, and within
-that for the day of its id, a UUIDv7. Classes of more than a month have a partition a week, to keep them few.
+Input and result of a job stand in a partition of its class, which is the number of days that they are kept,
+and within the class of the day of its id, a UUIDv7. Classes of more than a month have a partition for each
+week, so that there are few.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _BOUNDS = re.compile(r"FROM \('([0-9a-f-]{36})'\) TO \('([0-9a-f-]{36})'\)")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """So many `days` of job ids from `first_day` (days since 1970, UTC), kept `keep_days` after their end."""
+    """The job ids of `days` days from `first_day` (days since 1970, UTC); kept for `keep_days` afterwards."""
 
     keep_days: int
     first_day: int
@@ -40,17 +41,17 @@ class Window:
 
     @property
     def suffix(self) -> str:
-        """Return how the names of its partitions end."""
+        """Return the suffix of the names of its partitions."""
         return f"_k{self.keep_days}_{self.date:%Y%m%d}"
 
     @property
     def date(self) -> date:
-        """Return its first day."""
+        """Return the first day as a date."""
         return _EPOCH + timedelta(days=self.first_day)
 
     @property
     def gone_at(self) -> datetime:
-        """Return from when on nobody needs to keep it."""
+        """Return the time from which on it may be dropped."""
         return datetime.fromtimestamp(self._gone_at_ms / 1_000, UTC)
 
     @property
@@ -58,12 +59,12 @@ class Window:
         return (self.first_day + self.days + self.keep_days) * DAY_MS
 
     def is_over(self, now_ms: int) -> bool:
-        """Say whether its youngest job has been kept for long enough."""
+        """Return whether the payloads of its last job have been kept for long enough."""
         return self._gone_at_ms <= now_ms
 
 
 def windows_around(keep_days: int, now_ms: int, *, ahead: int = DAYS_AHEAD) -> list[Window]:
-    """Return the windows of a class from yesterday's to that of `ahead` days from now."""
+    """Return the windows of a class from yesterday until `ahead` days from now."""
     today, days = now_ms // DAY_MS, step_days(keep_days)
     numbers = range((today - 1) // days, (today + ahead) // days + 1)
     return [Window(keep_days, number * days, days) for number in numbers]
@@ -81,10 +82,10 @@ def oldest_kept(keep_days: int, now_ms: int) -> UUID:
 
 
 def window_of(keep_days: int, bounds: str) -> Window | None:
-    """Read the bounds of a partition as Postgres writes them; None for a default partition."""
-    if (found := _BOUNDS.search(bounds)) is None:
+    """Return the window of a partition from its bounds, as Postgres writes them; None for a default one."""
+    if (match := _BOUNDS.search(bounds)) is None:
         return None
-    first, end = (unix_ms_of(UUID(text)) // DAY_MS for text in found.groups())
+    first, end = (unix_ms_of(UUID(text)) // DAY_MS for text in match.groups())
     return Window(keep_days, first, end - first)
 
 

@@ -1,8 +1,8 @@
-"""A retry storm is damped: retries may be only a share of what a model version's queue is given.
+"""A retry budget damps retry storms: retries may only be a fraction of a model version's publishes.
 
-As in Finagle's and gRPC's retry budgets: each first publish deposits a fraction of a token, each retry takes
-one, and a floor keeps a quiet version's retries going. What lies there unused fades with time, so that a
-long calm pays for no storm. Whoever holds a budget starts empty: a restart is no way round it.
+As in the retry budgets of Finagle and gRPC, each first publish deposits a fraction of a token and each retry
+takes one; a floor keeps the retries of a quiet version going. Unused tokens fade, so that a long calm does
+not pay for a storm. A new budget is empty, so that a restart does not refill it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONGEST_WAIT_S = 30.0
 
 
 class Publish(Protocol):
-    """What a budget must know of a row that is about to be published."""
+    """A row that is about to be published, as a budget sees it."""
 
     @property
     def version(self) -> int: ...  # noqa: D102
@@ -45,14 +45,14 @@ class RetryBudget:
     _next_at: float = 0.0
 
     def deposit(self, first_publishes: int, now: float) -> None:
-        """Pay in for messages of jobs that had no failed attempt."""
+        """Deposit for first publishes."""
         self._pass(now)
         earned = first_publishes * self.share / (1.0 - self.share)
         self.tokens += earned
         self.earned_per_s += earned / FADE_S
 
     def wait_s(self, now: float) -> float:
-        """Take a token and return 0, or return in how many seconds there may be one, 30 at most."""
+        """Take a token and return 0, or return the seconds until there may be one, at most 30."""
         self._pass(now)
         if self.tokens >= 1.0:
             self.tokens -= 1.0
@@ -63,30 +63,30 @@ class RetryBudget:
         return wait_s
 
     def _pass(self, now: float) -> None:
-        """Let what was not used fade, and the floor pay in, since the last look."""
-        kept = math.exp(-(now - self._at) / FADE_S) if self._at is not None else 1.0
-        self.tokens = self.tokens * kept + self.floor_per_s * FADE_S * (1.0 - kept)
-        self.earned_per_s *= kept
+        """Let unused tokens fade and deposit the floor for the time since the last call."""
+        rest = math.exp(-(now - self._at) / FADE_S) if self._at is not None else 1.0
+        self.tokens = self.tokens * rest + self.floor_per_s * FADE_S * (1.0 - rest)
+        self.earned_per_s *= rest
         self._at = now
 
 
 @dataclass(frozen=True, slots=True)
 class Postponed(Generic[Row]):
-    """A retry that is over its version's budget, and how many seconds it is to wait."""
+    """A retry over its version's budget, and the seconds that it has to wait."""
 
     row: Row
     delay_s: float
 
 
 class RetryBudgets:
-    """The budgets of a queue's versions, each as `make` makes it when first asked for."""
+    """The budgets of the versions of one queue; `make` creates each when it is first needed."""
 
     def __init__(self, make: Callable[[int], RetryBudget]) -> None:
         self._make = make
         self._budgets: dict[int, RetryBudget] = {}
 
     def published(self, rows: Iterable[Publish], now: float) -> None:
-        """Pay in for those of the rows that were first publishes."""
+        """Deposit for the rows that are first publishes."""
         counts = Counter(row.version for row in rows if not row.retry)
         for version, count in counts.items():
             self._of(version).deposit(count, now)

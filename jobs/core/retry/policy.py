@@ -1,4 +1,4 @@
-"""What follows a failed attempt: a decision as a value; it publishes nothing and knows no clock."""
+"""Decides what follows a failed attempt: returns a value, publishes nothing and knows no clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RetryAfter:
 class Bury:
     """Bury the job; `reason` says why there is no further attempt.
 
-    `exhausted` says that it had all the attempts that it was allowed.
+    `exhausted` says that the job has used up its attempts.
     """
 
     reason: str
@@ -31,9 +31,9 @@ class Bury:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The attempt that failed: its number, of at most how many, and the seconds until the job's deadline.
+    """The failed attempt: its number, the most that the job may have, and the seconds until the deadline.
 
-    `left_s` is None where there is no deadline; `needs_s` is what another attempt is expected to run.
+    `left_s` is None if there is no deadline; `needs_s` is the expected duration of another attempt.
     """
 
     number: int

@@ -1,8 +1,8 @@
-"""What becomes of the jobs that follow another, once that one, their leader, has ended. Pure.
+"""Decides what happens to the followers of a job, their leader, once the leader has ended. Pure.
 
-- It succeeded: they succeed, each with a copy of the result.
-- It is dead: they die of the same, but for those that were allowed more attempts.
-- It was cancelled, expired, or died for lack of time, all of which was its own: one of them leads.
+- The leader succeeded: the followers succeed, each with a copy of the result.
+- The leader is dead: the followers die of the same failure, except those that may have more attempts.
+- The leader was cancelled, expired, or died for lack of time: one of the followers becomes the leader.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ class FollowerFate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """How a leader stands: whether it has a result, and of a dead one why it had no further attempt."""
+    """A leader's state, whether it has a result, and why it had no further attempt if it is dead."""
 
     state: str
     max_attempts: int
-    answered: bool = False
+    has_result: bool = False
     kind: str = ""
     reason: str = ""
 
 
 def fate(leader: Leader | None, *, max_attempts: int) -> FollowerFate:
-    """Return what happens to a follower with that many attempts; `leader` is None where its row is gone."""
+    """Return the fate of a follower that may have `max_attempts`; `leader` is None if its row is gone."""
     if leader is None:
         return FollowerFate.LEAD
     if leader.state not in TERMINAL:
         return FollowerFate.WAIT
-    if leader.state == State.SUCCEEDED and leader.answered:
+    if leader.state == State.SUCCEEDED and leader.has_result:
         return FollowerFate.ANSWER
-    if leader.state == State.DEAD and _shared(leader, max_attempts):
+    if leader.state == State.DEAD and _same_death(leader, max_attempts):
         return FollowerFate.DIE
     return FollowerFate.LEAD
 
 
-def _shared(leader: Leader, max_attempts: int) -> bool:
-    """Say whether what killed the leader would have killed a job with that many attempts too."""
+def _same_death(leader: Leader, max_attempts: int) -> bool:
+    """Return whether a job with that many attempts would have died of the leader's failure too."""
     if leader.kind in NEVER:
         return True
     return (

@@ -1,4 +1,4 @@
-"""Which requests are identical, and what each may share: a stored answer or a run under way. Pure."""
+"""Decides which requests are identical, and whether one may use a stored result or a run in flight. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from models_registry.core.reuse_options import ReuseOptions
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """What a job may share with others under its key: the answer of its run holds for `ttl_s` seconds.
+    """How a job may share a run under its key; the result of a run is valid for `ttl_s` seconds.
 
-    `takes` says that it may be answered by an earlier result, `follows` that it may wait for another's run.
+    `takes` allows an earlier result as the answer, `follows` to wait for the run of another job.
     """
 
     key: bytes
@@ -33,10 +33,10 @@ def reuse(job: ParsedJob, *, client: int) -> Reuse | None:
 
 
 def answer_key(*, version: int, client: int, body: bytes, parameters: bytes | None) -> bytes:
-    """Return the SHA-256 that identical requests have in common; of bodies it takes canonical JSON only.
+    """Return a SHA-256 that is equal for identical requests; bodies must be canonical JSON.
 
-    The client is part of it, so that nobody is answered with another's result.
+    The client is part of it, so that no client gets a result of another.
     """
-    # Lengths before what varies: no two requests are one text.
+    # The lengths come first, so that no two requests yield the same text.
     head = f"{version}/{client}/{len(body)}/{-1 if parameters is None else len(parameters)}/"
     return sha256(b"".join((head.encode(), body, parameters or b""))).digest()

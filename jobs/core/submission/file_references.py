@@ -1,9 +1,9 @@
 """References to files in a job's input. Pure.
 
-A client writes `{"$upload": ID}` for a file that it sent before, and `{"$part": NAME}` for one of the same
-multipart call, anywhere in its input. Both are stored as `{"$file": {content_type, sha256, size}}`, by what
-the file holds, so that equal files make equal inputs. A model is given the file itself: text for `text/*`,
-the value for JSON, and for everything else its bytes in base64.
+Anywhere in its input a client writes `{"$upload": ID}` for a file that it uploaded before, or
+`{"$part": NAME}` for a file of the same multipart call. Both are stored as
+`{"$file": {content_type, sha256, size}}`, so that equal files make equal inputs. The model gets the file
+itself: text for `text/*`, the decoded value for JSON, and otherwise the bytes in base64.
 """
 
 from __future__ import annotations
@@ -19,66 +19,66 @@ from jobs.core.canonical_json import check_depth
 from jobs.core.errors import InvalidInputError, MalformedRequestError
 from jobs.core.payloads.pointer import StoredPayload
 
-MOSTFILES = 16
-_BEGINS = b'{"$'
+MOST_FILES = 16
+_REFERENCE_START = b'{"$'
 FILE = "$file"
-_HOW: Mapping[str, Literal["upload", "part"]] = {"$upload": "upload", "$part": "part"}
+_SOURCES: Mapping[str, Literal["upload", "part"]] = {"$upload": "upload", "$part": "part"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A file that an input refers to, by an upload's id or a part's name."""
+    """A file that an input refers to, by the id of an upload or the name of a part."""
 
-    how: Literal["upload", "part"]
-    named: str
+    source: Literal["upload", "part"]
+    name: str
 
 
 def may_refer(body: bytes) -> bool:
-    """Say whether canonical JSON may hold a reference; a look at the bytes, for every job passes here."""
-    return _BEGINS in body
+    """Return whether canonical JSON may hold a reference; a search of bytes, as every job passes here."""
+    return _REFERENCE_START in body
 
 
 def references(value: Any) -> set[Reference]:
-    """Return what an input refers to; MalformedRequestError for too much of it, or what is ours to write."""
-    found = set[Reference]()
+    """Return the references of an input; MalformedRequestError for too many, or for a `$file`."""
+    collected = set[Reference]()
 
-    def see(item: dict[str, Any]) -> Any:
+    def collect(item: dict[str, Any]) -> Any:
         if FILE in item:
             raise MalformedRequestError(f"an object of the input whose only key is `{FILE}` means nothing")
         if reference := reference_of(item):
-            found.add(reference)
+            collected.add(reference)
         return item
 
-    _mapped(value, see)
-    if len(found) > MOSTFILES:
-        raise MalformedRequestError(f"the input refers to {len(found)} files; at most {MOSTFILES}")
-    return found
+    _mapped(value, collect)
+    if len(collected) > MOST_FILES:
+        raise MalformedRequestError(f"the input refers to {len(collected)} files; at most {MOST_FILES}")
+    return collected
 
 
 def reference_of(item: Mapping[str, Any]) -> Reference | None:
-    """Return the reference that an object with one key is; None for any other."""
-    ((key, named),) = item.items()
-    if key not in _HOW:
+    """Return the reference that an object with one key is, or None."""
+    ((key, name),) = item.items()
+    if key not in _SOURCES:
         return None
-    if not isinstance(named, str):
+    if not isinstance(name, str):
         raise MalformedRequestError(f"`{key}` takes a string")
-    return Reference(_HOW[key], named)
+    return Reference(_SOURCES[key], name)
 
 
 def stored_form(value: Any, files: Mapping[Reference, StoredPayload]) -> Any:
-    """Return an input as it is stored: each reference tells what its file holds."""
+    """Return an input as it is stored: each reference becomes the identity of its file."""
 
-    def told(item: dict[str, Any]) -> Any:
+    def identify(item: dict[str, Any]) -> Any:
         reference = reference_of(item)
         return {FILE: _identity(files[reference])} if reference else item
 
-    return _mapped(value, told)
+    return _mapped(value, identify)
 
 
 def filled(value: Any, files: Mapping[StoredPayload, bytes]) -> Any:
-    """Return a stored input with its files in the places that refer to them; InvalidInputError."""
+    """Return a stored input with each reference replaced by its file; InvalidInputError."""
     by_identity = {msgspec.json.encode(_identity(file)): (file, body) for file, body in files.items()}
-    made = dict[bytes, Any]()
+    values = dict[bytes, Any]()
 
     def fill(item: dict[str, Any]) -> Any:
         if FILE not in item:
@@ -86,15 +86,15 @@ def filled(value: Any, files: Mapping[StoredPayload, bytes]) -> Any:
         key = msgspec.json.encode(item[FILE])
         if key not in by_identity:
             raise InvalidInputError("The input refers to a file that the job does not have.")
-        if key not in made:
-            made[key] = as_value(*by_identity[key])
-        return made[key]
+        if key not in values:
+            values[key] = as_value(*by_identity[key])
+        return values[key]
 
     return _mapped(value, fill)
 
 
 def as_value(file: StoredPayload, body: bytes) -> Any:
-    """Return a file as a model is given it."""
+    """Return a file as the value that the model gets."""
     kind = file.content_type.partition(";")[0].strip().lower()
     try:
         if kind.startswith("text/"):
@@ -119,7 +119,7 @@ def _identity(file: StoredPayload) -> dict[str, Any]:
 
 
 def _mapped(value: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
-    """Return `value`, at most a hundred deep, with every object of one `$` key put through `change`."""
+    """Return `value`, at most a hundred levels deep, with `change` applied to each object of one `$` key."""
     if isinstance(value, list):
         return [_mapped(item, change) for item in value]
     if not isinstance(value, dict):

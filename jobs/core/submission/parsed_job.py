@@ -68,7 +68,7 @@ class ParsedJob:
 
 
 def parse_job(request: JobRequest, version: Version) -> ParsedJob:
-    """Return the job that `request` becomes on `version`; a RequestError where it cannot become one."""
+    """Return the job that `request` becomes on `version`; RequestError if it is not valid."""
     body = canonical_bytes(request.input)
     return ParsedJob(
         version=version,

@@ -1,4 +1,4 @@
-"""What a submitted job may say, and reading it strictly from JSON. Pure."""
+"""The fields of a submitted job, parsed strictly from JSON. Pure."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ MAX_DEADLINE_S = 366 * 86_400
 MAX_ATTEMPTS = 100
 MODEL = "A name, `name:version` or `name@alias`; the name alone means its alias `default`."
 INPUT = (
-    "What the model is asked, by the version's `input_schema`; anywhere in it an object whose only key is"
+    "The input of the model, by the version's `input_schema`; anywhere in it an object whose only key is"
     " `$upload` or `$part` stands for a file."
 )
-PARAMETERS = "How the model is to answer, where it can be told."
+PARAMETERS = "Parameters of the model, if it takes any."
 PRIORITY = f"{HIGHEST} goes first, {LOWEST} last."
-DEADLINE = "Seconds from now until the job expires where it has not ended."
-ATTEMPTS = "How often it is tried, the first time included; the version's own number where it is left out."
-METADATA = f"Yours: kept and shown with the job, up to {MAX_METADATA_BYTES} bytes of JSON."
+DEADLINE = "Seconds from now after which the job expires unless it has ended."
+ATTEMPTS = "The most attempts, the first included; the default is the version's own number."
+METADATA = f"Your own data, stored and shown with the job: up to {MAX_METADATA_BYTES} bytes of JSON."
 KEY = "The same as the header `Idempotency-Key`, for one item of a bulk call."
 CACHE = (
-    "Where the version has a cache or collapses: `use` takes a fresh result of an identical job of yours"
-    " or waits for one in flight; `refresh` runs, and replaces the kept result; `bypass` runs and is kept by"
-    " nobody. Identical are jobs with the same version, input and parameters."
+    "For versions with a cache or that collapse jobs: `use` takes a fresh result of an identical job of yours"
+    " or waits for one in flight; `refresh` runs and replaces the cached result; `bypass` runs and is not"
+    " cached. Jobs are identical if version, input and parameters are the same."
 )
 CALLBACK = (
-    "Where the job is sent once it has ended, as a webhook by the Standard Webhooks specification: an https"
-    " address of a public host, or one of a host that the platform's operators allow."
+    "The address that gets the job once it has ended, as a webhook by the Standard Webhooks specification:"
+    " an https URL of a public host, or of a host that the platform's operators allow."
 )
-ITEM_MARK = "\x1f"  # cannot stand in a client's key: a call's items never collide with a key of its own
+ITEM_MARK = "\x1f"  # not allowed in a client's key, so that no item's key collides with one
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -60,7 +60,7 @@ _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def parse_request(raw: bytes) -> JobRequest:
-    """Read one job's JSON; MalformedRequestError says what is wrong and where."""
+    """Parse one job's JSON; MalformedRequestError says what is wrong and where."""
     try:
         request = _decoded(raw)
     except UnicodeDecodeError as error:
@@ -79,22 +79,22 @@ def _decoded(raw: bytes) -> JobRequest:
     try:
         return _REQUEST.decode(raw)
     except msgspec.ValidationError:
-        said = msgspec.json.decode(raw)
-        if not isinstance(said, dict):
+        fields = msgspec.json.decode(raw)
+        if not isinstance(fields, dict):
             raise
-        # JSON has one kind of number: 7.0 is a whole one, as JSON Schema has it too.
+        # JSON has one kind of number: 7.0 is an integer, as in JSON Schema.
         return msgspec.convert(
-            {**said, **_whole(said, "priority"), **_whole(said, "max_attempts")}, JobRequest
+            {**fields, **_integer(fields, "priority"), **_integer(fields, "max_attempts")}, JobRequest
         )
 
 
-def _whole(said: Mapping[str, Any], name: str) -> dict[str, int]:
-    value = said.get(name)
+def _integer(fields: Mapping[str, Any], name: str) -> dict[str, int]:
+    value = fields.get(name)
     return {name: int(value)} if isinstance(value, float) and value.is_integer() else {}
 
 
 def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:
-    """Read many jobs, an error in the place of each unreadable one; raises what concerns the whole call."""
+    """Parse many jobs, with an error for each one that is malformed; raise errors of the whole call."""
     items = [line for line in raw.split(b"\n") if line.strip()] if ndjson else _array_items(raw)
     if not items:
         raise MalformedRequestError("the list of jobs is empty")
@@ -106,7 +106,7 @@ def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:
 def keyed(
     requests: Sequence[JobRequest | PlatformError], call_key: str | None
 ) -> list[JobRequest | PlatformError]:
-    """Give every item without an own key one of the call's, told apart by its index."""
+    """Give each item without a key of its own the call's key with the item's index."""
     if call_key is None:
         return list(requests)
     return [

@@ -1,4 +1,4 @@
-"""Where a webhook may be sent: rules for its address as written, and for what its host resolves to. Pure."""
+"""Where a webhook may be sent: rules for its URL, and for the IP addresses of its host. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.core.errors import CallbackRefusedError
 MAX_URL_CHARS = 2_000
 PORTS = {"https": 443, "http": 80}
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
-# These carry an IPv4 address inside, which a gateway may unpack.
+# These contain an IPv4 address, which a gateway may unpack.
 _CARRIERS = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/32", "2001::/32", "2002::/16")))
 
 
@@ -28,7 +28,7 @@ class Endpoint:
 
 
 def endpoint(url: str, *, internal_hosts: Collection[str]) -> Endpoint:
-    """Return what `url` names; CallbackRefusedError says why nothing is sent there."""
+    """Return the endpoint of `url`; CallbackRefusedError says why no webhook is sent there."""
     if len(url) > MAX_URL_CHARS:
         raise CallbackRefusedError(f"callback_url has {len(url)} characters; at most {MAX_URL_CHARS}")
     if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
@@ -41,13 +41,13 @@ def endpoint(url: str, *, internal_hosts: Collection[str]) -> Endpoint:
 
 
 def may_connect(address: str, *, internal: bool) -> bool:
-    """Say whether a webhook may go to this IP address: a public one, or any of an internal host's."""
+    """Return whether a webhook may go to this IP address: public, or any address of an internal host."""
     if internal:
         return True
-    found = ip_address(address)
-    if isinstance(found, IPv6Address) and any(found in carrier for carrier in _CARRIERS):
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address) and any(parsed in carrier for carrier in _CARRIERS):
         return False
-    return _is_public(found)
+    return _is_public(parsed)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -76,7 +76,7 @@ def _is_literal(host: str) -> bool:
         ip_address(host)
     except ValueError:
         return False
-    return "%" not in host  # a zone is this machine's own matter
+    return "%" not in host  # a zone has a meaning on this machine only
 
 
 def _check_parts(url: str, parts: SplitResult, *, internal: bool) -> None:

@@ -120,4 +120,4 @@ def _tokenized(plain: bytes, column: Column, secrecy: Secrecy, asked: Any) -> by
     marks = {Column.INPUT: secrecy.input_marks, Column.RESULT: secrecy.output_marks}.get(column, {})
     parts = pii.marked(secrecy.input_marks, asked) if secrecy.input_marks else []
     value = pii.replaced(marks, msgspec.json.decode(plain), vault.token)
-    return canonical_bytes(Redactor(parts, known=secrecy.names, token=vault.token).value(value))
+    return canonical_bytes(Redactor(parts, names=secrecy.names, token=vault.token).value(value))

@@ -25,7 +25,7 @@ from jobs.core.relay.publish_policy import (
     reserve,
     rooms,
 )
-from jobs.core.relay.queue_depth import DRAIN_MOST, Depth
+from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
 from jobs.services.dead_letters.publish import LetterPost
 from jobs.services.relay import statements as feed
@@ -74,7 +74,7 @@ class QueueFeeder:
         """
         self.queue = queue
         self.undeclared = False
-        self._recalled, self._depth = depth or DRAIN_MOST, Depth(depth)
+        self._recalled, self._depth = depth or BACKLOG_MOST, Depth(depth)
         self._largest = self._workers = 1
         self._publisher = publisher
         self._max_batch = max_batch
@@ -168,7 +168,7 @@ class QueueFeeder:
             return False
         in_flight = sum(feed.in_flight(session, self.queue).values())
         return copies_are_useless(
-            ready=counts.ready, shared=self._shared, consumers=counts.consumers, in_flight=in_flight
+            ready=counts.ready, bundled=self._shared, consumers=counts.consumers, in_flight=in_flight
         )
 
     def _publish(self, session: sa.Connection, taken: Sequence[Taken], now: float) -> None:

@@ -143,7 +143,7 @@ def _how_it_ended(connection: sa.Connection, leader: UUID, row: Any) -> Leader |
     if row is None:
         return None
     answered, kind, reason = connection.execute(_HOW_IT_ENDED, {"leader": leader}).one()
-    return Leader(row.state, row.max_attempts, answered=answered, kind=kind or "", reason=reason or "")
+    return Leader(row.state, row.max_attempts, has_result=answered, kind=kind or "", reason=reason or "")
 
 
 def _answer(connection: sa.Connection, leader: UUID, jobs: Sequence[UUID]) -> int:

@@ -73,21 +73,21 @@ def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> Pars
 
 
 def _uploads(owner: Owner, referred: Iterable[Reference]) -> Files:
-    named = {reference: _uuid(reference.named) for reference in referred if reference.how == "upload"}
+    named = {reference: _uuid(reference.name) for reference in referred if reference.source == "upload"}
     if not named:
         return {}
     rows = fetch_all(_UPLOADS, {"client": owner.id, "ids": list(named.values())})
     files = {row.id: StoredPayload(row.name, row.size, row.sha256, row.content_type) for row in rows}
-    if missing := [reference.named for reference, key in named.items() if key not in files]:
+    if missing := [reference.name for reference, key in named.items() if key not in files]:
         raise UploadNotFoundError(f"There is no upload {missing[0]}.")
     return {reference: (files[key], files[key]) for reference, key in named.items()}
 
 
 def _parts(parts: Parts, referred: Iterable[Reference], *, encrypt: bool) -> Files:
-    named = [reference for reference in referred if reference.how == "part"]
-    if missing := [reference.named for reference in named if reference.named not in parts]:
+    named = [reference for reference in referred if reference.source == "part"]
+    if missing := [reference.name for reference in named if reference.name not in parts]:
         raise PartNotFoundError(f"There is no file part {missing[0]!r} in this call.")
-    return {reference: _of_part(parts[reference.named], encrypt=encrypt) for reference in named}
+    return {reference: _of_part(parts[reference.name], encrypt=encrypt) for reference in named}
 
 
 def _of_part(part: Part, *, encrypt: bool) -> tuple[StoredPayload, StoredPayload]:

@@ -59,7 +59,7 @@ class Privacy:
 
     @cached_property
     def _redactor(self) -> Redactor:
-        return Redactor(self._kept(), known=self._secrecy.names, token=vault.token)
+        return Redactor(self._kept(), names=self._secrecy.names, token=vault.token)
 
     def _kept(self) -> Iterator[Any]:
         """Yield what no message may quote: of an encrypted version all, of another the marked parts."""

@@ -144,7 +144,7 @@ def test_examples_refer_to_files_in_both_ways() -> None:
     (answered,) = values(
         CALLS["post /api/v1/uploads"]["responses"]["201"]["content"]["application/json"]
     ).values()
-    assert (upload.how, upload.named) == ("upload", answered["id"])
+    assert (upload.source, upload.name) == ("upload", answered["id"])
     for form in values(asked["multipart/form-data"]).values():
         parts = references(form["job"]["input"])
-        assert {(one.how, one.named) for one in parts} == {("part", name) for name in form.keys() - {"job"}}
+        assert {(one.source, one.name) for one in parts} == {("part", name) for name in form.keys() - {"job"}}

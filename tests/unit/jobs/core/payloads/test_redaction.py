@@ -16,8 +16,8 @@ KEY = derived(b"root", "token")
 Secret = st.text(min_size=4, max_size=20)
 
 
-def redacted(text: str, *parts: Any, known: tuple[str, ...] = (), most: int | None = None) -> str:
-    return Redactor(parts, known=known, token=lambda value: token_of(KEY, value)).text(text, most=most)
+def redacted(text: str, *parts: Any, names: tuple[str, ...] = (), most: int | None = None) -> str:
+    return Redactor(parts, names=names, token=lambda value: token_of(KEY, value)).text(text, most=most)
 
 
 @given(Secret, st.text(max_size=10), st.text(max_size=10))
@@ -62,14 +62,14 @@ def test_numbers_are_found_as_they_are_written_and_as_whole_numbers_only() -> No
 
 def test_all_that_lies_in_a_part_counts_but_names_that_the_schema_gives() -> None:
     part = {"name": ["bob smith", {"bob's street": True}], "other": None}
-    shown = redacted("name: bob smith, bob's street, other, True", part, known=("name",))
+    shown = redacted("name: bob smith, bob's street, other, True", part, names=("name",))
     assert "name: pii:" in shown
     assert not any(word in shown for word in ("smith", "street", "other"))
     assert shown.endswith("True")
 
 
 def test_in_a_value_it_leaves_json_as_json() -> None:
-    redactor = Redactor(["alice", 123456], known=(), token=lambda value: token_of(KEY, value))
+    redactor = Redactor(["alice", 123456], names=(), token=lambda value: token_of(KEY, value))
     told = redactor.value({"of alice": ["alice", 123456, 1234567, True, None]})
     name, number = token_of(KEY, "alice"), token_of(KEY, 123456)
     assert told == {f"of {name}": [name, number, 1234567, True, None]}

@@ -57,13 +57,13 @@ def test_a_level_beyond_its_depth_has_no_room() -> None:
 
 
 def test_copies_are_useless_while_the_broker_holds_all_that_is_in_flight() -> None:
-    assert copies_are_useless(ready=10, shared=1, consumers=1, in_flight=10)
-    assert not copies_are_useless(ready=9, shared=1, consumers=1, in_flight=10)
+    assert copies_are_useless(ready=10, bundled=1, consumers=1, in_flight=10)
+    assert not copies_are_useless(ready=9, bundled=1, consumers=1, in_flight=10)
 
 
 def test_a_message_may_hold_several_of_the_jobs_in_flight() -> None:
-    assert copies_are_useless(ready=2, shared=8, consumers=1, in_flight=16)
-    assert not copies_are_useless(ready=2, shared=8, consumers=1, in_flight=17)
+    assert copies_are_useless(ready=2, bundled=8, consumers=1, in_flight=16)
+    assert not copies_are_useless(ready=2, bundled=8, consumers=1, in_flight=17)
 
 
 def test_jobs_share_messages_only_under_backlog_and_a_bundle_is_a_part_of_a_batch() -> None:
@@ -75,5 +75,5 @@ def test_jobs_share_messages_only_under_backlog_and_a_bundle_is_a_part_of_a_batc
 
 
 def test_copies_are_useless_where_messages_wait_and_nobody_consumes() -> None:
-    assert copies_are_useless(ready=1, shared=1, consumers=0, in_flight=10)
-    assert not copies_are_useless(ready=0, shared=1, consumers=0, in_flight=10)
+    assert copies_are_useless(ready=1, bundled=1, consumers=0, in_flight=10)
+    assert not copies_are_useless(ready=0, bundled=1, consumers=0, in_flight=10)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from jobs.core.relay.queue_depth import AHEAD_LEAST, DRAIN_MOST, DRAIN_S, SPARE, Depth, ahead, prefetch
+from jobs.core.relay.queue_depth import AHEAD_LEAST, BACKLOG_MOST, BACKLOG_S, SPARE, Depth, ahead, prefetch
 
 
 def after(depth: Depth, seconds: float, *, per_s: float, workers: int = 1, every_s: float = 0.1) -> int:
@@ -30,12 +30,12 @@ def test_the_operator_s_depth_is_kept() -> None:
 
 
 def test_what_waits_in_the_broker_for_quick_workers_is_bounded() -> None:
-    assert after(Depth(), 20, per_s=100_000) == DRAIN_MOST
+    assert after(Depth(), 20, per_s=100_000) == BACKLOG_MOST
 
 
 def test_slow_workers_leave_nothing_in_the_broker_and_quick_ones_find_some_there() -> None:
     assert after(Depth(), 20, per_s=200) == AHEAD_LEAST
-    assert abs(after(Depth(), 20, per_s=4_000) - 4_000 * DRAIN_S) < 100
+    assert abs(after(Depth(), 20, per_s=4_000) - 4_000 * BACKLOG_S) < 100
 
 
 def test_workers_that_stop_let_the_depth_shrink_again() -> None:

@@ -19,7 +19,7 @@ def test_while_the_leader_lives_its_followers_wait(state: State) -> None:
 
 
 def test_a_result_answers_and_without_one_another_leads() -> None:
-    assert led_by(State.SUCCEEDED, answered=True) is FollowerFate.ANSWER
+    assert led_by(State.SUCCEEDED, has_result=True) is FollowerFate.ANSWER
     assert led_by(State.SUCCEEDED) is FollowerFate.LEAD
 
 
