@@ -8,7 +8,7 @@ from collections import Counter
 import sqlalchemy as sa
 
 from jobs import metrics
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
@@ -46,7 +46,7 @@ class LetterPost:
 
     def recover(self, session: sa.Connection) -> None:
         """After a connect: where the broker's dead-letter queue is empty, its letters are due again."""
-        counts = topology.dead_counts(self._publisher.connection, self._queue)
+        counts = broker_queues.dead_counts(self._publisher.connection, self._queue)
         if counts is not None and counts.ready:
             return
         while letters.recall(session, self._queue, most=RECALLED):

@@ -9,7 +9,7 @@ from time import monotonic
 
 from django.conf import settings
 
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.connection import connected
 from jobs.core.errors import BrokerUnavailableError
 from jobs.services.dead_letters.reads import counts_by_queue
@@ -69,7 +69,7 @@ def _ask(url: str, models: Iterable[str]) -> dict[str, int]:
     try:
         with connected(url, timeout_s=PATIENCE_S) as connection:
             for model in models:
-                told = topology.dead_counts(connection, model) if monotonic() < until else None
+                told = broker_queues.dead_counts(connection, model) if monotonic() < until else None
                 counts |= {} if told is None else {model: told.ready}
     except BrokerUnavailableError:
         pass

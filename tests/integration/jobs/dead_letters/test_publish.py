@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.broker.job_message import Outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
@@ -217,7 +217,7 @@ def test_letters_that_a_wiped_broker_lost_are_published_again(
 
 def topology_has(url: str, model: str, ready: int) -> bool:
     with connected(url) as connection:
-        counts = topology.dead_counts(connection, model)
+        counts = broker_queues.dead_counts(connection, model)
     return counts is not None and counts.ready == ready
 
 
