@@ -13,7 +13,7 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test check bench chaos up down openapi lock clean
+.PHONY: demo test check bench chaos up down openapi broker-definitions lock clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -50,6 +50,11 @@ $(STAMP): requirements.lock
 openapi: $(STAMP)
 	DATABASE_URL=postgresql://nobody/none BROKER_URL=amqp://nobody SECRET_KEY=none $(BIN)/python manage.py \
 	  export_openapi_schema --api jobs.api.endpoints.api --indent 1 --sorted --output tests/unit/jobs/api/docs/openapi.json
+
+# The rights of the broker's users in production, made of the topology: a test compares them.
+broker-definitions: $(STAMP)
+	$(BIN)/python manage.py broker_permissions > compose/definitions.fresh
+	mv compose/definitions.fresh compose/definitions.template.json
 
 # Pins every dependency anew; needs `uv` on the PATH. The torch pin names no build, see the header.
 lock:

@@ -2,14 +2,26 @@
 
 from django.conf import settings
 
+from jobs.broker.broker_queues import queue_entity
+from jobs.broker.topology import CPU, TASK_QUEUES, WEBHOOKS, QueueSpec
+from jobs.broker.webhook_task import DELIVER
+
+
+def _route(queue: QueueSpec) -> dict[str, str]:
+    # With no exchange named Celery publishes to the default one, which leads to every queue of the broker.
+    return {"queue": queue.name, "exchange": queue.exchange.name, "routing_key": queue.routing_key}
+
+
 broker_url = settings.INFERENCE.broker_url
 result_backend = "jobs.result_backend:JobBackend"
 result_expires = None  # beat's nightly clean-up must not delete jobs
 database_create_tables_at_setup = False
 accept_content = ["json"]
 task_serializer = result_serializer = event_serializer = "json"
-task_default_queue = "cpu"
-task_create_missing_queues = True
+task_queues = [queue_entity(queue) for queue in TASK_QUEUES]
+task_default_queue = CPU.name
+task_routes = {DELIVER: _route(WEBHOOKS), "*": _route(CPU)}
+task_create_missing_queues = False  # a queue that the topology does not declare is a mistake
 task_acks_late = True
 task_send_sent_event = False
 worker_send_task_events = True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inference_site.stack.ports import LOOPBACK, free_ports
 from inference_site.stack.program import Spec
+from jobs.broker.topology import CPU_NODE, TASK_QUEUES
 
 WEB_WORKERS = 2
 WORKER_GRACE_S = 35.0
@@ -65,8 +66,8 @@ def count_gpus() -> int:
     """Return how many CUDA devices nvidia-smi lists; none where it is missing or fails."""
     if shutil.which("nvidia-smi") is None:
         return 0
-    told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in told.stdout.splitlines())
+    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
 
 
 def specs(plan: StackPlan) -> list[Spec]:
@@ -130,7 +131,8 @@ def _celery(*words: str) -> tuple[str, ...]:
 
 def _cpu_worker() -> Spec:
     # Webhooks wait for other people's servers: many at once.
-    options = ("-Q", "cpu,webhooks", "-n", "cpu@%h", "--concurrency", "16", "--pool", "threads")
+    queues = ",".join(queue.name for queue in TASK_QUEUES)
+    options = ("-Q", queues, "-n", f"{CPU_NODE}@%h", "--concurrency", "16", "--pool", "threads")
     quiet = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
     argv = _celery("worker", *options, *quiet)
     return Spec(name="cpu-worker", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amqp.basic_message import Message
 
 from jobs.broker.job_message import PERSISTENT, Outgoing
-from jobs.broker.topology import DEAD_EXCHANGE, dead_queue_name
+from jobs.broker.topology import INFER_DEAD, dead_queue_name
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage, body_of
 
 
@@ -19,4 +19,4 @@ def outgoing_letter(model: str, letter: DeadLetterMessage) -> Outgoing:
         message_id=f"{letter.job}:{letter.epoch}",
         application_headers={"kind": letter.kind, "code": letter.code, "fingerprint": letter.fingerprint},
     )
-    return Outgoing(DEAD_EXCHANGE, dead_queue_name(model), message)
+    return Outgoing(INFER_DEAD.name, dead_queue_name(model), message)

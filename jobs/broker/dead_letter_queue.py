@@ -8,7 +8,7 @@ from typing import Any
 
 import kombu
 
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.broker.connection import broker_errors
 
 CHUNK_MESSAGES = 500
@@ -31,7 +31,7 @@ def walk(connection: kombu.Connection, model: str, *, judge: Judge, most: int) -
     The others stay where they were: they are held unacknowledged, and closing the channel gives them back,
     as does whatever breaks the walk off.
     """
-    counts = topology.dead_counts(connection, model)
+    counts = broker_queues.dead_counts(connection, model)
     left = 0 if counts is None else min(counts.ready, most)
     seen = 0
     with broker_errors(), connection.channel() as channel:

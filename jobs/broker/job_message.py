@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from amqp.basic_message import Message
 
-from jobs.broker.topology import EXCHANGE
+from jobs.broker.topology import INFER
 from jobs.core.messages.bundle import bundle
 from jobs.core.messages.envelope import TASK_NAME, Envelope
 from jobs.core.priority import broker_priority
@@ -33,7 +33,7 @@ class Outgoing:
 
 def outgoing(model: str, envelopes: Sequence[Envelope], *, fast: bool = False) -> Outgoing:
     """Return the message that brings `envelopes` to the model's queue, on the fast side of their level."""
-    return Outgoing(EXCHANGE, model, job_message(*envelopes, fast=fast))
+    return Outgoing(INFER.name, model, job_message(*envelopes, fast=fast))
 
 
 def job_message(*envelopes: Envelope, fast: bool = False) -> Message:

@@ -1,32 +1,39 @@
-"""The broker's exchanges and queues, declared once, as data; no queue name is spelled anywhere else."""
+"""The broker's exchanges and queues, declared once, as data, with who declares, fills and empties each.
+
+No queue name is spelled anywhere else: `broker_queues` declares what stands here, Celery's configuration and
+the stack's commands take their names from it, and `permissions` makes the broker users' rights of it. Only
+the standard library is imported, so that a process without kombu or Django can read it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-import kombu
-from amqp.exceptions import NotFound, PreconditionFailed
-from django.conf import settings
-
-from jobs.broker.connection import broker_errors
-from jobs.core.errors import TopologyMismatchError
 from jobs.core.priority import MAX_BROKER_PRIORITY
 
-EXCHANGE = "infer"
-DEAD_EXCHANGE = "infer.dlx"
+
+class BrokerUser(StrEnum):
+    """A kind of process that logs in to the broker as a user of its own; web processes never log in."""
+
+    RELAY = "relay"
+    WORKER = "worker"
+    CPU_WORKER = "cpu-worker"
+    BEAT = "beat"
+    MONITOR = "monitor"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
 class ExchangeSpec:
-    """A durable direct exchange."""
+    """An exchange; Celery's own are transient."""
 
     name: str
-
-    def entity(self) -> kombu.Exchange:
-        """Return kombu's exchange, not bound to a channel."""
-        return kombu.Exchange(self.name, type="direct", durable=True, delivery_mode="persistent")
+    kind: str = "direct"
+    durable: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,32 +45,29 @@ class QueueSpec:
     routing_key: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def entity(self) -> kombu.Queue:
-        """Return kombu's queue, not bound to a channel; its declare also declares the exchange."""
-        return kombu.Queue(
-            self.name,
-            exchange=self.exchange.entity(),
-            routing_key=self.routing_key,
-            queue_arguments=dict(self.arguments),
-            durable=True,
-        )
+
+INFER = ExchangeSpec("infer")
+INFER_DEAD = ExchangeSpec("infer.dlx")
+# Exchanges are named unlike their queues, so that who may read a queue may not publish to it.
+CPU = QueueSpec("cpu", ExchangeSpec("tasks.cpu"), "cpu")
+WEBHOOKS = QueueSpec("webhooks", ExchangeSpec("tasks.webhooks"), "webhooks")
+TASK_QUEUES = (CPU, WEBHOOKS)
+
+# What Celery declares by itself, for events, control commands and the replies to them.
+EVENTS = ExchangeSpec("celeryev", "topic")
+CONTROL = ExchangeSpec("celery.pidbox", "fanout", durable=False)
+REPLIES = ExchangeSpec("reply.celery.pidbox", durable=False)
+GPU_NODE, CPU_NODE = "gpu", "cpu"  # the first part of a Celery node's name, before `@` and the host
 
 
-@dataclass(frozen=True)
-class QueueCounts:
-    """What the broker says of one queue: messages ready (not those with a consumer) and consumers."""
-
-    ready: int
-    consumers: int
-
-
-INFER = ExchangeSpec(EXCHANGE)
-INFER_DEAD = ExchangeSpec(DEAD_EXCHANGE)
+def gpu_node(index: int, host: str) -> str:
+    """Return the name of a GPU worker's Celery node; `index` tells the workers of a host apart."""
+    return f"{GPU_NODE}-{index}@{host}"
 
 
 def queue_name(model: str) -> str:
     """Return the queue that the model's jobs wait in."""
-    return f"{EXCHANGE}.{model}"
+    return f"{INFER.name}.{model}"
 
 
 def dead_queue_name(model: str) -> str:
@@ -71,67 +75,99 @@ def dead_queue_name(model: str) -> str:
     return f"{queue_name(model)}.dead"
 
 
-def queue_specs(model: str, queue_type: str = "") -> tuple[QueueSpec, QueueSpec]:
-    """Return the model's queue and its dead queue; the settings' queue type where none is named."""
-    kind = _kind_arguments(queue_type or settings.INFERENCE.queue_type)
+def queue_specs(model: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
+    """Return the model's queue and its dead-letter queue; `queue_type` is `classic` or `quorum`."""
+    kind = {} if queue_type == "classic" else {"x-queue-type": queue_type}
     dead = dead_queue_name(model)
-    letters = {"x-dead-letter-exchange": DEAD_EXCHANGE, "x-dead-letter-routing-key": dead}
+    letters = {"x-dead-letter-exchange": INFER_DEAD.name, "x-dead-letter-routing-key": dead}
     # RabbitMQ 3.10 refuses x-max-priority on a quorum queue; later ones need none.
     levels = {} if kind else {"x-max-priority": MAX_BROKER_PRIORITY}
     live = QueueSpec(queue_name(model), INFER, model, {**kind, **levels, **letters})
     return live, QueueSpec(dead, INFER_DEAD, dead, kind)
 
 
-def _kind_arguments(queue_type: str) -> dict[str, str]:
-    return {} if queue_type == "classic" else {"x-queue-type": queue_type}
+Users = frozenset[BrokerUser]
 
 
-def kombu_queue(model: str, queue_type: str = "") -> kombu.Queue:
-    """Return the model's queue as Celery consumes it, with the very arguments `declare` uses."""
-    return queue_specs(model, queue_type)[0].entity()
+@dataclass(frozen=True, kw_only=True)
+class QueueUse:
+    """Queues of one kind, by a regular expression of their names, and what each process does with them.
+
+    Who declares a queue binds it to `exchange`, who fills it publishes there, and who empties it consumes.
+    """
+
+    names: str
+    exchange: ExchangeSpec
+    declared_by: Users
+    filled_by: Users
+    emptied_by: Users
+    dead_letters: ExchangeSpec | None = None
 
 
-def declare(connection: kombu.Connection, models: Iterable[str], queue_type: str = "") -> None:
-    """Declare every exchange and queue of `models`, idempotently; TopologyMismatchError where one differs."""
-    for exchange in (INFER, INFER_DEAD):
-        _declare(connection, exchange)
-    for model in models:
-        for queue in reversed(queue_specs(model, queue_type)):
-            _declare(connection, queue)
+def _users(*users: BrokerUser) -> Users:
+    return frozenset(users)
 
 
-# To declare is how AMQP compares: what is there must be equal, what is missing is made.
-check = declare
+_CELERY_WORKERS = _users(BrokerUser.WORKER, BrokerUser.CPU_WORKER)
+_CALLERS = _users(BrokerUser.MONITOR, BrokerUser.OPERATOR)  # of Celery's control commands
+_DECLARERS = _users(BrokerUser.RELAY, BrokerUser.WORKER, BrokerUser.OPERATOR)
 
-
-def _declare(connection: kombu.Connection, spec: ExchangeSpec | QueueSpec) -> None:
-    try:
-        # A refused declaration closes its channel, so each has one of its own.
-        with broker_errors(PreconditionFailed), connection.channel() as channel:
-            spec.entity().bind(channel).declare()
-    except PreconditionFailed as error:
-        kind = "queue" if isinstance(spec, QueueSpec) else "exchange"
-        wanted = dict(spec.arguments) if isinstance(spec, QueueSpec) else "a durable direct exchange"
-        raise TopologyMismatchError(
-            f"The {kind} {spec.name!r} exists with other arguments than this project declares ({wanted}). "
-            f"The broker says: {error.reply_text}. Delete it once it is empty, or change the setting."
-        ) from error
-
-
-def counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
-    """Return what waits in the model's queue and who consumes it; None where there is no such queue."""
-    return _counts(connection, queue_name(model))
-
-
-def dead_counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
-    """Return what waits in the model's dead-letter queue; None where there is no such queue."""
-    return _counts(connection, dead_queue_name(model))
-
-
-def _counts(connection: kombu.Connection, queue: str) -> QueueCounts | None:
-    try:
-        with broker_errors(NotFound), connection.channel() as channel:
-            told = channel.queue_declare(queue=queue, passive=True)
-    except NotFound:
-        return None
-    return QueueCounts(ready=told.message_count, consumers=told.consumer_count)
+QUEUE_USES = (
+    QueueUse(
+        names=r"infer\.(?!.*\.dead$).+",
+        exchange=INFER,
+        declared_by=_DECLARERS,
+        filled_by=_users(BrokerUser.RELAY),
+        emptied_by=_users(BrokerUser.WORKER),
+        dead_letters=INFER_DEAD,
+    ),
+    QueueUse(
+        names=r"infer\..+\.dead",
+        exchange=INFER_DEAD,
+        declared_by=_DECLARERS,
+        filled_by=_users(BrokerUser.RELAY),
+        emptied_by=_users(BrokerUser.OPERATOR),
+    ),
+    QueueUse(
+        names=re.escape(WEBHOOKS.name),
+        exchange=WEBHOOKS.exchange,
+        declared_by=_users(BrokerUser.RELAY, BrokerUser.CPU_WORKER),
+        filled_by=_users(BrokerUser.RELAY),
+        emptied_by=_users(BrokerUser.CPU_WORKER),
+    ),
+    QueueUse(
+        names=re.escape(CPU.name),
+        exchange=CPU.exchange,
+        declared_by=_users(BrokerUser.BEAT, BrokerUser.CPU_WORKER),
+        filled_by=_users(BrokerUser.BEAT),
+        emptied_by=_users(BrokerUser.CPU_WORKER),
+    ),
+    QueueUse(
+        names=r"celeryev\..+",
+        exchange=EVENTS,
+        declared_by=_users(BrokerUser.MONITOR),
+        filled_by=_CELERY_WORKERS,
+        emptied_by=_users(BrokerUser.MONITOR),
+    ),
+    QueueUse(
+        names=rf"{GPU_NODE}-\d+@.+\.celery\.pidbox",
+        exchange=CONTROL,
+        declared_by=_users(BrokerUser.WORKER),
+        filled_by=_CALLERS,
+        emptied_by=_users(BrokerUser.WORKER),
+    ),
+    QueueUse(
+        names=rf"{CPU_NODE}[^@]*@.+\.celery\.pidbox",
+        exchange=CONTROL,
+        declared_by=_users(BrokerUser.CPU_WORKER),
+        filled_by=_CALLERS,
+        emptied_by=_users(BrokerUser.CPU_WORKER),
+    ),
+    QueueUse(
+        names=r"[0-9a-f-]+\.reply\.celery\.pidbox",
+        exchange=REPLIES,
+        declared_by=_CALLERS,
+        filled_by=_CELERY_WORKERS,
+        emptied_by=_CALLERS,
+    ),
+)

@@ -1,4 +1,4 @@
-"""Ask the Celery workers to deliver webhooks: ordinary tasks, on a queue of their own, that carry ids."""
+"""Asks the Celery workers to deliver webhooks: ordinary tasks on a queue of their own, which carry ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from django.conf import settings
 from jobs.broker.connection import broker_errors, connect
 
 DELIVER = "jobs.deliver_webhook"
-QUEUE = "webhooks"
 
 
 def ask(attempts: Iterable[tuple[UUID, int]]) -> None:
@@ -20,4 +19,4 @@ def ask(attempts: Iterable[tuple[UUID, int]]) -> None:
         send = find_app(settings.CELERY_APP).send_task
         with connection.Producer() as producer:
             for job, attempts_before in attempts:
-                send(DELIVER, (str(job), attempts_before), queue=QUEUE, producer=producer, retry=False)
+                send(DELIVER, (str(job), attempts_before), producer=producer, retry=False)

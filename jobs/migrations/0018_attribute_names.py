@@ -11,7 +11,7 @@ def renamed(model: str, old: str, new: str, field: models.Field) -> list:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0016_payloads")]
+    dependencies = [("jobs", "0017_dead_letter_queue_sizes")]
     operations = [
         migrations.SeparateDatabaseAndState(
             state_operations=[

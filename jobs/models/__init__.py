@@ -7,7 +7,7 @@ DeadLetter (dead). A job with a deadline, idempotency key or size never changes 
 from jobs.models.batch import Batch, Worker
 from jobs.models.circuit import Circuit
 from jobs.models.client import ApiToken, Client
-from jobs.models.dead_letter import DeadLetter
+from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
 from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.outbox import Outbox
@@ -23,6 +23,7 @@ __all__ = [
     "Circuit",
     "Client",
     "DeadLetter",
+    "DeadLetterQueueSize",
     "Delivery",
     "DisabledEndpoint",
     "Event",

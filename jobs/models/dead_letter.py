@@ -1,4 +1,4 @@
-"""Why dead jobs are dead."""
+"""Why dead jobs are dead, and how full the dead-letter queues are."""
 
 from __future__ import annotations
 
@@ -46,3 +46,14 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return self.fingerprint  # the message may quote the input
+
+
+class DeadLetterQueueSize(models.Model):
+    """How many messages a model's dead-letter queue held when the relay counted last; unlogged."""
+
+    model = models.CharField(max_length=63, primary_key=True)
+    messages = models.PositiveBigIntegerField(null=True, help_text="Empty: the broker has no such queue.")
+    counted_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.messages} messages"

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import connection
 
+from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
-from jobs.broker import topology
 from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.worker.message_delivery import MessageDelivery
@@ -72,12 +72,12 @@ class ModelOrders:
         info = selectors.resolve(ref)
         self._host.pool.load(info.id)
         with broker.connected(settings.INFERENCE.broker_url) as own:
-            topology.declare(own, [info.model])
+            broker_queues.declare(own, [info.model])
         self._write_down(_on_hub(consumer, lambda: self._consume(info.model, consumer)))
         return "serving"
 
     def _consume(self, model: str, consumer: Any) -> list[str]:
-        queue = topology.kombu_queue(model)
+        queue = broker_queues.model_queue(model)
         consumer.app.amqp.queues.select_add(queue)
         if consumer.task_consumer is not None:  # else every selected queue is consumed once connected again
             consumer.add_task_queue(queue.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.messages.envelope import Envelope
@@ -36,7 +36,7 @@ def _publish(ground: Bed, share: int) -> None:
     envelopes = [Envelope(*row) for row in ground.database.execute(WAITING)]
     bundles = [envelopes[start : start + share] for start in range(0, JOBS, share)]
     publisher = ConfirmingPublisher(ground.stack.info["broker"])
-    topology.declare(publisher.connection, ["echo"], queue_type="classic")
+    broker_queues.declare(publisher.connection, ["echo"], queue_type="classic")
     told = publisher.publish([outgoing("echo", bundle) for bundle in bundles])
     publisher.close()
     assert set(told) == {Outcome.CONFIRMED}, set(told)

@@ -7,7 +7,7 @@ from typing import Any
 import kombu
 from amqp.basic_message import Message
 
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.core.messages.dead_letter_pointer import DeadLetterPointer, read_letter
 
@@ -15,7 +15,7 @@ from jobs.core.messages.dead_letter_pointer import DeadLetterPointer, read_lette
 def declared(url: str, model: str) -> str:
     """Declare the model's queues and return its name."""
     with connected(url) as connection:
-        topology.declare(connection, [model])
+        broker_queues.declare(connection, [model])
     return model
 
 

@@ -12,7 +12,7 @@ import kombu
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from tests.support.app import stack_env
 from tests.support.wait import wait_until
 
@@ -39,7 +39,7 @@ def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[
 def consumers(stack: Stack, model: str) -> int:
     """Count who consumes the model's queue."""
     with kombu.Connection(stack.info["broker"]) as connection:
-        counts = topology.counts(connection, model)
+        counts = broker_queues.counts(connection, model)
     return 0 if counts is None else counts.consumers
 
 

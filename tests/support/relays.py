@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from uuid import UUID, uuid4
 
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.core.messages.bundle import read
 from jobs.services.relay.relay import Relay
@@ -21,7 +21,7 @@ def new_model() -> str:
 def ready(url: str, model: str) -> int:
     """Return how many messages wait in the model's queue; -1 where there is none."""
     with connected(url) as connection:
-        counts = topology.counts(connection, model)
+        counts = broker_queues.counts(connection, model)
     return -1 if counts is None else counts.ready
 
 

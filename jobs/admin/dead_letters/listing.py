@@ -11,7 +11,7 @@ from jobs.admin.base import BoundedChangeList, Rows, newest
 from jobs.admin.dead_letters.forms import FILTERS, FilterForm
 from jobs.admin.rights import may_act
 from jobs.services.dead_letters import reads as letters
-from jobs.services.dead_letters.queue_counts import standings
+from jobs.services.dead_letters.queue_counts import queue_counts
 from jobs.services.dead_letters.reads import GROUPS_SHOWN, LOOKED_AT, Groups, LetterFilter, LetterGroup
 
 
@@ -49,14 +49,14 @@ def _columns(wanted: LetterFilter) -> dict[str, object]:
 def overview(request: HttpRequest) -> dict[str, Any]:
     """Return what stands above the list."""
     form = FilterForm(request.GET)
-    queues = standings()
+    queues = queue_counts()
     return {
         **grouped(form.wanted() if form.is_valid() else None),
         "title": "Dead letters",
         "filter": form,
         "chosen": urlencode({name: form[name].value() for name in FILTERS if form[name].value()}),
-        "standings": queues,
-        "rows_cut": sum(each.rows for each in queues) >= LOOKED_AT,
+        "queues": queues,
+        "rows_cut": sum(queue.rows for queue in queues) >= LOOKED_AT,
         "looked_at": LOOKED_AT,
         "may_act": may_act(request),
     }

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.connection import connected
 from jobs.core.errors import BrokerUnavailableError, TopologyMismatchError
 from models_registry.selectors import known_queues
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         models = known_queues()
         try:
             with connected(settings.INFERENCE.broker_url) as connection:
-                topology.declare(connection, models)
+                broker_queues.declare(connection, models)
         except (TopologyMismatchError, BrokerUnavailableError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Declared the queues of {len(models)} models: {', '.join(models)}")

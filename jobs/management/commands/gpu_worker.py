@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs import metrics
+from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
-from jobs.broker import topology
 from jobs.core.errors import PlatformError
 from jobs.core.relay.queue_depth import prefetch
 from jobs.services.lifecycle.worker_row import Incarnation
@@ -52,12 +52,13 @@ class Command(BaseCommand):
         share_cores(lanes)
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        node = topology.gpu_node(index, socket.gethostname())
         try:
             pool = make_pool(device, options["memory_budget"])
-            held = serve(names, pool, f"gpu-{index}@{socket.gethostname()}", lanes)
+            held = serve(names, pool, node, lanes)
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        run_celery(names, f"gpu-{index}@{socket.gethostname()}", held, loglevel)
+        run_celery(names, node, held, loglevel)
 
 
 def pin(gpu: int | None) -> str:
@@ -92,7 +93,7 @@ def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int
     """Load the models, compare the broker's queues, make the host; return the prefetch count."""
     loaded = [pool.runner(selectors.resolve(name).id) for name in names]
     with broker.connected(settings.INFERENCE.broker_url) as connection:
-        topology.declare(connection, names)
+        broker_queues.declare(connection, names)
     incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, names)
     host.make(incarnation, pool, lanes=lanes)
     return prefetch(max(model.info.max_batch for model in loaded))
@@ -102,7 +103,7 @@ def run_celery(names: tuple[str, ...], node: str, held: int, loglevel: str) -> N
     """Run `celery worker` in this process until it is stopped."""
     app = find_app(settings.CELERY_APP)
     app.conf.update(
-        task_queues=[topology.kombu_queue(name) for name in names],
+        task_queues=[broker_queues.model_queue(name) for name in names],
         event_serializer=event_serializer.install(),
         worker_consumer="jobs.worker.consuming.consumer:JobConsumer",
         worker_prefetch_multiplier=held,

@@ -17,7 +17,7 @@ from jobs.services.dead_letters.dry_run import dry_run, dry_run_one
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.purge import purge_stale
-from jobs.services.dead_letters.queue_counts import standings
+from jobs.services.dead_letters.queue_counts import queue_counts
 from jobs.services.dead_letters.reads import DeadWhole
 from jobs.services.dead_letters.replay_many import replay_letters
 from jobs.services.lifecycle.replay import replay_job
@@ -26,7 +26,7 @@ from jobs.services.lifecycle.replay import replay_job
 def listed(options: dict[str, Any]) -> str:
     """Tell how the dead-letter queues stand, and the groups of the letters that match."""
     wanted = filter_of(options)
-    return f"{letter_tables.queues(standings())}\n{letter_tables.groups(letters.groups(wanted))}"
+    return f"{letter_tables.queues(queue_counts())}\n{letter_tables.groups(letters.groups(wanted))}"
 
 
 def shown(options: dict[str, Any]) -> str:

@@ -18,13 +18,16 @@ WIDTH = 160  # narrower, a fingerprint is cut
 NONE = "-"
 
 
-def queues(standings: Sequence[DeadLetterQueueCounts]) -> str:
-    """Return the dead-letter queues beside the rows."""
-    heads = ("model", ">rows", ">unconfirmed", ">in the broker")
+def queues(counts: Sequence[DeadLetterQueueCounts]) -> str:
+    """Return the dead-letter queues beside the rows, and how old the broker's count is."""
+    heads = ("model", ">rows", ">unconfirmed", ">in the broker", ">counted", "")
     rows = [
-        (each.model, each.rows, each.due, NONE if each.messages is None else each.messages)
-        for each in standings
-    ]
+        (
+            queue.model, queue.rows, queue.due, NONE if queue.messages is None else queue.messages,
+            NONE if queue.age_s is None else f"{queue.age_s:,.0f} s ago", queue.doubt,
+        )
+        for queue in counts
+    ]  # fmt: skip
     return _table("Dead-letter queues", heads, rows)
 
 

@@ -1,4 +1,4 @@
-"""Posts the letters of one model's dead jobs, each until the broker confirms it."""
+"""Posts the letters of one model's dead jobs, each until the broker confirms it, and counts the queue."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections import Counter
 import sqlalchemy as sa
 
 from jobs import metrics
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
+from jobs.services.dead_letters import queue_sizes
 from jobs.services.dead_letters import statements as letters
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 MOST = 256
 RECALLED = 20_000
 LOOK_EVERY_S = 0.25
+COUNT_EVERY_S = 5.0
 REFUSED_DELAY_S = 5.0
 UNROUTABLE_DELAY_S = 1.0
 
@@ -32,10 +34,13 @@ class LetterPost:
         self.undeclared = False
         self._queue = queue
         self._publisher = publisher
-        self._look_at = 0.0
+        self._look_at = self._count_at = 0.0
 
     def post(self, session: sa.Connection, now: float) -> int:
-        """Publish letters that are due; return how many were taken."""
+        """Publish letters that are due, and now and then count the queue; return how many were taken."""
+        if now >= self._count_at:
+            self._count_at = now + COUNT_EVERY_S
+            self._count(session)
         if now < self._look_at:
             return 0
         taken = letters.take_due(session, self._queue, most=MOST)
@@ -46,11 +51,15 @@ class LetterPost:
 
     def recover(self, session: sa.Connection) -> None:
         """After a connect: where the broker's dead-letter queue is empty, its letters are due again."""
-        counts = topology.dead_counts(self._publisher.connection, self._queue)
+        counts = broker_queues.dead_counts(self._publisher.connection, self._queue)
         if counts is not None and counts.ready:
             return
         while letters.recall(session, self._queue, most=RECALLED):
             pass
+
+    def _count(self, session: sa.Connection) -> None:
+        counts = broker_queues.dead_counts(self._publisher.connection, self._queue)
+        queue_sizes.keep(session, model=self._queue, messages=None if counts is None else counts.ready)
 
     def _publish(self, session: sa.Connection, taken: list[DeadLetterMessage]) -> None:
         try:

@@ -1,76 +1,50 @@
-"""How the dead-letter queues stand: rows in Postgres beside what the broker holds, where it can be asked."""
+"""The dead letters of each model: rows in Postgres, and beside them the messages that the relay counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from threading import Lock
-from time import monotonic
 
-from django.conf import settings
-
-from jobs.broker import topology
-from jobs.broker.connection import connected
-from jobs.core.errors import BrokerUnavailableError
+from jobs.services.dead_letters.queue_sizes import QueueSize, sizes
 from jobs.services.dead_letters.reads import counts_by_queue
 from models_registry.selectors import known_queues
 
-PATIENCE_S = 1.0
-IN_ALL_S = 3.0
-KEPT_S = 2.0
+OLD_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueueCounts:
     """One model's dead letters: rows, those of them not confirmed yet, and the broker's messages.
 
-    `messages` is None where the broker does not say, or has no such queue.
+    `age_s` is the age of the count of messages; None where nothing has been counted yet. `messages` is None
+    then too, and where the broker has no such queue.
     """
 
     model: str
     rows: int
     due: int
-    messages: int | None
+    messages: int | None = None
+    age_s: float | None = None
+
+    @property
+    def doubt(self) -> str:
+        """Return why `messages` may not be true now; empty where it may be trusted."""
+        if self.age_s is None:
+            return "not counted yet: no relay has looked"
+        if self.age_s > OLD_S:
+            return "an old count: no relay runs, or the broker does not answer it"
+        return "the broker has no such queue" if self.messages is None else ""
 
 
-_asking = Lock()
-_kept: dict[str, tuple[float, Mapping[str, int]]] = {}
+def queue_counts() -> list[DeadLetterQueueCounts]:
+    """Return the counts of every model that is registered or has dead letters, by name."""
+    rows, counted = counts_by_queue(), sizes()
+    return [
+        _counts(model, rows.get(model, (0, 0)), counted.get(model))
+        for model in sorted({*known_queues(), *rows})
+    ]
 
 
-def standings() -> list[DeadLetterQueueCounts]:
-    """Return every model's standing, within seconds whatever the broker does."""
-    rows = counts_by_queue()
-    models = sorted({*known_queues(), *rows})
-    messages = broker_counts(models)
-    return [DeadLetterQueueCounts(model, *rows.get(model, (0, 0)), messages.get(model)) for model in models]
-
-
-def broker_counts(models: Iterable[str]) -> Mapping[str, int]:
-    """Return how many messages the broker has for each of `models`, but for those it does not tell.
-
-    One thread of a process asks at a time; what it heard is kept a while, and is what the others say
-    meanwhile: a broker that does not answer holds up one page for seconds, and the others not at all.
-    """
-    url = settings.INFERENCE.broker_url
-    at, counts = _kept.get(url, (-KEPT_S, {}))
-    if monotonic() - at < KEPT_S or not _asking.acquire(blocking=False):
-        return counts
-    try:
-        counts = _ask(url, models)
-        _kept[url] = (monotonic(), counts)
-    finally:
-        _asking.release()
-    return counts
-
-
-def _ask(url: str, models: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    until = monotonic() + IN_ALL_S
-    try:
-        with connected(url, timeout_s=PATIENCE_S) as connection:
-            for model in models:
-                told = topology.dead_counts(connection, model) if monotonic() < until else None
-                counts |= {} if told is None else {model: told.ready}
-    except BrokerUnavailableError:
-        pass
-    return counts
+def _counts(model: str, rows: tuple[int, int], size: QueueSize | None) -> DeadLetterQueueCounts:
+    if size is None:
+        return DeadLetterQueueCounts(model, *rows)
+    return DeadLetterQueueCounts(model, *rows, messages=size.messages, age_s=size.age_s)

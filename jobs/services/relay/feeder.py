@@ -11,7 +11,7 @@ from itertools import groupby
 import sqlalchemy as sa
 
 from jobs import metrics
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.circuits.gate import CircuitGate, CircuitStanding
@@ -104,7 +104,7 @@ class QueueFeeder:
     def recover(self, session: sa.Connection) -> None:
         """After a connect: where the broker's queue is empty, what was in flight comes again, evenly."""
         self._letters.recover(session)
-        counts = topology.counts(self._publisher.connection, self.queue)
+        counts = broker_queues.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
             return
         self._shared = 1
@@ -126,7 +126,7 @@ class QueueFeeder:
     def _depth_now(self, in_flight: Mapping[tuple[int, int], int], now: float) -> int:
         if now >= self._pace.workers_at:
             self._pace.workers_at = now + WORKERS_EVERY_S
-            counts = topology.counts(self._publisher.connection, self.queue)
+            counts = broker_queues.counts(self._publisher.connection, self.queue)
             self._workers = counts.consumers if counts else 0
         return self._depth.look(
             sum(in_flight.values()), workers=self._workers, max_batch=self._largest, now=now
@@ -162,7 +162,7 @@ class QueueFeeder:
         return taken
 
     def _copies_are_useless(self, session: sa.Connection) -> bool:
-        counts = topology.counts(self._publisher.connection, self.queue)
+        counts = broker_queues.counts(self._publisher.connection, self.queue)
         if counts is None:
             self.undeclared = True
             return False

@@ -13,7 +13,7 @@ from django.db import Error as DjangoDatabaseError
 from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.publisher import ConfirmingPublisher
 from jobs.core.channels import SUBMITTED
 from jobs.core.circuits.breaker import CircuitState
@@ -112,7 +112,7 @@ class Relay:
 
     def _refresh(self, session: sa.Connection) -> None:
         wanted = frozenset(self._models())
-        topology.declare(self._publisher.connection, sorted(wanted - self._declared))
+        broker_queues.declare(self._publisher.connection, sorted(wanted - self._declared))
         self._declared = wanted
         owned = advisory_locks.share_queues(session, wanted=sorted(wanted), owned=self._feeders)
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}

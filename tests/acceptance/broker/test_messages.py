@@ -11,7 +11,7 @@ from amqp.basic_message import Message
 from inference_site.stack.harness import Stack
 from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.job_message import job_message
-from jobs.broker.topology import EXCHANGE, dead_queue_name
+from jobs.broker.topology import INFER, dead_queue_name
 from jobs.core.ids import uuid7
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.messages.envelope import TASK_NAME, Envelope
@@ -55,7 +55,7 @@ def publish(broker: kombu.Connection, *messages: Message) -> None:
     channel = broker.channel()
     channel.confirm_select()
     for message in messages:
-        channel.basic_publish_confirm(message, exchange=EXCHANGE, routing_key=MODEL)
+        channel.basic_publish_confirm(message, exchange=INFER.name, routing_key=MODEL)
     channel.close()
 
 

@@ -9,7 +9,7 @@ import kombu
 import pytest
 
 from inference_site.stack.harness import Stack
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.core.messages.dead_letter_pointer import read_letter
 from tests.support.app import App, manage
 from tests.support.own_worker import own_worker
@@ -37,7 +37,7 @@ def _policy(stack: Stack, model: str) -> object:
 
 def held(broker: kombu.Connection, model: str) -> tuple[int, int]:
     """Return how many messages lie in the model's queue and in its dead-letter queue."""
-    live, dead = topology.counts(broker, model), topology.dead_counts(broker, model)
+    live, dead = broker_queues.counts(broker, model), broker_queues.dead_counts(broker, model)
     assert live is not None
     assert dead is not None
     return live.ready, dead.ready
@@ -58,7 +58,7 @@ def test_jobs_whose_messages_overflow_a_queue_end_all_the_same(
     model = f"spills-{overflow}"
     words = ("--loader", "entry_point", "--artifact", ECHO, "--alias", "default")
     manage(stack, "register_model", model, "1", *words)
-    topology.declare(broker, [model])
+    broker_queues.declare(broker, [model])
     limit(stack, model, **{"max-length": KEPT, "overflow": overflow})
     ids = app.bulk(model, [{"n": n} for n in range(JOBS)])
     wait_until(

@@ -13,7 +13,7 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from inference_site.stack.ports import LOOPBACK, free_port
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from tests.support.app import App, manage, rabbitmqctl
 from tests.support.gated_model import ENTRY_POINT
 from tests.support.own_worker import consumers, log_of, own_worker
@@ -65,7 +65,7 @@ def through(network: Network, url: str) -> str:
 
 
 def waiting(broker: kombu.Connection) -> int:
-    counts = topology.counts(broker, MODEL)
+    counts = broker_queues.counts(broker, MODEL)
     return 0 if counts is None else counts.ready
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from amqp.basic_message import Message
 
 from jobs.broker.job_message import job_message
-from jobs.broker.topology import EXCHANGE
+from jobs.broker.topology import INFER
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import Envelope
 from tests.acceptance.broker.test_messages import MALFORMED
@@ -68,7 +68,7 @@ def published(world: World, *, make: Make) -> Iterator[None]:
     with world.broker() as broker, broker.channel() as channel:
         channel.confirm_select()
         for message in messages:
-            channel.basic_publish_confirm(message, exchange=EXCHANGE, routing_key="sleeper")
+            channel.basic_publish_confirm(message, exchange=INFER.name, routing_key="sleeper")
     yield
 
 

@@ -79,3 +79,17 @@ def test_who_is_no_trusted_proxy_cannot_claim_https() -> None:
     ended = run("-c", ASK % "inference.example", TRUSTED_PROXY_HOPS="0")
     plain, claimed, _ = ended.stdout.splitlines() or [ended.stderr] * 3
     assert plain == claimed == "301 None https://inference.example/admin/probe"
+
+
+LOADED = """
+import sys
+import inference_site.asgi
+from django.urls import get_resolver
+get_resolver().url_patterns
+print(*(name for name in ("amqp", "kombu", "celery", "jobs.broker") if name in sys.modules))
+"""
+
+
+def test_a_web_process_loads_no_client_of_the_broker() -> None:
+    ended = run("-c", LOADED)
+    assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr

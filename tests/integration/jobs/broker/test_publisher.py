@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.broker import topology
+from jobs.broker import broker_queues
 from jobs.broker.connection import connected
 from jobs.broker.job_message import Outgoing, outgoing
 from jobs.broker.publisher import WINDOW, ConfirmingPublisher, Outcome
@@ -26,7 +26,7 @@ def publisher(broker_url: str) -> Iterator[ConfirmingPublisher]:
 def model(broker_url: str) -> str:
     model = new_model()
     with connected(broker_url) as connection:
-        topology.declare(connection, [model])
+        broker_queues.declare(connection, [model])
     return model
 
 

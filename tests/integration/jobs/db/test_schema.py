@@ -24,6 +24,7 @@ INDEXES = {
         "(queue, kind, fingerprint, created_at) WHERE (discarded_at IS NULL)",
         "(queue, due) WHERE (due IS NOT NULL)",
     },
+    "jobs_deadletterqueuesize": {"pkey (model)", "(model varchar_pattern_ops)"},
     "jobs_delivery": {
         "pkey (job_id)",
         "(job_id) WHERE ((due IS NULL) AND ((state)::text = 'waiting'::text))",

@@ -9,7 +9,7 @@ import pytest
 from amqp.basic_message import Message
 from django.utils import timezone
 
-from jobs.broker import dead_letter_queue, topology
+from jobs.broker import broker_queues, dead_letter_queue, topology
 from jobs.broker.connection import connected
 from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.job_message import outgoing
@@ -161,7 +161,7 @@ def flood(broker_url: str, model: str, count: int) -> list[Outcome]:
 
 def has(broker_url: str, model: str) -> tuple[int, int]:
     with connected(broker_url) as connection:
-        live, dead = topology.counts(connection, model), topology.dead_counts(connection, model)
+        live, dead = broker_queues.counts(connection, model), broker_queues.dead_counts(connection, model)
     assert live is not None
     assert dead is not None
     return live.ready, dead.ready

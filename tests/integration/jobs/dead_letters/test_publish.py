@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.broker.job_message import Outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
@@ -15,9 +15,9 @@ from jobs.core.relay.publish_policy import VISIBILITY_S
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
 from jobs.db.session import open_session, transaction
-from jobs.models import Batch, DeadLetter, Job
+from jobs.models import Batch, DeadLetter, DeadLetterQueueSize, Job
 from jobs.services.dead_letters import statements as letters
-from jobs.services.dead_letters.publish import MOST, LetterPost
+from jobs.services.dead_letters.publish import COUNT_EVERY_S, MOST, LetterPost
 from jobs.services.lifecycle import bury
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.replay import replay_job
@@ -61,6 +61,24 @@ def settled_as(session: sa.Connection, job: Job, epoch: int, after: RetryAfter |
 
 def unpublished() -> int:
     return DeadLetter.objects.filter(due__isnull=False).count()
+
+
+def test_the_relay_counts_the_queue_now_and_then(
+    session: sa.Connection, publisher: ConfirmingPublisher, broker_url: str
+) -> None:
+    model = declared(broker_url, new_model())
+    post, row = LetterPost(model, publisher), DeadLetterQueueSize.objects.filter(model=model)
+    post.post(session, 10.0)
+    assert row.get().messages == 0
+    dies(session, model)
+    assert post.post(session, 11.0) == 1
+    assert row.get().messages == 0  # counting costs a few round trips: not at each look
+    post.post(session, 10.0 + COUNT_EVERY_S)
+    assert row.get().messages == 1
+    with connected(broker_url) as connection, connection.channel() as channel:
+        channel.queue_delete(topology.dead_queue_name(model))
+    post.post(session, 10.0 + 2 * COUNT_EVERY_S)
+    assert row.get().messages is None
 
 
 def test_a_dead_job_s_letter_is_published_once_and_says_why(session: sa.Connection, broker_url: str) -> None:
@@ -217,7 +235,7 @@ def test_letters_that_a_wiped_broker_lost_are_published_again(
 
 def topology_has(url: str, model: str, ready: int) -> bool:
     with connected(url) as connection:
-        counts = topology.dead_counts(connection, model)
+        counts = broker_queues.dead_counts(connection, model)
     return counts is not None and counts.ready == ready
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.relay.queue_depth import AHEAD_LEAST
@@ -134,12 +134,12 @@ def test_a_queue_that_refuses_is_paused_and_the_other_goes_on(model: str, broker
 def _cap(model: str, url: str) -> None:
     """Put a queue that takes one message where the model's routing key leads."""
     with connected(url) as connection:
-        topology.declare(connection, [model])
-        live = topology.queue_specs(model)[0].entity().bind(connection.channel())
+        broker_queues.declare(connection, [model])
+        live = broker_queues.model_queue(model).bind(connection.channel())
         channel, narrow = connection.channel(), f"{live.name}.narrow"
         arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
         channel.queue_declare(narrow, auto_delete=False, arguments=arguments)
-        channel.queue_bind(narrow, topology.EXCHANGE, model)
+        channel.queue_bind(narrow, topology.INFER.name, model)
         for _ in range(3):
             connection.Producer(channel).publish({}, exchange="", routing_key=narrow)
         live.purge()

@@ -15,7 +15,9 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
-from jobs.broker.webhook_task import QUEUE, ask
+from jobs.broker.broker_queues import queue_entity
+from jobs.broker.topology import WEBHOOKS
+from jobs.broker.webhook_task import ask
 from jobs.client.webhook import WebhookRefusedError, verify
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import (
@@ -294,11 +296,11 @@ def test_a_job_without_an_address_leaves_no_row(db: str) -> None:
 
 def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
     with kombu.Connection(broker_url) as connection, connection.channel() as channel:
-        kombu.Queue(QUEUE, channel=channel).declare()
-        channel.queue_purge(QUEUE)
+        queue_entity(WEBHOOKS).bind(channel).declare()
+        channel.queue_purge(WEBHOOKS.name)
         with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=broker_url)):
             ask([(UUID(int=7), 3)])
-        message = channel.basic_get(QUEUE, no_ack=True)
+        message = channel.basic_get(WEBHOOKS.name, no_ack=True)
     assert message is not None
     assert json.loads(message.body)[0] == [str(UUID(int=7)), 3]
 

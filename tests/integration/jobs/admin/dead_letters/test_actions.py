@@ -11,7 +11,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client as Browser
 
-from jobs.admin.dead_letters import listing
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from models_registry import selectors
@@ -22,9 +21,8 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 
 
 @pytest.fixture
-def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Browser:
+def browser(db: str) -> Browser:
     selectors.forget()
-    monkeypatch.setattr(listing, "standings", list)
     made = Browser(SERVER_NAME="localhost")
     made.force_login(User.objects.create_superuser("olga"))
     return made

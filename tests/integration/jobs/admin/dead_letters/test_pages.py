@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,10 +12,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.admin.dead_letters import listing
 from jobs.core.states import State
-from jobs.models import DeadLetter, Event, Job, JobInput
-from jobs.services.dead_letters.queue_counts import DeadLetterQueueCounts
+from jobs.models import DeadLetter, DeadLetterQueueSize, Event, Job, JobInput
 from models_registry import selectors
 from tests.support.factories import make_job, make_jobs, make_version
 
@@ -24,9 +23,8 @@ OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _fresh(db: str) -> None:
     selectors.forget()
-    monkeypatch.setattr(listing, "standings", lambda: [DeadLetterQueueCounts("echo", 12_345, 7, None)])
 
 
 def browser_of(*rights: str, csrf: bool = False) -> Browser:
@@ -63,17 +61,42 @@ def text_of(browser: Browser, path: str) -> str:
     return response.content.decode()
 
 
-def test_the_queues_stand_beside_the_rows(browser: Browser) -> None:
-    text = text_of(browser, LETTERS)
-    for shown in ("12,345", ">7<", "the broker does not answer"):
-        assert shown in text, shown
+def queue_rows(browser: Browser) -> list[str]:
+    """Return the rows of the table of queues as text."""
+    table = text_of(browser, LETTERS).partition('<table id="queues">')[2].partition("</table>")[0]
+    rows = (re.sub(r"<[^>]+>", " ", row) for row in table.split("<tr>")[2:])
+    return [" ".join(row.split()) for row in rows]
 
 
-def test_the_broker_s_own_count_is_shown(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "standings", lambda: [DeadLetterQueueCounts("echo", 3, 0, 88)])
-    text = text_of(browser, LETTERS)
-    assert ">88<" in text
-    assert "purge-stale" in text
+def counted(age: timedelta, **size: Any) -> None:
+    DeadLetterQueueSize.objects.create(model="echo", counted_at=timezone.now() - age, **size)
+
+
+def test_a_queue_that_no_relay_has_counted_says_so(browser: Browser) -> None:
+    dead(2)
+    (row,) = queue_rows(browser)
+    assert row.startswith("echo 2 2 ")
+    assert row.endswith("not counted yet: no relay has looked")
+
+
+def test_the_broker_s_count_is_shown_with_its_age(browser: Browser) -> None:
+    dead(2)
+    counted(timedelta(seconds=3), messages=88)
+    (row,) = queue_rows(browser)
+    assert row.startswith("echo 2 2 88 3 s ago more than rows")
+    assert "purge-stale" in row
+
+
+@pytest.mark.parametrize(
+    ("age", "messages", "doubt"),
+    [(timedelta(minutes=5), 2, "an old count"), (timedelta(seconds=1), None, "has no such queue")],
+)
+def test_a_count_that_may_not_be_true_says_why(
+    browser: Browser, age: timedelta, messages: int | None, doubt: str
+) -> None:
+    dead(2)
+    counted(age, messages=messages)
+    assert doubt in queue_rows(browser)[0]
 
 
 def test_groups_show_how_many_and_when_and_a_click_narrows_to_the_group(browser: Browser) -> None:

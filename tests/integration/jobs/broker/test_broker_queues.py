@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from jobs.broker import topology
+from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connect, connected
 from jobs.core.errors import BrokerUnavailableError, TopologyMismatchError
 from tests.support.factories import make_version
@@ -14,16 +14,16 @@ from tests.support.relays import new_model
 def test_declaring_twice_changes_nothing(broker_url: str) -> None:
     model = new_model()
     with connected(broker_url) as connection:
-        topology.declare(connection, [model])
-        topology.declare(connection, [model])
-        assert topology.counts(connection, model) == topology.QueueCounts(ready=0, consumers=0)
+        broker_queues.declare(connection, [model])
+        broker_queues.declare(connection, [model])
+        assert broker_queues.counts(connection, model) == broker_queues.QueueCounts(ready=0, consumers=0)
 
 
 def test_celerys_own_declare_of_the_queue_is_equal_to_ours(broker_url: str) -> None:
     model = new_model()
     with connected(broker_url) as connection:
-        topology.declare(connection, [model])
-        topology.kombu_queue(model).bind(connection.channel()).declare()
+        broker_queues.declare(connection, [model])
+        broker_queues.model_queue(model).bind(connection.channel()).declare()
 
 
 def test_a_queue_with_other_arguments_is_named_with_the_argument(broker_url: str) -> None:
@@ -32,7 +32,7 @@ def test_a_queue_with_other_arguments_is_named_with_the_argument(broker_url: str
         name = topology.queue_name(model)
         connection.channel().queue_declare(name, durable=True, auto_delete=False)
         with pytest.raises(TopologyMismatchError, match=f"{name}.*inequivalent arg 'x-") as caught:
-            topology.declare(connection, [model])
+            broker_queues.declare(connection, [model])
     assert "Delete it once it is empty" in str(caught.value)
 
 
@@ -47,10 +47,10 @@ def test_the_command_ends_with_the_reason_where_a_queue_differs(db: str, broker_
 def test_a_rejected_message_lands_in_the_models_dead_queue(broker_url: str) -> None:
     model = new_model()
     with connected(broker_url) as connection:
-        topology.declare(connection, [model])
+        broker_queues.declare(connection, [model])
         channel = connection.channel()
         producer = connection.Producer(channel)
-        producer.publish({}, exchange=topology.EXCHANGE, routing_key=model)
+        producer.publish({}, exchange=topology.INFER.name, routing_key=model)
         message = _get(channel, topology.queue_name(model))
         channel.basic_reject(message.delivery_tag, requeue=False)
         assert _get(channel, topology.dead_queue_name(model))
@@ -63,20 +63,14 @@ def _get(channel: Any, queue: str) -> Any:
     pytest.fail(f"nothing in {queue}")
 
 
-def test_a_quorum_queue_has_no_priority_argument() -> None:
-    live, dead = topology.queue_specs("m", "quorum")
-    assert live.arguments["x-queue-type"] == dead.arguments["x-queue-type"] == "quorum"
-    assert "x-max-priority" not in live.arguments
-
-
 def test_a_quorum_queue_can_be_declared(broker_url: str) -> None:
     with connected(broker_url) as connection:
-        topology.declare(connection, [new_model()], "quorum")
+        broker_queues.declare(connection, [new_model()], "quorum")
 
 
 def test_an_absent_queue_has_no_counts(broker_url: str) -> None:
     with connected(broker_url) as connection:
-        assert topology.counts(connection, new_model()) is None
+        assert broker_queues.counts(connection, new_model()) is None
 
 
 def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:

@@ -1,0 +1,102 @@
+"""Declares the topology at the broker, compares what is there with it, and counts what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import kombu
+from amqp.exceptions import NotFound, PreconditionFailed
+from django.conf import settings
+
+from jobs.broker.connection import broker_errors
+from jobs.broker.topology import (
+    INFER,
+    INFER_DEAD,
+    ExchangeSpec,
+    QueueSpec,
+    dead_queue_name,
+    queue_name,
+    queue_specs,
+)
+from jobs.core.errors import TopologyMismatchError
+
+
+@dataclass(frozen=True)
+class QueueCounts:
+    """What the broker holds of one queue: messages ready (not those with a consumer) and consumers."""
+
+    ready: int
+    consumers: int
+
+
+def exchange_entity(spec: ExchangeSpec) -> kombu.Exchange:
+    """Return kombu's exchange, not bound to a channel."""
+    return kombu.Exchange(spec.name, type=spec.kind, durable=spec.durable, delivery_mode="persistent")
+
+
+def queue_entity(spec: QueueSpec) -> kombu.Queue:
+    """Return kombu's queue, not bound to a channel; its declare also declares the exchange."""
+    return kombu.Queue(
+        spec.name,
+        exchange=exchange_entity(spec.exchange),
+        routing_key=spec.routing_key,
+        queue_arguments=dict(spec.arguments),
+        durable=True,
+    )
+
+
+def model_queue(model: str, queue_type: str = "") -> kombu.Queue:
+    """Return the model's queue as Celery consumes it, with the very arguments `declare` uses."""
+    return queue_entity(_specs(model, queue_type)[0])
+
+
+def declare(connection: kombu.Connection, models: Iterable[str], queue_type: str = "") -> None:
+    """Declare every exchange and queue of `models`, idempotently; TopologyMismatchError where one differs.
+
+    To declare is how AMQP compares: what is there must be equal, what is missing is made. The queue type is
+    that of the settings where none is given.
+    """
+    for exchange in (INFER, INFER_DEAD):
+        _declare(connection, exchange)
+    for model in models:
+        for queue in reversed(_specs(model, queue_type)):
+            _declare(connection, queue)
+
+
+def _specs(model: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
+    return queue_specs(model, queue_type or settings.INFERENCE.queue_type)
+
+
+def _declare(connection: kombu.Connection, spec: ExchangeSpec | QueueSpec) -> None:
+    entity = queue_entity(spec) if isinstance(spec, QueueSpec) else exchange_entity(spec)
+    try:
+        # A refused declaration closes its channel, so each has one of its own.
+        with broker_errors(PreconditionFailed), connection.channel() as channel:
+            entity.bind(channel).declare()
+    except PreconditionFailed as error:
+        kind = "queue" if isinstance(spec, QueueSpec) else "exchange"
+        ours = dict(spec.arguments) if isinstance(spec, QueueSpec) else "a durable direct exchange"
+        raise TopologyMismatchError(
+            f"The {kind} {spec.name!r} exists with other arguments than this project declares ({ours}). "
+            f"The broker says: {error.reply_text}. Delete it once it is empty, or change the setting."
+        ) from error
+
+
+def counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
+    """Return what waits in the model's queue and who consumes it; None where there is no such queue."""
+    return _counts(connection, queue_name(model))
+
+
+def dead_counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
+    """Return what waits in the model's dead-letter queue; None where there is no such queue."""
+    return _counts(connection, dead_queue_name(model))
+
+
+def _counts(connection: kombu.Connection, queue: str) -> QueueCounts | None:
+    try:
+        with broker_errors(NotFound), connection.channel() as channel:
+            declared = channel.queue_declare(queue=queue, passive=True)
+    except NotFound:
+        return None
+    return QueueCounts(ready=declared.message_count, consumers=declared.consumer_count)

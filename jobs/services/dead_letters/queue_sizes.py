@@ -1,0 +1,41 @@
+"""How many messages the dead-letter queues hold: the relay counts and writes, web processes read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from jobs.db.statement import Statement, fetch_all, run
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSize:
+    """Messages in a model's dead-letter queue, None where the broker has none, as counted `age_s` ago."""
+
+    model: str
+    messages: int | None
+    age_s: float
+
+
+_KEEP: Statement[None] = Statement("""
+INSERT INTO jobs_deadletterqueuesize (model, messages, counted_at) VALUES (%(model)s, %(messages)s, now())
+ON CONFLICT (model) DO UPDATE SET messages = EXCLUDED.messages, counted_at = EXCLUDED.counted_at
+""")
+_SIZES = Statement(
+    """
+SELECT model, messages, GREATEST(0, extract(epoch FROM now() - counted_at))::double precision AS age_s
+FROM jobs_deadletterqueuesize
+""",
+    QueueSize,
+)
+
+
+def keep(session: sa.Connection, *, model: str, messages: int | None) -> None:
+    """Store how many messages the model's dead-letter queue holds now."""
+    run(session, _KEEP, {"model": model, "messages": messages})
+
+
+def sizes() -> dict[str, QueueSize]:
+    """Return the last count of each model whose dead-letter queue was ever counted."""
+    return {size.model: size for size in fetch_all(_SIZES)}

@@ -1,0 +1,261 @@
+"""The rights that compose/ gives the broker's users, on a real broker: each does its work and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Event, Thread
+from typing import Any
+from uuid import UUID, uuid4
+
+import kombu
+import pytest
+from amqp.basic_message import Message
+from amqp.exceptions import AccessRefused
+from celery import Celery
+from celery.events import EventReceiver
+from django.conf import settings
+from django.test import override_settings
+
+from jobs.broker import broker_queues
+from jobs.broker.connection import connected
+from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.job_message import outgoing
+from jobs.broker.publisher import ConfirmingPublisher, Outcome
+from jobs.broker.topology import TASK_QUEUES, dead_queue_name, gpu_node, queue_name
+from jobs.broker.webhook_task import ask
+from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
+from jobs.core.messages.envelope import Envelope
+from tests.support.broker_logins import production_logins
+from tests.support.wait import wait_until
+
+Logins = dict[str, str]
+MODEL = "m"
+JOB = UUID(int=7)
+# Spelled here once more: what is written by hand is compared with what the topology generates.
+QUEUES = {
+    "infer.m": "infer",
+    "infer.m.dead": "infer.dlx",
+    "webhooks": "tasks.webhooks",
+    "cpu": "tasks.cpu",
+    "celeryev.0f3a": "celeryev",
+    "gpu-1@host.celery.pidbox": "celery.pidbox",
+    "cpu@host.celery.pidbox": "celery.pidbox",
+    "0f-3a.reply.celery.pidbox": "reply.celery.pidbox",
+}
+EXCHANGES = {
+    "infer": "direct", "infer.dlx": "direct", "tasks.webhooks": "direct", "tasks.cpu": "direct",
+    "celeryev": "topic", "celery.pidbox": "fanout", "reply.celery.pidbox": "direct",
+}  # fmt: skip
+# To declare a queue with a dead-letter exchange takes the right to read the one and to write to the other.
+MAY: dict[str, dict[str, set[str]]] = {
+    "relay": {
+        "declare": {"infer.m", "infer.m.dead", "webhooks"},
+        "publish": {"infer", "infer.dlx", "tasks.webhooks"},
+        "consume": {"infer.m"},
+    },
+    "worker": {
+        "declare": {"infer.m", "infer.m.dead", "gpu-1@host.celery.pidbox"},
+        "publish": {"infer.dlx", "celeryev", "reply.celery.pidbox"},
+        "consume": {"infer.m", "gpu-1@host.celery.pidbox"},
+    },
+    "cpu-worker": {
+        "declare": {"webhooks", "cpu", "cpu@host.celery.pidbox"},
+        "publish": {"celeryev", "reply.celery.pidbox"},
+        "consume": {"webhooks", "cpu", "cpu@host.celery.pidbox"},
+    },
+    "beat": {"declare": {"cpu"}, "publish": {"tasks.cpu"}, "consume": set()},
+    "monitor": {
+        "declare": {"celeryev.0f3a", "0f-3a.reply.celery.pidbox"},
+        "publish": {"celery.pidbox"},
+        "consume": {"celeryev.0f3a", "0f-3a.reply.celery.pidbox"},
+    },
+    "operator": {
+        "declare": {"infer.m", "infer.m.dead", "0f-3a.reply.celery.pidbox"},
+        "publish": {"infer.dlx", "celery.pidbox"},
+        "consume": {"infer.m", "infer.m.dead", "0f-3a.reply.celery.pidbox"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def logins(services: Logins, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logins]:
+    with production_logins(tmp_path_factory.mktemp("compose")) as logins:
+        yield logins
+
+
+@pytest.fixture(scope="module")
+def _topology(logins: Logins) -> None:
+    """Everything there is, made by a user who may do anything; Celery's own too, but to last."""
+    with connected(logins["admin"]) as connection, connection.channel() as channel:
+        for name, kind in EXCHANGES.items():
+            lasting = name not in {"celery.pidbox", "reply.celery.pidbox"}
+            channel.exchange_declare(name, kind, durable=lasting, auto_delete=False)
+        broker_queues.declare(connection, [MODEL])
+        for name in QUEUES:
+            if not name.startswith("infer."):
+                channel.queue_declare(name, durable=True, auto_delete=False)
+
+
+def declare(channel: Any, queue: str) -> None:
+    spec = queue.startswith("infer.") and broker_queues.model_queue(MODEL)
+    arguments = spec.queue_arguments if spec and spec.name == queue else {}
+    channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
+    channel.queue_bind(queue, QUEUES[queue], queue)
+
+
+def publish(channel: Any, exchange: str) -> None:
+    channel.basic_publish(Message("{}"), exchange=exchange, routing_key="nowhere")
+    channel.basic_qos(0, 1, False)  # a refused publish closes the channel before this is answered
+
+
+def consume(channel: Any, queue: str) -> None:
+    channel.basic_get(queue)
+
+
+VERBS: dict[str, tuple[Callable[[Any, str], None], list[str]]] = {
+    "declare": (declare, [*QUEUES]),
+    "publish": (publish, [*EXCHANGES, ""]),
+    "consume": (consume, [*QUEUES]),
+}
+
+
+def is_allowed(connection: kombu.Connection, act: Callable[[Any, str], None], name: str) -> bool:
+    channel = connection.channel()
+    try:
+        act(channel, name)
+    except AccessRefused:
+        return False
+    channel.close()
+    return True
+
+
+@pytest.mark.usefixtures("_topology")
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("user", MAY)
+def test_a_user_does_what_its_process_does_and_is_refused_anything_else(
+    logins: Logins, user: str, verb: str
+) -> None:
+    act, names = VERBS[verb]
+    with kombu.Connection(logins[user]) as connection:
+        assert {name for name in names if is_allowed(connection, act, name)} == MAY[user][verb]
+
+
+@pytest.mark.usefixtures("_topology")
+@pytest.mark.parametrize("user", MAY)
+def test_nobody_makes_a_queue_that_the_topology_does_not_name(logins: Logins, user: str) -> None:
+    with kombu.Connection(logins[user]) as connection:
+        for name in ("mine", "webhooks2", "cpu.2", "celery", "inference.m", "gpu-1@host", "a.celery.pidbox"):
+            assert not is_allowed(connection, lambda channel, name: channel.queue_declare(name), name), name
+
+
+def as_user(url: str) -> Celery:
+    """Return the project's Celery application, logged in as one user."""
+    app = Celery(uuid4().hex, set_as_current=False)
+    app.config_from_object("inference_site.celeryconfig")
+    app.conf.broker_url = url
+    return app
+
+
+@contextmanager
+def meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    yield
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def received(app: Celery, queues: list[kombu.Queue], count: int) -> list[Any]:
+    """Declare and consume the queues as a Celery worker does; return `count` messages, acknowledged."""
+    messages: list[Any] = []
+    with app.connection_for_read() as connection:
+        consumer = app.amqp.TaskConsumer(connection, queues=queues, on_message=messages.append)
+        with consumer:
+            while len(messages) < count:
+                connection.drain_events(timeout=10)
+        for message in messages:
+            message.ack()
+    return messages
+
+
+def test_the_relay_s_jobs_reach_a_worker_and_its_letters_an_operator(logins: Logins) -> None:
+    with connected(logins["relay"]) as connection:
+        broker_queues.declare(connection, [MODEL])
+    publisher = ConfirmingPublisher(logins["relay"])
+    letter = outgoing_letter(MODEL, DeadLetterMessage(JOB, 1, "invalid", "bad", "f"))
+    job = outgoing(MODEL, [Envelope(JOB, 0, 1, 4)])
+    assert publisher.publish([job, letter]) == [Outcome.CONFIRMED] * 2
+    publisher.close()
+    worker = as_user(logins["worker"])
+    with connected(logins["worker"]) as connection:
+        broker_queues.declare(connection, [MODEL])
+    (message,) = received(worker, [broker_queues.model_queue(MODEL)], 1)
+    assert message.headers["id"] == str(JOB)
+    with connected(logins["operator"]) as connection:
+        counts = broker_queues.dead_counts(connection, MODEL)
+        assert counts is not None
+        assert counts.ready
+        assert connection.channel().basic_get(dead_queue_name(MODEL))
+
+
+def test_what_a_worker_rejects_lands_in_the_dead_letter_queue(logins: Logins) -> None:
+    with connected(logins["relay"]) as connection:
+        broker_queues.declare(connection, ["rejects"])
+    publisher = ConfirmingPublisher(logins["relay"])
+    publisher.publish([outgoing("rejects", [Envelope(JOB, 0, 1, 4)])])
+    publisher.close()
+    with connected(logins["worker"]) as connection, connection.channel() as channel:
+        message = channel.basic_get(queue_name("rejects"))
+        channel.basic_reject(message.delivery_tag, requeue=False)
+        wait_until(lambda: (counts := broker_queues.dead_counts(connection, "rejects")) and counts.ready)
+
+
+def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:
+    queues = [broker_queues.queue_entity(queue) for queue in TASK_QUEUES]
+    with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=logins["relay"])):
+        ask([(JOB, 3)])
+    beat = as_user(logins["beat"])
+    beat.send_task("jobs.keep_retention", retry=False)
+    names = {message.headers["task"] for message in received(as_user(logins["cpu-worker"]), queues, 2)}
+    assert names == {"jobs.deliver_webhook", "jobs.keep_retention"}
+
+
+def test_a_worker_s_events_reach_flower(logins: Logins) -> None:
+    monitor, worker, came = as_user(logins["monitor"]), as_user(logins["worker"]), Event()
+    with monitor.connection_for_read() as reading:
+        receiver = EventReceiver(reading, {"task-started": lambda _event: came.set()}, app=monitor)
+        reads = meanwhile(lambda: list(receiver.itercapture(limit=1, timeout=10)))
+        with reads, worker.connection_for_write() as writing:
+            sender = worker.events.Dispatcher(writing, hostname=gpu_node(0, "host"))
+            wait_until(lambda: sender.send("task-started", uuid=str(JOB)) or came.wait(0.05))
+
+
+@pytest.mark.parametrize(
+    ("caller", "worker", "node"),
+    [("monitor", "worker", gpu_node(0, "h")), ("operator", "cpu-worker", "cpu@h")],
+)
+def test_a_control_command_is_answered(logins: Logins, caller: str, worker: str, node: str) -> None:
+    calling, working, answered = as_user(logins[caller]), as_user(logins[worker]), Event()
+    with working.connection_for_read() as connection:
+        mailbox = working.control.mailbox(connection)
+        heard = mailbox.Node(node, channel=connection.channel())
+        heard.handler(_ping)
+        heard.listen()
+
+        def answer() -> None:
+            while not answered.is_set():
+                try:
+                    connection.drain_events(timeout=0.1)
+                except TimeoutError:
+                    continue
+
+        with meanwhile(answer):
+            replies = calling.control.broadcast("_ping", reply=True, timeout=10, limit=1)
+            answered.set()
+    assert replies == [{node: {"ok": "pong"}}]
+
+
+def _ping(_state: Any) -> dict[str, str]:
+    return {"ok": "pong"}

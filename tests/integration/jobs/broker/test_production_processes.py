@@ -1,0 +1,107 @@
+"""The stack's own processes under the rights that compose/ gives them: all do their work, none is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from inference_site.stack.program import Program
+from inference_site.stack.services import PROJECT
+from inference_site.stack.specs import MODELS, StackPlan, make_plan, manage, specs
+from jobs.client.webhook import verify
+from jobs.core.access.scopes import Scope
+from jobs.core.states import State
+from jobs.core.submission.request import parse_request
+from jobs.models import Job, Worker
+from jobs.services.access.owner import Owner
+from jobs.services.submission.submit import submit_job
+from jobs.services.webhooks.secrets import make_secret
+from tests.support.broker_logins import production_logins
+from tests.support.factories import make_client, make_version
+from tests.support.receiver import receiving
+from tests.support.wait import wait_until
+
+USERS = {
+    "relay": "relay",
+    "gpu-worker-0": "worker",
+    "cpu-worker": "cpu-worker",
+    "beat": "beat",
+    "flower": "monitor",
+}
+BUILTIN = "models_registry.loaders.builtin:echo"
+
+
+@contextmanager
+def running(plan: StackPlan, env: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
+    """Run the stack's programs, each with the environment of its broker user; GPU workers serve `echo`."""
+    with ExitStack() as ends:
+        for spec in specs(plan):
+            if spec.name in USERS:
+                argv = tuple("echo" if word == MODELS else word for word in spec.argv)
+                program = Program(
+                    replace(spec, argv=argv), run_dir=plan.run_dir, env=env[USERS[spec.name]], cwd=PROJECT
+                )
+                program.start()
+                ends.callback(program.finish)
+                ends.callback(program.ask_to_stop)
+        yield
+
+
+def environments(logins: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    settings_of_all = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "inference_site.settings",
+        "WEBHOOK_INTERNAL_HOSTS": "127.0.0.1",
+    }
+    return {user: {**settings_of_all, "BROKER_URL": url} for user, url in logins.items()}
+
+
+def submitted(url: str) -> Any:
+    client = make_client()
+    owner = Owner(client.id, client.name, 0, frozenset(Scope))
+    body = json.dumps({"model": "echo", "input": {"n": 1}, "callback_url": url}).encode()
+    internal = replace(settings.INFERENCE, webhook_internal_hosts=("127.0.0.1",))
+    with override_settings(INFERENCE=internal):
+        return submit_job(owner=owner, request=parse_request(body)).id
+
+
+def seen_by_flower(plan: StackPlan, path: str) -> Any:
+    user, _, password = plan.login.partition(":")
+    answer = httpx.get(f"{plan.flower_url}{path}", auth=(user, password), timeout=20, trust_env=False)
+    return answer.json() if answer.status_code == httpx.codes.OK else {}
+
+
+@pytest.mark.usefixtures("db")
+def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(tmp_path: Path) -> None:
+    plan = replace(make_plan(run_dir=tmp_path, workers=1, login="admin:word"), gpus=0)
+    make_version("echo", artifact=BUILTIN)
+    secret = make_secret(client="tests", actor="test")
+    with production_logins(tmp_path) as logins, receiving() as receiver:
+        env = environments(logins)
+        with running(plan, env):
+            wait_until(lambda: Worker.objects.filter(ended_at=None).exists())
+            job = submitted(receiver.url)
+            wait_until(lambda: bool(receiver.came))
+            told = verify(*receiver.came[0], [secret])
+            assert (told.data.id, told.data.output) == (job, {"n": 1})
+            assert Job.objects.get(pk=job).state == State.SUCCEEDED
+            wait_until(lambda: seen_by_flower(plan, f"/api/task/info/{job}").get("state") == "SUCCESS")
+            wait_until(lambda: len(seen_by_flower(plan, "/api/workers?refresh=1")) == 2)
+            ordered = subprocess.run(
+                [*manage("load_model", "echo")], env=env["operator"], cwd=PROJECT, capture_output=True,
+                text=True, check=False,
+            )  # fmt: skip
+            assert ordered.returncode == 0, ordered.stderr[-2000:]
+    logs = {name: (tmp_path / "log" / f"{name}.log").read_text() for name in USERS}
+    assert not {name: text[-2000:] for name, text in logs.items() if "ACCESS_REFUSED" in text}
