@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import starmap
 from operator import itemgetter
-from typing import Any, Generic, LiteralString, TypeVar
+from typing import Any, Generic, LiteralString, TypeVar, overload
 
 import psycopg
 import sqlalchemy as sa
@@ -34,6 +34,11 @@ class Statement(Generic[Row]):
     """
 
     __slots__ = ("_fields", "_read", "_row", "sql")
+
+    @overload
+    def __init__(self: Statement[None], sql: LiteralString) -> None: ...
+    @overload
+    def __init__(self, sql: LiteralString, row: type[Row]) -> None: ...
 
     def __init__(self, sql: LiteralString, row: type[Row] | None = None) -> None:
         """Prepare to run `sql`; a column without a field, or the reverse, is a TypeError at the first run."""
