@@ -1,8 +1,9 @@
-"""Ask the Celery workers to deliver webhooks: ordinary tasks, on a queue of their own, that carry ids."""
+"""The Celery tasks that deliver webhooks: ordinary tasks on a queue of their own, which carry ids only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import UUID
 
 from celery.app.utils import find_app
@@ -14,10 +15,18 @@ DELIVER = "jobs.deliver_webhook"
 QUEUE = "webhooks"
 
 
-def ask(attempts: Iterable[tuple[UUID, int]]) -> None:
-    """Send a task for each job and the number of attempts before; BrokerUnavailableError."""
+class WebhookAttempt(NamedTuple):
+    """A webhook to be sent: its job, and the number of attempts before."""
+
+    job: UUID
+    attempts_before: int
+
+
+def ask(attempts: Iterable[WebhookAttempt]) -> None:
+    """Send a task for every attempt; BrokerUnavailableError."""
     with connect(settings.INFERENCE.broker_url) as connection, broker_errors():
         send = find_app(settings.CELERY_APP).send_task
         with connection.Producer() as producer:
-            for job, before in attempts:
-                send(DELIVER, (str(job), before), queue=QUEUE, producer=producer, retry=False)
+            for attempt in attempts:
+                arguments = (str(attempt.job), attempt.attempts_before)
+                send(DELIVER, arguments, queue=QUEUE, producer=producer, retry=False)

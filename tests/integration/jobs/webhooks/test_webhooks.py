@@ -15,7 +15,7 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
-from jobs.broker.webhook_task import QUEUE, ask
+from jobs.broker.webhook_task import QUEUE, WebhookAttempt, ask
 from jobs.client.webhook import WebhookRefusedError, verify
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import (
@@ -297,7 +297,7 @@ def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
         kombu.Queue(QUEUE, channel=channel).declare()
         channel.queue_purge(QUEUE)
         with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=broker_url)):
-            ask([(UUID(int=7), 3)])
+            ask([WebhookAttempt(UUID(int=7), 3)])
         message = channel.basic_get(QUEUE, no_ack=True)
     assert message is not None
     assert json.loads(message.body)[0] == [str(UUID(int=7)), 3]
@@ -306,5 +306,5 @@ def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
 def test_a_broker_that_is_away_is_an_interruption(db: str) -> None:
     gone = replace(settings.INFERENCE, broker_url="amqp://nobody:nothing@127.0.0.1:1//")
     with override_settings(INFERENCE=gone), pytest.raises(BrokerUnavailableError):
-        ask([(UUID(int=7), 0)])
+        ask([WebhookAttempt(UUID(int=7), 0)])
     assert BrokerUnavailableError in WebhookDispatcher(stop=Flag()).interruptions()
