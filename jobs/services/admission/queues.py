@@ -6,19 +6,37 @@ from collections import defaultdict
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
-from typing import LiteralString
+from typing import NamedTuple
 
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_estimate import QueuePlace
 from jobs.core.admission.queue_view import READ_EVERY_S, STALE_S, QueueView
 from jobs.core.errors import UnavailableError
-from jobs.db.positional import Row, fetch_all
+from jobs.db.statement import Statement, fetch_all
 
-READ: LiteralString = """
+
+class QueueRow(NamedTuple):
+    """A queue's last count; the lists are by priority."""
+
+    queue: str
+    waiting: list[int]
+    head_age_s: list[float]
+    mean_age_s: list[float]
+    per_s: float | None
+    answer_s: float
+    arriving_per_s: float
+    by_client: list[dict[str, int]]
+    counted_age_s: float
+
+
+READ = Statement(
+    """
 SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client,
-  extract(epoch FROM now() - counted_at)::float8
-FROM jobs_queuestanding WHERE counted_at > now() - make_interval(secs => %s)
-"""
+  extract(epoch FROM now() - counted_at)::float8 AS counted_age_s
+FROM jobs_queuestanding WHERE counted_at > now() - make_interval(secs => %(stale_s)s)
+""",
+    QueueRow,
+)
 
 
 class Queues:
@@ -35,19 +53,19 @@ class Queues:
             return
         try:
             with suppress(UnavailableError):
-                self.renew(fetch_all(READ, (STALE_S,)))
+                self.renew(fetch_all(READ, {"stale_s": STALE_S}))
         finally:
             self._read_s = monotonic()
             self._reading.release()
 
-    def renew(self, rows: list[Row]) -> None:
+    def renew(self, rows: list[QueueRow]) -> None:
         """Estimate from rows of `READ` on; of a queue without a row nothing is known any more."""
         now = monotonic()
         with self._lock:
             for view in self._views.values():
                 view.estimate = None
-            for queue, *columns, age_s in rows:
-                self._views[queue].renew(_count(*columns), now - max(0.0, age_s))
+            for row in rows:
+                self._views[row.queue].renew(_count(row), now - max(0.0, row.counted_age_s))
 
     def place(self, queue: str, priority: int, client: int) -> tuple[QueuePlace, QueueCount] | None:
         """Return what waits before a client's next job, and the count; None where there is no count."""
@@ -75,18 +93,16 @@ class Queues:
             self._views[queue].add(priority, client, jobs, monotonic())
 
 
-def _count(  # noqa: PLR0913, PLR0917  # the columns of READ
-    waiting: list[int],
-    head_age_s: list[float],
-    mean_age_s: list[float],
-    per_s: float | None,
-    answer_s: float,
-    arriving_per_s: float,
-    by_client: list[dict[str, int]],
-) -> QueueCount:
-    clients = tuple({int(client): jobs for client, jobs in level.items()} for level in by_client)
-    ages_s = tuple(head_age_s), tuple(mean_age_s)
-    return QueueCount(tuple(waiting), *ages_s, per_s, answer_s, arriving_per_s, clients)
+def _count(row: QueueRow) -> QueueCount:
+    return QueueCount(
+        waiting=tuple(row.waiting),
+        head_age_s=tuple(row.head_age_s),
+        mean_age_s=tuple(row.mean_age_s),
+        per_s=row.per_s,
+        answer_s=row.answer_s,
+        arriving_per_s=row.arriving_per_s,
+        by_client=tuple({int(client): jobs for client, jobs in level.items()} for level in row.by_client),
+    )
 
 
 queues = Queues()

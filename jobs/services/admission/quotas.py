@@ -10,14 +10,14 @@ import math
 from collections.abc import Sequence
 from threading import Lock
 from time import monotonic
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from django.db import transaction
 
 from jobs.core.admission.quota import Bucket, Purse, QuotaKind, headers, refill_s
 from jobs.core.errors import QuotaExceededError
 from jobs.core.states import Verb, sources
-from jobs.db.positional import execute, fetch_all, once_more
+from jobs.db.statement import Statement, execute, fetch_all, once_more
 from jobs.services.access.owner import Owner
 
 RECOUNT_S = 0.1  # a client at its limit of jobs in flight is counted no more often
@@ -29,27 +29,37 @@ _GIVEN: LiteralString = f"""
 CASE WHEN {_FILLED} >= LEAST(%(least)s::float8, %(burst)s::float8)
 THEN GREATEST(LEAST(%(want)s::float8, {_FILLED}), %(least)s::float8) ELSE 0 END
 """
+
+
+class _Lease(NamedTuple):
+    given: float
+    level: float
+
+
 # One row and no snapshot older than its lock: two processes cannot be given the same.
-_TAKE: LiteralString = f"""
+_TAKE = Statement(
+    f"""
 UPDATE jobs_quotabucket SET given = {_GIVEN}, level = {_FILLED} - {_GIVEN}, at = GREATEST(at, now())
 WHERE client_id = %(client)s AND kind = %(kind)s RETURNING given, level
-"""  # noqa: S608  # built from constants of this file
-_MAKE: LiteralString = """
+""",  # noqa: S608  # built from constants of this file
+    _Lease,
+)
+_MAKE = Statement("""
 INSERT INTO jobs_quotabucket (client_id, kind, level, given)
-VALUES (%(client)s, %(kind)s, %(burst)s, 0) ON CONFLICT (client_id, kind) DO NOTHING RETURNING id
-"""
-_BY_INDEX: LiteralString = "SET LOCAL enable_seqscan = off"
+VALUES (%(client)s, %(kind)s, %(burst)s, 0) ON CONFLICT (client_id, kind) DO NOTHING
+""")
+_BY_INDEX = Statement("SET LOCAL enable_seqscan = off")
 # No further back than this: of a client with so many newer jobs, older live ones are not counted. The client
-# is given as an array and leads the order, so that no plan walks past everybody else's jobs.
-_RECOUNT: LiteralString = """
+# is an array and leads the order, so that no plan walks past the jobs of all other clients.
+_RECOUNT = Statement("""
 UPDATE jobs_quotabucket SET at = now(), level = %(burst)s - (
   SELECT count(*) FILTER (WHERE state = ANY(%(live)s)) FROM (
     SELECT state FROM jobs_job WHERE client_id = ANY(ARRAY[%(client)s]::bigint[])
     ORDER BY client_id, id DESC LIMIT GREATEST(1000, 4 * %(burst)s::int)
   ) AS newest
 )
-WHERE client_id = %(client)s AND kind = %(kind)s RETURNING level
-"""
+WHERE client_id = %(client)s AND kind = %(kind)s
+""")
 _SAID = {
     QuotaKind.REQUESTS: "This client may send {per_s:g} jobs a second",
     QuotaKind.BYTES: "This client may send {per_s:,.0f} bytes of input a second",
@@ -135,20 +145,21 @@ def _lease(client: int, kind: QuotaKind, bucket: Bucket, purse: Purse, amounts: 
         "least": max(0.0, amounts[0] - stock),
         "want": sum(amounts) - stock + bucket.ahead,
     }
-    given, level = _take(values)
+    lease = _take(values)
+    given = lease.given
     if not bucket.per_s and stock + given < sum(amounts):
         once_more(lambda: _recount(values))
-        more, level = _take(values | {"want": values["want"] - given})
-        given += more
-    purse.put(given, level, monotonic())
+        lease = _take(values | {"want": values["want"] - given})
+        given += lease.given
+    purse.put(given, lease.level, monotonic())
 
 
-def _take(values: dict[str, Any]) -> tuple[float, float]:
-    rows = fetch_all(_TAKE, values)
-    if not rows:
+def _take(values: dict[str, Any]) -> _Lease:
+    leases = fetch_all(_TAKE, values)
+    if not leases:
         fetch_all(_MAKE, {name: values[name] for name in ("client", "kind", "burst")})
-        rows = fetch_all(_TAKE, values)
-    return rows[0][0], rows[0][1]
+        leases = fetch_all(_TAKE, values)
+    return leases[0]
 
 
 def _recount(values: dict[str, Any]) -> None:

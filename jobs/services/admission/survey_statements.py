@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,64 +17,106 @@ from jobs.core.admission.drain_rate import RecentRuns
 from jobs.core.admission.queue_count import QueueCount, WaitingGroup, counted
 from jobs.core.admission.queue_survey import LONGEST_BATCH_S, RUNS_WINDOW_S, LedgerCount
 from jobs.core.ids import first_id_at
+from jobs.db.statement import Statement, run, run_many
 
 SILENT_S = 20  # a worker without a heartbeat for longer counts as dead
 
-_WAITING = sa.text("""
+
+class _WaitingRow(NamedTuple):
+    queue: str
+    priority: int
+    client: int
+    jobs: int
+    head_age_s: float
+    ages_s: float
+
+
+_WAITING = Statement(
+    """
 SELECT queue, priority, client, count(*) AS jobs,
     CAST(GREATEST(0, extract(epoch FROM now() - min(due))) AS double precision) AS head_age_s,
     CAST(sum(GREATEST(0, extract(epoch FROM now() - due))) AS double precision) AS ages_s
 FROM jobs_outbox GROUP BY queue, priority, client
-""")
+""",
+    _WaitingRow,
+)
 
-_LEDGER = sa.text("""
+
+class _LedgerRow(NamedTuple):
+    queue: str
+    max_batch: int
+    max_padded_size: int
+    running: int
+    ended: int
+    jobs: int
+    batches: int
+    ran_s: float
+    padded: float
+    fixed_s: float | None
+    per_unit_s: float | None
+    answers_s: float | None
+
+
+_LEDGER = Statement(
+    """
 SELECT model.name AS queue, max(version.max_batch) AS max_batch,
     max(version.max_padded_size) AS max_padded_size,
     COALESCE(sum(batch.size) FILTER (WHERE finished_at IS NULL), 0) AS running,
-    COALESCE(sum(batch.size) FILTER (WHERE ended_s < :since_s), 0) AS ended,
+    COALESCE(sum(batch.size) FILTER (WHERE ended_s < %(since_s)s), 0) AS ended,
     COALESCE(sum(batch.size) FILTER (WHERE lately), 0) AS jobs,
     count(*) FILTER (WHERE lately) AS batches,
     COALESCE(sum(ran_s) FILTER (WHERE lately), 0) AS ran_s,
-    COALESCE(sum(padded_size) FILTER (WHERE lately), 0) AS padded,
+    COALESCE(sum(padded_size) FILTER (WHERE lately), 0)::float8 AS padded,
     regr_intercept(ran_s, padded_size) FILTER (WHERE lately) AS fixed_s,
     regr_slope(ran_s, padded_size) FILTER (WHERE lately) AS per_unit_s,
     CAST(sum(extract(epoch FROM finished_at - claimed_at) * batch.size) FILTER (WHERE lately)
       AS double precision) AS answers_s
 FROM (
     SELECT *, extract(epoch FROM now() - finished_at) AS ended_s,
-        finished_at > now() - make_interval(secs => :window_s) AND ran_s > 0 AND size > 0 AS lately
-    FROM jobs_batch WHERE id >= :first
+        finished_at > now() - make_interval(secs => %(window_s)s) AND ran_s > 0 AND size > 0 AS lately
+    FROM jobs_batch WHERE id >= %(first)s
 ) AS batch
 JOIN models_registry_modelversion version ON version.id = batch.version_id
 JOIN models_registry_registeredmodel model ON model.id = version.model_id
 GROUP BY model.name
-""")
+""",
+    _LedgerRow,
+)
 
-_WORKERS = sa.text("""
+
+class _WorkersRow(NamedTuple):
+    queue: str
+    workers: int
+
+
+_WORKERS = Statement(
+    """
 SELECT split_part(split_part(name, ':', 1), '@', 1) AS queue, count(DISTINCT worker.id) AS workers
 FROM jobs_worker worker CROSS JOIN LATERAL unnest(worker.model_names) AS name
-WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => :silent_s) GROUP BY 1
-""")
+WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => %(silent_s)s) GROUP BY 1
+""",
+    _WorkersRow,
+)
 
-_NOW_MS = sa.text("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)")
+_NOW_MS = Statement("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)", int)
 
-_STORE = sa.text("""
+_STORE = Statement("""
 INSERT INTO jobs_queuestanding
     (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, counted_at)
-VALUES (:queue, :waiting, :head_age_s, :mean_age_s, :per_s, :answer_s, :arriving_per_s,
-    CAST(:by_client AS jsonb), now() - make_interval(secs => :age_s))
+VALUES (%(queue)s, %(waiting)s, %(head_age_s)s, %(mean_age_s)s, %(per_s)s, %(answer_s)s, %(arriving_per_s)s,
+    %(by_client)s::jsonb, now() - make_interval(secs => %(age_s)s))
 ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
     mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
     arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, counted_at = EXCLUDED.counted_at
 """)
 
-_FORGET = sa.text("DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(CAST(:queues AS text[]))")
+_FORGET = Statement("DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[])")
 
 
 def waiting(session: sa.Connection) -> dict[str, QueueCount]:
     """Count the outbox rows of each queue by priority and client, with their ages."""
     groups = defaultdict[str, list[WaitingGroup]](list)
-    for row in session.execute(_WAITING):
+    for row in run(session, _WAITING):
         group = WaitingGroup(row.priority, row.client, row.jobs, row.head_age_s, row.ages_s)
         groups[row.queue].append(group)
     return {queue: counted(rows) for queue, rows in groups.items()}
@@ -81,15 +124,15 @@ def waiting(session: sa.Connection) -> dict[str, QueueCount]:
 
 def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
     """Count the batches of each model; those that ended in the last `since_s` seconds give `ended`."""
-    now_ms = session.execute(_NOW_MS).scalar_one()
+    (now_ms,) = run(session, _NOW_MS)
     first = first_id_at(now_ms - int(LONGEST_BATCH_S * 1_000))
-    rows = session.execute(_LEDGER, {"since_s": since_s, "window_s": RUNS_WINDOW_S, "first": first})
-    return {row.queue: LedgerCount(int(row.running), int(row.ended), _recent_runs(row)) for row in rows}
+    rows = run(session, _LEDGER, {"since_s": since_s, "window_s": RUNS_WINDOW_S, "first": first})
+    return {row.queue: LedgerCount(row.running, row.ended, _recent_runs(row)) for row in rows}
 
 
 def workers(session: sa.Connection) -> dict[str, int]:
     """Count the live workers of each model."""
-    return {row.queue: row.workers for row in session.execute(_WORKERS, {"silent_s": SILENT_S})}
+    return {row.queue: row.workers for row in run(session, _WORKERS, {"silent_s": SILENT_S})}
 
 
 def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: float) -> None:
@@ -108,22 +151,21 @@ def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: fl
         }
         for queue, count in sorted(counts.items())
     ]
-    if rows:
-        session.execute(_STORE, rows)
-    session.execute(_FORGET, {"queues": list(counts)})
+    run_many(session, _STORE, rows)
+    run(session, _FORGET, {"queues": list(counts)})
 
 
-def _recent_runs(row: sa.Row[tuple[object, ...]]) -> RecentRuns | None:
+def _recent_runs(row: _LedgerRow) -> RecentRuns | None:
     if not row.batches or not row.jobs:
         return None
     return RecentRuns(
-        jobs=int(row.jobs),
+        jobs=row.jobs,
         batches=row.batches,
-        ran_s=float(row.ran_s),
-        per_item=float(row.padded) / int(row.jobs),
-        fixed_s=float(row.fixed_s or 0.0),
+        ran_s=row.ran_s,
+        per_item=row.padded / row.jobs,
+        fixed_s=row.fixed_s or 0.0,
         per_unit_s=row.per_unit_s,
-        answer_s=row.answers_s / int(row.jobs),
+        answer_s=(row.answers_s or 0.0) / row.jobs,
         max_batch=row.max_batch,
         max_padded_size=row.max_padded_size,
     )

@@ -1,9 +1,9 @@
-"""Circuits for requests and for operators: who answers meanwhile, and opening, trying and closing by hand."""
+"""Circuits for requests and for operators: which version answers, and opening, trying and closing by hand."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, LiteralString
+from typing import Any
 
 from django.db import transaction
 
@@ -11,47 +11,56 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState
 from jobs.core.circuits.gate import CircuitStanding
 from jobs.core.errors import CircuitOpenError, ModelNotFoundError, WrongStateError
-from jobs.db.positional import execute
+from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import note
 from jobs.services.circuits.reads import circuit_of, forget_circuits
 from models_registry.core.options import PlatformOptions
 from models_registry.selectors import VersionInfo, resolve
 
 MOST_FALLBACKS = 3
-UNTIL_CLOSED_S = 60  # what a client is told to wait where only a person closes the circuit
-_OPEN: LiteralString = """
+UNTIL_CLOSED_S = 60  # the Retry-After of a circuit that only a person closes
+_OPEN = Statement(
+    """
 INSERT INTO jobs_circuit (version_id, state, reason, since, retry_at, openings, probes, succeeded)
 VALUES (%(version)s, 'open', %(reason)s, now(), NULL, 0, 5, 0)
 ON CONFLICT (version_id) DO UPDATE SET state = 'open', reason = %(reason)s, since = now(), retry_at = NULL
 RETURNING version_id
-"""
-_PROBE: LiteralString = """
+""",
+    int,
+)
+_PROBE = Statement(
+    """
 UPDATE jobs_circuit
 SET state = 'half_open', reason = %(reason)s, since = now(), retry_at = now(), succeeded = 0
 WHERE version_id = %(version)s AND state = 'open' RETURNING version_id
-"""
-_CLOSE: LiteralString = """
+""",
+    int,
+)
+_CLOSE = Statement(
+    """
 UPDATE jobs_circuit SET state = 'closed', reason = %(reason)s, since = now(), retry_at = NULL, openings = 0
 WHERE version_id = %(version)s AND state <> 'closed' RETURNING version_id
-"""
+""",
+    int,
+)
 
 
 def answering(version: VersionInfo) -> VersionInfo:
     """Return the version that answers a request for `version` now; CircuitOpenError where none does."""
-    asked = version
+    requested = version
     for _ in range(MOST_FALLBACKS):
         circuit = circuit_of(version.id)
         if circuit is None or not circuit.holds:
             return version
         fallback = _fallback(version)
         if fallback is None:
-            raise _refusal(asked, circuit)
+            raise _refusal(requested, circuit)
         version = fallback
-    raise CircuitOpenError(f"{asked} and its fallbacks fail too often.", retry_after_s=UNTIL_CLOSED_S)
+    raise CircuitOpenError(f"{requested} and its fallbacks fail too often.", retry_after_s=UNTIL_CLOSED_S)
 
 
 def open_by_hand(*, version: VersionInfo, actor: str, reason: str = "An operator opened it.") -> None:
-    """Hold a version's jobs back until somebody closes its circuit."""
+    """Hold a version's jobs back until a person closes its circuit."""
     _change(_OPEN, version, CircuitState.OPEN, actor, reason)
 
 
@@ -66,7 +75,7 @@ def close_by_hand(*, version: VersionInfo, actor: str) -> None:
 
 
 def _change(
-    statement: LiteralString, version: VersionInfo, state: CircuitState, actor: str, reason: str
+    statement: Statement[int], version: VersionInfo, state: CircuitState, actor: str, reason: str
 ) -> None:
     values: dict[str, Any] = {"version": version.id, "reason": reason}
     with transaction.atomic():
@@ -77,13 +86,13 @@ def _change(
 
 
 def _fallback(version: VersionInfo) -> VersionInfo | None:
-    """Return the version that answers instead, unless it keeps less secret than the one that was asked."""
-    named = PlatformOptions.of(version.options).fallback
+    """Return the version that answers instead, unless it keeps less secret than the requested one."""
+    reference = PlatformOptions.of(version.options).fallback
     try:
-        found = resolve(named) if named else None
+        fallback = resolve(reference) if reference else None
     except ModelNotFoundError:
         return None
-    return found if found is not None and found.secrecy.covers(version.secrecy) else None
+    return fallback if fallback is not None and fallback.secrecy.covers(version.secrecy) else None
 
 
 def _refusal(version: VersionInfo, circuit: CircuitStanding) -> CircuitOpenError:

@@ -1,99 +1,145 @@
-"""The rows of circuits, which all workers and relays share; each change is one statement that looks first.
+"""The rows of circuits, which all workers and relays share; a change is one statement that checks the row.
 
 A version without a row is closed. Every change leaves an Event.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, LiteralString, NamedTuple
 
 import sqlalchemy as sa
 
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState, Tally
 from jobs.core.circuits.gate import CircuitStanding
+from jobs.db.statement import Statement, run
 from models_registry.core.breaker_options import BreakerOptions
 
-BREAKER = "breaker"  # who acts, where no person does
-
-_READ = sa.text("""
-SELECT version_id, state, CAST(extract(epoch FROM retry_at - now()) AS double precision), probes, reason
-FROM jobs_circuit WHERE state <> :closed
-""")
-
-# The cool-down follows from how often it opened in a row, which only the locked row tells.
-_OPEN = """
-INSERT INTO jobs_circuit AS circuit
-  (version_id, state, reason, since, retry_at, openings, probes, succeeded)
-VALUES (:version, :open, :reason, now(), now() + make_interval(secs => :first_s), 1, :probes, 0)
-ON CONFLICT (version_id) DO UPDATE SET
-  state = :open, reason = :reason, since = now(), probes = :probes, succeeded = 0,
-  openings = circuit.openings + 1,
-  retry_at = now() + make_interval(secs => LEAST(
-    CAST(:cap_s AS double precision), :first_s * power(2, LEAST(circuit.openings, 32))))
-WHERE circuit.state = ANY(CAST(:sources AS text[]))
-RETURNING version_id, reason
-"""
-
-_HALF_OPEN = """
-UPDATE jobs_circuit SET state = :half_open, since = now(), succeeded = 0
-WHERE state = :open AND retry_at <= now()
-RETURNING version_id, reason
-"""
-
-_COUNT = sa.text("""
-UPDATE jobs_circuit SET succeeded = succeeded + :succeeded
-WHERE version_id = :version AND state = :half_open
-""")
-
-_CLOSE = """
-UPDATE jobs_circuit SET state = :closed, reason = :reason, since = now(), retry_at = NULL, openings = 0
-WHERE version_id = :version AND state = :half_open AND succeeded >= probes
-RETURNING version_id, reason
-"""
-
-# What was held is due at once; what waits for its own retry keeps its time.
-_LET_GO = sa.text("""
-WITH held AS (
-  SELECT job_id FROM jobs_outbox
-  WHERE queue = (SELECT model.name FROM models_registry_modelversion version
-                 JOIN models_registry_registeredmodel model ON model.id = version.model_id
-                 WHERE version.id = :version)
-    AND version_id = :version AND published = 0 AND NOT retry AND due > now()
-  LIMIT :most FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs_outbox SET due = now() FROM held WHERE jobs_outbox.job_id = held.job_id
-""")
-
-_STATES = {state.value: state.value for state in CircuitState}
+BREAKER = "breaker"  # the actor of changes that no person made
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class CircuitRow(NamedTuple):
+    """A circuit as stored; `left_s` is None where only a person closes it."""
+
+    version: int
+    state: str
+    left_s: float | None
+    probes: int
+    reason: str
+
+
+class Changed(NamedTuple):
     """A circuit that was changed, and why."""
 
     version: int
     reason: str
 
 
+def _noted(change: LiteralString) -> LiteralString:
+    """Return a change together with the Events that record it, in one statement."""
+    return f"""
+WITH changed AS ({change}), noted AS (
+  INSERT INTO jobs_event (kind, actor, detail)
+  SELECT %(kind)s, %(actor)s,
+    jsonb_build_object('version', version_id, 'state', %(now)s::text, 'reason', reason)
+  FROM changed
+) SELECT version_id AS version, reason FROM changed
+"""  # noqa: S608  # built from constants of this file
+
+
+NOT_CLOSED = Statement(
+    """
+SELECT version_id AS version, state, extract(epoch FROM retry_at - now())::float8 AS left_s, probes, reason
+FROM jobs_circuit WHERE state <> 'closed'
+""",
+    CircuitRow,
+)
+
+# The cool-down follows from how often the circuit opened in a row, which only the locked row says.
+_OPEN = Statement(
+    _noted("""
+INSERT INTO jobs_circuit AS circuit
+  (version_id, state, reason, since, retry_at, openings, probes, succeeded)
+VALUES (%(version)s, %(now)s, %(reason)s, now(), now() + make_interval(secs => %(first_s)s), 1, %(probes)s, 0)
+ON CONFLICT (version_id) DO UPDATE SET
+  state = %(now)s, reason = %(reason)s, since = now(), probes = %(probes)s, succeeded = 0,
+  openings = circuit.openings + 1,
+  retry_at = now() + make_interval(secs => LEAST(
+    %(cap_s)s::float8, %(first_s)s * power(2, LEAST(circuit.openings, 32))))
+WHERE circuit.state IN ('closed', 'half_open')
+RETURNING version_id, reason
+"""),
+    Changed,
+)
+
+_HALF_OPEN = Statement(
+    _noted("""
+UPDATE jobs_circuit SET state = %(now)s, since = now(), succeeded = 0
+WHERE state = 'open' AND retry_at <= now()
+RETURNING version_id, reason
+"""),
+    Changed,
+)
+
+_COUNT = Statement("""
+UPDATE jobs_circuit SET succeeded = succeeded + %(succeeded)s
+WHERE version_id = %(version)s AND state = 'half_open'
+""")
+
+_CLOSE = Statement(
+    _noted("""
+UPDATE jobs_circuit SET state = %(now)s, reason = %(reason)s, since = now(), retry_at = NULL, openings = 0
+WHERE version_id = %(version)s AND state = 'half_open' AND succeeded >= probes
+RETURNING version_id, reason
+"""),
+    Changed,
+)
+
+_LOCK_HALF_OPEN = Statement(
+    """
+SELECT version_id FROM jobs_circuit WHERE version_id = %(version)s AND state = 'half_open' FOR UPDATE
+""",
+    int,
+)
+
+# Held jobs are due at once; a job that waits for its own retry keeps its time.
+_LET_GO = Statement("""
+WITH held AS (
+  SELECT job_id FROM jobs_outbox
+  WHERE queue = (SELECT model.name FROM models_registry_modelversion version
+                 JOIN models_registry_registeredmodel model ON model.id = version.model_id
+                 WHERE version.id = %(version)s)
+    AND version_id = %(version)s AND published = 0 AND NOT retry AND due > now()
+  LIMIT %(most)s FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs_outbox SET due = now() FROM held WHERE jobs_outbox.job_id = held.job_id
+""")
+
+
 def read(connection: sa.Connection) -> dict[int, CircuitStanding]:
     """Return the circuits that are not closed, by version."""
-    rows = connection.execute(_READ, {"closed": CircuitState.CLOSED.value})
-    return {row[0]: CircuitStanding(row[0], CircuitState(row[1]), row[2], row[3], row[4]) for row in rows}
+    return standings(run(connection, NOT_CLOSED))
+
+
+def standings(rows: Iterable[CircuitRow]) -> dict[int, CircuitStanding]:
+    """Return the circuits of rows of NOT_CLOSED, by version."""
+    return {
+        row.version: CircuitStanding(row.version, CircuitState(row.state), row.left_s, row.probes, row.reason)
+        for row in rows
+    }
 
 
 def open_circuit(
     connection: sa.Connection, *, version: int, reason: str, options: BreakerOptions
 ) -> list[Changed]:
-    """Open a closed circuit, or one whose probes failed; return it, or nothing where it was open already."""
+    """Open a closed circuit, or one whose probes failed; return it, or nothing where it was open."""
     values = {
         "version": version,
         "reason": reason,
         "first_s": options.cool_s,
         "cap_s": options.cap_s,
         "probes": options.probes,
-        "sources": [CircuitState.CLOSED.value, CircuitState.HALF_OPEN.value],
     }
     return _change(connection, _OPEN, CircuitState.OPEN, values)
 
@@ -106,45 +152,30 @@ def begin_probing(connection: sa.Connection) -> list[Changed]:
 def probed(
     connection: sa.Connection, *, version: int, tally: Tally, options: BreakerOptions
 ) -> list[Changed]:
-    """Note verdicts of a half-open version: one failure opens it again, enough successes close it."""
+    """Count verdicts of a half-open version: one failure opens it again, enough successes close it."""
     if tally.blamed:
         reason = (
             f"It was tried again, and {tally.blamed} of {tally.blamed + tally.succeeded} attempts failed."
         )
         return _reopen(connection, version, reason, options)
-    connection.execute(_COUNT, {"version": version, "succeeded": tally.succeeded, **_STATES})
+    run(connection, _COUNT, {"version": version, "succeeded": tally.succeeded})
     values = {"version": version, "reason": "It was tried again, and its jobs succeeded."}
     return _change(connection, _CLOSE, CircuitState.CLOSED, values)
 
 
 def let_go(connection: sa.Connection, *, version: int, most: int) -> None:
-    """Make up to `most` jobs due that were held; others come by themselves when their hold is over."""
-    connection.execute(_LET_GO, {"version": version, "most": most})
+    """Make up to `most` held jobs due; the others become due when their hold is over."""
+    run(connection, _LET_GO, {"version": version, "most": most})
 
 
 def _reopen(connection: sa.Connection, version: int, reason: str, options: BreakerOptions) -> list[Changed]:
-    half_open = sa.text(
-        "SELECT FROM jobs_circuit WHERE version_id = :version AND state = :half_open FOR UPDATE"
-    )
-    if connection.execute(half_open, {"version": version, **_STATES}).first() is None:
+    if not run(connection, _LOCK_HALF_OPEN, {"version": version}):
         return []
     return open_circuit(connection, version=version, reason=reason, options=options)
 
 
 def _change(
-    connection: sa.Connection, statement: str, state: CircuitState, values: dict[str, Any]
+    connection: sa.Connection, statement: Statement[Changed], state: CircuitState, values: dict[str, Any]
 ) -> list[Changed]:
-    """Run a change and append the Events that tell of it, in one statement."""
-    noted = f"""
-    WITH changed AS ({statement}), noted AS (
-      INSERT INTO jobs_event (kind, actor, detail)
-      SELECT :kind, :actor,
-        jsonb_build_object('version', version_id, 'state', CAST(:now AS text), 'reason', reason)
-      FROM changed
-    ) SELECT version_id, reason FROM changed
-    """  # noqa: S608  # built from constants of this file
-    rows = connection.execute(
-        sa.text(noted),
-        {**_STATES, **values, "kind": AuditKind.CIRCUIT.value, "actor": BREAKER, "now": state.value},
-    )
-    return [Changed(*row) for row in rows]
+    by = {"kind": AuditKind.CIRCUIT, "actor": BREAKER, "now": state}
+    return run(connection, statement, {**values, **by})

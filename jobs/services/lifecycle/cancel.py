@@ -1,8 +1,7 @@
-"""Cancel a job: whatever its worker still says of it is fenced off."""
+"""Cancel a job: the new epoch fences off any verdict that its worker still sends."""
 
 from __future__ import annotations
 
-from typing import LiteralString
 from uuid import UUID
 
 from django.db import transaction
@@ -10,24 +9,29 @@ from django.db import transaction
 from jobs.core.channels import CANCELLED, SETTLED
 from jobs.core.errors import WrongStateError
 from jobs.core.states import State, Verb, sources, target
-from jobs.db.positional import execute, once_more
+from jobs.db.statement import Statement, execute, once_more
 from jobs.services.access.audit import note
+from jobs.services.lifecycle.enqueue import WITHDRAW
 from jobs.services.lifecycle.lock_job import lock_job
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)
-_CANCEL: LiteralString = """
-UPDATE jobs_job SET state = %s, epoch = epoch + 1, finished_at = now() WHERE id = %s RETURNING epoch
-"""
-_WITHDRAW: LiteralString = """
-WITH follower AS (DELETE FROM jobs_follower WHERE job_id = %(job)s)
-DELETE FROM jobs_outbox WHERE job_id = %(job)s
-"""
-_TELL: LiteralString = "SELECT pg_notify(%s, %s), pg_notify(%s, %s)"
+_CANCEL = Statement(
+    """
+UPDATE jobs_job SET state = %(cancelled)s, epoch = epoch + 1, finished_at = now() WHERE id = %(job)s
+RETURNING epoch
+""",
+    int,
+)
+_NOTIFY = Statement("""
+SELECT pg_notify(channel, payload) FROM (VALUES
+  (%(settled)s::text, 'job:' || %(job)s::uuid), (%(cancelled)s::text, %(job)s::uuid || ':' || %(epoch)s::int)
+) AS notice(channel, payload)
+""")
 
 
 def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> bool:
-    """Cancel a live job and say whether this call did it; False where it is cancelled already.
+    """Cancel a live job and return whether this call did it; False where it was cancelled before.
 
     JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError where the job has
     another end.
@@ -42,8 +46,8 @@ def _cancel(job_id: UUID, actor: str, client_id: int | None) -> bool:
         return False
     if job.state not in _SOURCES:
         raise WrongStateError(f"The job is {State(job.state)}: it cannot be cancelled.")
-    ((epoch,),) = execute(_CANCEL, (_CANCELLED.value, job_id))
-    execute(_WITHDRAW, {"job": job_id})
+    (epoch,) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id})
+    execute(WITHDRAW, {"jobs": [job_id]})
     note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
-    execute(_TELL, (SETTLED, f"job:{job_id}", CANCELLED, f"{job_id}:{epoch}"))
+    execute(_NOTIFY, {"settled": SETTLED, "cancelled": CANCELLED, "job": job_id, "epoch": epoch})
     return True

@@ -1,4 +1,7 @@
-"""Enqueue: the one way a job's Outbox row is written, in the transaction that made it queued or waiting."""
+"""Enqueue: the one statement that writes a job's Outbox row, in the transaction that queued the job.
+
+Submit, retry, release, reap and replay all use it, so that no column is forgotten by one of them.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +12,61 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.states import State
+from jobs.db.statement import Statement, run
 
-# What differs in its parameters runs apart; 28 bits are enough for a hint.
-# Of sealed parameters, equal ones of which differ at rest, it was reckoned when the job was admitted.
-VARIANT: LiteralString = (
+# Jobs with different parameters share no batch; 28 bits of a digest are enough for a hint. Encrypted
+# parameters differ even when they are equal, so their digest was computed when the job was submitted.
+_VARIANT: LiteralString = (
     "COALESCE(input.variant, CAST(CAST('x' || left(md5(input.parameters), 7) AS bit(28)) AS int), 0)"
 )
 
-# :jobs and :delays (seconds) are arrays of one length; the jobs' rows are locked by the caller.
-ENQUEUE = sa.text(f"""
-INSERT INTO jobs_outbox
-  (job_id, epoch, version_id, queue, priority, size, due, deadline, published, client, variant, retry)
-SELECT job.id, job.epoch, job.version_id, job.queue, job.priority, job.size,
-       now() + make_interval(secs => next.delay_s), job.deadline, 0, job.client_id, {VARIANT},
-       job.state = '{State.WAITING}'
-FROM unnest(CAST(:jobs AS uuid[]), CAST(:delays AS float8[])) AS next(id, delay_s)
-JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id
-ON CONFLICT (job_id) DO UPDATE
-SET epoch = EXCLUDED.epoch, version_id = EXCLUDED.version_id, queue = EXCLUDED.queue,
-    priority = EXCLUDED.priority, size = EXCLUDED.size, due = EXCLUDED.due, deadline = EXCLUDED.deadline,
-    published = 0, apart = 0, client = EXCLUDED.client, variant = EXCLUDED.variant, retry = EXCLUDED.retry
-""")  # noqa: S608  # built from constants of our own
 
-_SET_APART = sa.text("""
-UPDATE jobs_outbox AS outbox SET apart = given.apart
-FROM unnest(CAST(:jobs AS uuid[]), CAST(:groups AS int[])) AS given(job_id, apart)
-WHERE outbox.job_id = given.job_id
+def outbox_insert(jobs: LiteralString, *, due: LiteralString) -> LiteralString:
+    """Return the SQL that writes an Outbox row for each row of `jobs`, over any earlier one of the same job.
+
+    `jobs` is a FROM clause in which `job` has the columns of a job and `input` those of its input; `due` is
+    an SQL expression. The caller holds the jobs' locks, or has just made them.
+    """
+    return f"""
+INSERT INTO jobs_outbox
+  (job_id, epoch, version_id, queue, priority, size, due, deadline, published, apart, client, variant, retry)
+SELECT job.id, job.epoch, job.version_id, job.queue, job.priority, job.size, {due}, job.deadline, 0, 0,
+  job.client_id, {_VARIANT}, job.state = '{State.WAITING}'
+FROM {jobs}
+ON CONFLICT (job_id) DO UPDATE
+SET epoch = excluded.epoch, version_id = excluded.version_id, queue = excluded.queue,
+  priority = excluded.priority, size = excluded.size, due = excluded.due, deadline = excluded.deadline,
+  published = excluded.published, apart = excluded.apart, client = excluded.client,
+  variant = excluded.variant, retry = excluded.retry
+"""  # noqa: S608  # built from our own constants
+
+
+_ENQUEUE = Statement(
+    outbox_insert(
+        """unnest(%(jobs)s::uuid[], %(delays_s)s::float8[]) AS next(id, delay_s)
+  JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id""",
+        due="now() + make_interval(secs => next.delay_s)",
+    )
+)
+_SET_APART = Statement("""
+UPDATE jobs_outbox AS outbox SET apart = member.apart
+FROM unnest(%(jobs)s::uuid[], %(groups)s::int[]) AS member(job_id, apart)
+WHERE outbox.job_id = member.job_id
 """)
+# The side rows of jobs that no longer wait, in a statement after the one that locked the jobs.
+WITHDRAW = Statement("""
+WITH follower AS (DELETE FROM jobs_follower WHERE job_id = ANY(%(jobs)s::uuid[]))
+DELETE FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[])
+""")
+
+
+def enqueue(connection: sa.Connection, delays_s: Mapping[UUID, float]) -> None:
+    """Have jobs that this transaction has locked published, each after its delay in seconds."""
+    if delays_s:
+        run(connection, _ENQUEUE, {"jobs": list(delays_s), "delays_s": list(delays_s.values())})
 
 
 def isolate(connection: sa.Connection, groups: Mapping[UUID, int]) -> None:
     """Have jobs that this transaction enqueued run in these groups, with nothing else beside them."""
     if groups:
-        connection.execute(_SET_APART, {"jobs": list(groups), "groups": list(groups.values())})
+        run(connection, _SET_APART, {"jobs": list(groups), "groups": list(groups.values())})

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import LiteralString
 from uuid import UUID
 
 from jobs.core.errors import JobNotFoundError
-from jobs.db.positional import execute
-
-_PATIENCE: LiteralString = "SELECT set_config('lock_timeout', '5s', true)"
-_LOCK: LiteralString = """
-SELECT state, epoch FROM jobs_job
-WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s) FOR UPDATE
-"""
+from jobs.db.statement import Statement, execute
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A job's state and epoch, which nobody else changes before this transaction ends."""
+    """A job's state and epoch, which no other transaction changes before this one ends."""
 
     state: str
     epoch: int
+
+
+_PATIENCE = Statement("SELECT set_config('lock_timeout', '5s', true)")
+_LOCK = Statement(
+    """
+SELECT state, epoch FROM jobs_job
+WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s) FOR UPDATE
+""",
+    Locked,
+)
 
 
 def lock_job(job_id: UUID, *, client_id: int | None) -> Locked:
@@ -30,4 +33,4 @@ def lock_job(job_id: UUID, *, client_id: int | None) -> Locked:
     rows = execute(_LOCK, {"id": job_id, "client": client_id})
     if not rows:
         raise JobNotFoundError
-    return Locked(*rows[0])
+    return rows[0]

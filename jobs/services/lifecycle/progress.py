@@ -1,4 +1,4 @@
-"""Progress: the newest report of each job beside its batch, and which jobs of a batch were taken from it."""
+"""Progress: the newest report of each job beside its batch, and which claims of a batch are void."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from jobs.core.channels import PROGRESSED
 from jobs.core.states import Verb, target
+from jobs.db.statement import Statement, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +24,37 @@ class ProgressReport:
     message: str
 
 
-# Batches are settled one a transaction, so a row each is all that this may wait for.
-_WRITE = sa.text("""
+# A batch is settled in one transaction, so this waits for one row at most.
+_WRITE = Statement("""
 WITH written AS (
-  UPDATE jobs_batch SET progress = coalesce(progress, CAST('{}' AS jsonb)) || CAST(:progress AS jsonb)
-  WHERE id = :batch RETURNING id
+  UPDATE jobs_batch SET progress = coalesce(progress, '{}'::jsonb) || %(progress)s::jsonb
+  WHERE id = %(batch)s RETURNING id
 )
-SELECT pg_notify(:channel, 'batch:' || id) FROM written
+SELECT pg_notify(%(channel)s, 'batch:' || id) FROM written
 """)
 
-_TAKEN = sa.text("""
-SELECT held.id FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[])) AS held(id, epoch)
+_VOID = Statement(
+    """
+SELECT held.id FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS held(id, epoch)
 WHERE NOT EXISTS (
-  SELECT FROM jobs_job job WHERE job.id = held.id AND job.epoch = held.epoch AND job.state = :running
+  SELECT FROM jobs_job job WHERE job.id = held.id AND job.epoch = held.epoch AND job.state = %(running)s
 )
-""")
+""",
+    UUID,
+)
 
 
 def write_progress(connection: sa.Connection, *, batch: UUID, reports: Mapping[UUID, ProgressReport]) -> None:
-    """Keep the newest reports of some members of a batch, and tell who follows them."""
-    told = msgspec.json.encode({str(job): asdict(report) for job, report in reports.items()}).decode()
-    connection.execute(_WRITE, {"batch": batch, "progress": told, "channel": PROGRESSED})
+    """Store the newest reports of some members of a batch, and notify those who follow them."""
+    progress = msgspec.json.encode({str(job): asdict(report) for job, report in reports.items()}).decode()
+    run(connection, _WRITE, {"batch": batch, "progress": progress, "channel": PROGRESSED})
 
 
 def taken_away(connection: sa.Connection, *, held: Collection[tuple[UUID, int]]) -> set[UUID]:
-    """Return those of `held` (id, epoch of the claim) whose claim is void, by a cancel, a reap or an end."""
+    """Return those of `held` (id, epoch of the claim) whose claim a cancel, a reap or an end made void."""
     parameters = {
         "jobs": [job for job, _ in held],
         "epochs": [epoch for _, epoch in held],
-        "running": target(Verb.CLAIM).value,
+        "running": target(Verb.CLAIM),
     }
-    return set(connection.execute(_TAKEN, parameters).scalars())
+    return set(run(connection, _VOID, parameters))

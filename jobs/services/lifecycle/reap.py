@@ -1,4 +1,4 @@
-"""The sweeper's statements: end silent workers, reap their open batches, expire what waited too long.
+"""The sweeper's statements: end silent workers, reap their open batches, expire jobs that waited too long.
 
 Jobs are locked first, in id order; their side rows change in later statements of the same transaction,
 because a statement's snapshot is older than a lock it waits for.
@@ -6,29 +6,129 @@ because a statement's snapshot is older than a lock it waits for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql as pg
 
 from jobs.core.channels import SETTLED
 from jobs.core.failures import FailureKind
 from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
-from jobs.db.tables import BATCH, DEAD_LETTER, EVENT, FOLLOWER, JOB, OUTBOX, WORKER
+from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
-from jobs.services.lifecycle.enqueue import ENQUEUE, isolate
+from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
 from jobs.services.lifecycle.worker_row import HUNG, SILENT
 
-CRASH_FAILURE = FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
-HUNG_FAILURE = (
-    FailureKind.TIMEOUT,
-    "batch_limit",
-    "Running alone, the job outlived its limit at every attempt.",
+
+class Death(NamedTuple):
+    """The failure of the one job that ended its worker."""
+
+    kind: FailureKind
+    code: str
+    message: str
+
+
+CRASH_FAILURE = Death(
+    FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
+)
+HUNG_FAILURE = Death(
+    FailureKind.TIMEOUT, "batch_limit", "Running alone, the job outlived its limit at every attempt."
 )
 DEADLINE_CODE = "deadline"
+
+_END_SILENT = Statement(
+    """
+UPDATE jobs_worker SET ended_at = now(), end_reason = %(silent)s
+WHERE ended_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(stale_s)s)
+RETURNING node
+""",
+    str,
+)
+_ORPHANED = Statement(
+    """
+SELECT id FROM jobs_batch batch WHERE finished_at IS NULL AND NOT EXISTS (
+  SELECT FROM jobs_worker worker WHERE worker.id = batch.worker_id AND worker.ended_at IS NULL
+) LIMIT %(most)s
+""",
+    UUID,
+)
+
+
+class _Member(NamedTuple):
+    id: UUID
+    last: bool  # no further attempt is allowed
+
+
+# One statement locks them all, in id order; two would cross a settle that is late.
+_LOCK = Statement(
+    """
+SELECT id, attempts >= max_attempts AS last FROM jobs_job
+WHERE id IN (SELECT unnest(members) FROM jobs_batch WHERE id = %(batch)s) AND batch_id = %(batch)s
+  AND state = ANY(%(sources)s::text[])
+ORDER BY id FOR UPDATE
+""",
+    _Member,
+)
+
+
+class _BatchEnd(NamedTuple):
+    alone: bool  # one job ran apart
+    hung: bool
+
+
+_BATCH_END = Statement(
+    """
+SELECT batch.apart > 0 AND batch.size = 1 AS alone, COALESCE(worker.end_reason = %(hung)s, false) AS hung
+FROM jobs_batch batch LEFT JOIN jobs_worker worker ON worker.id = batch.worker_id
+WHERE batch.id = %(batch)s
+""",
+    _BatchEnd,
+)
+_REQUEUE = Statement("""
+UPDATE jobs_job SET state = %(target)s, epoch = epoch + 1, attempts = attempts - %(uncharged)s,
+  batch_id = NULL, started_at = NULL
+WHERE id = ANY(%(jobs)s::uuid[])
+""")
+_END = Statement("""
+UPDATE jobs_job SET state = %(state)s, epoch = epoch + 1, finished_at = now(), error_kind = %(kind)s,
+  error_code = %(code)s
+WHERE id = ANY(%(jobs)s::uuid[])
+""")
+_NOTE = Statement("""
+INSERT INTO jobs_event (job_id, epoch, kind, actor, detail, at)
+SELECT id, epoch, 'failed', 'sweeper', %(detail)s::jsonb || jsonb_build_object('attempt', attempts), now()
+FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])
+""")
+_BURY = Statement("""
+INSERT INTO jobs_deadletter (job_id, epoch, queue, reason, kind, code, message, traceback, fingerprint)
+SELECT id, epoch, queue, concat('attempt ', attempts, ' of ', max_attempts, ' was the last'), %(kind)s,
+  %(code)s, %(message)s, '', %(fingerprint)s
+FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])
+ON CONFLICT DO NOTHING
+""")
+_CLOSE = Statement("""
+UPDATE jobs_batch SET finished_at = now(), released = released + %(released)s, failed = failed + %(failed)s
+WHERE id = %(batch)s AND finished_at IS NULL
+""")
+_OVERDUE: tuple[Statement[UUID], ...] = (
+    Statement("SELECT job_id FROM jobs_outbox WHERE deadline < now() ORDER BY deadline LIMIT %(most)s", UUID),
+    Statement(
+        "SELECT job_id FROM jobs_follower WHERE deadline < now() ORDER BY deadline LIMIT %(most)s", UUID
+    ),
+)
+_LOCK_OVERDUE = Statement(
+    """
+SELECT id FROM jobs_job
+WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(waiting)s::text[]) AND deadline < now()
+ORDER BY id FOR UPDATE
+""",
+    UUID,
+)
+_NOTIFY = Statement("SELECT pg_notify(%(channel)s, 'job:' || id) FROM unnest(%(jobs)s::uuid[]) AS ended(id)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +141,12 @@ class Reaped:
 
 def end_silent_workers(connection: sa.Connection, stale_s: float) -> list[str]:
     """End every worker whose heartbeat is older than `stale_s` seconds; return their node names."""
-    limit = sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, stale_s)
-    silent = sa.update(WORKER).where(WORKER.c.ended_at.is_(None), WORKER.c.heartbeat_at < limit)
-    ended = silent.values(ended_at=sa.func.now(), end_reason=SILENT).returning(WORKER.c.node)
-    return list(connection.scalars(ended))
+    return run(connection, _END_SILENT, {"silent": SILENT, "stale_s": stale_s})
 
 
 def orphaned_batches(connection: sa.Connection, most: int) -> list[UUID]:
-    """Return open batches of workers that ended, or that there is no row of."""
-    alive = sa.exists().where(WORKER.c.id == BATCH.c.worker_id, WORKER.c.ended_at.is_(None))
-    orphaned = sa.select(BATCH.c.id).where(BATCH.c.finished_at.is_(None), ~alive).limit(most)
-    return list(connection.scalars(orphaned))
+    """Return open batches whose worker ended or has no row."""
+    return run(connection, _ORPHANED, {"most": most})
 
 
 def reap(connection: sa.Connection, batch: UUID) -> Reaped:
@@ -60,115 +155,74 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     They run apart from others next time, in halves, and no attempt is charged: any of them may have ended
     the worker. One that stood alone did it: its attempt counts, and on the last it is buried.
     """
-    members = sa.select(sa.func.unnest(BATCH.c.members)).where(BATCH.c.id == batch)
-    here = (JOB.c.id.in_(members), JOB.c.batch_id == batch, JOB.c.state.in_(sources(Verb.REAP)))
-    # One statement locks them all, in id order; two would cross a settle that is late.
-    rows = sa.select(JOB.c.id, JOB.c.attempts >= JOB.c.max_attempts).where(*here)
-    locked = list(connection.execute(rows.order_by(JOB.c.id).with_for_update()))
-    guilty = _stood_alone(connection, batch)
-    dead = [job for job, last in locked if guilty and last]
-    queued = [job for job, last in locked if not (guilty and last)]
-    failure = HUNG_FAILURE if _was_hung(connection, batch) else CRASH_FAILURE
+    members = run(connection, _LOCK, {"batch": batch, "sources": sources(Verb.REAP)})
+    guilty, failure = _guilt(connection, batch)
+    dead = [job.id for job in members if guilty and job.last]
+    queued = [job.id for job in members if not (guilty and job.last)]
     if guilty:
-        _note(connection, batch, failure, [job for job, _ in locked])
+        _note(connection, batch, failure, [job.id for job in members])
     _requeue(connection, batch, queued, charged=guilty)
     _bury(connection, dead, failure)
-    _close(connection, batch, released=len(queued), failed=len(dead))
+    run(connection, _CLOSE, {"batch": batch, "released": len(queued), "failed": len(dead)})
     return Reaped(len(queued), len(dead))
 
 
-def _stood_alone(connection: sa.Connection, batch: UUID) -> bool:
-    alone = sa.and_(BATCH.c.apart > 0, BATCH.c.size == 1)
-    return bool(connection.scalar(sa.select(alone).where(BATCH.c.id == batch)))
-
-
-def _was_hung(connection: sa.Connection, batch: UUID) -> bool:
-    its = sa.select(WORKER.c.end_reason).join(BATCH, BATCH.c.worker_id == WORKER.c.id)
-    return connection.scalar(its.where(BATCH.c.id == batch)) == HUNG
+def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, Death]:
+    """Return whether the batch was one job that ran apart, and how such a job failed."""
+    ends = run(connection, _BATCH_END, {"batch": batch, "hung": HUNG})
+    hung = any(end.hung for end in ends)
+    return any(end.alone for end in ends), HUNG_FAILURE if hung else CRASH_FAILURE
 
 
 def _requeue(connection: sa.Connection, batch: UUID, jobs: Sequence[UUID], *, charged: bool) -> None:
     if not jobs:
         return
-    change = {"state": target(Verb.REAP).value, "batch_id": None, "started_at": None}
-    _move(connection, jobs, change | {"attempts": JOB.c.attempts - (0 if charged else 1)})
-    connection.execute(ENQUEUE, {"jobs": jobs, "delays": [0.0] * len(jobs)})
+    uncharged = 0 if charged else 1
+    run(connection, _REQUEUE, {"jobs": jobs, "target": target(Verb.REAP), "uncharged": uncharged})
+    enqueue(connection, dict.fromkeys(jobs, 0.0))
     isolate(connection, groups_after_death(batch, jobs))
 
 
-def _move(connection: sa.Connection, jobs: Sequence[UUID], change: Mapping[str, object]) -> None:
-    """Change jobs that this transaction has locked."""
-    moved = sa.update(JOB).where(JOB.c.id.in_(jobs))
-    connection.execute(moved.values(epoch=JOB.c.epoch + 1, **change))
+def _note(connection: sa.Connection, batch: UUID, failure: Death, jobs: Sequence[UUID]) -> None:
+    """Append the charged attempts of jobs to their events, under the epoch that the claim gave them."""
+    detail = {"batch": str(batch), **failure._asdict()}
+    run(connection, _NOTE, {"jobs": jobs, "detail": json.dumps(detail)})
 
 
-def _note(
-    connection: sa.Connection, batch: UUID, failure: tuple[FailureKind, str, str], jobs: Sequence[UUID]
-) -> None:
-    """Write down the charged attempts of jobs, under the epoch that the claim gave them."""
-    names = ("kind", "code", "message")
-    detail = {"batch": str(batch), **dict(zip(names, map(str, failure), strict=True))}
-    said = sa.literal(detail, pg.JSONB()).concat(sa.func.jsonb_build_object("attempt", JOB.c.attempts))
-    what = (sa.literal("failed"), sa.literal("sweeper"), said, sa.func.now())
-    rows = sa.select(JOB.c.id, JOB.c.epoch, *what).where(JOB.c.id.in_(jobs))
-    connection.execute(
-        sa.insert(EVENT).from_select(["job_id", "epoch", "kind", "actor", "detail", "at"], rows)
-    )
-
-
-def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: tuple[FailureKind, str, str]) -> None:
+def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: Death) -> None:
     if not jobs:
         return
-    kind, code, message = failure
-    _move(connection, jobs, _ended(State.DEAD, kind, code))
-    said = (kind.value, code, message, "", f"{kind}:{code}:-")
-    names = ("job_id", "epoch", "queue", "reason", "kind", "code", "message", "traceback", "fingerprint")
-    reason = sa.func.concat("attempt ", JOB.c.attempts, " of ", JOB.c.max_attempts, " was the last")
-    columns = [JOB.c.id, JOB.c.epoch, JOB.c.queue, reason, *(sa.literal(word) for word in said)]
-    letters = pg.insert(DEAD_LETTER).from_select(names, sa.select(*columns).where(JOB.c.id.in_(jobs)))
-    connection.execute(letters.on_conflict_do_nothing())
+    _end(connection, jobs, State.DEAD, failure.kind, failure.code)
+    fingerprint = f"{failure.kind}:{failure.code}:-"
+    run(connection, _BURY, {"jobs": jobs, "fingerprint": fingerprint, **failure._asdict()})
     remember(connection, jobs)
-    _tell(connection, jobs)
-
-
-def _close(connection: sa.Connection, batch: UUID, *, released: int, failed: int) -> None:
-    counts = {"released": BATCH.c.released + released, "failed": BATCH.c.failed + failed}
-    closed = sa.update(BATCH).where(BATCH.c.id == batch, BATCH.c.finished_at.is_(None))
-    connection.execute(closed.values(finished_at=sa.func.now(), **counts))
+    notify_ended(connection, jobs)
 
 
 def overdue_jobs(connection: sa.Connection, most: int) -> list[UUID]:
     """Return waiting jobs whose deadline passed, followers too; of each sort the longest ago first."""
-    found: list[UUID] = []
-    for waiting in (OUTBOX, FOLLOWER):
-        past = sa.select(waiting.c.job_id).where(waiting.c.deadline < sa.func.now())
-        found += connection.scalars(past.order_by(waiting.c.deadline).limit(most - len(found)))
-    return found
+    overdue: list[UUID] = []
+    for statement in _OVERDUE:
+        overdue += run(connection, statement, {"most": most - len(overdue)})
+    return overdue
 
 
 def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[UUID]:
     """Expire those of `jobs` that still wait and whose deadline passed; return their ids."""
     waiting = [state for state in sources(Verb.EXPIRE) if state != State.RUNNING]
-    here = (JOB.c.id.in_(jobs), JOB.c.state.in_(waiting), JOB.c.deadline < sa.func.now())
-    locked = sa.select(JOB.c.id).where(*here).order_by(JOB.c.id).with_for_update()
-    expired = list(connection.scalars(locked))
+    expired = run(connection, _LOCK_OVERDUE, {"jobs": jobs, "waiting": waiting})
     if expired:
-        _move(connection, expired, _ended(target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE))
-        for waiting_row in (OUTBOX, FOLLOWER):
-            connection.execute(sa.delete(waiting_row).where(waiting_row.c.job_id.in_(expired)))
-        _tell(connection, expired)
+        _end(connection, expired, target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE)
+        run(connection, WITHDRAW, {"jobs": expired})
+        notify_ended(connection, expired)
     return expired
 
 
-def _ended(state: State, kind: FailureKind, code: str) -> dict[str, object]:
-    return {
-        "state": state.value,
-        "finished_at": sa.func.now(),
-        "error_kind": kind.value,
-        "error_code": code,
-    }
+def _end(connection: sa.Connection, jobs: Sequence[UUID], state: State, kind: FailureKind, code: str) -> None:
+    """End jobs that this transaction has locked."""
+    run(connection, _END, {"jobs": jobs, "state": state, "kind": kind, "code": code})
 
 
-def _tell(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
-    payloads = sa.func.unnest(sa.literal([f"job:{job}" for job in jobs], pg.ARRAY(pg.TEXT())))
-    connection.execute(sa.select(sa.func.pg_notify(SETTLED, payloads)))
+def notify_ended(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
+    """Notify those who wait for these jobs, at commit."""
+    run(connection, _NOTIFY, {"channel": SETTLED, "jobs": jobs})

@@ -8,23 +8,28 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.states import Verb, sources, target
-from jobs.services.lifecycle.enqueue import ENQUEUE, isolate
+from jobs.db.statement import Statement, run
+from jobs.services.lifecycle.enqueue import enqueue, isolate
 
-_RELEASE = sa.text("""
+_RELEASE = Statement(
+    """
 WITH held AS (
-  SELECT * FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[])) AS held(id, epoch)
+  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS held(id, epoch)
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN held USING (id, epoch)
-  WHERE job.state = ANY(CAST(:sources AS text[])) ORDER BY job.id FOR UPDATE OF job
+  WHERE job.state = ANY(%(sources)s::text[]) ORDER BY job.id FOR UPDATE OF job
 )
 UPDATE jobs_job job
-SET state = :target, epoch = job.epoch + 1, attempts = job.attempts - 1, batch_id = NULL, started_at = NULL
+SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts - 1, batch_id = NULL, started_at = NULL
 FROM locked WHERE job.id = locked.id
 RETURNING job.id
-""")
+""",
+    UUID,
+)
 
-_CLOSE = sa.text("""
-UPDATE jobs_batch SET finished_at = now(), released = :released WHERE id = :batch AND finished_at IS NULL
+_CLOSE = Statement("""
+UPDATE jobs_batch SET finished_at = now(), released = %(released)s
+WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
 
@@ -33,16 +38,16 @@ def release(
 ) -> list[UUID]:
     """Queue again those of `jobs` (id, epoch of the claim) that still run under it; close `batch`.
 
-    `isolation_group` is the group that they were to run in, where they were.
+    `isolation_group` is the group that they were to run in, 0 for none.
     """
     parameters = {
         "jobs": [job for job, _ in jobs],
         "epochs": [epoch for _, epoch in jobs],
         "sources": sources(Verb.RELEASE),
-        "target": target(Verb.RELEASE).value,
+        "target": target(Verb.RELEASE),
     }
-    released = list(connection.execute(_RELEASE, parameters).scalars())
-    connection.execute(ENQUEUE, {"jobs": released, "delays": [0.0] * len(released)})
+    released = run(connection, _RELEASE, parameters)
+    enqueue(connection, dict.fromkeys(released, 0.0))
     isolate(connection, dict.fromkeys(released, isolation_group) if isolation_group else {})
-    connection.execute(_CLOSE, {"batch": batch, "released": len(released)})
+    run(connection, _CLOSE, {"batch": batch, "released": len(released)})
     return released

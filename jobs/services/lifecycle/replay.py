@@ -1,4 +1,4 @@
-"""Replay jobs that ended without an answer: they are queued again, with all their attempts before them."""
+"""Replay: jobs that ended without a result are queued again, with all their attempts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django.db import transaction
 from jobs.core.errors import PayloadGoneError, WrongStateError
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.notify import wake_relay
-from jobs.db.positional import execute
+from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import who
-from jobs.services.lifecycle.enqueue import VARIANT
+from jobs.services.lifecycle.enqueue import outbox_insert
 from jobs.services.lifecycle.lock_job import lock_job
 from jobs.services.webhooks.subscriptions import expect_again
 
@@ -25,36 +25,29 @@ _TIMES: LiteralString = """
     + make_interval(secs => (%(before)s + number - 1) * %(gap_s)s::float8) AS due
   FROM unnest(%(jobs)s::uuid[]) WITH ORDINALITY AS job(id, number)
 """
-# A deadline that passes before the job is due would only expire it: it is dropped.
-_REQUEUE: LiteralString = f"""
+# A deadline that passes before the job is due would only expire it, so it is dropped.
+_REQUEUE = Statement(f"""
 UPDATE jobs_job SET state = %(queued)s, epoch = epoch + 1, attempts = 0, batch_id = NULL, started_at = NULL,
   finished_at = NULL, error_kind = '', error_code = '',
   deadline = CASE WHEN deadline > next.due THEN deadline END
 FROM ({_TIMES}) AS next WHERE jobs_job.id = next.id
-"""  # noqa: S608  # built from our own constants
-_UNBURY: LiteralString = "DELETE FROM jobs_deadletter WHERE job_id = ANY(%(jobs)s)"
-_PUBLISH: LiteralString = f"""
-INSERT INTO jobs_outbox
-  (job_id, epoch, version_id, queue, priority, size, due, deadline, published, apart, client, variant)
-SELECT job.id, job.epoch, job.version_id, job.queue, job.priority, job.size, next.due, job.deadline, 0, 0,
-  job.client_id, {VARIANT}
-FROM ({_TIMES}) AS next JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id
-ON CONFLICT (job_id) DO UPDATE
-SET epoch = excluded.epoch, version_id = excluded.version_id, queue = excluded.queue,
-  priority = excluded.priority, size = excluded.size, due = excluded.due, deadline = excluded.deadline,
-  published = 0, apart = 0, client = excluded.client, variant = excluded.variant
-RETURNING job_id
-"""  # noqa: S608
-_NOTE: LiteralString = """
+""")  # noqa: S608  # built from our own constants
+_UNBURY = Statement("DELETE FROM jobs_deadletter WHERE job_id = ANY(%(jobs)s)")
+_ENQUEUE_AT: LiteralString = outbox_insert(
+    f"({_TIMES}) AS next JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id",
+    due="next.due",
+)
+_PUBLISH = Statement(f"{_ENQUEUE_AT} RETURNING job_id", UUID)
+_NOTE = Statement("""
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
 SELECT id, %(kind)s, %(actor)s, epoch, %(detail)s::text::jsonb, %(address)s::inet, %(token)s::bigint
 FROM jobs_job WHERE id = ANY(%(jobs)s)
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPace:
-    """When replayed jobs are due: from `start` on (None: now), one each `gap_s`, after `before` others."""
+    """When replayed jobs are due: from `start` on (None: now), one every `gap_s`, after `before` others."""
 
     start: datetime | None = None
     before: int = 0
@@ -68,7 +61,7 @@ def replay_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> Non
     """Queue a dead, cancelled or expired job again.
 
     JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError in another state;
-    PayloadGoneError where its input is not kept any more.
+    PayloadGoneError where its input was deleted.
     """
     with transaction.atomic():
         lock_replayable(job_id, client_id=client_id)
@@ -90,12 +83,12 @@ def check_replayable(state: str) -> None:
 def requeue(jobs: Sequence[UUID], *, actor: str, pace: ReplayPace = AT_ONCE, detail: str = "{}") -> None:
     """Queue again jobs that this transaction has locked in a state that allows it, in one statement a table.
 
-    `detail` is the JSON that their events keep. PayloadGoneError where one's input is gone.
+    `detail` is the JSON of their events. PayloadGoneError where an input was deleted.
     """
     times = {"jobs": list(jobs), "start": pace.start, "before": pace.before, "gap_s": pace.gap_s}
-    execute(_REQUEUE, {**times, "queued": target(Verb.REPLAY).value})
+    execute(_REQUEUE, {**times, "queued": target(Verb.REPLAY)})
     execute(_UNBURY, {"jobs": times["jobs"]})
-    # Its partition cannot go before this transaction ends: reading a row of it holds it.
+    # Reading an input's row locks its partition, which cannot be dropped before this transaction ends.
     if len(execute(_PUBLISH, times)) < len(jobs):
         raise PayloadGoneError
     expect_again(jobs)
@@ -103,5 +96,5 @@ def requeue(jobs: Sequence[UUID], *, actor: str, pace: ReplayPace = AT_ONCE, det
 
 
 def note_all(jobs: Sequence[UUID], *, kind: str, actor: str, detail: str = "{}") -> None:
-    """Append an Event a job of what somebody did to it. Requires a transaction."""
+    """Append an Event for each job, of what `actor` did to it. Requires a transaction."""
     execute(_NOTE, {"jobs": list(jobs), "detail": detail, **who(kind, actor)})

@@ -1,14 +1,15 @@
 """Settle: one transaction stores a whole batch of verdicts, each fenced by the epoch that its claim made.
 
-A verdict that comes too late (the job was reaped, cancelled or replayed meanwhile) changes nothing. One
-that comes after the job's deadline expires it.
+A verdict that comes too late (the job was reaped, cancelled or replayed meanwhile) changes nothing; one
+that comes after the job's deadline expires the job.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,17 +18,17 @@ from jobs.core.channels import SETTLED
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State, Verb, sources, target
-from jobs.db.tables import EVENT
+from jobs.db.statement import Statement, run, run_many
 from jobs.services.lifecycle.bury import bury
-from jobs.services.lifecycle.enqueue import ENQUEUE
+from jobs.services.lifecycle.enqueue import enqueue
 from jobs.services.lifecycle.reap import DEADLINE_CODE
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one attempt came to: an outcome, and for a failure what follows it, on which attempt.
+    """The outcome of one attempt, and for a failure what follows; `attempt` is its number.
 
-    `suspect` says that the job raised alone at its last attempt.
+    `suspect` is True where the job raised alone at its last attempt.
     """
 
     job: UUID
@@ -53,53 +54,67 @@ class Settled:
     state: State
 
 
-_SETTLE = sa.text("""
+class _SettledRow(NamedTuple):
+    id: UUID
+    state: str
+
+
+_SETTLE = Statement(
+    """
 WITH verdict AS (
-  SELECT * FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS int[]), CAST(:states AS text[]),
-                       CAST(:bodies AS bytea[]), CAST(:kinds AS text[]), CAST(:codes AS text[]),
-                       CAST(:encodings AS text[]))
+  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(states)s::text[], %(bodies)s::bytea[],
+                       %(kinds)s::text[], %(codes)s::text[], %(encodings)s::text[])
     AS verdict(id, epoch, state, body, kind, code, encoding)
 ), locked AS (
   SELECT job.id, verdict.body, verdict.encoding, verdict.kind, verdict.code,
-         CASE WHEN job.deadline <= now() THEN :expired ELSE verdict.state END AS state
+         CASE WHEN job.deadline <= now() THEN %(expired)s ELSE verdict.state END AS state
   FROM jobs_job job JOIN verdict USING (id, epoch)
-  WHERE job.state = ANY(CAST(:sources AS text[]))
+  WHERE job.state = ANY(%(sources)s::text[])
   ORDER BY job.id FOR UPDATE OF job
 ), settled AS (
   UPDATE jobs_job job
   SET state = locked.state,
-      epoch = job.epoch + CASE WHEN locked.state = :expired THEN 1 ELSE 0 END,
-      error_kind = CASE WHEN locked.state = :expired THEN :late_kind ELSE locked.kind END,
-      error_code = CASE WHEN locked.state = :expired THEN :late_code ELSE locked.code END,
-      finished_at = CASE WHEN locked.state = :waiting THEN NULL ELSE now() END
+      epoch = job.epoch + CASE WHEN locked.state = %(expired)s THEN 1 ELSE 0 END,
+      error_kind = CASE WHEN locked.state = %(expired)s THEN %(late_kind)s ELSE locked.kind END,
+      error_code = CASE WHEN locked.state = %(expired)s THEN %(late_code)s ELSE locked.code END,
+      finished_at = CASE WHEN locked.state = %(waiting)s THEN NULL ELSE now() END
   FROM locked WHERE job.id = locked.id
   RETURNING job.id, job.keep_days, job.epoch, job.state, locked.body, locked.encoding
 ), stored AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
-  SELECT id, keep_days, epoch, body, encoding FROM settled WHERE state = :succeeded
+  SELECT id, keep_days, epoch, body, encoding FROM settled WHERE state = %(succeeded)s
 )
 SELECT id, state FROM settled
-""")
+""",
+    _SettledRow,
+)
 
-_CLOSE = sa.text("""
+_CLOSE = Statement("""
 UPDATE jobs_batch
-SET finished_at = now(), ran_s = :ran_s, succeeded = :succeeded, failed = :failed, fenced = :fenced
-WHERE id = :batch AND finished_at IS NULL
+SET finished_at = now(), ran_s = %(ran_s)s, succeeded = %(succeeded)s, failed = %(failed)s,
+    fenced = %(fenced)s
+WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
-_NOTIFY = sa.text("SELECT pg_notify(:channel, :payload)")
+_NOTE = Statement("""
+INSERT INTO jobs_event (job_id, kind, actor, epoch, detail)
+VALUES (%(job)s, 'failed', 'worker', %(epoch)s, %(detail)s::jsonb)
+""")
+
+_NOTIFY = Statement("SELECT pg_notify(%(channel)s, %(payload)s)")
 
 
 def settle(
     connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float, worker: str = ""
 ) -> list[Settled]:
-    """Store `verdicts` of `worker`, a node, close `batch`, tell who waits; return the jobs that changed."""
-    rows = connection.execute(_SETTLE, _arrays(verdicts)).all()
-    settled = [Settled(job, State(state)) for job, state in rows]
+    """Store `verdicts` of the node `worker`, close `batch` and notify; return the jobs that changed."""
+    rows = run(connection, _SETTLE, _arrays(verdicts))
+    settled = [Settled(row.id, State(row.state)) for row in rows]
     by = {"batch": str(batch), "worker": worker}
     _follow_failures(connection, by, {row.job: row.state for row in settled}, verdicts)
     succeeded = sum(row.state is State.SUCCEEDED for row in settled)
-    connection.execute(
+    run(
+        connection,
         _CLOSE,
         {
             "batch": batch,
@@ -109,7 +124,7 @@ def settle(
             "fenced": len(verdicts) - len(settled),
         },
     )
-    connection.execute(_NOTIFY, {"channel": SETTLED, "payload": f"batch:{batch}"})
+    run(connection, _NOTIFY, {"channel": SETTLED, "payload": f"batch:{batch}"})
     return settled
 
 
@@ -124,11 +139,11 @@ def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "kinds": [f.kind.value if f else "" for f in failures],
         "codes": [f.code if f else "" for f in failures],
         "sources": sources(Verb.SETTLE),
-        "expired": target(Verb.EXPIRE).value,
-        "late_kind": FailureKind.TIMEOUT.value,
+        "expired": target(Verb.EXPIRE),
+        "late_kind": FailureKind.TIMEOUT,
         "late_code": DEADLINE_CODE,
-        "waiting": State.WAITING.value,
-        "succeeded": State.SUCCEEDED.value,
+        "waiting": State.WAITING,
+        "succeeded": State.SUCCEEDED,
     }
 
 
@@ -138,30 +153,28 @@ def _follow_failures(
     failed = [v for v in verdicts if v.job in states and isinstance(v.outcome, Failure)]
     if not failed:
         return
-    connection.execute(sa.insert(EVENT), [_event(v, states[v.job], by) for v in failed])
-    waiting = [v for v in failed if states[v.job] is State.WAITING]
+    run_many(connection, _NOTE, [_event(v, states[v.job], by) for v in failed])
+    enqueue(connection, {v.job: _delay_s(v) for v in failed if states[v.job] is State.WAITING})
     dead = [v for v in failed if states[v.job] is State.DEAD]
-    if waiting:
-        connection.execute(ENQUEUE, _delays(waiting))
     if dead:
         bury(connection, [_letter(verdict) for verdict in dead])
 
 
-def _delays(waiting: Sequence[Verdict]) -> dict[str, Any]:
-    delays = [v.after.delay_s if isinstance(v.after, RetryAfter) else 0.0 for v in waiting]
-    return {"jobs": [v.job for v in waiting], "delays": delays}
+def _delay_s(verdict: Verdict) -> float:
+    return verdict.after.delay_s if isinstance(verdict.after, RetryAfter) else 0.0
 
 
 def _event(verdict: Verdict, state: State, by: dict[str, str]) -> dict[str, Any]:
     failure = _failure(verdict)
-    said = {"kind": failure.kind.value, "code": failure.code, "message": failure.message[:500]}
-    return {
-        "job_id": verdict.job,
-        "kind": "failed",
-        "actor": "worker",
-        "epoch": verdict.epoch,
-        "detail": {**said, **by, "attempt": verdict.attempt, **_what_followed(verdict, state)},
+    detail = {
+        "kind": failure.kind.value,
+        "code": failure.code,
+        "message": failure.message[:500],
+        **by,
+        "attempt": verdict.attempt,
+        **_what_followed(verdict, state),
     }
+    return {"job": verdict.job, "epoch": verdict.epoch, "detail": json.dumps(detail)}
 
 
 def _what_followed(verdict: Verdict, state: State) -> dict[str, Any]:

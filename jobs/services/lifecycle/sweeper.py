@@ -1,4 +1,4 @@
-"""The sweeper: takes back what dead workers held and expires what waited past its deadline."""
+"""The sweeper: takes back the jobs of dead workers and expires jobs that waited past their deadline."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs import metrics
 from jobs.db import advisory_locks
 from jobs.db.session import open_session, transaction
+from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import reap as sweep
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ STALE_S = 15.0
 LONGEST_GAP_S = 10.0
 MOST_BATCHES = 100
 MOST_JOBS = 500
+_PING = Statement("SELECT 1", int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,9 @@ class Rescuer:
         return Swept(self._reap(session), self._expire(session))
 
     def _database_was_up_long_enough(self, session: sa.Connection) -> bool:
-        # After an outage every heartbeat looks stale; workers need as long to be heard again. A gap of
-        # this process's own (a paused machine) is an outage too.
-        session.exec_driver_sql("SELECT 1")
+        # After an outage every heartbeat looks stale, and workers need as long to beat again. A pause of
+        # this process (of its machine) is an outage too.
+        run(session, _PING)
         now = self._clock()
         if self._up_since is None or now - self._up_at > LONGEST_GAP_S:
             self._up_since = now
@@ -86,9 +88,9 @@ class Rescuer:
         reaped = 0
         for batch in sweep.orphaned_batches(session, MOST_BATCHES):
             with transaction(session):
-                taken = sweep.reap(session, batch)
-            reaped += taken.queued + taken.dead
-            log.warning("batch %s: %d jobs queued again, %d dead", batch, taken.queued, taken.dead)
+                jobs = sweep.reap(session, batch)
+            reaped += jobs.queued + jobs.dead
+            log.warning("batch %s: %d jobs queued again, %d dead", batch, jobs.queued, jobs.dead)
         metrics.SWEEP_REAPED.inc(reaped)
         return reaped
 

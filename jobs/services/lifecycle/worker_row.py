@@ -1,4 +1,4 @@
-"""The worker's own row: one an incarnation, with a heartbeat that says its batches are still being run."""
+"""The worker's own row: one an incarnation; its heartbeat shows that its batches are still being run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,27 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.db.tables import WORKER
+from jobs.db.statement import Statement, count, run
 
 SILENT = "silent"  # the end reason of a worker whose heartbeat was stale
 HUNG = "hung"  # the end reason of a worker whose watchdog ended it
+
+_REGISTER = Statement("""
+INSERT INTO jobs_worker (id, node, host, pid, device, model_names)
+VALUES (%(id)s, %(node)s, %(host)s, %(pid)s, %(device)s, %(models)s::text[])
+""")
+_END_PREDECESSORS = Statement("""
+UPDATE jobs_worker SET ended_at = now(), end_reason = 'replaced'
+WHERE node = %(node)s AND ended_at IS NULL AND id <> %(id)s
+""")
+_SERVE = Statement("UPDATE jobs_worker SET model_names = %(models)s::text[] WHERE id = %(worker)s")
+_BEAT = Statement("""
+UPDATE jobs_worker SET heartbeat_at = now(), ended_at = NULL, end_reason = ''
+WHERE id = %(worker)s AND (ended_at IS NULL OR end_reason = %(silent)s)
+""")
+_END = Statement("""
+UPDATE jobs_worker SET ended_at = now(), end_reason = %(reason)s WHERE id = %(worker)s AND ended_at IS NULL
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +46,35 @@ class Incarnation:
 def register(connection: sa.Connection, incarnation: Incarnation) -> None:
     """Insert the incarnation's row and end every earlier one under the same node name at once."""
     end_predecessors(connection, incarnation)
-    connection.execute(
-        sa.insert(WORKER).values(
-            id=incarnation.id,
-            node=incarnation.node,
-            host=incarnation.host,
-            pid=incarnation.pid,
-            device=incarnation.device,
-            model_names=list(incarnation.models),
-        )
-    )
+    parameters = {
+        "id": incarnation.id,
+        "node": incarnation.node,
+        "host": incarnation.host,
+        "pid": incarnation.pid,
+        "device": incarnation.device,
+        "models": list(incarnation.models),
+    }
+    run(connection, _REGISTER, parameters)
 
 
 def end_predecessors(connection: sa.Connection, incarnation: Incarnation) -> None:
     """End the live rows of the same node name: there is one process per node name."""
-    live = (WORKER.c.node == incarnation.node) & WORKER.c.ended_at.is_(None)
-    connection.execute(
-        sa.update(WORKER)
-        .where(live, WORKER.c.id != incarnation.id)
-        .values(ended_at=sa.func.now(), end_reason="replaced")
-    )
+    run(connection, _END_PREDECESSORS, {"node": incarnation.node, "id": incarnation.id})
 
 
 def serve(connection: sa.Connection, worker: UUID, models: Iterable[str]) -> None:
-    """Write down which models the incarnation serves from now on."""
-    connection.execute(sa.update(WORKER).where(WORKER.c.id == worker).values(model_names=list(models)))
+    """Store which models the incarnation serves from now on."""
+    run(connection, _SERVE, {"worker": worker, "models": list(models)})
 
 
 def beat(connection: sa.Connection, worker: UUID) -> bool:
     """Renew the heartbeat; False where another process took the name.
 
-    A row that was ended for its silence is opened again: what ran under it was reaped, what comes is not.
+    A row that was ended for its silence is opened again: its old batches were reaped, its next ones count.
     """
-    mine = (WORKER.c.id == worker) & (WORKER.c.ended_at.is_(None) | (WORKER.c.end_reason == SILENT))
-    renewed = sa.update(WORKER).where(mine)
-    now = {"heartbeat_at": sa.func.now(), "ended_at": None, "end_reason": ""}
-    return bool(connection.execute(renewed.values(now)).rowcount)
+    return bool(count(connection, _BEAT, {"worker": worker, "silent": SILENT}))
 
 
 def end(connection: sa.Connection, worker: UUID, reason: str) -> None:
     """Mark the incarnation ended; its open batches, if any, are reaped at once."""
-    alive = (WORKER.c.id == worker) & WORKER.c.ended_at.is_(None)
-    connection.execute(sa.update(WORKER).where(alive).values(ended_at=sa.func.now(), end_reason=reason))
+    run(connection, _END, {"worker": worker, "reason": reason})

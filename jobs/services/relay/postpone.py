@@ -1,4 +1,4 @@
-"""Postpone: retries that were taken over their budget become due later, each at a time of its own."""
+"""Postpone: retries over their version's budget become due later, every one at its own time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from jobs.core.retry.budget import Postponed
+from jobs.db.statement import Statement, run
 from jobs.services.relay.statements import Taken
 
-_POSTPONE = sa.text("""
+_POSTPONE = Statement("""
 WITH over AS (
-    SELECT outbox.job_id, given.delay_s
-    FROM unnest(CAST(:jobs AS uuid[]), CAST(:epochs AS integer[]), CAST(:delays AS float8[]))
-      AS given(job_id, epoch, delay_s)
+    SELECT outbox.job_id, retry.delay_s
+    FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[], %(delays)s::float8[])
+      AS retry(job_id, epoch, delay_s)
     JOIN jobs_outbox AS outbox USING (job_id, epoch)
     FOR UPDATE OF outbox SKIP LOCKED
 )
@@ -25,7 +26,10 @@ FROM over WHERE outbox.job_id = over.job_id
 
 def postpone(connection: sa.Connection, over: Collection[Postponed[Taken]]) -> None:
     """Make taken rows due when their delays are over, as if they had not been taken."""
-    envelopes = [each.row.envelope for each in over]
-    jobs, epochs = [envelope.job for envelope in envelopes], [envelope.epoch for envelope in envelopes]
-    values = {"jobs": jobs, "epochs": epochs, "delays": [each.delay_s for each in over]}
-    connection.execute(_POSTPONE, values)
+    envelopes = [retry.row.envelope for retry in over]
+    parameters = {
+        "jobs": [envelope.job for envelope in envelopes],
+        "epochs": [envelope.epoch for envelope in envelopes],
+        "delays": [retry.delay_s for retry in over],
+    }
+    run(connection, _POSTPONE, parameters)

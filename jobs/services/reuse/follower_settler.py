@@ -1,7 +1,7 @@
-"""The answerer: sees to the followers of jobs that ended, and to cache entries whose time is over.
+"""The follower settler: answers the followers of finished jobs, and sweeps cache entries whose time is over.
 
-It is woken by what every settle, cancel and expiry tells, and looks at all leaders by and by, because a
-notification is a hint and a follower may be stored just after its leader's end. Work is done chunk by chunk.
+Every settle, cancel and expiry notifies it. It also polls all leaders in turn, because a notification may be
+lost and a follower may be stored just after its leader's end. Work is done chunk by chunk.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from jobs.services.reuse.cache import sweep_entries
 
 MOST_LEADERS = 2_000
 MOST_ENTRIES = 500
-MOST_CHUNKS = 50  # of one step, before it hears again what was told
+MOST_CHUNKS = 50  # of one step, before it reads the next notifications
 _FIRST = UUID(int=0)
 
 
 class FollowerSettler(ListenLoop):
-    """Answers followers."""
+    """Settles followers until stopped; one process at a time does."""
 
     lock = advisory_locks.ANSWERER
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare to answer; `clock` is monotonic seconds."""
+        """Prepare to settle followers; `clock` is monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._after = _FIRST
-        self._waiting: dict[UUID, None] = {}  # leaders that ended, in turn, each once
+        self._waiting: dict[UUID, None] = {}  # leaders that ended, in turn, without repeats
 
     @property
     def busy(self) -> bool:
-        """Say whether leaders that ended are left."""
+        """Return whether there are more leaders that ended."""
         return bool(self._waiting)
 
     def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
-        """See to the followers of the jobs that were told of, and now and then of all others."""
+        """Settle the followers of the jobs in the notifications, and now and then those of all others."""
         jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
         if jobs or batches:
-            self._note(settle_followers.told(session, jobs=jobs, batches=batches))
+            self._note(settle_followers.followed(session, jobs=jobs, batches=batches))
         if self.time_to_look():
             self._look_around(session)
         self._land(session)
@@ -55,17 +55,16 @@ class FollowerSettler(ListenLoop):
         self._waiting |= dict.fromkeys(leaders)
 
     def _look_around(self, session: sa.Connection) -> None:
-        """Look at a bounded number of leaders, each time where the last look ended, and at old entries."""
-        seen = settle_followers.leaders(session, after=self._after, most=MOST_LEADERS)
-        self._after = seen[-1][0] if len(seen) == MOST_LEADERS else _FIRST
-        self._note(leader for leader, ended in seen if ended)
+        """Look at a bounded number of leaders, from where the last look ended, and at old entries."""
+        leaders = settle_followers.leaders(session, after=self._after, most=MOST_LEADERS)
+        self._after = leaders[-1].id if len(leaders) == MOST_LEADERS else _FIRST
+        self._note(leader.id for leader in leaders if leader.ended)
         for _ in range(MOST_CHUNKS):
-            looked_at, _ = sweep_entries(session, MOST_ENTRIES)
-            if looked_at < MOST_ENTRIES:
+            if sweep_entries(session, MOST_ENTRIES).looked_at < MOST_ENTRIES:
                 break
 
     def _land(self, session: sa.Connection) -> None:
-        """See to a chunk of each leader's followers in turn, then to the next of each, a while."""
+        """Settle a chunk of every leader's followers in turn, then their next chunks, up to a limit."""
         for _ in range(MOST_CHUNKS):
             if not self._waiting or self._stop.is_set():
                 break

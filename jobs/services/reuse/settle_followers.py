@@ -1,93 +1,144 @@
-"""The followers of jobs that ended: answered, buried or led anew, a bounded chunk a transaction.
+"""The followers of jobs that ended: answered, buried or led by one of them, a bounded chunk a transaction.
 
-No settle writes here. A follower's row stays until its job has ended or runs, so whoever dies in between
-leaves it to be found again. Jobs are locked first, the leader among them, in id order; then the cache entry.
+No settle writes here. A follower's row stays until its job has ended or runs, so that a process which dies
+in between leaves it to be found again. Jobs are locked first, with the leader, in id order; then the cache
+entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.core.channels import SETTLED
 from jobs.core.reuse.followers import FollowerFate, Leader, fate
 from jobs.core.states import TERMINAL, State, Verb, target
+from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import reap as sweep
-from jobs.services.lifecycle.enqueue import ENQUEUE
+from jobs.services.lifecycle.enqueue import enqueue
 from jobs.services.reuse.cache import appoint, other_leader
 
 MOST = 500
 
-_TOLD = sa.text("""
+_FOLLOWED = Statement(
+    """
 WITH suspect AS (
-  SELECT unnest(CAST(:jobs AS uuid[])) AS id
-  UNION SELECT unnest(members) FROM jobs_batch WHERE id = ANY(CAST(:batches AS uuid[]))
+  SELECT unnest(%(jobs)s::uuid[]) AS id
+  UNION SELECT unnest(members) FROM jobs_batch WHERE id = ANY(%(batches)s::uuid[])
 )
 SELECT id FROM suspect WHERE EXISTS (SELECT FROM jobs_follower)
   AND EXISTS (SELECT FROM jobs_follower follower WHERE follower.leader = suspect.id)
-""")
+""",
+    UUID,
+)
+
+
+class LeaderRow(NamedTuple):
+    """A followed job, and whether it has ended."""
+
+    id: UUID
+    ended: bool
+
 
 # From leader to leader along the index, not over every follower.
-_LEADERS = sa.text("""
+_LEADERS = Statement(
+    """
 WITH RECURSIVE leader AS (
-  (SELECT leader AS id, 1 AS number FROM jobs_follower WHERE leader > :after ORDER BY leader LIMIT 1)
+  (SELECT leader AS id, 1 AS number FROM jobs_follower WHERE leader > %(after)s ORDER BY leader LIMIT 1)
   UNION ALL
   SELECT (SELECT leader FROM jobs_follower WHERE leader > leader_.id ORDER BY leader LIMIT 1), number + 1
-  FROM leader AS leader_ WHERE leader_.id IS NOT NULL AND number < :most
+  FROM leader AS leader_ WHERE leader_.id IS NOT NULL AND number < %(most)s
 )
-SELECT leader.id, job.state IS NULL OR job.state = ANY(CAST(:ended AS text[])) AS ended
+SELECT leader.id, job.state IS NULL OR job.state = ANY(%(ended)s::text[]) AS ended
 FROM leader LEFT JOIN jobs_job job ON job.id = leader.id
 WHERE leader.id IS NOT NULL ORDER BY leader.id
-""")
+""",
+    LeaderRow,
+)
 
-_FOLLOWERS = sa.text("""
-SELECT job_id, key FROM jobs_follower WHERE leader = :leader ORDER BY priority DESC, job_id LIMIT :most
-""")
 
-_LOCK = sa.text("""
+class _Follower(NamedTuple):
+    job_id: UUID
+    key: bytes
+
+
+_FOLLOWERS = Statement(
+    """
+SELECT job_id, key FROM jobs_follower WHERE leader = %(leader)s ORDER BY priority DESC, job_id LIMIT %(most)s
+""",
+    _Follower,
+)
+
+
+class _LockedJob(NamedTuple):
+    id: UUID
+    state: str
+    epoch: int
+    priority: int
+    max_attempts: int
+    late: bool | None  # None where there is no deadline
+
+    @property
+    def waits(self) -> bool:
+        # A follower has never run: one that was released or replayed has an Outbox row of its own.
+        return self.state == State.QUEUED and self.epoch == 0
+
+
+_LOCK = Statement(
+    """
 SELECT id, state, epoch, priority, max_attempts, deadline <= now() AS late FROM jobs_job
-WHERE id = ANY(CAST(:jobs AS uuid[])) ORDER BY id FOR UPDATE
-""")
+WHERE id = ANY(%(jobs)s::uuid[]) ORDER BY id FOR UPDATE
+""",
+    _LockedJob,
+)
 
-_HOW_IT_ENDED = sa.text("""
-SELECT EXISTS (SELECT FROM jobs_jobresult WHERE job_id = :leader), letter.kind, letter.reason
-FROM (SELECT) AS one LEFT JOIN jobs_deadletter letter ON letter.job_id = :leader
-""")
 
-_LEAVE = sa.text("DELETE FROM jobs_follower WHERE job_id = ANY(CAST(:jobs AS uuid[]))")
+class _Ending(NamedTuple):
+    answered: bool
+    kind: str
+    reason: str
 
-_ANSWER = sa.text("""
+
+_ENDING = Statement(
+    """
+SELECT EXISTS (SELECT FROM jobs_jobresult WHERE job_id = %(leader)s) AS answered,
+  COALESCE(letter.kind, '') AS kind, COALESCE(letter.reason, '') AS reason
+FROM (SELECT) AS one LEFT JOIN jobs_deadletter letter ON letter.job_id = %(leader)s
+""",
+    _Ending,
+)
+
+_LEAVE = Statement("DELETE FROM jobs_follower WHERE job_id = ANY(%(jobs)s::uuid[])")
+
+_ANSWER = Statement("""
 WITH answered AS (
-  UPDATE jobs_job SET state = :state, finished_at = now() WHERE id = ANY(CAST(:jobs AS uuid[]))
+  UPDATE jobs_job SET state = %(state)s, finished_at = now() WHERE id = ANY(%(jobs)s::uuid[])
   RETURNING id, keep_days, epoch
 )
 INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
 SELECT answered.id, answered.keep_days, answered.epoch, result.body, result.content_type, result.encoding,
   COALESCE(result.source, result.job_id)
-FROM answered CROSS JOIN jobs_jobresult result WHERE result.job_id = :leader
+FROM answered CROSS JOIN jobs_jobresult result WHERE result.job_id = %(leader)s
 """)
 
-# The traceback and the attempts stand in the leader's letter; ten thousand copies would say no more.
-_BURY = sa.text("""
+# The traceback and the attempts stand in the leader's letter only: there may be ten thousand followers.
+_BURY = Statement("""
 WITH dead AS (
   UPDATE jobs_job job
-  SET state = :state, finished_at = now(), error_kind = letter.kind, error_code = letter.code
-  FROM jobs_deadletter letter WHERE letter.job_id = :leader AND job.id = ANY(CAST(:jobs AS uuid[]))
+  SET state = %(state)s, finished_at = now(), error_kind = letter.kind, error_code = letter.code
+  FROM jobs_deadletter letter WHERE letter.job_id = %(leader)s AND job.id = ANY(%(jobs)s::uuid[])
   RETURNING job.id, job.epoch
 )
 INSERT INTO jobs_deadletter (job_id, epoch, queue, kind, code, message, traceback, fingerprint, reason)
 SELECT dead.id, dead.epoch, letter.queue, letter.kind, letter.code, letter.message, '', letter.fingerprint,
   'it followed job ' || letter.job_id || ', which died: ' || letter.reason
-FROM dead CROSS JOIN jobs_deadletter letter WHERE letter.job_id = :leader
+FROM dead CROSS JOIN jobs_deadletter letter WHERE letter.job_id = %(leader)s
 """)
 
-_POINT = sa.text("UPDATE jobs_follower SET leader = :leader WHERE job_id = ANY(CAST(:jobs AS uuid[]))")
-
-_TELL = sa.text("SELECT pg_notify(:channel, 'job:' || id) FROM unnest(CAST(:jobs AS uuid[])) AS ended(id)")
+_POINT = Statement("UPDATE jobs_follower SET leader = %(leader)s WHERE job_id = ANY(%(jobs)s::uuid[])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,46 +155,41 @@ class Landed:
     moved_to: UUID | None = None
 
 
-def told(connection: sa.Connection, *, jobs: Collection[UUID], batches: Collection[UUID]) -> list[UUID]:
+def followed(connection: sa.Connection, *, jobs: Collection[UUID], batches: Collection[UUID]) -> list[UUID]:
     """Return those of `jobs` and of the members of `batches` that others follow."""
-    return list(connection.scalars(_TOLD, {"jobs": list(jobs), "batches": list(batches)}))
+    return run(connection, _FOLLOWED, {"jobs": list(jobs), "batches": list(batches)})
 
 
-def leaders(connection: sa.Connection, *, after: UUID, most: int) -> list[tuple[UUID, bool]]:
-    """Return up to `most` followed jobs beyond `after`, in order, and of each whether it has ended."""
-    values = {"after": after, "most": most, "ended": sorted(TERMINAL)}
-    return [(leader, ended) for leader, ended in connection.execute(_LEADERS, values)]
+def leaders(connection: sa.Connection, *, after: UUID, most: int) -> list[LeaderRow]:
+    """Return up to `most` followed jobs beyond `after`, in order of their ids."""
+    return run(connection, _LEADERS, {"after": after, "most": most, "ended": sorted(TERMINAL)})
 
 
 def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed:
-    """Do to up to `most` followers of `leader` what its end asks for. Requires a transaction."""
-    keys = {job: bytes(key) for job, key in connection.execute(_FOLLOWERS, {"leader": leader, "most": most})}
-    locked = {row.id: row for row in connection.execute(_LOCK, {"jobs": [*keys, leader]})}
-    waiting = [locked[job] for job in keys if _waits(locked.get(job))]
-    _leave(connection, [job for job in keys if not _waits(locked.get(job))])
-    ended = _how_it_ended(connection, leader, locked.get(leader))
-    fates = {row.id: fate(ended, max_attempts=row.max_attempts) for row in waiting}
+    """Settle up to `most` followers of a finished leader: answer, bury or promote. Requires a transaction."""
+    followers = run(connection, _FOLLOWERS, {"leader": leader, "most": most})
+    keys = {follower.job_id: follower.key for follower in followers}
+    locked = {job.id: job for job in run(connection, _LOCK, {"jobs": [*keys, leader]})}
+    waiting = [job for job in map(locked.get, keys) if job is not None and job.waits]
+    _leave(connection, sorted(keys.keys() - {job.id for job in waiting}))
+    ending = _ending(connection, leader, locked.get(leader))
+    fates = {job.id: fate(ending, max_attempts=job.max_attempts) for job in waiting}
     if FollowerFate.WAIT in fates.values():
         return Landed()
-    late = sweep.expire(connection, [row.id for row in waiting if row.late])
-    rows = [row for row in waiting if row.id not in late]
-    answered = _answer(connection, leader, [row.id for row in rows if fates[row.id] is FollowerFate.ANSWER])
-    dead = _bury(connection, leader, [row.id for row in rows if fates[row.id] is FollowerFate.DIE])
-    led = [row for row in rows if fates[row.id] is FollowerFate.LEAD]
+    late = sweep.expire(connection, [job.id for job in waiting if job.late])
+    jobs = [job for job in waiting if job.id not in late]
+    answered = _answer(connection, leader, [job.id for job in jobs if fates[job.id] is FollowerFate.ANSWER])
+    dead = _bury(connection, leader, [job.id for job in jobs if fates[job.id] is FollowerFate.DIE])
+    led = [job for job in jobs if fates[job.id] is FollowerFate.LEAD]
     running, moved_to = _lead(connection, leader, led, keys) if led else (0, None)
     return Landed(len(keys), answered, dead, running, moved_to)
 
 
-def _waits(row: Any) -> bool:
-    # A follower has never run: one that somebody released or replayed has an Outbox row of its own.
-    return row is not None and row.state == State.QUEUED and row.epoch == 0
-
-
-def _how_it_ended(connection: sa.Connection, leader: UUID, row: Any) -> Leader | None:
-    if row is None:
+def _ending(connection: sa.Connection, leader: UUID, job: _LockedJob | None) -> Leader | None:
+    if job is None:
         return None
-    answered, kind, reason = connection.execute(_HOW_IT_ENDED, {"leader": leader}).one()
-    return Leader(row.state, row.max_attempts, has_result=answered, kind=kind or "", reason=reason or "")
+    (end,) = run(connection, _ENDING, {"leader": leader})
+    return Leader(job.state, job.max_attempts, has_result=end.answered, kind=end.kind, reason=end.reason)
 
 
 def _answer(connection: sa.Connection, leader: UUID, jobs: Sequence[UUID]) -> int:
@@ -157,30 +203,31 @@ def _bury(connection: sa.Connection, leader: UUID, jobs: Sequence[UUID]) -> int:
 
 
 def _end(
-    connection: sa.Connection, how: sa.TextClause, leader: UUID, jobs: Sequence[UUID], state: State
+    connection: sa.Connection, how: Statement[Any], leader: UUID, jobs: Sequence[UUID], state: State
 ) -> None:
     if jobs:
-        connection.execute(how, {"leader": leader, "jobs": jobs, "state": state.value})
+        run(connection, how, {"leader": leader, "jobs": jobs, "state": state})
         _leave(connection, jobs)
-        connection.execute(_TELL, {"channel": SETTLED, "jobs": jobs})
+        sweep.notify_ended(connection, jobs)
 
 
 def _lead(
-    connection: sa.Connection, leader: UUID, rows: Sequence[Any], keys: dict[UUID, bytes]
+    connection: sa.Connection, leader: UUID, jobs: Sequence[_LockedJob], keys: dict[UUID, bytes]
 ) -> tuple[int, UUID]:
-    """Let the first, the most urgent, run for the others, unless somebody no less urgent does so already."""
-    key, heir = keys[rows[0].id], rows[0]
+    """Let the first, the most urgent, run for the others, unless another job no less urgent already does."""
+    heir, *rest = jobs
+    key = keys[heir.id]
     other = other_leader(connection, key, than=leader)
     if other is not None and other.priority >= heir.priority:
-        connection.execute(_POINT, {"leader": other.job, "jobs": [row.id for row in rows]})
+        run(connection, _POINT, {"leader": other.job, "jobs": [job.id for job in jobs]})
         return 0, other.job
     appoint(connection, key, heir.id)
-    connection.execute(ENQUEUE, {"jobs": [heir.id], "delays": [0.0]})
+    enqueue(connection, {heir.id: 0.0})
     _leave(connection, [heir.id])
-    connection.execute(_POINT, {"leader": heir.id, "jobs": [row.id for row in rows[1:]]})
+    run(connection, _POINT, {"leader": heir.id, "jobs": [job.id for job in rest]})
     return 1, heir.id
 
 
 def _leave(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
     if jobs:
-        connection.execute(_LEAVE, {"jobs": jobs})
+        run(connection, _LEAVE, {"jobs": jobs})

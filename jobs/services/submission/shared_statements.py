@@ -17,7 +17,8 @@ from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from jobs.db.statement import Statement
-from jobs.services.submission.statements import EVENT, JOB_COLUMNS, OUTBOX, UNLESS_THERE
+from jobs.services.lifecycle.enqueue import outbox_insert
+from jobs.services.submission.statements import AT_ONCE, EVENT, JOB_COLUMNS, UNLESS_THERE, WITH_INPUT
 
 LOOK_AGAIN_S = 60  # how long an entry is left to the run that it names before the sweeper looks at it
 
@@ -63,6 +64,11 @@ led AS (
 """  # noqa: S608  # built from our own constants
 
 
+_PUBLISHED: LiteralString = f"""
+{WITH_INPUT} WHERE job.id IN (SELECT id FROM placed WHERE role IN ('lead', 'alone'))
+"""  # noqa: S608  # built from our own constants
+
+
 class Place(NamedTuple):
     """What became of one job: its role, the job under its key, and when it was stored (None: it was not)."""
 
@@ -101,7 +107,7 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   SELECT job.id, placed.leader, g.shared, job.priority, job.deadline
   FROM job JOIN placed USING (id) JOIN given g USING (id) WHERE placed.role = 'follow'
 ), outbox AS (
-  {OUTBOX} WHERE job.id IN (SELECT id FROM placed WHERE role IN ('lead', 'alone'))
+  {outbox_insert(_PUBLISHED, due=AT_ONCE)}
 ), event AS ({EVENT})
 SELECT seen.id, CASE WHEN seen.role = 'lead' AND placed.id IS NULL THEN 'unsure' ELSE seen.role END AS role,
   seen.leader, job.created_at

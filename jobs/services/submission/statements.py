@@ -10,7 +10,7 @@ from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from jobs.db.statement import Statement
-from jobs.services.lifecycle.enqueue import VARIANT
+from jobs.services.lifecycle.enqueue import outbox_insert
 
 JOB_COLUMNS: LiteralString = """
 id, client_id, version_id, queue, priority, state, max_attempts, size, deadline, idempotency_key,
@@ -18,13 +18,10 @@ request_digest, keep_days
 """
 UNLESS_THERE: LiteralString = """
 ON CONFLICT DO NOTHING
-RETURNING id, version_id, queue, priority, size, deadline, created_at, keep_days
+RETURNING id, client_id, version_id, queue, priority, state, epoch, size, deadline, created_at, keep_days
 """
-OUTBOX: LiteralString = f"""
-  INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, size, deadline, client, variant)
-  SELECT job.id, 0, job.version_id, job.queue, job.priority, job.size, job.deadline, %(client)s, {VARIANT}
-  FROM job JOIN input ON input.job_id = job.id
-"""  # noqa: S608  # built from our own constants
+WITH_INPUT: LiteralString = "job JOIN input ON input.job_id = job.id"
+AT_ONCE: LiteralString = "statement_timestamp()"
 EVENT: LiteralString = """
   INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
   SELECT CASE WHEN %(alone)s::bool THEN id END, %(kind)s, %(actor)s, CASE WHEN %(alone)s::bool THEN 0 END,
@@ -32,7 +29,7 @@ EVENT: LiteralString = """
   FROM job WHERE %(audit)s::text IS NOT NULL LIMIT 1
 """
 _THE_REST: LiteralString = f"""
-outbox AS ({OUTBOX}), event AS ({EVENT})
+outbox AS ({outbox_insert(WITH_INPUT, due=AT_ONCE)}), event AS ({EVENT})
 SELECT id, created_at FROM job
 """  # noqa: S608
 

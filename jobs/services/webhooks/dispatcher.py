@@ -1,4 +1,4 @@
-"""The dispatcher: asks for a task for each webhook whose job has ended, again where the task is lost."""
+"""The dispatcher: sends a Celery task for every webhook whose job has ended, again where the task is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.broker.webhook_task import ask
+from jobs.broker.webhook_task import WebhookAttempt, ask
 from jobs.core.errors import BrokerUnavailableError
 from jobs.db import advisory_locks
 from jobs.db.listen_loop import ListenLoop, ids
@@ -20,7 +20,7 @@ _FIRST = UUID(int=0)
 
 
 class WebhookDispatcher(ListenLoop):
-    """Asks for the tasks that deliver webhooks."""
+    """Sends the tasks that deliver webhooks, until stopped; one process at a time does."""
 
     lock = advisory_locks.DISPATCHER
 
@@ -29,18 +29,18 @@ class WebhookDispatcher(ListenLoop):
         *,
         stop: Event,
         clock: Callable[[], float] = time.monotonic,
-        ask: Callable[[Iterable[tuple[UUID, int]]], None] = ask,
+        ask: Callable[[Iterable[WebhookAttempt]], None] = ask,
     ) -> None:
         """Prepare to dispatch through `ask`; `clock` is monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._after, self._ask = _FIRST, ask
 
     def interruptions(self) -> tuple[type[Exception], ...]:
-        """Return the errors after which it goes on a little later."""
+        """Return the errors after which the loop goes on a little later."""
         return (*super().interruptions(), BrokerUnavailableError)
 
     def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
-        """Make due what jobs that were told of have, now and then what others have; ask for what is due."""
+        """Make the webhooks of notified jobs due, now and then those of others; ask for their tasks."""
         jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
         if jobs or batches:
             webhooks.arm(session, jobs=jobs, batches=batches)

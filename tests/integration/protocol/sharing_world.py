@@ -70,7 +70,7 @@ class SharingWorld(World):
 
     def _die_in_a_chunk(self, session: sa.Connection) -> None:
         followed = settle_followers.leaders(session, after=UUID(int=0), most=100)
-        for leader in [leader for leader, ended in followed if ended][:1]:
+        for leader in [leader.id for leader in followed if leader.ended][:1]:
             with contextlib.suppress(DiedError), transaction(session):
                 self.count(undone=settle_followers.land(session, leader).looked_at)
                 raise DiedError

@@ -19,7 +19,7 @@ from jobs.core.ids import uuid7
 from jobs.core.states import TERMINAL
 from jobs.db.engine import engine
 from jobs.models import Client, Job, JobInput
-from jobs.services.lifecycle.enqueue import ENQUEUE
+from jobs.services.lifecycle.enqueue import enqueue
 from jobs.services.relay import statements as feed
 from models_registry.services import register_builtin_models
 from tests.integration.protocol.world import QUEUE, World
@@ -58,7 +58,7 @@ def submit(version: int, chance: random.Random) -> list[UUID]:
         Job.objects.bulk_create(job_row(i, client, version, now, chance) for i in ids)
         JobInput.objects.bulk_create(JobInput(job_id=i, body=b"{}") for i in ids)
     with engine().begin() as connection:
-        connection.execute(ENQUEUE, {"jobs": ids, "delays": [0.0] * JOBS})
+        enqueue(connection, dict.fromkeys(ids, 0.0))
     return ids
 
 

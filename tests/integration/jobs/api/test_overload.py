@@ -169,7 +169,7 @@ def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
 
     make_jobs(200)
     with open_session() as session:
-        lines = session.exec_driver_sql(f"EXPLAIN {_WAITING.text}").scalars()
+        lines = session.exec_driver_sql(f"EXPLAIN {_WAITING.sql}").scalars()
         assert any("Index Only Scan using outbox_next" in line for line in lines)
 
 

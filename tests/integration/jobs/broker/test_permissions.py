@@ -24,7 +24,7 @@ from jobs.broker.dead_letter_message import outgoing_letter
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.broker.topology import TASK_QUEUES, dead_queue_name, gpu_node, queue_name
-from jobs.broker.webhook_task import ask
+from jobs.broker.webhook_task import WebhookAttempt, ask
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.messages.envelope import Envelope
 from tests.support.broker_logins import production_logins
@@ -215,7 +215,7 @@ def test_what_a_worker_rejects_lands_in_the_dead_letter_queue(logins: Logins) ->
 def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:
     queues = [broker_queues.queue_entity(queue) for queue in TASK_QUEUES]
     with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=logins["relay"])):
-        ask([(JOB, 3)])
+        ask([WebhookAttempt(JOB, 3)])
     beat = as_user(logins["beat"])
     beat.send_task("jobs.keep_retention", retry=False)
     names = {message.headers["task"] for message in received(as_user(logins["cpu-worker"]), queues, 2)}

@@ -86,8 +86,8 @@ def test_a_full_level_costs_no_reading(session: sa.Connection) -> None:
         "levels": [4], "clients": [client.id], "counts": [50],
         "most": 100, "least": 32, "reserve": 10, "base_s": 1.0, "cap_s": 1.0,
     }  # fmt: skip
-    explain = sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {feed._TAKE_FRESH.text}")
-    (plan,) = session.execute(explain, values).scalar_one()
+    explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {feed._TAKE_FRESH.sql}"
+    (plan,) = session.exec_driver_sql(explain, values).scalar_one()
     read = sum(node["Actual Rows"] * node["Actual Loops"] for node in outbox_nodes(plan["Plan"]))
     assert read <= 4  # one to find the client, none of its jobs
 

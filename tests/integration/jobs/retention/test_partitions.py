@@ -203,7 +203,7 @@ def test_a_settle_plans_no_partition_at_all(session: sa.Connection) -> None:
     from jobs.services.lifecycle.settle import _SETTLE, _arrays
 
     verdicts = [Verdict(make_job().id, 1, Success(b"{}"))]
-    plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {_SETTLE.text}"), _arrays(verdicts)))
+    plan = "\n".join(session.exec_driver_sql(f"EXPLAIN {_SETTLE.sql}", _arrays(verdicts)).scalars())
     assert partitions_in(plan) == set()
 
 

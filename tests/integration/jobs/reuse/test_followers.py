@@ -356,7 +356,7 @@ def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(sessi
     run(session)
     Job.objects.filter(id=live.id).update(state="queued", finished_at=None)
     CacheEntry.objects.update(expires_at=timezone.now() - GONE)
-    assert [cache.sweep_entries(session, 3)[0] for _ in range(4)] == [3, 3, 1, 0]
+    assert [cache.sweep_entries(session, 3).looked_at for _ in range(4)] == [3, 3, 1, 0]
     assert set(CacheEntry.objects.values_list("job_id", flat=True)) == {live.id, done.id}
     fresh = CacheEntry.objects.get(job_id=done.id)
     ended = Job.objects.get(id=done.id).finished_at
@@ -378,9 +378,9 @@ def test_every_leader_is_looked_at_by_and_by_a_bounded_number_at_a_time(session:
     cancelled(pairs[3][0])
     ids = sorted(leader.id for leader, _ in pairs)
     first = settle_followers.leaders(session, after=UUID(int=0), most=2)
-    rest = settle_followers.leaders(session, after=first[-1][0], most=10)
-    assert [leader for leader, _ in first + rest] == ids
-    assert [leader for leader, ended in first + rest if ended] == [pairs[3][0].id]
+    rest = settle_followers.leaders(session, after=first[-1].id, most=10)
+    assert [leader.id for leader in first + rest] == ids
+    assert [leader.id for leader in first + rest if leader.ended] == [pairs[3][0].id]
     assert settle_followers.leaders(session, after=ids[-1], most=10) == []
 
 

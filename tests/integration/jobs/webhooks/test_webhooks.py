@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from jobs.broker.broker_queues import queue_entity
 from jobs.broker.topology import WEBHOOKS
-from jobs.broker.webhook_task import ask
+from jobs.broker.webhook_task import WebhookAttempt, ask
 from jobs.client.webhook import WebhookRefusedError, verify
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import (
@@ -299,7 +299,7 @@ def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
         queue_entity(WEBHOOKS).bind(channel).declare()
         channel.queue_purge(WEBHOOKS.name)
         with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=broker_url)):
-            ask([(UUID(int=7), 3)])
+            ask([WebhookAttempt(UUID(int=7), 3)])
         message = channel.basic_get(WEBHOOKS.name, no_ack=True)
     assert message is not None
     assert json.loads(message.body)[0] == [str(UUID(int=7)), 3]
@@ -308,5 +308,5 @@ def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
 def test_a_broker_that_is_away_is_an_interruption(db: str) -> None:
     gone = replace(settings.INFERENCE, broker_url="amqp://nobody:nothing@127.0.0.1:1//")
     with override_settings(INFERENCE=gone), pytest.raises(BrokerUnavailableError):
-        ask([(UUID(int=7), 0)])
+        ask([WebhookAttempt(UUID(int=7), 0)])
     assert BrokerUnavailableError in WebhookDispatcher(stop=Flag()).interruptions()
