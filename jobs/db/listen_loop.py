@@ -1,11 +1,11 @@
-"""Work that follows the ends of jobs: woken by what settles tell, and looking by itself: that is a hint."""
+"""The one base of background loops on Postgres: session, office, LISTEN, wait, stop, back off."""
 
 from __future__ import annotations
 
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import Event
 from typing import ClassVar
@@ -15,78 +15,120 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from jobs.core.channels import SETTLED
 from jobs.db import advisory_locks
 from jobs.db.session import driver, open_session
 
 log = logging.getLogger(__name__)
 
+OFFICE_S = 1.0  # how often a process asks for an office that another one holds
 IDLE_S = 0.25
-GAP_S = 0.02  # a busy worker settles a hundred batches a second: they are asked about together
-AGAIN_S = 1.0
 LOOK_EVERY_S = 1.0
 
 
 class ListenLoop(ABC):
-    """Works until `stop` is set; of several only one, the holder of an advisory lock."""
+    """Takes steps until `stop` is set, on a session of its own; an error ends one step, never the loop.
 
-    lock: ClassVar[int]
+    With an `office`, an advisory lock, only the process that holds it takes steps. A notification on one of
+    `channels` ends the pause between two steps early. It is a hint: a step also looks by itself.
+    """
+
+    office: ClassVar[int | None] = None
+    channels: ClassVar[tuple[str, ...]] = ()
+    gap_s: ClassVar[float] = 0.0  # notifications that come so close together are handled in one step
+    first_backoff_s: ClassVar[float] = 1.0
+    longest_backoff_s: ClassVar[float] = 1.0
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare to work; `clock` is monotonic seconds."""
-        self._stop = stop
-        self._clock = clock
-        self._look_at = 0.0
-
-    def run(self) -> None:
-        """Work until stopped; an error breaks one step off, never the watcher."""
-        while not self._stop.is_set():
-            try:
-                with open_session() as session:
-                    self._serve(session)
-            except self.interruptions() as error:
-                said = (str(error).splitlines() or [type(error).__name__])[0]
-                log.warning("%s waits %.0f s: %s", type(self).__name__, AGAIN_S, said)
-                self._stop.wait(AGAIN_S)
-
-    def interruptions(self) -> tuple[type[Exception], ...]:
-        """Return the errors after which it goes on a little later."""
-        return (DBAPIError, psycopg.Error)
+        """Prepare to run until `stop`; `clock` returns monotonic seconds."""
+        self._stop, self._clock = stop, clock
+        self._backoff_s, self._look_at = self.first_backoff_s, 0.0
 
     @abstractmethod
-    def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
-        """Do what the jobs that were told of ask for, and now and then what all others do."""
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:
+        """Do what is due now; `payloads` are those of the notifications that ended the pause."""
 
     @property
-    def busy(self) -> bool:
-        """Say whether a step left something undone."""
-        return False
+    def pause_s(self) -> float:
+        """Return the seconds until the next step is due without a notification; 0 where work is left."""
+        return IDLE_S
+
+    def interruptions(self) -> tuple[type[Exception], ...]:
+        """Return the errors after which the loop goes on with a new session."""
+        return (DBAPIError, psycopg.Error)
 
     def time_to_look(self) -> bool:
-        """Say whether it is time to look without having been told; then it is not for a while."""
+        """Return whether a look without a notification is due, at most once each LOOK_EVERY_S."""
         if self._clock() < self._look_at:
             return False
         self._look_at = self._clock() + LOOK_EVERY_S
         return True
 
-    def _serve(self, session: sa.Connection) -> None:
-        while not advisory_locks.try_lock(session, self.lock):
-            if self._stop.wait(AGAIN_S):
-                return
-        session.exec_driver_sql(f"LISTEN {SETTLED}")
-        self._look_at = 0.0
+    def opened(self, session: sa.Connection) -> None:  # noqa: B027  # a hook, as the next two
+        """Prepare a session that was just opened and holds the office."""
+
+    def interrupted(self) -> None:  # noqa: B027
+        """Note that an error ended a step."""
+
+    def closed(self) -> None:  # noqa: B027
+        """Forget what belonged to a session that ended, whether by an error or by the stop."""
+
+    def run(self) -> None:
+        """Take steps until stopped."""
         while not self._stop.is_set():
-            pause_s = 0 if self.busy else IDLE_S
-            notices = list(driver(session).notifies(timeout=pause_s, stop_after=1))
-            self.step(session, [notice.payload for notice in notices])
-            if notices and not self.busy:
-                self._stop.wait(GAP_S)
+            try:
+                with open_session() as session:
+                    self._serve(session)
+            except self.interruptions() as error:
+                self.interrupted()
+                log.warning(
+                    "%s goes on in %.1f s: %s", type(self).__name__, self._backoff_s, first_line(error)
+                )
+                self._stop.wait(self._backoff_s)
+                self._backoff_s = min(self.longest_backoff_s, 2 * self._backoff_s)
+            finally:
+                self.closed()
+
+    def _serve(self, session: sa.Connection) -> None:
+        if not self._holds_office(session):
+            return
+        for channel in self.channels:
+            session.exec_driver_sql(f"LISTEN {channel}")
+        self._look_at = 0.0
+        self.opened(session)
+        payloads: Sequence[str] = ()
+        while not self._stop.is_set():
+            self.step(session, payloads)
+            self._backoff_s = self.first_backoff_s
+            if payloads and self.pause_s > 0:
+                self._stop.wait(self.gap_s)
+            payloads = self.wait(session)
+
+    def _holds_office(self, session: sa.Connection) -> bool:
+        """Wait for the office; False where the loop is stopped before."""
+        while self.office is not None and not advisory_locks.try_lock(session, self.office):
+            if self._stop.wait(OFFICE_S):
+                return False
+        return True
+
+    def wait(self, session: sa.Connection) -> Sequence[str]:
+        """Wait for the next step and return the payloads of the notifications that came."""
+        if not self.channels:
+            self._stop.wait(self.pause_s)
+            return ()
+        return [notice.payload for notice in driver(session).notifies(timeout=self.pause_s, stop_after=1)]
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's first line, or its class's name where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def ids(payloads: Iterable[str], kind: str) -> set[UUID]:
-    """Return the ids of one kind, `job` or `batch`, that were told of."""
-    found = set[UUID]()
-    for said, _, text in (payload.partition(":") for payload in payloads):
-        with suppress(ValueError):  # anybody with a connection may notify
-            found |= {UUID(text)} if said == kind else set()
-    return found
+    """Return the ids of one kind, `job` or `batch`, that payloads name; others are ignored."""
+    named = set[UUID]()
+    for payload in payloads:
+        name, _, text = payload.partition(":")
+        if name == kind:
+            with suppress(ValueError):  # any database user may notify
+                named.add(UUID(text))
+    return named

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.release import release
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
+from jobs.worker.heartbeat import Heartbeat
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.progress_channel import ProgressChannel
@@ -39,7 +38,6 @@ from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
-HEARTBEAT_S = 5.0
 
 _current: WorkerProcess | None = None
 
@@ -58,9 +56,11 @@ class WorkerProcess:
     def start(self) -> None:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages."""
         persist(engine(), lambda c, _: worker_row.register(c, self.incarnation), stopping=self.stopped.is_set)
-        Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        Thread(
+            target=Heartbeat(self.incarnation, stop=self.stopped).run, name="heartbeat", daemon=True
+        ).start()
         Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
-        Thread(target=self.cancels.run, args=(self.stopped,), name="cancels", daemon=True).start()
+        Thread(target=self.cancels.run, name="cancels", daemon=True).start()
         self.pipeline.start()
 
     def stop(self) -> None:
@@ -88,19 +88,6 @@ class WorkerProcess:
         with engine().begin() as connection:
             worker_row.end(connection, self.incarnation.id, worker_row.HUNG)
 
-    def _beat(self) -> None:
-        while not self.stopped.wait(HEARTBEAT_S):
-            try:
-                with engine().begin() as connection:
-                    alive = worker_row.beat(connection, self.incarnation.id)
-            except sa.exc.DBAPIError as error:
-                logger.warning("no heartbeat: %s", error.__class__.__name__)
-                continue
-            if not alive and not self.stopped.is_set():
-                logger.critical("another worker took the name %s: this one ends", self.incarnation.node)
-                os.kill(os.getpid(), signal.SIGTERM)  # its batches are reaped as soon as they are claimed
-                return
-
 
 def _release(connection: sa.Connection, work: ClaimedBatch) -> None:
     jobs = [(job.job, job.epoch) for job in work.jobs]
@@ -126,7 +113,7 @@ def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1
     )
     messenger = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, messenger=messenger)
-    cancels = Cancels(settings.INFERENCE.database_url, buffer, reporter, messenger)
+    cancels = Cancels(buffer, reporter, messenger, stop=stopped)
     _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped)
     return _current
 

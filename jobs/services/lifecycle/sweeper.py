@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 
-import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
 from jobs.db import advisory_locks
-from jobs.db.session import open_session, transaction
+from jobs.db.listen_loop import ListenLoop
+from jobs.db.session import transaction
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import reap as sweep
 
@@ -36,36 +35,31 @@ class Swept:
     expired: int
 
 
-class Rescuer:
-    """Sweeps until `stop` is set; of several only one, the holder of an advisory lock."""
+class Rescuer(ListenLoop):
+    """Sweeps every second until stopped; one process at a time does."""
+
+    office = advisory_locks.SWEEPER
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare to sweep; `clock` is monotonic seconds."""
-        self._stop = stop
-        self._clock = clock
+        """Prepare to sweep; `clock` returns monotonic seconds."""
+        super().__init__(stop=stop, clock=clock)
         self._up_since: float | None = None
         self._up_at = 0.0
 
-    def run(self) -> None:
-        """Sweep every second; an error breaks one sweep off, never the sweeper."""
-        while not self._stop.is_set():
-            try:
-                with open_session() as session:
-                    self._serve(session)
-            except (DBAPIError, psycopg.Error) as error:
-                metrics.SWEEP_FAILED.inc()
-                self._up_since = None
-                log.warning("sweep broken off: %s", str(error).splitlines()[0])
-                self._stop.wait(EVERY_S)
+    @property
+    def pause_s(self) -> float:
+        """Return the seconds between two sweeps."""
+        return EVERY_S
 
-    def _serve(self, session: sa.Connection) -> None:
-        owned = False
-        while not self._stop.is_set():
-            owned = owned or advisory_locks.try_lock(session, advisory_locks.SWEEPER)
-            if owned:
-                self.sweep(session)
-                metrics.SWEEP_LAST.set_to_current_time()
-            self._stop.wait(EVERY_S)
+    def interrupted(self) -> None:
+        """Count a sweep that was broken off, and the database as not up since then."""
+        metrics.SWEEP_FAILED.inc()
+        self._up_since = None
+
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # nobody notifies it
+        """Sweep once."""
+        self.sweep(session)
+        metrics.SWEEP_LAST.set_to_current_time()
 
     def sweep(self, session: sa.Connection) -> Swept:
         """Sweep once over `session`, an autocommit connection."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Sequence
 from threading import Event
 
-import psycopg
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
-from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
 from jobs.broker import broker_queues
@@ -21,25 +17,26 @@ from jobs.core.circuits.gate import CircuitStanding
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
 from jobs.db import advisory_locks
-from jobs.db.session import driver, open_session
+from jobs.db.listen_loop import ListenLoop
 from jobs.services.circuits import statements as circuits
 from jobs.services.relay.feeder import QueueFeeder
-
-log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 CIRCUITS_S = 1.0
 LET_GO = 10_000  # held jobs that are due at once when their circuit closes; others within their hold
 POLL_S = 0.005
 BUSY_S = 0.1
-IDLE_S = 0.25
-INTERRUPTIONS = (BrokerUnavailableError, DBAPIError, psycopg.Error, DjangoDatabaseError)
 _LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
-FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
 
 
-class Relay:
-    """Feeds its share of the queues until `stop` is set; outlives the broker and the database."""
+class Relay(ListenLoop):
+    """Feeds its share of the queues until stopped; outlives the broker and the database.
+
+    A TopologyMismatchError, where the broker's queues are not ours, ends it.
+    """
+
+    channels = (SUBMITTED,)
+    first_backoff_s, longest_backoff_s = 0.1, 2.0
 
     def __init__(
         self,
@@ -56,27 +53,25 @@ class Relay:
         `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
         its retries are paid from.
         """
+        super().__init__(stop=stop)
         self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
         self._models = models
         self._max_batch, self._budget = max_batch, budget
         self._depth = depth
-        self._stop = stop
-        self._backoff_s = FIRST_BACKOFF_S
         self._forget()
 
-    def run(self) -> None:
-        """Feed until stopped; TopologyMismatchError where the broker's queues are not ours."""
-        while not self._stop.is_set():
-            try:
-                with open_session() as session:
-                    self._serve(session)
-            except INTERRUPTIONS as error:
-                log.warning("interrupted, again in %.1f s: %s", self._backoff_s, _first_line(error))
-                self._stop.wait(self._backoff_s)
-                self._backoff_s = min(LONGEST_BACKOFF_S, 2 * self._backoff_s)
-            finally:
-                self._publisher.close()
-                self._forget()
+    def interruptions(self) -> tuple[type[Exception], ...]:
+        """Return the errors after which it goes on with a new session: of the database and the broker."""
+        return (*super().interruptions(), BrokerUnavailableError, DjangoDatabaseError)
+
+    def opened(self, session: sa.Connection) -> None:
+        """Count among the relays that share the queues."""
+        advisory_locks.join(session)
+
+    def closed(self) -> None:
+        """Close the broker's connection, and forget whose the queues were."""
+        self._publisher.close()
+        self._forget()
 
     def _forget(self) -> None:
         self._declared = frozenset[str]()
@@ -85,16 +80,11 @@ class Relay:
         self._circuits: dict[int, CircuitStanding] = {}
         metrics.RELAY_QUEUES.set(0)
 
-    def _serve(self, session: sa.Connection) -> None:
-        session.exec_driver_sql(f"LISTEN {SUBMITTED}")
-        advisory_locks.join(session)
-        while not self._stop.is_set():
-            self.step(session, time.monotonic())
-            self._backoff_s = FIRST_BACKOFF_S
-            self._wait(session)
-
-    def step(self, session: sa.Connection, now: float) -> None:
+    def step(self, session: sa.Connection, payloads: Sequence[str] = ()) -> None:
         """Look at every owned queue once."""
+        now = self._clock()
+        if payloads:
+            self._busy_until = now + BUSY_S
         # In an alarm the broker reads nothing: even a declaration would time out and cost the connection.
         if self._publisher.listen_while_blocked():
             return
@@ -142,13 +132,9 @@ class Relay:
         feeder.recover(session)
         return feeder
 
-    def _wait(self, session: sa.Connection) -> None:
-        if time.monotonic() < self._busy_until:
+    def wait(self, session: sa.Connection) -> Sequence[str]:
+        """Poll while there is work, else wait for a submit."""
+        if self._clock() < self._busy_until:
             self._stop.wait(POLL_S)
-            return
-        for _ in driver(session).notifies(timeout=IDLE_S, stop_after=1):
-            self._busy_until = time.monotonic() + BUSY_S
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+            return ()
+        return super().wait(session)

@@ -7,19 +7,21 @@ lost and a follower may be stored just after its leader's end. Work is done chun
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from jobs import metrics
+from jobs.core.channels import SETTLED
 from jobs.db import advisory_locks
-from jobs.db.listen_loop import ListenLoop, ids
+from jobs.db.listen_loop import IDLE_S, ListenLoop, ids
 from jobs.db.session import transaction
 from jobs.services.reuse import settle_followers
 from jobs.services.reuse.cache import sweep_entries
 
+GAP_S = 0.02  # a busy worker settles a hundred batches a second: a step handles several of them
 MOST_LEADERS = 2_000
 MOST_ENTRIES = 500
 MOST_CHUNKS = 50  # of one step, before it reads the next notifications
@@ -29,7 +31,9 @@ _FIRST = UUID(int=0)
 class FollowerSettler(ListenLoop):
     """Settles followers until stopped; one process at a time does."""
 
-    lock = advisory_locks.ANSWERER
+    office = advisory_locks.ANSWERER
+    channels = (SETTLED,)
+    gap_s = GAP_S
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
         """Prepare to settle followers; `clock` is monotonic seconds."""
@@ -38,11 +42,11 @@ class FollowerSettler(ListenLoop):
         self._waiting: dict[UUID, None] = {}  # leaders that ended, in turn, without repeats
 
     @property
-    def busy(self) -> bool:
-        """Return whether there are more leaders that ended."""
-        return bool(self._waiting)
+    def pause_s(self) -> float:
+        """Return 0 while there are more leaders that ended."""
+        return 0.0 if self._waiting else IDLE_S
 
-    def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:
         """Settle the followers of the jobs in the notifications, and now and then those of all others."""
         jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
         if jobs or batches:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from jobs.broker.webhook_task import WebhookAttempt, ask
+from jobs.core.channels import SETTLED
 from jobs.core.errors import BrokerUnavailableError
 from jobs.db import advisory_locks
 from jobs.db.listen_loop import ListenLoop, ids
 from jobs.services.webhooks import statements as webhooks
 
+GAP_S = 0.02  # a busy worker settles a hundred batches a second: a step handles several of them
 MOST_LOOKED_AT, MOST_TAKEN = 2_000, 500
 _FIRST = UUID(int=0)
 
@@ -22,7 +24,9 @@ _FIRST = UUID(int=0)
 class WebhookDispatcher(ListenLoop):
     """Sends the tasks that deliver webhooks, until stopped; one process at a time does."""
 
-    lock = advisory_locks.DISPATCHER
+    office = advisory_locks.DISPATCHER
+    channels = (SETTLED,)
+    gap_s = GAP_S
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class WebhookDispatcher(ListenLoop):
         """Return the errors after which the loop goes on a little later."""
         return (*super().interruptions(), BrokerUnavailableError)
 
-    def step(self, session: sa.Connection, payloads: Iterable[str]) -> None:
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:
         """Make the webhooks of notified jobs due, now and then those of others; ask for their tasks."""
         jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
         if jobs or batches:

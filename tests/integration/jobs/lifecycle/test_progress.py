@@ -81,8 +81,8 @@ def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UU
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(lambda _key: BatchLimits())
     buffer, reporter, looks, stopped = Buffer(policy), Reporter(), Event(), Event()
     messenger: Any = SimpleNamespace(look=looks.set)
-    cancels = Cancels(db, buffer, reporter, messenger)  # type: ignore[arg-type]  # stands in for one
-    thread = Thread(target=cancels.run, args=(stopped,))
+    cancels = Cancels(buffer, reporter, messenger, stop=stopped)  # type: ignore[arg-type]  # stands in for one
+    thread = Thread(target=cancels.run)
     thread.start()
     try:
         until_heard(db)

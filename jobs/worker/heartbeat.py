@@ -1,0 +1,40 @@
+"""The worker's heartbeat: on a thread and a session of its own, so that no busy stage delays it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from threading import Event
+
+import sqlalchemy as sa
+
+from jobs.db.listen_loop import ListenLoop
+from jobs.services.lifecycle import worker_row
+from jobs.services.lifecycle.worker_row import Incarnation
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_S = 5.0
+
+
+class Heartbeat(ListenLoop):
+    """Renews an incarnation's row until stopped; ends the process where another one took its name."""
+
+    def __init__(self, incarnation: Incarnation, *, stop: Event) -> None:
+        """Prepare to beat for `incarnation`."""
+        super().__init__(stop=stop)
+        self._incarnation, self._replaced = incarnation, False
+
+    @property
+    def pause_s(self) -> float:
+        """Return the seconds between two beats."""
+        return HEARTBEAT_S
+
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # nobody notifies it
+        """Beat once; a SIGTERM to this process, once, where the row has ended."""
+        if worker_row.beat(session, self._incarnation.id) or self._stop.is_set() or self._replaced:
+            return
+        self._replaced = True
+        logger.critical("another worker took the name %s: this one ends", self._incarnation.node)
+        os.kill(os.getpid(), signal.SIGTERM)  # its batches are reaped as soon as they are claimed
