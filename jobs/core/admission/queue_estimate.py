@@ -46,7 +46,8 @@ class QueuePlace:
             return round(self.above + self.level) + more
         scale = self.level / counted
         own = self.own * scale + more
-        return round(self.above + own + sum(min(jobs * scale, own + 1.0) for jobs in self.others))
+        turns = sum([min(jobs * scale, own + 1.0) for jobs in self.others]) if self.others else 0.0
+        return round(self.above + own + turns)
 
 
 def earlier_part(age_s: float, *, head_s: float, mean_s: float) -> float:
@@ -95,8 +96,8 @@ class QueueEstimate:
         """Return what waits before the client's next job of this priority."""
         self._advance(now)
         clients = self.count.by_client[priority]
-        others = tuple(float(jobs) for other, jobs in clients.items() if other != client)
-        own = clients.get(client, 0) + self._own[priority, client] * self._scale
+        others = tuple([float(jobs) for other, jobs in clients.items() if other != client])
+        own = clients.get(client, 0) + self._own.get((priority, client), 0) * self._scale
         return QueuePlace(sum(self._level[priority + 1 :]), self._level[priority], others, own)
 
     def ahead_of(self, priority: int, client: int, now: float, *, age_s: float) -> int:
@@ -125,17 +126,21 @@ class QueueEstimate:
         if elapsed_s <= 0.0:
             return
         self._at_s = now
-        self._add_unseen(self._unseen_per_s * elapsed_s)
+        if self._unseen_per_s:
+            self._add_unseen(self._unseen_per_s * elapsed_s)
         to_drain = (self.count.per_s or 0.0) * elapsed_s
         for priority in range(HIGHEST, -1, -1):
-            drained = min(to_drain, self._level[priority])
-            self._level[priority] -= drained
-            to_drain -= drained
+            level = self._level[priority]
+            if level > to_drain:
+                self._level[priority] = level - to_drain
+                return
+            self._level[priority] = 0.0
+            to_drain -= level
 
     def _add_unseen(self, jobs: float) -> None:
         """Add jobs that other processes admit, with the priorities of the counted ones."""
         waiting = sum(self.count.waiting)
-        if jobs and waiting:
+        if waiting:
             for priority, level in enumerate(self.count.waiting):
                 self._level[priority] += jobs * level / waiting
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import takewhile
 
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_estimate import QueueEstimate
@@ -25,15 +26,17 @@ class QueueView:
         self.estimate: QueueEstimate | None = None
         self._own = deque[_Slot]()
 
-    def renew(self, count: QueueCount, counted_s: float) -> None:
-        """Estimate from this count on, and add what the process admitted after it."""
-        recent = (jobs.total() for at_s, jobs in self._admissions() if counted_s - OWN_S < at_s <= counted_s)
-        self.estimate = QueueEstimate(count, counted_s, sum(recent) / OWN_S)
+    def renew(self, count: QueueCount, counted_s: float) -> QueueEstimate:
+        """Return the estimate from this count on, with what the process admitted after it."""
+        recent = list(self._admitted_after(counted_s - OWN_S))
+        before = sum(jobs.total() for at_s, jobs in recent if at_s <= counted_s)
+        self.estimate = QueueEstimate(count, counted_s, before / OWN_S)
         self.estimate.replay(
             (at_s, priority, client, jobs)
-            for at_s, slot in self._admissions()
+            for at_s, slot in reversed(recent)
             for (priority, client), jobs in slot.items()
         )
+        return self.estimate
 
     def add(self, priority: int, client: int, jobs: int, now: float) -> None:
         """Record jobs that this process admits."""
@@ -45,8 +48,10 @@ class QueueView:
         if self.estimate is not None:
             self.estimate.add(priority, client, jobs, now)
 
-    def _admissions(self) -> Iterator[tuple[float, Counter[tuple[int, int]]]]:
-        return (((number + 0.5) / _SLOTS_PER_S, jobs) for number, jobs in self._own)
+    def _admitted_after(self, since_s: float) -> Iterator[tuple[float, Counter[tuple[int, int]]]]:
+        """Yield the slots after a time, the newest first, with the time of their middle."""
+        slots = (((number + 0.5) / _SLOTS_PER_S, jobs) for number, jobs in reversed(self._own))
+        return takewhile(lambda slot: slot[0] > since_s, slots)
 
     def _drop_before(self, number: float) -> None:
         while self._own[0][0] < number:

@@ -52,12 +52,11 @@ def plan_of(asked: SimulationArguments, versions: set[int]) -> SimulationPlan:
     known = models(asked, versions)
     largest = max(model.limits.max_batch for model in known.values())
     held = asked.prefetch or prefetch(largest)
-    goal_s = max(model.limits.p95_goal_s for model in known.values()) if asked.shed else 0.0
     return SimulationPlan(
         known,
         Crew(asked.workers, asked.lanes, prefetch=held),
         Overheads(asked.deliver_s, Timing(asked.claim_s), Timing(asked.settle_s)),
-        goal_s,
+        sheds=asked.shed,
     )
 
 
