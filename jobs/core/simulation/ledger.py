@@ -31,14 +31,14 @@ class Ledger:
 
     def __init__(self, limits: Mapping[int, BatchLimits]) -> None:
         self._limits = limits
-        self._claimed_s: dict[int, float] = {}
+        self._claimed_s: dict[int, float] = {}  # the last claim by version
         self._open: set[LedgerRow] = set()
         self._closed: deque[LedgerRow] = deque()
 
     def open(self, row: LedgerRow) -> None:
         """Add a batch that is claimed."""
         self._open.add(row)
-        self._claimed_s[row.version] = row.claimed_s
+        self._claimed_s[row.version] = max(row.claimed_s, self._claimed_s.get(row.version, row.claimed_s))
 
     def close(self, row: LedgerRow) -> None:
         """Count a batch as finished from now on."""
