@@ -71,13 +71,23 @@ def _older(age_s: float, head_s: float, mean: float) -> float:
 class QueueEstimate:
     """The queue of one model after a count; times are seconds of a monotonic clock."""
 
-    def __init__(self, count: QueueCount, counted_s: float, own_per_s: float = 0.0) -> None:
-        """Start from `count`; this process admitted `own_per_s` jobs a second before it."""
+    def __init__(
+        self,
+        count: QueueCount,
+        counted_s: float,
+        own_per_s: float = 0.0,
+        arriving_per_s: float | None = None,
+    ) -> None:
+        """Start from `count`, before which this process admitted `own_per_s` jobs a second.
+
+        `arriving_per_s` is what all processes admitted over the same time; None takes the rate of the count.
+        """
         self.count, self.counted_s = count, counted_s
         self._level = [float(jobs) for jobs in count.waiting]
         self._own = Counter[tuple[int, int]]()
         self._at_s = counted_s
-        self._scale = _processes(count.arriving_per_s, own_per_s)
+        arriving_per_s = count.arriving_per_s if arriving_per_s is None else arriving_per_s
+        self._scale = _processes(arriving_per_s, own_per_s)
         self._unseen_per_s = 0.0 if own_per_s else count.arriving_per_s
 
     def replay(self, admissions: Iterable[tuple[float, int, int, int]]) -> None:

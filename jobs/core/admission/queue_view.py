@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import takewhile
+from statistics import fmean
 
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_estimate import QueueEstimate
@@ -25,12 +26,14 @@ class QueueView:
     def __init__(self) -> None:
         self.estimate: QueueEstimate | None = None
         self._own = deque[_Slot]()
+        self._arriving = deque[tuple[float, float]]()  # rates by time of their count
 
     def renew(self, count: QueueCount, counted_s: float) -> QueueEstimate:
         """Return the estimate from this count on, with what the process admitted after it."""
         recent = list(self._admitted_after(counted_s - OWN_S))
         before = sum(jobs.total() for at_s, jobs in recent if at_s <= counted_s)
-        self.estimate = QueueEstimate(count, counted_s, before / OWN_S)
+        arriving_per_s = self._mean_arriving_per_s(count, counted_s)
+        self.estimate = QueueEstimate(count, counted_s, before / OWN_S, arriving_per_s)
         self.estimate.replay(
             (at_s, priority, client, jobs)
             for at_s, slot in reversed(recent)
@@ -47,6 +50,16 @@ class QueueView:
         self._own[-1][1][priority, client] += jobs
         if self.estimate is not None:
             self.estimate.add(priority, client, jobs, now)
+
+    def _mean_arriving_per_s(self, count: QueueCount, counted_s: float) -> float:
+        """Return the rate of all processes over the span of the own rate.
+
+        The rate of the newest count alone is several times the own rate whenever the load rises.
+        """
+        self._arriving.append((counted_s, count.arriving_per_s))
+        while self._arriving[0][0] <= counted_s - OWN_S:
+            self._arriving.popleft()
+        return fmean(per_s for _, per_s in self._arriving)
 
     def _admitted_after(self, since_s: float) -> Iterator[tuple[float, Counter[tuple[int, int]]]]:
         """Yield the slots after a time, the newest first, with the time of their middle."""
