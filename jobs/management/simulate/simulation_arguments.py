@@ -92,7 +92,7 @@ def _add_model(group: Any) -> None:
     group.add_argument("--jitter", type=float, help="Share by which a run can take more or less.")
     group.add_argument("--max-batch", type=_count, help="Most items in a batch.")
     group.add_argument("--max-padded-size", type=int, help="Most items times the longest; 0 for no limit.")
-    group.add_argument("--pads", dest="padded", action="store_true", help="A batch is padded to its longest item.")
+    group.add_argument("--pads", dest="padded", action="store_true", help="Pad a batch to its longest item.")
     group.add_argument("--goal-s", type=_positive, help="p95 goal of the model version.")
     group.add_argument("--shed", action="store_true", help=SHED_HELP)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import astuple
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +16,10 @@ from jobs.core.simulation.admission_control import AdmissionControl
 from jobs.core.simulation.arrivals import Arrival, Mix, poisson
 from jobs.core.simulation.plan import Crew, Model, Overheads, SimulationPlan, Timing
 from jobs.core.simulation.world import simulate
-from jobs.core.submission.request import Admitted
+from jobs.core.submission.parsed_job import ParsedJob
 from jobs.services.access.owner import Owner
 from jobs.services.admission import admit, queues
+from jobs.services.admission.queues import QueueRow
 
 GOAL_S = 0.5
 OVERHEADS = Overheads(0.01, Timing(0.005), Timing(0.005))
@@ -34,7 +34,7 @@ class FrontDoor:
     """The product's front door at a virtual time, with the counts of a simulation in place of its table."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
-        self.now, self.counts = 0.0, list[tuple[Any, ...]]()
+        self.now, self.counts = 0.0, list[QueueRow]()
         self._options = options
         monkeypatch.setattr(queues, "monotonic", lambda: self.now)
         monkeypatch.setattr(queues, "fetch_all", lambda *_: self.counts)
@@ -42,14 +42,13 @@ class FrontDoor:
 
     def refusal(self, arrival: Arrival) -> OverloadedError | None:
         version = SimpleNamespace(id=1, model="m", version="1", p95_goal_s=GOAL_S, options=self._options)
-        outcomes: list[Any] = [
-            Admitted(
-                version,
-                arrival.priority, 3, 1, arrival.deadline_in_s, b"{}", None, None, None, None, "bypass",
-            )
-        ]  # fmt: skip
-        admit.admit_jobs(Owner(arrival.client, "app", 1, frozenset()), outcomes)
-        return outcomes[0] if isinstance(outcomes[0], OverloadedError) else None
+        job = ParsedJob(
+            version, arrival.priority, 3, 1, arrival.deadline_in_s, b"{}", None, None, None, None, "bypass"
+        )
+        owner = Owner(arrival.client, "app", 1, frozenset())
+        refusal = admit.admit_jobs(owner=owner, jobs={0: job}).refusals.get(0)
+        assert refusal is None or isinstance(refusal, OverloadedError)
+        return refusal
 
 
 @pytest.mark.parametrize("reason", CASES)
@@ -62,7 +61,7 @@ def test_the_front_door_and_the_simulator_refuse_the_same_jobs(
 
     def both(self: AdmissionControl, arrival: Arrival, now: float) -> Shed | None:
         door.now = now
-        door.counts = [("m", *_columns(self), now - self._counted_s)]
+        door.counts = [_row(self, now)]
         shed, refusal = decide(self, arrival, now), door.refusal(arrival)
         assert (shed is None) == (refusal is None)
         if shed is not None and refusal is not None:
@@ -81,10 +80,20 @@ def test_the_front_door_and_the_simulator_refuse_the_same_jobs(
     assert refusals[reason] > 500
 
 
-def _columns(control: AdmissionControl) -> tuple[Any, ...]:
-    """Return a count as its row of the table has it, the clients in JSON."""
-    *columns, by_client = astuple(control._count)
-    return *columns, [{str(client): jobs for client, jobs in level.items()} for level in by_client]
+def _row(control: AdmissionControl, now: float) -> QueueRow:
+    """Return the last count as a row of the product's table."""
+    count = control._count
+    return QueueRow(
+        queue="m",
+        waiting=list(count.waiting),
+        head_age_s=list(count.head_age_s),
+        mean_age_s=list(count.mean_age_s),
+        per_s=count.per_s,
+        answer_s=count.answer_s,
+        arriving_per_s=count.arriving_per_s,
+        by_client=[{str(client): jobs for client, jobs in level.items()} for level in count.by_client],
+        counted_age_s=now - control._counted_s,
+    )
 
 
 def test_a_version_with_many_waiting_jobs_takes_no_more_whatever_its_goal() -> None:

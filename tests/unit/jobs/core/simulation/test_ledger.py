@@ -1,4 +1,4 @@
-"""The ledger tells of batches what the surveyor would read; `test_survey` compares it with the SQL."""
+"""The ledger counts what the surveyor would count; `test_simulation_ledger` compares it with the SQL."""
 
 from __future__ import annotations
 

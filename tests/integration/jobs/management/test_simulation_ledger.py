@@ -15,7 +15,7 @@ from jobs.core.simulation.ledger import Ledger, LedgerRow
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch
 from jobs.services.admission import survey_statements
-from tests.factories import make_version, make_worker
+from tests.support.factories import make_version, make_worker
 
 SINCE_S = 0.5
 LIMITS = (BatchLimits(10), BatchLimits(32, 400))
