@@ -1,6 +1,6 @@
-"""The worker's real buffer, pipeline and threads around the `sleeper`, with no broker and no database.
+"""The worker's real buffer, pipeline and threads around the `sleeper`, without broker and database.
 
-The clock of a job starts when it was due to come, so that a late source is no excuse.
+A job's time starts when it was due to arrive, so that a late source does not hide latency.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from uuid import UUID, uuid4
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch
 from jobs.core.messages.envelope import Envelope
-from jobs.core.shedding import Admit, Backlog, Drain, Shedder
-from jobs.core.simulation.arrivals import poisson
+from jobs.core.simulation.admission_control import AdmissionControl
+from jobs.core.simulation.arrivals import Arrival, poisson
+from jobs.core.simulation.ledger import LedgerRow
+from jobs.core.simulation.plan import Model, SimulationPlan, Timing
 from jobs.management.demo.figures import percentile
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.message_delivery import MessageDelivery
@@ -32,39 +34,42 @@ VERSION = 1
 
 
 class Gate:
-    """Admission as the simulator does it, from what the fakes below see."""
+    """The product's admission, with the surveyor's counts made at the first arrival after each is due."""
 
-    def __init__(self, policy: BatchPolicy[MessageDelivery], goal_s: float) -> None:
-        self._service, self._shedder = policy.service_time(VERSION), Shedder(goal_s)
-        self._limits, self._lock = BatchLimits(MAX_BATCH), Lock()
-        self._waiting = self._sealed = self._sealed_size = 0
+    def __init__(self, limits: BatchLimits, *, sheds: bool) -> None:
+        plan = SimulationPlan({VERSION: Model(Timing(BASE_S, PER_ITEM_S), limits)}, sheds=sheds)
+        self._admission, self._lock = AdmissionControl(plan, time.monotonic()), Lock()
 
-    def admits(self, now: float) -> bool:
+    def admits(self) -> bool:
         with self._lock:
-            backlog = Backlog(self._waiting, self._waiting, self._sealed, self._sealed_size)
-            answer = self._shedder.decide(now, backlog, Drain(self._service, self._limits))
-            self._waiting += isinstance(answer, Admit)
-            return isinstance(answer, Admit)
+            now = time.monotonic()
+            if self._admission.count_due_s <= now:
+                self._admission.count(now)
+            return self._admission.decide(Arrival(now, version=VERSION), now) is None
 
-    def sealed(self, items: int) -> None:
+    def claimed(self, items: int, padded_size: int) -> LedgerRow:
         with self._lock:
-            self._waiting, self._sealed = self._waiting - items, self._sealed + 1
-            self._sealed_size += items
+            now = time.monotonic()
+            row = LedgerRow(VERSION, items, padded_size, now)
+            self._admission.claimed(row, [Arrival(now, version=VERSION)] * items)
+        return row
 
-    def ended(self, items: int) -> None:
+    def finished(self, row: LedgerRow, ran_s: float) -> None:
         with self._lock:
-            self._sealed, self._sealed_size = self._sealed - 1, self._sealed_size - items
+            row.ran_s, row.finished_s = ran_s, time.monotonic()
+            self._admission.finished(row)
 
 
 class Claimer:
-    """Takes every job at once."""
+    """Claims every job at once."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate, self._runner = gate, Sleeper(BASE_S, PER_ITEM_S)
+        self.rows: dict[UUID, LedgerRow] = {}
 
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Any]]:
-        self._gate.sealed(len(sealed.tokens))
         work = ClaimedBatch(uuid4(), sealed.key, sealed.padded_size, sealed.reason, sealed.tokens)
+        self.rows[work.id] = self._gate.claimed(len(sealed.tokens), sealed.padded_size)
         work.jobs = [Claimed(delivery.job, 1, 1, 1, b"{}", None) for delivery in sealed.tokens]
         return work, []
 
@@ -76,22 +81,22 @@ class Claimer:
         ]
 
     def done(self, work: ClaimedBatch) -> None:
-        """Hold nothing for a batch, so there is nothing to let go."""
+        """Nothing is held for a batch, so nothing is released."""
 
 
 class Settler:
-    """Makes the verdicts and stores none."""
+    """Makes the verdicts and stores none of them."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, gate: Gate, rows: dict[UUID, LedgerRow]) -> None:
+        self._gate, self._rows = gate, rows
 
     def settle(self, work: ClaimedBatch) -> tuple[list[Any], list[Any]]:
-        self._gate.ended(len(work.jobs))
+        self._gate.finished(self._rows.pop(work.id), work.ran_s)
         return verdicts_of(work), []
 
 
 class Watch:
-    """Notes when each job's outcome was there."""
+    """Records the time of each job's outcome."""
 
     def __init__(self) -> None:
         self.ends_s: dict[UUID, float] = {}
@@ -112,8 +117,9 @@ class Watch:
 def run(rate_per_s: float, goal_s: float, seconds: float) -> dict[str, float]:
     limits = BatchLimits(MAX_BATCH, p95_goal_s=goal_s) if goal_s else UNTUNED
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(lambda _: limits)
-    gate, watch = Gate(policy, goal_s), Watch()
-    pipeline = Pipeline(Buffer(policy), Claimer(gate), Settler(gate), watch)  # type: ignore[arg-type]  # stand-ins
+    gate, watch = Gate(limits, sheds=goal_s > 0), Watch()
+    claimer = Claimer(gate)
+    pipeline = Pipeline(Buffer(policy), claimer, Settler(gate, claimer.rows), watch)  # type: ignore[arg-type]  # stand-ins
     pipeline.start()
     moments_s = [arrival.at_s for arrival in poisson(rate_per_s, random.Random(1).random, until_s=seconds)]
     due_s, late_s = _feed(pipeline.buffer, gate, moments_s)
@@ -133,12 +139,12 @@ def run(rate_per_s: float, goal_s: float, seconds: float) -> dict[str, float]:
 
 
 def _feed(buffer: Buffer, gate: Gate, moments_s: list[float]) -> tuple[dict[UUID, float], list[float]]:
-    """Put jobs into the buffer when they are due; return when admitted ones were, and how late all came."""
+    """Put jobs into the buffer when due; return when admitted ones were due, and the lateness of all."""
     due_s, late_s, start = dict[UUID, float](), list[float](), time.monotonic() + 0.1
     for moment_s in moments_s:
         time.sleep(max(0.0, start + moment_s - time.monotonic()))
         late_s.append(time.monotonic() - start - moment_s)
-        if gate.admits(time.monotonic()):
+        if gate.admits():
             job = uuid4()
             due_s[job] = start + moment_s
             envelope = Envelope(job, 0, VERSION, 4)

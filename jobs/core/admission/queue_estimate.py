@@ -46,7 +46,8 @@ class QueuePlace:
             return round(self.above + self.level) + more
         scale = self.level / counted
         own = self.own * scale + more
-        return round(self.above + own + sum(min(jobs * scale, own + 1.0) for jobs in self.others))
+        turns = sum([min(jobs * scale, own + 1.0) for jobs in self.others]) if self.others else 0.0
+        return round(self.above + own + turns)
 
 
 def earlier_part(age_s: float, *, head_s: float, mean_s: float) -> float:
@@ -70,13 +71,23 @@ def _older(age_s: float, head_s: float, mean: float) -> float:
 class QueueEstimate:
     """The queue of one model after a count; times are seconds of a monotonic clock."""
 
-    def __init__(self, count: QueueCount, counted_s: float, own_per_s: float = 0.0) -> None:
-        """Start from `count`; this process admitted `own_per_s` jobs a second before it."""
+    def __init__(
+        self,
+        count: QueueCount,
+        counted_s: float,
+        own_per_s: float = 0.0,
+        arriving_per_s: float | None = None,
+    ) -> None:
+        """Start from `count`, before which this process admitted `own_per_s` jobs a second.
+
+        `arriving_per_s` is what all processes admitted over the same time; None takes the rate of the count.
+        """
         self.count, self.counted_s = count, counted_s
         self._level = [float(jobs) for jobs in count.waiting]
         self._own = Counter[tuple[int, int]]()
         self._at_s = counted_s
-        self._scale = _processes(count.arriving_per_s, own_per_s)
+        arriving_per_s = count.arriving_per_s if arriving_per_s is None else arriving_per_s
+        self._scale = _processes(arriving_per_s, own_per_s)
         self._unseen_per_s = 0.0 if own_per_s else count.arriving_per_s
 
     def replay(self, admissions: Iterable[tuple[float, int, int, int]]) -> None:
@@ -95,8 +106,8 @@ class QueueEstimate:
         """Return what waits before the client's next job of this priority."""
         self._advance(now)
         clients = self.count.by_client[priority]
-        others = tuple(float(jobs) for other, jobs in clients.items() if other != client)
-        own = clients.get(client, 0) + self._own[priority, client] * self._scale
+        others = tuple([float(jobs) for other, jobs in clients.items() if other != client])
+        own = clients.get(client, 0) + self._own.get((priority, client), 0) * self._scale
         return QueuePlace(sum(self._level[priority + 1 :]), self._level[priority], others, own)
 
     def ahead_of(self, priority: int, client: int, now: float, *, age_s: float) -> int:
@@ -125,17 +136,21 @@ class QueueEstimate:
         if elapsed_s <= 0.0:
             return
         self._at_s = now
-        self._add_unseen(self._unseen_per_s * elapsed_s)
+        if self._unseen_per_s:
+            self._add_unseen(self._unseen_per_s * elapsed_s)
         to_drain = (self.count.per_s or 0.0) * elapsed_s
         for priority in range(HIGHEST, -1, -1):
-            drained = min(to_drain, self._level[priority])
-            self._level[priority] -= drained
-            to_drain -= drained
+            level = self._level[priority]
+            if level > to_drain:
+                self._level[priority] = level - to_drain
+                return
+            self._level[priority] = 0.0
+            to_drain -= level
 
     def _add_unseen(self, jobs: float) -> None:
         """Add jobs that other processes admit, with the priorities of the counted ones."""
         waiting = sum(self.count.waiting)
-        if jobs and waiting:
+        if waiting:
             for priority, level in enumerate(self.count.waiting):
                 self._level[priority] += jobs * level / waiting
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import takewhile
+from statistics import fmean
 
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_estimate import QueueEstimate
@@ -24,16 +26,20 @@ class QueueView:
     def __init__(self) -> None:
         self.estimate: QueueEstimate | None = None
         self._own = deque[_Slot]()
+        self._arriving = deque[tuple[float, float]]()  # rates by time of their count
 
-    def renew(self, count: QueueCount, counted_s: float) -> None:
-        """Estimate from this count on, and add what the process admitted after it."""
-        recent = (jobs.total() for at_s, jobs in self._admissions() if counted_s - OWN_S < at_s <= counted_s)
-        self.estimate = QueueEstimate(count, counted_s, sum(recent) / OWN_S)
+    def renew(self, count: QueueCount, counted_s: float) -> QueueEstimate:
+        """Return the estimate from this count on, with what the process admitted after it."""
+        recent = list(self._admitted_after(counted_s - OWN_S))
+        before = sum(jobs.total() for at_s, jobs in recent if at_s <= counted_s)
+        arriving_per_s = self._mean_arriving_per_s(count, counted_s)
+        self.estimate = QueueEstimate(count, counted_s, before / OWN_S, arriving_per_s)
         self.estimate.replay(
             (at_s, priority, client, jobs)
-            for at_s, slot in self._admissions()
+            for at_s, slot in reversed(recent)
             for (priority, client), jobs in slot.items()
         )
+        return self.estimate
 
     def add(self, priority: int, client: int, jobs: int, now: float) -> None:
         """Record jobs that this process admits."""
@@ -45,8 +51,20 @@ class QueueView:
         if self.estimate is not None:
             self.estimate.add(priority, client, jobs, now)
 
-    def _admissions(self) -> Iterator[tuple[float, Counter[tuple[int, int]]]]:
-        return (((number + 0.5) / _SLOTS_PER_S, jobs) for number, jobs in self._own)
+    def _mean_arriving_per_s(self, count: QueueCount, counted_s: float) -> float:
+        """Return the rate of all processes over the span of the own rate.
+
+        The rate of the newest count alone is several times the own rate whenever the load rises.
+        """
+        self._arriving.append((counted_s, count.arriving_per_s))
+        while self._arriving[0][0] <= counted_s - OWN_S:
+            self._arriving.popleft()
+        return fmean(per_s for _, per_s in self._arriving)
+
+    def _admitted_after(self, since_s: float) -> Iterator[tuple[float, Counter[tuple[int, int]]]]:
+        """Yield the slots after a time, the newest first, with the time of their middle."""
+        slots = (((number + 0.5) / _SLOTS_PER_S, jobs) for number, jobs in reversed(self._own))
+        return takewhile(lambda slot: slot[0] > since_s, slots)
 
     def _drop_before(self, number: float) -> None:
         while self._own[0][0] < number:

@@ -1,1 +1,1 @@
-"""The batching policy: which jobs run together, when, and why."""
+"""The batching policy: which jobs run together, when they run, and why."""

@@ -1,4 +1,4 @@
-"""How fast items come, learned online and forgotten within seconds."""
+"""The rate at which items arrive, learned online and forgotten within seconds."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from math import exp
 
 MEMORY_S = 2.0
-_LEAST_S = 0.001  # what came within it is one burst and says nothing of a rate
+_LEAST_S = 0.001  # arrivals within it are one burst and give no rate
 
 
 @dataclass(slots=True)
 class ArrivalRate:
-    """Exponentially forgetting count of arrivals over the time that it remembers."""
+    """A count of arrivals that decays exponentially, over the time that it covers."""
 
     count: float = 0.0
     began_s: float | None = None
     last_s: float = 0.0
 
     def observe(self, now: float) -> None:
-        """Learn one arrival."""
+        """Count one arrival."""
         if self.began_s is None:
             self.began_s = self.last_s = now
         self.count = self.count * exp((self.last_s - now) / MEMORY_S) + 1.0
@@ -26,8 +26,8 @@ class ArrivalRate:
 
     @property
     def per_s(self) -> float:
-        """Return the arrivals a second as of the last one; 0 until some time was watched."""
-        watched_s = 0.0 if self.began_s is None else self.last_s - self.began_s
-        if watched_s < _LEAST_S:
+        """Return the arrivals a second as of the last one; 0 until they cover some time."""
+        covered_s = 0.0 if self.began_s is None else self.last_s - self.began_s
+        if covered_s < _LEAST_S:
             return 0.0
-        return self.count / (MEMORY_S * (1.0 - exp(-watched_s / MEMORY_S)))
+        return self.count / (MEMORY_S * (1.0 - exp(-covered_s / MEMORY_S)))

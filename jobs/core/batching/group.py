@@ -1,4 +1,4 @@
-"""The items of one key that may run together, a queue for each priority."""
+"""The items of one key that may share a batch, in one queue per priority."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Generic
 from jobs.core.batching.fair_queue import FairQueue, Token, Waiting
 from jobs.core.priority import broker_level
 
-AGING_S = 5.0  # one priority level weighs as much as this much waiting
+AGING_S = 5.0  # one priority level counts as much as waiting for so long
 
 
 @dataclass(slots=True)
 class Group(Generic[Token]):
-    """Never empty while the policy keeps it; `lingering` says that it waits although the device does not."""
+    """A group, which is never empty in the policy; `lingering` means that it waits beside an idle device."""
 
     key: Hashable
     isolation_group: int = 0
@@ -30,7 +30,7 @@ class Group(Generic[Token]):
         return (item for queue in self.queues.values() for item in queue)
 
     def add(self, item: Waiting[Token]) -> None:
-        """Put the item into its priority's queue."""
+        """Add the item to the queue of its priority."""
         queue = self.queues.get(item.priority)
         if queue is None:
             queue = self.queues[item.priority] = FairQueue()
@@ -38,7 +38,7 @@ class Group(Generic[Token]):
 
     @property
     def aged_s(self) -> float:
-        """Return how urgent the most urgent queue is: its earliest due time, brought forward by priority."""
+        """Return the urgency of the most urgent queue: its earliest due time, made earlier by priority."""
         return min(queue.due_s - priority * AGING_S for priority, queue in self.queues.items())
 
     @property
@@ -52,13 +52,13 @@ class Group(Generic[Token]):
         return min(queue.deadline_s for queue in self.queues.values())
 
     def first(self, count: int) -> list[Waiting[Token]]:
-        """Return up to `count` items: each priority's in turn, the priorities merged by urgency."""
+        """Return up to `count` items: clients of a priority in turn, priorities merged by urgency."""
         return self._first_of(list(self.queues), count)
 
     def same_level(self, *, least: int, most: int) -> list[Waiting[Token]]:
-        """Return up to `most` items of the most urgent level; others as well where it has not `least`.
+        """Return up to `most` items of the most urgent level, or of all if it has fewer than `least`.
 
-        A level is one of the broker's: finer steps would leave too few items to match lengths among.
+        Levels are those of the broker: finer ones would leave too few items to match lengths among.
         """
         urgent = min(self.queues, key=lambda priority: self.queues[priority].due_s - priority * AGING_S)
         near = [p for p in self.queues if broker_level(p) == broker_level(urgent)]
@@ -67,17 +67,17 @@ class Group(Generic[Token]):
         return self._first_of(near, most)
 
     def remove(self, chosen: Sequence[Waiting[Token]]) -> None:
-        """Take items out, given in the order of turns."""
+        """Remove items, given in the order of turns."""
         for priority in {item.priority for item in chosen}:
             self.queues[priority].remove([item for item in chosen if item.priority == priority])
             if not self.queues[priority]:
                 del self.queues[priority]
 
     def discard(self, unwanted: Callable[[Token], bool]) -> list[Token]:
-        """Drop and return the items that `unwanted` says yes to."""
-        gone = [item for item in self if unwanted(item.token)]
-        self.remove(gone)
-        return [item.token for item in gone]
+        """Remove and return the tokens for which `unwanted` is true."""
+        dropped = [item for item in self if unwanted(item.token)]
+        self.remove(dropped)
+        return [item.token for item in dropped]
 
     def _first_of(self, priorities: list[int], count: int) -> list[Waiting[Token]]:
         if len(priorities) == 1:

@@ -1,4 +1,4 @@
-"""When a device can take another batch: its lanes run one batch each, and what is sealed waits in order."""
+"""Predicts when a device can start another batch: each lane runs one, and sealed batches wait in order."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from heapq import heapify, heapreplace
 
 
 class Lanes:
-    """Predicted ends of the batches that run and seconds of those that wait; in the caller's clock."""
+    """The predicted ends of running batches, and the seconds of waiting ones; the caller gives the time."""
 
     def __init__(self, count: int = 1) -> None:
-        """Begin with `count` idle lanes."""
+        """Start with `count` idle lanes."""
         self._ends: list[float | None] = [None] * count
         self._ahead: deque[float] = deque()
 
     def promise(self, seconds: float) -> None:
-        """Note a batch that is sealed and will run for `seconds`."""
+        """Record a sealed batch that will run for `seconds`."""
         self._ahead.append(seconds)
 
     def withdraw(self) -> None:
-        """Note that the batch sealed last will not run: no job of it was claimed."""
+        """Remove the batch that was sealed last, because no job of it was claimed."""
         if self._ahead:
             self._ahead.pop()
 
     def start(self, lane: int, now: float, seconds: float) -> None:
-        """Note that the first of the waiting batches begins on `lane`."""
+        """Start the first waiting batch on `lane`."""
         if self._ahead:
             self._ahead.popleft()
         self._ends[lane] = now + seconds
 
     def end(self, lane: int) -> None:
-        """Note that `lane` is idle."""
+        """Make `lane` idle."""
         self._ends[lane] = None
 
     def free_at(self, now: float) -> float:
-        """Return when a batch sealed now could begin, after all that were sealed before it."""
+        """Return when a batch sealed now could start, after all those sealed before it."""
         ends = [now if end is None else max(now, end) for end in self._ends]
         heapify(ends)
         for seconds in self._ahead:

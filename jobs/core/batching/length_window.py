@@ -1,4 +1,4 @@
-"""Which items of similar length go together: the padded batch that costs least per item."""
+"""Chooses items of similar length: those whose padded batch costs least per item."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.core.batching.service_time import ServiceTime
 
 
 def within(items: Sequence[Waiting[Token]], *, most: int, bound: float) -> list[Waiting[Token]]:
-    """Return the longest run from the first item on whose padded size is within `bound`; one at the least."""
+    """Return as many of the first items as have a padded size within `bound`, and at least one."""
     longest, count = 0, 0
     for item in items[:most]:
         longest = max(longest, item.size)
@@ -24,8 +24,8 @@ def cheapest(
 ) -> list[Waiting[Token]]:
     """Return the items of similar size around the first one that cost least per item, within the limits.
 
-    Sorted by size, the fullest run is the cheapest for each longest item, so only those are compared. The
-    first item goes even where it alone is over `bound`, the padded size that a batch may have.
+    In order of size, the most items before each longest one are the cheapest batch with it, so only those
+    are compared. The first item is always chosen, even if it alone exceeds the padded size `bound`.
     """
     by_size = sorted(range(len(items)), key=lambda at: (items[at].size, at))
     anchor = by_size.index(0)

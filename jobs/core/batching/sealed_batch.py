@@ -1,4 +1,4 @@
-"""What a batch is bounded by, what it is once sealed, and the reasons that seal it."""
+"""The limits of a batch, the sealed batch, and the reasons to seal one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.core.batching.fair_queue import Token
 
 
 class SealReason(StrEnum):
-    """Why a batch was sealed when it was, and no larger than it was."""
+    """Why a batch was sealed at this time and with this size."""
 
     FULL = "full"
     DEADLINE = "deadline"
@@ -24,9 +24,10 @@ class SealReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """A model version's bounds: items a batch, padded size a batch (0: none), and whether length matters.
+    """The limits of a model version: items in a batch, and padded size of a batch (0 for no limit).
 
-    `p95_goal_s` is how soon after it reached the worker an item is to be answered; 0 for no such goal.
+    `padded` means that a batch is padded to its longest item. `p95_goal_s` is the goal for the time from the
+    arrival of an item at the worker to its answer; 0 for no goal.
     """
 
     max_batch: int = 64
@@ -37,9 +38,9 @@ class BatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class SealedBatch(Generic[Token]):
-    """A batch of one key: its items in order, its padded size, and why it was sealed now.
+    """A batch of one key: its items in order, its padded size, and the reason for its seal.
 
-    `isolation_group` is 0, or the group whose items run with nothing else in the worker's hands.
+    The items of an `isolation_group` other than 0 run while the worker holds no other batch.
     """
 
     key: Hashable

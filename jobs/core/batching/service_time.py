@@ -1,23 +1,23 @@
-"""What a run of a given padded size takes, learned online and slowly forgotten: t = a + b * padded_size.
+"""The time of a run by its padded size, learned online and slowly forgotten: t = a + b * padded_size.
 
-A line alone is wrong where a device has steps, so each size bucket, a power of two, keeps how far its runs
-were off the line.
+A line alone is wrong where the time grows in steps, so each size bucket, a power of two, has a factor by
+which its runs deviate from the line.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_KEEP = 0.97  # weight of the past at each observation: some thirty runs are remembered
+_KEEP = 0.97  # weight of the past at each observation, so some thirty runs count
 _LEARN = 0.1
-_MOST_OFF = 4.0  # one stall must not make a bucket look four times as slow
+_MOST_OFF = 4.0  # a longer run is a stall and counts as this many times the expected one
 _PRIOR_FIXED_S = 0.005
 _PRIOR_PER_UNIT_S = 0.00005
 
 
 @dataclass(slots=True)
 class ServiceTime:
-    """Exponentially forgetting least squares over (padded size, seconds), corrected by size bucket."""
+    """Least squares over (padded size, seconds) with exponential decay, corrected by size bucket."""
 
     weight: float = 0.0
     mean_x: float = 0.0
@@ -27,7 +27,7 @@ class ServiceTime:
     off: dict[int, float] = field(default_factory=dict)
 
     def observe(self, padded_size: int, seconds: float) -> None:
-        """Learn one run."""
+        """Learn from one run."""
         self._observe_bucket(padded_size, seconds)
         self.weight = self.weight * _KEEP + 1.0
         share = 1.0 / self.weight
@@ -39,12 +39,12 @@ class ServiceTime:
 
     @property
     def typical_s(self) -> float:
-        """Return what a run takes lately; 0 where none was seen."""
+        """Return the mean time of recent runs; 0 before the first."""
         return self.mean_y
 
     @property
     def per_unit_s(self) -> float:
-        """Return b, seconds per unit of padded size; never negative."""
+        """Return b, the seconds per unit of padded size, which is never negative."""
         if not self.weight:
             return _PRIOR_PER_UNIT_S
         if self.variance_x < 1e-9 * max(1.0, self.mean_x * self.mean_x):
@@ -53,7 +53,7 @@ class ServiceTime:
 
     @property
     def fixed_s(self) -> float:
-        """Return a, the seconds that a run takes whatever its size; never negative."""
+        """Return a, the seconds of a run whatever its size, which is never negative."""
         if not self.weight:
             return _PRIOR_FIXED_S
         return max(self.mean_y - self.per_unit_s * self.mean_x, 0.0)
@@ -63,7 +63,7 @@ class ServiceTime:
         return self._line(padded_size) * self.off.get(_bucket(padded_size), 1.0)
 
     def size_within(self, seconds: float) -> float:
-        """Return about how large a padded size is predicted to run within `seconds`; 0 for none."""
+        """Return about the largest padded size predicted to run within `seconds`; 0 for none."""
         per_unit_s = self.per_unit_s
         if not per_unit_s:
             return float("inf") if self.fixed_s <= seconds else 0.0
@@ -78,8 +78,8 @@ class ServiceTime:
         if not self.weight or expected <= 0.0:
             return
         bucket = _bucket(padded_size)
-        known = self.off.get(bucket, 1.0)
-        self.off[bucket] = known + _LEARN * (min(seconds / expected, _MOST_OFF) - known)
+        factor = self.off.get(bucket, 1.0)
+        self.off[bucket] = factor + _LEARN * (min(seconds / expected, _MOST_OFF) - factor)
 
 
 def _bucket(padded_size: float) -> int:

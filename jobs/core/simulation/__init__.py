@@ -1,4 +1,4 @@
-"""A discrete-event simulation of the queue and its workers, driving the very policy that they run.
+"""A discrete-event simulation of admission, queue and workers, which run the product's own policies.
 
-Pure: virtual time is a number, chance an argument. `world.simulate` is the front door.
+Pure: virtual time is a number, and chance is an argument. The entry point is `world.simulate`.
 """

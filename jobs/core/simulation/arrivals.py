@@ -1,4 +1,4 @@
-"""What comes to the platform and when: made up from a rate, or recorded and given as they are."""
+"""Simulated jobs and when they arrive: generated from a rate, or given as recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Chance = Callable[[], float]  # the next of a sequence of uniform numbers in [0,
 
 
 class Arrival(msgspec.Struct, frozen=True, eq=False):
-    """One job: when it is submitted, what it is, and in how many seconds its answer is worth nothing."""
+    """One job: its submit time, its properties, and after how many seconds its answer is of no use."""
 
     at_s: float
     size: int = 1
@@ -26,7 +26,7 @@ class Arrival(msgspec.Struct, frozen=True, eq=False):
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What made-up jobs are like: each property drawn evenly from its choices, sizes from a range."""
+    """The properties of generated jobs: each drawn evenly from its choices, sizes from a range."""
 
     sizes: tuple[int, int] = (1, 1)
     priorities: tuple[int, ...] = (DEFAULT,)
@@ -34,7 +34,7 @@ class Mix:
     deadline_in_s: float | None = None
 
     def arrival(self, at_s: float, chance: Chance) -> Arrival:
-        """Return a job that comes at `at_s`."""
+        """Return a random job that arrives at `at_s`."""
         low, high = self.sizes
         size = low if low == high else low + int(chance() * (high - low + 1))
         client = int(chance() * self.clients) if self.clients > 1 else 0
@@ -49,7 +49,7 @@ PLAIN = Mix()
 def poisson(
     rate_per_s: float, chance: Chance, *, mix: Mix = PLAIN, count: float = inf, until_s: float = inf
 ) -> Iterator[Arrival]:
-    """Yield jobs that come independently of each other, `rate_per_s` on average."""
+    """Yield jobs that arrive independently of each other, `rate_per_s` on average."""
     at_s = 0.0
     while count > 0:
         at_s -= log1p(-chance()) / rate_per_s
@@ -62,7 +62,7 @@ def poisson(
 def bursts(
     size: int, every_s: float, chance: Chance, *, mix: Mix = PLAIN, until_s: float
 ) -> Iterator[Arrival]:
-    """Yield `size` jobs at once every `every_s` seconds, from the start on."""
+    """Yield `size` simultaneous jobs every `every_s` seconds, the first at 0."""
     number = 0
     while (at_s := number * every_s) < until_s:
         for _ in range(size):

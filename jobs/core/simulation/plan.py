@@ -1,4 +1,4 @@
-"""What is simulated: the model, the workers and what they spend beside the model, admission."""
+"""What is simulated: models, workers, their time beside the model, and whether models shed load."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ from dataclasses import dataclass, field
 
 from jobs.core.batching.sealed_batch import BatchLimits
 from jobs.core.simulation.arrivals import Chance
+from models_registry.core.options import MOST_WAITING
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What a step takes: `base_s + per_unit_s * units`, up to the share `jitter` more or less."""
+    """The time of a step: `base_s + per_unit_s * units`, more or less by up to the share `jitter`."""
 
     base_s: float = 0.0
     per_unit_s: float = 0.0
     jitter: float = 0.0
 
     def seconds(self, units: float, chance: Chance) -> float:
-        """Return what a step over `units` takes this time."""
+        """Return the seconds of one step over `units`."""
         seconds = self.base_s + self.per_unit_s * units
         return seconds * (1.0 + self.jitter * (2.0 * chance() - 1.0)) if self.jitter else seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model version: its bounds, and its run by padded size, or by items where it does not pad."""
+    """A model version: the time of a run by padded size (by items where it does not pad), and its limits."""
 
     run: Timing
     limits: BatchLimits = field(default_factory=BatchLimits)
+    max_waiting: int = MOST_WAITING
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """The workers, all alike: `lanes` batches run at once on each, and `ahead` are claimed and wait.
+    """The workers, all equal: each runs `lanes` batches at once and claims `ahead` more in advance.
 
-    `prefetch` bounds the messages that a worker holds and has not acknowledged.
+    `prefetch` bounds the unacknowledged messages of a worker.
     """
 
     workers: int = 1
@@ -46,7 +48,7 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Overheads:
-    """What a job and a batch spend outside the model; claim and settle by items of the batch."""
+    """Time spent outside the model: the delivery of a job, and claim and settle by items of the batch."""
 
     deliver_s: float = 0.0
     claim: Timing = field(default_factory=Timing)
@@ -55,20 +57,20 @@ class Overheads:
 
 @dataclass(frozen=True, slots=True)
 class SimulationPlan:
-    """Everything but the jobs; `goal_s` is what admission sheds for, 0 for no shedding."""
+    """Everything but the jobs; `sheds` is the option `shed` of all models: hold jobs to the p95 goal."""
 
     models: Mapping[int, Model]
     crew: Crew = field(default_factory=Crew)
     overheads: Overheads = field(default_factory=Overheads)
-    goal_s: float = 0.0
+    sheds: bool = False
 
     @property
     def lanes(self) -> int:
-        """Return how many batches run at once over all workers."""
+        """Return how many batches run at once on all workers."""
         return self.crew.workers * self.crew.lanes
 
     def capacity_per_s(self, *, version: int = 0, size: int = 1) -> float:
-        """Return the items a second that full batches of items of one size come to, overheads hidden."""
+        """Return the items a second that full batches of one item size reach without overheads."""
         model = self.models[version]
         limits = model.limits
         items = limits.max_batch

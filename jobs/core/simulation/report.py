@@ -1,4 +1,4 @@
-"""What came of a simulation."""
+"""The result of a simulation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from jobs.core.batching.sealed_batch import SealReason
 
 @dataclass(slots=True)
 class SimulationReport:
-    """Counts and times; it grows while the simulation runs.
+    """Counts and times, collected while the simulation runs.
 
-    Jobs came for `offered_s`; `span_s` is from the first arrival to the last outcome, `latencies_s` from
-    submit to stored result, `busy_s` the seconds that lanes ran, of `lanes * span_s`.
+    `offered_s` is from the first to the last arrival, `span_s` from the first arrival to the last outcome,
+    `latencies_s` from submit to stored result, and `busy_s` the time in which lanes ran batches.
     """
 
     lanes: int = 1
@@ -32,7 +32,7 @@ class SimulationReport:
 
     @property
     def served(self) -> int:
-        """Return how many jobs have a stored result."""
+        """Return how many jobs have a result."""
         return len(self.latencies_s)
 
     @property
@@ -42,27 +42,27 @@ class SimulationReport:
 
     @property
     def offered_per_s(self) -> float:
-        """Return offered jobs a second while they came; infinity where they came all at once."""
+        """Return offered jobs a second of `offered_s`; infinity where all came at once."""
         return self.offered / self.offered_s if self.offered_s else inf
 
     @property
     def mean_batch(self) -> float:
-        """Return the items of a batch, on average."""
+        """Return the mean number of items in a batch."""
         batches = self.seals.total()
         return self.batched / batches if batches else 0.0
 
     @property
     def utilisation(self) -> float:
-        """Return the share of the lanes' time in which they ran a batch."""
+        """Return the share of time in which a lane ran a batch."""
         return self.busy_s / (self.lanes * self.span_s) if self.span_s else 0.0
 
     @property
     def mean_latency_s(self) -> float:
-        """Return the mean latency; not a number where nothing was served."""
+        """Return the mean latency; NaN where no job was served."""
         return sum(self.latencies_s) / self.served if self.served else nan
 
     def latency_s(self, share: float) -> float:
-        """Return the smallest latency that at least `share` of the served jobs do not exceed; else NaN."""
+        """Return the latency that `share` of the served jobs do not exceed; NaN where no job was served."""
         if len(self._sorted_s) != self.served:
             self._sorted_s = sorted(self.latencies_s)
         return self._sorted_s[max(0, ceil(share * self.served) - 1)] if self.served else nan

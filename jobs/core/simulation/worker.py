@@ -1,12 +1,13 @@
-"""One worker's stages in virtual time: collect, claim, run and settle, overlapped as the pipeline's are.
+"""The stages of one worker in virtual time: collect, claim, run and settle, overlapped as in the pipeline.
 
-It drives the real policy and the real prediction of lanes, in the order in which the pipeline's threads do.
+It uses the product's batching policy and lanes, in the order in which the threads of the pipeline do.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -15,32 +16,45 @@ from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
+from jobs.core.simulation.ledger import LedgerRow
 from jobs.core.simulation.plan import SimulationPlan
 
 
 class SimulationObserver(Protocol):
-    """Is told what becomes of batches."""
+    """Receives what happens to batches."""
 
     def sealed(self, batch: SealedBatch[Arrival]) -> None:
-        """Take note of a batch that left the buffer."""
+        """Record a batch that left the buffer."""
 
-    def expired(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
-        """Take note of jobs whose deadline was over at their claim or settle."""
+    def claimed(self, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
+        """Record the claim of `arrivals`; the row counts those that had not expired."""
+
+    def expired(self, worker: SimulatedWorker, arrivals: Sequence[Arrival]) -> None:
+        """Record jobs whose deadline had passed at their claim or settle."""
 
     def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
-        """Take note of a run, or of none that took 0 seconds because nothing was left to run."""
+        """Record a run."""
 
-    def settled(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
-        """Take note of stored results."""
+    def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
+        """Record stored results, and the batch of `row` as finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedArrivals:
+    """A claimed batch: as it was sealed, its row of the ledger, and the jobs that had not expired."""
+
+    sealed: SealedBatch[Arrival]
+    row: LedgerRow
+    live: list[Arrival]
 
 
 class SimulatedWorker:
-    """A worker with a policy of its own."""
+    """A worker with its own buffer and policy."""
 
     def __init__(
-        self, plan: SimulationPlan, agenda: Agenda, chance: Chance, watcher: SimulationObserver
+        self, plan: SimulationPlan, agenda: Agenda, chance: Chance, observer: SimulationObserver
     ) -> None:
-        self._plan, self._agenda, self._chance, self._watcher = plan, agenda, chance, watcher
+        self._plan, self._agenda, self._chance, self._observer = plan, agenda, chance, observer
         limits: dict[Hashable, BatchLimits] = {
             version: model.limits for version, model in plan.models.items()
         }
@@ -48,14 +62,14 @@ class SimulatedWorker:
         self._lanes = Lanes(plan.crew.lanes)
         self._idle = deque(range(plan.crew.lanes))
         self._slots = plan.crew.lanes + plan.crew.ahead
-        self._to_run: deque[tuple[SealedBatch[Arrival], list[Arrival]]] = deque()
-        self._to_settle: deque[list[Arrival]] = deque()
-        self._stuck: deque[tuple[int, list[Arrival]]] = deque()
+        self._to_run: deque[ClaimedArrivals] = deque()
+        self._to_settle: deque[ClaimedArrivals] = deque()
+        self._blocked: deque[tuple[int, ClaimedArrivals]] = deque()
         self._claiming = self._settling = False
         self._wake_s: float | None = None
 
     def deliver(self, arrival: Arrival) -> None:
-        """Put a job into the buffer."""
+        """Add a job to the buffer."""
         now, deadline_in_s = self._agenda.now, arrival.deadline_in_s
         self._policy.add(
             arrival,
@@ -69,7 +83,7 @@ class SimulatedWorker:
         self._collect()
 
     def _collect(self) -> None:
-        """Seal a batch where one is due and there is a slot, or wake up when it will be."""
+        """Seal a batch if one is due and a slot is free, or schedule the time when it will be due."""
         if self._claiming or not self._slots:
             return
         now = self._agenda.now
@@ -92,71 +106,75 @@ class SimulatedWorker:
     def _claim(self, batch: SealedBatch[Arrival]) -> None:
         self._claiming, self._slots = True, self._slots - 1
         self._lanes.promise(self._predict(batch))
-        self._watcher.sealed(batch)
+        self._observer.sealed(batch)
         seconds = self._plan.overheads.claim.seconds(len(batch.tokens), self._chance)
         self._agenda.after(seconds, partial(self._claimed, batch, seconds))
 
     def _claimed(self, batch: SealedBatch[Arrival], seconds: float) -> None:
         live = self._in_time(batch.tokens)
+        version, began_s = batch.tokens[0].version, self._agenda.now - seconds
+        row = LedgerRow(version, len(live), batch.padded_size, began_s)
+        self._observer.claimed(row, batch.tokens)
         if live:
-            self._to_run.append((batch, live))
+            self._to_run.append(ClaimedArrivals(batch, row, live))
             self._policy.observe_claim(seconds)
             self._start()
         else:
-            self._watcher.ended(batch, 0.0)
             self._slots += 1
             self._lanes.withdraw()
         self._claiming = False
         self._collect()
 
     def _in_time(self, arrivals: list[Arrival]) -> list[Arrival]:
-        """Return the jobs whose deadline is not over; the others expire here."""
+        """Return the jobs whose deadline has not passed; the others expire here."""
         now = self._agenda.now
         late = [a for a in arrivals if a.deadline_in_s is not None and a.at_s + a.deadline_in_s <= now]
         if not late:
             return arrivals
-        self._watcher.expired(self, late)
-        gone = set(late)
-        return [arrival for arrival in arrivals if arrival not in gone]
+        self._observer.expired(self, late)
+        expired = set(late)
+        return [arrival for arrival in arrivals if arrival not in expired]
 
     def _start(self) -> None:
         while self._idle and self._to_run:
             lane = self._idle.popleft()
-            batch, live = self._to_run.popleft()
-            self._lanes.start(lane, self._agenda.now, self._predict(batch))
-            model = self._plan.models[live[0].version]
-            units = batch.padded_size if model.limits.padded else len(live)
+            batch = self._to_run.popleft()
+            self._lanes.start(lane, self._agenda.now, self._predict(batch.sealed))
+            model = self._plan.models[batch.row.version]
+            units = batch.row.padded_size if model.limits.padded else batch.row.size
             seconds = model.run.seconds(units, self._chance)
-            self._agenda.after(seconds, partial(self._ended, lane, batch, live, seconds))
+            self._agenda.after(seconds, partial(self._ended, lane, batch, seconds))
 
-    def _ended(self, lane: int, batch: SealedBatch[Arrival], live: list[Arrival], seconds: float) -> None:
-        self._policy.observe(batch.key, batch.padded_size, seconds)
-        self._watcher.ended(batch, seconds)
+    def _ended(self, lane: int, batch: ClaimedArrivals, seconds: float) -> None:
+        batch.row.ran_s = seconds
+        self._policy.observe(batch.sealed.key, batch.row.padded_size, seconds)
+        self._observer.ended(batch.sealed, seconds)
         self._slots += 1
         self._lanes.end(lane)
-        self._stuck.append((lane, live))
+        self._blocked.append((lane, batch))
         self._settle()
         self._start()
         self._collect()
 
     def _settle(self) -> None:
-        """Move batches on; a lane whose batch finds no room here waits with it, as its thread would."""
+        """Settle the next batch; a lane stays blocked while its batch finds the settle queue full."""
         most = self._plan.crew.lanes + self._plan.crew.ahead
-        while self._stuck and len(self._to_settle) + self._settling <= most:
-            lane, live = self._stuck.popleft()
-            self._to_settle.append(live)
+        while self._blocked and len(self._to_settle) + self._settling <= most:
+            lane, batch = self._blocked.popleft()
+            self._to_settle.append(batch)
             self._idle.append(lane)
         if self._to_settle and not self._settling:
             self._settling = True
-            done = self._to_settle.popleft()
-            seconds = self._plan.overheads.settle.seconds(len(done), self._chance)
-            self._agenda.after(seconds, partial(self._settled, self._in_time(done)))
+            batch = self._to_settle.popleft()
+            batch.row.finished_s = self._agenda.now  # the ledger has the time at which the transaction begins
+            seconds = self._plan.overheads.settle.seconds(len(batch.live), self._chance)
+            self._agenda.after(seconds, partial(self._settled, batch.row, self._in_time(batch.live)))
 
-    def _settled(self, live: list[Arrival]) -> None:
+    def _settled(self, row: LedgerRow, live: list[Arrival]) -> None:
         self._settling = False
         self._settle()
         self._start()
-        self._watcher.settled(self, live)
+        self._observer.settled(self, row, live)
         self._collect()
 
     def _predict(self, batch: SealedBatch[Arrival]) -> float:

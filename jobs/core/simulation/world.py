@@ -1,14 +1,14 @@
-"""The simulation: arrivals meet admission, the queue and the workers, in virtual time."""
+"""The simulation: arrivals pass admission, the queue and the workers in virtual time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jobs.core.batching.sealed_batch import SealedBatch
-from jobs.core.batching.service_time import ServiceTime
-from jobs.core.shedding import Backlog, Drain, Refuse, Shedder
+from jobs.core.simulation.admission_control import AdmissionControl
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival, Chance
+from jobs.core.simulation.ledger import LedgerRow
 from jobs.core.simulation.plan import SimulationPlan
 from jobs.core.simulation.report import SimulationReport
 from jobs.core.simulation.shared_queue import SharedQueue
@@ -16,35 +16,46 @@ from jobs.core.simulation.worker import SimulatedWorker
 
 
 def simulate(plan: SimulationPlan, arrivals: Iterable[Arrival], chance: Chance) -> SimulationReport:
-    """Return what becomes of `arrivals`, which come in order of time; `chance` drives what jitters."""
+    """Return the report of `arrivals`, which are in order of time; `chance` drives the jitter."""
     agenda = Agenda()
-    world = _World(plan, agenda, chance)
-    first_s = last_s = None
+    world: _World | None = None
+    first_s = last_s = 0.0
     for arrival in arrivals:
         last_s = arrival.at_s
-        first_s = last_s if first_s is None else first_s
-        agenda.advance(last_s)
+        if world is None:
+            first_s = last_s
+            world = _World(plan, agenda, chance, start_s=first_s)
+        world.advance(last_s)
         world.submit(arrival)
+    if world is None:
+        return SimulationReport(plan.lanes)
     agenda.finish()
-    world.report.offered_s = (last_s or 0.0) - (first_s or 0.0)
-    world.report.span_s = agenda.now - (first_s or 0.0)
+    world.report.offered_s = last_s - first_s
+    world.report.span_s = agenda.now - first_s
     return world.report
 
 
 class _World:
-    """One queue in front of the workers, and the watcher of them all."""
+    """Admission and one queue in front of the workers, and the observer of all of them."""
 
-    def __init__(self, plan: SimulationPlan, agenda: Agenda, chance: Chance) -> None:
+    def __init__(self, plan: SimulationPlan, agenda: Agenda, chance: Chance, *, start_s: float) -> None:
         self.report = SimulationReport(plan.lanes)
         self._agenda, self._deliver_s = agenda, plan.overheads.deliver_s
-        self._gate = _Gate(plan) if plan.goal_s else None
+        self._admission = AdmissionControl(plan, start_s)
         workers = [SimulatedWorker(plan, agenda, chance, self) for _ in range(plan.crew.workers)]
         self._queue = SharedQueue(workers, plan.crew.prefetch)
 
+    def advance(self, until_s: float) -> None:
+        """Run what happens up to `until_s`, with a count of the queue each time one is due."""
+        while self._admission.count_due_s <= until_s:
+            self._agenda.advance(self._admission.count_due_s)
+            self._admission.count(self._agenda.now)
+        self._agenda.advance(until_s)
+
     def submit(self, arrival: Arrival) -> None:
-        """Admit or refuse a job; an admitted one reaches the queue after its delivery time."""
+        """Admit or refuse a job; an admitted one reaches the queue after the delivery time."""
         self.report.offered += 1
-        if self._gate is not None and not self._gate.admits(arrival):
+        if self._admission.decide(arrival, self._agenda.now) is not None:
             self.report.refused += 1
         elif self._deliver_s:
             self._agenda.after(self._deliver_s, lambda: self._queue.publish(arrival))
@@ -55,69 +66,24 @@ class _World:
         """Count the batch."""
         self.report.seals[batch.reason] += 1
         self.report.batched += len(batch.tokens)
-        if self._gate is not None:
-            self._gate.sealed(batch)
 
-    def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
-        """Count the device's time."""
+    def claimed(self, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
+        """Pass a claim on to admission."""
+        self._admission.claimed(row, arrivals)
+
+    def ended(self, _batch: SealedBatch[Arrival], seconds: float) -> None:
+        """Add the time of a run."""
         self.report.busy_s += seconds
-        if self._gate is not None:
-            self._gate.ended(batch, seconds)
 
-    def expired(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
-        """Count jobs that came too late to be run."""
+    def expired(self, worker: SimulatedWorker, arrivals: Sequence[Arrival]) -> None:
+        """Count jobs whose deadline had passed."""
         self.report.expired += len(arrivals)
         self._queue.acknowledge(worker, len(arrivals))
 
-    def settled(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
-        """Count answered jobs, from submit to now."""
+    def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
+        """Count served jobs with their latency, and pass the end of their batch on to admission."""
         now, latencies_s = self._agenda.now, self.report.latencies_s
         for arrival in arrivals:
             latencies_s.append(now - arrival.at_s)
         self._queue.acknowledge(worker, len(arrivals))
-
-
-class _Gate:
-    """Admission by the shedder, a version at a time, from service times learned over all workers."""
-
-    def __init__(self, plan: SimulationPlan) -> None:
-        self._plan = plan
-        self._service = {version: ServiceTime() for version in plan.models}
-        self._shedder = {version: Shedder(plan.goal_s) for version in plan.models}
-        self._waiting, self._size = dict.fromkeys(plan.models, 0), dict.fromkeys(plan.models, 0)
-        self._sealed = self._sealed_size = 0
-
-    def admits(self, arrival: Arrival) -> bool:
-        """Say whether the job is taken, and count it where it is."""
-        version = arrival.version
-        if self._refuses(arrival):
-            return False
-        self._waiting[version] += 1
-        self._size[version] += arrival.size
-        return True
-
-    def sealed(self, batch: SealedBatch[Arrival]) -> None:
-        """Take a batch's items off what waits."""
-        version = batch.tokens[0].version
-        self._sealed += 1
-        self._sealed_size += batch.padded_size
-        self._waiting[version] -= len(batch.tokens)
-        self._size[version] -= sum(arrival.size for arrival in batch.tokens)
-
-    def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
-        """Learn from a run."""
-        self._sealed -= 1
-        self._sealed_size -= batch.padded_size
-        if seconds:
-            self._service[batch.tokens[0].version].observe(batch.padded_size, seconds)
-
-    def _refuses(self, arrival: Arrival) -> bool:
-        version, overheads = arrival.version, self._plan.overheads
-        limits = self._plan.models[version].limits
-        waiting = self._waiting[version], self._size[version]
-        backlog = Backlog(*waiting, self._sealed, self._sealed_size)
-        fixed_s = overheads.deliver_s + overheads.claim.base_s + overheads.settle.base_s
-        drain = Drain(self._service[version], limits, self._plan.lanes, fixed_s)
-        shedder, deadline_in_s = self._shedder[version], arrival.deadline_in_s
-        answer = shedder.decide(arrival.at_s, backlog, drain, deadline_in_s=deadline_in_s)
-        return isinstance(answer, Refuse)
+        self._admission.finished(row)

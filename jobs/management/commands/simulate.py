@@ -1,4 +1,4 @@
-"""`manage.py simulate`: try a setting or plan a fleet in virtual time, on the policy that the workers run."""
+"""`manage.py simulate`: try settings or plan a fleet in virtual time, with the product's own policies."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from jobs.management.simulate.simulation_table import show
 
 
 class Command(BaseCommand):
-    help = "Simulate queue and workers with made-up or recorded jobs; without --rate, a curve of loads."
+    help = (
+        "Simulate admission, queue and workers with generated or recorded jobs."
+        " Without --rate, --csv and --from-history it runs a curve of loads."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_arguments(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        asked = SimulationArguments.of(options)
+        arguments = SimulationArguments.of(options)
         try:
-            found = list(runs(asked))
+            results = list(runs(arguments))
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        show(found)
-        if asked.png:
-            draw(found, Path(asked.png))
+        show(results)
+        if arguments.png:
+            draw(results, Path(arguments.png))

@@ -1,1 +1,1 @@
-"""What `manage.py simulate` is made of: its options, where jobs come from, the table and the curves."""
+"""The parts of `manage.py simulate`: its options, the source of jobs, the table and the curves."""

@@ -1,4 +1,4 @@
-"""Latency and throughput against load, drawn to a PNG without a display."""
+"""Draws latency and throughput against load to a PNG, without a display."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from jobs.management.simulate.runs import Run
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-WIDE = 20.0  # latencies further apart than this are drawn on a logarithmic scale
+WIDE = 20.0  # a wider ratio of latencies is drawn on a logarithmic scale
 
 
 def draw(runs: Sequence[Run], path: Path) -> None:
-    """Write the curves of the runs, in order of load, to `path`."""
-    from matplotlib.figure import Figure  # half a second that a run without a picture need not spend
+    """Write the curves of the runs to `path`."""
+    from matplotlib.figure import Figure  # the import takes half a second, which only a picture needs
 
     ordered = sorted(runs, key=lambda run: run.load)
     figure = Figure(figsize=(8, 8), layout="constrained")

@@ -1,4 +1,4 @@
-"""The command's options, as a person writes them and as values."""
+"""The options of the command: how they are parsed, and their values."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from jobs.core.admission.shedding import GOAL_SHARE
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
 
+CSV_HELP = "Recorded jobs, with the columns arrival_s,size,priority,client,version,deadline_s."
 LOADS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
+SHED_HELP = (
+    f"Set the model option `shed`: refuse jobs whose estimated answer comes after {GOAL_SHARE:.0%}%"
+    " of the goal. Jobs that would miss their own deadline or exceed max_waiting are refused without it too."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationArguments:
-    """What is asked for; times in seconds. None leaves a setting to what is recorded, or to its default."""
+    """The values of all options, times in seconds; None means as recorded, or else the default."""
 
     rate: float | None = None
     loads: tuple[float, ...] | None = None
@@ -45,53 +51,59 @@ class SimulationArguments:
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Self:
-        """Return the parsed options as a value."""
+        """Take the values from parsed options."""
         return cls(**{field.name: options[field.name] for field in fields(cls)})
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Declare every option, its default that of Asked."""
+    """Declare every option, with the default of its field above."""
     _add_jobs(parser.add_argument_group("jobs"))
     _add_model(parser.add_argument_group("model"))
     _add_workers(parser.add_argument_group("workers"))
-    parser.add_argument("--seed", type=int, help="Of all chance; the same seed, the same run.")
+    parser.add_argument("--seed", type=int, help="Seed of all chance; the same seed gives the same run.")
     parser.add_argument("--png", metavar="FILE", help="Draw latency and throughput against load.")
     parser.set_defaults(**{field.name: field.default for field in fields(SimulationArguments)})
 
 
 def _add_jobs(group: Any) -> None:
     source = group.add_mutually_exclusive_group()
-    source.add_argument("--rate", type=_positive, help="Jobs a second, independent of each other.")
-    source.add_argument("--loads", type=_loads, help="Shares of the capacity, a run each: 0.2,0.5,0.9.")
-    source.add_argument("--csv", metavar="FILE", help="Recorded: arrival_s,size,priority,client,version.")
-    source.add_argument("--from-history", metavar="MODEL", help="Recorded: the model's jobs, from Postgres.")
-    group.add_argument("--burst", type=_count, metavar="N", help="N at once, as seldom as the rate asks.")
-    group.add_argument("--duration-s", type=_positive, help="How long jobs come.")
-    group.add_argument("--sizes", type=_range, metavar="LOW-HIGH", help="Sizes, drawn evenly: 20-200.")
+    source.add_argument("--rate", type=_positive, help="Jobs a second, arriving independently of each other.")
+    source.add_argument("--loads", type=_loads, help="One run for each share of the capacity: 0.2,0.5,0.9.")
+    source.add_argument(
+        "--csv",
+        metavar="FILE",
+        help=CSV_HELP,
+    )
+    source.add_argument("--from-history", metavar="MODEL", help="Recorded jobs of a model, from Postgres.")
+    group.add_argument("--burst", type=_count, metavar="N", help="Jobs arrive N at a time, at the same rate.")
+    group.add_argument("--duration-s", type=_positive, help="For how long jobs arrive.")
+    group.add_argument(
+        "--sizes", type=_range, metavar="LOW-HIGH", help="Sizes, drawn evenly from a range: 20-200."
+    )
     group.add_argument("--priorities", type=_priorities, help="Priorities, drawn evenly: 0,4,9.")
-    group.add_argument("--clients", type=_count, help="How many apps the jobs are of.")
-    group.add_argument("--deadline-s", type=_positive, help="What each job gives its answer.")
-    group.add_argument("--limit", type=_count, help="Recorded jobs at most, the newest.")
+    group.add_argument("--clients", type=_count, help="Number of client apps that submit the jobs.")
+    group.add_argument("--deadline-s", type=_positive, help="Deadline of each job, from its submit.")
+    group.add_argument("--limit", type=_count, help="Simulate no more than the newest LIMIT recorded jobs.")
 
 
 def _add_model(group: Any) -> None:
-    group.add_argument("--base-s", type=float, help="What a run takes whatever its size.")
+    group.add_argument("--base-s", type=float, help="Seconds of a run, whatever its size.")
     group.add_argument("--per-item-s", type=float, help="And for each item, or padded unit with --pads.")
-    group.add_argument("--jitter", type=float, help="Share by which runs take more or less.")
-    group.add_argument("--max-batch", type=_count, help="Items a batch.")
-    group.add_argument("--max-padded-size", type=int, help="Items times the longest, 0 for no limit.")
-    group.add_argument("--pads", dest="padded", action="store_true", help="Items are padded to the longest.")
-    group.add_argument("--goal-s", type=_positive, help="The version's p95 goal.")
-    group.add_argument("--shed", action="store_true", help="Refuse at admission what would miss the goal.")
+    group.add_argument("--jitter", type=float, help="Share by which a run can take more or less.")
+    group.add_argument("--max-batch", type=_count, help="Most items in a batch.")
+    group.add_argument("--max-padded-size", type=int, help="Most items times the longest; 0 for no limit.")
+    group.add_argument("--pads", dest="padded", action="store_true", help="Pad a batch to its longest item.")
+    group.add_argument("--goal-s", type=_positive, help="p95 goal of the model version.")
+    group.add_argument("--shed", action="store_true", help=SHED_HELP)
 
 
 def _add_workers(group: Any) -> None:
-    group.add_argument("--workers", type=_count, help="Processes, one a device.")
-    group.add_argument("--lanes", type=_count, help="Batches that run at once on each.")
-    group.add_argument("--prefetch", type=_count, help="Jobs that a worker holds at most.")
-    group.add_argument("--deliver-s", type=float, help="From submit to the queue.")
-    group.add_argument("--claim-s", type=float, help="A batch's claim.")
-    group.add_argument("--settle-s", type=float, help="A batch's settle.")
+    group.add_argument("--workers", type=_count, help="Worker processes, one per device.")
+    group.add_argument("--lanes", type=_count, help="Batches that run at once on each worker.")
+    group.add_argument("--prefetch", type=_count, help="Most jobs that a worker holds.")
+    group.add_argument("--deliver-s", type=float, help="Seconds from submit to the queue.")
+    group.add_argument("--claim-s", type=float, help="Seconds to claim a batch.")
+    group.add_argument("--settle-s", type=float, help="Seconds to settle a batch.")
 
 
 def _positive(text: str) -> float:
@@ -113,15 +125,15 @@ def _loads(text: str) -> tuple[float, ...]:
 
 
 def _priorities(text: str) -> tuple[int, ...]:
-    found = tuple(map(int, text.split(",")))
-    if not set(found) <= set(range(LOWEST, HIGHEST + 1)):
+    priorities = tuple(map(int, text.split(",")))
+    if not set(priorities) <= set(range(LOWEST, HIGHEST + 1)):
         raise ArgumentTypeError(f"a priority is {LOWEST} to {HIGHEST}")
-    return found
+    return priorities
 
 
 def _range(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
-    found = int(low), int(high or low)
-    if not 1 <= found[0] <= found[1]:
+    sizes = int(low), int(high or low)
+    if not 1 <= sizes[0] <= sizes[1]:
         raise ArgumentTypeError("sizes are at least 1, and LOW is not above HIGH")
-    return found
+    return sizes

@@ -1,4 +1,4 @@
-"""What the command tells: a row a run, and how much faster than the world the simulation was."""
+"""The output of the command: one row per run, and how much faster than real time it was."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jobs.management.simulate.runs import Run
 
 HEADS = ("load", "offered/s", "served/s", "refused", "expired", "p50 ms", "p95 ms", "p99 ms", "batch", "busy")
 
-WIDTH = 130  # narrower, the table's figures are cut
-SELDOM = 0.005  # reasons that would show as 0 %
+WIDTH = 130  # a narrower table cuts its figures
+SELDOM = 0.005  # a smaller share would show as 0 %
 
 
 def show(runs: Sequence[Run]) -> None:
-    """Print a table of the runs and the speed of the simulation."""
+    """Print the table of the runs and the speed of the simulation."""
     console = Console(width=max(WIDTH, Console().width))
     title = f"capacity {runs[0].capacity_per_s:,.1f} jobs/s in full batches; all times are virtual"
     table = Table(*HEADS, "sealed because", title=title, title_justify="left")

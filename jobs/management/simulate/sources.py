@@ -1,4 +1,4 @@
-"""Where simulated jobs and models come from: made up, a CSV file, or the platform's own records."""
+"""The source of simulated jobs and models: generated, a CSV file, or the platform's own records."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from django.core.management.base import CommandError
 
@@ -17,31 +18,33 @@ from jobs.core.simulation.plan import Model, Timing
 from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.services.reads.history import recorded_jobs, recorded_runs
 from models_registry import selectors
+from models_registry.core.options import most_waiting
 
-RUNS = 2_000  # the newest of the ledger, from which a version's time is learned
+RUNS = 2_000  # so many of the newest batches give the run time of a version
 BASE_S, PER_ITEM_S, MAX_BATCH, GOAL_S = 0.005, 0.0001, 64, 2.0  # the built-in `sleeper`
 
 
-def made_up(asked: SimulationArguments, rate_per_s: float, chance: Chance) -> Iterator[Arrival]:
+def generated(arguments: SimulationArguments, rate_per_s: float, chance: Chance) -> Iterator[Arrival]:
     """Yield jobs at a rate, one by one or in bursts."""
-    mix = Mix(asked.sizes, asked.priorities, asked.clients, asked.deadline_s)
-    if asked.burst:
-        return bursts(asked.burst, asked.burst / rate_per_s, chance, mix=mix, until_s=asked.duration_s)
-    return poisson(rate_per_s, chance, mix=mix, until_s=asked.duration_s)
+    mix = Mix(arguments.sizes, arguments.priorities, arguments.clients, arguments.deadline_s)
+    duration_s, burst = arguments.duration_s, arguments.burst
+    if burst:
+        return bursts(burst, burst / rate_per_s, chance, mix=mix, until_s=duration_s)
+    return poisson(rate_per_s, chance, mix=mix, until_s=duration_s)
 
 
-def recorded(asked: SimulationArguments) -> list[Arrival] | None:
-    """Return the jobs of a file or of the database in order, the first at 0; None where not asked for."""
-    if asked.csv:
-        found = _in_order(_of_file(Path(asked.csv)))[-asked.limit :]
-    elif asked.from_history:
-        rows = recorded_jobs(asked.from_history, limit=asked.limit)
-        found = _in_order(Arrival(at_s, max(size, 1), *rest) for at_s, size, *rest in rows)
+def recorded(arguments: SimulationArguments) -> list[Arrival] | None:
+    """Return the jobs of the file or the history in order, the first at 0; None if neither is given."""
+    if arguments.csv:
+        arrivals = _in_order(_of_file(Path(arguments.csv)))[-arguments.limit :]
+    elif arguments.from_history:
+        rows = recorded_jobs(arguments.from_history, limit=arguments.limit)
+        arrivals = _in_order(Arrival(at_s, max(size, 1), *rest) for at_s, size, *rest in rows)
     else:
         return None
-    if not found:
+    if not arrivals:
         raise CommandError("there are no recorded jobs to simulate")
-    return found
+    return arrivals
 
 
 def _of_file(path: Path) -> list[Arrival]:
@@ -54,7 +57,7 @@ def _of_file(path: Path) -> list[Arrival]:
 
 def _of_row(row: dict[str, str]) -> Arrival:
     priority = int(row.get("priority") or DEFAULT)
-    broker_level(priority)  # ValueError for one that no job can have
+    broker_level(priority)  # ValueError outside 0 to 9
     return Arrival(
         float(row["arrival_s"]),
         max(1, int(row.get("size") or 1)),
@@ -66,43 +69,49 @@ def _of_row(row: dict[str, str]) -> Arrival:
 
 
 def _in_order(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    found = sorted(arrivals, key=lambda arrival: arrival.at_s)
+    ordered = sorted(arrivals, key=lambda arrival: arrival.at_s)
     return [
-        Arrival(a.at_s - found[0].at_s, a.size, a.priority, a.client, a.version, a.deadline_in_s)
-        for a in found
+        Arrival(a.at_s - ordered[0].at_s, a.size, a.priority, a.client, a.version, a.deadline_in_s)
+        for a in ordered
     ]
 
 
-def models(asked: SimulationArguments, versions: set[int]) -> dict[int, Model]:
-    """Return each version's model: as asked for, else as registered and learned from the batch ledger."""
-    if asked.from_history is None:
-        plain = _as_asked(asked, Model(Timing(BASE_S, PER_ITEM_S), BatchLimits(MAX_BATCH, p95_goal_s=GOAL_S)))
-        return dict.fromkeys(versions, plain)
-    learned = _learned(asked.from_history, versions)
-    return {version: _as_asked(asked, Model(learned[version], _registered(version))) for version in versions}
+def models(arguments: SimulationArguments, versions: set[int]) -> dict[int, Model]:
+    """Return the model of each version: given options first, then what is registered and recorded."""
+    if arguments.from_history is None:
+        sleeper = Model(Timing(BASE_S, PER_ITEM_S), BatchLimits(MAX_BATCH, p95_goal_s=GOAL_S))
+        return dict.fromkeys(versions, _with_options(arguments, sleeper))
+    timings = _recorded_timings(arguments.from_history, versions)
+    return {version: _with_options(arguments, _registered(version, timings[version])) for version in versions}
 
 
-def _as_asked(asked: SimulationArguments, model: Model) -> Model:
-    wishes = {"max_batch": asked.max_batch, "max_padded_size": asked.max_padded_size, "padded": asked.padded}
-    limits = {name: wish for name, wish in wishes.items() if wish is not None}
-    goal_s = model.limits.p95_goal_s if asked.goal_s is None else asked.goal_s
-    base_s = model.run.base_s if asked.base_s is None else asked.base_s
-    per_item_s = model.run.per_unit_s if asked.per_item_s is None else asked.per_item_s
-    return Model(
-        Timing(base_s, per_item_s, asked.jitter),
-        replace(model.limits, p95_goal_s=goal_s, **limits),  # type: ignore[arg-type]  # values by name
+def _with_options(arguments: SimulationArguments, model: Model) -> Model:
+    options = {
+        "max_batch": arguments.max_batch,
+        "max_padded_size": arguments.max_padded_size,
+        "padded": arguments.padded,
+        "p95_goal_s": arguments.goal_s,
+    }
+    base_s = model.run.base_s if arguments.base_s is None else arguments.base_s
+    per_item_s = model.run.per_unit_s if arguments.per_item_s is None else arguments.per_item_s
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    return replace(
+        model,
+        run=Timing(base_s, per_item_s, arguments.jitter),
+        limits=replace(model.limits, **given),
     )
 
 
-def _registered(version: int) -> BatchLimits:
+def _registered(version: int, run: Timing) -> Model:
     info = selectors.info(version)
-    return BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)
+    limits = BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)
+    return Model(run, limits, most_waiting(info.options))
 
 
-def _learned(model: str, versions: set[int]) -> dict[int, Timing]:
+def _recorded_timings(model: str, versions: set[int]) -> dict[int, Timing]:
     service = {version: ServiceTime() for version in versions}
     for version, padded_size, items, ran_s in reversed(recorded_runs(model, limit=RUNS)):
         if version in service:
-            units = padded_size if _registered(version).padded else items
+            units = padded_size if selectors.info(version).padded else items
             service[version].observe(units, ran_s)
-    return {version: Timing(one.fixed_s, one.per_unit_s) for version, one in service.items()}
+    return {version: Timing(time.fixed_s, time.per_unit_s) for version, time in service.items()}

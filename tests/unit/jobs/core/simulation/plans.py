@@ -37,7 +37,7 @@ plans = st.builds(
     models=st.fixed_dictionaries({version: st.builds(Model, timings, limits) for version in (0, 1)}),
     crew=crews,
     overheads=st.builds(Overheads, deliver_s=st.sampled_from([0.0, 0.02]), claim=steps, settle=steps),
-    goal_s=st.sampled_from([0.0, 0.4]),
+    sheds=st.booleans(),
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch
 from jobs.core.simulation.agenda import Agenda
 from jobs.core.simulation.arrivals import Arrival
+from jobs.core.simulation.ledger import LedgerRow
 from jobs.core.simulation.plan import Crew, Overheads, SimulationPlan, Timing
 from jobs.core.simulation.worker import SimulatedWorker
 from tests.unit.jobs.core.simulation.plans import plan
@@ -25,7 +26,10 @@ class Notes:
         del batch
         self.seals_s.append(self.agenda.now)
 
-    def expired(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
+    def claimed(self, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
+        assert row.size == len(arrivals)
+
+    def expired(self, worker: SimulatedWorker, arrivals: Sequence[Arrival]) -> None:
         raise AssertionError(worker, arrivals)
 
     def ended(self, batch: SealedBatch[Arrival], seconds: float) -> None:
@@ -34,8 +38,8 @@ class Notes:
         self.ran += batch.tokens
         self.most_unsettled = max(self.most_unsettled, len(self.ran) - len(self.done))
 
-    def settled(self, worker: SimulatedWorker, arrivals: list[Arrival]) -> None:
-        del worker
+    def settled(self, worker: SimulatedWorker, row: LedgerRow, arrivals: Sequence[Arrival]) -> None:
+        del worker, row
         self.done += arrivals
 
 

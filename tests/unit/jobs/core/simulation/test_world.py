@@ -90,15 +90,16 @@ def test_a_higher_priority_waits_less() -> None:
 
 
 def test_admission_keeps_an_overloaded_model_full_and_its_answers_in_time() -> None:
-    given_plan = plan(MODEL, BatchLimits(max_batch=32, p95_goal_s=0.5), goal_s=0.5)
+    given_plan = plan(MODEL, BatchLimits(max_batch=32, p95_goal_s=0.5), sheds=True)
     found = loaded(given_plan, 1_000.0, count=20_000)
     assert found.throughput_per_s > 0.98 * given_plan.capacity_per_s()
-    assert found.latency_s(0.95) < 0.2
+    assert found.latency_s(0.95) < 0.5
     assert found.refused > 0
 
 
 def test_admission_refuses_nobody_below_capacity() -> None:
-    assert loaded(plan(MODEL, FULL, goal_s=0.5), 400.0, count=20_000).refused == 0
+    limits = BatchLimits(max_batch=32, p95_goal_s=0.5)
+    assert loaded(plan(MODEL, limits, sheds=True), 400.0, count=20_000).refused == 0
 
 
 def test_a_job_whose_deadline_is_over_is_not_run() -> None:
@@ -140,7 +141,7 @@ def test_nothing_is_answered_sooner_than_its_own_way_through_takes(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    given_plan=plans.filter(lambda p: p.lanes == 1 and not p.goal_s),
+    given_plan=plans.filter(lambda p: p.lanes == 1 and not p.sheds),
     jobs=st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.7]), max_size=60),
 )
 def test_jobs_alike_leave_one_lane_in_the_order_in_which_they_came(

@@ -1,4 +1,4 @@
-"""The command's options: defaults that are the worker's, and values that make no sense refused."""
+"""The options of the command: the defaults are those of the worker, and senseless values are refused."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ def parsed(*words: str) -> dict[str, Any]:
     return vars(parser.parse_args(words))
 
 
+def test_the_help_names_the_rule_by_which_jobs_are_refused() -> None:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    text = " ".join(parser.format_help().split())
+    assert "whose estimated answer comes after 60% of the goal" in text
+
+
 def test_what_is_not_asked_for_has_its_default() -> None:
     assert SimulationArguments.of(parsed()) == SimulationArguments()
 
 
 def test_every_option_reaches_its_field() -> None:
     words = "--loads 0.5,1.1 --sizes 20-200 --priorities 0,9 --max-batch 32 --pads --workers 3 --png x.png"
-    asked = SimulationArguments.of(parsed(*words.split()))
-    assert (asked.loads, asked.sizes, asked.priorities) == ((0.5, 1.1), (20, 200), (0, 9))
-    assert (asked.max_batch, asked.padded, asked.workers, asked.png) == (32, True, 3, "x.png")
+    arguments = SimulationArguments.of(parsed(*words.split()))
+    assert (arguments.loads, arguments.sizes, arguments.priorities) == ((0.5, 1.1), (20, 200), (0, 9))
+    assert (arguments.max_batch, arguments.padded, arguments.workers, arguments.png) == (32, True, 3, "x.png")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What watching a key and the worker's own overhead teaches the policy."""
+"""The estimates that the policy learns online: those of a key, and the overhead of the worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEARN = 0.1
 
 @dataclass(slots=True)
 class Estimators:
-    """One key's service time, memory cap, arrivals, and when a batch of it was sealed last."""
+    """Service time, memory cap and arrivals of one key, and the time of its last sealed batch."""
 
     sealed_s: float = 0.0
     service: ServiceTime = field(default_factory=ServiceTime)
@@ -23,13 +23,13 @@ class Estimators:
 
 @dataclass(slots=True)
 class OverheadEstimate:
-    """Seconds between the seal of a batch and its run: the mean and how far off it usually is."""
+    """Seconds from the seal of a batch to its run: the mean and the mean deviation."""
 
     mean_s: float = 0.005
     off_s: float = 0.0025
 
     def observe(self, seconds: float) -> None:
-        """Learn one; what takes over a second is a fault, not an overhead."""
+        """Learn from one batch; more than a second is a fault and no overhead."""
         error_s = min(seconds, 1.0) - self.mean_s
         self.mean_s += _LEARN * error_s
         self.off_s += _LEARN * (abs(error_s) - self.off_s)

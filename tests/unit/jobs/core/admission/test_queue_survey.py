@@ -1,0 +1,62 @@
+"""From counts to rates: full batches before the first backlog, what the workers finish during one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jobs.core.admission.drain_rate import BACKLOG_COUNTS, RecentRuns
+from jobs.core.admission.queue_count import QueueCount, WaitingGroup, counted
+from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
+
+RUNS = RecentRuns(
+    jobs=40, batches=10, ran_s=4.4, per_item=1.0, fixed_s=0.04, per_unit_s=0.001, answer_s=0.3, max_batch=10
+)  # 50 ms for a full batch: 200 jobs a second on one lane
+
+
+def surveyed(survey: QueueSurvey, jobs: int, ledger: LedgerCount, *, workers: int = 1) -> QueueCount:
+    return survey.observe(
+        counted([WaitingGroup(4, 1, jobs)] if jobs else []), ledger, workers=workers, since_s=0.5
+    )
+
+
+def test_groups_add_up_to_a_count_with_the_oldest_and_the_mean_age() -> None:
+    count = counted(
+        [WaitingGroup(4, 1, 3, 9.0, 12.0), WaitingGroup(4, 2, 1, 2.0, 2.0), WaitingGroup(0, 1, 5, 1.0, 5.0)]
+    )
+    assert (count.waiting[4], count.waiting[0], sum(count.waiting)) == (4, 5, 9)
+    assert (count.head_age_s[4], count.mean_age_s[4]) == (9.0, 3.5)
+    assert count.by_client[4] == {1: 3, 2: 1}
+
+
+def test_without_a_backlog_the_rate_is_that_of_full_batches() -> None:
+    count = surveyed(QueueSurvey(), 3, LedgerCount(ended=8, runs=RUNS), workers=2)
+    assert count.per_s == pytest.approx(2 * 200.0)
+    assert count.answer_s == 0.3
+
+
+def test_a_padded_limit_makes_full_batches_smaller() -> None:
+    runs = replace(RUNS, per_item=50.0, per_unit_s=0.001, max_padded_size=200)
+    assert runs.full == 4
+    assert runs.capacity_per_s == pytest.approx(4 / 0.24)
+
+
+def test_without_workers_or_before_the_first_run_the_rate_is_unknown() -> None:
+    assert surveyed(QueueSurvey(), 3, LedgerCount(runs=RUNS), workers=0).per_s is None
+    assert surveyed(QueueSurvey(), 3, LedgerCount()).per_s is None
+
+
+def test_a_lasting_backlog_gives_the_rate_at_which_jobs_end_and_corrects_the_calculated_one() -> None:
+    survey, slow = QueueSurvey(), LedgerCount(ended=50, runs=RUNS)
+    rates = [surveyed(survey, 1_000, slow).per_s for _ in range(BACKLOG_COUNTS + 1)]
+    assert rates == pytest.approx([200.0, 200.0, 100.0])
+    assert surveyed(survey, 0, LedgerCount(ended=5)).per_s == pytest.approx(100.0)
+
+
+def test_arrivals_are_what_is_there_more_and_what_ended() -> None:
+    survey = QueueSurvey()
+    first = survey.observe(counted([WaitingGroup(4, 1, 5)]), LedgerCount(3), workers=1, since_s=None)
+    assert first.arriving_per_s == 0.0
+    assert surveyed(survey, 9, LedgerCount(running=4, ended=10)).arriving_per_s == (13 - 8 + 10) / 0.5
+    assert surveyed(survey, 0, LedgerCount()).arriving_per_s == 0.0
