@@ -22,10 +22,10 @@ _VARIANT: LiteralString = (
 
 
 def outbox_insert(jobs: LiteralString, *, due: LiteralString) -> LiteralString:
-    """Return the SQL that writes an Outbox row for each row of `jobs`, over any earlier one of the same job.
+    """Return the SQL that writes an Outbox row for each row of `jobs`, none of which has one yet.
 
     `jobs` is a FROM clause in which `job` has the columns of a job and `input` those of its input; `due` is
-    an SQL expression. The caller holds the jobs' locks, or has just made them.
+    an SQL expression. The caller has just made the jobs, or holds their locks.
     """
     return f"""
 INSERT INTO jobs_outbox
@@ -33,16 +33,25 @@ INSERT INTO jobs_outbox
 SELECT job.id, job.epoch, job.version_id, job.queue, job.priority, job.size, {due}, job.deadline, 0, 0,
   job.client_id, {_VARIANT}, job.state = '{State.WAITING}'
 FROM {jobs}
+"""  # noqa: S608  # built from our own constants
+
+
+def outbox_upsert(jobs: LiteralString, *, due: LiteralString) -> LiteralString:
+    """Return the same SQL for jobs of which some may have a row of an earlier epoch: it is overwritten.
+
+    A submit goes without: to look for that row cost its statement 4 to 7 % of the server's time.
+    """
+    return f"""{outbox_insert(jobs, due=due)}
 ON CONFLICT (job_id) DO UPDATE
 SET epoch = excluded.epoch, version_id = excluded.version_id, queue = excluded.queue,
   priority = excluded.priority, size = excluded.size, due = excluded.due, deadline = excluded.deadline,
   published = excluded.published, apart = excluded.apart, client = excluded.client,
   variant = excluded.variant, retry = excluded.retry
-"""  # noqa: S608  # built from our own constants
+"""
 
 
 _ENQUEUE = Statement(
-    outbox_insert(
+    outbox_upsert(
         """unnest(%(jobs)s::uuid[], %(delays_s)s::float8[]) AS next(id, delay_s)
   JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id""",
         due="now() + make_interval(secs => next.delay_s)",

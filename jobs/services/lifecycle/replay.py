@@ -15,7 +15,7 @@ from jobs.core.states import State, Verb, sources, target
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import who
-from jobs.services.lifecycle.enqueue import outbox_insert
+from jobs.services.lifecycle.enqueue import outbox_upsert
 from jobs.services.lifecycle.lock_job import lock_job
 from jobs.services.webhooks.subscriptions import expect_again
 
@@ -33,7 +33,7 @@ UPDATE jobs_job SET state = %(queued)s, epoch = epoch + 1, attempts = 0, batch_i
 FROM ({_TIMES}) AS next WHERE jobs_job.id = next.id
 """)  # noqa: S608  # built from our own constants
 _UNBURY = Statement("DELETE FROM jobs_deadletter WHERE job_id = ANY(%(jobs)s)")
-_ENQUEUE_AT: LiteralString = outbox_insert(
+_ENQUEUE_AT: LiteralString = outbox_upsert(
     f"({_TIMES}) AS next JOIN jobs_job job USING (id) JOIN jobs_jobinput input ON input.job_id = job.id",
     due="next.due",
 )

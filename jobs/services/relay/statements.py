@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from jobs.core.messages.envelope import Envelope
@@ -37,7 +38,8 @@ class Taken:
         return self.envelope.version
 
 
-class _TakenRow(NamedTuple):
+# There are up to a thousand at once, which the garbage collector need not track.
+class _TakenRow(msgspec.Struct, frozen=True, gc=False):
     job: UUID
     epoch: int
     version: int

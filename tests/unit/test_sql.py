@@ -1,0 +1,191 @@
+"""SQL has one home: `jobs.db.statement` runs every statement, and rows are read by their columns' names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The modules that run SQL themselves, and why they may.
+ALLOWED = {
+    "jobs/api/streaming/hub.py": "LISTEN takes no parameters",
+    "jobs/result_backend.py": "Celery's result backend stays on SQLAlchemy's expressions",
+    "jobs/services/access/results_role.py": "the SQL that makes a role takes no parameters",
+    "jobs/services/relay/relay.py": "LISTEN takes no parameters",
+    "jobs/services/retention/partition_statements.py": "the SQL that makes a partition takes no parameters",
+    "jobs/worker/cancels.py": "LISTEN takes no parameters",
+}
+# Not converted yet; this goes with the last of them.
+PENDING = {
+    "jobs/api/routes/health.py",
+    "jobs/api/routes/job_events.py",
+    "jobs/api/streaming/hub.py",
+    "jobs/api/streaming/lookup.py",
+    "jobs/api/streaming/offload.py",
+    "jobs/services/access/audit.py",
+    "jobs/services/access/owner.py",
+    "jobs/services/dead_letters/discard.py",
+    "jobs/services/dead_letters/dry_run.py",
+    "jobs/services/dead_letters/edit.py",
+    "jobs/services/dead_letters/lock_dead.py",
+    "jobs/services/dead_letters/purge.py",
+    "jobs/services/dead_letters/reads.py",
+    "jobs/services/dead_letters/replay_many.py",
+    "jobs/services/dead_letters/statements.py",
+    "jobs/services/reads/history.py",
+    "jobs/services/reads/job_pages.py",
+    "jobs/services/reads/job_views.py",
+    "jobs/services/reads/lineage.py",
+    "jobs/services/reads/payloads.py",
+    "jobs/services/reads/snapshot.py",
+    "jobs/services/reads/workers.py",
+    "jobs/services/retention/delete_objects.py",
+    "jobs/services/retention/kept_payloads.py",
+    "jobs/services/retention/partition_statements.py",
+    "jobs/services/retention/partitions.py",
+    "jobs/services/retention/rotate_keys.py",
+    "jobs/services/webhooks/deliver.py",
+    "jobs/services/webhooks/subscriptions.py",
+}
+DIRECT = {"execute", "executemany", "exec_driver_sql", "scalar", "scalars", "cursor", "raw"}
+RUNNERS = {"run", "execute", "fetch_all", "fetch_async"}
+OUTBOX_INSERT = re.compile(r"INSERT\s+INTO\s+jobs_outbox|insert\(OUTBOX\)|Outbox(\.objects\.\w*create)?\(")
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the modules of `jobs`, but for its migrations and `jobs.db`."""
+    for path in sorted((ROOT / "jobs").rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        if not name.startswith(("jobs/migrations/", "jobs/db/")):
+            yield name, ast.parse(path.read_text())
+
+
+def test_no_module_runs_sql_past_the_one_that_runs_statements() -> None:
+    found = offences(runs_sql, modules())
+    assert {name: lines for name, lines in found.items() if name not in {*ALLOWED, *PENDING}} == {}
+    assert set(ALLOWED) <= set(found), "an allowance that nothing needs"
+
+
+def test_no_row_is_read_by_position() -> None:
+    found = offences(reads_by_position, ((name, tree) for name, tree in modules() if reads_sql(tree)))
+    assert {name: lines for name, lines in found.items() if name not in PENDING} == {}
+
+
+def test_one_statement_writes_an_outbox_row() -> None:
+    places = {}
+    for app in ("inference_site", "jobs", "models_registry"):
+        for path in (ROOT / app).rglob("*.py"):
+            if "migrations" not in path.parts:
+                places[str(path.relative_to(ROOT))] = len(OUTBOX_INSERT.findall(path.read_text()))
+    # The other is the class statement of the model.
+    assert {name: count for name, count in places.items() if count} == {
+        "jobs/models/outbox.py": 1,
+        "jobs/services/lifecycle/enqueue.py": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from jobs.db.positional import fetch_all", "session.execute(READ)", "sa.text('SELECT 1')",
+        "with connection.cursor() as cursor: pass", "session.exec_driver_sql(read)", "session.scalars(read)",
+    ],
+)  # fmt: skip
+def test_what_runs_sql_by_itself_is_seen(line: str) -> None:
+    assert offences(runs_sql, [("it", ast.parse(line))])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "row[3]", "row[-1]", "row[:6]", "row[EPOCH_AT]", "View(*row)", "rows[0][1]", "fetch_all(READ)[0][0]",
+        "a, b = row", "*_, last = row", "((count,),) = execute(COUNT)",
+        "for a, b in run(session, READ): pass", "[a for a, _ in rows]",
+    ],
+)  # fmt: skip
+def test_what_reads_a_row_by_position_is_seen(line: str) -> None:
+    assert offences(reads_by_position, [("it", ast.parse(line))])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "row.state",
+        "rows[0]",
+        "rows[-1].id",
+        "(one,) = run(session, READ)",
+        "row['id']",
+        "first, *rest = jobs",
+    ],
+)
+def test_what_reads_a_row_by_name_is_not_held_against_it(line: str) -> None:
+    assert not offences(reads_by_position, [("it", ast.parse(line))])
+
+
+def offences(
+    offends: Callable[[ast.AST], bool], trees: Iterator[tuple[str, ast.Module]] | list[tuple[str, ast.Module]]
+) -> dict[str, list[str]]:
+    """Return by module the code that offends."""
+    found = {
+        name: [ast.unparse(node)[:100] for node in ast.walk(tree) if offends(node)] for name, tree in trees
+    }
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def runs_sql(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "jobs.db.positional"
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    return node.func.attr in DIRECT or ast.unparse(node.func) == "sa.text"
+
+
+def reads_sql(tree: ast.Module) -> bool:
+    imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    return bool(imported & {"jobs.db.statement", "jobs.db.positional", "sqlalchemy", "psycopg"})
+
+
+def reads_by_position(node: ast.AST) -> bool:
+    if isinstance(node, ast.Subscript):
+        return is_position(node.slice) and (is_row(node.value) or is_one_of_rows(node.value))
+    if isinstance(node, ast.Starred):
+        return is_row(node.value) and isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.For | ast.comprehension):
+        return isinstance(node.target, ast.Tuple) and gives_rows(node.iter)
+    return isinstance(node, ast.Assign) and any(unpacks(target, node.value) for target in node.targets)
+
+
+def is_position(index: ast.expr) -> bool:
+    if isinstance(index, ast.UnaryOp):
+        return is_position(index.operand)
+    if isinstance(index, ast.Constant):
+        return isinstance(index.value, int)
+    return isinstance(index, ast.Slice) or (isinstance(index, ast.Name) and index.id.isupper())
+
+
+def is_row(value: ast.expr) -> bool:
+    return isinstance(value, ast.Name) and value.id.split("_")[-1] in {"row", "record"}
+
+
+def is_one_of_rows(value: ast.expr) -> bool:
+    return isinstance(value, ast.Subscript) and is_position(value.slice) and gives_rows(value.value)
+
+
+def gives_rows(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        return value.func.id in RUNNERS
+    return isinstance(value, ast.Name) and value.id in {"rows", "records"}
+
+
+def unpacks(target: ast.expr, value: ast.expr) -> bool:
+    """Return whether an assignment takes a row apart: `a, b = row` or `((a, b),) = run(...)`."""
+    if not isinstance(target, ast.Tuple):
+        return False
+    return is_row(value) or (gives_rows(value) and any(isinstance(part, ast.Tuple) for part in target.elts))
