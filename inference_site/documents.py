@@ -1,4 +1,4 @@
-"""The documents in `docs/` as web pages: Markdown is rendered here, and read by anybody, as the API's page is."""
+"""Web pages of the Markdown files in `docs/`: open to everybody, as the API's page is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,9 +19,27 @@ from markdown_it.token import Token
 
 FOLDER = Path(__file__).parent / "docs"
 START = "index"
-NAMES = (START, "architecture", "api", "models", "operations", "decisions", "benchmarks", "glossary", "contributing")
+NAMES = (
+    START,
+    "architecture",
+    "api",
+    "models",
+    "operations",
+    "decisions",
+    "benchmarks",
+    "glossary",
+    "contributing",
+)
 # The pages need no script and load nothing.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
 _TO_A_PAGE = re.compile(r"(?P<name>[a-z]+)\.md(?P<anchor>#.*)?")
 _TO_THE_WEB = ("https://", "http://", "#")
@@ -74,11 +93,11 @@ def documents() -> Mapping[str, Document]:
 def document_of(text: str) -> Document:
     """Return Markdown as a page; HTML in it is shown as text, and each heading has an anchor."""
     tokens = PARSER.parse(text)
-    found = list(_anchored(tokens))
+    headings = list(_anchored(tokens))
     for token in tokens:
         _link(token.children or ())
     html = PARSER.renderer.render(tokens, PARSER.options, {})
-    return Document(mark_safe(html), found)  # noqa: S308  # the parser escapes HTML and refuses script links
+    return Document(mark_safe(html), headings)  # noqa: S308  # the parser escapes HTML and refuses script links
 
 
 def address(name: str) -> str:
@@ -94,12 +113,12 @@ def _menu(current: str) -> Iterator[tuple[str, str, Sequence[Heading]]]:
 
 def _anchored(tokens: Sequence[Token]) -> Iterator[Heading]:
     """Give each heading an id as code hosts do, and yield the headings."""
-    taken = dict[str, int]()
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    repeats = dict[str, int]()
+    for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
             text = "".join(child.content for child in inline.children or ())
             anchor = slug(text)
-            count = taken[anchor] = taken.get(anchor, -1) + 1
+            count = repeats[anchor] = repeats.get(anchor, -1) + 1
             anchor += f"-{count}" if count else ""
             opening.attrSet("id", anchor)
             yield Heading(int(opening.tag[1]), text, anchor)
