@@ -13,14 +13,21 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test check bench chaos up down openapi broker-definitions lock clean
+.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions lock clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
 
 # Two processes, a file at a time: half of the tests' time is waiting. The slow ones stand first.
+SHARED := -n 2 --dist loadfile --no-loadscope-reorder
+
+# ARGS are pytest's own words, in one process: ARGS=tests/unit/jobs/core, or ARGS="tests/integration/api -k quota".
 test: $(STAMP)
-	$(LEASH) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(LEASH) $(BIN)/python -m pytest $(or $(ARGS),$(SHARED))
+
+# The tests that need no servers; ARGS is added, for example ARGS="-k retry".
+test-unit: $(STAMP)
+	$(LEASH) $(BIN)/python -m pytest $(SHARED) tests/unit $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Django's settings, all of them derived from one Config."""
 
 import os
+from pathlib import Path
 
 from inference_site.config import DATABASE_OPTIONS, Config, django_database, django_storages
 
@@ -43,6 +44,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],  # of the documents: this package is no Django app
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

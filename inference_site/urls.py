@@ -1,9 +1,15 @@
-"""The site's URL map: the admin, and the API with its health and metrics pages."""
+"""The site's URL map: the admin, the documents, and the API with its health and metrics pages."""
 
 from django.contrib import admin
 from django.urls import include, path
 
+from inference_site import documents
+
+admin.site.site_url = "/docs/"  # where the admin's link to the site leads
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("docs/", documents.page, name="documents"),
+    path("docs/<slug:name>", documents.page, name="document"),
     path("", include("jobs.api.endpoints")),
 ]

@@ -18,7 +18,7 @@ ABOUT = """
 Submit a job, have its acknowledgement at once, and learn of its end in the way that suits: `Prefer: wait=S`
 with the submit, `urls.wait` or `urls.events` of the answer, or a webhook to the job's `callback_url`. A job
 is `queued`, `running` or `waiting` (to be tried again), and ends `succeeded`, `dead`, `cancelled` or
-`expired`.
+`expired`. [The documents](/docs/api) show each step by example.
 
 **Tokens.** Every call takes a bearer token. What it may be used for are its scopes: `submit`, `read`,
 `cancel`, `replay`, and `admin`, which is all of them for every client's jobs. A call names the scope that

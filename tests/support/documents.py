@@ -1,0 +1,185 @@
+"""The project's documents as a test reads them, and the names in the code that they should hold."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.core.management import get_commands
+from markdown_it.token import Token
+
+from inference_site.config import Config
+from inference_site.documents import FOLDER, PARSER, document_of
+from models_registry.core.breaker_options import BreakerOptions
+from models_registry.core.retry_options import RetryOptions, RetryRule
+
+ROOT = FOLDER.parents[1]
+APPS = ("inference_site", "jobs", "models_registry")
+PAGES = sorted(FOLDER.glob("*.md"))
+FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+NOT_OURS = frozenset({"PATH"})  # what any process has
+
+
+@dataclasses.dataclass(frozen=True)
+class Fence:
+    """A block of code and the language that it is marked with."""
+
+    language: str
+    text: str
+
+
+class Written:
+    """One document: its links, its code, its anchors and its tables."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.text = path.read_text("utf-8")
+        self._tokens = PARSER.parse(self.text)
+
+    @property
+    def links(self) -> list[str]:
+        return [str(token.attrGet("href")) for token in _flat(self._tokens) if token.type == "link_open"]
+
+    @property
+    def code(self) -> list[str]:
+        """Every piece of code, in a line or in a block."""
+        kinds = {"code_inline", "fence", "code_block"}
+        return [token.content for token in _flat(self._tokens) if token.type in kinds]
+
+    @property
+    def spans(self) -> list[str]:
+        """Code within a line."""
+        return [token.content for token in _flat(self._tokens) if token.type == "code_inline"]
+
+    @property
+    def fences(self) -> list[Fence]:
+        return [Fence(token.info, token.content) for token in self._tokens if token.type == "fence"]
+
+    @property
+    def anchors(self) -> set[str]:
+        return {heading.anchor for heading in document_of(self.text).headings}
+
+    @property
+    def rows(self) -> Iterator[list[str]]:
+        """The rows of its tables, as the Markdown of their cells."""
+        for line in self.text.splitlines():
+            if line.startswith("| ") and not line.startswith("|---"):
+                yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@cache
+def written(path: Path) -> Written:
+    return Written(path)
+
+
+def page(name: str) -> Written:
+    return written(FOLDER / f"{name}.md")
+
+
+def shown_model(document: Written, name: str) -> str:
+    """The Python code that a document asks to save as NAME.py."""
+    code = re.search(rf"`{name}\.py`.*?```python\n(.*?)```", document.text, re.DOTALL)
+    assert code, f"{document.path.name} shows no {name}.py"
+    return code[1]
+
+
+def our_commands() -> set[str]:
+    return {name for name, app in get_commands().items() if app in APPS}
+
+
+@cache
+def configured() -> dict[str, Any]:
+    """The settings that Config reads, each with the value of a process that sets none."""
+    environ = _Recording()
+    config = Config.from_env(environ)
+    fields = {field.name.upper(): getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: fields.get(name, fields.get(name.removeprefix("MODEL_"))) for name in environ.asked}
+
+
+def read_elsewhere() -> set[str]:
+    """The environment variables that the code reads or sets outside its configuration."""
+    return {name for path in sources() for name in _environ_names(ast.parse(path.read_text()))} - NOT_OURS
+
+
+def option_names() -> set[str]:
+    """The options of a version that the platform or a loader reads, and the names inside them."""
+    kinds = (BreakerOptions, RetryOptions, RetryRule)
+    nested = {field.name for kind in kinds for field in dataclasses.fields(kind)}
+    paths = sources("models_registry/core", "models_registry/loaders")
+    read = {name for path in paths for name in _option_names(ast.parse(path.read_text()))}
+    return read | nested - {"rules", "rule"}  # attributes, not names in JSON
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders or APPS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def words_of_the_project() -> set[str]:
+    """Every word in capitals in the code, in compose and in the Makefile."""
+    others = [ROOT / "Makefile", *(path for path in (ROOT / "compose").iterdir() if path.is_file())]
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    return {word for path in (*sources(), *others, *tests) for word in SETTING.findall(path.read_text())}
+
+
+class _Recording(dict[str, str]):
+    """An empty environment that remembers what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = set[str]()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return default
+
+
+def _flat(tokens: Sequence[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        yield from _flat(token.children or ())
+
+
+def _environ_names(tree: ast.Module) -> Iterator[str]:
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for key in _keys(tree, "environ"):
+        name = constants.get(key.id) if isinstance(key, ast.Name) else getattr(key, "value", None)
+        if isinstance(name, str):
+            yield name
+
+
+def _option_names(tree: ast.Module) -> Iterator[str]:
+    for key in _keys(tree, "options"):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key.value
+
+
+def _keys(tree: ast.Module, mapping: str) -> Iterator[ast.expr]:
+    """Yield what `mapping.get(…)`, `mapping.setdefault(…)`, `mapping[…]` and `… in mapping` ask for."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=where, attr="get" | "setdefault"), args=[key, *_]):
+                found = where, key
+            case ast.Subscript(value=where, slice=key):
+                found = where, key
+            case ast.Compare(left=key, ops=[ast.In()], comparators=[where]):
+                found = where, key
+            case _:
+                continue
+        if _name(found[0]) == mapping:
+            yield found[1]
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
