@@ -14,6 +14,7 @@ from jobs.admin.base import BoundedAdmin
 from jobs.admin.job_page import NONE, moment
 from jobs.admin.links import job_link, whole_id
 from jobs.admin.rights import may_act
+from jobs.core.webhooks.policy import DeliveryState
 from jobs.models import Delivery, DisabledEndpoint, WebhookSecret
 from jobs.services.webhooks.subscriptions import enable, send_again
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
@@ -114,7 +115,7 @@ class WebhookSecretAdmin(ReadOnlyAdmin):
 
 
 def _waits_for_job(delivery: Delivery) -> bool:
-    return delivery.state == "waiting" and delivery.due is None
+    return delivery.state == DeliveryState.WAITING and delivery.due is None
 
 
 def _cell(value: Any) -> Any:

@@ -20,6 +20,12 @@ class TopologyMismatchError(PlatformError):
     code = "topology_mismatch"
 
 
+class LibraryChangedError(PlatformError):
+    """A library is not as it was when the parts of it that are patched here were read."""
+
+    code = "library_changed"
+
+
 class BrokerUnavailableError(PlatformError):
     """The broker cannot be reached or does not confirm."""
 

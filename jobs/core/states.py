@@ -1,4 +1,4 @@
-"""The states of a job and every way from one to another; every statement takes its states from here.
+"""The states of a job and every way from one to another; a statement that writes a state takes it from here.
 
 submit ──► queued ──claim──► running ──settle──► succeeded | dead
              ▲  ▲              │  │
@@ -97,9 +97,3 @@ def target(verb: Verb) -> State:
     """Return the one state `verb` ends in; ValueError where it may end in several."""
     (only,) = TRANSITIONS[verb][1]
     return only
-
-
-def allowed(start: State | None, verb: Verb, end: State) -> bool:
-    """Return whether `verb` may take a job from `start` (None: no row yet) to `end`."""
-    starts, ends = TRANSITIONS[verb]
-    return start in starts and end in ends

@@ -54,7 +54,7 @@ class Acks:
         if prefix:
             last = done.pop(prefix[-1])
             for tag in prefix[:-1]:
-                done.pop(tag).settled_in_bulk()
+                done.pop(tag).acknowledge_in_bulk()
             last.message.ack(multiple=True)
         for tag, parcel in done.items():
             self._outstanding.pop(tag, None)

@@ -13,25 +13,31 @@ from jobs.core.messages.envelope import TASK_NAME, Envelope
 
 
 class Parcel:
-    """One received message and how many of its jobs are still in hand.
+    """One received message and how many of its jobs are still open here.
 
-    `generation` tells which connection its delivery tag belongs to; `unknown` that one of its jobs has no
-    row, so that the message ends in the dead-letter queue.
+    `generation` is the number of the connection that its delivery tag belongs to. `unknown` means that one of
+    its jobs has no row, so that the message ends in the dead-letter queue.
     """
 
-    __slots__ = ("generation", "left", "message", "unknown")
+    __slots__ = ("_acknowledged_in_bulk", "generation", "message", "open_jobs", "unknown")
 
     def __init__(self, message: Message, jobs: int, generation: int) -> None:
-        self.message, self.left, self.generation, self.unknown = message, jobs, generation, False
+        self.message, self.open_jobs, self.generation, self.unknown = message, jobs, generation, False
+        self._acknowledged_in_bulk = False
 
     @property
     def tag(self) -> int:
         """Return the message's delivery tag, unique on its channel."""
         return int(self.message.delivery_tag)
 
-    def settled_in_bulk(self) -> None:
-        """Note that an ack of a later message covered this one."""
-        self.message._state = "ACK"  # noqa: SLF001  # kombu has no other way to say it
+    @property
+    def acknowledged(self) -> bool:
+        """Return whether the broker knows that the message is done with."""
+        return self._acknowledged_in_bulk or bool(self.message.acknowledged)
+
+    def acknowledge_in_bulk(self) -> None:
+        """Note that an ack of a later message covers this one."""
+        self._acknowledged_in_bulk = True
 
 
 class MessageDelivery:
@@ -54,21 +60,21 @@ class MessageDelivery:
 
     @property
     def generation(self) -> int:
-        """Return which connection brought it."""
+        """Return the number of the connection that brought it."""
         return self.parcel.generation
 
     @property
     def acknowledged(self) -> bool:
-        """Say whether the broker was told that the message is done with."""
-        return bool(self.parcel.message.acknowledged)
+        """Return whether the broker knows that the message is done with."""
+        return self.parcel.acknowledged
 
     def finish(self) -> Parcel | None:
-        """Note that this job is done with, once; return the message where it was its last job."""
+        """Note, once, that this job is done with; return its message where no other job of it is open."""
         if self.done:
             return None
         self.done = True
-        self.parcel.left -= 1
-        return None if self.parcel.left else self.parcel
+        self.parcel.open_jobs -= 1
+        return None if self.parcel.open_jobs else self.parcel
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
         """Do nothing: a job in a running batch is cancelled through its row, which fences its verdict."""

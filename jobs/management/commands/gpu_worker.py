@@ -15,11 +15,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from jobs import metrics
 from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
-from jobs.core.errors import PlatformError
+from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
 from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
-from jobs.worker.consuming import event_serializer
+from jobs.worker.consuming import event_serializer, patches
 from jobs.worker.consuming.drain import DrainStep
 from models_registry import selectors
 from models_registry.pool import MIB, ModelPool
@@ -46,6 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--loglevel", default="WARNING")
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
+        check_libraries()
         metrics.serve(os.environ)
         device = pin(None if options["cpu"] else options["gpu"])
         lanes = options["lanes"] or default_lanes(device)
@@ -59,6 +60,14 @@ class Command(BaseCommand):
         except PlatformError as error:
             raise CommandError(str(error)) from error
         run_celery(names, node, held, loglevel)
+
+
+def check_libraries() -> None:
+    """Compare the libraries that are patched with what was read of them; CommandError where one changed."""
+    try:
+        patches.check()
+    except LibraryChangedError as error:
+        raise CommandError(str(error)) from error
 
 
 def pin(gpu: int | None) -> str:
@@ -101,6 +110,7 @@ def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int
 
 def run_celery(names: tuple[str, ...], node: str, held: int, loglevel: str) -> None:
     """Run `celery worker` in this process until it is stopped."""
+    patches.apply()
     app = find_app(settings.CELERY_APP)
     app.conf.update(
         task_queues=[broker_queues.model_queue(name) for name in names],

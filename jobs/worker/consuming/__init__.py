@@ -1,1 +1,1 @@
-"""The only users of Celery's internals: consumer, strategy, control commands, drain."""
+"""Where the worker meets Celery: consumer, strategy, control commands, drain, and patches of libraries."""

@@ -1,4 +1,4 @@
-"""The consumer: no delivery, however malformed, ends the worker; the sole user of Celery's internals."""
+"""The consumer: no delivery, however malformed, ends the worker."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ from typing import Any
 
 from celery.utils.threads import bound_open_broker_sockets
 from celery.worker.consumer import Consumer
-from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
 import jobs.worker.consuming.control  # noqa: F401  # makes its commands known to Celery
-from jobs.worker.consuming.read_ahead import ReadAhead, install
+from jobs.worker.consuming.patches import read_in_bursts
+from jobs.worker.consuming.read_ahead import ReadAhead
 
 logger = logging.getLogger(__name__)
 RETRY = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}  # seconds
 FAREWELL_S = 1.0
-
-
-def _prefetch_is_per_queue(step: Tasks, consumer: Any) -> bool:
-    """Say no to a prefetch for the whole channel: one model's backlog must not starve another's."""
-    return False
-
-
-# Celery looks the step up by name, so the method is replaced where it stands.
-Tasks.qos_global = _prefetch_is_per_queue
+DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 
 class JobConsumer(Consumer):
-    """Celery's consumer, with every way a delivery could hurt ending in its dead-letter queue."""
+    """Celery's consumer, but every delivery that could hurt ends in its queue's dead-letter queue."""
+
+    class Blueprint(Consumer.Blueprint):
+        """Celery's steps without the queues for delays, which it makes beside quorum queues."""
+
+        # A job that has to wait waits in Postgres, and no user of the broker may declare those queues.
+        default_steps = [step for step in Consumer.Blueprint.default_steps if step != DELAYED_DELIVERY]
 
     _ahead: ReadAhead | None = None
 
@@ -40,16 +38,16 @@ class JobConsumer(Consumer):
         if self.hub is not None:
             if self._ahead is not None:
                 self.hub.on_tick.discard(self._ahead.tick)
-            self._ahead = install(connection.connection, self.hub)
+            self._ahead = read_in_bursts(connection.connection, self.hub)
         return connection
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Return the connection once it is made; Celery alone would wait up to 30 s between two tries."""
+        """Return the connection once it is made, with at most 3 s between two tries; Celery has 30."""
         conn.ensure_connection = partial(conn.ensure_connection, **RETRY)
         return super().ensure_connected(conn)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop what is lost; for the events' connection Celery alone would wait for ever for a farewell."""
+        """Drop what is lost; Celery alone would wait for ever to close the events' connection."""
         if self.event_dispatcher is not None:
             bound_open_broker_sockets(self.event_dispatcher.connection, FAREWELL_S)
         super().on_connection_error_after_connected(exc)
@@ -75,11 +73,11 @@ class JobConsumer(Consumer):
         self.bury(message, exc)
 
     def on_unknown_message(self, body: Any, message: Message) -> None:
-        """Dead-letter what is no Celery message."""
+        """Dead-letter a message that is not Celery's."""
         self.bury(message, ValueError("not a Celery task message"))
 
     def on_invalid_task(self, body: Any, message: Message, exc: Exception) -> None:
-        """Dead-letter a message whose content is refused."""
+        """Dead-letter a message whose content a handler refused."""
         self.bury(message, exc)
 
     def bury(self, message: Message, error: Exception) -> None:

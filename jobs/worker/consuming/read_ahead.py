@@ -1,7 +1,7 @@
-"""Read-ahead: the broker's frames are taken from the socket in bursts instead of nine reads a message.
+"""Read-ahead: the broker's frames are read from the socket in bursts, not in nine reads a message.
 
-Each read gives the interpreter lock away, and getting it back beside busy threads costs more than the
-read. Measured figures stand in the README's decisions. Only py-amqp's plain TCP transport is touched.
+Each read releases the interpreter lock, and to get it back beside busy threads costs more than the read.
+`patches.read_in_bursts` puts it before a connection; only py-amqp's plain TCP transport is touched.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from amqp.transport import TCPTransport
-
 CHUNK_BYTES = 65_536
 BURST_FRAMES = 1_500
 
 
 class ReadAhead:
-    """Reads one connection in bursts; `install` returns it where the connection's transport is plain TCP."""
+    """Reads one connection in bursts; `recv` stands where the socket's own stood, and calls it."""
 
     def __init__(self, connection: Any, recv: Callable[[int], bytes]) -> None:
         self._connection, self._recv, self._held, self._at = connection, recv, b"", 0
@@ -30,7 +28,7 @@ class ReadAhead:
         return part
 
     def read(self) -> None:
-        """Dispatch every frame that is there."""
+        """Dispatch every frame that has arrived."""
         frames = self._frames()
         while frames:
             for frame in frames:
@@ -52,15 +50,3 @@ class ReadAhead:
         except TimeoutError:
             pass
         return frames
-
-
-def install(connection: Any, hub: Any) -> ReadAhead | None:
-    """Read `connection` (py-amqp's) in bursts from now on; None where its transport is another kind."""
-    transport = connection.transport
-    if not isinstance(transport, TCPTransport):
-        return None
-    ahead = ReadAhead(connection, transport._quick_recv)  # noqa: SLF001  # py-amqp is pinned for it
-    transport._quick_recv = ahead.recv  # noqa: SLF001
-    hub.add_reader(transport.sock, ahead.read)
-    hub.on_tick.add(ahead.tick)
-    return ahead

@@ -58,11 +58,12 @@ def running(plan: StackPlan, env: Mapping[str, Mapping[str, str]]) -> Iterator[N
         yield
 
 
-def environments(logins: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def environments(logins: Mapping[str, str], queue_type: str) -> dict[str, dict[str, str]]:
     settings_of_all = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "inference_site.settings",
         "WEBHOOK_INTERNAL_HOSTS": "127.0.0.1",
+        "QUEUE_TYPE": queue_type,
     }
     return {user: {**settings_of_all, "BROKER_URL": url} for user, url in logins.items()}
 
@@ -83,12 +84,15 @@ def seen_by_flower(plan: StackPlan, path: str) -> Any:
 
 
 @pytest.mark.usefixtures("db")
-def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(tmp_path: Path) -> None:
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
+    tmp_path: Path, queue_type: str
+) -> None:
     plan = replace(make_plan(run_dir=tmp_path, workers=1, login="admin:word"), gpus=0)
     make_version("echo", artifact=BUILTIN)
     secret = make_secret(client="tests", actor="test")
     with production_logins(tmp_path) as logins, receiving() as receiver:
-        env = environments(logins)
+        env = environments(logins, queue_type)
         with running(plan, env):
             wait_until(lambda: Worker.objects.filter(ended_at=None).exists())
             job = submitted(receiver.url)
