@@ -1,4 +1,4 @@
-"""How fast items come, learned online and forgotten within seconds."""
+"""The rate of arrivals, learned online and forgotten within seconds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from math import exp
 
 MEMORY_S = 2.0
-_LEAST_S = 0.001  # what came within it is one burst and says nothing of a rate
+_LEAST_S = 0.001  # arrivals within it are one burst and give no rate
 
 
 @dataclass(slots=True)
 class ArrivalRate:
-    """Exponentially forgetting count of arrivals over the time that it remembers."""
+    """A count of arrivals that forgets exponentially."""
 
     count: float = 0.0
     began_s: float | None = None
@@ -26,7 +26,7 @@ class ArrivalRate:
 
     @property
     def per_s(self) -> float:
-        """Return the arrivals a second as of the last one; 0 until some time was watched."""
+        """Return the arrivals a second at the time of the last one; 0 until enough time has passed."""
         watched_s = 0.0 if self.began_s is None else self.last_s - self.began_s
         if watched_s < _LEAST_S:
             return 0.0

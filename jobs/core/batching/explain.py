@@ -1,4 +1,4 @@
-"""Why a batch had the size that it had, in a sentence for people, from its row of the ledger."""
+"""Explains the size of a batch in a sentence for people, from its row of the ledger."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jobs.core.batching.sealed_batch import SealReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """What the ledger knows of a batch, and the limits of its model version.
+    """A batch as the ledger has it, and the limits of its model version.
 
-    `size` counts the jobs that were claimed; `padded_size` is of all that were sealed; a limit of 0 is none.
+    `size` counts the claimed jobs; `padded_size` is that of all sealed jobs; a limit of 0 is none.
     """
 
     size: int
@@ -27,7 +27,7 @@ class LedgerEntry:
 
     @property
     def full_by_padding(self) -> bool:
-        """Say whether one more like the longest would have exceeded the padded size allowed."""
+        """Return whether one more job of the longest's length would have exceeded the padded size allowed."""
         return bool(self.max_padded_size) and (
             self.padded_size * (self.size + 1) > self.max_padded_size * max(self.size, 1)
         )
@@ -44,7 +44,7 @@ _BECAUSE: Mapping[str, str] = {
 
 
 def why_this_size(entry: LedgerEntry) -> str:
-    """Return how many jobs ran together, of how many possible, and why no more."""
+    """Return how many jobs ran together, the most possible, and why there were no more."""
     jobs = f"{entry.size} job{'' if entry.size == 1 else 's'}"
     isolation = " They ran apart, as a worker had died with them in hand." if entry.isolation_group else ""
     return f"{jobs} of at most {entry.max_batch}: {_reason(entry)}.{_padding(entry)}{isolation}"
@@ -79,5 +79,5 @@ def _padding(entry: LedgerEntry) -> str:
 
 
 def seconds(value_s: float) -> str:
-    """Return a time as people read it: milliseconds below a second."""
+    """Return a time for people: milliseconds below a second."""
     return f"{value_s * 1000:,.0f} ms" if value_s < 1 else f"{value_s:,.2f} s"

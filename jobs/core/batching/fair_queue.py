@@ -1,7 +1,6 @@
-"""Items that wait for one key at one priority: each client's by due time, the clients in turn.
+"""Items that wait for one key at one priority: the clients take turns, each client's items go by due time.
 
-The turns outlive a batch, so that with batches of one a client with a thousand items still gets every
-second place beside a client with one.
+The turns outlive a batch, so that clients alternate even with batches of one item.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from typing import Generic, TypeVar
 
 Token = TypeVar("Token", bound=Hashable)
 
-PATIENCE_S = 50.0  # an item without a deadline is ordered as if it had this one
+PATIENCE_S = 50.0  # an item without a deadline is ordered as if it were due then
 
 _due = attrgetter("due_s")
 
 
 @dataclass(slots=True, eq=False)
 class Waiting(Generic[Token]):
-    """One item; `due_s` orders it, `deadline_s` is when its answer is worth nothing any more."""
+    """One item; `due_s` orders it, and after `deadline_s` its result is useless."""
 
     token: Token
     arrived_s: float
@@ -35,7 +34,7 @@ class Waiting(Generic[Token]):
 
 
 class FairQueue(Generic[Token]):
-    """A line a client, served one item each in turn."""
+    """A line of items for each client; the lines are served in turn, one item each."""
 
     def __init__(self) -> None:
         self._lines: dict[int, list[Waiting[Token]]] = {}
@@ -48,7 +47,7 @@ class FairQueue(Generic[Token]):
         return (item for line in self._lines.values() for item in line)
 
     def add(self, item: Waiting[Token]) -> None:
-        """Put the item into its client's line; a client that had none comes last in the round."""
+        """Put the item into its client's line; a client without a line comes last in the round."""
         line = self._lines.setdefault(item.client, [])
         if line and line[-1].due_s > item.due_s:
             insort(line, item, key=_due)
@@ -77,10 +76,10 @@ class FairQueue(Generic[Token]):
         if len(self._lines) == 1:
             return next(iter(self._lines.values()))[:count]
         rounds = zip_longest(*(line[:count] for line in self._lines.values()))
-        return list(islice((item for each in rounds for item in each if item is not None), count))
+        return list(islice((item for turn in rounds for item in turn if item is not None), count))
 
     def remove(self, chosen: Sequence[Waiting[Token]]) -> None:
-        """Take items out, given in the order of turns; who was served last comes last in the round."""
+        """Remove items, given in the order of turns; the client served last comes last in the round."""
         for client, count in Counter(item.client for item in chosen).items():
             self._cut(client, count, chosen)
         if len(self._lines) > 1:
@@ -90,10 +89,10 @@ class FairQueue(Generic[Token]):
         self._count -= len(chosen)
 
     def _cut(self, client: int, count: int, chosen: Sequence[Waiting[Token]]) -> None:
-        line, gone = self._lines[client], set(map(id, chosen))
-        if all(id(item) in gone for item in line[:count]):
+        line, removed = self._lines[client], set(map(id, chosen))
+        if all(id(item) in removed for item in line[:count]):
             del line[:count]
         else:
-            line[:] = [item for item in line if id(item) not in gone]
+            line[:] = [item for item in line if id(item) not in removed]
         if not line:
             del self._lines[client]

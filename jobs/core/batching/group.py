@@ -1,4 +1,4 @@
-"""The items of one key that may run together, a queue for each priority."""
+"""The items of one key that may run together, with a queue for each priority."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGING_S = 5.0  # one priority level weighs as much as this much waiting
 
 @dataclass(slots=True)
 class Group(Generic[Token]):
-    """Never empty while the policy keeps it; `lingering` says that it waits although the device does not."""
+    """Never empty while the policy holds it; `lingering` says that it waits although the device is free."""
 
     key: Hashable
     isolation_group: int = 0
@@ -38,7 +38,7 @@ class Group(Generic[Token]):
 
     @property
     def aged_s(self) -> float:
-        """Return how urgent the most urgent queue is: its earliest due time, brought forward by priority."""
+        """Return the urgency of the most urgent queue: its earliest due time, brought forward by priority."""
         return min(queue.due_s - priority * AGING_S for priority, queue in self.queues.items())
 
     @property
@@ -56,9 +56,9 @@ class Group(Generic[Token]):
         return self._first_of(list(self.queues), count)
 
     def same_level(self, *, least: int, most: int) -> list[Waiting[Token]]:
-        """Return up to `most` items of the most urgent level; others as well where it has not `least`.
+        """Return up to `most` items of the most urgent level; `least` items of all levels if it has fewer.
 
-        A level is one of the broker's: finer steps would leave too few items to match lengths among.
+        A level is one of the broker's: finer steps would leave too few items to match lengths.
         """
         urgent = min(self.queues, key=lambda priority: self.queues[priority].due_s - priority * AGING_S)
         near = [p for p in self.queues if broker_level(p) == broker_level(urgent)]
@@ -67,17 +67,17 @@ class Group(Generic[Token]):
         return self._first_of(near, most)
 
     def remove(self, chosen: Sequence[Waiting[Token]]) -> None:
-        """Take items out, given in the order of turns."""
+        """Remove items, given in the order of turns."""
         for priority in {item.priority for item in chosen}:
             self.queues[priority].remove([item for item in chosen if item.priority == priority])
             if not self.queues[priority]:
                 del self.queues[priority]
 
     def discard(self, unwanted: Callable[[Token], bool]) -> list[Token]:
-        """Drop and return the items that `unwanted` says yes to."""
-        gone = [item for item in self if unwanted(item.token)]
-        self.remove(gone)
-        return [item.token for item in gone]
+        """Remove and return the items for which `unwanted` is true."""
+        dropped = [item for item in self if unwanted(item.token)]
+        self.remove(dropped)
+        return [item.token for item in dropped]
 
     def _first_of(self, priorities: list[int], count: int) -> list[Waiting[Token]]:
         if len(priorities) == 1:

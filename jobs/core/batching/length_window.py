@@ -1,4 +1,4 @@
-"""Which items of similar length go together: the padded batch that costs least per item."""
+"""Chooses items of similar length: the padded batch with the least cost per item."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.core.batching.service_time import ServiceTime
 
 
 def within(items: Sequence[Waiting[Token]], *, most: int, bound: float) -> list[Waiting[Token]]:
-    """Return the longest run from the first item on whose padded size is within `bound`; one at the least."""
+    """Return the most items, from the first on, whose padded size is within `bound`; at least one."""
     longest, count = 0, 0
     for item in items[:most]:
         longest = max(longest, item.size)
@@ -22,12 +22,12 @@ def within(items: Sequence[Waiting[Token]], *, most: int, bound: float) -> list[
 def cheapest(
     items: Sequence[Waiting[Token]], *, most: int, bound: float, service: ServiceTime
 ) -> list[Waiting[Token]]:
-    """Return the items of similar size around the first one that cost least per item, within the limits.
+    """Return the items of similar size around the first one with the least cost per item, within the limits.
 
-    Sorted by size, the fullest run is the cheapest for each longest item, so only those are compared. The
-    first item goes even where it alone is over `bound`, the padded size that a batch may have.
+    Sorted by size, the fullest run is the cheapest for each longest item, so only these are compared. The
+    first item is included even if it alone exceeds `bound`, the padded size that a batch may have.
     """
-    by_size = sorted(range(len(items)), key=lambda at: (items[at].size, at))
+    by_size = sorted(range(len(items)), key=lambda index: (items[index].size, index))
     anchor = by_size.index(0)
     best, best_cost = (anchor, anchor + 1), float("inf")
     for end in range(anchor + 1, min(len(by_size), anchor + most) + 1):
@@ -38,4 +38,4 @@ def cheapest(
         cost = service.seconds(count * longest) / count
         if cost < best_cost:
             best, best_cost = (end - count, end), cost
-    return [items[at] for at in sorted(by_size[best[0] : best[1]])]
+    return [items[index] for index in sorted(by_size[best[0] : best[1]])]

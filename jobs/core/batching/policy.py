@@ -1,14 +1,14 @@
 """The batching policy: one plain object without clock, thread or queue.
 
-A batch is sealed as late as it can be: when the device is idle, or just in time for it to become so, for
-whoever comes until then may be more urgent; a full one a little earlier, as there a gap costs most. Keys
-(model versions) take turns; inside one, priorities are aged by waiting and clients take turns; where items
-are padded to the longest, lengths that cost least per item go together.
+A batch is sealed as late as possible: when the device is idle, or just before it becomes idle, because items
+that arrive until then may be more urgent. A full batch is sealed a little earlier, because then a gap costs
+most. Keys (model versions) take turns. Within a key, waiting raises priorities and clients take turns; if
+items are padded to the longest, items of similar length go together.
 
 Starvation is bounded. A key with items gets a batch at the latest 9 times AGING_S, and one batch of every
-other key, after its last one. Inside a key, of items without deadlines one of a priority p levels higher
-goes first only where it came less than p times AGING_S later; a deadline counts as an arrival PATIENCE_S
-before it. Inside a priority, between two items of one client no other client gets more than one.
+other key, after its last one. Within a key, an item without a deadline and of a priority p levels higher goes
+first only if it came less than p times AGING_S later; a deadline counts as an arrival PATIENCE_S before it.
+Within a priority, no other client gets more than one item between two items of one client.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic
 
+from jobs.core.batching.estimators import Estimators, OverheadEstimate
 from jobs.core.batching.fair_queue import PATIENCE_S, Token, Waiting
 from jobs.core.batching.group import AGING_S, Group
-from jobs.core.batching.learned import Estimators, OverheadEstimate
 from jobs.core.batching.length_window import cheapest, within
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch, SealReason
 from jobs.core.batching.service_time import ServiceTime
 from jobs.core.batching.size_bound import SizeBound, bound_of, linger_until
 
-_GAP_WEIGHT = 8.0  # where a lead is an eighth of a run or less, one is enough
+_GAP_WEIGHT = 8.0  # if a lead is at most an eighth of a run, one lead is enough
 WINDOW = 512  # items among which lengths are matched
-FULL_LEADS = 3.0  # under backlog a batch is ready up to so much earlier than it has to be
+FULL_LEADS = 3.0  # under backlog a batch is ready up to so many leads early
 
 
 class BatchPolicy(Generic[Token]):
@@ -35,7 +35,7 @@ class BatchPolicy(Generic[Token]):
     def __init__(self, limits: Callable[[Hashable], BatchLimits]) -> None:
         self._limits = limits
         self._groups: dict[tuple[Hashable, Hashable], Group[Token]] = {}
-        self._learned: dict[Hashable, Estimators] = {}
+        self._estimators: dict[Hashable, Estimators] = {}
         self._overhead = OverheadEstimate()
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class BatchPolicy(Generic[Token]):
         client: int = 0,
         deadline_s: float | None = None,
     ) -> None:
-        """Put one item into the buffer; those of unlike key, variant or group apart never share a batch."""
+        """Put one item into the buffer; items of different keys, digests or groups never share a batch."""
         due_s = now + PATIENCE_S if deadline_s is None else min(deadline_s, now + PATIENCE_S)
         item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s)
         name = (key, (parameters_digest, isolation_group))
@@ -68,13 +68,13 @@ class BatchPolicy(Generic[Token]):
         self._of(key, now).arrivals.observe(now)
 
     def discard(self, unwanted: Callable[[Token], bool]) -> list[Token]:
-        """Drop and return the items that `unwanted` says yes to."""
-        gone = [token for group in self._groups.values() for token in group.discard(unwanted)]
+        """Remove and return the items for which `unwanted` is true."""
+        dropped = [token for group in self._groups.values() for token in group.discard(unwanted)]
         self._groups = {name: group for name, group in self._groups.items() if len(group)}
-        return gone
+        return dropped
 
     def due_at(self, now: float, *, device_free_at: float) -> float | None:
-        """Return when `take` will seal a batch if nothing else comes: `now` for at once, None for never."""
+        """Return when `take` will seal a batch if nothing else arrives: `now` for at once, None for never."""
         dues = (self._due(group, now, device_free_at) for group in self._groups.values())
         return min(dues, default=None)
 
@@ -90,12 +90,12 @@ class BatchPolicy(Generic[Token]):
 
     def observe(self, key: Hashable, padded_size: int, seconds: float) -> None:
         """Learn from one run of `padded_size` that took `seconds`."""
-        learned = self._of(key, 0.0)
-        learned.service.observe(padded_size, seconds)
-        learned.memory.succeeded(padded_size)
+        estimators = self._of(key, 0.0)
+        estimators.service.observe(padded_size, seconds)
+        estimators.memory.succeeded(padded_size)
 
     def observe_memory(self, key: Hashable, padded_size: int) -> None:
-        """Learn that a run of `padded_size` was out of memory."""
+        """Learn that a run of `padded_size` ran out of memory."""
         self._of(key, 0.0).memory.failed(padded_size)
 
     def observe_claim(self, seconds: float) -> None:
@@ -107,19 +107,19 @@ class BatchPolicy(Generic[Token]):
         return self._of(key, 0.0).service
 
     def _of(self, key: Hashable, now: float) -> Estimators:
-        learned = self._learned.get(key)
-        if learned is None:
-            learned = self._learned[key] = Estimators(sealed_s=now)
-        return learned
+        estimators = self._estimators.get(key)
+        if estimators is None:
+            estimators = self._estimators[key] = Estimators(sealed_s=now)
+        return estimators
 
     def _most_urgent(self, names: list[tuple[Hashable, Hashable]]) -> tuple[Hashable, Hashable]:
-        """Return the group of the key whose turn it is, the most urgent one where it has several."""
+        """Return the most urgent group of the key whose turn it is."""
         if len(names) == 1:
             return names[0]
         turns: dict[Hashable, float] = {}
         for name in names:
             group = self._groups[name]
-            turn = self._learned[group.key].sealed_s - max(group.queues) * AGING_S
+            turn = self._estimators[group.key].sealed_s - max(group.queues) * AGING_S
             turns[group.key] = min(turn, turns.get(group.key, turn))
         key = min(turns, key=turns.__getitem__)
         return min((n for n in names if n[0] == key), key=lambda name: self._groups[name].aged_s)
@@ -138,8 +138,8 @@ class BatchPolicy(Generic[Token]):
     def _lead_s(self, key: Hashable, *, full: bool) -> float:
         """Return how long before the device is free a batch is sealed.
 
-        A full one earlier, as there a gap costs most; but of a long run a gap is a small part, and what is
-        sealed early keeps whoever comes then waiting for the whole of the next.
+        A full batch is sealed earlier, because then a gap costs most. But a gap is a small part of a long
+        run, and items that arrive after an early seal wait for the whole next run.
         """
         lead_s, run_s = self._overhead.lead_s, self._of(key, 0.0).service.typical_s
         if not full or not run_s:
@@ -150,13 +150,13 @@ class BatchPolicy(Generic[Token]):
         self, name: tuple[Hashable, Hashable], now: float, start_s: float, *, draining: bool
     ) -> SealedBatch[Token]:
         group = self._groups[name]
-        limits, learned = self._limits(group.key), self._of(group.key, now)
-        bound = bound_of(group, limits, learned, start_s=start_s)
+        limits, estimators = self._limits(group.key), self._of(group.key, now)
+        bound = bound_of(group, limits, estimators, start_s=start_s)
         chosen = self._choose(group, limits, bound)
         longest = max(item.size for item in chosen)
         reason = _reason(group, chosen, limits, bound, draining=draining)
         group.remove(chosen)
-        group.lingering, learned.sealed_s = False, now
+        group.lingering, estimators.sealed_s = False, now
         if not len(group):
             del self._groups[name]
         waited_s = now - min(item.arrived_s for item in chosen)

@@ -1,4 +1,4 @@
-"""What a batch is bounded by, what it is once sealed, and the reasons that seal it."""
+"""The bounds of a batch, a sealed batch, and the reasons to seal it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.core.batching.fair_queue import Token
 
 
 class SealReason(StrEnum):
-    """Why a batch was sealed when it was, and no larger than it was."""
+    """Why a batch was sealed at that time and no larger."""
 
     FULL = "full"
     DEADLINE = "deadline"
@@ -24,9 +24,9 @@ class SealReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """A model version's bounds: items a batch, padded size a batch (0: none), and whether length matters.
+    """A model version's bounds for a batch: items, padded size (0: none), and whether length matters.
 
-    `p95_goal_s` is how soon after it reached the worker an item is to be answered; 0 for no such goal.
+    `p95_goal_s` is the goal for the time from an item's arrival at the worker to its result; 0 for none.
     """
 
     max_batch: int = 64
@@ -39,7 +39,7 @@ class BatchLimits:
 class SealedBatch(Generic[Token]):
     """A batch of one key: its items in order, its padded size, and why it was sealed now.
 
-    `isolation_group` is 0, or the group whose items run with nothing else in the worker's hands.
+    `isolation_group` is 0, or the group whose items run while the worker holds no others.
     """
 
     key: Hashable

@@ -1,7 +1,7 @@
-"""What a run of a given padded size takes, learned online and slowly forgotten: t = a + b * padded_size.
+"""The duration of a run by padded size, learned online and slowly forgotten: t = a + b * padded_size.
 
-A line alone is wrong where a device has steps, so each size bucket, a power of two, keeps how far its runs
-were off the line.
+Devices have steps, for which a line alone is wrong. So each bucket of sizes, a power of two, learns by which
+factor its runs differ from the line.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 _KEEP = 0.97  # weight of the past at each observation: some thirty runs are remembered
 _LEARN = 0.1
-_MOST_OFF = 4.0  # one stall must not make a bucket look four times as slow
+_MOST_OFF = 4.0  # so that one stall does not spoil the estimate of a bucket
 _PRIOR_FIXED_S = 0.005
 _PRIOR_PER_UNIT_S = 0.00005
 
@@ -30,16 +30,16 @@ class ServiceTime:
         """Learn one run."""
         self._observe_bucket(padded_size, seconds)
         self.weight = self.weight * _KEEP + 1.0
-        share = 1.0 / self.weight
+        part = 1.0 / self.weight
         dx, dy = padded_size - self.mean_x, seconds - self.mean_y
-        self.mean_x += share * dx
-        self.mean_y += share * dy
-        self.variance_x = (1.0 - share) * (self.variance_x + share * dx * dx)
-        self.covariance = (1.0 - share) * (self.covariance + share * dx * dy)
+        self.mean_x += part * dx
+        self.mean_y += part * dy
+        self.variance_x = (1.0 - part) * (self.variance_x + part * dx * dx)
+        self.covariance = (1.0 - part) * (self.covariance + part * dx * dy)
 
     @property
     def typical_s(self) -> float:
-        """Return what a run takes lately; 0 where none was seen."""
+        """Return the mean seconds of recent runs; 0 before the first."""
         return self.mean_y
 
     @property
@@ -53,7 +53,7 @@ class ServiceTime:
 
     @property
     def fixed_s(self) -> float:
-        """Return a, the seconds that a run takes whatever its size; never negative."""
+        """Return a, the seconds of a run that do not depend on its size; never negative."""
         if not self.weight:
             return _PRIOR_FIXED_S
         return max(self.mean_y - self.per_unit_s * self.mean_x, 0.0)
@@ -63,7 +63,7 @@ class ServiceTime:
         return self._line(padded_size) * self.off.get(_bucket(padded_size), 1.0)
 
     def size_within(self, seconds: float) -> float:
-        """Return about how large a padded size is predicted to run within `seconds`; 0 for none."""
+        """Return roughly the largest padded size that runs within `seconds`; 0 for none."""
         per_unit_s = self.per_unit_s
         if not per_unit_s:
             return float("inf") if self.fixed_s <= seconds else 0.0
@@ -78,8 +78,8 @@ class ServiceTime:
         if not self.weight or expected <= 0.0:
             return
         bucket = _bucket(padded_size)
-        known = self.off.get(bucket, 1.0)
-        self.off[bucket] = known + _LEARN * (min(seconds / expected, _MOST_OFF) - known)
+        factor = self.off.get(bucket, 1.0)
+        self.off[bucket] = factor + _LEARN * (min(seconds / expected, _MOST_OFF) - factor)
 
 
 def _bucket(padded_size: float) -> int:

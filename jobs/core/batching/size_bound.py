@@ -5,58 +5,58 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.core.batching.estimators import Estimators
 from jobs.core.batching.group import Group
-from jobs.core.batching.learned import Estimators
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
 
-_PATIENCE_GAPS = 2.0  # an arrival that is this many expected gaps late is not expected any more
+_PATIENCE_GAPS = 2.0  # an arrival this many expected gaps late is no longer expected
 
 
 @dataclass(frozen=True, slots=True)
 class SizeBound:
-    """The padded size that a batch may have, and why it may have no more."""
+    """The padded size that a batch may have, and the reason for this bound."""
 
     size: float
     reason: SealReason
 
 
-def bound_of(group: Group[Any], limits: BatchLimits, learned: Estimators, *, start_s: float) -> SizeBound:
+def bound_of(group: Group[Any], limits: BatchLimits, estimators: Estimators, *, start_s: float) -> SizeBound:
     """Return the tightest bound of a batch that begins to run at `start_s`.
 
-    A deadline or goal that even the smallest batch would miss bounds nothing: cutting would only make the
-    others late as well. The goal counts only while a batch can take all that waits, for under backlog
-    smaller batches lengthen every wait.
+    A deadline or goal that even the smallest batch would miss is no bound: a smaller batch would only make
+    other items late too. The goal counts only while one batch can take all waiting items, because under
+    backlog smaller batches lengthen every wait.
     """
     bounds = [
         SizeBound(limits.max_padded_size or float("inf"), SealReason.FULL),
-        SizeBound(learned.memory.size, SealReason.MEMORY),
-        SizeBound(_fitting(learned, group.deadline_s - start_s), SealReason.DEADLINE),
+        SizeBound(estimators.memory.size, SealReason.MEMORY),
+        SizeBound(_fitting(estimators, group.deadline_s - start_s), SealReason.DEADLINE),
     ]
     if limits.p95_goal_s and len(group) <= limits.max_batch:
         left_s = group.oldest_s + limits.p95_goal_s - start_s
-        bounds.append(SizeBound(_fitting(learned, left_s), SealReason.SLO))
+        bounds.append(SizeBound(_fitting(estimators, left_s), SealReason.SLO))
     return min(bounds, key=lambda bound: bound.size)
 
 
-def _fitting(learned: Estimators, seconds: float) -> float:
-    size = learned.service.size_within(seconds) if seconds < float("inf") else float("inf")
+def _fitting(estimators: Estimators, seconds: float) -> float:
+    size = estimators.service.size_within(seconds) if seconds < float("inf") else float("inf")
     return size if size >= 1.0 else float("inf")
 
 
-def linger_until(group: Group[Any], limits: BatchLimits, learned: Estimators, *, now: float) -> float:
-    """Return until when waiting for the next arrival is expected to pay; `now` where it does not.
+def linger_until(group: Group[Any], limits: BatchLimits, estimators: Estimators, *, now: float) -> float:
+    """Return until when it is expected to pay to wait for the next arrival; `now` if it does not pay.
 
-    A run now makes the next arrival wait for its fixed part; waiting makes each of the n items that are
-    here wait a gap between arrivals: it pays while (n + 1) gaps are shorter than the fixed part.
+    A run now makes the next arrival wait for the run's fixed part; lingering makes each of the n waiting
+    items wait one gap between arrivals. It pays while (n + 1) gaps are shorter than the fixed part.
     """
-    rate, fixed_s = learned.arrivals.per_s, learned.service.fixed_s
+    rate, fixed_s = estimators.arrivals.per_s, estimators.service.fixed_s
     if (len(group) + 1) >= rate * fixed_s:
         return now
-    until = learned.arrivals.last_s + _PATIENCE_GAPS / rate
-    return max(now, min(until, group.oldest_s + fixed_s, _latest(group, limits, learned)))
+    until = estimators.arrivals.last_s + _PATIENCE_GAPS / rate
+    return max(now, min(until, group.oldest_s + fixed_s, _latest(group, limits, estimators)))
 
 
-def _latest(group: Group[Any], limits: BatchLimits, learned: Estimators) -> float:
+def _latest(group: Group[Any], limits: BatchLimits, estimators: Estimators) -> float:
     goal_s = limits.p95_goal_s or float("inf")
-    spent_s = learned.service.seconds(limits.max_batch)
+    spent_s = estimators.service.seconds(limits.max_batch)
     return min(group.deadline_s, group.oldest_s + goal_s) - spent_s
