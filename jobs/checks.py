@@ -1,4 +1,4 @@
-"""Django system checks: a process with a mistake in its configuration says so and does not start."""
+"""Django system checks: a process with a mistake in its configuration reports it and does not start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_environment(**_kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_storage(**_kwargs: Any) -> list[CheckMessage]:
-    """Return an error where the storage of payloads cannot be had at all; nothing is asked of it."""
+    """Return an error if the storage of payloads cannot be created; the storage is not called."""
     try:
         storage()
     except ImproperlyConfigured as error:
@@ -38,26 +38,28 @@ def check_storage(**_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_payload_keys(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
-    """Return an error where a registered version encrypts and there is no key to do it with."""
+    """Return an error if a registered version encrypts but no key is set."""
     if not databases or settings.INFERENCE.payload_keys:
         return []
     try:
         rows = ModelVersion.objects.select_related("model").filter(options__encrypt=True)
-        found = [str(row) for row in rows]
-    except DatabaseError:  # there are no tables yet
+        versions = [str(row) for row in rows]
+    except DatabaseError:  # the tables do not exist yet
         return []
-    text = f"PAYLOAD_KEYS is not set, and these versions are encrypted: {', '.join(found)}."
-    return [Error(text, hint="Their jobs are refused until it is.", id=NO_KEY)] if found else []
+    text = f"PAYLOAD_KEYS is not set, and these versions are encrypted: {', '.join(versions)}."
+    return [Error(text, hint="Their jobs are refused until it is.", id=NO_KEY)] if versions else []
 
 
 @register(Tags.security, deploy=True)
 def check_https(**_kwargs: Any) -> list[CheckMessage]:
-    """Return a warning for each way by which a token could travel in the clear, or a redirect for ever."""
-    config, found = settings.INFERENCE, list[str]()
+    """Return a warning for each setting that sends tokens unencrypted, or redirects without end."""
+    config, warnings = settings.INFERENCE, list[str]()
     if not config.https:
-        return []  # Django's own checks say so
+        return []  # Django's own checks report it
     if not config.stream_url.startswith("https://"):
-        found.append("API_URL is https and STREAM_URL is not: a token for it travels in the clear.")
+        warnings.append("API_URL is https and STREAM_URL is not: tokens for it are sent unencrypted.")
     if not config.trusted_proxy_hops:
-        found.append("API_URL is https and TRUSTED_PROXY_HOPS is 0: nobody is believed who says that it was.")
-    return [Caution(text, id=HALF_OPEN) for text in found]
+        warnings.append(
+            "API_URL is https and TRUSTED_PROXY_HOPS is 0: no proxy may say that a request was https."
+        )
+    return [Caution(text, id=HALF_OPEN) for text in warnings]

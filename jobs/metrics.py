@@ -1,7 +1,7 @@
-"""The one catalogue of metrics: name, type, unit and meaning.
+"""The catalogue of all metrics: name, type, unit and meaning.
 
-Every process counts its own. Where PROMETHEUS_MULTIPROC_DIR names a folder, the processes of one host count
-there, and any of them tells of all.
+Each process counts its own. If PROMETHEUS_MULTIPROC_DIR names a folder, the processes of a host count there,
+and each of them serves the metrics of all.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ _ITEMS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 256)
 
 RELAY_PUBLISHED = Counter(
     "relay_published",
-    "Messages by what the broker said: confirmed, nacked, unroutable or unknown.",
+    "Messages by the broker's answer: confirmed, nacked, unroutable or unknown.",
     ["queue", "outcome"],
 )
-RETRIES_PUBLISHED = Counter("relay_retries", "Retries among the messages that were confirmed.", ["queue"])
+RETRIES_PUBLISHED = Counter("relay_retries", "Retries among the confirmed messages.", ["queue"])
 RETRIES_POSTPONED = Counter(
-    "relay_retries_postponed", "Times that a retry over its version's budget was put off.", ["queue"]
+    "relay_retries_postponed",
+    "Retries that were postponed because their version's budget was used up.",
+    ["queue"],
 )
-LETTERS_PUBLISHED = Counter(
+DEAD_LETTERS_PUBLISHED = Counter(
     "letters_published",
-    "Letters of dead jobs by what the broker said: confirmed, nacked, unroutable or unknown.",
+    "Dead letters by the broker's answer: confirmed, nacked, unroutable or unknown.",
     ["queue", "outcome"],
 )
 RELAY_LAG = Histogram(
@@ -44,14 +46,14 @@ OUTBOX_IN_FLIGHT = Gauge(
     multiprocess_mode="mostrecent",
 )
 STREAM_WAITING = Gauge(
-    "stream_waiting", "Clients that wait, by long_poll or events.", ["kind"], multiprocess_mode="livesum"
+    "stream_waiting", "Waiting clients, by long_poll or events.", ["kind"], multiprocess_mode="livesum"
 )
 SWEEP_LAST = Gauge(
     "sweep_last_timestamp_seconds",
-    "Unix time of the last whole sweep; alert when it is old.",
+    "Unix time of the last complete sweep; alert when it is old.",
     multiprocess_mode="max",
 )
-SWEEP_REAPED = Counter("sweep_reaped", "Jobs taken back from workers that ended or fell silent.")
+SWEEP_REAPED = Counter("sweep_reaped", "Jobs taken back from workers that ended or stopped their heartbeat.")
 SWEEP_EXPIRED = Counter("sweep_expired", "Jobs whose deadline passed while they waited.")
 SHARED = Counter(
     "jobs_shared",
@@ -60,48 +62,48 @@ SHARED = Counter(
 )
 FOLLOWERS_ENDED = Counter(
     "followers_ended",
-    "Jobs that followed another, by what became of them: succeeded, dead or running.",
+    "Jobs that followed another, by their outcome: succeeded, dead or running.",
     ["how"],
 )
 RETENTION_LAST = Gauge(
     "retention_last_timestamp_seconds",
-    "Unix time of the last whole run of retention; alert when it is old.",
+    "Unix time of the last complete run of retention; alert when it is old.",
     multiprocess_mode="max",
 )
 RETENTION_DROPPED = Counter(
     "retention_dropped",
-    "Days of payloads that were dropped, by for how many days they were kept.",
+    "Days of payloads that were dropped, by the days that they were kept.",
     ["keep_days"],
 )
 RETENTION_LEFT = Gauge(
     "retention_left_partitions",
-    "Partitions that the last run could not make or drop; alert when it stays.",
+    "Partitions that the last run could not create or drop; alert if it stays above 0.",
     multiprocess_mode="mostrecent",
 )
 RETENTION_MISPLACED = Gauge(
     "retention_misplaced_rows",
-    "Rows of days that have no partition of their own; alert above 0.",
+    "Rows of days without a partition; alert above 0.",
     ["table"],
     multiprocess_mode="mostrecent",
 )
 RETENTION_OUTLIVED = Gauge(
     "retention_outlived_rows",
-    "Rows kept beyond their day: their jobs were not done with.",
+    "Rows kept beyond their day because their jobs had not ended.",
     ["table"],
     multiprocess_mode="mostrecent",
 )
-SURVEY_TIME = Histogram("survey_seconds", "One count of what waits for each model.", buckets=_SECONDS)
+SURVEY_TIME = Histogram("survey_seconds", "One count of the waiting jobs of all models.", buckets=_SECONDS)
 SHED = Counter(
-    "jobs_shed", "Jobs turned away at admission, by reason: goal, deadline or full.", ["model", "reason"]
+    "jobs_shed", "Jobs refused at admission, by reason: goal, deadline or full.", ["model", "reason"]
 )
 QUOTA_REFUSED = Counter(
     "quota_refused",
-    "Jobs refused for their client's quota: requests, bytes or in_flight.",
+    "Jobs refused because of their client's quota: requests, bytes or in_flight.",
     ["client", "kind"],
 )
-SWEEP_FAILED = Counter("sweep_failed", "Sweeps that were broken off by an error.")
+SWEEP_FAILED = Counter("sweep_failed", "Sweeps that failed.")
 
-BATCHES = Counter("batches", "Batches that were sealed, by the reason.", ["model", "reason"])
+BATCHES = Counter("batches", "Sealed batches, by reason.", ["model", "reason"])
 BATCH_SIZE = Histogram("batch_size_items", "Items of a batch.", ["model"], buckets=_ITEMS)
 CLAIM_TIME = Histogram("claim_seconds", "One batch's claim in Postgres.", ["model"], buckets=_SECONDS)
 RUN_TIME = Histogram("run_seconds", "One batch's run on the device.", ["model"], buckets=_SECONDS)
@@ -110,7 +112,7 @@ JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fe
 
 WEBHOOKS = Counter(
     "webhooks",
-    "Attempts to deliver a webhook, by what came of it: delivered, waiting, disabled or given_up.",
+    "Attempts to deliver a webhook, by outcome: delivered, waiting, disabled or given_up.",
     ["outcome"],
 )
 WEBHOOK_TIME = Histogram("webhook_seconds", "One attempt to deliver a webhook.", buckets=_SECONDS)
@@ -125,7 +127,7 @@ CIRCUIT_STATE = Gauge(
 
 
 def counted() -> CollectorRegistry:
-    """Return what the processes that share a folder have counted; else what this one has."""
+    """Return the metrics of all processes that share the folder, or else of this process."""
     folder = os.environ.get(FOLDER)
     if not folder:
         return REGISTRY
@@ -136,13 +138,13 @@ def counted() -> CollectorRegistry:
 
 
 def serve(environ: Mapping[str, str]) -> None:
-    """Serve /metrics on METRICS_PORT, where that is set, of METRICS_HOST, by default loopback."""
+    """Serve /metrics on METRICS_PORT, if set, and METRICS_HOST, by default loopback."""
     if port := environ.get("METRICS_PORT"):
         start_http_server(int(port), addr=environ.get("METRICS_HOST", "127.0.0.1"), registry=counted())
 
 
 def _forget_the_dead(folder: Path) -> None:
-    """Drop the gauges of processes that are gone; what they counted stays."""
+    """Drop the gauges of ended processes; their counters stay."""
     for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
         if not psutil.pid_exists(pid):
             mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # it ships no types here

@@ -4,11 +4,11 @@
         job = client.submit("minilm", {"text": "Good morning."})
         print(client.wait(job).output)
 
-Each submit carries an idempotency key, one of its own where the caller names none, so that repeating it is
-safe: what the platform turns away for a while (429, 503) is asked again after its `Retry-After`, and what the
-network lost is asked again as well.
+Each submit has an idempotency key, which the client makes if the caller gives none, so that it is safe to
+repeat: the client tries again after a temporary refusal (429, 503), once `Retry-After` has passed, and after
+a lost connection.
 
-Files go ahead of the jobs that refer to them, or along with the one that does; neither is read whole:
+Files are uploaded before the jobs that refer to them, or sent with a job, and never read as a whole:
 
         scan = client.upload("scan.png", content_type="image/png")
         client.submit("reader", {"page": scan.ref})

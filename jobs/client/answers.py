@@ -1,4 +1,4 @@
-"""What the API answers, as typed values."""
+"""The responses of the API as typed values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class Urls(msgspec.Struct, frozen=True):
-    """Where a job is read, waited for, cancelled and followed."""
+    """The URLs to read, wait for, cancel and follow a job."""
 
     self: str
     wait: str
@@ -31,7 +31,7 @@ class Urls(msgspec.Struct, frozen=True):
 class RemoteJob(msgspec.Struct, frozen=True):
     """A job as the API shows it; `output` is set once it succeeded, `error` once it is dead.
 
-    `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
+    `cached_from` is the identical job that produced the output, if the job itself did not run.
     """
 
     id: UUID
@@ -53,12 +53,12 @@ class RemoteJob(msgspec.Struct, frozen=True):
 
     @property
     def ended(self) -> bool:
-        """Say whether nothing more will happen to the job by itself."""
+        """Return whether the job is in a final state."""
         return self.state in TERMINAL
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What the API says of a request that it refuses (RFC 9457); `code` is stable."""
+    """Why the API refused a request (RFC 9457); `code` is stable."""
 
     status: int = 0
     code: str = ""
@@ -67,7 +67,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class BulkItem(msgspec.Struct, frozen=True):
-    """What became of one job of a bulk call: an id and a state, or a problem."""
+    """The outcome of one job of a bulk call: an id and a state, or a problem."""
 
     index: int
     id: UUID | None = None
@@ -77,7 +77,7 @@ class BulkItem(msgspec.Struct, frozen=True):
 
 
 class JobEvent(msgspec.Struct, frozen=True):
-    """One server-sent event of a job: what it is called, its id, and its JSON."""
+    """One server-sent event of a job: its name, its id and its JSON."""
 
     name: str
     id: str
@@ -95,18 +95,18 @@ class UploadedFile(msgspec.Struct, frozen=True):
 
     @property
     def ref(self) -> dict[str, str]:
-        """Return what stands for the file anywhere in a job's input."""
+        """Return the reference to the file for a job's input."""
         return {"$upload": str(self.id)}
 
 
 class Bulk(msgspec.Struct, frozen=True):
-    """What became of a bulk call."""
+    """The outcomes of a bulk call."""
 
     jobs: list[BulkItem]
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some of the caller's jobs, and where the next ones are."""
+    """A page of the caller's jobs, and the cursor of the next page."""
 
     jobs: list[RemoteJob]
     next_cursor: UUID | None = None

@@ -1,4 +1,4 @@
-"""Every call as a flow that yields what is to be sent or waited for, and knows nothing of who does that."""
+"""Every call as a generator that yields requests and pauses; the clients for threads and asyncio run it."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ import httpx
 import msgspec
 
 from jobs.client.answers import Bulk, BulkItem, Page, PlatformRefusedError, Problem, RemoteJob, UploadedFile
-from jobs.client.files import File, Source, UploadBody, form, opened
+from jobs.client.files import File, Source, UploadBody, form, upload_body
 
 BULK_JOBS = 10_000
 WAIT_S = 30.0
 JOBS = "/api/v1/jobs"
 JSON = {"Content-Type": "application/json"}
-_AGAIN = frozenset({429, 502, 503, 504})
+_RETRIED = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a call is tried, and the pauses between: full jitter, at least what the platform asks for."""
+    """How often a call is tried, and the pauses between: full jitter after the platform's `Retry-After`."""
 
     tries: int = 6
     base_s: float = 0.2
     cap_s: float = 20.0
 
-    def pause_s(self, tries: int, asked_s: float) -> float:
-        """Return the seconds to wait after `tries` of them."""
-        return asked_s + random.uniform(0.0, min(self.cap_s, self.base_s * 2.0 ** min(tries, 32)))  # noqa: S311  # jitter
+    def pause_s(self, tries: int, retry_after_s: float) -> float:
+        """Return the seconds to wait after `tries` failed tries."""
+        return retry_after_s + random.uniform(0.0, min(self.cap_s, self.base_s * 2.0 ** min(tries, 32)))  # noqa: S311  # jitter
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A request that is to be sent; a flow goes on with its answer, or with the error of the way there."""
+    """A request to send; the generator goes on with the response, or with the transport's error."""
 
     method: str
     url: str
@@ -49,13 +49,13 @@ class Send:
 
     @property
     def only_once(self) -> bool:
-        """Say whether what it sends is gone once it was read."""
+        """Return whether the content can be read only once."""
         return isinstance(self.content, UploadBody) and self.content.size is None
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Seconds that are to pass."""
+    """Seconds to wait."""
 
     seconds: float
 
@@ -63,12 +63,12 @@ class Pause:
 Answer = TypeVar("Answer")
 Files = Mapping[str, File | Source]
 NO_FILES: Files = MappingProxyType({})
-Heard = httpx.Response | httpx.TransportError | None
-Flow = Generator[Send | Pause, Heard, Answer]
+Reply = httpx.Response | httpx.TransportError | None
+Flow = Generator[Send | Pause, Reply, Answer]
 
 
 class Calls:
-    """The API's calls, tried again as `patience` has it."""
+    """The calls of the API, each tried again as `patience` allows."""
 
     def __init__(self, patience: Patience) -> None:
         """Prepare calls."""
@@ -77,7 +77,7 @@ class Calls:
     def submit(
         self, request: Mapping[str, Any], files: Files, *, key: str | None, wait_s: int
     ) -> Flow[RemoteJob]:
-        """Submit one job, and the files that go with it."""
+        """Submit one job with its files."""
         headers = {"Idempotency-Key": key or uuid4().hex}
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
@@ -89,18 +89,18 @@ class Calls:
 
     def upload(self, file: File) -> Flow[UploadedFile]:
         """Upload a file."""
-        with opened(file) as body:
-            told = yield from self._ask(Send("POST", "/api/v1/uploads", body, body.headers))
-            return msgspec.json.decode(told, type=UploadedFile)
+        with upload_body(file) as body:
+            content = yield from self._ask(Send("POST", "/api/v1/uploads", body, body.headers))
+            return msgspec.json.decode(content, type=UploadedFile)
 
     def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, key: str | None = None
     ) -> Flow[list[BulkItem]]:
-        """Submit many jobs, so many a call as the API takes; the calls' keys are `key` and their number."""
-        told, key = list[BulkItem](), key or uuid4().hex
+        """Submit many jobs, as many in a call as the API allows; a call's key is `key` and its number."""
+        items, key = list[BulkItem](), key or uuid4().hex
         for number, chunk in enumerate(_chunks(requests)):
-            told += yield from self._bulk(chunk, f"{key}/{number}", len(told))
-        return told
+            items += yield from self._bulk(chunk, f"{key}/{number}", first_index=len(items))
+        return items
 
     def get(self, job_id: UUID | str) -> Flow[RemoteJob]:
         """Read a job."""
@@ -108,8 +108,8 @@ class Calls:
 
     def page(self, filters: Mapping[str, Any], cursor: UUID | None) -> Flow[Page]:
         """Read a page of jobs."""
-        asked = {**filters, **({"cursor": cursor} if cursor else {})}
-        url = httpx.URL(JOBS, params={name: str(value) for name, value in asked.items()})
+        query = {**filters, **({"cursor": cursor} if cursor else {})}
+        url = httpx.URL(JOBS, params={name: str(value) for name, value in query.items()})
         return msgspec.json.decode((yield from self._ask(Send("GET", str(url)))), type=Page)
 
     def act(self, job_id: UUID | str, verb: str) -> Flow[RemoteJob]:
@@ -128,46 +128,48 @@ class Calls:
             job = yield from self._job(Send("GET", f"{url}?wait={left_s:.3f}"))
         return job
 
-    def _bulk(self, requests: Sequence[Mapping[str, Any]], key: str, before: int) -> Flow[list[BulkItem]]:
+    def _bulk(
+        self, requests: Sequence[Mapping[str, Any]], key: str, *, first_index: int
+    ) -> Flow[list[BulkItem]]:
         headers = {"Idempotency-Key": key, "Content-Type": "application/x-ndjson"}
         body = b"\n".join(map(msgspec.json.encode, requests))
-        told = yield from self._ask(Send("POST", "/api/v1/jobs/bulk", body, headers))
-        items = msgspec.json.decode(told, type=Bulk).jobs
-        return [msgspec.structs.replace(item, index=item.index + before) for item in items]
+        content = yield from self._ask(Send("POST", "/api/v1/jobs/bulk", body, headers))
+        items = msgspec.json.decode(content, type=Bulk).jobs
+        return [msgspec.structs.replace(item, index=item.index + first_index) for item in items]
 
     def _job(self, send: Send) -> Flow[RemoteJob]:
         return msgspec.json.decode((yield from self._ask(send)), type=RemoteJob)
 
     def _ask(self, send: Send) -> Flow[bytes]:
         for tries in count(1):
-            heard = yield send
-            if isinstance(heard, httpx.Response) and heard.is_success:
-                return heard.content
-            asked_s = _asked_pause_s(heard, last=send.only_once or tries >= self._patience.tries)
-            yield Pause(self._patience.pause_s(tries, asked_s))
+            reply = yield send
+            if isinstance(reply, httpx.Response) and reply.is_success:
+                return reply.content
+            retry_after_s = _retry_after_s(reply, last=send.only_once or tries >= self._patience.tries)
+            yield Pause(self._patience.pause_s(tries, retry_after_s))
         raise AssertionError  # `count` never ends
 
 
-def problem_of(answer: httpx.Response) -> Problem:
-    """Return what an answer says is wrong, in whatever form."""
+def problem_of(response: httpx.Response) -> Problem:
+    """Return the problem of a response, also where its body is not in the API's form."""
     with suppress(msgspec.MsgspecError):
-        return msgspec.json.decode(answer.content, type=Problem)
-    return Problem(status=answer.status_code, title=answer.reason_phrase, detail=answer.text[:300])
+        return msgspec.json.decode(response.content, type=Problem)
+    return Problem(status=response.status_code, title=response.reason_phrase, detail=response.text[:300])
 
 
-def _asked_pause_s(heard: Heard, *, last: bool) -> float:
-    """Return how long the platform asks to wait; raises where the call is not to be tried again."""
-    if isinstance(heard, httpx.Response):
-        if last or heard.status_code not in _AGAIN:
-            raise PlatformRefusedError(problem_of(heard))
+def _retry_after_s(reply: Reply, *, last: bool) -> float:
+    """Return how long the platform asks to wait; raise if the call must not be tried again."""
+    if isinstance(reply, httpx.Response):
+        if last or reply.status_code not in _RETRIED:
+            raise PlatformRefusedError(problem_of(reply))
         with suppress(ValueError):
-            return max(0.0, float(heard.headers.get("Retry-After", "0")))
-    elif last and heard is not None:
-        raise heard
+            return max(0.0, float(reply.headers.get("Retry-After", "0")))
+    elif last and reply is not None:
+        raise reply
     return 0.0
 
 
 def _chunks(requests: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    left = iter(requests)
-    while chunk := list(islice(left, BULK_JOBS)):
+    remaining = iter(requests)
+    while chunk := list(islice(remaining, BULK_JOBS)):
         yield chunk

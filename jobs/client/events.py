@@ -1,4 +1,4 @@
-"""Server-sent events, put together from an answer's lines."""
+"""Reads server-sent events from the lines of a response."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 from jobs.client.answers import TERMINAL, JobEvent, PlatformRefusedError
 from jobs.client.calls import problem_of
 
-# Heartbeats come every few seconds: a stream that is silent for this long is lost.
+# Heartbeats come every few seconds, so a stream that is silent for this long is lost.
 SILENCE_S = 60.0
 TIMEOUT = httpx.Timeout(10.0, read=SILENCE_S)
 
 
-class Following:
-    """One job's events over as many connections as it takes; `ended` once the last one was seen."""
+class EventReader:
+    """Reads one job's events over as many connections as needed; `ended` after the last event."""
 
     def __init__(self, url: str) -> None:
         """Prepare to follow the events at `url`."""
@@ -30,21 +30,21 @@ class Following:
         headers = {"Accept": "text/event-stream", **last}
         return http.build_request("GET", self._url, headers=headers, timeout=TIMEOUT)
 
-    def read(self, answer: httpx.Response) -> Iterator[JobEvent]:
-        """Yield an open answer's events; PlatformRefusedError where it is a problem."""
-        if answer.is_error:
-            answer.read()
-            raise PlatformRefusedError(problem_of(answer))
-        for line in answer.iter_lines():
+    def read(self, response: httpx.Response) -> Iterator[JobEvent]:
+        """Yield the events of an open response; PlatformRefusedError if it is a problem."""
+        if response.is_error:
+            response.read()
+            raise PlatformRefusedError(problem_of(response))
+        for line in response.iter_lines():
             if (event := self._event(line)) is not None:
                 yield event
 
-    async def aread(self, answer: httpx.Response) -> AsyncIterator[JobEvent]:
-        """Yield an open answer's events; PlatformRefusedError where it is a problem."""
-        if answer.is_error:
-            await answer.aread()
-            raise PlatformRefusedError(problem_of(answer))
-        async for line in answer.aiter_lines():
+    async def aread(self, response: httpx.Response) -> AsyncIterator[JobEvent]:
+        """Yield the events of an open response; PlatformRefusedError if it is a problem."""
+        if response.is_error:
+            await response.aread()
+            raise PlatformRefusedError(problem_of(response))
+        async for line in response.aiter_lines():
             if (event := self._event(line)) is not None:
                 yield event
 
@@ -63,5 +63,5 @@ class Following:
     def _note(self, line: str) -> None:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
-        known = self._fields.get("data") if name == "data" else None
-        self._fields[name] = value if known is None else f"{known}\n{value}"
+        lines = self._fields.get("data") if name == "data" else None
+        self._fields[name] = value if lines is None else f"{lines}\n{value}"

@@ -1,4 +1,4 @@
-"""Files as a call's body: read piece by piece, and from the same place again when the call is repeated."""
+"""Files as the body of a call: read in chunks, and again from the same position when the call is repeated."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from uuid import uuid4
 PIECE_BYTES = 65_536
 OCTETS = "application/octet-stream"
 JOB = "job"
-_AMISS = frozenset('"\\')
+_FORBIDDEN = frozenset('"\\')
 
 Source = bytes | str | PathLike[str] | BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to send: its bytes, its path, or the file itself, open for bytes and sent from where it stands.
+    """A file to send: bytes, a path, or an open binary file, which is sent from its current position.
 
-    By its type a model is given it: text for `text/*`, the value for JSON, else its bytes in base64.
+    Its type decides what the model gets: text for `text/*`, the decoded value for JSON, else base64.
     """
 
     source: Source
     content_type: str = OCTETS
 
     def __post_init__(self) -> None:
-        """Refuse a type that would break the header it goes into."""
+        """Raise ValueError for a type that would break its header."""
         if not (self.content_type.isascii() and self.content_type.isprintable()):
             raise ValueError(f"{self.content_type!r} is no media type")
 
 
 class Content:
-    """What an open file holds from where it stands; `size` is None for what can be read only once."""
+    """An open file from its current position; `size` is None if it can be read only once."""
 
     def __init__(self, file: BinaryIO) -> None:
         """Measure the file."""
@@ -47,69 +47,69 @@ class Content:
             file.seek(self._start)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the content from its start, and no more of it than was measured."""
+        """Yield the content from its start, at most the measured size."""
         if self.size is None:
             yield from iter(lambda: self._file.read(PIECE_BYTES), b"")
             return
         self._file.seek(self._start)
-        left = self.size
-        while left and (piece := self._file.read(min(left, PIECE_BYTES))):
-            left -= len(piece)
+        remaining = self.size
+        while remaining and (piece := self._file.read(min(remaining, PIECE_BYTES))):
+            remaining -= len(piece)
             yield piece
 
 
 class UploadBody:
-    """A call's body in pieces, the same each time that it is iterated over."""
+    """The body of a call in pieces; each iteration yields the same."""
 
     def __init__(self, content_type: str, *pieces: bytes | Content) -> None:
-        """Prepare to send the pieces one after the other."""
+        """Prepare to send the pieces in order."""
         self._type, self._pieces = content_type, pieces
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield all of it."""
+        """Yield the whole body."""
         for piece in self._pieces:
             yield from (piece,) if isinstance(piece, bytes) else piece
 
     @property
     def size(self) -> int | None:
-        """Return how many bytes it has; None where only reading tells."""
+        """Return its size in bytes; None if a piece has no known size."""
         sizes = [len(piece) if isinstance(piece, bytes) else piece.size for piece in self._pieces]
-        known = [size for size in sizes if size is not None]
-        return sum(known) if len(known) == len(sizes) else None
+        measured = [size for size in sizes if size is not None]
+        return sum(measured) if len(measured) == len(sizes) else None
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that go with it."""
+        """Return the headers of the body."""
         length = {} if self.size is None else {"Content-Length": str(self.size)}
         return {"Content-Type": self._type, **length}
 
 
 def part(name: str) -> dict[str, str]:
-    """Return what an input refers to a file by that `submit(…, files={name: …})` sends along."""
+    """Return the reference to a file that `submit(…, files={name: …})` sends with the job."""
     return {"$part": name}
 
 
 @contextmanager
-def opened(file: File) -> Iterator[UploadBody]:
-    """Give a file as the body of an upload."""
+def upload_body(file: File) -> Iterator[UploadBody]:
+    """Open a file as the body of an upload."""
     with _content(file.source) as content:
         yield UploadBody(file.content_type, content)
 
 
 @contextmanager
 def form(job: bytes, files: Mapping[str, File | Source]) -> Iterator[UploadBody]:
-    """Give a job and files as one form; ValueError for a name that a part cannot have, or an endless file."""
+    """Open a job with its files as one form; ValueError for a part's bad name or a file without a size."""
     border = uuid4().hex
     with ExitStack() as stack:
         pieces = list[bytes | Content]([_head(border, JOB, "application/json"), job])
-        for name, given in files.items():
-            file = given if isinstance(given, File) else File(given)
+        for name, source in files.items():
+            file = source if isinstance(source, File) else File(source)
             head = _head(border, _checked(name), file.content_type, file=True)
             pieces += [b"\r\n", head, stack.enter_context(_content(file.source))]
         pieces.append(f"\r\n--{border}--\r\n".encode())
         body = UploadBody(f"multipart/form-data; boundary={border}", *pieces)
         if body.size is None:
-            raise ValueError("a form tells its length ahead: a file that cannot seek goes by `upload`")
+            raise ValueError("a form needs its length: use `upload` for a file that cannot seek")
         yield body
 
 
@@ -118,27 +118,27 @@ def _content(source: Source) -> Iterator[Content]:
     if isinstance(source, bytes):
         yield Content(io.BytesIO(source))
     elif isinstance(source, str | PathLike):
-        with open(source, "rb") as file:  # noqa: PTH123  # a path in whatever form
+        with open(source, "rb") as file:  # noqa: PTH123  # any form of path
             yield Content(file)
     else:
         yield Content(_of_bytes(source))
 
 
 def _of_bytes(source: Any) -> BinaryIO:
-    """Return an open file; TypeError for one that gives text, whose length in bytes nobody knows."""
+    """Return an open binary file; TypeError for a text file, because its size in bytes is unknown."""
     if isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
-        raise TypeError("a file is given as bytes, as a path, or open for bytes, as by `open(path, 'rb')`")
+        raise TypeError("a file must be bytes, a path, or open in binary mode, as by `open(path, 'rb')`")
     file: BinaryIO = source
     return file
 
 
 def _head(border: str, name: str, content_type: str, *, file: bool = False) -> bytes:
-    named = f'form-data; name="{name}"' + ('; filename="file"' if file else "")
-    lines = (f"--{border}", f"Content-Disposition: {named}", f"Content-Type: {content_type}", "", "")
+    disposition = f'form-data; name="{name}"' + ('; filename="file"' if file else "")
+    lines = (f"--{border}", f"Content-Disposition: {disposition}", f"Content-Type: {content_type}", "", "")
     return "\r\n".join(lines).encode()
 
 
 def _checked(name: str) -> str:
-    if not name.isprintable() or _AMISS & set(name) or name.strip() != name or name in {"", JOB}:
-        raise ValueError(f"{name!r} is no name for a file's part")
+    if not name.isprintable() or _FORBIDDEN & set(name) or name.strip() != name or name in {"", JOB}:
+        raise ValueError(f"{name!r} is not a valid name for a file part")
     return name

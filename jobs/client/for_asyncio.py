@@ -11,13 +11,13 @@ from uuid import UUID
 import httpx
 
 from jobs.client.answers import BulkItem, JobEvent, RemoteJob, UploadedFile
-from jobs.client.calls import NO_FILES, Answer, Calls, Files, Flow, Heard, Patience, Pause, Send
-from jobs.client.events import Following
+from jobs.client.calls import NO_FILES, Answer, Calls, Files, Flow, Patience, Pause, Reply, Send
+from jobs.client.events import EventReader
 from jobs.client.files import OCTETS, File, Source, UploadBody
 
 
 class AsyncClient:
-    """The platform, for asyncio; options of a submit are the API's own, by their names."""
+    """The platform's client for asyncio; options of a submit have the names of the API."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class AsyncClient:
         timeout_s: float = 60.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Talk to the REST API at `url` with a bearer token; `timeout_s` is one answer's."""
+        """Use the REST API at `url` with a bearer token; `timeout_s` limits each response."""
         headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx.AsyncClient(
             base_url=url, headers=headers, timeout=timeout_s, trust_env=False, transport=transport
@@ -58,34 +58,34 @@ class AsyncClient:
         wait_s: int = 0,
         **options: Any,
     ) -> RemoteJob:
-        """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError where it is not taken.
+        """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError if it is refused.
 
-        `files` go along by name: the input refers to each as `part(name)`, and a repeat sends them again.
+        `files` are sent with it: the input refers to each as `part(name)`, and a repeat sends them again.
         """
         request = {"model": model, "input": value, **options}
         return await self._do(self._calls.submit(request, files, key=idempotency_key, wait_s=wait_s))
 
     async def upload(self, source: Source, *, content_type: str = OCTETS) -> UploadedFile:
-        """Send a file ahead of the jobs that refer to it, by the answer's `ref` anywhere in their inputs.
+        """Upload a file for later jobs, which refer to it by the `ref` of the returned value.
 
-        A file that is open for bytes is sent from where it stands; one that cannot seek only once.
-        Where an answer was lost, the repeat keeps the file a second time: the first, whose id nobody knows,
-        is forgotten after a day, but a quota of bytes has paid for both.
+        An open binary file is sent from its current position, and only once if it cannot seek. After a lost
+        response the repeat stores the file again: the first copy is deleted after a day, but both count
+        against a quota of bytes.
         """
         return await self._do(self._calls.upload(File(source, content_type)))
 
     async def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> Sequence[BulkItem]:
-        """Submit many jobs, each as the API describes one; return what became of each, in order."""
+        """Submit many jobs, each in the form of the API; return their outcomes in order."""
         return await self._do(self._calls.submit_many(requests, key=idempotency_key))
 
     async def get(self, job_id: UUID | str) -> RemoteJob:
-        """Return a job as it stands."""
+        """Return the current state of a job."""
         return await self._do(self._calls.get(job_id))
 
     async def list(self, **filters: Any) -> AsyncIterator[RemoteJob]:
-        """Yield the caller's jobs, newest first; filters are the API's own, by their names."""
+        """Yield the caller's jobs, newest first; filters have the names of the API."""
         cursor: UUID | None = None
         while True:
             page = await self._do(self._calls.page(filters, cursor))
@@ -95,7 +95,7 @@ class AsyncClient:
                 return
 
     async def wait(self, job: RemoteJob | UUID | str, *, timeout_s: float | None = None) -> RemoteJob:
-        """Return a job once it has ended, however it did; TimeoutError after `timeout_s`."""
+        """Return a job once it is in a final state; TimeoutError after `timeout_s`."""
         return await self._do(self._calls.wait(job, timeout_s))
 
     async def cancel(self, job_id: UUID | str) -> RemoteJob:
@@ -107,35 +107,35 @@ class AsyncClient:
         return await self._do(self._calls.act(job_id, "replay"))
 
     async def stream(self, job: RemoteJob | UUID | str) -> AsyncIterator[JobEvent]:
-        """Yield a job's events until the one that ends it; a lost connection is taken up where it broke."""
-        following = Following((job if isinstance(job, RemoteJob) else await self.get(job)).urls.events)
-        while not following.ended:
-            async for event in self._connection(following):
+        """Yield a job's events up to its end; after a lost connection go on with the next event."""
+        reader = EventReader((job if isinstance(job, RemoteJob) else await self.get(job)).urls.events)
+        while not reader.ended:
+            async for event in self._connection(reader):
                 yield event
-            if not following.ended:
+            if not reader.ended:
                 await asyncio.sleep(self._patience.pause_s(1, 0.0))
 
-    async def _connection(self, following: Following) -> AsyncIterator[JobEvent]:
+    async def _connection(self, reader: EventReader) -> AsyncIterator[JobEvent]:
         with suppress(httpx.TransportError):
-            answer = await self._http.send(following.request(self._http), stream=True)
+            answer = await self._http.send(reader.request(self._http), stream=True)
             try:
-                async for event in following.aread(answer):
+                async for event in reader.aread(answer):
                     yield event
             finally:
                 await answer.aclose()
 
     async def _do(self, flow: Flow[Answer]) -> Answer:
-        heard: Heard = None
-        with closing(flow):  # and with it the files that it has open
+        reply: Reply = None
+        with closing(flow):  # this also closes its files
             while True:
                 try:
-                    step = flow.send(heard)
+                    step = flow.send(reply)
                 except StopIteration as end:
                     answer: Answer = end.value
                     return answer
-                heard = await self._step(step)
+                reply = await self._step(step)
 
-    async def _step(self, step: Send | Pause) -> Heard:
+    async def _step(self, step: Send | Pause) -> Reply:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
@@ -147,7 +147,7 @@ class AsyncClient:
 
 
 async def _pieces(body: UploadBody) -> AsyncIterator[bytes]:
-    """Yield a body that is read on threads: a slow disk must not hold up the event loop."""
-    left = iter(body)
-    while piece := await asyncio.to_thread(next, left, b""):
+    """Yield a body that threads read, because a slow disk must not block the event loop."""
+    remaining = iter(body)
+    while piece := await asyncio.to_thread(next, remaining, b""):
         yield piece

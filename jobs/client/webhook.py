@@ -1,4 +1,4 @@
-"""For whoever receives webhooks: whether one is from the platform, and was sent just now."""
+"""For receivers of webhooks: verifies that a webhook is recent and comes from the platform."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TOLERANCE_S = 300
 
 
 class WebhookRefusedError(Exception):
-    """A webhook that is not to be believed; the message says why."""
+    """The webhook is not genuine; the message says why."""
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """What a job's end is told by; `type` is `job.` and the state."""
+    """The webhook of a job's end; `type` is `job.` and the state."""
 
     type: str
     data: RemoteJob
@@ -29,32 +29,32 @@ class Webhook(msgspec.Struct, frozen=True):
 def verify(
     headers: Mapping[str, str], body: bytes, secrets: Iterable[str], *, now: float | None = None
 ) -> Webhook:
-    """Return what a webhook tells, once one of `secrets` (`whsec_…`) has signed it; WebhookRefusedError.
+    """Return a webhook that one of `secrets` (`whsec_…`) has signed; WebhookRefusedError for any other.
 
-    `webhook-id` is the same each time that one is sent: whoever keeps it does nothing twice.
+    Each repeat of a webhook has the same `webhook-id`: a receiver that stores it can skip repeats.
     """
-    named = {name.lower(): value for name, value in headers.items()}
+    values = {name.lower(): value for name, value in headers.items()}
     try:
-        message_id, sent_s = named["webhook-id"], int(named["webhook-timestamp"])
-        given = named["webhook-signature"].split()
+        message_id, sent_s = values["webhook-id"], int(values["webhook-timestamp"])
+        signatures = values["webhook-signature"].split()
     except (KeyError, ValueError):
-        raise WebhookRefusedError("a header of the three is missing or no number") from None
+        raise WebhookRefusedError("one of the three headers is missing or malformed") from None
     if abs((time.time() if now is None else now) - sent_s) > TOLERANCE_S:
-        raise WebhookRefusedError(f"it was sent more than {TOLERANCE_S} s ago, or will be")
+        raise WebhookRefusedError(f"its timestamp is more than {TOLERANCE_S} s from now")
     signed = f"{message_id}.{sent_s}.".encode() + body
-    if not any(_matches(secret, signed, each) for secret in secrets for each in given):
-        raise WebhookRefusedError("no secret of yours has signed it")
-    return _told(body)
+    if not any(_matches(secret, signed, signature) for secret in secrets for signature in signatures):
+        raise WebhookRefusedError("none of your secrets has signed it")
+    return _decoded(body)
 
 
-def _matches(secret: str, signed: bytes, given: str) -> bool:
+def _matches(secret: str, signed: bytes, signature: str) -> bool:
     key = base64.b64decode(secret.removeprefix("whsec_"))
     expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-    return hmac.compare_digest(f"v1,{expected}".encode(), given.encode())
+    return hmac.compare_digest(f"v1,{expected}".encode(), signature.encode())
 
 
-def _told(body: bytes) -> Webhook:
+def _decoded(body: bytes) -> Webhook:
     try:
         return msgspec.json.decode(body, type=Webhook)
     except msgspec.MsgspecError as error:
-        raise WebhookRefusedError(f"it is signed and tells nothing known: {error}") from None
+        raise WebhookRefusedError(f"it is signed, but not a job's end: {error}") from None

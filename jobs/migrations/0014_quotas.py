@@ -6,7 +6,7 @@ from django.db import migrations, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-import jobs.models.standing
+import jobs.models.queue_standing
 
 ABOVE_ZERO = models.CheckConstraint(
     condition=Q(requests_per_s__isnull=True) | Q(requests_per_s__gt=0), name="quota_above_zero"
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 (
                     "mean_age_s",
                     django.contrib.postgres.fields.ArrayField(
-                        models.FloatField(), default=jobs.models.standing.no_ages,
+                        models.FloatField(), default=jobs.models.queue_standing.no_ages,
                         help_text="The same on average.", size=None,
                     ),
                 ),
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                 (
                     "by_client",
                     models.JSONField(
-                        default=jobs.models.standing.nobody,
+                        default=jobs.models.queue_standing.no_clients,
                         help_text="The same jobs for each priority by client's id, of those with most.",
                     ),
                 ),

@@ -1,7 +1,7 @@
 """The rows of a job's life. `Job` is narrow and hot: no index holds a column that changes.
 
-Each live state has a small table of its own instead: Outbox (queued, waiting), open Batch rows (running),
-DeadLetter (dead). A job with a deadline, idempotency key or size never changes it.
+Instead, each live state has a small table of its own: Outbox (queued, waiting), open rows of Batch (running),
+DeadLetter (dead). A job's deadline, idempotency key and size never change.
 """
 
 from jobs.models.batch import Batch, Worker
@@ -11,8 +11,9 @@ from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
 from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.outbox import Outbox
+from jobs.models.queue_standing import QueueStanding
+from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
-from jobs.models.standing import QueueStanding, QuotaBucket
 from jobs.models.upload import Upload
 from jobs.models.webhook_delivery import Delivery, DisabledEndpoint, WebhookSecret
 

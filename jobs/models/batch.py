@@ -1,4 +1,4 @@
-"""The workers, and the ledger of what they ran together."""
+"""The worker processes, and the ledger of their batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models_registry.models import ModelVersion
 
 
 class Worker(models.Model):
-    """One incarnation of a worker process; its heartbeat says whether its batches are still being run."""
+    """One incarnation of a worker process; without a heartbeat its batches count as abandoned."""
 
     id = models.UUIDField(primary_key=True)
     node = models.CharField(max_length=255, help_text="Celery's node name.")
@@ -29,7 +29,7 @@ class Worker(models.Model):
 
 
 class Batch(models.Model):
-    """The ledger: one row a claimed batch; open (no `finished_at`) while its worker runs it."""
+    """The ledger: one row for each claimed batch, open (no `finished_at`) while its worker runs it."""
 
     id = models.UUIDField(primary_key=True)
     worker = models.ForeignKey(Worker, models.PROTECT, db_index=False, db_constraint=False)
@@ -39,19 +39,17 @@ class Batch(models.Model):
     padded_size = models.PositiveBigIntegerField(default=0, help_text="Items times the longest item's size.")
     seal_reason = models.CharField(max_length=16)
     waited_s = models.FloatField(
-        default=0, help_text="From the oldest item's arrival at the worker to the seal."
+        default=0, help_text="Seconds from the arrival of the oldest item at the worker until the seal."
     )
     isolation_group = models.PositiveIntegerField(
         db_default=0,
         db_column="apart",
-        help_text="0, or the group whose jobs it ran with nothing else in the worker's hands.",
+        help_text="0, or the group whose jobs ran while the worker held no others.",
     )
     claimed_at = models.DateTimeField(db_default=Now())
     ran_s = models.FloatField(null=True)
     finished_at = models.DateTimeField(null=True)
-    progress = models.JSONField(
-        null=True, help_text="The newest report of each member whose model reports progress, by job id."
-    )
+    progress = models.JSONField(null=True, help_text="The newest progress report of each member, by job id.")
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     released = models.PositiveIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Whose jobs there are, and the tokens that speak for an app."""
+"""The clients that own jobs, and their tokens."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ SCOPES = [scope.value for scope in Scope]
 
 
 class Client(models.Model):
-    """Whoever owns jobs: an internal app."""
+    """An internal app, the owner of jobs."""
 
     name = models.CharField(max_length=63, unique=True)
     created_at = models.DateTimeField(db_default=Now())
     requests_per_s = models.FloatField(
-        null=True, blank=True, help_text="Jobs a second; each item of a bulk call is one. Empty: no limit."
+        null=True, blank=True, help_text="Jobs a second, each item of a bulk call counted. Empty: no limit."
     )
     requests_burst = models.PositiveIntegerField(
-        null=True, blank=True, help_text="So many at once after a pause; empty: two seconds' worth."
+        null=True, blank=True, help_text="Jobs at once after a pause. Empty: as many as in two seconds."
     )
     bytes_per_s = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="Bytes of input a second, ten seconds' worth at once. Empty: no limit.",
+        help_text="Bytes of input a second; after a pause those of ten seconds at once. Empty: no limit.",
     )
     most_in_flight = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Jobs that wait or run at one time. Empty: no limit."
+        null=True, blank=True, help_text="Jobs that wait or run at the same time. Empty: no limit."
     )
 
     class Meta:
@@ -44,18 +44,22 @@ class Client(models.Model):
 
 
 class ApiToken(models.Model):
-    """A bearer token of a client; only its SHA-256 is kept."""
+    """A bearer token of a client; only its SHA-256 is stored."""
 
     client = models.ForeignKey(Client, models.CASCADE, related_name="tokens")
     label = models.CharField(max_length=63, blank=True, default="")
     scopes = ArrayField(models.CharField(max_length=15), default=default_scopes)
     digest = models.BinaryField(max_length=32, unique=True)
-    prefix = models.CharField(max_length=12, help_text="The first characters, to tell tokens apart.")
+    prefix = models.CharField(max_length=12, help_text="The first characters, to distinguish tokens.")
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     replaces = models.ForeignKey(
-        "self", models.SET_NULL, null=True, db_index=False, help_text="The token it was rotated from."
+        "self",
+        models.SET_NULL,
+        null=True,
+        db_index=False,
+        help_text="The token that it replaces after a rotation.",
     )
 
     class Meta:

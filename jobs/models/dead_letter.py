@@ -10,10 +10,10 @@ from jobs.models.job import KINDS, Job
 
 
 class DeadLetter(models.Model):
-    """Why a dead job is dead, with what its attempts said; it lives while the job is dead.
+    """Why a job is dead, with its failed attempts; the row exists while the job is dead.
 
-    Its letter, a message of ids, is published until the broker confirms it; in the model's dead-letter queue
-    it counts as long as this row has its epoch and is not discarded.
+    Its message, which holds ids only, is published until the broker confirms it. In the model's dead-letter
+    queue the message is valid while this row has the same epoch and is not discarded.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="dead_letter")
@@ -28,10 +28,10 @@ class DeadLetter(models.Model):
     history = models.JSONField(db_default=[], help_text="The last failed attempts, oldest first.")
     created_at = models.DateTimeField(db_default=Now())
     due = models.DateTimeField(
-        null=True, db_default=Now(), help_text="When the letter is published, unless confirmed until then."
+        null=True, db_default=Now(), help_text="When the message is published, unless it is confirmed before."
     )
-    published = models.PositiveIntegerField(db_default=0, help_text="How often the letter was published.")
-    published_at = models.DateTimeField(null=True, help_text="When the broker confirmed the letter.")
+    published = models.PositiveIntegerField(db_default=0, help_text="How often the message was published.")
+    published_at = models.DateTimeField(null=True, help_text="When the broker confirmed the message.")
     discarded_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What was done, by whom, and what failed."""
+"""The audit: acts of people and clients, and failed attempts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from jobs.models.job import Job
 
 
 class Event(models.Model):
-    """Append-only: failed attempts, what people do, and one row a call for what clients do.
+    """Append-only: failed attempts, acts of people, and one row for each call of a client.
 
-    A trigger refuses every change; `forget_events` is the way by which old rows go. It outlives its job.
+    A trigger refuses every change; only `forget_events` deletes old rows. An event outlives its job.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -21,8 +21,8 @@ class Event(models.Model):
     epoch = models.PositiveIntegerField(null=True)
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
-    address = models.GenericIPAddressField(null=True, help_text="Whoever did it was there.")
-    token = models.PositiveBigIntegerField(null=True, help_text="The id of the token that it was done by.")
+    address = models.GenericIPAddressField(null=True, help_text="The IP address that it was done from.")
+    token = models.PositiveBigIntegerField(null=True, help_text="The id of the token that was used.")
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind}"

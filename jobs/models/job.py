@@ -1,4 +1,4 @@
-"""A job, what was asked and what was answered: `Job` is narrow and hot, the others are written once."""
+"""A job, its input and its result: `Job` is narrow and changes often, the others are written once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = [(kind.value, kind.value) for kind in FailureKind]
 
 
 class Job(models.Model):
-    """One request for one answer; `epoch` fences every change, `attempts` is what the retry policy reads."""
+    """One request for one result; `epoch` fences every change, `attempts` counts for the retry policy."""
 
     id = models.UUIDField(primary_key=True)
     client = models.ForeignKey(Client, models.PROTECT, db_index=False)
@@ -31,15 +31,15 @@ class Job(models.Model):
     attempts = models.PositiveSmallIntegerField(db_default=0)
     max_attempts = models.PositiveSmallIntegerField()
     size = models.PositiveIntegerField(
-        db_default=0, help_text="The input's length in the model's unit, a hint."
+        db_default=0, help_text="The input's length in the model's unit, as a hint."
     )
     deadline = models.DateTimeField(null=True)
     idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULLs never collide
     request_digest = models.BinaryField(
-        max_length=32, null=True, help_text="SHA-256 of the request it answers."
+        max_length=32, null=True, help_text="SHA-256 of the request, to compare repeats under the same key."
     )
     keep_days = models.PositiveSmallIntegerField(
-        db_default=KEEP_DAYS, help_text="For so many days its input and its result are kept."
+        db_default=KEEP_DAYS, help_text="Days for which its input and its result are kept."
     )
     error_kind = models.CharField(max_length=9, choices=KINDS, db_default="", blank=True)
     error_code = models.CharField(max_length=63, db_default="", blank=True)
@@ -74,17 +74,17 @@ class Job(models.Model):
 
 
 class JobInput(models.Model):
-    """What was asked: canonical JSON as bytes, insert-only, a row of its own so that Job stays narrow.
+    """The input of a job: canonical JSON as bytes, insert-only, in a row of its own so that Job stays narrow.
 
-    `encoding` is of all three payloads; where they are sealed it names the key. It stands in the partition of
-    its job's `keep_days` and of the day of the id, and goes with that.
+    `encoding` is that of all three payloads; if they are sealed, it names the key. The row stands in the
+    partition of its job's `keep_days` and of the day of its id, and is dropped with it.
     """
 
     job = models.OneToOneField(
         Job, models.CASCADE, primary_key=True, related_name="input", db_constraint=False
     )
     keep_days = models.PositiveSmallIntegerField(
-        db_default=KEEP_DAYS, help_text="For so many days its input and its result are kept."
+        db_default=KEEP_DAYS, help_text="Days for which its input and its result are kept."
     )
     body = models.BinaryField()
     parameters = models.BinaryField(null=True)
@@ -92,7 +92,7 @@ class JobInput(models.Model):
     parameters_digest = models.PositiveIntegerField(
         null=True,
         db_column="variant",
-        help_text="A keyed digest of parameters that are sealed; of others it is told from them.",
+        help_text="A keyed digest of sealed parameters; empty if they are not sealed.",
     )
     content_type = models.CharField(max_length=63, db_default="application/json")
     encoding = models.CharField(max_length=15, db_default="identity")
@@ -102,19 +102,19 @@ class JobInput(models.Model):
 
 
 class JobResult(models.Model):
-    """What was answered, and by which epoch: insert-only, at most one a job; in partitions as JobInput is."""
+    """The result of a job, and its epoch: insert-only, one for a job at most; partitioned like JobInput."""
 
     job = models.OneToOneField(
         Job, models.CASCADE, primary_key=True, related_name="result", db_constraint=False
     )
     keep_days = models.PositiveSmallIntegerField(
-        db_default=KEEP_DAYS, help_text="For so many days its input and its result are kept."
+        db_default=KEEP_DAYS, help_text="Days for which its input and its result are kept."
     )
     epoch = models.PositiveIntegerField()
     body = models.BinaryField()
     content_type = models.CharField(max_length=63, db_default="application/json")
     encoding = models.CharField(max_length=15, db_default="identity")
-    source = models.UUIDField(null=True, help_text="The identical job that ran for it; it may be gone.")
+    source = models.UUIDField(null=True, help_text="The identical job that ran instead; it may be deleted.")
 
     def __str__(self) -> str:
         return f"result of {self.job_id}"

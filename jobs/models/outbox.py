@@ -1,4 +1,4 @@
-"""What a queued or waiting job is published by."""
+"""The next publishes of queued and waiting jobs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from models_registry.models import ModelVersion
 
 
 class Outbox(models.Model):
-    """A queued or waiting job's next publish: it lives until the claim deletes it.
+    """The next publish of a queued or waiting job; the claim deletes it.
 
-    `due` is when it is published (again); `published` counts publishes of this epoch. All that a message
-    says stands here, so that publishing reads no other table.
+    `due` is when it is published (again); `published` counts the publishes of this epoch. The row holds
+    everything that a message needs, so that the relay reads no other table.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="outbox")
@@ -27,20 +27,21 @@ class Outbox(models.Model):
     published = models.PositiveIntegerField(db_default=0)
     deadline = models.DateTimeField(null=True)
     client = models.PositiveIntegerField(
-        db_default=0, help_text="The owner's id; feed and batches are shared out fairly between clients."
+        db_default=0, help_text="The owner's id; relay and batches serve clients in turn."
     )
     parameters_digest = models.PositiveIntegerField(
         db_default=0,
         db_column="variant",
-        help_text="A digest of the parameters: what differs in it shares no batch.",
+        help_text="A digest of the parameters: jobs with different digests never run in one batch.",
     )
     isolation_group = models.PositiveIntegerField(
         db_default=0,
         db_column="apart",
-        help_text="0, or the group that it runs in, alone: it was in hand when a worker died.",
+        help_text="0, or the group that it runs in without other jobs, because its worker died.",
     )
     retry = models.BooleanField(
-        db_default=False, help_text="It follows a failed attempt: its version's retry budget pays for it."
+        db_default=False,
+        help_text="It follows a failed attempt, and counts against its version's retry budget.",
     )
 
     class Meta:

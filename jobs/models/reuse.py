@@ -1,4 +1,4 @@
-"""Which jobs share a run or its result."""
+"""Jobs that share a run or its result: cache entries and followers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from models_registry.models import ModelVersion
 
 
 class CacheEntry(models.Model):
-    """Which job answers identical requests: one in flight that they follow, or one whose result is fresh.
+    """The job that answers identical requests: one in flight that they follow, or one with a fresh result.
 
-    What it says holds only together with that job's state; so no settle has to write here. From `expires_at`
-    on the sweeper looks whether it is of use still.
+    It is valid only together with the state of that job, so that a settle need not write here. After
+    `expires_at` the sweeper checks whether it is still of use.
     """
 
-    key = models.BinaryField(primary_key=True, max_length=32, help_text="SHA-256 of what is identical.")
+    key = models.BinaryField(
+        primary_key=True, max_length=32, help_text="SHA-256 of version, client, input and parameters."
+    )
     job = models.ForeignKey(Job, models.DO_NOTHING, db_index=False, db_constraint=False)
     version = models.ForeignKey(ModelVersion, models.CASCADE, db_index=False, db_constraint=False)
-    ttl_s = models.FloatField(help_text="For so long after its end the job's result answers.")
+    ttl_s = models.FloatField(help_text="Seconds for which the job's result is fresh after its end.")
     expires_at = models.DateTimeField()
 
     class Meta:
@@ -31,14 +33,16 @@ class CacheEntry(models.Model):
 
 
 class Follower(models.Model):
-    """A queued job without an Outbox row: it waits for an identical one in flight, its leader.
+    """A queued job without an Outbox row: it waits for an identical job in flight, its leader.
 
-    The row goes in the transaction that ends the job, or that gives it a run of its own.
+    The row is deleted in the transaction that ends the job, or that gives it a run of its own.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="follows")
     leader = models.UUIDField()
-    key = models.BinaryField(max_length=32, help_text="Of the CacheEntry that names who may lead instead.")
+    key = models.BinaryField(
+        max_length=32, help_text="Key of the CacheEntry that names another possible leader."
+    )
     priority = models.PositiveSmallIntegerField()
     deadline = models.DateTimeField(null=True)
 

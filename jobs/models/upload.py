@@ -1,4 +1,4 @@
-"""Files that clients sent ahead of the jobs that refer to them."""
+"""Files that clients upload before the jobs that refer to them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from jobs.models.client import Client
 
 
 class Upload(models.Model):
-    """One file in the storage; until it expires a job of its client may refer to it by its id."""
+    """A file in the storage; until it expires, jobs of its client may refer to it by its id."""
 
     id = models.UUIDField(primary_key=True)
     client = models.ForeignKey(Client, models.PROTECT, db_index=False)
-    name = models.CharField(max_length=127, help_text="The object's, in the storage.")
+    name = models.CharField(max_length=127, help_text="The name of the object in the storage.")
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     sha256 = models.CharField(max_length=64)
     content_type = models.CharField(max_length=127)

@@ -1,4 +1,4 @@
-"""Where apps are told of their jobs' ends: what is to be sent, what it is signed with, who wants no more."""
+"""Webhooks: their deliveries, the secrets that sign them, and endpoints that refused them for good."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jobs.models.job import Job
 
 
 class Delivery(models.Model):
-    """The webhook of a job that has a callback_url, told once the job has ended.
+    """The webhook of a job with a callback_url, sent once the job has ended.
 
-    While it waits for that, `due` is empty; then it says when the webhook is sent, unless it ends before.
+    While the job has not ended, `due` is empty; then it is the time of the next attempt.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="delivery")
@@ -23,18 +23,18 @@ class Delivery(models.Model):
     state = models.CharField(
         max_length=9, choices=[(state.value, state.value) for state in DeliveryState], db_default="waiting"
     )
-    epoch = models.PositiveIntegerField(null=True, help_text="Of the job's end that it tells of.")
+    epoch = models.PositiveIntegerField(null=True, help_text="The epoch of the job's end that it reports.")
     due = models.DateTimeField(null=True)
     requested = models.PositiveIntegerField(
         db_default=0,
         db_column="sent",
-        help_text="How often the next attempt was asked for: its message may be lost.",
+        help_text="How often the next attempt was requested, because its message may be lost.",
     )
     attempts = models.PositiveIntegerField(db_default=0)
     attempts_before = models.PositiveIntegerField(
         db_default=0,
         db_column="before",
-        help_text="Attempts before it was last sent by hand, or its job replayed.",
+        help_text="Attempts before it was last sent by hand or its job was replayed.",
     )
     history = models.JSONField(db_default=[], help_text="The last attempts, oldest first.")
     finished_at = models.DateTimeField(null=True)
@@ -51,10 +51,10 @@ class Delivery(models.Model):
 
 
 class WebhookSecret(models.Model):
-    """What a client's webhooks are signed with; two at once while one replaces the other."""
+    """A secret that signs a client's webhooks; two are valid while one replaces the other."""
 
     client = models.ForeignKey(Client, models.CASCADE, related_name="webhook_secrets")
-    sealed = models.BinaryField(help_text="Encrypted with a key made from SECRET_KEY.")
+    sealed = models.BinaryField(help_text="Encrypted with a key derived from SECRET_KEY.")
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True)
 
@@ -63,7 +63,7 @@ class WebhookSecret(models.Model):
 
 
 class DisabledEndpoint(models.Model):
-    """An address that answered 410: nothing more of that client is sent there."""
+    """A URL that answered 410: no further webhook of that client is sent there."""
 
     client = models.ForeignKey(Client, models.CASCADE)
     url = models.TextField()

@@ -1,1 +1,1 @@
-"""Large inputs and outputs: objects in Django's storage `payloads`, which rows point at."""
+"""Payloads at rest: large ones as objects in Django's storage `payloads`, encryption, keyed digests."""

@@ -1,4 +1,4 @@
-"""Check bodies in on their way to a row, and out on their way from it."""
+"""The claim check: large bodies go into the storage, and their rows hold pointers to them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from jobs.payloads.object_store import get, head, put
 
 
 def store_payload(body: bytes, files: Sequence[StoredPayload] = (), before: Sequence[str] = ()) -> bytes:
-    """Return what a row is to hold: `body` itself, or a pointer where it is large or refers to `files`.
+    """Return the bytes for the row: `body` itself, or a pointer if it is large or refers to `files`.
 
-    `before` are the objects that the row pointed at: who has read them there may read them for a while yet.
+    `before` names the objects that the row pointed at, because processes that have read the old pointer may
+    still read them.
     """
     if len(body) <= settings.INFERENCE.claim_check_bytes and not files:
         return body
@@ -23,19 +24,19 @@ def store_payload(body: bytes, files: Sequence[StoredPayload] = (), before: Sequ
 
 
 def load_payload(body: bytes) -> bytes:
-    """Return the bytes that a row's stand for; PayloadLostError, -CorruptError or -UnavailableError."""
+    """Return the payload of a row's bytes; PayloadLostError, -CorruptError or -UnavailableError."""
     return get(pointer_of(body)) if is_pointer(body) else body
 
 
 def load_plain(body: bytes, encoding: str, place: Place) -> bytes:
-    """Return in clear what a row's bytes stand for: what is sealed was sealed before it was stored."""
+    """Return the decrypted payload of a row's bytes; payloads are sealed before they are stored."""
     return vault.unseal(load_payload(body), encoding, place)
 
 
 def head_of(body: bytes, total: int, most: int) -> tuple[bytes, int]:
-    """Return the first `most` bytes of what a row's stand for, and how many it has; as `load_payload` raises.
+    """Return the first `most` bytes and the size of a row's payload; the errors of `load_payload`.
 
-    `body` is at least a row's first POINTER_BYTES, of `total`.
+    `body` holds at least the first POINTER_BYTES of the row's `total` bytes.
     """
     if not is_pointer(body):
         return body[:most], total

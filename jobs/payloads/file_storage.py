@@ -1,4 +1,4 @@
-"""Objects as files of a directory that every process of the site shares."""
+"""Stores objects as files in a directory that all processes of the site share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNFINISHED = ".part"
 
 
 class PayloadFiles(FileSystemStorage):
-    """Django's files, but whole and on the disk before anybody learns their name."""
+    """Django's storage of files, but a file gets its name only when it is complete and on the disk."""
 
     def _save(self, name: str, content: Any) -> str:
         target = Path(self.path(name))
@@ -33,7 +33,7 @@ class PayloadFiles(FileSystemStorage):
 
 
 def _sync(folder: Path) -> None:
-    # A file's name is lost with the machine until its folder is on the disk too.
+    # Until its folder is on the disk too, a crash of the machine loses the file's name.
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,8 +1,8 @@
-"""Put objects into the storage and get them back, checked.
+"""Puts objects into the storage, and checks them when it gets them back.
 
-An object has a name of its own under the day on which it was put, is never changed, and is shared by the
-rows that were copied from the one it was put for. So nobody deletes it with a row: `forget_payloads` does,
-once it is older than a grace and no row points at it.
+An object has a unique name under the day of its creation and never changes. Copies of a row point at the same
+object, so an object is not deleted with a row: `forget_payloads` deletes it once it is older than a grace
+period and no row points at it.
 """
 
 from __future__ import annotations
@@ -32,64 +32,64 @@ def storage() -> Storage:
 
 
 def put(body: bytes) -> StoredPayload:
-    """Store `body`, and return where; PayloadUnavailableError where the storage does not take it."""
-    with _told():
+    """Store `body` and return its object; PayloadUnavailableError if the storage fails."""
+    with _translated_errors():
         name = storage().save(_new_name(), ContentFile(body))
     return StoredPayload(name, len(body), sha256(body).hexdigest())
 
 
 def put_stream(source: IO[bytes], *, content_type: str) -> StoredPayload:
-    """Store all that `source` gives, never whole in memory; what reading it raises passes through."""
+    """Store all of `source` chunk by chunk; errors of reading it pass through."""
     measured = Measured(source)
-    with _told():
+    with _translated_errors():
         name = storage().save(_new_name(), File(measured))  # type: ignore[arg-type]  # it reads like a file
     return StoredPayload(name, measured.size, measured.digest, content_type)
 
 
 def get(stored: StoredPayload) -> bytes:
     """Return an object's bytes; PayloadLostError, PayloadCorruptError or PayloadUnavailableError."""
-    with _told(stored.name), storage().open(stored.name) as file:
+    with _translated_errors(stored.name), storage().open(stored.name) as file:
         body: bytes = file.read()
     return check(stored, body)
 
 
 def head(stored: StoredPayload, most: int) -> bytes:
-    """Return an object's first bytes, and check all of them; the errors of `get`."""
-    kept = bytearray()
+    """Return the first `most` bytes of an object, after a check of all its bytes; the errors of `get`."""
+    first = bytearray()
     with reading(stored) as source:
         while piece := source.read(CHUNK_BYTES):
-            kept += piece[: max(most - len(kept), 0)]
-    return bytes(kept)
+            first += piece[: max(most - len(first), 0)]
+    return bytes(first)
 
 
 @contextmanager
 def reading(stored: StoredPayload) -> Iterator[Measured]:
-    """Give an object to be read to its end, where it is checked; the errors of `get`."""
-    with _told(stored.name), storage().open(stored.name) as file:
+    """Open an object, to be read to its end and then checked; the errors of `get`."""
+    with _translated_errors(stored.name), storage().open(stored.name) as file:
         measured = Measured(file)
         yield measured
     check_digest(stored, measured.size, measured.digest)
 
 
 def delete(name: str) -> None:
-    """Delete an object; it is no error where there is none."""
-    with _told():
+    """Delete an object, if it exists."""
+    with _translated_errors():
         storage().delete(name)
 
 
 def names_before(until: datetime) -> Iterator[str]:
-    """Yield the names of objects that were put before that, or begun and never finished."""
+    """Yield the names of objects that were created before `until`, unfinished ones included."""
     for day in sorted(storage().listdir("")[0]):
         if day > f"{until + timedelta(days=1):%Y-%m-%d}":
             return
         for file in storage().listdir(day)[1]:
             name = f"{day}/{file}"
-            if _put_at(name) < until:
+            if _created_at(name) < until:
                 yield name
 
 
 class Measured:
-    """A source that counts and hashes what is read of it, once and from its beginning to its end."""
+    """A source that counts and hashes the bytes that are read from it, once and in order."""
 
     closed = False
 
@@ -98,16 +98,16 @@ class Measured:
         self._source, self._hash, self.size = source, sha256(), 0
 
     def seekable(self) -> bool:
-        """Say no: a storage that went back would have it counted twice."""
+        """Return False, because bytes that are read twice would be counted twice."""
         return False
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256, in hex, of what was read."""
+        """Return the SHA-256, in hex, of the bytes read so far."""
         return self._hash.hexdigest()
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
-        """Return `size` bytes, fewer only at the end: to a bucket fewer are the end."""
+        """Return `size` bytes, fewer only at the end, because a bucket takes fewer as the end."""
         piece = exactly(self._source.read, size)
         self._hash.update(piece)
         self.size += len(piece)
@@ -119,8 +119,8 @@ def _new_name() -> str:
     return f"{now:%Y-%m-%d}/{now:%H%M%S}-{secrets.token_hex(16)}"
 
 
-def _put_at(name: str) -> datetime:
-    """Return when an object was put, by its name; one with a strange name is as old as its folder says."""
+def _created_at(name: str) -> datetime:
+    """Return when an object was created, by its name, or by its modification time if the name is unusual."""
     try:
         return datetime.strptime(name[:17], "%Y-%m-%d/%H%M%S").replace(tzinfo=UTC)
     except ValueError:
@@ -128,8 +128,8 @@ def _put_at(name: str) -> datetime:
 
 
 @contextmanager
-def _told(name: str = "") -> Iterator[None]:
-    """Say of what a storage raises, whatever it is made of, what it means."""
+def _translated_errors(name: str = "") -> Iterator[None]:
+    """Translate any storage backend's exception into one of ours."""
     try:
         yield
     except PlatformError:

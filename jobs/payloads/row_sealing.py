@@ -1,4 +1,4 @@
-"""How a job of a guarded version is stored: sealed payloads, keyed digests instead of plain ones."""
+"""Stores jobs of guarded versions: payloads are sealed, and digests are keyed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "parameters": Column.PARAMETERS,
     "metadata": Column.METADATA,
 }
-_AS_IT_IS: Final[dict[str, Any]] = {"encoding": PLAIN, "variant": None}
+_UNSEALED: Final[dict[str, Any]] = {"encoding": PLAIN, "variant": None}
 
 
 def guarded(job: ParsedJob, secrecy: Secrecy) -> ParsedJob:
-    """Return the job with its version's secrecy; EncryptionUnavailableError where there is no key for it."""
+    """Return the job with its version's secrecy; EncryptionUnavailableError if a needed key is missing."""
     if not secrecy.guarded:
         return job
     if secrecy.encrypt:
         vault.keyring().require()
-    # A plain digest of an input could be found by trying inputs.
+    # An input could be guessed from a plain digest.
     digest = None if job.digest is None else vault.digest("request", job.digest)
     return replace(job, digest=digest, secrecy=secrecy)
 
@@ -60,7 +60,7 @@ def _with_sealed_files(job: ParsedJob, seal: Callable[[StoredPayload], StoredPay
 
 
 def shared_key(job: ParsedJob, *, client: int) -> Reuse | None:
-    """Return what the job may share, under a keyed digest where its version is guarded."""
+    """Return how the job may share a run; the key is a keyed digest if its version is guarded."""
     shared = reuse(job, client=client)
     if shared is None or not job.secrecy.guarded:
         return shared
@@ -68,15 +68,15 @@ def shared_key(job: ParsedJob, *, client: int) -> Reuse | None:
 
 
 def input_columns(job_id: UUID, job: ParsedJob) -> dict[str, Any]:
-    """Return the JobInput's columns of a job that is about to be stored."""
+    """Return the columns of JobInput for a new job."""
     plain = {name: getattr(job, name) for name in COLUMNS}
-    kept = sealed_input(job_id, plain) if job.secrecy.encrypt else plain | _AS_IT_IS
-    kept["body"] = store_payload(kept["body"], job.files)
-    return kept
+    columns = sealed_input(job_id, plain) if job.secrecy.encrypt else plain | _UNSEALED
+    columns["body"] = store_payload(columns["body"], job.files)
+    return columns
 
 
 def sealed_input(job_id: UUID, plain: Mapping[str, bytes | None]) -> dict[str, Any]:
-    """Return the columns of an input, sealed under the key that is the first now."""
+    """Return the columns of an input, sealed under the first key."""
     sealed = {
         name: None if body is None else vault.seal(body, Place(job_id, COLUMNS[name]))
         for name, body in plain.items()
@@ -89,7 +89,7 @@ def sealed_input(job_id: UUID, plain: Mapping[str, bytes | None]) -> dict[str, A
 def unsealed_input(
     job_id: UUID, stored: Mapping[str, bytes | None], encoding: str
 ) -> dict[str, bytes | None]:
-    """Return the columns of an input as they were given; PayloadUnreadableError."""
+    """Return the decrypted columns of an input; PayloadUnreadableError."""
     return {
         name: None if body is None else load_plain(body, encoding, Place(job_id, COLUMNS[name]))
         for name, body in stored.items()

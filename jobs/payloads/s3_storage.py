@@ -1,4 +1,4 @@
-"""Objects in a bucket of S3, or of another server that speaks as S3 does."""
+"""Stores objects in a bucket of S3, or of another server with the protocol of S3."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CONNECT_S, READ_S, ATTEMPTS = 5, 20, 3
 
 
 class PayloadBucket(S3Storage):
-    """A bucket that is written and read on the thread that asks, and that does not answer for ever."""
+    """A bucket that is accessed on the caller's thread and with timeouts."""
 
     def __init__(self, *, addressing_style: str, **options: Any) -> None:
-        """Prepare to reach a bucket; nothing is asked of it yet."""
-        # A request's body is read on its own thread: read on another it froze the whole web process.
+        """Prepare the access to a bucket, without a call."""
+        # A request's body must be read on its own thread: on another one it blocked the whole web process.
         transfer = TransferConfig(use_threads=False)
         super().__init__(client_config=_client(addressing_style), transfer_config=transfer, **options)
 
@@ -27,7 +27,7 @@ def _client(addressing_style: str) -> Config:
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        # Servers older than these checksums refuse them, and every object has its SHA-256 in a row.
+        # Older servers refuse these checksums, and the SHA-256 of each object stands in a row.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )

@@ -1,7 +1,7 @@
-"""The vault: sealing and keyed digests with this process's keys, which nothing else reads.
+"""The vault: encryption and keyed digests with this process's keys; no other module reads the keys.
 
-Below everything but the core, because submits, reads, the worker and the admin all need it. Large payloads
-are sealed before they are stored elsewhere: `seal` and `unseal` know bytes and a place, and no row.
+It stands directly above the core, because submits, reads, the worker and the admin all need it. `seal` and
+`unseal` take bytes and a place but no row, so that large payloads can be sealed before they are stored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jobs.core.payloads.sealed_file import SALT_BYTES, Read, sealed_pieces, unse
 
 
 def keyring() -> Keyring:
-    """Return the keys that payloads are sealed with."""
+    """Return the encryption keys of payloads."""
     return _keyring(settings.INFERENCE.payload_keys)
 
 
@@ -29,17 +29,17 @@ def seal(plain: bytes, place: SealedPlace) -> bytes:
 
 
 def unseal(stored: bytes, encoding: str, place: Place) -> bytes:
-    """Return a stored payload as it was given; PayloadUnreadableError."""
+    """Return a stored payload decrypted; PayloadUnreadableError."""
     return keyring().unseal(bytes(stored), encoding=encoding, place=place)
 
 
 def sealed_file(read: Read) -> Iterator[bytes]:
-    """Yield, sealed under the first key, the file that `read` gives."""
+    """Yield the file that `read` gives, sealed under the first key."""
     return sealed_pieces(read, seal=seal, salt=token_bytes(SALT_BYTES))
 
 
 def unsealed_file(read: Read, encoding: str) -> Iterator[bytes]:
-    """Yield the file that was sealed; PayloadUnreadableError, at the latest at its end."""
+    """Yield the decrypted file; PayloadUnreadableError, at the latest at its end."""
     ring = keyring()
     return unsealed_pieces(
         read, unseal=lambda piece, place: ring.unseal(piece, encoding=encoding, place=place)
@@ -47,17 +47,17 @@ def unsealed_file(read: Read, encoding: str) -> Iterator[bytes]:
 
 
 def digest(purpose: str, body: bytes) -> bytes:
-    """Return a keyed digest of 32 bytes; equal bodies have unequal ones for unequal purposes."""
+    """Return a keyed digest of 32 bytes, which differs for each purpose."""
     return keyed_digest.keyed(_key(purpose), body)
 
 
 def token(value: Any) -> str:
-    """Return what stands for a JSON value where people may see it."""
+    """Return the token that replaces a JSON value where people may see it."""
     return keyed_digest.token_of(_key("token"), value)
 
 
 def parameters_digest(parameters: bytes | None) -> int:
-    """Return 28 bits that tell batches apart and say nothing of the parameters but whether they are equal."""
+    """Return a keyed digest of 28 bits, which reveals only whether parameters are equal."""
     return keyed_digest.parameters_digest_of(_key("variant"), parameters)
 
 

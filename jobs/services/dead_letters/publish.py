@@ -68,7 +68,7 @@ class LetterPost:
             letters.postpone(session, taken, delay_s=0)
             raise
         for outcome, count in Counter(outcomes).items():
-            metrics.LETTERS_PUBLISHED.labels(self._queue, outcome.value).inc(count)
+            metrics.DEAD_LETTERS_PUBLISHED.labels(self._queue, outcome.value).inc(count)
             told = [letter for letter, heard in zip(taken, outcomes, strict=True) if heard is outcome]
             self._answer(session, outcome, told)
 

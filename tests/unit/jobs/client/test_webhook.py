@@ -41,7 +41,7 @@ def test_an_other_signature_beside_ours_does_no_harm() -> None:
 
 @pytest.mark.parametrize("late_s", [TOLERANCE_S + 1, -TOLERANCE_S - 1])
 def test_an_old_or_early_one_is_refused(late_s: int) -> None:
-    with pytest.raises(WebhookRefusedError, match="sent more than"):
+    with pytest.raises(WebhookRefusedError, match="its timestamp is more than"):
         verify(headers(), BODY, [SECRET], now=NOW_S + late_s)
 
 
@@ -54,10 +54,10 @@ def test_a_missing_header_is_refused(missing: str) -> None:
 
 def test_another_body_or_secret_is_refused() -> None:
     for body, secrets in ((BODY + b" ", [SECRET]), (BODY, [OTHER]), (BODY, [])):
-        with pytest.raises(WebhookRefusedError, match="no secret"):
+        with pytest.raises(WebhookRefusedError, match="none of your secrets"):
             verify(headers(), body, secrets, now=NOW_S)
 
 
 def test_a_signed_riddle_is_refused() -> None:
-    with pytest.raises(WebhookRefusedError, match="tells nothing"):
+    with pytest.raises(WebhookRefusedError, match="not a job's end"):
         verify(headers(b"{}"), b"{}", [SECRET], now=NOW_S)

@@ -1,0 +1,40 @@
+"""The counts of what waits for each model; unlogged, because they are counted again after a crash."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+
+def no_clients() -> list[dict[str, int]]:
+    """Return empty counts by client for each of the ten priorities."""
+    return [{} for _ in range(10)]
+
+
+def no_ages() -> list[float]:
+    """Return an age of 0 for each of the ten priorities."""
+    return [0.0] * 10
+
+
+class QueueStanding(models.Model):
+    """The jobs that waited for a model at the last count, by API priority 0 to 9; unlogged."""
+
+    model = models.CharField(
+        max_length=63, primary_key=True, db_column="queue", help_text="The model's name."
+    )
+    waiting = ArrayField(models.PositiveIntegerField())
+    head_age_s = ArrayField(
+        models.FloatField(), help_text="Seconds since the first job of each priority has been due."
+    )
+    mean_age_s = ArrayField(models.FloatField(), default=no_ages, help_text="The same for the average job.")
+    per_s = models.FloatField(null=True, help_text="Jobs that its workers finish a second; empty: unknown.")
+    answer_s = models.FloatField(default=0, help_text="Average seconds from a job's claim to its verdict.")
+    arriving_per_s = models.FloatField(default=0)
+    by_client = models.JSONField(
+        default=no_clients, help_text="Waiting jobs of each priority by client id, for the largest clients."
+    )
+    counted_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.model}: {sum(self.waiting)} waiting"
