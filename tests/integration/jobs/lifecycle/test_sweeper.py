@@ -40,12 +40,6 @@ class Clock:
 
 
 @pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
