@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import django
 import pytest
+import sqlalchemy as sa
 from django.core.management import call_command
 from django.db import connection, transaction
 
@@ -62,6 +63,15 @@ def db(services: dict[str, str]) -> Iterator[str]:
     _truncate()
     yield services["DATABASE_URL"]
     connection.close()
+
+
+@pytest.fixture
+def session(db: str) -> Iterator[sa.Connection]:
+    """Return a session of the kind that the relay and the sweeper hold."""
+    from jobs.db.session import open_session
+
+    with open_session() as session:
+        yield session
 
 
 # Partitions with nothing in them are passed over: there are dozens.

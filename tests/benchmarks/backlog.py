@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import psutil
 
 from jobs.management.demo.corpus import sentences
 from tests.benchmarks.bed import Bed
+from tests.support.wait import wait_until
 
 Job = dict[str, Any]
 BULK = 10_000
@@ -56,19 +56,23 @@ def drained(
     if published:
         ground.until("SELECT count(*) FROM jobs_outbox WHERE published = 0", 0)
     with ground.worker(models, lanes=lanes) as worker:
-        _wait(ground, worker, f"SELECT count(*) FROM jobs_job WHERE {mine} AND state <> 'succeeded'")
+        _wait_until_all_succeeded(ground, worker, mine)
     seconds = ground.one(
         f"SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs_job WHERE {mine}"
     )
     return Drained(since, len(jobs), seconds)
 
 
-def _wait(ground: Bed, worker: psutil.Process, left: str) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while found := ground.one(left):
+def _wait_until_all_succeeded(ground: Bed, worker: psutil.Process, condition: str) -> None:
+    live = f"SELECT count(*) FROM jobs_job WHERE {condition} AND state <> 'succeeded'"
+
+    def all_succeeded() -> bool:
         assert worker.status() != psutil.STATUS_ZOMBIE, "the worker has ended"
-        assert time.monotonic() < deadline, f"{found} jobs left after {LIMIT_S} s"
-        time.sleep(0.2)
+        return not ground.one(live)
+
+    wait_until(
+        all_succeeded, limit_s=LIMIT_S, every_s=0.2, what=lambda: f"the end of {ground.one(live)} jobs"
+    )
 
 
 def post(ground: Bed, jobs: Sequence[Job]) -> None:

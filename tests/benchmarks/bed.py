@@ -18,6 +18,7 @@ import psycopg
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
+from tests.support.wait import wait_until
 
 
 class Bed:
@@ -41,11 +42,14 @@ class Bed:
         row = self.database.execute(query).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
-    def until(self, query: str, wanted: object, *, limit_s: float = 300.0) -> None:
-        deadline = time.monotonic() + limit_s
-        while (found := self.one(query)) != wanted:
-            assert time.monotonic() < deadline, f"{query}: {found}, not {wanted}, after {limit_s} s"
-            time.sleep(0.2)
+    def until(self, query: str, value: object, *, limit_s: float = 300.0) -> None:
+        """Wait until a query returns `value`."""
+        wait_until(
+            lambda: self.one(query) == value,
+            limit_s=limit_s,
+            every_s=0.2,
+            what=lambda: f"{query}: {self.one(query)}, not {value}",
+        )
 
     @contextlib.contextmanager
     def worker(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import count
 
 import psutil
 
 from models_registry.loaders.builtin import sleeper
 from tests.benchmarks.bed import Bed, Samples, bed, cpu_s
 from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.support.wait import wait_until
 
 JOBS, BATCH = 20_000, 64
-LEFT = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
+LIVE = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
 UNPUBLISHED = "SELECT count(*) FROM jobs_outbox WHERE published = 0"
 SPAN = """
 SELECT extract(epoch FROM min(started_at))::float8, extract(epoch FROM max(finished_at))::float8 FROM jobs_job
@@ -52,11 +54,12 @@ def ceiling_per_s() -> float:
 
 
 def _watch(ground: Bed, samples: Samples) -> None:
-    deadline = time.monotonic() + 300
-    looks = 0
-    while looks % 20 or ground.one(LEFT):
+    """Sample every 10 ms until no job is live, and once more; query the database at each 20th sample."""
+    numbers = count()
+
+    def none_is_live() -> bool:
         samples.take()
-        time.sleep(0.01)
-        looks += 1
-        assert time.monotonic() < deadline, f"{ground.one(LEFT)} jobs left"
+        return next(numbers) % 20 == 0 and ground.one(LIVE) == 0
+
+    wait_until(none_is_live, limit_s=300, every_s=0.01, what=lambda: f"the end of {ground.one(LIVE)} jobs")
     samples.take()

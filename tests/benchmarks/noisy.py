@@ -22,6 +22,7 @@ from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_most
 from tests.benchmarks.overload import PACE, register
 from tests.benchmarks.poisson import offer, stored_moments
+from tests.support.wait import wait_until
 
 PER_S, SECONDS, WARM_S = 50, 23, 3
 ORDINARY_PER_S = {"paced": 90, "sleeper": 3_500}
@@ -85,19 +86,19 @@ def _ordinary(ground: Bed, model: str, token: str) -> Iterator[None]:
 @contextmanager
 def _noisy(ground: Bed, model: str, token: str) -> Iterator[None]:
     """Keep a backlog of another client's."""
-    with _beside(_flood, ground.stack.info, model, token) as stop:
-        while ground.one(WAITING) < BACKLOG / 2:
-            stop.wait(0.1)
+    with _beside(_flood, ground.stack.info, model, token):
+        wait_until(lambda: ground.one(WAITING) >= BACKLOG / 2, limit_s=300, every_s=0.1, what="a backlog")
         yield
 
 
 @contextmanager
-def _beside(client: Callable[..., None], *asked: object) -> Iterator[Event]:
+def _beside(client: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """Run another client in a thread for as long as the block lasts."""
     stop = Event()
-    beside = Thread(target=client, args=(*asked, stop))
+    beside = Thread(target=client, args=(*arguments, stop))
     beside.start()
     try:
-        yield stop
+        yield
     finally:
         stop.set()
         beside.join()

@@ -14,6 +14,7 @@ import kombu
 from inference_site.stack.services import PROJECT
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.support.wait import wait_until
 
 POSTS = 300
 GAP_S = 0.02
@@ -37,17 +38,21 @@ def published_after_s(ground: Bed) -> list[float]:
     arrived, stop = dict[str, float](), Event()
     listener = Thread(target=_listen, args=(ground.stack.info["broker"], arrived, stop))
     listener.start()
-    sent = {}
+    try:
+        sent = dict(_posted(ground))
+        wait_until(lambda: sent.keys() <= arrived.keys(), limit_s=20, every_s=0.05, what="every message")
+    finally:
+        stop.set()
+        listener.join()
+    return [arrived[job] - at for job, at in sent.items()]
+
+
+def _posted(ground: Bed) -> Iterator[tuple[str, float]]:
+    """Post POSTS jobs, GAP_S after each; yield the ids, and when each was about to be posted."""
     for _ in range(POSTS):
         at = time.perf_counter()
-        sent[ground.http.post("/api/v1/jobs", json=JOB).json()["id"]] = at
+        yield ground.http.post("/api/v1/jobs", json=JOB).json()["id"], at
         time.sleep(GAP_S)
-    deadline = time.monotonic() + 20
-    while not sent.keys() <= arrived.keys() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stop.set()
-    listener.join()
-    return [arrived[job] - at for job, at in sent.items()]
 
 
 def _listen(url: str, arrived: dict[str, float], stop: Event) -> None:

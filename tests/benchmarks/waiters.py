@@ -17,6 +17,7 @@ from jobs.management.demo.figures import percentile
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_least, at_most
 from tests.benchmarks.post import flood
+from tests.support.wait import wait_until
 
 CLIENTS, ROUNDS, IDLE_S = 1_000, 3, 5.0
 MIB = 2**20
@@ -63,12 +64,12 @@ def _round(ground: Bed, clients: int, meanwhile: Callable[[], None]) -> list[flo
     """Have so many clients wait, do something meanwhile, let their jobs end; return the waits."""
     ground.bulk("sleeper", clients, {})
     with _waiting(ground, ground.one(IDS)) as process:
-        _until(lambda: _waiters(ground) == clients)
+        wait_until(lambda: _waiters(ground) == clients, every_s=0.2, what="all clients")
         meanwhile()
         with ground.worker("sleeper"):
             ground.until(LEFT, 0)
             told, _ = process.communicate(timeout=120)
-    _until(lambda: _waiters(ground) == 0)
+    wait_until(lambda: _waiters(ground) == 0, every_s=0.2, what="the end of all waits")
     waits: list[float] = json.loads(told)
     return waits
 
@@ -94,13 +95,6 @@ def _waiters(ground: Bed) -> float:
     """Return how many clients the stream process says that wait there."""
     lines = ground.http.get(f"{ground.stack.info['stream']}/metrics").text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("stream_waiting{"))
-
-
-def _until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < deadline, "the clients do not all wait, or not all were told"
-        time.sleep(0.2)
 
 
 def _memory_mib(ground: Bed) -> float:

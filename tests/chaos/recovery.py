@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from tests.chaos.world import MODELS, World, wait_for
+from tests.chaos.world import MODELS, World
+from tests.support.wait import wait_until
 
 GOAL_S, LIMIT_S = 60.0, 180.0
 LOOK_S = 0.25
@@ -16,7 +17,7 @@ LOOK_S = 0.25
 def recovery_s(world: World) -> float:
     """Return the seconds until a new job of each model succeeded and the backlog of now ended.
 
-    TimeoutError says which of it had not happened after LIMIT_S.
+    NotInTimeError says which of it had not happened after LIMIT_S.
     """
     healed = time.monotonic()
     backlog = world.live()
@@ -33,11 +34,11 @@ def _probe(model: str) -> Any:
 
 
 def _until_ended(world: World, jobs: Sequence[str], healed: float, what: str) -> None:
-    left = list(jobs)
+    live = list(jobs)
 
-    def ended() -> bool | None:
-        left[:] = world.live(left)
-        return not left or None
+    def ended() -> bool:
+        live[:] = world.live(live)
+        return not live
 
     limit_s = max(1.0, healed + LIMIT_S - time.monotonic())
-    wait_for(ended, what=what, limit_s=limit_s, every_s=LOOK_S)
+    wait_until(ended, what=what, limit_s=limit_s, every_s=LOOK_S)

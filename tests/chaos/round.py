@@ -20,7 +20,8 @@ from tests.chaos.checker import Dump, Row, Verdict, gather, judge
 from tests.chaos.faults.fault import Fault
 from tests.chaos.records import read
 from tests.chaos.recovery import recovery_s
-from tests.chaos.world import World, wait_for, world
+from tests.chaos.world import LIMIT_S, World, world
+from tests.support.wait import NotInTimeError, wait_until
 
 BEFORE_S, LAST_S = 2.0, 150.0
 
@@ -94,7 +95,7 @@ class Round:
         ground.recorder.write("fault", name=fault.name, phase="heal")
         try:
             took = recovery_s(ground)
-        except TimeoutError as error:
+        except NotInTimeError as error:
             trouble += str(error)
         ground.recorder.write("fault", name=fault.name, phase="recovered", seconds=took, trouble=trouble)
         self.passed.append(Passed(fault.name, began - self.began, began, took, trouble))
@@ -102,9 +103,9 @@ class Round:
     def _drain(self, ground: World) -> float:
         """Wait until nothing lives and nothing is queued, as long as that may take; return the seconds."""
         started = time.monotonic()
-        with contextlib.suppress(TimeoutError):
-            wait_for(lambda: not ground.live() or None, what="end of all jobs", limit_s=LAST_S, every_s=1.0)
-            wait_for(lambda: not any(_left(ground).values()) or None, what="empty queues", every_s=3.0)
+        with contextlib.suppress(NotInTimeError):
+            wait_until(lambda: not ground.live(), limit_s=LAST_S, every_s=1.0)
+            wait_until(lambda: not any(_left(ground).values()), limit_s=LIMIT_S, every_s=3.0)
         return time.monotonic() - started
 
     def _judge(self, ground: World) -> Verdict:

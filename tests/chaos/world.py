@@ -7,12 +7,11 @@ import json
 import random
 import signal
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import httpx
 import kombu
@@ -27,6 +26,7 @@ from tests.chaos.records import FINE, Recorder
 from tests.chaos.wiring import Wiring
 from tests.support.app import JOBS, manage, rabbitmqctl
 from tests.support.proxy import Network
+from tests.support.wait import wait_until
 
 MODELS = ("echo", "sleeper", "minilm")
 BUILT_IN = "models_registry.loaders.builtin"
@@ -38,8 +38,7 @@ VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("sleeper", "shared"): ("sleeper", {"base_s": 0.5, "collapse": True, "cache_ttl_s": 1}, 64),
     ("sleeper", "slow"): ("sleeper", {"base_s": 1.0}, 64),  # so that there is always a batch in hand
 }
-LIMIT_S = 90.0
-Found = TypeVar("Found")
+LIMIT_S, LOOK_S = 90.0, 0.1  # of a wait for something that a fault may hold up
 
 
 class ChaosStack(Stack):
@@ -50,6 +49,12 @@ class ChaosStack(Stack):
         wiring.save(self.run_dir / "wiring.json")
         self._words = [*death_words(signal.SIGTERM), sys.executable, "-m", "tests.chaos.launch"]
         self._words += [str(self.run_dir), str(self.run_dir / "wiring.json")]
+
+
+class Answer(NamedTuple):
+    """The rows of a query: true also where there is none."""
+
+    rows: list[tuple[Any, ...]]
 
 
 class World:
@@ -64,14 +69,16 @@ class World:
         return str(self.stack.info["database"])
 
     def rows(self, query: Any, *values: Any) -> list[tuple[Any, ...]]:
-        """Return a query's rows; asked again while the server is away."""
+        """Return a query's rows; ask again while the server is away."""
+        return wait_until(
+            lambda: self._answer(query, values), limit_s=LIMIT_S, every_s=LOOK_S, what="the database"
+        ).rows
 
-        def ask() -> list[tuple[Any, ...]] | None:
-            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.database) as connection:
-                return connection.execute(query, values).fetchall()
-            return None
-
-        return wait_for(ask, what="the database", never=None)
+    def _answer(self, query: Any, values: Sequence[Any]) -> Answer | None:
+        """Return the database's answer, or None while the server is away."""
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.database) as connection:
+            return Answer(connection.execute(query, values).fetchall())
+        return None
 
     def connection(self) -> psycopg.Connection:
         return psycopg.connect(self.database, autocommit=True)
@@ -91,7 +98,9 @@ class World:
         """Post jobs until they are accepted; return their ids, which are in the history by then."""
         body = [{"model": model, "input": value, **fields} for value in inputs]
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        answer = wait_for(lambda: self._posted(body, headers), what="an accepted call")
+        answer = wait_until(
+            lambda: self._posted(body, headers), limit_s=LIMIT_S, every_s=LOOK_S, what="an accepted call"
+        )
         ids = [job["id"] for job in answer.json()["jobs"]]
         self.recorder.accepted(ids, expects or [FINE] * len(ids), model=model, hurried=False)
         return ids
@@ -134,19 +143,6 @@ class World:
 def _all_of(channel: Any, queue: str) -> Iterator[Any]:
     while (message := channel.basic_get(queue)) is not None:
         yield message
-
-
-def wait_for(
-    look: Callable[[], Found | None], *, what: str, limit_s: float = LIMIT_S, never: Any = False,
-    every_s: float = 0.1,
-) -> Found:  # fmt: skip
-    """Return the first answer of `look` that is not `never` nor None; TimeoutError when the time is over."""
-    until = time.monotonic() + limit_s
-    while (found := look()) is None or found is never:
-        if time.monotonic() > until:
-            raise TimeoutError(f"no {what} in {limit_s:.0f} s")
-        time.sleep(every_s)
-    return found
 
 
 @contextlib.contextmanager

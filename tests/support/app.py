@@ -93,13 +93,12 @@ class App:
         return job
 
     def finished(self, identity: str, *, timeout_s: float = DEADLINE_S) -> dict[str, Any]:
-        job = wait_until(
-            lambda: (job := self.job(identity))["state"] not in LIVE and job,
+        """Wait until the job has ended, and return it."""
+        return wait_until(
+            lambda: None if (job := self.job(identity))["state"] in LIVE else job,
             limit_s=timeout_s,
             what=identity,
         )
-        assert job
-        return job
 
     def act(self, identity: str, verb: str) -> dict[str, Any]:
         answer = self.http.post(f"{JOBS}/{identity}/{verb}")

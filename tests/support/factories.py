@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import Counter
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -89,6 +90,19 @@ def make_jobs(
         JobInput.objects.bulk_create([JobInput(job=job, body=content, **kept) for job in jobs])
         _side_rows(state, jobs, due=due or timezone.now(), published=published)
     return jobs
+
+
+def make_dead(count: int = 1, *, model: str = "echo", body: Any = None, **columns: Any) -> list[Job]:
+    """Return `count` dead jobs, as `make_job` makes one; `columns` are of their dead letters."""
+    jobs = make_jobs(count, state=State.DEAD, model=model, body=body)
+    if columns:
+        DeadLetter.objects.filter(job__in=jobs).update(**columns)
+    return jobs
+
+
+def count_by_state() -> dict[str, int]:
+    """Return how many jobs there are in each state that some job has."""
+    return dict(Counter(Job.objects.values_list("state", flat=True)))
 
 
 def _put_in_a_batch(jobs: list[Job], version: ModelVersion) -> None:

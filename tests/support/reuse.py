@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import sqlalchemy as sa
 
 from jobs.core.failures import Failure, FailureKind, Outcome, Success
@@ -77,16 +73,3 @@ def states(*jobs: Submitted) -> list[str]:
 def followed() -> dict[UUID, UUID]:
     """Return every follower's leader."""
     return dict(Follower.objects.values_list("job_id", "leader"))
-
-
-@contextmanager
-def listening(database: str, channel: str = "jobs_settled") -> Iterator[list[str]]:
-    """Collect what is told on a channel; what was told meanwhile stands in the list after the block."""
-    heard: list[str] = []
-    with psycopg.connect(database, autocommit=True) as listener:
-        listener.execute(f"LISTEN {channel}".encode())
-        yield heard
-        listener.execute(b"SELECT 1")
-        deadline = time.monotonic() + 5
-        while not heard and time.monotonic() < deadline:
-            heard += [notice.payload for notice in listener.notifies(timeout=0.2)]

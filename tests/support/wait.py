@@ -17,7 +17,11 @@ class NotInTimeError(AssertionError):
 
 
 def wait_until(
-    condition: Callable[[], Value], *, limit_s: float = LIMIT_S, every_s: float = EVERY_S, what: object = ""
+    condition: Callable[[], Value | None],
+    *,
+    limit_s: float = LIMIT_S,
+    every_s: float = EVERY_S,
+    what: object = "",
 ) -> Value:
     """Return the first true value of `condition`, or raise NotInTimeError after `limit_s` seconds.
 

@@ -1,6 +1,5 @@
 """Whatever lies in the queue, the worker lives and each message ends where it belongs."""
 
-import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,8 +13,9 @@ from jobs.broker.job_message import job_message
 from jobs.broker.topology import INFER, dead_queue_name
 from jobs.core.ids import uuid7
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
-from jobs.core.messages.envelope import TASK_NAME, Envelope
+from jobs.core.messages.envelope import Envelope
 from tests.support.app import App, manage
+from tests.support.malformed_messages import MALFORMED
 from tests.support.wait import wait_until
 
 MODEL = "echo"
@@ -23,32 +23,6 @@ VERSION_1 = """
 SELECT v.id FROM models_registry_modelversion v JOIN models_registry_registeredmodel m ON m.id = v.model_id
 WHERE m.name = %s AND v.version = '1'
 """
-HEADERS: dict[str, Any] = {"lang": "py", "task": TASK_NAME, "id": str(uuid4()), "retries": 0, "eta": None}
-BODY = json.dumps([[], {"v": 2}, {}])
-
-
-def malformed(body: str | bytes = BODY, *, content_type: str = "application/json", **headers: Any) -> Message:
-    told = {key: value for key, value in (HEADERS | headers).items() if value is not ...}
-    kinds = {"content_type": content_type, "content_encoding": "utf-8"}
-    return Message(body, **kinds, delivery_mode=2, message_id=str(uuid4()), application_headers=told)
-
-
-MALFORMED = {
-    "an empty list": malformed("[]"),
-    "a number": malformed("5"),
-    "an empty object": malformed("{}"),
-    "not JSON": malformed(b"\xff\xfe{"),
-    "no id": malformed(id=...),
-    "no task": malformed(task=...),
-    "a list for a task": malformed(task=["jobs.infer"]),
-    "an unknown task": malformed(task="jobs.unheard_of"),
-    "a pickle": malformed(b"\x80\x04K\x05.", content_type="application/x-python-serialize"),
-    "a bad eta": malformed(eta="the day after tomorrow"),
-    "a job that is no id": malformed(
-        json.dumps([[], {"v": 2, "version": 1, "priority": 4, "jobs": [["x", 0]]}, {}])
-    ),
-    "a version of tomorrow": malformed(json.dumps([[], {"v": 99}, {}])),
-}
 
 
 def publish(broker: kombu.Connection, *messages: Message) -> None:

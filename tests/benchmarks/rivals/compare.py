@@ -17,7 +17,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from tests.benchmarks.backlog import DEPTH, drained, same
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_least
 from tests.benchmarks.rivals.environment import older_python
+from tests.support.wait import wait_until
 
 JOBS = 20_000
 STORED = """
@@ -92,14 +92,17 @@ def _database(ground: Bed, name: str) -> str:
 
 
 def _stored_per_s(reader: psycopg.Connection, tasks: int) -> float:
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        stored, span_s = reader.execute(STORED).fetchone() or (0, 0.0)
-        if stored == tasks:
-            # The clock starts when the first result is stored, so that one is not counted.
-            return (tasks - 1) / float(span_s)
-        assert time.monotonic() < deadline, f"{stored} of {tasks} results after {LIMIT_S} s"
-        time.sleep(0.2)
+    def stored() -> tuple[int, float]:
+        return reader.execute(STORED).fetchone() or (0, 0.0)
+
+    wait_until(
+        lambda: stored()[0] == tasks,
+        limit_s=LIMIT_S,
+        every_s=0.2,
+        what=lambda: f"{tasks} results; there are {stored()[0]}",
+    )
+    # The clock starts when the first result is stored, so that one is not counted.
+    return (tasks - 1) / float(stored()[1])
 
 
 @contextmanager

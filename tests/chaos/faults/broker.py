@@ -11,7 +11,8 @@ from functools import partial
 from jobs.broker.topology import queue_name
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.processes import killed, paused
-from tests.chaos.world import MODELS, World, wait_for
+from tests.chaos.world import LIMIT_S, LOOK_S, MODELS, World
+from tests.support.wait import wait_until
 
 MNESIA = "rabbitmq/mnesia"
 # A message each, as their batches are small, and more of them than two workers prefetch.
@@ -25,7 +26,7 @@ def backlogged(world: World) -> Iterator[None]:
         for name in WORKERS:
             stopped.enter_context(paused(world, name=name))
         world.submit("echo:killer", [{"n": world.fresh()} for _ in range(BACKLOG)])
-        wait_for(lambda: ready(world, "echo") or None, what="waiting messages")
+        wait_until(lambda: ready(world, "echo"), limit_s=LIMIT_S, every_s=LOOK_S, what="waiting messages")
         yield
 
 

@@ -12,9 +12,9 @@ from jobs.broker.job_message import job_message
 from jobs.broker.topology import INFER
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import Envelope
-from tests.acceptance.broker.test_messages import MALFORMED
 from tests.chaos.faults.fault import Fault
 from tests.chaos.world import World
+from tests.support.malformed_messages import MALFORMED
 
 SOME_LIVE = """
 SELECT id, epoch, version_id, priority FROM jobs_job WHERE queue = 'sleeper' AND id = ANY(%s::uuid[])

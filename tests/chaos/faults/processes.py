@@ -11,7 +11,8 @@ from functools import partial
 import psutil
 
 from tests.chaos.faults.fault import Act, Fault
-from tests.chaos.world import World, wait_for
+from tests.chaos.world import LIMIT_S, LOOK_S, World
+from tests.support.wait import wait_until
 
 PAST_HEARTBEAT_S = 22.0  # the sweeper ends a worker that was silent for 15 s
 NEWEST = "SELECT coalesce(max(seq), 0) FROM chaos_history"
@@ -40,7 +41,9 @@ def killed_after_commit(world: World) -> Iterator[None]:
     world.network.slow("web-postgres", answer_latency_s=0.5)
     try:
         ((newest,),) = world.rows(NEWEST)
-        wait_for(lambda: world.rows(MADE_SINCE, newest)[0][0] or None, what="a new job")
+        wait_until(
+            lambda: world.rows(MADE_SINCE, newest)[0][0], limit_s=LIMIT_S, every_s=LOOK_S, what="a new job"
+        )
         for worker in psutil.Process(world.stack.pid("web")).children(recursive=True):
             worker.kill()
         yield
@@ -58,7 +61,9 @@ def restarted_in_turn(world: World) -> Iterator[None]:
 
 
 def _wait_registered(world: World, pid: int) -> None:
-    wait_for(lambda: world.rows(REGISTERED, pid)[0][0] or None, what=f"worker {pid}")
+    wait_until(
+        lambda: world.rows(REGISTERED, pid)[0][0], limit_s=LIMIT_S, every_s=LOOK_S, what=f"worker {pid}"
+    )
 
 
 def kill(name: str) -> Act:

@@ -1,6 +1,6 @@
 """Corners of the protocol that a storm meets by luck or never, one at a time on the real statements."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -13,7 +13,6 @@ from jobs.core.messages.envelope import Envelope
 from jobs.core.relay.publish_policy import VISIBILITY_S
 from jobs.core.retry.policy import RetryAfter
 from jobs.core.states import State
-from jobs.db.session import open_session
 from jobs.models import Batch, Job, Outbox
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle import worker_row
@@ -26,12 +25,6 @@ from jobs.services.relay import statements as feed
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 ROOMY = dict.fromkeys(range(10), 1_000)
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 def claimed_by(session: sa.Connection, node: str, envelopes: list[Envelope]) -> BatchRow:

@@ -3,15 +3,11 @@
 Seeded: `PROTOCOL_SEED=… pytest tests/integration/protocol` draws the same chances again.
 """
 
-import os
-import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from jobs import metrics
 from jobs.core.states import TERMINAL
@@ -20,6 +16,7 @@ from jobs.models import Job
 from jobs.services.relay import statements as feed
 from models_registry import selectors
 from tests.integration.protocol.sharing_world import SharingWorld
+from tests.integration.protocol.storm import WRONG, nonzero, rows, wait_until_all_ended
 from tests.integration.protocol.world import QUEUE
 from tests.support.factories import make_version
 
@@ -28,7 +25,6 @@ DEADLINE_S = 120.0
 DANGERS = (
     "hits", "undone", "crashes", "zombies", "released", "reaped", "cancelled", "replayed", "expired",
 )  # fmt: skip
-LIVE = "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')"
 # Every end of a job is counted by the database, with the transaction that brought it about.
 COUNT_ENDS = """
 CREATE TABLE ends (job uuid);
@@ -48,17 +44,8 @@ SELECT job.id, (SELECT count(*) FROM ends WHERE ends.job = job.id) - (
   SELECT count(*) FROM jobs_event event WHERE event.job_id = job.id AND event.kind = 'replay')
 FROM jobs_job job
 """
-WRONG = {
-    "a follower left": "SELECT count(*) FROM jobs_follower",
-    "an outbox row left": "SELECT count(*) FROM jobs_outbox",
-    "succeeded without one result": "SELECT count(*) FROM jobs_job j WHERE state = 'succeeded' AND"
-    " (SELECT count(*) FROM jobs_jobresult r WHERE r.job_id = j.id AND r.epoch = j.epoch) <> 1",
-    "a result without success": "SELECT count(*) FROM jobs_jobresult r JOIN jobs_job j ON j.id = r.job_id"
-    " WHERE j.state <> 'succeeded'",
-    "dead without a letter": "SELECT count(*) FROM jobs_job j WHERE state = 'dead'"
-    " AND NOT EXISTS (SELECT FROM jobs_deadletter d WHERE d.job_id = j.id AND d.epoch = j.epoch)",
-    "a letter without death": "SELECT count(*) FROM jobs_deadletter d JOIN jobs_job j ON j.id = d.job_id"
-    " WHERE j.state <> 'dead'",
+SHARING_WRONG = {
+    "a follower": "SELECT count(*) FROM jobs_follower",
     "an answer that is not its source's": "SELECT count(*) FROM jobs_jobresult r"
     " LEFT JOIN jobs_jobresult s ON s.job_id = r.source AND s.source IS NULL AND s.body = r.body"
     " WHERE r.source IS NOT NULL AND s.job_id IS NULL",
@@ -67,11 +54,6 @@ WRONG = {
     " JOIN jobs_jobinput a ON a.job_id = j.id JOIN jobs_jobinput b ON b.job_id = s.id"
     " WHERE a.body <> b.body OR j.client_id <> s.client_id",
 }
-
-
-@pytest.fixture
-def seed() -> int:
-    return int(os.environ.get("PROTOCOL_SEED") or random.SystemRandom().getrandbits(32))
 
 
 @pytest.fixture
@@ -93,24 +75,18 @@ def run(statements: str) -> None:
         connection.exec_driver_sql(statements)
 
 
-def rows(query: str) -> list[Any]:
-    with engine().begin() as connection:
-        return list(connection.execute(sa.text(query)))
-
-
 def ended() -> dict[str, float]:
     return {how: metrics.FOLLOWERS_ENDED.labels(how)._value.get() for how in ("succeeded", "dead", "running")}
 
 
 def test_each_of_many_identical_jobs_ends_once_whatever_becomes_of_the_one_that_runs(
-    world: SharingWorld, seed: int
+    world: SharingWorld,
 ) -> None:
-    print(f"\nPROTOCOL_SEED={seed}")
     before = ended()
     world.start()
     time.sleep(STORM_S)  # the length of the storm, not a hope: what is asserted comes after it
     world.quiet.set()
-    wait_until_all_ended(world)
+    wait_until_all_ended(world, DEADLINE_S)
     world.finish()
     shared = {how: count - before[how] for how, count in ended().items()}
     print(len(world.made), dict(world.seen), shared)
@@ -120,20 +96,11 @@ def test_each_of_many_identical_jobs_ends_once_whatever_becomes_of_the_one_that_
     assert_each_ended_once(world)
 
 
-def wait_until_all_ended(world: SharingWorld) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while rows(LIVE) != [(0,)] and not world.errors:
-        assert time.monotonic() < deadline, (
-            f"stuck: {rows('SELECT state, count(*) FROM jobs_job GROUP BY 1')}"
-        )
-        time.sleep(0.1)
-
-
 def assert_each_ended_once(world: SharingWorld) -> None:
     assert set(Job.objects.values_list("id", flat=True)) == set(world.made)
     assert set(Job.objects.values_list("state", flat=True)) <= {state.value for state in TERMINAL}
     assert Counter(count for _, count in rows(LIVES)) == {1: len(world.made)}
-    assert {what: rows(query) for what, query in WRONG.items()} == {what: [(0,)] for what in WRONG}
+    assert nonzero(WRONG | SHARING_WRONG) == {}
     assert set(world.succeeded.values()) <= {1}
     ran = {job for (job,) in rows("SELECT job_id FROM jobs_jobresult WHERE source IS NULL")}
     assert ran == set(world.succeeded)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
+
+from tests.support.admin import browser_of
 
 ROWS = 1_000_000
 BASE = (
@@ -85,9 +86,7 @@ def browser(db: str) -> Iterator[Browser]:
         for statement in SIDES:
             cursor.execute(statement)
         cursor.execute("VACUUM (ANALYZE) jobs_job, jobs_outbox, jobs_deadletter, jobs_batch, jobs_event")
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(User.objects.create_superuser("olga"))
-    yield made
+    yield browser_of()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE jobs_job CASCADE")
 

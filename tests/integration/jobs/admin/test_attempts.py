@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client as Browser
 
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.retry.policy import Bury
 from jobs.db.session import open_session
 from jobs.models import Job
 from jobs.services.lifecycle.settle import Verdict, settle
+from tests.support.admin import browser_of, text_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
 
 REASON = "attempt 1 of 1 was the last"
@@ -30,12 +29,8 @@ def dead(db: str) -> Job:
 
 @pytest.mark.parametrize("sees", [True, False])
 def test_a_dead_job_s_page_says_why_no_attempt_followed_and_quotes_for_few(dead: Job, *, sees: bool) -> None:
-    user = User.objects.create_user("olga", is_staff=True)
-    codenames = ["view_job", "view_payload"] if sees else ["view_job"]
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    browser = Browser(SERVER_NAME="localhost")
-    browser.force_login(user)
-    text = browser.get(f"/admin/jobs/job/{dead.id}/change/").content.decode()
+    rights = ["view_job", "view_payload"] if sees else ["view_job"]
+    text = text_of(browser_of(*rights), f"/admin/jobs/job/{dead.id}/change/")
     assert [word for word in TOLD if word not in text] == []
     assert text.count(REASON) >= 2  # of the letter, and of the attempt
     assert ("the secret word" in text) is sees

@@ -5,7 +5,6 @@ from threading import Event
 
 import pytest
 import sqlalchemy as sa
-from django.contrib.auth.models import User
 from django.test import Client as Browser
 from django.utils.html import strip_tags
 
@@ -20,13 +19,6 @@ def session(db: str) -> Iterator[sa.Connection]:
     shared_version()
     with open_session() as session:
         yield session
-
-
-@pytest.fixture
-def browser(db: str) -> Browser:
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(User.objects.create_superuser("olga"))
-    return made
 
 
 def page(browser: Browser, job: Submitted) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Batch
+from tests.support.admin import browser_of
 from tests.support.factories import make_version, make_worker
 
 ROWS = 300_000
@@ -36,9 +36,7 @@ def browser(db: str) -> Iterator[Browser]:
     with connection.cursor() as cursor:
         cursor.execute(FILL, (worker.id, version.id, ROWS))
         cursor.execute("VACUUM (ANALYZE) jobs_batch")
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(User.objects.create_superuser("olga"))
-    yield made
+    yield browser_of()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE jobs_batch CASCADE")
 

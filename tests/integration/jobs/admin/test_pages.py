@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -27,15 +26,9 @@ from jobs.models import (
 )
 from jobs.services.admission.queues import forget_queues
 from models_registry.models import Alias, ModelVersion, RegisteredModel
+from tests.support.admin import browser_of, ids_on, text_of
 
 JOBS, BATCHES = "/admin/jobs/job/", "/admin/jobs/batch/"
-
-
-@pytest.fixture
-def browser(db: str) -> Browser:
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(User.objects.create_superuser("olga"))
-    return made
 
 
 @pytest.fixture
@@ -80,18 +73,6 @@ def a_batch(version: ModelVersion, key: UUID | None = None) -> Batch:
     return Batch.objects.create(
         id=key or uuid4(), worker=worker, version=version, members=[], size=0, seal_reason="linger"
     )
-
-
-def ids_on(browser: Browser, path: str) -> set[Any]:
-    response: Any = browser.get(path)
-    assert response.status_code == 200
-    return {row.pk for row in response.context_data["cl"].result_list}
-
-
-def text_of(browser: Browser, path: str) -> str:
-    response = browser.get(path)
-    assert response.status_code == 200, path
-    return response.content.decode()
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -316,10 +297,7 @@ def test_an_operator_replays_a_dead_job(browser: Browser, version: ModelVersion)
 
 def test_who_may_only_view_is_offered_no_action(version: ModelVersion) -> None:
     job = a_job(version)
-    viewer = User.objects.create_user("vera", is_staff=True)
-    viewer.user_permissions.add(Permission.objects.get(codename="view_job"))
-    browser = Browser(SERVER_NAME="localhost")
-    browser.force_login(viewer)
+    browser = browser_of("view_job")
     assert "Cancel the selected" not in text_of(browser, JOBS)
     press(browser, "cancel", job)
     job.refresh_from_db()

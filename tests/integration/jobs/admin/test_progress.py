@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 
 from jobs.core.states import State
 from jobs.models import Batch, Job
+from tests.support.admin import browser_of, text_of
 from tests.support.factories import make_job
-
-
-def browser_of(name: str, *rights: str) -> Browser:
-    user = User.objects.create_user(name, is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(user)
-    return made
 
 
 @pytest.fixture
@@ -28,23 +20,21 @@ def job(db: str) -> Job:
 
 
 def page(browser: Browser, job: Job) -> str:
-    answer = browser.get(f"/admin/jobs/job/{job.pk}/change/")
-    assert answer.status_code == 200
-    return answer.content.decode()
+    return text_of(browser, f"/admin/jobs/job/{job.pk}/change/")
 
 
 def test_the_page_shows_how_far_a_job_is_and_what_its_model_said(job: Job) -> None:
-    seen = page(browser_of("reader", "view_job", "view_payload"), job)
+    seen = page(browser_of("view_job", "view_payload"), job)
     assert "42%" in seen
     assert "drew &lt;secret&gt;" in seen
 
 
 def test_who_may_not_see_payloads_sees_how_far_it_is_alone(job: Job) -> None:
-    seen = page(browser_of("viewer", "view_job"), job)
+    seen = page(browser_of("view_job"), job)
     assert "42%" in seen
     assert "secret" not in seen
 
 
 def test_a_job_of_a_model_that_reports_nothing_has_none(job: Job) -> None:
     Batch.objects.update(progress=None)
-    assert "42%" not in page(browser_of("viewer", "view_job"), job)
+    assert "42%" not in page(browser_of("view_job"), job)

@@ -6,9 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client as Browser
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from jobs.core.states import State
 from jobs.models import (
@@ -30,20 +29,12 @@ from jobs.models import (
 from jobs.services.access.owner import token_digest
 from jobs.services.access.tokens import create_token
 from models_registry.models import Alias, ModelVersion, RegisteredModel
+from tests.support.admin import ADDRESS, admin_pages, bodies, browser_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
 
 SECRETS = ("ask-sesame", "with-sesame", "meta-sesame", "told-sesame", "trace-sesame", "event-sesame")
 # A letter's message is the dead-letter pages' own matter: an operator sorts failures by it.
 JOB = "/admin/jobs/job/"
-
-
-def user(name: str, *rights: str) -> Browser:
-    """Return the browser of somebody of the staff who has these rights."""
-    person = User.objects.create_user(name, is_staff=True)
-    person.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    browser = Browser(SERVER_NAME="localhost", REMOTE_ADDR="203.0.113.9")
-    browser.force_login(person)
-    return browser
 
 
 @pytest.fixture
@@ -53,12 +44,12 @@ def views(db: str) -> list[str]:
 
 @pytest.fixture
 def viewer(views: list[str]) -> Browser:
-    return user("vera", *(name for name in views if name != "view_payload"))
+    return browser_of(*(name for name in views if name != "view_payload"), name="vera")
 
 
 @pytest.fixture
 def reader(views: list[str]) -> Browser:
-    return user("rita", *views)
+    return browser_of(*views, name="rita")
 
 
 @pytest.fixture
@@ -90,40 +81,6 @@ def rows(db: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def admin_pages(rows: dict[str, Any]) -> list[str]:
-    """Return the address of every page of the jobs' admin, one a row; a new model needs a row here."""
-    pages = []
-    for pattern in _patterns(get_resolver().url_patterns, ""):
-        found = re.fullmatch(r"admin/jobs/(\w+)/(.*)", pattern)
-        if found is None or re.search(r"/(add|delete)/$|autocomplete", pattern):
-            continue
-        keys = rows[found[1]] if "<" in found[2] else [""]
-        pages += ["/" + re.sub(r"<[^>]+>", str(key), pattern) for key in keys]
-    return pages
-
-
-def _patterns(patterns: list[Any], before: str) -> list[str]:
-    found: list[str] = []
-    for each in patterns:
-        here = before + str(each.pattern).strip("^$")
-        if isinstance(each, URLResolver):
-            found += _patterns(each.url_patterns, here)
-        elif isinstance(each, URLPattern):
-            found.append(here)
-    return found
-
-
-def bodies(browser: Browser, pages: list[str]) -> dict[str, str]:
-    """Return what each page shows by GET, and where that is not allowed, by a POST of nothing."""
-    shown = {}
-    for page in pages:
-        answer = browser.get(page, follow=True)
-        if answer.status_code == 405:
-            answer = browser.post(page, follow=True)
-        shown[page] = answer.content.decode()
-    return shown
-
-
 def test_without_the_right_to_payloads_no_page_shows_any(viewer: Browser, rows: dict[str, Any]) -> None:
     pages = admin_pages(rows)
     assert len(pages) > 15
@@ -141,7 +98,7 @@ def test_each_look_at_a_payload_is_written_down(reader: Browser, rows: dict[str,
     job = rows["job"][1]
     assert reader.get(f"{JOB}{job}/change/").status_code == 200
     event = Event.objects.get(kind="view_payload")
-    assert (event.job_id, event.actor, event.address) == (job, "rita", "203.0.113.9")
+    assert (event.job_id, event.actor, event.address) == (job, "rita", ADDRESS)
     reader.get(JOB)
     reader.get(f"{JOB}00000000-0000-0000-0000-000000000000/change/")
     assert Event.objects.filter(kind="view_payload").count() == 1
@@ -156,37 +113,38 @@ def test_a_viewer_sees_a_failed_attempt_s_kind_and_code(viewer: Browser, rows: d
 @pytest.mark.parametrize("right", ["view_payload", "change_job"])
 def test_a_right_beside_that_to_look_opens_no_page_by_itself(db: str, right: str) -> None:
     job = make_job()
-    somebody = user("sam", right)
+    somebody = browser_of(right, name="sam")
     for page in (JOB, f"{JOB}{job.pk}/change/", "/admin/jobs/event/"):
         assert somebody.get(page).status_code == 403, page
 
 
 def test_to_see_payloads_is_no_right_to_act_nor_the_other_way_round(rows: dict[str, Any]) -> None:
     job = rows["job"][2]
-    reader, operator = user("rita", "view_job", "view_payload"), user("olga", "view_job", "change_job")
+    reader = browser_of("view_job", "view_payload", name="rita")
+    operator = browser_of("view_job", "change_job")
     assert "ask-sesame" not in operator.get(f"{JOB}{job}/change/").content.decode()
-    told = {"action": "cancel", "_selected_action": [str(job)], "index": "0"}
-    reader.post(JOB, told)
+    form = {"action": "cancel", "_selected_action": [str(job)], "index": "0"}
+    reader.post(JOB, form)
     assert Job.objects.get(pk=job).state == State.WAITING
-    operator.post(JOB, told)
+    operator.post(JOB, form)
     assert Job.objects.get(pk=job).state == State.CANCELLED
     event = Event.objects.get(kind="cancel")
-    assert (event.actor, event.address) == ("olga", "203.0.113.9")
+    assert (event.actor, event.address) == ("olga", ADDRESS)
 
 
 TOKENS = "/admin/jobs/apitoken/"
 
 
 def press(browser: Browser, action: str, *tokens: int) -> str:
-    told = {"action": action, "_selected_action": [str(pk) for pk in tokens], "index": "0"}
-    answer = browser.post(TOKENS, told, follow=True)
+    form = {"action": action, "_selected_action": [str(pk) for pk in tokens], "index": "0"}
+    answer = browser.post(TOKENS, form, follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
 
 
 def test_an_operator_rotates_a_token_whose_successor_is_shown_once(db: str) -> None:
     old = ApiToken.objects.get(digest=token_digest(create_token(client="app", scopes=["read"])))
-    operator = user("olga", "view_apitoken", "change_apitoken")
+    operator = browser_of("view_apitoken", "change_apitoken")
     (shown,) = re.findall(r"inf_[\w-]{43}", press(operator, "rotate", old.pk))
     made = ApiToken.objects.get(digest=token_digest(shown))
     assert (made.replaces, made.scopes) == (old, ["read"])
@@ -200,7 +158,7 @@ def test_an_operator_rotates_a_token_whose_successor_is_shown_once(db: str) -> N
 
 def test_who_may_only_look_at_tokens_changes_none(db: str) -> None:
     token = ApiToken.objects.get(digest=token_digest(create_token(client="app")))
-    viewer = user("vera", "view_apitoken")
+    viewer = browser_of("view_apitoken", name="vera")
     for action in ("rotate", "revoke"):
         press(viewer, action, token.pk)
     token.refresh_from_db()

@@ -1,7 +1,6 @@
 """An operator sees what a webhook met, sends it again, and lets an address be called that wanted no more."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client as Browser
 
 from jobs.core.states import State
@@ -13,13 +12,6 @@ MET = {
     "attempt": 1, "at": "2026-01-31T12:00:00Z", "epoch": 1, "status": 503, "said": "<b>busy</b>",
     "took_ms": 7.5, "state": "given_up", "again_in_s": None,
 }  # fmt: skip
-
-
-@pytest.fixture
-def browser(db: str) -> Browser:
-    browser = Browser(SERVER_NAME="localhost")
-    browser.force_login(User.objects.create_superuser("olga"))
-    return browser
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from django.test import Client
 
 from inference_site.stack.ports import free_port
 from inference_site.stack.specs import APPLICATION
+from tests.support.wait import wait_until
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 
@@ -105,12 +105,10 @@ def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
 
 
 def _wait_until_up(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            client.get("/healthz").raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the server did not come up")
+    def answers() -> bool:
+        assert process.poll() is None, "the server has ended"
+        with suppress(httpx.HTTPError):
+            return client.get("/healthz").is_success
+        return False
+
+    wait_until(answers, every_s=0.05, what="the server's first answer")

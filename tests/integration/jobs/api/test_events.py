@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from jobs.models import Batch, Job
 from jobs.services.access.tokens import create_token
 from jobs.services.lifecycle.cancel import cancel_job
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
+from tests.support.wait import wait_until
 
 Serve = Callable[..., httpx.Client]
 MANY_BEATS = 20
@@ -170,11 +170,9 @@ def waiting(server: httpx.Client, kind: str = "events") -> float:
 
 
 def until_waiting(server: httpx.Client, count: int) -> None:
-    for _ in range(1_000):
-        if waiting(server) == count:
-            return
-        threading.Event().wait(0.01)
-    pytest.fail(f"{waiting(server)} clients wait, not {count}")
+    wait_until(
+        lambda: waiting(server) == count, what=lambda: f"{count} waiting clients; there are {waiting(server)}"
+    )
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind(stream: httpx.Client, db: str) -> None:

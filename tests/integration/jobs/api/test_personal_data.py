@@ -1,13 +1,12 @@
 """An operator's token reads another client's job with tokens, by every call; its owner reads it in clear."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from jobs.db.session import open_session
 from jobs.payloads import vault
 from jobs.services.access.tokens import create_token
 from tests.support.payload_keys import run, secret_version
@@ -15,12 +14,6 @@ from tests.support.personal_data import SCHEMA, STREET, WHO, secrets_in, submit
 
 Serve = Callable[..., httpx.Client]
 PATHS = ("/api/v1/jobs/{}", "/api/v1/jobs/{}?wait=5", "/api/v1/jobs/{}/events")
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 @pytest.fixture

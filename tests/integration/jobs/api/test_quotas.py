@@ -17,6 +17,7 @@ from jobs.models import Client, Job, Outbox, QuotaBucket
 from jobs.services.access.owner import forget_owners
 from jobs.services.admission import quotas
 from jobs.services.lifecycle.cancel import cancel_job
+from tests.support.admin import browser_of
 from tests.support.factories import make_jobs, make_version
 
 BULK = "/api/v1/jobs/bulk"
@@ -152,16 +153,6 @@ def test_a_server_answers_429_for_a_model_that_is_full(serve: Callable[..., http
     assert int(answer.headers["Retry-After"]) >= 1
     bulk = server.post(BULK, json=[{"model": "full", "input": {}}, GOOD]).json()
     assert [("problem" in item) for item in bulk["jobs"]] == [True, False]
-
-
-def browser_of(*rights: str) -> Browser:
-    from django.contrib.auth.models import Permission, User
-
-    made = Browser(SERVER_NAME="localhost")
-    user = User.objects.create_user("olga", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    made.force_login(user)
-    return made
 
 
 def test_files_are_paid_for_when_they_are_uploaded_and_when_a_job_takes_them(

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,6 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from jobs.db.session import open_session
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from tests.support.factories import make_version
 from tests.support.reuse import BAD, MODEL, run, shared_version
@@ -26,12 +25,6 @@ BULK = "/api/v1/jobs/bulk"
 @pytest.fixture(autouse=True)
 def cached(echo: None) -> None:
     shared_version()
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 def test_an_identical_request_is_answered_at_once_with_the_earlier_output(

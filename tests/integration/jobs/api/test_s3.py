@@ -18,7 +18,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from jobs.core.payloads.pointer import PayloadPointer, is_pointer, pointer_of
-from jobs.db.session import open_session
 from jobs.models import DeadLetter, Job, JobInput, JobResult, Upload
 from jobs.payloads.object_store import get, put, put_stream
 from jobs.services.retention.delete_objects import forget_payloads
@@ -46,12 +45,6 @@ def bucket(db: str, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[B
     payload_keys.secret_version(options={}, input_schema={})
     with s3.bucket_at(address) as bucket:
         yield bucket
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 def asked(value: Any, version: str = "1") -> str:

@@ -1,6 +1,5 @@
 """What only a real server shows: bodies over the limit, and calls that wait."""
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,8 +9,12 @@ import psycopg
 from jobs.models import Job
 from jobs.services.access.tokens import create_token
 from jobs.services.lifecycle.cancel import cancel_job
+from tests.support.wait import wait_until
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}
+END_LISTENERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN jobs_settled'
+"""
 Serve = Callable[..., httpx.Client]
 
 
@@ -43,8 +46,7 @@ def test_many_posts_that_prefer_to_wait_hold_no_thread_and_each_gets_its_job(ser
     server, prefer = serve(), {"Prefer": "wait=60"}
     with ThreadPoolExecutor(40) as pool:
         waiting = [pool.submit(server.post, "/api/v1/jobs", json=GOOD, headers=prefer) for _ in range(40)]
-        while Job.objects.count() < 40:
-            assert server.get("/api/v1/jobs").status_code == 200
+        wait_until(lambda: _answers(server) and Job.objects.count() == 40)
         for job_id in Job.objects.values_list("id", flat=True):
             cancel_job(job_id=job_id, actor="test")
         answers = [answer.result(60) for answer in waiting]
@@ -54,6 +56,10 @@ def test_many_posts_that_prefer_to_wait_hold_no_thread_and_each_gets_its_job(ser
         assert answer.headers["Location"].endswith(answer.json()["id"])
 
 
+def _answers(server: httpx.Client) -> bool:
+    return server.get("/api/v1/jobs").status_code == 200
+
+
 def test_a_token_that_may_only_submit_is_told_the_end_without_the_output(serve: Serve) -> None:
     server = serve()
     submits = {"Authorization": f"Bearer {create_token(client='app', scopes=['submit'])}"}
@@ -61,8 +67,7 @@ def test_a_token_that_may_only_submit_is_told_the_end_without_the_output(serve: 
     body = GOOD | {"metadata": {"of": "mine"}}
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(server.post, "/api/v1/jobs", json=body, headers=told)
-        while not Job.objects.exists():
-            server.get("/healthz")
+        wait_until(Job.objects.exists)
         cancel_job(job_id=Job.objects.get().pk, actor="test")
         answer = waiting.result(60)
     assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
@@ -91,12 +96,7 @@ def test_waiters_hold_no_connection_each_and_outlive_the_one_that_listens(serve:
     ids = [item["id"] for item in told["jobs"]]
     with ThreadPoolExecutor(20) as pool, psycopg.connect(db, autocommit=True) as operator:
         waiting = [pool.submit(server.get, f"/api/v1/jobs/{job_id}?wait=30") for job_id in ids]
-        lost = threading.Event()
-        while not lost.is_set():
-            ended = operator.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN jobs_settled'"
-            ).fetchall()
-            lost.set() if ended else lost.wait(0.02)
+        wait_until(lambda: operator.execute(END_LISTENERS).fetchall())
         (held,) = operator.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream'"
         ).fetchone() or (0,)

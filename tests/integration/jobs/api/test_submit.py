@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +14,7 @@ from django.test import Client
 
 from jobs.core.states import State
 from jobs.models import Job, JobInput, Outbox
+from tests.support.locks import wait_until_a_session_is_blocked
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}
 BULK = "/api/v1/jobs/bulk"
@@ -124,7 +124,7 @@ def test_bulk_calls_take_their_keys_in_order_so_that_two_cannot_deadlock(
     with ThreadPoolExecutor(1) as pool, psycopg.connect(db) as rival:
         _insert_key(rival, "k1")
         answer = pool.submit(_posted, post, items)
-        _wait_until_somebody_waits_for_a_lock(db)
+        wait_until_a_session_is_blocked()
         _insert_key(rival, "k9")
         rival.rollback()
         assert answer.result(20)["accepted"] == 2
@@ -145,12 +145,6 @@ def _insert_key(rival: psycopg.Connection[Any], key: str) -> None:
         " FROM jobs_client c, models_registry_modelversion v",
         (key,),
     )
-
-
-def _wait_until_somebody_waits_for_a_lock(db: str) -> None:
-    with psycopg.connect(db, autocommit=True) as watcher:
-        while not watcher.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchall():
-            time.sleep(0.01)
 
 
 def test_a_bulk_call_says_of_each_item_what_became_of_it(post: Callable[..., Any]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
-from django.test import Client as Browser
 
 from jobs.core.circuits.breaker import CircuitState, Tally
 from jobs.core.errors import CircuitOpenError, WrongStateError
@@ -29,6 +28,7 @@ from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from models_registry import selectors
 from models_registry.core.breaker_options import BreakerOptions
 from models_registry.models import ModelVersion
+from tests.support.admin import browser_of
 from tests.support.factories import make_jobs, make_version
 from tests.support.relays import drain_jobs, make_relay, new_model, ready
 from tests.support.wait import wait_until
@@ -239,14 +239,6 @@ def test_an_operator_opens_tries_and_closes_it(version: ModelVersion) -> None:
     with pytest.raises(WrongStateError):
         close_by_hand(version=info, actor="olga")
     assert list(EventRow.objects.order_by("id").values_list("actor", flat=True)) == ["olga"] * 3
-
-
-def browser_of(*rights: str) -> Browser:
-    made = Browser(SERVER_NAME="localhost")
-    user = User.objects.create_user("user", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    made.force_login(user)
-    return made
 
 
 def test_the_admin_shows_why_and_only_who_may_acts(version: ModelVersion) -> None:

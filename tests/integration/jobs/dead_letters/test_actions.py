@@ -23,7 +23,7 @@ from jobs.services.dead_letters.reads import LetterFilter
 from jobs.services.dead_letters.replay_many import replay_letters
 from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors
-from tests.support.factories import make_job, make_jobs, make_version
+from tests.support.factories import count_by_state, make_dead, make_job, make_version
 
 ANY = LetterFilter()
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -34,20 +34,6 @@ def empty(db: str) -> Iterator[None]:
     selectors.forget()
     yield
     selectors.forget()
-
-
-def dead(count: int, *, body: Any = None, model: str = "echo", **letter: Any) -> list[Job]:
-    jobs = make_jobs(count, state=State.DEAD, model=model, body=body)
-    if letter:
-        DeadLetter.objects.filter(job__in=jobs).update(**letter)
-    return jobs
-
-
-def states() -> dict[str, int]:
-    found: dict[str, int] = {}
-    for state in Job.objects.values_list("state", flat=True):
-        found[state] = found.get(state, 0) + 1
-    return found
 
 
 def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_new() -> None:
@@ -62,32 +48,32 @@ def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_n
 
 def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_many, "CHUNK_JOBS", 7)
-    jobs = dead(20)
+    jobs = make_dead(20)
     assert replay_letters(wanted=ANY, actor="olga", rate=4.0, most=1_000) == 20
     rows = list(Outbox.objects.order_by("due").values_list("job_id", "due"))
     assert [job for job, _ in rows] == sorted(job.id for job in jobs)
     gaps = {(later - earlier).total_seconds() for (_, earlier), (_, later) in pairwise(rows)}
     assert gaps == {0.25}
-    assert states() == {"queued": 20}
+    assert count_by_state() == {"queued": 20}
     assert set(Event.objects.values_list("kind", "actor", "epoch")) == {("replay", "olga", 1)}
     assert Event.objects.count() == 20
 
 
 def test_without_a_rate_all_are_due_at_once() -> None:
-    dead(3)
+    make_dead(3)
     replay_letters(wanted=ANY, actor="olga", most=10)
     assert Outbox.objects.filter(due__lte=timezone.now()).count() == 3
 
 
 def test_no_more_than_asked_for_are_replayed_the_oldest_first() -> None:
-    jobs = dead(5)
+    jobs = make_dead(5)
     assert replay_letters(wanted=ANY, actor="olga", most=2) == 2
     assert set(Outbox.objects.values_list("job_id", flat=True)) == set(sorted(job.id for job in jobs)[:2])
 
 
 def test_a_deadline_before_the_job_s_turn_is_dropped_and_a_later_one_kept() -> None:
     soon, late = timezone.now() + timedelta(seconds=30), timezone.now() + timedelta(hours=1)
-    jobs = sorted(dead(3), key=lambda job: job.id)
+    jobs = sorted(make_dead(3), key=lambda job: job.id)
     Job.objects.filter(id__in=[jobs[0].id, jobs[1].id]).update(deadline=soon)
     Job.objects.filter(id=jobs[2].id).update(deadline=late)
     replay_letters(wanted=ANY, actor="olga", rate=1 / 60, most=10)
@@ -109,11 +95,11 @@ def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
     wanted: LetterFilter, which: str
 ) -> None:
     made = {
-        "plain": dead(1),
-        "model": dead(2, model="other"),
-        "kind": dead(2, kind="timeout"),
-        "fingerprint": dead(2, fingerprint="poison:other:-"),
-        "old": dead(2, created_at=datetime(2020, 1, 1, tzinfo=UTC)),
+        "plain": make_dead(1),
+        "model": make_dead(2, model="other"),
+        "kind": make_dead(2, kind="timeout"),
+        "fingerprint": make_dead(2, fingerprint="poison:other:-"),
+        "old": make_dead(2, created_at=datetime(2020, 1, 1, tzinfo=UTC)),
     }
     expected = {job.id for job in made[which]}
     assert letters.count(wanted) == 2
@@ -125,10 +111,10 @@ def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
 
 def test_groups_tell_how_many_and_when_first_and_last() -> None:
     first, last = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
-    dead(2, fingerprint="poison:a:-", created_at=first)
-    dead(1, fingerprint="poison:a:-", created_at=last)
-    dead(1, fingerprint="poison:b:-")
-    dead(1, fingerprint="poison:a:-", discarded_at=last)
+    make_dead(2, fingerprint="poison:a:-", created_at=first)
+    make_dead(1, fingerprint="poison:a:-", created_at=last)
+    make_dead(1, fingerprint="poison:b:-")
+    make_dead(1, fingerprint="poison:a:-", discarded_at=last)
     found = letters.groups(ANY)
     assert (found.letters, found.groups) == (4, 2)
     group = found.largest[0]
@@ -140,21 +126,21 @@ def test_groups_tell_how_many_and_when_first_and_last() -> None:
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing() -> None:
     make_version("strict", input_schema=SCHEMA)
-    dead(3, model="strict", body={"n": 1})
-    bad = dead(2, model="strict", body={"n": "one"})
+    make_dead(3, model="strict", body={"n": 1})
+    bad = make_dead(2, model="strict", body={"n": "one"})
     Job.objects.filter(id=bad[0].id).update(deadline=timezone.now() - timedelta(hours=1))
     told = dry_run(wanted=ANY, rate=2.0, most=100)
     assert (told.jobs, told.checked, told.invalid, told.overdue, told.lasts_s) == (5, 5, 2, 1, 2.0)
     assert {job for job, _ in told.faults} == {job.id for job in bad}
     assert "/n" in told.faults[0][1]
-    assert states() == {"dead": 5}
+    assert count_by_state() == {"dead": 5}
     assert not Outbox.objects.exists()
     assert not Event.objects.exists()
     assert dry_run(wanted=ANY, most=3).jobs == 3
 
 
 def test_a_dry_run_outlives_any_stored_input() -> None:
-    jobs = dead(2)
+    jobs = make_dead(2)
     for job, body in zip(jobs, (b"\xff", b"[" * 9_000 + b"]" * 9_000), strict=True):
         JobInput.objects.filter(job=job).update(body=body)
     assert dry_run(wanted=ANY, most=10).invalid == 2
@@ -162,7 +148,7 @@ def test_a_dry_run_outlives_any_stored_input() -> None:
 
 def test_an_edited_job_runs_with_the_new_input_and_the_audit_holds_no_data() -> None:
     make_version("strict", input_schema=SCHEMA, padded=True)
-    (job,) = dead(1, model="strict", body={"n": "secret"})
+    (job,) = make_dead(1, model="strict", body={"n": "secret"})
     replay_edited(job_id=job.id, actor="olga", text=' {"n": 5} ')
     job.refresh_from_db()
     assert (job.state, job.size) == ("queued", 7)
@@ -186,7 +172,7 @@ def test_an_edited_job_runs_with_the_new_input_and_the_audit_holds_no_data() -> 
 )
 def test_an_edit_that_the_version_does_not_take_changes_nothing(text: str, error: type[Exception]) -> None:
     make_version("strict", input_schema=SCHEMA)
-    (job,) = dead(1, model="strict", body={"n": "one"})
+    (job,) = make_dead(1, model="strict", body={"n": "one"})
     with pytest.raises(error):
         replay_edited(job_id=job.id, actor="olga", text=text)
     job.refresh_from_db()
@@ -205,7 +191,7 @@ def test_a_live_job_s_input_is_not_edited() -> None:
 
 
 def test_a_discarded_job_stays_dead_with_its_reason_and_leaves_lists_groups_and_replays() -> None:
-    job, other = dead(2)
+    job, other = make_dead(2)
     discard_letter(job_id=job.id, actor="olga")
     job.refresh_from_db()
     assert (job.state, job.epoch) == ("dead", 0)
@@ -222,19 +208,19 @@ def test_a_discarded_job_stays_dead_with_its_reason_and_leaves_lists_groups_and_
 
 
 def test_a_discarded_job_can_still_be_replayed_by_its_id() -> None:
-    (job,) = dead(1)
+    (job,) = make_dead(1)
     discard_letter(job_id=job.id, actor="olga")
     replay_job(job_id=job.id, actor="olga")
-    assert states() == {"queued": 1}
+    assert count_by_state() == {"queued": 1}
     assert not DeadLetter.objects.exists()
 
 
 def test_many_are_discarded_by_filter() -> None:
-    dead(3, kind="invalid")
-    dead(2, kind="timeout")
+    make_dead(3, kind="invalid")
+    make_dead(2, kind="timeout")
     assert discard_letters(wanted=LetterFilter(kind="invalid"), actor="olga", most=10) == 3
     assert letters.count(ANY) == 2
-    assert states() == {"dead": 5}
+    assert count_by_state() == {"dead": 5}
     assert Event.objects.filter(kind="discard").count() == 3
 
 
@@ -247,7 +233,7 @@ def test_only_a_dead_job_is_discarded() -> None:
 
 def test_operators_that_replay_and_discard_the_same_letters_at_once_decide_each_once() -> None:
     count = 400
-    dead(count)
+    make_dead(count)
     done: dict[str, int] = {}
 
     def act(name: str, service: Any) -> None:
@@ -262,13 +248,13 @@ def test_operators_that_replay_and_discard_the_same_letters_at_once_decide_each_
         thread.join(60)
     assert sum(done.values()) == count, done
     assert Event.objects.count() == count
-    assert states().get("queued", 0) == Outbox.objects.count() == done["r1"] + done["r2"]
+    assert count_by_state().get("queued", 0) == Outbox.objects.count() == done["r1"] + done["r2"]
 
 
 def test_groups_are_read_from_their_index_alone() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('enable_seqscan', 'on', false)")
-        dead(2_000, traceback="t" * 1_000)
+        make_dead(2_000, traceback="t" * 1_000)
         cursor.execute("VACUUM (ANALYZE) jobs_deadletter")
         values = {**dict.fromkeys(("model", "kind", "fingerprint", "since", "until")), "most": 9}
         cursor.execute(f"EXPLAIN {letters.GROUPS}", {**values, "looked_at": 100})

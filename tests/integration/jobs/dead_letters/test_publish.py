@@ -31,12 +31,6 @@ FAILURE = Failure(FailureKind.POISON, "odd", "no", 'x\n  File "/a/m.py", line 3,
 
 
 @pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
-
-
-@pytest.fixture
 def publisher(broker_url: str) -> Iterator[ConfirmingPublisher]:
     publisher = ConfirmingPublisher(broker_url, confirm_timeout_s=1.0)
     yield publisher

@@ -24,7 +24,10 @@ from jobs.worker.cancels import Cancels
 from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.stages.buffer import Buffer
 from tests.support.factories import make_batch, make_jobs, make_version, make_worker
+from tests.support.listening import listening
+from tests.support.wait import wait_until
 
+LISTENERS = "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN jobs_cancelled'"
 ONE, TWO = ProgressReport(1, 3, 0.5, 'half "way"\n'), ProgressReport(1, 4, 0.75, "")
 
 
@@ -44,12 +47,10 @@ def write(batch: Batch, reports: dict[UUID, ProgressReport]) -> None:
 
 
 def test_the_newest_report_of_each_job_is_kept_and_told(batch: Batch, jobs: list[UUID], db: str) -> None:
-    with psycopg.connect(db, autocommit=True) as listener:
-        listener.execute(f"LISTEN {PROGRESSED}")
+    with listening(db, PROGRESSED) as payloads:
         write(batch, {jobs[0]: ONE, jobs[1]: ONE})
         write(batch, {jobs[1]: TWO})
-        told = [notice.payload for notice in listener.notifies(timeout=10, stop_after=2)]
-    assert set(told) == {f"batch:{batch.pk}"}
+    assert payloads == [f"batch:{batch.pk}"] * 2
     progress: Any = Batch.objects.get(pk=batch.pk).progress
     assert progress[str(jobs[0])] == {"epoch": 1, "step": 3, "fraction": 0.5, "message": 'half "way"\n'}
     assert progress[str(jobs[1])]["fraction"] == 0.75
@@ -85,7 +86,7 @@ def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UU
     thread = Thread(target=cancels.run)
     thread.start()
     try:
-        until_heard(db)
+        wait_until_a_session_listens(db)
         old = [Envelope(job, 0, 1, 4) for job in jobs]
         buffer.add([delivery(envelope) for envelope in [*old, Envelope(jobs[1], 2, 1, 4)]])
         cancel_job(job_id=jobs[1], actor="test")
@@ -105,12 +106,6 @@ def delivery(envelope: Envelope) -> MessageDelivery:
     return MessageDelivery(Parcel(SimpleNamespace(), 1, 1), envelope, task=None)
 
 
-def until_heard(db: str) -> None:
+def wait_until_a_session_listens(db: str) -> None:
     with psycopg.connect(db, autocommit=True) as operator:
-        for _ in range(2_000):
-            if operator.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN jobs_cancelled'"
-            ).fetchone():
-                return
-            Event().wait(0.01)
-    pytest.fail("nobody listens")
+        wait_until(lambda: operator.execute(LISTENERS).fetchone(), what="a session that listens")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -15,7 +14,6 @@ from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.messages.envelope import Envelope
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
-from jobs.db.session import open_session
 from jobs.models import DeadLetter, Event, Job, JobResult, Outbox
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.claim import BatchRow, Claimed, claim, recover
@@ -29,12 +27,6 @@ from tests.support.factories import make_batch, make_job, make_version, make_wor
 BUSY = Failure(FailureKind.TRANSIENT, "busy", "try later")
 BROKEN = Failure(FailureKind.INTERNAL, "ValueError", "it raised")
 LAST = Bury("attempt 3 of 3 was the last", exhausted=True)
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 def claimed(session: sa.Connection, job: Job) -> tuple[UUID, Claimed]:

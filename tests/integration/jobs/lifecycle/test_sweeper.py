@@ -7,7 +7,6 @@ from threading import Event, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from django.utils import timezone
@@ -22,6 +21,7 @@ from jobs.services.lifecycle import reap as statements
 from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
+from tests.support.listening import listening
 from tests.support.wait import wait_until
 
 PAST = timedelta(minutes=5)
@@ -37,12 +37,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 @pytest.fixture
@@ -192,11 +186,9 @@ def test_a_job_that_waits_past_its_deadline_expires_and_leaves_the_outbox(
 ) -> None:
     late = make_job(state=state, deadline=timezone.now() - PAST)
     early = make_job(state=state, deadline=timezone.now() + PAST)
-    with psycopg.connect(services["DATABASE_URL"], autocommit=True) as listener:
-        listener.execute("LISTEN jobs_settled")
+    with listening(services["DATABASE_URL"]) as payloads:
         assert sweeper.sweep(session) == Swept(reaped=0, expired=1)
-        told = [notice.payload for notice in listener.notifies(timeout=5, stop_after=1)]
-    assert told == [f"job:{late.id}"]
+    assert payloads == [f"job:{late.id}"]
     assert states([late]) == {("expired", 1, 0)}
     assert list(Outbox.objects.values_list("job_id", flat=True)) == [early.id]
 

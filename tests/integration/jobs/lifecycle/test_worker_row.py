@@ -1,21 +1,13 @@
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.db.session import open_session
 from jobs.models import Worker
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle import worker_row
 from tests.support.factories import make_batch, make_jobs, make_version, make_worker
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 def alive(worker: Worker) -> bool:

@@ -16,13 +16,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs.broker import topology
-from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from jobs.services.dead_letters import publish
 from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors
 from tests.support.dead_letter_queue import dead_messages, put
-from tests.support.factories import make_job, make_jobs, make_version
+from tests.support.factories import count_by_state, make_dead, make_job, make_version
 from tests.support.relays import new_model, running
 from tests.support.wait import wait_until
 
@@ -40,24 +39,10 @@ def told(*words: object) -> str:
     return out.getvalue()
 
 
-def dead(count: int = 1, *, body: Any = None, model: str = "echo", **letter: Any) -> list[Job]:
-    jobs = make_jobs(count, state=State.DEAD, model=model, body=body)
-    if letter:
-        DeadLetter.objects.filter(job__in=jobs).update(**letter)
-    return jobs
-
-
-def states() -> dict[str, int]:
-    found: dict[str, int] = {}
-    for state in Job.objects.values_list("state", flat=True):
-        found[state] = found.get(state, 0) + 1
-    return found
-
-
 def test_list_shows_the_queues_beside_the_rows_and_the_groups() -> None:
-    dead(2, fingerprint="poison:a:-", created_at=datetime(2026, 1, 1, tzinfo=UTC))
-    dead(1, fingerprint="poison:a:-", created_at=datetime(2026, 2, 1, tzinfo=UTC))
-    dead(1, kind="timeout", fingerprint="timeout:b:-")
+    make_dead(2, fingerprint="poison:a:-", created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    make_dead(1, fingerprint="poison:a:-", created_at=datetime(2026, 2, 1, tzinfo=UTC))
+    make_dead(1, kind="timeout", fingerprint="timeout:b:-")
     text = told("list")
     lines = [line.split() for line in text.replace("│", " ").splitlines()]
     assert ["echo", "4", "4", "-", "-", "not", "counted", "yet:", "no", "relay", "has", "looked"] in lines
@@ -70,7 +55,7 @@ def test_list_shows_what_the_relay_counted_in_the_broker(
 ) -> None:
     monkeypatch.setattr(publish, "COUNT_EVERY_S", 0.1)
     model = new_model()
-    dead(3, model=model)
+    make_dead(3, model=model)
     with running(broker_url, [model]):
         wait_until(lambda: [model, "3", "0", "3", "0", "s", "ago"] in queue_lines())
 
@@ -86,12 +71,12 @@ def queue_lines() -> list[list[str]]:
 )  # fmt: skip
 def test_a_filter_chooses_the_same_letters_for_list_and_replay(words: list[str]) -> None:
     old = datetime(2026, 1, 1, tzinfo=UTC)
-    dead(1, created_at=old + timedelta(days=3))
+    make_dead(1, created_at=old + timedelta(days=3))
     wanted: dict[str, dict[str, Any]] = {
         "--model": {"model": "other"}, "--kind": {"kind": "timeout"}, "--fingerprint": {"fingerprint": "f:x"},
         "--until": {"created_at": old}, "--since": {"created_at": timezone.now()},
     }  # fmt: skip
-    made = dead(2, **({"created_at": old + timedelta(days=3)} | wanted[words[0]]))
+    made = make_dead(2, **({"created_at": old + timedelta(days=3)} | wanted[words[0]]))
     assert "2 letters in 1 groups" in told("list", *words)
     assert "2 jobs would be queued again" in told("replay", *words, "--dry-run")
     assert "2 jobs are queued again." in told("replay", *words)
@@ -100,7 +85,7 @@ def test_a_filter_chooses_the_same_letters_for_list_and_replay(words: list[str])
 
 def test_show_tells_the_whole_letter_and_hides_the_input() -> None:
     tried = [{"at": "2026-01-01T10:00:00", "epoch": 1, "kind": "transient", "code": "first_try"}]
-    (job,) = dead(
+    (job,) = make_dead(
         body={"secret": "sesame"}, history=tried, traceback="Traceback\n  \x1b[31mm.py", message="no"
     )
     text = told("show", job.id)
@@ -112,14 +97,14 @@ def test_show_tells_the_whole_letter_and_hides_the_input() -> None:
 
 
 def test_show_with_the_input_is_written_down() -> None:
-    (job,) = dead(body={"secret": "sesame"})
+    (job,) = make_dead(body={"secret": "sesame"})
     assert "sesame" in told("show", job.id, "--input", "--actor", "olga")
     event = Event.objects.get()
     assert (event.kind, event.actor, event.job_id) == ("view_payload", "olga", job.id)
 
 
 def test_one_job_is_replayed_by_the_login_s_name() -> None:
-    job, other = dead(2)
+    job, other = make_dead(2)
     assert f"{job.id} is queued again." in told("replay", job.id)
     assert list(Outbox.objects.values_list("job_id", flat=True)) == [job.id]
     assert Event.objects.get().actor == f"command:{getpass.getuser()}"
@@ -127,7 +112,7 @@ def test_one_job_is_replayed_by_the_login_s_name() -> None:
 
 
 def test_many_are_replayed_at_a_rate_and_up_to_a_limit() -> None:
-    dead(5)
+    make_dead(5)
     text = told("replay", "--model", "echo", "--rate", "0.5", "--limit", "3", "--actor", "olga")
     assert "3 jobs are queued again. 2 more match: do it again." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
@@ -136,19 +121,19 @@ def test_many_are_replayed_at_a_rate_and_up_to_a_limit() -> None:
 
 
 def test_all_means_all() -> None:
-    dead(2)
-    dead(1, model="other")
+    make_dead(2)
+    make_dead(1, model="other")
     told("replay", "--all")
-    assert states() == {"queued": 3}
+    assert count_by_state() == {"queued": 3}
 
 
 def test_a_job_is_replayed_with_another_input(tmp_path: Path) -> None:
     make_version("strict", input_schema=SCHEMA)
-    (job,) = dead(model="strict", body={"n": "secret"})
+    (job,) = make_dead(model="strict", body={"n": "secret"})
     file = tmp_path / "input.json"
     file.write_text('{"n": 2}')
     assert "would be queued again with 7 bytes" in told("replay", job.id, "--input", file, "--dry-run")
-    assert states() == {"dead": 1}
+    assert count_by_state() == {"dead": 1}
     assert "is queued again with the new input" in told("replay", job.id, "--input", file, "--actor", "olga")
     assert bytes(JobInput.objects.get().body) == b'{"n":2}'
     event = Event.objects.get()
@@ -164,19 +149,19 @@ def test_an_input_that_cannot_be_used_changes_nothing(
     tmp_path: Path, content: bytes | None, says: str
 ) -> None:
     make_version("strict", input_schema=SCHEMA)
-    (job,) = dead(model="strict")
+    (job,) = make_dead(model="strict")
     file = tmp_path / "input.json"
     if content is not None:
         file.write_bytes(content)
     for words in (["--dry-run"], []):
         with pytest.raises(CommandError, match=says):
             told("replay", job.id, "--input", file, *words)
-    assert states() == {"dead": 1}
+    assert count_by_state() == {"dead": 1}
     assert not Event.objects.exists()
 
 
 def test_one_letter_is_discarded_once() -> None:
-    job, other = dead(2)
+    job, other = make_dead(2)
     assert "can be discarded" in told("discard", job.id, "--dry-run")
     assert not Event.objects.exists()
     assert "stays dead" in told("discard", job.id, "--actor", "olga")
@@ -187,8 +172,8 @@ def test_one_letter_is_discarded_once() -> None:
 
 
 def test_many_are_discarded_by_filter() -> None:
-    dead(3, kind="timeout")
-    dead(2)
+    make_dead(3, kind="timeout")
+    make_dead(2)
     assert "3 letters would be discarded" in told("discard", "--kind", "timeout", "--dry-run")
     assert not DeadLetter.objects.exclude(discarded_at=None).exists()
     assert "3 letters are discarded." in told("discard", "--kind", "timeout")
@@ -198,19 +183,19 @@ def test_many_are_discarded_by_filter() -> None:
 
 def test_a_dry_run_of_a_replay_says_what_would_happen_and_changes_nothing() -> None:
     make_version("strict", input_schema=SCHEMA)
-    dead(3, model="strict", body={"n": 1})
-    (bad,) = dead(1, model="strict", body={"n": "one"})
+    make_dead(3, model="strict", body={"n": 1})
+    (bad,) = make_dead(1, model="strict", body={"n": "one"})
     text = told("replay", "--model", "strict", "--rate", "2", "--dry-run")
     for shown in ("4 jobs", "the last due after 1.5 s", "1 inputs would be refused", str(bad.id), "/n: "):
         assert shown in text, shown
     assert "1 jobs would be queued again" in told("replay", bad.id, "--dry-run")
-    assert states() == {"dead": 4}
+    assert count_by_state() == {"dead": 4}
     assert not Event.objects.exists()
 
 
 def test_stale_letters_are_dropped_and_malformed_ones_only_when_asked(broker_url: str) -> None:
     model = new_model()
-    jobs = dead(3, model=model)
+    jobs = make_dead(3, model=model)
     with running(broker_url, [model]):
         wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
     replay_job(job_id=jobs[0].id, actor="test")
@@ -259,11 +244,11 @@ BAD: dict[str, tuple[list[object], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_words_are_refused_with_a_reason_and_nothing_is_done(name: str) -> None:
-    dead(2)
+    make_dead(2)
     words, says = BAD[name]
     with pytest.raises(CommandError, match=says):
         told(*words)
-    assert states() == {"dead": 2}
+    assert count_by_state() == {"dead": 2}
     assert not Event.objects.exists()
 
 

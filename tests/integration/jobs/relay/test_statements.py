@@ -19,12 +19,6 @@ from tests.support.wait import wait_until
 ROOMY = dict.fromkeys(range(10), 1_000)
 
 
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
-
-
 def due_in_s(job_id: UUID) -> float:
     return (Outbox.objects.get(job_id=job_id).due - timezone.now()).total_seconds()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -38,6 +37,7 @@ from jobs.services.retention.retain import AnotherRunError, PartitionFate, Parti
 from jobs.services.submission.submit import submit_job
 from models_registry import selectors
 from tests.support.factories import make_client, make_job, make_version
+from tests.support.locks import wait_until_a_session_is_blocked
 from tests.support.partitions import CLASS, exists, fates, home, job_of, make, window
 
 INPUT, RESULT = TABLES
@@ -191,7 +191,7 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     found: list[PartitionVerdict] = []
     at_work = Thread(target=_run_into, args=(found,), daemon=True)
     at_work.start()
-    _until_somebody_waits()
+    wait_until_a_session_is_blocked()
     sender = Thread(target=_submit, args=(owner, 50), daemon=True)
     sender.start()
     sender.join(60)
@@ -207,17 +207,6 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
 def _run_into(found: list[PartitionVerdict]) -> None:
     found.extend(run())
     connection.close()
-
-
-def _until_somebody_waits() -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-            if cursor.fetchall() == [(True,)]:
-                return
-        time.sleep(0.005)
-    raise AssertionError("nobody waited for a lock")
 
 
 def _submit(owner: Owner, count: int) -> None:

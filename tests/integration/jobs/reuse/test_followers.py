@@ -28,11 +28,11 @@ from jobs.services.reuse import cache, settle_followers
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.reuse.settle_followers import Landed
 from jobs.services.submission.submitted import Submitted
+from tests.support.listening import listening
 from tests.support.reuse import (
     ANSWER,
     BAD,
     followed,
-    listening,
     run,
     shared_version,
     start,

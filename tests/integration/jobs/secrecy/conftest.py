@@ -1,8 +1,7 @@
-"""A site with one key, and a session. Read before Django is up, so that rows are imported late."""
+"""A site with one key. Read before Django is up, so that rows are imported late."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +10,6 @@ from django.test import Client as Browser
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import sqlalchemy as sa
-
 
 @pytest.fixture(autouse=True)
 def site(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,14 +17,6 @@ def site(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     payload_keys.use(monkeypatch, payload_keys.OLD)
     payload_keys.secret_version()
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    from jobs.db.session import open_session
-
-    with open_session() as session:
-        yield session
 
 
 @pytest.fixture
@@ -53,10 +42,7 @@ def version(request: pytest.FixtureRequest, site: None) -> str:
 
 @pytest.fixture
 def browser(site: None) -> Browser:
-    """A browser of somebody who has every right."""
-    from django.contrib.auth.models import User
+    """Return the browser of a superuser."""
+    from tests.support.admin import browser_of
 
-    User.objects.create_superuser("root", password="of-no-use-to-anybody")
-    browser = Browser(SERVER_NAME="localhost")
-    browser.force_login(User.objects.get())
-    return browser
+    return browser_of()

@@ -25,7 +25,7 @@ from jobs.worker.progress_channel import ProgressChannel
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.loaders.builtin import Stepper
 from models_registry.services import register_version
-from tests.integration.jobs.admin.test_rights import admin_pages, bodies
+from tests.support.admin import admin_pages, bodies
 from tests.support.payload_keys import OLD, claimed, prepare, raising, run, use
 from tests.support.personal_data import (
     ASKED,

@@ -25,11 +25,10 @@ from jobs.services.submission.submit import submit_job
 from models_registry.core.registry_errors import RegistrationError
 from models_registry.services import register_version
 from tests.support.factories import make_job
+from tests.support.locks import wait_until_a_session_is_blocked
 from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, run, secret_version, submit, use
 from tests.support.reuse import owner
-from tests.support.wait import wait_until
 
-WAITING = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 ASKED = {"text": "open-sesame"}
 
 
@@ -139,7 +138,7 @@ def test_what_somebody_mends_meanwhile_is_not_undone(
         other.execute(mend, {"body": mended, "job": job.id})
         thread = Thread(target=rotate)
         thread.start()
-        wait_until(lambda: session.scalar(WAITING) == 1)
+        wait_until_a_session_is_blocked()
     thread.join(60)
     assert told == [1]
     run(session)

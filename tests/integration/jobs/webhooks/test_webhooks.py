@@ -30,7 +30,7 @@ from jobs.core.errors import (
 from jobs.core.failures import Success
 from jobs.core.ids import uuid7
 from jobs.core.submission.request import parse_request
-from jobs.db.session import open_session, transaction
+from jobs.db.session import transaction
 from jobs.models import Delivery, DisabledEndpoint, Event, Job
 from jobs.services.access.owner import Owner
 from jobs.services.lifecycle.cancel import cancel_job
@@ -58,12 +58,6 @@ def receiver(secret: str) -> Iterator[Receiver]:
     internal = replace(settings.INFERENCE, webhook_internal_hosts=("127.0.0.1",))
     with override_settings(INFERENCE=internal), receiving() as receiver:
         yield receiver
-
-
-@pytest.fixture
-def session(db: str) -> Iterator[sa.Connection]:
-    with open_session() as session:
-        yield session
 
 
 def owner() -> Owner:

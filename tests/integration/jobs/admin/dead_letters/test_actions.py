@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client as Browser
 
-from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from models_registry import selectors
-from tests.support.factories import make_jobs, make_version
+from tests.support.admin import browser_of
+from tests.support.factories import make_dead, make_version
 
 LETTERS = "/admin/jobs/deadletter/"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -23,16 +21,7 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 @pytest.fixture
 def browser(db: str) -> Browser:
     selectors.forget()
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(User.objects.create_superuser("olga"))
-    return made
-
-
-def dead(count: int = 1, *, body: Any = None, model: str = "echo", **letter: Any) -> list[Job]:
-    jobs = make_jobs(count, state=State.DEAD, model=model, body=body)
-    if letter:
-        DeadLetter.objects.filter(job__in=jobs).update(**letter)
-    return jobs
+    return browser_of()
 
 
 def states(jobs: list[Job]) -> set[str]:
@@ -64,7 +53,7 @@ def confirm(browser: Browser, verb: str, query: str, **asked: str) -> str:
 
 
 def test_one_job_is_replayed(browser: Browser) -> None:
-    job, other = dead(2)
+    job, other = make_dead(2)
     text = browser.post(f"{LETTERS}{job.id}/replay/", follow=True).content.decode()
     assert f"{job.id} is queued again." in text
     assert (states([job]), states([other])) == ({"queued"}, {"dead"})
@@ -72,7 +61,7 @@ def test_one_job_is_replayed(browser: Browser) -> None:
 
 
 def test_one_letter_is_discarded_once(browser: Browser) -> None:
-    job, other = dead(2)
+    job, other = make_dead(2)
     text = browser.post(f"{LETTERS}{job.id}/discard/", follow=True).content.decode()
     assert "its letter is discarded" in text
     again = browser.post(f"{LETTERS}{job.id}/discard/", follow=True).content.decode()
@@ -93,7 +82,7 @@ def test_a_job_that_is_not_there_is_said_to_be_missing(browser: Browser) -> None
 def test_the_selected_are_shown_first_and_acted_on_after_the_confirmation(
     browser: Browser, verb: str, kind: str
 ) -> None:
-    chosen, others = dead(3), dead(2)
+    chosen, others = make_dead(3), make_dead(2)
     data = {"action": verb, "_selected_action": [str(job.id) for job in chosen], "index": "0"}
     page = browser.post(LETTERS, data, follow=True)
     assert "3 letters selected." in page.content.decode()
@@ -110,7 +99,7 @@ def test_the_selected_are_shown_first_and_acted_on_after_the_confirmation(
 
 
 def test_a_whole_filter_is_replayed_at_the_rate_asked_for(browser: Browser) -> None:
-    wanted, others = dead(5, kind="timeout"), dead(3)
+    wanted, others = make_dead(5, kind="timeout"), make_dead(3)
     text = confirm(browser, "replay", "kind=timeout", rate="0.5")
     assert "5 queued again, the last due in 8 s." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
@@ -120,8 +109,8 @@ def test_a_whole_filter_is_replayed_at_the_rate_asked_for(browser: Browser) -> N
 
 
 def test_a_whole_filter_is_discarded(browser: Browser) -> None:
-    dead(5, fingerprint="poison:a:-")
-    (other,) = dead(1)
+    make_dead(5, fingerprint="poison:a:-")
+    (other,) = make_dead(1)
     assert "5 discarded." in confirm(browser, "discard", "fingerprint=poison:a:-")
     assert list(DeadLetter.objects.filter(discarded_at__isnull=True).values_list("pk", flat=True)) == [
         other.id
@@ -130,7 +119,7 @@ def test_a_whole_filter_is_discarded(browser: Browser) -> None:
 
 
 def test_no_more_are_acted_on_than_asked_for_and_the_rest_is_told(browser: Browser) -> None:
-    jobs = dead(5)
+    jobs = make_dead(5)
     text = confirm(browser, "replay", "model=echo", limit="2")
     assert "2 queued again." in text
     assert "3 more match" in text
@@ -139,24 +128,24 @@ def test_no_more_are_acted_on_than_asked_for_and_the_rest_is_told(browser: Brows
 
 
 def test_what_dies_after_the_page_was_shown_is_not_meant(browser: Browser) -> None:
-    before = dead(2)
+    before = make_dead(2)
     page = browser.get(f"{LETTERS}replay/?model=echo")
-    after = dead(2)
+    after = make_dead(2)
     fields = hidden_in(page.content.decode())
     browser.post(f"{LETTERS}replay/", {**fields, "confirm": "yes"})
     assert (states(before), states(after)) == ({"queued"}, {"dead"})
 
 
 def test_without_a_filter_the_page_says_that_it_means_all(browser: Browser) -> None:
-    dead(2)
+    make_dead(2)
     assert "every letter of every model" in browser.get(f"{LETTERS}replay/").content.decode()
     assert "every letter of every model" not in browser.get(f"{LETTERS}replay/?model=echo").content.decode()
 
 
 def test_a_dry_run_shows_what_would_happen_and_changes_nothing(browser: Browser) -> None:
     make_version("strict", input_schema=SCHEMA)
-    dead(3, model="strict", body={"n": 1})
-    (bad,) = dead(1, model="strict", body={"n": "one"})
+    make_dead(3, model="strict", body={"n": 1})
+    (bad,) = make_dead(1, model="strict", body={"n": "one"})
     fields = hidden_in(browser.get(f"{LETTERS}replay/?model=strict").content.decode())
     answer = browser.post(f"{LETTERS}replay/", {**fields, "rate": "0.5", "check": "yes"})
     text = " ".join(answer.content.decode().split())
@@ -184,7 +173,7 @@ BAD = [
 def test_bad_input_is_shown_to_be_bad_and_nothing_is_done(
     browser: Browser, verb: str, asked: dict[str, str]
 ) -> None:
-    dead(2)
+    make_dead(2)
     answer = browser.post(f"{LETTERS}{verb}/", {**asked, "confirm": "yes"})
     text = answer.content.decode()
     assert answer.status_code == 200
@@ -196,7 +185,7 @@ def test_bad_input_is_shown_to_be_bad_and_nothing_is_done(
 
 def test_an_input_is_mended_and_the_job_replayed_with_it(browser: Browser) -> None:
     make_version("strict", input_schema=SCHEMA)
-    (job,) = dead(model="strict", body={"n": "secret"})
+    (job,) = make_dead(model="strict", body={"n": "secret"})
     path = f"{LETTERS}{job.id}/input/"
     refused = browser.post(path, {"text": '{"n": "two"}', "replay": "yes"}).content.decode()
     assert "/n: " in refused
@@ -216,7 +205,7 @@ def test_an_input_is_mended_and_the_job_replayed_with_it(browser: Browser) -> No
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[" * 9_000, '"\\ud800"'])
 def test_what_is_no_json_is_said_to_be_none_and_kept_in_the_form(browser: Browser, text: str) -> None:
-    (job,) = dead()
+    (job,) = make_dead()
     answer = browser.post(f"{LETTERS}{job.id}/input/", {"text": text, "replay": "yes"})
     assert answer.status_code == 200
     assert "errornote" in answer.content.decode()
@@ -225,7 +214,7 @@ def test_what_is_no_json_is_said_to_be_none_and_kept_in_the_form(browser: Browse
 
 
 def test_a_job_replayed_meanwhile_is_not_edited(browser: Browser) -> None:
-    (job,) = dead()
+    (job,) = make_dead()
     browser.post(f"{LETTERS}{job.id}/replay/")
     answer = browser.post(f"{LETTERS}{job.id}/input/", {"text": "{}", "replay": "yes"})
     assert "cannot be replayed" in answer.content.decode()

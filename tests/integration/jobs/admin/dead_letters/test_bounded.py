@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
@@ -16,6 +15,7 @@ from jobs.core.states import State
 from jobs.db import positional as statement
 from jobs.models import DeadLetter
 from jobs.services.dead_letters import reads as letters
+from tests.support.admin import browser_of
 from tests.support.factories import make_job
 
 ROWS = 60_000
@@ -49,9 +49,7 @@ def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         cursor.execute(FILL, (ROWS, ROWS))
         cursor.execute("RESET session_replication_role")
         cursor.execute("VACUUM (ANALYZE) jobs_deadletter")
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(User.objects.create_superuser("olga"))
-    yield made
+    yield browser_of()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE jobs_deadletter")
 

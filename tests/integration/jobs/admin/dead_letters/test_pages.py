@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.core.states import State
 from jobs.models import DeadLetter, DeadLetterQueueSize, Event, Job, JobInput
 from models_registry import selectors
-from tests.support.factories import make_job, make_jobs, make_version
+from tests.support.admin import browser_of, ids_on, text_of
+from tests.support.factories import make_dead, make_job, make_version
 
 LETTERS = "/admin/jobs/deadletter/"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -27,38 +25,12 @@ def _fresh(db: str) -> None:
     selectors.forget()
 
 
-def browser_of(*rights: str, csrf: bool = False) -> Browser:
-    """Return the browser of somebody with these rights; of a superuser where none is named."""
-    made = Browser(SERVER_NAME="localhost", enforce_csrf_checks=csrf)
-    user = User.objects.create_user(f"user-{uuid4()}"[:30], is_staff=True, is_superuser=not rights)
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    made.force_login(user)
-    return made
-
-
-@pytest.fixture
-def browser(db: str) -> Browser:
-    made = Browser(SERVER_NAME="localhost")
-    made.force_login(User.objects.create_superuser("olga"))
-    return made
-
-
 def dead(count: int = 1, *, body: Any = None, model: str = "echo", **letter: Any) -> list[Job]:
-    jobs = make_jobs(count, state=State.DEAD, model=model, body=body)
-    DeadLetter.objects.filter(job__in=jobs).update(**({"code": "bad_item"} | letter))
-    return jobs
+    return make_dead(count, model=model, body=body, **({"code": "bad_item"} | letter))
 
 
 def listed(browser: Browser, query: str = "") -> set[Any]:
-    response: Any = browser.get(f"{LETTERS}{query}")
-    assert response.status_code == 200
-    return {row.pk for row in response.context_data["cl"].result_list}
-
-
-def text_of(browser: Browser, path: str) -> str:
-    response = browser.get(path)
-    assert response.status_code == 200, path
-    return response.content.decode()
+    return ids_on(browser, f"{LETTERS}{query}")
 
 
 def queue_rows(browser: Browser) -> list[str]:

@@ -1,0 +1,31 @@
+"""A session that listens on one channel of Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from jobs.core.channels import SETTLED
+from tests.support.wait import wait_until
+
+PASS_S = 0.2  # notifications of one transaction arrive together, or nearly
+
+
+@contextmanager
+def listening(database: str, channel: str = SETTLED) -> Iterator[list[str]]:
+    """Collect the payloads sent on a channel during the block; they are in the list after it.
+
+    There must be one at least.
+    """
+    payloads: list[str] = []
+    with psycopg.connect(database, autocommit=True) as listener:
+        listener.execute(f"LISTEN {channel}".encode())
+        yield payloads
+        wait_until(lambda: _receive(listener, payloads), what=f"a notification on {channel}")
+
+
+def _receive(listener: psycopg.Connection, payloads: list[str]) -> list[str]:
+    payloads += [notice.payload for notice in listener.notifies(timeout=PASS_S)]
+    return payloads
