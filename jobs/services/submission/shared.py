@@ -14,7 +14,7 @@ from jobs.db.statement import Statement, fetch_all
 from jobs.services.access.owner import Owner
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
-from jobs.services.submission.shared_statements import PLACE, Place
+from jobs.services.submission.shared_statements import PLACE, PlacedJob
 
 ROUNDS = 3  # the second finds who was first in the first; the third is for who took a key in between
 _LIVE = sources(Verb.CANCEL)
@@ -57,7 +57,7 @@ def _shared(reuse: Reuse) -> dict[str, Any]:
     return {"shared": reuse.key, "ttl_s": reuse.ttl_s, "takes": reuse.takes, "follows": reuse.follows}
 
 
-def _stored(place: Place) -> StoredJob | None:
+def _stored(place: PlacedJob) -> StoredJob | None:
     if place.created_at is None:
         return None
     metrics.SHARED.labels(place.role).inc()
@@ -66,7 +66,7 @@ def _stored(place: Place) -> StoredJob | None:
     return StoredJob(place.created_at, State.QUEUED)
 
 
-def _still_unsure(jobs: Iterable[NewJob], places: Iterable[Place]) -> list[NewJob]:
+def _still_unsure(jobs: Iterable[NewJob], places: Iterable[PlacedJob]) -> list[NewJob]:
     unsure = {place.id for place in places if place.role == "unsure"}
     return [new for new in jobs if new.id in unsure]
 

@@ -69,7 +69,7 @@ _PUBLISHED: LiteralString = f"""
 """  # noqa: S608  # built from our own constants
 
 
-class Place(NamedTuple):
+class PlacedJob(NamedTuple):
     """What became of one job: its role, the job under its key, and when it was stored (None: it was not)."""
 
     id: UUID
@@ -113,5 +113,5 @@ SELECT seen.id, CASE WHEN seen.role = 'lead' AND placed.id IS NULL THEN 'unsure'
   seen.leader, job.created_at
 FROM seen LEFT JOIN placed USING (id) LEFT JOIN job USING (id)
 """,  # noqa: S608
-    Place,
+    PlacedJob,
 )
