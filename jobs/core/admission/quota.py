@@ -1,4 +1,4 @@
-"""What a client may send: token buckets that all web processes share, each taking a little ahead. Pure."""
+"""Quotas of clients: token buckets that all web processes share, each taking a little ahead. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 REQUESTS_BURST_S, BYTES_BURST_S = 2.0, 10.0
-AHEAD_S = 0.1  # a process takes what the client may send in so long, at most a tenth of the burst
+AHEAD_S = 0.1  # a process takes ahead what the client may send in so long, at most a tenth of the burst
 AHEAD_SHARE, IN_FLIGHT_SHARE = 0.1, 0.05
-LEASE_S = 1.0  # what was taken ahead and not used until then is gone
+LEASE_S = 1.0  # tokens that were taken ahead and are not spent by then are lost
 
 
 class QuotaKind(StrEnum):
-    """What a quota counts; its name in the RateLimit headers."""
+    """What a quota counts; also its name in the RateLimit headers."""
 
     REQUESTS = "requests"
     BYTES = "bytes"
@@ -23,14 +23,14 @@ class QuotaKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`burst` at most, filled again by `per_s`; by 0 a second where only a count fills it."""
+    """A token bucket: it holds up to `burst` and gains `per_s` a second; at 0 only a count refills it."""
 
     burst: float
     per_s: float
 
     @property
     def ahead(self) -> float:
-        """Return how much is taken beside what is needed."""
+        """Return how many tokens a process takes beyond those that it needs."""
         if not self.per_s:
             return float(int(self.burst * IN_FLIGHT_SHARE))
         return min(self.per_s * AHEAD_S, self.burst * AHEAD_SHARE)
@@ -38,7 +38,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A client's limits; None is no limit."""
+    """The limits of a client; None means no limit."""
 
     requests_per_s: float | None = None
     requests_burst: int | None = None
@@ -47,7 +47,7 @@ class Quota:
 
     @property
     def limits(self) -> bool:
-        """Say whether there is any limit."""
+        """Return whether there is any limit."""
         return (self.requests_per_s, self.bytes_per_s, self.most_in_flight) != (None, None, None)
 
     def buckets(self) -> Iterator[tuple[QuotaKind, Bucket]]:
@@ -64,8 +64,8 @@ class Quota:
 UNLIMITED = Quota()
 
 
-class Purse:
-    """What one process has taken of one bucket, and what it last saw of it."""
+class LocalBucket:
+    """The tokens that one process has taken from a bucket, and the level that it last saw there."""
 
     def __init__(self) -> None:
         self._stock = self._level = 0.0
@@ -73,54 +73,54 @@ class Purse:
         self.blocked_until_s = 0.0
 
     def stock(self, now: float) -> float:
-        """Return what may be spent without asking."""
+        """Return the tokens that can be spent without a statement."""
         return self._stock if now < self._until_s else 0.0
 
     def put(self, amount: float, level: float, now: float) -> None:
-        """Add what was taken from the bucket, where `level` is left."""
+        """Add tokens from the bucket, in which `level` remain."""
         self._stock = self.stock(now) + amount
         self._until_s, self._level, self._seen_s = now + LEASE_S, level, now
 
     def spend(self, amounts: Sequence[float], now: float) -> int:
-        """Spend on as many of `amounts`, from the first on, as the stock has; return how many."""
-        left, count = self.stock(now), 0
+        """Spend on as many of `amounts`, from the first on, as the stock covers; return their number."""
+        stock, count = self.stock(now), 0
         for amount in amounts:
-            if amount > left:
+            if amount > stock:
                 break
-            left, count = left - amount, count + 1
-        self._stock = left
+            stock, count = stock - amount, count + 1
+        self._stock = stock
         return count
 
     def give_back(self, amount: float) -> None:
-        """Put back what was spent on what then did not come."""
+        """Return tokens to the stock that were spent on refused jobs."""
         self._stock += amount
 
     def block(self, seconds: float, now: float) -> None:
-        """Refuse without asking for so long."""
+        """Refuse without a statement for so long."""
         self.blocked_until_s = now + seconds
 
     def level(self, now: float) -> float:
-        """Return what was last seen of the bucket, with the stock; below zero it is a debt."""
+        """Return the last level of the bucket plus the stock; below zero it is a debt."""
         return self._level + self.stock(now)
 
-    def left(self, bucket: Bucket, now: float) -> float:
-        """Return about what the client may still send at once."""
+    def remaining(self, bucket: Bucket, now: float) -> float:
+        """Return about how much the client may still send at once."""
         level = self._level + bucket.per_s * (now - self._seen_s) if self._seen_s else bucket.burst
         return max(0.0, min(bucket.burst, level + self.stock(now)))
 
 
-def refill_s(bucket: Bucket, level: float, wanted: float) -> float:
-    """Return the seconds until a bucket at `level` gives `wanted`; more than its burst comes as a debt."""
-    return max(0.0, min(wanted, bucket.burst) - level) / bucket.per_s if bucket.per_s else 0.0
+def refill_s(bucket: Bucket, level: float, amount: float) -> float:
+    """Return the seconds until a bucket at `level` gives `amount`; what exceeds the burst becomes a debt."""
+    return max(0.0, min(amount, bucket.burst) - level) / bucket.per_s if bucket.per_s else 0.0
 
 
-def headers(lefts: Sequence[tuple[QuotaKind, Bucket, float]]) -> dict[str, str]:
-    """Return RateLimit-Policy and RateLimit as draft-ietf-httpapi-ratelimit-headers-10 has them."""
+def headers(remaining: Sequence[tuple[QuotaKind, Bucket, float]]) -> dict[str, str]:
+    """Return RateLimit-Policy and RateLimit by draft-ietf-httpapi-ratelimit-headers-10."""
     policies, limits = list[str](), list[str]()
-    for kind, bucket, left in lefts:
+    for kind, bucket, amount in remaining:
         window = f";w={math.ceil(bucket.burst / bucket.per_s)}" if bucket.per_s else ""
         unit = ';qu="content-bytes"' if kind is QuotaKind.BYTES else ""
         policies.append(f'"{kind}";q={math.floor(bucket.burst)}{window}{unit}')
-        resets = f";t={math.ceil((bucket.burst - left) / bucket.per_s)}" if bucket.per_s else ""
-        limits.append(f'"{kind}";r={math.floor(left)}{resets}')
+        resets = f";t={math.ceil((bucket.burst - amount) / bucket.per_s)}" if bucket.per_s else ""
+        limits.append(f'"{kind}";r={math.floor(amount)}{resets}')
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(limits)}

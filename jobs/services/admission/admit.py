@@ -63,7 +63,7 @@ def expected_of(queue: str, priority: int, client: int, *, age_s: float) -> Expe
 
 
 def _shed_groups(client: int, jobs: Mapping[int, ParsedJob]) -> Refusals:
-    """Refuse the jobs that would be answered too late; alike jobs are judged together, urgent ones first."""
+    """Refuse the jobs that would be answered too late; equal ones are judged together, urgent ones first."""
     groups: dict[tuple[int, int, float | None], list[int]] = defaultdict(list)
     for index, job in jobs.items():
         groups[-job.priority, job.version.id, job.deadline_s].append(index)
@@ -115,13 +115,13 @@ def _new_work(client: int, jobs: Mapping[int, ParsedJob], indices: Sequence[int]
     A job with a known idempotency key or with a result in the cache causes none.
     """
     some = [jobs[index] for index in indices]
-    known = keyed_before(client, {job.idempotency_key for job in some if job.idempotency_key})
+    repeated = keyed_before(client, {job.idempotency_key for job in some if job.idempotency_key})
     keys = [shared_key(job, client=client) for job in some]
-    there = answers_there(
+    cached = answers_there(
         client, {key.key for key in keys if key and (key.takes or key.follows)}, priority=some[0].priority
     )
     return [
-        job.idempotency_key not in known and (key is None or key.key not in there)
+        job.idempotency_key not in repeated and (key is None or key.key not in cached)
         for job, key in zip(some, keys, strict=True)
     ]
 
@@ -131,8 +131,8 @@ def _expect(position: int, count: QueueCount) -> Expected:
 
 
 def _expected(client: int, job: ParsedJob) -> Expected | None:
-    known = queues.place(job.version.model, job.priority, client)
-    return None if known is None else _expect(known[0].position(), known[1])
+    place = queues.place(job.version.model, job.priority, client)
+    return None if place is None else _expect(place[0].position(), place[1])
 
 
 def _overloaded(job: ParsedJob, shed: Shed, limits: WaitLimits) -> OverloadedError:

@@ -1,7 +1,7 @@
-"""Holds clients to their quotas: what a process has taken ahead is spent first, then Postgres is asked.
+"""Holds clients to their quotas: a process spends the tokens it took ahead, then takes more in Postgres.
 
-A bucket is one unlogged row that all web processes share, so that they cannot spend it twice. What a client
-has in flight is counted anew, a bounded number of its newest jobs, when its bucket seems empty.
+A bucket is one unlogged row shared by all web processes, so no token is spent twice. The jobs that a client
+has in flight are counted again, among a bounded number of its newest jobs, when its bucket seems empty.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, LiteralString, NamedTuple
 
 from django.db import transaction
 
-from jobs.core.admission.quota import Bucket, Purse, QuotaKind, headers, refill_s
+from jobs.core.admission.quota import Bucket, LocalBucket, QuotaKind, headers, refill_s
 from jobs.core.errors import QuotaExceededError
 from jobs.core.states import Verb, sources
 from jobs.db.statement import Statement, execute, fetch_all, once_more
 from jobs.services.access.owner import Owner
 
-RECOUNT_S = 0.1  # a client at its limit of jobs in flight is counted no more often
-KEPT_PURSES = 10_000
+RECOUNT_S = 0.1  # the jobs of a client at its limit are counted no more often
+MOST_LOCAL = 10_000
 _FILLED: LiteralString = """
 LEAST(%(burst)s::float8, level + %(per_s)s::float8 * GREATEST(0, extract(epoch FROM now() - at))::float8)
 """
@@ -36,7 +36,7 @@ class _Lease(NamedTuple):
     level: float
 
 
-# One row and no snapshot older than its lock: two processes cannot be given the same.
+# It updates one row and reads nothing older than its lock, so two processes never get the same tokens.
 _TAKE = Statement(
     f"""
 UPDATE jobs_quotabucket SET given = {_GIVEN}, level = {_FILLED} - {_GIVEN}, at = GREATEST(at, now())
@@ -49,8 +49,8 @@ INSERT INTO jobs_quotabucket (client_id, kind, level, given)
 VALUES (%(client)s, %(kind)s, %(burst)s, 0) ON CONFLICT (client_id, kind) DO NOTHING
 """)
 _BY_INDEX = Statement("SET LOCAL enable_seqscan = off")
-# No further back than this: of a client with so many newer jobs, older live ones are not counted. The client
-# is an array and leads the order, so that no plan walks past the jobs of all other clients.
+# Only so many of the newest jobs are read; older live ones are not counted. The client is an array and comes
+# first in the order, so that no plan walks past the jobs of all other clients.
 _RECOUNT = Statement("""
 UPDATE jobs_quotabucket SET at = now(), level = %(burst)s - (
   SELECT count(*) FILTER (WHERE state = ANY(%(live)s)) FROM (
@@ -60,35 +60,35 @@ UPDATE jobs_quotabucket SET at = now(), level = %(burst)s - (
 )
 WHERE client_id = %(client)s AND kind = %(kind)s
 """)
-_SAID = {
+_LIMITS = {
     QuotaKind.REQUESTS: "This client may send {per_s:g} jobs a second",
     QuotaKind.BYTES: "This client may send {per_s:,.0f} bytes of input a second",
     QuotaKind.IN_FLIGHT: "This client may have {burst:,.0f} jobs waiting or running at one time",
 }
 _LIVE = sources(Verb.CANCEL)
-_purses: dict[tuple[int, QuotaKind], tuple[Lock, Purse]] = {}
+_local_buckets: dict[tuple[int, QuotaKind], tuple[Lock, LocalBucket]] = {}
 
 
 def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceededError | None]:
-    """Return how many of a call's jobs, from the first on, the client may send now, and what stops the rest.
+    """Return how many jobs of a call, from the first on, the client may send, and the refusal of the others.
 
-    `sizes` are the jobs' bytes of input.
+    `sizes` are the bytes of input of each job.
     """
-    taken, refusal = len(sizes), None
-    spent: list[tuple[Purse, Sequence[float]]] = []
+    allowed, refusal = len(sizes), None
+    spent: list[tuple[LocalBucket, Sequence[float]]] = []
     for kind, bucket in owner.quota.buckets():
         amounts = [float(size) for size in sizes] if kind is QuotaKind.BYTES else [1.0] * len(sizes)
-        count, purse, wait_s = _spend(owner.id, kind, bucket, amounts[:taken])
-        spent.append((purse, amounts[:count]))
-        if count < taken:
-            taken, refusal = count, _refusal(kind, bucket, wait_s)
-    for purse, paid in spent:
-        purse.give_back(sum(paid[taken:]))
-    return taken, refusal
+        count, local, wait_s = _spend(owner.id, kind, bucket, amounts[:allowed])
+        spent.append((local, amounts[:count]))
+        if count < allowed:
+            allowed, refusal = count, _refusal(kind, bucket, wait_s)
+    for local, paid in spent:
+        local.give_back(sum(paid[allowed:]))
+    return allowed, refusal
 
 
 def charge_bytes(owner: Owner, size: int) -> None:
-    """Take an upload's bytes from its client's quota; QuotaExceededError."""
+    """Take the bytes of an upload from its client's quota; QuotaExceededError where they exceed it."""
     for kind, bucket in owner.quota.buckets():
         if kind is QuotaKind.BYTES:
             count, _, wait_s = _spend(owner.id, kind, bucket, [float(size)])
@@ -97,46 +97,50 @@ def charge_bytes(owner: Owner, size: int) -> None:
 
 
 def quota_headers(owner: Owner) -> dict[str, str]:
-    """Return the headers that tell a client what it may still send; none where it has no quota."""
+    """Return the headers that tell a client how much it may still send; none without a quota."""
     now = monotonic()
-    lefts = [
-        (kind, bucket, _purse(owner.id, kind)[1].left(bucket, now)) for kind, bucket in owner.quota.buckets()
+    remaining = [
+        (kind, bucket, _local(owner.id, kind)[1].remaining(bucket, now))
+        for kind, bucket in owner.quota.buckets()
     ]
-    return headers(lefts) if lefts else {}
+    return headers(remaining) if remaining else {}
 
 
 def forget_quotas() -> None:
-    """Drop what this process has taken ahead."""
-    _purses.clear()
+    """Drop all tokens that this process has taken ahead."""
+    _local_buckets.clear()
 
 
-def _purse(client: int, kind: QuotaKind) -> tuple[Lock, Purse]:
-    if len(_purses) >= KEPT_PURSES:
-        _purses.clear()
-    return _purses.setdefault((client, kind), (Lock(), Purse()))
+def _local(client: int, kind: QuotaKind) -> tuple[Lock, LocalBucket]:
+    if len(_local_buckets) >= MOST_LOCAL:
+        _local_buckets.clear()
+    return _local_buckets.setdefault((client, kind), (Lock(), LocalBucket()))
 
 
 def _spend(
     client: int, kind: QuotaKind, bucket: Bucket, amounts: Sequence[float]
-) -> tuple[int, Purse, float]:
-    """Return for how many of `amounts` there is enough, the purse, and in how many seconds for the next."""
-    lock, purse = _purse(client, kind)
+) -> tuple[int, LocalBucket, float]:
+    """Return how many of `amounts` are covered, the local bucket, and in how many seconds the next is."""
+    lock, local = _local(client, kind)
     with lock:
         now = monotonic()
-        if not amounts or now < purse.blocked_until_s:
-            return 0, purse, purse.blocked_until_s - now
-        if purse.stock(now) < sum(amounts):
-            _lease(client, kind, bucket, purse, amounts)
-        count = purse.spend(amounts, now := monotonic())
+        if not amounts or now < local.blocked_until_s:
+            return 0, local, local.blocked_until_s - now
+        if local.stock(now) < sum(amounts):
+            _lease(client, kind, bucket, local, amounts)
+        count = local.spend(amounts, now := monotonic())
         if count == len(amounts):
-            return count, purse, 0.0
-        wait_s = refill_s(bucket, purse.level(now), amounts[count]) or RECOUNT_S
-        purse.block(wait_s if bucket.per_s else RECOUNT_S, now)
-        return count, purse, wait_s
+            return count, local, 0.0
+        wait_s = refill_s(bucket, local.level(now), amounts[count]) or RECOUNT_S
+        local.block(wait_s if bucket.per_s else RECOUNT_S, now)
+        return count, local, wait_s
 
 
-def _lease(client: int, kind: QuotaKind, bucket: Bucket, purse: Purse, amounts: Sequence[float]) -> None:
-    stock = purse.stock(monotonic())
+def _lease(
+    client: int, kind: QuotaKind, bucket: Bucket, local: LocalBucket, amounts: Sequence[float]
+) -> None:
+    """Take tokens for `amounts` and a little ahead; jobs in flight are counted again if they fall short."""
+    stock = local.stock(monotonic())
     values: dict[str, Any] = {
         "client": client,
         "kind": kind.value,
@@ -151,7 +155,7 @@ def _lease(client: int, kind: QuotaKind, bucket: Bucket, purse: Purse, amounts: 
         once_more(lambda: _recount(values))
         lease = _take(values | {"want": values["want"] - given})
         given += lease.given
-    purse.put(given, lease.level, monotonic())
+    local.put(given, lease.level, monotonic())
 
 
 def _take(values: dict[str, Any]) -> _Lease:
@@ -169,10 +173,10 @@ def _recount(values: dict[str, Any]) -> None:
 
 
 def _refusal(kind: QuotaKind, bucket: Bucket, wait_s: float) -> QuotaExceededError:
-    said = _SAID[kind].format(per_s=bucket.per_s, burst=bucket.burst)
+    limit = _LIMITS[kind].format(per_s=bucket.per_s, burst=bucket.burst)
     retry_after_s = max(1, math.ceil(wait_s))
     return QuotaExceededError(
-        f"{said}. Send the rest again in {retry_after_s} s, or ask an operator for more.",
+        f"{limit}. Send the rest again in {retry_after_s} s, or ask an operator for more.",
         retry_after_s=retry_after_s,
         quota=kind.value,
     )

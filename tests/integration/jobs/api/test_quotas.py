@@ -12,7 +12,7 @@ import httpx
 import pytest
 from django.test import Client as Browser
 
-from jobs.core.admission.quota import Bucket, Purse, QuotaKind
+from jobs.core.admission.quota import Bucket, LocalBucket, QuotaKind
 from jobs.models import Client, Job, Outbox, QuotaBucket
 from jobs.services.access.owner import forget_owners
 from jobs.services.admission import quotas
@@ -118,9 +118,9 @@ def test_many_threads_are_given_no_more_than_there_is(db: str) -> None:
     def take() -> None:
         start.wait()
         for _ in range(20):
-            purse = Purse()
-            quotas._lease(7, QuotaKind.REQUESTS, bucket, purse, [1.0])
-            given.append(purse.stock(0.0))
+            local = LocalBucket()
+            quotas._lease(7, QuotaKind.REQUESTS, bucket, local, [1.0])
+            given.append(local.stock(0.0))
         connection.close()
 
     with ThreadPoolExecutor(8) as pool:

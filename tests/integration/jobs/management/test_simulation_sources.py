@@ -64,11 +64,12 @@ def test_no_more_than_the_newest_are_read(db: str) -> None:
 
 
 def test_a_version_s_line_is_learned_from_the_ledger_and_its_limits_from_the_registry(db: str) -> None:
-    version = make_version("echo", max_batch=32, p95_goal_s=0.5)
+    version = make_version("echo", max_batch=32, p95_goal_s=0.5, options={"max_waiting": 70})
     record_runs(version.id, [1, 5, 10, 20, 32])
     found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
     assert (found.run.base_s, found.run.per_unit_s) == pytest.approx((0.04, 0.001), rel=1e-3)
     assert found.limits == BatchLimits(32, p95_goal_s=0.5)
+    assert found.max_waiting == 70
 
 
 def test_a_version_that_pads_is_learned_by_padded_size(db: str) -> None:
