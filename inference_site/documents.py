@@ -31,7 +31,10 @@ NAMES = (
     "contributing",
 )
 # The pages need no script and load nothing.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
 _TO_A_PAGE = re.compile(r"(?P<name>[a-z]+)\.md(?P<anchor>#.*)?")
 _TO_THE_WEB = ("https://", "http://", "#")

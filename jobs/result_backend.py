@@ -1,11 +1,11 @@
-"""Celery's result backend over the job tables: `AsyncResult(id).get()` answers with the job's stored output.
+"""Celery's result backend over the job tables: `AsyncResult(id).get()` returns the job's stored output.
 
     app = Celery(broker=…, backend="jobs.result_backend:JobBackend+postgresql://user:password@host/name")
     AsyncResult(job_id, app=app).get(timeout=30)
 
-It reads; the only thing that it writes is a revoke, which is the cancel service. DJANGO_SETTINGS_MODULE names
-the settings, and its database is the default where the URL is left out. Whoever uses it holds database
-credentials: it is for trusted apps, through a role of their own.
+It reads; its only write is a revoke, which calls the cancel service. DJANGO_SETTINGS_MODULE names the
+settings, whose database is the default where the URL is left out. An app that uses it holds database
+credentials, so it is for trusted apps, through a role of their own.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class JobFailedError(PlatformError):
 
 
 class JobBackend(DatabaseBackend):
-    """Jobs as Celery results; every write but a revoke is a no-op, so ordinary tasks store nothing."""
+    """Jobs as Celery results; only a revoke writes, so ordinary tasks store nothing."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class JobBackend(DatabaseBackend):
         super().__init__(engine_options=engine_options, url=url, **kwargs)
 
     def _create_tables(self) -> None:
-        """Create nothing: migrations own the tables, whatever `database_create_tables_at_setup` says."""
+        """Create nothing: migrations own the tables."""
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        """Return the job's meta; PENDING for an id that is no job's, as Celery has it."""
+        """Return the job's meta; PENDING for an id that is no job's, as Celery does."""
         row = self._row(task_id)
         if row is None:
             return {"task_id": task_id, "status": states.PENDING, "result": None, "traceback": None}
@@ -98,7 +98,7 @@ class JobBackend(DatabaseBackend):
         if status in states.EXCEPTION_STATES:
             message = row.message or f"the last attempt failed: {row.error_code or 'no code'}"
             return _exception(JobFailedError.__name__, __name__, message, row.error_kind, row.error_code)
-        return self._decode_stored_result(_opened(row)) if status == states.SUCCESS else None
+        return self._decode_stored_result(_output(row)) if status == states.SUCCESS else None
 
     def _decode_stored_result(self, payload: Any) -> Any:
         """Decode canonical JSON and nothing else: never a pickle, nor kombu's `__type__` objects."""
@@ -121,10 +121,10 @@ class JobBackend(DatabaseBackend):
             _cancel(job_id)
 
     def _forget(self, task_id: str) -> None:
-        """Forget nothing: a job is kept until retention deletes it."""
+        """Forget nothing: a job stays until retention deletes it."""
 
     def _cleanup(self) -> None:
-        """Delete nothing: beat's nightly `celery.backend_cleanup` knows no retention."""
+        """Delete nothing: retention deletes jobs, not beat's nightly `celery.backend_cleanup`."""
 
     def _save_group(self, group_id: str, result: Any) -> None:
         raise NotImplementedError("jobs have no groups")
@@ -136,7 +136,7 @@ class JobBackend(DatabaseBackend):
         raise NotImplementedError("jobs have no groups")
 
     def on_backend_retryable_error(self, _exc: Exception) -> None:
-        """Throw the pooled connections away before Celery tries again."""
+        """Close the pooled connections before Celery tries again."""
         _engine(self.url).dispose()
 
 
@@ -157,15 +157,15 @@ def _one_job() -> sa.Select[Any]:
     from jobs.db.tables import DEAD_LETTER, JOB, JOB_RESULT
 
     job, result, dead = JOB.c, JOB_RESULT.c, DEAD_LETTER.c
-    wanted = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
+    columns = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
     joined = JOB.outerjoin(JOB_RESULT, result.job_id == job.id).outerjoin(DEAD_LETTER, dead.job_id == job.id)
     query = sa.select(
-        *wanted, result.body, result.encoding, result.source, dead.message, dead.traceback
+        *columns, result.body, result.encoding, result.source, dead.message, dead.traceback
     ).select_from(joined)
     return query.where(job.id == sa.bindparam("job"))
 
 
-def _opened(row: sa.Row[Any]) -> bytes | None:
+def _output(row: sa.Row[Any]) -> bytes | None:
     """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
     from jobs.core.payloads.keyring import Column, Place
     from jobs.payloads.claim_check import load_plain
@@ -197,7 +197,7 @@ def _cancel(job_id: UUID) -> None:
     try:
         cancel_job(job_id=job_id, actor=REVOKER)
     except (JobNotFoundError, WrongStateError):
-        pass  # every worker that hears a revoke comes here; the first one cancels
+        pass  # every worker that receives a revoke comes here; the first one cancels
     finally:
         if not connection.in_atomic_block:
-            connection.close()  # of a worker's thread, which keeps none open
+            connection.close()  # a worker's thread keeps no connection open

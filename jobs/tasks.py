@@ -1,4 +1,4 @@
-"""The Celery tasks: one that stands for a job, batched by its Strategy, never called; and ordinary ones."""
+"""The Celery tasks: `infer`, which stands for a job and is batched instead of called, and ordinary ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class InferTask(Task):
 
 @shared_task(name=DELIVER, ignore_result=True)
 def deliver_webhook(job: str, attempts: int) -> None:
-    """Make the attempt to deliver a job's webhook that follows `attempts` others."""
+    """Attempt once to deliver a job's webhook, after `attempts` earlier attempts."""
     deliver(UUID(job), attempts=attempts)
 
 
@@ -41,14 +41,14 @@ def infer(self: Any, **envelope: Any) -> None:
 
 @shared_task(name="jobs.keep_retention", ignore_result=True)
 def retention() -> None:
-    """Make partitions of payloads ahead, and drop the days that are over."""
+    """Make partitions of payloads ahead of time, and drop the days that are over."""
     with suppress(AnotherRunError):
         keep_retention(actor=BEAT)
 
 
 @shared_task(name="jobs.forget_payloads", ignore_result=True)
 def payloads() -> None:
-    """Delete stored inputs, outputs and uploads that no row points at any more."""
+    """Delete stored inputs, outputs and uploads that no row points at."""
     forget_payloads()
 
 

@@ -1,1 +1,1 @@
-"""RabbitMQ: the topology as data, and what is published to it."""
+"""RabbitMQ: the topology as data, the rights made of it, and what is published and read there."""

@@ -1,4 +1,4 @@
-"""A connection to the broker on which nothing waits for ever."""
+"""Connections to the broker with a limit on every wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amqp.exceptions import AMQPError
 
 from jobs.core.errors import BrokerUnavailableError
 
-# The broker stops reading in a memory alarm, and a black hole answers nothing.
+# In a memory alarm the broker stops reading, and a lost host never answers.
 SOCKET_TIMEOUT_S = 5.0
 BROKER_ERRORS = (AMQPError, OSError)
 
@@ -18,7 +18,7 @@ BROKER_ERRORS = (AMQPError, OSError)
 def connect(
     url: str, on_blocked: Callable[[str], None] | None = None, *, timeout_s: float = SOCKET_TIMEOUT_S
 ) -> kombu.Connection:
-    """Return a connected connection with timeouts on every read and write; BrokerUnavailableError if not."""
+    """Return an open connection with timeouts on every read and write, or raise BrokerUnavailableError."""
     connection = kombu.Connection(
         url,
         connect_timeout=timeout_s,
@@ -35,19 +35,19 @@ def connect(
 
 
 @contextmanager
-def broker_errors(*answers: type[Exception]) -> Iterator[None]:
-    """Turn whatever the broker or the network did into BrokerUnavailableError, but for `answers`."""
+def broker_errors(*expected: type[Exception]) -> Iterator[None]:
+    """Translate errors of the broker and the network into BrokerUnavailableError, but for `expected`."""
     try:
         yield
-    except answers:
+    except expected:
         raise
     except BROKER_ERRORS as error:
-        raise BrokerUnavailableError(f"The broker cannot be reached: {error}") from error
+        raise BrokerUnavailableError(f"The broker cannot be reached, or refuses: {error}") from error
 
 
 @contextmanager
 def connected(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Iterator[kombu.Connection]:
-    """Hold a connection for a few calls; BrokerUnavailableError where it fails."""
+    """Hold a connection for a few calls; BrokerUnavailableError where one of them fails."""
     connection = connect(url, timeout_s=timeout_s)
     try:
         with broker_errors():

@@ -1,4 +1,4 @@
-"""A dead job's letter as a message in its model's dead-letter queue: no Celery task, so no worker runs it."""
+"""A dead letter as a message in its model's dead-letter queue: no Celery task, so no worker runs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobs.core.messages.dead_letter_pointer import DeadLetterMessage, body_of
 
 
 def outgoing_letter(model: str, letter: DeadLetterMessage) -> Outgoing:
-    """Return the letter on its way to the model's dead-letter queue, the reason in its headers."""
+    """Return the message that brings the letter to the dead-letter queue, with the reason in its headers."""
     message = Message(
         body_of(letter),
         content_type="application/json",

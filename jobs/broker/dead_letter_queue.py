@@ -1,4 +1,4 @@
-"""Walks a dead-letter queue: AMQP takes no message out of a queue's middle, so all are held meanwhile."""
+"""Walks a dead-letter queue: AMQP removes no message from its middle, so all are held meanwhile."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ CHUNK_MESSAGES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A message that lies in the queue."""
+class QueuedMessage:
+    """A message in the queue, held unacknowledged."""
 
     tag: int
     body: bytes | str
 
 
-Judge = Callable[[Sequence[Found]], Sequence[Found]]
+Judge = Callable[[Sequence[QueuedMessage]], Sequence[QueuedMessage]]
 
 
 def walk(connection: kombu.Connection, model: str, *, judge: Judge, most: int) -> int:
     """Show up to `most` messages to `judge`, which returns those to drop; return how many were seen.
 
-    The others stay where they were: they are held unacknowledged, and closing the channel gives them back,
-    as does whatever breaks the walk off.
+    The others stay in their places: they are held unacknowledged, and the broker takes them back when the
+    channel closes, after the walk or at an error.
     """
     counts = broker_queues.dead_counts(connection, model)
-    left = 0 if counts is None else min(counts.ready, most)
+    limit = 0 if counts is None else min(counts.ready, most)
     seen = 0
     with broker_errors(), connection.channel() as channel:
-        while left > 0 and (found := _get(channel, model, min(left, CHUNK_MESSAGES))):
-            for message in judge(found):
+        while seen < limit and (chunk := _get(channel, model, min(limit - seen, CHUNK_MESSAGES))):
+            for message in judge(chunk):
                 channel.basic_ack(message.tag)
-            seen, left = seen + len(found), left - len(found)
+            seen += len(chunk)
     return seen
 
 
-def _get(channel: Any, model: str, most: int) -> list[Found]:
+def _get(channel: Any, model: str, most: int) -> list[QueuedMessage]:
     queue = topology.dead_queue_name(model)
-    found: list[Found] = []
-    while len(found) < most and (message := channel.basic_get(queue)) is not None:
-        found.append(Found(message.delivery_tag, message.body))
-    return found
+    messages: list[QueuedMessage] = []
+    while len(messages) < most and (message := channel.basic_get(queue)) is not None:
+        messages.append(QueuedMessage(message.delivery_tag, message.body))
+    return messages

@@ -1,4 +1,4 @@
-"""Jobs as a message's bytes: a Celery task, protocol 2, whose arguments are a bundle of ids."""
+"""The bytes of a job message: a Celery task, protocol 2, whose arguments are a bundle of ids."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from jobs.core.priority import broker_priority
 PERSISTENT = 2
 ORIGIN = "relay"
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-# What Celery asks of protocol 2 and no more: each header is decoded by the worker, in Python.
+# The headers that Celery needs for protocol 2, and no others: the worker decodes each one in Python.
 _SAME_HEADERS: dict[str, Any] = {"lang": "py", "task": TASK_NAME, "origin": ORIGIN}
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message and where it goes; `message.message_id` is unlike that of any other in one publish."""
+    """A message and where it goes; within one publish every `message.message_id` is different."""
 
     exchange: str
     routing_key: str
@@ -32,7 +32,7 @@ class Outgoing:
 
 
 def outgoing(model: str, envelopes: Sequence[Envelope], *, fast: bool = False) -> Outgoing:
-    """Return the message that brings `envelopes` to the model's queue, on the fast side of their level."""
+    """Return the message that brings `envelopes` to the model's queue; `fast` puts it first in its level."""
     return Outgoing(INFER.name, model, job_message(*envelopes, fast=fast))
 
 

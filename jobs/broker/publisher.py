@@ -1,8 +1,8 @@
-"""Publishes many messages at once and says of each what became of it.
+"""Publishes many messages at once and returns the outcome of each.
 
-A confirm each costs a round trip; here a window of messages is written first and its confirms are read
-after. An unroutable message is confirmed as well: the broker returns it and acknowledges it. Silence is no
-answer: such a message may be queued or not, and whoever published it publishes it again in time.
+To wait for each confirm costs a round trip a message; here a window of messages is written first, and its
+confirms are read after. An unroutable message is confirmed too: the broker returns it, then acknowledges it.
+Without an answer a message may be queued or not, so its publisher has to publish it again later.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs.broker.connection import connect
 from jobs.broker.job_message import Outgoing
 from jobs.core.errors import BrokerUnavailableError
 
-# Returns carry their message back; a window is small enough that they fit the socket's buffers unread.
+# A return carries its whole message; the returns of a window fit into the socket's buffers unread.
 WINDOW = 256
 CONFIRM_TIMEOUT_S = 5.0
 POLL_S = 0.25
@@ -28,7 +28,7 @@ _BASIC_PUBLISH_FORMAT = "Bssbb"
 
 
 class Outcome(StrEnum):
-    """What became of a published message."""
+    """The fate of a published message."""
 
     CONFIRMED = "confirmed"
     NACKED = "nacked"
@@ -46,7 +46,7 @@ class ConfirmingPublisher:
         confirm_timeout_s: float = CONFIRM_TIMEOUT_S,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Prepare to publish to the broker at `url`; once `stopping` says so no confirm is waited for."""
+        """Prepare to publish to the broker at `url`; once `stopping()` is true no confirm is waited for."""
         self.blocked = False
         self._url = url
         self._confirm_timeout_s = confirm_timeout_s
@@ -58,30 +58,30 @@ class ConfirmingPublisher:
 
     @property
     def connection(self) -> kombu.Connection:
-        """Return the open connection, made where there is none; BrokerUnavailableError if it cannot be."""
+        """Return the open connection, or open one; BrokerUnavailableError where that fails."""
         if self._connection is None:
             self._connection = connect(self._url, on_blocked=self._on_blocked)
             self._open_channel()
         return self._connection
 
     def close(self) -> None:
-        """Drop the connection without a word to the broker, which may not be listening."""
+        """Drop the connection without telling the broker, which may not be reading."""
         connection, self._connection, self._channel = self._connection, None, None
         self.blocked = False
         if connection is not None:
             connection.collect()
 
     def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """Publish in order; an outcome for each, or BrokerUnavailableError with none sent."""
-        self._hear()
+        """Publish in order and return an outcome for each; BrokerUnavailableError where none was sent."""
+        self._read_pending()
         outcomes: list[Outcome] = []
         for window in _windows(messages):
             outcomes += self._publish_window(window)
         return outcomes
 
     def listen_while_blocked(self) -> bool:
-        """Hear the broker out and say whether it still takes no messages."""
-        self._hear()
+        """Read what the broker sent, and return whether it still accepts no messages."""
+        self._read_pending()
         return self.blocked
 
     def _publish_window(self, messages: Sequence[Outgoing]) -> list[Outcome]:
@@ -114,12 +114,12 @@ class ConfirmingPublisher:
             self._drain(POLL_S)
 
     def _give_up(self) -> None:
-        # A blocked connection is worth keeping: a new one would only be blocked as well.
+        # A blocked connection stays open: a new one would be blocked as well.
         if not self.blocked:
             self.close()
 
-    def _hear(self) -> None:
-        """Read what the broker said since the last publish: closed, blocked or no longer blocked."""
+    def _read_pending(self) -> None:
+        """Read what the broker sent since the last publish: closed, blocked or no longer blocked."""
         try:
             while self._drain(0):
                 pass
@@ -164,7 +164,7 @@ class ConfirmingPublisher:
 
 
 class _Window:
-    """Messages written and not yet confirmed; every outcome is unknown until the broker speaks."""
+    """Messages written and not yet confirmed; an outcome is unknown until the broker answers."""
 
     def __init__(self, messages: Sequence[Outgoing]) -> None:
         self.outcomes = [Outcome.UNKNOWN] * len(messages)
@@ -173,15 +173,15 @@ class _Window:
         self._returned = set[int]()
 
     def returned(self, message_id: str | None) -> None:
-        """Remember a returned message; its confirm follows."""
+        """Note a returned message; its confirm follows."""
         if message_id in self._index:
             self._returned.add(self._index[message_id])
 
     def settle(self, tag: int, *, multiple: bool, outcome: Outcome) -> None:
-        """Note the broker's word on `tag`, or on every tag up to it; a tag of an earlier window is late."""
+        """Note the outcome of `tag`, or of every tag up to it; tags of an earlier window are ignored."""
         tags = [t for t in self.waiting if t <= tag] if multiple else [tag]
-        for each in tags:
-            index = self.waiting.pop(each, None)
+        for answered in tags:
+            index = self.waiting.pop(answered, None)
             if index is not None:
                 self.outcomes[index] = Outcome.UNROUTABLE if index in self._returned else outcome
 

@@ -61,7 +61,7 @@ GPU_NODE, CPU_NODE = "gpu", "cpu"  # the first part of a Celery node's name, bef
 
 
 def gpu_node(index: int, host: str) -> str:
-    """Return the name of a GPU worker's Celery node; `index` tells the workers of a host apart."""
+    """Return the name of a GPU worker's Celery node; `index` distinguishes the workers of a host."""
     return f"{GPU_NODE}-{index}@{host}"
 
 

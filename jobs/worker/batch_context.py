@@ -1,4 +1,4 @@
-"""The context of a batch that runs: what its model reports of each job, and whom a cancel took from it."""
+"""The context of a running batch: what its model reports of each job, and which jobs were cancelled."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from models_registry.core.context import Context, Progress, progress_of
 
 
 class BatchContext:
-    """One claimed batch's, by a job's place in it; its model's threads write and one of the worker's reads.
+    """Reports and cancels of one claimed batch, by each job's place; the model's threads write, one reads.
 
-    `asked` says that the model has asked after a cancel, `cut_short` that it was told of one; `closed` that
-    it will report no more.
+    `polls_cancels` means that the model has asked for a cancel, `cut_short` that the answer was yes, and
+    `closed` that the model reports no more.
     """
 
     def __init__(
-        self, batch: UUID, jobs: Sequence[tuple[UUID, int]], tidy: Callable[[str], str] = str
+        self, batch: UUID, jobs: Sequence[tuple[UUID, int]], redact: Callable[[str], str] = str
     ) -> None:
-        """Begin with `jobs`: their ids and the epochs of their claims; `tidy` reads what is told of them."""
-        self.batch, self.jobs, self._tidy = batch, jobs, tidy
-        self.asked = self.cut_short = self.closed = False
+        """Begin with `jobs`, their ids and the epochs of their claims; `redact` cleans each message."""
+        self.batch, self.jobs, self._redact = batch, jobs, redact
+        self.polls_cancels = self.cut_short = self.closed = False
         self._steps = [0] * len(jobs)
         self._newest: dict[int, Progress] = {}
         self._gone: Collection[int] = frozenset()
@@ -42,11 +42,11 @@ class BatchContext:
         """Return what was reported since the last call."""
         with self._lock:
             newest, self._newest = self._newest, {}
-            return {self.jobs[at][0]: self._reported(at, told) for at, told in newest.items()}
+            return {self.jobs[place][0]: self._report_of(place, last) for place, last in newest.items()}
 
     def is_gone(self, place: int) -> bool:
-        """Say whether a job's verdict will be dropped, whatever it is."""
-        self.asked = True
+        """Return whether a job's verdict will be dropped."""
+        self.polls_cancels = True
         gone = place in self._gone
         self.cut_short = self.cut_short or gone
         return gone
@@ -55,14 +55,13 @@ class BatchContext:
         """Note the jobs whose claim is void."""
         self._gone = frozenset(place for place, (job, _) in enumerate(self.jobs) if job in jobs)
 
-    def _reported(self, place: int, told: Progress) -> ProgressReport:
-        return ProgressReport(
-            self.jobs[place][1], self._steps[place], told.fraction, self._tidy(told.message)
-        )
+    def _report_of(self, place: int, progress: Progress) -> ProgressReport:
+        message = self._redact(progress.message)
+        return ProgressReport(self.jobs[place][1], self._steps[place], progress.fraction, message)
 
 
 class PieceContext:
-    """What a runner is given: indices are of the items of its piece."""
+    """The context that a runner gets: its indices count the items of one piece."""
 
     __slots__ = ("_batch", "_places")
 
@@ -74,5 +73,5 @@ class PieceContext:
         self._batch.report(self._places[index], progress_of(fraction, message))
 
     def cancelled(self, index: int) -> bool:
-        """Say whether an item's output is wanted no more."""
+        """Return whether an item's output will be dropped."""
         return self._batch.is_gone(self._places[index])

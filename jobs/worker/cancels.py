@@ -1,7 +1,7 @@
-"""Cancels: the worker is notified of them, drops what still waits in its buffer, and tells running models.
+"""Cancels: the worker drops cancelled jobs from its buffer, and lets running models ask for them.
 
-A notification is only a hint: the row refuses the claim of a cancelled job and fences its verdict in any
-case. The channel carries nothing but cancels, so that it costs a worker nothing while there are none.
+A notification is only a hint: the row refuses the claim of a cancelled job and fences its verdict anyway.
+The channel carries cancels alone, so it costs a worker nothing while there are none.
 """
 
 from __future__ import annotations
@@ -30,12 +30,10 @@ class Cancels(ListenLoop):
     channels = (CANCELLED,)
     gap_s = 0.02  # many cancels at once cost one look through the buffer
 
-    def __init__(
-        self, buffer: Buffer, reporter: Reporter, messenger: ProgressChannel, *, stop: Event
-    ) -> None:
+    def __init__(self, buffer: Buffer, reporter: Reporter, progress: ProgressChannel, *, stop: Event) -> None:
         """Prepare to listen."""
         super().__init__(stop=stop)
-        self._buffer, self._reporter, self._messenger = buffer, reporter, messenger
+        self._buffer, self._reporter, self._progress = buffer, reporter, progress
 
     @property
     def pause_s(self) -> float:
@@ -52,7 +50,7 @@ class Cancels(ListenLoop):
         dropped = self._buffer.discard(lambda d: d.envelope.epoch < epochs.get(d.job, 0))
         if dropped:
             self._reporter.refused([Refused(delivery, State.CANCELLED) for delivery in dropped])
-        self._messenger.look()
+        self._progress.look()
 
 
 def _epochs(payloads: Iterable[str]) -> dict[UUID, int]:

@@ -1,4 +1,4 @@
-"""The worker's share of the circuits: it counts its verdicts, opens what fails, gives back what is held."""
+"""The worker's part in the circuits: it counts verdicts, opens a failing circuit, and returns held jobs."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from jobs.services.relay import statements as feed
 from models_registry.core.breaker_options import BreakerOptions
 
 log = logging.getLogger(__name__)
-KEPT_S = 1.0
+REFRESH_S = 1.0
 
 
 class CircuitMonitor:
-    """One worker's view of the circuits, at most a second old, and its breakers, one a version."""
+    """One worker's view of the circuits, at most a second old, and a breaker for each version."""
 
     def __init__(self, engine: sa.Engine, options: Callable[[int], BreakerOptions]) -> None:
-        """Prepare to look; `options` says of a version's row id what opens its circuit."""
+        """Prepare to look; `options` returns, for a version's row id, what opens its circuit."""
         self._engine, self._options = engine, options
         self._breakers: dict[int, Breaker] = {}
-        self._known: dict[int, CircuitStanding] = {}
+        self._circuits: dict[int, CircuitStanding] = {}
         self._read_at = float("-inf")
 
     def hold_s(self, version: int) -> float:
         """Return for how long the version's jobs are to be held, 0 where they may run."""
         since_s = self._refresh()
-        circuit = self._known.get(version)
+        circuit = self._circuits.get(version)
         if circuit is None or not circuit.holds:
             return 0.0
         left_s = LONGEST_HOLD_S if circuit.left_s is None else circuit.left_s - since_s
         return min(max(left_s, 0.0), LONGEST_HOLD_S)
 
     def observe(self, version: int, verdicts: Sequence[Verdict], settled: Sequence[Settled]) -> None:
-        """Note what became of a batch, on the settle stage's thread; only a change asks the database."""
+        """Note the verdicts of a batch, on the settle stage's thread; only a change needs the database."""
         tally = tally_of([verdict.outcome for verdict in verdicts], [row.state for row in settled])
         try:
             self._observe(version, tally)
         except (sa.exc.DBAPIError, DjangoDatabaseError) as error:
-            log.warning("the circuit of version %d could not be told: %s", version, type(error).__name__)
+            log.warning("the circuit of version %d could not be changed: %s", version, type(error).__name__)
 
     def _observe(self, version: int, tally: Tally) -> None:
-        if version in self._known:
+        if version in self._circuits:
             self._probed(version, tally)
             return
         reason = self._breaker(version).observe(time.monotonic(), tally)
@@ -62,16 +62,16 @@ class CircuitMonitor:
             changed = circuits.probed(
                 connection, version=version, tally=tally, options=self._options(version)
             )
-        self._tell(changed)
+        self._report(changed)
 
     def _open(self, version: int, reason: str) -> None:
         options = self._options(version)
         with self._engine.begin() as connection:
             changed = circuits.open_circuit(connection, version=version, reason=reason, options=options)
         metrics.CIRCUITS_OPENED.labels(str(version)).inc(len(changed))
-        self._tell(changed)
+        self._report(changed)
 
-    def _tell(self, changed: Sequence[circuits.Changed]) -> None:
+    def _report(self, changed: Sequence[circuits.Changed]) -> None:
         for change in changed:
             log.warning("the circuit of version %d changed: %s", change.version, change.reason)
         if changed:
@@ -83,13 +83,13 @@ class CircuitMonitor:
         return self._breakers[version]
 
     def _refresh(self) -> float:
-        """Read the circuits again where that is due; return how old what is known is, in seconds."""
+        """Read the circuits again where that is due; return the age of the last read, in seconds."""
         age_s = time.monotonic() - self._read_at
-        if age_s < KEPT_S:
+        if age_s < REFRESH_S:
             return age_s
         try:
             with self._engine.begin() as connection:
-                self._known = circuits.read(connection)
+                self._circuits = circuits.read(connection)
         except sa.exc.DBAPIError as error:
             log.warning("the circuits could not be read: %s", type(error).__name__)
         self._read_at = time.monotonic()

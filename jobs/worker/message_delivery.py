@@ -1,4 +1,4 @@
-"""A delivery: one job of a message in this worker's hands, in the form that Celery's inspect looks at."""
+"""A delivery: one job of a message that this worker received, in the form that Celery's inspect expects."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class MessageDelivery:
         return None if self.parcel.open_jobs else self.parcel
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """Do nothing: a job in a running batch is cancelled through its row, which fences its verdict."""
+        """Do nothing: the row of a cancelled job fences the verdict of its running batch."""
 
     def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  # Celery's signature
         """Return what `celery inspect active|reserved` prints: ids only, no input."""

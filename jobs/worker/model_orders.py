@@ -1,7 +1,7 @@
-"""The roster: which models this worker serves, changed while it runs.
+"""Orders to load and unload models while the worker runs.
 
-Loading takes seconds, so each order has a thread of its own; only what belongs to the connection runs on its
-thread. An order is answered at once, and what became of it can be asked for.
+Loading takes seconds, so each order has a thread of its own; calls on the connection run on its thread. An
+order is answered at once, and its state can be read later.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ HUB_ANSWERS_S = 20.0
 
 
 class ModelOrders:
-    """One worker's orders to load and unload, one at a time, and what became of each."""
+    """The orders of one worker, carried out one at a time, and the state of each."""
 
-    def __init__(self, host: WorkerProcess) -> None:
-        self._host = host
+    def __init__(self, process: WorkerProcess) -> None:
+        self._process = process
         self._one_at_a_time = Lock()
         self.orders: dict[str, str] = {}
 
@@ -44,7 +44,7 @@ class ModelOrders:
         return self._begin(ref, "loading", partial(self._load, ref, consumer))
 
     def unload(self, ref: str, consumer: Any) -> str:
-        """Begin to drop what `ref` names, a bare name for all versions; return the order's state."""
+        """Begin to drop what `ref` names (a bare name means all versions); return the order's state."""
         return self._begin(ref, "unloading", partial(self._unload, ref, consumer))
 
     def models(self, consumer: Any) -> list[str]:
@@ -62,18 +62,18 @@ class ModelOrders:
         try:
             with self._one_at_a_time:
                 self.orders[ref] = order()
-        except Exception as error:  # noqa: BLE001  # whatever went wrong is the order's answer
+        except Exception as error:  # noqa: BLE001  # any failure is the order's answer
             logger.warning("an order for %s failed: %s", ref, error)
             self.orders[ref] = f"failed: {error}"
         finally:
-            connection.close()  # the thread ends, and nobody else would
+            connection.close()  # the thread ends, and Django closes no connection of it
 
     def _load(self, ref: str, consumer: Any) -> str:
         info = selectors.resolve(ref)
-        self._host.pool.load(info.id)
+        self._process.pool.load(info.id)
         with broker.connected(settings.INFERENCE.broker_url) as own:
             broker_queues.declare(own, [info.model])
-        self._write_down(_on_hub(consumer, lambda: self._consume(info.model, consumer)))
+        self._store(_on_hub(consumer, lambda: self._consume(info.model, consumer)))
         return "serving"
 
     def _consume(self, model: str, consumer: Any) -> list[str]:
@@ -84,26 +84,26 @@ class ModelOrders:
         return self.models(consumer)
 
     def _unload(self, ref: str, consumer: Any) -> str:
-        asked = Ref.parse(ref)
-        loaded = [each.info for each in self._host.pool.loaded() if each.info.model == asked.name]
-        leaving = loaded if ref == asked.name else [i for i in loaded if i.id == selectors.resolve(ref).id]
+        model = Ref.parse(ref).name
+        loaded = [entry.info for entry in self._process.pool.loaded() if entry.info.model == model]
+        leaving = loaded if ref == model else [i for i in loaded if i.id == selectors.resolve(ref).id]
         if len(leaving) == len(loaded):
-            self._write_down(_on_hub(consumer, lambda: self._stop_consuming(asked.name, consumer)))
-        at_once = [self._host.pool.unload(info.id) for info in leaving]
+            self._store(_on_hub(consumer, lambda: self._stop_consuming(model, consumer)))
+        at_once = [self._process.pool.unload(info.id) for info in leaving]
         return "unloaded" if all(at_once) else "unloaded once the batches that run have ended"
 
     def _stop_consuming(self, model: str, consumer: Any) -> list[str]:
-        """Cancel the model's queue, and give back to it what was fetched and not claimed."""
+        """Stop consuming the model's queue, and give back to it what was fetched and not claimed."""
         name = topology.queue_name(model)
         consumer.app.amqp.queues.deselect(name)
         if consumer.task_consumer is not None:
             consumer.cancel_task_queue(name)
-        buffer, reporter = self._host.pipeline.buffer, self._host.reporter
+        buffer, reporter = self._process.pipeline.buffer, self._process.reporter
         reporter.give_back(buffer.discard(lambda d: _routing_key(d) == model))
         return self.models(consumer)
 
-    def _write_down(self, models: list[str]) -> None:
-        row, stopping = self._host.incarnation.id, self._host.stopped.is_set
+    def _store(self, models: list[str]) -> None:
+        row, stopping = self._process.incarnation.id, self._process.stopped.is_set
         persist(engine(), lambda c, _: worker_row.serve(c, row, models), stopping=stopping)
 
 
@@ -118,7 +118,7 @@ def _on_hub(consumer: Any, call: Callable[[], Answer]) -> Answer:
     def answer() -> None:
         try:
             future.set_result(call())
-        except Exception as error:  # noqa: BLE001  # it must not raise into the hub, but into who asked
+        except Exception as error:  # noqa: BLE001  # it must raise in the caller, not in the hub
             future.set_exception(error)
 
     consumer.call_soon(answer)

@@ -33,20 +33,20 @@ CLAIM_LIMIT_S = 6.0  # a little more than a claim may wait for its locks
 
 
 class Observer(Protocol):
-    """Is told what became of deliveries, on the stage's own thread; it must return at once."""
+    """Learns what became of deliveries, on the thread of each stage; its methods must return at once."""
 
     def refused(self, refused: list[Refused]) -> None:
-        """Take duplicates to acknowledge, and messages of unknown jobs to dead-letter."""
+        """Acknowledge duplicates, and dead-letter the messages of unknown jobs."""
 
     def claimed(self, work: ClaimedBatch) -> None:
-        """Take note of a claimed batch."""
+        """Note a claimed batch."""
 
     def settled(self, work: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
-        """Take note of a stored batch."""
+        """Note a stored batch."""
 
 
 class Pipeline:
-    """Claim and settle on a thread each, run on one a lane; the connection's thread fills `buffer`."""
+    """One thread claims, one settles, and one a lane runs; the connection's thread fills `buffer`."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class Pipeline:
         observer: Observer,
         *,
         lanes: int = 1,
-        messenger: ProgressChannel | None = None,
+        progress: ProgressChannel | None = None,
     ) -> None:
         self.buffer, self._claimer, self._settler, self._observer = buffer, claimer, settler, observer
-        self._messenger = messenger
+        self._progress = progress
         self._most = lanes + AHEAD
         self._slots = Semaphore(self._most)
         self._to_run: Queue[ClaimedBatch | None] = Queue()
@@ -83,7 +83,7 @@ class Pipeline:
             thread.start()
 
     def close(self) -> None:
-        """Seal nothing more; what is claimed goes on to its end."""
+        """Seal nothing more; claimed batches go on to their end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -92,7 +92,7 @@ class Pipeline:
 
     @property
     def idle(self) -> bool:
-        """Say whether every claimed batch is settled and no other will be claimed."""
+        """Return whether every claimed batch is settled and no other will be claimed."""
         return not self._threads[-1].is_alive()
 
     def unsettled(self) -> list[ClaimedBatch]:
@@ -100,7 +100,7 @@ class Pipeline:
         with self._changed:
             return list(self._open.values())
 
-    def left(self) -> list[ClaimedBatch]:
+    def remaining(self) -> list[ClaimedBatch]:
         """Return what a closed pipeline has not settled, with the batch whose claim was under way."""
         self._threads[0].join(CLAIM_LIMIT_S)
         return self.unsettled()
@@ -155,9 +155,9 @@ class Pipeline:
         work.busy_since = time.monotonic()
         try:
             self._claimer.prepare(work)
-            if self._messenger is not None:
-                self._messenger.serve(work)
-        except Exception as error:  # noqa: BLE001  # whatever an input or a model does ends as a verdict
+            if self._progress is not None:
+                self._progress.serve(work)
+        except Exception as error:  # noqa: BLE001  # any failure of an input or a model ends as a verdict
             work.failure = failure_of(error, work.table)
         work.busy_since = None
         self._to_run.put(work)
@@ -182,7 +182,7 @@ class Pipeline:
         execute_all(work)
         work.busy_since, work.ran_s = None, time.monotonic() - started
         if work.context is not None and work.context.cut_short:
-            return  # it says nothing of how long such a batch takes
+            return  # its time is not that of a batch of this size
         if work.oom_size is None:
             self.buffer.observe(work.key, work.padded_size, work.ran_s)
         else:

@@ -1,4 +1,4 @@
-"""The host: what one GPU worker process holds, made once by the command and found by Celery's hooks."""
+"""What one GPU worker process holds: the command makes it once, and Celery's hooks look it up."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _current: WorkerProcess | None = None
 
 @dataclass(slots=True)
 class WorkerProcess:
-    """One incarnation: its row, its models, its pipeline and what it reports to."""
+    """One incarnation: its row, its models, its pipeline and its reports to the broker."""
 
     incarnation: worker_row.Incarnation
     pool: ModelPool
@@ -64,12 +64,12 @@ class WorkerProcess:
         self.pipeline.start()
 
     def stop(self) -> None:
-        """Give back uncharged what is claimed and not settled, and end the incarnation's row."""
+        """Give back, uncharged, the claimed batches that are not settled, and end the incarnation's row."""
         self.stopped.set()
         try:
             with engine().begin() as connection:
                 # What broke a stage would break it again: its batches are reaped, and their attempts count.
-                for work in [] if self.pipeline.failed else self.pipeline.left():
+                for work in [] if self.pipeline.failed else self.pipeline.remaining():
                     _release(connection, work)
                 worker_row.end(
                     connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped"
@@ -81,8 +81,8 @@ class WorkerProcess:
 
     def _watchdog(self) -> Watchdog:
         limit_s = settings.INFERENCE.batch_limit_s
-        in_hand = self.pipeline.unsettled
-        return Watchdog(in_hand, limit_s=limit_s, last_words=self._hang, stopped=self.stopped)
+        batches = self.pipeline.unsettled
+        return Watchdog(batches, limit_s=limit_s, last_words=self._hang, stopped=self.stopped)
 
     def _hang(self) -> None:
         with engine().begin() as connection:
@@ -95,12 +95,12 @@ def _release(connection: sa.Connection, work: ClaimedBatch) -> None:
 
 
 def current() -> WorkerProcess | None:
-    """Return this process's host; None in a worker that runs no models."""
+    """Return what this process holds; None in a worker that runs no models."""
     return _current
 
 
 def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1) -> WorkerProcess:
-    """Make this process's host; the caller starts it."""
+    """Make what this process holds; the caller starts it."""
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds())
@@ -111,9 +111,9 @@ def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1
     settler = Settler(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )
-    messenger = ProgressChannel(engine())
-    pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, messenger=messenger)
-    cancels = Cancels(buffer, reporter, messenger, stop=stopped)
+    progress = ProgressChannel(engine())
+    pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
+    cancels = Cancels(buffer, reporter, progress, stop=stopped)
     _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped)
     return _current
 
@@ -123,22 +123,22 @@ def _breaker_options(version: int) -> BreakerOptions:
     try:
         return PlatformOptions.of(selectors.info(version).options).breaker
     finally:
-        django_connection.close()  # this thread's, which nobody else would close
+        django_connection.close()  # Django closes no connection of a thread of ours
 
 
 class _Bounds:
-    """Limits of version ids, read once: a version never changes. Unknown ones are asked for again."""
+    """Limits by version id, read once, because a version never changes; unknown ids are read again."""
 
     RETRY_S = 5.0
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[float, BatchLimits]] = {}
+        self._limits: dict[Hashable, tuple[float, BatchLimits]] = {}
 
     def __call__(self, key: Hashable) -> BatchLimits:
-        until, limits = self._known.get(key, (0.0, BatchLimits()))
+        until, limits = self._limits.get(key, (0.0, BatchLimits()))
         if time.monotonic() >= until:
             until, limits = self._read(key)
-            self._known[key] = until, limits
+            self._limits[key] = until, limits
         return limits
 
     def _read(self, key: Hashable) -> tuple[float, BatchLimits]:
@@ -147,5 +147,5 @@ class _Bounds:
         except (PlatformError, DjangoDatabaseError):
             return time.monotonic() + self.RETRY_S, BatchLimits()
         finally:
-            django_connection.close()  # a stage lives for days: a kept one would be spoilt by a restart
+            django_connection.close()  # a stage lives for days: a restart would break an open connection
         return float("inf"), BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)

@@ -1,7 +1,7 @@
-"""The messenger: carries progress from running batches to Postgres, and cancels from there to them.
+"""Carries progress from running batches to Postgres, and cancels from there to the batches.
 
-It serves the batches of models that take a context, and sleeps while there are none. What it cannot carry
-is lost: the row decides what becomes of a job, and the next report replaces the last.
+It serves the batches of models that take a context, and sleeps while there are none. A report or cancel that
+it cannot pass on is lost: the row decides a job's end, and the next report replaces the last.
 """
 
 from __future__ import annotations
@@ -24,58 +24,58 @@ LOOK_S = 0.5
 
 
 class ProgressChannel:
-    """One worker's; its thread starts with the first batch that needs it."""
+    """Progress and cancels of one worker; the thread starts with the first batch that needs it."""
 
     def __init__(self, engine: sa.Engine) -> None:
         """Prepare to write through `engine`."""
         self._engine = engine
         self._open: dict[int, BatchContext] = {}
         self._lock = Lock()
-        self._some, self._told = Event(), Event()
+        self._has_contexts, self._cancelled = Event(), Event()
         self._thread: Thread | None = None
         self._look_at = 0.0
 
     def serve(self, work: ClaimedBatch) -> None:
-        """Give a claimed batch a context where its runner takes one, until that is closed."""
+        """Give a claimed batch a context where its runner takes one, and serve it until it is closed."""
         if work.runner is None or not takes_context(work.runner):
             return
-        tidy = work.discretion.text if work.discretion is not None else str
-        context = BatchContext(work.id, [(job.job, job.epoch) for job in work.jobs], tidy)
+        redact = work.privacy.text if work.privacy is not None else str
+        context = BatchContext(work.id, [(job.job, job.epoch) for job in work.jobs], redact)
         with self._lock:
             work.context = self._open[id(context)] = context
-            self._some.set()
+            self._has_contexts.set()
             self._start()
 
     def look(self) -> None:
-        """Look at once which jobs were taken away: somebody has told of a cancel."""
-        if self._some.is_set():
-            self._told.set()
+        """Look at once which jobs were cancelled: a notification of a cancel came."""
+        if self._has_contexts.is_set():
+            self._cancelled.set()
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = Thread(target=self._run, name="messenger", daemon=True)
+            self._thread = Thread(target=self._run, name="progress", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
         while True:
-            self._some.wait()
-            told = self._told.wait(EVERY_S)
-            self._told.clear()
+            self._has_contexts.wait()
+            look_now = self._cancelled.wait(EVERY_S)
+            self._cancelled.clear()
             try:
-                self._round(told=told)
+                self._round(look_now=look_now)
             except sa.exc.DBAPIError as error:
                 logger.warning("progress or a cancel was not passed on: %s", error.__class__.__name__)
                 sleep(1.0)
 
-    def _round(self, *, told: bool) -> None:
+    def _round(self, *, look_now: bool) -> None:
         with self._lock:
-            served = list(self._open.values())
-        closed = [context for context in served if context.closed]  # before their last reports are taken
-        for context in served:
+            contexts = list(self._open.values())
+        closed = [context for context in contexts if context.closed]  # before their last reports are read
+        for context in contexts:
             self._write(context)
-        asking = [context for context in served if context.asked and not context.closed]
-        if asking and (told or monotonic() >= self._look_at):
-            self._look(asking)
+        polling = [context for context in contexts if context.polls_cancels and not context.closed]
+        if polling and (look_now or monotonic() >= self._look_at):
+            self._look(polling)
         self._forget(closed)
 
     def _write(self, context: BatchContext) -> None:
@@ -84,12 +84,12 @@ class ProgressChannel:
             with self._engine.begin() as connection:
                 write_progress(connection, batch=context.batch, reports=reports)
 
-    def _look(self, asking: Collection[BatchContext]) -> None:
+    def _look(self, polling: Collection[BatchContext]) -> None:
         self._look_at = monotonic() + LOOK_S
-        held = [job for context in asking for job in context.jobs]
+        jobs = [job for context in polling for job in context.jobs]
         with self._engine.begin() as connection:
-            gone = taken_away(connection, held=held)
-        for context in asking:
+            gone = taken_away(connection, held=jobs)
+        for context in polling:
             context.lose(gone)
 
     def _forget(self, closed: Collection[BatchContext]) -> None:
@@ -97,4 +97,4 @@ class ProgressChannel:
             for context in closed:
                 del self._open[id(context)]
             if not self._open:
-                self._some.clear()
+                self._has_contexts.clear()

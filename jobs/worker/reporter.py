@@ -1,6 +1,6 @@
 """Reports to broker and monitors: every ack and every change of Celery's request state, on the hub's thread.
 
-The stages hand over one closure a batch; none of them may raise into the hub.
+The stages hand over one closure a batch; no closure may raise into the hub.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REVOKED = (State.CANCELLED, State.EXPIRED)
 
 
 class Reporter:
-    """Tells broker, `inspect` and Flower what became of deliveries; `attach` names the live connection."""
+    """Reports the fate of deliveries to broker, `inspect` and Flower, over the connection of `attach`."""
 
     def __init__(self) -> None:
         self._hub: Any = None
@@ -38,7 +38,7 @@ class Reporter:
         self.generation = 0
 
     def attach(self, consumer: Any) -> int:
-        """Take the consumer of a new connection; deliveries of earlier generations are not acknowledged."""
+        """Use the consumer of a new connection; deliveries of earlier generations are not acknowledged."""
         self._hub, self._dispatcher, self._acks = consumer.hub, consumer.event_dispatcher, Acks()
         self.generation += 1
         if self._dispatcher is not None:
@@ -60,12 +60,12 @@ class Reporter:
             task_ready(delivery)
 
     def give_back(self, deliveries: list[MessageDelivery]) -> None:
-        """Put what is not to be run here back into its queue; on the hub's thread."""
+        """Put deliveries that will not run here back into their queue; on the hub's thread."""
         self.forget(deliveries)
         self._acks.give_back(d for d in deliveries if d.generation == self.generation)
 
     def refused(self, refused: list[Refused]) -> None:
-        """Acknowledge duplicates and what ended meanwhile, and dead-letter messages that point at no job."""
+        """Acknowledge duplicates and jobs that have ended, and dead-letter messages that point at no job."""
         self._soon(lambda: self._refuse(refused))
 
     def claimed(self, work: ClaimedBatch) -> None:
@@ -79,7 +79,7 @@ class Reporter:
         self._soon(lambda: self._finish(work, verdicts, states))
 
     def _soon(self, closure: Callable[[], None]) -> None:
-        # The hub keeps what it is to call in a set: only a queue of our own keeps a start before its end.
+        # The hub keeps its callbacks in a set: only a queue of our own keeps a start before its end.
         self._todo.append(closure)
         if self._hub is not None:
             self._hub.call_soon(self._turn)
@@ -92,12 +92,12 @@ class Reporter:
                 logger.exception("a report to the broker failed; the messages come again and are refused")
 
     def _refuse(self, refused: list[Refused]) -> None:
-        self._done([each.delivery for each in refused if each.state is not None])
-        for each in refused:
-            if each.state is None:
-                self._bury(each.delivery)
-            elif each.state in _REVOKED:
-                self._send_revoked(each.delivery, each.state)
+        self._done([refusal.delivery for refusal in refused if refusal.state is not None])
+        for refusal in refused:
+            if refusal.state is None:
+                self._bury(refusal.delivery)
+            elif refusal.state in _REVOKED:
+                self._send_revoked(refusal.delivery, refusal.state)
 
     def _bury(self, delivery: MessageDelivery) -> None:
         logger.error("job %s is unknown: its message is dead-lettered", delivery.id)

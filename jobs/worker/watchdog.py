@@ -1,6 +1,6 @@
 """The watchdog: a batch that outlives its limit ends the process, which is the only way to end a thread.
 
-The worker's row says so first, so that the sweeper takes its batches back at once and knows the reason.
+Before that the reason is written to the worker's row, so that the sweeper returns its batches at once.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ EXIT_CODE = 70
 
 
 class Watchdog:
-    """Looks at the batches in hand and ends the process when one of them hangs."""
+    """Looks at the unsettled batches and ends the process when one of them hangs."""
 
     def __init__(
         self,
-        in_hand: Callable[[], list[ClaimedBatch]],
+        batches: Callable[[], list[ClaimedBatch]],
         *,
         limit_s: float,
         last_words: Callable[[], None],
         stopped: Event,
         end: Callable[[int], object] = os._exit,
     ) -> None:
-        """Prepare to watch; a batch's own limit goes before `limit_s`, in seconds."""
-        self._in_hand, self._limit_s, self._last_words = in_hand, limit_s, last_words
+        """Prepare to watch; `limit_s`, in seconds, is for batches without a limit of their own."""
+        self._batches, self._limit_s, self._last_words = batches, limit_s, last_words
         self._stopped, self._end = stopped, end
 
     def run(self) -> None:
@@ -46,7 +46,7 @@ class Watchdog:
 
     def hung(self, now: float) -> ClaimedBatch | None:
         """Return a batch that a stage has worked on for longer than its limit."""
-        for work in self._in_hand():
+        for work in self._batches():
             since = work.busy_since
             if since is not None and now - since > (work.limit_s or self._limit_s):
                 return work
@@ -54,7 +54,7 @@ class Watchdog:
 
     def _bark(self, hung: ClaimedBatch) -> None:
         logger.critical("batch %s of %d jobs hangs: the worker ends", hung.id, len(hung.jobs))
-        # The database may be what hangs: the process ends whether it could be told or not.
+        # The database may be what hangs: the process ends whether the row could be written or not.
         words = Thread(target=self._last_words, name="last-words", daemon=True)
         words.start()
         words.join(LAST_WORDS_S)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.broker.connection import connected
-from jobs.broker.dead_letter_queue import Found, walk
+from jobs.broker.dead_letter_queue import QueuedMessage, walk
 from jobs.core.messages.dead_letter_pointer import read_letter
 from jobs.db.positional import once_more
 from jobs.services.access.audit import note
@@ -38,10 +38,10 @@ class _Judge:
         self._malformed_too, self._dry_run = malformed_too, dry_run
         self._kept = set[tuple[UUID, int]]()
 
-    def __call__(self, found: Sequence[Found]) -> list[Found]:
-        keys = [_key(message) for message in found]
+    def __call__(self, messages: Sequence[QueuedMessage]) -> list[QueuedMessage]:
+        keys = [_key(message) for message in messages]
         counting = letters.current([key for key in keys if key is not None])
-        unwanted = [m for m, key in zip(found, keys, strict=True) if self._is_unwanted(key, counting)]
+        unwanted = [m for m, key in zip(messages, keys, strict=True) if self._is_unwanted(key, counting)]
         dropped = [] if self._dry_run else unwanted
         self.told.dropped += len(dropped)
         return dropped
@@ -58,7 +58,7 @@ class _Judge:
         return True
 
 
-def _key(message: Found) -> tuple[UUID, int] | None:
+def _key(message: QueuedMessage) -> tuple[UUID, int] | None:
     pointer = read_letter(message.body)
     return None if pointer is None else (pointer.job, pointer.epoch)
 

@@ -1,7 +1,7 @@
-"""The drain: on SIGTERM, consuming has stopped; claimed batches finish within the grace, the rest goes back.
+"""The drain: after SIGTERM claimed batches finish within the grace, and all other jobs are given back.
 
 A worker bootstep that requires the pool: its `stop` runs once, after the consumer was cancelled and while
-the connection is open, and it turns the hub itself so that acks leave.
+the connection is open, and it turns the hub itself so that acks are sent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from celery.signals import worker_shutting_down
 from celery.worker.components import Pool
 from django.conf import settings
 
-from jobs.worker import process as host
+from jobs.worker import process
 
 logger = logging.getLogger(__name__)
 TURN_S = 0.05
@@ -29,22 +29,22 @@ class DrainStep(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
-        self._asked = self._hurried = False
+        self._stopping = self._hurried = False
         # Celery's handler sends it at each SIGTERM, also before the drain begins.
-        worker_shutting_down.connect(self._ask)
+        worker_shutting_down.connect(self._on_sigterm)
 
     def start(self, worker: Any) -> None:
-        """Start the host's stages."""
-        current = host.current()
+        """Start the stages."""
+        current = process.current()
         if current is not None:
             current.start()
 
     def stop(self, worker: Any) -> None:
-        """Finish what is claimed, or release it when the grace is over or a second SIGTERM comes."""
-        current = host.current()
+        """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes."""
+        current = process.current()
         if current is None:
             return
-        self._asked = True  # by `celery control shutdown` no signal came
+        self._stopping = True  # by `celery control shutdown` no signal came
         current.pipeline.close()
         until = time.monotonic() + settings.INFERENCE.worker_grace_s
         turns = _turns(worker.hub)
@@ -59,12 +59,12 @@ class DrainStep(bootsteps.StartStopStep):
         self._hurried = True
         self.stop(worker)
 
-    def _ask(self, **_: Any) -> None:
-        self._hurried, self._asked = self._asked, True
+    def _on_sigterm(self, **_: Any) -> None:
+        self._hurried, self._stopping = self._stopping, True
 
 
 def _turns(hub: Any) -> Iterator[None]:
-    """Turn the hub, a twentieth of a second at most each; where the connection is lost, only wait."""
+    """Turn the hub, for at most a twentieth of a second a turn; where the connection is lost, only wait."""
     hub.timer.call_repeatedly(TURN_S, lambda: None)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Task events as JSON, encoded ten times as fast: three events a job were a quarter of the hub's time."""
+"""Task events as JSON, encoded by msgspec, ten times as fast: they were a quarter of the hub's time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAME = "fast-json"
 
 
 def install() -> str:
-    """Make the encoder known to kombu and return its name; readers see plain JSON."""
+    """Register the encoder with kombu and return its name; readers see plain JSON."""
     serialization.register(
         NAME,
         msgspec.json.encode,
@@ -17,5 +17,5 @@ def install() -> str:
         content_type="application/json",
         content_encoding="utf-8",
     )
-    serialization.register_json()  # its decoder goes on reading what is JSON
+    serialization.register_json()  # so that kombu's own decoder still reads `application/json`
     return NAME

@@ -99,7 +99,7 @@ def check(libraries: tuple[ReadLibrary, ...] = LIBRARIES) -> None:
     faults = [fault for library in libraries for fault in _faults(library)]
     if faults:
         raise LibraryChangedError(
-            f"{'; '.join(faults)}. Read the library's source anew, then mend {__name__} and its users."
+            f"{'; '.join(faults)}. Read the library's source again, then mend {__name__} and its users."
         )
 
 

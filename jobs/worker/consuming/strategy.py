@@ -10,17 +10,17 @@ from kombu import Message
 from jobs.core.errors import MalformedEnvelopeError
 from jobs.core.messages.bundle import read
 from jobs.core.messages.envelope import Envelope
-from jobs.worker import process as host
+from jobs.worker import process
 from jobs.worker.message_delivery import MessageDelivery, Parcel
 
 
 def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
-    """Return the handler of one connection's deliveries; it runs again after every reconnect.
+    """Return the handler of one connection's deliveries; Celery calls this again after every reconnect.
 
-    What an earlier connection delivered and no claim took is dropped here: its delivery tags are void
-    and the broker delivers it again.
+    Deliveries of an earlier connection that no claim took are dropped here: their tags are void, and the
+    broker delivers them again.
     """
-    worker = host.current()
+    worker = process.current()
     if worker is None:
         return _no_batching_here
     generation = worker.reporter.attach(consumer)

@@ -1,8 +1,8 @@
-"""Split: what fails as a whole is halved until the guilty item stands alone; the others are answered.
+"""Split: a piece that fails is halved until the guilty item stands alone; the others get their answers.
 
-A piece that fails, and whose first half does not, holds the guilty in its second half, which is halved
-without being tried as a whole. So one guilty item of n costs at most 2·log2(n) further tries. Running out of
-memory is nobody's guilt: there both halves are tried.
+Where a piece fails and its first half does not, the guilty item is in the second half, which is halved at
+once, without a try of the whole half. So one guilty item of n costs at most 2·log2(n) further tries. No item
+is guilty when memory runs out: then both halves are tried.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from models_registry.loaders.fault_tables import COMMON
 
 
 class Splitter:
-    """Puts pieces through `attempt`, which returns a piece's raw outputs, or raises.
+    """Runs pieces through `attempt`, which returns a piece's raw outputs or raises.
 
-    `table` says what its exceptions mean; one that the process cannot outlive is raised.
-    `exhausted` lists the positions in the batch of each piece that ran out of memory.
+    `table` translates its exceptions; an exception that the process cannot survive is raised again.
+    `exhausted` lists, for each piece that ran out of memory, the positions of its jobs in the batch.
     """
 
     def __init__(self, attempt: Callable[[BatchPiece], Any], table: Table = COMMON) -> None:
@@ -30,7 +30,7 @@ class Splitter:
         self.exhausted: list[list[int]] = []
 
     def answered(self, piece: BatchPiece) -> Iterator[BatchPiece]:
-        """Yield pieces that together hold each item once, each with its answer or one item's failure."""
+        """Yield pieces that together hold each item once, with outputs or with one item's failure."""
         failure = self._try(piece)
         if failure is None:
             yield piece
@@ -59,7 +59,7 @@ class Splitter:
                 raise  # the device is lost to this process: it ends, and the innocent run elsewhere
         else:
             return None
-        # Only now, with the exception gone, does nothing refer to the tensors that did not fit.
+        # Here the exception is gone, so nothing refers any more to the tensors that did not fit.
         piece.collated, piece.is_collated = None, False
         if failure.kind is FailureKind.RESOURCE:
             self.exhausted.append(piece.positions)

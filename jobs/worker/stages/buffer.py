@@ -1,4 +1,4 @@
-"""Collect: deliveries wait here, under one lock, until the policy seals a batch of them."""
+"""Collect: deliveries wait here, behind one lock, until the policy seals a batch of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.worker.message_delivery import MessageDelivery
 
 
 class Buffer:
-    """The ordered buffer: deliveries come in on the connection's thread, batches leave on another."""
+    """The ordered buffer: the connection's thread fills it, the claim's thread takes batches out."""
 
     def __init__(self, policy: BatchPolicy[MessageDelivery], lanes: int = 1) -> None:
         self._policy = policy
@@ -60,27 +60,27 @@ class Buffer:
         return None
 
     def observe(self, key: Hashable, padded_size: int, seconds: float) -> None:
-        """Tell the policy what a run took."""
+        """Give the policy the time that a run took."""
         with self._changed:
             self._policy.observe(key, padded_size, seconds)
 
     def expected_s(self, key: Hashable, padded_size: int) -> float:
-        """Return what a run of `padded_size` is expected to take, in seconds."""
+        """Return the time that a run of `padded_size` is expected to take, in seconds."""
         with self._changed:
             return self._predict(key, padded_size)
 
     def observe_memory(self, key: Hashable, padded_size: int) -> None:
-        """Tell the policy that a run of `padded_size` was out of memory."""
+        """Note for the policy that a run of `padded_size` ran out of memory."""
         with self._changed:
             self._policy.observe_memory(key, padded_size)
 
     def observe_claim(self, seconds: float) -> None:
-        """Tell the policy what a claim took."""
+        """Give the policy the time that a claim took."""
         with self._changed:
             self._policy.observe_claim(seconds)
 
     def withdraw(self) -> None:
-        """Note that the batch sealed last will not run."""
+        """Note that the batch that was sealed last will not run."""
         with self._changed:
             self._lanes.withdraw()
             self._changed.notify()
@@ -98,12 +98,12 @@ class Buffer:
             self._changed.notify()
 
     def discard(self, unwanted: Callable[[MessageDelivery], bool]) -> list[MessageDelivery]:
-        """Drop and return the deliveries that `unwanted` says yes to."""
+        """Drop and return the deliveries for which `unwanted` is true."""
         with self._changed:
             return self._policy.discard(unwanted)
 
     def close(self) -> None:
-        """Seal nothing more; what is in the buffer goes back to the broker with the connection."""
+        """Seal nothing more; the broker takes the buffer's deliveries back when the connection closes."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""What the stages hand each other: a batch of deliveries that becomes claimed jobs, pieces, verdicts."""
+"""What one stage passes to the next: a batch of deliveries that becomes claimed jobs, pieces, verdicts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models_registry.loaders.fault_tables import COMMON
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A delivery that no claim took, and the state of its job: None where there is no such job."""
+    """A delivery whose claim was refused, and the state of its job, None where there is no such job."""
 
     delivery: MessageDelivery
     state: State | None
@@ -47,10 +47,10 @@ class BatchPiece:
 class ClaimedBatch:
     """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
 
-    `leased` says that its version is held in memory for it. `busy_since` is when the stage that works on it
-    began, in monotonic seconds, `limit_s` how long it may; its claim began at `claimed_at`. `table` reads
-    its loader's exceptions, `retry` is its version's policy. `context` is for a runner that takes one.
-    `discretion` is what keeps its version's secrets, once that is known.
+    `leased` means that its version stays in memory for it. `busy_since` is when the stage that works on it
+    began, in monotonic seconds, and `limit_s` how long the stage may take; its claim began at `claimed_at`.
+    `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
+    takes one, and `privacy`, once the version is loaded, keeps its secrets.
     """
 
     id: UUID
@@ -75,4 +75,4 @@ class ClaimedBatch:
     settle_s: float = 0.0
     oom_size: int | None = None
     context: BatchContext | None = None
-    discretion: Privacy | None = None
+    privacy: Privacy | None = None

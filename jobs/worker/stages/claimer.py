@@ -1,6 +1,6 @@
-"""Claim: a sealed batch becomes running jobs with decoded inputs; what is refused is answered for.
+"""Claim: a sealed batch becomes running jobs with decoded inputs; refused deliveries are returned.
 
-A database error holds the batch here and tries again: the buffer is bounded, so the worker stops
+After a database error the claim is tried again until it succeeds. The buffer is bounded, so the worker stops
 consuming by itself until the database is back.
 """
 
@@ -43,7 +43,7 @@ HOLD_S = 0.5
 def persist(
     engine: sa.Engine, action: Callable[[sa.Connection, int], Answer], *, stopping: Callable[[], bool]
 ) -> Answer | None:
-    """Run `action(connection, tries)` in a transaction until the database takes it; None when stopping."""
+    """Run `action(connection, tries)` in a transaction until it commits; None when stopping."""
     tries = 0
     while True:
         try:
@@ -51,7 +51,7 @@ def persist(
                 return action(connection, tries)
         except (OperationalError, InterfaceError) as error:
             tries += 1
-            logger.warning("the database did not take it, try %d: %s", tries, error.__class__.__name__)
+            logger.warning("the database failed, try %d: %s", tries, error.__class__.__name__)
             if stopping():
                 return None
             time.sleep(min(HOLD_S * tries, 5.0) if tries > 1 else 0.05)
@@ -72,7 +72,7 @@ class Claimer:
         self._circuits = circuits
 
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
-        """Return the batch with its claimed jobs, and the deliveries that are to be answered at once."""
+        """Return the batch with its claimed jobs, and the deliveries that no claim took."""
         work = ClaimedBatch(
             _new_id(),
             sealed.key,
@@ -86,17 +86,17 @@ class Claimer:
             return work, self._held(sealed.tokens, hold_s)
         row = self._row(work, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
-        taken = persist(self._engine, lambda c, tries: _take(c, row, newest, tries), stopping=self._stopping)
-        if taken is None:
+        jobs = persist(self._engine, lambda c, tries: _claim(c, row, newest, tries), stopping=self._stopping)
+        if jobs is None:
             return work, []
-        work.jobs, work.deliveries = taken, [newest[job.job] for job in taken]
-        kept = set(map(id, work.deliveries))
-        return work, self._refused([d for d in sealed.tokens if id(d) not in kept])
+        work.jobs, work.deliveries = jobs, [newest[job.job] for job in jobs]
+        claimed = set(map(id, work.deliveries))
+        return work, self._refused([d for d in sealed.tokens if id(d) not in claimed])
 
     def prepare(self, work: ClaimedBatch) -> None:
         """Load the model, decode the inputs, group by compatibility and collate ahead."""
         try:
-            loaded = self._acquired(work)
+            loaded = self._acquire(work)
         except PlatformError as error:
             work.failure, work.retry = failure_of(error), _retry_of(int(str(work.key)))
             return
@@ -104,13 +104,13 @@ class Claimer:
         options = PlatformOptions.of(loaded.info.options)
         work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
         work.table = table_of(loaded.info.loader)
-        work.discretion = Privacy(loaded.info, work.jobs)
-        work.pieces = _grouped(work, work.discretion.items)
+        work.privacy = Privacy(loaded.info, work.jobs)
+        work.pieces = _grouped(work, work.privacy.items)
         for piece in work.pieces:
             _collate(work, piece)
 
-    def _acquired(self, work: ClaimedBatch) -> Loaded:
-        """Return the batch's version; one that has to be read first waits for the database."""
+    def _acquire(self, work: ClaimedBatch) -> Loaded:
+        """Return the batch's version, loaded; while the registry cannot be read, wait for the database."""
         while True:
             try:
                 return self._pool.acquire(int(str(work.key)))
@@ -119,7 +119,7 @@ class Claimer:
                     raise
                 logger.warning("the registry cannot be read: %s", error.__class__.__name__)
                 time.sleep(HOLD_S)
-                work.busy_since = time.monotonic()  # an outage is no batch that hangs
+                work.busy_since = time.monotonic()  # an outage is not a batch that hangs
 
     def done(self, work: ClaimedBatch) -> None:
         """Let the batch's version leave memory if others need the room."""
@@ -139,10 +139,10 @@ class Claimer:
         )
 
     def _held(self, deliveries: list[MessageDelivery], hold_s: float) -> list[Refused]:
-        """Leave the jobs of an open circuit in the outbox for later; their messages are done with."""
+        """Leave the jobs of an open circuit in the outbox for later, and return their messages as refused."""
         envelopes = [delivery.envelope for delivery in deliveries]
-        kept = persist(self._engine, lambda c, _: hold(c, envelopes, hold_s), stopping=self._stopping)
-        return [Refused(delivery, State.QUEUED) for delivery in deliveries] if kept else []
+        stored = persist(self._engine, lambda c, _: hold(c, envelopes, hold_s), stopping=self._stopping)
+        return [Refused(delivery, State.QUEUED) for delivery in deliveries] if stored else []
 
     def _refused(self, deliveries: list[MessageDelivery]) -> list[Refused]:
         if not deliveries:
@@ -152,10 +152,10 @@ class Claimer:
         return [] if states is None else [Refused(d, states.get(d.job)) for d in deliveries]
 
 
-def _take(
+def _claim(
     connection: sa.Connection, row: store.BatchRow, newest: dict[UUID, MessageDelivery], tries: int
 ) -> list[store.Claimed]:
-    """Claim; on a later try, first look whether an earlier one was taken and only its answer was lost."""
+    """Claim; on a later try, first look whether an earlier claim was stored and only its answer was lost."""
     if tries:
         recovered = store.recover(connection, batch=row.id, jobs=list(newest))
         if recovered:
@@ -170,7 +170,7 @@ def _retry_of(version: int) -> RetryOptions:
     except (PlatformError, DjangoDatabaseError):
         return RetryOptions()
     finally:
-        django_connection.close()  # this thread's, which nobody else would close
+        django_connection.close()  # Django closes no connection of a thread of ours
 
 
 def _new_id() -> UUID:
@@ -191,5 +191,5 @@ def _collate(work: ClaimedBatch, piece: BatchPiece) -> None:
     assert work.runner is not None  # noqa: S101
     try:
         piece.collated, piece.is_collated = work.runner.collate(piece.items), True
-    except Exception:  # noqa: BLE001  # the run stage collates again, splitting until the guilty is found
+    except Exception:  # noqa: BLE001  # the run stage collates again, splitting down to the guilty item
         piece.is_collated = False

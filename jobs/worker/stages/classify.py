@@ -1,4 +1,4 @@
-"""What an exception says about the item that raised it: a failure of the closed set, fit to be stored."""
+"""Translates an exception into a failure of the closed set, fit to be stored."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MESSAGE_CHARS, TRACEBACK_CHARS = 2_000, 8_000
 
 
 def failure_of(error: BaseException, table: Table = COMMON) -> Failure:
-    """Return the failure that an item's exception stands for, by its loader's table."""
+    """Return the failure that an item's exception means, by its loader's table."""
     trace = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]
     kind, code = FailureKind(fault_of(error, table).value), code_of(error)
     return Failure(kind, code[:63], _storable(text_of(error)[:MESSAGE_CHARS]) or code, _storable(trace))
 
 
 def _storable(text: str) -> str:
-    """Return `text` without what Postgres or UTF-8 cannot hold: a model's message may quote any input."""
+    """Return `text` without characters that Postgres or UTF-8 cannot hold: a message may quote any input."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,4 +1,4 @@
-"""Run: the pieces of a batch go through the model, split where it raises; what did not fit is noted."""
+"""Run: the pieces of a batch go through the model, split where it raises; too large sizes are noted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def execute_all(work: ClaimedBatch) -> None:
 
 
 def _answered(splitter: Splitter, piece: BatchPiece) -> Iterable[BatchPiece]:
-    # What failed before it could run, such as an input that is lost, takes nobody's time here.
+    # A piece that failed before it could run, because an input is lost say, takes no time here.
     return [piece] if isinstance(piece.raw_outputs, Failure) else splitter.answered(piece)
 
 
@@ -36,7 +36,7 @@ def execute(runner: Runner, piece: BatchPiece) -> Iterator[BatchPiece]:
 
 
 def run(runner: Runner, piece: BatchPiece, context: BatchContext | None = None) -> Any:
-    """Return a piece's raw outputs, collating it first where that was not done ahead."""
+    """Return a piece's raw outputs; collate its items first where the claim stage could not."""
     batch = piece.collated if piece.is_collated else runner.collate(piece.items)
     if context is not None and takes_context(runner):
         return runner.run(batch, context=context.of(piece.positions))
@@ -44,7 +44,7 @@ def run(runner: Runner, piece: BatchPiece, context: BatchContext | None = None) 
 
 
 def _oom_size(work: ClaimedBatch, exhausted: list[list[int]]) -> int | None:
-    """Return the least padded size that did not fit; an item that does not fit alone speaks for no batch."""
+    """Return the least padded size that did not fit, but for pieces with an item that does not fit alone."""
     alone = {position for piece in work.pieces if _lacked_memory(piece) for position in piece.positions}
     sizes = (_padded_size(work, positions) for positions in exhausted if alone.isdisjoint(positions))
     return min(sizes, default=None)

@@ -1,4 +1,4 @@
-"""From a claimed row to a model's input: fetched and unsealed, its files put in their places."""
+"""Makes a model's input of a claimed row: fetched, unsealed, and with its files in their places."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def item_of(job: Claimed, version: VersionInfo) -> Item:
 def _input(job: Claimed, version: VersionInfo) -> Any:
     body = _plain(job, load_payload(job.body), Column.INPUT)
     value = msgspec.json.decode(body)
-    if may_refer(body):  # a row that lost its files is noticed too
+    if may_refer(body):  # so that a row that lost its files is noticed too
         value = filled(value, dict(map(get_file, files_of(job.body))))
     if files_of(job.body):
         validate_input(version, value)

@@ -1,4 +1,4 @@
-"""Discretion: inputs are unsealed here, outputs sealed, and a failure tells nobody what its job was asked."""
+"""Privacy: inputs are unsealed here, outputs sealed, and failures cleaned of what a job's input holds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models_registry.core.version import VersionInfo
 
 
 class Privacy:
-    """One batch's: `items` holds what was read of its jobs by their places, `unread` why others were not."""
+    """The inputs of one batch by position: `items` where they could be read, `unread` failures elsewhere."""
 
     def __init__(self, version: VersionInfo, jobs: Sequence[Claimed]) -> None:
         """Read the jobs' inputs; EncryptionUnavailableError where their results could not be sealed."""
@@ -39,11 +39,11 @@ class Privacy:
                 self.unread[at] = _unread(error)
 
     def text(self, text: str) -> str:
-        """Return a text of the model's with tokens where it quotes what is kept from others."""
+        """Return a text that the model wrote, with tokens where it quotes secret or personal data."""
         return self._redactor.text(text) if self._secrecy.guarded else text
 
     def outcome(self, outcome: Success | Failure) -> Success | Failure:
-        """Return an outcome whose failure quotes no such value of any job of the batch."""
+        """Return an outcome whose failure quotes no such value, of any job of the batch."""
         if isinstance(outcome, Success) or not self._secrecy.guarded:
             return outcome
         message = self._redactor.text(outcome.message, most=MESSAGE_CHARS)
@@ -59,10 +59,10 @@ class Privacy:
 
     @cached_property
     def _redactor(self) -> Redactor:
-        return Redactor(self._kept(), names=self._secrecy.names, token=vault.token)
+        return Redactor(self._secrets(), names=self._secrecy.names, token=vault.token)
 
-    def _kept(self) -> Iterator[Any]:
-        """Yield what no message may quote: of an encrypted version all, of another the marked parts."""
+    def _secrets(self) -> Iterator[Any]:
+        """Yield what no message may quote: whole inputs of an encrypted version, else their marked parts."""
         for item in self.items.values():
             if self._secrecy.encrypt:
                 yield from (item.input, dict(item.parameters))

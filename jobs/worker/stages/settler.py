@@ -21,7 +21,7 @@ from jobs.worker.stages.claimer import persist
 from jobs.worker.stages.classify import failure_of
 from jobs.worker.stages.execute import run
 from jobs.worker.stages.privacy import Privacy
-from jobs.worker.stages.verdicts import ExpectedS, Follow, at_once
+from jobs.worker.stages.verdicts import BatchVerdicts, ExpectedS, at_once
 from models_registry.core.faults import Table
 from models_registry.core.registry_errors import BadOutputError
 from models_registry.core.runner import Runner
@@ -39,18 +39,18 @@ class Settler:
         expected_s: ExpectedS,
         circuits: CircuitMonitor,
     ) -> None:
-        """Prepare to settle for `node`; `expected_s` says what a run of a version and size may take."""
+        """Prepare to settle for `node`; `expected_s` predicts the run time of a version and size."""
         self._engine, self._stopping, self._circuits = engine, stopping, circuits
         self._node, self._expected_s = node, expected_s
 
     def settle(self, work: ClaimedBatch) -> tuple[list[store.Verdict], list[store.Settled]] | None:
-        """Store the batch's verdicts; None where the worker stops before the database took them."""
+        """Store the batch's verdicts and return them; None where the worker stops before they are stored."""
         verdicts = verdicts_of(work, self._expected_s)
-        work.busy_since = None  # from here on only the database can be slow, and that is no batch that hangs
-        told = persist(self._engine, lambda c, _: self._store(c, work, verdicts), stopping=self._stopping)
-        if told is not None:
-            self._circuits.observe(int(str(work.key)), *told)
-        return told
+        work.busy_since = None  # a slow database is not a batch that hangs
+        stored = persist(self._engine, lambda c, _: self._store(c, work, verdicts), stopping=self._stopping)
+        if stored is not None:
+            self._circuits.observe(int(str(work.key)), *stored)
+        return stored
 
     def _store(
         self, connection: sa.Connection, work: ClaimedBatch, verdicts: list[store.Verdict]
@@ -64,20 +64,23 @@ class Settler:
 
 def verdicts_of(work: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
     """Return one verdict for each of the batch's jobs, in their order."""
-    outcomes, follow, kept = _all_outcomes(work), Follow(work, expected_s), work.discretion
-    return [follow.verdict(at, _kept(kept, job.job, outcomes[at])) for at, job in enumerate(work.jobs)]
+    outcomes, verdicts = _all_outcomes(work), BatchVerdicts(work, expected_s)
+    return [
+        verdicts.verdict(position, _storable(work.privacy, job.job, outcomes[position]))
+        for position, job in enumerate(work.jobs)
+    ]
 
 
-def _kept(kept: Privacy | None, job: UUID, outcome: Success | Failure) -> Success | Failure:
-    """Return an outcome as its row is to hold it: sealed first, and then, where it is large, stored."""
+def _storable(privacy: Privacy | None, job: UUID, outcome: Success | Failure) -> Success | Failure:
+    """Return an outcome as its row will hold it: sealed, and replaced by a pointer where it is large."""
     if isinstance(outcome, Failure):
-        return outcome if kept is None else kept.outcome(outcome)
-    told = outcome if kept is None else kept.sealed(job, outcome)
+        return outcome if privacy is None else privacy.outcome(outcome)
+    sealed = outcome if privacy is None else privacy.sealed(job, outcome)
     try:
-        body = store_payload(told.body)
+        body = store_payload(sealed.body)
     except PayloadUnavailableError as error:
         return failure_of(error)
-    return told if body is told.body else Success(body, told.encoding)
+    return sealed if body is sealed.body else Success(body, sealed.encoding)
 
 
 def _all_outcomes(work: ClaimedBatch) -> dict[int, Success | Failure]:
@@ -85,7 +88,7 @@ def _all_outcomes(work: ClaimedBatch) -> dict[int, Success | Failure]:
         return dict.fromkeys(range(len(work.jobs)), work.failure)
     assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     outcomes: dict[int, Success | Failure] = {}
-    outcomes |= work.discretion.unread if work.discretion is not None else {}
+    outcomes |= work.privacy.unread if work.privacy is not None else {}
     for piece in work.pieces:
         outcomes |= _outcomes(work.runner, piece, work.table)
     return outcomes
@@ -107,9 +110,9 @@ def _outcomes(runner: Runner, piece: BatchPiece, table: Table) -> Iterator[tuple
 def _outputs(runner: Runner, piece: BatchPiece) -> list[Any]:
     outputs = runner.outputs(run(runner, piece) if piece.raw_outputs is None else piece.raw_outputs)
     if not isinstance(outputs, list):
-        raise BadOutputError(f"The model gave a {type(outputs).__name__} instead of a list of outputs.")
+        raise BadOutputError(f"The model returned a {type(outputs).__name__} instead of a list of outputs.")
     if len(outputs) != len(piece.positions):
-        raise BadOutputError(f"The model gave {len(outputs)} outputs for {len(piece.positions)} inputs.")
+        raise BadOutputError(f"The model returned {len(outputs)} outputs for {len(piece.positions)} inputs.")
     return outputs
 
 
@@ -118,5 +121,5 @@ def _outcome(output: Any, table: Table) -> Success | Failure:
         return failure_of(output, table)
     try:
         return Success(canonical_bytes(output))
-    except Exception as error:  # noqa: BLE001  # an object of the model's own may raise anything when read
+    except Exception as error:  # noqa: BLE001  # an object that the model made may raise anything when read
         return failure_of(BadOutputError(f"The model's output cannot be stored: {error}"))

@@ -1,4 +1,4 @@
-"""What follows each outcome of a batch: a success is stored, a failure tried again or buried."""
+"""The verdict on each outcome of a batch: a success is stored, a failure tried again or buried."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ ExpectedS = Callable[[Hashable, int], float]
 
 
 def at_once(_key: Hashable, _padded_size: int) -> float:
-    """Return no time at all, where nobody has learned what a run takes."""
+    """Return no time at all, for where no run has been seen yet."""
     return 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
-    """Makes a batch's verdicts; `expected_s` says what a run of a version and padded size may take."""
+class BatchVerdicts:
+    """Makes a batch's verdicts; `expected_s` predicts the run time of a version and padded size."""
 
     work: ClaimedBatch
     expected_s: ExpectedS = at_once
 
     def verdict(self, at: int, outcome: Success | Failure) -> Verdict:
-        """Return the verdict on the job at a place of the batch."""
+        """Return the verdict on the job at position `at` of the batch."""
         job = self.work.jobs[at]
         if isinstance(outcome, Success):
             return Verdict(job.job, job.epoch, outcome)
@@ -43,7 +43,7 @@ class Follow:
         return Verdict(job.job, job.epoch, outcome, after, attempt=job.attempts, suspect=suspect)
 
     def _left_s(self, job: Claimed) -> float | None:
-        """Return the seconds until the deadline, by the database's clock at the claim and ours since."""
+        """Return the seconds until the deadline: by the database's clock at the claim, by ours since then."""
         return None if job.left_s is None else job.left_s - (time.monotonic() - self.work.claimed_at)
 
     def _needs_s(self, at: int) -> float:
@@ -52,5 +52,5 @@ class Follow:
         return self.expected_s(self.work.key, max(self.work.deliveries[at].envelope.size, 1))
 
     def _raised_alone(self, outcome: Failure) -> bool:
-        # A model that could not even be loaded says nothing about the job.
+        # Where the model could not even be loaded, the job is not to blame.
         return outcome.kind is FailureKind.INTERNAL and self.work.failure is None

@@ -81,8 +81,8 @@ class Reporter:
 def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UUID], db: str) -> None:
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(lambda _key: BatchLimits())
     buffer, reporter, looks, stopped = Buffer(policy), Reporter(), Event(), Event()
-    messenger: Any = SimpleNamespace(look=looks.set)
-    cancels = Cancels(buffer, reporter, messenger, stop=stopped)  # type: ignore[arg-type]  # stands in for one
+    channel: Any = SimpleNamespace(look=looks.set)
+    cancels = Cancels(buffer, reporter, channel, stop=stopped)  # type: ignore[arg-type]  # stands in for one
     thread = Thread(target=cancels.run)
     thread.start()
     try:

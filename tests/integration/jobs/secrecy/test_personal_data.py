@@ -78,12 +78,12 @@ def test_progress_is_stored_without_marked_values(
     job = submit(version)
     work = claimed(session)
     prepare(work, Stepper(1, 0.0))
-    messenger = ProgressChannel(engine())
-    monkeypatch.setattr(messenger, "_start", lambda: None)  # its rounds are made here
-    messenger.serve(work)
+    progress = ProgressChannel(engine())
+    monkeypatch.setattr(progress, "_start", lambda: None)  # its rounds are made here
+    progress.serve(work)
     assert work.context is not None
     work.context.of([0]).progress(0, 0.5, f"half of {WHO}")
-    messenger._round(told=False)
+    progress._round(look_now=False)
     told = (Batch.objects.get(id=work.id).progress or {})[str(job.id)]
     assert told["message"] == f"half of {vault.token(WHO)}"
 

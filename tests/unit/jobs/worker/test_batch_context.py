@@ -134,37 +134,35 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
 
 
 @pytest.fixture
-def messenger(database: Database) -> ProgressChannel:
+def channel(database: Database) -> ProgressChannel:
     return ProgressChannel(database)  # type: ignore[arg-type]  # stands in for an engine
 
 
-def test_a_model_that_takes_no_context_starts_nothing(messenger: ProgressChannel) -> None:
+def test_a_model_that_takes_no_context_starts_nothing(channel: ProgressChannel) -> None:
     batch = work(Echo(), ["a"])
-    messenger.serve(batch)
+    channel.serve(batch)
     assert batch.context is None
-    assert messenger._thread is None
+    assert channel._thread is None
 
 
 def test_the_last_reports_of_a_closed_batch_are_written_and_it_is_forgotten(
-    messenger: ProgressChannel, database: Database
+    channel: ProgressChannel, database: Database
 ) -> None:
     batch = work(Stepper(1, 0), ["a"])
-    messenger.serve(batch)
+    channel.serve(batch)
     assert batch.context is not None
     batch.context.report(0, Progress(1.0, "done"))
     batch.context.closed = True
     assert database.changed.wait(10)
     assert database.written == [{JOBS[0][0]: ProgressReport(10, 1, 1.0, "done")}]
-    wait_until(lambda: not messenger._open)
-    assert not messenger._some.is_set()
+    wait_until(lambda: not channel._open)
+    assert not channel._has_contexts.is_set()
     assert database.looks == 0
 
 
-def test_a_cancel_is_looked_for_only_where_a_model_asks(
-    messenger: ProgressChannel, database: Database
-) -> None:
+def test_a_cancel_is_looked_for_only_where_a_model_asks(channel: ProgressChannel, database: Database) -> None:
     batch = work(Stepper(1, 0), ["a", "b"])
-    messenger.serve(batch)
+    channel.serve(batch)
     assert batch.context is not None
     context = batch.context.of([0, 1])
     database.gone = {JOBS[1][0]}

@@ -32,4 +32,4 @@ def test_a_batch_whose_claim_is_under_way_at_the_stop_is_among_what_is_left() ->
     began.wait()
     pipeline.close()
     Timer(0.2, may_end.set).start()  # the later the claim ends, the surer one that does not wait fails
-    assert [work.jobs for work in pipeline.left()] == [[JOB]]
+    assert [work.jobs for work in pipeline.remaining()] == [[JOB]]

@@ -19,9 +19,9 @@ def work(*, busy_s: float | None, limit_s: float = 0.0) -> ClaimedBatch:
     return made
 
 
-def watchdog(*in_hand: ClaimedBatch, **changes: Any) -> Watchdog:
+def watchdog(*batches: ClaimedBatch, **changes: Any) -> Watchdog:
     defaults: dict[str, Any] = {"limit_s": 10.0, "last_words": lambda: None, "stopped": Event()}
-    return Watchdog(lambda: list(in_hand), **(defaults | changes))
+    return Watchdog(lambda: list(batches), **(defaults | changes))
 
 
 def test_a_batch_within_its_limit_or_waiting_for_a_stage_is_left_alone() -> None:

@@ -1,0 +1,24 @@
+"""The result backend against Celery's own: a method that it overrides is one that Celery still calls."""
+
+from __future__ import annotations
+
+from inspect import signature
+
+import pytest
+from celery.backends.database import DatabaseBackend
+
+from jobs.result_backend import JobBackend
+
+OURS = {"_meta_of", "_result_of", "_row"}
+OVERRIDDEN = [
+    name for name, value in vars(JobBackend).items()
+    if callable(value) and name not in OURS and not name.startswith("__")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OVERRIDDEN)
+def test_what_the_backend_overrides_is_celery_s_and_takes_as_many_arguments(name: str) -> None:
+    theirs = signature(getattr(DatabaseBackend, name)).parameters
+    ours = signature(getattr(JobBackend, name)).parameters
+    open_ended = any(parameter.kind.name.startswith("VAR") for parameter in ours.values())
+    assert open_ended or len(ours) == len(theirs)
