@@ -16,6 +16,7 @@ from jobs.core.channels import SUBMITTED
 
 GAP_S = 0.01
 RETRY_S = 1.0
+_NOTIFY = "SELECT pg_notify(%(channel)s, '')"
 log = logging.getLogger(__name__)
 
 
@@ -28,15 +29,15 @@ class _Bell:
     """Rings at most once each GAP_S, however often it is asked to; its thread starts with the first ring."""
 
     def __init__(self) -> None:
-        self._wanted, self._lock = Event(), Lock()
+        self._rung, self._lock = Event(), Lock()
         self._thread: Thread | None = None
 
     def ring(self) -> None:
-        if self._wanted.is_set():
+        if self._rung.is_set():
             return
         if self._thread is None:
             self._start()
-        self._wanted.set()
+        self._rung.set()
 
     def _start(self) -> None:
         with self._lock:
@@ -57,9 +58,9 @@ class _Bell:
         options: dict[str, Any] = {"autocommit": True, "application_name": "wake-relay", "connect_timeout": 5}
         with psycopg.connect(url, **options) as connection:
             while True:
-                self._wanted.wait()
-                self._wanted.clear()
-                connection.execute("SELECT pg_notify(%s, '')", (SUBMITTED,), prepare=True)
+                self._rung.wait()
+                self._rung.clear()
+                connection.execute(_NOTIFY, {"channel": SUBMITTED}, prepare=True)
                 sleep(GAP_S)
 
 

@@ -1,4 +1,4 @@
-"""A connection that is a process's own: autocommit, outside the pool, with what bulk readers want set."""
+"""A process's own connection: autocommit, outside the pool, with the settings of a bulk reader."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SET statement_timeout = '30s'
 
 
 def open_session() -> sa.Connection:
-    """Return a new autocommit connection; whoever opens it closes it."""
+    """Return a new autocommit connection; the caller closes it."""
     connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()
     connection.exec_driver_sql(_SETTINGS)

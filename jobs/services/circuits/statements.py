@@ -177,5 +177,5 @@ def _reopen(connection: sa.Connection, version: int, reason: str, options: Break
 def _change(
     connection: sa.Connection, statement: Statement[Changed], state: CircuitState, values: dict[str, Any]
 ) -> list[Changed]:
-    by = {"kind": AuditKind.CIRCUIT, "actor": BREAKER, "now": state}
-    return run(connection, statement, {**values, **by})
+    event = {"kind": AuditKind.CIRCUIT, "actor": BREAKER, "now": state}
+    return run(connection, statement, {**values, **event})

@@ -16,7 +16,7 @@ from jobs.db.statement import Statement, run
 
 # Jobs with different parameters share no batch; 28 bits of a digest are enough for a hint. Encrypted
 # parameters differ even when they are equal, so their digest was computed when the job was submitted.
-_VARIANT: LiteralString = (
+_PARAMETERS_DIGEST: LiteralString = (
     "COALESCE(input.variant, CAST(CAST('x' || left(md5(input.parameters), 7) AS bit(28)) AS int), 0)"
 )
 
@@ -31,7 +31,7 @@ def outbox_insert(jobs: LiteralString, *, due: LiteralString) -> LiteralString:
 INSERT INTO jobs_outbox
   (job_id, epoch, version_id, queue, priority, size, due, deadline, published, apart, client, variant, retry)
 SELECT job.id, job.epoch, job.version_id, job.queue, job.priority, job.size, {due}, job.deadline, 0, 0,
-  job.client_id, {_VARIANT}, job.state = '{State.WAITING}'
+  job.client_id, {_PARAMETERS_DIGEST}, job.state = '{State.WAITING}'
 FROM {jobs}
 """  # noqa: S608  # built from our own constants
 

@@ -110,8 +110,8 @@ def settle(
     """Store `verdicts` of the node `worker`, close `batch` and notify; return the jobs that changed."""
     rows = run(connection, _SETTLE, _arrays(verdicts))
     settled = [Settled(row.id, State(row.state)) for row in rows]
-    by = {"batch": str(batch), "worker": worker}
-    _follow_failures(connection, by, {row.job: row.state for row in settled}, verdicts)
+    origin = {"batch": str(batch), "worker": worker}
+    _follow_failures(connection, origin, {row.job: row.state for row in settled}, verdicts)
     succeeded = sum(row.state is State.SUCCEEDED for row in settled)
     run(
         connection,
@@ -148,12 +148,12 @@ def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def _follow_failures(
-    connection: sa.Connection, by: dict[str, str], states: dict[UUID, State], verdicts: Sequence[Verdict]
+    connection: sa.Connection, origin: dict[str, str], states: dict[UUID, State], verdicts: Sequence[Verdict]
 ) -> None:
     failed = [v for v in verdicts if v.job in states and isinstance(v.outcome, Failure)]
     if not failed:
         return
-    run_many(connection, _NOTE, [_event(v, states[v.job], by) for v in failed])
+    run_many(connection, _NOTE, [_event(v, states[v.job], origin) for v in failed])
     enqueue(connection, {v.job: _delay_s(v) for v in failed if states[v.job] is State.WAITING})
     dead = [v for v in failed if states[v.job] is State.DEAD]
     if dead:
@@ -164,13 +164,13 @@ def _delay_s(verdict: Verdict) -> float:
     return verdict.after.delay_s if isinstance(verdict.after, RetryAfter) else 0.0
 
 
-def _event(verdict: Verdict, state: State, by: dict[str, str]) -> dict[str, Any]:
+def _event(verdict: Verdict, state: State, origin: dict[str, str]) -> dict[str, Any]:
     failure = _failure(verdict)
     detail = {
         "kind": failure.kind.value,
         "code": failure.code,
         "message": failure.message[:500],
-        **by,
+        **origin,
         "attempt": verdict.attempt,
         **_what_followed(verdict, state),
     }

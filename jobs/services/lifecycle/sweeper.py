@@ -92,9 +92,9 @@ class Rescuer(ListenLoop):
         expired = 0
         while jobs := sweep.overdue_jobs(session, MOST_JOBS):
             with transaction(session):
-                gone = sweep.expire(session, jobs)
-            expired += len(gone)
-            if self._stop.is_set() or not gone:
+                ids = sweep.expire(session, jobs)
+            expired += len(ids)
+            if self._stop.is_set() or not ids:
                 break
         metrics.SWEEP_EXPIRED.inc(expired)
         return expired

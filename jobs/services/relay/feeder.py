@@ -1,4 +1,4 @@
-"""Feeds one queue of the broker from the outbox: tops it up, never waits with a row lock held."""
+"""Feeds one queue of the broker from the outbox: tops it up, and holds no row lock while it waits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UNROUTABLE_DELAY_S = 1.0
 
 @dataclass
 class FeedPace:
-    """When the queue is looked at again, in seconds of a clock that only goes forward."""
+    """When the queue is read again, in seconds of a monotonic clock."""
 
     full_until: float = 0.0
     overdue_at: float = 0.0
@@ -55,7 +55,7 @@ class FeedPace:
 
 
 class QueueFeeder:
-    """What one relay knows of one queue it owns; `undeclared` says that the broker has no such queue."""
+    """One queue that a relay owns; `undeclared` is True where the broker has no such queue."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class QueueFeeder:
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         circuits: Callable[[], Mapping[int, CircuitStanding]] = dict,
     ) -> None:
-        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level, 0 for what is best.
+        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level, 0 for automatic.
 
-        `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
-        its retries are paid from; `circuits` are those that are not closed.
+        `max_batch` and `budget` return, for the row id of a version, how many jobs a batch may hold and a
+        new budget of retries; `circuits` returns the circuits that are not closed.
         """
         self.queue = queue
         self.undeclared = False
@@ -86,7 +86,7 @@ class QueueFeeder:
         self._fast = FastSide()
 
     def feed(self, session: sa.Connection, now: float) -> int:
-        """Publish what is due and has room, dead jobs' letters first; return how many rows were taken."""
+        """Publish what is due and has room, dead letters first; return how many rows were taken."""
         letters = self._letters.post(session, now)
         self.undeclared = self.undeclared or self._letters.undeclared
         return letters + self._feed_jobs(session, now)
@@ -102,7 +102,7 @@ class QueueFeeder:
         return len(overdue) + len(fresh)
 
     def recover(self, session: sa.Connection) -> None:
-        """After a connect: where the broker's queue is empty, what was in flight comes again, evenly."""
+        """After a connect, publish the jobs in flight again, evenly, if the broker's queue is empty."""
         self._letters.recover(session)
         counts = broker_queues.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
@@ -132,16 +132,16 @@ class QueueFeeder:
             sum(in_flight.values()), workers=self._workers, max_batch=self._largest, now=now
         )
 
-    def _let_through(self, session: sa.Connection, taken: list[Taken], now: float) -> list[Taken]:
+    def _let_through(self, session: sa.Connection, rows: list[Taken], now: float) -> list[Taken]:
         """Return the rows whose circuits let them through; the others stay in the outbox."""
-        passed, held = self._gate.split(taken, self._circuits(), now)
-        for each in held:
-            self._give_back(session, each.rows, absent=True, delay_s=each.delay_s)
+        passed, held = self._gate.split(rows, self._circuits(), now)
+        for group in held:
+            self._give_back(session, group.rows, absent=True, delay_s=group.delay_s)
         return passed
 
-    def _within_budget(self, session: sa.Connection, taken: list[Taken], now: float) -> list[Taken]:
-        """Return what may be published now; retries over their version's budget are due a little later."""
-        passed, over = self._budgets.split(taken, now)
+    def _within_budget(self, session: sa.Connection, rows: list[Taken], now: float) -> list[Taken]:
+        """Return the rows to publish now; retries over their version's budget become due a little later."""
+        passed, over = self._budgets.split(rows, now)
         if over:
             postpone(session, over)
             metrics.RETRIES_POSTPONED.labels(self.queue).inc(len(over))
@@ -156,10 +156,10 @@ class QueueFeeder:
         if self._copies_are_useless(session):
             feed.postpone_overdue(session, self.queue, most=MOST, delay_s=VISIBILITY_S)
             return []
-        taken = feed.take_overdue(session, self.queue, most=MOST)
-        if len(taken) == MOST:
+        rows = feed.take_overdue(session, self.queue, most=MOST)
+        if len(rows) == MOST:
             self._pace.overdue_at = now
-        return taken
+        return rows
 
     def _copies_are_useless(self, session: sa.Connection) -> bool:
         counts = broker_queues.counts(self._publisher.connection, self.queue)
@@ -171,25 +171,27 @@ class QueueFeeder:
             ready=counts.ready, bundled=self._shared, consumers=counts.consumers, in_flight=in_flight
         )
 
-    def _publish(self, session: sa.Connection, taken: Sequence[Taken], now: float) -> None:
+    def _publish(self, session: sa.Connection, rows: Sequence[Taken], now: float) -> None:
         try:
-            outcomes = self._send(taken)
+            outcomes = self._send(rows)
         except BrokerUnavailableError:
-            self._give_back(session, taken, absent=True, delay_s=0)
+            self._give_back(session, rows, absent=True, delay_s=0)
             raise
-        self._count(taken, outcomes)
+        self._count(rows, outcomes)
         for outcome in set(outcomes):
-            rows = [row for row, told in zip(taken, outcomes, strict=True) if told is outcome]
-            self._answer(session, outcome, rows, now)
+            alike = [row for row, of_row in zip(rows, outcomes, strict=True) if of_row is outcome]
+            self._answer(session, outcome, alike, now)
 
-    def _send(self, taken: Sequence[Taken]) -> list[Outcome]:
+    def _send(self, rows: Sequence[Taken]) -> list[Outcome]:
         """Publish the rows, several a message under backlog; return an outcome for each row."""
-        self._largest = max(self._largest, *(self._max_batch(row.version) for row in taken))
-        bundles = list(_bundles(taken, self._fast.choose(taken), self._max_batch))
-        self._shared = max(self._shared, *(len(rows) for rows, _ in bundles))
-        messages = [outgoing(self.queue, [row.envelope for row in rows], fast=fast) for rows, fast in bundles]
-        told = zip(bundles, self._publisher.publish(messages), strict=True)
-        return [outcome for (rows, _), outcome in told for _ in rows]
+        self._largest = max(self._largest, *(self._max_batch(row.version) for row in rows))
+        bundles = list(_bundles(rows, self._fast.choose(rows), self._max_batch))
+        self._shared = max(self._shared, *(len(bundle) for bundle, _ in bundles))
+        messages = [
+            outgoing(self.queue, [row.envelope for row in bundle], fast=fast) for bundle, fast in bundles
+        ]
+        sent = zip(bundles, self._publisher.publish(messages), strict=True)
+        return [outcome for (bundle, _), outcome in sent for _ in bundle]
 
     def _answer(self, session: sa.Connection, outcome: Outcome, rows: Sequence[Taken], now: float) -> None:
         if outcome is Outcome.CONFIRMED:
@@ -216,21 +218,21 @@ class QueueFeeder:
     ) -> None:
         feed.give_back(session, [row.envelope for row in rows], absent=absent, delay_s=delay_s)
 
-    def _count(self, taken: Sequence[Taken], outcomes: Sequence[Outcome]) -> None:
+    def _count(self, rows: Sequence[Taken], outcomes: Sequence[Outcome]) -> None:
         for outcome, count in Counter(outcomes).items():
             metrics.RELAY_PUBLISHED.labels(self.queue, outcome.value).inc(count)
         lag = metrics.RELAY_LAG.labels(self.queue)
-        for row in taken:
+        for row in rows:
             lag.observe(max(0.0, row.late_s))
 
 
 def _bundles(
-    taken: Sequence[Taken], fast: Sequence[bool], max_batch: Callable[[int], int]
+    rows: Sequence[Taken], fast: Sequence[bool], max_batch: Callable[[int], int]
 ) -> Iterator[tuple[list[Taken], bool]]:
     """Yield the rows by version, priority and side in their order, as many together as a message may hold."""
-    for (version, _, side), pairs in groupby(zip(taken, fast, strict=True), _shared_by):
+    for (version, _, side), pairs in groupby(zip(rows, fast, strict=True), _shared_by):
         alike = [row for row, _ in pairs]
-        most = jobs_a_message(taken=len(taken), max_batch=max_batch(version))
+        most = jobs_a_message(taken=len(rows), max_batch=max_batch(version))
         yield from ((alike[start : start + most], side) for start in range(0, len(alike), most))
 
 

@@ -203,10 +203,10 @@ def _bury(connection: sa.Connection, leader: UUID, jobs: Sequence[UUID]) -> int:
 
 
 def _end(
-    connection: sa.Connection, how: Statement[Any], leader: UUID, jobs: Sequence[UUID], state: State
+    connection: sa.Connection, ending: Statement[Any], leader: UUID, jobs: Sequence[UUID], state: State
 ) -> None:
     if jobs:
-        run(connection, how, {"leader": leader, "jobs": jobs, "state": state})
+        run(connection, ending, {"leader": leader, "jobs": jobs, "state": state})
         _leave(connection, jobs)
         sweep.notify_ended(connection, jobs)
 

@@ -141,6 +141,21 @@ def test_a_retry_that_is_released_is_an_ordinary_publish_again(session: sa.Conne
     assert not Outbox.objects.get(job=job).retry
 
 
+def test_a_replay_overwrites_every_column_of_a_row_that_was_left_behind(session: sa.Connection) -> None:
+    job = make_job(state=State.DEAD, priority=7, size=3)
+    fresh = make_job(priority=7, size=3)
+    times = {"epoch": 9, "priority": 1, "size": 8, "due": timezone.now() + timedelta(days=1), "published": 4}
+    others = {"model": "other", "parameters_digest": 5, "isolation_group": 6, "retry": True, "client": 999}
+    Outbox.objects.create(job=job, version=job.version, deadline=timezone.now(), **times, **others)
+    replay_job(job_id=job.id, actor="test")
+    columns = [
+        field.attname for field in Outbox._meta.concrete_fields if field.attname not in {"job_id", "due"}
+    ]
+    replayed, queued = (Outbox.objects.values(*columns).get(job_id=row.id) for row in (job, fresh))
+    assert replayed == queued | {"epoch": 1}
+    assert Outbox.objects.get(job=job).due <= timezone.now()
+
+
 def test_a_claim_says_what_time_the_deadline_leaves(session: sa.Connection) -> None:
     hurried, calm = make_job(deadline=timezone.now() + timedelta(seconds=60)), make_job()
     batch, taken = claimed(session, hurried)
