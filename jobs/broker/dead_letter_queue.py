@@ -1,4 +1,4 @@
-"""Walks a dead-letter queue: AMQP takes no message out of a queue's middle, so all are held meanwhile."""
+"""Walks a dead-letter queue: AMQP cannot take a message out of the middle, so the walk holds all of them."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ CHUNK_MESSAGES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A message that lies in the queue."""
+class HeldMessage:
+    """A message of the queue, held unacknowledged."""
 
     tag: int
     body: bytes | str
 
 
-Judge = Callable[[Sequence[Found]], Sequence[Found]]
+Judge = Callable[[Sequence[HeldMessage]], Sequence[HeldMessage]]
 
 
 def walk(connection: kombu.Connection, model: str, *, judge: Judge, most: int) -> int:
     """Show up to `most` messages to `judge`, which returns those to drop; return how many were seen.
 
-    The others stay where they were: they are held unacknowledged, and closing the channel gives them back,
-    as does whatever breaks the walk off.
+    The others stay: they are held unacknowledged, and closing the channel gives them back, also after an
+    error.
     """
     counts = broker_queues.dead_counts(connection, model)
-    left = 0 if counts is None else min(counts.ready, most)
+    remaining = 0 if counts is None else min(counts.ready, most)
     seen = 0
     with broker_errors(), connection.channel() as channel:
-        while left > 0 and (found := _get(channel, model, min(left, CHUNK_MESSAGES))):
-            for message in judge(found):
+        while remaining > 0 and (chunk := _get(channel, model, min(remaining, CHUNK_MESSAGES))):
+            for message in judge(chunk):
                 channel.basic_ack(message.tag)
-            seen, left = seen + len(found), left - len(found)
+            seen, remaining = seen + len(chunk), remaining - len(chunk)
     return seen
 
 
-def _get(channel: Any, model: str, most: int) -> list[Found]:
+def _get(channel: Any, model: str, most: int) -> list[HeldMessage]:
     queue = topology.dead_queue_name(model)
-    found: list[Found] = []
-    while len(found) < most and (message := channel.basic_get(queue)) is not None:
-        found.append(Found(message.delivery_tag, message.body))
-    return found
+    chunk: list[HeldMessage] = []
+    while len(chunk) < most and (message := channel.basic_get(queue)) is not None:
+        chunk.append(HeldMessage(message.delivery_tag, message.body))
+    return chunk

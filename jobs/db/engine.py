@@ -21,7 +21,7 @@ _BY_INDEX = {
 def engine() -> sa.Engine:
     """Return the process's engine: pre-pinged psycopg 3 connections with a lock timeout."""
     url = sa.make_url(settings.INFERENCE.database_url).set(drivername="postgresql+psycopg")
-    told = {"lock_timeout": LOCK_TIMEOUT_MS, "application_name": "jobs", **_BY_INDEX}
-    options = " ".join(f"-c {name}={value}" for name, value in told.items())
+    settings_by_name = {"lock_timeout": LOCK_TIMEOUT_MS, "application_name": "jobs", **_BY_INDEX}
+    options = " ".join(f"-c {name}={value}" for name, value in settings_by_name.items())
     arguments = {**settings.DATABASE_OPTIONS, "options": options}
     return sa.create_engine(url, pool_size=8, pool_pre_ping=False, connect_args=arguments)

@@ -19,7 +19,7 @@ SET statement_timeout = '30s'
 
 
 def open_session() -> sa.Connection:
-    """Return a new autocommit connection; whoever opens it closes it."""
+    """Return a new autocommit connection; the caller closes it."""
     connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()
     connection.exec_driver_sql(_SETTINGS)

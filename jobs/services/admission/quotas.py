@@ -1,7 +1,7 @@
-"""Holds clients to their quotas: what a process has taken ahead is spent first, then Postgres is asked.
+"""Holds clients to their quotas: a process spends the amount that it took ahead, then asks Postgres.
 
-A bucket is one unlogged row that all web processes share, so that they cannot spend it twice. What a client
-has in flight is counted anew, a bounded number of its newest jobs, when its bucket seems empty.
+A bucket is one unlogged row for all web processes, so that they cannot spend it twice. The jobs in flight of
+a client are counted again, among a bounded number of its newest jobs, when their bucket seems empty.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jobs.db.statement import Statement, execute, fetch_all, once_more
 from jobs.services.access.owner import Owner
 
 RECOUNT_S = 0.1  # a client at its limit of jobs in flight is counted no more often
-KEPT_PURSES = 10_000
+MOST_PURSES = 10_000
 _FILLED: LiteralString = """
 LEAST(%(burst)s::float8, level + %(per_s)s::float8 * GREATEST(0, extract(epoch FROM now() - at))::float8)
 """
@@ -60,7 +60,7 @@ UPDATE jobs_quotabucket SET at = now(), level = %(burst)s - (
 )
 WHERE client_id = %(client)s AND kind = %(kind)s
 """)
-_SAID = {
+_LIMITS = {
     QuotaKind.REQUESTS: "This client may send {per_s:g} jobs a second",
     QuotaKind.BYTES: "This client may send {per_s:,.0f} bytes of input a second",
     QuotaKind.IN_FLIGHT: "This client may have {burst:,.0f} jobs waiting or running at one time",
@@ -70,21 +70,21 @@ _purses: dict[tuple[int, QuotaKind], tuple[Lock, Purse]] = {}
 
 
 def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceededError | None]:
-    """Return how many of a call's jobs, from the first on, the client may send now, and what stops the rest.
+    """Return how many of a call's jobs, from the first on, the client may send now, and why not the rest.
 
     `sizes` are the jobs' bytes of input.
     """
-    taken, refusal = len(sizes), None
+    count, refusal = len(sizes), None
     spent: list[tuple[Purse, Sequence[float]]] = []
     for kind, bucket in owner.quota.buckets():
         amounts = [float(size) for size in sizes] if kind is QuotaKind.BYTES else [1.0] * len(sizes)
-        count, purse, wait_s = _spend(owner.id, kind, bucket, amounts[:taken])
-        spent.append((purse, amounts[:count]))
-        if count < taken:
-            taken, refusal = count, _refusal(kind, bucket, wait_s)
+        covered, purse, wait_s = _spend(owner.id, kind, bucket, amounts[:count])
+        spent.append((purse, amounts[:covered]))
+        if covered < count:
+            count, refusal = covered, _refusal(kind, bucket, wait_s)
     for purse, paid in spent:
-        purse.give_back(sum(paid[taken:]))
-    return taken, refusal
+        purse.give_back(sum(paid[count:]))
+    return count, refusal
 
 
 def charge_bytes(owner: Owner, size: int) -> None:
@@ -97,21 +97,21 @@ def charge_bytes(owner: Owner, size: int) -> None:
 
 
 def quota_headers(owner: Owner) -> dict[str, str]:
-    """Return the headers that tell a client what it may still send; none where it has no quota."""
+    """Return the headers with the rest of a client's quotas; none if it has no quota."""
     now = monotonic()
-    lefts = [
+    levels = [
         (kind, bucket, _purse(owner.id, kind)[1].left(bucket, now)) for kind, bucket in owner.quota.buckets()
     ]
-    return headers(lefts) if lefts else {}
+    return headers(levels) if levels else {}
 
 
 def forget_quotas() -> None:
-    """Drop what this process has taken ahead."""
+    """Drop the amounts that this process has taken ahead."""
     _purses.clear()
 
 
 def _purse(client: int, kind: QuotaKind) -> tuple[Lock, Purse]:
-    if len(_purses) >= KEPT_PURSES:
+    if len(_purses) >= MOST_PURSES:
         _purses.clear()
     return _purses.setdefault((client, kind), (Lock(), Purse()))
 
@@ -119,7 +119,7 @@ def _purse(client: int, kind: QuotaKind) -> tuple[Lock, Purse]:
 def _spend(
     client: int, kind: QuotaKind, bucket: Bucket, amounts: Sequence[float]
 ) -> tuple[int, Purse, float]:
-    """Return for how many of `amounts` there is enough, the purse, and in how many seconds for the next."""
+    """Return how many of `amounts` are covered, the purse, and the seconds until the next is."""
     lock, purse = _purse(client, kind)
     with lock:
         now = monotonic()
@@ -169,10 +169,10 @@ def _recount(values: dict[str, Any]) -> None:
 
 
 def _refusal(kind: QuotaKind, bucket: Bucket, wait_s: float) -> QuotaExceededError:
-    said = _SAID[kind].format(per_s=bucket.per_s, burst=bucket.burst)
+    limit = _LIMITS[kind].format(per_s=bucket.per_s, burst=bucket.burst)
     retry_after_s = max(1, math.ceil(wait_s))
     return QuotaExceededError(
-        f"{said}. Send the rest again in {retry_after_s} s, or ask an operator for more.",
+        f"{limit}. Send the rest again in {retry_after_s} s, or ask an operator for more.",
         retry_after_s=retry_after_s,
         quota=kind.value,
     )

@@ -1,4 +1,4 @@
-"""Change what a client may send; each change is an Event."""
+"""Changes the quota of a client; each change is an Event."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LIMITS = ("requests_per_s", "requests_burst", "bytes_per_s", "most_in_flight")
 
 @transaction.atomic
 def set_quota(*, client_id: int, quota: Quota, actor: str) -> bool:
-    """Give a client these limits, and say whether they are others; servers follow within two seconds."""
+    """Give a client these limits; return whether they differ. Servers know them within two seconds."""
     client = Client.objects.select_for_update().get(pk=client_id)
-    before, after = _said(client), _said(quota)
+    before, after = _limits(client), _limits(quota)
     if before == after:
         return False
     Client.objects.filter(pk=client_id).update(**{name: getattr(quota, name) for name in LIMITS})
-    QuotaBucket.objects.filter(client_id=client_id).delete()  # made anew, full
+    QuotaBucket.objects.filter(client_id=client_id).delete()  # the next take makes a full one
     note(AuditKind.QUOTA_CHANGE, actor=actor, client=client.name, before=before, after=after)
     transaction.on_commit(_forget)
     return True
@@ -35,6 +35,6 @@ def _forget() -> None:
     forget_quotas()
 
 
-def _said(limits: Client | Quota) -> dict[str, Any]:
-    said = {name: getattr(limits, name) for name in LIMITS}
-    return {name: value for name, value in said.items() if value is not None}
+def _limits(holder: Client | Quota) -> dict[str, Any]:
+    limits = {name: getattr(holder, name) for name in LIMITS}
+    return {name: value for name, value in limits.items() if value is not None}
