@@ -1,4 +1,4 @@
-"""Walks a dead-letter queue: AMQP removes no message from its middle, so all are held meanwhile."""
+"""Walks a dead-letter queue: AMQP cannot take a message out of the middle, so the walk holds all of them."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ CHUNK_MESSAGES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class QueuedMessage:
-    """A message in the queue, held unacknowledged."""
+class HeldMessage:
+    """A message of the queue, held unacknowledged."""
 
     tag: int
     body: bytes | str
 
 
-Judge = Callable[[Sequence[QueuedMessage]], Sequence[QueuedMessage]]
+Judge = Callable[[Sequence[HeldMessage]], Sequence[HeldMessage]]
 
 
 def walk(connection: kombu.Connection, model: str, *, judge: Judge, most: int) -> int:
     """Show up to `most` messages to `judge`, which returns those to drop; return how many were seen.
 
-    The others stay in their places: they are held unacknowledged, and the broker takes them back when the
-    channel closes, after the walk or at an error.
+    The others stay: they are held unacknowledged, and closing the channel gives them back, also after an
+    error.
     """
     counts = broker_queues.dead_counts(connection, model)
-    limit = 0 if counts is None else min(counts.ready, most)
+    remaining = 0 if counts is None else min(counts.ready, most)
     seen = 0
     with broker_errors(), connection.channel() as channel:
-        while seen < limit and (chunk := _get(channel, model, min(limit - seen, CHUNK_MESSAGES))):
+        while remaining > 0 and (chunk := _get(channel, model, min(remaining, CHUNK_MESSAGES))):
             for message in judge(chunk):
                 channel.basic_ack(message.tag)
-            seen += len(chunk)
+            seen, remaining = seen + len(chunk), remaining - len(chunk)
     return seen
 
 
-def _get(channel: Any, model: str, most: int) -> list[QueuedMessage]:
+def _get(channel: Any, model: str, most: int) -> list[HeldMessage]:
     queue = topology.dead_queue_name(model)
-    messages: list[QueuedMessage] = []
-    while len(messages) < most and (message := channel.basic_get(queue)) is not None:
-        messages.append(QueuedMessage(message.delivery_tag, message.body))
-    return messages
+    chunk: list[HeldMessage] = []
+    while len(chunk) < most and (message := channel.basic_get(queue)) is not None:
+        chunk.append(HeldMessage(message.delivery_tag, message.body))
+    return chunk

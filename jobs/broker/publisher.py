@@ -1,8 +1,8 @@
 """Publishes many messages at once and returns the outcome of each.
 
-To wait for each confirm costs a round trip a message; here a window of messages is written first, and its
-confirms are read after. An unroutable message is confirmed too: the broker returns it, then acknowledges it.
-Without an answer a message may be queued or not, so its publisher has to publish it again later.
+A confirm each costs a round trip; here a window of messages is written first and its confirms are read
+after. An unroutable message is confirmed as well: the broker returns it and acknowledges it. Silence is no
+answer: such a message may be queued or not, and the caller publishes it again in time.
 """
 
 from __future__ import annotations
@@ -65,23 +65,23 @@ class ConfirmingPublisher:
         return self._connection
 
     def close(self) -> None:
-        """Drop the connection without telling the broker, which may not be reading."""
+        """Drop the connection without a farewell, because the broker may not be reading."""
         connection, self._connection, self._channel = self._connection, None, None
         self.blocked = False
         if connection is not None:
             connection.collect()
 
     def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """Publish in order and return an outcome for each; BrokerUnavailableError where none was sent."""
-        self._read_pending()
+        """Publish in order; an outcome for each, or BrokerUnavailableError with none sent."""
+        self._read_frames()
         outcomes: list[Outcome] = []
         for window in _windows(messages):
             outcomes += self._publish_window(window)
         return outcomes
 
     def listen_while_blocked(self) -> bool:
-        """Read what the broker sent, and return whether it still accepts no messages."""
-        self._read_pending()
+        """Read the broker's frames, and return whether it still accepts no messages."""
+        self._read_frames()
         return self.blocked
 
     def _publish_window(self, messages: Sequence[Outgoing]) -> list[Outcome]:
@@ -111,23 +111,23 @@ class ConfirmingPublisher:
             if time.monotonic() >= until:
                 self._give_up()
                 return
-            self._drain(POLL_S)
+            self._handle_events(POLL_S)
 
     def _give_up(self) -> None:
         # A blocked connection stays open: a new one would be blocked as well.
         if not self.blocked:
             self.close()
 
-    def _read_pending(self) -> None:
-        """Read what the broker sent since the last publish: closed, blocked or no longer blocked."""
+    def _read_frames(self) -> None:
+        """Read the frames since the last publish: the connection may be closed, blocked or unblocked."""
         try:
-            while self._drain(0):
+            while self._handle_events(0):
                 pass
         except (AMQPError, OSError) as error:
             self.close()
             raise BrokerUnavailableError(f"The broker ended the connection: {error}") from error
 
-    def _drain(self, timeout_s: float) -> bool:
+    def _handle_events(self, timeout_s: float) -> bool:
         try:
             self.connection.drain_events(timeout=timeout_s)
         except TimeoutError:
@@ -164,7 +164,7 @@ class ConfirmingPublisher:
 
 
 class _Window:
-    """Messages written and not yet confirmed; an outcome is unknown until the broker answers."""
+    """Messages that are written and not yet confirmed; each outcome is unknown until its confirm."""
 
     def __init__(self, messages: Sequence[Outgoing]) -> None:
         self.outcomes = [Outcome.UNKNOWN] * len(messages)
@@ -178,10 +178,10 @@ class _Window:
             self._returned.add(self._index[message_id])
 
     def settle(self, tag: int, *, multiple: bool, outcome: Outcome) -> None:
-        """Note the outcome of `tag`, or of every tag up to it; tags of an earlier window are ignored."""
-        tags = [t for t in self.waiting if t <= tag] if multiple else [tag]
-        for answered in tags:
-            index = self.waiting.pop(answered, None)
+        """Note the outcome of `tag`, or of every tag up to it; tags of earlier windows are ignored."""
+        tags = [waiting for waiting in self.waiting if waiting <= tag] if multiple else [tag]
+        for settled in tags:
+            index = self.waiting.pop(settled, None)
             if index is not None:
                 self.outcomes[index] = Outcome.UNROUTABLE if index in self._returned else outcome
 

@@ -79,10 +79,10 @@ def queue_specs(model: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
     """Return the model's queue and its dead-letter queue; `queue_type` is `classic` or `quorum`."""
     kind = {} if queue_type == "classic" else {"x-queue-type": queue_type}
     dead = dead_queue_name(model)
-    letters = {"x-dead-letter-exchange": INFER_DEAD.name, "x-dead-letter-routing-key": dead}
+    dead_letters = {"x-dead-letter-exchange": INFER_DEAD.name, "x-dead-letter-routing-key": dead}
     # RabbitMQ 3.10 refuses x-max-priority on a quorum queue; later ones need none.
     levels = {} if kind else {"x-max-priority": MAX_BROKER_PRIORITY}
-    live = QueueSpec(queue_name(model), INFER, model, {**kind, **levels, **letters})
+    live = QueueSpec(queue_name(model), INFER, model, {**kind, **levels, **dead_letters})
     return live, QueueSpec(dead, INFER_DEAD, dead, kind)
 
 

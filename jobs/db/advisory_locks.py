@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from jobs.db.statement import Statement, run
 
 # The two-number form of advisory locks; the first number is the kind of the lock.
-QUEUE, RELAY, SWEEPER, ANSWERER, DISPATCHER, SURVEYOR = 7_301, 7_302, 7_303, 7_304, 7_305, 7_306
+QUEUE, RELAY, SWEEPER, FOLLOWER_SETTLER, DISPATCHER, SURVEYOR = 7_301, 7_302, 7_303, 7_304, 7_305, 7_306
 RETENTION = 7_315
 
 _TRY = Statement("SELECT pg_try_advisory_lock(%(kind)s, hashtext(%(name)s))", bool)
 _UNLOCK = Statement("SELECT pg_advisory_unlock(%(kind)s, hashtext(%(name)s))")
-_SHARE = Statement("SELECT pg_advisory_lock_shared(%(kind)s, 0)")
+_JOIN = Statement("SELECT pg_advisory_lock_shared(%(kind)s, 0)")
 _HOLDERS = Statement(
     """
 SELECT count(*) FROM pg_locks
@@ -38,7 +38,7 @@ def unlock(connection: sa.Connection, kind: int, name: str = "") -> None:
 
 def join(connection: sa.Connection) -> None:
     """Count this session among the relays for as long as it lasts."""
-    run(connection, _SHARE, {"kind": RELAY})
+    run(connection, _JOIN, {"kind": RELAY})
 
 
 def relays(connection: sa.Connection) -> int:
@@ -47,13 +47,13 @@ def relays(connection: sa.Connection) -> int:
     return relays
 
 
-def share_queues(connection: sa.Connection, *, wanted: Collection[str], owned: Collection[str]) -> set[str]:
-    """Take or let go of queues until this relay has no more than its share; return what it owns now."""
-    share = -(-len(wanted) // max(1, relays(connection)))
-    owned_now = set(sorted(set(owned) & set(wanted))[:share])
+def divide_queues(connection: sa.Connection, *, queues: Collection[str], owned: Collection[str]) -> set[str]:
+    """Take or release queues until this relay has at most an equal part; return the queues that it owns."""
+    most = -(-len(queues) // max(1, relays(connection)))
+    owned_now = set(sorted(set(owned) & set(queues))[:most])
     for queue in set(owned) - owned_now:
         unlock(connection, QUEUE, queue)
-    for queue in wanted:
-        if len(owned_now) < share and queue not in owned_now and try_lock(connection, QUEUE, queue):
+    for queue in queues:
+        if len(owned_now) < most and queue not in owned_now and try_lock(connection, QUEUE, queue):
             owned_now.add(queue)
     return owned_now

@@ -26,7 +26,7 @@ def wake_relay() -> None:
 
 
 class _Bell:
-    """Rings at most once each GAP_S, however often it is asked to; its thread starts with the first ring."""
+    """Rings at most once each GAP_S, for any number of calls; its thread starts with the first ring."""
 
     def __init__(self) -> None:
         self._rung, self._lock = Event(), Lock()

@@ -11,7 +11,7 @@ from django.db import Error as DjangoDatabaseError
 
 from jobs import metrics
 from jobs.core.circuits.breaker import Breaker, Tally, tally_of
-from jobs.core.circuits.gate import LONGEST_HOLD_S, PROBING_HOLD_S, CircuitStanding
+from jobs.core.circuits.gate import LONGEST_HOLD_S, PROBING_HOLD_S, CircuitStatus
 from jobs.core.messages.envelope import Envelope
 from jobs.services.circuits import statements as circuits
 from jobs.services.lifecycle.settle import Settled, Verdict
@@ -29,7 +29,7 @@ class CircuitMonitor:
         """Prepare to look; `options` returns, for a version's row id, what opens its circuit."""
         self._engine, self._options = engine, options
         self._breakers: dict[int, Breaker] = {}
-        self._circuits: dict[int, CircuitStanding] = {}
+        self._known: dict[int, CircuitStatus] = {}
         self._read_at = float("-inf")
 
     def hold_s(self, version: int) -> float:

@@ -20,7 +20,7 @@ import psycopg
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from jobs.broker.topology import dead_queue_name, queue_name
-from jobs.core.messages.dead_letter_pointer import read_letter
+from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from tests.chaos import audit
 from tests.chaos.records import FINE, Recorder
 from tests.chaos.wiring import Wiring
@@ -136,7 +136,7 @@ class World:
         """Return which job and epoch each letter in the dead-letter queues points at; they stay there."""
         with self.broker() as broker, broker.channel() as channel:
             bodies = [m.body for model in MODELS for m in _all_of(channel, dead_queue_name(model))]
-        found = [pointer for body in bodies if (pointer := read_letter(body)) is not None]
+        found = [pointer for body in bodies if (pointer := read_dead_letter(body)) is not None]
         return {(str(pointer.job), pointer.epoch) for pointer in found}
 
 

@@ -9,7 +9,7 @@ from amqp.basic_message import Message
 
 from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
-from jobs.core.messages.dead_letter_pointer import DeadLetterPointer, read_letter
+from jobs.core.messages.dead_letter_pointer import DeadLetterPointer, read_dead_letter
 
 
 def declared(url: str, model: str) -> str:
@@ -30,7 +30,7 @@ def dead_messages(url: str, model: str) -> list[Any]:
 
 def dead_letters(url: str, model: str) -> list[DeadLetterPointer]:
     """Return what the letters in the dead-letter queue point at, in the broker's order."""
-    read = (read_letter(message.body) for message in dead_messages(url, model))
+    read = (read_dead_letter(message.body) for message in dead_messages(url, model))
     return [pointer for pointer in read if pointer is not None]
 
 

@@ -14,7 +14,7 @@ PROBE_AGAIN_S = 5.0  # probes without a result (invalid, cancelled) are replaced
 
 
 @dataclass(frozen=True, slots=True)
-class CircuitStanding:
+class CircuitStatus:
     """The state of a version's circuit in Postgres.
 
     `left_s` is how long it stays open; None means until an operator closes it.
@@ -57,7 +57,7 @@ class CircuitGate:
         self._probes: dict[int, tuple[float, int]] = {}
 
     def split(
-        self, rows: Sequence[Row], circuits: Mapping[int, CircuitStanding], now: float
+        self, rows: Sequence[Row], circuits: Mapping[int, CircuitStatus], now: float
     ) -> tuple[list[Row], list[Held[Row]]]:
         """Return the rows to publish now, in their order, and those to hold."""
         held: dict[int, list[Row]] = {}
@@ -65,14 +65,14 @@ class CircuitGate:
         return passed, [Held(group, _hold_s(circuits[version])) for version, group in held.items()]
 
     def _passes(
-        self, row: Row, circuit: CircuitStanding | None, now: float, held: dict[int, list[Row]]
+        self, row: Row, circuit: CircuitStatus | None, now: float, held: dict[int, list[Row]]
     ) -> bool:
         if circuit is None or (not circuit.holds and self._is_probe(circuit, now)):
             return True
         held.setdefault(row.version, []).append(row)
         return False
 
-    def _is_probe(self, circuit: CircuitStanding, now: float) -> bool:
+    def _is_probe(self, circuit: CircuitStatus, now: float) -> bool:
         since, probes = self._probes.get(circuit.version, (now, 0))
         if now - since >= PROBE_AGAIN_S:
             since, probes = now, 0
@@ -82,7 +82,7 @@ class CircuitGate:
         return True
 
 
-def _hold_s(circuit: CircuitStanding) -> float:
+def _hold_s(circuit: CircuitStatus) -> float:
     if not circuit.holds:
         return PROBING_HOLD_S
     return LONGEST_HOLD_S if circuit.left_s is None else min(circuit.left_s, LONGEST_HOLD_S)

@@ -35,7 +35,7 @@ def body_of(dead_letter: DeadLetterMessage) -> bytes:
     return _encode(DeadLetterPointer(1, dead_letter.job, dead_letter.epoch))
 
 
-def read_letter(body: bytes | str) -> DeadLetterPointer | None:
+def read_dead_letter(body: bytes | str) -> DeadLetterPointer | None:
     """Return the pointer in a dead letter's body; None for the body of any other message."""
     try:
         return _decode(body)

@@ -75,6 +75,6 @@ def copies_are_useless(*, ready: int, bundled: int, consumers: int, in_flight: i
     return ready * bundled >= in_flight or (ready > 0 and consumers == 0)
 
 
-def jobs_a_message(*, taken: int, max_batch: int) -> int:
-    """Return how many of the `taken` rows go into one message: one, unless there is a backlog."""
-    return max(1, min(taken // MESSAGES_A_LOOK, max_batch // BUNDLES_A_BATCH, MOST_JOBS))
+def jobs_a_message(*, rows: int, max_batch: int) -> int:
+    """Return how many of the `rows` to publish go into one message: one, unless there is a backlog."""
+    return max(1, min(rows // MESSAGES_A_LOOK, max_batch // BUNDLES_A_BATCH, MOST_JOBS))

@@ -36,7 +36,7 @@ _LIMITS = {
 class Admission:
     """What admission control decided about a call's jobs, by their places in the call.
 
-    `expected` is the estimated wait of the only job of a call, where it is known.
+    `expected` is the estimated wait of the only job of a call, if there is an estimate.
     """
 
     jobs: dict[int, ParsedJob]
@@ -57,7 +57,7 @@ def admit_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob]) -> Admission:
 
 
 def expected_of(queue: str, priority: int, client: int, *, age_s: float) -> Expected | None:
-    """Estimate position and answer of a job that has waited `age_s` seconds; None without a count."""
+    """Estimate position and ETA of a job that has waited `age_s` seconds; None without a count."""
     ahead = queues.ahead_of(queue, priority, client, age_s=age_s)
     return None if ahead is None else _expect(*ahead)
 
@@ -78,7 +78,7 @@ def _shed_groups(client: int, jobs: Mapping[int, ParsedJob]) -> Refusals:
 
 
 def _shed(client: int, jobs: Mapping[int, ParsedJob], before: int) -> tuple[Refusals, int]:
-    """Refuse from the end those jobs that would be answered too late; return also how many come in time.
+    """Refuse from the end those jobs that would be answered too late; return also how many are in time.
 
     The jobs have one version, priority and deadline. The call has `before` admitted jobs of the same model
     and no lower priority.
@@ -112,7 +112,7 @@ def _limits(job: ParsedJob) -> WaitLimits:
 def _new_work(client: int, jobs: Mapping[int, ParsedJob], indices: Sequence[int]) -> list[bool]:
     """Return for each of some jobs, all of one priority, whether it causes a run.
 
-    A job with a known idempotency key or with a result in the cache causes none.
+    A job with an idempotency key that was used before, or with a result in the cache, causes none.
     """
     some = [jobs[index] for index in indices]
     repeated = keyed_before(client, {job.idempotency_key for job in some if job.idempotency_key})

@@ -59,7 +59,7 @@ class Queues:
             self._reading.release()
 
     def renew(self, rows: list[QueueRow]) -> None:
-        """Estimate from rows of `READ` on; of a queue without a row nothing is known any more."""
+        """Estimate from rows of `READ` on; a queue without a row has no estimate any more."""
         now = monotonic()
         with self._lock:
             for view in self._views.values():

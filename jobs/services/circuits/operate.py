@@ -9,7 +9,7 @@ from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState
-from jobs.core.circuits.gate import CircuitStanding
+from jobs.core.circuits.gate import CircuitStatus
 from jobs.core.errors import CircuitOpenError, ModelNotFoundError, WrongStateError
 from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import note
@@ -95,7 +95,7 @@ def _fallback(version: VersionInfo) -> VersionInfo | None:
     return fallback if fallback is not None and fallback.secrecy.covers(version.secrecy) else None
 
 
-def _refusal(version: VersionInfo, circuit: CircuitStanding) -> CircuitOpenError:
+def _refusal(version: VersionInfo, circuit: CircuitStatus) -> CircuitOpenError:
     wait_s = UNTIL_CLOSED_S if circuit.left_s is None else max(1, math.ceil(circuit.left_s))
     return CircuitOpenError(
         f"{version} fails too often and takes no jobs now: {circuit.reason}", retry_after_s=wait_s

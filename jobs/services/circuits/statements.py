@@ -1,4 +1,4 @@
-"""The rows of circuits, which all workers and relays share; a change is one statement that checks the row.
+"""The rows of circuits, the same for all workers and relays; a change is one statement that checks the row.
 
 A version without a row is closed. Every change leaves an Event.
 """
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState, Tally
-from jobs.core.circuits.gate import CircuitStanding
+from jobs.core.circuits.gate import CircuitStatus
 from jobs.db.statement import Statement, run
 from models_registry.core.breaker_options import BreakerOptions
 
@@ -117,15 +117,15 @@ UPDATE jobs_outbox SET due = now() FROM held WHERE jobs_outbox.job_id = held.job
 """)
 
 
-def read(connection: sa.Connection) -> dict[int, CircuitStanding]:
+def read(connection: sa.Connection) -> dict[int, CircuitStatus]:
     """Return the circuits that are not closed, by version."""
-    return standings(run(connection, NOT_CLOSED))
+    return statuses_by_version(run(connection, NOT_CLOSED))
 
 
-def standings(rows: Iterable[CircuitRow]) -> dict[int, CircuitStanding]:
+def statuses_by_version(rows: Iterable[CircuitRow]) -> dict[int, CircuitStatus]:
     """Return the circuits of rows of NOT_CLOSED, by version."""
     return {
-        row.version: CircuitStanding(row.version, CircuitState(row.state), row.left_s, row.probes, row.reason)
+        row.version: CircuitStatus(row.version, CircuitState(row.state), row.left_s, row.probes, row.reason)
         for row in rows
     }
 

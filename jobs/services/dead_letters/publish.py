@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from jobs import metrics
 from jobs.broker import broker_queues
-from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.dead_letter_message import outgoing_dead_letter
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
@@ -63,7 +63,9 @@ class LetterPost:
 
     def _publish(self, session: sa.Connection, taken: list[DeadLetterMessage]) -> None:
         try:
-            outcomes = self._publisher.publish([outgoing_letter(self._queue, letter) for letter in taken])
+            outcomes = self._publisher.publish(
+                [outgoing_dead_letter(self._queue, letter) for letter in taken]
+            )
         except BrokerUnavailableError:
             letters.postpone(session, taken, delay_s=0)
             raise

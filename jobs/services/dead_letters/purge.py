@@ -10,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.broker.connection import connected
-from jobs.broker.dead_letter_queue import QueuedMessage, walk
-from jobs.core.messages.dead_letter_pointer import read_letter
+from jobs.broker.dead_letter_queue import HeldMessage, walk
+from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from jobs.db.positional import once_more
 from jobs.services.access.audit import note
 from jobs.services.dead_letters import reads as letters
@@ -38,7 +38,7 @@ class _Judge:
         self._malformed_too, self._dry_run = malformed_too, dry_run
         self._kept = set[tuple[UUID, int]]()
 
-    def __call__(self, messages: Sequence[QueuedMessage]) -> list[QueuedMessage]:
+    def __call__(self, messages: Sequence[HeldMessage]) -> list[HeldMessage]:
         keys = [_key(message) for message in messages]
         counting = letters.current([key for key in keys if key is not None])
         unwanted = [m for m, key in zip(messages, keys, strict=True) if self._is_unwanted(key, counting)]
@@ -58,8 +58,8 @@ class _Judge:
         return True
 
 
-def _key(message: QueuedMessage) -> tuple[UUID, int] | None:
-    pointer = read_letter(message.body)
+def _key(message: HeldMessage) -> tuple[UUID, int] | None:
+    pointer = read_dead_letter(message.body)
     return None if pointer is None else (pointer.job, pointer.epoch)
 
 

@@ -57,5 +57,5 @@ def _bounded(death: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def remember(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
-    """Copy the last failed attempts of jobs from their events into the letters of this transaction."""
+    """Copy the last failed attempts of jobs from their events into the dead letters of this transaction."""
     run(connection, _REMEMBER, {"jobs": list(jobs), "most": MOST_ATTEMPTS})

@@ -157,7 +157,7 @@ def _follow_failures(
     enqueue(connection, {v.job: _delay_s(v) for v in failed if states[v.job] is State.WAITING})
     dead = [v for v in failed if states[v.job] is State.DEAD]
     if dead:
-        bury(connection, [_letter(verdict) for verdict in dead])
+        bury(connection, [_dead_letter(verdict) for verdict in dead])
 
 
 def _delay_s(verdict: Verdict) -> float:
@@ -185,7 +185,7 @@ def _what_followed(verdict: Verdict, state: State) -> dict[str, Any]:
     return {"reason": verdict.after.reason if verdict.after else ""}
 
 
-def _letter(verdict: Verdict) -> dict[str, Any]:
+def _dead_letter(verdict: Verdict) -> dict[str, Any]:
     failure = _failure(verdict)
     return {
         "job_id": verdict.job,

@@ -1,4 +1,4 @@
-"""Feeds one queue of the broker from the outbox: tops it up, and holds no row lock while it waits."""
+"""Feeds one queue of the broker from the outbox; never waits while it holds a row lock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs import metrics
 from jobs.broker import broker_queues
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
-from jobs.core.circuits.gate import CircuitGate, CircuitStanding
+from jobs.core.circuits.gate import CircuitGate, CircuitStatus
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.priority import HIGHEST, LEVELS
 from jobs.core.relay.publish_policy import (
@@ -30,12 +30,12 @@ from jobs.core.retry.budget import RetryBudget, RetryBudgets
 from jobs.services.dead_letters.publish import LetterPost
 from jobs.services.relay import statements as feed
 from jobs.services.relay.postpone import postpone
-from jobs.services.relay.statements import Taken
+from jobs.services.relay.statements import DueRow
 
 log = logging.getLogger(__name__)
 
 MOST = 1_024
-MOST_SHARED = 32  # jobs a message, where another relay published them
+MOST_BUNDLED = 32  # jobs in a message that another relay may have published
 FULL_S = 0.02
 OVERDUE_EVERY_S = WORKERS_EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -45,7 +45,7 @@ UNROUTABLE_DELAY_S = 1.0
 
 @dataclass
 class FeedPace:
-    """When the queue is read again, in seconds of a monotonic clock."""
+    """When the feeder reads the queue again, in seconds of a clock that only goes forward."""
 
     full_until: float = 0.0
     overdue_at: float = 0.0
@@ -55,7 +55,7 @@ class FeedPace:
 
 
 class QueueFeeder:
-    """One queue that a relay owns; `undeclared` is True where the broker has no such queue."""
+    """Feeds one queue that its relay owns; `undeclared` says that the broker has no such queue."""
 
     def __init__(
         self,
@@ -65,12 +65,12 @@ class QueueFeeder:
         publisher: ConfirmingPublisher,
         max_batch: Callable[[int], int],
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
-        circuits: Callable[[], Mapping[int, CircuitStanding]] = dict,
+        circuits: Callable[[], Mapping[int, CircuitStatus]] = dict,
     ) -> None:
-        """Prepare to keep the queue of the model named `queue` at `depth` jobs a level, 0 for automatic.
+        """Prepare to keep the queue of the model `queue` at `depth` jobs a level; 0 chooses the depth.
 
-        `max_batch` and `budget` return, for the row id of a version, how many jobs a batch may hold and a
-        new budget of retries; `circuits` returns the circuits that are not closed.
+        `max_batch` returns the largest batch of a version's row id, `budget` makes its retry budget;
+        `circuits` returns the circuits that are not closed.
         """
         self.queue = queue
         self.undeclared = False
@@ -79,17 +79,17 @@ class QueueFeeder:
         self._publisher = publisher
         self._max_batch = max_batch
         self._pace = FeedPace()
-        self._shared = MOST_SHARED
-        self._letters = LetterPost(queue, publisher)
+        self._bundled = MOST_BUNDLED
+        self._dead_letters = LetterPost(queue, publisher)
         self._budgets = RetryBudgets(budget)
         self._circuits, self._gate = circuits, CircuitGate()
         self._fast = FastSide()
 
     def feed(self, session: sa.Connection, now: float) -> int:
-        """Publish what is due and has room, dead letters first; return how many rows were taken."""
-        letters = self._letters.post(session, now)
-        self.undeclared = self.undeclared or self._letters.undeclared
-        return letters + self._feed_jobs(session, now)
+        """Publish due dead letters and due jobs that have room; return how many rows were due."""
+        dead_letters = self._dead_letters.post(session, now)
+        self.undeclared = self.undeclared or self._dead_letters.undeclared
+        return dead_letters + self._feed_jobs(session, now)
 
     def _feed_jobs(self, session: sa.Connection, now: float) -> int:
         if now < self._pace.paused_until:
@@ -102,16 +102,16 @@ class QueueFeeder:
         return len(overdue) + len(fresh)
 
     def recover(self, session: sa.Connection) -> None:
-        """After a connect, publish the jobs in flight again, evenly, if the broker's queue is empty."""
-        self._letters.recover(session)
+        """After a connect: if the broker's queue is empty, the jobs in flight become due again, evenly."""
+        self._dead_letters.recover(session)
         counts = broker_queues.counts(self._publisher.connection, self.queue)
         if counts is not None and counts.ready:
             return
-        self._shared = 1
+        self._bundled = 1
         # A queue's depth is what its workers take in a few seconds, so a second of it is no flood.
         feed.recall(session, self.queue, most=LEVELS * self._recalled, per_s=self._recalled)
 
-    def _fresh(self, session: sa.Connection, now: float) -> list[Taken]:
+    def _fresh(self, session: sa.Connection, now: float) -> list[DueRow]:
         if now < self._pace.full_until:
             return []
         in_flight = feed.in_flight(session, self.queue)
@@ -132,14 +132,14 @@ class QueueFeeder:
             sum(in_flight.values()), workers=self._workers, max_batch=self._largest, now=now
         )
 
-    def _let_through(self, session: sa.Connection, rows: list[Taken], now: float) -> list[Taken]:
-        """Return the rows whose circuits let them through; the others stay in the outbox."""
+    def _let_through(self, session: sa.Connection, rows: list[DueRow], now: float) -> list[DueRow]:
+        """Return the rows whose circuits let them pass; the others stay in the outbox."""
         passed, held = self._gate.split(rows, self._circuits(), now)
         for group in held:
             self._give_back(session, group.rows, absent=True, delay_s=group.delay_s)
         return passed
 
-    def _within_budget(self, session: sa.Connection, rows: list[Taken], now: float) -> list[Taken]:
+    def _within_budget(self, session: sa.Connection, rows: list[DueRow], now: float) -> list[DueRow]:
         """Return the rows to publish now; retries over their version's budget become due a little later."""
         passed, over = self._budgets.split(rows, now)
         if over:
@@ -147,7 +147,7 @@ class QueueFeeder:
             metrics.RETRIES_POSTPONED.labels(self.queue).inc(len(over))
         return passed
 
-    def _overdue(self, session: sa.Connection, now: float) -> list[Taken]:
+    def _overdue(self, session: sa.Connection, now: float) -> list[DueRow]:
         if now < self._pace.overdue_at:
             return []
         self._pace.overdue_at = now + OVERDUE_EVERY_S
@@ -156,10 +156,10 @@ class QueueFeeder:
         if self._copies_are_useless(session):
             feed.postpone_overdue(session, self.queue, most=MOST, delay_s=VISIBILITY_S)
             return []
-        rows = feed.take_overdue(session, self.queue, most=MOST)
-        if len(rows) == MOST:
+        overdue = feed.take_overdue(session, self.queue, most=MOST)
+        if len(overdue) == MOST:
             self._pace.overdue_at = now
-        return rows
+        return overdue
 
     def _copies_are_useless(self, session: sa.Connection) -> bool:
         counts = broker_queues.counts(self._publisher.connection, self.queue)
@@ -168,32 +168,36 @@ class QueueFeeder:
             return False
         in_flight = sum(feed.in_flight(session, self.queue).values())
         return copies_are_useless(
-            ready=counts.ready, bundled=self._shared, consumers=counts.consumers, in_flight=in_flight
+            ready=counts.ready, bundled=self._bundled, consumers=counts.consumers, in_flight=in_flight
         )
 
-    def _publish(self, session: sa.Connection, rows: Sequence[Taken], now: float) -> None:
+    def _publish(self, session: sa.Connection, rows: Sequence[DueRow], now: float) -> None:
         try:
             outcomes = self._send(rows)
         except BrokerUnavailableError:
             self._give_back(session, rows, absent=True, delay_s=0)
             raise
         self._count(rows, outcomes)
-        for outcome in set(outcomes):
-            alike = [row for row, of_row in zip(rows, outcomes, strict=True) if of_row is outcome]
-            self._answer(session, outcome, alike, now)
+        by_outcome: dict[Outcome, list[DueRow]] = {}
+        for row, outcome in zip(rows, outcomes, strict=True):
+            by_outcome.setdefault(outcome, []).append(row)
+        for outcome, group in by_outcome.items():
+            self._note_outcome(session, outcome, group, now)
 
-    def _send(self, rows: Sequence[Taken]) -> list[Outcome]:
-        """Publish the rows, several a message under backlog; return an outcome for each row."""
+    def _send(self, rows: Sequence[DueRow]) -> list[Outcome]:
+        """Publish the rows, several in a message under backlog; return an outcome for each row."""
         self._largest = max(self._largest, *(self._max_batch(row.version) for row in rows))
         bundles = list(_bundles(rows, self._fast.choose(rows), self._max_batch))
-        self._shared = max(self._shared, *(len(bundle) for bundle, _ in bundles))
+        self._bundled = max(self._bundled, *(len(bundle) for bundle, _ in bundles))
         messages = [
             outgoing(self.queue, [row.envelope for row in bundle], fast=fast) for bundle, fast in bundles
         ]
-        sent = zip(bundles, self._publisher.publish(messages), strict=True)
-        return [outcome for (bundle, _), outcome in sent for _ in bundle]
+        outcomes = zip(bundles, self._publisher.publish(messages), strict=True)
+        return [outcome for (bundle, _), outcome in outcomes for _ in bundle]
 
-    def _answer(self, session: sa.Connection, outcome: Outcome, rows: Sequence[Taken], now: float) -> None:
+    def _note_outcome(
+        self, session: sa.Connection, outcome: Outcome, rows: Sequence[DueRow], now: float
+    ) -> None:
         if outcome is Outcome.CONFIRMED:
             self._pace.pause_s = FIRST_PAUSE_S
             self._budgets.published(rows, now)
@@ -214,11 +218,11 @@ class QueueFeeder:
         self._pace.pause_s = min(LONGEST_PAUSE_S, 2 * self._pace.pause_s)
 
     def _give_back(
-        self, session: sa.Connection, rows: Sequence[Taken], *, absent: bool, delay_s: float
+        self, session: sa.Connection, rows: Sequence[DueRow], *, absent: bool, delay_s: float
     ) -> None:
         feed.give_back(session, [row.envelope for row in rows], absent=absent, delay_s=delay_s)
 
-    def _count(self, rows: Sequence[Taken], outcomes: Sequence[Outcome]) -> None:
+    def _count(self, rows: Sequence[DueRow], outcomes: Sequence[Outcome]) -> None:
         for outcome, count in Counter(outcomes).items():
             metrics.RELAY_PUBLISHED.labels(self.queue, outcome.value).inc(count)
         lag = metrics.RELAY_LAG.labels(self.queue)
@@ -227,15 +231,15 @@ class QueueFeeder:
 
 
 def _bundles(
-    rows: Sequence[Taken], fast: Sequence[bool], max_batch: Callable[[int], int]
-) -> Iterator[tuple[list[Taken], bool]]:
-    """Yield the rows by version, priority and side in their order, as many together as a message may hold."""
-    for (version, _, side), pairs in groupby(zip(rows, fast, strict=True), _shared_by):
+    rows: Sequence[DueRow], fast: Sequence[bool], max_batch: Callable[[int], int]
+) -> Iterator[tuple[list[DueRow], bool]]:
+    """Yield the rows by version, priority and side, in their order, as many as a message may hold."""
+    for (version, _, side), pairs in groupby(zip(rows, fast, strict=True), _bundle_key):
         alike = [row for row, _ in pairs]
-        most = jobs_a_message(taken=len(rows), max_batch=max_batch(version))
+        most = jobs_a_message(rows=len(rows), max_batch=max_batch(version))
         yield from ((alike[start : start + most], side) for start in range(0, len(alike), most))
 
 
-def _shared_by(pair: tuple[Taken, bool]) -> tuple[int, int, bool]:
+def _bundle_key(pair: tuple[DueRow, bool]) -> tuple[int, int, bool]:
     row, fast = pair
     return row.envelope.version, row.envelope.priority, fast

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from jobs.core.retry.budget import Postponed
 from jobs.db.statement import Statement, run
-from jobs.services.relay.statements import Taken
+from jobs.services.relay.statements import DueRow
 
 _POSTPONE = Statement("""
 WITH over AS (
@@ -24,8 +24,8 @@ FROM over WHERE outbox.job_id = over.job_id
 """)
 
 
-def postpone(connection: sa.Connection, over: Collection[Postponed[Taken]]) -> None:
-    """Make taken rows due when their delays are over, as if they had not been taken."""
+def postpone(connection: sa.Connection, over: Collection[Postponed[DueRow]]) -> None:
+    """Make rows due again after their delays, as if they had never been taken for publishing."""
     envelopes = [retry.row.envelope for retry in over]
     parameters = {
         "jobs": [envelope.job for envelope in envelopes],

@@ -1,4 +1,4 @@
-"""The relay: brings the outbox to the broker, queue by queue, and shares the queues with other relays."""
+"""The relay: publishes the outbox queue by queue, and divides the queues with other relays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.broker import broker_queues
 from jobs.broker.publisher import ConfirmingPublisher
 from jobs.core.channels import SUBMITTED
 from jobs.core.circuits.breaker import CircuitState
-from jobs.core.circuits.gate import CircuitStanding
+from jobs.core.circuits.gate import CircuitStatus
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
 from jobs.db import advisory_locks
@@ -30,9 +30,9 @@ _LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 
 
 
 class Relay(ListenLoop):
-    """Feeds its share of the queues until stopped; outlives the broker and the database.
+    """Feeds its part of the queues until stopped; survives outages of the broker and the database.
 
-    A TopologyMismatchError, where the broker's queues are not ours, ends it.
+    A TopologyMismatchError, if the broker's queues differ from ours, ends it.
     """
 
     channels = (SUBMITTED,)
@@ -48,10 +48,9 @@ class Relay(ListenLoop):
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         stop: Event,
     ) -> None:
-        """Prepare to feed the queues of `models()`, which is asked anew every few seconds.
+        """Prepare to feed the queues of `models()`, which is called every few seconds.
 
-        `max_batch` says of a version's row id how many of its jobs a batch may hold, `budget` makes what
-        its retries are paid from.
+        `max_batch` returns the largest batch of a version's row id, `budget` makes its retry budget.
         """
         super().__init__(stop=stop)
         self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
@@ -61,15 +60,15 @@ class Relay(ListenLoop):
         self._forget()
 
     def interruptions(self) -> tuple[type[Exception], ...]:
-        """Return the errors after which it goes on with a new session: of the database and the broker."""
+        """Return the errors of database and broker, after which it goes on with a new session."""
         return (*super().interruptions(), BrokerUnavailableError, DjangoDatabaseError)
 
     def opened(self, session: sa.Connection) -> None:
-        """Count among the relays that share the queues."""
+        """Count among the relays, which divide the queues."""
         advisory_locks.join(session)
 
     def closed(self) -> None:
-        """Close the broker's connection, and forget whose the queues were."""
+        """Close the broker's connection, and forget the owned queues."""
         self._publisher.close()
         self._forget()
 
@@ -77,7 +76,7 @@ class Relay(ListenLoop):
         self._declared = frozenset[str]()
         self._feeders: dict[str, QueueFeeder] = {}
         self._refresh_at = self._busy_until = self._circuits_at = 0.0
-        self._circuits: dict[int, CircuitStanding] = {}
+        self._circuits: dict[int, CircuitStatus] = {}
         metrics.RELAY_QUEUES.set(0)
 
     def step(self, session: sa.Connection, payloads: Sequence[str] = ()) -> None:
@@ -94,33 +93,33 @@ class Relay(ListenLoop):
         if now >= self._circuits_at:
             self._look_at_circuits(session)
             self._circuits_at = now + CIRCUITS_S
-        taken = sum(feeder.feed(session, now) for feeder in self._feeders.values())
-        if taken:
+        fed = sum(feeder.feed(session, now) for feeder in self._feeders.values())
+        if fed:
             self._busy_until = now + BUSY_S
         if any(feeder.undeclared for feeder in self._feeders.values()):
             self._declared, self._refresh_at = frozenset(), now
 
     def _refresh(self, session: sa.Connection) -> None:
-        wanted = frozenset(self._models())
-        broker_queues.declare(self._publisher.connection, sorted(wanted - self._declared))
-        self._declared = wanted
-        owned = advisory_locks.share_queues(session, wanted=sorted(wanted), owned=self._feeders)
+        models = frozenset(self._models())
+        broker_queues.declare(self._publisher.connection, sorted(models - self._declared))
+        self._declared = models
+        owned = advisory_locks.divide_queues(session, queues=sorted(models), owned=self._feeders)
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
         metrics.RELAY_QUEUES.set(len(owned))
 
     def _look_at_circuits(self, session: sa.Connection) -> None:
         circuits.begin_probing(session)
-        before, self._circuits = self._circuits, circuits.read(session)
-        for version in before.keys() - self._circuits.keys():
+        previous, self._circuits = self._circuits, circuits.read(session)
+        for version in previous.keys() - self._circuits.keys():
             circuits.let_go(session, version=version, most=LET_GO)
-        for version in {**before, **self._circuits}:
-            known = self._circuits.get(version)
-            metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[known.state] if known else 0)
+        for version in {**previous, **self._circuits}:
+            circuit = self._circuits.get(version)
+            metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[circuit.state] if circuit else 0)
 
     def _feeder(self, session: sa.Connection, queue: str) -> QueueFeeder:
-        known = self._feeders.get(queue)
-        if known is not None and not known.undeclared:
-            return known
+        feeder = self._feeders.get(queue)
+        if feeder is not None and not feeder.undeclared:
+            return feeder
         feeder = QueueFeeder(
             queue,
             depth=self._depth,

@@ -21,8 +21,8 @@ LEAST_A_CLIENT = 32  # rows looked at, however many clients there are
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A row that was taken for publishing; `late_s` is how long it was due before.
+class DueRow:
+    """A row that is taken for publishing; `late_s` is how long it has been due.
 
     `turn` is its number among its client's jobs of this priority, including those in flight.
     """
@@ -53,12 +53,12 @@ class _TakenRow(msgspec.Struct, frozen=True, gc=False):
     turn: int
     late_s: float
 
-    def taken(self) -> Taken:
+    def due_row(self) -> DueRow:
         envelope = Envelope(
             self.job, self.epoch, self.version, self.priority, self.size, self.client, self.variant,
             self.deadline, self.apart,
         )  # fmt: skip
-        return Taken(envelope, self.late_s, self.retry, self.turn)
+        return DueRow(envelope, self.late_s, self.retry, self.turn)
 
 
 # Grows with every publish of the same epoch; the exponent is bounded because 2^n is not.
@@ -207,7 +207,7 @@ def take_fresh(
     most: int,
     held: Mapping[tuple[int, int], int] = NOTHING,
     reserve: int = 0,
-) -> list[Taken]:
+) -> list[DueRow]:
     """Take due rows that are not in flight: highest priority first, clients in turn, then longest due.
 
     `rooms` bound how many, except for the first `reserve` rows of a client; `held` counts the jobs in flight
@@ -229,7 +229,7 @@ def any_overdue(connection: sa.Connection, queue: str) -> bool:
     return overdue
 
 
-def take_overdue(connection: sa.Connection, queue: str, *, most: int) -> list[Taken]:
+def take_overdue(connection: sa.Connection, queue: str, *, most: int) -> list[DueRow]:
     """Take rows that were published and whose visibility time is over, highest priority first."""
     return _taken(connection, _TAKE_OVERDUE, {"queue": queue, "most": most})
 
@@ -242,7 +242,7 @@ def postpone_overdue(connection: sa.Connection, queue: str, *, most: int, delay_
 def give_back(
     connection: sa.Connection, envelopes: Collection[Envelope], *, absent: bool, delay_s: float
 ) -> None:
-    """Make taken rows due in `delay_s` seconds; `absent` where the broker surely has no message."""
+    """Make taken rows due in `delay_s` seconds; `absent` means that the broker surely has no message."""
     parameters = {
         "jobs": [envelope.job for envelope in envelopes],
         "epochs": [envelope.epoch for envelope in envelopes],
@@ -262,7 +262,7 @@ def recall(connection: sa.Connection, queue: str, *, most: int, per_s: float) ->
 
 def _taken(
     connection: sa.Connection, statement: Statement[_TakenRow], parameters: Mapping[str, object]
-) -> list[Taken]:
+) -> list[DueRow]:
     visibility = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
-    taken = [row.taken() for row in run(connection, statement, {**visibility, **parameters})]
-    return sorted(taken, key=lambda row: (-row.envelope.priority, row.turn, -row.late_s))
+    rows = [row.due_row() for row in run(connection, statement, {**visibility, **parameters})]
+    return sorted(rows, key=lambda row: (-row.envelope.priority, row.turn, -row.late_s))

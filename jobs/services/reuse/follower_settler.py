@@ -31,7 +31,7 @@ _FIRST = UUID(int=0)
 class FollowerSettler(ListenLoop):
     """Settles followers until stopped; one process at a time does."""
 
-    office = advisory_locks.ANSWERER
+    office = advisory_locks.FOLLOWER_SETTLER
     channels = (SETTLED,)
     gap_s = GAP_S
 

@@ -124,7 +124,7 @@ SELECT answered.id, answered.keep_days, answered.epoch, result.body, result.cont
 FROM answered CROSS JOIN jobs_jobresult result WHERE result.job_id = %(leader)s
 """)
 
-# The traceback and the attempts stand in the leader's letter only: there may be ten thousand followers.
+# The traceback and the attempts stand in the leader's dead letter only: there may be ten thousand followers.
 _BURY = Statement("""
 WITH dead AS (
   UPDATE jobs_job job
@@ -143,9 +143,9 @@ _POINT = Statement("UPDATE jobs_follower SET leader = %(leader)s WHERE job_id = 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What became of a chunk of followers; `looked_at` is how many there were.
+    """The outcomes of a chunk of `looked_at` followers.
 
-    `moved_to` is the job that some of them follow now, which may have ended meanwhile.
+    `moved_to` is the new leader of some of them, which may have ended meanwhile.
     """
 
     looked_at: int = 0

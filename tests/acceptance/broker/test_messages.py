@@ -8,7 +8,7 @@ import pytest
 from amqp.basic_message import Message
 
 from inference_site.stack.harness import Stack
-from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.dead_letter_message import outgoing_dead_letter
 from jobs.broker.job_message import job_message
 from jobs.broker.topology import INFER, dead_queue_name
 from jobs.core.ids import uuid7
@@ -103,7 +103,7 @@ def ended(app: App, value: dict[str, Any]) -> tuple[str, int, int]:
 
 def shovelled(job: str, epoch: int) -> Message:
     """Return a dead job's letter as somebody moves it by hand: the same message, told apart by its id."""
-    message = outgoing_letter(
+    message = outgoing_dead_letter(
         MODEL, DeadLetterMessage(UUID(job), epoch, "invalid", "InvalidInputError", "f")
     ).message
     message.properties["message_id"] = str(uuid4())

@@ -10,7 +10,7 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from jobs.broker import broker_queues, topology
-from jobs.core.messages.dead_letter_pointer import read_letter
+from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from tests.support.app import App, manage
 from tests.support.own_worker import own_worker
 from tests.support.wait import wait_until
@@ -71,5 +71,5 @@ def test_jobs_whose_messages_overflow_a_queue_end_all_the_same(
                    every_s=1.0, what=lambda: (app.states(ids), held(broker, model)))  # fmt: skip
     app.assert_each_ran_to_one_result(ids)
     assert held(broker, model)[0] == 0
-    assert all(read_letter(body) is None and json.loads(body) for body in bodies(broker, model))
+    assert all(read_dead_letter(body) is None and json.loads(body) for body in bodies(broker, model))
     assert app.rows("SELECT count(*) FROM jobs_deadletter WHERE queue = %s", model) == [(0,)]

@@ -20,7 +20,7 @@ from django.test import override_settings
 
 from jobs.broker import broker_queues
 from jobs.broker.connection import connected
-from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.dead_letter_message import outgoing_dead_letter
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.broker.topology import TASK_QUEUES, dead_queue_name, gpu_node, queue_name
@@ -184,7 +184,7 @@ def test_the_relay_s_jobs_reach_a_worker_and_its_letters_an_operator(logins: Log
     with connected(logins["relay"]) as connection:
         broker_queues.declare(connection, [MODEL])
     publisher = ConfirmingPublisher(logins["relay"])
-    letter = outgoing_letter(MODEL, DeadLetterMessage(JOB, 1, "invalid", "bad", "f"))
+    letter = outgoing_dead_letter(MODEL, DeadLetterMessage(JOB, 1, "invalid", "bad", "f"))
     job = outgoing(MODEL, [Envelope(JOB, 0, 1, 4)])
     assert publisher.publish([job, letter]) == [Outcome.CONFIRMED] * 2
     publisher.close()

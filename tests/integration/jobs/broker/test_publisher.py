@@ -80,6 +80,6 @@ def test_silence_makes_the_outcome_unknown_and_drops_the_connection(
     publisher: ConfirmingPublisher, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher.publish([to(model)])
-    monkeypatch.setattr(publisher, "_drain", lambda _timeout_s: False)
+    monkeypatch.setattr(publisher, "_handle_events", lambda _timeout_s: False)
     assert publisher._publish_window([to(model)]) == [Outcome.UNKNOWN]
     assert publisher._connection is None

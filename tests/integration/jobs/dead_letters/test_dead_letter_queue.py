@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from jobs.broker import broker_queues, dead_letter_queue, topology
 from jobs.broker.connection import connected
-from jobs.broker.dead_letter_message import outgoing_letter
+from jobs.broker.dead_letter_message import outgoing_dead_letter
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
-from jobs.core.messages.dead_letter_pointer import DeadLetterMessage, read_letter
+from jobs.core.messages.dead_letter_pointer import DeadLetterMessage, read_dead_letter
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job
@@ -41,7 +41,7 @@ def malformed(word: str = "[]") -> Message:
 
 
 def letter_of(job: Job, epoch: int = 0) -> Message:
-    return outgoing_letter(job.model, DeadLetterMessage(job.id, epoch, "poison", "test", "f")).message
+    return outgoing_dead_letter(job.model, DeadLetterMessage(job.id, epoch, "poison", "test", "f")).message
 
 
 def test_a_purge_drops_what_was_replayed_or_discarded_and_keeps_the_rest_in_place(
@@ -179,7 +179,7 @@ def test_what_overflows_a_queue_with_priorities_ends_in_its_dead_letter_queue(
     wait_until(lambda: has(broker_url, model) == (live, dead + 5))
     refused = overflow == "reject-publish-dlx"
     assert outcomes == [Outcome.NACKED if refused else Outcome.CONFIRMED] * 5
-    assert all(read_letter(message.body) is None for message in dead_messages(broker_url, model))
+    assert all(read_dead_letter(message.body) is None for message in dead_messages(broker_url, model))
 
 
 def test_an_overflow_that_only_refuses_leaves_nothing_behind(broker_url: str) -> None:

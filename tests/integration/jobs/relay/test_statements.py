@@ -180,12 +180,12 @@ def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: 
     queues = ["a", "b", "c", "d"]
     advisory_locks.join(session)
     wait_until(lambda: advisory_locks.relays(session) == 1)  # a closed connection's locks go a moment later
-    mine = advisory_locks.share_queues(session, wanted=queues, owned=())
+    mine = advisory_locks.divide_queues(session, queues=queues, owned=())
     assert mine == set(queues)
     with open_session() as other:
         advisory_locks.join(other)
-        assert advisory_locks.share_queues(other, wanted=queues, owned=()) == set()
-        mine = advisory_locks.share_queues(session, wanted=queues, owned=mine)
-        theirs = advisory_locks.share_queues(other, wanted=queues, owned=())
+        assert advisory_locks.divide_queues(other, queues=queues, owned=()) == set()
+        mine = advisory_locks.divide_queues(session, queues=queues, owned=mine)
+        theirs = advisory_locks.divide_queues(other, queues=queues, owned=())
         assert (len(mine), len(theirs), mine | theirs) == (2, 2, set(queues))
-    wait_until(lambda: advisory_locks.share_queues(session, wanted=queues, owned=mine) == set(queues))
+    wait_until(lambda: advisory_locks.divide_queues(session, queues=queues, owned=mine) == set(queues))

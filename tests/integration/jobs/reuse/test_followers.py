@@ -334,12 +334,12 @@ def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connect
     leader, follower = submit(), submit()
     stop = Event()
     with open_session() as holder:
-        assert advisory_locks.try_lock(holder, advisory_locks.ANSWERER)
+        assert advisory_locks.try_lock(holder, advisory_locks.FOLLOWER_SETTLER)
         thread = Thread(target=FollowerSettler(stop=stop).run)
         thread.start()
         run(session)
         assert states(follower) == ["queued"]
-        advisory_locks.unlock(holder, advisory_locks.ANSWERER)
+        advisory_locks.unlock(holder, advisory_locks.FOLLOWER_SETTLER)
     try:
         wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
     finally:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.circuits.breaker import CircuitState
-from jobs.core.circuits.gate import PROBE_AGAIN_S, CircuitGate, CircuitStanding
+from jobs.core.circuits.gate import PROBE_AGAIN_S, CircuitGate, CircuitStatus
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Row:
     number: int = 0
 
 
-OPEN = CircuitStanding(1, CircuitState.OPEN, left_s=7.0)
-HALF_OPEN = CircuitStanding(1, CircuitState.HALF_OPEN, left_s=-1.0, probes=2)
+OPEN = CircuitStatus(1, CircuitState.OPEN, left_s=7.0)
+HALF_OPEN = CircuitStatus(1, CircuitState.HALF_OPEN, left_s=-1.0, probes=2)
 
 
 def split(
-    gate: CircuitGate, rows: Sequence[Row], circuit: CircuitStanding, now: float = 0.0
+    gate: CircuitGate, rows: Sequence[Row], circuit: CircuitStatus, now: float = 0.0
 ) -> tuple[int, float]:
     """Return how many rows of the circuit's version pass, and for how long the others are held."""
     passed, held = gate.split(rows, {circuit.version: circuit}, now)
@@ -40,7 +40,7 @@ def test_open_holds_all_of_its_version_and_nothing_else() -> None:
 
 
 def test_open_until_closed_by_hand_is_looked_at_again() -> None:
-    assert split(CircuitGate(), [Row(1)], CircuitStanding(1, CircuitState.OPEN)) == (0, 60.0)
+    assert split(CircuitGate(), [Row(1)], CircuitStatus(1, CircuitState.OPEN)) == (0, 60.0)
 
 
 def test_half_open_lets_its_probes_through_once_and_others_later() -> None:
@@ -51,15 +51,16 @@ def test_half_open_lets_its_probes_through_once_and_others_later() -> None:
 
 
 def test_an_open_circuit_whose_time_is_over_is_tried() -> None:
-    assert split(
-        CircuitGate(), [Row(1)] * 9, CircuitStanding(1, CircuitState.OPEN, left_s=0.0, probes=3)
-    ) == (3, 1.0)
+    assert split(CircuitGate(), [Row(1)] * 9, CircuitStatus(1, CircuitState.OPEN, left_s=0.0, probes=3)) == (
+        3,
+        1.0,
+    )
 
 
 @given(st.lists(st.integers(1, 3), max_size=50), st.integers(1, 5))
 def test_rows_are_kept_in_order_and_none_is_lost(versions: list[int], probes: int) -> None:
     rows = [Row(version, number) for number, version in enumerate(versions)]
-    circuits = {1: OPEN, 2: CircuitStanding(2, CircuitState.HALF_OPEN, probes=probes)}
+    circuits = {1: OPEN, 2: CircuitStatus(2, CircuitState.HALF_OPEN, probes=probes)}
     passed, held = CircuitGate().split(rows, circuits, 0.0)
     assert sorted([*passed, *(row for each in held for row in each.rows)], key=lambda r: r.number) == rows
     assert [row.number for row in passed] == sorted(row.number for row in passed)

@@ -67,11 +67,11 @@ def test_a_message_may_hold_several_of_the_jobs_in_flight() -> None:
 
 
 def test_jobs_share_messages_only_under_backlog_and_a_bundle_is_a_part_of_a_batch() -> None:
-    assert jobs_a_message(taken=100, max_batch=64) == 1
-    assert jobs_a_message(taken=256, max_batch=64) == 4
-    assert jobs_a_message(taken=1_024, max_batch=64) == 8
-    assert jobs_a_message(taken=1_024, max_batch=8) == 1
-    assert jobs_a_message(taken=0, max_batch=1) == 1
+    assert jobs_a_message(rows=100, max_batch=64) == 1
+    assert jobs_a_message(rows=256, max_batch=64) == 4
+    assert jobs_a_message(rows=1_024, max_batch=64) == 8
+    assert jobs_a_message(rows=1_024, max_batch=8) == 1
+    assert jobs_a_message(rows=0, max_batch=1) == 1
 
 
 def test_copies_are_useless_where_messages_wait_and_nobody_consumes() -> None:
