@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event
+from typing import Any
 from uuid import UUID, uuid4
 
 from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.core.messages.bundle import read
 from jobs.services.relay.relay import Relay
+from tests.support.threads import in_thread
 
 
 def new_model() -> str:
@@ -45,26 +47,19 @@ def drain(url: str, model: str) -> list[str]:
     return taken
 
 
-def make_relay(url: str, models: list[str], stop: Event, depth: int = 1_000, max_batch: int = 1) -> Relay:
-    """Return a relay of those models."""
-    return Relay(
-        broker_url=url, depth=depth, models=lambda: models, max_batch=lambda _version: max_batch, stop=stop
-    )
+def make_relay(url: str, models: list[str], stop: Event, **options: Any) -> Relay:
+    """Return a relay of those models that has room for 1,000 messages, with one job in each."""
+    defaults: dict[str, Any] = {"depth": 1_000, "max_batch": lambda _version: 1}
+    return Relay(broker_url=url, models=lambda: models, stop=stop, **(defaults | options))
 
 
 @contextmanager
-def running(url: str, models: list[str], depth: int = 1_000, max_batch: int = 1) -> Iterator[Relay]:
+def running(url: str, models: list[str], **options: Any) -> Iterator[Relay]:
     """Run a relay in a thread for as long as the block lasts."""
     stop = Event()
-    relay = make_relay(url, models, stop, depth, max_batch)
-    thread = Thread(target=relay.run)
-    thread.start()
-    try:
+    relay = make_relay(url, models, stop, **options)
+    with in_thread(relay.run, stop):
         yield relay
-    finally:
-        stop.set()
-        thread.join(10)
-    assert not thread.is_alive(), "the relay did not stop"
 
 
 @contextmanager

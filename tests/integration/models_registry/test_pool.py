@@ -19,6 +19,7 @@ from models_registry.loaders.load import load
 from models_registry.models import ModelVersion
 from models_registry.pool import Loaded, ModelPool
 from models_registry.services import register_builtin_models, register_version
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -28,21 +29,6 @@ def register(name: str, **fields: Any) -> int:
     return register_version(
         **{"name": name, "version": "1", "loader": "entry_point", "artifact": entry} | fields
     ).id
-
-
-def in_threads(count: int, call: Any) -> list[Any]:
-    barrier, results = threading.Barrier(count), list[Any]()
-
-    def run() -> None:
-        barrier.wait()
-        results.append(call())
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 def test_every_built_in_model_loads_and_answers_its_example() -> None:
@@ -63,7 +49,7 @@ def test_many_threads_that_ask_at_once_share_one_load(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("models_registry.loaders.ready.load", counted)
     pool, version = ModelPool("cpu"), register("echo")
-    got = in_threads(8, lambda: pool.runner(version))
+    got = at_once([lambda: pool.runner(version)] * 8)
     assert len(loads) == 1
     assert len({id(loaded.runner) for loaded in got}) == 1
 
@@ -97,7 +83,7 @@ def test_a_thread_that_loads_keeps_no_database_connection() -> None:
         pool.runner(version)
         return connections["default"].connection
 
-    assert in_threads(1, call) == [None]
+    assert at_once([call]) == [None]
 
 
 def test_the_example_warms_a_version_before_its_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:

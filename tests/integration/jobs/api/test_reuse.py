@@ -1,22 +1,21 @@
 """The cache and collapsing as a client sees them, and what idempotency keys do beside them."""
 
 import json
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from tests.support.factories import make_version
 from tests.support.reuse import BAD, MODEL, run, shared_version
+from tests.support.threads import at_once
 
 SAME = {"model": MODEL, "input": {"text": "hello"}}
 BULK = "/api/v1/jobs/bulk"
@@ -211,27 +210,17 @@ def test_a_thousand_identical_jobs_of_one_call_run_once(post: Callable[..., Any]
 
 
 def test_identical_requests_from_many_connections_run_once(post: Callable[..., Any]) -> None:
-    answers = at_once(post, [SAME] * 8)
+    answers = post_at_once(post, [SAME] * 8)
     assert [status for status, _ in answers] == [202] * 8
     assert Outbox.objects.count() == 1
     assert Follower.objects.count() == 7
     assert len({told["id"] for _, told in answers}) == 8
 
 
-def at_once(post: Callable[..., Any], bodies: list[Any], **headers: str) -> list[tuple[int, Any]]:
-    """Post bodies from a connection each, all at the same time."""
-    start = threading.Barrier(len(bodies))
-
-    def one(body: Any) -> tuple[int, Any]:
-        start.wait()
-        try:
-            answer = post(body, **headers)
-            return answer.status_code, answer.json()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(bodies)) as pool:
-        return list(pool.map(one, bodies))
+def post_at_once(post: Callable[..., Any], bodies: list[Any], **headers: str) -> list[tuple[int, Any]]:
+    """Post the bodies at the same time; return each answer's status and JSON."""
+    answers = at_once([partial(post, body, **headers) for body in bodies])
+    return [(answer.status_code, answer.json()) for answer in answers]
 
 
 @pytest.mark.parametrize("model", ["echo", MODEL])
@@ -302,7 +291,7 @@ def test_of_one_key_with_two_bodies_at_once_one_is_a_job_and_the_others_conflict
     post: Callable[..., Any], model: str
 ) -> None:
     bodies = [SAME | {"model": model, "input": {"text": str(number % 2)}} for number in range(8)]
-    answers = at_once(post, bodies, Idempotency_Key="race")
+    answers = post_at_once(post, bodies, Idempotency_Key="race")
     kept = json.loads(bytes(Job.objects.get().input.body))["text"]
     assert [status for status, _ in answers] == [202 if str(n % 2) == kept else 409 for n in range(8)]
     assert len({told["id"] for status, told in answers if status == 202}) == 1

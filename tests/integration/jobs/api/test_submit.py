@@ -1,7 +1,6 @@
 """Submitting jobs, well and badly."""
 
 import json
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +14,7 @@ from django.test import Client
 from jobs.core.states import State
 from jobs.models import Job, JobInput, Outbox
 from tests.support.locks import wait_until_a_session_is_blocked
+from tests.support.threads import at_once
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}
 BULK = "/api/v1/jobs/bulk"
@@ -103,17 +103,8 @@ def test_a_key_belongs_to_its_owner(post: Callable[..., Any], other_app: Client)
 
 
 def test_concurrent_duplicates_make_one_job(post: Callable[..., Any]) -> None:
-    start = threading.Barrier(8)
-
-    def one(_: int) -> tuple[int, str]:
-        start.wait()
-        answer = post(GOOD, Idempotency_Key="race")
-        connection.close()
-        return answer.status_code, answer.json()["id"]
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = set(pool.map(one, range(8)))
-    assert len(answers) == 1
+    answers = at_once([lambda: post(GOOD, Idempotency_Key="race")] * 8)
+    assert len({(answer.status_code, answer.json()["id"]) for answer in answers}) == 1
     assert Job.objects.count() == Outbox.objects.count() == JobInput.objects.count() == 1
 
 

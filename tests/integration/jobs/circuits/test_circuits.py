@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
@@ -30,7 +28,8 @@ from models_registry.core.breaker_options import BreakerOptions
 from models_registry.models import ModelVersion
 from tests.support.admin import browser_of
 from tests.support.factories import make_jobs, make_version
-from tests.support.relays import drain_jobs, make_relay, new_model, ready
+from tests.support.relays import drain_jobs, new_model, ready, running
+from tests.support.threads import at_once
 from tests.support.wait import wait_until
 
 OPTIONS = BreakerOptions(cool_s=20.0, cap_s=60.0, probes=2)
@@ -81,14 +80,7 @@ def left_s(version: ModelVersion) -> float:
 
 
 def test_of_many_workers_one_opens_it(version: ModelVersion) -> None:
-    together = Barrier(4)
-
-    def worker(_: int) -> int:
-        together.wait(10)
-        return opened(version)
-
-    with ThreadPoolExecutor(4) as threads:
-        assert sum(threads.map(worker, range(4))) == 1
+    assert sum(at_once([lambda: opened(version)] * 4)) == 1
     assert EventRow.objects.filter(kind="circuit", actor="breaker").count() == 1
     assert (row(version).state, row(version).openings) == (CircuitState.OPEN, 1)
 
@@ -170,18 +162,12 @@ def test_the_relay_holds_an_open_version_and_lets_the_others_pass(broker_url: st
     opened(sick)
     held = {job.id for job in make_jobs(5, model=model, version=sick, priority=9)}
     passed = {job.id for job in make_jobs(5, model=model, version=well)}
-    stop = Event()
-    thread = Thread(target=make_relay(broker_url, [model], stop).run)
-    thread.start()
-    try:
+    with running(broker_url, [model]):
         wait_until(lambda: Outbox.objects.filter(published=1, job_id__in=passed).count() == 5)
         wait_until(lambda: all(due > row(sick).since for due in _due(held)))
         assert set(Outbox.objects.filter(job_id__in=held).values_list("published", flat=True)) == {0}
         close_by_hand(version=selectors.info(sick.id), actor="olga")
         wait_until(lambda: ready(broker_url, model) == 10)
-    finally:
-        stop.set()
-        thread.join(10)
     assert {job for message in drain_jobs(broker_url, model) for job in message} == held | passed
 
 
@@ -195,17 +181,11 @@ def test_half_open_the_relay_lets_only_probes_pass(broker_url: str) -> None:
     opened(sick)
     cool_down_over(sick)
     jobs = {job.id for job in make_jobs(50, model=model, version=sick)}
-    stop = Event()
-    thread = Thread(target=make_relay(broker_url, [model], stop).run)
-    thread.start()
-    try:
+    with running(broker_url, [model]):
         wait_until(lambda: Outbox.objects.filter(job_id__in=jobs, published=1).count() == OPTIONS.probes)
         wait_until(lambda: all(due > row(sick).since for due in _due(jobs)))
         probed(sick, succeeded=2)
         wait_until(lambda: Outbox.objects.filter(job_id__in=jobs, published=1).count() == 50)
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 def test_a_worker_holds_what_is_with_it_already(version: ModelVersion) -> None:

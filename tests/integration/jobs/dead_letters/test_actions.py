@@ -1,10 +1,9 @@
 """Replay, edit, discard and dry-run of dead jobs, one and many."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
-from threading import Thread
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -24,6 +23,7 @@ from jobs.services.dead_letters.replay_many import replay_letters
 from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors
 from tests.support.factories import count_by_state, make_dead, make_job, make_version
+from tests.support.threads import at_once
 
 ANY = LetterFilter()
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -234,21 +234,11 @@ def test_only_a_dead_job_is_discarded() -> None:
 def test_operators_that_replay_and_discard_the_same_letters_at_once_decide_each_once() -> None:
     count = 400
     make_dead(count)
-    done: dict[str, int] = {}
-
-    def act(name: str, service: Any) -> None:
-        done[name] = service(wanted=ANY, actor=name, most=count)
-        connection.close()
-
-    acts = [("r1", replay_letters), ("d1", discard_letters), ("r2", replay_letters), ("d2", discard_letters)]
-    threads = [Thread(target=act, args=each) for each in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sum(done.values()) == count, done
+    acts: list[Callable[..., int]] = [replay_letters, discard_letters, replay_letters, discard_letters]
+    counts = at_once([partial(act, wanted=ANY, actor="olga", most=count) for act in acts])
+    assert sum(counts) == count, counts
     assert Event.objects.count() == count
-    assert count_by_state().get("queued", 0) == Outbox.objects.count() == done["r1"] + done["r2"]
+    assert count_by_state().get("queued", 0) == Outbox.objects.count() == counts[0] + counts[2]
 
 
 def test_groups_are_read_from_their_index_alone() -> None:

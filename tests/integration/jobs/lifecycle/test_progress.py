@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event, Thread
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.stages.buffer import Buffer
 from tests.support.factories import make_batch, make_jobs, make_version, make_worker
 from tests.support.listening import listening
+from tests.support.threads import in_thread
 from tests.support.wait import wait_until
 
 LISTENERS = "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN jobs_cancelled'"
@@ -81,20 +82,15 @@ class Reporter:
 def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UUID], db: str) -> None:
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(lambda _key: BatchLimits())
     buffer, reporter, looks, stopped = Buffer(policy), Reporter(), Event(), Event()
-    channel: Any = SimpleNamespace(look=looks.set)
-    cancels = Cancels(buffer, reporter, channel, stop=stopped)  # type: ignore[arg-type]  # stands in for one
-    thread = Thread(target=cancels.run)
-    thread.start()
-    try:
+    messenger: Any = SimpleNamespace(look=looks.set)
+    cancels = Cancels(buffer, reporter, messenger, stop=stopped)  # type: ignore[arg-type]  # stands in for one
+    with in_thread(cancels.run, stopped):
         wait_until_a_session_listens(db)
         old = [Envelope(job, 0, 1, 4) for job in jobs]
         buffer.add([delivery(envelope) for envelope in [*old, Envelope(jobs[1], 2, 1, 4)]])
         cancel_job(job_id=jobs[1], actor="test")
         assert reporter.changed.wait(20)
         assert looks.wait(20)
-    finally:
-        stopped.set()
-        thread.join(20)
     assert reporter.dropped == [(jobs[1], 0, State.CANCELLED)]
     left = buffer.discard(lambda _: True)
     assert sorted((d.job, d.envelope.epoch) for d in left) == sorted(

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from math import log2
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +22,7 @@ from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 from tests.support.listening import listening
+from tests.support.threads import in_thread
 from tests.support.wait import wait_until
 
 PAST = timedelta(minutes=5)
@@ -228,14 +229,8 @@ def test_a_sweeper_outlives_its_connection_and_sweeps_again(session: sa.Connecti
 def sweeping() -> Iterator[None]:
     """Have a sweeper run in a thread for as long as the block lasts."""
     stop = Event()
-    thread = Thread(target=Rescuer(stop=stop).run)
-    thread.start()
-    try:
+    with in_thread(Rescuer(stop=stop).run, stop):
         yield
-    finally:
-        stop.set()
-        thread.join(10)
-    assert not thread.is_alive(), "the sweeper did not stop"
 
 
 def test_more_than_one_chunk_expires_in_one_sweep(session: sa.Connection, sweeper: Rescuer) -> None:

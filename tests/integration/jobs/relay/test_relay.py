@@ -1,4 +1,4 @@
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from jobs.db.session import open_session
 from jobs.models import Outbox
 from tests.support.factories import make_job, make_jobs
 from tests.support.relays import consuming, drain, drain_jobs, make_relay, new_model, ready, running
+from tests.support.threads import in_thread
 from tests.support.wait import wait_until
 
 
@@ -54,7 +55,7 @@ def test_under_backlog_several_jobs_share_a_message_and_each_comes_once_in_order
 ) -> None:
     low = make_jobs(700, model=model, priority=0)
     high = make_jobs(300, model=model, priority=9)
-    with running(broker_url, [model], depth=2_000, max_batch=64):
+    with running(broker_url, [model], depth=2_000, max_batch=lambda _version: 64):
         wait_until(lambda: ready(broker_url, model) == 88 + 38)
     messages = drain_jobs(broker_url, model)
     assert max(map(len, messages)) == 8
@@ -66,7 +67,7 @@ def test_under_backlog_several_jobs_share_a_message_and_each_comes_once_in_order
 
 def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, broker_url: str) -> None:
     make_jobs(640, model=model)
-    with running(broker_url, [model], max_batch=64):
+    with running(broker_url, [model], max_batch=lambda _version: 64):
         wait_until(lambda: ready(broker_url, model) == 640 // 8)
         overdue(model)
         wait_until(lambda: Outbox.objects.filter(model=model, due__gt=Now()).count() == 640)
@@ -187,15 +188,11 @@ def test_a_cut_database_connection_is_made_again(model: str, broker_url: str) ->
 def test_a_broker_that_is_away_costs_no_job(model: str, broker_url: str) -> None:
     job, stop = make_job(model=model), Event()
     relay = make_relay("amqp://nobody:nothing@127.0.0.1:1//", [model], stop)
-    thread = Thread(target=relay.run)
-    thread.start()
-    wait_until(lambda: relay._backoff_s > 0.1)
-    assert Outbox.objects.get(job=job).published == 0
-    relay._publisher._url = broker_url
-    wait_until(lambda: ready(broker_url, model) == 1)
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
+    with in_thread(relay.run, stop):
+        wait_until(lambda: relay._backoff_s > 0.1)
+        assert Outbox.objects.get(job=job).published == 0
+        relay._publisher._url = broker_url
+        wait_until(lambda: ready(broker_url, model) == 1)
 
 
 def test_what_a_wiped_broker_lost_is_published_when_the_relay_connects(model: str, broker_url: str) -> None:

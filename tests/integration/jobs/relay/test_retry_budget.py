@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
 from uuid import UUID
 
 import pytest
@@ -13,32 +10,14 @@ from django.utils import timezone
 from jobs import metrics
 from jobs.core.retry.budget import RetryBudget
 from jobs.models import Outbox
-from jobs.services.relay.relay import Relay
 from tests.support.factories import make_jobs, make_version
-from tests.support.relays import drain_jobs, new_model, ready
+from tests.support.relays import drain_jobs, new_model, ready, running
 from tests.support.wait import wait_until
 
 
 @pytest.fixture
 def model(db: str) -> str:
     return new_model()
-
-
-@contextmanager
-def relaying(url: str, model: str, budget: Callable[[int], RetryBudget]) -> Iterator[None]:
-    stop = Event()
-    relay = Relay(
-        broker_url=url, depth=1_000, models=lambda: [model], max_batch=lambda _version: 1,
-        budget=budget, stop=stop,
-    )  # fmt: skip
-    thread = Thread(target=relay.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
-    assert not thread.is_alive(), "the relay did not stop"
 
 
 def make_retries(count: int, model: str) -> set[UUID]:
@@ -62,7 +41,7 @@ def put_off(model: str) -> float:
 
 def test_first_publishes_pass_a_storm_of_retries_that_are_more_urgent(model: str, broker_url: str) -> None:
     first, retries = make_first(40, model), make_retries(200, model)
-    with relaying(broker_url, model, lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
+    with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
         wait_until(lambda: Outbox.objects.filter(job_id__in=first, published__gt=0).count() == 40)
         wait_until(lambda: put_off(model) >= 190)
         wait_until(lambda: ready(broker_url, model) >= 40)
@@ -76,7 +55,7 @@ def test_first_publishes_pass_a_storm_of_retries_that_are_more_urgent(model: str
 def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) -> None:
     retries = make_retries(100, model)
     for started in range(1, 4):
-        with relaying(broker_url, model, lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
+        with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
             wait_until(lambda at=started: put_off(model) >= 100 * at)  # type: ignore[misc]  # a lambda with a default
         Outbox.objects.filter(job_id__in=retries).update(due=timezone.now())
     assert len(set(drained(broker_url, model))) <= 1
@@ -84,7 +63,7 @@ def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) ->
 
 def test_every_retry_is_published_in_the_end_once(model: str, broker_url: str) -> None:
     retries = make_retries(60, model)
-    with relaying(broker_url, model, lambda _version: RetryBudget(0.2, floor_per_s=60.0)):
+    with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=60.0)):
         wait_until(lambda: Outbox.objects.filter(job_id__in=retries, published__gt=0).count() == 60)
         wait_until(lambda: ready(broker_url, model) == 60)
     found = drained(broker_url, model)
@@ -96,8 +75,12 @@ def test_a_version_s_storm_does_not_hold_up_another_s_retry(model: str, broker_u
     (calm,) = make_retries(1, model)
     other = make_version(model, "2").id
     Outbox.objects.filter(job_id=calm).update(version_id=other, priority=0)
-    paid = {other: RetryBudget(tokens=1.0)}
-    with relaying(broker_url, model, lambda version: paid.get(version) or RetryBudget(floor_per_s=0.01)):
+    budgets = {other: RetryBudget(tokens=1.0)}
+
+    def budget(version: int) -> RetryBudget:
+        return budgets.get(version) or RetryBudget(floor_per_s=0.01)
+
+    with running(broker_url, [model], budget=budget):
         wait_until(lambda: ready(broker_url, model) >= 1)
         wait_until(lambda: put_off(model) >= 99)
     assert calm in drained(broker_url, model)

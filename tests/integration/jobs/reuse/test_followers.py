@@ -5,7 +5,7 @@ The storm is in tests/integration/protocol/test_sharing_storm.py.
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,7 @@ from tests.support.reuse import (
     states,
     submit,
 )  # fmt: skip
+from tests.support.threads import in_thread
 from tests.support.wait import wait_until
 
 GONE = timedelta(minutes=5)
@@ -335,17 +336,11 @@ def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connect
     stop = Event()
     with open_session() as holder:
         assert advisory_locks.try_lock(holder, advisory_locks.FOLLOWER_SETTLER)
-        thread = Thread(target=FollowerSettler(stop=stop).run)
-        thread.start()
-        run(session)
-        assert states(follower) == ["queued"]
-        advisory_locks.unlock(holder, advisory_locks.FOLLOWER_SETTLER)
-    try:
-        wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
-    finally:
-        stop.set()
-        thread.join(20)
-    assert not thread.is_alive()
+        with in_thread(FollowerSettler(stop=stop).run, stop):
+            run(session)
+            assert states(follower) == ["queued"]
+            advisory_locks.unlock(holder, advisory_locks.FOLLOWER_SETTLER)
+            wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
 
 
 def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(session: sa.Connection) -> None:
