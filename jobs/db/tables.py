@@ -1,11 +1,10 @@
-"""SQLAlchemy tables derived from the Django models, so that no column is written down twice."""
+"""The SQLAlchemy tables of the result backend, made from the Django models: no column is declared twice."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import sqlalchemy as sa
-from django.contrib.postgres.fields import ArrayField
 from django.db.models import Model
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeEngine
@@ -16,13 +15,10 @@ METADATA = sa.MetaData()
 
 _TYPES: dict[str, TypeEngine[Any]] = {
     "UUIDField": pg.UUID(as_uuid=True),
-    "BooleanField": pg.BOOLEAN(),
     "CharField": pg.TEXT(),
     "TextField": pg.TEXT(),
     "BinaryField": pg.BYTEA(),
     "DateTimeField": pg.TIMESTAMP(timezone=True),
-    "FloatField": pg.DOUBLE_PRECISION(),
-    "GenericIPAddressField": pg.INET(),
     "JSONField": pg.JSONB(),
     "BigAutoField": pg.BIGINT(),
     "PositiveBigIntegerField": pg.BIGINT(),
@@ -34,8 +30,6 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 def _type_of(field: Any) -> TypeEngine[Any]:
     while field.remote_field is not None:
         field = field.target_field
-    if isinstance(field, ArrayField):
-        return pg.ARRAY(_type_of(field.base_field))
     return _TYPES[field.get_internal_type()]
 
 
@@ -48,12 +42,5 @@ def _table(model: type[Model]) -> sa.Table:
 
 
 JOB = _table(models.Job)
-JOB_INPUT = _table(models.JobInput)
 JOB_RESULT = _table(models.JobResult)
-OUTBOX = _table(models.Outbox)
-CACHE_ENTRY = _table(models.CacheEntry)
-FOLLOWER = _table(models.Follower)
-BATCH = _table(models.Batch)
 DEAD_LETTER = _table(models.DeadLetter)
-WORKER = _table(models.Worker)
-EVENT = _table(models.Event)
