@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from uuid import UUID
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from django.conf import settings
+from starlette.requests import Request
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
-from jobs.api.http.asgi_call import Call, ClientGoneError, Receive, Scope, Send
+from jobs.api.http.asgi_call import Call, ClientGoneError
 from jobs.api.http.wsgi_threads import Handler, Threads
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
 
-_JOB = re.compile(
-    r"/api/v1/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(/events)?", re.ASCII
-)  # fmt: skip
+JOB = "/api/v1/jobs/{job_id:uuid}"
 
 
 class Server:
@@ -26,13 +26,16 @@ class Server:
         """Prepare to pass other calls to Django's WSGI handler."""
         self._threads = Threads(handler)
         self._hub: Hub | None = None
+        self._router = Router(
+            routes=[Route(f"{JOB}/events", Endpoint(self._events)), Route(JOB, Endpoint(self._job))],
+            default=Endpoint(self._other),
+            redirect_slashes=False,
+            lifespan=self._lifespan,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI protocol."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._serve(Call(scope, receive, send))
+        await self._router(scope, receive, send)
 
     @property
     def hub(self) -> Hub:
@@ -40,14 +43,38 @@ class Server:
         self._hub = self._hub or Hub(settings.INFERENCE.database_url)
         return self._hub
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while (message := await receive())["type"] != "lifespan.shutdown":
-            await send({"type": f"{message['type']}.complete"})
+    @asynccontextmanager
+    async def _lifespan(self, _router: Router) -> AsyncIterator[None]:
+        yield
         if self._hub is not None:
             await self._hub.stop()
-        await send({"type": "lifespan.shutdown.complete"})
 
-    async def _serve(self, call: Call) -> None:
+    async def _events(self, call: Call) -> None:
+        if call.request.method == "GET":
+            await answer_events(call.request.path_params["job_id"], call, self.hub)
+        else:
+            await self._other(call)
+
+    async def _job(self, call: Call) -> None:
+        if call.request.method == "GET" and call.request.query_params.get("wait"):
+            await answer_job(call.request.path_params["job_id"], call, self.hub)
+        else:
+            await self._other(call)
+
+    async def _other(self, call: Call) -> None:
+        await answer_once_ended(await self._threads.answer(call), call, lambda: self.hub)
+
+
+class Endpoint:
+    """One kind of calls as an ASGI application: every error of `answer` becomes a problem."""
+
+    def __init__(self, answer: Callable[[Call], Awaitable[None]]) -> None:
+        """Prepare to answer by `answer`."""
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call; nothing is sent to a client that is gone."""
+        call = Call(Request(scope, receive), send)
         with suppress(ClientGoneError):
             try:
                 await self._answer(call)
@@ -55,12 +82,3 @@ class Server:
                 raise
             except Exception as error:  # noqa: BLE001  # the outermost frame of ours: no error may reach the server
                 await call.refuse(error)
-
-    async def _answer(self, call: Call) -> None:
-        match = _JOB.fullmatch(call.scope["path"]) if call.scope["method"] == "GET" else None
-        if match and match[2]:
-            await answer_events(UUID(match[1]), call, self.hub)
-        elif match and call.parameter("wait", ""):
-            await answer_job(UUID(match[1]), call, self.hub)
-        else:
-            await answer_once_ended(await self._threads.answer(call), call, lambda: self.hub)

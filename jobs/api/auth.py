@@ -9,7 +9,7 @@ from ninja.security.base import AuthBase
 
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import ForbiddenError, UnauthenticatedError
-from jobs.services.access.owner import Owner, owner_of
+from jobs.services.access.owner import Owner, owner_of, token_digest
 from jobs.services.access.request_origin import with_token
 from jobs.services.reads.job_views import View
 
@@ -35,9 +35,8 @@ class BearerToken(AuthBase):
 
     def __call__(self, request: HttpRequest) -> Owner:
         """Return the owner of the request's token; ForbiddenError where it lacks the scope."""
-        owner = owner_of(bearer(request.META.get("HTTP_AUTHORIZATION", "")))
-        if owner is None:
-            raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
+        digest = presented_digest(request.META.get("HTTP_AUTHORIZATION", ""))
+        owner = authenticated(owner_of(digest))
         with_token(owner.token)
         if self.scope is not None:
             check_scope(owner, self.scope)
@@ -66,9 +65,16 @@ def seen_by(owner: Owner, view: View) -> View:
     return shown | {"metadata": None} if "metadata" in shown else shown
 
 
-def bearer(header: str) -> str:
-    """Return the token of an Authorization header's value."""
+def presented_digest(header: str) -> bytes:
+    """Return the digest of the token in an Authorization header; UnauthenticatedError without one."""
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthenticatedError
-    return token.strip()
+    return token_digest(token.strip())
+
+
+def authenticated(owner: Owner | None) -> Owner:
+    """Return the owner that was looked up for a token; UnauthenticatedError where there is none."""
+    if owner is None:
+        raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
+    return owner

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import psycopg
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -99,6 +100,8 @@ def translate(error: Exception) -> errors.PlatformError:
             return errors.ResourceNotFoundError()
         case BadRequest() | SuspiciousOperation():
             return errors.MalformedRequestError(str(error))
+        case psycopg.OperationalError():  # of the event loop's own reads; a pool's timeout is one too
+            return errors.UnavailableError("The database does not answer.")
     log.error("a request failed", exc_info=error)
     return errors.UnavailableError() if isinstance(error, DatabaseError) else errors.PlatformError()
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
-from urllib.parse import parse_qs
 
-import psycopg
 from django.conf import settings
+from starlette.requests import Request
+from starlette.types import Send
 
 from jobs.api import problems
 from jobs.api.http.client_address import client_address
 from jobs.api.prefer import WaitRequest
-from jobs.core.errors import PlatformError, UnavailableError
+from jobs.core.errors import PlatformError
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[str, str]]
 
 
@@ -41,31 +34,20 @@ class AsgiResponse:
 class Call:
     """One HTTP request and the means to answer it; `begun` once the answer has begun."""
 
-    scope: Scope
-    receive: Receive
+    request: Request
     send: Send
     begun: bool = False
-
-    @cached_property
-    def headers(self) -> dict[bytes, str]:
-        """Return the headers by lower-case name; of several with one name, the last."""
-        return {name.lower(): value.decode("latin-1") for name, value in self.scope["headers"]}
 
     @property
     def address(self) -> str | None:
         """Return the client's address, from the proxies that are trusted."""
-        peer = (self.scope.get("client") or ("",))[0]
-        hops = settings.INFERENCE.trusted_proxy_hops
-        return client_address(peer, self.headers.get(b"x-forwarded-for", ""), hops=hops)
-
-    def parameter(self, name: str, default: str) -> str:
-        """Return the last value of a query parameter."""
-        query: bytes = self.scope["query_string"]
-        return parse_qs(query.decode("latin-1")).get(name, [default])[-1]
+        peer = self.request.client.host if self.request.client else ""
+        forwarded = ",".join(self.request.headers.getlist("x-forwarded-for"))
+        return client_address(peer, forwarded, hops=settings.INFERENCE.trusted_proxy_hops)
 
     async def gone(self) -> None:
         """Return when the client has gone away."""
-        while (await self.receive())["type"] != "http.disconnect":
+        while (await self.request.receive())["type"] != "http.disconnect":
             pass
 
     async def begin(self, status: int, headers: dict[str, str]) -> None:
@@ -89,7 +71,7 @@ class Call:
 
     async def refuse(self, error: Exception) -> None:
         """Answer any exception with a problem; where the answer has already begun, end it."""
-        problem = _translate(error)
+        problem = problems.translate(error)
         if self.begun:
             await self.piece(b"", last=True)
             return
@@ -100,9 +82,3 @@ class Call:
         pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         self.begun = True
         await self.send({"type": "http.response.start", "status": status, "headers": pairs})
-
-
-def _translate(error: Exception) -> PlatformError:
-    if isinstance(error, psycopg.OperationalError):
-        return UnavailableError("The database does not answer.")
-    return problems.translate(error)

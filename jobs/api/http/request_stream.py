@@ -23,9 +23,9 @@ class Inflow:
 
     def __init__(self, call: Call) -> None:
         """Begin before the first byte; a call that announces no body has none."""
-        self._receive, self._loop = call.receive, asyncio.get_running_loop()
+        self._receive, self._loop = call.request.receive, asyncio.get_running_loop()
         self._began, self._size, self._held = monotonic(), 0, bytearray()
-        self.complete = not {b"content-length", b"transfer-encoding"} & call.headers.keys()
+        self.complete = not {"content-length", "transfer-encoding"} & {*call.request.headers}
         self._long = _announced(call) > PIECE_BYTES
 
     async def ahead(self) -> None:
@@ -68,7 +68,7 @@ class Inflow:
 
 
 def _announced(call: Call) -> int:
-    length = call.headers.get(b"content-length", "")
+    length = call.request.headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() else 0
 
 

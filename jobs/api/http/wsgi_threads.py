@@ -46,7 +46,7 @@ class Threads:
         """Return the answer to a call, whose body may still be arriving; SlowBodyError."""
         inflow = Inflow(call)
         await inflow.ahead()
-        long = call.scope["path"] == BULK or not inflow.complete
+        long = call.request.scope["path"] == BULK or not inflow.complete
         run = asyncio.get_running_loop().run_in_executor
         return await run(self._long if long else self._short, self._handle, environ(call, inflow))
 
@@ -67,7 +67,7 @@ class Threads:
 
 def environ(call: Call, inflow: Inflow) -> Environ:
     """Return the WSGI environment of a call (PEP 3333)."""
-    scope = call.scope
+    scope = call.request.scope
     server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
     environment: Environ = {
         **_BASE,

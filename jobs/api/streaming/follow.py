@@ -34,7 +34,7 @@ async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
     try:
         now = await _snapshot(job_id, owner, hub)
         await auth.note_view(owner, job_id)
-        last = EventId.parse(call.headers.get(b"last-event-id", ""))
+        last = EventId.parse(call.request.headers.get("last-event-id", ""))
         if knows_all(last, now):
             await call.begin(204, {})
             await call.piece(b"", last=True)

@@ -101,7 +101,7 @@ async def _wait(waiter: Waiter, call: Call, wait_s: float) -> None:
 
 def _wait_s(call: Call) -> float:
     try:
-        wait_s = float(call.parameter("wait", "0"))
+        wait_s = float(call.request.query_params.get("wait", "0"))
     except ValueError:
         raise MalformedRequestError("wait: it must be a number of seconds") from None
     return bounded_wait_s(wait_s) if wait_s == wait_s else 0.0  # noqa: PLR0124  # NaN differs from itself

@@ -74,9 +74,8 @@ def token_digest(token: str) -> bytes:
     return sha256(token.encode("utf-8", "replace")).digest()
 
 
-def owner_of(token: str) -> Owner | None:
-    """Return the owner of `token`, or None where it is unknown, expired or revoked."""
-    digest = token_digest(token)
+def owner_of(digest: bytes) -> Owner | None:
+    """Return the owner of the token with this digest, or None where it is unknown, expired or revoked."""
     is_cached, owner = cached_owner(digest)
     return owner if is_cached else cache_owner(digest, fetch_all(TOKEN_BY_DIGEST, {"digest": digest}))
 

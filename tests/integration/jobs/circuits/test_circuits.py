@@ -16,7 +16,7 @@ from jobs.core.submission.request import JobRequest
 from jobs.db.engine import engine
 from jobs.models import Circuit, Job, Outbox
 from jobs.models import Event as EventRow
-from jobs.services.access.owner import owner_of
+from jobs.services.access.owner import owner_of, token_digest
 from jobs.services.access.tokens import create_token
 from jobs.services.circuits import statements as circuits
 from jobs.services.circuits.operate import answering, close_by_hand, open_by_hand, probe_now
@@ -110,7 +110,7 @@ def test_a_cool_down_that_is_not_over_is_waited_for(version: ModelVersion) -> No
 
 
 def owner() -> Any:
-    return owner_of(create_token(client="tests"))
+    return owner_of(token_digest(create_token(client="tests")))
 
 
 def test_without_a_fallback_jobs_are_refused_with_a_time_to_come_again(version: ModelVersion) -> None:

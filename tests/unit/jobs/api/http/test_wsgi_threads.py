@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from starlette.requests import Request
+from starlette.types import Message
 
-from jobs.api.http.asgi_call import Call, Message
+from jobs.api.http.asgi_call import Call
 from jobs.api.http.wsgi_threads import LONG_THREADS, Environ, Threads
 from jobs.core.errors import SlowBodyError
 
@@ -35,7 +37,7 @@ def a_call(
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path.decode(), "raw_path": path}
     scope |= {"query_string": b"a=1", "http_version": "1.1", "scheme": "http"}
     scope |= {"server": ("here", 80), "client": ("there", 1), "headers": list(headers)}
-    return Call(scope, receive, send)
+    return Call(Request(scope, receive), send)
 
 
 def asked_by(call: Call) -> tuple[Environ, bytes]:
