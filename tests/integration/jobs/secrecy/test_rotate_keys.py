@@ -26,8 +26,9 @@ from models_registry.core.registry_errors import RegistrationError
 from models_registry.services import register_version
 from tests.support.factories import make_job
 from tests.support.locks import wait_until_a_session_is_blocked
-from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, run, secret_version, submit, use
-from tests.support.reuse import owner
+from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, secret_version, submit, use
+from tests.support.submit import owner
+from tests.support.worker import run
 
 ASKED = {"text": "open-sesame"}
 
