@@ -188,7 +188,7 @@ def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("rotate_payload_keys", "--batch", "1", "--rate", "1000", stdout=out)
     assert out.getvalue() == "1 rows were sealed again, of 1 that were looked at.\n"
     use(monkeypatch)
-    with pytest.raises(CommandError, match="no key is configured"):
+    with pytest.raises(CommandError, match="no encryption key is configured"):
         call_command("rotate_payload_keys")
     with pytest.raises(CommandError, match="above zero"):
         call_command("rotate_payload_keys", "--batch", "0")
