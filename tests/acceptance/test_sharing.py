@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import JOBS, App, manage
+from tests.support.app import JOBS, App
 from tests.support.gated_model import ENTRY_POINT
-from tests.support.own_worker import own_worker
+from tests.support.own_worker import own_worker, register_gated
 from tests.support.wait import wait_until
 
 MODEL, REQUESTS = "shared", 1_000
@@ -30,11 +30,7 @@ FROM jobs_jobresult result JOIN jobs_job job ON job.id = result.job_id WHERE job
 @pytest.fixture
 def gate(stack: Stack, app: App) -> Iterator[Path]:
     """The file that lets the model answer."""
-    gate = stack.run_dir / "gate-of-sharing"
-    gate.unlink(missing_ok=True)
-    options = f'{{"gate": "{gate}", "cache_ttl_s": 600}}'
-    words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--options", options)
-    manage(stack, "register_model", MODEL, "1", *words, "--alias", "default")
+    gate = register_gated(stack, MODEL, cache_ttl_s=600)
     yield gate
     gate.touch()
 

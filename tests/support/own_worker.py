@@ -1,11 +1,13 @@
 """A worker of a test's own beside the stack's."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import kombu
 
@@ -13,7 +15,8 @@ from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from jobs.broker import broker_queues
-from tests.support.app import stack_env
+from tests.support.app import manage, stack_env
+from tests.support.gated_model import ENTRY_POINT
 from tests.support.wait import wait_until
 
 
@@ -34,6 +37,17 @@ def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[
     finally:
         process.kill()
         process.wait()
+
+
+def register_gated(stack: Stack, model: str, **options: Any) -> Path:
+    """Register a gated model, and return its gate: a file that is not there yet."""
+    gate = stack.run_dir / f"gate-of-{model}"
+    gate.unlink(missing_ok=True)
+    words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--alias", "default")
+    manage(
+        stack, "register_model", model, "1", *words, "--options", json.dumps({"gate": str(gate)} | options)
+    )
+    return gate
 
 
 def consumers(stack: Stack, model: str) -> int:

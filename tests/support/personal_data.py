@@ -8,12 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from django.db import connection
 
-from jobs.core.submission.request import JobRequest
-from jobs.services.submission.submit import submit_job
 from jobs.services.submission.submitted import Submitted
 from tests.support import payload_keys
-from tests.support.payload_keys import raising, run
-from tests.support.reuse import owner
+from tests.support.submit import submit_to
+from tests.support.worker import raising, run
 
 WHO, STREET = "maxima-muster", "elm-street-1428"
 NUMBER = 987654321
@@ -34,8 +32,8 @@ VERSIONS = {PLAIN: {"cache_ttl_s": 60}, SEALED: {"cache_ttl_s": 60, "encrypt": T
 
 
 def submit(version: str, value: Any = ASKED, **fields: Any) -> Submitted:
-    model = f"{payload_keys.MODEL}:{version}"
-    return submit_job(owner=owner(), request=JobRequest(model=model, input=value, **fields))
+    """Submit one job of a version of payload_keys.MODEL."""
+    return submit_to(f"{payload_keys.MODEL}:{version}", value, **fields)
 
 
 def secrets_in(text: str) -> list[str]:

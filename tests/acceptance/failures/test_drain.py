@@ -10,9 +10,9 @@ from subprocess import Popen
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, manage
+from tests.support.app import App
 from tests.support.gated_model import ENTRY_POINT
-from tests.support.own_worker import consumers, log_of, own_worker
+from tests.support.own_worker import consumers, log_of, own_worker, register_gated
 from tests.support.wait import wait_until
 
 MODEL = "gated"
@@ -23,13 +23,8 @@ Start = Callable[..., AbstractContextManager[Popen[bytes]]]
 
 @pytest.fixture
 def gate(stack: Stack, app: App) -> Iterator[Path]:
-    """The file that lets the model answer; what a failed test leaves is cancelled."""
-    gate = stack.run_dir / "gate"
-    gate.unlink(missing_ok=True)
-    options = f'{{"gate": "{gate}"}}'
-    words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--options", options)
-    manage(stack, "register_model", MODEL, "1", *words, "--alias", "default")
-    yield gate
+    """The file that lets the model answer; the live jobs of a failed test are cancelled."""
+    yield register_gated(stack, MODEL)
     for (job,) in app.rows(LIVE, MODEL):
         app.act(str(job), "cancel")
 

@@ -22,7 +22,7 @@ from jobs.services.reuse import settle_followers
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.submission.submit import submit_jobs
 from tests.integration.protocol.world import QUEUE, World
-from tests.support.reuse import owner
+from tests.support.submit import owner
 
 INPUTS, CLIENTS = 12, 2
 DEAF, DIES = 0.5, 0.2

@@ -11,7 +11,8 @@ from django.utils.html import strip_tags
 from jobs.db.session import open_session
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.submission.submitted import Submitted
-from tests.support.reuse import run, shared_version, submit
+from tests.support.reuse import shared_version, submit
+from tests.support.worker import settle_due
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_page_names_the_job_that_it_follows_or_is_answered_by(
     leader, follower = submit(), submit()
     assert f"follows job {leader.id}" in page(browser, follower)
     assert "1 identical jobs follow it" in page(browser, leader)
-    run(session)
+    settle_due(session)
     FollowerSettler(stop=Event()).step(session, [f"job:{leader.id}"])
     assert f"followed job {leader.id}" in page(browser, follower)
     assert f"answered from the cache of job {leader.id}" in page(browser, submit())

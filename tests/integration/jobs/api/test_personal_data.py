@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from jobs.payloads import vault
 from jobs.services.access.tokens import create_token
-from tests.support.payload_keys import run, secret_version
+from tests.support.payload_keys import secret_version
 from tests.support.personal_data import SCHEMA, STREET, WHO, secrets_in, submit
+from tests.support.worker import run
 
 Serve = Callable[..., httpx.Client]
 PATHS = ("/api/v1/jobs/{}", "/api/v1/jobs/{}?wait=5", "/api/v1/jobs/{}/events")

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from tests.support.factories import make_version
-from tests.support.reuse import BAD, MODEL, run, shared_version
+from tests.support.reuse import MODEL, shared_version
 from tests.support.threads import at_once
+from tests.support.worker import BAD, settle_due
 
 SAME = {"model": MODEL, "input": {"text": "hello"}}
 BULK = "/api/v1/jobs/bulk"
@@ -30,7 +31,7 @@ def test_an_identical_request_is_answered_at_once_with_the_earlier_output(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     first = post(SAME).json()
-    run(session)
+    settle_due(session)
     answer = post(SAME | {"metadata": {"m": 1}, "priority": 9})
     told = answer.json()
     assert (answer.status_code, told["state"], told["output"]) == (200, "succeeded", {"answer": 42})
@@ -45,13 +46,13 @@ def test_a_job_that_ran_itself_comes_from_no_cache(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
     told = post(SAME).json()
-    run(session)
+    settle_due(session)
     assert app.get(f"/api/v1/jobs/{told['id']}").json()["cached_from"] is None
 
 
 def test_a_hit_of_a_hit_names_the_job_that_ran(post: Callable[..., Any], session: sa.Connection) -> None:
     first = post(SAME).json()
-    run(session)
+    settle_due(session)
     assert [post(SAME).json()["cached_from"] for _ in range(2)] == [first["id"]] * 2
     assert JobResult.objects.count() == Job.objects.count() == 3
 
@@ -60,7 +61,7 @@ def test_no_client_is_answered_with_another_clients_result(
     post: Callable[..., Any], other_app: Client, session: sa.Connection
 ) -> None:
     post(SAME)
-    run(session)
+    settle_due(session)
     theirs = other_app.post("/api/v1/jobs", data=SAME, content_type="application/json")
     assert (theirs.status_code, theirs.json()["state"]) == (202, "queued")
 
@@ -69,7 +70,7 @@ def test_even_an_entry_of_anothers_job_answers_nobody_else(
     post: Callable[..., Any], other_app: Client, session: sa.Connection
 ) -> None:
     theirs = other_app.post("/api/v1/jobs", data=SAME, content_type="application/json").json()
-    run(session)
+    settle_due(session)
     post(SAME)
     CacheEntry.objects.update(job_id=theirs["id"])
     assert post(SAME).status_code == 202
@@ -82,7 +83,7 @@ def test_another_request_and_a_bypass_run(
     post: Callable[..., Any], session: sa.Connection, other: dict[str, Any]
 ) -> None:
     post(SAME)
-    run(session)
+    settle_due(session)
     assert post(SAME | other).status_code == 202
     assert Outbox.objects.count() == 1
 
@@ -90,7 +91,7 @@ def test_another_request_and_a_bypass_run(
 def test_a_bypass_leaves_nothing_for_others(post: Callable[..., Any], session: sa.Connection) -> None:
     post(SAME | {"cache": "bypass"})
     assert not CacheEntry.objects.exists()
-    run(session)
+    settle_due(session)
     assert post(SAME).status_code == 202
     assert not Follower.objects.exists()
 
@@ -99,10 +100,10 @@ def test_a_refresh_runs_and_its_result_replaces_the_earlier_one(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     post(SAME)
-    run(session)
+    settle_due(session)
     fresh = post(SAME | {"cache": "refresh"})
     assert fresh.status_code == 202
-    assert run(session) == [UUID(fresh.json()["id"])]
+    assert settle_due(session) == [UUID(fresh.json()["id"])]
     assert post(SAME).json()["cached_from"] == fresh.json()["id"]
 
 
@@ -117,7 +118,7 @@ def test_a_result_older_than_the_versions_time_to_live_answers_nobody(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     first = post(SAME).json()
-    run(session)
+    settle_due(session)
     Job.objects.filter(id=first["id"]).update(finished_at=timezone.now() - timedelta(seconds=61))
     assert post(SAME).status_code == 202
 
@@ -126,7 +127,7 @@ def test_another_version_never_answers_with_what_this_one_said(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     post(SAME)
-    run(session)
+    settle_due(session)
     shared_version("2")
     assert post(SAME | {"model": f"{MODEL}:2"}).status_code == 202
 
@@ -135,11 +136,11 @@ def test_what_died_was_cancelled_or_lost_its_result_answers_nobody(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
     post(SAME)
-    run(session, BAD)
+    settle_due(session, BAD)
     cancelled = post(SAME).json()
     app.post(f"/api/v1/jobs/{cancelled['id']}/cancel")
     post(SAME)
-    run(session)
+    settle_due(session)
     JobResult.objects.all().delete()
     assert post(SAME).status_code == 202
 
@@ -149,7 +150,7 @@ def test_a_version_without_the_options_has_neither_entries_nor_followers(
 ) -> None:
     plain = {"model": "echo", "input": {"text": "hello"}}
     post(plain)
-    run(session, queue="echo")
+    settle_due(session)
     assert post(plain).status_code == post([plain, plain], BULK).status_code == 202
     assert Outbox.objects.count() == 3
     assert not CacheEntry.objects.exists()
@@ -161,7 +162,7 @@ def test_a_version_may_cache_without_collapsing(post: Callable[..., Any], sessio
     same = SAME | {"model": f"{MODEL}:2"}
     first, _ = post(same).json(), post(same)
     assert Outbox.objects.count() == 2
-    run(session)
+    settle_due(session)
     assert post(same).json()["cached_from"] == first["id"]
 
 
@@ -170,7 +171,7 @@ def test_a_version_may_collapse_without_a_cache(post: Callable[..., Any], sessio
     same = SAME | {"model": f"{MODEL}:2"}
     first, second = post(same).json(), post(same).json()
     assert Follower.objects.get().job_id == UUID(second["id"])
-    assert run(session) == [UUID(first["id"])]
+    assert settle_due(session) == [UUID(first["id"])]
     assert post(same).status_code == 202
     assert Follower.objects.count() == 1
 
@@ -184,7 +185,7 @@ def test_a_more_urgent_request_runs_itself_and_those_after_it_follow_it(post: Ca
 
 def test_a_bulk_call_honours_each_items_own_word(post: Callable[..., Any], session: sa.Connection) -> None:
     done = post(SAME | {"input": {"text": "done"}}).json()
-    run(session)
+    settle_due(session)
     items = [
         SAME | {"input": {"text": "done"}},
         SAME,
@@ -229,7 +230,7 @@ def test_a_key_outlives_its_job_with_the_same_body_and_refuses_another(
 ) -> None:
     body = SAME | {"model": model}
     first = post(body, Idempotency_Key="k").json()
-    run(session, queue=model)
+    settle_due(session)
     again = post(body, Idempotency_Key="k")
     assert (again.status_code, again.json()["id"], again.json()["output"]) == (
         200,
@@ -247,7 +248,7 @@ def test_a_keyed_request_that_was_answered_from_the_cache_is_the_same_job_again(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     source = post(SAME).json()
-    run(session)
+    settle_due(session)
     hit, again = post(SAME, Idempotency_Key="k"), post(SAME, Idempotency_Key="k")
     assert hit.json() == again.json()
     assert (hit.status_code, again.status_code, hit.json()["cached_from"]) == (200, 200, source["id"])
@@ -259,7 +260,7 @@ def test_a_keyed_request_sent_again_takes_no_key_from_the_job_that_it_is(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     first = post(SAME, Idempotency_Key="k").json()
-    run(session, BAD)
+    settle_due(session, BAD)
     again = post(SAME, Idempotency_Key="k")
     assert (again.status_code, again.json()["state"]) == (200, "dead")
     assert CacheEntry.objects.get().job_id == UUID(first["id"])
@@ -278,7 +279,7 @@ def test_a_bulk_item_with_a_used_key_and_another_body_is_refused_alone_also_afte
 ) -> None:
     body = SAME | {"model": model}
     first = post(body, Idempotency_Key="k").json()
-    run(session, queue=model)
+    settle_due(session)
     items = [body | {"idempotency_key": "k"}, body | {"idempotency_key": "k", "input": {}}, body]
     told = post(items, BULK).json()["jobs"]
     assert (told[0]["id"], told[0]["state"]) == (first["id"], "succeeded")
@@ -307,7 +308,7 @@ def test_a_key_taken_by_a_request_that_lost_its_key_to_another_is_free_for_the_n
     assert post(SAME).status_code == 202
     assert Outbox.objects.count() == 2
     make_version(MODEL)
-    assert len(run(session)) == 2
+    assert len(settle_due(session)) == 2
     assert post(SAME).status_code == 200
 
 
@@ -315,7 +316,7 @@ def test_lineage_names_whose_run_an_answer_comes_from(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
     ran = post(SAME).json()["id"]
-    run(session)
+    settle_due(session)
     hit = post(SAME).json()["id"]
     output = {job: app.get(f"/api/v1/jobs/{job}/lineage").json()["output"] for job in (ran, hit)}
     assert (output[ran]["cached_from"], output[hit]["cached_from"]) == (None, ran)

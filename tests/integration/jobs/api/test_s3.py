@@ -24,8 +24,8 @@ from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.rotate_keys import rotate_payload_keys
 from models_registry.loaders.builtin import Echo
 from tests.support import payload_keys, s3
-from tests.support.payload_keys import run
 from tests.support.s3 import Bucket
+from tests.support.worker import run
 
 BIG = "é" * 70_000
 FILE = bytes(range(256)) * 1_000

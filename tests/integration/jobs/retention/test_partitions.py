@@ -16,24 +16,20 @@ from django.db.migrations.loader import MigrationLoader
 
 from jobs.core.failures import Success
 from jobs.core.ids import uuid7
-from jobs.core.messages.envelope import Envelope
 from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import DAY_MS, Window, windows_around
 from jobs.core.states import State
-from jobs.core.submission.request import JobRequest
 from jobs.db.session import open_session
-from jobs.db.session import transaction as begin
 from jobs.models import Job, JobInput, JobResult
-from jobs.services.access.owner import Owner
 from jobs.services.lifecycle import claim as claiming
-from jobs.services.lifecycle.claim import BatchRow, claim
-from jobs.services.lifecycle.settle import Verdict, settle
+from jobs.services.lifecycle.settle import Verdict
 from jobs.services.reads import job_views
 from jobs.services.retention import partitions
-from jobs.services.submission.submit import submit_job
 from models_registry import selectors
-from tests.support.factories import make_client, make_job, make_version, make_worker
+from tests.support.factories import make_job, make_version
 from tests.support.partitions import exists, home, job_of, make, today, window
+from tests.support.submit import submit_to
+from tests.support.worker import settle_due
 
 INPUT, RESULT = TABLES
 
@@ -45,31 +41,11 @@ def empty(db: str) -> Iterator[None]:
     selectors.forget()
 
 
-@pytest.fixture
-def session() -> Iterator[sa.Connection]:
-    with closing(open_session()) as opened:
-        yield opened
-
-
-def owner() -> Owner:
-    return Owner(make_client().id, "tests", 0, frozenset({"submit"}))
-
-
 def run_one(session: sa.Connection, model: str) -> Job:
     """Submit a job of the model, claim it and store its result."""
-    told = submit_job(owner=owner(), request=JobRequest(model=model, input={"a": 1}))
-    version = make_version(model)
-    batch = BatchRow(uuid4(), make_worker().id, version.id, 0, "test", 0.0)
-    with begin(session):
-        (claimed,) = claim(session, batch=batch, envelopes=[Envelope(told.id, 0, version.id, 4)])
-    with begin(session):
-        settle(
-            session,
-            batch=batch.id,
-            verdicts=[Verdict(claimed.job, claimed.epoch, Success(b"{}"))],
-            ran_s=0.1,
-        )
-    return Job.objects.get(pk=told.id)
+    job = submit_to(model, {"a": 1})
+    assert settle_due(session) == [job.id]
+    return Job.objects.get(pk=job.id)
 
 
 def test_what_a_job_was_asked_and_answered_stands_in_the_partitions_of_its_day(
@@ -94,7 +70,7 @@ def test_a_submit_goes_on_where_its_class_cannot_be_made(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(partitions, "make_ahead", refuse)
     make_version("barred", options={"retention_days": 19})
-    told = submit_job(owner=owner(), request=JobRequest(model="barred", input={}))
+    told = submit_to("barred", {})
     assert home(INPUT, told.id) == f"{INPUT}_other"
 
 

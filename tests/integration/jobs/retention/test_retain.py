@@ -22,11 +22,10 @@ from jobs import metrics
 from jobs.core.errors import PayloadGoneError
 from jobs.core.retention.partition_sql import TABLES
 from jobs.core.states import State
-from jobs.core.submission.request import JobRequest
 from jobs.db.advisory_locks import RETENTION, try_lock
 from jobs.db.session import open_session
 from jobs.models import CacheEntry, DeadLetter, Event, Follower, Job, JobInput, JobResult, Outbox
-from jobs.services.access.owner import Owner, forget_owners
+from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
 from jobs.services.dead_letters.dry_run import dry_run_one
 from jobs.services.dead_letters.edit import replay_edited
@@ -34,11 +33,11 @@ from jobs.services.lifecycle.replay import lock_replayable, replay_job, requeue
 from jobs.services.reads.job_views import job_view
 from jobs.services.retention import retain
 from jobs.services.retention.retain import AnotherRunError, PartitionFate, PartitionVerdict, keep_retention
-from jobs.services.submission.submit import submit_job
 from models_registry import selectors
-from tests.support.factories import make_client, make_job, make_version
+from tests.support.factories import make_job, make_version
 from tests.support.locks import wait_until_a_session_is_blocked
 from tests.support.partitions import CLASS, exists, fates, home, job_of, make, window
+from tests.support.submit import submit_to
 
 INPUT, RESULT = TABLES
 OVER, KEPT = window(4), window(1)
@@ -187,12 +186,11 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     make_version("echo", options={"retention_days": CLASS})
     monkeypatch.setattr(retain, "TRIES", 5)
     monkeypatch.setattr(retain, "PAUSE_S", 0.0)
-    owner = Owner(make_client().id, "tests", 0, frozenset({"submit"}))
     found: list[PartitionVerdict] = []
     at_work = Thread(target=_run_into, args=(found,), daemon=True)
     at_work.start()
     wait_until_a_session_is_blocked()
-    sender = Thread(target=_submit, args=(owner, 50), daemon=True)
+    sender = Thread(target=_submit, args=(50,), daemon=True)
     sender.start()
     sender.join(60)
     at_work.join(60)
@@ -209,11 +207,11 @@ def _run_into(found: list[PartitionVerdict]) -> None:
     connection.close()
 
 
-def _submit(owner: Owner, count: int) -> None:
+def _submit(count: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '3s'")  # many times what retention waits
     for _ in range(count):
-        submit_job(owner=owner, request=JobRequest(model="echo", input={}))
+        submit_to("echo", {})
     connection.close()
 
 
@@ -277,17 +275,16 @@ def test_a_live_job_s_payload_is_not_said_to_be_gone() -> None:
 
 def test_a_cached_answer_is_not_outlived_by_its_entry() -> None:
     version = make_version("cached", options={"cache_ttl_s": 366 * 86_400, "retention_days": CLASS})
-    owner = Owner(make_client().id, "tests", 0, frozenset({"submit"}))
-    first = submit_job(owner=owner, request=JobRequest(model="cached", input={}))
+    first = submit_to("cached", {})
     Outbox.objects.all().delete()
     Job.objects.filter(pk=first.id).update(state=State.SUCCEEDED, finished_at=timezone.now())
     answered = job_of(OVER, model="cached", version=version)
     CacheEntry.objects.update(job=answered)
-    hit = submit_job(owner=owner, request=JobRequest(model="cached", input={}))
+    hit = submit_to("cached", {})
     run()
-    anew = submit_job(owner=owner, request=JobRequest(model="cached", input={}))
+    miss = submit_to("cached", {})
     assert (hit.cached_from, hit.state) == (answered.id, "succeeded")
-    assert (anew.cached_from, anew.state) == (None, "queued")
+    assert (miss.cached_from, miss.state) == (None, "queued")
     assert home(RESULT, hit.id) == f"{RESULT}{window(0).suffix}"
 
 

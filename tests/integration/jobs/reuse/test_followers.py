@@ -29,18 +29,10 @@ from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.reuse.settle_followers import Landed
 from jobs.services.submission.submitted import Submitted
 from tests.support.listening import listening
-from tests.support.reuse import (
-    ANSWER,
-    BAD,
-    followed,
-    run,
-    shared_version,
-    start,
-    states,
-    submit,
-)  # fmt: skip
+from tests.support.reuse import followed, shared_version, states, submit
 from tests.support.threads import in_thread
 from tests.support.wait import wait_until
+from tests.support.worker import ANSWER, BAD, claim_due, settle_due
 
 GONE = timedelta(minutes=5)
 
@@ -76,14 +68,14 @@ def deleted(job: Submitted) -> None:
 def too_late(job: Submitted) -> None:
     failure = Failure(FailureKind.TRANSIENT, "busy", "not yet")
     with open_session() as session:
-        assert run(session, failure, reason=f"{TOO_LATE}: 0 s are left") == [job.id]
+        assert settle_due(session, failure, reason=f"{TOO_LATE}: 0 s are left") == [job.id]
 
 
 def test_each_follower_gets_a_result_of_its_own_that_names_whose_run_it_was(
     session: sa.Connection, answerer: FollowerSettler, db: str
 ) -> None:
     jobs = [submit() for _ in range(4)]
-    assert run(session) == [jobs[0].id]
+    assert settle_due(session) == [jobs[0].id]
     assert states(*jobs) == ["succeeded", *["queued"] * 3]
     with listening(db) as heard:
         answerer.step(session, [f"job:{jobs[0].id}"])
@@ -100,7 +92,7 @@ def test_a_settled_batch_tells_of_the_leaders_among_its_members(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, follower, other = submit(), submit(), submit({"text": "b"})
-    run(session)
+    settle_due(session)
     batch = Job.objects.get(id=leader.id).batch_id
     answerer._look_at = float("inf")
     answerer.step(session, [f"batch:{batch}"])
@@ -111,7 +103,7 @@ def test_many_followers_are_answered_in_bounded_chunks_and_what_is_left_is_found
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     jobs = [submit() for _ in range(8)]
-    run(session)
+    settle_due(session)
     with transaction(session):
         assert settle_followers.land(session, jobs[0].id, most=3) == Landed(looked_at=3, succeeded=3)
     # Here the process dies; another, which was told of nothing, goes on.
@@ -128,7 +120,7 @@ def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
     monkeypatch.setattr(settle_followers.land, "__kwdefaults__", {"most": 2})
     many, few = submit({"text": "many"}), submit({"text": "few"})
     crowd, last = [submit({"text": "many"}) for _ in range(20)], submit({"text": "few"})
-    run(session)
+    settle_due(session)
     answerer.step(session, [f"job:{many.id}", f"job:{few.id}"])
     assert states(last) == ["succeeded"]
     assert "queued" in states(*crowd)
@@ -139,7 +131,7 @@ def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
 
 def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: FollowerSettler) -> None:
     leader, follower = submit(), submit()
-    run(session)
+    settle_due(session)
     answerer._look_at = float("inf")
     answerer.step(session, ["", "job:", "batch:7", "else", "job:1:2", f"job:{leader.id}"])
     assert states(follower) == ["succeeded"]
@@ -147,7 +139,7 @@ def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: 
 
 def test_an_answer_that_is_broken_off_changes_nothing(session: sa.Connection) -> None:
     jobs = [submit() for _ in range(3)]
-    run(session)
+    settle_due(session)
     with pytest.raises(ZeroDivisionError):
         landed_then_died(session, jobs[0].id)
     assert states(*jobs) == ["succeeded", "queued", "queued"]
@@ -164,7 +156,7 @@ def test_followers_die_of_what_killed_their_leader_each_with_a_letter(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     jobs = [submit() for _ in range(3)]
-    run(session, BAD, reason="a failure of kind invalid is not retried")
+    settle_due(session, BAD, reason="a failure of kind invalid is not retried")
     answerer.step(session, [])
     assert states(*jobs) == ["dead"] * 3
     assert set(Job.objects.values_list("error_kind", "error_code")) == {("invalid", "bad")}
@@ -182,7 +174,9 @@ def test_a_follower_that_may_try_more_often_leads_where_its_leader_ran_out_of_at
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     few, same, more = submit(max_attempts=1), submit(max_attempts=1), submit(max_attempts=2)
-    run(session, Failure(FailureKind.TRANSIENT, "busy", "not yet"), reason="attempt 1 of 1 was the last")
+    settle_due(
+        session, Failure(FailureKind.TRANSIENT, "busy", "not yet"), reason="attempt 1 of 1 was the last"
+    )
     answerer.step(session, [])
     assert states(few, same, more) == ["dead", "dead", "queued"]
     assert Outbox.objects.get().job_id == more.id
@@ -200,7 +194,7 @@ def test_where_the_leaders_end_was_its_own_the_most_urgent_follower_leads_the_ot
     assert followed() == {low.id: high.id, mid.id: high.id}
     later = submit(priority=7)
     assert followed()[later.id] == high.id
-    assert run(session) == [high.id]
+    assert settle_due(session) == [high.id]
     answerer._look_at = 0
     answerer.step(session, [])
     assert states(low, high, mid, later) == ["succeeded"] * 4
@@ -216,7 +210,7 @@ def test_more_followers_than_a_chunk_follow_one_heir(
             settle_followers.land(session, leader.id, most=2)
     assert Outbox.objects.count() == 1
     assert set(followed().values()) == {Outbox.objects.get().job_id}
-    run(session)
+    settle_due(session)
     answerer.step(session, [])
     assert set(states(*others)) == {"succeeded"}
 
@@ -241,7 +235,7 @@ def test_a_cancelled_follower_is_cancelled_alone(session: sa.Connection, answere
     jobs = [submit() for _ in range(3)]
     cancelled(jobs[1])
     assert followed() == {jobs[2].id: jobs[0].id}
-    run(session)
+    settle_due(session)
     answerer.step(session, [])
     assert states(*jobs) == ["succeeded", "cancelled", "succeeded"]
 
@@ -252,7 +246,7 @@ def test_a_follower_expires_alone_whether_its_leader_runs_or_has_an_answer(
     leader, late, later = submit(), submit(deadline_s=60), submit(deadline_s=60)
     expired(late)
     assert followed() == {later.id: leader.id}
-    run(session)
+    settle_due(session)
     Job.objects.filter(id=later.id).update(deadline=timezone.now() - GONE)
     answerer.step(session, [])
     assert states(leader, late, later) == ["succeeded", "expired", "expired"]
@@ -265,10 +259,10 @@ def test_a_dead_follower_that_is_replayed_runs_itself(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, follower = submit(), submit()
-    run(session, BAD)
+    settle_due(session, BAD)
     answerer.step(session, [])
     replay_job(job_id=follower.id, actor="test")
-    assert run(session) == [follower.id]
+    assert settle_due(session) == [follower.id]
     assert states(leader, follower) == ["dead", "succeeded"]
     assert JobResult.objects.get().source is None
 
@@ -277,11 +271,11 @@ def test_a_leader_that_is_replayed_before_its_followers_were_seen_to_leads_them_
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, follower = submit(), submit()
-    run(session, BAD)
+    settle_due(session, BAD)
     replay_job(job_id=leader.id, actor="test")
     answerer.step(session, [])
     assert states(leader, follower) == ["queued", "queued"]
-    run(session)
+    settle_due(session)
     answerer._look_at = 0
     answerer.step(session, [])
     assert states(leader, follower) == ["succeeded", "succeeded"]
@@ -297,7 +291,7 @@ def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
     def slow(text: Any, params: Any) -> Any:
         rows = real(text, params)
         if not ended:
-            ended.extend(run(session))
+            ended.extend(settle_due(session))
         return rows
 
     monkeypatch.setattr("jobs.services.submission.shared.fetch_all", slow)
@@ -316,10 +310,11 @@ def test_a_job_that_runs_somehow_although_it_follows_is_left_to_its_run(
     leader, running, released = submit(), submit(), submit()
     for job in (running, released):
         publish(job)
-    batch, epochs = start(session)
+    batch = claim_due(session)
+    epochs = {job.job: job.epoch for job in batch.jobs}
     with transaction(session):
-        release(session, batch=batch, jobs=[(released.id, epochs[released.id])])
-        settle(session, batch=batch, verdicts=[Verdict(leader.id, epochs[leader.id], ANSWER)], ran_s=0.0)
+        release(session, batch=batch.id, jobs=[(released.id, epochs[released.id])])
+        settle(session, batch=batch.id, verdicts=[Verdict(leader.id, epochs[leader.id], ANSWER)], ran_s=0.0)
     answerer.step(session, [])
     assert states(leader, running, released) == ["succeeded", "running", "queued"]
     assert Outbox.objects.get().job_id == released.id
@@ -337,7 +332,7 @@ def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connect
     with open_session() as holder:
         assert advisory_locks.try_lock(holder, advisory_locks.FOLLOWER_SETTLER)
         with in_thread(FollowerSettler(stop=stop).run, stop):
-            run(session)
+            settle_due(session)
             assert states(follower) == ["queued"]
             advisory_locks.unlock(holder, advisory_locks.FOLLOWER_SETTLER)
             wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
@@ -348,7 +343,7 @@ def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(sessi
     dead = [submit({"text": str(number)}) for number in range(5)]
     for job in dead:
         cancelled(job)
-    run(session)
+    settle_due(session)
     Job.objects.filter(id=live.id).update(state="queued", finished_at=None)
     CacheEntry.objects.update(expires_at=timezone.now() - GONE)
     assert [cache.sweep_entries(session, 3).looked_at for _ in range(4)] == [3, 3, 1, 0]
@@ -361,7 +356,7 @@ def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(sessi
 
 def test_an_entry_goes_once_its_answer_is_too_old(session: sa.Connection, answerer: FollowerSettler) -> None:
     old = submit()
-    run(session)
+    settle_due(session)
     Job.objects.filter(id=old.id).update(finished_at=timezone.now() - GONE)
     CacheEntry.objects.update(expires_at=timezone.now() - GONE)
     answerer.step(session, [])
@@ -381,6 +376,6 @@ def test_every_leader_is_looked_at_by_and_by_a_bounded_number_at_a_time(session:
 
 def test_a_settle_of_a_leader_touches_no_follower(session: sa.Connection) -> None:
     jobs = [submit() for _ in range(20)]
-    run(session)
+    settle_due(session)
     assert Follower.objects.count() == 19
     assert set(states(*jobs[1:])) == {"queued"}

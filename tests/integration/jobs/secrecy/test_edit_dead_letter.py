@@ -16,7 +16,7 @@ from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.reads import LetterFilter
 from jobs.services.reads.job_views import job_view
-from tests.support.payload_keys import NEW, OLD, dumped, run, secret_version, use
+from tests.support.payload_keys import NEW, OLD, dumped, secret_version, use
 from tests.support.personal_data import (
     ASKED,
     NUMBER,
@@ -29,6 +29,7 @@ from tests.support.personal_data import (
     secrets_in,
     submit,
 )
+from tests.support.worker import run
 
 
 def test_an_operator_mends_around_the_tokens_and_sees_nothing(version: str, session: sa.Connection) -> None:

@@ -24,8 +24,9 @@ from jobs.services.reads.job_views import job_view
 from jobs.services.reuse import settle_followers
 from jobs.services.submission.submit import submit_job, submit_jobs
 from tests.support import payload_keys
-from tests.support.payload_keys import NEW, dumped, raising, run, secret_version, submit, use
-from tests.support.reuse import owner
+from tests.support.payload_keys import NEW, dumped, secret_version, submit, use
+from tests.support.submit import owner
+from tests.support.worker import raising, run
 
 MARKER = "open-sesame"
 ASKED = {"text": MARKER, "n": 7}

@@ -24,8 +24,9 @@ from jobs.services.webhooks.secrets import make_secret
 from models_registry import selectors
 from models_registry.models import ModelVersion
 from tests.integration.jobs.secrecy.stored_objects import pointer
-from tests.support.payload_keys import NEW, OLD, run, submit, use
+from tests.support.payload_keys import NEW, OLD, submit, use
 from tests.support.receiver import Receiver, receiving
+from tests.support.worker import run
 
 INPUT = {"text": "é" * 70_000, "exact": [1e2, 0.1, 12345678901234567890]}
 HERE = ("127.0.0.1",)

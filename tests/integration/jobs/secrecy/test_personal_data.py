@@ -26,7 +26,7 @@ from models_registry.core.registry_errors import RegistrationError
 from models_registry.loaders.builtin import Stepper
 from models_registry.services import register_version
 from tests.support.admin import admin_pages, bodies
-from tests.support.payload_keys import OLD, claimed, prepare, raising, run, use
+from tests.support.payload_keys import OLD, use
 from tests.support.personal_data import (
     ASKED,
     NUMBER,
@@ -37,7 +37,8 @@ from tests.support.personal_data import (
     secrets_in,
     submit,
 )
-from tests.support.reuse import owner
+from tests.support.submit import owner
+from tests.support.worker import claim_due, prepare, raising, run
 
 
 def test_a_failure_that_quotes_marked_values_is_stored_and_told_with_tokens(
@@ -76,7 +77,7 @@ def test_progress_is_stored_without_marked_values(
     version: str, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = submit(version)
-    work = claimed(session)
+    work = claim_due(session)
     prepare(work, Stepper(1, 0.0))
     progress = ProgressChannel(engine())
     monkeypatch.setattr(progress, "_start", lambda: None)  # its rounds are made here

@@ -26,8 +26,9 @@ from models_registry.core.registry_errors import RegistrationError
 from models_registry.services import register_version
 from tests.support.factories import make_job
 from tests.support.locks import wait_until_a_session_is_blocked
-from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, run, secret_version, submit, use
-from tests.support.reuse import owner
+from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, secret_version, submit, use
+from tests.support.submit import owner
+from tests.support.worker import run
 
 ASKED = {"text": "open-sesame"}
 
@@ -187,7 +188,7 @@ def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("rotate_payload_keys", "--batch", "1", "--rate", "1000", stdout=out)
     assert out.getvalue() == "1 rows were sealed again, of 1 that were looked at.\n"
     use(monkeypatch)
-    with pytest.raises(CommandError, match="no key is configured"):
+    with pytest.raises(CommandError, match="no encryption key is configured"):
         call_command("rotate_payload_keys")
     with pytest.raises(CommandError, match="above zero"):
         call_command("rotate_payload_keys", "--batch", "0")

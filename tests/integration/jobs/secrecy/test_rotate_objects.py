@@ -24,7 +24,8 @@ from jobs.services.retention import rotate_keys
 from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.rotate_keys import rotate_payload_keys
 from tests.integration.jobs.secrecy.stored_objects import aged, made_old, names, point, pointer
-from tests.support.payload_keys import NEW, OLD, claimed, run, submit, use
+from tests.support.payload_keys import NEW, OLD, submit, use
+from tests.support.worker import claim_due, run
 
 TEXT = "open-sesame" * 10_000
 ROWS: tuple[Any, ...] = (JobInput, JobResult)
@@ -82,7 +83,7 @@ def test_what_it_replaced_is_kept_for_a_day_for_whoever_read_the_row_before(
     job_id = answered(session)
     old, waiting = aged_rows(folder, job_id), submit({"text": TEXT})
     old.append(aged(folder, waiting.id).name)
-    work = claimed(session)
+    work = claim_due(session)
     rotate(monkeypatch)
     assert forget_payloads(grace_h=1) == 0
     (late,) = work.jobs

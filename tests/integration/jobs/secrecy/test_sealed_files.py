@@ -30,7 +30,8 @@ from models_registry import selectors
 from models_registry.models import ModelVersion
 from tests.integration.jobs.secrecy.stored_objects import aged, content, made_old, names, point, pointer
 from tests.support import payload_keys
-from tests.support.payload_keys import NEW, OLD, dumped, run, use
+from tests.support.payload_keys import NEW, OLD, dumped, use
+from tests.support.worker import raising, run
 
 MARKER = b"open-sesame"
 FILE = MARKER * 120_000  # more than one piece
@@ -230,7 +231,7 @@ def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
     from jobs.services.dead_letters.edit import replay_edited
 
     job_id = submitted(app)
-    run(session, payload_keys.raising(lambda _: ValueError("no")))
+    run(session, raising(lambda _: ValueError("no")))
     use(monkeypatch, NEW, OLD)
     named = {"$file": {"content_type": "text/plain", "sha256": SHA256, "size": len(FILE)}}
     replay_edited(job_id=job_id, actor="olga", text=json.dumps({"text": named, "also": 1}))
@@ -242,7 +243,7 @@ def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
 
 def test_a_replayed_job_has_its_file_again(app: Client, session: sa.Connection) -> None:
     job_id = submitted(app)
-    run(session, payload_keys.raising(lambda asked: ValueError(f"cannot read {asked}")))
+    run(session, raising(lambda asked: ValueError(f"cannot read {asked}")))
     assert MARKER.decode() not in dumped()
     replay_job(job_id=job_id, actor="olga")
     run(session)
