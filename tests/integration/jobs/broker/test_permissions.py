@@ -14,6 +14,7 @@ import pytest
 from amqp.basic_message import Message
 from amqp.exceptions import AccessRefused
 from celery import Celery
+from celery.beat import Scheduler
 from celery.events import EventReceiver
 from django.conf import settings
 from django.test import override_settings
@@ -33,6 +34,7 @@ from tests.support.wait import wait_until
 Logins = dict[str, str]
 MODEL = "m"
 JOB = UUID(int=7)
+RETENTION = "jobs.keep_retention"
 # Spelled here once more: what is written by hand is compared with what the topology generates.
 QUEUES = {
     "infer.m": "infer",
@@ -216,10 +218,10 @@ def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:
     queues = [broker_queues.queue_entity(queue) for queue in TASK_QUEUES]
     with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=logins["relay"])):
         ask([WebhookAttempt(JOB, 3)])
-    beat = as_user(logins["beat"])
-    beat.send_task("jobs.keep_retention", retry=False)
+    scheduler = Scheduler(app=as_user(logins["beat"]), lazy=True)
+    scheduler.apply_async(scheduler.Entry("retention", RETENTION, schedule=3_600, app=scheduler.app))
     names = {message.headers["task"] for message in received(as_user(logins["cpu-worker"]), queues, 2)}
-    assert names == {"jobs.deliver_webhook", "jobs.keep_retention"}
+    assert names == {"jobs.deliver_webhook", RETENTION}
 
 
 def test_a_worker_s_events_reach_flower(logins: Logins) -> None:
