@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from inference_site.config import Config
 from inference_site.documents import FOLDER, PARSER, document_of
 from models_registry.core.breaker_options import BreakerOptions
-from models_registry.core.retry_options import RetryOptions, RetryRule
+from models_registry.core.retry_options import RetryRule
 
 ROOT = FOLDER.parents[1]
 APPS = ("inference_site", "jobs", "models_registry")
@@ -65,6 +65,11 @@ class Written:
     def anchors(self) -> set[str]:
         return {heading.anchor for heading in document_of(self.text).headings}
 
+    def section(self, title: str) -> str:
+        """The text under a heading, down to the next one."""
+        _, _, rest = self.text.partition(f"# {title}\n")
+        return re.split(r"\n#+ ", rest)[0]
+
     @property
     def rows(self) -> Iterator[list[str]]:
         """The rows of its tables, as the Markdown of their cells."""
@@ -107,13 +112,19 @@ def read_elsewhere() -> set[str]:
     return {name for path in sources() for name in _environ_names(ast.parse(path.read_text()))} - NOT_OURS
 
 
-def option_names() -> set[str]:
-    """The options of a version that the platform or a loader reads, and the names inside them."""
-    kinds = (BreakerOptions, RetryOptions, RetryRule)
-    nested = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-    paths = sources("models_registry/core", "models_registry/loaders")
-    read = {name for path in paths for name in _option_names(ast.parse(path.read_text()))}
-    return read | nested - {"rules", "rule"}  # attributes, not names in JSON
+def option_names() -> dict[str, set[str]]:
+    """The names that a version's options may have, by the section of the document that lists them."""
+    retry = {field.name for field in dataclasses.fields(RetryRule)} | {"kinds", "share", "floor_per_s"}
+    return {
+        "Options": _read_options("models_registry/core") - retry,
+        "Retry": retry,
+        "Breaker": {field.name for field in dataclasses.fields(BreakerOptions)},
+        "Of the loaders": _read_options("models_registry/loaders"),
+    }
+
+
+def _read_options(folder: str) -> set[str]:
+    return {name for path in sources(folder) for name in _option_names(ast.parse(path.read_text()))}
 
 
 def sources(*folders: str) -> list[Path]:
