@@ -15,8 +15,6 @@ from markdown_it.token import Token
 
 from inference_site.config import Config
 from inference_site.documents import FOLDER, PARSER, document_of
-from models_registry.core.breaker_options import BreakerOptions
-from models_registry.core.retry_options import RetryRule
 
 ROOT = FOLDER.parents[1]
 APPS = ("inference_site", "jobs", "models_registry")
@@ -114,12 +112,27 @@ def read_elsewhere() -> set[str]:
 
 def option_names() -> dict[str, set[str]]:
     """The names that a version's options may have, by the section of the document that lists them."""
-    retry = {field.name for field in dataclasses.fields(RetryRule)} | {"kinds", "share", "floor_per_s"}
+    fields = _fields("models_registry/core")
+    retry = fields["RetryRule"] | fields["RetryOptions"] | {"kinds"}
     return {
-        "Options": _read_options("models_registry/core") - retry,
-        "Retry": retry,
-        "Breaker": {field.name for field in dataclasses.fields(BreakerOptions)},
+        "Options": (fields["PlatformOptions"] | _read_options("models_registry/core")) - retry,
+        "Retry": retry - {"rule", "rules"},  # attributes, not names in JSON
+        "Breaker": fields["BreakerOptions"],
         "Of the loaders": _read_options("models_registry/loaders"),
+    }
+
+
+def _fields(folder: str) -> dict[str, set[str]]:
+    """The fields of each class in a folder, as they are annotated."""
+    classes = (node for path in sources(folder) for node in ast.walk(ast.parse(path.read_text())))
+    return {
+        node.name: {
+            field.target.id
+            for field in node.body
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        }
+        for node in classes
+        if isinstance(node, ast.ClassDef)
     }
 
 
