@@ -15,8 +15,6 @@ from markdown_it.token import Token
 
 from inference_site.config import Config
 from inference_site.documents import FOLDER, PARSER, document_of
-from models_registry.core.breaker_options import BreakerOptions
-from models_registry.core.retry_options import RetryOptions, RetryRule
 
 ROOT = FOLDER.parents[1]
 APPS = ("inference_site", "jobs", "models_registry")
@@ -65,6 +63,11 @@ class Written:
     def anchors(self) -> set[str]:
         return {heading.anchor for heading in document_of(self.text).headings}
 
+    def section(self, title: str) -> str:
+        """The text under a heading, down to the next one."""
+        _, _, rest = self.text.partition(f"# {title}\n")
+        return re.split(r"\n#+ ", rest)[0]
+
     @property
     def rows(self) -> Iterator[list[str]]:
         """The rows of its tables, as the Markdown of their cells."""
@@ -107,13 +110,34 @@ def read_elsewhere() -> set[str]:
     return {name for path in sources() for name in _environ_names(ast.parse(path.read_text()))} - NOT_OURS
 
 
-def option_names() -> set[str]:
-    """The options of a version that the platform or a loader reads, and the names inside them."""
-    kinds = (BreakerOptions, RetryOptions, RetryRule)
-    nested = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-    paths = sources("models_registry/core", "models_registry/loaders")
-    read = {name for path in paths for name in _option_names(ast.parse(path.read_text()))}
-    return read | nested - {"rules", "rule"}  # attributes, not names in JSON
+def option_names() -> dict[str, set[str]]:
+    """The names that a version's options may have, by the section of the document that lists them."""
+    fields = _fields("models_registry/core")
+    retry = fields["RetryRule"] | fields["RetryOptions"] | {"kinds"}
+    return {
+        "Options": (fields["PlatformOptions"] | _read_options("models_registry/core")) - retry,
+        "Retry": retry - {"rule", "rules"},  # attributes, not names in JSON
+        "Breaker": fields["BreakerOptions"],
+        "Of the loaders": _read_options("models_registry/loaders"),
+    }
+
+
+def _fields(folder: str) -> dict[str, set[str]]:
+    """The fields of each class in a folder, as they are annotated."""
+    classes = (node for path in sources(folder) for node in ast.walk(ast.parse(path.read_text())))
+    return {
+        node.name: {
+            field.target.id
+            for field in node.body
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        }
+        for node in classes
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def _read_options(folder: str) -> set[str]:
+    return {name for path in sources(folder) for name in _option_names(ast.parse(path.read_text()))}
 
 
 def sources(*folders: str) -> list[Path]:

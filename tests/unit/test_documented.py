@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from django.core.management import get_commands
 
 from jobs.api.docs.problem_docs import ANYWHERE, REFUSALS
 from jobs.api.problems import STATUS
+from jobs.core.states import TRANSITIONS
 from tests.benchmarks.__main__ import BENCHMARKS
 from tests.support.documents import (
+    APPS,
     FILES,
     PAGES,
     ROOT,
@@ -121,9 +125,12 @@ def spelled(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def test_every_option_of_a_version_is_in_the_owner_s_tables() -> None:
-    cells = [row[at] for row in page("models").rows for at in (0, 1) if len(row) > at]
-    assert option_names() - set(re.findall(r"`(\w+)`", " ".join(cells))) == set()
+@pytest.mark.parametrize(("section", "names"), option_names().items())
+def test_every_option_of_a_version_is_in_the_owner_s_tables(section: str, names: set[str]) -> None:
+    rows = re.findall(r"^\| (.*?) \| (.*?) \|", page("models").section(section), re.MULTILINE)
+    column = 1 if section == "Of the loaders" else 0
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row[column])}
+    assert names - listed == set()
 
 
 def test_every_problem_is_in_the_table_for_apps_and_no_other() -> None:
@@ -133,6 +140,19 @@ def test_every_problem_is_in_the_table_for_apps_and_no_other() -> None:
     assert codes == {kind.code for kind in kinds}
 
 
+def test_the_table_of_states_is_the_one_of_the_code() -> None:
+    rows = [row for row in page("architecture").rows if len(row) == 3 and row[1].startswith("`")]
+    table = {
+        (start, verb, end)
+        for starts, ends, by in rows
+        for verb in set(re.findall(r"[a-z]+", by)) & {verb.value for verb in TRANSITIONS}
+        for start in re.findall(r"\w+", starts)
+        for end in re.findall(r"\w+", ends)
+    }
+    own = ((starts, verb, ends) for verb, (starts, ends) in TRANSITIONS.items())
+    assert table == {(s or "none", verb, end) for starts, verb, ends in own for s in starts for end in ends}
+
+
 def test_every_benchmark_has_a_row_and_every_row_a_benchmark() -> None:
     named = {row[0].strip("`") for row in page("benchmarks").rows if len(row) == 2} - {"name"}
     assert named == set(BENCHMARKS)
@@ -140,11 +160,28 @@ def test_every_benchmark_has_a_row_and_every_row_a_benchmark() -> None:
     assert set(re.findall(r"`([a-z]+)`", " ".join(commands))) <= set(BENCHMARKS)
 
 
-def test_every_room_is_in_the_picture_of_the_tree() -> None:
-    rooms = {path.parent for path in sources("jobs") if path.name == "__init__.py"} - {ROOT / "jobs"}
-    rooms = {room for room in rooms if "migrations" not in room.parts}
+def test_every_room_is_in_the_picture_of_the_tree_and_no_other() -> None:
+    rooms = {path.parent.relative_to(ROOT) for path in sources() if path.name == "__init__.py"}
+    rooms = {room for room in rooms if not {"migrations", "commands"} & set(room.parts)}
     tree = next(code for code in page("architecture").code if "simulation/" in code)
-    assert {room.name for room in rooms} - set(re.findall(r"(\w+)/", tree)) == set()
+    assert {room for room in drawn(tree) if room.parts[0] in APPS and room.name != "commands"} == rooms
+
+
+def drawn(tree: str) -> Iterator[Path]:
+    """Yield the folders of a picture that indents each by two more than its parent."""
+    above: list[str] = []
+    for line in tree.splitlines():
+        depth, folders = (len(line) - len(line.lstrip())) // 2, re.match(r"\s*((?:\w+/ ?)+)", line)
+        for name in folders[1].split() if folders else ():
+            above = [*above[:depth], name.rstrip("/")]
+            yield Path(*above)
+
+
+def test_every_import_contract_is_in_the_table_of_layers_and_no_other() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    _, _, section = page("architecture").text.partition("\n## Layers\n")
+    rows = set(re.findall(r"^\| (.+?) \| ", section, re.MULTILINE)) - {"contract"}
+    assert rows == {contract["name"] for contract in tool["contracts"]}
 
 
 def test_the_commit_hooks_run_what_make_check_runs() -> None:

@@ -12,7 +12,7 @@ from jobs.management.demo.figures import Figures
 
 NEXT = (
     "make up                      the whole stack until Ctrl-C, addresses in .run/stack.json",
-    "less README.md               three lines of curl, the words used here, the decisions",
+    "less README.md               three lines of curl, a model of your own, the documents",
     "make bench                   the other figures, measured on this machine",
 )
 

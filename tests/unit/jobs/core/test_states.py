@@ -8,18 +8,6 @@ import pytest
 from jobs.core import states
 from jobs.core.states import CELERY_STATES, TERMINAL, TRANSITIONS, State, Verb, sources, target
 
-# DESIGN.md's table, row by row: from, to, by.
-DESIGN = """
-none | queued | submit
-none, queued | succeeded | answer
-queued, waiting | running | claim
-running | succeeded, waiting, dead | settle
-running | queued | release, reap
-queued, waiting | dead | refuse
-queued, waiting, running | cancelled | cancel
-queued, waiting, running | expired | expire
-dead, cancelled, expired | queued | replay
-"""
 LINE = re.compile(r"^    (\w+): +([\w, ]+) -> ([\w, ]+)$", re.MULTILINE)
 ARROW = re.compile(r"(\w+) ──([\w,]+)──► (\w+)")
 
@@ -51,13 +39,6 @@ def test_every_arrow_of_the_picture_is_in_the_table() -> None:
         starts, ends = TRANSITIONS[Verb(verb)]
         assert State(before) in starts, (before, verb)
         assert State(after) in ends, (verb, after)
-
-
-def test_the_design_s_table_and_ours_agree() -> None:
-    rows = [line.split(" | ") for line in DESIGN.strip().splitlines()]
-    assert {
-        verb: (words(starts), words(ends)) for starts, ends, verbs in rows for verb in words(verbs)
-    } == the_table()
 
 
 def test_every_state_is_reached_and_every_live_one_can_be_left() -> None:
