@@ -1,4 +1,4 @@
-"""A worker's loaded models: each version is loaded when first asked for, and leaves when others need room."""
+"""A worker's loaded models: a version is loaded when first needed, evicted when others need room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from time import monotonic
 
 from django.db import connection
 
-from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError, OverBudgetError
 from models_registry.core.residency import Never, Residency, Wait
 from models_registry.core.version import VersionInfo
@@ -171,7 +170,7 @@ class ModelPool:
         """Return the room to make before loading: what is known, or a guess that refuses nothing."""
         if self._residency.budget_bytes is None:
             return 0
-        known = self._sizes.get(info.id, PlatformOptions.of(info.options).memory_bytes)
+        known = self._sizes.get(info.id, info.platform_options.memory_bytes)
         if known is not None:
             return known
         guess = file_bytes(info, self._permissions)

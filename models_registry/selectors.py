@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 from django.db.models import Prefetch
 
 from models_registry.core import schema
+from models_registry.core.options import PlatformOptions
 from models_registry.core.refs import Ref
 from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 
 __all__ = [
-    "VersionInfo", "forget", "info", "known_queues", "model", "models", "resolve",
-    "validate_against", "validate_input", "versions", "versions_options",
+    "VersionInfo", "forget", "info", "known_queues", "model", "models", "resolve", "retention_classes",
+    "validate_against", "validate_input", "versions",
 ]  # fmt: skip
 
 KEPT_S = 1.0
@@ -74,9 +75,11 @@ def versions(name: str) -> Sequence[ModelVersion]:
     return list(rows.filter(model=model(name)).order_by("-id"))
 
 
-def versions_options(name: str) -> list[Mapping[str, Any]]:
-    """Return the options of all versions that have one of this name."""
-    return list(ModelVersion.objects.filter(options__has_key=name).values_list("options", flat=True))
+def retention_classes() -> set[int]:
+    """Return the days that versions name in their option `retention_days`."""
+    rows = ModelVersion.objects.filter(options__has_key="retention_days").values_list("options", flat=True)
+    days = {PlatformOptions.of(options).retention_days for options in rows}
+    return {number for number in days if number is not None}
 
 
 def forget() -> None:

@@ -16,7 +16,7 @@ from jobs.core.messages.envelope import Envelope
 from jobs.services.circuits import statements as circuits
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.services.relay import statements as feed
-from models_registry.core.breaker_options import BreakerOptions
+from models_registry.core.options import BreakerOptions
 
 log = logging.getLogger(__name__)
 REFRESH_S = 1.0

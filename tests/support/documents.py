@@ -15,8 +15,8 @@ from markdown_it.token import Token
 
 from inference_site.config import Config
 from inference_site.documents import FOLDER, PARSER, document_of
-from models_registry.core.breaker_options import BreakerOptions
-from models_registry.core.retry_options import RetryOptions, RetryRule
+from models_registry.core.options import option_rows
+from models_registry.loaders.loader_options import loader_option_rows
 
 ROOT = FOLDER.parents[1]
 APPS = ("inference_site", "jobs", "models_registry")
@@ -109,11 +109,8 @@ def read_elsewhere() -> set[str]:
 
 def option_names() -> set[str]:
     """The options of a version that the platform or a loader reads, and the names inside them."""
-    kinds = (BreakerOptions, RetryOptions, RetryRule)
-    nested = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-    paths = sources("models_registry/core", "models_registry/loaders")
-    read = {name for path in paths for name in _option_names(ast.parse(path.read_text()))}
-    return read | nested - {"rules", "rule"}  # attributes, not names in JSON
+    of_platform = {part for row in option_rows() for part in row.name.split(".")}
+    return of_platform | {row.name for _, row in loader_option_rows()}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -157,12 +154,6 @@ def _environ_names(tree: ast.Module) -> Iterator[str]:
         name = constants.get(key.id) if isinstance(key, ast.Name) else getattr(key, "value", None)
         if isinstance(name, str):
             yield name
-
-
-def _option_names(tree: ast.Module) -> Iterator[str]:
-    for key in _keys(tree, "options"):
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            yield key.value
 
 
 def _keys(tree: ast.Module, mapping: str) -> Iterator[ast.expr]:

@@ -21,7 +21,6 @@ from jobs.services.lifecycle.sweeper import Rescuer
 from jobs.services.relay.relay import Relay
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
-from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
 
 GRACE_S = 5.0
@@ -76,7 +75,7 @@ def _max_batch(version: int) -> int:
 
 def _budget(version: int) -> RetryBudget:
     try:
-        retry = PlatformOptions.of(info(version).options).retry
+        retry = info(version).platform_options.retry
     finally:
         connection.close()
     return RetryBudget(retry.share, retry.floor_per_s)
