@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management import get_commands
 from markdown_it.token import Token
 
-from inference_site.config import Config
+from inference_site.config import Config, setting_rows
 from inference_site.documents import FOLDER, PARSER, document_of
 from models_registry.core.options import option_rows
 from models_registry.loaders.loader_options import loader_option_rows
@@ -96,10 +96,8 @@ def our_commands() -> set[str]:
 @cache
 def configured() -> dict[str, Any]:
     """The settings that Config reads, each with the value of a process that sets none."""
-    environ = _Recording()
-    config = Config.from_env(environ)
-    fields = {field.name.upper(): getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {name: fields.get(name, fields.get(name.removeprefix("MODEL_"))) for name in environ.asked}
+    config = Config()
+    return {row.name: getattr(config, row.name.lower()) for row in setting_rows()}
 
 
 def read_elsewhere() -> set[str]:
@@ -118,22 +116,11 @@ def sources(*folders: str) -> list[Path]:
 
 
 def words_of_the_project() -> set[str]:
-    """Every word in capitals in the code, in compose and in the Makefile."""
+    """Every setting, and every word in capitals in the code, in compose and in the Makefile."""
     others = [ROOT / "Makefile", *(path for path in (ROOT / "compose").iterdir() if path.is_file())]
     tests = sorted((ROOT / "tests").rglob("*.py"))
-    return {word for path in (*sources(), *others, *tests) for word in SETTING.findall(path.read_text())}
-
-
-class _Recording(dict[str, str]):
-    """An empty environment that remembers what was asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = set[str]()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
-        return default
+    words = {word for path in (*sources(), *others, *tests) for word in SETTING.findall(path.read_text())}
+    return words | set(configured())
 
 
 def _flat(tokens: Sequence[Token]) -> Iterator[Token]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from functools import cache
 from threading import Event, Thread
@@ -34,7 +33,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        metrics.serve(os.environ)
+        metrics.serve()
         others = [
             Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=FollowerSettler(stop=stop).run, name="answerer", daemon=True),
