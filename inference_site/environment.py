@@ -15,7 +15,14 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import msgspec
 from msgspec import Meta, inspect
 
-from models_registry.core.struct_fields import allowed, description_of, extra_of, field_rows, nearest, shown
+from models_registry.core.struct_fields import (
+    allowed,
+    description_of,
+    extra_of,
+    field_rows,
+    nearest,
+    short_repr,
+)
 
 Environ = Mapping[str, str]
 KEY_BYTES = 32
@@ -134,7 +141,7 @@ def _lowered(text: str) -> str:
 
 
 def _sentence(name: str, text: str, setting: Any) -> str:
-    value = "" if extra_of(inspect.type_info(setting)).get("secret") else f"is {shown(text)}; it "
+    value = "" if extra_of(inspect.type_info(setting)).get("secret") else f"is {short_repr(text)}; it "
     return f"{name} {value}must be {allowed(setting)}."
 
 

@@ -87,12 +87,12 @@ def _fault(types: Mapping[str, Any], name: str, value: Any, prefix: str, *, stri
         nested = _nested(inspect.type_info(types[name]))
         if nested and isinstance(value, Mapping):
             return first_fault(nested, value, strict=strict, prefix=f"{prefix}{name}.")
-        return f"The option {prefix}{name} is {shown(value)}; it must be {allowed(types[name])}."
+        return f"The option {prefix}{name} is {short_repr(value)}; it must be {allowed(types[name])}."
     return ""
 
 
-def shown(value: Any) -> str:
-    """Return a value for a message, cut where it is long."""
+def short_repr(value: Any) -> str:
+    """Return the repr of a value, cut off if it is long."""
     text = repr(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
