@@ -29,7 +29,7 @@ class CircuitMonitor:
         """Prepare to look; `options` returns, for a version's row id, what opens its circuit."""
         self._engine, self._options = engine, options
         self._breakers: dict[int, Breaker] = {}
-        self._known: dict[int, CircuitStatus] = {}
+        self._circuits: dict[int, CircuitStatus] = {}
         self._read_at = float("-inf")
 
     def hold_s(self, version: int) -> float:
