@@ -1,4 +1,4 @@
-"""The ASGI application of both servers, `web` and `stream`."""
+"""The ASGI application of the servers `web` and `stream`."""
 
 import os
 import sys
@@ -8,8 +8,8 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 handler = get_wsgi_application()
 
-from jobs.api.app import Server  # noqa: E402  # its imports need Django set up
+from jobs.api.app import Server  # noqa: E402  # its imports need Django's settings
 
-# At Python's 5 ms a thread with a bulk call in hand keeps short ones waiting so long at every step they take.
+# With Python's default of 5 ms, a thread with a bulk call delays short calls by that much at every step.
 sys.setswitchinterval(0.0005)
 application = Server(handler)

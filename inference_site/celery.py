@@ -1,4 +1,4 @@
-"""The Celery application: JSON only, no result rows of its own, nothing that a broker alarm can hang."""
+"""The Celery application of the CPU worker, beat and Flower; its settings are in `celeryconfig`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Celery's settings: reasons stand beside those that are not its defaults."""
+"""Celery's settings, with a reason beside a surprising one."""
 
 from django.conf import settings
 
@@ -14,7 +14,7 @@ def _route(queue: QueueSpec) -> dict[str, str]:
 
 broker_url = settings.INFERENCE.broker_url
 result_backend = "jobs.result_backend:JobBackend"
-result_expires = None  # beat's nightly clean-up must not delete jobs
+result_expires = None  # or beat's nightly clean-up would delete jobs
 database_create_tables_at_setup = False
 accept_content = ["json"]
 task_serializer = result_serializer = event_serializer = "json"
@@ -26,12 +26,13 @@ task_acks_late = True
 task_send_sent_event = False
 worker_send_task_events = True
 worker_prefetch_multiplier = 1
+worker_concurrency = settings.INFERENCE.cpu_worker_threads  # gpu_worker sets its own
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
-broker_heartbeat = 10  # a connection that is silently gone is noticed in twice as many seconds
+broker_heartbeat = 10  # a silently lost connection is noticed after twice as many seconds
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
-broker_channel_error_retry = True  # a closed channel is opened again instead of ending the worker
+broker_channel_error_retry = True  # reopen a closed channel instead of ending the worker
 worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"
 beat_schedule = {

@@ -1,223 +1,192 @@
-"""Everything the environment decides, read once into one frozen object."""
+"""Everything that the environment decides, read once into one frozen object.
+
+Each setting is declared here once: type, bounds, default and description. msgspec checks the values, as it
+checks a version's options. This is not pydantic-settings, because that makes no object of an environment with
+a wrong value, but Django's system checks need one to list all mistakes; it suggests no names; and its import
+takes 55 ms in every process, while this module takes 11 with all that it needs.
+"""
 
 from __future__ import annotations
 
-import re
-from base64 import b64decode
-from binascii import Error as NotBase64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
 
-Environ = Mapping[str, str]
-NamedKeys = tuple[tuple[str, bytes], ...]
-KEY_BYTES = 32
-KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,8}")
-URL = re.compile(r"https?://[^\s/?#@]+/?")
-# A database host that vanishes without a word is noticed in seconds; the system's own limits are hours.
-DATABASE_OPTIONS = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
+from msgspec import Meta
+
+from inference_site.environment import (
+    Environ,
+    Key,
+    NamedKeys,
+    ServerUrl,
+    SettingRow,
+    SiteUrl,
+    Words,
+    read,
+    rows,
+)
+from models_registry.core.options import LONGEST_DAYS
+from models_registry.core.struct_fields import about
+
+Whole = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Threads = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 @dataclass(frozen=True)
 class Config:
-    """One process's configuration; `mistakes` holds a sentence for each value that could not be used."""
+    """The configuration of a process; `mistakes` holds a sentence for each value that could not be used."""
 
-    database_url: str = ""
-    broker_url: str = ""
-    secret_key: str = field(default="", repr=False)
-    payload_keys: NamedKeys = field(default=(), repr=False)
-    pii_key: bytes = field(default=b"", repr=False)
-    debug: bool = False
-    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
-    api_url: str = "http://127.0.0.1:8000"
-    stream_url: str = "http://127.0.0.1:8001"
-    trusted_proxy_hops: int = 0
-    max_body_bytes: int = 1_000_000
-    max_bulk_body_bytes: int = 64_000_000
-    max_upload_bytes: int = 100_000_000
-    body_patience_s: int = 10
-    claim_check_bytes: int = 65_536
-    payload_storage: str = "files"
-    payload_dir: str = ".run/payloads"
-    payload_bucket: str = ""
-    payload_endpoint_url: str = ""
-    payload_region: str = ""
-    payload_addressing: str = "auto"
-    result_wait_limit_s: int = 60
-    events_heartbeat_s: int = 15
-    queue_type: str = "classic"
-    queue_depth: int = 0  # jobs a level of a broker queue; 0 for what its workers can hold
-    worker_grace_s: float = 25.0
-    batch_limit_s: float = 60.0
-    webhook_internal_hosts: tuple[str, ...] = ()
-    retention_days: int = 30
-    events_days: int = 0
-    model_dir: str = ""
-    allow_torch_programs: bool = False
-    entry_points: tuple[str, ...] = ()
-    mistakes: tuple[str, ...] = field(default=())
+    database_url: Annotated[
+        str, about("Postgres: postgresql://user:password@host:port/name.", allowed="a URL; required")
+    ] = field(default="", repr=False)
+    broker_url: Annotated[
+        str, about("RabbitMQ: amqp://user:password@host:port//.", allowed="a URL; required")
+    ] = field(default="", repr=False)
+    rabbitmq_management_url: Annotated[
+        str, about("RabbitMQ's management API, only shown in stack.json.", allowed="a URL")
+    ] = field(default="", repr=False)
+    secret_key: Annotated[
+        str,
+        about(
+            "Signs the admin's sessions, encrypts webhook secrets, and makes tokens if PII_KEY is not set.",
+            allowed="a random text of 50 characters or more; required",
+        ),
+    ] = field(default="", repr=False)
+    payload_keys: Annotated[
+        NamedKeys,
+        about(
+            "Keys for the option `encrypt`: the first encrypts, all decrypt.",
+            allowed="name:key,name:key…, each key 32 bytes in base64",
+        ),
+    ] = field(default=(), repr=False)
+    pii_key: Annotated[
+        Key,
+        about(
+            "Makes the tokens that replace personal data.",
+            allowed="32 bytes in base64",
+            default="SECRET_KEY",
+        ),
+    ] = field(default=b"", repr=False)
+    debug: Annotated[bool, about("Django's debug mode; never in production.")] = False
+    allowed_hosts: Annotated[
+        Words, about("Host names that requests may be for.", allowed="names with commas between")
+    ] = ("127.0.0.1", "localhost")
+    api_url: Annotated[
+        SiteUrl,
+        about("The address of `web` for clients; https makes the admin refuse http.", allowed="a URL"),
+    ] = "http://127.0.0.1:8000"
+    stream_url: Annotated[
+        SiteUrl, about("The address of `stream` for clients: waiting calls go there.", allowed="a URL")
+    ] = "http://127.0.0.1:8001"
+    trusted_proxy_hops: Annotated[
+        Whole, about("Proxies in front whose X-Forwarded-For and X-Forwarded-Proto are believed.")
+    ] = 0
+    web_workers: Annotated[Threads, about("Processes of `web` in the stack of `make up`.")] = 2
+    web_threads: Annotated[Threads, about("Threads of each `web` process for short calls.")] = 8
+    web_long_threads: Annotated[
+        Threads, about("Threads of each `web` process for bulk calls and long bodies.")
+    ] = 4
+    cpu_worker_threads: Annotated[
+        Threads, about("Threads of the CPU worker, most of which wait for webhooks' receivers.")
+    ] = 16
+    max_body_bytes: Annotated[Positive, about("Bytes of a request's body, at most.")] = 1_000_000
+    max_bulk_body_bytes: Annotated[Positive, about("Bytes of a bulk call's body, at most.")] = 64_000_000
+    max_upload_bytes: Annotated[Positive, about("Bytes of an uploaded file, at most.")] = 100_000_000
+    body_patience_s: Annotated[
+        Positive, about("Seconds that a client has to send a body, beside the time for its size.")
+    ] = 10
+    claim_check_bytes: Annotated[
+        Positive,
+        about("Bytes of an input or output beyond which it is stored as an object, not in Postgres."),
+    ] = 65_536
+    payload_storage: Annotated[
+        Literal["files", "s3"], about("Where these objects and uploaded files are stored.")
+    ] = "files"
+    payload_dir: Annotated[
+        str, about("The folder for PAYLOAD_STORAGE=files, shared by all processes.", allowed="a path")
+    ] = ".run/payloads"
+    payload_bucket: Annotated[
+        str, about("The bucket for PAYLOAD_STORAGE=s3.", allowed="a name; required with s3")
+    ] = ""
+    payload_endpoint_url: Annotated[ServerUrl, about("A server that speaks S3.", default="Amazon's")] = ""
+    payload_region: Annotated[str, about("The region of the bucket.", allowed="a name")] = ""
+    payload_addressing: Annotated[
+        Literal["auto", "path", "virtual"], about("Whether a bucket's name stands in the path or the host.")
+    ] = "auto"
+    result_wait_limit_s: Annotated[
+        Positive, about("Seconds that a call with `Prefer: wait` waits for a result, at most.")
+    ] = 60
+    events_heartbeat_s: Annotated[
+        Positive, about("Seconds between heartbeats of an event stream; its token is checked then.")
+    ] = 15
+    queue_type: Annotated[
+        Literal["classic", "quorum"], about("The type of RabbitMQ's queues; quorum for a cluster.")
+    ] = "classic"
+    queue_depth: Annotated[
+        Whole, about("Jobs that the relay puts into a queue at most; 0: as many as its workers can hold.")
+    ] = 0
+    worker_grace_s: Annotated[Seconds, about("Seconds that a stopping worker has to finish its batches.")] = (
+        25.0
+    )
+    batch_limit_s: Annotated[
+        Seconds, about("Seconds that a batch may take before its worker is ended and started again.")
+    ] = 60.0
+    webhook_internal_hosts: Annotated[
+        Words,
+        about(
+            "Private hosts that webhooks may be sent to, beside all public ones.", allowed="names with commas"
+        ),
+    ] = ()
+    retention_days: Annotated[
+        int,
+        Meta(ge=1, le=LONGEST_DAYS),
+        about("Days that inputs and results of versions without `retention_days` are kept."),
+    ] = 30
+    events_days: Annotated[Whole, about("Days that events of the audit are kept; 0: for ever.")] = 0
+    model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""
+    model_entry_points: Annotated[
+        Words,
+        about("Python callables that may be loaded as models.", allowed="package.module:name, with commas"),
+    ] = ()
+    allow_torch_programs: Annotated[
+        bool, about("Load TorchScript and torch.export programs, which can run any code.")
+    ] = False
+    metrics_port: Annotated[
+        int, Meta(ge=0, le=65_535), about("The port of a relay's or worker's /metrics; 0: not served.")
+    ] = 0
+    metrics_host: Annotated[str, about("The address that /metrics is served on.", allowed="an address")] = (
+        "127.0.0.1"
+    )
+    prometheus_multiproc_dir: Annotated[
+        str, about("A folder in which the processes of a host count together.", allowed="a path")
+    ] = ""
+    stack_json: Annotated[
+        str,
+        about(
+            "The file that describes the running stack, for `demo`.",
+            allowed="a path",
+            default=".run/stack.json",
+        ),
+    ] = ""
+    mistakes: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environ: Environ) -> Config:
         """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`."""
-        reader = _Reader(environ)
-        values = {
-            "database_url": reader.text("DATABASE_URL"),
-            "broker_url": reader.text("BROKER_URL"),
-            "secret_key": reader.text("SECRET_KEY"),
-            "payload_keys": reader.named_keys("PAYLOAD_KEYS"),
-            "pii_key": reader.key("PII_KEY"),
-            "debug": reader.flag("DEBUG"),
-            "allowed_hosts": reader.words("ALLOWED_HOSTS", cls.allowed_hosts),
-            "api_url": reader.text("API_URL", cls.api_url).rstrip("/"),
-            "stream_url": reader.text("STREAM_URL", cls.stream_url).rstrip("/"),
-            "trusted_proxy_hops": reader.count("TRUSTED_PROXY_HOPS"),
-            "max_body_bytes": reader.whole("MAX_BODY_BYTES", cls.max_body_bytes),
-            "max_bulk_body_bytes": reader.whole("MAX_BULK_BODY_BYTES", cls.max_bulk_body_bytes),
-            "max_upload_bytes": reader.whole("MAX_UPLOAD_BYTES", cls.max_upload_bytes),
-            "body_patience_s": reader.whole("BODY_PATIENCE_S", cls.body_patience_s),
-            "claim_check_bytes": reader.whole("CLAIM_CHECK_BYTES", cls.claim_check_bytes),
-            "payload_storage": reader.one_of("PAYLOAD_STORAGE", ("files", "s3")),
-            "payload_dir": reader.text("PAYLOAD_DIR") or cls.payload_dir,
-            "payload_bucket": reader.text("PAYLOAD_BUCKET"),
-            "payload_endpoint_url": reader.url("PAYLOAD_ENDPOINT_URL"),
-            "payload_region": reader.text("PAYLOAD_REGION"),
-            "payload_addressing": reader.one_of("PAYLOAD_ADDRESSING", ("auto", "path", "virtual")),
-            "result_wait_limit_s": reader.whole("RESULT_WAIT_LIMIT_S", cls.result_wait_limit_s),
-            "events_heartbeat_s": reader.whole("EVENTS_HEARTBEAT_S", cls.events_heartbeat_s),
-            "queue_type": reader.one_of("QUEUE_TYPE", ("classic", "quorum")),
-            "queue_depth": reader.count("QUEUE_DEPTH"),
-            "worker_grace_s": float(reader.whole("WORKER_GRACE_S", int(cls.worker_grace_s))),
-            "batch_limit_s": float(reader.whole("BATCH_LIMIT_S", int(cls.batch_limit_s))),
-            "webhook_internal_hosts": reader.words("WEBHOOK_INTERNAL_HOSTS", ()),
-            "retention_days": reader.whole("RETENTION_DAYS", cls.retention_days, most=366),
-            "events_days": reader.count("EVENTS_DAYS"),
-            "model_dir": reader.text("MODEL_DIR"),
-            "allow_torch_programs": reader.flag("ALLOW_TORCH_PROGRAMS"),
-            "entry_points": reader.words("MODEL_ENTRY_POINTS", ()),
-        }
-        reader.require("DATABASE_URL", "BROKER_URL", "SECRET_KEY")
-        if values["payload_storage"] == "s3":
-            reader.require("PAYLOAD_BUCKET")
-        return cls(**values, mistakes=tuple(reader.mistakes))  # type: ignore[arg-type]  # each reader gives its type
+        values, mistakes = read(cls, environ)
+        config = cls(**values)
+        needed = ["database_url", "broker_url", "secret_key"]
+        needed += ["payload_bucket"] if config.payload_storage == "s3" else []
+        missing = [f"{name.upper()} is not set." for name in needed if not getattr(config, name)]
+        return replace(config, mistakes=(*mistakes, *missing))
 
     @property
     def https(self) -> bool:
-        """Say whether people and apps reach this site by HTTPS: its own address says so."""
+        """Return whether clients reach this site by https, which its own address decides."""
         return self.api_url.startswith("https://")
 
 
-class _Reader:
-    """Reads typed values and collects what was wrong with them."""
-
-    def __init__(self, environ: Environ) -> None:
-        self.environ, self.mistakes = environ, list[str]()
-
-    def text(self, name: str, default: str = "") -> str:
-        return self.environ.get(name, default).strip()
-
-    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        words = tuple(word.strip() for word in self.text(name).split(",") if word.strip())
-        return words or default
-
-    def flag(self, name: str) -> bool:
-        return self.one_of(name, ("0", "1", "false", "true", "")) in {"1", "true"}
-
-    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
-        value = self.text(name, choices[0]).lower()
-        if value in choices:
-            return value
-        self.mistakes.append(f"{name} is {value!r}; it must be one of {', '.join(filter(None, choices))}.")
-        return choices[0]
-
-    def url(self, name: str) -> str:
-        """Read the address of a server; none where it is not set."""
-        value = self.text(name)
-        if not value or URL.fullmatch(value):
-            return value.rstrip("/")
-        self.mistakes.append(f"{name} must be http:// or https:// and a host, with no user and no path.")
-        return ""
-
-    def whole(self, name: str, default: int, *, most: int | None = None) -> int:
-        value = self.text(name, str(default))
-        if value.isascii() and value.isdigit() and 0 < int(value) <= (most or int(value)):
-            return int(value)
-        limit = f" and at most {most}" if most else ""
-        self.mistakes.append(f"{name} is {value!r}; it must be a whole number above zero{limit}.")
-        return default
-
-    def count(self, name: str) -> int:
-        return self.whole(name, 0) if self.text(name, "0").strip("0") else 0
-
-    def named_keys(self, name: str) -> NamedKeys:
-        """Read `name:key,name2:key2`, each key 32 bytes in base64; a mistake never quotes one."""
-        found: dict[str, bytes] = {}
-        for number, part in enumerate(filter(None, self.text(name).split(",")), 1):
-            label, _, text = part.strip().partition(":")
-            key = _key(text)
-            if key is None or label in found or not KEY_NAME.fullmatch(label):
-                said = "its name, 1 to 8 letters, digits, dots or dashes and used once, a colon, and"
-                self.mistakes.append(f"{name}: entry {number} must be {said} 32 bytes in base64.")
-                return ()
-            found[label] = key
-        return tuple(found.items())
-
-    def key(self, name: str) -> bytes:
-        """Read one key of 32 bytes in base64; none where it is not set."""
-        text = self.text(name)
-        key = _key(text) if text else b""
-        if key is None:
-            self.mistakes.append(f"{name} must be 32 bytes in base64.")
-        return key or b""
-
-    def require(self, *names: str) -> None:
-        self.mistakes.extend(f"{name} is not set." for name in names if not self.text(name))
-
-
-def django_storages(config: Config) -> dict[str, dict[str, object]]:
-    """Return Django's STORAGES: large inputs and outputs lie in `payloads`; a bucket's keys are AWS's own."""
-    files: dict[str, object] = {
-        "BACKEND": "jobs.payloads.file_storage.PayloadFiles",
-        "OPTIONS": {"location": config.payload_dir},
-    }
-    bucket: dict[str, object] = {
-        "bucket_name": config.payload_bucket,
-        "endpoint_url": config.payload_endpoint_url or None,
-        "region_name": config.payload_region or None,
-        "addressing_style": config.payload_addressing,
-        "file_overwrite": False,
-    }
-    s3: dict[str, object] = {"BACKEND": "jobs.payloads.s3_storage.PayloadBucket", "OPTIONS": bucket}
-    return {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-        "payloads": s3 if config.payload_storage == "s3" else files,
-    }
-
-
-def _key(text: str) -> bytes | None:
-    try:
-        key = b64decode(text, validate=True)
-    except (NotBase64, ValueError):
-        return None
-    return key if len(key) == KEY_BYTES else None
-
-
-def django_database(url: str, options: Mapping[str, int]) -> dict[str, object]:
-    """Return Django's DATABASES entry for a `postgresql://user:password@host:port/name` URL."""
-    parts = urlsplit(url)
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/") or "postgres",
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
-        "OPTIONS": dict(options),
-    }
+def setting_rows() -> list[SettingRow]:
+    """Return (name, default, description) of each setting, for documentation."""
+    return rows(Config)

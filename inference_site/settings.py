@@ -1,9 +1,10 @@
-"""Django's settings, all of them derived from one Config."""
+"""Django's settings, all made of one Config."""
 
 import os
 from pathlib import Path
 
-from inference_site.config import DATABASE_OPTIONS, Config, django_database, django_storages
+from inference_site.backends import DATABASE_OPTIONS, django_database, django_storages
+from inference_site.config import Config
 
 CONFIG = Config.from_env(os.environ)
 
@@ -15,7 +16,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True  # read once, at start, from the installed packages: nothing is collected
+WHITENOISE_USE_FINDERS = True  # files come from the installed packages, listed once at start
 WHITENOISE_AUTOREFRESH = DEBUG
 
 INSTALLED_APPS = [
@@ -25,15 +26,15 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "ninja",  # brings the documentation page's own script, so that it works without the internet
+    "ninja",  # has the script of the API's page, so that the page works without the internet
     "models_registry",
     "jobs",
 ]
 MIDDLEWARE = [
-    "jobs.api.http.origin.OriginMiddleware",  # first: the audit says of everything where it came from
-    "jobs.api.http.middleware.ApiMiddleware",  # the API needs none of those below
+    "jobs.api.http.origin.OriginMiddleware",  # first, because the audit records the origin of every call
+    "jobs.api.http.middleware.ApiMiddleware",  # answers calls of the API, which need none of those below
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's own files, from any server
+    "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's static files, on any server
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -57,8 +58,8 @@ TEMPLATES = [
 ]
 DATABASES = {"default": django_database(CONFIG.database_url, DATABASE_OPTIONS) | {"CONN_MAX_AGE": None}}
 
-# Where the site's own address is https, the admin is served by nothing else. The servers here speak HTTP: a
-# proxy before them ends TLS, and is believed only where its hops are counted.
+# If the site's address is https, the admin refuses http. The servers themselves speak HTTP: a proxy in front
+# ends TLS, and its headers are believed only if TRUSTED_PROXY_HOPS counts it.
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CONFIG.trusted_proxy_hops else None
 SECURE_HSTS_SECONDS = 365 * 86_400 if CONFIG.https else 0
@@ -76,9 +77,9 @@ AUTH_PASSWORD_VALIDATORS = [
     }
 ]
 
-# The API reads its own bodies against its own limits; this one guards the admin's forms.
+# For the admin's forms; the API has limits of its own.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
 STORAGES = django_storages(CONFIG)
-DATA_UPLOAD_MAX_NUMBER_FIELDS, DATA_UPLOAD_MAX_NUMBER_FILES = 1_000, 17  # a job's files, and the job itself
+DATA_UPLOAD_MAX_NUMBER_FIELDS, DATA_UPLOAD_MAX_NUMBER_FILES = 1_000, 17  # 16 files and the job
 INFERENCE = CONFIG
 CELERY_APP = "inference_site.celery"

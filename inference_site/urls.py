@@ -1,4 +1,4 @@
-"""The site's URL map: the admin, the documents, and the API with its health and metrics pages."""
+"""The URLs of the site: the admin, the documents, and the API with its health and metrics pages."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -6,15 +6,12 @@ and each of them serves the metrics of all.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
+from django.conf import settings
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _ITEMS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 256)
@@ -128,7 +125,7 @@ CIRCUIT_STATE = Gauge(
 
 def counted() -> CollectorRegistry:
     """Return the metrics of all processes that share the folder, or else of this process."""
-    folder = os.environ.get(FOLDER)
+    folder: str = settings.INFERENCE.prometheus_multiproc_dir
     if not folder:
         return REGISTRY
     _forget_the_dead(Path(folder))
@@ -137,10 +134,11 @@ def counted() -> CollectorRegistry:
     return registry
 
 
-def serve(environ: Mapping[str, str]) -> None:
-    """Serve /metrics on METRICS_PORT, if set, and METRICS_HOST, by default loopback."""
-    if port := environ.get("METRICS_PORT"):
-        start_http_server(int(port), addr=environ.get("METRICS_HOST", "127.0.0.1"), registry=counted())
+def serve() -> None:
+    """Serve /metrics on METRICS_HOST and METRICS_PORT, if a port is set."""
+    config = settings.INFERENCE
+    if config.metrics_port:
+        start_http_server(config.metrics_port, addr=config.metrics_host, registry=counted())
 
 
 def _forget_the_dead(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A worker's loaded models: each version is loaded when first asked for, and leaves when others need room."""
+"""A worker's loaded models: a version is loaded when first needed, evicted when others need room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from time import monotonic
 
 from django.db import connection
 
-from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError, OverBudgetError
 from models_registry.core.residency import Never, Residency, Wait
 from models_registry.core.version import VersionInfo
@@ -26,9 +25,10 @@ MIB = 2**20
 class ModelPool:
     """The versions loaded on one device (`cpu`, `cuda:0`); every method is thread-safe.
 
-    Together they keep within `memory_budget_bytes`, None for no limit; a version that does not fit has the
-    least recently used leave, or waits `ROOM_S` at most for running batches to end. One that cannot be loaded
-    is not tried again for `RETRY_S`: reading a large artifact at every batch would starve healthy versions.
+    Together they stay within `memory_budget_bytes`, None for no limit. To make room for a version, the pool
+    evicts the least recently used ones, or waits up to `ROOM_S` for running batches to end. A version that
+    cannot be loaded is not tried again for `RETRY_S`: reading a large artifact at every batch would starve
+    healthy versions.
     """
 
     RETRY_S = 5.0
@@ -54,27 +54,27 @@ class ModelPool:
         self._changed = Condition()
 
     def acquire(self, version_id: int) -> Loaded:
-        """Return the version, loaded by this call where need be, to stay until `release`; PlatformError."""
-        held = self._hold(version_id)
-        if held is not None:
-            return held
+        """Load the version if it is not loaded, and protect it until `release`; PlatformError."""
+        loaded = self._hold(version_id)
+        if loaded is not None:
+            return loaded
         with self._lock_of(version_id):
             return self._hold(version_id) or self._load(version_id)
 
     def release(self, version_id: int) -> None:
-        """Give back what `acquire` returned: the version may leave once nobody has it."""
+        """Undo one `acquire`: without users, the version may be evicted."""
         with self._changed:
             self._residency.release(version_id)
-            unwanted = version_id in self._leaving - self._residency.in_use
-            if unwanted:
+            dropped = version_id in self._leaving - self._residency.in_use
+            if dropped:
                 self._drop(version_id)
             self._changed.notify_all()
-        if unwanted:
+        if dropped:
             memory.collect()
 
     @contextmanager
     def lease(self, version_id: int) -> Iterator[Loaded]:
-        """Hold the version, loaded where need be, for as long as the block runs."""
+        """Load the version if it is not loaded, and protect it while the block runs."""
         loaded = self.acquire(version_id)
         try:
             yield loaded
@@ -82,21 +82,21 @@ class ModelPool:
             self.release(version_id)
 
     def runner(self, version_id: int) -> Loaded:
-        """Return the version, loaded where need be; it may leave at any time after."""
+        """Load the version if it is not loaded; it may be evicted at any time after."""
         with self.lease(version_id) as loaded:
             return loaded
 
     def load(self, version_id: int) -> Loaded:
-        """Return the version, loaded now even where it failed a moment ago or was told to leave."""
+        """Load the version even if that failed a moment ago, and end the effect of `unload`."""
         with self._changed:
             self._failed.pop(version_id, None)
             self._leaving.discard(version_id)
         return self.runner(version_id)
 
     def unload(self, version_id: int) -> bool:
-        """Have the version leave; False where it is in use, and leaves when it no longer is.
+        """Evict the version; if it is in use, return False and evict it once it has no users.
 
-        Until `load` is called for it, a job that still asks for it has it loaded for its own batch alone.
+        Until `load` is called for it, a later job loads it for its own batch only.
         """
         with self._changed:
             self._leaving.add(version_id)
@@ -109,13 +109,13 @@ class ModelPool:
         return True
 
     def pin(self, version_id: int, *, pinned: bool = True) -> None:
-        """Keep a loaded version from leaving for others, or allow it again."""
+        """Protect a loaded version from eviction, or end that protection."""
         with self._changed:
             self._residency.pin(version_id, pinned=pinned)
             self._changed.notify_all()
 
     def loaded(self) -> list[Loaded]:
-        """Return what is loaded now, in the order of loading."""
+        """Return the loaded versions, in the order of loading."""
         with self._changed:
             return list(self._loaded.values())
 
@@ -137,12 +137,12 @@ class ModelPool:
         info = _read(version_id)
         try:
             return self._admit(info)
-        except PlatformError as refused:
-            self._failed[version_id] = monotonic(), refused
+        except PlatformError as failure:
+            self._failed[version_id] = monotonic(), failure
             raise
 
     def _admit(self, info: VersionInfo) -> Loaded:
-        """Load the version into room made for it, its caller its first user."""
+        """Make room and load the version; the caller is its first user."""
         likely = self._likely_bytes(info)
         self._make_room(info, likely, lambda: self._expect(info.id, likely))
         try:
@@ -168,24 +168,26 @@ class ModelPool:
         memory.collect()
 
     def _likely_bytes(self, info: VersionInfo) -> int:
-        """Return the room to make before loading: what is known, or a guess that refuses nothing."""
+        """Return the room to make before loading: the known size, or a guess that never refuses a version."""
         if self._residency.budget_bytes is None:
             return 0
-        known = self._sizes.get(info.id, PlatformOptions.of(info.options).memory_bytes)
-        if known is not None:
-            return known
+        size = self._sizes.get(info.id, info.platform_options.memory_bytes)
+        if size is not None:
+            return size
         guess = file_bytes(info, self._permissions)
         with self._changed:
             plan = self._residency.room_for(info.id, guess)
         return max(plan.room_bytes, 0) if isinstance(plan, Never) else guess
 
     def _make_room(self, info: VersionInfo, size_bytes: int, take: Callable[[], None]) -> None:
-        """Have others leave, or wait for them, until the version fits, and `take` the room at once."""
+        """Evict others, or wait for them, until the version fits; then `take` the room under one lock."""
         until = monotonic() + self.ROOM_S
         with self._changed:
             while isinstance(plan := self._residency.room_for(info.id, size_bytes), Wait):
                 if not self._changed.wait(until - monotonic()):
-                    raise LoadFailedError(f"{info} found no room in {self.ROOM_S:.0f} s: others were in use.")
+                    raise LoadFailedError(
+                        f"{info} found no room within {self.ROOM_S:.0f} s: others were in use."
+                    )
             if isinstance(plan, Never):
                 raise _too_large(info, size_bytes, plan)
             for version in plan.versions:
@@ -214,6 +216,6 @@ def _read(version_id: int) -> VersionInfo:
     except ModelVersion.DoesNotExist:
         raise ModelNotFoundError(f"There is no version {version_id}.") from None
     finally:
-        # The caller is one of a worker's own threads: a connection left open there is never closed.
+        # On a thread of a worker nothing else would close the connection.
         if not connection.in_atomic_block:
             connection.close()

@@ -1,1 +1,1 @@
-"""The stack on one machine: embedded Postgres and RabbitMQ, and the supervisor of every process."""
+"""The stack on one machine: embedded Postgres and RabbitMQ, and a supervisor of all processes."""

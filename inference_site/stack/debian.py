@@ -1,4 +1,4 @@
-"""RabbitMQ and its Erlang from Debian's own packages, unpacked into a folder, without root."""
+"""RabbitMQ and Erlang from Debian's packages, unpacked into a folder without root."""
 
 import getpass
 import shutil
@@ -16,7 +16,7 @@ ONLY_DEPENDS = tuple(
 
 
 def unpacked(root: Path) -> Path:
-    """Return the root folder with RabbitMQ in it, filled once by whoever comes first."""
+    """Return the root folder with RabbitMQ in it; the first process fills it."""
     private_dir(root.parent)
     with locked(root.with_name(f"{root.name}.lock")):
         if not root.exists():
@@ -25,7 +25,7 @@ def unpacked(root: Path) -> Path:
 
 
 def offered() -> bool:
-    """Say whether this system has Debian's package tools."""
+    """Return whether this system has Debian's package tools."""
     return all(shutil.which(tool) for tool in NEEDED)
 
 
@@ -44,7 +44,7 @@ def _fill(root: Path) -> None:
 
 
 def _make_movable(script: Path) -> None:
-    # Some builds of Debian's `erl` name their own root in both branches, whatever ERL_ROOTDIR says.
+    # Some builds of Debian's `erl` ignore ERL_ROOTDIR.
     fixed, movable = "ROOTDIR=/usr/lib/erlang\n", 'ROOTDIR="${ERL_ROOTDIR:-/usr/lib/erlang}"\n'
     script.write_text(script.read_text().replace(fixed, movable))
 
@@ -70,10 +70,10 @@ def _packages(options: list[str], downloads: Path) -> list[str]:
 
 
 def _run(words: list[str], *, cwd: Path) -> str:
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
+    process = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    if process.returncode:
         raise StackError(
-            f"RabbitMQ could not be unpacked from Debian's packages ({words[0]} said: "
-            f"{done.stderr.strip()[-500:]}): install {PACKAGE}, or set BROKER_URL"
+            f"RabbitMQ could not be unpacked from Debian's packages ({words[0]}: "
+            f"{process.stderr.strip()[-500:]}): install {PACKAGE}, or set BROKER_URL"
         )
-    return done.stdout
+    return process.stdout

@@ -1,4 +1,4 @@
-"""The stack seen from outside: start one, ask where things are, hurt it, end it."""
+"""The stack from outside: start one, look up its addresses, kill its processes, end it."""
 
 import json
 import os
@@ -28,9 +28,9 @@ POLL_S = 0.05
 
 
 class Stack:
-    """`with Stack(run_dir=…) as stack:` has a stack up, from before the block until after it.
+    """`with Stack(run_dir=…) as stack:` runs a stack while the block runs.
 
-    It lives in a supervisor of its own, the same that `make up` runs, and dies with this process.
+    It has a supervisor of its own, as `make up` has, and ends with this process.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Stack:
         durable: bool = True,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Choose the programs (all by default) and what to add to their environment."""
+        """Choose the programs (all by default) and variables to add to their environment."""
         self.run_dir = private_dir(run_dir)
         self._words = _up_words(self.run_dir, only=only, workers=workers, durable=durable, env=env or {})
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     @property
     def info(self) -> dict[str, Any]:
-        """Return stack.json as it is now."""
+        """Return the contents of stack.json."""
         info: dict[str, Any] = json.loads((self.run_dir / FILE).read_text())
         return info
 
@@ -58,17 +58,17 @@ class Stack:
         return int(self.info["pids"][name])
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a process a signal; return the id it had."""
+        """Send a process a signal; return its id."""
         pid = self.pid(name)
         os.kill(pid, number)
         return pid
 
     def wait_restarted(self, name: str, *, old_pid: int, timeout_s: float = 60.0) -> int:
-        """Return the new id of a process once it has been started again."""
+        """Return the new id of a process once it is started again; StackError."""
         deadline = time.monotonic() + timeout_s
         while (pid := self.pid(name)) == old_pid:
             if time.monotonic() > deadline:
-                raise StackError(f"{name} was not started again in {timeout_s:.0f} s")
+                raise StackError(f"{name} was not started again within {timeout_s:.0f} s")
             time.sleep(POLL_S)
         return pid
 
@@ -95,7 +95,7 @@ class Stack:
         self.stop()
 
     def stop(self) -> None:
-        """End every process; safe to call again."""
+        """End all processes; a second call does nothing."""
         if self._supervisor is None:
             return
         self._supervisor.terminate()
@@ -129,28 +129,28 @@ def _up_words(
 
 
 def down(run_dir: Path) -> str:
-    """End the stack of a run directory and what a dead one left behind; return what was done."""
+    """End the stack of a run directory, or processes that a killed one left; return a sentence about it."""
     number = holder(run_dir)
     if held(run_dir) and number is not None:
         os.kill(number, signal.SIGTERM)
         _wait_released(run_dir)
         _wait_gone(number)
         return f"the stack in {run_dir} has ended"
-    left = end_recorded(run_dir)
+    names = end_recorded(run_dir)
     (run_dir / FILE).unlink(missing_ok=True)
-    return f"no stack was up in {run_dir}" + (f"; ended what was left: {', '.join(left)}" if left else "")
+    return f"no stack was up in {run_dir}" + (f"; ended what was left: {', '.join(names)}" if names else "")
 
 
 def _wait_released(run_dir: Path) -> None:
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while held(run_dir):
         if time.monotonic() > deadline:
-            raise StackError(f"the stack in {run_dir} did not end in {STOP_TIMEOUT_S:.0f} s")
+            raise StackError(f"the stack in {run_dir} did not end within {STOP_TIMEOUT_S:.0f} s")
         time.sleep(POLL_S)
 
 
 def _wait_gone(number: int) -> None:
-    """Wait for the process itself: it lets its lock go a moment before it ends."""
+    """Wait for the end of the process, which releases its lock a moment earlier."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(number)
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:

@@ -1,4 +1,4 @@
-"""Starts again what has ended, less and less eagerly while it keeps ending."""
+"""Restarting of ended processes, with longer delays while one keeps ending."""
 
 from inference_site.stack.served import Served
 
@@ -8,22 +8,22 @@ SETTLED_S = 30.0
 
 
 def delay_s(failures: int) -> float:
-    """Return the wait before the start that follows so many failures in a row."""
+    """Return the seconds to wait before a restart, after so many failures in a row."""
     return min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(failures, 10))
 
 
 class Keeper:
-    """Keeps one served thing running; time is told to it."""
+    """Keeps one process running; the caller passes the time."""
 
     def __init__(self, served: Served, *, now: float) -> None:
-        """Take over something that was started at `now`."""
+        """Keep a process that was started at `now`."""
         self.served = served
         self._started = now
         self._failures = 0
         self._due: float | None = None
 
     def tend(self, now: float) -> bool:
-        """Look once; return True where it was started again."""
+        """Look at the process; return True if this call restarted it."""
         if self._due is None:
             self._notice_an_end(now)
             return False

@@ -1,7 +1,7 @@
 """Child processes that cannot outlive their parent, each in a session of its own.
 
-The kernel sends a child its `death` signal when the *thread* that started it ends, so start
-children from a thread that lives as long as they should.
+The kernel sends a child its `death` signal when the *thread* that started it ends, so start children from a
+thread that lives as long as they must.
 """
 
 import json
@@ -22,7 +22,7 @@ POLL_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """How one child is started: its words, its environment and the signal of its parent's death."""
+    """How to start a child: its command, its environment, and the signal that its parent's death sends it."""
 
     name: str
     argv: Sequence[str]
@@ -33,14 +33,14 @@ class Command:
 
 
 def death_words(death: signal.Signals) -> list[str]:
-    """Return the words that tie the command behind them to its parent's life."""
+    """Return the words that, before a command, make it end with its parent."""
     if shutil.which("setpriv") is None:
         return []
     return ["setpriv", "--pdeathsig", death.name.removeprefix("SIG"), "--"]
 
 
 def start_time(pid: int) -> str | None:
-    """Return the kernel's start time of a live process, which tells it from a later one."""
+    """Return the kernel's start time of a live process, which no later process with its id shares."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -49,7 +49,7 @@ def start_time(pid: int) -> str | None:
 
 
 class Child:
-    """One running process, its log, and the record by which a later start can end it."""
+    """One running process, its log, and a record so that a later start can end it."""
 
     def __init__(self, command: Command, *, run_dir: Path) -> None:
         """Start the command, its output appended to `<run_dir>/log/<name>.log`."""
@@ -76,18 +76,18 @@ class Child:
         return self.process.pid
 
     def ended(self) -> bool:
-        """Say whether the process has ended; its leftovers are then ended as well."""
+        """Return whether the process has ended; if so, also end the rest of its group."""
         if self.process.poll() is None:
             return False
         self._sweep()
         return True
 
     def send(self, number: signal.Signals) -> None:
-        """Send the process a signal; one that has ended takes none."""
+        """Send the process a signal, unless it has ended."""
         self.process.send_signal(number)
 
     def finish(self, grace_s: float) -> None:
-        """Wait `grace_s` seconds for the end, then bring it about, with all the process started."""
+        """Wait `grace_s` seconds for the end, then kill the process and its group."""
         try:
             self.process.wait(grace_s)
         except subprocess.TimeoutExpired:
@@ -96,17 +96,17 @@ class Child:
         self._sweep()
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
-        """Return once `ready()`; raise StartError if the process ends or the time is over."""
+        """Return once `ready()` is true; StartError if the process ends or the time is over."""
         deadline = time.monotonic() + timeout_s
         while not ready():
             if self.ended():
                 raise StartError(f"{self.name} ended with {self.process.returncode}: {self.tail()}")
             if time.monotonic() > deadline:
-                raise StartError(f"{self.name} not ready in {timeout_s:.0f} s: {self.tail()}")
+                raise StartError(f"{self.name} was not ready within {timeout_s:.0f} s: {self.tail()}")
             time.sleep(POLL_S)
 
     def tail(self, size: int = 2000) -> str:
-        """Return the end of the log, with its path."""
+        """Return the path and the end of the log."""
         text = self.log_path.read_bytes()[-size:].decode(errors="replace")
         return f"{self.log_path}\n{text}"
 
@@ -116,7 +116,7 @@ class Child:
 
 
 def end_group(pid: int) -> bool:
-    """Kill whatever is left in the process group that this leader opened; say if something was."""
+    """Kill the process group with this leader; return whether it had processes."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -125,13 +125,13 @@ def end_group(pid: int) -> bool:
 
 
 def end_recorded(run_dir: Path) -> list[str]:
-    """End the processes that an earlier start left behind here; return their names."""
-    left = []
+    """End the processes that an earlier start left in this folder; return their names."""
+    names = []
     for record in sorted((run_dir / "pids").glob("*.json")):
-        known = json.loads(record.read_text())
-        # A leader that is gone still lends its id to its group, so nobody else can have it.
-        ours = start_time(known["pid"]) in {known["started"], None}
-        if ours and end_group(known["pid"]):
-            left.append(record.stem)
+        leader = json.loads(record.read_text())
+        # While its group lives, the id of a dead leader is not given to another process.
+        ours = start_time(leader["pid"]) in {leader["started"], None}
+        if ours and end_group(leader["pid"]):
+            names.append(record.stem)
         record.unlink(missing_ok=True)
-    return left
+    return names

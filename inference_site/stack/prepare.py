@@ -1,4 +1,4 @@
-"""What a database needs before the programs start: tables, an admin, a token, the built-in models."""
+"""Preparing a database before the programs start: tables, an admin, a token, the built-in models."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ CLIENT = "stack"
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who may use this stack: the admin's login and an API token."""
+    """The admin's login and an API token of this stack."""
 
     admin_user: str = ""
     admin_password: str = ""
@@ -25,12 +25,12 @@ class Credentials:
 
 
 def login(run_dir: Path) -> str:
-    """Return the admin's `user:password`, the same for the life of the run directory."""
+    """Return the admin's `user:password`, which never changes in a run directory."""
     return f"{ADMIN}:{secret(run_dir / 'admin-password')}"
 
 
 def prepare(run_dir: Path, *, env: Mapping[str, str], project: Path) -> Credentials:
-    """Migrate, then make the admin, the token, the models and the partitions where they are missing."""
+    """Migrate, then create the admin, the token, the models and the partitions that are missing."""
     run = _Commands(env, project)
     run.now("migrate", "--verbosity", "0")
     password = secret(run_dir / "admin-password")
@@ -45,8 +45,8 @@ def prepare(run_dir: Path, *, env: Mapping[str, str], project: Path) -> Credenti
 
 
 def _superuser(password: str) -> dict[str, str]:
-    named = {"USERNAME": ADMIN, "EMAIL": "admin@localhost", "PASSWORD": password}
-    return {f"DJANGO_SUPERUSER_{key}": value for key, value in named.items()}
+    fields = {"USERNAME": ADMIN, "EMAIL": "admin@localhost", "PASSWORD": password}
+    return {f"DJANGO_SUPERUSER_{key}": value for key, value in fields.items()}
 
 
 def _token(path: Path, run: "_Commands") -> str:
@@ -56,7 +56,7 @@ def _token(path: Path, run: "_Commands") -> str:
 
 
 class _Commands:
-    """Management commands, run to their end or beside each other."""
+    """Management commands, run one after another or at the same time."""
 
     def __init__(self, env: Mapping[str, str], project: Path) -> None:
         self.env, self.project = env, project

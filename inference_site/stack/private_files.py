@@ -1,4 +1,4 @@
-"""Private files of a run directory: written whole or not at all, readable by their owner only."""
+"""Private files of a run directory: written atomically, and readable by their owner only."""
 
 import contextlib
 import fcntl
@@ -20,19 +20,19 @@ def write_private(path: Path, text: str) -> None:
 
 
 def private_dir(path: Path) -> Path:
-    """Return the directory's absolute path, made with mode 0700 where it was missing."""
+    """Return the directory's absolute path; create it with mode 0700 if it is missing."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path.resolve()
 
 
 def empty_dir(path: Path) -> Path:
-    """Return the directory, with nothing in it."""
+    """Delete the directory's contents, and return its path."""
     shutil.rmtree(path, ignore_errors=True)
     return private_dir(path)
 
 
 def secret(path: Path) -> str:
-    """Return the secret kept in this file, drawn on first use."""
+    """Return the secret in this file; the first call creates it."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_text()
     write_private(path, secrets.token_urlsafe(24))
@@ -40,7 +40,7 @@ def secret(path: Path) -> str:
 
 
 def payload_key(path: Path) -> str:
-    """Return the key of 32 bytes, in base64, that is kept in this file, drawn on first use."""
+    """Return the key in this file, 32 bytes in base64; the first call creates it."""
     if not path.exists():
         write_private(path, b64encode(secrets.token_bytes(32)).decode())
     return path.read_text()
@@ -48,7 +48,7 @@ def payload_key(path: Path) -> str:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on this file, waiting for whoever has it."""
+    """Wait for an exclusive lock on this file, and hold it."""
     with path.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""One program of the project: the words that start it and how it says that it is ready."""
+"""A program of the project: the command that starts it, and the URL that shows when it is ready."""
 
 import http.client
 import signal
@@ -14,9 +14,9 @@ START_TIMEOUT_S = 90.0
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """A program's name, words and environment; `health_url` answers 200 once it is ready.
+    """A program's name, command and environment; `health_url` answers 200 once it is ready.
 
-    `death` is what the kernel sends it when the supervisor dies; `rank` orders the stop, 0 first.
+    `death` is the signal that it gets when the supervisor dies; programs stop by `rank`, 0 first.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Spec:
 
 
 class Program:
-    """A Spec and its running process."""
+    """A Spec with its running process."""
 
     def __init__(self, spec: Spec, *, run_dir: Path, env: Mapping[str, str], cwd: Path) -> None:
-        """Prepare to run the spec with `env` beneath its own environment."""
+        """Prepare to run the spec; its own environment goes before `env`."""
         self.spec, self.name = spec, spec.name
         self.child: Child | None = None
         self._run_dir = run_dir
@@ -45,7 +45,7 @@ class Program:
         self.child = Child(self._command, run_dir=self._run_dir)
 
     def wait_ready(self) -> None:
-        """Return once it answers its health URL; without one, at once."""
+        """Return once its health URL answers; at once if it has none."""
         if self.child is not None:
             self.child.wait_until(self._healthy, timeout_s=START_TIMEOUT_S)
 
@@ -65,7 +65,7 @@ class Program:
 
 
 def answers(url: str) -> bool:
-    """Say whether the URL answers 200."""
+    """Return whether the URL answers 200."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
     try:

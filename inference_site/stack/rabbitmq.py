@@ -1,4 +1,4 @@
-"""A private RabbitMQ node on loopback ports, with its own Erlang port mapper, both children of ours."""
+"""A private RabbitMQ node on loopback ports, with an Erlang port mapper of its own, both our children."""
 
 import os
 import shutil
@@ -22,20 +22,20 @@ INSTALLED = Path("/usr/lib/rabbitmq/lib")
 
 @dataclass(frozen=True)
 class Installation:
-    """Where RabbitMQ's scripts and Erlang's programs lie; no Erlang root means the system's."""
+    """The folders of RabbitMQ's scripts and of Erlang; None is the system's Erlang."""
 
     scripts: Path
     erlang_root: Path | None = None
 
     @property
     def search_path(self) -> str:
-        """Return a PATH on which these come first."""
+        """Return a PATH with these folders first."""
         erlang = [str(self.erlang_root / "bin")] if self.erlang_root else []
         return os.pathsep.join([str(self.scripts), *erlang, os.environ.get("PATH", os.defpath)])
 
 
 def find_installation(unpack_root: Path) -> Installation:
-    """Return the RabbitMQ on the PATH, else Debian's unpacked under `unpack_root`."""
+    """Return the RabbitMQ on the PATH, else Debian's, unpacked under `unpack_root`; StackError."""
     program = shutil.which("rabbitmq-server")
     if program is not None:
         return Installation(_scripts_of(Path(program).resolve()))
@@ -46,17 +46,17 @@ def find_installation(unpack_root: Path) -> Installation:
 
 
 def _scripts_of(program: Path) -> Path:
-    # Debian's wrapper on the PATH switches users when root; the script behind it does not.
+    # Debian's wrapper on the PATH changes the user if root runs it; the script that it calls does not.
     if (program.parent / "rabbitmq-env").exists():
         return program.parent
     return _newest(INSTALLED)
 
 
 def _newest(lib: Path) -> Path:
-    found = sorted(lib.glob("rabbitmq_server-*/sbin"))
-    if not found:
+    folders = sorted(lib.glob("rabbitmq_server-*/sbin"))
+    if not folders:
         raise StackError(f"no RabbitMQ under {lib}: install rabbitmq-server, or set BROKER_URL")
-    return found[-1]
+    return folders[-1]
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Ports:
 
 
 class RabbitMQ:
-    """One RabbitMQ node under a run directory; its ports and password outlive restarts."""
+    """A RabbitMQ node in a run directory; its ports and password survive restarts."""
 
     name = "rabbitmq"
 
     def __init__(self, run_dir: Path, *, unpack_root: Path, durable: bool = True) -> None:
-        """Prepare to serve from `run_dir`, unpacking to `unpack_root` where nothing is installed."""
-        self._farewell = signal.SIGTERM if durable else signal.SIGKILL
+        """Prepare to serve from `run_dir`; unpack to `unpack_root` if RabbitMQ is not installed."""
+        self._stop_signal = signal.SIGTERM if durable else signal.SIGKILL
         self.run_dir = private_dir(run_dir)
         self.ports: Ports | None = None
         self.child: Child | None = None
@@ -88,12 +88,12 @@ class RabbitMQ:
     @property
     def url(self) -> str:
         """Return the broker's URL."""
-        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._taken_ports().amqp}//"
+        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._chosen_ports().amqp}//"
 
     @property
     def management_url(self) -> str:
         """Return the management API's URL, with its login."""
-        return f"http://{USER}:{self._password}@{LOOPBACK}:{self._taken_ports().management}"
+        return f"http://{USER}:{self._password}@{LOOPBACK}:{self._chosen_ports().management}"
 
     def start(self) -> None:
         """Start the port mapper and the node without waiting for them."""
@@ -108,13 +108,13 @@ class RabbitMQ:
     def wait_ready(self) -> None:
         """Return once a client can log in."""
         if self.child is None:
-            raise StartError("rabbitmq was never started")
+            raise StartError("rabbitmq is not started")
         self.child.wait_until(self._answers, timeout_s=START_TIMEOUT_S)
 
     def ask_to_stop(self) -> None:
-        """Ask the node to stop, or kill it where nothing of it has to last."""
+        """Ask the node to stop; kill it if its data need not last."""
         if self.child is not None:
-            self.child.send(self._farewell)
+            self.child.send(self._stop_signal)
 
     def finish(self) -> None:
         """Return once the node and its port mapper have ended."""
@@ -126,12 +126,12 @@ class RabbitMQ:
             self._mapper = None
 
     def forget_ports(self) -> None:
-        """Let the next start pick other ports."""
+        """Make the next start choose other ports."""
         self.ports = None
 
-    def _taken_ports(self) -> Ports:
+    def _chosen_ports(self) -> Ports:
         if self.ports is None:
-            raise StartError("rabbitmq was never started")
+            raise StartError("rabbitmq is not started")
         return self.ports
 
     def _start_mapper(self, env: dict[str, str]) -> None:
@@ -141,7 +141,7 @@ class RabbitMQ:
         self._mapper = Child(Command(name="epmd", argv=argv, env=env), run_dir=self.run_dir)
 
     def _answers(self) -> bool:
-        where = f"{LOOPBACK}:{self._taken_ports().amqp}"
+        where = f"{LOOPBACK}:{self._chosen_ports().amqp}"
         login = {"userid": USER, "password": self._password}
         try:
             with amqp.Connection(where, **login, connect_timeout=2, read_timeout=5):
@@ -150,7 +150,7 @@ class RabbitMQ:
             return False
 
     def _write_files(self) -> None:
-        ports = self._taken_ports()
+        ports = self._chosen_ports()
         settings = {
             "listeners.tcp.1": f"{LOOPBACK}:{ports.amqp}",
             "management.tcp.ip": LOOPBACK,
@@ -169,7 +169,7 @@ class RabbitMQ:
         (self._home / ".erlang.cookie").chmod(0o400)
 
     def _environment(self, installation: Installation) -> dict[str, str]:
-        ports, home = self._taken_ports(), str(self._home)
+        ports, home = self._chosen_ports(), str(self._home)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
         root = {"ERL_ROOTDIR": str(installation.erlang_root)} if installation.erlang_root else {}
         return {
@@ -191,8 +191,8 @@ class RabbitMQ:
             "RABBITMQ_LOG_BASE": str(self.run_dir / "log"),
             "RABBITMQ_LOGS": str(self.run_dir / "log" / "rabbitmq-node.log"),
             "RABBITMQ_PID_FILE": f"{home}/pid",
-            # The start script replaces itself by Erlang only where input is allowed; so one
-            # process dies with us, and no shell stands between.
+            # With this the start script replaces itself by Erlang, so that no shell stands between us and the
+            # process that must end with us.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_SERVER_START_ARGS": "-noinput -start_epmd false",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ("-kernel inet_dist_use_interface {127,0,0,1}"),

@@ -1,4 +1,4 @@
-"""`stack.json`: where everything is and how to get in, for people, tests and the demo."""
+"""`stack.json`: addresses and logins of the stack, for people, tests and the demo."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ FILE = "stack.json"
 def stack_info(
     plan: StackPlan, services: Mapping[str, str], credentials: Credentials, served: Iterable[Served]
 ) -> dict[str, object]:
-    """Return what stack.json holds; Flower's login is the admin's."""
-    pids = {each.name: each.child.pid for each in served if each.child is not None}
+    """Return the contents of stack.json; Flower has the admin's login."""
+    pids = {process.name: process.child.pid for process in served if process.child is not None}
     return {
         "api": plan.api_url,
         "stream": plan.stream_url,

@@ -1,4 +1,4 @@
-"""What the supervisor can keep running, be it a server of ours or a program of the project."""
+"""What the supervisor keeps running: a server or a program of the project."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -7,7 +7,7 @@ from inference_site.stack.leash import Child
 
 
 class Served(Protocol):
-    """Something started as one child process, which can be started again on the same ports."""
+    """A child process that can be started again on the same ports."""
 
     name: str
     child: Child | None
@@ -16,19 +16,19 @@ class Served(Protocol):
         """Start it without waiting for it."""
 
     def wait_ready(self) -> None:
-        """Return once it answers; raise StartError where it will not."""
+        """Return once it answers; StartError if it does not."""
 
     def ask_to_stop(self) -> None:
-        """Ask it to end; harmless where it is not running."""
+        """Ask it to end, if it runs."""
 
     def finish(self) -> None:
-        """Return once it has ended, by force when its grace is over."""
+        """Return once it has ended; kill it when its time to end is over."""
 
 
 def stop_together(group: Iterable[Served]) -> None:
-    """End all of a group at once; return when the last has ended."""
+    """End a group at the same time; return when the last one has ended."""
     members = list(group)
-    for each in members:
-        each.ask_to_stop()
-    for each in members:
-        each.finish()
+    for member in members:
+        member.ask_to_stop()
+    for member in members:
+        member.finish()

@@ -1,4 +1,4 @@
-"""Postgres and RabbitMQ for as long as a `with` lasts, or the servers the environment names."""
+"""Postgres and RabbitMQ while a `with` block runs, or the servers that the environment names."""
 
 import os
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ UNPACK_ROOT = PROJECT / ".run" / "rabbitmq-root"
 class Services:
     """`with Services(run_dir=…) as env:` gives DATABASE_URL, BROKER_URL and RABBITMQ_MANAGEMENT_URL.
 
-    A DATABASE_URL or BROKER_URL that the environment already has is used as it is.
+    A DATABASE_URL or BROKER_URL in the environment is used instead of a new server.
     """
 
     def __init__(
         self, *, run_dir: Path, durable: bool = True, environ: Mapping[str, str] | None = None
     ) -> None:
-        """Choose what to start under `run_dir`; with `durable` off, speed is bought with safety."""
+        """Choose what to start in `run_dir`; if not `durable`, a power cut may lose all data."""
         self._environ = os.environ if environ is None else environ
         self.rabbitmq: RabbitMQ | None = None
         self.postgres: Postgres | None = None
@@ -39,23 +39,23 @@ class Services:
 
     @property
     def started(self) -> list[Postgres | RabbitMQ]:
-        """Return the servers that are ours, the slower to start first."""
+        """Return the servers that this object starts, the one that takes longer first."""
         return [server for server in (self.rabbitmq, self.postgres) if server is not None]
 
     @property
     def env(self) -> dict[str, str]:
-        """Return the three URLs, ours where a server is ours."""
+        """Return the three URLs, of our own servers and of those that the environment names."""
         names = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")
-        given = {name: self._environ.get(name, "") for name in names}
+        urls = {name: self._environ.get(name, "") for name in names}
         if self.postgres is not None:
-            given["DATABASE_URL"] = self.postgres.url
+            urls["DATABASE_URL"] = self.postgres.url
         if self.rabbitmq is not None:
-            given["BROKER_URL"] = self.rabbitmq.url
-            given["RABBITMQ_MANAGEMENT_URL"] = self.rabbitmq.management_url
-        return given
+            urls["BROKER_URL"] = self.rabbitmq.url
+            urls["RABBITMQ_MANAGEMENT_URL"] = self.rabbitmq.management_url
+        return urls
 
     def __enter__(self) -> dict[str, str]:
-        """Start both at once and return the URLs when both answer."""
+        """Start the servers, and return the URLs when they answer."""
         self.start()
         return self.env
 
@@ -65,11 +65,11 @@ class Services:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End whatever was started."""
+        """End the servers."""
         self.stop()
 
     def start(self) -> Self:
-        """End what a killed start left here, start both at once; return when both answer."""
+        """End processes that a killed start left here, start the servers; return when they answer."""
         end_recorded(self._run_dir)
         with ExitStack() as undo:
             undo.callback(self.stop)
@@ -81,12 +81,12 @@ class Services:
         return self
 
     def stop(self) -> None:
-        """End whatever was started; safe to call again."""
+        """End the servers; a second call does nothing."""
         stop_together(self.started)
 
 
 def _persist(server: Postgres | RabbitMQ) -> None:
-    # A port that was free when picked may be taken by the time it is bound.
+    # Another process may take a free port before the server binds it.
     for _ in range(STARTS - 1):
         try:
             return server.wait_ready()

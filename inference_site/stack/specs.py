@@ -1,4 +1,4 @@
-"""The table of the stack's programs: one function a program, words only."""
+"""The programs of the stack: a function for the command of each."""
 
 import shutil
 import signal
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference_site.config import Config
 from inference_site.stack.ports import LOOPBACK, free_ports
 from inference_site.stack.program import Spec
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES
 
-WEB_WORKERS = 2
 WORKER_GRACE_S = 35.0
 APPLICATION = "inference_site.asgi:application"
 MODELS = "minilm,echo,sleeper"
@@ -21,7 +21,7 @@ STOPS_FIRST, STOPS_NEXT = 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class StackPlan:
-    """Where the programs listen, how many GPU workers there are, and who may look at Flower."""
+    """The programs' ports, the numbers of processes, and Flower's login."""
 
     run_dir: Path
     api_port: int
@@ -30,6 +30,7 @@ class StackPlan:
     gpus: int
     workers: int
     login: str
+    web_workers: int = Config.web_workers
 
     @property
     def api_url(self) -> str:
@@ -47,8 +48,10 @@ class StackPlan:
         return f"http://{LOOPBACK}:{self.flower_port}"
 
 
-def make_plan(*, run_dir: Path, workers: int | None, login: str) -> StackPlan:
-    """Return a plan on free ports with a worker for each GPU, or one on the CPU."""
+def make_plan(
+    *, run_dir: Path, workers: int | None, login: str, web_workers: int = Config.web_workers
+) -> StackPlan:
+    """Return a plan on free ports; by default with a worker for each GPU, or one on the CPU."""
     api, stream, flower = free_ports(3)
     gpus = count_gpus()
     return StackPlan(
@@ -58,12 +61,13 @@ def make_plan(*, run_dir: Path, workers: int | None, login: str) -> StackPlan:
         flower_port=flower,
         gpus=gpus,
         workers=max(1, gpus) if workers is None else workers,
+        web_workers=web_workers,
         login=login,
     )
 
 
 def count_gpus() -> int:
-    """Return how many CUDA devices nvidia-smi lists; none where it is missing or fails."""
+    """Return how many CUDA devices nvidia-smi lists; 0 if it is missing or fails."""
     if shutil.which("nvidia-smi") is None:
         return 0
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
@@ -71,28 +75,28 @@ def count_gpus() -> int:
 
 
 def specs(plan: StackPlan) -> list[Spec]:
-    """Return every program of the stack, in the order of starting."""
+    """Return all programs of the stack, in the order of their start."""
     first = [_web(plan), _stream(plan), _relay()]
     gpu_workers = [_gpu_worker(plan, index) for index in range(plan.workers)]
     return [*first, *gpu_workers, _cpu_worker(), _beat(plan), _flower(plan)]
 
 
 def chosen(everything: list[Spec], only: Sequence[str]) -> list[Spec]:
-    """Return the specs named in `only` (`gpu-worker` means all of them); all where it is empty."""
-    picked = [s for s in everything if not only or {s.name, s.name.rstrip("-0123456789")} & {*only}]
-    known = {s.name for s in everything} | {"gpu-worker"}
-    if unknown := sorted(set(only) - known):
-        raise ValueError(f"no such process: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    return picked
+    """Return the specs named in `only` (`gpu-worker` means all of that kind); all if it is empty."""
+    matches = [s for s in everything if not only or {s.name, s.name.rstrip("-0123456789")} & {*only}]
+    names = {s.name for s in everything} | {"gpu-worker"}
+    if unknown := sorted(set(only) - names):
+        raise ValueError(f"no such process: {', '.join(unknown)}; there are {', '.join(sorted(names))}")
+    return matches
 
 
 def python(*words: str) -> tuple[str, ...]:
-    """Return the words that run a module of this interpreter."""
+    """Return the command that runs a module with this interpreter."""
     return (sys.executable, "-m", *words)
 
 
 def manage(*words: str) -> tuple[str, ...]:
-    """Return the words that run a management command."""
+    """Return the command that runs a management command."""
     return (sys.executable, "manage.py", *words)
 
 
@@ -103,9 +107,9 @@ def _granian(port: int, workers: int) -> tuple[str, ...]:
 
 
 def _web(plan: StackPlan) -> Spec:
-    argv = (*_granian(plan.api_port, WEB_WORKERS), APPLICATION)
+    argv = (*_granian(plan.api_port, plan.web_workers), APPLICATION)
     health = f"{plan.api_url}/healthz"
-    # Granian's workers survive its own SIGKILL, so it is asked to stop, and stops them.
+    # Granian's workers survive a SIGKILL of Granian, but SIGTERM makes it stop them.
     return Spec(name="web", argv=argv, health_url=health, death=signal.SIGTERM)
 
 
@@ -130,9 +134,8 @@ def _celery(*words: str) -> tuple[str, ...]:
 
 
 def _cpu_worker() -> Spec:
-    # Webhooks wait for other people's servers: many at once.
     queues = ",".join(queue.name for queue in TASK_QUEUES)
-    options = ("-Q", queues, "-n", f"{CPU_NODE}@%h", "--concurrency", "16", "--pool", "threads")
+    options = ("-Q", queues, "-n", f"{CPU_NODE}@%h", "--pool", "threads")
     quiet = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
     argv = _celery("worker", *options, *quiet)
     return Spec(name="cpu-worker", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
@@ -146,6 +149,6 @@ def _beat(plan: StackPlan) -> Spec:
 def _flower(plan: StackPlan) -> Spec:
     listen = (f"--address={LOOPBACK}", f"--port={plan.flower_port}")
     argv = _celery("flower", *listen, "--read_only=True")
-    # Its password travels by environment: every user can read another's command line.
+    # The password is in the environment, because every user can read command lines.
     env = {"FLOWER_BASIC_AUTH": plan.login}
     return Spec(name="flower", argv=argv, env=env, health_url=f"{plan.flower_url}/healthcheck")

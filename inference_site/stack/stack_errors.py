@@ -1,13 +1,13 @@
-"""What can go wrong while the stack starts, in words an operator can act on."""
+"""Errors of the stack; a message tells the operator what to do."""
 
 
 class StackError(Exception):
-    """The stack could not be started or stopped; the message says what to do."""
+    """The stack could not be started or stopped."""
 
 
 class StartError(StackError):
-    """A process ended, or stayed silent, before it was ready."""
+    """A process ended or did not answer before it was ready."""
 
 
 class AlreadyRunningError(StackError):
-    """Another supervisor holds this run directory."""
+    """Another supervisor holds the run directory."""

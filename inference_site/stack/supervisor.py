@@ -1,6 +1,6 @@
-"""Brings the stack up in order, keeps it up, and takes it down in order: one thread, no surprises.
+"""The supervisor: it starts the stack in order, keeps it running, and ends it in order.
 
-One thread also because the kernel ends a child together with the thread that started it.
+It has one thread, also because the kernel ends a child together with the thread that started it.
 """
 
 import itertools
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from inference_site.config import Config
 from inference_site.stack.keeper import Keeper
 from inference_site.stack.leash import death_words
 from inference_site.stack.prepare import Credentials, login, prepare
@@ -32,7 +33,7 @@ Prepare = Callable[..., Credentials]
 
 
 class Stopped(BaseException):
-    """A signal asked the supervisor to end; not an Exception, so that nothing swallows it."""
+    """A signal ends the supervisor; this is not an Exception, so that no handler catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -41,7 +42,7 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to run: where, which programs (all by default), how many workers, with what environment."""
+    """The run directory, the programs (all by default), the number of GPU workers, and extra variables."""
 
     run_dir: Path
     only: Sequence[str] = ()
@@ -51,7 +52,7 @@ class Options:
 
 
 class Supervisor:
-    """The parent of every process of one stack."""
+    """The parent of all processes of a stack."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Supervisor:
         table: Callable[[StackPlan], list[Spec]] = specs,
         prepare: Prepare = prepare,
     ) -> None:
-        """Prepare to run the programs of `table` after `prepare` has seen to the database."""
+        """Prepare to run the programs of `table`, once `prepare` has prepared the database."""
         self.options = options
         self.run_dir = private_dir(options.run_dir)
         self._table, self._prepare = table, prepare
@@ -69,7 +70,7 @@ class Supervisor:
         self._programs: list[Program] = []
 
     def run(self, command: Sequence[str] = ()) -> int:
-        """Keep the stack up until a signal comes or `command` ends; return the exit status."""
+        """Run the stack until a signal comes or `command` ends; return the exit status."""
         with supervisor_lock(self.run_dir), _stop_signals():
             try:
                 self._start()
@@ -80,18 +81,27 @@ class Supervisor:
                 self._stop()
 
     def _start(self) -> None:
-        self._plan = make_plan(run_dir=self.run_dir, workers=self.options.workers, login=login(self.run_dir))
-        picked = chosen(self._table(self._plan), self.options.only)
+        self._plan = self._make_plan()
+        selected = chosen(self._table(self._plan), self.options.only)
         self._services.start()
         self._env = self._environment()
         self._credentials = self._prepare(self.run_dir, env=self._env, project=PROJECT)
-        self._programs = [self._program(spec) for spec in picked]
+        self._programs = [self._program(spec) for spec in selected]
         for program in self._programs:
             program.start()
         for program in self._programs:
             program.wait_ready()
         self._write()
         print(f"ready: {self._plan.api_url} ({self.run_dir / FILE})", flush=True)
+
+    def _make_plan(self) -> StackPlan:
+        config = Config.from_env({**os.environ, **self.options.env})
+        return make_plan(
+            run_dir=self.run_dir,
+            workers=self.options.workers,
+            web_workers=config.web_workers,
+            login=login(self.run_dir),
+        )
 
     def _program(self, spec: Spec) -> Program:
         return Program(spec, run_dir=self.run_dir, env=self._env, cwd=PROJECT)
@@ -113,7 +123,7 @@ class Supervisor:
         }
 
     def _payload_keys(self) -> dict[str, str]:
-        # Only for a database that lives and dies with this folder: what it holds is lost with the key.
+        # Only for our own database, which is deleted together with the key: lost keys lose data.
         own = self._services.postgres is not None and not os.environ.get("PAYLOAD_KEYS")
         return {"PAYLOAD_KEYS": f"stack:{payload_key(self.run_dir / 'payload-key')}"} if own else {}
 

@@ -1,4 +1,4 @@
-"""One supervisor a run directory: a lock that the kernel frees however its holder ends."""
+"""One supervisor for a run directory: a lock that the kernel releases when its holder ends."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ FILE = "supervisor.lock"
 
 @contextlib.contextmanager
 def supervisor_lock(run_dir: Path) -> Iterator[None]:
-    """Hold the run directory, this process's id in the lock file; AlreadyRunningError where held."""
+    """Hold the run directory, with this process's id in the lock file; AlreadyRunningError."""
     with (private_dir(run_dir) / FILE).open("a+") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -30,7 +30,7 @@ def supervisor_lock(run_dir: Path) -> Iterator[None]:
 
 
 def held(run_dir: Path) -> bool:
-    """Say whether a supervisor is alive in this run directory."""
+    """Return whether a supervisor holds this run directory."""
     try:
         with (run_dir / FILE).open("a+") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,7 +42,7 @@ def held(run_dir: Path) -> bool:
 
 
 def holder(run_dir: Path) -> int | None:
-    """Return the process id of the supervisor that holds the run directory."""
+    """Return the process id in the lock file; None if there is none."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         return int((run_dir / FILE).read_text())
     return None

@@ -27,8 +27,8 @@ class Server:
         self._threads = Threads(handler)
         self._hub: Hub | None = None
         self._router = Router(
-            routes=[Route(f"{JOB}/events", Endpoint(self._events)), Route(JOB, Endpoint(self._job))],
-            default=Endpoint(self._other),
+            routes=[Route(f"{JOB}/events", CallEndpoint(self._events)), Route(JOB, CallEndpoint(self._job))],
+            default=CallEndpoint(self._other),
             redirect_slashes=False,
             lifespan=self._lifespan,
         )
@@ -65,7 +65,7 @@ class Server:
         await answer_once_ended(await self._threads.answer(call), call, lambda: self.hub)
 
 
-class Endpoint:
+class CallEndpoint:
     """One kind of calls as an ASGI application: every error of `answer` becomes a problem."""
 
     def __init__(self, answer: Callable[[Call], Awaitable[None]]) -> None:

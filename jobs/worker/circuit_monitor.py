@@ -16,7 +16,7 @@ from jobs.core.messages.envelope import Envelope
 from jobs.services.circuits import statements as circuits
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.services.relay import statements as feed
-from models_registry.core.breaker_options import BreakerOptions
+from models_registry.core.options import BreakerOptions
 
 log = logging.getLogger(__name__)
 REFRESH_S = 1.0
@@ -29,7 +29,7 @@ class CircuitMonitor:
         """Prepare to look; `options` returns, for a version's row id, what opens its circuit."""
         self._engine, self._options = engine, options
         self._breakers: dict[int, Breaker] = {}
-        self._known: dict[int, CircuitStatus] = {}
+        self._circuits: dict[int, CircuitStatus] = {}
         self._read_at = float("-inf")
 
     def hold_s(self, version: int) -> float:

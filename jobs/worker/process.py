@@ -32,8 +32,7 @@ from jobs.worker.stages.claimer import Claimer, persist
 from jobs.worker.stages.settler import Settler
 from jobs.worker.watchdog import Watchdog
 from models_registry import selectors
-from models_registry.core.breaker_options import BreakerOptions
-from models_registry.core.options import PlatformOptions
+from models_registry.core.options import BreakerOptions
 from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
@@ -121,7 +120,7 @@ def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1
 @cache  # a version never changes
 def _breaker_options(version: int) -> BreakerOptions:
     try:
-        return PlatformOptions.of(selectors.info(version).options).breaker
+        return selectors.info(version).platform_options.breaker
     finally:
         django_connection.close()  # Django closes no connection of a thread of ours
 

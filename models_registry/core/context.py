@@ -1,4 +1,4 @@
-"""What a running batch may tell the platform and ask it, by an item's place among those that were collated.
+"""How a running batch reports progress and checks for cancellation, by the index of an item in its batch.
 
     def run(self, batch, context=SILENT):
         for step in range(10):
@@ -6,7 +6,7 @@
             if context.cancelled(0):
                 break
 
-A runner whose `run` has no parameter of that name is given none, and costs nothing.
+A runner whose `run` has no parameter of that name gets no context, and pays nothing for it.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ PARAMETER = "context"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How much of an item is done, 0 to 1, and what a person is told of it."""
+    """The part of an item that is done, 0 to 1, and a message for people."""
 
     fraction: float
     message: str
 
 
 class Context(Protocol):
-    """May be called from any thread, as often as a model likes: of an item's reports the newest counts."""
+    """The methods may be called from any thread, and often: of an item's reports the newest counts."""
 
     def progress(self, index: int, fraction: float, message: str = "") -> None:
-        """Report how much of an item is done; ValueError where that is not within 0 and 1."""
+        """Report the part of an item that is done; ValueError unless it is within 0 and 1."""
 
     def cancelled(self, index: int) -> bool:
-        """Say whether an item's output is wanted no more: whatever it is, it is dropped."""
+        """Return whether the item's job was cancelled: its output will be dropped."""
 
 
 class Silent:
-    """A context that passes nothing on, for a run of no job: a warm-up, a test of a model."""
+    """A context that passes nothing on, for a run without jobs: a warm-up, a test of a model."""
 
     def progress(self, index: int, fraction: float, message: str = "") -> None:
         """Check the report."""
@@ -49,7 +49,7 @@ class Silent:
         progress_of(fraction, message)
 
     def cancelled(self, index: int) -> bool:
-        """Say no."""
+        """Return False."""
         del index
         return False
 
@@ -65,17 +65,17 @@ class InContext(Runner, Protocol):
 
 
 def takes_context(runner: Runner) -> TypeGuard[InContext]:
-    """Say whether a runner's `run` has a parameter `context`."""
+    """Return whether a runner's `run` has a parameter `context`."""
     return _has_parameter(type(runner))
 
 
 def progress_of(fraction: float, message: str) -> Progress:
-    """Return a report as it can be stored and sent; ValueError where `fraction` is not within 0 and 1."""
+    """Return a report as it can be stored and sent; ValueError unless `fraction` is within 0 and 1."""
     value = float(fraction)
     if not 0.0 <= value <= 1.0:
-        raise ValueError(f"a fraction lies within 0 and 1; this is {value}")
-    said = str(message)[:MAX_MESSAGE].replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return Progress(value, said.encode("utf-8", "replace").decode())  # Postgres takes no lone surrogate
+        raise ValueError(f"The fraction of an item that is done must be within 0 and 1, not {value}.")
+    text = str(message)[:MAX_MESSAGE].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return Progress(value, text.encode("utf-8", "replace").decode())  # Postgres takes no lone surrogate
 
 
 @cache

@@ -1,6 +1,6 @@
-"""What an exception says about the item that raised it: a closed set, and tables that read types by name.
+"""What an exception means for the item that raised it: a closed set of faults, and tables of exception types.
 
-By name, so that a table of a framework's types costs no import of the framework.
+Tables name types by text, so that a table of a framework's types does not import the framework.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from models_registry.shared.platform_errors import PlatformError
 
 
 class Fault(StrEnum):
-    """What an exception of a model means; whoever runs models has a kind of failure for each."""
+    """What an exception of a model means; the worker has a kind of failure for each."""
 
     INVALID = "invalid"
     TRANSIENT = "transient"
@@ -26,26 +26,26 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Exceptions of `type` (`module.name`, or a subclass's) mean `fault`, where their text holds `says`."""
+    """An exception of `type` (`module.name`) or a subclass means `fault` if its message contains `text`."""
 
     type: str
     fault: Fault
-    says: str = ""
+    text: str = ""
 
 
 Table = Sequence[Row]
 
 
 def fault_of(error: BaseException, table: Table) -> Fault:
-    """Return what the first row that fits says; where none does, a platform error says whether it passes."""
-    names, said = _names(error), text_of(error)
-    passes = isinstance(error, PlatformError) and error.retryable
-    otherwise = Fault.TRANSIENT if passes else Fault.INTERNAL
-    return next((row.fault for row in table if row.type in names and row.says in said), otherwise)
+    """Return the fault of the first row that fits; without one, whether the exception is marked retryable."""
+    names, text = _names(error), text_of(error)
+    retryable = isinstance(error, PlatformError) and error.retryable
+    default = Fault.TRANSIENT if retryable else Fault.INTERNAL
+    return next((row.fault for row in table if row.type in names and row.text in text), default)
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an exception says, whatever its own `__str__` does."""
+    """Return an exception's message; its type's name if its own `__str__` raises."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001  # a model's exception may raise anything when read
@@ -53,7 +53,7 @@ def text_of(error: BaseException) -> str:
 
 
 def code_of(error: BaseException) -> str:
-    """Return an exception's stable code: the platform's own, or its type's name."""
+    """Return an exception's stable code: the one of a platform error, else its type's name."""
     return error.code if isinstance(error, PlatformError) else type(error).__name__
 
 

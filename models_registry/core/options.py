@@ -1,89 +1,219 @@
-"""The options of a version that the platform itself reads; the loader reads the others.
+"""The options of a version that the platform reads; the version's loader reads the others.
 
-| option | default | meaning |
-|---|---|---|
-| `check_output` | false | hold each output against the output schema; what breaks it fails alone |
-| `refuse_nan` | false | NaN or infinity in an output ends its job at once; without this it is tried again |
-| `batch_limit_s` | BATCH_LIMIT_S | how long a batch may take before the worker is ended and started anew |
-| `memory_bytes` | measured | what the loaded model occupies, where measuring it is not enough |
-| `retry` | see retry_options | when and how often failed jobs are tried again, by kind of failure |
-| `breaker` | see breaker_options | when the version's jobs are held back and new ones refused |
-| `fallback` | none | the model that answers new jobs meanwhile |
-| `encrypt` | see secrecy_options | whether inputs and results are encrypted at rest |
-| `shed` | false | refuse jobs that would be answered after `p95_goal_s`, instead of letting them wait |
-| `max_waiting` | 1,000,000 | so many jobs may wait for the model; of the lowest priority no more are taken |
-| `cache_ttl_s`, `collapse` | see reuse_options | whether identical requests share one run |
-| `retention_days` | RETENTION_DAYS | for so many days, 1 to 366, inputs and results are kept |
+Each option is declared here once, with its bounds, default and description. `PlatformOptions.of` reads the
+JSON when a version is registered and when a VersionInfo is made; all other code reads attributes.
 
-An output with NaN or infinity is never stored, as JSON cannot carry it: its own job alone fails.
+    {"check_output": true, "cache_ttl_s": 60, "retry": {"attempts": 4, "kinds": {"resource": {"base_s": 5}}}}
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from models_registry.core.breaker_options import BreakerOptions, fallback_of
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
 from models_registry.core.registry_errors import RegistrationError
-from models_registry.core.retention_options import retention_days
-from models_registry.core.retry_options import RetryOptions
-from models_registry.core.reuse_options import ReuseOptions
-from models_registry.core.secrecy_options import SecrecyOptions
+from models_registry.core.struct_fields import FieldRow, about, field_rows, first_fault
 
+LONGEST_DAYS = 366
 MOST_WAITING = 1_000_000
+_LONGEST_S = LONGEST_DAYS * 86_400.0
+_LONGEST_BREAKER_S = 7 * 86_400.0
+
+Attempts = Annotated[int, Meta(ge=1)]
+RetrySeconds = Annotated[float, Meta(ge=0, le=_LONGEST_S)]
+BreakerSeconds = Annotated[float, Meta(gt=0, le=_LONGEST_BREAKER_S)]
+Count = Annotated[int, Meta(ge=1)]
+
+_OF_KIND = "`attempts`, `base_s` and `cap_s` for this kind of failure; default: those for all kinds."
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformOptions:
-    """How outputs are judged, the memory that a version needs, how long a batch may take, what is retried."""
+class RetryRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """When failed jobs are tried again; attempts is None if only the job's own limit holds."""
 
-    check_output: bool = False
-    refuse_nan: bool = False
-    memory_bytes: int | None = None
-    batch_limit_s: float | None = None
-    retry: RetryOptions = field(default_factory=RetryOptions)
-    breaker: BreakerOptions = field(default_factory=BreakerOptions)
-    fallback: str | None = None
+    attempts: Annotated[
+        Attempts | None,
+        about("The last attempt, within the limit that each job has of its own.", default="the job's limit"),
+    ] = None
+    base_s: Annotated[
+        RetrySeconds,
+        about(
+            "Seconds. After the n-th failed attempt the delay is drawn at random from 0 to"
+            " min(cap_s, base_s * 2^(n-1))."
+        ),
+    ] = 0.5
+    cap_s: Annotated[RetrySeconds, about("Seconds. The longest delay before a retry.")] = 60.0
 
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> PlatformOptions:
-        """Read a version's options; RegistrationError where one of these is of the wrong type."""
-        for name in ("check_output", "refuse_nan", "shed"):
-            if not isinstance(options.get(name, False), bool):
-                raise RegistrationError(f"The option {name} is {options[name]!r}; it is true or false.")
-        memory = options.get("memory_bytes")
-        if memory is not None and (isinstance(memory, bool) or not isinstance(memory, int) or memory < 0):
-            raise RegistrationError(f"The option memory_bytes is {memory!r}; it is a number of bytes.")
-        limit = options.get("batch_limit_s")
-        if limit is not None and (
-            isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0
-        ):
-            raise RegistrationError(f"The option batch_limit_s is {limit!r}; it is seconds, above zero.")
-        waiting = options.get("max_waiting", MOST_WAITING)
-        if isinstance(waiting, bool) or not isinstance(waiting, int) or waiting < 1:
-            raise RegistrationError(
-                f"The option max_waiting is {waiting!r}; it is a number of jobs, above 0."
-            )
-        ReuseOptions.of(options)
-        SecrecyOptions.of(options)
-        retention_days(options)
-        return cls(
-            check_output=options.get("check_output", False),
-            refuse_nan=options.get("refuse_nan", False),
-            memory_bytes=memory,
-            batch_limit_s=limit,
-            retry=RetryOptions.of(options.get("retry", {})),
-            breaker=BreakerOptions.of(options.get("breaker", {})),
-            fallback=fallback_of(options.get("fallback")),
+
+class KindRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """The rule for one kind of failure; an unset field takes the value for all kinds."""
+
+    attempts: Attempts | UnsetType | None = UNSET
+    base_s: RetrySeconds | UnsetType = UNSET
+    cap_s: RetrySeconds | UnsetType = UNSET
+
+
+class KindRules(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rules for the kinds of failure that can be retried.
+
+    Other kinds are not for a version to decide: an `invalid` or `poison` job is never tried again, and the
+    sweeper takes back at once the jobs of a worker that died or hung.
+    """
+
+    transient: Annotated[KindRule, about(_OF_KIND)] = KindRule()
+    resource: Annotated[KindRule, about(_OF_KIND)] = KindRule()
+    timeout: Annotated[KindRule, about(_OF_KIND)] = KindRule()
+    internal: Annotated[KindRule, about(_OF_KIND)] = KindRule()
+
+
+class RetryOptions(RetryRule, frozen=True, forbid_unknown_fields=True):
+    """A rule for all kinds of failure, rules for single kinds, and the version's budget of retries."""
+
+    kinds: Annotated[KindRules, about("Rules for single kinds of failure.")] = KindRules()
+    share: Annotated[
+        float,
+        Meta(ge=0, le=0.99),
+        about("The largest share of retries among all publishes of the version, beyond the floor."),
+    ] = 0.2
+    # Without a floor the retries of a version that gets no new jobs would wait for ever.
+    floor_per_s: Annotated[
+        float,
+        Meta(ge=0.01, le=1e6),
+        about("Retries a second that are published whatever the share."),
+    ] = 10.0
+
+    def rule_for(self, kind: str) -> RetryRule:
+        """Return the rule for a kind of failure."""
+        own: KindRule = getattr(self.kinds, kind, KindRule())
+        return RetryRule(
+            self.attempts if own.attempts is UNSET else own.attempts,
+            self.base_s if own.base_s is UNSET else own.base_s,
+            self.cap_s if own.cap_s is UNSET else own.cap_s,
         )
 
 
-def most_waiting(options: Mapping[str, Any]) -> int:
-    """Return how many jobs may wait for the model; each submit asks, so that nothing else is read."""
-    return int(options.get("max_waiting", MOST_WAITING))
+class BreakerOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a version's circuit opens, how long it stays open, and what closes it.
+
+    While it is open, new jobs go to the version's `fallback`; without one they are refused.
+    """
+
+    enabled: Annotated[bool, about("Whether the circuit opens by itself.")] = True
+    window_s: Annotated[BreakerSeconds, about("Seconds over which verdicts are counted.")] = 30.0
+    least: Annotated[Count, about("With fewer verdicts in the window, `share` is not applied.")] = 50
+    share: Annotated[
+        float,
+        Meta(gt=0, le=1),
+        about("The circuit opens when a larger share of the verdicts are the model's failures."),
+    ] = 0.8
+    dead: Annotated[
+        Count,
+        about("It also opens when so many jobs died in the window, of any kind, and none succeeded."),
+    ] = 50
+    cool_s: Annotated[
+        BreakerSeconds,
+        about("Seconds that it stays open before jobs try the version; doubles when they fail."),
+    ] = 10.0
+    cap_s: Annotated[BreakerSeconds, about("Seconds. The longest time that it stays open.")] = 300.0
+    probes: Annotated[
+        Count, about("Jobs that try the version, and the successes that close the circuit.")
+    ] = 5
 
 
-def sheds(options: Mapping[str, Any]) -> bool:
-    """Say whether jobs are refused that would miss the version's goal."""
-    return bool(options.get("shed", False))
+class PlatformOptions(Struct, frozen=True):
+    """What the platform does with a version's jobs, beside running them.
+
+    An output with NaN or infinity is never stored, because JSON cannot carry it: that job alone fails.
+    """
+
+    check_output: Annotated[
+        bool,
+        about("Check each output against the output schema; a job whose output breaks it fails alone."),
+    ] = False
+    refuse_nan: Annotated[
+        bool,
+        about("A job whose output holds NaN or infinity dies at once, instead of being tried again."),
+    ] = False
+    memory_bytes: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        about(
+            "Bytes that the loaded model occupies, where measuring them is not enough.", default="measured"
+        ),
+    ] = None
+    batch_limit_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        about(
+            "Seconds that a batch may take before its worker is ended and started again.",
+            default="BATCH_LIMIT_S",
+        ),
+    ] = None
+    retry: Annotated[RetryOptions, about("When and how often failed jobs are tried again.")] = RetryOptions()
+    breaker: Annotated[
+        BreakerOptions, about("When the version's jobs are held back and new ones refused.")
+    ] = BreakerOptions()
+    fallback: Annotated[
+        Annotated[str, Meta(pattern=r"\S")] | None,
+        about(
+            "The model that answers new jobs while the version's circuit is open.",
+            allowed="a model, `name`, `name:version` or `name@alias`, or null",
+            default="none",
+        ),
+    ] = None
+    encrypt: Annotated[
+        bool,
+        about("Encrypt inputs, parameters, metadata and results at rest, under PAYLOAD_KEYS."),
+    ] = False
+    shed: Annotated[
+        bool,
+        about("Refuse jobs that would be answered after `p95_goal_s`, instead of letting them wait."),
+    ] = False
+    max_waiting: Annotated[
+        Count, about("Jobs that may wait for the model; beyond, the lowest priority is refused.")
+    ] = MOST_WAITING
+    cache_ttl_s: Annotated[
+        float,
+        Meta(ge=0, le=_LONGEST_S),
+        about("Seconds that a result answers identical requests of the same client; 0: no cache."),
+    ] = 0.0
+    collapse: Annotated[
+        bool | UnsetType,
+        about(
+            "Identical requests in flight run once, and each gets its own result.",
+            default="true with a cache",
+        ),
+    ] = UNSET
+    retention_days: Annotated[
+        Annotated[int, Meta(ge=1, le=LONGEST_DAYS)] | None,
+        about("Days that inputs and results are kept.", default="RETENTION_DAYS"),
+    ] = None
+
+    @property
+    def collapses(self) -> bool:
+        """Return whether identical requests in flight run once."""
+        return self.cache_ttl_s > 0 if self.collapse is UNSET else self.collapse
+
+    @property
+    def shares_runs(self) -> bool:
+        """Return whether one run may answer several requests; if not, no job touches the cache's tables."""
+        return self.collapses or self.cache_ttl_s > 0
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> PlatformOptions:
+        """Read the platform's options out of a version's; RegistrationError names the first that is wrong."""
+        own = {name: options[name] for name in cls.__struct_fields__ if name in options}
+        try:
+            return msgspec.convert(own, cls)
+        except msgspec.ValidationError:
+            raise RegistrationError(first_fault(cls, own)) from None
+
+
+def options_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the platform's options; other properties are the loader's."""
+    return msgspec.json.schema(PlatformOptions)
+
+
+def option_rows() -> list[FieldRow]:
+    """Return (name, type, default, description) of each option of the platform, for documentation."""
+    return field_rows(PlatformOptions)

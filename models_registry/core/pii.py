@@ -1,7 +1,7 @@
-"""Personal data: what of a value a JSON Schema marks with `"x-pii": true`, and the value without it. Pure.
+"""Personal data: the parts of a value that a JSON Schema marks with `"x-pii": true`, and their replacement.
 
-In doubt a part counts as marked: every branch of a choice is taken for one that applies, and a reference that
-cannot be followed for a marked one. The schema says what is marked, whether the value keeps it or not.
+If in doubt, a part counts as marked: every branch of a choice counts as one that applies, and a reference
+that cannot be followed counts as a marked schema. A value need not be valid by its schema.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models_registry.core.registry_errors import RegistrationError
 
 MARK: Final = "x-pii"
 _MARKED: Final[Mapping[str, Any]] = {MARK: True}
-# Of the value itself, of each property or item, and by a property's name.
+# Keywords whose schemas apply to the value itself, to each property, to each item, or to items by position.
 _SAME = ("if", "then", "else", "not")
 _SAME_LISTS = ("allOf", "anyOf", "oneOf")
 _SAME_MAPS = ("dependentSchemas", "dependencies")
@@ -28,54 +28,54 @@ Schema = Mapping[str, Any]
 
 
 def has_marks(schema: Any) -> bool:
-    """Say whether anything in a schema is, or may be, marked; a property of that name is no mark."""
-    return any(said is not False and not isinstance(said, dict) for said in _said(schema))
+    """Return whether anything in a schema is or may be marked; a property called `x-pii` is no mark."""
+    return any(mark is not False and not isinstance(mark, dict) for mark in _marks(schema))
 
 
 def check_marks(schema: Any) -> None:
-    """Refuse a mark that is neither true nor false: RegistrationError."""
-    for said in _said(schema):
-        if not isinstance(said, bool | dict):
-            raise RegistrationError(f'"{MARK}" is {said!r} in a schema; it is true or false.')
+    """Raise RegistrationError for a mark that is neither true nor false."""
+    for mark in _marks(schema):
+        if not isinstance(mark, bool | dict):
+            raise RegistrationError(f'"{MARK}" is {mark!r} in a schema; it must be true or false.')
 
 
 def replaced(schema: Schema, value: Any, replace: Callable[[Any], Any]) -> Any:
-    """Return `value` with each marked part, as a whole, replaced by what `replace` makes of it."""
+    """Return `value` with each outermost marked part replaced by `replace(part)`."""
     return _walked(schema, [schema], value, replace)
 
 
 def marked(schema: Schema, value: Any) -> list[Any]:
     """Return the marked parts of `value`."""
-    found: list[Any] = []
-    replaced(schema, value, found.append)
-    return found
+    parts: list[Any] = []
+    replaced(schema, value, parts.append)
+    return parts
 
 
-def declared(schema: Any) -> frozenset[str]:
-    """Return the names that a schema itself gives to properties: to tell one tells nothing of a value."""
-    return frozenset(_declared(schema))
+def property_names(schema: Any) -> frozenset[str]:
+    """Return the property names that a schema declares; such a name reveals nothing of a value."""
+    return frozenset(_property_names(schema))
 
 
-def _said(schema: Any) -> Iterator[Any]:
+def _marks(schema: Any) -> Iterator[Any]:
     if isinstance(schema, dict):
         if MARK in schema:
             yield schema[MARK]
         for part in schema.values():
-            yield from _said(part)
+            yield from _marks(part)
     elif isinstance(schema, list):
         for part in schema:
-            yield from _said(part)
+            yield from _marks(part)
 
 
-def _declared(schema: Any) -> Iterator[str]:
+def _property_names(schema: Any) -> Iterator[str]:
     if isinstance(schema, dict):
         properties = schema.get("properties")
         yield from properties if isinstance(properties, dict) else ()
         for part in schema.values():
-            yield from _declared(part)
+            yield from _property_names(part)
     elif isinstance(schema, list):
         for part in schema:
-            yield from _declared(part)
+            yield from _property_names(part)
 
 
 def _walked(root: Schema, schemas: list[Any], value: Any, replace: Callable[[Any], Any]) -> Any:
@@ -92,20 +92,20 @@ def _walked(root: Schema, schemas: list[Any], value: Any, replace: Callable[[Any
 
 
 def _is_marked(schema: Schema) -> bool:
-    # A name that is itself personal has no other place for a token than that of the whole object.
+    # A token cannot replace a property's name, so an object with personal names is replaced as a whole.
     return schema.get(MARK, False) is not False or has_marks(schema.get("propertyNames"))
 
 
 def _applying(root: Schema, schemas: list[Any]) -> list[Schema]:
-    """Return the schemas that say something of one value, with all that they refer to."""
-    left, found, seen = list(schemas), list[Schema](), set[int]()
-    while left:
-        schema = left.pop()
+    """Return the schemas that apply to one value: the given ones, and all that they refer to."""
+    pending, applying, seen = list(schemas), list[Schema](), set[int]()
+    while pending:
+        schema = pending.pop()
         if isinstance(schema, dict) and id(schema) not in seen:
             seen.add(id(schema))
-            found.append(schema)
-            left += _same_value(root, schema)
-    return found
+            applying.append(schema)
+            pending += _same_value(root, schema)
+    return applying
 
 
 def _same_value(root: Schema, schema: Schema) -> Iterator[Any]:
@@ -118,19 +118,19 @@ def _same_value(root: Schema, schema: Schema) -> Iterator[Any]:
 
 
 def _referred(root: Schema, reference: Any) -> Any:
-    """Return what a JSON pointer within the schema leads to; a marked schema for any other reference."""
+    """Return the target of a JSON pointer within the schema; a marked schema for any other reference."""
     if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
         return _MARKED
-    found: Any = root
+    target: Any = root
     for step in reference[2:].split("/") if reference != "#" else ():
         name = _unescaped(step)
-        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
-        elif isinstance(found, dict) and name in found:
-            found = found[name]
+        if isinstance(target, list) and name.isdecimal() and int(name) < len(target):
+            target = target[int(name)]
+        elif isinstance(target, dict) and name in target:
+            target = target[name]
         else:
             return _MARKED
-    return found
+    return target
 
 
 def _unescaped(step: str) -> str:
@@ -138,28 +138,28 @@ def _unescaped(step: str) -> str:
     return from_percent.replace("~1", "/").replace("~0", "~")
 
 
-def _decoded(found: re.Match[str]) -> str:
-    return bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace")
+def _decoded(escapes: re.Match[str]) -> str:
+    return bytes.fromhex(escapes[0].replace("%", "")).decode("utf-8", "replace")
 
 
 def _of_property(schemas: list[Schema], key: str) -> list[Any]:
-    found: list[Any] = []
+    parts: list[Any] = []
     for schema in schemas:
         properties = schema.get("properties", {})
-        found += [properties[key]] if key in properties else []
-        found += [part for text, part in schema.get("patternProperties", {}).items() if _fits(text, key)]
-        if key not in properties:  # a pattern that fits here may not fit there: both count
-            found += [schema[name] for name in _EACH_PROPERTY if name in schema]
-    return found
+        parts += [properties[key]] if key in properties else []
+        parts += [part for text, part in schema.get("patternProperties", {}).items() if _fits(text, key)]
+        if key not in properties:  # other dialects may match patterns differently, so both count
+            parts += [schema[name] for name in _EACH_PROPERTY if name in schema]
+    return parts
 
 
 def _of_item(schemas: list[Schema], at: int) -> list[Any]:
-    found: list[Any] = []
+    parts: list[Any] = []
     for schema in schemas:
-        found += [schema[name] for name in _EACH_ITEM if isinstance(schema.get(name), dict)]
+        parts += [schema[name] for name in _EACH_ITEM if isinstance(schema.get(name), dict)]
         lists = (schema[name] for name in _ITEM_LISTS if isinstance(schema.get(name), list))
-        found += [parts[at] for parts in lists if at < len(parts)]
-    return found
+        parts += [by_position[at] for by_position in lists if at < len(by_position)]
+    return parts
 
 
 def _fits(pattern: str, key: str) -> bool:
@@ -169,7 +169,7 @@ def _fits(pattern: str, key: str) -> bool:
 
 @lru_cache(maxsize=1_000)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """Return the pattern; None for one that another dialect understands, and that may fit anything."""
+    """Return the pattern; None if Python cannot compile it: in another dialect it may match anything."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -18,7 +18,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A model and which of its versions is meant: exactly one of `version` and `alias` is not empty."""
+    """A model, and a version of it by name or by alias: exactly one of `version` and `alias` is not empty."""
 
     name: str
     version: str = ""
@@ -26,7 +26,7 @@ class Ref:
 
     @classmethod
     def parse(cls, text: str) -> Ref:
-        """Read `name`, `name:version` or `name@alias`; ModelNotFoundError says what else it is."""
+        """Parse `name`, `name:version` or `name@alias`; ModelNotFoundError for any other text."""
         match = _REF.fullmatch(text)
         if match is None:
             raise ModelNotFoundError(

@@ -1,4 +1,4 @@
-"""The registry's errors, those that a model may raise among them."""
+"""The registry's errors, including those that models may raise."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class ModelNotFoundError(PlatformError):
     code = "model_not_found"
 
 
-class InvalidInputError(PlatformError):
-    """The input breaks the model's schema; a model may raise it for an item it cannot take."""
+class InvalidInputError(PlatformError):  # a model may raise it too, for an item that it cannot take
+    """The input breaks the model's schema."""
 
     code = "invalid_input"
 
 
-class RetryableError(PlatformError):
-    """The model could not answer now but may later; a model may raise it."""
+class RetryableError(PlatformError):  # for models to raise
+    """The model cannot answer now but may later."""
 
     code = "retryable"
     retryable = True
@@ -31,13 +31,13 @@ class RegistrationError(PlatformError):
 
 
 class ArtifactMismatchError(PlatformError):
-    """The artifact's hash is not the one that was registered."""
+    """The artifact's hash differs from the registered one."""
 
     code = "artifact_mismatch"
 
 
 class LoaderRefusedError(PlatformError):
-    """The settings do not allow an artifact of this kind to be loaded."""
+    """The settings do not allow artifacts of this kind to be loaded."""
 
     code = "loader_refused"
 
@@ -56,7 +56,7 @@ class BadOutputError(PlatformError):
 
 
 class NotFiniteError(BadOutputError):
-    """The model's output holds NaN or infinity, and the version's settings refuse such outputs for good."""
+    """The model's output holds NaN or infinity, and the version's options refuse such outputs."""
 
     code = "not_finite"
 

@@ -1,4 +1,4 @@
-"""What a loaded model looks like to a worker, whatever framework is behind it."""
+"""The interface of a loaded model to a worker, the same for every framework."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ class Item:
 class Runner(Protocol):
     """One loaded model version; any of its methods may be called from several threads at once.
 
-    A worker has a lane for each batch that runs, another thread that collates ahead, and one that fetches
-    outputs and runs the parts of a batch again: a runner locks what it changes. Outputs are as many as the
-    items and in their order; an exception in an output's place is that item's own failure. A guilty item may
-    raise InvalidInputError or RetryableError; the caller splits a batch that raises until the guilty stands
-    alone.
+    A worker has a thread for each running batch, one that collates ahead, and one that fetches outputs and
+    runs the parts of a failed batch again: a runner must lock the state that it changes. There is one output
+    for each item, in the items' order; an exception in place of an output fails that item alone. An item may
+    raise InvalidInputError or RetryableError; the caller splits a batch that raises until it has found the
+    item that does.
     """
 
     def key(self, item: Item) -> Hashable:
-        """Return what the items of one batch must have in common."""
+        """Return a value that must be equal for all items of one batch."""
 
     def collate(self, items: Sequence[Item]) -> Any:
-        """Return the items as one batch: the work of a CPU, such as tokenising, padding, the copy up."""
+        """Return the items as one batch: CPU work such as tokenising, padding, copying to a device."""
 
     def run(self, batch: Any) -> Any:
-        """Return the raw outputs of a batch once it has run, be they still on their way from the device."""
+        """Return the raw outputs of a batch that has run; they may still be on their way from the device."""
 
     def outputs(self, raw: Any) -> list[Any]:
-        """Return one JSON-able output an item, in the items' order."""
+        """Return an output for each item, fit for JSON, in the items' order."""
 
 
 @runtime_checkable
 class Weighed(Protocol):
-    """A runner that knows what it occupies."""
+    """A runner that knows how much memory it occupies."""
 
     def memory_bytes(self) -> int:
         """Return the bytes of the loaded model's parameters and buffers."""
 
 
 def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:
-    """Return the outputs of `items` as one batch, all stages in the caller's thread."""
+    """Return the outputs of `items`, run as one batch in the caller's thread."""
     return runner.outputs(runner.run(runner.collate(items)))

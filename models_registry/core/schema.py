@@ -1,4 +1,4 @@
-"""JSON Schemas: whether a value keeps one, and where it does not."""
+"""Validation of values by JSON Schemas."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SHOWN = 300
 def check(
     schema: str, value: Any, what: str = "input", *, quoting: bool = True, names: Collection[str] = ()
 ) -> None:
-    """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema, a text, allows it.
+    """Raise InvalidInputError, with the fault's JSON pointer, unless `schema`, a JSON text, allows `value`.
 
-    Without `quoting` the error tells the broken rule and nothing of the value but property `names`.
+    Without `quoting` the error names the rule that was broken, and of the value only property `names`.
     """
     if is_deeper_than(value):
         raise InvalidInputError(f"The {what} nests deeper than {DEEPEST} levels.", pointer="")
@@ -28,8 +28,8 @@ def check(
     except jsonschema_rs.ValidationError as error:
         raise (_invalid(error, what) if quoting else _unquoted(error, what, names)) from None
     except (ValueError, OverflowError) as error:
-        told = f": {error}" if quoting else "."
-        raise InvalidInputError(f"The {what} cannot be checked{told}", pointer="") from None
+        reason = f": {error}" if quoting else "."
+        raise InvalidInputError(f"The {what} cannot be checked{reason}", pointer="") from None
 
 
 @lru_cache(maxsize=1_000)

@@ -1,21 +1,24 @@
-"""A registered version as a value, for those who must not hold a row."""
+"""A registered version as a value, for code that must not hold a row."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
 
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
-    """One immutable model version: identity, artifact, schemas and batching limits.
+    """One immutable model version: identity, artifact, schemas, limits of a batch and options.
 
     `max_padded_size` is items times the longest item's size in bytes, 0 for no limit; `padded` says that a
-    batch is padded to its longest item.
+    batch is padded to its longest item. `options` is the JSON object that the loader gets. The last three
+    fields are made from the others once, here: `platform_options` is the part of the options that the
+    platform reads. RegistrationError if one of these is wrong.
     """
 
     id: int
@@ -33,8 +36,19 @@ class VersionInfo:
     output_schema: Mapping[str, Any] = field(hash=False)
     example: Any = field(hash=False)
     options: Mapping[str, Any] = field(hash=False)
-    input_schema_text: str = field(compare=False, repr=False)
-    secrecy: Secrecy = field(default_factory=Secrecy, compare=False, repr=False)
+    platform_options: PlatformOptions = field(init=False, compare=False, repr=False)
+    secrecy: Secrecy = field(init=False, compare=False, repr=False)
+    input_schema_text: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        options = PlatformOptions.of(self.options)
+        made = {
+            "platform_options": options,
+            "secrecy": Secrecy.of(self.input_schema, self.output_schema, encrypt=options.encrypt),
+            "input_schema_text": json.dumps(self.input_schema, sort_keys=True, ensure_ascii=False),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)  # the class is frozen
 
     @property
     def queue(self) -> str:
@@ -46,12 +60,8 @@ class VersionInfo:
 
     @classmethod
     def of(cls, row: Any) -> VersionInfo:
-        """Return the value of a ModelVersion row whose model is at hand."""
-        same = {name: getattr(row, name) for name in _SAME}
-        text = json.dumps(row.input_schema, sort_keys=True, ensure_ascii=False)
-        secrecy = Secrecy.of(row.options, row.input_schema, row.output_schema)
-        return cls(model=row.model.name, input_schema_text=text, secrecy=secrecy, **same)
+        """Return the value of a ModelVersion row whose model is loaded."""
+        return cls(model=row.model.name, **{name: getattr(row, name) for name in _COLUMNS})
 
 
-_OWN = {"model", "input_schema_text", "secrecy"}
-_SAME = tuple(name for name in VersionInfo.__slots__ if name not in _OWN)
+_COLUMNS = tuple(part.name for part in fields(VersionInfo) if part.init and part.name != "model")

@@ -1,1 +1,1 @@
-"""From an artifact to a runner: the only place that imports machine-learning frameworks, and that late."""
+"""From an artifact to a runner: the only package that imports machine-learning frameworks, at first use."""

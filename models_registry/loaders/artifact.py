@@ -1,4 +1,4 @@
-"""Where an artifact lies on this machine: an absolute path, one under MODEL_DIR, or inside a package."""
+"""The place of an artifact on this machine: an absolute path, a path under MODEL_DIR or inside a package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGE = "package:"
 
 
 def locate(artifact: str, model_dir: str = "") -> Path:
-    """Return the existing file or directory of `/path`, `path/under/MODEL_DIR` or `package:name/path`."""
+    """Return the path of `/path`, `path/under/MODEL_DIR` or `package:name/path`; LoadFailedError."""
     path = _in_package(artifact) if artifact.startswith(PACKAGE) else Path(model_dir, artifact)
     if not path.is_absolute():
         raise LoadFailedError(f"The artifact {artifact!r} is a relative path, and MODEL_DIR is not set.")
@@ -21,7 +21,7 @@ def locate(artifact: str, model_dir: str = "") -> Path:
 
 
 def weight_file_bytes(path: Path) -> int:
-    """Return the bytes of a file, or of a directory's safetensors: about what its model will occupy."""
+    """Return the bytes of a file, or of a directory's safetensors: about the memory of the loaded model."""
     files = [path] if path.is_file() else path.glob("*.safetensors")
     return sum(file.stat().st_size for file in files)
 

@@ -1,4 +1,7 @@
-"""Models for tests, benchmarks and demonstrations that need no framework."""
+"""Models without a framework, for tests, benchmarks and demonstrations.
+
+This module imports the standard library alone: benchmarks run it in the environments of other task queues.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ STEPS, STEP_S = 10, 0.05
 
 
 class Echo:
-    """Answers each input with itself."""
+    """Returns each input as its output."""
 
     def key(self, item: Item) -> Hashable:
-        """Return the same for all: any items go together."""
+        """Return the same key for all items."""
         del item
         return ()
 
@@ -40,7 +43,7 @@ class Echo:
 
 
 class Sleeper(Echo):
-    """An echo that takes `base_s + per_item_s · items` seconds off the interpreter lock, as a GPU does."""
+    """An echo that takes `base_s + per_item_s · items` seconds, off the interpreter lock as a GPU is."""
 
     def __init__(self, base_s: float, per_item_s: float) -> None:
         self.base_s, self.per_item_s = base_s, per_item_s
@@ -52,39 +55,39 @@ class Sleeper(Echo):
 
 
 class Stepper(Echo):
-    """An echo in `steps` steps of `step_s` seconds that reports its progress and heeds a cancel.
+    """An echo in `steps` steps of `step_s` seconds that reports progress and stops for a cancellation.
 
-    An item that is wanted no more is answered with null, and a batch of none but those ends early.
+    The output of a cancelled item is null; a batch whose items are all cancelled ends early.
     """
 
     def __init__(self, steps: int, step_s: float) -> None:
         self.steps, self.step_s = steps, step_s
 
     def run(self, batch: list[Any], context: Context = SILENT) -> list[Any]:
-        """Take the steps for all that is still wanted, then return the batch."""
-        wanted = list(range(len(batch)))
+        """Take the steps for the items that are not cancelled, then return the batch."""
+        active = list(range(len(batch)))
         for step in range(1, self.steps + 1):
             time.sleep(self.step_s)
-            wanted = [index for index in wanted if not context.cancelled(index)]
-            if not wanted:
+            active = [index for index in active if not context.cancelled(index)]
+            if not active:
                 break
-            for index in wanted:
+            for index in active:
                 context.progress(index, step / self.steps, f"step {step} of {self.steps}")
-        return [value if index in wanted else None for index, value in enumerate(batch)]
+        return [value if index in active else None for index, value in enumerate(batch)]
 
 
 class Faulty(Echo):
-    """An echo that fails as an input's `fail` says, see FAULTS, and lacks memory for more than `fits` items.
+    """An echo that fails as an input's `fail` demands, see FAULTS, and has memory for `fits` items only.
 
-    What fails with `retry` does so until the Unix time in `until`, if any. An input's `answer` spoils only
-    its output: `nan` makes it NaN, `raise` raises; `short` loses the last.
+    With `fail: retry` an item fails until the Unix time in `until`, if there is one. An input's `answer`
+    spoils its own output: `nan` makes it NaN, `raise` raises. An input with `short` drops the last output.
     """
 
     def __init__(self, fits: int = 0) -> None:
         self.fits = fits
 
     def run(self, batch: list[Any]) -> list[Any]:
-        """Return the batch, unless it does not fit or one of its items asks for a fault."""
+        """Return the batch, unless it does not fit or one of its items demands a fault."""
         if 0 < self.fits < len(batch):
             _exhaust(len(batch))
         for value in batch:
@@ -94,31 +97,31 @@ class Faulty(Echo):
         return batch
 
     def outputs(self, raw: list[Any]) -> list[Any]:
-        """Return the raw outputs, spoilt as the inputs ask."""
+        """Return the raw outputs, spoilt as the inputs demand."""
         short = any(isinstance(value, Mapping) and value.get("short") for value in raw)
         return [_spoilt(value) for value in (raw[:-1] if short else raw)]
 
 
 def echo(options: Options, device: str) -> Echo:
-    """Return an Echo; it has no options."""
+    """Return an Echo, which has no options."""
     del options, device
     return Echo()
 
 
 def sleeper(options: Options, device: str) -> Sleeper:
-    """Return a Sleeper of `base_s` and `per_item_s` seconds."""
+    """Return a Sleeper; its options are `base_s` and `per_item_s`."""
     del device
     return Sleeper(float(options.get("base_s", BASE_S)), float(options.get("per_item_s", PER_ITEM_S)))
 
 
 def stepper(options: Options, device: str) -> Stepper:
-    """Return a Stepper of `steps` steps of `step_s` seconds."""
+    """Return a Stepper; its options are `steps` and `step_s`."""
     del device
     return Stepper(int(options.get("steps", STEPS)), float(options.get("step_s", STEP_S)))
 
 
 def faulty(options: Options, device: str) -> Faulty:
-    """Return a Faulty that `fits` so many items, any number where the option is missing."""
+    """Return a Faulty; its option is `fits`, 0 for any number of items."""
     del device
     return Faulty(int(options.get("fits", 0)))
 

@@ -1,4 +1,4 @@
-"""A runner whose outputs are judged one by one, as its version's options ask."""
+"""A runner that checks each output, if its version's options ask for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from models_registry.core import schema
 from models_registry.core.context import SILENT, Context, InContext, takes_context
-from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError, NotFiniteError
 from models_registry.core.runner import Item, Runner
 from models_registry.core.version import VersionInfo
@@ -16,8 +15,8 @@ from models_registry.shared.finite import is_finite, not_finite_at
 
 
 def checked(runner: Runner, info: VersionInfo) -> Runner:
-    """Return the runner as it is, or one that checks its outputs where the version's options say so."""
-    options = PlatformOptions.of(info.options)
+    """Return the runner, wrapped by one that checks its outputs if the version's options ask for it."""
+    options = info.platform_options
     if not (options.check_output or options.refuse_nan):
         return runner
     text = json.dumps(info.output_schema) if options.check_output else ""
@@ -28,7 +27,7 @@ def checked(runner: Runner, info: VersionInfo) -> Runner:
 
 
 class Checked:
-    """Another runner, but that what is wrong with an output stands, as an exception, in its place."""
+    """Wraps a runner and replaces each invalid output by the exception that describes it."""
 
     def __init__(self, runner: Runner, *, schema_text: str, refuse_nan: bool, quoting: bool = True) -> None:
         self._runner, self._schema, self._refuse_nan = runner, schema_text, refuse_nan
@@ -47,18 +46,18 @@ class Checked:
         return self._runner.run(batch)
 
     def outputs(self, raw: Any) -> list[Any]:
-        """Return the runner's outputs, each that is refused replaced by the reason."""
-        return [self._judged(output) for output in self._runner.outputs(raw)]
+        """Return the runner's outputs, invalid ones replaced by exceptions."""
+        return [self._checked(output) for output in self._runner.outputs(raw)]
 
-    def _judged(self, output: Any) -> Any:
+    def _checked(self, output: Any) -> Any:
         if isinstance(output, Exception):
             return output
         if self._refuse_nan and not is_finite(output):
             at = not_finite_at(output)
-            return NotFiniteError(f"The model's output holds NaN or infinity at {at!r}, which is refused.")
-        return self._kept(output) if self._schema else output
+            return NotFiniteError(f"The model's output holds NaN or infinity at {at!r}.")
+        return self._valid(output) if self._schema else output
 
-    def _kept(self, output: Any) -> Any:
+    def _valid(self, output: Any) -> Any:
         try:
             schema.check(self._schema, output, "output", quoting=self._quoting)
         except InvalidInputError as error:
@@ -67,7 +66,7 @@ class Checked:
 
 
 class CheckedInContext(Checked):
-    """The same of a runner that takes a context."""
+    """The same for a runner that takes a context."""
 
     _runner: InContext
 

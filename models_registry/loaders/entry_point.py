@@ -1,4 +1,4 @@
-"""A model that is a Python callable: built in, or named in the settings by the operator."""
+"""Models that are Python callables: built in, or named in the setting MODEL_ENTRY_POINTS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Factory = Callable[[Mapping[str, Any], str], Runner]
 
 
 def load(entry_point: str, options: Mapping[str, Any], device: str, allowed: Collection[str]) -> Runner:
-    """Return what the callable `package.module:name` makes of the options and the device."""
+    """Return the runner that the callable `package.module:name` makes of the options and the device."""
     if entry_point not in allowed and entry_point not in BUILT_IN.values():
         raise LoaderRefusedError(f"{entry_point!r} is not among the entry points in MODEL_ENTRY_POINTS.")
     return _factory(entry_point)(options, device)

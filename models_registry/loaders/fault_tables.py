@@ -1,8 +1,8 @@
-"""Which exceptions of which framework mean what: one table a loader, what all have in common at its end.
+"""The meaning of each framework's exceptions: a table for each loader, with the common rows at its end.
 
-The first row that fits decides, so what is narrow stands before what is wide. The platform's own errors,
-RetryableError among them, say themselves whether they pass. A version answers its own example before it
-takes a job: a shape that it refuses afterwards is the input's.
+The first row that fits decides, so narrow rows stand before wide ones. An error of the platform, such as
+RetryableError, has its own attribute `retryable`. A version runs its own example before it takes jobs, so
+that a shape which it refuses later is a fault of the input.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from models_registry.core.faults import Fault, Row, Table
 _RUNTIME, _ERRORS = "builtins.RuntimeError", "models_registry.core.registry_errors"
 
 COMMON: Table = (
-    Row(f"{_ERRORS}.InvalidInputError", Fault.INVALID),  # the model's own word on its input
-    Row(f"{_ERRORS}.NotFiniteError", Fault.POISON),  # the version refuses NaN for good
-    Row("builtins.MemoryError", Fault.RESOURCE),  # the host's
-    Row("torch.OutOfMemoryError", Fault.RESOURCE),  # the device's caching allocator
-    Row(_RUNTIME, Fault.RESOURCE, "out of memory"),  # CUDA outside the allocator; any, seen from TorchScript
+    Row(f"{_ERRORS}.InvalidInputError", Fault.INVALID),  # raised by the model on purpose
+    Row(f"{_ERRORS}.NotFiniteError", Fault.POISON),  # the option refuse_nan: no retry
+    Row("builtins.MemoryError", Fault.RESOURCE),  # of the host
+    Row("torch.OutOfMemoryError", Fault.RESOURCE),  # of the device's caching allocator
+    Row(_RUNTIME, Fault.RESOURCE, "out of memory"),  # CUDA outside the allocator; any in TorchScript
     Row(_RUNTIME, Fault.RESOURCE, "can't allocate memory"),  # DefaultCPUAllocator
-    Row(_RUNTIME, Fault.RESOURCE, "CUBLAS_STATUS_ALLOC_FAILED"),  # no room for its workspace
+    Row(_RUNTIME, Fault.RESOURCE, "CUBLAS_STATUS_ALLOC_FAILED"),  # no memory for its workspace
     Row("builtins.TimeoutError", Fault.TIMEOUT),  # of socket, asyncio and futures too
-    Row("builtins.FileNotFoundError", Fault.INTERNAL),  # nobody will put it there in the meantime
-    Row("builtins.PermissionError", Fault.INTERNAL),  # an operator's matter
+    Row("builtins.FileNotFoundError", Fault.INTERNAL),  # will not appear by itself
+    Row("builtins.PermissionError", Fault.INTERNAL),  # needs an operator
     Row("builtins.IsADirectoryError", Fault.INTERNAL),  # a wrong path stays wrong
     Row("builtins.NotADirectoryError", Fault.INTERNAL),  # same
-    Row("builtins.OSError", Fault.TRANSIENT),  # disk full, stale mount, connection refused: they pass
+    Row("builtins.OSError", Fault.TRANSIENT),  # disk full, stale mount, connection refused: these pass
     Row("django.db.utils.OperationalError", Fault.TRANSIENT),  # the registry's database restarts
     Row("django.db.utils.InterfaceError", Fault.TRANSIENT),  # its connection was cut
 )
 
 _TORCH: Table = (
-    Row(_RUNTIME, Fault.CRASH, "device-side assert"),  # from here on every call fails: the context is lost
+    Row(_RUNTIME, Fault.CRASH, "device-side assert"),  # the CUDA context is lost: every later call fails
     Row(_RUNTIME, Fault.CRASH, "illegal memory access"),  # same
     Row(_RUNTIME, Fault.CRASH, "unspecified launch failure"),  # same
     Row(_RUNTIME, Fault.CRASH, "misaligned address"),  # same
-    Row(_RUNTIME, Fault.CRASH, "uncorrectable ECC"),  # same; another device may do
+    Row(_RUNTIME, Fault.CRASH, "uncorrectable ECC"),  # same; another device may work
     Row(_RUNTIME, Fault.INVALID, "shapes cannot be multiplied"),  # a matrix product
     Row(_RUNTIME, Fault.INVALID, "must match the size of tensor"),  # broadcasting: a text too long
     Row(_RUNTIME, Fault.INVALID, "is invalid for input of size"),  # view and reshape
@@ -44,34 +44,38 @@ _TORCH: Table = (
 )
 
 TRANSFORMER: Table = (
-    Row("builtins.IndexError", Fault.INVALID, "index out of range in self"),  # a token or position too many
-    Row("builtins.TypeError", Fault.INVALID, "TextInputSequence"),  # the tokenizer, of what is no text
-    Row("builtins.TypeError", Fault.INVALID, "TextEncodeInput"),  # same, of several
+    Row(
+        "builtins.IndexError", Fault.INVALID, "index out of range in self"
+    ),  # a token or position beyond the tables
+    Row(
+        "builtins.TypeError", Fault.INVALID, "TextInputSequence"
+    ),  # the tokenizer, for a value that is no text
+    Row("builtins.TypeError", Fault.INVALID, "TextEncodeInput"),  # same, for several
     *_TORCH,
     *COMMON,
 )
 
 TORCHSCRIPT: Table = (
-    Row("torch.jit.Error", Fault.INVALID),  # the program's own raise or assert: it has no clock or network
-    Row("builtins.IndexError", Fault.INVALID, "index out of range in self"),  # an embedding's
+    Row("torch.jit.Error", Fault.INVALID),  # a raise or assert in the program, which has no clock or network
+    Row("builtins.IndexError", Fault.INVALID, "index out of range in self"),  # of an embedding
     *_TORCH,
     *COMMON,
 )
 
 EXPORT: Table = (
-    Row("builtins.AssertionError", Fault.INVALID, "Guard failed"),  # ExportedProgram.module(), of a shape
+    Row("builtins.AssertionError", Fault.INVALID, "Guard failed"),  # ExportedProgram.module(), about a shape
     Row(_RUNTIME, Fault.INVALID, "Expected input "),  # its input constraints
     Row(_RUNTIME, Fault.INVALID, "Unexpected number of dimensions in input"),  # same
-    Row("builtins.IndexError", Fault.INVALID, "index out of range in self"),  # an embedding's
+    Row("builtins.IndexError", Fault.INVALID, "index out of range in self"),  # of an embedding
     *_TORCH,
     *COMMON,
 )
 
-# Whatever a Python callable raises of Python's own may be the item's fault or a bug: only what it says in
-# the platform's words, and what its frameworks mean, is believed.
+# A Python exception of an entry point may mean a bad item or a bug, so it has no row here: only errors of the
+# platform and of frameworks do.
 ENTRY_POINT: Table = (
     Row("httpx.TimeoutException", Fault.TIMEOUT),  # a model behind HTTP
-    Row("httpx.TransportError", Fault.TRANSIENT),  # same; requests' and urllib's are OSErrors
+    Row("httpx.TransportError", Fault.TRANSIENT),  # same; those of requests and urllib are OSErrors
     *_TORCH,
     *COMMON,
 )
@@ -85,5 +89,5 @@ _OF_LOADER = {
 
 
 def table_of(loader: str) -> Table:
-    """Return the loader's table; what is common to all for one that is not known."""
+    """Return the loader's table; the common rows for an unknown loader."""
     return _OF_LOADER.get(loader, COMMON)

@@ -1,4 +1,4 @@
-"""An artifact is what was registered, byte for byte, or it is not loaded."""
+"""Hashes of artifacts: only an artifact with the registered hash is loaded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ WEIGHTS = "model.safetensors"
 def digest(path: Path) -> str:
     """Return the SHA-256, in hex, of a file, or of a directory's manifest.
 
-    The manifest is what `sha256sum` prints for every file below the directory, by relative path in byte
-    order, hidden ones left out: a tokenizer or configuration changes a model as much as its weights do.
+    The manifest is the output of `sha256sum` for every file below the directory except hidden ones, sorted by
+    relative path: a tokenizer or configuration changes a model as much as its weights do.
     """
     if path.is_file():
         return _file_digest(path)
@@ -26,10 +26,10 @@ def digest(path: Path) -> str:
 def verify(path: Path, expected: str) -> None:
     """Raise ArtifactMismatchError unless `expected` is the artifact's digest.
 
-    For a directory the digest of its `model.safetensors` is taken too, as publishers print that one.
+    For a directory, the digest of its `model.safetensors` is accepted too, because publishers print that one.
     """
     if not expected:
-        raise ArtifactMismatchError(f"No hash is registered for {path.name!r}, so it is not loaded.")
+        raise ArtifactMismatchError(f"No hash is registered for {path.name!r}, so that it cannot be loaded.")
     if expected.lower() not in _digests(path):
         raise ArtifactMismatchError(f"The hash of {path.name!r} is {digest(path)}, not {expected}.")
 

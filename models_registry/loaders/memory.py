@@ -1,6 +1,6 @@
-"""The device's memory: what is occupied, and handing back what is cached.
+"""The device's memory: occupied bytes, and releasing cached blocks.
 
-Torch is looked at only where somebody else has imported it: a worker of built-in models never does.
+This module never imports torch, it only uses it if it is loaded: a worker of built-in models needs none.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 
 
 def collect() -> None:
-    """Free what only cycles still refer to, and hand it back; that takes a third of a second with torch."""
+    """Collect cyclic garbage and release cached memory; this takes a third of a second with torch."""
     gc.collect()
     hand_back()
 
 
 def hand_back() -> None:
-    """Give the device's cached blocks, which no tensor occupies, back to it."""
+    """Release the cached blocks of the device that no tensor occupies."""
     cuda = _cuda()
     if cuda is not None:
         cuda.empty_cache()
 
 
 def allocated_bytes() -> int | None:
-    """Return the bytes that tensors occupy on the device now; None where there is no device in use."""
+    """Return the bytes that tensors occupy on the device now; None if no device is in use."""
     cuda = _cuda()
     return None if cuda is None else int(cuda.memory_allocated())
 

@@ -1,52 +1,44 @@
-"""TorchScript and torch.export programs: for artifacts the operator trusts, as their formats can run code."""
+"""TorchScript and torch.export programs: for trusted artifacts only, because their formats can run code."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
-from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoaderRefusedError
+from models_registry.core.registry_errors import BadOutputError, InvalidInputError
 from models_registry.core.runner import Item
+from models_registry.loaders.loader_options import ProgramOptions
 from models_registry.loaders.memory import weight_bytes
 from models_registry.loaders.transfer import transfer_to
 
-DTYPES = frozenset({"float32", "float64", "float16", "bfloat16", "int32", "int64"})
-
 
 class TensorProgram:
-    """Runs `{"data": nested numbers}` stacked to one tensor; answers `{"data": nested numbers}` an item.
+    """Stacks inputs `{"data": nested numbers}` to one tensor; each output is `{"data": nested numbers}`.
 
-    Options: `dtype` of the input, `input` and `outputs`, the names used instead of `data`; a program that
-    returns several tensors has as many `outputs`.
+    A program that returns several tensors needs as many names in the option `outputs`.
     """
 
-    def __init__(self, program: Any, options: Mapping[str, Any], device: str) -> None:
+    def __init__(self, program: Any, options: ProgramOptions, device: str) -> None:
         import torch
 
         self._torch, self._program = torch, program
         self._transfer = transfer_to(torch, torch.device(device))
-        self._input = str(options.get("input", "data"))
-        self._outputs = [str(name) for name in options.get("outputs", ["data"])]
-        dtype = options.get("dtype", "float32")
-        if dtype not in DTYPES:
-            raise LoaderRefusedError(
-                f"The option dtype is {dtype!r}, not one of {', '.join(sorted(DTYPES))}."
-            )
-        self._dtype = getattr(torch, dtype)
+        self._input, self._outputs = options.input, options.outputs
+        self._dtype = getattr(torch, options.dtype)
 
     def key(self, item: Item) -> Hashable:
-        """Return the shape: only tensors of one shape can be stacked."""
+        """Return the shape: only tensors of the same shape can be stacked."""
         return _shape(item.input.get(self._input) if isinstance(item.input, dict) else None)
 
     def collate(self, items: Sequence[Item]) -> Any:
-        """Return the items' tensors stacked, on their way to the device."""
+        """Return the items' tensors, stacked and on their way to the device."""
         rows = [_numbers(item.input, self._input) for item in items]
         try:
             stacked = self._torch.tensor(rows, dtype=self._dtype)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise InvalidInputError(f"The input is no tensor of numbers: {error}") from None
+            raise InvalidInputError(f"The input is not a tensor of numbers: {error}") from None
         return self._transfer.send({"stacked": stacked})
 
     def run(self, batch: Any) -> Any:
@@ -56,7 +48,7 @@ class TensorProgram:
         return self._transfer.send_back(raw if isinstance(raw, (tuple, list)) else [raw])
 
     def outputs(self, raw: Any) -> list[Any]:
-        """Return one object of named outputs an item."""
+        """Return an object of named outputs for each item."""
         tensors = self._transfer.arrive_back(raw)
         _check_shapes(tensors, self._outputs)
         columns = [tensor.tolist() for tensor in tensors]
@@ -67,8 +59,8 @@ class TensorProgram:
         return weight_bytes([self._program])
 
 
-def load(path: Path, loader: str, options: Mapping[str, Any], device: str) -> TensorProgram:
-    """Return the `torchscript` or `export` program in the file; the caller has asked for permission."""
+def load(path: Path, loader: str, options: ProgramOptions, device: str) -> TensorProgram:
+    """Return the `torchscript` or `export` program in the file; the caller has checked permission."""
     program = _torchscript(path, device) if loader == "torchscript" else _exported(path, device)
     return TensorProgram(program, options, device)
 
@@ -77,7 +69,7 @@ def _torchscript(path: Path, device: str) -> Any:
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript's age is the operator's choice
+        warnings.simplefilter("ignore", DeprecationWarning)  # the operator knows that TorchScript is old
         return torch.jit.load(str(path), map_location=device).eval()
 
 
@@ -92,9 +84,13 @@ def _exported(path: Path, device: str) -> Any:
 def _check_shapes(tensors: Sequence[Any], names: Sequence[str]) -> None:
     shapes = [tuple(tensor.shape) for tensor in tensors]
     if len(shapes) != len(names):
-        raise BadOutputError(f"The program gave {len(shapes)} tensors for the {len(names)} outputs named.")
+        raise BadOutputError(
+            f"The program returned {len(shapes)} tensors for the {len(names)} names in `outputs`."
+        )
     if len({shape[:1] for shape in shapes}) != 1 or not shapes[0]:
-        raise BadOutputError(f"The program gave tensors of shapes {shapes}, not of a row an item each.")
+        raise BadOutputError(
+            f"The program returned tensors of shapes {shapes}, not with a row for each item."
+        )
 
 
 def _numbers(value: Any, name: str) -> Any:

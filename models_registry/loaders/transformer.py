@@ -1,31 +1,31 @@
-"""Text embeddings from a directory of safetensors and a tokenizer; nothing in it is ever unpickled."""
+"""Text embeddings from a directory of safetensors and a tokenizer; no pickle is ever loaded."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-# Read when the hub's client is imported: a model is what lies on this disk, and nothing is fetched.
+# Read when the hub's client is imported: models come from this disk, and nothing is downloaded.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
+from models_registry.loaders.loader_options import TransformerOptions
 from models_registry.loaders.memory import weight_bytes
 from models_registry.loaders.transfer import transfer_to
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
 MODULES = frozenset({"Transformer", "Pooling", "Normalize", "Dense", "LayerNorm"})
-DTYPES = frozenset({"float32", "bfloat16", "float16"})
 EMBEDDING_AXES = 2  # items, dimensions
 
 
 class TextEmbedder:
-    """Embeds `{"text": str}` as `{"embedding": [floats]}`, as SentenceTransformer.encode would."""
+    """Embeds `{"text": str}` as `{"embedding": [floats]}`, like SentenceTransformer.encode."""
 
     def __init__(self, model: Any, device: str) -> None:
         import torch
@@ -35,31 +35,33 @@ class TextEmbedder:
         self._tokenizing = Lock()
 
     def key(self, item: Item) -> Hashable:
-        """Return the same for all: any texts go together."""
+        """Return the same key for all texts."""
         del item
         return ()
 
     def collate(self, items: Sequence[Item]) -> tuple[Any, dict[str, Any]]:
-        """Return token ids and masks, padded to the longest text and on their way up, and the rest."""
+        """Return token ids and masks, padded and on their way to the device, and the other features."""
         texts = [_text(item.input) for item in items]
-        with self._tokenizing:  # a fast tokenizer keeps its padding and truncation between calls
+        with self._tokenizing:  # a fast tokenizer holds its padding and truncation as state
             features: dict[str, Any] = self._model.preprocess(texts)
         tensors = {name: x for name, x in features.items() if isinstance(x, self._torch.Tensor)}
         rest = {name: x for name, x in features.items() if name not in tensors}
         return self._transfer.send(tensors), rest
 
     def run(self, batch: tuple[Any, dict[str, Any]]) -> Any:
-        """Return the embeddings, one row an item, on their way back from the device."""
+        """Return the embeddings, a row for each item, on their way back from the device."""
         sent, rest = batch
         with self._torch.inference_mode():
             embedded = self._model({**self._transfer.arrive(sent), **rest})["sentence_embedding"]
         return self._transfer.send_back([embedded])
 
     def outputs(self, raw: Any) -> list[Any]:
-        """Return one `{"embedding": [floats]}` an item."""
+        """Return `{"embedding": [floats]}` for each item."""
         (rows,) = self._transfer.arrive_back(raw)
         if rows.ndim != EMBEDDING_AXES:
-            raise BadOutputError(f"The model gave a tensor of shape {tuple(rows.shape)}, not a row an item.")
+            raise BadOutputError(
+                f"The model returned a tensor of shape {tuple(rows.shape)}, not a row for each item."
+            )
         return [{"embedding": row} for row in rows.float().tolist()]
 
     def memory_bytes(self) -> int:
@@ -67,38 +69,34 @@ class TextEmbedder:
         return weight_bytes([self._model])
 
 
-def load(directory: Path, options: Mapping[str, Any], device: str) -> TextEmbedder:
+def load(directory: Path, options: TransformerOptions, device: str) -> TextEmbedder:
     """Return the embedder in a sentence-transformers or plain transformers directory.
 
-    Options: `dtype` (float32, bfloat16, float16), `max_length` in tokens, `compile`. A directory without
-    sentence-transformers' modules.json gets mean pooling.
+    A directory without the modules.json of sentence-transformers gets mean pooling.
     """
     check(directory)
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    dtype = options.get("dtype", "float32")
-    if dtype not in DTYPES:
-        raise LoaderRefusedError(f"The option dtype is {dtype!r}, not one of {', '.join(sorted(DTYPES))}.")
     model = SentenceTransformer(
         str(directory),
         device=device,
         local_files_only=True,
         trust_remote_code=False,
-        model_kwargs={"use_safetensors": True, "dtype": dtype},
+        model_kwargs={"use_safetensors": True, "dtype": options.dtype},
     ).eval()
-    if "max_length" in options:
-        model.max_seq_length = int(options["max_length"])
-    if options.get("compile"):
+    if options.max_length is not None:
+        model.max_seq_length = options.max_length
+    if options.compile:
         model.compile(dynamic=True)
     return TextEmbedder(model, device)
 
 
 def check(directory: Path) -> None:
-    """Raise LoaderRefusedError unless everything that would be loaded is safetensors and data."""
+    """Raise LoaderRefusedError unless the directory's weights are safetensors and its modules known ones."""
     if not directory.is_dir():
-        raise LoaderRefusedError(f"{directory.name!r} is no directory of safetensors and a tokenizer.")
+        raise LoaderRefusedError(f"{directory.name!r} is not a directory of safetensors and a tokenizer.")
     if not any(directory.glob("*.safetensors")):
         raise LoaderRefusedError(
             f"{directory.name!r} holds no safetensors; pickled weights are never loaded."
@@ -121,9 +119,11 @@ def _modules(directory: Path) -> Iterator[str]:
 def _text(value: Any) -> str:
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise InvalidInputError('The input has no text: {"text": "…"} is expected.')
+        raise InvalidInputError('The input has no text; it must be {"text": "…"}.')
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidInputError("The text holds half of a surrogate pair, which is no character.") from None
+        raise InvalidInputError(
+            "The text holds half of a surrogate pair, which is not a character."
+        ) from None
     return text

@@ -1,4 +1,4 @@
-"""Every write to the registry."""
+"""All writes to the registry."""
 
 from models_registry.services.register import move_alias, register_version
 from models_registry.services.register_builtin import register_builtin_models

@@ -1,4 +1,4 @@
-"""The registry's writes: a version once and for good, and the aliases that move between versions."""
+"""The writes of the registry: versions, which never change, and aliases, which move between versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from models_registry import selectors
-from models_registry.core.options import PlatformOptions
 from models_registry.core.pii import check_marks
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
@@ -20,9 +19,9 @@ from models_registry.core.registry_errors import (
     ModelNotFoundError,
     RegistrationError,
 )
-from models_registry.core.secrecy_options import SecrecyOptions
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
+from models_registry.loaders.loader_options import check_options
 from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
 
 CONTENTS = (
@@ -32,20 +31,22 @@ CONTENTS = (
 
 
 def register_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
-    """Return the registered version; the same again changes nothing, other contents are RegistrationError.
+    """Register a version and return it; RegistrationError if it is registered with other contents.
 
-    `fields` are ModelVersion's others: sha256, the schemas, example, options and the batching limits. A
-    file's or directory's hash is computed here, and compared where one is given.
+    `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch.
+    The hash of a file or directory is computed here, and compared if `sha256` is given. Registering the same
+    contents again changes nothing.
     """
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
     _clean(RegisteredModel(name=name))
     _clean(row, exclude=["model"])
     _check_limits(row)
+    _check_options(row)
     _check_schemas(row)
     row.sha256 = _pinned_hash(row)
-    kept = _keep(name, row)
+    stored = _store(name, row)
     selectors.forget()
-    return VersionInfo.of(kept)
+    return VersionInfo.of(stored)
 
 
 def move_alias(
@@ -53,30 +54,30 @@ def move_alias(
 ) -> VersionInfo:
     """Point the model's alias at the version, and return the version; ModelNotFoundError if there is none.
 
-    A move is written down with who made it, and from where.
+    A Promotion records each move, with the actor and the address.
     """
     _clean(Alias(name=alias), exclude=["model", "version"])
     with transaction.atomic():
         row = ModelVersion.objects.select_related("model").filter(model__name=name, version=version).first()
         if row is None:
             raise ModelNotFoundError(f"There is no model {name}:{version}.")
-        before = _pointed(row.model, alias, row)
+        before = _point(row.model, alias, row)
         if before != row.version:
-            told = {"before": before, "after": row.version, "actor": actor[:127], "address": address}
-            Promotion.objects.create(model=name, alias=alias, **told)
+            move = {"before": before, "after": row.version, "actor": actor[:127], "address": address}
+            Promotion.objects.create(model=name, alias=alias, **move)
     selectors.forget()
     return VersionInfo.of(row)
 
 
-def _pointed(model: RegisteredModel, alias: str, to: ModelVersion) -> str:
-    """Point an alias at a version and return the version before; two moves of one alias follow each other."""
+def _point(model: RegisteredModel, alias: str, to: ModelVersion) -> str:
+    """Point an alias at a version and return the version before; a lock puts concurrent moves in sequence."""
     RegisteredModel.objects.select_for_update().get(pk=model.pk)
     old = Alias.objects.select_related("version").filter(model=model, name=alias).first()
     Alias.objects.update_or_create(model=model, name=alias, defaults={"version": to})
     return old.version.version if old else ""
 
 
-def _keep(name: str, row: ModelVersion) -> ModelVersion:
+def _store(name: str, row: ModelVersion) -> ModelVersion:
     with transaction.atomic():
         row.model, _ = RegisteredModel.objects.get_or_create(name=name)
         try:
@@ -88,26 +89,29 @@ def _keep(name: str, row: ModelVersion) -> ModelVersion:
 
 
 def _same(row: ModelVersion) -> ModelVersion:
-    known = ModelVersion.objects.select_related("model").filter(model=row.model, version=row.version).first()
-    if known is None:
+    stored = ModelVersion.objects.select_related("model").filter(model=row.model, version=row.version).first()
+    if stored is None:
         raise RegistrationError(f"{row} breaks a limit of the table.")
-    other = [field for field in CONTENTS if getattr(known, field) != getattr(row, field)]
-    if other:
+    differences = [field for field in CONTENTS if getattr(stored, field) != getattr(row, field)]
+    if differences:
         raise RegistrationError(
-            f"{row} is registered already, with another {', '.join(other)}: versions do not change."
+            f"{row} is registered already, with another {', '.join(differences)}: versions do not change."
         )
-    return known
+    return stored
 
 
 def _check_limits(row: ModelVersion) -> None:
     for name in ("max_batch", "max_attempts", "p95_goal_s"):
         value = getattr(row, name)
         if not 0 < value < math.inf:
-            raise RegistrationError(f"{name} is {value}; it must be above zero.")
+            raise RegistrationError(f"{name} is {value}; it must be above 0.")
+
+
+def _check_options(row: ModelVersion) -> None:
     if not isinstance(row.options, dict):
         raise RegistrationError("options is not a JSON object.")
-    PlatformOptions.of(row.options)
-    if SecrecyOptions.of(row.options).encrypt and not settings.INFERENCE.payload_keys:
+    options = check_options(row.loader, row.artifact, row.options)
+    if options.encrypt and not settings.INFERENCE.payload_keys:
         raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
 
 
@@ -135,7 +139,7 @@ def _check_schema(field: str, schema: object) -> None:
 def _pinned_hash(row: ModelVersion) -> str:
     if row.loader == Loader.ENTRY_POINT:
         if row.sha256:
-            raise RegistrationError("An entry point has no hash: its code is what is installed.")
+            raise RegistrationError("An entry point has no hash, because its code is an installed package.")
         return ""
     try:
         path = artifact.locate(row.artifact, settings.INFERENCE.model_dir)

@@ -1,4 +1,4 @@
-"""The models that come with the platform: one that is real, and stand-ins for tests and benchmarks."""
+"""The models that come with the platform: a real one, and stand-ins for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models_registry.models import Alias, Loader
 from models_registry.services.register import move_alias, register_version
 
 VERSION = "1"
-# The published file's, of all-MiniLM-L6-v2.
+# Of the file that all-MiniLM-L6-v2 is published as.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 OBJECT = {"type": "object"}
 TEXT = {
@@ -38,7 +38,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
         "input_schema": TEXT,
         "output_schema": EMBEDDING,
         "example": {"text": "A sentence to warm up with."},
-        # On a CPU padding decides: eight sentences of one length ran fastest. A GPU wants its own version.
+        # For a CPU, where padding costs most: batches of eight ran fastest. A GPU needs another version.
         "max_batch": 8,
         "max_padded_size": 4_096,
         "padded": True,
@@ -49,7 +49,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 
 
 def register_builtin_models() -> list[VersionInfo]:
-    """Register each built-in model's version 1, and alias it `default` where nobody has moved that alias."""
+    """Register version 1 of each built-in model, and point the alias `default` at it unless it exists."""
     registered = []
     for name, fields in MODELS.items():
         registered.append(register_version(name=name, version=VERSION, **fields))

@@ -91,7 +91,7 @@ def test_a_pickle_called_a_program_is_not_unpickled(tmp_path: Path, exploded: Pa
 
 def test_a_file_is_no_transformer(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
-    assert "no directory" in refused(tmp_path / "f")
+    assert "not a directory" in refused(tmp_path / "f")
 
 
 def test_an_unknown_loader_and_an_unknown_dtype_are_refused(directory: Path) -> None:

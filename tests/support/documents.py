@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 from django.core.management import get_commands
 from markdown_it.token import Token
 
-from inference_site.config import Config
+from inference_site.config import Config, setting_rows
 from inference_site.documents import FOLDER, PARSER, document_of
+from models_registry.core.options import option_rows
+from models_registry.loaders.loader_options import loader_option_rows
 
 ROOT = FOLDER.parents[1]
 APPS = ("inference_site", "jobs", "models_registry")
@@ -99,10 +101,8 @@ def our_commands() -> set[str]:
 @cache
 def configured() -> dict[str, Any]:
     """The settings that Config reads, each with the value of a process that sets none."""
-    environ = _Recording()
-    config = Config.from_env(environ)
-    fields = {field.name.upper(): getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {name: fields.get(name, fields.get(name.removeprefix("MODEL_"))) for name in environ.asked}
+    config = Config()
+    return {row.name: getattr(config, row.name.lower()) for row in setting_rows()}
 
 
 def read_elsewhere() -> set[str]:
@@ -112,32 +112,17 @@ def read_elsewhere() -> set[str]:
 
 def option_names() -> dict[str, set[str]]:
     """The names that a version's options may have, by the section of the document that lists them."""
-    fields = _fields("models_registry/core")
-    retry = fields["RetryRule"] | fields["RetryOptions"] | {"kinds"}
+    names = [row.name for row in option_rows()]
     return {
-        "Options": (fields["PlatformOptions"] | _read_options("models_registry/core")) - retry,
-        "Retry": retry - {"rule", "rules"},  # attributes, not names in JSON
-        "Breaker": fields["BreakerOptions"],
-        "Of the loaders": _read_options("models_registry/loaders"),
+        "Options": {name for name in names if "." not in name},
+        "Retry": _names_inside("retry", names),
+        "Breaker": _names_inside("breaker", names),
+        "Of the loaders": {row.name for _, row in loader_option_rows()},
     }
 
 
-def _fields(folder: str) -> dict[str, set[str]]:
-    """The fields of each class in a folder, as they are annotated."""
-    classes = (node for path in sources(folder) for node in ast.walk(ast.parse(path.read_text())))
-    return {
-        node.name: {
-            field.target.id
-            for field in node.body
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        }
-        for node in classes
-        if isinstance(node, ast.ClassDef)
-    }
-
-
-def _read_options(folder: str) -> set[str]:
-    return {name for path in sources(folder) for name in _option_names(ast.parse(path.read_text()))}
+def _names_inside(option: str, names: Iterable[str]) -> set[str]:
+    return {name.split(".")[1] for name in names if name.startswith(f"{option}.")}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -145,22 +130,11 @@ def sources(*folders: str) -> list[Path]:
 
 
 def words_of_the_project() -> set[str]:
-    """Every word in capitals in the code, in compose and in the Makefile."""
+    """Every setting, and every word in capitals in the code, in compose and in the Makefile."""
     others = [ROOT / "Makefile", *(path for path in (ROOT / "compose").iterdir() if path.is_file())]
     tests = sorted((ROOT / "tests").rglob("*.py"))
-    return {word for path in (*sources(), *others, *tests) for word in SETTING.findall(path.read_text())}
-
-
-class _Recording(dict[str, str]):
-    """An empty environment that remembers what was asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = set[str]()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
-        return default
+    words = {word for path in (*sources(), *others, *tests) for word in SETTING.findall(path.read_text())}
+    return words | set(configured())
 
 
 def _flat(tokens: Sequence[Token]) -> Iterator[Token]:
@@ -181,12 +155,6 @@ def _environ_names(tree: ast.Module) -> Iterator[str]:
         name = constants.get(key.id) if isinstance(key, ast.Name) else getattr(key, "value", None)
         if isinstance(name, str):
             yield name
-
-
-def _option_names(tree: ast.Module) -> Iterator[str]:
-    for key in _keys(tree, "options"):
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            yield key.value
 
 
 def _keys(tree: ast.Module, mapping: str) -> Iterator[ast.expr]:

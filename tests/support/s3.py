@@ -13,7 +13,8 @@ import boto3
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
 
-from inference_site.config import Config, django_storages
+from inference_site.backends import django_storages
+from inference_site.config import Config
 
 AWS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "of-no-use-to-anybody"}
 REGION = "eu-central-1"

@@ -14,11 +14,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
+
 from jobs.api.http.asgi_call import AsgiResponse, Call, Headers
 from jobs.api.http.request_stream import Inflow
 from jobs.api.prefer import WAIT_REQUEST, WaitRequest
 
-SHORT_THREADS, LONG_THREADS = 8, 4
 BULK = "/api/v1/jobs/bulk"
 Environ = dict[str, Any]
 Handler = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -39,8 +40,9 @@ class Threads:
     def __init__(self, handler: Handler) -> None:
         """Prepare the threads; each starts with its first call."""
         self._handler = handler
-        self._short = ThreadPoolExecutor(SHORT_THREADS, thread_name_prefix="short")
-        self._long = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
+        config = settings.INFERENCE
+        self._short = ThreadPoolExecutor(config.web_threads, thread_name_prefix="short")
+        self._long = ThreadPoolExecutor(config.web_long_threads, thread_name_prefix="long")
 
     async def answer(self, call: Call) -> AsgiResponse:
         """Return the answer to a call, whose body may still be arriving; SlowBodyError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.core.failures import FailureKind
-from models_registry.core.retry_options import RetryOptions, RetryRule
+from models_registry.core.options import RetryOptions, RetryRule
 
 TOO_LATE = "the deadline leaves no time for another attempt"
 NEVER = frozenset({FailureKind.INVALID, FailureKind.POISON, FailureKind.REFUSED})

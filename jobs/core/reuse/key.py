@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from jobs.core.submission.parsed_job import ParsedJob
-from models_registry.core.reuse_options import ReuseOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +22,13 @@ class Reuse:
 
 
 def reuse(job: ParsedJob, *, client: int) -> Reuse | None:
-    """Return what `job` of `client` may share by its version's options; None where it runs for itself."""
-    told = ReuseOptions.of(job.version.options)
-    if job.cache == "bypass" or not told.shares:
+    """Return what `job` of `client` may share by its version's options; None if it shares nothing."""
+    options = job.version.platform_options
+    if job.cache == "bypass" or not options.shares_runs:
         return None
-    used = job.cache == "use"
+    used, ttl_s = job.cache == "use", options.cache_ttl_s
     key = answer_key(version=job.version.id, client=client, body=job.body, parameters=job.parameters)
-    return Reuse(key, told.cache_ttl_s, takes=used and told.cache_ttl_s > 0, follows=used and told.collapse)
+    return Reuse(key, ttl_s, takes=used and ttl_s > 0, follows=used and options.collapses)
 
 
 def answer_key(*, version: int, client: int, body: bytes, parameters: bytes | None) -> bytes:

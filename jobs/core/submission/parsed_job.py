@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from jobs.core.canonical_json import canonical_bytes, digest
 from jobs.core.errors import MetadataTooLargeError, PlatformError
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.submission.request import MAX_METADATA_BYTES, JobRequest
+from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
 
 
@@ -31,7 +31,7 @@ class Version(Protocol):
     @property
     def max_attempts(self) -> int: ...  # noqa: D102
     @property
-    def options(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def platform_options(self) -> PlatformOptions: ...  # noqa: D102
 
 
 OPEN = Secrecy()

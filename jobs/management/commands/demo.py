@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
 
 def _stack() -> dict[str, Any]:
-    path = Path(os.environ.get("STACK_JSON") or PROJECT / ".run" / "stack.json")
+    path = Path(settings.INFERENCE.stack_json or PROJECT / ".run" / "stack.json")
     if not path.exists():
         raise CommandError(f"no stack is up ({path} is missing): `make demo` brings one up for itself")
     stack: dict[str, Any] = json.loads(path.read_text())

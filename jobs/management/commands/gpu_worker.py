@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
         check_libraries()
-        metrics.serve(os.environ)
+        metrics.serve()
         device = pin(None if options["cpu"] else options["gpu"])
         lanes = options["lanes"] or default_lanes(device)
         share_cores(lanes)
@@ -87,12 +87,12 @@ def share_cores(lanes: int) -> None:
 
 
 def make_pool(device: str, budget_mib: int | None) -> ModelPool:
-    """Return an empty pool of models on the device, with what the environment allows it to load."""
+    """Return an empty pool of models on the device, which loads what the settings allow."""
     config = settings.INFERENCE
     return ModelPool(
         device,
         allow_torch_programs=config.allow_torch_programs,
-        entry_points=config.entry_points,
+        entry_points=config.model_entry_points,
         model_dir=config.model_dir,
         memory_budget_bytes=None if budget_mib is None else budget_mib * MIB,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from functools import cache
 from threading import Event, Thread
@@ -21,7 +20,6 @@ from jobs.services.lifecycle.sweeper import Rescuer
 from jobs.services.relay.relay import Relay
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
-from models_registry.core.options import PlatformOptions
 from models_registry.selectors import info, known_queues
 
 GRACE_S = 5.0
@@ -35,7 +33,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        metrics.serve(os.environ)
+        metrics.serve()
         others = [
             Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=FollowerSettler(stop=stop).run, name="answerer", daemon=True),
@@ -76,7 +74,7 @@ def _max_batch(version: int) -> int:
 
 def _budget(version: int) -> RetryBudget:
     try:
-        retry = PlatformOptions.of(info(version).options).retry
+        retry = info(version).platform_options.retry
     finally:
         connection.close()
     return RetryBudget(retry.share, retry.floor_per_s)

@@ -18,7 +18,6 @@ from jobs.core.simulation.plan import Model, Timing
 from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.services.reads.history import recorded_jobs, recorded_runs
 from models_registry import selectors
-from models_registry.core.options import most_waiting
 
 RUNS = 2_000  # so many of the newest batches give the run time of a version
 BASE_S, PER_ITEM_S, MAX_BATCH, GOAL_S = 0.005, 0.0001, 64, 2.0  # the built-in `sleeper`
@@ -104,7 +103,7 @@ def _with_options(arguments: SimulationArguments, model: Model) -> Model:
 def _registered(version: int, run: Timing) -> Model:
     info = selectors.info(version)
     limits = BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)
-    return Model(run, limits, most_waiting(info.options))
+    return Model(run, limits, info.platform_options.max_waiting)
 
 
 def _recorded_timings(model: str, versions: set[int]) -> dict[int, Timing]:

@@ -22,7 +22,6 @@ from jobs.services.access.owner import Owner
 from jobs.services.admission.queues import queues
 from jobs.services.admission.quotas import within_quota
 from jobs.services.reuse.reads import answers_there, keyed_before
-from models_registry.core.options import most_waiting, sheds
 
 _UNKNOWN = (QueuePlace(0.0, 0.0), QueueCount())
 _LIMITS = {
@@ -104,9 +103,9 @@ def _shed(client: int, jobs: Mapping[int, ParsedJob], before: int) -> tuple[Refu
 
 
 def _limits(job: ParsedJob) -> WaitLimits:
-    options = job.version.options
-    goal_s = job.version.p95_goal_s if sheds(options) else 0.0
-    return WaitLimits(most_waiting(options), goal_s, job.deadline_s)
+    options = job.version.platform_options
+    goal_s = job.version.p95_goal_s if options.shed else 0.0
+    return WaitLimits(options.max_waiting, goal_s, job.deadline_s)
 
 
 def _new_work(client: int, jobs: Mapping[int, ParsedJob], indices: Sequence[int]) -> list[bool]:

@@ -14,7 +14,6 @@ from jobs.core.errors import CircuitOpenError, ModelNotFoundError, WrongStateErr
 from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import note
 from jobs.services.circuits.reads import circuit_of, forget_circuits
-from models_registry.core.options import PlatformOptions
 from models_registry.selectors import VersionInfo, resolve
 
 MOST_FALLBACKS = 3
@@ -86,8 +85,8 @@ def _change(
 
 
 def _fallback(version: VersionInfo) -> VersionInfo | None:
-    """Return the version that answers instead, unless it keeps less secret than the requested one."""
-    reference = PlatformOptions.of(version.options).fallback
+    """Return the version that answers instead, unless it protects an input less than `version` does."""
+    reference = version.platform_options.fallback
     try:
         fallback = resolve(reference) if reference else None
     except ModelNotFoundError:

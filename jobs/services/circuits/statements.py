@@ -14,7 +14,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState, Tally
 from jobs.core.circuits.gate import CircuitStatus
 from jobs.db.statement import Statement, run
-from models_registry.core.breaker_options import BreakerOptions
+from models_registry.core.options import BreakerOptions
 
 BREAKER = "breaker"  # the actor of changes that no person made
 

@@ -1,21 +1,18 @@
-"""How many days a version's payloads are kept."""
+"""The days that payloads are kept: a version's own, or the setting RETENTION_DAYS."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.conf import settings
 
-from models_registry.core.retention_options import retention_days
+from models_registry.core.options import PlatformOptions
 
 
-def keep_days(options: Mapping[str, Any]) -> int:
-    """Return how many days the payloads of a version with these options are kept."""
-    return retention_days(options) or default_days()
+def keep_days(options: PlatformOptions) -> int:
+    """Return the days that payloads of a version with these options are kept."""
+    return options.retention_days or default_days()
 
 
 def default_days() -> int:
-    """Return how many days where a version does not set its own."""
+    """Return the days for versions that name none."""
     days: int = settings.INFERENCE.retention_days
     return days

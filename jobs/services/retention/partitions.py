@@ -15,7 +15,7 @@ from jobs.db.statement import Statement, fetch_all
 from jobs.services.retention import partition_statements
 from jobs.services.retention.keep_days import default_days
 from jobs.services.retention.partition_statements import BusyError
-from models_registry.selectors import versions_options
+from models_registry.selectors import retention_classes
 
 log = logging.getLogger(__name__)
 _EXISTS = Statement("SELECT to_regclass(%(table)s) IS NOT NULL", bool)
@@ -57,8 +57,7 @@ def missing(session: sa.Connection, keep_classes: set[int], *, now_ms: int) -> l
 
 def classes_in_use() -> set[int]:
     """Return the classes that versions of the registry name, and the default one."""
-    named = {options.get("retention_days") for options in versions_options("retention_days")}
-    return {days for days in named if isinstance(days, int)} | {default_days()}
+    return retention_classes() | {default_days()}
 
 
 def _make(session: sa.Connection, table: str, window: Window, now_ms: int) -> None:

@@ -49,7 +49,7 @@ class NewJob:
             "key": job.idempotency_key,
             "digest": job.digest,
             **input_columns(self.id, job),
-            "keep_days": keep_days(job.version.options),
+            "keep_days": keep_days(job.version.platform_options),
         }
 
 

@@ -39,7 +39,7 @@ def store_jobs(*, owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> Out
     IdempotencyConflictError, before any is stored, where the call's own key was used with other items.
     """
     _refuse_reused_call_key(owner, jobs)
-    for days in {keep_days(new.job.version.options) for new in jobs}:
+    for days in {keep_days(new.job.version.platform_options) for new in jobs}:
         ensure_class(days)
     outcomes: Outcomes = {}
     for start in range(0, len(jobs), CHUNK_JOBS):

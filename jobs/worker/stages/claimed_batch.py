@@ -15,7 +15,7 @@ from jobs.worker.batch_context import BatchContext
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.stages.privacy import Privacy
 from models_registry.core.faults import Table
-from models_registry.core.retry_options import RetryOptions
+from models_registry.core.options import RetryOptions
 from models_registry.core.runner import Item, Runner
 from models_registry.loaders.fault_tables import COMMON
 

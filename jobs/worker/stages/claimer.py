@@ -28,8 +28,7 @@ from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
 from jobs.worker.stages.execute import failure_of
 from jobs.worker.stages.privacy import Privacy
 from models_registry import selectors
-from models_registry.core.options import PlatformOptions
-from models_registry.core.retry_options import RetryOptions
+from models_registry.core.options import RetryOptions
 from models_registry.core.runner import Item
 from models_registry.loaders.fault_tables import table_of
 from models_registry.pool import Loaded, ModelPool
@@ -101,7 +100,7 @@ class Claimer:
             work.failure, work.retry = failure_of(error), _retry_of(int(str(work.key)))
             return
         work.leased, work.runner, work.model = True, loaded.runner, loaded.info.model
-        options = PlatformOptions.of(loaded.info.options)
+        options = loaded.info.platform_options
         work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
         work.table = table_of(loaded.info.loader)
         work.privacy = Privacy(loaded.info, work.jobs)
@@ -166,7 +165,7 @@ def _claim(
 def _retry_of(version: int) -> RetryOptions:
     """Return the retry policy of a version that could not be loaded; the default where there is none."""
     try:
-        return PlatformOptions.of(selectors.info(version).options).retry
+        return selectors.info(version).platform_options.retry
     except (PlatformError, DjangoDatabaseError):
         return RetryOptions()
     finally:

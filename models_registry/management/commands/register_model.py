@@ -9,13 +9,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from models_registry.core.options import PlatformOptions
 from models_registry.management.actor import actor
 from models_registry.models import Loader
 from models_registry.services import move_alias, register_version
 from models_registry.shared.platform_errors import PlatformError
 
 JSON = ("input_schema", "output_schema", "example", "options")
-MORE = {"options": "; the platform reads check_output, refuse_nan, memory_bytes, the loader the others"}
+PLATFORM = ", ".join(PlatformOptions.__struct_fields__)
+MORE = {"options": f"; the platform reads {PLATFORM}; the loader reads the others"}
 LIMITS = {
     "max_batch": (int, "items in a batch, at most"),
     "max_padded_size": (int, "items times the longest item's bytes in a batch, at most; 0 for no limit"),

@@ -21,7 +21,7 @@ def test_a_model_is_registered_with_all_its_options_and_an_alias(tmp_path: Path)
     (tmp_path / "in.json").write_text('{"type": "object"}')
     options = {
         "--input-schema": f"@{tmp_path}/in.json", "--output-schema": "{}", "--example": '{"a": 1}',
-        "--options": '{"o": 1}', "--max-batch": "7", "--max-padded-size": "70", "--p95-goal-s": "0.5",
+        "--options": '{"shed": true}', "--max-batch": "7", "--max-padded-size": "70", "--p95-goal-s": "0.5",
         "--max-attempts": "2", "--alias": "default",
     }  # fmt: skip
     words = [word for pair in options.items() for word in pair]
@@ -29,7 +29,7 @@ def test_a_model_is_registered_with_all_its_options_and_an_alias(tmp_path: Path)
     info = selectors.resolve("echo2")
     assert (info.version, info.max_batch, info.max_padded_size, info.padded) == ("3", 7, 70, True)
     assert (info.p95_goal_s, info.max_attempts) == (0.5, 2)
-    assert (info.input_schema, info.example, info.options) == ({"type": "object"}, {"a": 1}, {"o": 1})
+    assert (info.input_schema, info.example, info.options) == ({"type": "object"}, {"a": 1}, {"shed": True})
 
 
 def test_registering_twice_says_the_same_and_other_contents_are_an_error() -> None:
@@ -42,6 +42,11 @@ def test_registering_twice_says_the_same_and_other_contents_are_an_error() -> No
 def test_a_schema_that_is_no_json_is_an_error(text: str) -> None:
     with pytest.raises(CommandError, match="neither JSON nor @file"):
         run("register_model", "e", "1", *ECHO, "--input-schema", text)
+
+
+def test_an_unknown_option_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(CommandError, match="no option chached_ttl_s; did you mean cache_ttl_s"):
+        run("register_model", "e", "1", *ECHO, "--options", '{"chached_ttl_s": 3}')
 
 
 def test_a_wrong_hash_is_an_error_and_registers_nothing() -> None:

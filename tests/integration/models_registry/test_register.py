@@ -84,6 +84,11 @@ def test_a_changed_artifact_is_another_version(tmp_path: Path) -> None:
         ({"input_schema": {"$ref": "http://127.0.0.1:1/schema"}}, "input_schema is no JSON Schema"),
         ({"output_schema": []}, "output_schema"),
         ({"options": []}, "options"),
+        ({"options": {"retension_days": 3}}, "no option retension_days; did you mean retention_days"),
+        (
+            {"options": {"retention_days": 367}},
+            "retention_days is 367; it must be a whole number from 1 to 366",
+        ),
         ({"input_schema": {"type": "object"}, "example": [1]}, "example breaks the input schema"),
         ({"sha256": "0" * 64}, "entry point has no hash"),
         ({"loader": "transformer", "artifact": "/no/such/path"}, "does not exist"),

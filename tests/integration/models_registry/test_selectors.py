@@ -55,7 +55,7 @@ def test_a_second_read_asks_the_database_nothing_found_or_not(monkeypatch: pytes
         return len(context)
 
     assert [queries("echo"), queries("echo"), queries("nobody"), queries("nobody")] == [1, 0, 1, 0]
-    now[0] += selectors.KEPT_S
+    now[0] += selectors.CACHED_S
     assert [queries("echo"), queries("nobody")] == [1, 1]
 
 
@@ -69,16 +69,16 @@ def test_a_change_by_another_process_is_seen_when_the_time_is_up(monkeypatch: py
     move_alias(name="echo", alias="canary", version="1")
     with pytest.raises(ModelNotFoundError):
         selectors.resolve("echo@canary")
-    now[0] += selectors.KEPT_S
+    now[0] += selectors.CACHED_S
     assert selectors.resolve("echo@canary").version == "1"
 
 
 def test_what_is_kept_stays_within_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selectors, "KEPT_ENTRIES", 3)
+    monkeypatch.setattr(selectors, "CACHED_ENTRIES", 3)
     for number in range(10):
         with pytest.raises(ModelNotFoundError):
             selectors.resolve(f"nobody-{number}")
-    assert len(selectors._kept) <= 3
+    assert len(selectors._cache) <= 3
 
 
 def test_the_models_and_their_versions_are_listed() -> None:

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from prometheus_client import REGISTRY, generate_latest
 
 from jobs import metrics
@@ -18,15 +20,21 @@ metrics.SWEEP_LAST.set(7)
 """
 
 
+def count_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    config = replace(settings.INFERENCE, prometheus_multiproc_dir=str(folder))
+    monkeypatch.setattr(settings, "INFERENCE", config)
+
+
 def test_alone_a_process_tells_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(metrics.FOLDER, raising=False)
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, prometheus_multiproc_dir=""))
     assert metrics.counted() is REGISTRY
 
 
 def test_what_the_dead_counted_stays_and_what_they_gauged_goes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
+    count_in(tmp_path, monkeypatch)
     for _ in range(2):
         subprocess.run([sys.executable, "-c", COUNT], check=True, env=os.environ.copy())
     text = generate_latest(metrics.counted()).decode()
@@ -37,7 +45,7 @@ def test_what_the_dead_counted_stays_and_what_they_gauged_goes(
 
 
 def test_the_gauges_of_the_living_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
+    count_in(tmp_path, monkeypatch)
     waits = COUNT + "print(1, flush=True)\ninput()"
     with subprocess.Popen(
         [sys.executable, "-c", waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ.copy()

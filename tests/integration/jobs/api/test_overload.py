@@ -173,17 +173,6 @@ def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
         assert any("Index Only Scan using outbox_next" in line for line in lines)
 
 
-def test_an_option_that_is_no_number_of_jobs_is_refused() -> None:
-    from models_registry.core.options import PlatformOptions
-    from models_registry.core.registry_errors import RegistrationError
-
-    with pytest.raises(RegistrationError, match="shed"):
-        PlatformOptions.of({"shed": 1})
-    for wrong in (0, -1, True, "many", 1.5):
-        with pytest.raises(RegistrationError, match="max_waiting"):
-            PlatformOptions.of({"max_waiting": wrong})
-
-
 def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

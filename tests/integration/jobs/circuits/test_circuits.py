@@ -24,7 +24,7 @@ from jobs.services.circuits.reads import circuit_of, forget_circuits
 from jobs.services.submission.submit import submit_job, submit_jobs
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from models_registry import selectors
-from models_registry.core.breaker_options import BreakerOptions
+from models_registry.core.options import BreakerOptions
 from models_registry.models import ModelVersion
 from tests.support.admin import browser_of
 from tests.support.factories import make_jobs, make_version

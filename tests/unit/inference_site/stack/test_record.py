@@ -6,7 +6,13 @@ from inference_site.stack.record import stack_info, write_stack_info
 from inference_site.stack.specs import StackPlan
 
 PLAN = StackPlan(
-    run_dir=Path("/run"), api_port=1, stream_port=2, flower_port=3, gpus=0, workers=1, login="admin:secret"
+    run_dir=Path("/run"),
+    api_port=1,
+    stream_port=2,
+    flower_port=3,
+    gpus=0,
+    workers=1,
+    login="admin:secret",
 )
 SERVICES = {"DATABASE_URL": "database", "BROKER_URL": "broker", "RABBITMQ_MANAGEMENT_URL": "management"}
 

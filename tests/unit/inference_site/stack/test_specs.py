@@ -14,6 +14,7 @@ def plan(*, gpus: int = 0, workers: int = 1) -> StackPlan:
         flower_port=3,
         gpus=gpus,
         workers=workers,
+        web_workers=3,
         login="admin:secret",
     )
 
@@ -39,6 +40,11 @@ def test_some_processes_can_be_chosen() -> None:
     assert names("relay", "web") == ["web", "relay"]
     assert names("gpu-worker-1", workers=2) == ["gpu-worker-1"]
     assert names("gpu-worker", workers=2) == ["gpu-worker-0", "gpu-worker-1"]
+
+
+def test_the_web_server_has_as_many_processes_as_the_plan_names() -> None:
+    web = next(spec for spec in specs(plan()) if spec.name == "web")
+    assert web.argv[web.argv.index("--workers") + 1] == "3"
 
 
 def test_an_unknown_process_is_refused_by_name() -> None:

@@ -12,7 +12,8 @@ import pytest
 from django.core.checks import Error
 from django.test import override_settings
 
-from inference_site.config import Config, django_storages
+from inference_site.backends import django_storages
+from inference_site.config import Config
 from jobs.checks import NO_STORAGE, check_storage
 from jobs.core.errors import PayloadUnavailableError
 from jobs.payloads import s3_storage

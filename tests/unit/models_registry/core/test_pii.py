@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_registry.core.pii import check_marks, declared, has_marks, marked, replaced
+from models_registry.core.pii import check_marks, has_marks, marked, property_names, replaced
 from models_registry.core.registry_errors import RegistrationError
 
 M: dict[str, Any] = {"type": "string", "x-pii": True}
@@ -135,4 +135,4 @@ def test_only_true_and_false_mark() -> None:
 
 def test_names_that_a_schema_declares_are_no_data() -> None:
     nested: dict[str, Any] = {"a": {"items": {"properties": {"b": {}}}}}
-    assert declared({"properties": nested, "allOf": [OF_A]}) == {"a", "b"}
+    assert property_names({"properties": nested, "allOf": [OF_A]}) == {"a", "b"}

@@ -1,23 +1,23 @@
 import pytest
 
 from models_registry.core import schema
-from models_registry.core.registry_errors import InvalidInputError, RegistrationError
+from models_registry.core.registry_errors import InvalidInputError
 from models_registry.core.secrecy import Secrecy
 
 MARKED = {"properties": {"name": {"type": "string", "x-pii": True}}, "additionalProperties": False}
 
 
 def test_a_version_that_asks_for_nothing_guards_nothing() -> None:
-    told = Secrecy.of({}, {"properties": {"a": {}}}, {})
+    told = Secrecy.of({"properties": {"a": {}}}, {}, encrypt=False)
     assert told == Secrecy()
     assert not told.guarded
 
 
 def test_encryption_and_marks_are_told_apart() -> None:
     encrypted, personal, output = (
-        Secrecy.of({"encrypt": True}, {"properties": {"a": {}}}, {}),
-        Secrecy.of({}, MARKED, {}),
-        Secrecy.of({}, {}, MARKED),
+        Secrecy.of({"properties": {"a": {}}}, {}, encrypt=True),
+        Secrecy.of(MARKED, {}, encrypt=False),
+        Secrecy.of({}, MARKED, encrypt=False),
     )
     assert [each.guarded for each in (encrypted, personal, output)] == [True] * 3
     assert [each.personal for each in (encrypted, personal, output)] == [False, True, True]
@@ -30,11 +30,6 @@ def test_who_keeps_less_may_not_answer_for_who_keeps_more() -> None:
     assert personal.covers(nothing)
     assert not nothing.covers(encrypted)
     assert not encrypted.covers(personal)
-
-
-def test_encrypt_is_true_or_false() -> None:
-    with pytest.raises(RegistrationError, match="encrypt is 'yes'"):
-        Secrecy.of({"encrypt": "yes"}, {}, {})
 
 
 @pytest.mark.parametrize("value", [{"name": 7_777_777}, {"mallory": 1}, {"deep": {"mallory": 1}}])

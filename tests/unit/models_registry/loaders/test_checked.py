@@ -17,7 +17,7 @@ NUMBER = {"type": "object", "properties": {"x": {"type": "number"}}, "required":
 VERSION = VersionInfo(
     id=1, model="m", version="1", loader="entry_point", artifact="", sha256="", max_batch=8,
     max_padded_size=0, padded=False, p95_goal_s=1.0, max_attempts=3, input_schema={}, output_schema=NUMBER,
-    example=None, options={}, input_schema_text="{}",
+    example=None, options={},
 )  # fmt: skip
 
 

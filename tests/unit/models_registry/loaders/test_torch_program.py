@@ -12,6 +12,7 @@ import pytest
 
 from models_registry.core.registry_errors import BadOutputError
 from models_registry.core.runner import Item, answer
+from models_registry.loaders.loader_options import ProgramOptions
 from models_registry.loaders.torch_program import TensorProgram
 from models_registry.loaders.transformer import TextEmbedder
 
@@ -19,7 +20,7 @@ ITEMS = [Item({"data": [1.0, 2.0]}), Item({"data": [3.0, 4.0]})]
 
 
 def program(function: Callable[[Any], Any], **options: Any) -> TensorProgram:
-    return TensorProgram(function, options, "cpu")
+    return TensorProgram(function, ProgramOptions.of(options), "cpu")
 
 
 def test_each_item_has_its_row_of_each_output() -> None:
@@ -32,8 +33,8 @@ def test_each_item_has_its_row_of_each_output() -> None:
     [
         (lambda x: x.sum(), ["data"], r"shapes \[\(\)\]"),
         (lambda x: (x, x[:1]), ["a", "b"], r"shapes \[\(2, 2\), \(1, 2\)\]"),
-        (lambda x: (x, x), ["data"], "2 tensors for the 1 outputs"),
-        (lambda _: (), ["data"], "0 tensors for the 1 outputs"),
+        (lambda x: (x, x), ["data"], "2 tensors for the 1 names"),
+        (lambda _: (), ["data"], "0 tensors for the 1 names"),
     ],
 )
 def test_a_program_whose_tensors_have_the_wrong_shape_says_so(
@@ -76,4 +77,4 @@ def test_a_tokenizer_is_used_by_one_thread_at_a_time() -> None:
 def test_a_program_s_weights_are_weighed() -> None:
     import torch
 
-    assert TensorProgram(torch.nn.Linear(10, 10), {}, "cpu").memory_bytes() == 4 * 110
+    assert TensorProgram(torch.nn.Linear(10, 10), ProgramOptions(), "cpu").memory_bytes() == 4 * 110

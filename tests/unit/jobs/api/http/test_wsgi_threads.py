@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from jobs.api.http.asgi_call import Call
-from jobs.api.http.wsgi_threads import LONG_THREADS, Environ, Threads
+from jobs.api.http.wsgi_threads import Environ, Threads
 from jobs.core.errors import SlowBodyError
 
 Start = Callable[..., None]
@@ -113,7 +113,7 @@ def test_long_calls_leave_threads_to_the_short_ones() -> None:
         assert {answer.body for answer in await asyncio.gather(*bulk)} == {b"long"}
         return short.body
 
-    assert LONG_THREADS < 40
+    assert settings.INFERENCE.web_long_threads < 40
     assert asyncio.run(both()) == b"short"
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jobs.core.circuits.breaker import BLAMED, Breaker, Tally, tally_of
 from jobs.core.failures import Failure, FailureKind, Outcome, Success
 from jobs.core.states import State
-from models_registry.core.breaker_options import BreakerOptions
+from models_registry.core.options import BreakerOptions
 
 OPTIONS = BreakerOptions(window_s=30.0, least=20, share=0.5, dead=10)
 TALLIES = st.builds(Tally, *[st.integers(0, 8)] * 3)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from jobs.core.failures import FailureKind
 from jobs.core.retry.policy import Attempt, Bury, RetryAfter, decide, longest_s
-from models_registry.core.retry_options import RetryOptions, RetryRule
+from models_registry.core.options import KindRule, KindRules, RetryOptions, RetryRule
 
 CHANCE = st.floats(0, 1, exclude_max=True)
 NEVER = {FailureKind.INVALID, FailureKind.POISON, FailureKind.REFUSED}
 AGAIN = sorted(set(FailureKind) - NEVER)
-RULES = st.builds(
-    RetryRule, attempts=st.none() | st.integers(1, 200), base_s=st.floats(0, 10), cap_s=st.floats(0, 3600)
-)
-POLICIES = st.builds(RetryOptions, RULES, st.dictionaries(st.sampled_from([k.value for k in AGAIN]), RULES))
+RULE = {"attempts": st.none() | st.integers(1, 200), "base_s": st.floats(0, 10), "cap_s": st.floats(0, 3600)}
+KIND_RULES = st.builds(KindRule, **{name: st.just(UNSET) | values for name, values in RULE.items()})
+KINDS = st.builds(KindRules, **dict.fromkeys(KindRules.__struct_fields__, KIND_RULES))
+POLICIES = st.builds(RetryOptions, kinds=KINDS, **RULE)
 ATTEMPTS = st.builds(
     Attempt,
     st.integers(1, 200),
@@ -55,13 +56,13 @@ def test_the_range_doubles_with_each_attempt_up_to_the_cap() -> None:
 
 
 def test_a_delay_is_drawn_from_the_whole_range() -> None:
-    policy = RetryOptions(RetryRule(base_s=4))
+    policy = RetryOptions(base_s=4)
     delays = [decide(FailureKind.TRANSIENT, Attempt(1, 3), policy=policy, chance=c) for c in (0, 0.25, 0.75)]
     assert delays == [RetryAfter(0), RetryAfter(1), RetryAfter(3)]
 
 
 def test_near_the_deadline_the_range_ends_where_the_run_must_begin() -> None:
-    policy, attempt = RetryOptions(RetryRule(base_s=60)), Attempt(1, 3, left_s=5.0, needs_s=1.0)
+    policy, attempt = RetryOptions(base_s=60), Attempt(1, 3, left_s=5.0, needs_s=1.0)
     assert decide(FailureKind.TRANSIENT, attempt, policy=policy, chance=0.5) == RetryAfter(2.0)
 
 
@@ -87,7 +88,7 @@ def test_a_failure_that_cannot_pass_is_buried_at_once(kind: FailureKind) -> None
 
 
 def test_a_kind_s_own_cap_ends_it_sooner_and_says_so() -> None:
-    policy = RetryOptions(RetryRule(), {"internal": RetryRule(attempts=1), "resource": RetryRule(attempts=9)})
+    policy = RetryOptions(kinds=KindRules(internal=KindRule(attempts=1), resource=KindRule(attempts=9)))
     assert decide(FailureKind.INTERNAL, Attempt(1, 3), policy=policy, chance=0) == Bury(
         "attempt 1 of 1 for a failure of kind internal was the last", exhausted=True
     )

@@ -6,7 +6,7 @@ from jobs.core.failures import FailureKind
 from jobs.core.retry.policy import TOO_LATE, Attempt, Bury, decide
 from jobs.core.reuse.followers import FollowerFate, Leader, fate
 from jobs.core.states import State
-from models_registry.core.retry_options import RetryOptions
+from models_registry.core.options import RetryOptions
 
 
 def led_by(state: str, **said: Any) -> FollowerFate:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from jobs.core.reuse.key import Reuse, answer_key, reuse
 from jobs.core.submission.parsed_job import ParsedJob, parse_job
 from jobs.core.submission.request import parse_request
+from models_registry.core.options import PlatformOptions
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Version:
     padded: bool = False
     p95_goal_s: float = 2.0
     max_attempts: int = 3
-    options: Mapping[str, Any] = field(default_factory=dict)
+    platform_options: PlatformOptions = field(default_factory=PlatformOptions)
 
 
 def admitted(options: dict[str, Any], *, version: int = 7, **changes: Any) -> ParsedJob:
     raw = json.dumps({"model": "echo", "input": {"a": 1, "b": 2}} | changes).encode()
-    return parse_job(parse_request(raw), Version(id=version, options=options))
+    return parse_job(parse_request(raw), Version(id=version, platform_options=PlatformOptions.of(options)))
 
 
 def shared(client: int = 1, ttl_s: float = 60.0, **request: Any) -> Reuse:

@@ -20,6 +20,7 @@ from jobs.core.submission.parsed_job import ParsedJob
 from jobs.services.access.owner import Owner
 from jobs.services.admission import admit, queues
 from jobs.services.admission.queues import QueueRow
+from models_registry.core.options import PlatformOptions
 
 GOAL_S = 0.5
 OVERHEADS = Overheads(0.01, Timing(0.005), Timing(0.005))
@@ -35,13 +36,15 @@ class FrontDoor:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
         self.now, self.counts = 0.0, list[QueueRow]()
-        self._options = options
+        self._options = PlatformOptions.of(options)
         monkeypatch.setattr(queues, "monotonic", lambda: self.now)
         monkeypatch.setattr(queues, "fetch_all", lambda *_: self.counts)
         queues.forget_queues()
 
     def refusal(self, arrival: Arrival) -> OverloadedError | None:
-        version = SimpleNamespace(id=1, model="m", version="1", p95_goal_s=GOAL_S, options=self._options)
+        version = SimpleNamespace(
+            id=1, model="m", version="1", p95_goal_s=GOAL_S, platform_options=self._options
+        )
         job = ParsedJob(
             version, arrival.priority, 3, 1, arrival.deadline_in_s, b"{}", None, None, None, None, "bypass"
         )

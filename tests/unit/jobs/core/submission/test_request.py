@@ -1,5 +1,4 @@
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ from jobs.core.submission.request import (
     parse_bulk,
     parse_request,
 )
+from models_registry.core.options import PlatformOptions
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Version:
     padded: bool = False
     p95_goal_s: float = 2.0
     max_attempts: int = 3
-    options: Mapping[str, Any] = field(default_factory=dict)
+    platform_options: PlatformOptions = field(default_factory=PlatformOptions)
 
 
 def body(**changes: Any) -> bytes:

@@ -24,14 +24,16 @@ from jobs.worker.stages.execute import execute_all
 from jobs.worker.stages.privacy import Privacy
 from jobs.worker.stages.settler import verdicts_of
 from models_registry import selectors
+from models_registry.core.options import PlatformOptions, RetryOptions, RetryRule
 from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError
-from models_registry.core.retry_options import RetryOptions, RetryRule
 from models_registry.core.runner import Item
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.fault_tables import EXPORT
 
-OPTIONS = {"batch_limit_s": 7, "retry": {"base_s": 3, "kinds": {"timeout": {"attempts": 2}}}}
+OPTIONS = PlatformOptions.of(
+    {"batch_limit_s": 7, "retry": {"base_s": 3, "kinds": {"timeout": {"attempts": 2}}}}
+)
 
 
 class Pool:
@@ -43,7 +45,9 @@ class Pool:
     def acquire(self, version: int) -> Any:
         if self.error:
             raise self.error
-        info = SimpleNamespace(id=version, model="m", loader="export", options=OPTIONS, secrecy=Secrecy())
+        info = SimpleNamespace(
+            id=version, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
+        )
         return SimpleNamespace(runner=Echo(), info=info)
 
 
@@ -122,12 +126,12 @@ def test_a_version_that_cannot_be_loaded_is_tried_again_by_its_own_policy(
 
     def info(version: int) -> Any:
         asked.append(version)
-        return SimpleNamespace(options=OPTIONS)
+        return SimpleNamespace(platform_options=OPTIONS)
 
     monkeypatch.setattr(selectors, "info", info)
     work = prepared(LoadFailedError("not now"))
     assert work.failure is not None
-    assert (work.failure.kind, work.retry.rule.base_s, asked) == (FailureKind.TRANSIENT, 3.0, [5])
+    assert (work.failure.kind, work.retry.base_s, asked) == (FailureKind.TRANSIENT, 3.0, [5])
 
 
 @pytest.mark.parametrize("error", [ModelNotFoundError(), OperationalError("restarts")])

@@ -18,6 +18,7 @@ from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.settler import Settler
+from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 
@@ -70,7 +71,7 @@ def test_a_circuit_that_cannot_be_told_costs_no_stored_batch() -> None:
 
 def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
     work, asked = batch(), list[int]()
-    info = SimpleNamespace(model="m", options={}, loader="builtin", secrecy=Secrecy())
+    info = SimpleNamespace(model="m", platform_options=PlatformOptions(), loader="builtin", secrecy=Secrecy())
     loaded = SimpleNamespace(runner=Echo(), info=info)
 
     def acquire(version: int) -> Any:

@@ -21,13 +21,13 @@ from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.classify import failure_of
 from jobs.worker.stages.settler import verdicts_of
+from models_registry.core.options import RetryOptions
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
     NotFiniteError,
     RetryableError,
 )
-from models_registry.core.retry_options import RetryOptions, RetryRule
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Echo, Faulty
 from models_registry.loaders.fault_tables import table_of
@@ -176,7 +176,7 @@ def hurried(left_s: float | None, *, size: int = 7, age_s: float = 0.0) -> Claim
     batch.jobs = [Claimed(UUID(int=1), 5, 1, 3, b"{}", None, left_s)]
     batch.deliveries = [SimpleNamespace(envelope=SimpleNamespace(size=size))]  # type: ignore[list-item]  # a stand-in
     batch.claimed_at = time.monotonic() - age_s
-    batch.retry = RetryOptions(RetryRule(base_s=1_000, cap_s=1_000))
+    batch.retry = RetryOptions(base_s=1_000, cap_s=1_000)
     return batch
 
 
@@ -202,7 +202,7 @@ def test_without_a_deadline_nobody_asks_what_a_run_takes() -> None:
 
 def test_a_version_s_policy_and_its_loader_s_table_are_its_batch_s() -> None:
     batch = work([IndexError("index out of range in self"), RetryableError("later")])
-    batch.table, batch.retry = table_of("transformer"), RetryOptions(RetryRule(attempts=1))
+    batch.table, batch.retry = table_of("transformer"), RetryOptions(attempts=1)
     first, second = verdicts_of(batch)
     assert [v.outcome.kind for v in (first, second) if isinstance(v.outcome, Failure)] == [
         FailureKind.INVALID, FailureKind.TRANSIENT,

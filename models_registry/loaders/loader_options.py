@@ -1,0 +1,130 @@
+"""The options that each loader declares: checked when a version is registered, read when it is loaded.
+
+An entry point of the operator's declares none: it gets all options of the version, and checks its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+from models_registry.core.options import PlatformOptions
+from models_registry.core.registry_errors import LoaderRefusedError, RegistrationError
+from models_registry.core.struct_fields import FieldRow, about, did_you_mean, field_rows, first_fault
+from models_registry.loaders.builtin import BASE_S, PER_ITEM_S, STEP_S, STEPS
+from models_registry.loaders.entry_point import BUILT_IN
+
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class LoaderOptions(Struct, frozen=True):
+    """The options of a loader that has none; the base of the others."""
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Read the loader's options out of a version's; LoaderRefusedError names the first that is wrong."""
+        own = {name: options[name] for name in cls.__struct_fields__ if name in options}
+        try:
+            # Not strict: versions that are registered already may hold "8" for 8, or 1 for true.
+            return msgspec.convert(own, cls, strict=False)
+        except msgspec.ValidationError:
+            raise LoaderRefusedError(first_fault(cls, own, strict=False)) from None
+
+
+class TransformerOptions(LoaderOptions, frozen=True):
+    """How a directory of safetensors is loaded."""
+
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"], about("The type that the weights are converted to.")
+    ] = "float32"
+    max_length: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        about("Tokens of a text that are read; the rest is cut off.", default="the tokenizer's"),
+    ] = None
+    compile: Annotated[bool, about("Compile the model with torch.compile.")] = False
+
+
+class ProgramOptions(LoaderOptions, frozen=True):
+    """How a TorchScript or torch.export program is called."""
+
+    dtype: Annotated[
+        Literal["float32", "float64", "float16", "bfloat16", "int32", "int64"],
+        about("The type of the input tensor."),
+    ] = "float32"
+    input: Annotated[str, about("The property of a job's input that holds the numbers.")] = "data"
+    outputs: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1),
+        about("The names of the program's tensors in a job's output, in order.", allowed="a list of names"),
+    ] = ("data",)
+
+
+class SleeperOptions(LoaderOptions, frozen=True):
+    """How long the built-in sleeper takes for a batch."""
+
+    base_s: Annotated[Seconds, about("Seconds that each batch takes.")] = BASE_S
+    per_item_s: Annotated[Seconds, about("Seconds that each item adds.")] = PER_ITEM_S
+
+
+class StepperOptions(LoaderOptions, frozen=True):
+    """How many steps the built-in stepper takes, and how long each is."""
+
+    steps: Annotated[int, Meta(ge=0), about("Steps that a batch takes.")] = STEPS
+    step_s: Annotated[Seconds, about("Seconds that a step takes.")] = STEP_S
+
+
+class FaultyOptions(LoaderOptions, frozen=True):
+    """The memory that the built-in faulty model pretends to have."""
+
+    fits: Annotated[int, Meta(ge=0), about("Items that fit into memory; 0: any number.")] = 0
+
+
+_OF_LOADER: Mapping[str, type[LoaderOptions]] = {
+    "transformer": TransformerOptions,
+    "torchscript": ProgramOptions,
+    "export": ProgramOptions,
+}
+_OF_ENTRY_POINT: Mapping[str, type[LoaderOptions]] = {
+    BUILT_IN["echo"]: LoaderOptions,
+    BUILT_IN["sleeper"]: SleeperOptions,
+    BUILT_IN["stepper"]: StepperOptions,
+    BUILT_IN["faulty"]: FaultyOptions,
+}
+
+
+def options_of(loader: str, artifact: str) -> type[LoaderOptions] | None:
+    """Return the options that a version's loader declares; None for a callable of the operator's."""
+    return _OF_ENTRY_POINT.get(artifact) if loader == "entry_point" else _OF_LOADER.get(loader)
+
+
+def check_options(loader: str, artifact: str, options: Mapping[str, Any]) -> PlatformOptions:
+    """Return the platform's options of a version; RegistrationError if any option is wrong or unknown."""
+    platform, declared = PlatformOptions.of(options), options_of(loader, artifact)
+    if declared is not None:
+        _refuse_unknown(declared, options)
+        try:
+            declared.of(options)
+        except LoaderRefusedError as error:
+            raise RegistrationError(str(error)) from None
+    return platform
+
+
+def loader_option_rows() -> list[tuple[str, FieldRow]]:
+    """Return the loader or built-in model and its row, for each option of each, for documentation."""
+    kinds = [*_OF_LOADER.items(), *_OF_ENTRY_POINT.items()]
+    return [(name.rpartition(":")[2], row) for name, kind in kinds for row in field_rows(kind)]
+
+
+def _refuse_unknown(declared: type[LoaderOptions], options: Mapping[str, Any]) -> None:
+    names = (*PlatformOptions.__struct_fields__, *declared.__struct_fields__)
+    for name in options:
+        if name not in names:
+            own = ", ".join(declared.__struct_fields__) or "none"
+            platform = ", ".join(PlatformOptions.__struct_fields__)
+            raise RegistrationError(
+                f"There is no option {name}{did_you_mean(name, names)} The loader's options: {own}. The"
+                f" platform's options: {platform}."
+            )
