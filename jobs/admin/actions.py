@@ -1,4 +1,4 @@
-"""What an operator does to the selected rows: one service for each, and one message for them all."""
+"""Actions on the selected rows: one call of a service for each, and one message for all."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 
 class JobService(Protocol):
-    """A service that changes one job on somebody's behalf."""
+    """A service that changes one job on behalf of `actor`."""
 
     def __call__(self, *, job_id: UUID, actor: str) -> Any:
-        """Change the job; a PlatformError where it cannot be."""
+        """Change the job; a PlatformError where that is refused."""
 
 
 def act_on(admin: ReadOnlyAdmin, request: HttpRequest, service: JobService, done: str) -> None:
-    """Call `service` for each job selected on the page, as the signed-in user, and say what came of it."""
+    """Call `service` for each selected job as the signed-in user, and show a message with the counts."""
     refused = Counter[str]()
     ids = list(selected(request))
     for job_id in ids:
@@ -38,7 +38,7 @@ def act_on(admin: ReadOnlyAdmin, request: HttpRequest, service: JobService, done
 
 
 def selected(request: HttpRequest) -> Iterator[UUID]:
-    """Yield the ids ticked on the page; those that are no UUIDs are nobody's."""
+    """Yield the ids that are ticked on the page; ignore values that are no UUIDs."""
     for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
         try:
             yield UUID(text)

@@ -1,4 +1,4 @@
-"""Lists that stay quick: newest first, a bounded number of rows looked at, and no count of a table."""
+"""Lists that stay quick: newest first, over a bounded number of rows, and without counting a table."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def newest(rows: Rows, limit: int = SCANNED_ROWS) -> tuple[Rows, bool]:
 
 
 class BoundedChangeList(ChangeList):
-    """A page of the newest rows; it knows whether there is a next page, not how many there are."""
+    """A page of the newest rows; it knows whether there is a next page, but not how many there are."""
 
     model_admin: BoundedAdmin
     cut = False
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Rows:
-        """Filter and search within what the admin lists; a search by id looks everywhere."""
+        """Filter and search within the rows that the admin lists; a search by id covers the whole table."""
         if not self.query:
             self.root_queryset, self.cut = self.model_admin.listed(request)
         return super().get_queryset(request, exclude_parameters)
 
     def get_ordering(self, request: HttpRequest, queryset: Rows) -> list[Any]:  # noqa: ARG002  # Django's signature
-        """Return newest first, whatever the query string asks for."""
+        """Return newest first, whatever the query string contains."""
         return ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:  # noqa: ARG002  # Django's signature
@@ -73,7 +73,7 @@ class BoundedAdmin(ReadOnlyAdmin):
 
     search_fields = ("pk",)
     search_column = "pk"
-    search_help_text = "A job's whole id, a UUID."
+    search_help_text = "A job's complete id, a UUID."
     ordering = ("-pk",)
     shown_related: tuple[str, ...] = ()
 
@@ -82,19 +82,19 @@ class BoundedAdmin(ReadOnlyAdmin):
         return BoundedChangeList
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
-        """Return the rows that a list may look at, and whether older ones were left out."""
+        """Return the rows that a list may look at, and whether older ones exist."""
         return newest(self.get_queryset(request).prefetch_related(*self.shown_related))
 
     def get_search_results(self, request: HttpRequest, queryset: Rows, search_term: str) -> tuple[Rows, bool]:
-        """Return the rows of exactly that UUID, whatever the filters; a message where it is none."""
+        """Return the rows of exactly that UUID, whatever the filters; show a message where it is no UUID."""
         if not search_term.strip():
             return queryset, False
-        wanted = _uuid(search_term)
-        if wanted is None:
-            self.message_user(request, f"“{search_term[:80]}” is not a whole UUID.", messages.WARNING)
+        key = _uuid(search_term)
+        if key is None:
+            self.message_user(request, f"“{search_term[:80]}” is not a complete UUID.", messages.WARNING)
             return queryset.none(), False
-        found = self.get_queryset(request).prefetch_related(*self.shown_related)
-        return found.filter(**{self.search_column: wanted}).order_by("-pk"), False
+        rows = self.get_queryset(request).prefetch_related(*self.shown_related)
+        return rows.filter(**{self.search_column: key}).order_by("-pk"), False
 
 
 def _uuid(text: str) -> UUID | None:
@@ -104,7 +104,7 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def field_names(model: type[Model], *left_out: str) -> tuple[str, ...]:
-    """Return the names of a model's columns but for `left_out`."""
+def field_names(model: type[Model], *excluded: str) -> tuple[str, ...]:
+    """Return the names of a model's columns without `excluded`."""
     names = (field.name for field in model._meta.concrete_fields)  # noqa: SLF001  # Django's documented API
-    return tuple(name for name in names if name not in left_out)
+    return tuple(name for name in names if name not in excluded)

@@ -1,4 +1,4 @@
-"""The ledger's menus: each narrows the newest batches, but that of the open ones, which have an index."""
+"""The ledger's menus: each filters the newest batches; open batches are found by an index of their own."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from models_registry.models import ModelVersion
 
 
 class OpenMenu(admin.SimpleListFilter):
-    """Whether a batch is being run; the open ones are looked up by the admin's `listed`."""
+    """Whether a batch is being run; the admin's `listed` finds the open ones."""
 
     OPEN: ClassVar[str] = "yes"
     title, parameter_name = "open", "open"
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        """Return both."""
+        """Return both choices."""
         return [(self.OPEN, "being run"), ("no", "finished")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002  # Django's signature
-        """Return the finished rows where those are asked for."""
+        """Return the finished rows where the menu says so."""
         return queryset.filter(finished_at__isnull=False) if self.value() == "no" else queryset
 
 
@@ -39,7 +39,7 @@ class SealFilter(ColumnFilter):
 
 
 class ModelFilter(admin.SimpleListFilter):
-    """Batches of one model, whatever its version."""
+    """Batches of one model, in any version."""
 
     title, parameter_name = "model", "model"
 
@@ -56,7 +56,7 @@ class ModelFilter(admin.SimpleListFilter):
 
 
 class WorkerFilter(admin.SimpleListFilter):
-    """Batches of one node, whichever of its incarnations ran them."""
+    """Batches of one node, run by any of its incarnations."""
 
     title, parameter_name = "worker", "node"
 

@@ -31,7 +31,7 @@ STALE_AFTER_S = 15.0
 class BatchAdmin(BoundedAdmin):
     """The ledger."""
 
-    search_help_text = "A batch's whole id, a UUID."
+    search_help_text = "A batch's complete id, a UUID."
     list_display = (
         "key", "claimed", "model_version", "node", "device", "size", "padded_size", "seal_reason", "waited",
         "ran", "ended",
@@ -45,7 +45,7 @@ class BatchAdmin(BoundedAdmin):
     readonly_fields = ("node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "jobs")
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
-        """Return the newest batches, or all that are open, however old."""
+        """Return the newest batches, or all open ones of any age."""
         if request.GET.get(OpenMenu.parameter_name) != OpenMenu.OPEN:
             return super().listed(request)
         ids = list(
@@ -71,7 +71,7 @@ class BatchAdmin(BoundedAdmin):
 
     @admin.display(description="worker")
     def node(self, batch: Batch) -> Any:
-        """Return the worker, or its id where its row is gone."""
+        """Return a link to the worker, or its id where its row is gone."""
         worker = job_page.worker_of(batch)
         return worker_link(worker.id, worker.node) if worker else batch.worker_id
 
@@ -87,15 +87,15 @@ class BatchAdmin(BoundedAdmin):
 
     @admin.display(description="why this size")
     def why(self, batch: Batch) -> str:
-        """Return why it has the size that it has."""
+        """Return the reason for its size."""
         return job_page.why(batch)
 
     def waited(self, batch: Batch) -> SafeString:
-        """Return the wait for the seal."""
+        """Return how long it waited for its seal."""
         return one_line(seconds(batch.waited_s))
 
     def ran(self, batch: Batch) -> SafeString:
-        """Return the run's time."""
+        """Return how long it ran."""
         return one_line(job_page.ran(batch))
 
     @admin.display(description="verdicts")
@@ -135,7 +135,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         return "alive" if silent_s < STALE_AFTER_S else f"silent for {silent_s:,.0f} s"
 
     def open_batches(self, worker: Worker) -> Any:
-        """Return what it is running."""
+        """Return the batches that it is running."""
         rows = Batch.objects.filter(worker=worker, finished_at__isnull=True).order_by("-id")[:BATCHES_SHOWN]
         now = timezone.now()
         cells = [

@@ -1,4 +1,4 @@
-"""The circuits: which model versions are left alone, why and until when; opening and closing them by hand."""
+"""The circuits: which model versions are held back, why and until when; open and close them by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models_registry.shared.admin_render import bounded_text
 
 @admin.register(Circuit)
 class CircuitAdmin(ReadOnlyAdmin):
-    """Circuits that opened at least once; a version that is not listed never did."""
+    """Circuits that opened at least once; a version without one never failed enough to open it."""
 
     list_display = ("version", "state", "short_reason", "changed", "tried_again", "openings")
     list_filter = ("state",)
@@ -32,27 +32,27 @@ class CircuitAdmin(ReadOnlyAdmin):
     actions = ("open", "probe", "close")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this user may open and close circuits."""
+        """Return whether this user may open and close circuits."""
         return bool(request.user.has_perm("jobs.change_circuit"))
 
     @admin.action(
-        description="Open: hold the version's jobs until somebody closes it", permissions=["operate"]
+        description="Open: hold the version's jobs until a person closes it", permissions=["operate"]
     )
     def open(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
         """Hold the selected versions' jobs back."""
-        self._each(request, circuits, open_by_hand, "opened")
+        self._act(request, circuits, open_by_hand, "opened")
 
     @admin.action(description="Try now: let a few jobs through", permissions=["operate"])
     def probe(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
         """Try the selected versions."""
-        self._each(request, circuits, probe_now, "tried")
+        self._act(request, circuits, probe_now, "tried")
 
     @admin.action(description="Close: let the version's jobs run", permissions=["operate"])
     def close(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
         """Let the selected versions' jobs run."""
-        self._each(request, circuits, close_by_hand, "closed")
+        self._act(request, circuits, close_by_hand, "closed")
 
-    def _each(
+    def _act(
         self, request: HttpRequest, circuits: QuerySet[Circuit], service: Callable[..., Any], done: str
     ) -> None:
         for circuit in circuits:
@@ -85,4 +85,4 @@ class CircuitAdmin(ReadOnlyAdmin):
         """Return when its jobs are tried again."""
         if circuit.state != "open":
             return "-"
-        return moment(circuit.retry_at) if circuit.retry_at else "when somebody says so"
+        return moment(circuit.retry_at) if circuit.retry_at else "when a person closes it"

@@ -1,4 +1,4 @@
-"""Clients and their tokens: made by `manage.py create_token`, of which only a digest is kept."""
+"""Clients and their tokens, which `manage.py create_token` creates; only a digest of each is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from models_registry.shared.admin_render import table
 
 @admin.register(Client)
 class ClientAdmin(ReadOnlyAdmin):
-    """Whoever owns jobs, and what they may send."""
+    """An app that sends jobs, and its quotas."""
 
     list_display = ("name", "created_at", "jobs")
     ordering = ("name",)
@@ -34,7 +34,7 @@ class ClientAdmin(ReadOnlyAdmin):
     readonly_fields = ("name", "created_at", "tokens", "jobs")
 
     def has_change_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Say whether this user may change quotas, the one thing here that a form changes."""
+        """Return whether this user may change quotas, the only values that a form changes here."""
         return bool(request.user.has_perm("jobs.change_client"))
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: Any) -> None:  # noqa: ARG002  # Django's signature
@@ -56,7 +56,7 @@ class ClientAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    """A bearer token; its digest is not shown, and itself once, when it is made."""
+    """A bearer token: its digest is never shown, the token itself only when it is created."""
 
     list_display = ("id", "prefix", "client", "label", "may", "valid", "created_at", "expires_at")
     list_display_links = ("id", "prefix")
@@ -70,12 +70,15 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     actions = ("rotate", "revoke")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this user may rotate and revoke."""
+        """Return whether this user may rotate and revoke."""
         return may_change_tokens(request)
 
-    @admin.action(description=f"Rotate: a successor, {GRACE_HOURS} h of grace", permissions=["operate"])
+    @admin.action(
+        description=f"Rotate: create a successor; the old one works {GRACE_HOURS} h more",
+        permissions=["operate"],
+    )
     def rotate(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> HttpResponse:
-        """Show the successors of the selected tokens, this once."""
+        """Show the successors of the selected tokens, only now."""
         made: list[tuple[ApiToken, str]] = []
         for old in tokens.order_by("pk"):
             try:
@@ -88,19 +91,19 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Revoke the selected tokens at once", permissions=["operate"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
-        """End each selected token."""
+        """Revoke each selected token."""
         actor = request.user.get_username()
         count = sum(revoke_token(token_id=pk, actor=actor) for pk in tokens.values_list("pk", flat=True))
         self.message_user(request, f"{count} revoked; every server follows within two seconds.")
 
     @admin.display(description="scopes")
     def may(self, token: ApiToken) -> str:
-        """Return what it may be used for."""
+        """Return its scopes."""
         return spelled(token)
 
     @admin.display(description="status")
     def valid(self, token: ApiToken) -> str:
-        """Return whether it works."""
+        """Return whether it is valid, expired or revoked."""
         return status(token)
 
 
@@ -110,14 +113,14 @@ def spelled(token: ApiToken) -> str:
 
 
 def status(token: ApiToken) -> str:
-    """Return whether a token works now."""
+    """Return whether a token is valid now, expired or revoked."""
     if token.revoked_at is not None:
         return "revoked"
     return "expired" if token.expires_at and token.expires_at <= timezone.now() else "valid"
 
 
 def _shown_once(own: ReadOnlyAdmin, request: HttpRequest, made: list[tuple[ApiToken, str]]) -> HttpResponse:
-    """Return a page of its own: a message would travel in a cookie."""
+    """Return a page for the tokens, because a message would carry them in a cookie."""
     context: dict[str, Any] = {
         **own.admin_site.each_context(request),
         "title": "New tokens",

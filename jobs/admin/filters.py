@@ -1,4 +1,4 @@
-"""The filters' menus; what they choose is looked up in one place, so they change no query themselves."""
+"""The filters' menus; most change no query themselves, because one place reads their choices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MenuFilter(admin.SimpleListFilter):
     """A menu whose choice the admin's `listed` reads from the query string."""
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002  # Django's signature
-        """Return the rows as they are."""
+        """Return the rows unchanged."""
         return queryset
 
 
@@ -74,21 +74,21 @@ class ClientMenu(MenuFilter):
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
         """Return the clients by name."""
-        rows = Client.objects.order_by("name").values_list("id", "name")[:MENU_LENGTH]
-        return [(str(key), name) for key, name in rows]
+        clients = Client.objects.order_by("name").only("name")[:MENU_LENGTH]
+        return [(str(client.pk), client.name) for client in clients]
 
 
 class WhenMenu(MenuFilter):
-    """How far back to look; without a choice, as far as stays quick with the other filters."""
+    """How far back to look; the default is as far as stays quick with the other filters."""
 
     title, parameter_name = "date", "when"
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        """Return the windows."""
+        """Return the time windows."""
         return [(key, _TITLES[key]) for key in WINDOWS_S] + [(ANY_TIME, "Any time")]
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield the windows, the one in force marked."""
+        """Yield the time windows, with the current one marked."""
         query = {key: str(value) for key, value in changelist.params.items()}
         default = DEFAULT_WINDOW if JobSearch.from_query({**query, "when": ""}).since_s else ANY_TIME
         chosen = self.value() or default

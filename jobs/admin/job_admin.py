@@ -1,4 +1,4 @@
-"""Jobs: the list with its filters, the page, and the two things that an operator may do to one."""
+"""Jobs: the list with its filters, the page, and the two actions of an operator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.admin.actions import act_on
 from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
 from jobs.admin.job_reuse import shared
-from jobs.admin.job_search import JobSearch, found
+from jobs.admin.job_search import JobSearch, search_jobs
 from jobs.admin.links import whole_id
 from jobs.admin.progress_cell import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
@@ -45,7 +45,7 @@ class JobAdmin(BoundedAdmin):
     )  # fmt: skip
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:  # noqa: ARG002  # Django's signature
-        """Return the page's parts; those that show payloads for those who may see them."""
+        """Return the page's parts; those with payloads only for users who may see payloads."""
         named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
         seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
         road = ("timeline", "shared", "next_publish", "ledger", "webhook", *seen)
@@ -58,30 +58,30 @@ class JobAdmin(BoundedAdmin):
         )
 
     def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show one job; that its payload was shown is written down first."""
+        """Show one job; showing its payloads is audited first."""
         if may_see(request):
             view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
         return super().render_change_form(request, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> Rows:
-        """Return every job; a page's rows come with what the page names."""
+        """Return every job; for a job's page with the related rows that it names."""
         rows = super().get_queryset(request)
         one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
         return rows.select_related("client", "version__model") if one else rows
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
-        """Return the jobs that the filters ask for."""
+        """Return the jobs that match the filters."""
         search = JobSearch.from_query({key: str(value) for key, value in request.GET.items()})
-        rows, cut = found(search, int(timezone.now().timestamp() * 1000))
+        rows, cut = search_jobs(search, int(timezone.now().timestamp() * 1000))
         return rows.prefetch_related(*self.shown_related), cut
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this user may cancel and replay."""
+        """Return whether this user may cancel and replay."""
         return may_act(request)
 
     @admin.action(description="Cancel the selected jobs", permissions=["operate"])
     def cancel(self, request: HttpRequest, _jobs: QuerySet[Job]) -> None:
-        """Cancel each selected job that can be."""
+        """Cancel each selected job that has not ended."""
         act_on(self, request, cancel_job, "cancelled")
 
     @admin.action(description="Replay the selected jobs", permissions=["operate"])
@@ -106,12 +106,12 @@ class JobAdmin(BoundedAdmin):
 
     @admin.display(description="state in Celery")
     def celery_state(self, job: Job) -> str:
-        """Return what Celery's own clients see."""
+        """Return the state that Celery's own clients see."""
         return CELERY_STATES[State(job.state)]
 
     @admin.display(description="client")
     def owner(self, job: Job) -> str:
-        """Return the client's name; not its column, for which Django would join every foreign key."""
+        """Return the client's name; for the column itself Django would join every foreign key."""
         return job.client.name
 
     @admin.display(description="attempts")
@@ -137,14 +137,14 @@ class JobAdmin(BoundedAdmin):
         """Return which identical job answers it or is answered by it."""
         return shared(job)
 
-    # Not called as the relation, which Django would show instead.
+    # Not named as the relation, because Django would then show the relation instead.
     @admin.display(description="outbox")
     def next_publish(self, job: Job) -> Any:
-        """Return when it is published next, and what goes before it."""
+        """Return when it is published next, and how many jobs are ahead of it."""
         return job_page.outbox(job)
 
     def webhook(self, job: Job) -> Any:
-        """Return what became of its webhook."""
+        """Return the state of its webhook."""
         return job_page.webhook(job)
 
     @admin.display(description="batch")
@@ -155,21 +155,21 @@ class JobAdmin(BoundedAdmin):
 
     @admin.display(description="progress")
     def seen_progress(self, job: Job) -> Any:
-        """Return what its model last reported, but for what may quote its input."""
+        """Return its model's last report, without the message, which may quote the input."""
         return progress(job, whole=False)
 
     @admin.display(description="progress")
     def whole_progress(self, job: Job) -> Any:
-        """Return what its model last reported."""
+        """Return its model's last report."""
         return progress(job, whole=True)
 
     def events(self, job: Job) -> Any:
-        """Return what was written down about it, but for what may quote its input."""
+        """Return its events, without the parts that may quote the input."""
         return job_page.events(job)
 
     @admin.display(description="events")
     def whole_events(self, job: Job) -> Any:
-        """Return what was written down about it."""
+        """Return its events."""
         return job_page.events(job, whole=True)
 
     @admin.display(description="input")
@@ -191,7 +191,7 @@ class JobAdmin(BoundedAdmin):
         return job_page.document(job, Column.RESULT)
 
     def error(self, job: Job) -> Any:
-        """Return why it failed, but for what may quote its input."""
+        """Return why it failed, without the parts that may quote the input."""
         return job_page.error(job, whole=False)
 
     @admin.display(description="error")

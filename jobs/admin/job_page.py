@@ -19,7 +19,7 @@ from jobs.core.payloads.keyring import Column
 from jobs.core.states import State
 from jobs.models import Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
 from jobs.services.admission.admit import expected_of
-from jobs.services.reads.payloads import shown
+from jobs.services.reads.payloads import show_payload
 from models_registry.shared.admin_render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
 NONE = "-"
@@ -64,7 +64,7 @@ def moment(at: datetime) -> str:
 
 
 def ledger(batch: Batch | None) -> SafeString | str:
-    """Return a batch's row of the ledger, with why it had the size that it had."""
+    """Return a batch's row of the ledger, with the reason for its size."""
     if batch is None:
         return NONE
     worker = worker_of(batch)
@@ -82,7 +82,7 @@ def ledger(batch: Batch | None) -> SafeString | str:
 
 
 def worker_of(batch: Batch) -> Worker | None:
-    """Return who ran a batch, where its row is still there."""
+    """Return the worker that ran a batch; None where its row is gone."""
     try:
         return batch.worker
     except ObjectDoesNotExist:
@@ -90,10 +90,10 @@ def worker_of(batch: Batch) -> Worker | None:
 
 
 def why(batch: Batch) -> str:
-    """Return a sentence on why a batch was sealed at its size."""
+    """Return a sentence about why a batch was sealed at its size."""
     limits = ("max_batch", "max_padded_size", "padded", "p95_goal_s")
-    known = ("size", "padded_size", "seal_reason", "waited_s", "isolation_group")
-    fields = {name: getattr(batch, name) for name in known}
+    measures = ("size", "padded_size", "seal_reason", "waited_s", "isolation_group")
+    fields = {name: getattr(batch, name) for name in measures}
     return why_this_size(LedgerEntry(**fields, **{name: getattr(batch.version, name) for name in limits}))
 
 
@@ -114,16 +114,16 @@ def verdicts(batch: Batch) -> str:
 
 
 def document(job: Job, column: Column) -> SafeString | str:
-    """Return one of a job's payloads, with tokens for personal data; where it is unreadable, why it is."""
+    """Return one of a job's payloads, with tokens for personal data; the reason where it is unreadable."""
     try:
-        found = shown(job.pk, column, most=SHOWN_BYTES)
+        payload = show_payload(job.pk, column, most=SHOWN_BYTES)
     except PayloadUnreadableError as error:
         return str(error)
-    return bounded_json(found.head, found.total) if found else NONE
+    return bounded_json(payload.head, payload.total) if payload else NONE
 
 
 def error(job: Job, *, whole: bool) -> SafeString | str:
-    """Return why the job is dead, or what its last attempt died of; if `whole` with what may quote."""
+    """Return why the job is dead or its last attempt failed; if `whole` with parts that may quote input."""
     letter = DeadLetter.objects.filter(pk=job.pk).first()
     if letter is None:
         return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
@@ -141,7 +141,7 @@ def error(job: Job, *, whole: bool) -> SafeString | str:
 
 
 def outbox(job: Job) -> SafeString | str:
-    """Return when the job is published next, and what goes before it."""
+    """Return when the job is published next, and how many jobs are ahead of it."""
     row = Outbox.objects.filter(pk=job.pk).first()
     if row is None:
         return NONE
@@ -159,7 +159,7 @@ def _place(job: Job) -> tuple[str, str]:
 
 
 def webhook(job: Job) -> SafeString | str:
-    """Return what became of the job's webhook."""
+    """Return the state of the job's webhook."""
     row = Delivery.objects.filter(pk=job.pk).first()
     if row is None:
         return NONE
@@ -170,7 +170,7 @@ def webhook(job: Job) -> SafeString | str:
 
 
 def events(job: Job, *, whole: bool = False) -> SafeString | str:
-    """Return the newest hundred of a job's events, oldest first; what may quote its input only if `whole`."""
+    """Return a job's hundred newest events, oldest first; if `whole` with parts that may quote the input."""
     rows = list(Event.objects.filter(job_id=job.pk).order_by("-id")[:EVENTS_SHOWN])[::-1]
     names = ("when (UTC)", "what", "who", "from", "epoch", "detail")
     return table(names, (_event(row, whole=whole) for row in rows)) if rows else NONE

@@ -1,4 +1,4 @@
-"""A line of a job's page: whose run answers it, or who waits for its own."""
+"""A line of a job's page: the identical job that answers it, or how many jobs it answers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MOST_COUNTED = 1_000
 
 
 def shared(job: Job) -> SafeString | str:
-    """Return which identical job this one follows or is answered by, or how many follow it."""
+    """Return the identical job that this one follows or was answered by, or how many follow it."""
     if row := Follower.objects.filter(pk=job.pk).first():
         return format_html("follows job {}", job_link(row.leader))
     source = JobResult.objects.filter(pk=job.pk).values_list("source", flat=True).first()
     if source is None:
         return _led(job)
-    # One statement made and ended a job that was answered at once.
+    # A job that was answered from the cache was created and ended by one statement.
     how = "answered from the cache of job {}" if job.finished_at == job.created_at else "followed job {}"
     return format_html(how, job_link(source))
 

@@ -1,4 +1,4 @@
-"""Which jobs a list shows: each filter read from an index, a small table, or a bounded number of rows."""
+"""The search for the list of jobs: each filter reads an index, a small table, or a bounded number of rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDE_STATES = frozenset({State.QUEUED, State.WAITING, State.RUNNING, State.DEAD}
 
 @dataclass(frozen=True, slots=True)
 class JobSearch:
-    """The filters of one list; a value that cannot be used is no filter."""
+    """The filters of one list; an unusable value is no filter."""
 
     state: State | None = None
     model: str = ""
@@ -42,18 +42,18 @@ class JobSearch:
 
     @property
     def by_side_table(self) -> bool:
-        """Say whether the state's own small table answers; a client's jobs have an index instead."""
+        """Return whether the state's own small table is read; a client's jobs have an index instead."""
         return self.state in SIDE_STATES and self.client is None
 
     @property
     def since_s(self) -> int | None:
-        """Return how many seconds back to look: what was asked, else a day where nothing else bounds it."""
+        """Return how many seconds back to look: the chosen window, else a day if nothing else is a bound."""
         default = ANY_TIME if self.by_side_table or self.client is not None else DEFAULT_WINDOW
         return WINDOWS_S.get(self.window or default)
 
 
-def found(search: JobSearch, now_ms: int) -> tuple[Rows, bool]:
-    """Return the jobs that `search` asks for, and whether older ones were left out unseen."""
+def search_jobs(search: JobSearch, now_ms: int) -> tuple[Rows, bool]:
+    """Return the jobs that match, and whether older ones were not looked at."""
     since = None if search.since_s is None else first_id_at(now_ms - search.since_s * 1000)
     rows: Rows = Job.objects.filter(id__gte=since) if since else Job.objects.all()
     if search.client is not None:
@@ -67,8 +67,8 @@ def found(search: JobSearch, now_ms: int) -> tuple[Rows, bool]:
 
 
 def _columns(search: JobSearch) -> dict[str, object]:
-    wanted = {"state": search.state, "model": search.model or None, "priority": search.priority}
-    return {name: value for name, value in wanted.items() if value is not None}
+    columns = {"state": search.state, "model": search.model or None, "priority": search.priority}
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def _side_ids(search: JobSearch, since: UUID) -> list[UUID]:
@@ -76,7 +76,7 @@ def _side_ids(search: JobSearch, since: UUID) -> list[UUID]:
         return _running_ids(since)
     rows: Rows = DeadLetter.objects.all() if search.state is State.DEAD else Outbox.objects.all()
     if search.state is State.WAITING:
-        rows = rows.filter(epoch__gt=0)  # whatever waits was claimed before
+        rows = rows.filter(epoch__gt=0)  # a waiting job was claimed before
     if search.state is not State.DEAD and search.priority is not None:
         rows = rows.filter(priority=search.priority)
     if search.model:

@@ -58,24 +58,24 @@ class OutboxAdmin(BoundedAdmin):
 
 @admin.register(Event)
 class EventAdmin(BoundedAdmin):
-    """What failed, and what people and clients did."""
+    """Failed attempts, and what people and clients did."""
 
     search_column = "job_id"
     list_filter = (EventKindFilter,)
     readonly_fields = ("link", "whole_detail", "seen_detail")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return the columns; what a detail quotes of an input only for who may see payloads."""
+        """Return the columns; details that may quote an input only for users who may see payloads."""
         return ("at", "kind", "actor", "address", "link", "short_detail" if may_see(request) else "seen_part")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
-        """Return the page's lines; what a detail quotes of an input only for who may see payloads."""
+        """Return the page's lines; details that may quote an input only for users who may see payloads."""
         detail = "whole_detail" if may_see(request) else "seen_detail"
         return ("at", "kind", "actor", "address", "token", "link", "epoch", detail)
 
     @admin.display(description="job")
     def link(self, event: Event) -> SafeString | str:
-        """Return a link to the job, where it is about one."""
+        """Return a link to the job, where the event has one."""
         return job_link(event.job_id) if event.job_id else "-"
 
     @admin.display(description="detail")
@@ -85,12 +85,12 @@ class EventAdmin(BoundedAdmin):
 
     @admin.display(description="detail")
     def seen_part(self, event: Event) -> str:
-        """Return the beginning of what everybody may see of the detail."""
+        """Return the beginning of the part of the detail that every user may see."""
         return str(without_payload(event.kind, event.detail))[:120]
 
     @admin.display(description="detail")
     def seen_detail(self, event: Event) -> SafeString:
-        """Return what everybody may see of the detail."""
+        """Return the part of the detail that every user may see."""
         return bounded_text(pretty(without_payload(event.kind, event.detail)))
 
     @admin.display(description="detail")

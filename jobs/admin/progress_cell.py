@@ -1,4 +1,4 @@
-"""What a job's model last reported of it, read from its batch."""
+"""A job's last report of progress, read from its batch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from models_registry.shared.admin_render import bounded_text, table
 def progress(job: Job, *, whole: bool) -> SafeString | str:
     """Return the last attempt's newest report; if `whole` with its message, which may quote the input."""
     batches = Batch.objects.filter(pk=job.batch_id) if job.batch_id else Batch.objects.none()
-    told = batches.values_list(KeyTransform(str(job.pk), "progress"), flat=True).first()
-    if not told:
+    report = batches.values_list(KeyTransform(str(job.pk), "progress"), flat=True).first()
+    if not report:
         return NONE
-    rows = [("done", f"{told['fraction']:.0%}"), ("reports", told["step"]), ("in epoch", told["epoch"])]
-    return table(("progress", ""), [*rows, ("message", bounded_text(told["message"]))] if whole else rows)
+    rows = [("done", f"{report['fraction']:.0%}"), ("reports", report["step"]), ("in epoch", report["epoch"])]
+    return table(("progress", ""), [*rows, ("message", bounded_text(report["message"]))] if whole else rows)

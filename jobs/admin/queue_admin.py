@@ -1,4 +1,4 @@
-"""What waits for each model, as it was counted last: why a job waits."""
+"""The jobs that wait for each model, as they were counted last: this explains why a job waits."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ class QueueStandingAdmin(ReadOnlyAdmin):
 
     @admin.display(description="longest due")
     def longest(self, standing: QueueStanding) -> str:
-        """Return for how long the first of all has been due."""
+        """Return how long the first job has been due."""
         return f"{max(standing.head_age_s):,.1f} s"
 
     @admin.display(description="drain rate")
     def rate(self, standing: QueueStanding) -> str:
-        """Return how many jobs its workers end a second."""
+        """Return how many jobs its workers finish a second."""
         return (
-            "no worker, or none seen running" if standing.per_s is None else f"{standing.per_s:,.1f} a second"
+            "no worker, or none observed yet" if standing.per_s is None else f"{standing.per_s:,.1f} a second"
         )
 
     @admin.display(description="claim to verdict")
     def answer(self, standing: QueueStanding) -> str:
-        """Return what a job takes once a worker has it."""
+        """Return how long a job takes once a worker has claimed it."""
         return f"{standing.answer_s:.3f} s"
 
     @admin.display(description="counted (UTC)")
     def counted(self, standing: QueueStanding) -> str:
-        """Return when it was counted."""
+        """Return the time of the count."""
         return moment(standing.counted_at)
 
     @admin.display(description="by priority")
     def levels(self, standing: QueueStanding) -> SafeString:
-        """Return what waits of each priority, the highest first."""
+        """Return the waiting jobs of each priority, highest first."""
         rows = (
             (priority, f"{standing.waiting[priority]:,}", f"{standing.head_age_s[priority]:,.1f} s")
             for priority in range(HIGHEST, LOWEST - 1, -1)
@@ -61,7 +61,7 @@ class QueueStandingAdmin(ReadOnlyAdmin):
 
     @admin.display(description="clients with most")
     def clients(self, standing: QueueStanding) -> SafeString:
-        """Return whose jobs wait; of one priority, clients are served in turn."""
+        """Return the clients with most waiting jobs; within a priority, clients are served in turn."""
         most = sorted(
             ((count, priority, int(client)) for priority in range(HIGHEST + 1)
              for client, count in standing.by_client[priority].items()), reverse=True,

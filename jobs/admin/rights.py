@@ -7,21 +7,21 @@ from django.http import HttpRequest
 
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
-HIDDEN = "Only who has the permission “Can see what jobs were asked and answered” sees this."
+HIDDEN = "Only users with the permission “Can see what jobs were asked and answered” see this."
 
 
 def may_see(request: HttpRequest) -> bool:
-    """Say whether this user may see what jobs were asked and answered, or what failures quote of it."""
+    """Return whether this user may see inputs and outputs of jobs, and failures that may quote them."""
     return bool(request.user.has_perm("jobs.view_payload"))
 
 
 def may_act(request: HttpRequest) -> bool:
-    """Say whether this user may cancel and replay jobs."""
+    """Return whether this user may cancel and replay jobs."""
     return bool(request.user.has_perm("jobs.change_job"))
 
 
 def may_change_tokens(request: HttpRequest) -> bool:
-    """Say whether this user may rotate and revoke tokens."""
+    """Return whether this user may rotate and revoke tokens."""
     return bool(request.user.has_perm("jobs.change_apitoken"))
 
 

@@ -1,4 +1,4 @@
-"""Webhooks: what was told to whom and what they answered; sending again, and enabling what answered 410."""
+"""Webhooks: the attempts and their answers; send one again, and enable an address that answered 410."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ ATTEMPT = ("attempt", "at", "status", "said", "took_ms", "state", "again_in_s")
 class DeliveryAdmin(BoundedAdmin):
     """The webhook of a job."""
 
-    list_display = ("key", "client", "url", "told", "attempts", "answer", "next_attempt")
+    list_display = ("key", "client", "url", "outcome", "attempts", "answer", "next_attempt")
     list_filter = ("state",)
     shown_related = ("client",)
-    fields = ("of_job", "client", "url", "told", "attempts", "next_attempt", "ended", "attempts_made")
-    readonly_fields = ("of_job", "told", "next_attempt", "ended", "attempts_made")
+    fields = ("of_job", "client", "url", "outcome", "attempts", "next_attempt", "ended", "attempts_made")
+    readonly_fields = ("of_job", "outcome", "next_attempt", "ended", "attempts_made")
     actions = ("send",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this user may send webhooks again."""
+        """Return whether this user may send webhooks again."""
         return may_act(request)
 
     @admin.action(description="Send the selected webhooks again, now", permissions=["operate"])
     def send(self, request: HttpRequest, _rows: QuerySet[Delivery]) -> None:
-        """Have each selected webhook sent."""
+        """Send each selected webhook again."""
         act_on(self, request, send_again, "sent again")
 
     @admin.display(description="job")
@@ -54,8 +54,8 @@ class DeliveryAdmin(BoundedAdmin):
         return job_link(delivery.job_id)
 
     @admin.display(description="state")
-    def told(self, delivery: Delivery) -> str:
-        """Return what became of it; while its job runs there is nothing to tell."""
+    def outcome(self, delivery: Delivery) -> str:
+        """Return its state; before its job has ended there is nothing to send."""
         return "the job has not ended" if _waits_for_job(delivery) else delivery.state
 
     @admin.display(description="last answer")
@@ -68,19 +68,19 @@ class DeliveryAdmin(BoundedAdmin):
 
     @admin.display(description="next attempt (UTC)")
     def next_attempt(self, delivery: Delivery) -> str:
-        """Return when it is sent."""
+        """Return when it is sent next."""
         return moment(delivery.due) if delivery.due else NONE
 
     @admin.display(description="ended (UTC)")
     def ended(self, delivery: Delivery) -> str:
-        """Return when its last attempt was made."""
+        """Return when it was delivered or given up."""
         return moment(delivery.finished_at) if delivery.finished_at else NONE
 
     @admin.display(description="attempts made")
     def attempts_made(self, delivery: Delivery) -> SafeString:
         """Return the log of attempts."""
         cells = ([_cell(entry.get(name)) for name in ATTEMPT] for entry in reversed(delivery.history))
-        return table(("number", "at", "status", "said", "ms", "then", "again in s"), cells)
+        return table(("number", "at", "status", "answer", "ms", "then", "again in s"), cells)
 
 
 @admin.register(DisabledEndpoint)
@@ -93,7 +93,7 @@ class DisabledEndpointAdmin(ReadOnlyAdmin):
     actions = ("enable",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this user may enable addresses."""
+        """Return whether this user may enable addresses."""
         return may_act(request)
 
     @admin.action(description="Enable: send webhooks there again", permissions=["operate"])
@@ -101,12 +101,12 @@ class DisabledEndpointAdmin(ReadOnlyAdmin):
         """Send to the selected addresses again."""
         actor = request.user.get_username()
         count = sum(enable(endpoint_id=pk, actor=actor) for pk in rows.values_list("pk", flat=True))
-        self.message_user(request, f"{count} enabled; what was not sent is sent by hand.")
+        self.message_user(request, f"{count} enabled; send the webhooks that were not sent by hand.")
 
 
 @admin.register(WebhookSecret)
 class WebhookSecretAdmin(ReadOnlyAdmin):
-    """What a client's webhooks are signed with; made by `manage.py webhook_secret`, shown there once."""
+    """A secret that signs a client's webhooks; `manage.py webhook_secret` creates it and shows it once."""
 
     list_display = ("id", "client", "created_at", "expires_at")
     list_select_related = ("client",)

@@ -49,7 +49,7 @@ class Statement(Generic[Row]):
     def rows(self, columns: Callable[[], Sequence[str]], records: Iterable[Sequence[Any]]) -> list[Row]:
         """Return `records` as typed rows; `columns`, which names their columns, is called at the first run.
 
-        One SQL text always has the same columns, and asking for 23 names cost a read a third of its time.
+        One SQL text always has the same columns. Asking psycopg for 23 names takes a fifth of a read's time.
         """
         if self._read is None:
             self._read = self._reader(tuple(columns()))

@@ -1,1 +1,1 @@
-"""The operator's pages of dead letters: list, group, mend, replay, discard."""
+"""The operator's pages of dead letters: list, group, edit, replay, discard."""

@@ -35,22 +35,22 @@ PAGES: tuple[tuple[str, Any, str], ...] = (
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(LetterColumns):
-    """Why dead jobs are dead, and what an operator does about it."""
+    """Why jobs are dead, and what an operator can do about it."""
 
     actions = ("replay", "discard")
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the pages: those of many letters and of one stand before Django's own."""
+        """Return our pages of many letters and of one, before Django's own."""
         view = self.admin_site.admin_view
         own = [path(at, view(partial(f, admin=self)), name=f"jobs_deadletter_{n}") for at, f, n in PAGES]
         return own + super().get_urls()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
-        """Return the list that leaves the filter form's parameters alone."""
+        """Return the list that ignores the filter form's parameters."""
         return LetterChangeList
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
-        """Return the open letters that the filter form asks for."""
+        """Return the open letters that match the filter form."""
         return matching(self.get_queryset(request), request.GET)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -63,24 +63,24 @@ class DeadLetterAdmin(LetterColumns):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show one letter, with what this user may do about it; a look at its traceback is written down."""
+        """Show one letter and what this user may do about it; showing its traceback is audited."""
         if may_see(request):
             view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
         context |= panel(request, kwargs["obj"]) | {"title": "Dead letter", "subtitle": None}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this user may replay and discard."""
+        """Return whether this user may replay and discard."""
         return may_act(request)
 
     @admin.action(description="Replay the selected jobs…", permissions=["operate"])
     def replay(self, request: HttpRequest, _letters: QuerySet[DeadLetter]) -> HttpResponse:
-        """Go to the page that says what a replay of the selected jobs would do."""
+        """Go to the page that shows what a replay of the selected jobs would do."""
         return _confirm(request, REPLAY)
 
     @admin.action(description="Discard the selected letters…", permissions=["operate"])
     def discard(self, request: HttpRequest, _letters: QuerySet[DeadLetter]) -> HttpResponse:
-        """Go to the page that says what would be discarded."""
+        """Go to the page that shows what would be discarded."""
         return _confirm(request, DISCARD)
 
 

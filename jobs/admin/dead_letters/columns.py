@@ -1,4 +1,4 @@
-"""What is told of one dead letter, as cells of a list and as lines of its page."""
+"""One dead letter as cells of a list and as lines of its page."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class LetterColumns(BoundedAdmin):
     readonly_fields = ("link", "whole_message", "died", "letter", "attempts", "events", "whole_traceback")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return the columns, the message only for who may see payloads: it may quote the input."""
+        """Return the columns; the message, which may quote the input, only for users who may see payloads."""
         return tuple(name for name in self.list_display if may_see(request) or name not in QUOTING)
 
     def get_fields(self, request: HttpRequest, obj: DeadLetter | None = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
-        """Return the page's lines, message and traceback only for who may see payloads."""
+        """Return the page's lines; message and traceback only for users who may see payloads."""
         return tuple(name for name in self.fields if may_see(request) or name not in QUOTING)
 
     @admin.display(description="job")
@@ -71,7 +71,7 @@ class LetterColumns(BoundedAdmin):
         return bounded_text(letter.traceback or "none was kept")
 
     def letter(self, letter: DeadLetter) -> str:
-        """Return what became of its message in the broker."""
+        """Return the state of its message in the broker."""
         if letter.discarded_at is not None:
             return f"discarded {job_page.moment(letter.discarded_at)}"
         if letter.published_at is not None:
@@ -85,13 +85,13 @@ class LetterColumns(BoundedAdmin):
         return table(ATTEMPT, rows) if rows else job_page.NONE
 
     def events(self, letter: DeadLetter) -> SafeString | str:
-        """Return what was written down about the job."""
+        """Return the job's events."""
         return job_page.events(letter.job)
 
 
-def _attempt(told: dict[str, Any]) -> list[object]:
-    """Return an attempt's cells; a row of history has those keys that were known."""
-    at, batch = told.get("at"), told.get("batch")
+def _attempt(entry: dict[str, Any]) -> list[object]:
+    """Return an attempt's cells; an entry of the history may lack any key."""
+    at, batch = entry.get("at"), entry.get("batch")
     when = one_line(job_page.moment(datetime.fromisoformat(at))) if at else job_page.NONE
-    named = [told.get(name) or job_page.NONE for name in ("epoch", "kind", "code", "worker")]
-    return [when, *named, batch_link(UUID(batch)) if batch else job_page.NONE]
+    cells = [entry.get(name) or job_page.NONE for name in ("epoch", "kind", "code", "worker")]
+    return [when, *cells, batch_link(UUID(batch)) if batch else job_page.NONE]

@@ -1,6 +1,6 @@
 """The forms of the dead letters' pages: which letters, how many, and at what rate.
 
-A value that cannot be used is an error, not a filter left out: what matches must not grow by a typing error.
+An unusable value is an error and never an absent filter, so that a typing error cannot select more letters.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _moment(label: str) -> forms.DateTimeField:
 
 
 class FilterForm(forms.Form):
-    """Which letters, as a query string has it."""
+    """A selection of letters, from a query string."""
 
     model = forms.ChoiceField(required=False, choices=_models)
     kind = forms.ChoiceField(required=False, choices=_kinds)
@@ -45,8 +45,8 @@ class FilterForm(forms.Form):
     since = _moment("Died since (UTC)")
     until = _moment("Died until (UTC)")
 
-    def wanted(self) -> LetterFilter:
-        """Return what a valid form asks for."""
+    def selection(self) -> LetterFilter:
+        """Return the selection of a valid form."""
         return LetterFilter(**{name: self.cleaned_data[name] or None for name in FILTERS})
 
 
@@ -54,7 +54,7 @@ class _JobsField(forms.Field):
     widget = hidden_widget = forms.MultipleHiddenInput
 
     def clean(self, value: Any) -> list[UUID] | None:
-        """Return the ids that were picked; None where none was."""
+        """Return the picked ids; None where none was picked."""
         try:
             return [UUID(text) for text in value or ()] or None
         except ValueError:
@@ -64,30 +64,30 @@ class _JobsField(forms.Field):
 class ManyForm(FilterForm):
     """Which letters, picked or by a filter, how many of them at most, and how fast.
 
-    Where `until` is missing it is set to now: what dies while somebody reads the page is not meant.
+    A missing `until` becomes now, so that jobs which die while a person reads the page are not selected.
     """
 
     job = _JobsField(required=False)
     rate = forms.FloatField(
         required=False, min_value=SLOWEST_PER_S, max_value=FASTEST_PER_S, label="Jobs a second",
-        help_text="Empty: all are due at once.",
+        help_text="If empty, all are due at once.",
         widget=forms.NumberInput(attrs={"step": "any", "placeholder": "at once"}),
     )  # fmt: skip
     limit = forms.IntegerField(
         required=False, min_value=1, max_value=MOST_JOBS, label="At most",
-        help_text=f"Jobs, the oldest first; {DEFAULT_JOBS:,} where empty.",
+        help_text=f"Jobs, oldest first; {DEFAULT_JOBS:,} if empty.",
     )  # fmt: skip
 
     def __init__(self, data: QueryDict) -> None:
-        told = data.copy()
-        if not told.get("until"):
-            told["until"] = now().isoformat()
-        super().__init__(told)
+        fields = data.copy()
+        if not fields.get("until"):
+            fields["until"] = now().isoformat()
+        super().__init__(fields)
 
-    def wanted(self) -> LetterFilter:
-        """Return what a valid form asks for."""
-        told = {name: self.cleaned_data[name] or None for name in FILTERS}
-        return LetterFilter(**told, jobs=self.cleaned_data["job"])
+    def selection(self) -> LetterFilter:
+        """Return the selection of a valid form."""
+        filters = {name: self.cleaned_data[name] or None for name in FILTERS}
+        return LetterFilter(**filters, jobs=self.cleaned_data["job"])
 
     @property
     def rate_per_s(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What the list's page shows: the queues beside the rows, the groups, and the letters of a filter."""
+"""The list's page: the queues beside the rows, the groups, and the letters of a filter."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from jobs.services.dead_letters.reads import GROUPS_SHOWN, LOOKED_AT, Groups, Le
 
 
 class LetterChangeList(BoundedChangeList):
-    """A page of letters; the filter form's parameters are its own."""
+    """A page of letters, which ignores the filter form's parameters."""
 
     def get_filters_params(self, params: Any = None) -> Any:
-        """Return the parameters that Django's own filters would read."""
-        told = super().get_filters_params(params)
-        return {name: value for name, value in told.items() if name not in FILTERS}
+        """Return the parameters that Django's own filters read."""
+        query = super().get_filters_params(params)
+        return {name: value for name, value in query.items() if name not in FILTERS}
 
 
 def matching(rows: Rows, query: QueryDict) -> tuple[Rows, bool]:
-    """Return the open letters that a query asks for, and whether older ones were left out unseen.
+    """Return the open letters that match a query, and whether older ones were not looked at.
 
-    One whole group has an index; for anything else no more than the newest letters are looked at.
+    A whole group has an index; for any other query only the newest letters are looked at.
     """
     form = FilterForm(query)
     if not form.is_valid():
         return rows.none(), False
-    wanted, found, cut = form.wanted(), rows.filter(discarded_at__isnull=True), False
-    if not (wanted.model and wanted.kind and wanted.fingerprint):
-        found, cut = newest(found)
-    return found.filter(**_columns(wanted)), cut
+    selection, matches, cut = form.selection(), rows.filter(discarded_at__isnull=True), False
+    if not (selection.model and selection.kind and selection.fingerprint):
+        matches, cut = newest(matches)
+    return matches.filter(**_conditions(selection)), cut
 
 
-def _columns(wanted: LetterFilter) -> dict[str, object]:
-    told = {
-        "model": wanted.model, "kind": wanted.kind, "fingerprint": wanted.fingerprint,
-        "created_at__gte": wanted.since, "created_at__lte": wanted.until,
+def _conditions(selection: LetterFilter) -> dict[str, object]:
+    conditions = {
+        "model": selection.model, "kind": selection.kind, "fingerprint": selection.fingerprint,
+        "created_at__gte": selection.since, "created_at__lte": selection.until,
     }  # fmt: skip
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in conditions.items() if value is not None}
 
 
 def overview(request: HttpRequest) -> dict[str, Any]:
-    """Return what stands above the list."""
+    """Return the context of the part above the list."""
     form = FilterForm(request.GET)
     queues = queue_counts()
     return {
-        **grouped(form.wanted() if form.is_valid() else None),
+        **grouped(form.selection() if form.is_valid() else None),
         "title": "Dead letters",
         "filter": form,
         "chosen": urlencode({name: form[name].value() for name in FILTERS if form[name].value()}),
@@ -62,13 +62,13 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def grouped(wanted: LetterFilter | None, *, most: int = GROUPS_SHOWN) -> dict[str, Any]:
-    """Return the groups of the letters that match, each with the query that narrows a list to it."""
-    found = Groups([]) if wanted is None else letters.groups(wanted, most=most)
-    times = {} if wanted is None else {"since": wanted.since, "until": wanted.until}
-    kept = {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in times.items() if at is not None}
-    return {"groups": found, "grouped": [(group, _narrowed(group, kept)) for group in found.largest]}
+def grouped(selection: LetterFilter | None, *, most: int = GROUPS_SHOWN) -> dict[str, Any]:
+    """Return the groups of the letters that match, each with the query string that lists only that group."""
+    groups = Groups([]) if selection is None else letters.groups(selection, most=most)
+    times = {} if selection is None else {"since": selection.since, "until": selection.until}
+    bounds = {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in times.items() if at is not None}
+    return {"groups": groups, "grouped": [(group, _query(group, bounds)) for group in groups.largest]}
 
 
-def _narrowed(group: LetterGroup, times: dict[str, str]) -> str:
-    return urlencode({"model": group.queue, "kind": group.kind, "fingerprint": group.fingerprint} | times)
+def _query(group: LetterGroup, bounds: dict[str, str]) -> str:
+    return urlencode({"model": group.queue, "kind": group.kind, "fingerprint": group.fingerprint} | bounds)

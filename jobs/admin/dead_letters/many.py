@@ -1,4 +1,4 @@
-"""One page for what is done to many letters: it says what would happen, and does it where confirmed."""
+"""One page for actions on many letters: it shows what would happen, and does it once confirmed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROUPS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What is done to many letters: its verb, what was done in the end, and the service that does it."""
+    """An action on many letters: its verb, its past participle, and the service that does it."""
 
     verb: str
     done: str
@@ -39,11 +39,11 @@ class Act:
 
 
 def _replay(form: ManyForm, actor: str) -> int:
-    return replay_letters(wanted=form.wanted(), actor=actor, rate=form.rate_per_s, most=form.most)
+    return replay_letters(selection=form.selection(), actor=actor, rate=form.rate_per_s, most=form.most)
 
 
 def _discard(form: ManyForm, actor: str) -> int:
-    return discard_letters(wanted=form.wanted(), actor=actor, most=form.most)
+    return discard_letters(selection=form.selection(), actor=actor, most=form.most)
 
 
 REPLAY = Act("replay", "queued again", _replay)
@@ -51,7 +51,7 @@ DISCARD = Act("discard", "discarded", _discard)
 
 
 def many(request: HttpRequest, *, admin: ReadOnlyAdmin, act: Act) -> HttpResponse:
-    """Show what `act` would do to the letters that the form names, or, confirmed by POST, do it."""
+    """Show what `act` would do to the form's letters; do it where the POST confirms."""
     require(admin, request, can=may_act(request))
     form = ManyForm(request.POST if request.method == "POST" else request.GET)
     if form.is_valid() and "confirm" in request.POST:
@@ -68,8 +68,8 @@ def _done(request: HttpRequest, form: ManyForm, act: Act) -> HttpResponse:
         messages.error(request, str(error))
         return redirect(LIST)
     messages.success(request, f"{count:,} {act.done}{_paced(form, act, count)}.")
-    if count >= form.most and (left := letters.count(form.wanted())):
-        messages.warning(request, f"{left:,} more match: do it again for them.")
+    if count >= form.most and (rest := letters.count(form.selection())):
+        messages.warning(request, f"{rest:,} more letters match: repeat this for them.")
     return redirect(LIST)
 
 
@@ -87,23 +87,23 @@ def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: ManyForm, act: Ac
         "act": act,
         "form": form,
         "hidden": [form[name] for name in (*FILTERS, "job")],
-        "asked": [form["rate"], form["limit"]] if act is REPLAY else [form["limit"]],
+        "questions": [form["rate"], form["limit"]] if act is REPLAY else [form["limit"]],
         "may_see": may_see(request),
         "back": reverse(LIST),
     }
 
 
 def _foreseen(form: ManyForm, act: Act) -> dict[str, Any]:
-    wanted = form.wanted()
-    picked = len(wanted.jobs or ())
+    selection = form.selection()
+    picked = len(selection.jobs or ())
     return {
-        "told": _dry_run(form, act),
+        "foreseen": _dry_run(form, act),
         "picked": picked,
-        **({} if picked else grouped(wanted, most=GROUPS_SHOWN)),
+        **({} if picked else grouped(selection, most=GROUPS_SHOWN)),
         "narrowed": [
-            (form[name].label, _plain(told)) for name in FILTERS if (told := form.cleaned_data[name])
+            (form[name].label, _plain(value)) for name in FILTERS if (value := form.cleaned_data[name])
         ],
-        "is_all": not any((wanted.model, wanted.kind, wanted.fingerprint, wanted.since, picked)),
+        "is_all": not any((selection.model, selection.kind, selection.fingerprint, selection.since, picked)),
     }
 
 
@@ -113,4 +113,4 @@ def _plain(value: str | datetime) -> str:
 
 def _dry_run(form: ManyForm, act: Act) -> DryRun:
     checked = CHECKED_JOBS if act is REPLAY else 0
-    return dry_run(wanted=form.wanted(), rate=form.rate_per_s, most=form.most, checked=checked)
+    return dry_run(selection=form.selection(), rate=form.rate_per_s, most=form.most, checked=checked)

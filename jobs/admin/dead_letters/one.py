@@ -1,4 +1,4 @@
-"""What is done to one letter: replay it, discard it, look at the input, and mend that before a replay."""
+"""Actions on one letter: replay it, discard it, show its input, and replay it with an edited input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jobs.services.dead_letters.dry_run import DryRun, dry_run_one
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.lifecycle.replay import replay_job
-from jobs.services.reads.payloads import Shown
+from jobs.services.reads.payloads import ShownPayload
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import box, pretty
 
@@ -31,15 +31,15 @@ EDITED_BYTES = 200_000  # a longer input makes no form
 
 
 def panel(request: HttpRequest, letter: DeadLetter) -> dict[str, Any]:
-    """Return what a letter's page offers this user, and what a replay would do now."""
-    told: DryRun | None = None
+    """Return the actions of a letter's page for this user, and what a replay would do now."""
+    foreseen: DryRun | None = None
     refused = ""
     try:
-        told = dry_run_one(job_id=letter.job_id)
+        foreseen = dry_run_one(job_id=letter.job_id)
     except PlatformError as error:
         refused = str(error)
     may = {"may_act": may_act(request), "may_see": may_see(request), "hidden_note": HIDDEN}
-    return {**may, "told": told, "refused": refused, "is_open": letter.discarded_at is None}
+    return {**may, "foreseen": foreseen, "refused": refused, "is_open": letter.discarded_at is None}
 
 
 @require_POST
@@ -68,53 +68,53 @@ def _act(
 
 
 def input_page(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> HttpResponse:
-    """Show the job's input, which is written down; `check` a mended one, or `replay` the job with it."""
+    """Show the job's input, which is audited; `check` an edited one, or `replay` the job with it."""
     if request.method != "POST":
         return redirect(LETTER, job)
     require(admin, request, can=may_see(request))
     text = request.POST.get("text")
     if text is None:
-        return _viewed(request, admin, job)
+        return _show(request, admin, job)
     require(admin, request, can=may_act(request))
     try:
         if "replay" in request.POST:
-            return _mended(request, job, text)
+            return _replay_edited(request, job, text)
         size = len(check_edit(job_id=job, text=text).body)
     except PlatformError as error:
         return _page(request, admin, job, text=text, fault=str(error))
-    return _page(request, admin, job, text=text, verdict=f"The version takes this input, {size:,} bytes.")
+    return _page(request, admin, job, text=text, verdict=f"The version accepts this input of {size:,} bytes.")
 
 
-def _viewed(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID) -> HttpResponse:
+def _show(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID) -> HttpResponse:
     try:
         payload = read_payload(job_id=job, actor=request.user.get_username(), most=EDITED_BYTES)
     except PlatformError as error:
         messages.error(request, str(error))
         return redirect(LIST)
-    if payload.is_whole and may_act(request):
+    if payload.is_complete and may_act(request):
         return _page(request, admin, job, text=readable(payload), payload=payload)
     return _page(request, admin, job, shown=box(readable(payload)), payload=payload)
 
 
-def _mended(request: HttpRequest, job: UUID, text: str) -> HttpResponse:
+def _replay_edited(request: HttpRequest, job: UUID, text: str) -> HttpResponse:
     replay_edited(job_id=job, actor=request.user.get_username(), text=text)
     messages.success(request, f"{job} is queued again with the new input.")
     return redirect(LIST)
 
 
-def readable(payload: Shown) -> str:
-    """Return an input as indented JSON; as it stands, where only its head was read or it is no JSON."""
+def readable(payload: ShownPayload) -> str:
+    """Return an input as indented JSON; unchanged where only its head was read or it is no JSON."""
     try:
-        text = pretty(json.loads(payload.head)) if payload.is_whole else payload.head.decode()
+        text = pretty(json.loads(payload.head)) if payload.is_complete else payload.head.decode()
     except (ValueError, RecursionError):
         text = payload.head.decode("utf-8", "backslashreplace")
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _page(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, **told: Any) -> HttpResponse:
+def _page(request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, **details: Any) -> HttpResponse:
     common = {"title": "Input of a dead job", "opts": admin.opts, "job": job, "may_act": may_act(request)}
     return TemplateResponse(
         request,
         "admin/jobs/deadletter/input.html",
-        {**admin.admin_site.each_context(request), **common, **told},
+        {**admin.admin_site.each_context(request), **common, **details},
     )

@@ -1,7 +1,7 @@
-"""The call that follows a job, where Django is asked without `server`: its newest events, and the end.
+"""The call that follows a job, as Django answers it without `app`: the newest event, then the end.
 
-`server` holds streams itself and never asks this; an event source that meets it comes back by itself after
-the stream's `retry`, and resumes.
+`app` holds streams itself and never calls this. An event source that gets this answer reconnects by itself
+after the stream's `retry`, and resumes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from jobs.api.streaming.sse import HEADERS, events, knows_all, preamble
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError
 from jobs.core.event_id import EventId
-from jobs.db.positional import fetch_all
+from jobs.db.statement import fetch_all
 from jobs.services.access.audit import view_of_another
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE
+from jobs.services.reads.job_views import ONE_JOB
 from jobs.services.reads.payloads import view_for
-from jobs.services.reads.snapshot import STANDING, JobSnapshot, standing_of, standing_of_view
+from jobs.services.reads.snapshot import SNAPSHOTS, JobSnapshot, snapshot_of, snapshot_of_job
 
 
 @router.get(
@@ -39,21 +39,24 @@ def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
     with the newest event, and an event source comes back for more. What lies between two events that a client
     was too slow for is left out.
     """
-    now = _standing(request.auth, job_id)
-    told = EventId.parse(request.META.get("HTTP_LAST_EVENT_ID", ""))
+    now = _snapshot(request.auth, job_id)
+    last = EventId.parse(request.META.get("HTTP_LAST_EVENT_ID", ""))
     view_of_another(request.auth, job_id)
-    if knows_all(told, now):
+    if knows_all(last, now):
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     if now.view is not None:
         now = replace(now, view=view_for(request.auth, now.view))
-    body = preamble() + b"".join(events(told, now))
+    body = preamble() + b"".join(events(last, now))
     return HttpResponse(body, headers={**HEADERS, "Cache-Control": "no-store"})
 
 
-def _standing(owner: Owner, job_id: UUID) -> JobSnapshot:
-    rows = fetch_all(ONE, {"id": job_id, "client": owner.reach})
-    if not rows:
+def _snapshot(owner: Owner, job_id: UUID) -> JobSnapshot:
+    jobs = fetch_all(ONE_JOB, {"id": job_id, "client": owner.reach})
+    if not jobs:
         raise JobNotFoundError
-    now = standing_of_view(rows[0])
-    newer = standing_of(fetch_all(STANDING, {"ids": [job_id]})[0]) if now.view is None else now
-    return newer if newer.mark.turn == now.mark.turn else now
+    now = snapshot_of_job(jobs[0])
+    if now.view is not None:
+        return now
+    (row,) = fetch_all(SNAPSHOTS, {"ids": [job_id]})
+    with_progress = snapshot_of(row)
+    return with_progress if with_progress.mark.turn == now.mark.turn else now

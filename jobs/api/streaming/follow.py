@@ -20,46 +20,46 @@ from jobs.core.errors import JobNotFoundError
 from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE
-from jobs.services.reads.snapshot import JobSnapshot, standing_of_view
+from jobs.services.reads.job_views import ONE_JOB
+from jobs.services.reads.snapshot import JobSnapshot, snapshot_of_job
 
 KIND = "events"
 
 
 async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
-    """Answer one call, or raise what is to be told instead; 204 where the client has had the end already."""
-    gate = StreamAuth(hub, call)
-    owner = await gate.owner()
-    inbox = hub.expect(job_id, follow=True)  # before the read: a change between the two is not missed
+    """Answer one call, or raise the error to answer with; 204 where the client has had the end already."""
+    auth = StreamAuth(hub, call)
+    owner = await auth.owner()
+    waiter = hub.expect(job_id, follow=True)  # before the read: a change between the two is not missed
     try:
-        now = await _standing(job_id, owner, hub)
-        await gate.note_view(owner, job_id)
-        told = EventId.parse(call.headers.get(b"last-event-id", ""))
-        if knows_all(told, now):
+        now = await _snapshot(job_id, owner, hub)
+        await auth.note_view(owner, job_id)
+        last = EventId.parse(call.headers.get(b"last-event-id", ""))
+        if knows_all(last, now):
             await call.begin(204, {})
             await call.piece(b"", last=True)
             return
-        inbox.put(now)
-        hub.look_at(job_id)  # the read above knows of no progress
+        waiter.put(now)
+        hub.look_at(job_id)  # the read above brought no progress
         with STREAM_WAITING.labels(KIND).track_inprogress():
-            await Stream(call, gate, inbox, told).run()
+            await Stream(call, auth, waiter, last).run()
     finally:
-        hub.forget(job_id, inbox)
+        hub.forget(job_id, waiter)
 
 
-async def _standing(job_id: UUID, owner: Owner, hub: Hub) -> JobSnapshot:
-    rows = await hub.fetch(ONE, {"id": job_id, "client": owner.reach})
+async def _snapshot(job_id: UUID, owner: Owner, hub: Hub) -> JobSnapshot:
+    rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
-    return await run(standing_of_view, rows[0])
+    return await run(snapshot_of_job, rows[0])
 
 
 class Stream:
-    """One client's events; `told` is what it knows."""
+    """One client's events; `last` is the id of the last event that it has."""
 
-    def __init__(self, call: Call, gate: StreamAuth, inbox: Waiter, told: EventId | None) -> None:
-        """Prepare to send what `inbox` brings."""
-        self._call, self._gate, self._inbox, self._told = call, gate, inbox, told
+    def __init__(self, call: Call, auth: StreamAuth, waiter: Waiter, last: EventId | None) -> None:
+        """Prepare to send the snapshots of `waiter`."""
+        self._call, self._auth, self._waiter, self._last = call, auth, waiter, last
 
     async def run(self) -> None:
         """Send until the job has ended or the client is gone."""
@@ -79,16 +79,16 @@ class Stream:
             if gone.done():
                 return
             if now is not None:
-                ended = await self.tell(now)
+                ended = await self.send(now)
             if monotonic() >= beat_at:
-                await self._gate.owner()  # a token that was revoked meanwhile ends the stream
+                await self._auth.owner()  # the stream ends where the token was revoked meanwhile
                 await self._call.piece(HEARTBEAT)
                 beat_at = monotonic() + every_s
         await self._call.piece(b"", last=True)
 
     async def _news(self, gone: asyncio.Future[Any], within_s: float) -> JobSnapshot | None:
-        """Return what is new; None where nothing is in time, or nobody left to tell."""
-        news = asyncio.ensure_future(self._inbox.news())
+        """Return the next snapshot; None where none comes in time, or the client is gone."""
+        news = asyncio.ensure_future(self._waiter.news())
         either: set[asyncio.Future[Any]] = {news, gone}
         try:
             await asyncio.wait(either, timeout=max(within_s, 0.0), return_when=asyncio.FIRST_COMPLETED)
@@ -96,11 +96,11 @@ class Stream:
         finally:
             news.cancel()
 
-    async def tell(self, now: JobSnapshot) -> bool:
-        """Send what the client does not know yet, and say whether that was the end."""
+    async def send(self, now: JobSnapshot) -> bool:
+        """Send the events that the client does not have yet, and return whether the job has ended."""
         if now.view is not None:
-            now = replace(now, view=await self._gate.shown(now.view))
-        for event in events(self._told, now):
+            now = replace(now, view=await self._auth.shown(now.view))
+        for event in events(self._last, now):
             await self._call.piece(event)
-        self._told = now.mark.after(self._told)  # the first read knows of no progress
+        self._last = now.mark.after(self._last)  # the first read brought no progress
         return now.view is not None

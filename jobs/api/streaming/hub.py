@@ -1,11 +1,11 @@
-"""Learns what becomes of the jobs that calls wait for: one LISTEN connection, no query a waiter."""
+"""Watches the jobs that calls wait for, over one LISTEN connection and without a query a waiter."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from contextlib import suppress
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 from jobs.api.streaming.lookup import Lookup
 from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
-from jobs.db.positional import Params, Row
+from jobs.db.statement import Params, Row, Statement, fetch_async
 
 RETRY_S = 0.5
 POOL_SIZE = 4
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Hub:
-    """Wakes waiters; belongs to one event loop and starts with the first of them."""
+    """Wakes waiters; it belongs to one event loop and starts with the first waiter."""
 
     def __init__(self, database_url: str, *, name: str = "stream", pool_size: int = POOL_SIZE) -> None:
-        """Prepare to read from `database_url`, there known as `name`; nothing is connected yet."""
+        """Prepare to connect to `database_url` under the application name `name`."""
         self._url, self._options = database_url, OPTIONS + name
         self._waiters = Waiters()
         self._lookup = Lookup(self._waiters, self._fetch)
@@ -50,8 +50,8 @@ class Hub:
         self._tasks = []
         await self._pool.close()
 
-    async def fetch(self, statement: LiteralString, params: Params) -> list[Row]:
-        """Run one read and return its rows, again on another connection where the first was lost."""
+    async def fetch(self, statement: Statement[Row], params: Params) -> list[Row]:
+        """Run one statement and return its rows; where its connection was lost, run it again on another."""
         await self.start()
         try:
             return await self._fetch(statement, params)
@@ -60,22 +60,20 @@ class Hub:
             return await self._fetch(statement, params)
 
     def expect(self, job_id: UUID, *, follow: bool = False) -> Waiter:
-        """Return where a job's end will lie, or, if `follow`, each change; `forget` it after use."""
+        """Return a waiter that is given a job's end, or, if `follow`, each change; `forget` it after use."""
         return self._waiters.add(job_id, Waiter(follow=follow))
 
-    def forget(self, job_id: UUID, inbox: Waiter) -> None:
-        """Wait no longer."""
-        self._waiters.remove(job_id, inbox)
+    def forget(self, job_id: UUID, waiter: Waiter) -> None:
+        """Give nothing more to a waiter."""
+        self._waiters.remove(job_id, waiter)
 
     def look_at(self, job_id: UUID) -> None:
-        """Look a job up as if somebody had told of it."""
+        """Look a job up soon, as after a notification."""
         self._lookup.look_at(job_id)
 
-    async def _fetch(self, statement: LiteralString, params: Params) -> list[Row]:
+    async def _fetch(self, statement: Statement[Row], params: Params) -> list[Row]:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(statement, params)
-            rows: list[Row] = await cursor.fetchall()
-            return rows
+            return await fetch_async(connection, statement, params)
 
     async def _listen(self) -> None:
         while True:
@@ -93,4 +91,4 @@ class Hub:
                 await connection.execute(f"LISTEN {channel}")
             self._lookup.look_at_all()
             async for notification in connection.notifies():
-                self._lookup.told(notification.payload)
+                self._lookup.notified(notification.payload)

@@ -1,4 +1,4 @@
-"""Calls that wait for their job, `GET /jobs/{id}?wait=S` and `Prefer: wait=S`: it, once it has ended."""
+"""Calls that wait for their job to end: `GET /jobs/{id}?wait=S` and `Prefer: wait=S`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformEr
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE, View, view_of
+from jobs.services.reads.job_views import ONE_JOB, View, view_of
 
 KIND = "long_poll"
 log = logging.getLogger(__name__)
 
 
 async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
-    """Answer one call, or raise what is to be told instead; ClientGoneError where nobody is left."""
-    gate = StreamAuth(hub, call)
-    owner = await gate.owner()
-    view = await gate.shown(await _job(job_id, owner, call, hub, _asked_wait_s(call)))
-    await gate.note_view(owner, job_id)
+    """Answer one call, or raise the error to answer with; ClientGoneError where the client is gone."""
+    auth = StreamAuth(hub, call)
+    owner = await auth.owner()
+    view = await auth.shown(await _job(job_id, owner, call, hub, _wait_s(call)))
+    await auth.note_view(owner, job_id)
     await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
 
 
@@ -48,7 +48,7 @@ async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], H
 
 
 async def _ended(accepted: AsgiResponse, job_id: UUID, call: Call, hub: Hub, wait_s: float) -> AsgiResponse:
-    """Return the answer with the whole job; `accepted` where it has not ended, or cannot be waited for."""
+    """Return an answer with the whole job; `accepted` where it has not ended, or waiting for it fails."""
     try:
         owner = await StreamAuth(hub, call).owner(Scope.SUBMIT)
         view = await _job(job_id, owner, call, hub, wait_s)
@@ -56,39 +56,39 @@ async def _ended(accepted: AsgiResponse, job_id: UUID, call: Call, hub: Hub, wai
         if isinstance(error, ClientGoneError):
             raise
         log.warning("job %s was accepted, its client cannot wait for it: %s", job_id, error)
-        return accepted  # it is in the database: an error would have the client send it again
+        return accepted  # the job is stored: after an error the client would send it again
     if view["state"] not in TERMINAL:
         return accepted
     body = msgspec.json.encode(seen_by(owner, view))
-    kept = [pair for pair in accepted.headers if pair[0].lower() != "content-length"]
-    return AsgiResponse(HTTPStatus.OK, [*kept, ("Content-Length", str(len(body)))], body)
+    headers = [(name, value) for name, value in accepted.headers if name.lower() != "content-length"]
+    return AsgiResponse(HTTPStatus.OK, [*headers, ("Content-Length", str(len(body)))], body)
 
 
 async def _job(job_id: UUID, owner: Owner, call: Call, hub: Hub, wait_s: float) -> View:
     """Return a job of `owner`, once it has ended or the time is over."""
-    inbox = hub.expect(job_id)  # before the read: an end between the two is not missed
+    waiter = hub.expect(job_id)  # before the read: an end between the two is not missed
     try:
         view = await _read(job_id, owner, hub)
         if view["state"] in TERMINAL or wait_s <= 0:
             return view
         with STREAM_WAITING.labels(KIND).track_inprogress():
-            await _first(inbox, call, wait_s)
-        ended = inbox.newest.view if inbox.newest else None
+            await _wait(waiter, call, wait_s)
+        ended = waiter.newest.view if waiter.newest else None
         return ended or await _read(job_id, owner, hub)
     finally:
-        hub.forget(job_id, inbox)
+        hub.forget(job_id, waiter)
 
 
 async def _read(job_id: UUID, owner: Owner, hub: Hub) -> View:
-    rows = await hub.fetch(ONE, {"id": job_id, "client": owner.reach})
+    rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
     return await run(view_of, rows[0])
 
 
-async def _first(inbox: Waiter, call: Call, wait_s: float) -> None:
-    """Return when the job has ended or the time is over; ClientGoneError when the client is gone before."""
-    ended, gone = asyncio.ensure_future(inbox.news()), asyncio.ensure_future(call.gone())
+async def _wait(waiter: Waiter, call: Call, wait_s: float) -> None:
+    """Return when the job has ended or the time is over; ClientGoneError where the client leaves first."""
+    ended, gone = asyncio.ensure_future(waiter.news()), asyncio.ensure_future(call.gone())
     either: set[asyncio.Future[Any]] = {ended, gone}
     try:
         await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
@@ -99,7 +99,7 @@ async def _first(inbox: Waiter, call: Call, wait_s: float) -> None:
         gone.cancel()
 
 
-def _asked_wait_s(call: Call) -> float:
+def _wait_s(call: Call) -> float:
     try:
         wait_s = float(call.parameter("wait", "0"))
     except ValueError:

@@ -1,17 +1,17 @@
-"""Looks up what became of waited-for jobs: those that somebody told of, and all of them now and then.
+"""Looks up waited-for jobs: those that a notification named at once, and all of them from time to time.
 
-An end, a retry and a progress report are told by the workers. What no worker tells, because telling it of
-every batch would cost all of them, is looked up for the followed jobs alone, a few times a second.
+Workers notify of an end, a retry and a progress report. Of the start of a batch they do not, because that
+would cost every batch; so jobs that somebody follows are looked up a few times a second as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from time import monotonic
-from typing import LiteralString
+from typing import Protocol
 from uuid import UUID
 
 import psycopg
@@ -20,36 +20,40 @@ from jobs.api.streaming.offload import run
 from jobs.api.streaming.waiters import Waiters
 from jobs.core.errors import PayloadUnavailableError
 from jobs.core.states import TERMINAL
-from jobs.db.positional import Params, Row
-from jobs.services.reads.job_views import ENDED
-from jobs.services.reads.snapshot import STANDING, standing_of, standing_of_view
+from jobs.db.statement import Params, Row, Statement
+from jobs.services.reads.job_views import ENDED_JOBS
+from jobs.services.reads.snapshot import BATCH_MEMBERS, SNAPSHOTS, snapshot_of, snapshot_of_job
 
-FALLBACK_S = 2.0  # a notification is a hint: all waiters are looked up this often without one
-FOLLOW_S = 0.25  # and the followed this often; less often where looking takes long
+FALLBACK_S = 2.0  # notifications may be lost, so all waited-for jobs are looked up this often
+FOLLOW_S = 0.25  # followed jobs are looked up this often, and less often where a look takes long
 FOLLOW_SHARE = 0.1  # of the time, at most
 RETRY_S = 0.5
 CHUNK_IDS = 1_000
-FEW = 64  # so many waited-for jobs are looked up sooner than the members of a batch
-MEMBERS: LiteralString = "SELECT unnest(members) FROM jobs_batch WHERE id = ANY(%s)"
+FEW = 64  # so many waited-for jobs are looked up faster than the members of a batch
 _TERMINAL = sorted(state.value for state in TERMINAL)
-Fetch = Callable[[LiteralString, Params], Awaitable[list[Row]]]
 log = logging.getLogger(__name__)
 
 
+class Fetch(Protocol):
+    """Runs one statement on the event loop and returns its rows."""
+
+    async def __call__(self, statement: Statement[Row], params: Params) -> list[Row]: ...  # noqa: D102
+
+
 class Lookup:
-    """Lays what it finds before `waiters`; reads by `fetch`."""
+    """Looks jobs up through `fetch` and gives the results to `waiters`."""
 
     def __init__(self, waiters: Waiters, fetch: Fetch) -> None:
-        """Begin with nothing told."""
+        """Prepare, with every look due now."""
         self._waiters, self._fetch = waiters, fetch
         self._batches, self._jobs, self._all = set[UUID](), set[UUID](), False
         self._news = asyncio.Event()
         self._all_due = self._followed_due = monotonic()
 
-    def told(self, payload: str) -> None:
+    def notified(self, payload: str) -> None:
         """Look soon at the batch or job that a notification names."""
         kind, _, text = payload.partition(":")
-        if not self._waiters:  # who comes later reads the job after saying that it waits
+        if not self._waiters:  # a later waiter reads the job itself after it has registered
             return
         with suppress(ValueError):
             (self._batches if kind == "batch" else self._jobs).add(UUID(text))
@@ -61,7 +65,7 @@ class Lookup:
         self._news.set()
 
     def look_at_all(self) -> None:
-        """Look soon at every job: something may have been told while nobody listened."""
+        """Look soon at every job, because notifications may have been missed."""
         self._all = True
         self._news.set()
 
@@ -81,10 +85,10 @@ class Lookup:
     async def _look(self) -> None:
         started = monotonic()
         suspects = await self._suspects(everything=self._all or started >= self._all_due)
-        await self._tell_ends(suspects)
+        await self._deliver_ends(suspects)
         follow_all = started >= self._followed_due
         followed = self._waiters.followed.keys() & (self._waiters.followed if follow_all else suspects)
-        await self._tell_ends(await self._tell_changes(followed))
+        await self._deliver_ends(await self._deliver_changes(followed))
         now = monotonic()
         if started >= self._all_due:
             self._all_due = now + FALLBACK_S
@@ -92,31 +96,31 @@ class Lookup:
             self._followed_due = now + max(FOLLOW_S, (now - started) / FOLLOW_SHARE)
 
     async def _suspects(self, *, everything: bool) -> set[UUID]:
-        """Return the ids of waited-for jobs that may have changed, as far as anybody told."""
+        """Return the waited-for jobs that may have changed, by the notifications so far."""
         self._news.clear()
         batches, jobs = self._batches, self._jobs
         self._batches, self._jobs, self._all = set(), set(), False
         if everything or ((batches or jobs) and len(self._waiters) <= FEW):
             return self._waiters.ids()
-        rows = await self._fetch(MEMBERS, (list(batches),)) if batches else []
-        return self._waiters.among(jobs | {row[0] for row in rows})
+        members = await self._fetch(BATCH_MEMBERS, {"batches": list(batches)}) if batches else []
+        return self._waiters.among(jobs.union(members))
 
-    async def _tell_ends(self, jobs: Collection[UUID]) -> None:
+    async def _deliver_ends(self, jobs: Collection[UUID]) -> None:
         for ids in _chunks(jobs):
             values = {"ids": ids, "first": min(ids), "last": max(ids), "terminal": _TERMINAL}
-            for row in await self._fetch(ENDED, values):
+            for row in await self._fetch(ENDED_JOBS, values):
                 with suppress(PayloadUnavailableError):  # the storage is asked again in FALLBACK_S
-                    self._waiters.tell(await run(standing_of_view, row))
+                    self._waiters.deliver(await run(snapshot_of_job, row))
 
-    async def _tell_changes(self, jobs: Collection[UUID]) -> set[UUID]:
-        """Tell where followed jobs stand, and return those that have ended meanwhile."""
+    async def _deliver_changes(self, jobs: Collection[UUID]) -> set[UUID]:
+        """Deliver snapshots of followed jobs, and return those that have ended meanwhile."""
         ended = set[UUID]()
         for ids in _chunks(jobs):
-            for row in await self._fetch(STANDING, {"ids": ids}):
-                standing = standing_of(row)
-                self._waiters.tell(standing)
-                if standing.mark.state in TERMINAL and not self._waiters.knows_end(standing.id):
-                    ended.add(standing.id)
+            for row in await self._fetch(SNAPSHOTS, {"ids": ids}):
+                snapshot = snapshot_of(row)
+                self._waiters.deliver(snapshot)
+                if snapshot.mark.state in TERMINAL and not self._waiters.has_end(snapshot.id):
+                    ended.add(snapshot.id)
         return ended
 
 

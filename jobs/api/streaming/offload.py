@@ -1,4 +1,4 @@
-"""Make a view of a row; off the event loop where the storage has to be asked for its output."""
+"""Build a result from a job's row; on a thread where the output has to be fetched from the storage."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from jobs.db.positional import Row
-from jobs.services.reads.job_views import is_far
+from jobs.services.reads.job_views import JobRow
 
-Made = TypeVar("Made")
+Built = TypeVar("Built")
 
 
-async def run(make: Callable[[Row], Made], row: Row) -> Made:
-    """Return `make(row)`."""
-    return await asyncio.to_thread(make, row) if is_far(row) else make(row)
+async def run(build: Callable[[JobRow], Built], row: JobRow) -> Built:
+    """Return `build(row)`."""
+    return await asyncio.to_thread(build, row) if row.is_remote else build(row)

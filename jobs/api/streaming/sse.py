@@ -1,4 +1,4 @@
-"""The words of `text/event-stream`: what a client is sent of where a job stands, beyond what it knows."""
+"""The format `text/event-stream`: the events that bring a client from its last one to a job's snapshot."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from jobs.services.reads.snapshot import JobSnapshot
 CONTENT_TYPE = "text/event-stream"
 HEADERS = {"Content-Type": f"{CONTENT_TYPE}; charset=utf-8", "X-Accel-Buffering": "no"}
 HEARTBEAT = b": still here\n\n"
-RETRY_MS = (1_000, 3_000)  # drawn for each client, so that they do not all come back at once
+RETRY_MS = (1_000, 3_000)  # drawn for each client, so that they do not all reconnect at once
 
 
 def preamble() -> bytes:
-    """Return how a stream begins: when to come back once it is lost."""
+    """Return the start of a stream: how long to wait before reconnecting."""
     return b"retry: %d\n\n" % randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
 
 
-def knows_all(told: EventId | None, now: JobSnapshot) -> bool:
-    """Say whether a client has had the end already: it must not come back."""
-    return now.view is not None and now.mark.same_state(told)
+def knows_all(last: EventId | None, now: JobSnapshot) -> bool:
+    """Return whether a client has had the end already, so that it must not reconnect."""
+    return now.view is not None and now.mark.same_state(last)
 
 
-def events(told: EventId | None, now: JobSnapshot) -> Iterator[bytes]:
-    """Yield the events that bring a client from `told` to `now`: one or two at most, or none."""
+def events(last: EventId | None, now: JobSnapshot) -> Iterator[bytes]:
+    """Yield the events that bring a client from its last event to `now`: none, one or two."""
     if now.view is not None:
-        if not now.mark.same_state(told):
+        if not now.mark.same_state(last):
             yield _event("end", now.mark, now.view)
         return
-    if not now.mark.same_state(told):
+    if not now.mark.same_state(last):
         yield _event("state", EventId(now.mark.epoch, 0, now.mark.state), _state(now))
-        told = None
-    if now.fraction is not None and (told is None or now.mark.step > told.step):
+        last = None
+    if now.fraction is not None and (last is None or now.mark.step > last.step):
         yield _event("progress", now.mark, _state(now) | {"fraction": now.fraction, "message": now.message})
 
 
@@ -49,5 +49,5 @@ def _event(name: str, mark: EventId, value: Any) -> bytes:
 
 
 def _line(value: Any) -> bytes:
-    """Return JSON on one line: a stored document passes through as it was stored, line ends and all."""
+    """Return JSON on one line: a stored document passes through as it is, and may hold line breaks."""
     return b" ".join(msgspec.json.encode(value).splitlines())

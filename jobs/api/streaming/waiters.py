@@ -1,4 +1,4 @@
-"""Who waits for which job, and where the newest of it is laid for them; on one event loop."""
+"""The calls that wait for jobs, each with the newest snapshot of its job; on one event loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.services.reads.snapshot import JobSnapshot
 
 
 class Waiter:
-    """Holds the newest that is known of one job: its end alone, or each change if it follows the job."""
+    """Holds the newest snapshot of one job: its end only, or each change where it follows the job."""
 
     __slots__ = ("_filled", "follow", "newest")
 
@@ -22,14 +22,14 @@ class Waiter:
 
     newest: JobSnapshot | None
 
-    def put(self, standing: JobSnapshot) -> None:
-        """Keep what is newer than what is held; two reads may end in the other order."""
-        if self.newest is None or standing.mark.age > self.newest.mark.age:
-            self.newest = standing
+    def put(self, snapshot: JobSnapshot) -> None:
+        """Keep a newer snapshot than the one that is held; two reads may end in the other order."""
+        if self.newest is None or snapshot.mark.age > self.newest.mark.age:
+            self.newest = snapshot
             self._filled.set()
 
     async def news(self) -> JobSnapshot:
-        """Return the newest once something was put here since the last call."""
+        """Return the newest snapshot as soon as one was put here since the last call."""
         await self._filled.wait()
         self._filled.clear()
         assert self.newest is not None  # noqa: S101  # it is filled
@@ -37,49 +37,49 @@ class Waiter:
 
 
 class Waiters:
-    """The inboxes by job; false where there is none."""
+    """The waiters by job; false where there is none."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
+        """Begin without waiters."""
         self._waiting: dict[UUID, set[Waiter]] = {}
         self.followed: dict[UUID, set[Waiter]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self.followed)
 
-    def add(self, job_id: UUID, inbox: Waiter) -> Waiter:
-        """Tell `inbox` of a job from now on, and return it."""
-        self._of(inbox).setdefault(job_id, set()).add(inbox)
-        return inbox
+    def add(self, job_id: UUID, waiter: Waiter) -> Waiter:
+        """Deliver a job's snapshots to `waiter` from now on, and return it."""
+        self._of(waiter).setdefault(job_id, set()).add(waiter)
+        return waiter
 
-    def remove(self, job_id: UUID, inbox: Waiter) -> None:
-        """Tell it no more."""
-        inboxes = self._of(inbox).get(job_id, set())
-        inboxes.discard(inbox)
-        if not inboxes:
-            self._of(inbox).pop(job_id, None)
+    def remove(self, job_id: UUID, waiter: Waiter) -> None:
+        """Deliver nothing more to `waiter`."""
+        waiters = self._of(waiter).get(job_id, set())
+        waiters.discard(waiter)
+        if not waiters:
+            self._of(waiter).pop(job_id, None)
 
     def ids(self) -> set[UUID]:
-        """Return every job that somebody waits for."""
+        """Return every job that a call waits for."""
         return self._waiting.keys() | self.followed.keys()
 
     def among(self, jobs: Iterable[UUID]) -> set[UUID]:
-        """Return those of `jobs` that somebody waits for."""
+        """Return those of `jobs` that a call waits for."""
         return {job for job in jobs if job in self._waiting or job in self.followed}
 
-    def knows_end(self, job_id: UUID) -> bool:
-        """Say whether all who follow a job were told its end."""
+    def has_end(self, job_id: UUID) -> bool:
+        """Return whether the job's end was delivered to all of its followers."""
         return all(i.newest is not None and i.newest.view for i in self.followed.get(job_id, ()))
 
-    def tell(self, standing: JobSnapshot) -> None:
-        """Lay an end before all who wait for the job, any other change before those who follow it."""
-        if standing.view is not None:
-            for inbox in self._waiting.get(standing.id, ()):
-                inbox.put(standing)
-        elif standing.mark.state in TERMINAL:
+    def deliver(self, snapshot: JobSnapshot) -> None:
+        """Deliver a final state to every waiter of the job, any other change to its followers only."""
+        if snapshot.view is not None:
+            for waiter in self._waiting.get(snapshot.id, ()):
+                waiter.put(snapshot)
+        elif snapshot.mark.state in TERMINAL:
             return  # it ended between two reads: the next one brings the whole job
-        for inbox in self.followed.get(standing.id, ()):
-            inbox.put(standing)
+        for waiter in self.followed.get(snapshot.id, ()):
+            waiter.put(snapshot)
 
-    def _of(self, inbox: Waiter) -> dict[UUID, set[Waiter]]:
-        return self.followed if inbox.follow else self._waiting
+    def _of(self, waiter: Waiter) -> dict[UUID, set[Waiter]]:
+        return self.followed if waiter.follow else self._waiting

@@ -1,4 +1,4 @@
-"""`manage.py retention`: drop what nobody needs to keep, make partitions for what is to come."""
+"""`manage.py retention`: drop payloads whose time is over, make partitions of the days ahead."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,10 +10,10 @@ from models_registry.management.actor import actor
 
 
 class Command(BaseCommand):
-    help = "Make the partitions of payloads ahead and drop the days that are over; print what became of each."
+    help = "Make the partitions of payloads ahead and drop the days that are over; print a verdict on each."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only say what would become of each")
+        parser.add_argument("--dry-run", action="store_true", help="only print what would happen")
 
     def handle(self, **options: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`manage.py rotate_payload_keys`: seal what older keys sealed under the first of PAYLOAD_KEYS."""
+"""`manage.py rotate_payload_keys`: seal payloads of older keys again, under the first of PAYLOAD_KEYS."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,9 +12,9 @@ from models_registry.management.actor import actor
 
 class Command(BaseCommand):
     help = (
-        "Seal again what older keys sealed. First add the new key to PAYLOAD_KEYS, at its end, of every "
+        "Seal again the payloads of older keys. First add the new key to PAYLOAD_KEYS, at its end, of every "
         "process; then put it first; then run this until it finds nothing; then take the old key away. "
-        "It may be broken off and run again at any time."
+        "It may be interrupted and run again at any time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,10 +25,14 @@ class Command(BaseCommand):
         if options["batch"] < 1 or (options["rate"] is not None and options["rate"] <= 0):
             raise CommandError("--batch and --rate are above zero")
         try:
-            told = rotate_payload_keys(actor=actor(), batch=options["batch"], rate=options["rate"])
+            rotated = rotate_payload_keys(actor=actor(), batch=options["batch"], rate=options["rate"])
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{told.rows:,} rows are sealed anew, of {told.looked_at:,} that were looked at.")
-        if told.unreadable:
-            named = ", ".join(map(str, told.unreadable[:NAMED]))
-            raise CommandError(f"{len(told.unreadable):,} rows cannot be read and stay as they are: {named}")
+        self.stdout.write(
+            f"{rotated.rows:,} rows were sealed again, of {rotated.looked_at:,} that were looked at."
+        )
+        if rotated.unreadable:
+            named = ", ".join(map(str, rotated.unreadable[:NAMED]))
+            raise CommandError(
+                f"{len(rotated.unreadable):,} rows cannot be read and stay as they are: {named}"
+            )

@@ -1,4 +1,4 @@
-"""What the command does: each verb returns what it says."""
+"""The command's verbs; each returns the text to print."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.purge import purge_stale
 from jobs.services.dead_letters.queue_counts import queue_counts
-from jobs.services.dead_letters.reads import DeadWhole
+from jobs.services.dead_letters.reads import LetterDetails
 from jobs.services.dead_letters.replay_many import replay_letters
 from jobs.services.lifecycle.replay import replay_job
 
 
 def listed(options: dict[str, Any]) -> str:
-    """Tell how the dead-letter queues stand, and the groups of the letters that match."""
-    wanted = filter_of(options)
-    return f"{letter_tables.queues(queue_counts())}\n{letter_tables.groups(letters.groups(wanted))}"
+    """Return the dead-letter queues, and the groups of the letters that match."""
+    groups = letters.groups(filter_of(options))
+    return f"{letter_tables.queues(queue_counts())}\n{letter_tables.groups(groups)}"
 
 
 def shown(options: dict[str, Any]) -> str:
-    """Tell one letter, with the job's input only where that was asked for."""
+    """Return one letter, with the job's input only where the option says so."""
     dead = _letter(options["job"])
     if not options["input"]:
         return letter_tables.letter(dead, None)
@@ -42,7 +42,7 @@ def replayed(options: dict[str, Any]) -> str:
     choice = choice_of(options)
     if choice.job is None:
         if options["input"]:
-            raise CommandError("--input mends one job: name it.")
+            raise CommandError("--input edits one job: name it.")
         return _replay_many(choice, options)
     if options["rate"]:
         raise CommandError("--rate is for many jobs.")
@@ -50,7 +50,7 @@ def replayed(options: dict[str, Any]) -> str:
 
 
 def _replay_many(choice: Choice, options: dict[str, Any]) -> str:
-    many: dict[str, Any] = {"wanted": choice.wanted, "rate": options["rate"], "most": choice.most}
+    many: dict[str, Any] = {"selection": choice.selection, "rate": options["rate"], "most": choice.most}
     if options["dry_run"]:
         return letter_tables.foreseen(dry_run(**many))
     done = replay_letters(**many, actor=actor_of(options))
@@ -69,11 +69,11 @@ def _replay_one(job: UUID, options: dict[str, Any]) -> str:
 
 
 def _foreseen_one(job: UUID, text: str | None) -> str:
-    told = dry_run_one(job_id=job)
+    foreseen = dry_run_one(job_id=job)
     if text is None:
-        return letter_tables.foreseen(told)
-    mended = check_edit(job_id=job, text=text)
-    return f"{job} would be queued again with {len(mended.body):,} bytes of input; nothing was changed."
+        return letter_tables.foreseen(foreseen)
+    edited = check_edit(job_id=job, text=text)
+    return f"{job} would be queued again with {len(edited.body):,} bytes of input; nothing was changed."
 
 
 def _read(name: str) -> str:
@@ -100,28 +100,28 @@ def discarded(options: dict[str, Any]) -> str:
 
 def _discard_many(choice: Choice, options: dict[str, Any]) -> str:
     if options["dry_run"]:
-        found = min(letters.count(choice.wanted), choice.most)
-        return f"{found:,} letters would be discarded; nothing was changed."
-    done = discard_letters(wanted=choice.wanted, actor=actor_of(options), most=choice.most)
+        count = min(letters.count(choice.selection), choice.most)
+        return f"{count:,} letters would be discarded; nothing was changed."
+    done = discard_letters(selection=choice.selection, actor=actor_of(options), most=choice.most)
     return f"{done:,} letters are discarded.{_more(choice, done)}"
 
 
 def _more(choice: Choice, done: int) -> str:
-    left = letters.count(choice.wanted) if done >= choice.most else 0
-    return f" {left:,} more match: do it again." if left else ""
+    rest = letters.count(choice.selection) if done >= choice.most else 0
+    return f" {rest:,} more match: do it again." if rest else ""
 
 
 def purged(options: dict[str, Any]) -> str:
-    """Drop from a model's dead-letter queue what does not count."""
+    """Drop from a model's dead-letter queue the letters that do not count."""
     model, is_dry = options["model"], options["dry_run"]
     check_model(model)
-    told = purge_stale(
+    counts = purge_stale(
         model=model, actor=actor_of(options), malformed_too=options["malformed_too"], dry_run=is_dry
     )
-    return letter_tables.purged(model, told, dry_run=is_dry)
+    return letter_tables.purged(model, counts, dry_run=is_dry)
 
 
-def _letter(job: UUID) -> DeadWhole:
+def _letter(job: UUID) -> LetterDetails:
     dead = letters.letter(job)
     if dead is None:
         raise CommandError(f"{job} has no dead letter.")

@@ -1,4 +1,4 @@
-"""The command's words, as a person writes them and as values; a choice that could mean all is refused."""
+"""The command's arguments, as a person writes them and as values; a choice that could mean all is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Choice:
     """What to act on: one job, or up to `most` letters that match."""
 
     job: UUID | None
-    wanted: LetterFilter
+    selection: LetterFilter
     most: int
 
 
@@ -42,12 +42,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     replay.add_argument("--rate", type=_rate, metavar="JOBS_PER_S", help="Due so many a second, not at once.")
     replay.add_argument("--input", metavar="FILE", help="JSON in place of the one job's input; - for stdin.")
     _add_choice(verbs.add_parser("discard", help="Leave one job dead for good, or those of a filter."))
-    _add_purge(verbs.add_parser("purge-stale", help="Drop from the broker the letters that do not count."))
+    _add_purge(verbs.add_parser("purge-stale", help="Drop from the broker the letters that no longer count."))
 
 
 def _add_show(parser: ArgumentParser) -> None:
     parser.add_argument("job", type=job_id)
-    parser.add_argument("--input", action="store_true", help="Show the input too; that is written down.")
+    parser.add_argument("--input", action="store_true", help="Show the input too; this is audited.")
     _add_actor(parser)
 
 
@@ -74,24 +74,24 @@ def _add_filter(parser: ArgumentParser) -> None:
 
 def _add_purge(parser: ArgumentParser) -> None:
     parser.add_argument("--model", required=True)
-    parser.add_argument("--malformed-too", action="store_true", help="And what is no letter at all.")
+    parser.add_argument(
+        "--malformed-too", action="store_true", help="Drop messages that are no letters, too."
+    )
     parser.add_argument("--dry-run", action="store_true", help="Count, and drop nothing.")
     _add_actor(parser)
 
 
 def _add_actor(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--actor", type=_name, help="Who does it, for the audit; if missing, the login's name."
-    )
+    parser.add_argument("--actor", type=_name, help="The name for the audit; the login's name if missing.")
 
 
 def actor_of(options: dict[str, Any]) -> str:
-    """Return who acts: as named, else the operating system's user."""
+    """Return the actor: as named, else the operating system's user."""
     return options["actor"] or actor()
 
 
 def choice_of(options: dict[str, Any]) -> Choice:
-    """Return what to act on; CommandError where nothing was chosen, or two things were."""
+    """Return what to act on; CommandError where nothing was chosen, or both a job and a filter."""
     job, filtered = options["job"], any(options[name] is not None for name in FILTERS)
     if job is not None and (filtered or options["all"] or options["limit"] is not None):
         raise CommandError("Name a job or a filter, not both.")
@@ -104,18 +104,18 @@ def choice_of(options: dict[str, Any]) -> Choice:
 
 def filter_of(options: dict[str, Any]) -> LetterFilter:
     """Return the filter; CommandError where it names no model or an empty time."""
-    told = {name: options[name] for name in FILTERS}
-    if told["model"] is not None:
-        check_model(told["model"])
-    if told["since"] and told["until"] and told["since"] > told["until"]:
+    filters = {name: options[name] for name in FILTERS}
+    if filters["model"] is not None:
+        check_model(filters["model"])
+    if filters["since"] and filters["until"] and filters["since"] > filters["until"]:
         raise CommandError("--since is after --until.")
-    return LetterFilter(**told)
+    return LetterFilter(**filters)
 
 
 def check_model(name: str) -> None:
-    """Refuse a name that no model has: CommandError."""
-    if name not in (known := known_queues()):
-        raise CommandError(f"There is no model {name!r}: there are {', '.join(known) or 'none'}.")
+    """Refuse the name of an unknown model: CommandError."""
+    if name not in (models := known_queues()):
+        raise CommandError(f"There is no model {name!r}: there are {', '.join(models) or 'none'}.")
 
 
 def job_id(text: str) -> UUID:
@@ -130,8 +130,8 @@ def _moment(text: str) -> datetime:
     try:
         if ago := _AGO.fullmatch(text):
             return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]])
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ArgumentTypeError(f"{text!r} is no time such as 2h, 7d or 2026-11-23T10:00") from None
 

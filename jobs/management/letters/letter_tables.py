@@ -1,4 +1,4 @@
-"""What the command tells, as text."""
+"""The command's output, as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from jobs.services.dead_letters.dry_run import DryRun
 from jobs.services.dead_letters.purge import Purged
 from jobs.services.dead_letters.queue_counts import DeadLetterQueueCounts
-from jobs.services.dead_letters.reads import LOOKED_AT, DeadWhole, Groups
+from jobs.services.dead_letters.reads import LOOKED_AT, Groups, LetterDetails
 
 WIDTH = 160  # narrower, a fingerprint is cut
 NONE = "-"
@@ -31,20 +31,20 @@ def queues(counts: Sequence[DeadLetterQueueCounts]) -> str:
     return _table("Dead-letter queues", heads, rows)
 
 
-def groups(found: Groups) -> str:
+def groups(counted: Groups) -> str:
     """Return the groups by fingerprint, largest first."""
     rows = [
         (group.count, group.queue, group.kind, group.fingerprint, _at(group.first_seen), _at(group.last_seen))
-        for group in found.largest
+        for group in counted.largest
     ]
     heads = (">count", "model", "kind", "fingerprint", "first seen (UTC)", "last seen (UTC)")
-    title = f"{found.letters:,} letters in {found.groups:,} groups"
-    if found.cut:
+    title = f"{counted.letters:,} letters in {counted.groups:,} groups"
+    if counted.cut:
         title += f"; no more than {LOOKED_AT:,} letters were looked at"
     return _table(title, heads, rows)
 
 
-def letter(dead: DeadWhole, payload: bytes | None) -> str:
+def letter(dead: LetterDetails, payload: bytes | None) -> str:
     """Return one letter with its history and traceback, and the input where that is given."""
     about = [
         ("job", dead.job), ("model", dead.queue), ("kind", dead.kind), ("code", dead.code),
@@ -58,8 +58,8 @@ def letter(dead: DeadWhole, payload: bytes | None) -> str:
     return "\n".join(parts)
 
 
-def standing(dead: DeadWhole) -> str:
-    """Return what became of the letter itself."""
+def standing(dead: LetterDetails) -> str:
+    """Return the state of the letter's message in the broker."""
     if dead.discarded_at is not None:
         return f"discarded {_at(dead.discarded_at)}"
     if dead.published_at is not None:
@@ -67,20 +67,20 @@ def standing(dead: DeadWhole) -> str:
     return "not confirmed by the broker yet"
 
 
-def _attempts(dead: DeadWhole) -> str:
+def _attempts(dead: LetterDetails) -> str:
     rows = [[str(row.get(name, NONE)) for name in ("at", "epoch", "kind", "code", "worker", "batch")]
             for row in dead.history]  # fmt: skip
     return _table("Failed attempts before", ("when", ">epoch", "kind", "code", "worker", "batch"), rows)
 
 
-def foreseen(told: DryRun) -> str:
+def foreseen(run: DryRun) -> str:
     """Return what a replay would do."""
-    lines = [f"{told.jobs:,} jobs would be queued again{_lasting(told.lasts_s)}; nothing was changed."]
-    if told.checked < told.jobs:
-        lines.append(f"Of the first {told.checked:,}:")
-    lines.append(f"{told.invalid:,} inputs would be refused by their version's schema.")
-    lines.append(f"{told.overdue:,} deadlines have passed and would be dropped.")
-    lines += [f"  {job}  {_plain(fault)}" for job, fault in told.faults]
+    lines = [f"{run.jobs:,} jobs would be queued again{_lasting(run.lasts_s)}; nothing was changed."]
+    if run.checked < run.jobs:
+        lines.append(f"Of the first {run.checked:,}:")
+    lines.append(f"{run.invalid:,} inputs would be refused by their version's schema.")
+    lines.append(f"{run.overdue:,} deadlines have passed and would be dropped.")
+    lines += [f"  {job}  {_plain(fault)}" for job, fault in run.faults]
     return "\n".join(lines)
 
 
@@ -88,12 +88,12 @@ def _lasting(lasts_s: float) -> str:
     return f", the last due after {lasts_s:,.1f} s" if lasts_s else ""
 
 
-def purged(model: str, told: Purged, *, dry_run: bool) -> str:
+def purged(model: str, counts: Purged, *, dry_run: bool) -> str:
     """Return what lay in a dead-letter queue and what was dropped."""
-    end = "nothing was dropped: a dry run" if dry_run else f"{told.dropped:,} were dropped"
+    end = "nothing was dropped: a dry run" if dry_run else f"{counts.dropped:,} were dropped"
     return (
-        f"{model}: {told.current:,} letters count, {told.stale:,} are stale, "
-        f"{told.malformed:,} messages are no letters; {end}."
+        f"{model}: {counts.current:,} letters count, {counts.stale:,} are stale, "
+        f"{counts.malformed:,} messages are no letters; {end}."
     )
 
 

@@ -38,8 +38,7 @@ def recorded(arguments: SimulationArguments) -> list[Arrival] | None:
     if arguments.csv:
         arrivals = _in_order(_of_file(Path(arguments.csv)))[-arguments.limit :]
     elif arguments.from_history:
-        rows = recorded_jobs(arguments.from_history, limit=arguments.limit)
-        arrivals = _in_order(Arrival(at_s, max(size, 1), *rest) for at_s, size, *rest in rows)
+        arrivals = _in_order(recorded_jobs(arguments.from_history, limit=arguments.limit))
     else:
         return None
     if not arrivals:
@@ -110,8 +109,8 @@ def _registered(version: int, run: Timing) -> Model:
 
 def _recorded_timings(model: str, versions: set[int]) -> dict[int, Timing]:
     service = {version: ServiceTime() for version in versions}
-    for version, padded_size, items, ran_s in reversed(recorded_runs(model, limit=RUNS)):
-        if version in service:
-            units = padded_size if selectors.info(version).padded else items
-            service[version].observe(units, ran_s)
+    for run in reversed(recorded_runs(model, limit=RUNS)):
+        if run.version in service:
+            units = run.padded_size if selectors.info(run.version).padded else run.items
+            service[run.version].observe(units, run.ran_s)
     return {version: Timing(time.fixed_s, time.per_unit_s) for version, time in service.items()}

@@ -1,30 +1,49 @@
-"""Who a bearer token stands for, kept in the process for up to two seconds."""
+"""The client behind a bearer token, cached in the process for up to two seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
 from time import monotonic
-from typing import Any, LiteralString
 
 from jobs.core.access.scopes import Scope, covers
 from jobs.core.admission.quota import UNLIMITED, Quota
 from jobs.core.errors import ResourceNotFoundError
-from jobs.db.positional import Row, fetch_all, storable
+from jobs.db.statement import Statement, fetch_all, storable
 
-KEPT_S = 2.0  # a revoked token works for at most this long
-KEPT_ENTRIES = 10_000
-FIND: LiteralString = """
-SELECT c.id, c.name, t.id, t.scopes, c.requests_per_s, c.requests_burst, c.bytes_per_s, c.most_in_flight
+CACHED_S = 2.0  # a revoked token works for at most this long
+CACHED_ENTRIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token that works, and its client."""
+
+    token: int
+    scopes: list[str]
+    client: int
+    name: str
+    requests_per_s: float | None
+    requests_burst: int | None
+    bytes_per_s: int | None
+    most_in_flight: int | None
+
+
+TOKEN_BY_DIGEST = Statement(
+    """
+SELECT t.id AS token, t.scopes, c.id AS client, c.name, c.requests_per_s, c.requests_burst, c.bytes_per_s,
+  c.most_in_flight
 FROM jobs_apitoken t JOIN jobs_client c ON c.id = t.client_id
-WHERE t.digest = %s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
-"""
-_CLIENT: LiteralString = "SELECT id FROM jobs_client WHERE name = %s"
+WHERE t.digest = %(digest)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
+""",
+    TokenRow,
+)
+_CLIENT = Statement("SELECT id FROM jobs_client WHERE name = %(name)s", int)
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The client that a request speaks for, by which token, and what that may be used for."""
+    """The client that sends a request, with the token that it uses and the token's scopes."""
 
     id: int
     name: str
@@ -33,21 +52,21 @@ class Owner:
     quota: Quota = UNLIMITED
 
     def may(self, scope: Scope) -> bool:
-        """Say whether the token may be used for what needs `scope`."""
+        """Return whether the token has `scope`."""
         return covers(self.scopes, scope)
 
     @property
     def reach(self) -> int | None:
-        """Return the client whose jobs the token can touch; None where it is every client's."""
+        """Return the id of the client whose jobs the token may touch; None for the jobs of all clients."""
         return None if Scope.ADMIN in self.scopes else self.id
 
     @property
     def actor(self) -> str:
-        """Return what the audit calls it."""
+        """Return the actor's name in the audit."""
         return f"client:{self.name}"
 
 
-_kept: dict[bytes, tuple[float, Owner | None]] = {}
+_cached: dict[bytes, tuple[float, Owner | None]] = {}
 
 
 def token_digest(token: str) -> bytes:
@@ -56,41 +75,42 @@ def token_digest(token: str) -> bytes:
 
 
 def owner_of(token: str) -> Owner | None:
-    """Return whom `token` stands for, or None where it is unknown, expired or revoked."""
-    key = token_digest(token)
-    known, owner = kept_owner(key)
-    return owner if known else keep_owner(key, fetch_all(FIND, (key,)))
+    """Return the owner of `token`, or None where it is unknown, expired or revoked."""
+    digest = token_digest(token)
+    is_cached, owner = cached_owner(digest)
+    return owner if is_cached else cache_owner(digest, fetch_all(TOKEN_BY_DIGEST, {"digest": digest}))
 
 
-def kept_owner(key: bytes) -> tuple[bool, Owner | None]:
-    """Return whether the answer for a digest is at hand, and the answer."""
-    kept = _kept.get(key)
-    if kept is None or monotonic() - kept[0] > KEPT_S:
+def cached_owner(digest: bytes) -> tuple[bool, Owner | None]:
+    """Return whether the owner of a token's digest is cached, and the owner."""
+    entry = _cached.get(digest)
+    if entry is None or monotonic() - entry[0] > CACHED_S:
         return False, None
-    return True, kept[1]
+    return True, entry[1]
 
 
-def keep_owner(key: bytes, rows: list[Row]) -> Owner | None:
-    """Keep and return the answer that `FIND` gave for a digest."""
-    if len(_kept) >= KEPT_ENTRIES:
-        _kept.clear()
-    owner = _owner(*rows[0]) if rows else None
-    _kept[key] = (monotonic(), owner)
+def cache_owner(digest: bytes, rows: list[TokenRow]) -> Owner | None:
+    """Cache and return the owner in the rows that `TOKEN_BY_DIGEST` returned for a digest."""
+    if len(_cached) >= CACHED_ENTRIES:
+        _cached.clear()
+    owner = _owner(rows[0]) if rows else None
+    _cached[digest] = (monotonic(), owner)
     return owner
 
 
 def client_id(name: str) -> int:
-    """Return a client's row id; ResourceNotFoundError where nobody is called so."""
-    rows = fetch_all(_CLIENT, (name,)) if storable(name) else []
-    if not rows:
+    """Return a client's row id; ResourceNotFoundError where there is no client of that name."""
+    ids = fetch_all(_CLIENT, {"name": name}) if storable(name) else []
+    if not ids:
         raise ResourceNotFoundError("There is no such client.")
-    return int(rows[0][0])
+    return ids[0]
 
 
 def forget_owners() -> None:
-    """Drop what is kept, so that the next read sees the database."""
-    _kept.clear()
+    """Empty the cache, so that the next read asks the database."""
+    _cached.clear()
 
 
-def _owner(client: int, name: str, token: int, scopes: list[str], *quota: Any) -> Owner:
-    return Owner(client, name, token, frozenset(scopes), Quota(*quota))
+def _owner(row: TokenRow) -> Owner:
+    quota = Quota(row.requests_per_s, row.requests_burst, row.bytes_per_s, row.most_in_flight)
+    return Owner(row.client, row.name, row.token, frozenset(row.scopes), quota)

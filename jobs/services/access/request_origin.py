@@ -1,4 +1,4 @@
-"""Where the request in hand comes from, for the audit: known to this thread or task alone."""
+"""The origin of the current request, for the audit: one value a thread or task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A client's address, and the row id of its token; None for what comes from a command or a task."""
+    """A client's address, and the row id of its token; both None for commands and tasks."""
 
     address: str | None = None
     token: int | None = None
@@ -21,20 +21,20 @@ _origin: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
 
 
 def origin() -> Origin:
-    """Return where the request in hand comes from."""
+    """Return the origin of the current request."""
     return _origin.get()
 
 
 @contextmanager
 def coming_from(address: str | None) -> Iterator[None]:
-    """Do what follows for a client at `address`, whose token is not known yet."""
-    before = _origin.set(Origin(address))
+    """Set the origin of the requests in this block to `address`, without a token yet."""
+    previous = _origin.set(Origin(address))
     try:
         yield
     finally:
-        _origin.reset(before)
+        _origin.reset(previous)
 
 
 def with_token(token: int) -> None:
-    """Note which token the request in hand was accepted by."""
+    """Add the accepted token to the origin of the current request."""
     _origin.set(replace(_origin.get(), token=token))

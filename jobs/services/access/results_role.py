@@ -1,7 +1,7 @@
-"""A database role for one app that uses `AsyncResult`: it reads its own client's results and nothing else.
+"""A database role for one app that uses `AsyncResult`: it reads the results of one client and nothing else.
 
-The role's search path leads to views named like the tables, so that the result backend works as it is. Views
-run with their owner's rights, and hold only what the backend reads.
+The role's search path leads to views with the names of the tables, so that the result backend works
+unchanged. Views run with their owner's rights, and hold only what the backend reads.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from jobs.core.access.audit_kinds import AuditKind
+from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import note
 from jobs.services.access.owner import client_id
 
@@ -24,6 +25,8 @@ VIEWS = {
     "jobs_deadletter": "job_id, message, traceback",
 }
 CONNECTIONS = 20
+_SCHEMA = Statement("SELECT current_schema()", str)
+# Templates for `psycopg.sql`: names and passwords cannot be parameters of such statements.
 _ROLE = """
 CREATE ROLE {role} LOGIN PASSWORD {password} CONNECTION LIMIT {most};
 ALTER ROLE {role} SET search_path = {role};
@@ -42,9 +45,9 @@ _DROP = "DROP SCHEMA IF EXISTS {role} CASCADE; DROP ROLE IF EXISTS {role};"
 
 @transaction.atomic
 def create_results_role(*, client: str, actor: str) -> str:
-    """Make the client's role anew and return the database URL that it logs in with, which is not kept.
+    """Create or replace the client's role and return its database URL, which is not stored.
 
-    ResourceNotFoundError where there is no such client; the database's user must be one that makes roles.
+    ResourceNotFoundError where there is no such client. The database's user needs the right to create roles.
     """
     number, password = client_id(client), token_urlsafe(24)
     names = _names(number)
@@ -58,25 +61,20 @@ def create_results_role(*, client: str, actor: str) -> str:
 
 @transaction.atomic
 def drop_results_role(*, client: str, actor: str) -> None:
-    """End the client's role; the errors of `create_results_role`."""
+    """Drop the client's role; the errors of `create_results_role`."""
     number = client_id(client)
     _run(_DROP, _names(number))
     note(AuditKind.ROLE_DROP, actor=actor, client=client, role=role_of(number))
 
 
 def role_of(number: int) -> str:
-    """Return the name of a client's role; a client's own name may be longer than a role's."""
+    """Return the name of a client's role: a number, because a client's name may be too long for a role's."""
     return f"results_{number}"
 
 
 def _names(number: int) -> dict[str, sql.Composable]:
-    return {"role": sql.Identifier(role_of(number)), "home": sql.Identifier(_home())}
-
-
-def _home() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schema()")
-        return str(cursor.fetchall()[0][0])
+    (schema,) = execute(_SCHEMA)
+    return {"role": sql.Identifier(role_of(number)), "home": sql.Identifier(schema)}
 
 
 def _view(table: str, columns: str, number: int) -> dict[str, sql.Composable]:

@@ -1,4 +1,4 @@
-"""Make, rotate and revoke bearer tokens; only their SHA-256 is stored, and each is an Event."""
+"""Create, rotate and revoke bearer tokens: only their SHA-256 is stored, and each change is an Event."""
 
 from __future__ import annotations
 
@@ -32,44 +32,44 @@ def create_token(
     expires_in_days: int | None = None,
     actor: str = "",
 ) -> str:
-    """Return a new token of `client`, which is made where it is missing; the token is not kept."""
+    """Return a new token of `client`, which is created where it is missing; the token is not stored."""
     owner, _ = Client.objects.get_or_create(name=client)
     days = expires_in_days
     ends_at = None if days is None else timezone.now() + timedelta(days=days)
-    row, token = _made(ApiToken(client=owner, label=label, scopes=_in_order(scopes), expires_at=ends_at))
-    note(AuditKind.TOKEN_CREATE, actor=actor, **_told(row))
+    row, token = _store(ApiToken(client=owner, label=label, scopes=_in_order(scopes), expires_at=ends_at))
+    note(AuditKind.TOKEN_CREATE, actor=actor, **_public(row))
     return token
 
 
 @transaction.atomic
 def rotate_token(*, token_id: int, actor: str, grace_hours: int = GRACE_HOURS) -> str:
-    """Return a successor of a token that works, which itself works for `grace_hours` more at most.
+    """Return the successor of a token; the old one works for at most `grace_hours` more.
 
-    The successor may do the same and lives as long as the old one was meant to. TokenEndedError.
+    The successor has the same scopes and the same lifetime. TokenEndedError.
     """
     old = _working(token_id)
     successor = ApiToken(
-        client=old.client, label=old.label, scopes=old.scopes, expires_at=_as_long(old), replaces=old
+        client=old.client, label=old.label, scopes=old.scopes, expires_at=_expiry(old), replaces=old
     )
-    row, token = _made(successor)
+    row, token = _store(successor)
     last = Least("expires_at", Now() + timedelta(hours=grace_hours))  # a NULL is not the least
     ApiToken.objects.filter(pk=old.pk).update(expires_at=last)
-    note(AuditKind.TOKEN_ROTATE, actor=actor, old=old.pk, grace_hours=grace_hours, **_told(row))
+    note(AuditKind.TOKEN_ROTATE, actor=actor, old=old.pk, grace_hours=grace_hours, **_public(row))
     transaction.on_commit(forget_owners)
     return token
 
 
 @transaction.atomic
 def revoke_token(*, token_id: int, actor: str = "") -> bool:
-    """Revoke a token and say whether it was not before; other processes follow within two seconds."""
+    """Revoke a token and return whether it worked before; other processes follow within two seconds."""
     changed = ApiToken.objects.filter(pk=token_id, revoked_at__isnull=True).update(revoked_at=Now())
     if changed:
-        note(AuditKind.TOKEN_REVOKE, actor=actor, **_told(ApiToken.objects.get(pk=token_id)))
+        note(AuditKind.TOKEN_REVOKE, actor=actor, **_public(ApiToken.objects.get(pk=token_id)))
     transaction.on_commit(forget_owners)
     return changed == 1
 
 
-def _made(row: ApiToken) -> tuple[ApiToken, str]:
+def _store(row: ApiToken) -> tuple[ApiToken, str]:
     token = f"inf_{token_urlsafe(32)}"
     row.digest, row.prefix = token_digest(token), token[:PREFIX_CHARS]
     row.save(force_insert=True)
@@ -77,18 +77,18 @@ def _made(row: ApiToken) -> tuple[ApiToken, str]:
 
 
 def _working(token_id: int) -> ApiToken:
-    """Lock and return a token that works and has no successor yet."""
+    """Lock and return a token that works and has no successor; TokenEndedError."""
     alive = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
     rows = ApiToken.objects.select_related("client").select_for_update(of=("self",))
-    found = rows.filter(alive, pk=token_id).first()
-    if found is None:
+    token = rows.filter(alive, pk=token_id).first()
+    if token is None:
         raise TokenEndedError
-    if ApiToken.objects.filter(replaces=found).exists():
+    if ApiToken.objects.filter(replaces=token).exists():
         raise TokenEndedError("The token was rotated before: rotate its successor.")
-    return found
+    return token
 
 
-def _as_long(old: ApiToken) -> datetime | None:
+def _expiry(old: ApiToken) -> datetime | None:
     return None if old.expires_at is None else timezone.now() + (old.expires_at - old.created_at)
 
 
@@ -96,6 +96,6 @@ def _in_order(scopes: Sequence[str]) -> list[str]:
     return sorted({str(scope) for scope in scopes})
 
 
-def _told(row: ApiToken) -> dict[str, Any]:
-    """Return what an Event says of a token: never the token."""
+def _public(row: ApiToken) -> dict[str, Any]:
+    """Return the part of a token that an Event may hold: never the token itself."""
     return {"id": row.pk, "client": row.client.name, "prefix": row.prefix, "scopes": row.scopes}

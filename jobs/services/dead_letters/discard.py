@@ -1,16 +1,15 @@
-"""Discard dead letters: the jobs stay dead, and nobody is asked about them again."""
+"""Discard dead letters: the jobs stay dead, and no page or command lists them again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import LiteralString
 from uuid import UUID
 
 from django.db import transaction
 
 from jobs.core.errors import WrongStateError
-from jobs.db.positional import execute
+from jobs.db.statement import Statement, execute
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import LetterFilter
 from jobs.services.dead_letters.replay_many import chunks, now
@@ -18,23 +17,23 @@ from jobs.services.lifecycle.lock_job import lock_job
 from jobs.services.lifecycle.replay import note_all
 
 KIND = "discard"
-_DISCARD: LiteralString = """
-UPDATE jobs_deadletter SET discarded_at = now(), due = NULL WHERE job_id = ANY(%s)
-"""
+_DISCARD: Statement[None] = Statement(
+    "UPDATE jobs_deadletter SET discarded_at = now(), due = NULL WHERE job_id = ANY(%(jobs)s)"
+)
 
 
 def discard_letter(*, job_id: UUID, actor: str) -> None:
-    """Discard a dead job's letter; JobNotFoundError, or WrongStateError where there is none to discard."""
+    """Discard a dead job's letter; JobNotFoundError, or WrongStateError where it has none that is open."""
     with transaction.atomic():
         lock_job(job_id, client_id=None)
         if not _discard([job_id], actor):
             raise WrongStateError("The job has no letter that could be discarded.")
 
 
-def discard_letters(*, wanted: LetterFilter, actor: str, most: int) -> int:
+def discard_letters(*, selection: LetterFilter, actor: str, most: int) -> int:
     """Discard up to `most` letters that match, oldest first, a chunk a transaction; return how many."""
     discarded = 0
-    for jobs in chunks(replace(wanted, until=wanted.until or now()), most=most):
+    for jobs in chunks(replace(selection, until=selection.until or now()), most=most):
         with transaction.atomic():
             discarded += _discard(jobs, actor)
     return discarded
@@ -42,6 +41,6 @@ def discard_letters(*, wanted: LetterFilter, actor: str, most: int) -> int:
 
 def _discard(jobs: Sequence[UUID], actor: str) -> int:
     dead = lock_dead(jobs)
-    execute(_DISCARD, (dead,))
+    execute(_DISCARD, {"jobs": dead})
     note_all(dead, kind=KIND, actor=actor)
     return len(dead)

@@ -1,10 +1,10 @@
-"""Say what a replay of dead jobs would do; nothing is changed."""
+"""Foresee what a replay of dead jobs would do, without changing anything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from jobs.core.errors import JobNotFoundError, PayloadGoneError, PlatformError
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import files_of
-from jobs.db.positional import fetch_all
+from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
 from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters.reads import DeadInput, LetterFilter
@@ -23,15 +23,16 @@ from models_registry.selectors import info, validate_input
 CHECKED_JOBS = 10_000
 READ_AT_ONCE = 32  # inputs: each may be as large as a request's body
 SHOWN_FAULTS = 20
-_STATE: LiteralString = "SELECT state FROM jobs_job WHERE id = %s"
+_STATE = Statement("SELECT state FROM jobs_job WHERE id = %(job)s", str)
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What would be replayed: `invalid` and `overdue` are of the first `checked` jobs.
+    """What a replay would do: of the first `checked` jobs, how many are `invalid` and how many `overdue`.
 
-    Of the inputs that their version's schema refuses now, `faults` tells some; `overdue` counts deadlines
-    that have passed and would be dropped. `lasts_s` is from the first to the last job's due time.
+    Invalid inputs are those that their version's schema refuses now; `faults` holds some of the reasons. The
+    deadlines of overdue jobs have passed and would be dropped. The last job would be due `lasts_s` seconds
+    after the first.
     """
 
     jobs: int
@@ -43,27 +44,27 @@ class DryRun:
 
 
 def dry_run(
-    *, wanted: LetterFilter, rate: float | None = None, most: int, checked: int = CHECKED_JOBS
+    *, selection: LetterFilter, rate: float | None = None, most: int, checked: int = CHECKED_JOBS
 ) -> DryRun:
-    """Return what `replay_letters` with these arguments would do now, the inputs of `checked` looked at."""
-    jobs = min(letters.count(wanted), most)
+    """Return what `replay_letters` with these arguments would do now; it validates `checked` inputs."""
+    jobs = min(letters.count(selection), most)
     lasts_s = max(jobs - 1, 0) / rate if rate else 0.0
-    return _told(jobs, _inputs(wanted, most=min(most, checked)), lasts_s)
+    return _judged(jobs, _inputs(selection, most=min(most, checked)), lasts_s)
 
 
 def dry_run_one(*, job_id: UUID) -> DryRun:
     """Return what `replay_job` would do now; JobNotFoundError or WrongStateError where it would refuse."""
-    states = fetch_all(_STATE, (job_id,))
+    states = fetch_all(_STATE, {"job": job_id})
     if not states:
         raise JobNotFoundError
-    check_replayable(states[0][0])
+    check_replayable(states[0])
     inputs = list(letters.inputs([job_id]))
     if not inputs:
         raise PayloadGoneError
-    return _told(1, inputs, 0.0)
+    return _judged(1, inputs, 0.0)
 
 
-def _told(jobs: int, rows: Iterable[DeadInput], lasts_s: float) -> DryRun:
+def _judged(jobs: int, rows: Iterable[DeadInput], lasts_s: float) -> DryRun:
     faults, overdue, checked = list[tuple[UUID, str]](), 0, 0
     for row in rows:
         checked, overdue = checked + 1, overdue + bool(row.overdue)
@@ -72,22 +73,22 @@ def _told(jobs: int, rows: Iterable[DeadInput], lasts_s: float) -> DryRun:
     return DryRun(jobs, checked, len(faults), overdue, faults[:SHOWN_FAULTS], lasts_s)
 
 
-def _inputs(wanted: LetterFilter, *, most: int) -> Iterator[DeadInput]:
-    for jobs in chunks(wanted, most=most):
+def _inputs(selection: LetterFilter, *, most: int) -> Iterator[DeadInput]:
+    for jobs in chunks(selection, most=most):
         for start in range(0, len(jobs), READ_AT_ONCE):
             yield from letters.inputs(jobs[start : start + READ_AT_ONCE])
 
 
-def _asked(row: DeadInput) -> Any:
+def _decoded(row: DeadInput) -> Any:
     return msgspec.json.decode(load_plain(row.body, row.encoding, Place(row.job, Column.INPUT)))
 
 
 def fault_of(row: DeadInput) -> str:
-    """Return why the job's version would not take its input now; nothing where it would."""
+    """Return why the job's version refuses its input now; empty where it accepts it."""
     try:
-        version, asked = info(row.version), _asked(row)
-        if not files_of(row.body):  # what they hold is for the worker to see
-            validate_input(version, asked)
+        version, value = info(row.version), _decoded(row)
+        if not files_of(row.body):  # an input with files is validated by the worker, which reads them
+            validate_input(version, value)
     except (PlatformError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return str(error)
     return ""

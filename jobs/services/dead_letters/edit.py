@@ -1,10 +1,10 @@
-"""Mend a dead job's input and replay the job: the new input must keep the schema of the job's version."""
+"""Edit a dead job's input and replay the job; the new input must match the schema of the job's version."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, LiteralString
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -23,10 +23,10 @@ from jobs.core.payloads.keyring import PLAIN, Column, Place
 from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of
 from jobs.core.submission.file_references import FILE
 from jobs.db.notify import wake_relay
-from jobs.db.positional import Row, execute, fetch_all
+from jobs.db.statement import Statement, execute, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
-from jobs.payloads.row_sealing import COLUMNS, sealed_input, unsealed_input
+from jobs.payloads.row_sealing import sealed_input, unsealed_input
 from jobs.payloads.sealed_objects import under_first_key
 from jobs.services.lifecycle.replay import lock_replayable, requeue
 from jobs.services.reads.payloads import plain_input
@@ -34,26 +34,49 @@ from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
 from models_registry.selectors import info, validate_input
 
-_VERSION: LiteralString = """
-SELECT version_id, (SELECT substr(body, 1, %(most)s) FROM jobs_jobinput WHERE job_id = %(job)s LIMIT 1)
+
+class _VersionAndHead(NamedTuple):
+    """A job's version, and the first bytes of its input, enough for a pointer; None where it is gone."""
+
+    version: int
+    head: bytes | None
+
+
+class _OldInput(NamedTuple):
+    body: bytes
+    parameters: bytes | None
+    metadata: bytes | None
+    encoding: str
+    variant: int | None
+
+
+_VERSION = Statement(
+    """
+SELECT version_id AS version,
+  (SELECT substr(body, 1, %(most)s) FROM jobs_jobinput WHERE job_id = %(job)s LIMIT 1) AS head
 FROM jobs_job WHERE id = %(job)s
-"""
-_OLD: LiteralString = """
-SELECT body, parameters, metadata, encoding, variant FROM jobs_jobinput WHERE job_id = %s
-"""
-_MEND: LiteralString = """
+""",
+    _VersionAndHead,
+)
+_OLD = Statement(
+    """
+SELECT body, parameters, metadata, encoding, variant FROM jobs_jobinput WHERE job_id = %(job)s
+""",
+    _OldInput,
+)
+_EDIT: Statement[None] = Statement("""
 UPDATE jobs_jobinput SET body = %(body)s, parameters = %(parameters)s, metadata = %(metadata)s,
   encoding = %(encoding)s, variant = %(variant)s
 WHERE job_id = %(job)s
-"""
-_RESIZE: LiteralString = "UPDATE jobs_job SET size = %s WHERE id = %s"
+""")
+_RESIZE: Statement[None] = Statement("UPDATE jobs_job SET size = %(size)s WHERE id = %(job)s")
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """An input that its version takes, as canonical JSON, and its size as a batcher counts it.
+class EditedInput:
+    """An input that its version accepts, as canonical JSON, and its size as a batcher counts it.
 
-    One with `files` keeps those of the old input, and is checked by the worker that reads them.
+    One with `files` keeps those of the old input, and is validated by the worker that reads them.
     """
 
     body: bytes
@@ -62,44 +85,43 @@ class Mended:
     files: tuple[StoredPayload, ...] = ()
 
 
-def check_edit(*, job_id: UUID, text: str) -> Mended:
-    """Return the input that `text` is; JobNotFoundError, MalformedRequestError or InvalidInputError.
+def check_edit(*, job_id: UUID, text: str) -> EditedInput:
+    """Return `text` as an input; JobNotFoundError, MalformedRequestError or InvalidInputError.
 
-    A token that stands where its version marks personal data is what it stands for in the input before.
+    Where the version marks personal data, each token is replaced by its value in the old input.
     """
     rows = fetch_all(_VERSION, {"job": job_id, "most": POINTER_BYTES})
     if not rows:
         raise JobNotFoundError
-    version = info(rows[0][0])
-    files = tuple(file for file in files_of(rows[0][1] or b"") if _named(file, text))
-    value = _restored(job_id, version.secrecy, _parsed(text))
+    version = info(rows[0].version)
+    files = tuple(file for file in files_of(rows[0].head or b"") if _may_name(text, file))
+    value = _without_tokens(job_id, version.secrecy, _parsed(text))
     if not files:
         validate_input(version, value)
     body = canonical_bytes(value)
     size = len(body) + sum(file.size for file in files)
-    return Mended(body, size if version.padded else 0, version.secrecy, files)
+    return EditedInput(body, size if version.padded else 0, version.secrecy, files)
 
 
-def _named(file: StoredPayload, text: str) -> bool:
-    """Say whether an input may refer to a file; which a sealed one is, only its worker sees."""
+def _may_name(text: str, file: StoredPayload) -> bool:
+    """Return whether an input may refer to a file; of sealed files only the worker can tell which one."""
     return FILE in text if file.encoding != PLAIN else file.sha256 in text
 
 
 def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
     """Replay a job with another input; the errors of `check_edit` and of `replay_job`.
 
-    The event keeps a hash of both inputs, keyed where its version guards them; no user's data.
+    The Event holds a hash of both inputs, keyed where the version guards them, and no user data.
     """
-    mended = check_edit(job_id=job_id, text=text)
+    edited = check_edit(job_id=job_id, text=text)
     with transaction.atomic():
         lock_replayable(job_id)
-        olds = execute(_OLD, (job_id,))
-        if not olds:
+        rows = execute(_OLD, {"job": job_id})
+        if not rows:
             raise PayloadGoneError
-        before, columns = _mended(job_id, mended, olds[0])
-        execute(_MEND, columns | {"job": job_id})
-        execute(_RESIZE, (mended.size, job_id))
-        requeue([job_id], actor=actor, detail=_detail(before, mended))
+        execute(_EDIT, _columns(job_id, edited, rows[0]) | {"job": job_id})
+        execute(_RESIZE, {"size": edited.size, "job": job_id})
+        requeue([job_id], actor=actor, detail=_detail(_old_input(job_id, rows[0]), edited))
     wake_relay()
 
 
@@ -115,38 +137,38 @@ def _parsed(text: str) -> Any:
     return value
 
 
-def _restored(job_id: UUID, secrecy: Secrecy, value: Any) -> Any:
+def _without_tokens(job_id: UUID, secrecy: Secrecy, value: Any) -> Any:
     if not secrecy.input_marks:
         return value
-    kept = {vault.token(part): part for part in pii.marked(secrecy.input_marks, plain_input(job_id))}
+    values = {vault.token(part): part for part in pii.marked(secrecy.input_marks, plain_input(job_id))}
     return pii.replaced(
-        secrecy.input_marks, value, lambda part: kept.get(part, part) if isinstance(part, str) else part
+        secrecy.input_marks, value, lambda part: values.get(part, part) if isinstance(part, str) else part
     )
 
 
-def _mended(job_id: UUID, mended: Mended, old: Row) -> tuple[bytes, dict[str, Any]]:
-    """Return the input before, in clear, and the columns of the mended one: one key for all of a row."""
-    body, *others, encoding, variant = old
-    beside = dict(zip(list(COLUMNS)[1:], others, strict=True))
-    after: dict[str, Any] = {"body": mended.body} | unsealed_input(job_id, beside, encoding)
-    kept = sealed_input(job_id, after) if mended.secrecy.encrypt else after | {"encoding": PLAIN}
-    files = tuple(map(under_first_key, mended.files)) if mended.secrecy.encrypt else mended.files
-    stored = {"body": store_payload(kept["body"], files)}
-    return _before(job_id, body, encoding), {"variant": variant} | kept | stored
+def _columns(job_id: UUID, edited: EditedInput, old: _OldInput) -> dict[str, Any]:
+    """Return the columns of the edited input, all sealed under one key where its version is encrypted."""
+    others = {"parameters": old.parameters, "metadata": old.metadata}
+    plain: dict[str, Any] = {"body": edited.body} | unsealed_input(job_id, others, old.encoding)
+    if not edited.secrecy.encrypt:
+        body = store_payload(edited.body, edited.files)
+        return plain | {"body": body, "encoding": PLAIN, "variant": old.variant}
+    sealed = sealed_input(job_id, plain)
+    return sealed | {"body": store_payload(sealed["body"], tuple(map(under_first_key, edited.files)))}
 
 
-def _before(job_id: UUID, body: bytes, encoding: str) -> bytes:
-    """Return the input before; nothing where it is lost: another one is how such a job is mended."""
+def _old_input(job_id: UUID, old: _OldInput) -> bytes:
+    """Return the old input in clear; empty where it is lost, because an edit repairs such a job."""
     try:
-        return load_plain(body, encoding, Place(job_id, Column.INPUT))
+        return load_plain(old.body, old.encoding, Place(job_id, Column.INPUT))
     except PayloadUnreadableError:
         return b""
 
 
-def _detail(before: bytes, mended: Mended) -> str:
-    if mended.secrecy.guarded:
-        name, digests = "input_hmac", [vault.digest("audit", body) for body in (before, mended.body)]
-    else:
-        name, digests = "input_sha256", [sha256(body).digest() for body in (before, mended.body)]
-    told = dict(zip(("before", "after"), (digest.hex() for digest in digests), strict=True))
-    return msgspec.json.encode({name: told}).decode()
+def _detail(old_input: bytes, edited: EditedInput) -> str:
+    inputs = {"before": old_input, "after": edited.body}
+    if edited.secrecy.guarded:
+        digests = {name: vault.digest("audit", body).hex() for name, body in inputs.items()}
+        return msgspec.json.encode({"input_hmac": digests}).decode()
+    digests = {name: sha256(body).hexdigest() for name, body in inputs.items()}
+    return msgspec.json.encode({"input_sha256": digests}).decode()

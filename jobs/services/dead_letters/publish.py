@@ -1,4 +1,4 @@
-"""Posts the letters of one model's dead jobs, each until the broker confirms it, and counts the queue."""
+"""Publishes the dead letters of one model, each until the broker confirms it, and counts the queue."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ UNROUTABLE_DELAY_S = 1.0
 
 
 class LetterPost:
-    """What one relay knows of one dead-letter queue; `undeclared` says that the broker has no such queue."""
+    """One relay's publisher for one dead-letter queue; `undeclared` where the broker has no such queue."""
 
     def __init__(self, queue: str, publisher: ConfirmingPublisher) -> None:
-        """Prepare to post the letters of the model named `queue`."""
+        """Prepare to publish the letters of the model named `queue`."""
         self.undeclared = False
         self._queue = queue
         self._publisher = publisher
         self._look_at = self._count_at = 0.0
 
     def post(self, session: sa.Connection, now: float) -> int:
-        """Publish letters that are due, and now and then count the queue; return how many were taken."""
+        """Publish letters that are due, and count the queue from time to time; return how many were due."""
         if now >= self._count_at:
             self._count_at = now + COUNT_EVERY_S
             self._count(session)
         if now < self._look_at:
             return 0
-        taken = letters.take_due(session, self._queue, most=MOST)
-        self._look_at = now if len(taken) == MOST else now + LOOK_EVERY_S
-        if taken:
-            self._publish(session, taken)
-        return len(taken)
+        due = letters.take_due(session, self._queue, most=MOST)
+        self._look_at = now if len(due) == MOST else now + LOOK_EVERY_S
+        if due:
+            self._publish(session, due)
+        return len(due)
 
     def recover(self, session: sa.Connection) -> None:
-        """After a connect: where the broker's dead-letter queue is empty, its letters are due again."""
+        """Make all letters due again after a connect where the broker's dead-letter queue is empty."""
         counts = broker_queues.dead_counts(self._publisher.connection, self._queue)
         if counts is not None and counts.ready:
             return
@@ -61,25 +61,23 @@ class LetterPost:
         counts = broker_queues.dead_counts(self._publisher.connection, self._queue)
         queue_sizes.keep(session, model=self._queue, messages=None if counts is None else counts.ready)
 
-    def _publish(self, session: sa.Connection, taken: list[DeadLetterMessage]) -> None:
+    def _publish(self, session: sa.Connection, due: list[DeadLetterMessage]) -> None:
         try:
-            outcomes = self._publisher.publish(
-                [outgoing_dead_letter(self._queue, letter) for letter in taken]
-            )
+            outcomes = self._publisher.publish([outgoing_dead_letter(self._queue, letter) for letter in due])
         except BrokerUnavailableError:
-            letters.postpone(session, taken, delay_s=0)
+            letters.postpone(session, due, delay_s=0)
             raise
         for outcome, count in Counter(outcomes).items():
             metrics.DEAD_LETTERS_PUBLISHED.labels(self._queue, outcome.value).inc(count)
-            told = [letter for letter, heard in zip(taken, outcomes, strict=True) if heard is outcome]
-            self._answer(session, outcome, told)
+            alike = [letter for letter, its in zip(due, outcomes, strict=True) if its is outcome]
+            self._record(session, outcome, alike)
 
-    def _answer(self, session: sa.Connection, outcome: Outcome, told: list[DeadLetterMessage]) -> None:
+    def _record(self, session: sa.Connection, outcome: Outcome, alike: list[DeadLetterMessage]) -> None:
         if outcome is Outcome.CONFIRMED:
-            letters.confirm(session, told)
+            letters.confirm(session, alike)
         elif outcome is Outcome.NACKED:
-            log.warning("%s: the broker refuses %d dead letters", self._queue, len(told))
-            letters.postpone(session, told, delay_s=REFUSED_DELAY_S)
+            log.warning("%s: the broker refuses %d dead letters", self._queue, len(alike))
+            letters.postpone(session, alike, delay_s=REFUSED_DELAY_S)
         elif outcome is Outcome.UNROUTABLE:
             self.undeclared = True
-            letters.postpone(session, told, delay_s=UNROUTABLE_DELAY_S)
+            letters.postpone(session, alike, delay_s=UNROUTABLE_DELAY_S)

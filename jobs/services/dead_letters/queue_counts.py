@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.services.dead_letters.queue_sizes import QueueSize, sizes
-from jobs.services.dead_letters.reads import counts_by_queue
+from jobs.services.dead_letters.reads import due_by_queue, rows_by_queue
 from models_registry.selectors import known_queues
 
 OLD_S = 60.0
@@ -13,7 +13,7 @@ OLD_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueueCounts:
-    """One model's dead letters: rows, those of them not confirmed yet, and the broker's messages.
+    """One model's dead letters: rows, rows that the broker has not confirmed, and the broker's messages.
 
     `age_s` is the age of the count of messages; None where nothing has been counted yet. `messages` is None
     then too, and where the broker has no such queue.
@@ -37,14 +37,14 @@ class DeadLetterQueueCounts:
 
 def queue_counts() -> list[DeadLetterQueueCounts]:
     """Return the counts of every model that is registered or has dead letters, by name."""
-    rows, counted = counts_by_queue(), sizes()
+    rows, due, counted = rows_by_queue(), due_by_queue(), sizes()
     return [
-        _counts(model, rows.get(model, (0, 0)), counted.get(model))
-        for model in sorted({*known_queues(), *rows})
+        _counts(model, rows.get(model, 0), due.get(model, 0), counted.get(model))
+        for model in sorted({*known_queues(), *rows, *due})
     ]
 
 
-def _counts(model: str, rows: tuple[int, int], size: QueueSize | None) -> DeadLetterQueueCounts:
+def _counts(model: str, rows: int, due: int, size: QueueSize | None) -> DeadLetterQueueCounts:
     if size is None:
-        return DeadLetterQueueCounts(model, *rows)
-    return DeadLetterQueueCounts(model, *rows, messages=size.messages, age_s=size.age_s)
+        return DeadLetterQueueCounts(model, rows, due)
+    return DeadLetterQueueCounts(model, rows, due, messages=size.messages, age_s=size.age_s)

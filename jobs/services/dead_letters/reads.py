@@ -1,84 +1,25 @@
-"""Reads of dead letters: groups and counts from one index, lists that are bounded, whatever lies there."""
+"""Reads of dead letters: groups and counts from one index, and lists, all bounded however many there are."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-from jobs.db.positional import fetch_all
+from jobs.db.statement import Statement, fetch_all
 
 LOOKED_AT = 200_000
 GROUPS_SHOWN = 100
 FIRST_ID = UUID(int=0)
-_MATCHES: LiteralString = """
-letter.discarded_at IS NULL
-  AND (%(model)s::text IS NULL OR letter.queue = %(model)s)
-  AND (%(kind)s::text IS NULL OR letter.kind = %(kind)s)
-  AND (%(fingerprint)s::text IS NULL OR letter.fingerprint = %(fingerprint)s)
-  AND (%(since)s::timestamptz IS NULL OR letter.created_at >= %(since)s)
-  AND (%(until)s::timestamptz IS NULL OR letter.created_at <= %(until)s)
-"""
-# Apart from the others: with the id in it, groups could not be read from their index alone.
-_CHOSEN: LiteralString = f"{_MATCHES} AND (%(jobs)s::uuid[] IS NULL OR letter.job_id = ANY(%(jobs)s))"
-# In the order of the index, so that it alone is read.
-GROUPS: LiteralString = f"""
-SELECT queue, kind, fingerprint, count(*), min(created_at), max(created_at),
-  sum(count(*)) OVER ()::bigint, count(*) OVER ()
-FROM (
-  SELECT queue, kind, fingerprint, created_at FROM jobs_deadletter letter WHERE {_MATCHES}
-  ORDER BY queue, kind, fingerprint LIMIT %(looked_at)s
-) AS letter
-GROUP BY queue, kind, fingerprint ORDER BY count(*) DESC, max(created_at) DESC LIMIT %(most)s
-"""  # noqa: S608  # built from our own constants
-_COUNT: LiteralString = f"""
-SELECT count(*) FROM (
-  SELECT FROM jobs_deadletter letter WHERE {_CHOSEN}
-  ORDER BY queue, kind, fingerprint LIMIT %(looked_at)s
-) AS letter
-"""  # noqa: S608
-_BY_QUEUE: LiteralString = """
-SELECT queue, count(*) FROM (
-  SELECT queue FROM jobs_deadletter WHERE discarded_at IS NULL ORDER BY queue LIMIT %s
-) AS letter GROUP BY queue
-"""
-_DUE_BY_QUEUE: LiteralString = """
-SELECT queue, count(*) FROM (
-  SELECT queue FROM jobs_deadletter WHERE due IS NOT NULL ORDER BY queue LIMIT %s
-) AS letter GROUP BY queue
-"""
-_NEWEST: LiteralString = f"""
-SELECT job_id, epoch, queue, kind, code, message, fingerprint, created_at FROM jobs_deadletter letter
-WHERE {_CHOSEN} ORDER BY job_id DESC LIMIT %(most)s
-"""  # noqa: S608
-_IDS: LiteralString = f"""
-SELECT job_id FROM jobs_deadletter letter WHERE {_CHOSEN} AND job_id > %(after)s
-ORDER BY job_id LIMIT %(most)s
-"""  # noqa: S608
-_INPUTS: LiteralString = """
-SELECT job.id, job.version_id, input.body, job.deadline <= now(), input.encoding
-FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
-WHERE job.id = ANY(%s) ORDER BY job.id
-"""
-_ONE: LiteralString = """
-SELECT letter.job_id, letter.epoch, letter.queue, letter.kind, letter.code, letter.message,
-  letter.fingerprint, letter.created_at, letter.traceback, letter.history, letter.published_at,
-  letter.discarded_at, letter.reason
-FROM jobs_deadletter letter WHERE letter.job_id = %s
-"""
-_CURRENT: LiteralString = """
-SELECT job_id, epoch FROM unnest(%s::uuid[], %s::int[]) AS told(job_id, epoch)
-JOIN jobs_deadletter letter USING (job_id, epoch) WHERE letter.discarded_at IS NULL
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterFilter:
-    """Which letters: None is any; discarded ones never match. `since` and `until` are times of death.
+    """A selection of letters: None is any; discarded ones never match. `since` and `until` are of the death.
 
-    `jobs` are ids that were picked; groups do not heed them.
+    `jobs` are ids that a person picked; groups do not heed them.
     """
 
     model: str | None = None
@@ -102,22 +43,30 @@ class LetterGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
-    """The largest groups; there are `letters` in `groups` in all, as far as was looked."""
+class _GroupRow(LetterGroup):
+    """A group, with the number of letters and of groups in all."""
 
-    largest: list[LetterGroup]
+    letters: int
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The largest groups, and the numbers of all `letters` and `groups` that were counted."""
+
+    largest: Sequence[LetterGroup]
     letters: int = 0
     groups: int = 0
 
     @property
     def cut(self) -> bool:
-        """Say whether there are letters that were not looked at."""
+        """Return whether more letters may match than were counted."""
         return self.letters >= LOOKED_AT
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
-    """A letter's row in a list."""
+class ListedLetter:
+    """A letter in a list."""
 
     job: UUID
     epoch: int
@@ -130,8 +79,8 @@ class Dead:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadWhole(Dead):
-    """A letter's whole row."""
+class LetterDetails(ListedLetter):
+    """All of a letter."""
 
     traceback: str
     history: list[dict[str, Any]]
@@ -142,7 +91,7 @@ class DeadWhole(Dead):
 
 @dataclass(frozen=True, slots=True)
 class DeadInput:
-    """What a dead job was asked, as it is stored, of which version, and whether its deadline has passed."""
+    """A dead job's input as it is stored, its version, and whether the job's deadline has passed."""
 
     job: UUID
     version: int
@@ -151,49 +100,151 @@ class DeadInput:
     encoding: str
 
 
-def groups(wanted: LetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:
+class LetterKey(NamedTuple):
+    """A job, and the epoch in which it died."""
+
+    job: UUID
+    epoch: int
+
+
+class _QueueRow(NamedTuple):
+    queue: str
+    letters: int
+
+
+_MATCHES: LiteralString = """
+letter.discarded_at IS NULL
+  AND (%(model)s::text IS NULL OR letter.queue = %(model)s)
+  AND (%(kind)s::text IS NULL OR letter.kind = %(kind)s)
+  AND (%(fingerprint)s::text IS NULL OR letter.fingerprint = %(fingerprint)s)
+  AND (%(since)s::timestamptz IS NULL OR letter.created_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR letter.created_at <= %(until)s)
+"""
+# Not part of the others: with the id among the conditions, groups could not be read from their index alone.
+_CHOSEN: LiteralString = f"{_MATCHES} AND (%(jobs)s::uuid[] IS NULL OR letter.job_id = ANY(%(jobs)s))"
+# In the order of the index, so that only the index is read.
+GROUPS = Statement(
+    f"""
+SELECT queue, kind, fingerprint, count(*) AS count, min(created_at) AS first_seen,
+  max(created_at) AS last_seen, sum(count(*)) OVER ()::bigint AS letters, count(*) OVER () AS groups
+FROM (
+  SELECT queue, kind, fingerprint, created_at FROM jobs_deadletter letter WHERE {_MATCHES}
+  ORDER BY queue, kind, fingerprint LIMIT %(looked_at)s
+) AS letter
+GROUP BY queue, kind, fingerprint ORDER BY count(*) DESC, max(created_at) DESC LIMIT %(most)s
+""",  # noqa: S608  # built from our own constants
+    _GroupRow,
+)
+_COUNT = Statement(
+    f"""
+SELECT count(*) FROM (
+  SELECT FROM jobs_deadletter letter WHERE {_CHOSEN}
+  ORDER BY queue, kind, fingerprint LIMIT %(looked_at)s
+) AS letter
+""",  # noqa: S608
+    int,
+)
+_BY_QUEUE = Statement(
+    """
+SELECT queue, count(*) AS letters FROM (
+  SELECT queue FROM jobs_deadletter WHERE discarded_at IS NULL ORDER BY queue LIMIT %(looked_at)s
+) AS letter GROUP BY queue
+""",
+    _QueueRow,
+)
+_DUE_BY_QUEUE = Statement(
+    """
+SELECT queue, count(*) AS letters FROM (
+  SELECT queue FROM jobs_deadletter WHERE due IS NOT NULL ORDER BY queue LIMIT %(looked_at)s
+) AS letter GROUP BY queue
+""",
+    _QueueRow,
+)
+_LISTED: LiteralString = """
+letter.job_id AS job, letter.epoch, letter.queue, letter.kind, letter.code, letter.message,
+  letter.fingerprint, letter.created_at
+"""
+_NEWEST = Statement(
+    f"""
+SELECT {_LISTED} FROM jobs_deadletter letter WHERE {_CHOSEN} ORDER BY job_id DESC LIMIT %(most)s
+""",  # noqa: S608
+    ListedLetter,
+)
+_IDS = Statement(
+    f"""
+SELECT job_id FROM jobs_deadletter letter WHERE {_CHOSEN} AND job_id > %(after)s
+ORDER BY job_id LIMIT %(most)s
+""",  # noqa: S608
+    UUID,
+)
+_INPUTS = Statement(
+    """
+SELECT job.id AS job, job.version_id AS version, input.body, job.deadline <= now() AS overdue, input.encoding
+FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
+WHERE job.id = ANY(%(jobs)s) ORDER BY job.id
+""",
+    DeadInput,
+)
+_LETTER = Statement(
+    f"""
+SELECT {_LISTED}, letter.traceback, letter.history, letter.published_at, letter.discarded_at, letter.reason
+FROM jobs_deadletter letter WHERE letter.job_id = %(job)s
+""",  # noqa: S608
+    LetterDetails,
+)
+_CURRENT = Statement(
+    """
+SELECT job_id AS job, epoch FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS given(job_id, epoch)
+JOIN jobs_deadletter letter USING (job_id, epoch) WHERE letter.discarded_at IS NULL
+""",
+    LetterKey,
+)
+
+
+def groups(selection: LetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:
     """Return the groups of the letters that match, largest first."""
-    rows = fetch_all(GROUPS, {**asdict(wanted), "most": most, "looked_at": LOOKED_AT})
-    if not rows:
-        return Groups([])
-    return Groups([LetterGroup(*row[:6]) for row in rows], letters=rows[0][6], groups=rows[0][7])
+    rows = fetch_all(GROUPS, {**asdict(selection), "most": most, "looked_at": LOOKED_AT})
+    return Groups(rows, letters=rows[0].letters, groups=rows[0].groups) if rows else Groups([])
 
 
-def count(wanted: LetterFilter) -> int:
+def count(selection: LetterFilter) -> int:
     """Count the letters that match, up to LOOKED_AT."""
-    return int(fetch_all(_COUNT, {**asdict(wanted), "looked_at": LOOKED_AT})[0][0])
+    (letters,) = fetch_all(_COUNT, {**asdict(selection), "looked_at": LOOKED_AT})
+    return letters
 
 
-def counts_by_queue() -> dict[str, tuple[int, int]]:
-    """Return for each model its letters, and those the broker has not confirmed yet; up to LOOKED_AT."""
-    rows: dict[str, int] = dict(fetch_all(_BY_QUEUE, (LOOKED_AT,)))
-    due: dict[str, int] = dict(fetch_all(_DUE_BY_QUEUE, (LOOKED_AT,)))
-    return {queue: (rows.get(queue, 0), due.get(queue, 0)) for queue in sorted({*rows, *due})}
+def rows_by_queue() -> dict[str, int]:
+    """Return the number of letters of each model, up to LOOKED_AT in all."""
+    return {row.queue: row.letters for row in fetch_all(_BY_QUEUE, {"looked_at": LOOKED_AT})}
 
 
-def newest(wanted: LetterFilter, *, most: int) -> list[Dead]:
+def due_by_queue() -> dict[str, int]:
+    """Return the number of each model's letters that the broker has not confirmed, up to LOOKED_AT in all."""
+    return {row.queue: row.letters for row in fetch_all(_DUE_BY_QUEUE, {"looked_at": LOOKED_AT})}
+
+
+def newest(selection: LetterFilter, *, most: int) -> list[ListedLetter]:
     """Return the letters of the newest jobs that match."""
-    return [Dead(*row) for row in fetch_all(_NEWEST, {**asdict(wanted), "most": most})]
+    return fetch_all(_NEWEST, {**asdict(selection), "most": most})
 
 
-def ids(wanted: LetterFilter, *, after: UUID, most: int) -> list[UUID]:
-    """Return the ids, in order, of jobs whose letters match, beyond `after`."""
-    rows = fetch_all(_IDS, {**asdict(wanted), "after": after, "most": most})
-    return [job for (job,) in rows]
+def ids(selection: LetterFilter, *, after: UUID, most: int) -> list[UUID]:
+    """Return the ids, in order, of jobs beyond `after` whose letters match."""
+    return fetch_all(_IDS, {**asdict(selection), "after": after, "most": most})
 
 
 def inputs(jobs: Sequence[UUID]) -> list[DeadInput]:
-    """Return what these jobs were asked."""
-    return [DeadInput(*row) for row in fetch_all(_INPUTS, (list(jobs),))]
+    """Return the inputs of these jobs, as they are stored."""
+    return fetch_all(_INPUTS, {"jobs": list(jobs)})
 
 
-def letter(job: UUID) -> DeadWhole | None:
+def letter(job: UUID) -> LetterDetails | None:
     """Return a dead job's letter, discarded or not; None where it has none."""
-    rows = fetch_all(_ONE, (job,))
-    return DeadWhole(*rows[0]) if rows else None
+    rows = fetch_all(_LETTER, {"job": job})
+    return rows[0] if rows else None
 
 
-def current(pointers: Collection[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
-    """Return those of the letters (job, epoch) that still count."""
-    jobs, epochs = [job for job, _ in pointers], [epoch for _, epoch in pointers]
-    return {(job, epoch) for job, epoch in fetch_all(_CURRENT, (jobs, epochs))}
+def current(keys: Collection[LetterKey]) -> set[LetterKey]:
+    """Return those of the letters that still count."""
+    values = {"jobs": [key.job for key in keys], "epochs": [key.epoch for key in keys]}
+    return set(fetch_all(_CURRENT, values))

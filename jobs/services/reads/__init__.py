@@ -1,1 +1,1 @@
-"""Read models: a job, a list of jobs, lineage, workers."""
+"""Reads for clients and people: a job, a list of jobs, payloads, lineage, history, workers."""

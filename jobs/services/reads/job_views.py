@@ -15,95 +15,145 @@ from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import is_pointer
 from jobs.core.states import State
-from jobs.db.positional import Row, fetch_all
+from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
 
 log = logging.getLogger(__name__)
 SUGGESTED_WAIT_S = 30
-LISTED: LiteralString = """
-j.id, j.state, j.queue, v.version, j.attempts, j.created_at, j.priority, j.max_attempts, j.deadline,
-j.started_at, j.finished_at, j.error_kind, j.error_code
+View = dict[str, Any]
+
+
+class ListedJob(msgspec.Struct, frozen=True):
+    """A job in a list: all but its metadata, output and error."""
+
+    id: UUID
+    state: str
+    model: str
+    version: str
+    attempts: int
+    created_at: datetime
+    priority: int
+    max_attempts: int
+    deadline: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobRow(ListedJob, frozen=True):
+    """A job with its payloads as they are stored; `message` and `reason` are of its dead letter.
+
+    `source` is the job whose run the output comes from, None for this job itself.
+    """
+
+    error_kind: str
+    error_code: str
+    epoch: int
+    message: str | None
+    reason: str | None
+    expired: bool
+    input_encoding: str | None
+    metadata: bytes | None
+    source: UUID | None
+    output_encoding: str | None
+    output: bytes | None
+
+    @property
+    def is_remote(self) -> bool:
+        """Return whether the output has to be fetched from the storage."""
+        return self.output is not None and is_pointer(self.output)
+
+
+LISTED_COLUMNS: LiteralString = """
+j.id, j.state, j.queue AS model, v.version, j.attempts, j.created_at, j.priority, j.max_attempts, j.deadline,
+j.started_at, j.finished_at
 """
-EPOCH_AT = 13  # its place in a row of the statements below
+# The parameter `client` is None where any client's job may be read.
+OF_CLIENT: LiteralString = "(%(client)s::bigint IS NULL OR j.client_id = %(client)s)"
 _INPUT: LiteralString = "SELECT encoding, metadata FROM jobs_jobinput WHERE job_id"
 _RESULT: LiteralString = "SELECT source, encoding, body FROM jobs_jobresult WHERE job_id"
-_WHOLE: LiteralString = f"""
-SELECT {LISTED}, j.epoch, d.message, d.reason, i.encoding IS NULL, i.encoding, i.metadata, r.source,
-  r.encoding, r.body
+_JOB: LiteralString = f"""
+SELECT {LISTED_COLUMNS}, j.error_kind, j.error_code, j.epoch, d.message, d.reason,
+  i.encoding IS NULL AS expired, i.encoding AS input_encoding, i.metadata, r.source,
+  r.encoding AS output_encoding, r.body AS output
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'
 """  # noqa: S608  # built from our own constants
-OWN: LiteralString = "(%(client)s::bigint IS NULL OR j.client_id = %(client)s)"  # NULL: whoever's it is
-# LIMIT 1 says that one partition has it: the plan for any id then looks as cheap as it is, and is kept.
-ONE: LiteralString = f"""{_WHOLE}
+# LIMIT 1 tells the planner that one partition holds the row. Without it the generic plan looks as dear as a
+# search of all partitions, and Postgres plans each call again instead of keeping it.
+ONE_JOB = Statement(
+    f"""{_JOB}
 LEFT JOIN LATERAL ({_INPUT} = %(id)s LIMIT 1) i ON true
 LEFT JOIN LATERAL ({_RESULT} = %(id)s LIMIT 1) r ON j.state = 'succeeded'
-WHERE j.id = %(id)s AND {OWN}
-"""
-_ANY: LiteralString = "= j.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1"
-ENDED: LiteralString = f"""{_WHOLE}
-LEFT JOIN LATERAL ({_INPUT} {_ANY}) i ON true
-LEFT JOIN LATERAL ({_RESULT} {_ANY}) r ON j.state = 'succeeded'
+WHERE j.id = %(id)s AND {OF_CLIENT}
+""",
+    JobRow,
+)
+# BETWEEN the first and the last id leaves out the partitions of all other days, whatever the plan.
+_ONE_OF_THESE: LiteralString = "= j.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1"
+ENDED_JOBS = Statement(
+    f"""{_JOB}
+LEFT JOIN LATERAL ({_INPUT} {_ONE_OF_THESE}) i ON true
+LEFT JOIN LATERAL ({_RESULT} {_ONE_OF_THESE}) r ON j.state = 'succeeded'
 WHERE j.id = ANY(%(ids)s) AND j.state = ANY(%(terminal)s)
-"""
-
-View = dict[str, Any]
+""",
+    JobRow,
+)
 
 
 def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
     """Return a job (of `client_id`, if given) with its output or error, or None where there is none."""
-    rows = fetch_all(ONE, {"id": job_id, "client": client_id})
+    rows = fetch_all(ONE_JOB, {"id": job_id, "client": client_id})
     return view_of(rows[0]) if rows else None
 
 
-def view_of(row: Row) -> View:
-    """Return the view of one row of `ONE`."""
-    *_, message, reason, expired, asked_as, metadata, source, told_as, output = row
+def view_of(row: JobRow) -> View:
+    """Return the view of one job; PayloadUnavailableError where its payloads can only be read later."""
     view = listed_view(row)
-    view["payload_expired"] = expired
-    view["metadata"] = _opened(view, metadata, asked_as, Place(row[0], Column.METADATA))
-    view["cached_from"] = source
-    if row[1] == State.SUCCEEDED:
-        told = _opened(view, output, told_as, Place(source or row[0], Column.RESULT))
-        view |= {"output": told} if told is not None else {}
-    if row[1] == State.DEAD:
-        view["error"] = {"kind": row[11], "code": row[12], "detail": message or "", "reason": reason or ""}
+    view["payload_expired"] = row.expired
+    view["metadata"] = _load(view, row.metadata, row.input_encoding, Place(row.id, Column.METADATA))
+    view["cached_from"] = row.source
+    if row.state == State.SUCCEEDED:
+        place = Place(row.source or row.id, Column.RESULT)
+        output = _load(view, row.output, row.output_encoding, place)
+        view |= {"output": output} if output is not None else {}
+    if row.state == State.DEAD:
+        kind, code = row.error_kind, row.error_code
+        view["error"] = {"kind": kind, "code": code, "detail": row.message or "", "reason": row.reason or ""}
     return view
 
 
-def is_far(row: Row) -> bool:
-    """Say whether `view_of` has to ask the storage for the output of a row."""
-    return row[-1] is not None and is_pointer(row[-1])
+def _load(view: View, stored: bytes | None, encoding: str | None, place: Place) -> msgspec.Raw | None:
+    """Return a payload in clear; where it is lost for good return None and say why in the view's error.
 
-
-def _opened(view: View, stored: bytes | None, encoding: str, place: Place) -> msgspec.Raw | None:
-    """Return a payload; None where it cannot be read, which the view's error says: others are read on.
-
-    PayloadUnavailableError where it may be read later.
+    PayloadUnavailableError where it can be read later.
     """
-    if stored is None:
+    if stored is None or encoding is None:
         return None
     try:
         return msgspec.Raw(load_plain(stored, encoding, place))
     except PayloadUnavailableError:
         raise
     except PayloadUnreadableError as error:
-        log.error("job %s: %s", view["id"], error)  # noqa: TRY400  # how it came about says nothing more
+        log.error("job %s: %s", view["id"], error)  # noqa: TRY400  # a traceback would say nothing more
         view["error"] = {"kind": "internal", "code": error.code, "detail": str(error), "reason": ""}
         return None
 
 
-def listed_view(row: Row) -> View:
-    """Return the view of one row of the columns `LISTED`: all but metadata, output and error."""
-    view = brief_view(row[0], row[1], row[2], row[3], row[4], row[5])
-    names = ("priority", "max_attempts", "deadline", "started_at", "finished_at")
-    return view | dict(zip(names, row[6:11], strict=True))
+def listed_view(job: ListedJob) -> View:
+    """Return the view of a job in a list."""
+    view = brief_view(job.id, job.state, job.model, job.version, job.attempts, job.created_at)
+    view["priority"] = job.priority
+    view["max_attempts"] = job.max_attempts
+    view["deadline"] = job.deadline
+    view["started_at"] = job.started_at
+    view["finished_at"] = job.finished_at
+    return view
 
 
 def brief_view(
     job_id: UUID, state: str, model: str, version: str, attempts: int, created_at: datetime
 ) -> View:
-    """Return what an acknowledgement says; queue position and ETA are null until something measures them."""
+    """Return the view of an acknowledgement; queue position and ETA are null until they are estimated."""
     return {
         "id": job_id,
         "state": state,
@@ -118,7 +168,7 @@ def brief_view(
 
 
 def urls(job_id: UUID) -> dict[str, str]:
-    """Return where a job is read at once, waited for, cancelled and followed."""
+    """Return the addresses at which a job is read at once, waited for, cancelled and followed."""
     api, stream = _bases()
     path = f"/{job_id}"
     return {

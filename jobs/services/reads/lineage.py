@@ -1,94 +1,192 @@
-"""Where a result comes from: which build of which model, which input, batch and device."""
+"""The origin of a result: the build of the model, and the input, batch and device."""
 
 from __future__ import annotations
 
-from typing import Any, LiteralString
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from jobs.core.payloads.keyring import Column, Place
-from jobs.db.positional import Row, fetch_all
+from jobs.db.statement import Statement, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain
 from jobs.payloads.sql import IS_POINTER, POINTER
-from jobs.services.reads.job_views import OWN, View
+from jobs.services.reads.job_views import OF_CLIENT, View
 from models_registry.selectors import info
 
 MOST_EVENTS = 100
-# Of what is stored elsewhere the row itself knows the SHA-256; no byte of the object is read for it.
+
+
+@dataclass(frozen=True, slots=True)
+class _LineageRow:
+    """A job with its version, batch and worker; its payloads as stored bytes, or the SHA-256 of each."""
+
+    id: UUID
+    state: str
+    epoch: int
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    model: str
+    version_id: int
+    version: str
+    loader: str
+    artifact_sha256: str | None
+    input: bytes | None
+    parameters: bytes | None
+    input_encoding: str
+    output: bytes | None
+    output_encoding: str
+    output_epoch: int | None
+    source: UUID | None
+    batch: UUID | None
+    batch_size: int | None
+    seal_reason: str | None
+    claimed_at: datetime | None
+    ran_s: float | None
+    batch_finished_at: datetime | None
+    worker: UUID | None
+    node: str | None
+    device: str | None
+
+
+class _EventRow(NamedTuple):
+    at: datetime
+    what: str
+    epoch: int | None
+    kind: str | None
+    code: str | None
+    batch: UUID | None
+    worker: str | None
+    device: str | None
+
+
+# A pointer holds the SHA-256 of its object, so no byte of the object is read.
 _SHA256: LiteralString = f"""
 CASE WHEN {IS_POINTER} THEN decode({POINTER}->>'sha256', 'hex') ELSE sha256({{0}}) END
 """
-_ONE: LiteralString = f"""
+_LINEAGE = Statement(
+    f"""
 SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finished_at,
-  j.queue, v.version, v.loader, NULLIF(v.sha256, ''),
-  CASE WHEN %(whole)s THEN i.body ELSE {_SHA256.format("i.body")} END,
-  CASE WHEN %(whole)s THEN i.parameters ELSE sha256(i.parameters) END,
-  r.epoch, CASE WHEN %(whole)s THEN r.body ELSE {_SHA256.format("r.body")} END, r.source,
-  b.id, b.size, b.seal_reason, b.claimed_at, b.ran_s, b.finished_at,
-  w.id, w.node, w.device, j.version_id, i.encoding, r.encoding
+  j.queue AS model, j.version_id, v.version, v.loader, NULLIF(v.sha256, '') AS artifact_sha256,
+  CASE WHEN %(stored)s THEN i.body ELSE {_SHA256.format("i.body")} END AS input,
+  CASE WHEN %(stored)s THEN i.parameters ELSE sha256(i.parameters) END AS parameters,
+  i.encoding AS input_encoding,
+  CASE WHEN %(stored)s THEN r.body ELSE {_SHA256.format("r.body")} END AS output,
+  r.encoding AS output_encoding, r.epoch AS output_epoch, r.source,
+  b.id AS batch, b.size AS batch_size, b.seal_reason, b.claimed_at, b.ran_s,
+  b.finished_at AS batch_finished_at, w.id AS worker, w.node, w.device
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN LATERAL (SELECT * FROM jobs_jobinput WHERE job_id = %(id)s LIMIT 1) i ON true
 LEFT JOIN LATERAL (SELECT * FROM jobs_jobresult WHERE job_id = %(id)s LIMIT 1) r ON j.state = 'succeeded'
 LEFT JOIN jobs_batch b ON b.id = j.batch_id
 LEFT JOIN jobs_worker w ON w.id = b.worker_id
-WHERE j.id = %(id)s AND {OWN}
-"""  # noqa: S608  # built from our own constants
-# Sorted by time, not id: the primary key would be walked past everybody else's events.
-_EVENTS: LiteralString = """
-SELECT e.at, e.kind, e.epoch, e.detail->>'kind', e.detail->>'code', b.id, w.node, w.device
-FROM (SELECT * FROM jobs_event WHERE job_id = %s ORDER BY at DESC, id DESC LIMIT %s) e
+WHERE j.id = %(id)s AND {OF_CLIENT}
+""",  # noqa: S608  # built from our own constants
+    _LineageRow,
+)
+# Sorted by time and not by id: for the id the planner could walk the primary key past the events of all
+# other jobs.
+_EVENTS = Statement(
+    """
+SELECT e.at, e.kind AS what, e.epoch, e.detail->>'kind' AS kind, e.detail->>'code' AS code,
+  b.id AS batch, w.node AS worker, w.device
+FROM (SELECT * FROM jobs_event WHERE job_id = %(id)s ORDER BY at DESC, id DESC LIMIT %(most)s) e
 LEFT JOIN jobs_batch b ON b.id = CAST(e.detail->>'batch' AS uuid)
 LEFT JOIN jobs_worker w ON w.id = b.worker_id ORDER BY e.at, e.id
-"""
-_JOB = ("id", "state", "epoch", "attempts", "created_at", "started_at", "finished_at")
-_MODEL = ("name", "version", "loader", "sha256")
-_INPUT = ("sha256", "parameters_sha256")
-_OUTPUT = ("epoch", "sha256", "cached_from")
-_BATCH = ("id", "size", "seal_reason", "claimed_at", "ran_s", "finished_at")
-_WORKER = ("id", "node", "device")
-VERSION_AT = 25
-HASHED = (11, 12, 14)
-RESULT_AT = 14
-_EVENT = ("at", "what", "epoch", "kind", "code", "batch", "worker", "device")
+""",
+    _EventRow,
+)
 
 
 def lineage(job_id: UUID, *, client_id: int | None) -> View | None:
     """Return the lineage of a job (of `client_id`, if given), its newest events last; None without a job."""
-    asked = {"id": job_id, "client": client_id, "whole": False}
-    rows = fetch_all(_ONE, asked)
-    if rows and (guarded := info(rows[0][VERSION_AT]).secrecy.guarded):
-        rows = fetch_all(_ONE, asked | {"whole": guarded})
+    params = {"id": job_id, "client": client_id, "stored": False}
+    rows = fetch_all(_LINEAGE, params)
+    if rows and _is_guarded(rows[0]):
+        rows = fetch_all(_LINEAGE, params | {"stored": True})
     if not rows:
         return None
-    events = fetch_all(_EVENTS, (job_id, MOST_EVENTS))
-    return _view(_hashed(rows[0])) | {"history": [dict(zip(_EVENT, event, strict=True)) for event in events]}
+    events = fetch_all(_EVENTS, {"id": job_id, "most": MOST_EVENTS})
+    return _view(rows[0]) | {"history": [event._asdict() for event in events]}
 
 
-def _hashed(row: Row) -> Row:
-    """Return the row with hashes: keyed ones of a guarded version, whose payloads were read for them."""
-    *told, version, asked_as, told_as = row
-    places = {
-        "sha256": (job := told[0], asked_as, Column.INPUT),
-        "parameters_sha256": (job, asked_as, Column.PARAMETERS),
-        "result": (told[RESULT_AT + 1] or job, told_as, Column.RESULT),
+def _is_guarded(row: _LineageRow) -> bool:
+    return info(row.version_id).secrecy.guarded
+
+
+def _view(row: _LineageRow) -> View:
+    """Return the lineage without its history; a part is None where its row is gone or never was."""
+    return {
+        "id": row.id,
+        "state": row.state,
+        "epoch": row.epoch,
+        "attempts": row.attempts,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "model": _model(row),
+        "input": _input(row),
+        "output": _output(row),
+        "batch": _batch(row),
+        "worker": _worker(row),
     }
-    guarded = info(version).secrecy.guarded
-    for at, (run, encoding, column) in zip(HASHED, places.values(), strict=True):
-        if told[at] is not None:
-            plain = load_plain(told[at], encoding, Place(run, column)) if guarded else told[at]
-            told[at] = (vault.digest("lineage", plain) if guarded else bytes(plain)).hex()
-    return tuple(told)
 
 
-def _view(row: Row) -> View:
-    left = iter(row)
-    parts = {"model": _MODEL, "input": _INPUT, "output": _OUTPUT, "batch": _BATCH, "worker": _WORKER}
-    view = _taken(left, _JOB)
-    for name, names in parts.items():
-        part = _taken(left, names)
-        view[name] = part if part[names[0]] is not None else None  # the row may be gone, or never was
-    return view
+def _model(row: _LineageRow) -> View:
+    return {
+        "name": row.model,
+        "version": row.version,
+        "loader": row.loader,
+        "sha256": row.artifact_sha256,
+    }
 
 
-def _taken(values: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: next(values) for name in names}
+def _input(row: _LineageRow) -> View | None:
+    if row.input is None:
+        return None
+    return {
+        "sha256": _digest(row, row.input, row.input_encoding, Place(row.id, Column.INPUT)),
+        "parameters_sha256": _digest(
+            row, row.parameters, row.input_encoding, Place(row.id, Column.PARAMETERS)
+        ),
+    }
+
+
+def _output(row: _LineageRow) -> View | None:
+    if row.output_epoch is None:
+        return None
+    place = Place(row.source or row.id, Column.RESULT)
+    return {
+        "epoch": row.output_epoch,
+        "sha256": _digest(row, row.output, row.output_encoding, place),
+        "cached_from": row.source,
+    }
+
+
+def _digest(row: _LineageRow, stored: bytes | None, encoding: str, place: Place) -> str | None:
+    """Return a payload's hash: a keyed one of a guarded version, for which the payload itself was read."""
+    if stored is None:
+        return None
+    if not _is_guarded(row):
+        return bytes(stored).hex()
+    return vault.digest("lineage", load_plain(stored, encoding, place)).hex()
+
+
+def _batch(row: _LineageRow) -> View | None:
+    if row.batch is None:
+        return None
+    return {
+        "id": row.batch,
+        "size": row.batch_size,
+        "seal_reason": row.seal_reason,
+        "claimed_at": row.claimed_at,
+        "ran_s": row.ran_s,
+        "finished_at": row.batch_finished_at,
+    }
+
+
+def _worker(row: _LineageRow) -> Any:
+    return None if row.worker is None else {"id": row.worker, "node": row.node, "device": row.device}

@@ -1,27 +1,44 @@
-"""Where a job stands, as its events tell it: state, epoch, and the newest report of progress."""
+"""A job's state, epoch and newest report of progress, as the events of the job show them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from jobs.core.event_id import EventId
 from jobs.core.states import TERMINAL, State
-from jobs.db.positional import Row
-from jobs.services.reads.job_views import EPOCH_AT, View, view_of
+from jobs.db.statement import Statement
+from jobs.services.reads.job_views import JobRow, View, view_of
 
-STANDING: LiteralString = """
-SELECT j.id, j.state, j.epoch, j.attempts, b.progress -> j.id::text
+
+class SnapshotRow(msgspec.Struct, frozen=True):
+    """A job, and the progress that its open batch last reported of it."""
+
+    id: UUID
+    state: str
+    epoch: int
+    attempts: int
+    progress: Any
+
+
+SNAPSHOTS = Statement(
+    """
+SELECT j.id, j.state, j.epoch, j.attempts, b.progress -> j.id::text AS progress
 FROM jobs_job j LEFT JOIN jobs_batch b ON b.id = j.batch_id AND j.state = 'running'
 WHERE j.id = ANY(%(ids)s)
-"""
+""",
+    SnapshotRow,
+)
+BATCH_MEMBERS = Statement("SELECT unnest(members) FROM jobs_batch WHERE id = ANY(%(batches)s)", UUID)
 
 
 @dataclass(frozen=True, slots=True)
 class JobSnapshot:
-    """A job's newest; `view` is the whole job once it has ended."""
+    """The newest state of a job; `view` is the whole job once it has ended."""
 
     id: UUID
     mark: EventId
@@ -31,18 +48,17 @@ class JobSnapshot:
     view: View | None = None
 
 
-def standing_of(row: Row) -> JobSnapshot:
-    """Return the standing that a row of `STANDING` tells; progress of an earlier attempt does not count."""
-    job_id, state, epoch, attempts, told = row
-    if not isinstance(told, Mapping) or told.get("epoch") != epoch:
-        return JobSnapshot(job_id, EventId(epoch, 0, state), attempts)
-    mark = EventId(epoch, int(told["step"]), state)
-    return JobSnapshot(job_id, mark, attempts, float(told["fraction"]), str(told["message"]))
+def snapshot_of(row: SnapshotRow) -> JobSnapshot:
+    """Return the snapshot of a row of SNAPSHOTS; progress of an earlier attempt does not count."""
+    progress = row.progress
+    if not isinstance(progress, Mapping) or progress.get("epoch") != row.epoch:
+        return JobSnapshot(row.id, EventId(row.epoch, 0, row.state), row.attempts)
+    mark = EventId(row.epoch, int(progress["step"]), row.state)
+    return JobSnapshot(row.id, mark, row.attempts, float(progress["fraction"]), str(progress["message"]))
 
 
-def standing_of_view(row: Row) -> JobSnapshot:
-    """Return the standing that a row of `views.ONE` or `views.ENDED` tells, which knows of no progress."""
-    view: dict[str, Any] = view_of(row)
-    mark = EventId(row[EPOCH_AT], 0, view["state"])
-    ended = State(view["state"]) in TERMINAL
-    return JobSnapshot(view["id"], mark, view["attempts"], view=view if ended else None)
+def snapshot_of_job(row: JobRow) -> JobSnapshot:
+    """Return the snapshot of a whole job, whose row holds no progress; the errors of `view_of`."""
+    view = view_of(row)
+    ended = State(row.state) in TERMINAL
+    return JobSnapshot(row.id, EventId(row.epoch, 0, row.state), row.attempts, view=view if ended else None)

@@ -1,7 +1,7 @@
-"""Forget objects that no row points at: those of calls that were undone, and of jobs that were deleted.
+"""Delete objects that no row points at: those of calls that failed, and of jobs that were deleted.
 
-Copies of a row share its object, so no object goes with one row. Rows are looked through once for all: an
-index over what they point at would cost every small job, and this runs once a day.
+Copies of a row share its object, so no object is deleted with one row. All rows are read once, once a day: an
+index over their pointers would cost every small job.
 """
 
 from __future__ import annotations
@@ -14,51 +14,55 @@ from typing import LiteralString
 from django.db import transaction
 
 from jobs.core.retention.partition_sql import TABLES
-from jobs.db.positional import execute, fetch_all
+from jobs.db.statement import Statement, execute, fetch_all
 from jobs.payloads.object_store import delete, names_before
 from jobs.payloads.sql import IS_POINTER, POINTER
 
-GRACE_H = 24  # an object is stored before its row: so long a call may take, and a clock be wrong
+GRACE_H = 24  # an object is stored before its row: a call may take so long, and a clock may be wrong
 CHUNK = 1_000
-_FORGET_UPLOADS: LiteralString = """
-DELETE FROM jobs_upload WHERE expires_at < now() - make_interval(hours => %s)
-"""
+_FORGET_UPLOADS: Statement[None] = Statement(
+    "DELETE FROM jobs_upload WHERE expires_at < now() - make_interval(hours => %(grace_h)s)"
+)
 _POINTERS: LiteralString = " UNION ALL ".join(
     f"SELECT {POINTER.format('body')} AS pointer FROM {table} WHERE {IS_POINTER.format('body')}"  # noqa: S608
     for table in TABLES
 )
-_IN_USE: LiteralString = f"""
+_COLLECT_USED: Statement[None] = Statement(f"""
 CREATE TEMPORARY TABLE payload_in_use AS
 WITH pointer AS MATERIALIZED ({_POINTERS})
 SELECT pointer->>'name' AS name FROM pointer
 UNION ALL SELECT file->>'name' FROM pointer, json_array_elements(pointer->'files') AS file
 UNION ALL SELECT before FROM pointer, json_array_elements_text(pointer->'before') AS before
-  WHERE pointer->>'name' >= %s
+  WHERE pointer->>'name' >= %(until)s
 UNION ALL SELECT name FROM jobs_upload
-"""  # noqa: S608
-_DROP: LiteralString = "DROP TABLE IF EXISTS pg_temp.payload_in_use"
-_INDEX: LiteralString = "CREATE INDEX ON payload_in_use (name)"
-_UNUSED: LiteralString = """
-SELECT name FROM unnest(%s::text[]) AS old(name)
+""")  # noqa: S608
+_DROP: Statement[None] = Statement("DROP TABLE IF EXISTS pg_temp.payload_in_use")
+_INDEX: Statement[None] = Statement("CREATE INDEX ON payload_in_use (name)")
+_UNUSED = Statement(
+    """
+SELECT name FROM unnest(%(names)s::text[]) AS old(name)
 WHERE NOT EXISTS (SELECT FROM payload_in_use used WHERE used.name = old.name)
-"""
+""",
+    str,
+)
 
 
 def forget_payloads(*, grace_h: int = GRACE_H) -> int:
-    """Delete objects older than a grace that nothing points at, and return how many there were."""
+    """Delete objects that are older than the grace and that nothing points at; return how many there were."""
     until = datetime.now(UTC) - timedelta(hours=grace_h)
     with transaction.atomic():
-        execute(_FORGET_UPLOADS, (grace_h,))
-    # No transaction is kept while objects go: it would hold every partition, and no old day could be dropped.
+        execute(_FORGET_UPLOADS, {"grace_h": grace_h})
+    # No transaction stays open while objects are deleted: it would hold every partition, and no old day could
+    # be dropped.
     with transaction.atomic():
         execute(_DROP)
-        execute(_IN_USE, (f"{until:%Y-%m-%d/%H%M%S}",))
+        execute(_COLLECT_USED, {"until": f"{until:%Y-%m-%d/%H%M%S}"})
         execute(_INDEX)
     return sum(_forget(names) for names in _chunks(names_before(until)))
 
 
 def _forget(names: Sequence[str]) -> int:
-    unused = [name for (name,) in fetch_all(_UNUSED, (names,))]
+    unused = fetch_all(_UNUSED, {"names": names})
     for name in unused:
         delete(name)
     return len(unused)

@@ -1,4 +1,4 @@
-"""How long a version's payloads are kept, and which classes of partitions that takes."""
+"""How many days a version's payloads are kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from models_registry.core.retention_options import retention_days
 
 
 def keep_days(options: Mapping[str, Any]) -> int:
-    """Return for how many days what is asked of a version with these options is kept."""
+    """Return how many days the payloads of a version with these options are kept."""
     return retention_days(options) or default_days()
 
 
 def default_days() -> int:
-    """Return for how many days it is where a version does not say."""
+    """Return how many days where a version does not set its own."""
     days: int = settings.INFERENCE.retention_days
     return days

@@ -1,7 +1,7 @@
-"""The partitions of payloads as the database has them, made, listed and dropped; never at others' cost.
+"""The partitions of payloads in the database: list, make and drop them without delaying anything else.
 
-Whoever changes a partition needs for a moment a lock that nobody else has on its class. Waiting for it
-behind a long reader would hold everybody up who comes after, so the patience here is short: BusyError.
+A change of a partition needs, for a moment, an exclusive lock on its class. Waiting for it behind a long
+reader would delay all later readers and writers, so the lock timeout here is short: BusyError.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -19,32 +19,47 @@ from jobs.core.retention import partition_sql
 from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import Window, window_of
 from jobs.db.session import transaction
-from jobs.db.tables import EVENT
+from jobs.db.statement import Statement, count, run
 
 LOCK_TIMEOUT_MS = 200
 _BUSY = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.QueryCanceled,
-    psycopg.errors.CheckViolation,  # of an attach: a row came into the default partition just then
-    psycopg.errors.DuplicateTable,  # somebody else makes it
+    psycopg.errors.CheckViolation,  # of an attach: a row came into the default partition at that moment
+    psycopg.errors.DuplicateTable,  # another process makes it
 )
 
-_LEAVES = sa.text("""
+
+class _LeafRow(NamedTuple):
+    table: str
+    keep_days: int
+    bounds: str
+    rows: int
+    bytes: int
+
+
+_LEAVES = Statement(
+    """
 SELECT root.relname AS table, substring(class.relname FROM '_k(\\d+)$')::int AS keep_days,
   pg_get_expr(leaf.relpartbound, leaf.oid) AS bounds, GREATEST(leaf.reltuples, 0)::bigint AS rows,
   pg_total_relation_size(leaf.oid) AS bytes
 FROM pg_class root
 JOIN pg_inherits above ON above.inhparent = root.oid JOIN pg_class class ON class.oid = above.inhrelid
 JOIN pg_inherits below ON below.inhparent = class.oid JOIN pg_class leaf ON leaf.oid = below.inhrelid
-WHERE root.oid = ANY(CAST(CAST(:tables AS text[]) AS regclass[])) AND class.relkind = 'p'
-""")
-_CLASSES = sa.text("""
+WHERE root.oid = ANY(%(tables)s::text[]::regclass[]) AND class.relkind = 'p'
+""",
+    _LeafRow,
+)
+_CLASSES = Statement(
+    """
 SELECT substring(class.relname FROM '_k(\\d+)$')::int FROM pg_inherits above
 JOIN pg_class class ON class.oid = above.inhrelid
-WHERE above.inhparent = CAST(:table AS regclass) AND class.relkind = 'p'
-""")
-_PATIENCE = sa.text("SELECT set_config('lock_timeout', :patience, true)")
+WHERE above.inhparent = %(table)s::text::regclass AND class.relkind = 'p'
+""",
+    int,
+)
+_PATIENCE = Statement("SELECT set_config('lock_timeout', %(patience)s, true)", str)
 
 
 class BusyError(Exception):
@@ -65,65 +80,62 @@ class Leaf:
     bytes: int
 
 
-def leaves(connection: sa.Connection) -> list[Leaf]:
-    """Return every partition of a window, default ones left out."""
-    found = connection.execute(_LEAVES, {"tables": list(TABLES)}).all()
-    read = ((row, window_of(row.keep_days, row.bounds)) for row in found)
-    return [Leaf(row.table, window, row.rows, row.bytes) for row, window in read if window]
+def leaves(session: sa.Connection) -> list[Leaf]:
+    """Return every partition of a window, without the default ones."""
+    rows = run(session, _LEAVES, {"tables": list(TABLES)})
+    windows = ((row, window_of(row.keep_days, row.bounds)) for row in rows)
+    return [Leaf(row.table, window, row.rows, row.bytes) for row, window in windows if window]
 
 
-def classes(connection: sa.Connection, table: str) -> set[int]:
+def classes(session: sa.Connection, table: str) -> set[int]:
     """Return the classes of a table."""
-    return set(connection.scalars(_CLASSES, {"table": table}))
+    return set(run(session, _CLASSES, {"table": table}))
 
 
-def make_class(connection: sa.Connection, table: str, keep_days: int, windows: Iterable[Window]) -> None:
+def make_class(session: sa.Connection, table: str, keep_days: int, windows: Iterable[Window]) -> None:
     """Make a class with its windows, or BusyError."""
-    _run(connection, partition_sql.make_class(table, keep_days, windows))
+    _run_all(session, partition_sql.make_class(table, keep_days, windows))
 
 
-def make_window(connection: sa.Connection, table: str, window: Window) -> None:
-    """Make a window of a class that is there, or BusyError."""
-    _run(connection, partition_sql.make_window(table, window))
+def make_window(session: sa.Connection, table: str, window: Window) -> None:
+    """Make a window of a class that exists, or BusyError."""
+    _run_all(session, partition_sql.make_window(table, window))
 
 
 @contextmanager
-def without(connection: sa.Connection, window: Window, tables: Iterable[str]) -> Iterator[None]:
-    """Hold a transaction in which the window has no partition in `tables`; its rows go with the end.
+def without(session: sa.Connection, window: Window, tables: Iterable[str]) -> Iterator[None]:
+    """Hold a transaction in which the window has no partition in `tables`; at its end the rows are dropped.
 
-    What the block keeps is put back by `keep`. BusyError, and whatever the block raises, leave all as it was.
+    The block saves rows with `put_back`. After a BusyError, or an error of the block, nothing has changed.
     """
-    with _brief(connection):
+    with _brief(session):
         for table in tables:
-            connection.exec_driver_sql(partition_sql.detach(table, window))
+            session.exec_driver_sql(partition_sql.detach(table, window))
         yield
         for table in tables:
-            connection.exec_driver_sql(f"DROP TABLE {table}{window.suffix}")
+            session.exec_driver_sql(f"DROP TABLE {table}{window.suffix}")
 
 
-def keep(connection: sa.Connection, window: Window, table: str, jobs: list[UUID]) -> int:
-    """Put rows of these jobs, from a window's detached partition, back into its class; return how many."""
-    kept = partition_sql.class_of(table, window.keep_days)
-    moved = sa.text(f"INSERT INTO {kept} SELECT * FROM {table}{window.suffix} WHERE job_id = ANY(:jobs)")  # noqa: S608  # our own names
-    return connection.execute(moved, {"jobs": jobs}).rowcount if jobs else 0
+def put_back(session: sa.Connection, window: Window, table: str, jobs: list[UUID]) -> int:
+    """Move the rows of these jobs from a window's detached partition into its class; return how many."""
+    parent = partition_sql.class_of(table, window.keep_days)
+    move: Statement[None] = Statement(
+        f"INSERT INTO {parent} SELECT * FROM {table}{window.suffix} WHERE job_id = ANY(%(jobs)s)"  # noqa: S608  # our own names
+    )
+    return count(session, move, {"jobs": jobs}) if jobs else 0
 
 
-def note(connection: sa.Connection, *, kind: str, actor: str, detail: dict[str, Any]) -> None:
-    """Append an Event of what was done, in the open transaction."""
-    connection.execute(sa.insert(EVENT), {"kind": kind, "actor": actor, "detail": detail})
-
-
-def _run(connection: sa.Connection, statements: Iterable[str]) -> None:
-    with _brief(connection):
+def _run_all(session: sa.Connection, statements: Iterable[str]) -> None:
+    with _brief(session):
         for statement in statements:
-            connection.exec_driver_sql(statement)
+            session.exec_driver_sql(statement)
 
 
 @contextmanager
-def _brief(connection: sa.Connection) -> Iterator[None]:
+def _brief(session: sa.Connection) -> Iterator[None]:
     try:
-        with transaction(connection):
-            connection.execute(_PATIENCE, {"patience": f"{LOCK_TIMEOUT_MS}ms"})
+        with transaction(session):
+            run(session, _PATIENCE, {"patience": f"{LOCK_TIMEOUT_MS}ms"})
             yield
     except sa.exc.DBAPIError as error:
         if isinstance(error.orig, _BUSY):

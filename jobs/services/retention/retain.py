@@ -1,4 +1,4 @@
-"""Let go of payloads whose time is over, a day at once, and have partitions ready for those to come."""
+"""Drop payloads whose time is over, a day at once, and make the partitions of the days ahead."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import Window
 from jobs.db.advisory_locks import RETENTION, try_lock
 from jobs.db.session import open_session
+from jobs.services.access.audit import note_in
 from jobs.services.retention import kept_payloads, partition_statements
 from jobs.services.retention.partition_statements import BusyError, Leaf, StillNeededError
-from jobs.services.retention.partitions import make_ahead, missing, wanted_classes
+from jobs.services.retention.partitions import classes_in_use, make_ahead, missing
 
-KEPT_JOBS = 10_000  # so many live jobs of a day are put aside when it goes; with more, the day stays
+SAVED_JOBS = 10_000  # of a day that is dropped, at most so many live jobs are saved; with more, the day stays
 FORGOTTEN_AT_ONCE = 1_000
 TRIES, PAUSE_S = 5, 1.0
 log = logging.getLogger(__name__)
 
 
 class PartitionFate(StrEnum):
-    """What becomes of a partition."""
+    """What is done with a partition."""
 
     MAKE = "make"
     KEEP = "keep"
@@ -39,7 +40,7 @@ class PartitionFate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartitionVerdict:
-    """What becomes of one table's partition, and why."""
+    """What is done with one table's partition, and why."""
 
     leaf: Leaf
     fate: PartitionFate
@@ -51,10 +52,10 @@ class AnotherRunError(Exception):
 
 
 def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = None) -> list[PartitionVerdict]:
-    """Make partitions ahead, drop those that are over, and return what became of each; AnotherRunError.
+    """Make partitions ahead, drop those that are over, and return a verdict on each; AnotherRunError.
 
-    A day's live jobs keep their payloads, in the class's default partition. A day that others use, or that
-    has more than KEPT_JOBS of those, is left for the next run. `dry_run` changes nothing.
+    Payloads of a day's live jobs are moved to the class's default partition. A day that others use, or that
+    has more than SAVED_JOBS live jobs, stays until the next run. `dry_run` changes nothing.
     """
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     with closing(open_session()) as session:
@@ -66,7 +67,7 @@ def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = No
 
 def _foreseen(session: sa.Connection, now_ms: int) -> list[PartitionVerdict]:
     leaves = sorted(partition_statements.leaves(session), key=lambda leaf: (leaf.window, leaf.table))
-    lacking = missing(session, wanted_classes(), now_ms=now_ms)
+    lacking = missing(session, classes_in_use(), now_ms=now_ms)
     ahead = [
         PartitionVerdict(Leaf(table, window, 0, 0), PartitionFate.MAKE, "ahead of its jobs")
         for table, window in lacking
@@ -77,34 +78,35 @@ def _foreseen(session: sa.Connection, now_ms: int) -> list[PartitionVerdict]:
 def _verdict(session: sa.Connection, leaf: Leaf, now_ms: int) -> PartitionVerdict:
     if not leaf.window.is_over(now_ms):
         return PartitionVerdict(leaf, PartitionFate.KEEP, f"until {leaf.window.gone_at:%Y-%m-%d}")
-    live = len(kept_payloads.live(session, leaf.window, most=KEPT_JOBS + 1))
-    if live > KEPT_JOBS:
+    live = len(kept_payloads.live(session, leaf.window, most=SAVED_JOBS + 1))
+    if live > SAVED_JOBS:
         return PartitionVerdict(
-            leaf, PartitionFate.LEAVE, f"more than {KEPT_JOBS:,} of its jobs are not done with"
+            leaf, PartitionFate.LEAVE, f"more than {SAVED_JOBS:,} of its jobs are still live"
         )
-    aside = f"; {live:,} jobs are not done with and put aside" if live else ""
-    return PartitionVerdict(leaf, PartitionFate.DROP, f"over since {leaf.window.gone_at:%Y-%m-%d}{aside}")
+    saved = f"; the payloads of {live:,} live jobs are saved" if live else ""
+    return PartitionVerdict(leaf, PartitionFate.DROP, f"over since {leaf.window.gone_at:%Y-%m-%d}{saved}")
 
 
 def _carried_out(
     session: sa.Connection, verdicts: list[PartitionVerdict], *, actor: str, now_ms: int
 ) -> list[PartitionVerdict]:
-    late = make_ahead(session, wanted_classes(), now_ms=now_ms)
+    late = make_ahead(session, classes_in_use(), now_ms=now_ms)
     over = defaultdict[Window, list[Leaf]](list)
     for verdict in verdicts:
         if verdict.fate is PartitionFate.DROP:
             over[verdict.leaf.window].append(verdict.leaf)
-    left = dict.fromkeys(late, "others use it")
+    postponed = dict.fromkeys(late, "others use it")
     for window, leaves in over.items():
         if why := _drop(session, window, leaves, actor):
-            left[window] = why
+            postponed[window] = why
     _forget_outlived(session)
-    _measure(session, [_amended(verdict, left) for verdict in verdicts], now_ms)
-    return [_amended(verdict, left) for verdict in verdicts]
+    amended = [_amended(verdict, postponed) for verdict in verdicts]
+    _measure(session, amended, now_ms)
+    return amended
 
 
 def _drop(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str) -> str:
-    """Drop a window in all tables at once; return why it stays, nothing where it is gone."""
+    """Drop a window in all tables at once; return why it stays, empty where it is gone."""
     for tried in range(TRIES):
         time.sleep(PAUSE_S if tried else 0)
         try:
@@ -112,7 +114,7 @@ def _drop(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str
         except BusyError as error:
             log.info("%s stays for now: %s", window.suffix, error)
         except StillNeededError:
-            return f"more than {KEPT_JOBS:,} of its jobs are not done with"
+            return f"more than {SAVED_JOBS:,} of its jobs are still live"
         else:
             metrics.RETENTION_DROPPED.labels(str(window.keep_days)).inc()
             return ""
@@ -122,20 +124,26 @@ def _drop(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str
 def _drop_now(session: sa.Connection, window: Window, leaves: list[Leaf], actor: str) -> None:
     tables = [leaf.table for leaf in leaves]
     with partition_statements.without(session, window, tables):
-        live = kept_payloads.live(session, window, most=KEPT_JOBS + 1)
-        if len(live) > KEPT_JOBS:
+        live = kept_payloads.live(session, window, most=SAVED_JOBS + 1)
+        if len(live) > SAVED_JOBS:
             raise StillNeededError
         for table in tables:
-            partition_statements.keep(session, window, table, live)
-        detail = {"keep_days": window.keep_days, "first_day": f"{window.date}", "days": window.days}
-        told = {"tables": {leaf.table: {"bytes": leaf.bytes, "rows_estimated": leaf.rows} for leaf in leaves}}
-        event = {**detail, **told, "put_aside": len(live)}
-        partition_statements.note(session, kind=AuditKind.DELETE, actor=actor, detail=event)
+            partition_statements.put_back(session, window, table, live)
+        note_in(
+            session,
+            AuditKind.DELETE,
+            actor=actor,
+            keep_days=window.keep_days,
+            first_day=f"{window.date}",
+            days=window.days,
+            tables={leaf.table: {"bytes": leaf.bytes, "rows_estimated": leaf.rows} for leaf in leaves},
+            put_aside=len(live),
+        )
 
 
-def _amended(verdict: PartitionVerdict, left: dict[Window, str]) -> PartitionVerdict:
-    if verdict.fate in {PartitionFate.DROP, PartitionFate.MAKE} and verdict.leaf.window in left:
-        return replace(verdict, fate=PartitionFate.LEAVE, why=left[verdict.leaf.window])
+def _amended(verdict: PartitionVerdict, postponed: dict[Window, str]) -> PartitionVerdict:
+    if verdict.fate in {PartitionFate.DROP, PartitionFate.MAKE} and verdict.leaf.window in postponed:
+        return replace(verdict, fate=PartitionFate.LEAVE, why=postponed[verdict.leaf.window])
     return verdict
 
 
@@ -157,8 +165,8 @@ def _measure(session: sa.Connection, verdicts: Iterable[PartitionVerdict], now_m
         misplaced = kept_payloads.unclassed(session, table) + sum(count for count, _ in counts)
         metrics.RETENTION_MISPLACED.labels(table).set(misplaced)
         metrics.RETENTION_OUTLIVED.labels(table).set(sum(count for _, count in counts))
-    left = [verdict for verdict in verdicts if verdict.fate is PartitionFate.LEAVE]
-    for verdict in left:
+    postponed = [verdict for verdict in verdicts if verdict.fate is PartitionFate.LEAVE]
+    for verdict in postponed:
         log.warning("%s%s stays: %s", verdict.leaf.table, verdict.leaf.window.suffix, verdict.why)
-    metrics.RETENTION_LEFT.set(len(left))
+    metrics.RETENTION_LEFT.set(len(postponed))
     metrics.RETENTION_LAST.set_to_current_time()

@@ -1,9 +1,9 @@
-"""Seal again, under the key that is the first now, what older keys sealed; the only updates of these tables.
+"""Seal payloads again under the first key; besides edits of dead jobs, the only updates of these tables.
 
-The tables are walked along their primary keys, a page of rows at a time. A row is locked for as long as it
-takes to seal it anew, and no job is: who reads it meanwhile has the old one whole or the new one whole.
-What lies in the storage, files too, is sealed into a new object; `forget_payloads` deletes the old one a day
-later, for whoever read the row before.
+The tables are walked along their primary keys, a page of rows at a time. A row is locked only while it is
+sealed again, and no job is locked; a reader meanwhile gets the old row or the new one. Objects in the storage
+are sealed into new objects. `forget_payloads` deletes the old ones a day later, so that readers of the old
+row can still fetch them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, LiteralString
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -20,7 +20,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.keyring import PLAIN, Column, Place
 from jobs.core.payloads.pointer import files_of, names_of
-from jobs.db.positional import execute, fetch_all
+from jobs.db.statement import Statement, execute, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.row_sealing import COLUMNS, unsealed_input
@@ -30,22 +30,55 @@ from jobs.services.access.audit import note
 
 MOST_BYTES = 16_000_000  # of payloads in hand
 NAMED = 20
-_NOTHING = UUID(int=0)
+_BEFORE_ALL = UUID(int=0)
+
+
+class _RowToSeal(NamedTuple):
+    """A row's key and the bytes of payload behind it."""
+
+    job: UUID
+    encoding: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of payloads: the page's statement, the rows' and the one that writes them."""
+class _InputRow:
+    """A sealed input as it is stored."""
 
-    page: LiteralString
-    lock: LiteralString
-    write: LiteralString
-    again: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    job: UUID
+    encoding: str
+    body: bytes
+    parameters: bytes | None
+    metadata: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ResultRow:
+    """A sealed result as it is stored; it was sealed for the job `source`, None for its own."""
+
+    job: UUID
+    encoding: str
+    source: UUID | None
+    body: bytes
+
+
+Stored = TypeVar("Stored", _InputRow, _ResultRow)
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table(Generic[Stored]):
+    """A table of payloads: statements that page through it, lock rows and write them; and the sealing."""
+
+    page: Statement[_RowToSeal]
+    lock: Statement[Stored]
+    write: Statement[None]
+    seal_again: Callable[[Stored], Columns]
 
 
 @dataclass(slots=True)
 class Rotated:
-    """How many rows were sealed anew, how many were looked at, and which could not be read."""
+    """The counts of a rotation: rows sealed again, rows looked at; and the jobs of unreadable payloads."""
 
     rows: int = 0
     looked_at: int = 0
@@ -53,105 +86,120 @@ class Rotated:
 
 
 def rotate_payload_keys(*, actor: str, batch: int, rate: float | None = None) -> Rotated:
-    """Seal every older row anew, up to `batch` a transaction and `rate` a second; EncryptionUnavailableError.
+    """Seal older rows again, up to `batch` a transaction and `rate` a second; EncryptionUnavailableError.
 
-    Safe to break off, and to run again: rows of jobs that end meanwhile may be sealed by an older process.
+    It may be interrupted and repeated. Repeat it once all processes have the new key: until then older ones
+    may seal rows of jobs that end with the old key.
     """
-    newest, told = vault.keyring().encoding, Rotated()
-    for table in (_INPUTS, _RESULTS):
-        for jobs in _pages(table, newest, batch, told):
+    newest, rotated = vault.keyring().encoding, Rotated()
+    tables: tuple[_Table[Any], ...] = (_INPUTS, _RESULTS)
+    for table in tables:
+        for jobs in _pages(table, newest, batch, rotated):
             started = time.monotonic()
-            _rotate(table, jobs, newest, told)
+            _rotate(table, jobs, newest, rotated)
             if rate:
                 time.sleep(max(0.0, len(jobs) / rate - (time.monotonic() - started)))
-    note(AuditKind.ROTATE_KEYS, actor=actor, rows=told.rows, unreadable=len(told.unreadable), encoding=newest)
-    return told
+    unreadable = len(rotated.unreadable)
+    note(AuditKind.ROTATE_KEYS, actor=actor, rows=rotated.rows, unreadable=unreadable, encoding=newest)
+    return rotated
 
 
-def _pages(table: _Table, newest: str, batch: int, told: Rotated) -> Iterator[list[UUID]]:
-    """Yield the ids of rows that another key sealed, page by page, never too many bytes of them."""
-    after = _NOTHING
-    while rows := fetch_all(table.page, (after, batch)):
-        after, told.looked_at = rows[-1][0], told.looked_at + len(rows)
+def _pages(table: _Table[Any], newest: str, batch: int, rotated: Rotated) -> Iterator[list[UUID]]:
+    """Yield the jobs of rows that another key sealed, in pages of at most MOST_BYTES."""
+    after = _BEFORE_ALL
+    while rows := fetch_all(table.page, {"after": after, "most": batch}):
+        after, rotated.looked_at = rows[-1].job, rotated.looked_at + len(rows)
         jobs, size = list[UUID](), 0
-        for job, encoding, length in rows:
-            if encoding in {PLAIN, newest}:
+        for row in rows:
+            if row.encoding in {PLAIN, newest}:
                 continue
-            if jobs and size + length > MOST_BYTES:
+            if jobs and size + row.bytes > MOST_BYTES:
                 yield jobs
                 jobs, size = [], 0
-            jobs, size = [*jobs, job], size + length
+            jobs, size = [*jobs, row.job], size + row.bytes
         if jobs:
             yield jobs
 
 
 @transaction.atomic
-def _rotate(table: _Table, jobs: Sequence[UUID], newest: str, told: Rotated) -> None:
-    again = []
-    for row in execute(table.lock, (list(jobs), newest)):
+def _rotate(table: _Table[Stored], jobs: Sequence[UUID], newest: str, rotated: Rotated) -> None:
+    sealed = list[Columns]()
+    for row in execute(table.lock, {"jobs": list(jobs), "newest": newest}):
         try:
-            again.append(table.again(row))
+            sealed.append(table.seal_again(row))
         except PayloadUnreadableError:
-            told.unreadable.append(row[0])
-    if again:
-        columns = {f"a{at}": list(column) for at, column in enumerate(zip(*again, strict=True))}
-        execute(table.write, columns | {"encoding": newest})
-    told.rows += len(again)
+            rotated.unreadable.append(row.job)
+    if sealed:
+        arrays = {name: [columns[name] for columns in sealed] for name in sealed[0]}
+        execute(table.write, arrays | {"encoding": newest})
+    rotated.rows += len(sealed)
 
 
-def _input_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    job, encoding, *stored = row
-    plain = unsealed_input(job, dict(zip(COLUMNS, stored, strict=True)), encoding)
-    body, *beside = (_sealed_again(job, COLUMNS[name], body) for name, body in plain.items())
-    return (job, None if body is None else _checked_in_again(body, stored[0]), *beside)
+def _seal_input(row: _InputRow) -> Columns:
+    stored = {"body": row.body, "parameters": row.parameters, "metadata": row.metadata}
+    plain = unsealed_input(row.job, stored, row.encoding)
+    sealed = {name: _sealed_again(row.job, COLUMNS[name], body) for name, body in plain.items()}
+    return sealed | {"job": row.job, "body": _stored_again(sealed["body"] or b"", row.body)}
 
 
-def _checked_in_again(body: bytes, before: bytes) -> bytes:
-    files = [under_first_key(file) for file in files_of(before)]
-    return store_payload(body, files, names_of(before))
+def _seal_result(row: _ResultRow) -> Columns:
+    place = Place(row.source or row.job, Column.RESULT)
+    sealed = vault.seal(load_plain(row.body, row.encoding, place), place)
+    return {"job": row.job, "body": _stored_again(sealed, row.body)}
 
 
 def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | None:
     return None if plain is None else vault.seal(plain, Place(job, column))
 
 
-def _result_again(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    job, encoding, source, body = row
-    place = Place(source or job, Column.RESULT)
-    return job, _checked_in_again(vault.seal(load_plain(body, encoding, place), place), body)
+def _stored_again(sealed: bytes, old_body: bytes) -> bytes:
+    files = [under_first_key(file) for file in files_of(old_body)]
+    return store_payload(sealed, files, names_of(old_body))
 
 
 _INPUTS: Final = _Table(
-    page=f"""
-SELECT job_id, encoding, {BYTES.format("body")} + COALESCE(length(parameters), 0)
-  + COALESCE(length(metadata), 0) + {FILES_BYTES.format("body")}
-FROM jobs_jobinput WHERE job_id > %s ORDER BY job_id LIMIT %s
+    page=Statement(
+        f"""
+SELECT job_id AS job, encoding, {BYTES.format("body")} + COALESCE(length(parameters), 0)
+  + COALESCE(length(metadata), 0) + {FILES_BYTES.format("body")} AS bytes
+FROM jobs_jobinput WHERE job_id > %(after)s ORDER BY job_id LIMIT %(most)s
 """,  # noqa: S608  # built from our own constants
-    lock="""
-SELECT job_id, encoding, body, parameters, metadata FROM jobs_jobinput
-WHERE job_id = ANY(%s) AND encoding NOT IN ('identity', %s) ORDER BY job_id FOR UPDATE
+        _RowToSeal,
+    ),
+    lock=Statement(
+        """
+SELECT job_id AS job, encoding, body, parameters, metadata FROM jobs_jobinput
+WHERE job_id = ANY(%(jobs)s) AND encoding NOT IN ('identity', %(newest)s) ORDER BY job_id FOR UPDATE
 """,
-    write="""
+        _InputRow,
+    ),
+    write=Statement("""
 UPDATE jobs_jobinput SET body = again.body, parameters = again.parameters, metadata = again.metadata,
   encoding = %(encoding)s
-FROM unnest(%(a0)s::uuid[], %(a1)s::bytea[], %(a2)s::bytea[], %(a3)s::bytea[])
+FROM unnest(%(job)s::uuid[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[])
   AS again(id, body, parameters, metadata)
 WHERE job_id = again.id
-""",
-    again=_input_again,
+"""),
+    seal_again=_seal_input,
 )
 _RESULTS: Final = _Table(
-    page=f"""
-SELECT job_id, encoding, {BYTES.format("body")} FROM jobs_jobresult
-WHERE job_id > %s ORDER BY job_id LIMIT %s
+    page=Statement(
+        f"""
+SELECT job_id AS job, encoding, {BYTES.format("body")} AS bytes FROM jobs_jobresult
+WHERE job_id > %(after)s ORDER BY job_id LIMIT %(most)s
 """,  # noqa: S608
-    lock="""
-SELECT job_id, encoding, source, body FROM jobs_jobresult
-WHERE job_id = ANY(%s) AND encoding NOT IN ('identity', %s) ORDER BY job_id FOR UPDATE
+        _RowToSeal,
+    ),
+    lock=Statement(
+        """
+SELECT job_id AS job, encoding, source, body FROM jobs_jobresult
+WHERE job_id = ANY(%(jobs)s) AND encoding NOT IN ('identity', %(newest)s) ORDER BY job_id FOR UPDATE
 """,
-    write="""
+        _ResultRow,
+    ),
+    write=Statement("""
 UPDATE jobs_jobresult SET body = again.body, encoding = %(encoding)s
-FROM unnest(%(a0)s::uuid[], %(a1)s::bytea[]) AS again(id, body) WHERE job_id = again.id
-""",
-    again=_result_again,
+FROM unnest(%(job)s::uuid[], %(body)s::bytea[]) AS again(id, body) WHERE job_id = again.id
+"""),
+    seal_again=_seal_result,
 )

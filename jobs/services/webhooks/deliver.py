@@ -1,10 +1,10 @@
-"""Deliver one webhook: an attempt is counted first, made outside any transaction, and written down."""
+"""Deliver one webhook: count the attempt, make it outside any transaction, record the outcome."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any, LiteralString, assert_never
+from typing import Any, NamedTuple, assert_never
 from uuid import UUID
 
 import msgspec
@@ -26,42 +26,58 @@ from jobs.core.webhooks.policy import (
     verdict,
 )
 from jobs.core.webhooks.url import endpoint
-from jobs.db.positional import fetch_all
+from jobs.db.statement import Statement, fetch_all
 from jobs.services.reads.job_views import View, job_view
 from jobs.services.webhooks.http_post import LIMIT_S, WebhookResponse, post
 from jobs.services.webhooks.secrets import signing_keys
 
 HISTORY = 20
-# A task that comes twice finds that the attempt it was to make was made.
-_BEGIN: LiteralString = """
+
+
+class _BegunRow(NamedTuple):
+    """A webhook of which an attempt was just counted; `disabled` where its address answered 410 before."""
+
+    client: int
+    url: str
+    epoch: int
+    attempts: int
+    attempts_before: int
+    disabled: bool
+
+
+# A repeated task counts no second attempt, because the number of attempts has changed.
+_BEGIN = Statement(
+    """
 UPDATE jobs_delivery delivery
-SET attempts = attempts + 1, sent = 0, due = now() + make_interval(secs => %(s)s)
+SET attempts = attempts + 1, sent = 0, due = now() + make_interval(secs => %(again_s)s)
 WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
-RETURNING client_id, url, epoch, attempts, before, (
-  SELECT since FROM jobs_disabledendpoint gone
-  WHERE gone.client_id = delivery.client_id AND gone.url = delivery.url)
-"""
-_WRITE: LiteralString = """
+RETURNING client_id AS client, url, epoch, attempts, before AS attempts_before, EXISTS (
+  SELECT FROM jobs_disabledendpoint gone
+  WHERE gone.client_id = delivery.client_id AND gone.url = delivery.url) AS disabled
+""",
+    _BegunRow,
+)
+_WRITE: Statement[None] = Statement("""
 WITH written AS (
   UPDATE jobs_delivery SET state = %(state)s::text, due = now() + make_interval(secs => %(delay_s)s::float8),
     finished_at = CASE WHEN %(state)s::text <> 'waiting' THEN now() END,
-    history = CASE WHEN jsonb_array_length(history) < %(kept)s::int THEN history ELSE history - 0 END
+    history = CASE WHEN jsonb_array_length(history) < %(most)s::int THEN history ELSE history - 0 END
       || %(entry)s::text::jsonb
   WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
   RETURNING client_id, url
 )
 INSERT INTO jobs_disabledendpoint (client_id, url)
 SELECT client_id, url FROM written WHERE %(disables)s::bool ON CONFLICT DO NOTHING
-"""
-_NOT_ENDED: LiteralString = """
+""")
+_NOT_ENDED: Statement[None] = Statement("""
 UPDATE jobs_delivery SET due = NULL
-WHERE job_id = %s AND attempts = %s AND state = 'waiting' AND due IS NOT NULL
-"""
+WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
+""")
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """One attempt that was counted: its number, of them all and since it was last begun anew."""
+    """One attempt that was counted: its `number` among all, `tries` since the webhook was last sent again."""
 
     job: UUID
     client: int
@@ -73,26 +89,37 @@ class DeliveryAttempt:
 
     @property
     def message_id(self) -> str:
-        """Return the id by which a receiver knows a webhook it has had: one for each end of the job."""
+        """Return the id by which a receiver recognises a repeated webhook: one for each end of the job."""
         return f"msg_{self.job.hex}_{self.epoch}"
 
 
 def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
-    """Make the attempt that follows `attempts` others, unless it was made; write down what came of it."""
-    rows = fetch_all(_BEGIN, {"job": job_id, "attempts": attempts, "s": 4 * limit_s})
+    """Make the attempt that follows `attempts` others, unless it was made; record its outcome."""
+    rows = fetch_all(_BEGIN, {"job": job_id, "attempts": attempts, "again_s": 4 * limit_s})
     if not rows:
         return
-    client, url, epoch, number, before, gone = rows[0]
-    attempt = DeliveryAttempt(job_id, client, url, epoch, number, number - before, disabled=gone is not None)
+    attempt = _attempt(job_id, rows[0])
     try:
         view = job_view(job_id, client_id=None)
     except PayloadUnavailableError as error:
         _record(attempt, WebhookResponse(None, 0.0, f"not sent: {error}"))
         return
-    if view is None or view["state"] not in TERMINAL:  # replayed just now: its next end is told
-        fetch_all(_NOT_ENDED, (job_id, number))
+    if view is None or view["state"] not in TERMINAL:  # replayed meanwhile: its next end is sent
+        fetch_all(_NOT_ENDED, {"job": job_id, "attempts": attempt.number})
         return
     _record(attempt, _answer(attempt, view, limit_s))
+
+
+def _attempt(job_id: UUID, row: _BegunRow) -> DeliveryAttempt:
+    return DeliveryAttempt(
+        job_id,
+        row.client,
+        row.url,
+        row.epoch,
+        number=row.attempts,
+        tries=row.attempts - row.attempts_before,
+        disabled=row.disabled,
+    )
 
 
 def _record(attempt: DeliveryAttempt, answer: WebhookResponse) -> None:
@@ -102,7 +129,7 @@ def _record(attempt: DeliveryAttempt, answer: WebhookResponse) -> None:
 def _answer(attempt: DeliveryAttempt, view: View, limit_s: float) -> WebhookResponse:
     if attempt.disabled:
         return WebhookResponse(
-            None, 0.0, "not sent: the address answered 410 before, and an operator may enable it"
+            None, 0.0, "not sent: the address answered 410 before; an operator may enable it"
         )
     if _lacks_key(view):
         return WebhookResponse(None, 0.0, f"not sent: {view['error']['detail']}")
@@ -110,22 +137,22 @@ def _answer(attempt: DeliveryAttempt, view: View, limit_s: float) -> WebhookResp
         where = endpoint(attempt.url, internal_hosts=settings.INFERENCE.webhook_internal_hosts)
         keys = signing_keys(attempt.client)
     except (CallbackRefusedError, InvalidToken) as error:
-        return WebhookResponse(None, 0.0, str(error) or "the secret cannot be read: SECRET_KEY is another")
+        return WebhookResponse(None, 0.0, str(error) or "the secret cannot be read: SECRET_KEY has changed")
     if not keys:
-        return WebhookResponse(None, 0.0, "not sent: the client has no secret that works")
+        return WebhookResponse(None, 0.0, "not sent: the client has no valid secret")
     body = _body(view)
     return post(attempt.url, where, body, _headers(attempt, keys, body), limit_s=limit_s)
 
 
 def _lacks_key(view: View) -> bool:
-    """Say whether another process, or this one tomorrow, may tell what this one cannot read."""
-    dead = view["state"] == State.DEAD  # its error is its own
+    """Return whether the payload's key is missing here, so that the delivery should be retried."""
+    dead = view["state"] == State.DEAD  # its view shows the job's own error
     return not dead and view.get("error", {}).get("code") == PayloadKeyMissingError.code
 
 
 def _body(view: View) -> bytes:
-    told = {"type": f"job.{view['state']}", "timestamp": view["finished_at"], "data": view}
-    return msgspec.json.encode(told)
+    event = {"type": f"job.{view['state']}", "timestamp": view["finished_at"], "data": view}
+    return msgspec.json.encode(event)
 
 
 def _headers(attempt: DeliveryAttempt, keys: list[bytes], body: bytes) -> dict[str, str]:
@@ -151,8 +178,8 @@ def _verdict(attempt: DeliveryAttempt, answer: WebhookResponse) -> Verdict:
     )
 
 
-def _write(attempt: DeliveryAttempt, answer: WebhookResponse, what: Verdict) -> None:
-    state, delay_s = _next(what)
+def _write(attempt: DeliveryAttempt, answer: WebhookResponse, outcome: Verdict) -> None:
+    state, delay_s = _next(outcome)
     metrics.WEBHOOKS.labels(state.value).inc()
     metrics.WEBHOOK_TIME.observe(answer.took_s)
     fetch_all(
@@ -160,7 +187,7 @@ def _write(attempt: DeliveryAttempt, answer: WebhookResponse, what: Verdict) -> 
         {
             "state": state.value,
             "delay_s": delay_s,
-            "kept": HISTORY,
+            "most": HISTORY,
             "entry": _entry(attempt, answer, state, delay_s),
             "job": attempt.job,
             "attempts": attempt.number,
@@ -169,8 +196,8 @@ def _write(attempt: DeliveryAttempt, answer: WebhookResponse, what: Verdict) -> 
     )
 
 
-def _next(what: Verdict) -> tuple[DeliveryState, float | None]:
-    match what:
+def _next(outcome: Verdict) -> tuple[DeliveryState, float | None]:
+    match outcome:
         case Delivered():
             return DeliveryState.DELIVERED, None
         case Disabled():
@@ -179,7 +206,7 @@ def _next(what: Verdict) -> tuple[DeliveryState, float | None]:
             return DeliveryState.WAITING, delay_s
         case GivenUp():
             return DeliveryState.GIVEN_UP, None
-    assert_never(what)
+    assert_never(outcome)
 
 
 def _entry(

@@ -1,4 +1,4 @@
-"""What webhooks are signed with: kept encrypted with a key made from SECRET_KEY, shown once."""
+"""Secrets that sign webhooks: stored encrypted under a key derived from SECRET_KEY, and shown once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GRACE_HOURS = 24
 
 @transaction.atomic
 def make_secret(*, client: str, actor: str, grace_hours: int = GRACE_HOURS) -> str:
-    """Return a new secret of `client`, made where it is missing; others work for the grace and no more.
+    """Return a new secret of `client`, which is created where it is missing; older ones end after the grace.
 
-    Within the grace each webhook has a signature by both, so that receivers can change over.
+    Within the grace each webhook is signed with both, so that receivers can change over.
     """
     owner, _ = Client.objects.get_or_create(name=client)
     ends_at = Least("expires_at", Now() + timedelta(hours=grace_hours))  # a NULL is not the least
-    replaced = _working(owner.pk).update(expires_at=ends_at)
+    replaced = _valid(owner.pk).update(expires_at=ends_at)
     key = token_bytes(SECRET_BYTES)
     row = WebhookSecret.objects.create(client=owner, sealed=_fernet().encrypt(key))
     note(
@@ -45,18 +45,18 @@ def make_secret(*, client: str, actor: str, grace_hours: int = GRACE_HOURS) -> s
 
 
 def signing_keys(client_id: int) -> list[bytes]:
-    """Return a client's keys that work, newest first; InvalidToken where SECRET_KEY is another now."""
+    """Return a client's valid keys, newest first; InvalidToken where SECRET_KEY has changed since."""
     fernet = _fernet()
-    rows = _working(client_id).order_by("-id").values_list("sealed", flat=True)
+    rows = _valid(client_id).order_by("-id").values_list("sealed", flat=True)
     return [fernet.decrypt(bytes(sealed)) for sealed in rows]
 
 
-def _working(client_id: int) -> QuerySet[WebhookSecret]:
+def _valid(client_id: int) -> QuerySet[WebhookSecret]:
     alive = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
     return WebhookSecret.objects.filter(alive, client_id=client_id)
 
 
 def _fernet() -> Fernet:
-    # A key for this use alone, so that what is signed with SECRET_KEY elsewhere tells nothing of it.
+    # A key for this use only, so that signatures made elsewhere with SECRET_KEY reveal nothing of it.
     key = hashlib.sha256(b"webhook secrets\0" + settings.SECRET_KEY.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))

@@ -1,9 +1,8 @@
-"""What becomes of a job's webhook: expected with the job, once more with a replay, or sent by hand."""
+"""Register the webhooks of jobs: with a submit, again with a replay; send one by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import LiteralString
 from uuid import UUID
 
 from django.conf import settings
@@ -13,69 +12,78 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.errors import JobNotFoundError, WebhookSecretMissingError, WrongStateError
 from jobs.core.states import TERMINAL
 from jobs.core.webhooks.url import endpoint
-from jobs.db.positional import execute, fetch_all
+from jobs.db.statement import Statement, execute, fetch_all
 from jobs.models import DisabledEndpoint
 from jobs.services.access.audit import note
 from jobs.services.access.owner import Owner
 
-_SIGNS: LiteralString = """
+_SIGNS = Statement(
+    """
 SELECT EXISTS (SELECT FROM jobs_webhooksecret
-  WHERE client_id = %s AND (expires_at IS NULL OR expires_at > now()))
-"""
-# A job that the cache answered has ended already.
-_EXPECT: LiteralString = """
+  WHERE client_id = %(client)s AND (expires_at IS NULL OR expires_at > now()))
+""",
+    bool,
+)
+# A job that was answered from the cache has already ended.
+_EXPECT: Statement[None] = Statement("""
 INSERT INTO jobs_delivery (job_id, client_id, url, epoch, due)
 SELECT job.id, job.client_id, given.url, job.epoch, CASE WHEN job.state = ANY(%(ended)s) THEN now() END
 FROM unnest(%(jobs)s::uuid[], %(urls)s::text[]) AS given(id, url) JOIN jobs_job job USING (id)
 ON CONFLICT (job_id) DO NOTHING
-"""
-_AGAIN: LiteralString = """
+""")
+_EXPECT_AGAIN: Statement[None] = Statement("""
 UPDATE jobs_delivery SET state = 'waiting', due = NULL, sent = 0, before = attempts, finished_at = NULL
-WHERE job_id = ANY(%s)
-"""
-_SEND: LiteralString = """
+WHERE job_id = ANY(%(jobs)s)
+""")
+_SEND = Statement(
+    """
 UPDATE jobs_delivery SET state = 'waiting', due = now(), sent = 0, before = attempts, finished_at = NULL
-WHERE job_id = %s AND (due IS NOT NULL OR state <> 'waiting') RETURNING job_id
-"""
-_THERE: LiteralString = "SELECT EXISTS (SELECT FROM jobs_delivery WHERE job_id = %s)"
+WHERE job_id = %(job)s AND (due IS NOT NULL OR state <> 'waiting') RETURNING job_id
+""",
+    UUID,
+)
+_EXISTS = Statement("SELECT EXISTS (SELECT FROM jobs_delivery WHERE job_id = %(job)s)", bool)
 
 
 def check_callback(owner: Owner, url: str | None) -> None:
-    """Refuse an address that is not called, or a client whose webhooks could not be signed."""
+    """Refuse an address that may not be called, or a client without a valid secret.
+
+    CallbackRefusedError; WebhookSecretMissingError.
+    """
     if url is None:
         return
     endpoint(url, internal_hosts=settings.INFERENCE.webhook_internal_hosts)
-    ((has_one,),) = fetch_all(_SIGNS, (owner.id,))
-    if not has_one:
+    (has_secret,) = fetch_all(_SIGNS, {"client": owner.id})
+    if not has_secret:
         raise WebhookSecretMissingError
 
 
 def expect(urls: Mapping[UUID, str]) -> None:
-    """Have the ends of jobs told to these addresses. Requires the transaction that stored the jobs."""
+    """Register one webhook per job, sent when the job ends. Requires the transaction that stores the jobs."""
     values = {"jobs": list(urls), "urls": list(urls.values()), "ended": sorted(TERMINAL)}
     execute(_EXPECT, values)
 
 
 def expect_again(jobs: Sequence[UUID]) -> None:
-    """Have the next ends of replayed jobs told where the last ones were. Requires a transaction."""
-    execute(_AGAIN, (list(jobs),))
+    """Register the webhooks of replayed jobs again, for their next ends. Requires a transaction."""
+    execute(_EXPECT_AGAIN, {"jobs": list(jobs)})
 
 
 def send_again(*, job_id: UUID, actor: str) -> None:
-    """Have a job's webhook sent now, whatever became of it; WrongStateError where the job has not ended."""
+    """Send a job's webhook again, now; WrongStateError where the job has not ended."""
     with transaction.atomic():
-        if execute(_SEND, (job_id,)):
+        if execute(_SEND, {"job": job_id}):
             note(AuditKind.WEBHOOK_SEND, actor=actor, job=job_id)
             return
-        ((there,),) = execute(_THERE, (job_id,))
-    if not there:
+        (exists,) = execute(_EXISTS, {"job": job_id})
+    if not exists:
         raise JobNotFoundError("There is no such webhook.")
-    raise WrongStateError("The job has not ended: there is nothing to tell yet.")
+    raise WrongStateError("The job has not ended: there is nothing to send yet.")
 
 
 @transaction.atomic
 def enable(*, endpoint_id: int, actor: str) -> bool:
-    """Send to an address again that wanted no more, and say whether it was disabled."""
+    """Enable an address that answered 410, and return whether it was disabled."""
     row = DisabledEndpoint.objects.filter(pk=endpoint_id).first()
     if row is None:
         return False

@@ -49,7 +49,7 @@ def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_n
 def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_many, "CHUNK_JOBS", 7)
     jobs = make_dead(20)
-    assert replay_letters(wanted=ANY, actor="olga", rate=4.0, most=1_000) == 20
+    assert replay_letters(selection=ANY, actor="olga", rate=4.0, most=1_000) == 20
     rows = list(Outbox.objects.order_by("due").values_list("job_id", "due"))
     assert [job for job, _ in rows] == sorted(job.id for job in jobs)
     gaps = {(later - earlier).total_seconds() for (_, earlier), (_, later) in pairwise(rows)}
@@ -61,13 +61,13 @@ def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pyte
 
 def test_without_a_rate_all_are_due_at_once() -> None:
     make_dead(3)
-    replay_letters(wanted=ANY, actor="olga", most=10)
+    replay_letters(selection=ANY, actor="olga", most=10)
     assert Outbox.objects.filter(due__lte=timezone.now()).count() == 3
 
 
 def test_no_more_than_asked_for_are_replayed_the_oldest_first() -> None:
     jobs = make_dead(5)
-    assert replay_letters(wanted=ANY, actor="olga", most=2) == 2
+    assert replay_letters(selection=ANY, actor="olga", most=2) == 2
     assert set(Outbox.objects.values_list("job_id", flat=True)) == set(sorted(job.id for job in jobs)[:2])
 
 
@@ -76,7 +76,7 @@ def test_a_deadline_before_the_job_s_turn_is_dropped_and_a_later_one_kept() -> N
     jobs = sorted(make_dead(3), key=lambda job: job.id)
     Job.objects.filter(id__in=[jobs[0].id, jobs[1].id]).update(deadline=soon)
     Job.objects.filter(id=jobs[2].id).update(deadline=late)
-    replay_letters(wanted=ANY, actor="olga", rate=1 / 60, most=10)
+    replay_letters(selection=ANY, actor="olga", rate=1 / 60, most=10)
     kept = dict(Outbox.objects.values_list("job_id", "deadline"))
     assert kept == {jobs[0].id: soon, jobs[1].id: None, jobs[2].id: late}
     assert dict(Job.objects.values_list("id", "deadline")) == kept
@@ -90,9 +90,9 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "which"), FILTERS)
+@pytest.mark.parametrize(("selection", "which"), FILTERS)
 def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
-    wanted: LetterFilter, which: str
+    selection: LetterFilter, which: str
 ) -> None:
     made = {
         "plain": make_dead(1),
@@ -102,10 +102,10 @@ def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
         "old": make_dead(2, created_at=datetime(2020, 1, 1, tzinfo=UTC)),
     }
     expected = {job.id for job in made[which]}
-    assert letters.count(wanted) == 2
-    assert [group.count for group in letters.groups(wanted).largest] == [2]
-    assert {row.job for row in letters.newest(wanted, most=10)} == expected
-    assert replay_letters(wanted=wanted, actor="olga", most=10) == 2
+    assert letters.count(selection) == 2
+    assert [group.count for group in letters.groups(selection).largest] == [2]
+    assert {row.job for row in letters.newest(selection, most=10)} == expected
+    assert replay_letters(selection=selection, actor="olga", most=10) == 2
     assert set(Job.objects.filter(state="queued").values_list("id", flat=True)) == expected
 
 
@@ -129,21 +129,21 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing() -> None:
     make_dead(3, model="strict", body={"n": 1})
     bad = make_dead(2, model="strict", body={"n": "one"})
     Job.objects.filter(id=bad[0].id).update(deadline=timezone.now() - timedelta(hours=1))
-    told = dry_run(wanted=ANY, rate=2.0, most=100)
+    told = dry_run(selection=ANY, rate=2.0, most=100)
     assert (told.jobs, told.checked, told.invalid, told.overdue, told.lasts_s) == (5, 5, 2, 1, 2.0)
     assert {job for job, _ in told.faults} == {job.id for job in bad}
     assert "/n" in told.faults[0][1]
     assert count_by_state() == {"dead": 5}
     assert not Outbox.objects.exists()
     assert not Event.objects.exists()
-    assert dry_run(wanted=ANY, most=3).jobs == 3
+    assert dry_run(selection=ANY, most=3).jobs == 3
 
 
 def test_a_dry_run_outlives_any_stored_input() -> None:
     jobs = make_dead(2)
     for job, body in zip(jobs, (b"\xff", b"[" * 9_000 + b"]" * 9_000), strict=True):
         JobInput.objects.filter(job=job).update(body=body)
-    assert dry_run(wanted=ANY, most=10).invalid == 2
+    assert dry_run(selection=ANY, most=10).invalid == 2
 
 
 def test_an_edited_job_runs_with_the_new_input_and_the_audit_holds_no_data() -> None:
@@ -201,7 +201,7 @@ def test_a_discarded_job_stays_dead_with_its_reason_and_leaves_lists_groups_and_
     assert row.message
     assert letters.count(ANY) == 1
     assert [found.job for found in letters.newest(ANY, most=9)] == [other.id]
-    assert replay_letters(wanted=ANY, actor="olga", most=9) == 1
+    assert replay_letters(selection=ANY, actor="olga", most=9) == 1
     assert list(Event.objects.filter(job=job).values_list("kind", "actor")) == [("discard", "olga")]
     with pytest.raises(WrongStateError):
         discard_letter(job_id=job.id, actor="olga")
@@ -218,7 +218,7 @@ def test_a_discarded_job_can_still_be_replayed_by_its_id() -> None:
 def test_many_are_discarded_by_filter() -> None:
     make_dead(3, kind="invalid")
     make_dead(2, kind="timeout")
-    assert discard_letters(wanted=LetterFilter(kind="invalid"), actor="olga", most=10) == 3
+    assert discard_letters(selection=LetterFilter(kind="invalid"), actor="olga", most=10) == 3
     assert letters.count(ANY) == 2
     assert count_by_state() == {"dead": 5}
     assert Event.objects.filter(kind="discard").count() == 3
@@ -235,7 +235,7 @@ def test_operators_that_replay_and_discard_the_same_letters_at_once_decide_each_
     count = 400
     make_dead(count)
     acts: list[Callable[..., int]] = [replay_letters, discard_letters, replay_letters, discard_letters]
-    counts = at_once([partial(act, wanted=ANY, actor="olga", most=count) for act in acts])
+    counts = at_once([partial(act, selection=ANY, actor="olga", most=count) for act in acts])
     assert sum(counts) == count, counts
     assert Event.objects.count() == count
     assert count_by_state().get("queued", 0) == Outbox.objects.count() == counts[0] + counts[2]
@@ -247,7 +247,7 @@ def test_groups_are_read_from_their_index_alone() -> None:
         make_dead(2_000, traceback="t" * 1_000)
         cursor.execute("VACUUM (ANALYZE) jobs_deadletter")
         values = {**dict.fromkeys(("model", "kind", "fingerprint", "since", "until")), "most": 9}
-        cursor.execute(f"EXPLAIN {letters.GROUPS}", {**values, "looked_at": 100})
+        cursor.execute(f"EXPLAIN {letters.GROUPS.sql}", {**values, "looked_at": 100})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Index Only Scan using dead_letter_groups" in plan
     assert "Seq Scan" not in plan

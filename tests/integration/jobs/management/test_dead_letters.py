@@ -237,7 +237,7 @@ BAD: dict[str, tuple[list[object], str]] = {
     "a rate that is no number": (["replay", "--all", "--rate", "fast"], "above 0"),
     "a rate for one": (["replay", JOB, "--rate", "2"], "for many"),
     "a limit of none": (["replay", "--all", "--limit", "0"], "above 0"),
-    "an input for many": (["replay", "--all", "--input", "f.json"], "mends one job"),
+    "an input for many": (["replay", "--all", "--input", "f.json"], "edits one job"),
     "nobody": (["replay", "--all", "--actor", " "], "has a name"),
 }
 

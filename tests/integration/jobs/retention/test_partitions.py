@@ -192,7 +192,7 @@ def _of_that_day(day: Window, table: str) -> set[str]:
 def test_reading_a_job_looks_into_the_partitions_of_its_day_alone(table: str) -> None:
     job = make_job(state=State.SUCCEEDED)
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {job_views.ONE}", {"id": job.id, "client": job.client_id})
+        cursor.execute(f"EXPLAIN {job_views.ONE_JOB.sql}", {"id": job.id, "client": job.client_id})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     seen = {name for name in partitions_in(plan) if name.startswith(table)}
     assert f"{table}{window(0, 30).suffix}" in seen

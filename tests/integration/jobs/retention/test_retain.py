@@ -97,7 +97,7 @@ def a_follower(day: Any) -> Job:
 @pytest.mark.parametrize("state", [State.QUEUED, State.WAITING, State.RUNNING, State.DEAD])
 def test_a_job_that_is_not_done_with_keeps_its_input_when_its_day_goes(state: State) -> None:
     live, gone = job_of(OVER, state), job_of(OVER)
-    assert fates(run(), OVER) == {next(iter(GONE)) + "; 1 jobs are not done with and put aside"}
+    assert fates(run(), OVER) == {next(iter(GONE)) + "; the payloads of 1 live jobs are saved"}
     assert home(INPUT, live.id) == f"{INPUT}_k{CLASS}_other"
     assert home(INPUT, gone.id) == ""
     assert not exists(f"{INPUT}{OVER.suffix}")
@@ -149,9 +149,9 @@ def test_what_was_put_aside_can_be_replayed_and_its_result_is_kept_from_then_on(
 
 
 def test_a_day_with_very_many_live_jobs_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retain, "KEPT_JOBS", 1)
+    monkeypatch.setattr(retain, "SAVED_JOBS", 1)
     jobs = [job_of(OVER, State.QUEUED) for _ in range(2)]
-    assert fates(run(), OVER) == {"leave: more than 1 of its jobs are not done with"}
+    assert fates(run(), OVER) == {"leave: more than 1 of its jobs are still live"}
     assert [home(INPUT, job.id) for job in jobs] == [f"{INPUT}{OVER.suffix}"] * 2
     assert metrics.RETENTION_LEFT._value.get() == 2
 
@@ -159,7 +159,7 @@ def test_a_day_with_very_many_live_jobs_is_left_for_later(monkeypatch: pytest.Mo
 def test_jobs_that_came_to_life_while_it_waited_for_the_lock_are_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retain, "KEPT_JOBS", 1)
+    monkeypatch.setattr(retain, "SAVED_JOBS", 1)
     foreseen = retain._foreseen
 
     def and_then(*values: Any) -> list[PartitionVerdict]:
@@ -169,7 +169,7 @@ def test_jobs_that_came_to_life_while_it_waited_for_the_lock_are_seen(
         return verdicts
 
     monkeypatch.setattr(retain, "_foreseen", and_then)
-    assert fates(run(), OVER) == {"leave: more than 1 of its jobs are not done with"}
+    assert fates(run(), OVER) == {"leave: more than 1 of its jobs are still live"}
     assert Event.objects.count() == 0
 
 

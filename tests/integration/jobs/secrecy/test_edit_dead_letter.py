@@ -69,7 +69,7 @@ def test_what_a_dry_run_finds_wrong_quotes_nothing(version: str, session: sa.Con
         JobInput.objects.filter(pk=job.id).update(body=json.dumps({"name": NUMBER, STREET: 1}).encode())
     else:
         JobInput.objects.filter(pk=job.id).update(body=b"spoilt by somebody, and of no use to anybody")
-    told = dry_run(wanted=LetterFilter(), most=10)
+    told = dry_run(selection=LetterFilter(), most=10)
     assert told.invalid == 1
     assert secrets_in(str(told.faults)) == []
 

@@ -185,7 +185,7 @@ def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, NEW, OLD)
     out = StringIO()
     call_command("rotate_payload_keys", "--batch", "1", "--rate", "1000", stdout=out)
-    assert out.getvalue() == "1 rows are sealed anew, of 1 that were looked at.\n"
+    assert out.getvalue() == "1 rows were sealed again, of 1 that were looked at.\n"
     use(monkeypatch)
     with pytest.raises(CommandError, match="no key is configured"):
         call_command("rotate_payload_keys")

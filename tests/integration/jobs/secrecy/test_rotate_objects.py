@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,7 +14,7 @@ from django.test import Client
 
 from jobs.core.errors import PayloadKeyMissingError
 from jobs.core.payloads.keyring import Column, Place
-from jobs.db.positional import execute
+from jobs.db.statement import Statement, execute
 from jobs.models import JobInput, JobResult
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_payload
@@ -135,8 +135,8 @@ def break_at(broken: pytest.MonkeyPatch, at: str) -> None:
     def dies(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    def writes(sql: LiteralString, *words: Any) -> Any:
-        return dies() if sql.lstrip().startswith("UPDATE") else execute(sql, *words)
+    def writes(statement: Statement[Any], *words: Any) -> Any:
+        return dies() if statement.sql.lstrip().startswith("UPDATE") else execute(statement, *words)
 
     name, broken_off = ("execute", writes) if at == "write" else (at, dies)
     broken.setattr(f"jobs.services.retention.rotate_keys.{name}", broken_off)

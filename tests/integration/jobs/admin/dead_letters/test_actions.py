@@ -122,7 +122,7 @@ def test_no_more_are_acted_on_than_asked_for_and_the_rest_is_told(browser: Brows
     jobs = make_dead(5)
     text = confirm(browser, "replay", "model=echo", limit="2")
     assert "2 queued again." in text
-    assert "3 more match" in text
+    assert "3 more letters match" in text
     oldest = sorted(jobs, key=lambda job: job.id)[:2]
     assert states(oldest) == {"queued"}
 
@@ -191,7 +191,7 @@ def test_an_input_is_mended_and_the_job_replayed_with_it(browser: Browser) -> No
     assert "/n: " in refused
     assert "{&quot;n&quot;: &quot;two&quot;}" in refused
     checked = browser.post(path, {"text": '{"n": 2}', "check": "yes"}).content.decode()
-    assert "The version takes this input, 7 bytes." in checked
+    assert "The version accepts this input of 7 bytes." in checked
     assert states([job]) == {"dead"}
     assert not Event.objects.exists()
     text = browser.post(path, {"text": '{"n": 2}', "replay": "yes"}, follow=True).content.decode()

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from jobs.core.states import State
-from jobs.db import positional as statement
+from jobs.db import statement
 from jobs.models import DeadLetter
 from jobs.services.dead_letters import reads as letters
 from tests.support.admin import browser_of
@@ -56,13 +56,13 @@ def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
 
 def test_no_page_reads_more_letters_than_its_bound(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Any]] = []
-    run = statement._run
+    run = statement.execute
 
-    def noted(text: Any, params: Any) -> Any:
-        asked.append((text, params))
-        return run(text, params)
+    def noted(read: statement.Statement[Any], params: Any) -> Any:
+        asked.append((read.sql, params))
+        return run(read, params)
 
-    monkeypatch.setattr(statement, "_run", noted)
+    monkeypatch.setattr(statement, "execute", noted)
     letter = DeadLetter.objects.order_by("pk")[9].pk
     for page in (*PAGES, f"{letter}/change/"):
         asked.clear()
@@ -96,7 +96,7 @@ def most_read(node: Any) -> int:
 def test_the_page_says_that_more_were_not_looked_at(browser: Browser) -> None:
     text = " ".join(browser.get(LETTERS).content.decode().split())
     assert "letters were looked at" in text
-    assert "Only the newest rows were looked through" in text
+    assert "Only the newest rows were searched" in text
 
 
 def test_an_old_small_group_is_found_however_many_came_after_it(browser: Browser) -> None:

@@ -55,7 +55,7 @@ def test_the_broker_s_count_is_shown_with_its_age(browser: Browser) -> None:
     dead(2)
     counted(timedelta(seconds=3), messages=88)
     (row,) = queue_rows(browser)
-    assert row.startswith("echo 2 2 88 3 s ago more than rows")
+    assert row.startswith("echo 2 2 88 3 s ago more messages than rows")
     assert "purge-stale" in row
 
 
@@ -160,7 +160,7 @@ def test_a_letter_s_page_says_what_a_replay_would_do(browser: Browser) -> None:
     Job.objects.filter(id=good.id).update(deadline=timezone.now() - timedelta(hours=1))
     assert "1 input would be refused by its version" in text_of(browser, f"{LETTERS}{bad.id}/change/")
     text = text_of(browser, f"{LETTERS}{good.id}/change/")
-    assert "Every input keeps its version" in text
+    assert "Every input matches its version" in text
     assert "1 deadline passed" in text
 
 

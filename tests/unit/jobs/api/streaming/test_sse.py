@@ -85,11 +85,11 @@ def test_an_inbox_keeps_the_newest_whatever_read_ended_last() -> None:
 def test_an_end_is_laid_before_all_and_a_change_before_those_who_follow() -> None:
     waiters = Waiters()
     waiting, following = waiters.add(ID, Waiter()), waiters.add(ID, Waiter(follow=True))
-    waiters.tell(HALF)
+    waiters.deliver(HALF)
     assert (waiting.newest, following.newest) == (None, HALF)
-    waiters.tell(standing("3.0.succeeded"))  # without the job itself it is no end yet
+    waiters.deliver(standing("3.0.succeeded"))  # without the job itself it is no end yet
     assert following.newest is HALF
-    waiters.tell(ENDED)
+    waiters.deliver(ENDED)
     assert waiting.newest is following.newest is ENDED
     for inbox in (waiting, following):
         waiters.remove(ID, inbox)
@@ -105,7 +105,7 @@ def test_a_first_look_that_knows_of_no_progress_takes_nothing_back(told: str, se
     stand_in: Any = Pieces(pieces)
     stream = Stream(stand_in, stand_in, stand_in, EventId.parse(told))
     for now in (RUNNING, HALF, standing("3.6.running", 0.6)):
-        assert not asyncio.run(stream.tell(now))
+        assert not asyncio.run(stream.send(now))
     assert [piece.split(b"\n")[0].decode().removeprefix("id: ") for piece in pieces] == sent
 
 
