@@ -26,7 +26,7 @@ from jobs.services.access.audit import view_payload
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.replay import replay_job
 
-DOCUMENTS = {"fields": ("asked", "parameters", "metadata", "answered", "whole_error")}
+DOCUMENTS = {"fields": ("input_document", "parameters", "metadata", "output_document", "whole_error")}
 NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}
 
 
@@ -41,7 +41,7 @@ class JobAdmin(BoundedAdmin):
     readonly_fields = (
         "coloured_state", "celery_state", "tries", "timeline", "next_publish", "webhook", "ledger",
         "whole_events", "events", "whole_progress", "seen_progress", "shared",
-        "asked", "parameters", "metadata", "answered", "whole_error", "error",
+        "input_document", "parameters", "metadata", "output_document", "whole_error", "error",
     )  # fmt: skip
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:  # noqa: ARG002  # Django's signature
@@ -156,12 +156,12 @@ class JobAdmin(BoundedAdmin):
     @admin.display(description="progress")
     def seen_progress(self, job: Job) -> Any:
         """Return its model's last report, without the message, which may quote the input."""
-        return progress(job, whole=False)
+        return progress(job, quoting=False)
 
     @admin.display(description="progress")
     def whole_progress(self, job: Job) -> Any:
         """Return its model's last report."""
-        return progress(job, whole=True)
+        return progress(job, quoting=True)
 
     def events(self, job: Job) -> Any:
         """Return its events, without the parts that may quote the input."""
@@ -170,10 +170,10 @@ class JobAdmin(BoundedAdmin):
     @admin.display(description="events")
     def whole_events(self, job: Job) -> Any:
         """Return its events."""
-        return job_page.events(job, whole=True)
+        return job_page.events(job, quoting=True)
 
     @admin.display(description="input")
-    def asked(self, job: Job) -> Any:
+    def input_document(self, job: Job) -> Any:
         """Return the input."""
         return job_page.document(job, Column.INPUT)
 
@@ -186,15 +186,15 @@ class JobAdmin(BoundedAdmin):
         return job_page.document(job, Column.METADATA)
 
     @admin.display(description="output")
-    def answered(self, job: Job) -> Any:
+    def output_document(self, job: Job) -> Any:
         """Return the output."""
         return job_page.document(job, Column.RESULT)
 
     def error(self, job: Job) -> Any:
         """Return why it failed, without the parts that may quote the input."""
-        return job_page.error(job, whole=False)
+        return job_page.error(job, quoting=False)
 
     @admin.display(description="error")
     def whole_error(self, job: Job) -> Any:
         """Return why it failed."""
-        return job_page.error(job, whole=True)
+        return job_page.error(job, quoting=True)

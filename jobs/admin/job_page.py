@@ -122,8 +122,8 @@ def document(job: Job, column: Column) -> SafeString | str:
     return bounded_json(payload.head, payload.total) if payload else NONE
 
 
-def error(job: Job, *, whole: bool) -> SafeString | str:
-    """Return why the job is dead or its last attempt failed; if `whole` with parts that may quote input."""
+def error(job: Job, *, quoting: bool) -> SafeString | str:
+    """Return why the job is dead or its last attempt failed; if `quoting` with parts that may quote input."""
     letter = DeadLetter.objects.filter(pk=job.pk).first()
     if letter is None:
         return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
@@ -133,11 +133,11 @@ def error(job: Job, *, whole: bool) -> SafeString | str:
         ("no further attempt", letter.reason or NONE),
         ("fingerprint", letter.fingerprint),
     ]
-    quoting = [
+    quotes = [
         ("message", bounded_text(letter.message)),
         ("traceback", bounded_text(letter.traceback) if letter.traceback else NONE),
     ]
-    return table(("dead letter", moment(letter.created_at)), rows + quoting if whole else rows)
+    return table(("dead letter", moment(letter.created_at)), rows + quotes if quoting else rows)
 
 
 def outbox(job: Job) -> SafeString | str:
@@ -169,14 +169,14 @@ def webhook(job: Job) -> SafeString | str:
     )
 
 
-def events(job: Job, *, whole: bool = False) -> SafeString | str:
-    """Return a job's hundred newest events, oldest first; if `whole` with parts that may quote the input."""
+def events(job: Job, *, quoting: bool = False) -> SafeString | str:
+    """Return a job's hundred newest events, oldest first; if `quoting` with parts that may quote input."""
     rows = list(Event.objects.filter(job_id=job.pk).order_by("-id")[:EVENTS_SHOWN])[::-1]
     names = ("when (UTC)", "what", "who", "from", "epoch", "detail")
-    return table(names, (_event(row, whole=whole) for row in rows)) if rows else NONE
+    return table(names, (_event(row, quoting=quoting) for row in rows)) if rows else NONE
 
 
-def _event(row: Event, *, whole: bool) -> tuple[object, ...]:
-    detail = row.detail if whole else without_payload(row.kind, row.detail)
+def _event(row: Event, *, quoting: bool) -> tuple[object, ...]:
+    detail = row.detail if quoting else without_payload(row.kind, row.detail)
     who = (row.actor or NONE, row.address or NONE)
     return (moment(row.at), row.kind, *who, row.epoch, bounded_text(pretty(detail)))

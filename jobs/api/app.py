@@ -1,4 +1,4 @@
-"""The ASGI application of both servers: calls that wait, on the event loop; every other one on a thread."""
+"""The ASGI application of both servers: calls that wait run on the event loop, all others on threads."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _JOB = re.compile(
 
 
 class Server:
-    """Serves waiting calls itself, holding neither a thread nor a connection for one."""
+    """Serves calls that wait itself, without a thread or a database connection for each."""
 
     def __init__(self, handler: Handler) -> None:
-        """Stand before Django's own WSGI handler."""
+        """Prepare to pass other calls to Django's WSGI handler."""
         self._threads = Threads(handler)
         self._hub: Hub | None = None
 
@@ -36,7 +36,7 @@ class Server:
 
     @property
     def hub(self) -> Hub:
-        """Return the hub, made on the event loop that serves."""
+        """Return the hub, created at the first use on the serving event loop."""
         self._hub = self._hub or Hub(settings.INFERENCE.database_url)
         return self._hub
 
@@ -53,14 +53,14 @@ class Server:
                 await self._answer(call)
             except ClientGoneError:
                 raise
-            except Exception as error:  # noqa: BLE001  # the last frame before the server: nothing may pass
+            except Exception as error:  # noqa: BLE001  # the outermost frame of ours: no error may reach the server
                 await call.refuse(error)
 
     async def _answer(self, call: Call) -> None:
-        asked = _JOB.fullmatch(call.scope["path"]) if call.scope["method"] == "GET" else None
-        if asked and asked[2]:
-            await answer_events(UUID(asked[1]), call, self.hub)
-        elif asked and call.parameter("wait", ""):
-            await answer_job(UUID(asked[1]), call, self.hub)
+        match = _JOB.fullmatch(call.scope["path"]) if call.scope["method"] == "GET" else None
+        if match and match[2]:
+            await answer_events(UUID(match[1]), call, self.hub)
+        elif match and call.parameter("wait", ""):
+            await answer_job(UUID(match[1]), call, self.hub)
         else:
             await answer_once_ended(await self._threads.answer(call), call, lambda: self.hub)

@@ -1,4 +1,4 @@
-"""Bearer tokens: whom a request speaks for, and what the token may be used for."""
+"""Bearer tokens: authenticate a request and check the scopes of its token."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class BearerToken(AuthBase):
     openapi_scheme = "bearer"
 
     def __init__(self, scope: Scope | None = None) -> None:
-        """Accept tokens that may be used for `scope`; every valid one where that is None."""
+        """Accept tokens with `scope`; any valid token where that is None."""
         super().__init__()
         self.scope = scope
 
     def __call__(self, request: HttpRequest) -> Owner:
-        """Return the owner of the request's token; ForbiddenError where it may not be used for this."""
+        """Return the owner of the request's token; ForbiddenError where it lacks the scope."""
         owner = owner_of(bearer(request.META.get("HTTP_AUTHORIZATION", "")))
         if owner is None:
             raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
@@ -45,21 +45,21 @@ class BearerToken(AuthBase):
 
 
 def needs(scope: Scope, **documented: Any) -> dict[str, Any]:
-    """Return what a call is declared with whose token needs `scope`; its page says so as `x-scope`."""
+    """Return the declaration of a call that needs `scope`, which its description names as `x-scope`."""
     return {"auth": BearerToken(scope), "openapi_extra": {"x-scope": scope.value, **documented}}
 
 
 def check_scope(owner: Owner, scope: Scope) -> None:
-    """Refuse a token that may not be used for what needs `scope`: ForbiddenError, which names it.
+    """Refuse a token without `scope`: ForbiddenError, which names the scope.
 
-    No job was looked for: the answer is the same for one's own, another's and none.
+    It is raised before any job is read, so the answer does not reveal whether a job exists.
     """
     if not owner.may(scope):
         raise ForbiddenError(f"The token lacks the scope `{scope}`.", scope=scope.value)
 
 
 def seen_by(owner: Owner, view: View) -> View:
-    """Return what a token is shown of a job: without `read`, no metadata, output or error."""
+    """Return a job's view as the token may see it: without the scope `read`, no metadata, output or error."""
     if owner.may(Scope.READ):
         return view
     shown = {name: value for name, value in view.items() if name not in PAYLOAD}

@@ -15,23 +15,25 @@ from models_registry.api import router as models_router
 
 ROUTES = (file_uploads, job_events, job_lineage, jobs, submissions)  # each put its calls on the router
 ABOUT = """
-Submit a job, have its acknowledgement at once, and learn of its end in the way that suits: `Prefer: wait=S`
-with the submit, `urls.wait` or `urls.events` of the answer, or a webhook to the job's `callback_url`. A job
-is `queued`, `running` or `waiting` (to be tried again), and ends `succeeded`, `dead`, `cancelled` or
-`expired`. [The documents](/docs/api) show each step by example.
+Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send
+`Prefer: wait=S` with the submit, open `urls.wait` or `urls.events` of the answer, or name a
+`callback_url` for a webhook. A job is `queued`, `running` or `waiting` (for its next attempt). It ends as
+`succeeded`, `dead`, `cancelled` or `expired`. [The documents](/docs/api) show each step by example.
 
-**Tokens.** Every call takes a bearer token. What it may be used for are its scopes: `submit`, `read`,
-`cancel`, `replay`, and `admin`, which is all of them for every client's jobs. A call names the scope that
-it needs as `x-scope`; without it the answer is 403, whoever's the job is. Another client's job answers as
-one that never was, with 404. A token without `read` is shown no metadata, output or error, whatever it
-submits, cancels or replays. The registry takes any token.
+**Tokens.** Every call needs a bearer token. A token has scopes: `submit`, `read`, `cancel` and `replay` for
+your own jobs, and `admin` for everything on the jobs of all clients. Each call below names the scope that it
+needs as `x-scope`; without it the call returns 403, whether or not the job is yours. A job of another client
+returns 404, as if it did not exist. Without `read`, a token gets no metadata, output or error, not even of
+the jobs that it submits, cancels or replays. Any valid token may read the registry of models.
 
-**Problems.** What is refused is `application/problem+json` (RFC 9457) with a stable `code`. What 429 or 503
-turns away may be sent again after `Retry-After` seconds; a submit under an `Idempotency-Key` even where its
-answer was lost. A client with quotas is told of them in `RateLimit-Policy` and `RateLimit`.
+**Problems.** Every error is `application/problem+json` (RFC 9457) with a stable `code`. After a 429 or 503,
+send the call again once `Retry-After` seconds have passed. A submit with an `Idempotency-Key` can also be
+sent again when its answer was lost. A client with quotas finds them in the headers `RateLimit-Policy` and
+`RateLimit`.
 
-**Files.** Anywhere in an input `{"$upload": ID}` stands for a file that `POST /uploads` took before, and
-`{"$part": NAME}` for one of the same `multipart/form-data` call, sixteen files at most.
+**Files.** Anywhere in an input, `{"$upload": ID}` stands for a file that was sent to `POST /uploads` before,
+and `{"$part": NAME}` for a file in the same `multipart/form-data` call. An input may refer to at most sixteen
+files.
 """
 api = DescribedApi(
     title="Inference platform",
@@ -45,14 +47,14 @@ for kind in (
     ValidationError,
     HttpError,
     Http404,
-):  # ninja has nearer handlers of its own for these
+):  # ninja would answer these with handlers of its own
     api.add_exception_handler(kind, on_exception)
 api.add_router("", router)
 api.add_router("", models_router)
 
 
 def nothing_here(_request: HttpRequest, **_parts: str) -> HttpResponse:
-    """Answer any other address of the API."""
+    """Answer any other address below /api/ with 404."""
     raise Http404
 
 

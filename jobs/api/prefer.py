@@ -1,4 +1,4 @@
-"""How long a call waits for its job: `?wait=S`, or `Prefer: wait=S` with a submit (RFC 7240)."""
+"""The seconds that a call waits for its job: `?wait=S`, or `Prefer: wait=S` with a submit (RFC 7240)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest
 
-WAIT_REQUEST = "inference.wait_request"  # in the WSGI environment: where a view leaves what it asks for
+WAIT_REQUEST = (
+    "inference.wait_request"  # the key in the WSGI environment under which a view leaves its request
+)
 _PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class WaitRequest:
-    """Which job a call waits for after its view has answered, and for how many seconds; None: it does not."""
+    """The job that a call waits for after its view has answered, None for no job; and the seconds."""
 
     job_id: UUID | None = None
     wait_s: float = 0.0
@@ -33,7 +35,7 @@ def preferred_wait_s(prefer: str) -> int | None:
 
 
 def wait_for(request: HttpRequest, job_id: UUID, wait_s: float) -> None:
-    """Have the server wait for a job once this view has given its thread back; no effect without a server."""
+    """Make the server wait for a job after this view has returned; no effect without our own server."""
     slot: WaitRequest | None = request.META.get(WAIT_REQUEST)
     if slot is not None:
         slot.job_id, slot.wait_s = job_id, bounded_wait_s(wait_s)

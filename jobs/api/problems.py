@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457): the one place that maps an error to an HTTP status."""
+"""Errors as application/problem+json (RFC 9457): the only place that maps an error to an HTTP status."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.WrongStateError: HTTPStatus.CONFLICT,
 }
-# The rest of such a body is not read: no other request can follow it on its connection.
+# The rest of such a body is not read, so no other request can follow on its connection.
 UNREAD = (errors.BodyTooLargeError, errors.EncodedBodyError, errors.SlowBodyError)
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ def status_of(error: errors.PlatformError) -> HTTPStatus:
 def problem(error: errors.PlatformError) -> dict[str, Any]:
     """Return the problem's members; `code` is stable, `detail` is for people."""
     status = status_of(error)
-    told = {"type": "about:blank", "title": status.phrase, "status": status.value}
-    return {**error.details, **told, "code": error.code, "detail": str(error)}
+    standard = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    return {**error.details, **standard, "code": error.code, "detail": str(error)}
 
 
 def problem_bytes(error: errors.PlatformError) -> bytes:
@@ -72,15 +72,15 @@ def problem_bytes(error: errors.PlatformError) -> bytes:
 
 
 def headers(error: errors.PlatformError) -> dict[str, str]:
-    """Return the headers that go with a problem."""
-    told = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+    """Return the headers of a problem answer."""
+    fields = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
     if isinstance(error, errors.UnauthenticatedError):
-        told["WWW-Authenticate"] = 'Bearer realm="inference"'
+        fields["WWW-Authenticate"] = 'Bearer realm="inference"'
     if isinstance(error, UNREAD):
-        told["Connection"] = "close"
+        fields["Connection"] = "close"
     if error.retryable:
-        told["Retry-After"] = str(error.details.get("retry_after_s", RETRY_AFTER_S))
-    return told
+        fields["Retry-After"] = str(error.details.get("retry_after_s", RETRY_AFTER_S))
+    return fields
 
 
 def respond(error: errors.PlatformError) -> HttpResponse:
@@ -89,12 +89,12 @@ def respond(error: errors.PlatformError) -> HttpResponse:
 
 
 def translate(error: Exception) -> errors.PlatformError:
-    """Return what a client is told of any exception; the unexpected is logged and not told."""
+    """Translate any exception into one of ours; an unexpected one is logged, and its text is not sent."""
     match error:
         case errors.PlatformError():
             return error
         case ValidationError():
-            return errors.MalformedRequestError("; ".join(map(_said, error.errors)))
+            return errors.MalformedRequestError("; ".join(map(_fault, error.errors)))
         case Http404():
             return errors.ResourceNotFoundError()
         case BadRequest() | SuspiciousOperation():
@@ -108,6 +108,6 @@ def on_exception(_request: HttpRequest, error: Exception | type[Exception]) -> H
     return respond(translate(error if isinstance(error, Exception) else error()))
 
 
-def _said(fault: dict[str, Any]) -> str:
+def _fault(fault: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in fault.get("loc", ())[1:])
     return f"{where}: {fault.get('msg', 'is wrong')}"

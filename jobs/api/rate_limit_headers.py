@@ -1,4 +1,4 @@
-"""What is left of a client's quotas, in the headers of each answer to what uses them up."""
+"""The headers that tell a client what remains of its quotas, on each call that uses them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from jobs.services.admission.quotas import quota_headers
 
 
 def within_limits(call: Callable[[ApiRequest], HttpResponse]) -> Callable[[ApiRequest], HttpResponse]:
-    """Tell a client with quotas what is left of them, be its jobs taken or refused."""
+    """Add the quota headers to a call's answers and refusals, for clients with quotas."""
 
     @wraps(call)
-    def told(request: ApiRequest) -> HttpResponse:
+    def with_headers(request: ApiRequest) -> HttpResponse:
         if not request.auth.quota.limits:
             return call(request)
         try:
@@ -28,4 +28,4 @@ def within_limits(call: Callable[[ApiRequest], HttpResponse]) -> Callable[[ApiRe
             answer.headers[name] = value
         return answer
 
-    return told
+    return with_headers

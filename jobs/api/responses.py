@@ -1,4 +1,4 @@
-"""Answers in JSON, written by msgspec so that stored outputs pass through unread."""
+"""Answers in JSON, written by msgspec so that stored outputs pass through without being parsed."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ def json_answer(value: Any, status: int = 200) -> HttpResponse:
 
 
 def acknowledgement(job: Submitted) -> View:
-    """Return what the API says of a job that was just submitted."""
+    """Return the view of a job that was just submitted."""
     brief = brief_view(job.id, job.state, job.model, job.version, job.attempts, job.created_at)
-    return _told(brief, job.expected)
+    return _with_estimate(brief, job.expected)
 
 
 def placed(view: View, client: int | None) -> View:
-    """Return a listed view with what its job has to expect, where it waits for its first attempt.
+    """Return a view with position and ETA, where its job waits for its first attempt.
 
-    Where no `client` is known, it is told what it has to expect behind all that came before it.
+    Without a `client`, the estimate is that of a job behind all earlier ones of its priority.
     """
     if view["state"] != State.QUEUED:
         return view
     age_s = (datetime.now(UTC) - view["created_at"]).total_seconds()
-    return _told(view, expected_of(view["model"], view["priority"], client or 0, age_s=age_s))
+    return _with_estimate(view, expected_of(view["model"], view["priority"], client or 0, age_s=age_s))
 
 
 def accepted(view: View) -> HttpResponse:
-    """Answer a submit: 200 where the job is done already, else 202; with its Location."""
+    """Return the answer to a submit, with a Location: 200 where the job has ended already, else 202."""
     done = view["state"] in TERMINAL
     answer = json_answer(view, HTTPStatus.OK if done else HTTPStatus.ACCEPTED)
     answer.headers["Location"] = view["urls"]["self"]
     return answer
 
 
-def _told(view: View, expected: Expected | None) -> View:
+def _with_estimate(view: View, expected: Expected | None) -> View:
     if expected is None:
         return view
     eta_s = None if expected.eta_s is None else round(expected.eta_s, 3)

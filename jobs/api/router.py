@@ -1,4 +1,4 @@
-"""The one router of all calls on jobs: of two routers that share an address, one would answer 405."""
+"""The only router of all calls on jobs: where two routers share an address, one of them answers 405."""
 
 from ninja import Router
 

@@ -1,4 +1,4 @@
-"""What the API's pages say of its bodies; the answers themselves are written by hand, for speed."""
+"""The bodies of answers, for the API's description; the answers themselves are written by hand, for speed."""
 
 from __future__ import annotations
 
@@ -17,36 +17,38 @@ MAX_PAGE = 200
 
 
 class UploadSchema(Schema):
-    """A file that was taken; jobs of the same client may refer to it until it expires."""
+    """An uploaded file; jobs of the same client may refer to it until it expires."""
 
-    id: UUID = Field(description='What an input refers to it by: `{"$upload": ID}`.')
-    size: int = Field(description="In bytes.")
-    sha256: str = Field(description="Of its bytes, in hexadecimal digits.")
+    id: UUID = Field(description='An input refers to the file as `{"$upload": ID}`.')
+    size: int = Field(description="The size in bytes.")
+    sha256: str = Field(description="The SHA-256 of its bytes, in hexadecimal digits.")
     content_type: str
-    expires_at: datetime = Field(description="Jobs that were accepted until then keep it.")
+    expires_at: datetime = Field(description="Jobs that are accepted before then keep the file.")
 
 
 class JobUrlsSchema(Schema):
-    """Where a job is read at once, waited for, cancelled and followed."""
+    """The addresses at which a job is read, waited for, cancelled and followed."""
 
-    self: str = Field(description="GET it to read the job.")
-    wait: str = Field(description="GET it to wait for the job's end; `wait` may be changed.")
-    cancel: str = Field(description="POST to it to cancel the job.")
-    events: str = Field(description="GET it to follow the job by server-sent events.")
+    self: str = Field(description="GET reads the job at once.")
+    wait: str = Field(description="GET waits for the job's end; you may change the seconds of `wait`.")
+    cancel: str = Field(description="POST cancels the job.")
+    events: str = Field(description="GET follows the job by server-sent events.")
 
 
 class AcknowledgementSchema(Schema):
     """A job that was accepted, with an estimate while it is queued.
 
-    `queue_position` is about how many jobs of its priority or higher are ahead of it, `eta_s` in about how
-    many seconds it is answered; null where that is not known, as without workers.
+    `queue_position` estimates how many jobs of the same or a higher priority are ahead, and `eta_s` in how
+    many seconds the job ends. Both are null where there is no estimate, for example without workers.
     """
 
     id: UUID
     state: State
     model: str
     version: str
-    attempts: int = Field(description="How often a worker has begun it, as far as that counts.")
+    attempts: int = Field(
+        description="Attempts so far. A replay begins at 0; attempts that a worker gave back do not count."
+    )
     created_at: datetime
     queue_position: int | None
     eta_s: float | None
@@ -58,8 +60,8 @@ class JobSummarySchema(AcknowledgementSchema):
 
     priority: int
     max_attempts: int
-    deadline: datetime | None = Field(description="When it expires, if it has not ended by then.")
-    started_at: datetime | None = Field(description="When its last attempt began.")
+    deadline: datetime | None = Field(description="The job expires if it has not ended by then.")
+    started_at: datetime | None = Field(description="The start of its last attempt.")
     finished_at: datetime | None
 
 
@@ -73,10 +75,10 @@ class JobErrorSchema(Schema):
 
 
 class JobSchema(JobSummarySchema):
-    """A job; `output` is there once it succeeded, `error` once it is dead, or where its output is unreadable.
+    """A job. It has an `output` once it succeeded, an `error` once it is dead or its output is unreadable.
 
-    `cached_from` is the identical job whose run the output comes from, where that is not the job itself.
-    `payload_expired` says that input, metadata and output are gone: the time that they are kept is over.
+    `cached_from` is the identical job that ran instead of this one, where its output was shared. With
+    `payload_expired`, input, metadata and output were deleted because their retention time is over.
     """
 
     payload_expired: bool = False
@@ -87,39 +89,39 @@ class JobSchema(JobSummarySchema):
 
 
 class JobPageSchema(Schema):
-    """Jobs, newest first; a page may be short: follow `next_cursor` until it is null."""
+    """Jobs, newest first. A page may hold fewer jobs than `limit`: go on until `next_cursor` is null."""
 
     jobs: list[JobSummarySchema]
-    next_cursor: UUID | None = Field(description="What the next page is asked for with; null on the last.")
+    next_cursor: UUID | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 class ProblemSchema(Schema):
-    """An error (RFC 9457); `code` is stable, `detail` is for people.
+    """An error (RFC 9457): `code` is stable, `detail` is for people.
 
-    Some have members of their own, such as `scope`, `quota` or `retry_after_s`.
+    Some problems have more members, such as `scope`, `quota` or `retry_after_s`.
     """
 
     type: str
     title: str
     status: int
-    code: str = Field(description="Which problem it is: what a program decides by.")
+    code: str = Field(description="Which problem it is; programs should read this member.")
     detail: str
 
 
 class BulkItemSchema(Schema):
-    """What became of one item: an id and a state, or a problem; `cached_from` where a result answered it."""
+    """The outcome of one item: an id and a state, or a problem; `cached_from` where it shares a result."""
 
     index: int = Field(description="The item's place in the call, from 0.")
     id: UUID | None = None
     state: State | None = None
     cached_from: UUID | None = None
     problem: ProblemSchema | None = Field(
-        None, description="What a call for this job alone is answered with."
+        None, description="The problem that a call for this job alone would return."
     )
 
 
 class BulkResultSchema(Schema):
-    """What became of a bulk call."""
+    """The outcome of a bulk call."""
 
     accepted: int
     rejected: int
@@ -137,7 +139,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_iso_text)]
 
 
 class JobQuerySchema(Schema):
-    """Which jobs a page shows; `client` names another client and takes the scope `admin`."""
+    """The filters of a list of jobs; to name another `client` takes the scope `admin`."""
 
     state: State | None = None
     model: str | None = None

@@ -1,4 +1,4 @@
-"""The registry over HTTP: what models there are, and what each of them takes."""
+"""The registry over HTTP: the models, their versions and schemas."""
 
 from models_registry.api.views import router
 

@@ -1,4 +1,4 @@
-"""What the registry's calls answer with; paths on the server are nobody's business."""
+"""The answers of the registry's calls; they do not reveal paths of the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models_registry.models import ModelVersion, RegisteredModel
 
 
 class ModelSchema(Schema):
-    """A model; `default_version` answers a job that names only the model."""
+    """A model; a job that names only the model gets its `default_version`."""
 
     name: str
     description: str
@@ -40,13 +40,19 @@ class ModelVersionSchema(Schema):
     model: str
     version: str
     loader: str
-    sha256: str = Field(description="Of the artifact; empty for an entry point, which has none.")
-    input_schema: dict[str, Any] = Field(description="JSON Schema of an input; empty where any is taken.")
-    output_schema: dict[str, Any] = Field(description="JSON Schema of an output; empty where any may come.")
-    example: Any = Field(description="An input that it takes, or null.")
-    max_batch: int = Field(description="Jobs that run together, at most.")
-    p95_goal_s: float = Field(description="Seconds from submit to result: the aim for 95 of 100 jobs.")
-    max_attempts: int = Field(description="How often a job is tried that does not say otherwise.")
+    sha256: str = Field(description="The SHA-256 of the artifact; empty for an entry point, which has none.")
+    input_schema: dict[str, Any] = Field(
+        description="The JSON Schema of an input; empty where any input is accepted."
+    )
+    output_schema: dict[str, Any] = Field(
+        description="The JSON Schema of an output; empty where an output may be anything."
+    )
+    example: Any = Field(description="An example of an input, or null.")
+    max_batch: int = Field(description="The largest number of jobs that run together.")
+    p95_goal_s: float = Field(
+        description="The goal for the time from submit to result, in seconds, for 95 of 100 jobs."
+    )
+    max_attempts: int = Field(description="The number of attempts of a job that does not set its own.")
     aliases: list[str]
     created_at: datetime
 

@@ -1,1 +1,1 @@
-"""What the OpenAPI description says of each call beyond its types: requests, responses, problems."""
+"""The OpenAPI description of each call beyond its types: requests, responses, problems, examples."""

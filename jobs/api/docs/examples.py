@@ -1,4 +1,4 @@
-"""The examples of the API's pages: one life of one job, from a submit to its webhook."""
+"""The examples of the API's description: the life of one job, from its submit to its webhook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_ID = "019b2f6c-52a1-7c3e-9d04-6a1f0e8b7c26"
 UPLOAD_ID = "019b2f6b-0c7d-7b12-8e55-3f9a4d21c608"
 _BATCH_ID, _WORKER_ID = "019b2f6c-5311-7f00-a1b2-c3d4e5f60718", "019b2f00-0000-7a00-8a00-0123456789ab"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-_AT, _BEGAN, _DONE = "2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.012Z", "2026-01-31T12:00:00.055Z"
+_AT, _STARTED, _DONE = "2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.012Z", "2026-01-31T12:00:00.055Z"
 _URLS = {
     "self": f"{_BASE}/{JOB_ID}",
     "wait": f"{_BASE}/{JOB_ID}?wait=30",
@@ -48,23 +48,23 @@ _LISTED = {**ACKNOWLEDGED, "priority": 7, "max_attempts": 3, "deadline": "2026-0
 QUEUED_LISTED = {**_LISTED, "started_at": None, "finished_at": None}
 QUEUED = {**QUEUED_LISTED, "payload_expired": False, "metadata": {"order": 4711}, "cached_from": None}
 _ENDED = {**QUEUED, "queue_position": None, "eta_s": None, "finished_at": _DONE}
-_RAN = {**_ENDED, "attempts": 1, "started_at": _BEGAN}
+_RAN = {**_ENDED, "attempts": 1, "started_at": _STARTED}
 SUCCEEDED = {**_RAN, "state": "succeeded", "output": {"embedding": [0.0312, -0.0871, 0.0455]}}
 CACHED = {**SUCCEEDED, "attempts": 0, "started_at": None, "cached_from": OTHER_ID}
 CANCELLED = {**_ENDED, "state": "cancelled"}
-_WHY = {
+_ERROR = {
     "kind": "invalid",
     "code": "invalid_input",
     "detail": "The text is empty.",
     "reason": "a failure of kind invalid is not retried",
 }
-DEAD = {**_RAN, "state": "dead", "error": _WHY}
+DEAD = {**_RAN, "state": "dead", "error": _ERROR}
 
 SUBMITS: Examples = {
     "a sentence": SENTENCE,
-    "a version and a note of one's own": NOTED,
-    "told by webhook, and safe to send again": CALLED,
-    "a file that was uploaded before": OF_UPLOAD,
+    "one version, with metadata": NOTED,
+    "with a webhook, and safe to send again": CALLED,
+    "with an uploaded file": OF_UPLOAD,
 }
 FORMS: Examples = {
     "a job and its two files": {
@@ -73,8 +73,8 @@ FORMS: Examples = {
         "second": "(the bytes of the second file)",
     }
 }
-MANY: Examples = {"two jobs": [SENTENCE, NOTED], "jobs of one file": [OF_UPLOAD, OF_UPLOAD]}
-LINES: Examples = {"one line": SENTENCE, "another": NOTED}
+MANY: Examples = {"two jobs": [SENTENCE, NOTED], "two jobs with one file": [OF_UPLOAD, OF_UPLOAD]}
+LINES: Examples = {"one line": SENTENCE, "another line": NOTED}
 FILES: Examples = {"a file": "(the bytes of the file)"}
 WEBHOOKS: Examples = {
     "succeeded": {"type": "job.succeeded", "timestamp": _DONE, "data": SUCCEEDED},
@@ -107,7 +107,7 @@ BULK = {
 }
 PAGE = {"jobs": [QUEUED_LISTED], "next_cursor": JOB_ID}
 LAST_PAGE: Mapping[str, Any] = {"jobs": [], "next_cursor": None}
-_STANDING = {"id": JOB_ID, "state": "running", "attempts": 1}
+_SNAPSHOT = {"id": JOB_ID, "state": "running", "attempts": 1}
 
 
 def _event(name: str, mark: str, data: Mapping[str, Any]) -> dict[str, str]:
@@ -115,9 +115,9 @@ def _event(name: str, mark: str, data: Mapping[str, Any]) -> dict[str, str]:
 
 
 EVENTS: Examples = {
-    "it has begun": _event("state", "1.0.running", _STANDING),
+    "it has started": _event("state", "1.0.running", _SNAPSHOT),
     "it is half done": _event(
-        "progress", "1.5.running", {**_STANDING, "fraction": 0.5, "message": "step 5 of 10"}
+        "progress", "1.5.running", {**_SNAPSHOT, "fraction": 0.5, "message": "step 5 of 10"}
     ),
     "it has ended": _event("end", "1.5.succeeded", SUCCEEDED),
 }
@@ -127,7 +127,7 @@ LINEAGE = {
     "epoch": 1,
     "attempts": 1,
     "created_at": _AT,
-    "started_at": _BEGAN,
+    "started_at": _STARTED,
     "finished_at": _DONE,
     "model": {"name": "minilm", "version": "1", "loader": "transformer", "sha256": _SHA256},
     "input": {"sha256": _SHA256, "parameters_sha256": None},
@@ -136,7 +136,7 @@ LINEAGE = {
         "id": _BATCH_ID,
         "size": 32,
         "seal_reason": "full",
-        "claimed_at": _BEGAN,
+        "claimed_at": _STARTED,
         "ran_s": 0.041,
         "finished_at": _DONE,
     },

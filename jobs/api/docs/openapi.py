@@ -1,4 +1,4 @@
-"""The API's description of itself, finished: every answer that a call may give, with examples of each."""
+"""The OpenAPI description, completed: every answer that a call may give, with examples of each."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from jobs.api.problems import STATUS
 from jobs.core.errors import PlatformError
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
-CLASS_SUFFIX = "Schema"  # a class's own, so that it shares no name with a model; clients see names without it
+CLASS_SUFFIX = "Schema"  # keeps a class from sharing a model's name; clients see names without it
 
 
 class DescribedApi(NinjaAPI):
-    """An API whose description tells of its problems."""
+    """An API whose description includes its problems, headers and examples."""
 
     def get_openapi_schema(self, **how: Any) -> OpenAPISchema:
         """Return the description."""
@@ -62,7 +62,7 @@ def _calls(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _with_codes(schema: dict[str, Any]) -> None:
     kinds: set[type[PlatformError]] = {PlatformError, *STATUS}
-    kinds.update(kind for each in problem_docs.REFUSALS.values() for kind in each)
+    kinds.update(kind for refusals in problem_docs.REFUSALS.values() for kind in refusals)
     problem = schema["components"]["schemas"]["ProblemSchema"]
     problem["properties"]["code"]["enum"] = sorted({kind.code for kind in kinds})
 
@@ -75,16 +75,16 @@ def _with_parameters(call: dict[str, Any]) -> None:
 
 def _with_answers(name: str, call: dict[str, Any]) -> None:
     for status, answer in ANSWERS[name].items():
-        told = call["responses"][status]
-        told["description"] = answer.means
-        for content in told.get("content", {}).values():
+        response = call["responses"][status]
+        response["description"] = answer.means
+        for content in response.get("content", {}).values():
             content["examples"] = by_example(answer.examples)
         if headers := headers_of(name, status):
-            told["headers"] = headers
+            response["headers"] = headers
 
 
 def _with_problems(name: str, call: dict[str, Any]) -> None:
-    told = {str(status): call["responses"][status] for status in ANSWERS[name]}
+    responses = {str(status): call["responses"][status] for status in ANSWERS[name]}
     for status, kinds in problem_docs.refusals(name, scoped="x-scope" in call).items():
-        told[str(status)] = problem_docs.answer(status, kinds, headers_of(name, status))
-    call["responses"] = told
+        responses[str(status)] = problem_docs.answer(status, kinds, headers_of(name, status))
+    call["responses"] = responses

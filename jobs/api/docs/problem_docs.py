@@ -1,4 +1,4 @@
-"""Which problems each call of the API may answer with, and what its page says of them."""
+"""The problems that each call of the API may return, and their description."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.core import errors
 from jobs.core.errors import PlatformError
 
 Kinds = tuple[type[PlatformError], ...]
-# A broken request or token, another method, a mistake of ours, a database that is away.
+# A malformed request, an invalid token, a wrong method, an error of ours, a database that is down.
 ANYWHERE: Kinds = (
     errors.MalformedRequestError,
     errors.UnauthenticatedError,
@@ -23,7 +23,7 @@ ANYWHERE: Kinds = (
 _WITH_BODY: Kinds = (errors.BodyTooLargeError, errors.EncodedBodyError, errors.SlowBodyError)
 _OF_A_JOB: Kinds = (errors.JobNotFoundError, errors.ResourceNotFoundError)
 _OF_A_MODEL: Kinds = (errors.ModelNotFoundError, errors.ResourceNotFoundError)
-# Of a bulk call these stand in the answer, one an item.
+# A bulk call returns these in its answer, one for each refused item.
 _OF_AN_ITEM: Kinds = (
     errors.ModelNotFoundError,
     errors.IdempotencyConflictError,
@@ -61,41 +61,41 @@ REFUSALS: Mapping[str, Kinds] = {
     "get models/{name}": _OF_A_MODEL,
     "get models/{name}/versions": _OF_A_MODEL,
 }  # fmt: skip
-# What says more than the class of its error: a detail, or members of its own.
-_SAID: tuple[PlatformError, ...] = (
+# Examples that show more than the error's class: a detail, or members of their own.
+_DETAILED: tuple[PlatformError, ...] = (
     errors.MalformedRequestError("Expected `int` <= 9 - at `$.priority`"),
     errors.ForbiddenError("The token lacks the scope `submit`.", scope="submit"),
     errors.ModelNotFoundError("There is no model 'minilm:9'."),
     errors.InvalidInputError('The input breaks the model\'s schema: "text" is a required property.'),
     errors.QuotaExceededError(
-        "This client may send 50 jobs a second; again in 2 s.", quota="requests", retry_after_s=2
+        "This client may send 50 jobs a second. Send the job again in 2 s.", quota="requests", retry_after_s=2
     ),
     errors.OverloadedError(retry_after_s=5),
     errors.CircuitOpenError(retry_after_s=30),
 )
-_EXAMPLES = {type(error): error for error in _SAID}
+_EXAMPLES = {type(error): error for error in _DETAILED}
 
 
 def refusals(call: str, *, scoped: bool) -> dict[int, Kinds]:
-    """Return by HTTP status the errors that a call, such as `get jobs`, may answer with."""
-    found = defaultdict[int, list[type[PlatformError]]](list)
+    """Return by HTTP status the errors that a call, such as `get jobs`, may return."""
+    by_status = defaultdict[int, list[type[PlatformError]]](list)
     kinds = {*ANYWHERE, *REFUSALS[call], *((errors.ForbiddenError,) if scoped else ())}
     for kind in sorted(kinds, key=lambda kind: kind.code):
-        found[status_of(example(kind)).value].append(kind)
-    return {status: tuple(found[status]) for status in sorted(found)}
+        by_status[status_of(example(kind)).value].append(kind)
+    return {status: tuple(by_status[status]) for status in sorted(by_status)}
 
 
 def example(kind: type[PlatformError]) -> PlatformError:
-    """Return an error of a kind, as a client may meet it."""
+    """Return an error of a kind, as a client may get it."""
     return _EXAMPLES.get(kind) or kind()
 
 
 def answer(status: int, kinds: Kinds, headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a call's page says of the problems with one status."""
+    """Return the description of a call's problems with one status."""
     codes = ", ".join(f"`{kind.code}`" for kind in kinds)
     content = {
         "schema": {"$ref": "#/components/schemas/Problem"},
         "examples": {kind.code: {"value": problem(example(kind))} for kind in kinds},
     }
-    told = {"description": f"{HTTPStatus(status).phrase}: {codes}", "content": {CONTENT_TYPE: content}}
-    return told | ({"headers": headers} if headers else {})
+    response = {"description": f"{HTTPStatus(status).phrase}: {codes}", "content": {CONTENT_TYPE: content}}
+    return response | ({"headers": headers} if headers else {})

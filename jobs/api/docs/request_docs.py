@@ -1,4 +1,4 @@
-"""What the API's pages say of requests: bodies, headers, examples, and the webhook that may follow."""
+"""The description of requests: bodies, headers, parameters, examples, and the webhook that may follow."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _REQUEST = _components["JobRequest"]
 _KEY_TEXT = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 _KEY_FIELD = _REQUEST["properties"]["idempotency_key"]
 _KEY_FIELD["anyOf"] = [
-    {**told, **_KEY_TEXT} if told["type"] == "string" else told for told in _KEY_FIELD["anyOf"]
+    {**choice, **_KEY_TEXT} if choice["type"] == "string" else choice for choice in _KEY_FIELD["anyOf"]
 ]
-# A header's own spaces at either end are no part of its value.
+# Spaces at either end of a header are not part of its value.
 _HEADER_KEY = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[!-~]([ -~]*[!-~])?$"}
 
 
@@ -27,44 +27,47 @@ def _header(name: str, schema: dict[str, Any], description: str, example: str) -
     return {"name": name, "in": "header", "schema": schema, "description": description, "example": example}
 
 
-# Of the addresses' own parameters, whose types stand in the code.
+# Parameters of paths and queries; their types stand in the code.
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "job_id": ("A job's `id`.", examples.JOB_ID),
     "name": ("A model's name.", "minilm"),
-    "wait": ("Seconds to wait for the job's end; the server cuts them to its limit.", 2),
+    "wait": ("How many seconds to wait for the job's end, up to the server's limit.", 2),
     "state": ("Only jobs in this state.", "dead"),
-    "model": ("Only jobs of this model: its name, without a version.", "minilm"),
+    "model": ("Only jobs of this model, by its name without a version.", "minilm"),
     "priority": ("Only jobs of this priority.", 7),
-    "created_after": ("Only jobs that are newer; with a time zone.", "2026-01-31T12:00:00Z"),
-    "client": ("Another client, whose jobs are shown: takes the scope `admin`.", "search-app"),
-    "cursor": ("The `next_cursor` of the page before.", examples.JOB_ID),
-    "limit": ("Jobs on a page, at most.", 50),
+    "created_after": (
+        "Only jobs that were created later; the time needs a time zone.",
+        "2026-01-31T12:00:00Z",
+    ),
+    "client": ("List the jobs of this client instead of yours; this takes the scope `admin`.", "search-app"),
+    "cursor": ("The `next_cursor` of the previous page.", examples.JOB_ID),
+    "limit": ("The largest number of jobs on the page.", 50),
 }
-_SAFE = "Makes the call safe to send again: under a key that was used before, with the same body, it answers"
+_SAFE = "Makes the call safe to send again. A key that was used before with the same body returns"
 _KEY = _header(
     "Idempotency-Key",
     _HEADER_KEY,
-    f"{_SAFE} with the job that there is; with another body, with 409. The body may have it instead.",
+    f"{_SAFE} the existing job; with another body, it returns 409. The body may hold the key instead.",
     "order-4711",
 )
 _KEYS = _header(
     "Idempotency-Key",
     _HEADER_KEY,
-    f"{_SAFE} with the jobs that there are; with other items, with 409. An item's own `idempotency_key` goes"
-    " before it.",
+    f"{_SAFE} the existing jobs; with other items, it returns 409. An item's own `idempotency_key` is used"
+    " instead of it.",
     "orders-of-today",
 )
 _PREFER = _header(
     "Prefer",
     {"type": "string"},
-    "`wait=SECONDS` (RFC 7240): the answer is the ended job, where it ends so soon; else an acknowledgement."
-    " The server has a limit, and may be too busy to wait.",
+    "`wait=SECONDS` (RFC 7240): the call waits so long and returns the job if it ends in time, else an"
+    " acknowledgement. The server limits the seconds, and may not wait when it is busy.",
     "wait=2",
 )
 _LAST_EVENT = _header(
     "Last-Event-ID",
     {"type": "string"},
-    "The id of the last event that the client has: it is told what is newer. Any other text counts for none.",
+    "The id of the last event that you received: the stream continues after it. Any other text is ignored.",
     "1.5.running",
 )
 
@@ -75,26 +78,32 @@ def _body(*media: tuple[str, dict[str, Any], Examples], description: str = "") -
 
 
 def _upload() -> dict[str, Any]:
-    told = (
-        "The file itself, of any Content-Type, which is kept, such as `image/png`; no body is an empty file."
+    description = (
+        "The file itself. Send its real Content-Type, such as `image/png`, which is stored with the file. No"
+        " body is an empty file."
     )
     binary = {"type": "string", "format": "binary"}
-    return _body(("application/octet-stream", binary, examples.FILES), description=told) | {"required": False}
+    return _body(("application/octet-stream", binary, examples.FILES), description=description) | {
+        "required": False
+    }
 
 
 _FORM = {
     "type": "object",
-    "description": 'The job as JSON, and files, to which its input refers as `{"$part": NAME}`.',
+    "description": 'The job as JSON, and files, which its input refers to as `{"$part": NAME}`.',
     "properties": {"job": _REQUEST},
     "additionalProperties": {"type": "string", "format": "binary"},
     "required": ["job"],
 }
 UPLOAD_DOC: dict[str, Any] = {"requestBody": _upload()}
 _SIGNED = {
-    "webhook-id": ("The same for each attempt to tell of one end.", "msg_019b2f6c52a17c3e9d046a1f0e8b7c25_1"),
-    "webhook-timestamp": ("When it was sent, in seconds since 1970.", "1769860800"),
+    "webhook-id": (
+        "The same for all attempts to send one end of a job.",
+        "msg_019b2f6c52a17c3e9d046a1f0e8b7c25_1",
+    ),
+    "webhook-timestamp": ("The time of sending, in seconds since 1970.", "1769860800"),
     "webhook-signature": (
-        "`v1,` and an HMAC-SHA256 in base64, one for each of your secrets that work.",
+        "`v1,` and an HMAC-SHA256 in base64, once for each of your valid secrets.",
         "v1,K5oZ…=",
     ),
 }
@@ -110,14 +119,17 @@ _WEBHOOK = {
 _CALLBACK = {
     "post": {
         "summary": "The job has ended",
-        "description": "Signed by the Standard Webhooks specification with your secret. Any 2xx takes it, 410"
-        " ends what is sent to this address; else it is sent again over a day, as `Retry-After` asks. An end"
-        " may be told twice, with the same `webhook-id`.",
+        "description": "Signed with your secret by the Standard Webhooks specification. Answer any 2xx to"
+        " accept it, or 410 to stop all webhooks to this address. After any other answer it is sent again for"
+        " about a day, no sooner than a `Retry-After` asks. It may come twice, with the same `webhook-id`.",
         "parameters": [
-            {**_header(name, {"type": "string"}, *told), "required": True} for name, told in _SIGNED.items()
+            {**_header(name, {"type": "string"}, *texts), "required": True} for name, texts in _SIGNED.items()
         ],
         "requestBody": _body(("application/json", _WEBHOOK, examples.WEBHOOKS)),
-        "responses": {"2XX": {"description": "Taken."}, "410": {"description": "No more to this address."}},
+        "responses": {
+            "2XX": {"description": "Accepted."},
+            "410": {"description": "Send no more webhooks to this address."},
+        },
     }
 }
 _SUBMIT = _body(
@@ -134,7 +146,7 @@ BULK_DOC: dict[str, Any] = {
     "requestBody": _body(
         ("application/json", _MANY, examples.MANY),
         ("application/x-ndjson", _REQUEST, examples.LINES),
-        description="An array of jobs, or as NDJSON one job a line; each example of that is one line.",
+        description="A JSON array of jobs, or NDJSON with one job a line; an NDJSON example shows one line.",
     ),
     "parameters": [_KEYS],
 }
@@ -143,11 +155,11 @@ _EVENT = {
     "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
     "required": ["event", "id", "data"],
 }
-_TOLD = ANSWERS["get jobs/{job_id}/events"]
+_EVENTS_ANSWER = ANSWERS["get jobs/{job_id}/events"]
 EVENTS_DOC: dict[str, Any] = {
     "parameters": [_LAST_EVENT],
     "responses": {
-        200: {"description": _TOLD[200].means, "content": {"text/event-stream": {"schema": _EVENT}}},
-        204: {"description": _TOLD[204].means},
+        200: {"description": _EVENTS_ANSWER[200].means, "content": {"text/event-stream": {"schema": _EVENT}}},
+        204: {"description": _EVENTS_ANSWER[204].means},
     },
 }

@@ -1,4 +1,4 @@
-"""What the API's pages say of each call's answers: in words, in headers and by example."""
+"""The description of each call's answers: their meaning, headers and examples."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _TEXT = {"type": "string"}
 QUOTA_HEADERS = ("RateLimit-Policy", "RateLimit")
 METERED = frozenset({"post jobs", "post jobs/bulk", "post uploads"})
 _POLICY = (
-    "Of a client with quotas: each by name, with the most it may send at once (`q`), the seconds that"
-    " fill it again (`w`), and `qu` where it counts bytes."
+    "For a client with quotas: each quota by its name, with its size (`q`), the seconds in which it refills"
+    " (`w`), and `qu` where it counts bytes."
 )
-_LEFT = "Of a client with quotas: what is left of each (`r`), and the seconds until it is full again (`t`)."
+_REST = "For a client with quotas: what remains of each (`r`), and the seconds until it is full again (`t`)."
 _HEADERS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
-    "Location": ("Where the job is read: its `urls.self`.", _TEXT, examples.ACKNOWLEDGED["urls"]["self"]),  # type: ignore[index]  # of many types
-    "Preference-Applied": ("The seconds that a `Prefer: wait=S` asked for.", _TEXT, "wait=2"),
+    "Location": ("The address of the job: its `urls.self`.", _TEXT, examples.ACKNOWLEDGED["urls"]["self"]),  # type: ignore[index]  # of many types
+    "Preference-Applied": ("The seconds of the call's `Prefer: wait=S`.", _TEXT, "wait=2"),
     "RateLimit-Policy": (_POLICY, _TEXT, '"requests";q=100;w=2'),
-    "RateLimit": (_LEFT, _TEXT, '"requests";r=42;t=2'),
-    "Retry-After": ("The seconds after which to send it again.", {"type": "integer", "minimum": 1}, 2),
+    "RateLimit": (_REST, _TEXT, '"requests";r=42;t=2'),
+    "Retry-After": ("After how many seconds to send the call again.", {"type": "integer", "minimum": 1}, 2),
     "WWW-Authenticate": ("How to authenticate.", _TEXT, 'Bearer realm="inference"'),
-    "Allow": ("The methods that the address takes.", _TEXT, "GET"),
+    "Allow": ("The methods that this address allows.", _TEXT, "GET"),
 }  # fmt: skip
 _OF_STATUS: Mapping[int, tuple[str, ...]] = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
@@ -37,7 +37,7 @@ _OF_STATUS: Mapping[int, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ResponseDoc:
-    """A success: what it means, examples of it, and the headers that come with it."""
+    """A success: its meaning, examples and headers."""
 
     means: str
     examples: Examples = field(default_factory=dict)
@@ -50,8 +50,8 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "post jobs": {
         200: ResponseDoc(
-            "The job has ended already: while the call waited, by a kept result, or under the same key.",
-            {"it succeeded": examples.SUCCEEDED, "a kept result": examples.CACHED, "dead": examples.DEAD},
+            "The job has ended already: while the call waited, with a cached result, or under the same key.",
+            {"it succeeded": examples.SUCCEEDED, "a cached result": examples.CACHED, "dead": examples.DEAD},
             ("Location", "Preference-Applied"),
         ),
         202: ResponseDoc(
@@ -61,28 +61,26 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
         ),
     },
     "post jobs/bulk": {
-        202: ResponseDoc("What became of each item, in order.", {"one of two": examples.BULK})
+        202: ResponseDoc("The outcome of each item, in order.", {"one of two": examples.BULK})
     },
     "get jobs/{job_id}": {
         200: ResponseDoc(
-            "The job as it stands.",
+            "The job.",
             {"it waits": examples.QUEUED, "it succeeded": examples.SUCCEEDED, "it is dead": examples.DEAD},
         )
     },
     "get jobs/{job_id}/events": {
         200: ResponseDoc(
-            "Each event is `state`, `progress` or, the last, `end` with the whole job; its data is JSON. A"
-            " comment comes every few seconds in between.",
+            "A stream of events `state` and `progress`, and a last event `end` with the whole job. Their data"
+            " is JSON. A comment keeps the connection alive every few seconds.",
             examples.EVENTS,
         ),
-        204: ResponseDoc("The client has had the last event, by its `Last-Event-ID`: it need not come back."),
+        204: ResponseDoc("`Last-Event-ID` names the last event of all: do not connect again."),
     },
-    "get jobs/{job_id}/lineage": {
-        200: ResponseDoc("Where the result comes from.", {"a job": examples.LINEAGE})
-    },
+    "get jobs/{job_id}/lineage": {200: ResponseDoc("The origin of the result.", {"a job": examples.LINEAGE})},
     "post jobs/{job_id}/cancel": {200: ResponseDoc("The cancelled job.", {"cancelled": examples.CANCELLED})},
     "post jobs/{job_id}/replay": {200: ResponseDoc("The job, queued again.", {"queued": examples.QUEUED})},
-    "post uploads": {201: ResponseDoc("The file is kept.", {"a picture": examples.UPLOADED})},
+    "post uploads": {201: ResponseDoc("The file is stored.", {"a picture": examples.UPLOADED})},
     "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},
     "get models/{name}": {200: ResponseDoc("The model.", {"a model": examples.MODEL})},
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},
@@ -90,16 +88,16 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
 
 
 def headers(*names: str) -> dict[str, Any]:
-    """Return what a page says of headers."""
-    told = {name: _HEADERS[name] for name in names}
+    """Return the description of headers."""
+    texts = {name: _HEADERS[name] for name in names}
     return {
         name: {"description": text, "schema": dict(schema), "example": value}
-        for name, (text, schema, value) in told.items()
+        for name, (text, schema, value) in texts.items()
     }
 
 
 def headers_of(call: str, status: int) -> dict[str, Any]:
-    """Return what a call's page says of the headers of one answer."""
+    """Return the description of the headers of one answer of a call."""
     answer = ANSWERS[call].get(status)
     names = answer.headers if answer else _OF_STATUS.get(status, ())
     metered = call in METERED and (answer is not None or status == HTTPStatus.TOO_MANY_REQUESTS)
@@ -107,5 +105,5 @@ def headers_of(call: str, status: int) -> dict[str, Any]:
 
 
 def by_example(examples_: Examples) -> dict[str, Any]:
-    """Return examples as OpenAPI has them."""
+    """Return examples in the form of OpenAPI."""
     return {title: {"value": value} for title, value in examples_.items()}

@@ -1,1 +1,1 @@
-"""HTTP beneath the calls: the ASGI bridge to Django's threads, bodies, forms, headers, addresses."""
+"""HTTP below the calls: the bridge from ASGI to Django's threads, bodies, forms, headers, addresses."""

@@ -1,4 +1,4 @@
-"""The ASGI protocol's words: what a call is, how it is answered, and when its client is gone."""
+"""A call in the ASGI protocol: its request, the ways to answer it, and whether its client is gone."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Headers = list[tuple[str, str]]
 
 
 class ClientGoneError(PlatformError):
-    """Nobody waits for this answer any more."""
+    """The client has gone away."""
 
 
 @dataclass(frozen=True, slots=True)
 class AsgiResponse:
-    """A whole answer to a call; `wait` names the job whose end may replace it."""
+    """A complete answer to a call; `wait` names the job whose end may replace it."""
 
     status: int = 500
     headers: Headers = field(default_factory=list)
@@ -39,7 +39,7 @@ class AsgiResponse:
 
 @dataclass
 class Call:
-    """One HTTP request and the way to answer it; `begun` once its answer has."""
+    """One HTTP request and the means to answer it; `begun` once the answer has begun."""
 
     scope: Scope
     receive: Receive
@@ -53,7 +53,7 @@ class Call:
 
     @property
     def address(self) -> str | None:
-        """Return where the client is, as far as proxies are trusted to say."""
+        """Return the client's address, from the proxies that are trusted."""
         peer = (self.scope.get("client") or ("",))[0]
         hops = settings.INFERENCE.trusted_proxy_hops
         return client_address(peer, self.headers.get(b"x-forwarded-for", ""), hops=hops)
@@ -70,31 +70,31 @@ class Call:
 
     async def begin(self, status: int, headers: dict[str, str]) -> None:
         """Send the status and headers; pieces of a body may follow."""
-        told = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}
-        await self._start(status, list(told.items()))
+        fields = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers}
+        await self._start(status, list(fields.items()))
 
     async def piece(self, body: bytes, *, last: bool = False) -> None:
         """Send a piece of the body."""
         await self.send({"type": "http.response.body", "body": body, "more_body": not last})
 
     async def reply(self, answer: AsgiResponse) -> None:
-        """Send a whole answer as it is."""
+        """Send a complete answer unchanged."""
         await self._start(answer.status, answer.headers)
         await self.piece(answer.body, last=True)
 
     async def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """Send a whole answer."""
+        """Send a complete answer with our common headers."""
         await self.begin(status, {"Content-Length": str(len(body)), **headers})
         await self.piece(body, last=True)
 
     async def refuse(self, error: Exception) -> None:
-        """Answer any exception with a problem; where the answer has begun, end it."""
-        told = _translate(error)
+        """Answer any exception with a problem; where the answer has already begun, end it."""
+        problem = _translate(error)
         if self.begun:
             await self.piece(b"", last=True)
             return
-        status = problems.status_of(told).value
-        await self.answer(status, problems.problem_bytes(told), problems.headers(told))
+        status = problems.status_of(problem).value
+        await self.answer(status, problems.problem_bytes(problem), problems.headers(problem))
 
     async def _start(self, status: int, headers: Headers) -> None:
         pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]

@@ -1,6 +1,6 @@
-"""Read a request's body ourselves: no more of it than the call takes, and not decompressed.
+"""Read a request's body ourselves: at most as much as the call allows, and without decompression.
 
-That it comes at all, and in time, is the server's care: `inflow`.
+`request_stream` sees to it that the body arrives in time.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ def read_body(request: HttpRequest, *, limit_bytes: int) -> bytes:
     body = RequestBody(request, limit_bytes=limit_bytes)
     pieces = iter(lambda: body.read(PIECE_BYTES), b"")
     first = next(pieces, b"")
-    return first if body.is_whole else b"".join((first, *pieces))
+    return first if body.is_complete else b"".join((first, *pieces))
 
 
 class RequestBody:
-    """A body as a stream; refused by its headers, unread, or once it proves too large or too short.
+    """A body as a stream, refused by its headers before any read, or once it proves too large or too short.
 
-    BodyTooLargeError, EncodedBodyError, MalformedRequestError; SlowBodyError comes from the server's side.
+    BodyTooLargeError, EncodedBodyError, MalformedRequestError; SlowBodyError comes from `request_stream`.
     """
 
     def __init__(self, request: HttpRequest, *, limit_bytes: int) -> None:
-        """Prepare to read; the headers' own errors are raised here."""
+        """Check the headers, and prepare to read."""
         length = request.META.get("CONTENT_LENGTH")
         check_encoding(request.META.get("HTTP_CONTENT_ENCODING", ""))
         check_length(length, limit_bytes)
@@ -37,13 +37,13 @@ class RequestBody:
         self._read, self.size = _source(request, length).read, 0
 
     @property
-    def is_whole(self) -> bool:
-        """Say whether as much was read as the headers told."""
+    def is_complete(self) -> bool:
+        """Return whether all of the Content-Length was read."""
         return self.size == self._length
 
     def read(self, size: int = PIECE_BYTES) -> bytes:
         """Return up to `size` bytes, none at the end."""
-        if self.is_whole:
+        if self.is_complete:
             return b""
         try:
             piece = self._read(size)
@@ -57,19 +57,19 @@ class RequestBody:
         return piece
 
     def drain(self) -> None:
-        """Read the rest, so that another request can follow on the connection; the errors of `read`."""
+        """Read and drop the rest, so that the connection can carry another request; the errors of `read`."""
         while self.read():
             pass
 
 
 def check_encoding(encoding: str) -> None:
-    """Refuse a Content-Encoding: nothing is decompressed, so no small body becomes a large one."""
+    """Refuse a Content-Encoding: without decompression no small body becomes a large one."""
     if encoding.strip().lower() not in {"", "identity"}:
         raise EncodedBodyError
 
 
 def check_length(length: str | None, limit_bytes: int) -> None:
-    """Refuse a Content-Length above `limit_bytes`, or one that is no number."""
+    """Refuse a Content-Length above `limit_bytes`, or one that is not a number."""
     if not length:
         return
     if not (length.isascii() and length.isdigit()):
@@ -79,7 +79,7 @@ def check_length(length: str | None, limit_bytes: int) -> None:
 
 
 def _source(request: HttpRequest, length: str | None) -> BinaryIO:
-    """Return the stream to read: WSGI's own where the length is unknown, which Django takes for empty."""
+    """Return the stream to read: WSGI's own for a chunked body, which Django takes for empty."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     if not length and chunked and "wsgi.input" in request.META:
         return request.META["wsgi.input"]  # type: ignore[no-any-return]  # WSGI types its stream as anything

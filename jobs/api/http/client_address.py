@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer's address, or what trusted proxies say of theirs."""
+"""A client's address: the peer's, or the one that trusted proxies forward."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from ipaddress import ip_address
 
 
 def client_address(peer: str, forwarded: str, *, hops: int) -> str | None:
-    """Return the client's address behind `hops` trusted proxies; None where what is said is no address.
+    """Return the client's address behind `hops` trusted proxies; None where the header holds no address.
 
-    Each proxy appends its own peer to X-Forwarded-For, so the last `hops` entries are theirs and all before
-    them is whatever the client wrote.
+    Each proxy appends its own peer to X-Forwarded-For, so the last `hops` entries come from the proxies. The
+    client may have written anything before them.
     """
     if hops == 0 or not forwarded.strip():
         return _address(peer)

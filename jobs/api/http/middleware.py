@@ -16,10 +16,10 @@ Next = Callable[[HttpRequest], HttpResponse]
 
 
 class ApiMiddleware:
-    """Answers paths of the API itself and passes all others on."""
+    """Answers the API's paths itself and passes all others on."""
 
     def __init__(self, get_response: Next) -> None:
-        """Stand before `get_response`."""
+        """Prepare to pass other paths to `get_response`."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -29,7 +29,7 @@ class ApiMiddleware:
 
 
 def serve(request: HttpRequest) -> HttpResponse:
-    """Return the whole answer for this path; a problem where there is none or its view fails."""
+    """Return the answer for this path; a problem where there is no such path or its view fails."""
     response = _answer(request)
     response.headers["Content-Length"] = str(len(response.content))
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -41,7 +41,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
         match = resolve(request.path_info, URLCONF)
         request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
-    except Exception as error:  # noqa: BLE001  # the last frame before the server: nothing may pass
+    except Exception as error:  # noqa: BLE001  # the outermost frame of ours: no error may reach the server
         return respond(translate(error))
     if isinstance(response, HttpResponseNotAllowed):
         return _not_allowed(response)

@@ -1,4 +1,4 @@
-"""Read `multipart/form-data`: the part `job`, and files, which never lie whole in memory."""
+"""Read `multipart/form-data`: the part `job`, and files, which are never completely in memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ JOB = "job"
 Parsed: TypeAlias = "tuple[QueryDict, MultiValueDict[str, UploadedFile[Any]]]"
 OCTETS = "application/octet-stream"
 MOST_TYPE_CHARS = 127
-_BYTES = "latin-1"  # each byte is a character: what is not UTF-8 is refused later instead of mended here
+_BYTES = (
+    "latin-1"  # each byte becomes a character, so that invalid UTF-8 is refused later and not altered here
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Form:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """Return the files as a submit takes them; MalformedRequestError."""
+        """Return the files as the parts of a submit; MalformedRequestError."""
         return {name: _part(file) for name, file in self.files.items()}
 
 
@@ -44,14 +46,14 @@ def _part(file: UploadedFile[Any]) -> Part:
 
 
 def is_multipart(request: HttpRequest) -> bool:
-    """Say whether a request's body is a form with files."""
+    """Return whether a request's body is a form with files."""
     kind: str = request.META.get("CONTENT_TYPE", "")
     return kind.partition(";")[0].strip().lower() == "multipart/form-data"
 
 
 @contextmanager
 def read_form(request: HttpRequest) -> Iterator[Form]:
-    """Yield the form while its files are needed; MalformedRequestError, or an error of `RequestBody`."""
+    """Yield the form and close its files afterwards; MalformedRequestError, or an error of `RequestBody`."""
     config = settings.INFERENCE
     if not request.META.get("CONTENT_LENGTH"):
         raise MalformedRequestError("multipart/form-data needs a Content-Length")
@@ -69,19 +71,19 @@ def read_form(request: HttpRequest) -> Iterator[Form]:
             file.close()
 
 
-def media_type(told: str) -> str:
-    """Return the media type of a file as it is kept; MalformedRequestError for what is none."""
-    kind = told.strip() or OCTETS
+def media_type(content_type: str) -> str:
+    """Return the media type of a file; MalformedRequestError where it is none."""
+    kind = content_type.strip() or OCTETS
     if not (kind.isascii() and kind.isprintable() and "/" in kind and len(kind) <= MOST_TYPE_CHARS):
-        raise MalformedRequestError("the Content-Type of a file is no media type")
+        raise MalformedRequestError("the Content-Type of a file is not a media type")
     return kind
 
 
 def _parsed(request: HttpRequest, body: RequestBody) -> Parsed:
     try:
         kind = request.META["CONTENT_TYPE"]
-        told = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": request.META["CONTENT_LENGTH"]}
-        return MultiPartParser(told, body, [TemporaryFileUploadHandler()], _BYTES).parse()  # type: ignore[arg-type]  # it reads like a request
+        headers = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": request.META["CONTENT_LENGTH"]}
+        return MultiPartParser(headers, body, [TemporaryFileUploadHandler()], _BYTES).parse()  # type: ignore[arg-type]  # it reads like a request
     except MultiPartParserError as error:
         raise MalformedRequestError(f"the form cannot be read: {error}") from None
     except RequestDataTooBig:

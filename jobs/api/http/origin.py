@@ -1,4 +1,4 @@
-"""Note where each request comes from, before anything is done for it; the audit writes it down."""
+"""Record the address of each request's client first of all, for the audit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jobs.services.access.request_origin import coming_from
 
 
 class OriginMiddleware:
-    """Stands first: of the API and of the admin."""
+    """The first middleware, before the API and the admin."""
 
     def __init__(self, get_response: Next) -> None:
-        """Stand before `get_response`."""
+        """Prepare to pass requests to `get_response`."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass the request on, with its client's address at hand."""
+        """Pass the request on, with its origin set."""
         with coming_from(address_of(request)):
             return self.get_response(request)
 

@@ -1,4 +1,4 @@
-"""A request's body on its way from the event loop to the thread that reads it; it may not stall."""
+"""A request's body on its way from the event loop to the thread that reads it, with a limit on its time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from jobs.api.http.asgi_call import Call
 from jobs.api.http.body import PIECE_BYTES
 from jobs.core.errors import SlowBodyError
 
-SLOWEST_BYTES_PER_S = 100_000  # beyond the first patience; a slower one holds a thread for nothing
+SLOWEST_BYTES_PER_S = (
+    100_000  # after the first seconds of patience; a slower body would occupy a thread for nothing
+)
 
 
 class Inflow:
-    """What a client sends; it belongs to the event loop, and `file` is for one thread."""
+    """The body that a client sends; it belongs to the event loop, and `file` to one thread."""
 
     def __init__(self, call: Call) -> None:
-        """Begin with nothing read; a call that announces no body has none."""
+        """Begin before the first byte; a call that announces no body has none."""
         self._receive, self._loop = call.receive, asyncio.get_running_loop()
         self._began, self._size, self._held = monotonic(), 0, bytearray()
-        self.whole = not {b"content-length", b"transfer-encoding"} & call.headers.keys()
+        self.complete = not {b"content-length", b"transfer-encoding"} & call.headers.keys()
         self._long = _announced(call) > PIECE_BYTES
 
     async def ahead(self) -> None:
-        """Hold a short body whole; of one that is long by its headers nothing, for they may refuse it unread.
+        """Receive a short body completely, and nothing of a long one, which may be refused by its headers.
 
         SlowBodyError.
         """
@@ -36,33 +38,33 @@ class Inflow:
 
     @property
     def file(self) -> BinaryIO:
-        """Return the body as a file that waits for what has not come yet; its reads raise SlowBodyError."""
-        return BytesIO(self._held) if self.whole else BufferedReader(_Rest(self), PIECE_BYTES)
+        """Return the body as a file whose reads wait for the client; they raise SlowBodyError."""
+        return BytesIO(self._held) if self.complete else BufferedReader(_Rest(self), PIECE_BYTES)
 
     def take(self, most: int) -> bytes:
-        """Return the next bytes, none at the end; on the thread that reads."""
-        if not self._held and not self.whole:
+        """Return the next bytes, none at the end; called on the reading thread."""
+        if not self._held and not self.complete:
             asyncio.run_coroutine_threadsafe(self._hold(most), self._loop).result()
-        taken = bytes(self._held[:most])
+        piece = bytes(self._held[:most])
         del self._held[:most]
-        return taken
+        return piece
 
     async def _hold(self, least: int) -> None:
-        while not self.whole and len(self._held) < least:
+        while not self.complete and len(self._held) < least:
             await self._more()
 
     async def _more(self) -> None:
         allowed_s = settings.INFERENCE.body_patience_s + self._size / SLOWEST_BYTES_PER_S
-        left_s = self._began + allowed_s - monotonic()
+        remaining_s = self._began + allowed_s - monotonic()
         try:
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout(remaining_s):
                 message = await self._receive()
         except TimeoutError:
             raise SlowBodyError from None
-        piece: bytes = message.get("body", b"")  # a client that is gone sends nothing more
+        piece: bytes = message.get("body", b"")  # a client that has gone sends nothing more
         self._held += piece
         self._size += len(piece)
-        self.whole = not message.get("more_body", False)
+        self.complete = not message.get("more_body", False)
 
 
 def _announced(call: Call) -> int:
@@ -71,7 +73,7 @@ def _announced(call: Call) -> int:
 
 
 class _Rest(RawIOBase):
-    """An inflow as a raw file."""
+    """The rest of a body as a raw file."""
 
     def __init__(self, inflow: Inflow) -> None:
         self._inflow = inflow

@@ -1,7 +1,7 @@
-"""Django's own handler on a few threads: its calls are short, and a thread is dearer than a waiting client.
+"""Django's own handler on a few threads, which suffice because its calls are short.
 
-WSGI and not ASGI, for Django's ASGI handler answers a half to a tenth of the requests. Each thread keeps its
-database connection. Long calls have threads of their own, so that they never keep short ones waiting.
+WSGI and not ASGI, because Django's ASGI handler serves only a half to a tenth of the requests. Each thread
+keeps its database connection. Long calls have threads of their own, so that short ones never wait for them.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Threads:
         self._long = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
 
     async def answer(self, call: Call) -> AsgiResponse:
-        """Return the answer to a call, whose body has come or is coming; SlowBodyError."""
+        """Return the answer to a call, whose body may still be arriving; SlowBodyError."""
         inflow = Inflow(call)
         await inflow.ahead()
-        long = call.scope["path"] == BULK or not inflow.whole
+        long = call.scope["path"] == BULK or not inflow.complete
         run = asyncio.get_running_loop().run_in_executor
         return await run(self._long if long else self._short, self._handle, environ(call, inflow))
 
@@ -69,7 +69,7 @@ def environ(call: Call, inflow: Inflow) -> Environ:
     """Return the WSGI environment of a call (PEP 3333)."""
     scope = call.scope
     server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
-    told: Environ = {
+    environment: Environ = {
         **_BASE,
         "REQUEST_METHOD": scope["method"],
         "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
@@ -82,17 +82,17 @@ def environ(call: Call, inflow: Inflow) -> Environ:
         "wsgi.input": inflow.file,
     }
     for name, value in scope["headers"]:
-        _add(told, name.decode("latin-1"), value.decode("latin-1"))
-    return told
+        _add(environment, name.decode("latin-1"), value.decode("latin-1"))
+    return environment
 
 
-def _add(told: Environ, name: str, value: str) -> None:
+def _add(environment: Environ, name: str, value: str) -> None:
     if "_" in name:
-        return  # it would pass for the header with a dash, which a proxy may vouch for
+        return  # WSGI could not tell it from the header with a dash, which a proxy may have set
     key = name.upper().replace("-", "_")
     key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
     between = "; " if key == "HTTP_COOKIE" else ","
-    told[key] = f"{told[key]}{between}{value}" if key in told else value
+    environment[key] = f"{environment[key]}{between}{value}" if key in environment else value
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""The call that takes a file ahead of the jobs that refer to it."""
+"""The call that uploads a file before the jobs that refer to it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from jobs.services.submission.uploads import take_upload
     **needs(Scope.SUBMIT, **UPLOAD_DOC),
 )
 @within_limits
-def upload(request: ApiRequest) -> HttpResponse:
-    """Keep a file for a day; jobs of its client refer to it as `{"$upload": ID}`, anywhere in their inputs.
+def upload_file(request: ApiRequest) -> HttpResponse:
+    """Store a file for a day; jobs of its client refer to it as `{"$upload": ID}`, anywhere in their inputs.
 
-    The body is the file itself, and its Content-Type says what a model is given: text for `text/*`, the value
-    for `application/json`, else the bytes in base64. It may come in chunks. Of a quota of bytes it takes what
-    its Content-Length says, or as much as a file may have. Sent twice, a file is kept twice, under two ids.
+    The body is the file itself. Its Content-Type decides what the model gets: text for `text/*`, the value
+    for `application/json`, else the bytes in base64. The body may be chunked. A quota of bytes is charged
+    with the Content-Length, or without one with the largest size of a file. A file that is sent twice is
+    stored twice, under two ids.
     """
     kind = media_type(request.META.get("CONTENT_TYPE", ""))
     most = settings.INFERENCE.max_upload_bytes
     body = RequestBody(request, limit_bytes=most)
     charge_bytes(request.auth, int(request.META.get("CONTENT_LENGTH") or most))
-    taken = take_upload(owner=request.auth, source=cast(IO[bytes], body), content_type=kind)
-    told = {"size": taken.file.size, "sha256": taken.file.sha256, "content_type": taken.file.content_type}
-    return json_answer({"id": taken.id, **told, "expires_at": taken.expires_at}, 201)
+    upload = take_upload(owner=request.auth, source=cast(IO[bytes], body), content_type=kind)
+    stored = upload.file
+    file = {"size": stored.size, "sha256": stored.sha256, "content_type": stored.content_type}
+    return json_answer({"id": upload.id, **file, "expires_at": upload.expires_at}, 201)

@@ -33,11 +33,11 @@ from jobs.services.reads.snapshot import SNAPSHOTS, JobSnapshot, snapshot_of, sn
     **needs(Scope.READ, **EVENTS_DOC),
 )
 def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Follow a job by server-sent events: `state`, `progress`, and `end` with the whole job, the last.
+    """Follow a job by server-sent events: `state`, `progress` and, as the last one, `end` with the whole job.
 
-    Call the job's `urls.events`: it leads to the server that holds streams. Elsewhere the answer ends at once
-    with the newest event, and an event source comes back for more. What lies between two events that a client
-    was too slow for is left out.
+    Call the job's `urls.events`, which names the server for streams. At any other server the answer ends
+    at once with the newest event, and an event source reconnects for more. A slow client gets only the newest
+    of the events that it missed.
     """
     now = _snapshot(request.auth, job_id)
     last = EventId.parse(request.META.get("HTTP_LAST_EVENT_ID", ""))

@@ -1,4 +1,4 @@
-"""The call that says where a result comes from."""
+"""The call that returns the origin of a result."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ from jobs.services.reads.lineage import lineage
 
 
 class ModelBuildSchema(Schema):
-    """The model version that a job is for; an entry point has no artifact and no hash."""
+    """The model version of a job; an entry point has no artifact and no hash."""
 
     name: str
     version: str
     loader: str
-    sha256: str | None = Field(description="Of the artifact, which is checked when it is loaded.")
+    sha256: str | None = Field(
+        description="The SHA-256 of the artifact, which workers check when they load it."
+    )
 
 
 class InputHashesSchema(Schema):
-    """What a job was asked, as hashes of its canonical JSON.
+    """A job's input, as hashes of its canonical JSON.
 
-    Where the version is encrypted or marks personal data they are keyed: equal for equal values, and no more.
+    Where the version is encrypted or marks personal data, the hashes are keyed: they only show which values
+    are equal.
     """
 
     sha256: str
@@ -39,9 +42,9 @@ class InputHashesSchema(Schema):
 
 
 class OutputHashesSchema(Schema):
-    """What a job was answered: the hash of the stored output, and the epoch that stored it.
+    """A job's output: the hash of the stored output, and the epoch that stored it.
 
-    `cached_from` is the identical job that ran for it, where it did not run itself: look there for the batch.
+    `cached_from` is the identical job that ran instead of this one; that job's lineage names the batch.
     """
 
     epoch: int
@@ -50,7 +53,7 @@ class OutputHashesSchema(Schema):
 
 
 class BatchSummarySchema(Schema):
-    """The batch that a job ran in last."""
+    """The last batch in which a job ran."""
 
     id: UUID
     size: int
@@ -69,7 +72,7 @@ class WorkerSummarySchema(Schema):
 
 
 class LineageEventSchema(Schema):
-    """What was written down of a job: `failed` attempts, and what was done to it, such as `replay`."""
+    """An event of a job's history: a `failed` attempt, or an action such as `replay`."""
 
     at: datetime
     what: str
@@ -82,7 +85,7 @@ class LineageEventSchema(Schema):
 
 
 class LineageSchema(Schema):
-    """Where a result comes from; `history` holds the last hundred happenings, oldest first."""
+    """The origin of a result; `history` holds the last hundred events, oldest first."""
 
     id: UUID
     state: State
@@ -108,7 +111,7 @@ class LineageSchema(Schema):
 )
 def read_lineage(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Return a job's model version, hashes, batch, worker, attempts and times; no payload."""
-    found = lineage(job_id, client_id=request.auth.reach)
-    if found is None:
+    view = lineage(job_id, client_id=request.auth.reach)
+    if view is None:
         raise JobNotFoundError
-    return json_answer(found)
+    return json_answer(view)

@@ -1,4 +1,4 @@
-"""The calls that read jobs, and the two that change one."""
+"""The calls that read jobs, and those that cancel and replay one."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from jobs.services.reads.payloads import view_for
     **needs(Scope.READ),
 )
 def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpResponse:
-    """Return a page of the caller's jobs, newest first; or, for an admin, of the client that it names.
+    """Return a page of your jobs, newest first; an admin may name another client.
 
-    Jobs in a list have neither metadata nor output nor error: read those that matter one by one.
+    Jobs in a list have no metadata, output or error: read a single job for these.
     """
     filters = Filters(
         state=listing.state,
@@ -40,7 +40,7 @@ def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpRespon
         priority=listing.priority,
         created_after=listing.created_after,
     )
-    client = _whose(request.auth, listing.client)
+    client = _listed_client(request.auth, listing.client)
     page = jobs_page(client_id=client, filters=filters, cursor=listing.cursor, limit=listing.limit)
     return json_answer({"jobs": [placed(job, client) for job in page.jobs], "next_cursor": page.next_cursor})
 
@@ -53,8 +53,8 @@ def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpRespon
     **needs(Scope.READ),
 )
 def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:  # noqa: ARG001  # see below
-    """Return one job as it stands; with `wait`, once it has ended or those seconds are over."""
-    view = _view(request, job_id)  # a call that waits never comes here: `server` holds no thread for it
+    """Return one job at once; with `wait`, when it has ended or after so many seconds."""
+    view = _view(request, job_id)  # `app` serves calls that wait: they never come here
     view_of_another(request.auth, job_id)
     return json_answer(view_for(request.auth, placed(view, request.auth.reach)))
 
@@ -67,9 +67,9 @@ def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse: 
     **needs(Scope.CANCEL),
 )
 def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Cancel a job that has not ended; 409 where it has, but for one cancelled already.
+    """Cancel a job that has not ended. A job that has ended returns 409, unless it was cancelled already.
 
-    A job that runs is cancelled at once, whether or not its model can stop: its answer is not stored.
+    A running job is cancelled at once, even where its model cannot stop: the output is then not stored.
     """
     cancel_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
@@ -83,7 +83,7 @@ def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
     **needs(Scope.REPLAY),
 )
 def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Queue a dead, cancelled or expired job again; 409 in any other state, 410 where its input is gone."""
+    """Queue a dead, cancelled or expired job again; 409 in any other state, 410 without its input."""
     replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 
@@ -95,8 +95,8 @@ def _view(request: ApiRequest, job_id: UUID) -> View:
     return view
 
 
-def _whose(owner: Owner, named: str | None) -> int:
-    """Return the client whose jobs are listed: one's own, unless an admin names another."""
+def _listed_client(owner: Owner, named: str | None) -> int:
+    """Return the client whose jobs are listed: the caller, unless an admin names another."""
     if named is None:
         return owner.id
     check_scope(owner, Scope.ADMIN)

@@ -1,4 +1,4 @@
-"""The calls that submit jobs; they read their own bodies."""
+"""The calls that submit jobs; they read the request's body themselves."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 def submit(request: ApiRequest) -> HttpResponse:
     """Accept one job: 202, or 200 where it has ended already.
 
-    Its input may refer to files: to an upload as `{"$upload": ID}`, or to a part of the same form as
-    `{"$part": NAME}`. The form, `multipart/form-data`, has the job as JSON in its part `job`, and needs a
-    Content-Length:
+    An input may refer to files: to an upload as `{"$upload": ID}`, or to a part of the same form as
+    `{"$part": NAME}`. Such a form is `multipart/form-data` with the job as JSON in the part `job`, and needs
+    a Content-Length:
 
         curl -F 'job={"model": "reader", "input": {"page": {"$part": "scan"}}}' -F scan=@scan.png …
     """
@@ -65,10 +65,10 @@ def submit(request: ApiRequest) -> HttpResponse:
 )
 @within_limits
 def submit_bulk(request: ApiRequest) -> HttpResponse:
-    """Accept up to 10,000 jobs, as a JSON array or one JSON object a line; each item has its own verdict.
+    """Accept up to 10,000 jobs, as a JSON array or as one JSON object a line; each item has its own outcome.
 
-    The call is accepted whatever its items are: look at each, and send again later what a `problem` of status
-    429 or 503 turned away.
+    The call returns 202 even where items are refused: check each item, and send items with a `problem` of
+    status 429 or 503 again later.
     """
     raw = read_body(request, limit_bytes=settings.INFERENCE.max_bulk_body_bytes)
     items = keyed(parse_bulk(raw, ndjson=_is_ndjson(request, raw)), _header_key(request))
@@ -83,12 +83,12 @@ def _submitted(request: ApiRequest) -> Submitted:
         raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
         return submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
     with read_form(request) as form:
-        asked = _with_key(request, parse_request(form.job))
-        return submit_job(owner=request.auth, request=asked, parts=form.parts)
+        job = _with_key(request, parse_request(form.job))
+        return submit_job(owner=request.auth, request=job, parts=form.parts)
 
 
 def _view(request: ApiRequest, job: Submitted) -> View:
-    """Return the whole job where it has ended already; else what an acknowledgement says."""
+    """Return the whole job where it has ended already, else its acknowledgement."""
     brief = acknowledgement(job)
     if brief["state"] in TERMINAL:
         return job_view(job.id, client_id=request.auth.id) or brief

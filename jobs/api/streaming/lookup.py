@@ -1,7 +1,7 @@
 """Looks up waited-for jobs: those that a notification named at once, and all of them from time to time.
 
 Workers notify of an end, a retry and a progress report. Of the start of a batch they do not, because that
-would cost every batch; so jobs that somebody follows are looked up a few times a second as well.
+would cost every batch; so followed jobs are looked up a few times a second as well.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ KIND = "purge"
 
 @dataclass(slots=True)
 class Purged:
-    """The messages in the queue: letters that count, letters that do not, and others that are no letters."""
+    """The messages in the queue: letters that count, stale letters, and messages that are not letters."""
 
     current: int = 0
     stale: int = 0
@@ -68,7 +68,7 @@ def purge_stale(
 ) -> Purged:
     """Walk the model's dead-letter queue and drop the letters that do not count; BrokerUnavailableError.
 
-    Messages that are no letters stay, unless `malformed_too`. With `dry_run` nothing is dropped.
+    Messages that are not letters stay, unless `malformed_too`. With `dry_run` nothing is dropped.
     """
     judge = _Judge(malformed_too=malformed_too, dry_run=dry_run)
     with connected(settings.INFERENCE.broker_url) as connection:

@@ -217,7 +217,7 @@ def _entry(
         "at": timezone.now(),
         "epoch": attempt.epoch,
         "status": answer.status,
-        "said": answer.said,
+        "said": answer.text,
         "took_ms": round(answer.took_s * 1e3, 1),
         "state": state.value,
         "again_in_s": delay_s,

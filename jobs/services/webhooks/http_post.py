@@ -23,11 +23,11 @@ _ERRORS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolEr
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """The outcome of an attempt: a status and in `said` the body's start; or no status and the reason."""
+    """The outcome of one attempt: a status with the body's start as `text`, or no status with the reason."""
 
     status: int | None
     took_s: float
-    said: str = ""
+    text: str = ""
     retry_after: str | None = None
 
 
