@@ -14,8 +14,8 @@ def test_a_job_s_end_is_told_to_its_callback_url(stack: Stack, app: App) -> None
         receiver.answers = [(503, {})]  # the first attempt fails
         good = app.submit("echo", {"n": 7}, callback_url=receiver.url)["id"]
         bad = app.submit("echo:faulty", {"fail": "invalid"}, callback_url=receiver.url)["id"]
-        wait_until(lambda: len(receiver.came) == 3)
-    told = {str(hook.data.id): hook for hook in (verify(*each, [secret]) for each in receiver.came)}
+        wait_until(lambda: len(receiver.requests) == 3)
+    told = {str(hook.data.id): hook for hook in (verify(*each, [secret]) for each in receiver.requests)}
     assert (told[good].type, told[good].data.output) == ("job.succeeded", {"n": 7})
     assert told[bad].type == "job.dead"
     assert told[bad].data.error is not None

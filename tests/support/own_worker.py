@@ -1,4 +1,4 @@
-"""A worker of a test's own beside the stack's."""
+"""A worker that a test starts beside the stack's own."""
 
 import contextlib
 import json
@@ -22,15 +22,15 @@ from tests.support.wait import wait_until
 
 @contextlib.contextmanager
 def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A CPU worker that runs a batch of one model at a time, from when it consumes until it ended well."""
+    """Run a CPU worker of one model, one batch at a time: it consumes by then, and must end well."""
     words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
     words += ["--models", model, "--index", str(index), "--lanes", "1"]
-    before, told = consumers(stack, model), log_of(stack, index)
-    with told.open("wb") as log:
+    before, path = consumers(stack, model), log_of(stack, index)
+    with path.open("wb") as log:
         process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)
     try:
         wait_until(lambda: consumers(stack, model) > before or process.poll() is not None)
-        assert process.poll() is None, told.read_text()[-3000:]
+        assert process.poll() is None, path.read_text()[-3000:]
         yield process
         process.terminate()
         assert process.wait(45) == 0
@@ -51,12 +51,12 @@ def register_gated(stack: Stack, model: str, **options: Any) -> Path:
 
 
 def consumers(stack: Stack, model: str) -> int:
-    """Count who consumes the model's queue."""
+    """Return how many consumers the model's queue has."""
     with kombu.Connection(stack.info["broker"]) as connection:
         counts = broker_queues.counts(connection, model)
     return 0 if counts is None else counts.consumers
 
 
 def log_of(stack: Stack, index: int) -> Path:
-    """Where the newest own worker of this index tells what it does."""
+    """Return the path of the log of the newest such worker of this index."""
     return stack.run_dir / "log" / f"own-worker-{index}.log"
