@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import signal
 import sys
@@ -24,12 +23,11 @@ from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from tests.chaos import audit
 from tests.chaos.records import FINE, Recorder
 from tests.chaos.wiring import Wiring
-from tests.support.app import JOBS, manage, rabbitmqctl
+from tests.support.app import JOBS, rabbitmqctl, register
 from tests.support.proxy import Network
 from tests.support.wait import wait_until
 
 MODELS = ("echo", "sleeper", "minilm")
-BUILT_IN = "models_registry.loaders.builtin"
 # More versions, which share their models' queues: what they run, its options, a batch's items at most.
 VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("echo", "faulty"): ("faulty", {}, 64),
@@ -152,7 +150,6 @@ def world(home: Path) -> Iterator[World]:
     stack = ChaosStack(home / "stack", wiring)
     with Network(wiring.network_links()) as network, stack:
         for (model, version), (runs, options, most) in VERSIONS.items():
-            words = ("--loader", "entry_point", "--artifact", f"{BUILT_IN}:{runs}", "--max-batch", str(most))
-            manage(stack, "register_model", model, version, *words, "--options", json.dumps(options))
+            register(stack, model, version, runs, "--max-batch", str(most), **options)
         audit.install(stack.info["database"])
         yield World(stack, network, Recorder(home / "suite.jsonl"), wiring)

@@ -1,7 +1,6 @@
 """A worker that a test starts beside the stack's own."""
 
 import contextlib
-import json
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from jobs.broker import broker_queues
-from tests.support.app import manage, stack_env
+from tests.support.app import register, stack_env
 from tests.support.gated_model import ENTRY_POINT
 from tests.support.wait import wait_until
 
@@ -39,14 +38,11 @@ def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[
         process.wait()
 
 
-def register_gated(stack: Stack, model: str, **options: Any) -> Path:
+def register_gated(stack: Stack, model: str, *words: str, **options: Any) -> Path:
     """Register a gated model, and return its gate: a file that is not there yet."""
     gate = stack.run_dir / f"gate-of-{model}"
     gate.unlink(missing_ok=True)
-    words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--alias", "default")
-    manage(
-        stack, "register_model", model, "1", *words, "--options", json.dumps({"gate": str(gate)} | options)
-    )
+    register(stack, model, "1", ENTRY_POINT, "--alias", "default", *words, gate=str(gate), **options)
     return gate
 
 
