@@ -33,12 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _only_shares_out(config: pytest.Config) -> bool:
-    """Say whether this process runs no test itself: others do, each with servers of its own."""
+    """Return whether other processes run the tests, each with servers of its own."""
     return bool(config.getoption("numprocesses")) and not hasattr(config, "workerinput")
 
 
 def pytest_unconfigure() -> None:
-    """End the servers, whatever became of the tests."""
+    """End the servers, also when tests failed."""
     while _running:
         _running.pop().stop()
 
@@ -74,19 +74,19 @@ def session(db: str) -> Iterator[sa.Connection]:
         yield session
 
 
-# Partitions with nothing in them are passed over: there are dozens.
+# Empty partitions are left out because there are dozens.
 _TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
   AND (NOT relispartition OR pg_relation_size(oid) > 0)
 """
+NOT_OURS = {"django_migrations", "django_content_type", "auth_permission"}
 
 
 def _truncate() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL inference.retention = 'on'")  # the audit lets go of its rows by this alone
+        cursor.execute("SET LOCAL inference.retention = 'on'")  # else the audit keeps its rows
         cursor.execute(_TABLES)
-        kept = {"django_migrations", "django_content_type", "auth_permission"}
-        tables = sorted({name for (name,) in cursor.fetchall()} - kept)
+        tables = sorted({name for (name,) in cursor.fetchall()} - NOT_OURS)
         if tables:
             names = ", ".join(f'"{name}"' for name in tables)
             cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")

@@ -1,9 +1,8 @@
-"""The whole stack with its payloads in a bucket: every process of it reads there what another put there."""
+"""A stack with its payloads in a bucket: each process reads there what another one wrote."""
 
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 import pytest
 
 from inference_site.stack.harness import Stack
-from inference_site.stack.services import PROJECT
 from tests.support import s3
-from tests.support.app import JOBS, NOT_THESE, App, manage
+from tests.support.app import JOBS, App, register
 from tests.support.s3 import Bucket
+from tests.support.stacks import own_stack
 
 ONLY = ("web", "stream", "relay", "gpu-worker-0")
 WORD = "acceptance-open-sesame"
@@ -30,19 +29,10 @@ def bucket() -> Iterator[Bucket]:
 
 @pytest.fixture(scope="module")
 def stored(bucket: Bucket) -> Iterator[Stack]:
-    """A stack of its own, on servers of its own, that keeps its payloads in the bucket."""
-    kept = {name: os.environ.pop(name) for name in NOT_THESE if name in os.environ}
-    run_dir = PROJECT / ".run" / f"acceptance-bucket-{os.getpid()}"
-    running = Stack(run_dir, only=ONLY, workers=1, env=bucket.env)
-    try:
-        with running:
-            home = "models_registry.loaders.builtin:echo"
-            words = ("--loader", "entry_point", "--artifact", home, "--options", '{"encrypt": true}')
-            manage(running, "register_model", "echo", "sealed", *words)
-            yield running
-    finally:
-        os.environ.update(kept)
-        running.delete()
+    """A stack that keeps its payloads in the bucket."""
+    with own_stack("acceptance-bucket", only=ONLY, env=bucket.env) as stack:
+        register(stack, "echo", "sealed", "echo", encrypt=True)
+        yield stack
 
 
 @pytest.fixture
@@ -53,8 +43,8 @@ def app(stored: Stack) -> Iterator[App]:
 
 
 def submitted(app: App, version: str) -> Any:
-    kept = app.http.post("/api/v1/uploads", content=FILE, headers={"Content-Type": "text/plain"})
-    value = {"big": BIG, "ahead": {"$upload": kept.json()["id"]}, "beside": {"$part": "note"}}
+    upload = app.http.post("/api/v1/uploads", content=FILE, headers={"Content-Type": "text/plain"})
+    value = {"big": BIG, "ahead": {"$upload": upload.json()["id"]}, "beside": {"$part": "note"}}
     parts: Any = {
         "job": (None, json.dumps({"model": f"echo:{version}", "input": value})),
         "note": ("n", FILE),
@@ -70,13 +60,13 @@ def test_large_inputs_outputs_and_files_of_either_kind_go_through_the_bucket(
 ) -> None:
     before = set(bucket.keys)
     job = submitted(app, version)
-    told = app.http.get(job["urls"]["wait"]).json()  # by the process that waits for others
-    assert told["state"] == "succeeded", told.get("error")
+    view = app.http.get(job["urls"]["wait"]).json()  # from the stream process
+    assert view["state"] == "succeeded", view.get("error")
     output = {"big": BIG, "ahead": FILE.decode(), "beside": b64encode(FILE).decode()}
-    assert told["output"] == output
+    assert view["output"] == output
     assert app.job(job["id"])["output"] == output
     bodies = [bucket.read(key) for key in set(bucket.keys) - before]
     clear = [body for body in bodies if WORD.encode() in body]
-    # An input, an output, two files and an upload; sealed but for the upload, for as long as that lives.
+    # An input, an output, two files and an upload; all sealed but the upload, while it lives.
     assert (len(bodies), len(clear)) == ((4, 4) if version == "1" else (5, 1))
     assert version == "1" or clear == [FILE]

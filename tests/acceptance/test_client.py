@@ -1,4 +1,4 @@
-"""The client against the whole stack, in threads and on an event loop: files that models see, and streams."""
+"""The client against the whole stack, in threads and on an event loop: files and streams."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from jobs.client import AsyncClient, Client, File, JobEvent, RemoteJob, part
-from tests.support.app import App, manage
+from tests.support.app import App, register
 from tests.support.wait import wait_until
 
 PICTURE = os.urandom(5_000_000)
 TEXT = "Grüße.\n" * 300_000
-NOBODY = "nobodys"
+UNSERVED = "unserved"
 
 
 @pytest.fixture
@@ -39,33 +39,29 @@ def letter(tmp_path: Path) -> Path:
     return made
 
 
-def seen(scan: Path) -> str:
-    """Return what a model is given of a file that is no text."""
+def as_input(scan: Path) -> str:
+    """Return what a model gets for a file that is no text."""
     return b64encode(scan.read_bytes()).decode()
 
 
-def test_files_of_megabytes_that_go_ahead_are_what_the_model_is_given(
-    app: App, scan: Path, letter: Path
-) -> None:
+def test_the_model_gets_large_files_that_were_uploaded_before(app: App, scan: Path, letter: Path) -> None:
     picture = app.client.upload(scan, content_type="image/png")
     with letter.open("rb") as file:
         text = app.client.upload(file, content_type="text/plain")
     assert (picture.size, text.size) == (len(PICTURE), len(TEXT.encode()))
     value = {"pages": [picture.ref], "text": text.ref, "again": picture.ref}
-    told = app.client.wait(app.client.submit("echo", value), timeout_s=60)
-    assert told.output == {"pages": [seen(scan)], "text": TEXT, "again": seen(scan)}
+    job = app.client.wait(app.client.submit("echo", value), timeout_s=60)
+    assert job.output == {"pages": [as_input(scan)], "text": TEXT, "again": as_input(scan)}
     (item,) = app.client.submit_many([{"model": "echo", "input": {"text": text.ref}}])
     assert item.id is not None
     assert app.client.wait(item.id, timeout_s=60).output == {"text": TEXT}
 
 
-def test_files_of_megabytes_that_go_along_are_what_the_model_is_given(
-    app: App, scan: Path, letter: Path
-) -> None:
+def test_the_model_gets_large_files_that_came_with_the_job(app: App, scan: Path, letter: Path) -> None:
     files = {"page": File(scan, "image/png"), "letter": File(letter, "text/plain")}
     value = {"page": part("page"), "letter": part("letter")}
-    told = app.client.submit("echo", value, files=files, wait_s=60)
-    assert app.client.wait(told, timeout_s=60).output == {"page": seen(scan), "letter": TEXT}
+    job = app.client.submit("echo", value, files=files, wait_s=60)
+    assert app.client.wait(job, timeout_s=60).output == {"page": as_input(scan), "letter": TEXT}
 
 
 def test_files_arrive_from_an_event_loop_as_well(stack: Stack, app: App, scan: Path, letter: Path) -> None:
@@ -77,7 +73,7 @@ def test_files_arrive_from_an_event_loop_as_well(stack: Stack, app: App, scan: P
         return await platform.wait(ahead, timeout_s=60), await platform.wait(along, timeout_s=60)
 
     ahead, along = in_asyncio(stack, run)
-    assert (ahead.output, along.output) == ({"page": seen(scan)}, {"letter": TEXT})
+    assert (ahead.output, along.output) == ({"page": as_input(scan)}, {"letter": TEXT})
 
 
 def in_asyncio(stack: Stack, run: Any) -> Any:
@@ -88,8 +84,8 @@ def in_asyncio(stack: Stack, run: Any) -> Any:
     return asyncio.run(live())
 
 
-def followed(events: list[JobEvent], job: dict[str, Any]) -> None:
-    """Check that events told of a job's life in order, each change once, and last of its end, whole."""
+def assert_followed(events: list[JobEvent], job: dict[str, Any]) -> None:
+    """Check that the events are a job's changes, each once and in order, and at last the whole job."""
     *before, end = events
     assert (end.name, end.data) == ("end", job)
     states = [event.data["state"] for event in before]
@@ -98,9 +94,9 @@ def followed(events: list[JobEvent], job: dict[str, Any]) -> None:
     assert len({event.id for event in events}) == len(events)
 
 
-def test_a_job_is_followed_to_its_output(stack: Stack, app: App) -> None:
+def test_a_stream_follows_a_job_to_its_output(stack: Stack, app: App) -> None:
     job = app.submit("sleeper:slow", {"n": 1})
-    followed(list(app.client.stream(job["id"])), app.job(job["id"]))
+    assert_followed(list(app.client.stream(job["id"])), app.job(job["id"]))
 
     async def run(platform: AsyncClient) -> list[JobEvent]:
         submitted = await platform.submit("sleeper:slow", {"n": 2})
@@ -108,58 +104,57 @@ def test_a_job_is_followed_to_its_output(stack: Stack, app: App) -> None:
 
     events = in_asyncio(stack, run)
     assert events[-1].data["output"] == {"n": 2}
-    followed(events, app.job(events[-1].data["id"]))
+    assert_followed(events, app.job(events[-1].data["id"]))
     assert [event.name for event in app.client.stream(job["id"])] == ["end"]
 
 
 @pytest.fixture
 def waiting(stack: Stack, app: App) -> Iterator[str]:
-    """A job of a model that nobody runs."""
-    entry = ("--loader", "entry_point", "--artifact", "models_registry.loaders.builtin:echo")
-    manage(stack, "register_model", NOBODY, "1", *entry)
-    job = app.submit(f"{NOBODY}:1", {})["id"]
+    """A job of a model that no worker serves."""
+    register(stack, UNSERVED, "1", "echo")
+    job = app.submit(f"{UNSERVED}:1", {})["id"]
     yield job
     app.cancel_live([job])
 
 
 def streams(stack: Stack) -> float:
-    """Return how many streams the server holds; none where it is away."""
+    """Return how many streams the server holds; 0 while it is away."""
     try:
         text = httpx.get(f"{stack.info['stream']}/metrics", trust_env=False).raise_for_status().text
     except httpx.HTTPError:
         return 0.0
-    held = re.search(r'^stream_waiting{kind="events"} (\S+)$', text, re.MULTILINE)
-    return float(held[1]) if held else 0.0
+    count = re.search(r'^stream_waiting{kind="events"} (\S+)$', text, re.MULTILINE)
+    return float(count[1]) if count else 0.0
 
 
-def in_threads(stack: Stack, job: str, told: list[JobEvent]) -> None:
+def in_threads(stack: Stack, job: str, events: list[JobEvent]) -> None:
     with Client(stack.info["api"], stack.info["token"]) as platform:
         for event in platform.stream(job):
-            told.append(event)  # noqa: PERF402  # each as it comes
+            events.append(event)  # noqa: PERF402  # each as it comes
 
 
-def on_a_loop(stack: Stack, job: str, told: list[JobEvent]) -> None:
+def on_a_loop(stack: Stack, job: str, events: list[JobEvent]) -> None:
     async def run(platform: AsyncClient) -> None:
         async for event in platform.stream(job):
-            told.append(event)  # noqa: PERF401  # each as it comes
+            events.append(event)  # noqa: PERF401  # each as it comes
 
     in_asyncio(stack, run)
 
 
 @pytest.mark.parametrize("follow", [in_threads, on_a_loop])
-def test_a_stream_whose_server_goes_is_taken_up_on_the_next_and_tells_nothing_twice(
+def test_a_stream_resumes_on_the_next_server_and_repeats_no_event(
     stack: Stack, app: App, waiting: str, follow: Callable[[Stack, str, list[JobEvent]], None]
 ) -> None:
-    told = list[JobEvent]()
+    events = list[JobEvent]()
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(follow, stack, waiting, told)
+        done = pool.submit(follow, stack, waiting, events)
         try:
-            wait_until(lambda: told)
+            wait_until(lambda: events)
             stack.wait_restarted("stream", old_pid=stack.kill("stream", signal.SIGTERM))
             wait_until(lambda: streams(stack) == 1)
         finally:
             app.act(waiting, "cancel")
         done.result(60)
-    first, end = told
+    first, end = events
     assert (first.name, first.data["state"]) == ("state", "queued")
     assert (end.name, end.data) == ("end", app.job(waiting))

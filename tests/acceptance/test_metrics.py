@@ -1,4 +1,4 @@
-"""One page of metrics tells of every process of the stack, whichever web process answers."""
+"""Whichever web process answers, its page of metrics covers every process of the stack."""
 
 import httpx
 
@@ -6,7 +6,7 @@ from inference_site.stack.harness import Stack
 from tests.support.app import App
 from tests.support.wait import wait_until
 
-WANTED = (
+NAMES = (
     'jobs_settled_total{model="echo",outcome="succeeded"}',
     'relay_published_total{outcome="confirmed",queue="echo"}',
 )
@@ -18,10 +18,10 @@ def counts(stack: Stack) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
-def test_every_answer_tells_of_the_worker_and_of_the_relay(stack: Stack, app: App) -> None:
+def test_every_answer_has_the_metrics_of_the_worker_and_of_the_relay(stack: Stack, app: App) -> None:
     before = counts(stack)
     assert app.all_finished(app.bulk("echo", [{"n": n} for n in range(20)])) == {"succeeded": 20}
-    settled, published = WANTED
+    settled, published = NAMES
     wait_until(lambda: counts(stack).get(settled, 0) >= before.get(settled, 0) + 20)
     for _ in range(20):  # the web processes take turns
         now = counts(stack)

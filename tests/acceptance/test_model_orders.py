@@ -1,4 +1,4 @@
-"""A worker is told, while it runs, to serve another model and to stop serving it."""
+"""Commands to a running worker: to serve another model, and to stop serving it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from celery import Celery
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
-from tests.support.app import App, manage, stack_env
+from tests.support.app import App, manage, register, stack_env
 from tests.support.wait import wait_until
 
 NODE = f"gpu-8@{socket.gethostname()}"
-HOME = "models_registry.loaders.builtin"
 
 
 @pytest.fixture(scope="module")
 def node(stack: Stack) -> Iterator[str]:
-    """Yield the node name of a worker that serves only echo, beside models that nobody serves."""
-    for version, options in (("1", "{}"), ("slow", '{"base_s": 0.5}')):
-        register(stack, "dozer", version, "sleeper", "--options", options, "--max-batch", "4")
-    register(stack, "broken", "1", "faulty", "--example", '{"fail": "raise"}')
-    register(stack, "sluggish", "1", "faulty", "--example", '{"fail": "hang", "seconds": 4}')
+    """Run a worker that serves only echo, beside models that no worker serves; yield its node name."""
+    default = ("--alias", "default")
+    register(stack, "dozer", "1", "sleeper", "--max-batch", "4", *default)
+    register(stack, "dozer", "slow", "sleeper", "--max-batch", "4", *default, base_s=0.5)
+    register(stack, "broken", "1", "faulty", "--example", '{"fail": "raise"}', *default)
+    register(stack, "sluggish", "1", "faulty", "--example", '{"fail": "hang", "seconds": 4}', *default)
     words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
     words += ["--models", "echo", "--index", "8"]
     with (stack.run_dir / "log" / "echo-worker.log").open("ab") as log:
@@ -49,11 +49,6 @@ def only_echo(stack: Stack, app: App, node: str) -> Iterator[None]:
         manage(stack, "unload_model", "dozer", "--worker", NODE)
 
 
-def register(stack: Stack, name: str, version: str, kind: str, *words: str) -> None:
-    known = ("--loader", "entry_point", "--artifact", f"{HOME}:{kind}")
-    manage(stack, "register_model", name, version, *known, "--alias", "default", *words)
-
-
 def served(app: App) -> list[str]:
     rows = app.rows("SELECT model_names FROM jobs_worker WHERE node = %s AND ended_at IS NULL", NODE)
     return sorted(rows[0][0]) if rows else []
@@ -64,7 +59,7 @@ def queue(broker: kombu.Connection, model: str) -> Any:
         return channel.queue_declare(queue=f"infer.{model}", passive=True)
 
 
-def test_a_worker_is_told_to_load_a_model_and_to_drop_it_and_loses_no_job(
+def test_a_worker_loads_and_unloads_a_model_by_command_and_loses_no_job(
     stack: Stack, app: App, broker: kombu.Connection
 ) -> None:
     first = app.submit("dozer:1", {"n": 1})["id"]
@@ -81,10 +76,10 @@ def test_a_worker_is_told_to_load_a_model_and_to_drop_it_and_loses_no_job(
     assert queue(broker, "dozer").consumer_count == 0
     assert served(app) == ["echo"]
     wait_until(lambda: "running" not in app.states(ids))
-    left = app.states(ids)["queued"]
-    assert left > 0, "all had run before the model was dropped"
-    wait_until(lambda: queue(broker, "dozer").message_count > 0, what="what was fetched is back in the queue")
-    assert app.states(ids)["queued"] == left
+    queued = app.states(ids)["queued"]
+    assert queued > 0, "all had run before the model was unloaded"
+    wait_until(lambda: queue(broker, "dozer").message_count > 0, what="the return of the fetched messages")
+    assert app.states(ids)["queued"] == queued
 
     manage(stack, "load_model", "dozer:slow", "--worker", NODE)
     assert app.all_finished(ids, timeout_s=120) == {"succeeded": 120}
@@ -93,23 +88,23 @@ def test_a_worker_is_told_to_load_a_model_and_to_drop_it_and_loses_no_job(
 
 
 def refused(stack: Stack, *words: str) -> str:
-    """Return what a command prints that fails."""
-    told = subprocess.run(
+    """Return the output of a command that must fail."""
+    result = subprocess.run(
         [sys.executable, "manage.py", *words],
         env=stack_env(stack), cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert told.returncode == 1
-    assert "Not done by" in told.stderr
-    return told.stdout
+    assert result.returncode == 1
+    assert "Not done by" in result.stderr
+    return result.stdout
 
 
-def test_an_order_that_cannot_be_carried_out_is_answered_with_the_reason(stack: Stack, app: App) -> None:
-    said = refused(stack, "load_model", "nobody", "--worker", NODE)
-    assert said == f"{NODE}: nobody failed: There is no model 'nobody@default'.\n"
-    said = refused(stack, "load_model", "broken", "--worker", NODE)
-    assert "failed: broken:1 fails on its own example: ValueError" in said
-    said = refused(stack, "load_model", "echo", "--worker", NODE, "--worker", "gpu-99@nowhere")
-    assert sorted(said.splitlines()) == [
+def test_a_command_that_fails_prints_the_reason(stack: Stack, app: App) -> None:
+    output = refused(stack, "load_model", "unheard-of", "--worker", NODE)
+    assert output == f"{NODE}: unheard-of failed: There is no model 'unheard-of@default'.\n"
+    output = refused(stack, "load_model", "broken", "--worker", NODE)
+    assert "failed: broken:1 fails on its own example: ValueError" in output
+    output = refused(stack, "load_model", "echo", "--worker", NODE, "--worker", "gpu-99@nowhere")
+    assert sorted(output.splitlines()) == [
         f"{NODE}: echo serving",
         "gpu-99@nowhere: echo failed: no answer in 5 s",
     ]
@@ -120,7 +115,7 @@ def test_an_order_that_cannot_be_carried_out_is_answered_with_the_reason(stack: 
 def ask(stack: Stack) -> Callable[..., Any]:
     operator = Celery("an-operator", broker=stack.info["broker"])
 
-    def asked(command: str, **arguments: str) -> Any:
+    def send(command: str, **arguments: str) -> Any:
         # A connection of its own: kombu's pool, shared by URL, keeps one that a stopped broker closed.
         with operator.connection_for_write() as connection:
             replies = operator.control.broadcast(
@@ -134,17 +129,22 @@ def ask(stack: Stack) -> Callable[..., Any]:
             )
         return replies[0][NODE]
 
-    return asked
+    return send
 
 
-def test_celery_s_own_remote_control_knows_the_commands(ask: Callable[..., Any]) -> None:
+def test_celery_s_remote_control_sends_the_commands_too(ask: Callable[..., Any]) -> None:
     assert ask("load_model", ref="dozer@default") == {"ok": "dozer@default: loading"}
-    told = wait_until(lambda: (t := ask("loaded_models"))["orders"]["dozer@default"] == "serving" and t)
-    assert told["serves"] == ["dozer", "echo"]
-    assert {each["version"] for each in told["loaded"]} == {"echo:1", "dozer:slow"}
+    wait_until(lambda: ask("loaded_models")["orders"]["dozer@default"] == "serving")
+    answer = ask("loaded_models")
+    assert answer["serves"] == ["dozer", "echo"]
+    assert versions(answer) == {"echo:1", "dozer:slow"}
     assert "ok" in ask("unload_model", ref="dozer")
     wait_until(lambda: ask("loaded_models")["serves"] == ["echo"])
-    wait_until(lambda: {each["version"] for each in ask("loaded_models")["loaded"]} == {"echo:1"})
+    wait_until(lambda: versions(ask("loaded_models")) == {"echo:1"})
+
+
+def versions(answer: Any) -> set[str]:
+    return {model["version"] for model in answer["loaded"]}
 
 
 def test_a_worker_answers_and_works_while_it_loads(app: App, ask: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""The pages for people, with all that they load, from the servers as the stack starts them."""
+"""The servers of the stack serve the pages for people and the files that these load."""
 
 import re
 
@@ -15,5 +15,5 @@ LOADED = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 def test_a_page_and_all_that_it_loads_are_served(stack: Stack, server: str, page: str) -> None:
     with httpx.Client(base_url=stack.info[server], trust_env=False) as browser:
         loaded = LOADED.findall(browser.get(page).raise_for_status().text)
-        assert loaded, "it loads nothing: is it the page?"
+        assert loaded, "it loads nothing: is this the page?"
         assert {path: browser.get(path).status_code for path in loaded} == dict.fromkeys(loaded, 200)

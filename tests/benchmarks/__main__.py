@@ -53,7 +53,7 @@ def main(names: list[str]) -> int:
     if unknown := set(names) - set(BENCHMARKS):
         print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
         return 2
-    # Each brings up a stack of its own, with nothing else on it.
+    # Each benchmark runs a stack of its own, on servers of its own.
     for name in ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL", "STACK_JSON"):
         os.environ.pop(name, None)
     console = Console(width=110)

@@ -1,4 +1,4 @@
-"""A backlog drained by one worker: everything is in the broker before the worker starts."""
+"""A backlog drained by one worker, all of it in the broker before the worker starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEPTH = {"QUEUE_DEPTH": "100000"}  # the relay publishes the whole backlog
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """Jobs that were posted after `since` (Unix seconds) and took `seconds`, first claim to last result."""
+    """Jobs posted after `since` (Unix seconds), and the `seconds` from first claim to last result."""
 
     since: float
     jobs: int
@@ -48,7 +48,7 @@ def drained(
 ) -> Drained:
     """Post `jobs`, start a worker for `models` once all are published, and wait for the last result.
 
-    Without `DEPTH` the relay publishes no more than a worker can hold: then `published` is not waited for.
+    Without `DEPTH` the relay publishes no more than a worker can hold: then pass `published=False`.
     """
     since = ground.one("SELECT extract(epoch FROM clock_timestamp())::float8")
     mine = f"created_at >= to_timestamp({since!r})"

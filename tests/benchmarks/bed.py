@@ -1,4 +1,4 @@
-"""What every benchmark stands on: a stack of its own, a client, a look at the database, CPU by process."""
+"""The base of every benchmark: a stack of its own, a client, queries, CPU by process."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import psycopg
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
+from tests.support.app import manage, stack_env
 from tests.support.wait import wait_until
 
 
@@ -55,12 +56,12 @@ class Bed:
     def worker(
         self, models: str, *, lanes: int = 1, env: Mapping[str, str] | None = None
     ) -> Iterator[psutil.Process]:
-        """Run one worker beside the stack, started by this process so that the moment is its own."""
+        """Run one worker beside the stack, at a moment that the benchmark chooses."""
         words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
         with (self.stack.run_dir / "log" / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [*words, "--models", models, "--lanes", str(lanes)],
-                env={**self._env(), **(env or {})},
+                env={**stack_env(self.stack), **(env or {})},
                 cwd=PROJECT,
                 stdout=log,
                 stderr=log,
@@ -73,30 +74,19 @@ class Bed:
 
     def manage(self, *words: str) -> str:
         """Run a management command beside the stack and return what it printed."""
-        line = [sys.executable, "manage.py", *words]
-        done = subprocess.run(line, env=self._env(), cwd=PROJECT, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        return manage(self.stack, *words).strip()
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds so far of all processes of the stack, those that ended included."""
+        """Return the CPU seconds so far of all processes of the stack, also of those that have ended."""
         supervisor = psutil.Process(
             os.getppid() if self.stack._supervisor is None else self.stack._supervisor.pid
         )
         return sum(map(cpu_s, supervisor.children(recursive=True)))
 
-    def _env(self) -> dict[str, str]:
-        info = self.stack.info
-        found = {
-            "DATABASE_URL": info["database"],
-            "BROKER_URL": info["broker"],
-            "SECRET_KEY": "of-a-benchmark",
-        }
-        return {**os.environ, **found, "DJANGO_SETTINGS_MODULE": "inference_site.settings"}
-
 
 @contextlib.contextmanager
 def bed(name: str, only: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator[Bed]:
-    """Bring up a stack of `only` these programs, and delete it afterwards."""
+    """Run a stack of `only` these programs, and delete it afterwards."""
     stack = Stack(PROJECT / ".run" / f"bench-{name}-{os.getpid()}", only=only, workers=1, env=env)
     try:
         with stack:
@@ -114,18 +104,18 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 class Samples:
-    """A figure of a process, looked at again and again; between looks it is a straight line."""
+    """Samples of a figure, with straight lines between them."""
 
     def __init__(self, look: Callable[[], float]) -> None:
         self._look = look
-        self._seen: list[tuple[float, float]] = []
+        self._samples: list[tuple[float, float]] = []
 
     def take(self) -> None:
-        self._seen.append((time.time(), self._look()))
+        self._samples.append((time.time(), self._look()))
 
     def at(self, moment: float) -> float:
         """Return the figure at a time in Unix seconds."""
-        before = [pair for pair in self._seen if pair[0] <= moment] or self._seen[:1]
-        after = [pair for pair in self._seen if pair[0] >= moment] or self._seen[-1:]
+        before = [pair for pair in self._samples if pair[0] <= moment] or self._samples[:1]
+        after = [pair for pair in self._samples if pair[0] >= moment] or self._samples[-1:]
         (early, low), (late, high) = before[-1], after[0]
         return low if late == early else low + (high - low) * (moment - early) / (late - early)

@@ -1,35 +1,33 @@
-"""Identical requests: how soon a cached answer comes, and how soon all followers of one run have theirs."""
+"""Identical requests: the latency of a cached answer, and the time until all followers of a run have it."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from statistics import median
 
-from inference_site.stack.services import PROJECT
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_most
 from tests.benchmarks.post import CONNECTIONS, flood
+from tests.support.app import register
 
 HITS, FOLLOWERS = 1_000, 10_000
 MODEL = "echo:cached"
 SAME = {"text": "a short sentence"}
-LEFT = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
+LIVE = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
 LATEST_S = "SELECT extract(epoch FROM max(finished_at) - min(finished_at))::float8 FROM jobs_job"
 RAN = "SELECT sum(size) FROM jobs_batch"
 
 
 def measure() -> Iterator[Figure]:
     with bed("cache", ("web", "relay")) as ground:
-        _register(ground)
+        register(ground.stack, "echo", "cached", "echo", cache_ttl_s=3600)
         ground.bulk(MODEL, FOLLOWERS, SAME)
         with ground.worker("echo"):
-            ground.until(LEFT, 0)
+            ground.until(LIVE, 0)
         yield Figure(f"runs of {FOLLOWERS:,} identical jobs", str(ground.one(RAN)), "1", ground.one(RAN) == 1)
         yield Figure("from the first result to the last", f"{ground.one(LATEST_S):.2f} s")
-        # In turns, so that whatever else the machine does is in both.
+        # In turns, so that both bear the same load of the machine.
         pairs = [(_answer_s(ground, "use", 200), _answer_s(ground, "bypass", 202)) for _ in range(HITS)]
         hits_s, others_s = (sorted(times) for times in zip(*pairs, strict=True))
         yield at_most(f"p50 of {HITS:,} hits, one at a time", median(hits_s) * 1e3, 5, "ms")
@@ -37,13 +35,6 @@ def measure() -> Iterator[Figure]:
         yield Figure("p50 of jobs that were only accepted", f"{median(others_s) * 1e3:.1f} ms")
         rate, half_ms = flood(ground, MODEL, 200)
         yield Figure(f"hits, {CONNECTIONS} connections", f"{rate:,.0f}/s, p50 {half_ms:.1f} ms")
-
-
-def _register(ground: Bed) -> None:
-    words = ["register_model", "echo", "cached", "--loader", "entry_point"]
-    words += ["--artifact", "models_registry.loaders.builtin:echo", "--options", '{"cache_ttl_s": 3600}']
-    argv = [sys.executable, "manage.py", *words]
-    subprocess.run(argv, env=ground._env(), cwd=PROJECT, check=True, capture_output=True)
 
 
 def _answer_s(ground: Bed, cache: str, status: int) -> float:

@@ -1,9 +1,9 @@
 """How busy the device is kept under backlog: its time from the first batch to the last over the ideal.
 
-Read from the batch ledger, which knows how long a batch ran and not when that began: the time is taken from
-the first batch's claim to the moment the last one's verdicts went to the database, so that the first claim
-and the last encoding are in it. The ideal for `sleeper` is what its calls ask for, the sleep's own overshoot
-not included; for MiniLM it is what the batches ran, by lane.
+Read from the batches' rows, which have how long a batch ran but not when that began: so the time is from the
+first batch's claim until the last one's verdicts went to the database, the first claim and the last encoding
+included. The ideal for `sleeper` is the sum of its sleeps as requested, without their overshoot; for MiniLM
+it is the time that the batches ran, by lane.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_most
 
 JOBS, SENTENCES = 20_000, 1_500
-LANES = min(4, len(os.sched_getaffinity(0)))  # the worker's own choice on a CPU
+LANES = min(4, len(os.sched_getaffinity(0)))  # the worker's default on a CPU
 LEDGER = """
 SELECT count(*), sum(size)::float8, sum(ran_s),
        extract(epoch FROM max(finished_at) - min(claimed_at))::float8

@@ -1,4 +1,4 @@
-"""Environments of their own under `.run/`, for what cannot be beside this project's packages."""
+"""Virtual environments under `.run/`, for packages that conflict with this project's."""
 
 from __future__ import annotations
 

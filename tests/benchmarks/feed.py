@@ -1,4 +1,4 @@
-"""Where one worker tops out: `echo` jobs, which cost the device nothing, by how many share a message."""
+"""The most that one worker can do: `echo` jobs, which need no device, by how many share a message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.benchmarks.figure import Figure
 JOBS = 20_000
 SHARES = (1, 8, 32)
 WAITING = "SELECT id, epoch, version_id, priority FROM jobs_job WHERE state = 'queued' ORDER BY id"
-LEFT = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
+LIVE = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
 SPAN = """
 SELECT extract(epoch FROM max(finished_at) - min(claimed_at))::float8, avg(size)::float8
 FROM jobs_batch WHERE claimed_at > %s
@@ -37,15 +37,15 @@ def _publish(ground: Bed, share: int) -> None:
     bundles = [envelopes[start : start + share] for start in range(0, JOBS, share)]
     publisher = ConfirmingPublisher(ground.stack.info["broker"])
     broker_queues.declare(publisher.connection, ["echo"], queue_type="classic")
-    told = publisher.publish([outgoing("echo", bundle) for bundle in bundles])
+    outcomes = publisher.publish([outgoing("echo", bundle) for bundle in bundles])
     publisher.close()
-    assert set(told) == {Outcome.CONFIRMED}, set(told)
+    assert set(outcomes) == {Outcome.CONFIRMED}, set(outcomes)
 
 
 def _drained(ground: Bed) -> tuple[float, float]:
     since = ground.one("SELECT now()")
     with ground.worker("echo"):
-        ground.until(LEFT, 0)
+        ground.until(LIVE, 0)
     row = ground.database.execute(SPAN, (since,)).fetchone()
     assert row is not None
     return JOBS / row[0], row[1]

@@ -22,7 +22,7 @@ STORED = "SELECT count(*) FROM jobs_outbox"
 def measure() -> Iterator[Figure]:
     with bed("ingest", ("web",)) as ground:
         lines = b"\n".join(_line(index) for index in range(JOBS))
-        _bulk_s(ground, lines)  # connections, caches and plans are made
+        _bulk_s(ground, lines)  # makes connections, caches and plans
         took_s = [_bulk_s(ground, lines) for _ in range(CALLS)]
         assert ground.one(STORED) == (CALLS + 1) * JOBS
         yield at_least(f"bulk, one client, {JOBS:,} a call", CALLS * JOBS / sum(took_s), 5_000, "jobs/s")
@@ -55,5 +55,5 @@ def _at_half_rate(ground: Bed) -> list[float]:
     info = ground.stack.info
     words = [sys.executable, "-m", "tests.benchmarks.poisson_client", info["api"], info["token"], "echo"]
     words += [str(GOAL_PER_S / 2), str(SECONDS), str(SEED)]
-    told = subprocess.run(words, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
-    return sorted((answered - due) * 1e3 for _, due, _, answered in json.loads(told)["sent"])
+    output = subprocess.run(words, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+    return sorted((answered - due) * 1e3 for _, due, _, answered in json.loads(output)["sent"])

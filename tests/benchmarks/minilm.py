@@ -1,7 +1,7 @@
-"""MiniLM end to end by bulk REST, over the same sentences run directly: the demo's measure, taken twice.
+"""MiniLM end to end by bulk REST, over the same sentences run directly: the demo's figure, twice.
 
-Once with what the machine has on both sides, and once with one thread for the model on both sides, which is
-how the direct figures behind the goal were taken.
+Once with all cores on both sides, and once with one thread for the model on both sides, as in the direct
+figures behind the goal.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def _demo(ground: Bed, env: dict[str, str]) -> dict[str, float]:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    told: dict[str, float] = json.loads((PROJECT / ".run" / "demo.json").read_text())
-    return told
+    figures: dict[str, float] = json.loads((PROJECT / ".run" / "demo.json").read_text())
+    return figures
 
 
-def _figures(where: str, told: dict[str, float]) -> Iterator[Figure]:
-    yield at_least(f"{where}: end to end over direct", told["share_of_direct"], GOAL)
-    yield Figure(f"{where}: end to end", f"{told['throughput_per_s']} sentences/s")
-    yield Figure(f"{where}: mean batch", str(told["mean_batch"]))
-    yield Figure(f"{where}: latency p50, p95", f"{told['latency_p50_s']} s, {told['latency_p95_s']} s")
+def _figures(where: str, figures: dict[str, float]) -> Iterator[Figure]:
+    yield at_least(f"{where}: end to end over direct", figures["share_of_direct"], GOAL)
+    yield Figure(f"{where}: end to end", f"{figures['throughput_per_s']} sentences/s")
+    yield Figure(f"{where}: mean batch", str(figures["mean_batch"]))
+    yield Figure(f"{where}: latency p50, p95", f"{figures['latency_p50_s']} s, {figures['latency_p95_s']} s")

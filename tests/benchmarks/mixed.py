@@ -1,7 +1,7 @@
 """Three models in one worker at once, real sentences of mixed lengths among them, against each run alone.
 
-The jobs of the mixed backlog are those of the three, shuffled. One lane, so that the device can do no two
-batches at once and the sum of the three times is what a perfect interleaving would take.
+The jobs of the mixed backlog are those of the three, shuffled. One lane, so that the device runs
+no two batches at once, and a perfect interleaving would take the sum of the three times.
 """
 
 from __future__ import annotations

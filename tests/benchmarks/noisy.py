@@ -1,9 +1,9 @@
 """One client at 50 a second, alone, beside an ordinary client, and beside one that keeps 10,000 jobs waiting.
 
 All share one priority of one model: `paced`, where the device is the bottleneck, and `sleeper`, which is so
-quick that the noisy client takes all of two cores. The ordinary client has some 80 % of the device used, as a
-platform that is paid for has; its jobs come every tenth of a second. A job's time runs from when its POST was
-due to the commit of its result.
+quick that the noisy client uses all of two cores. The ordinary client keeps the device busy for some 80 % of
+the time, and posts every tenth of a second. A job's time runs from when its POST was due to the commit of its
+result.
 """
 
 from __future__ import annotations
@@ -67,25 +67,25 @@ def _measured(model: str) -> Iterator[Figure]:
 
 def _offered(ground: Bed, model: str, token: str) -> list[float]:
     with stored_moments(ground.stack.info["database"]) as stored:
-        told: dict[str, Any] = offer(ground, model, PER_S, SECONDS, token=token)
-        ids = [job for job, *_ in told["sent"]]
-        left = f"SELECT count(*) FROM jobs_job WHERE id = ANY('{{{','.join(ids)}}}') AND state <> 'succeeded'"
-        ground.until(left, 0)
+        answers: dict[str, Any] = offer(ground, model, PER_S, SECONDS, token=token)
+        ids = [job for job, *_ in answers["sent"]]
+        live = f"SELECT count(*) FROM jobs_job WHERE id = ANY('{{{','.join(ids)}}}') AND state <> 'succeeded'"
+        ground.until(live, 0)
     batches: dict[str, str] = dict(ground.database.execute(ROWS).fetchall())
-    first = min(due for _, due, _, _ in told["sent"]) + WARM_S
-    return [stored[batches[job]] - due for job, due, _, _ in told["sent"] if due >= first]
+    first = min(due for _, due, _, _ in answers["sent"]) + WARM_S
+    return [stored[batches[job]] - due for job, due, _, _ in answers["sent"] if due >= first]
 
 
 @contextmanager
 def _ordinary(ground: Bed, model: str, token: str) -> Iterator[None]:
-    """Have another client post what it always does."""
+    """Let another client post at its usual rate."""
     with _beside(_regular, ground.stack.info, model, token):
         yield
 
 
 @contextmanager
 def _noisy(ground: Bed, model: str, token: str) -> Iterator[None]:
-    """Keep a backlog of another client's."""
+    """Let another client keep a backlog."""
     with _beside(_flood, ground.stack.info, model, token):
         wait_until(lambda: ground.one(WAITING) >= BACKLOG / 2, limit_s=300, every_s=0.1, what="a backlog")
         yield

@@ -1,12 +1,11 @@
-"""A model that is offered twice what its worker can do, for a minute, after ten seconds of half of that.
+"""A model that is offered twice its worker's capacity for a minute, after half of it for ten seconds.
 
-What it can do is measured first, in the same run: the same jobs as a backlog of a model that refuses none.
+The capacity is measured first, in the same run: the same jobs as a backlog of a model that refuses none.
 A job's time runs from when its POST was due to the commit of its result.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
@@ -15,7 +14,8 @@ from jobs.management.demo.figures import percentile
 from tests.benchmarks.backlog import drained, same
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_least, at_most
-from tests.benchmarks.poisson import LEFT, offer, stored_moments
+from tests.benchmarks.poisson import LIVE, offer, stored_moments
+from tests.support import app
 
 GOAL_S, MAX_BATCH = 2.0, 16
 PACE = {"base_s": 0.05, "per_item_s": 0.0025}
@@ -30,32 +30,31 @@ def measure() -> Iterator[Figure]:
         capacity = drained(ground, same("unbounded", BACKLOG), "unbounded", published=False).per_s
         with ground.worker("bounded"), stored_moments(ground.stack.info["database"]) as stored:
             offer(ground, "bounded", capacity / 2, CALM_S)
-            told = offer(ground, "bounded", capacity * 2, STORM_S)
-            ground.until(LEFT, 0)
+            answers = offer(ground, "bounded", capacity * 2, STORM_S)
+            ground.until(LIVE, 0)
         batches: dict[str, str] = dict(ground.database.execute(ROWS).fetchall())
-    ended = {job: stored[batches[job]] for job, *_ in told["sent"]}
+    ended = {job: stored[batches[job]] for job, *_ in answers["sent"]}
     yield Figure("capacity, as a backlog", f"{capacity:,.0f} jobs/s")
-    yield Figure("offered", f"{(len(told['sent']) + len(told['refused'])) / STORM_S:,.0f} jobs/s")
-    yield from _accepted(told, ended, capacity)
-    yield from _refused([answered - left for _, _, left, answered in told["refused"]])
-    yield from _estimates(told, ended)
+    yield Figure("offered", f"{(len(answers['sent']) + len(answers['refused'])) / STORM_S:,.0f} jobs/s")
+    yield from _accepted(answers, ended, capacity)
+    yield from _refused([answered - sent for _, _, sent, answered in answers["refused"]])
+    yield from _estimates(answers, ended)
 
 
 def register(ground: Bed, name: str, options: dict[str, Any]) -> None:
-    """Register a model that takes its time, `base_s` and `per_item_s`, as a device does."""
-    words = ["--loader", "entry_point", "--artifact", "models_registry.loaders.builtin:sleeper"]
-    words += ["--options", json.dumps(options), "--max-batch", str(MAX_BATCH), "--p95-goal-s", str(GOAL_S)]
-    ground.manage("register_model", name, "1", *words, "--alias", "default")
+    """Register a model as slow as `base_s` and `per_item_s` say."""
+    words = ["--max-batch", str(MAX_BATCH), "--p95-goal-s", str(GOAL_S), "--alias", "default"]
+    app.register(ground.stack, name, "1", "sleeper", *words, **options)
 
 
-def _accepted(told: dict[str, Any], ended: dict[str, float], capacity: float) -> Iterator[Figure]:
-    waits = [ended[job] - due for job, due, _, _ in told["sent"]]
+def _accepted(answers: dict[str, Any], ended: dict[str, float], capacity: float) -> Iterator[Figure]:
+    waits = [ended[job] - due for job, due, _, _ in answers["sent"]]
     yield at_most("p95 of the accepted, due to stored", percentile(waits, 0.95), GOAL_S, "s")
     yield Figure("p50 and p99 of the same", f"{median(waits):.2f} s, {percentile(waits, 0.99):.2f} s")
-    first = min(due for _, due, _, _ in told["sent"])
+    first = min(due for _, due, _, _ in answers["sent"])
     good = sum(
         ended[job] - due <= GOAL_S and first <= ended[job] <= first + STORM_S
-        for job, due, _, _ in told["sent"]
+        for job, due, _, _ in answers["sent"]
     )
     yield at_least("answered within the goal, of capacity", good / STORM_S / capacity, 0.9)
 
@@ -67,12 +66,11 @@ def _refused(waits: Sequence[float]) -> Iterator[Figure]:
     )
 
 
-def _estimates(told: dict[str, Any], ended: dict[str, float]) -> Iterator[Figure]:
-    """How far off `eta_s` was once the queue stood."""
-    first = min(due for _, due, _, _ in told["sent"]) + SETTLING_S
-    pairs = [
-        (ended[job] - answered, told["eta_s"][job]) for job, due, _, answered in told["sent"] if due > first
-    ]
+def _estimates(answers: dict[str, Any], ended: dict[str, float]) -> Iterator[Figure]:
+    """Compare `eta_s` with the time taken, once the queue was full."""
+    first = min(due for _, due, _, _ in answers["sent"]) + SETTLING_S
+    late = [(job, answered) for job, due, _, answered in answers["sent"] if due > first]
+    pairs = [(ended[job] - answered, answers["eta_s"][job]) for job, answered in late]
     ratios = [took / eta for took, eta in pairs if eta]
     near = sum(0.5 <= ratio <= 2.0 for ratio in ratios) / len(ratios)
     yield Figure("time taken over the estimate, median", f"{median(ratios):.2f}")

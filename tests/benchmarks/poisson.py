@@ -1,8 +1,8 @@
 """`sleeper` at 500 a second, one POST a job: from the moment it was due to be sent to its stored result.
 
-Arrivals are a seeded Poisson process and do not wait for answers, and the clock starts when a POST was due,
-so that a slow moment delays nobody's clock. It stops when the commit that stored the result was heard of:
-`finished_at` is when that transaction began, and is shown beside it.
+Arrivals are a seeded Poisson process and do not wait for answers. A job's time starts when its POST was due,
+so that a slow moment hides no latency, and ends when the notification of the result's commit arrives; the
+time to `finished_at`, when that transaction began, is shown beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.benchmarks.figure import Figure, at_most
 
 PER_S, SECONDS, WARM_S, SEED = 500, 23, 3, 1
 LATE_S = 0.005
-LEFT = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
+LIVE = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
 ROWS = """
 SELECT id::text, 'batch:' || batch_id, extract(epoch FROM created_at)::float8,
        extract(epoch FROM finished_at)::float8 FROM jobs_job
@@ -37,27 +37,27 @@ SELECT id::text, 'batch:' || batch_id, extract(epoch FROM created_at)::float8,
 def measure() -> Iterator[Figure]:
     with bed("poisson", ("web", "relay")) as ground, ground.worker("sleeper") as worker:
         ground.bulk("sleeper", 1, {})
-        ground.until(LEFT, 0)
+        ground.until(LIVE, 0)
         before_s = ground.cpu_s() + cpu_s(worker)
         with stored_moments(ground.stack.info["database"]) as stored:
-            told = offer(ground, "sleeper", PER_S, SECONDS)
-            ground.until(LEFT, 0)
+            answers = offer(ground, "sleeper", PER_S, SECONDS)
+            ground.until(LIVE, 0)
         stack_s = ground.cpu_s() + cpu_s(worker) - before_s
         rows = {row[0]: row[1:] for row in ground.database.execute(ROWS)}
         batch = ground.one("SELECT avg(size)::float8 FROM jobs_batch")
-    assert not told["refused"]
-    first = min(due for _, due, _, _ in told["sent"]) + WARM_S
-    sent = [each for each in told["sent"] if each[1] >= first]
+    assert not answers["refused"]
+    first = min(due for _, due, _, _ in answers["sent"]) + WARM_S
+    sent = [row for row in answers["sent"] if row[1] >= first]
     waits = [stored[rows[job][0]] - due for job, due, _, _ in sent]
     yield at_most("p50, due to stored", percentile(waits, 0.5) * 1e3, 20, "ms")
     yield at_most("p99, due to stored", percentile(waits, 0.99) * 1e3, 41, "ms")
     yield _spread("due to finished_at", [rows[job][2] - due for job, due, _, _ in sent])
     yield _spread("due to 202", [answered - due for _, due, _, answered in sent])
-    late = sum(left - due > LATE_S for _, due, left, _ in sent)
+    late = sum(at - due > LATE_S for _, due, at, _ in sent)
     yield Figure(f"sent more than {LATE_S * 1e3:.0f} ms late", f"{late} of {len(sent):,}")
     yield Figure("mean batch", f"{batch:.1f}")
     yield Figure("CPU of the stack", f"{stack_s / SECONDS:.2f} cores of {os.cpu_count()}")
-    yield Figure("CPU of the client", f"{told['cpu_s'] / SECONDS:.2f} cores")
+    yield Figure("CPU of the client", f"{answers['cpu_s'] / SECONDS:.2f} cores")
 
 
 def _spread(what: str, waits: Sequence[float]) -> Figure:
@@ -66,31 +66,31 @@ def _spread(what: str, waits: Sequence[float]) -> Figure:
 
 
 def offer(ground: Bed, model: str, per_s: float, seconds: float, *, token: str = "") -> dict[str, Any]:
-    """Send jobs from a process of its own, in the name of the stack's client or of `token`'s."""
+    """Send jobs from another process, as the stack's client or that of `token`; return its JSON."""
     info = ground.stack.info
     words = [sys.executable, "-m", "tests.benchmarks.poisson_client", info["api"], token or info["token"]]
     numbers = [model, *(str(number) for number in (per_s, seconds, SEED))]
     done = subprocess.run([*words, *numbers], cwd=PROJECT, check=True, capture_output=True, text=True)
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    answers: dict[str, Any] = json.loads(done.stdout)
+    return answers
 
 
 @contextmanager
 def stored_moments(database: str) -> Iterator[dict[str, float]]:
-    """Give a dictionary that fills with the moment at which each batch's commit was heard of."""
-    heard, stop = dict[str, float](), Event()
-    listener = Thread(target=_listen, args=(database, heard, stop))
+    """Yield a dictionary that fills with the moment at which each batch's notification arrived."""
+    moments, stop = dict[str, float](), Event()
+    listener = Thread(target=_listen, args=(database, moments, stop))
     listener.start()
     try:
-        yield heard
+        yield moments
     finally:
         stop.set()
         listener.join()
 
 
-def _listen(database: str, heard: dict[str, float], stop: Event) -> None:
+def _listen(database: str, moments: dict[str, float], stop: Event) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(f"LISTEN {SETTLED}")
         while not stop.is_set():
             for notice in connection.notifies(timeout=0.5):
-                heard[notice.payload] = time.time()
+                moments[notice.payload] = time.time()

@@ -70,9 +70,10 @@ def _listen(url: str, arrived: dict[str, float], stop: Event) -> None:
 
 
 def flood(ground: Bed, model: str = "echo", status: int = 202) -> tuple[float, float]:
-    """Return answers a second and the median answer in milliseconds, seen by a process of its own."""
+    """Return answers a second and the median answer in milliseconds, measured by another process."""
     info = ground.stack.info
     words = [sys.executable, "-m", "tests.benchmarks.flood", info["api"], info["token"]]
     words += [str(CONNECTIONS), str(SECONDS), model, str(status)]
-    told = subprocess.run(words, cwd=PROJECT, check=True, capture_output=True, text=True).stdout.split()
-    return float(told[0]), float(told[1])
+    done = subprocess.run(words, cwd=PROJECT, check=True, capture_output=True, text=True)
+    rate, half_ms = map(float, done.stdout.split())
+    return rate, half_ms

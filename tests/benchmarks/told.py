@@ -1,84 +1,75 @@
-"""From stored to told, by each way to wait for a job.
+"""The time from a stored result to the client, by each way to wait for a job.
 
-A few clients at a time post a job that takes a while and wait for its end. Stored is the moment at which the
-settle's commit is heard of; beside it stands the time from `finished_at`, when that transaction began.
+A few clients at a time post a job that takes a while and wait for its end. A result counts as stored when the
+notification of the commit arrives; the time since `finished_at`, when that transaction began, is shown too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from inference_site.stack.services import PROJECT
 from jobs.management.demo.figures import percentile
 from tests.benchmarks.bed import Bed, bed
 from tests.benchmarks.figure import Figure, at_most
 from tests.benchmarks.poisson import stored_moments
-from tests.benchmarks.waiting import Door, told_after_s
+from tests.benchmarks.waiting import Server, since_end_s
+from tests.support.app import register
 
-JOBS, CLIENTS = 300, 3  # as many as a web process lets wait on its threads
+JOBS, CLIENTS = 300, 3  # so many clients may wait on the threads of a web process
 GOAL_MS = 20
-BASE_S = 0.1
+BASE_S = 0.1  # so long that every client waits before its job ends
 JOB = {"model": "sleeper:slow", "input": {}}
 BATCHES = "SELECT id::text, 'batch:' || batch_id FROM jobs_job"
-Seen = tuple[str, float, float]  # a job, when its end was told, and the seconds since `finished_at`
-Way = Callable[[Door, Door], Awaitable[dict[str, Any]]]
+Answer = tuple[str, float, float]  # a job, when the client had its end, and the seconds since `finished_at`
+Way = Callable[[Server, Server], Awaitable[dict[str, Any]]]
 
 
 def measure() -> Iterator[Figure]:
     with bed("told", ("web", "stream", "relay")) as ground:
-        register_slow(ground)
+        register(ground.stack, "sleeper", "slow", "sleeper", base_s=BASE_S)
         with ground.worker("sleeper"), stored_moments(ground.stack.info["database"]) as stored:
             for name, way in WAYS.items():
-                seen = asyncio.run(_wait_by(ground, way))[CLIENTS * 5 :]
+                answers = asyncio.run(_wait_by(ground, way))[CLIENTS * 5 :]
                 batches: dict[str, str] = dict(ground.database.execute(BATCHES).fetchall())
-                yield from _figures(name, seen, [told - stored[batches[job]] for job, told, _ in seen])
+                waits = [at - stored[batches[job]] for job, at, _ in answers]
+                yield from _figures(name, answers, waits)
 
 
-def _figures(name: str, seen: Sequence[Seen], waits: Sequence[float]) -> Iterator[Figure]:
+def _figures(name: str, answers: Sequence[Answer], waits: Sequence[float]) -> Iterator[Figure]:
     yield at_most(f"p95 by {name}", percentile(waits, 0.95) * 1e3, GOAL_MS, "ms")
     parts = ((f"p{share * 100:.0f}", share) for share in (0.5, 0.95))
-    since = [after for *_, after in seen]
-    told = ", ".join(f"{what} {percentile(since, share) * 1e3:.1f}" for what, share in parts)
-    yield Figure("p50; since the settle began", f"{percentile(waits, 0.5) * 1e3:.1f} ms; {told} ms")
+    since = [after for *_, after in answers]
+    beside = ", ".join(f"{what} {percentile(since, share) * 1e3:.1f}" for what, share in parts)
+    yield Figure("p50; since the settle began", f"{percentile(waits, 0.5) * 1e3:.1f} ms; {beside} ms")
 
 
-def register_slow(ground: Bed) -> None:
-    """Register a `sleeper` that takes so long that every client waits before it ends."""
-    words = ["manage.py", "register_model", "sleeper", "slow", "--loader", "entry_point"]
-    words += ["--artifact", "models_registry.loaders.builtin:sleeper"]
-    words += ["--options", f'{{"base_s": {BASE_S}}}']
-    subprocess.run([sys.executable, *words], env=ground._env(), cwd=PROJECT, check=True, capture_output=True)
-
-
-async def _wait_by(ground: Bed, way: Way) -> list[Seen]:
+async def _wait_by(ground: Bed, way: Way) -> list[Answer]:
     info = ground.stack.info
-    api, stream = Door(info["api"], info["token"]), Door(info["stream"], info["token"])
+    api, stream = Server(info["api"], info["token"]), Server(info["stream"], info["token"])
 
-    async def wait() -> Seen:
+    async def wait() -> Answer:
         job = await way(api, stream)
-        return job["id"], time.time(), told_after_s(job)
+        return job["id"], time.time(), since_end_s(job)
 
-    async def client() -> list[Seen]:
+    async def client() -> list[Answer]:
         return [await wait() for _ in range(JOBS // CLIENTS)]
 
     rounds = await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    return [wait for each in zip(*rounds, strict=True) for wait in each]
+    return [answer for answers in zip(*rounds, strict=True) for answer in answers]
 
 
-async def _long_poll(api: Door, stream: Door) -> dict[str, Any]:
+async def _long_poll(api: Server, stream: Server) -> dict[str, Any]:
     return await stream.poll((await api.submit(JOB))["id"], 30)
 
 
-async def _events(api: Door, stream: Door) -> dict[str, Any]:
+async def _events(api: Server, stream: Server) -> dict[str, Any]:
     return await stream.follow((await api.submit(JOB))["id"])
 
 
-async def _prefer(api: Door, _stream: Door) -> dict[str, Any]:
+async def _prefer(api: Server, _stream: Server) -> dict[str, Any]:
     return await api.submit(JOB, "wait=30")
 
 

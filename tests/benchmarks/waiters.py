@@ -21,7 +21,7 @@ from tests.support.wait import wait_until
 
 CLIENTS, ROUNDS, IDLE_S = 1_000, 3, 5.0
 MIB = 2**20
-LEFT = "SELECT count(*) FROM jobs_job WHERE queue = 'sleeper' AND state <> 'succeeded'"
+LIVE = "SELECT count(*) FROM jobs_job WHERE queue = 'sleeper' AND state <> 'succeeded'"
 IDS = "SELECT array_agg(id::text) FROM jobs_job WHERE queue = 'sleeper' AND state = 'queued'"
 
 
@@ -29,23 +29,23 @@ def measure() -> Iterator[Figure]:
     with bed("waiters", ("web", "stream", "relay"), env={"RESULT_WAIT_LIMIT_S": "600"}) as ground:
         _round(ground, 10, lambda: None)  # what the first calls import and connect is there before and after
         idle = _cores(ground)
-        without, beside, memory, told = list[float](), list[float](), [_memory_mib(ground)], list[float]()
+        without, beside, memory, waits = list[float](), list[float](), [_memory_mib(ground)], list[float]()
         cores = list[float]()
         for _ in range(ROUNDS):
             without.append(flood(ground)[0])
-            told += _round(ground, CLIENTS, lambda: _note(ground, beside, cores))
+            waits += _round(ground, CLIENTS, lambda: _note(ground, beside, cores))
             memory.append(_memory_mib(ground))
-    yield at_least("clients that waited at once and were told", len(told) / ROUNDS, CLIENTS)
+    yield at_least("clients that waited at once and had their answers", len(waits) / ROUNDS, CLIENTS)
     yield at_least("ingest beside them over ingest alone", median(beside) / median(without), 0.9)
     yield Figure("cores that their waiting takes, of all processes", f"{median(cores) - idle:.3f}")
     yield Figure("ingest alone; beside them", f"{_rates(without)}; {_rates(beside)} jobs/s")
     yield at_most("memory after the last round over after the first", memory[-1] / memory[1], 1.05)
-    yield Figure("memory before, after each round", ", ".join(f"{each:.1f}" for each in memory) + " MiB")
-    yield Figure("p95, stored to told, all ending at once", f"{percentile(told, 0.95) * 1e3:.1f} ms")
+    yield Figure("memory before, after each round", ", ".join(f"{mib:.1f}" for mib in memory) + " MiB")
+    yield Figure("p95, stored to answered, all ending at once", f"{percentile(waits, 0.95) * 1e3:.1f} ms")
 
 
-def _rates(found: list[float]) -> str:
-    return ", ".join(f"{each:,.0f}" for each in found)
+def _rates(rates: list[float]) -> str:
+    return ", ".join(f"{rate:,.0f}" for rate in rates)
 
 
 def _note(ground: Bed, rates: list[float], cores: list[float]) -> None:
@@ -67,10 +67,10 @@ def _round(ground: Bed, clients: int, meanwhile: Callable[[], None]) -> list[flo
         wait_until(lambda: _waiters(ground) == clients, every_s=0.2, what="all clients")
         meanwhile()
         with ground.worker("sleeper"):
-            ground.until(LEFT, 0)
-            told, _ = process.communicate(timeout=120)
+            ground.until(LIVE, 0)
+            output, _ = process.communicate(timeout=120)
     wait_until(lambda: _waiters(ground) == 0, every_s=0.2, what="the end of all waits")
-    waits: list[float] = json.loads(told)
+    waits: list[float] = json.loads(output)
     return waits
 
 
@@ -100,4 +100,4 @@ def _waiters(ground: Bed) -> float:
 def _memory_mib(ground: Bed) -> float:
     """Return the resident memory of the stream process, and of the server's own beside it."""
     server = psutil.Process(ground.stack.info["pids"]["stream"])
-    return sum(each.memory_info().rss for each in [server, *server.children(recursive=True)]) / MIB
+    return sum(process.memory_info().rss for process in [server, *server.children(recursive=True)]) / MIB

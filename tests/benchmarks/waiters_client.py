@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks.waiters_client URL TOKEN < JOB_IDS
 
-Ends when all were told, and prints the seconds from stored to told of each as a JSON list.
+Ends when every client has its answer; prints the seconds from each job's end to its answer, as JSON.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import asyncio
 import json
 import sys
 
-from tests.benchmarks.waiting import Door, told_after_s
+from tests.benchmarks.waiting import Server, since_end_s
 
 WAIT_S = 600
 
 
 async def main(url: str, token: str, jobs: list[str]) -> None:
-    door = Door(url, token)
-    print(json.dumps(await asyncio.gather(*(_wait(door, at, job) for at, job in enumerate(jobs)))))
+    server = Server(url, token)
+    print(json.dumps(await asyncio.gather(*(_wait(server, at, job) for at, job in enumerate(jobs)))))
 
 
-async def _wait(door: Door, at: int, job: str) -> float:
-    return told_after_s(await (door.follow(job) if at % 2 else door.poll(job, WAIT_S)))
+async def _wait(server: Server, at: int, job: str) -> float:
+    return since_end_s(await (server.follow(job) if at % 2 else server.poll(job, WAIT_S)))
 
 
 if __name__ == "__main__":

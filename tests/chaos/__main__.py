@@ -21,15 +21,15 @@ RATE = 200.0  # jobs a second
 
 
 def main(words: list[str]) -> int:
-    asked = _parser().parse_args(words)
-    home = PROJECT / ".run" / "chaos" / str(asked.seed)
+    arguments = _parser().parse_args(words)
+    home = PROJECT / ".run" / "chaos" / str(arguments.seed)
     shutil.rmtree(home, ignore_errors=True)
     console = Console(width=140)
-    console.print(f"seed {asked.seed}")
-    around = Round(home, seed=asked.seed, rate=asked.rate)
-    outcome = around.run(_told(console, _chosen(asked, around)))
-    report.show(console, outcome, seed=asked.seed)
-    report.save(home / "verdict.json", outcome, seed=asked.seed)
+    console.print(f"seed {arguments.seed}")
+    chaos = Round(home, seed=arguments.seed, rate=arguments.rate)
+    outcome = chaos.run(_announced(console, _chosen(arguments, chaos)))
+    report.show(console, outcome, seed=arguments.seed)
+    report.save(home / "verdict.json", outcome, seed=arguments.seed)
     console.print(f"{home}/history.jsonl", soft_wrap=True)
     return 0 if report.good(outcome) else 1
 
@@ -47,19 +47,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(asked: argparse.Namespace, around: Round) -> Iterator[Fault]:
-    """Yield the faults that were asked for, all by default, in the seed's order; then more at random."""
-    named = asked.fault or (SHORT if asked.short else [fault.name for fault in TABLE])
-    chance = random.Random(asked.seed)
+def _chosen(arguments: argparse.Namespace, chaos: Round) -> Iterator[Fault]:
+    """Yield the named faults, all by default, in the seed's order; then more at random."""
+    named = arguments.fault or (SHORT if arguments.short else [fault.name for fault in TABLE])
+    chance = random.Random(arguments.seed)
     faults = [BY_NAME[name] for name in named]
     chance.shuffle(faults)
     yield from faults
-    until = around.began + asked.minutes * 60
-    while time.time() < until or (asked.jobs and around.accepted() < asked.jobs):
+    until = chaos.began + arguments.minutes * 60
+    while time.time() < until or (arguments.jobs and chaos.accepted() < arguments.jobs):
         yield chance.choice(faults)
 
 
-def _told(console: Console, faults: Iterator[Fault]) -> Iterator[Fault]:
+def _announced(console: Console, faults: Iterator[Fault]) -> Iterator[Fault]:
     for fault in faults:
         console.print(f"{time.strftime('%H:%M:%S')} {fault.name}")
         yield fault

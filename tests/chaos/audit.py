@@ -1,4 +1,4 @@
-"""Triggers in the run's own database that write down each change of a job and each stored result."""
+"""Triggers in the run's own database that record each change of a job and each stored result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CREATE FUNCTION chaos_made() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   INSERT INTO chaos_history (kind, job, after, epoch, attempts)
   SELECT 'state', id, state, epoch, attempts FROM new_rows; RETURN NULL;
 END $$;
--- The sweeper's sessions switch these joins off, and a join of two row sets needs one.
+-- The sweeper's sessions switch hash joins off, and this join of two row sets needs one.
 CREATE FUNCTION chaos_moved() RETURNS trigger LANGUAGE plpgsql SET enable_hashjoin = on AS $$ BEGIN
   INSERT INTO chaos_history (kind, job, before, after, epoch, attempts)
   SELECT 'state', n.id, o.state, n.state, n.epoch, n.attempts FROM new_rows n JOIN old_rows o USING (id)
@@ -37,7 +37,7 @@ CREATE TRIGGER chaos_deleted AFTER DELETE ON jobs_job
   REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION chaos_deleted();
 CREATE TRIGGER chaos_stored AFTER INSERT ON jobs_jobresult
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION chaos_stored();
-CREATE TRIGGER chaos_stored_anew AFTER UPDATE ON jobs_jobresult
+CREATE TRIGGER chaos_stored_again AFTER UPDATE ON jobs_jobresult
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION chaos_stored();
 """
 HISTORY = """
@@ -46,14 +46,14 @@ FROM chaos_history ORDER BY seq
 """
 ROWS = """
 SELECT job.id::text, job.state, job.epoch, job.attempts, job.max_attempts,
-  (SELECT count(*) FROM jobs_jobresult result WHERE result.job_id = job.id), letter.epoch
-FROM jobs_job job LEFT JOIN jobs_deadletter letter ON letter.job_id = job.id
+  (SELECT count(*) FROM jobs_jobresult result WHERE result.job_id = job.id), dead_letter.epoch
+FROM jobs_job job LEFT JOIN jobs_deadletter dead_letter ON dead_letter.job_id = job.id
 """
 SIDE_ROWS = {
     "the outbox": "SELECT count(*) FROM jobs_outbox",
     "open batches": "SELECT count(*) FROM jobs_batch WHERE finished_at IS NULL",
     "followers": "SELECT count(*) FROM jobs_follower",
-    "unposted letters": "SELECT count(*) FROM jobs_deadletter WHERE due IS NOT NULL",
+    "unpublished dead letters": "SELECT count(*) FROM jobs_deadletter WHERE due IS NOT NULL",
 }
 _NAMES = ("at", "kind", "job", "before", "after", "epoch", "attempts")
 
@@ -64,7 +64,7 @@ def install(database: str) -> None:
 
 
 def history(database: str) -> Iterator[dict[str, Any]]:
-    """Yield the audit's rows as records, in the order of their making."""
+    """Yield the audit's rows as records, oldest first."""
     with psycopg.connect(database) as connection, connection.cursor("history") as cursor:
         cursor.itersize = 5_000
         for row in cursor.execute(HISTORY):

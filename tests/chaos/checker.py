@@ -1,4 +1,4 @@
-"""The verdict: what a run's history and the database after it say of the invariants. Pure."""
+"""The verdict on a run: which invariants its history and the database at its end break. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.chaos.records import ANY, FINE
 
 LEGAL = frozenset(chain.from_iterable(product(starts, ends) for starts, ends in TRANSITIONS.values()))
 SETTLED = frozenset({State.SUCCEEDED, State.WAITING, State.DEAD})
-LETTERS_OFF = "letters in infer.<model>.dead were not compared with the dead rows: that check is off"
+UNCOMPARED = "the messages in infer.<model>.dead were not compared with the dead rows: that check is off"
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that was answered 202; `hurried` has a deadline, `expect` is one of records' three."""
+    """A job that the API accepted; `hurried` has a deadline, `expect` is one of records' three."""
 
     at: float
     expect: str = ANY
@@ -26,7 +26,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A job's state or epoch changed; no `before` where it was made, no `after` where it was deleted."""
+    """A change of a job's state or epoch; a new job has no `before`, a deleted one no `after`."""
 
     at: float
     before: str | None
@@ -37,19 +37,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A job as the database has it; `letter` is the epoch of its DeadLetter row."""
+    """A job in the database; `dead_letter` is the epoch of its DeadLetter row."""
 
     state: str
     epoch: int
     attempts: int
     max_attempts: int
     results: int
-    letter: int | None = None
+    dead_letter: int | None = None
 
 
 @dataclass(frozen=True)
 class History:
-    """What happened: by job id, in order."""
+    """What happened to each job, by its id and in order."""
 
     accepted: Mapping[str, Accepted]
     changes: Mapping[str, Sequence[Change]]
@@ -59,11 +59,11 @@ class History:
 
 @dataclass(frozen=True)
 class Dump:
-    """The database and the broker at the end; no `letters` (job, epoch) where they are not compared."""
+    """The database and the broker at the end; no `dead_letters` (job, epoch) where these are not compared."""
 
     rows: Mapping[str, Row]
     leftovers: Mapping[str, int] = field(default_factory=dict)
-    letters: Collection[tuple[str, int]] | None = None
+    dead_letters: Collection[tuple[str, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +85,20 @@ class Verdict:
     notes: Sequence[str]
 
 
+CHANGE = ("at", "before", "after", "epoch", "attempts")
 Check = Callable[[History, Dump], Iterator[Violation]]
 
 
 def judge(history: History, dump: Dump) -> Verdict:
-    found = [violation for check in CHECKS for violation in check(history, dump)]
-    notes = [LETTERS_OFF] if dump.letters is None else []
-    return Verdict([_dated(v, history) for v in found], _counts(history, dump), notes)
+    violations = [violation for check in CHECKS for violation in check(history, dump)]
+    notes = [UNCOMPARED] if dump.dead_letters is None else []
+    return Verdict([_dated(v, history) for v in violations], _counts(history, dump), notes)
 
 
 def _dated(violation: Violation, history: History) -> Violation:
     last = history.changes.get(violation.job) or ()
-    known = history.accepted.get(violation.job)
-    at = last[-1].at if last else known.at if known else 0.0
+    job = history.accepted.get(violation.job)
+    at = last[-1].at if last else job.at if job else 0.0
     return Violation(violation.rule, violation.detail, violation.job, violation.at or at)
 
 
@@ -106,13 +107,16 @@ def _counts(history: History, dump: Dump) -> dict[str, int]:
     unanswered = len(dump.rows.keys() - history.accepted.keys())
     moves = Counter((c.before, c.after) for changes in history.changes.values() for c in changes)
     made = {"accepted": len(history.accepted), "stored without an answer": unanswered}
-    again = {"taken back": moves[State.RUNNING, State.QUEUED], "retried": moves[State.RUNNING, State.WAITING]}
+    again = {
+        "queued again": moves[State.RUNNING, State.QUEUED],
+        "retried": moves[State.RUNNING, State.WAITING],
+    }
     return made | again | states
 
 
 def lost(history: History, dump: Dump) -> Iterator[Violation]:
     for job in history.accepted.keys() - dump.rows.keys():
-        yield Violation("lost", "accepted, and there is no row", job)
+        yield Violation("lost", "accepted, but there is no row", job)
 
 
 def stuck(_: History, dump: Dump) -> Iterator[Violation]:
@@ -136,7 +140,7 @@ def transitions(history: History, dump: Dump) -> Iterator[Violation]:
     for job, row in dump.rows.items():
         last = history.changes.get(job, ())[-1:]
         if [(change.after, change.epoch) for change in last] != [(row.state, row.epoch)]:
-            yield Violation("transition", f"{row.state} at epoch {row.epoch}, and no change said so", job)
+            yield Violation("transition", f"{row.state} at epoch {row.epoch}, without such a change", job)
 
 
 def _broken_steps(changes: Sequence[Change]) -> Iterator[tuple[float, str]]:
@@ -151,7 +155,7 @@ def _wrong(last: Change | None, change: Change) -> str:
     if change.before != (last.after if last else None):
         return f"it was {last.after if last else 'nothing'}"
     if (change.before, change.after) not in LEGAL:
-        return "no verb does that"
+        return "no transition"
     if last is None:
         return ""
     if change.epoch < last.epoch + (not _keeps_its_epoch(change)):
@@ -160,14 +164,14 @@ def _wrong(last: Change | None, change: Change) -> str:
 
 
 def _keeps_its_epoch(change: Change) -> bool:
-    """Say whether a verdict may do this: its own run's, or for a follower its leader's."""
+    """Return whether a verdict may do this: that of the job's run, or of a follower's leader."""
     if change.before == State.RUNNING:
         return change.after in SETTLED
     return change.after in {State.SUCCEEDED, State.DEAD}
 
 
 def _miscounted(last: Change, change: Change) -> str:
-    """Say how `attempts` went wrong: a claim adds one, a replay clears, a way back may un-charge."""
+    """Return how `attempts` is wrong: a claim adds 1, a replay clears, a return may subtract 1."""
     if change.after == State.RUNNING:
         right = {last.attempts + 1}
     elif last.after in TERMINAL:
@@ -185,27 +189,27 @@ def attempts(history: History, dump: Dump) -> Iterator[Violation]:
 
 
 def ends(history: History, dump: Dump) -> Iterator[Violation]:
-    """Nobody is cancelled who was not asked for, and nobody expires who has no deadline."""
+    """No job is cancelled without a cancel, and none without a deadline expires."""
     for job, row in dump.rows.items():
-        known = history.accepted.get(job)
+        accepted = history.accepted.get(job)
         if row.state == State.CANCELLED and job not in history.cancels:
-            yield Violation("end", "cancelled, and nobody asked for it", job)
-        if row.state == State.EXPIRED and known is not None and not known.hurried:
+            yield Violation("end", "cancelled without a cancel", job)
+        if row.state == State.EXPIRED and accepted is not None and not accepted.hurried:
             yield Violation("end", "expired without a deadline", job)
 
 
 def innocents(history: History, dump: Dump) -> Iterator[Violation]:
-    """Whoever asks for nothing wrong succeeds at the first attempt that counts."""
-    for job, known in history.accepted.items():
-        if known.expect == ANY or known.hurried or job in history.cancels or job not in dump.rows:
+    """A job without a fault of its own succeeds at the first attempt that counts."""
+    for job, accepted in history.accepted.items():
+        if accepted.expect == ANY or accepted.hurried or job in history.cancels or job not in dump.rows:
             continue
-        wanted = State.SUCCEEDED if known.expect == FINE else State.DEAD
+        right = State.SUCCEEDED if accepted.expect == FINE else State.DEAD
         state = dump.rows[job].state
-        if state in TERMINAL and state != wanted:
-            yield Violation("innocent" if known.expect == FINE else "guilty", f"ended {state}", job)
-        elif known.expect == FINE and _failed(history.changes.get(job, ())):
-            yield Violation("innocent", "an attempt failed that asked for nothing wrong", job)
-        elif known.expect == FINE and dump.rows[job].attempts > 1:
+        if state in TERMINAL and state != right:
+            yield Violation("innocent" if accepted.expect == FINE else "guilty", f"ended {state}", job)
+        elif accepted.expect == FINE and _failed(history.changes.get(job, ())):
+            yield Violation("innocent", "an attempt failed without a fault of the job", job)
+        elif accepted.expect == FINE and dump.rows[job].attempts > 1:
             yield Violation("charged", f"{dump.rows[job].attempts} attempts, and none of them failed", job)
 
 
@@ -213,17 +217,17 @@ def _failed(changes: Iterable[Change]) -> bool:
     return any(c.before == State.RUNNING and c.after in {State.WAITING, State.DEAD} for c in changes)
 
 
-def letters(_: History, dump: Dump) -> Iterator[Violation]:
+def dead_letters(_: History, dump: Dump) -> Iterator[Violation]:
     for job, row in dump.rows.items():
-        if row.letter != (row.epoch if row.state == State.DEAD else None):
-            yield Violation(
-                "letter", f"{row.state} at epoch {row.epoch}, DeadLetter row of {row.letter}", job
-            )
-    if dump.letters is None:
+        if row.dead_letter != (row.epoch if row.state == State.DEAD else None):
+            detail = f"{row.state} at epoch {row.epoch}, DeadLetter row of {row.dead_letter}"
+            yield Violation("dead letter", detail, job)
+    if dump.dead_letters is None:
         return
     for job, row in dump.rows.items():
-        if ((job, row.epoch) in dump.letters) != (row.state == State.DEAD):
-            yield Violation("letter", f"{row.state} at epoch {row.epoch} disagrees with its dead queue", job)
+        if ((job, row.epoch) in dump.dead_letters) != (row.state == State.DEAD):
+            detail = f"{row.state} at epoch {row.epoch} disagrees with its dead-letter queue"
+            yield Violation("dead letter", detail, job)
 
 
 def leftovers(_: History, dump: Dump) -> Iterator[Violation]:
@@ -233,25 +237,25 @@ def leftovers(_: History, dump: Dump) -> Iterator[Violation]:
 
 
 CHECKS: tuple[Check, ...] = (
-    lost, stuck, results, transitions, attempts, ends, innocents, letters, leftovers,
+    lost, stuck, results, transitions, attempts, ends, innocents, dead_letters, leftovers,
 )  # fmt: skip
 
 
 def gather(records: Iterable[Mapping[str, object]]) -> History:
-    """Return the history that a file's records tell."""
+    """Return the history of a file's records."""
     accepted: dict[str, Accepted] = {}
     changes: dict[str, list[Change]] = defaultdict(list)
     stored: Counter[str] = Counter()
     cancels: set[str] = set()
     for record in records:
         match record:
-            case {"kind": "state", "at": float(at), "job": str(job), **said}:
-                changes[job].append(Change(at, *(said[n] for n in ("before", "after", "epoch", "attempts"))))  # type: ignore[arg-type]  # as the audit wrote them
+            case {"kind": "state", "job": str(job)}:
+                changes[job].append(Change(*(record[name] for name in CHANGE)))  # type: ignore[arg-type]  # as the audit wrote them
             case {"kind": "result", "job": str(job)}:
                 stored[job] += 1
             case {"kind": "cancel", "job": str(job)}:
                 cancels.add(job)
-            case {"kind": "accepted", "at": float(at), "ids": list(ids), "expects": list(expects), **said}:
+            case {"kind": "accepted", "at": float(at), "ids": list(ids), "expects": list(expects), **fields}:
                 for job, expect in zip(ids, expects, strict=True):
-                    accepted.setdefault(job, Accepted(at, expect, bool(said["hurried"])))
+                    accepted.setdefault(job, Accepted(at, expect, bool(fields["hurried"])))
     return History(accepted, changes, stored, cancels)

@@ -15,7 +15,7 @@ from tests.chaos.wiring import Wiring
 
 PROGRAMS = ("web", "relay", "gpu-worker")
 WORKERS = 2
-# Both share the queues of the light models; the real one is loaded once.
+# Both workers share the queues of the light models; only one loads the real model.
 LIGHT_MODELS = "echo,sleeper"
 
 

@@ -1,6 +1,6 @@
-"""`python -m tests.chaos.load RUN_DIR HISTORY SEED RATE`: an app that posts jobs whatever happens.
+"""`python -m tests.chaos.load RUN_DIR HISTORY SEED RATE`: a client that posts jobs through every fault.
 
-A call without an answer is made again with its Idempotency-Key until it has one. A new rate (jobs a second)
+A call without an answer is repeated with its Idempotency-Key until it has one. A new rate (jobs a second)
 on standard input replaces the old; at its end the load finishes the calls that it has begun, and ends.
 """
 
@@ -24,18 +24,18 @@ from tests.chaos.records import Recorder
 TICK_S, TIMEOUT_S = 0.05, 10.0
 PATIENCE = Patience(tries=100_000, base_s=0.5, cap_s=0.5)
 MOST_CALLS = 24  # in flight: more would only wait in the web server's queue
-LAST_S = 90.0  # how long calls are repeated once the load is to end
+LAST_S = 90.0  # how long calls are repeated at the end
 
 
 class Load:
-    """Posts what the seed draws, at `rate` jobs a second or as fast as it is answered."""
+    """Posts the calls that the seed draws, at `rate` jobs a second or as fast as the API answers."""
 
     def __init__(self, info: dict[str, Any], recorder: Recorder, seed: str, rate: float) -> None:
         self.client = AsyncClient(info["api"], info["token"], patience=PATIENCE, timeout_s=TIMEOUT_S)
         self.recorder, self.rate, self.seed = recorder, rate, seed
         self.chance = random.Random(seed)
         self.calls: set[asyncio.Task[None]] = set()
-        self.made = 0
+        self.begun = 0
         self.ending = asyncio.Event()
 
     async def run(self) -> None:
@@ -58,8 +58,8 @@ class Load:
             self.ending.set()
 
     def _begin(self, call: Call) -> int:
-        self.made += 1
-        task = asyncio.create_task(self._make(call, f"{self.seed}/{self.made}"))
+        self.begun += 1
+        task = asyncio.create_task(self._make(call, f"{self.seed}/{self.begun}"))
         self.calls.add(task)
         task.add_done_callback(self.calls.discard)
         return len(call.jobs)
@@ -76,16 +76,16 @@ class Load:
     async def _submitted(self, call: Call, key: str) -> Sequence[RemoteJob | BulkItem]:
         if call.bulk:
             return await self.client.submit_many(call.jobs, idempotency_key=key)
-        said = dict(call.jobs[0])
-        model, value = said.pop("model"), said.pop("input")
-        return [await self.client.submit(model, value, idempotency_key=key, **said)]
+        fields = dict(call.jobs[0])
+        model, value = fields.pop("model"), fields.pop("input")
+        return [await self.client.submit(model, value, idempotency_key=key, **fields)]
 
     async def _meddle(self, call: Call, ids: list[UUID]) -> None:
-        """Cancel the first of the call's jobs, replay the last, where the seed says so."""
+        """Cancel the call's first job, or replay one of its jobs, if the seed says so."""
         if not ids:
             return
         if call.cancel:
-            self.recorder.write("cancel", job=str(ids[0]))  # before it is done: its answer may be lost
+            self.recorder.write("cancel", job=str(ids[0]))  # beforehand, because the answer may be lost
             await self._act(ids[0], "cancel")
         if call.replay and (call.cancel or "poison" in call.expects):
             await asyncio.sleep(1.0)
@@ -99,9 +99,9 @@ class Load:
             self.recorder.write("act", verb=verb, job=str(job), error=str(error)[:300])
 
 
-def _accepted(told: Sequence[RemoteJob | BulkItem], call: Call) -> tuple[list[UUID], list[str]]:
-    """Return the ids that were accepted, with what is expected of each."""
-    pairs = [(job.id, expect) for job, expect in zip(told, call.expects, strict=True) if job.id is not None]
+def _accepted(items: Sequence[RemoteJob | BulkItem], call: Call) -> tuple[list[UUID], list[str]]:
+    """Return the accepted ids, with how each is expected to end."""
+    pairs = [(job.id, expect) for job, expect in zip(items, call.expects, strict=True) if job.id is not None]
     return [job for job, _ in pairs], [expect for _, expect in pairs]
 
 

@@ -1,4 +1,4 @@
-"""What the load is made of: calls drawn from a seeded chance. Pure."""
+"""The calls of the load, drawn from a seeded chance. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BULK = {
 SINGLES = {"echo": 5, "sleeper": 3, "sleeper:slow": 1, "sleeper:shared": 1, "minilm": 2, "echo:faulty": 1}
 BULKS = {"echo": 6, "sleeper": 4, "sleeper:slow": 4, "sleeper:shared": 2, "minilm": 1, "echo:faulty": 1}
 BULK_SHARE, HURRIED_SHARE, CANCEL_SHARE, REPLAY_SHARE, POISON_SHARE = 0.55, 0.06, 0.06, 0.3, 0.06
-ALIKE = 40  # so few inputs are asked again while they run
+ALIKE = 40  # so few different inputs that identical ones meet while they run
 POISONS = ({"fail": "raise"}, {"fail": "invalid"}, {"fail": "retry"}, {"fail": "memory"}, {"answer": "nan"})
 WORDS = (
     "the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "grey", "clouds",
@@ -25,7 +25,7 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Call:
-    """One POST: its jobs, how each is expected to end, and what is done to one of them afterwards."""
+    """One POST: its jobs, their expected ends, and whether one is cancelled or replayed afterwards."""
 
     model: str
     jobs: list[dict[str, Any]]

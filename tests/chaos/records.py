@@ -1,4 +1,4 @@
-"""What the history file says, one JSON object a line, and how it is written and read."""
+"""The history file: records, one JSON object a line, written and read."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ FINE, POISON, ANY = "fine", "poison", "any"  # how a job is expected to end: suc
 
 
 class Recorder:
-    """Appends lines to a history file; each is whole on disk when the call returns."""
+    """Appends lines to a history file; each is complete on disk when the call returns."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
         self._lock = Lock()
 
-    def write(self, kind: str, **said: Any) -> None:
-        self.copy([{"at": time.time(), "kind": kind, **said}])
+    def write(self, kind: str, **fields: Any) -> None:
+        self.copy([{"at": time.time(), "kind": kind, **fields}])
 
     def accepted(self, ids: Sequence[str], expects: Sequence[str], *, model: str, hurried: bool) -> None:
         self.write("accepted", ids=ids, expects=expects, model=model, hurried=hurried)

@@ -1,4 +1,4 @@
-"""How long after a fault is healed until what is new is answered and what was waiting has ended."""
+"""The time from a healed fault until new jobs succeed and the backlog has ended."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ LOOK_S = 0.25
 
 
 def recovery_s(world: World) -> float:
-    """Return the seconds until a new job of each model succeeded and the backlog of now ended.
+    """Return the seconds until a new job of each model has succeeded and the present backlog has ended.
 
-    NotInTimeError says which of it had not happened after LIMIT_S.
+    Raises NotInTimeError, which says what has not ended, after LIMIT_S.
     """
     healed = time.monotonic()
     backlog = world.live()
     for model in MODELS:
         (probe,) = world.submit(model, [_probe(model)], priority=9)
-        _until_ended(world, [probe], healed, f"answer of {model}")
-    _until_ended(world, backlog, healed, f"end of the {len(backlog)} that waited")
+        _until_ended(world, [probe], healed, f"an answer of {model}")
+    _until_ended(world, backlog, healed, f"the end of {len(backlog)} waiting jobs")
     return time.monotonic() - healed
 
 
 def _probe(model: str) -> Any:
-    """Return an input that nobody asked before: what is known already would need no worker."""
+    """Return an input that no job had before: a cached one would need no worker."""
     return {"text": f"Is anybody there? {uuid4()}"} if model == "minilm" else {"probe": str(uuid4())}
 
 

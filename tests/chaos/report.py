@@ -35,10 +35,10 @@ def good(outcome: Outcome) -> bool:
 
 def save(path: Path, outcome: Outcome, *, seed: int) -> None:
     verdict = outcome.verdict
-    whole = {"seed": seed, "good": good(outcome), "faults": [asdict(passed) for passed in outcome.passed]}
-    whole |= {"counts": dict(verdict.counts), "notes": [*verdict.notes]}
-    whole |= {"violations": [asdict(violation) for violation in verdict.violations]}
-    path.write_text(json.dumps(whole, indent=1) + "\n")
+    summary = {"seed": seed, "good": good(outcome), "faults": [asdict(passed) for passed in outcome.passed]}
+    summary |= {"counts": dict(verdict.counts), "notes": [*verdict.notes]}
+    summary |= {"violations": [asdict(violation) for violation in verdict.violations]}
+    path.write_text(json.dumps(summary, indent=1) + "\n")
 
 
 def _recovered(passed: Passed) -> bool:
@@ -56,12 +56,12 @@ def _word(passed: Passed, violations: Sequence[Violation]) -> str:
 
 def _by_fault(outcome: Outcome) -> dict[int, list[Violation]]:
     """Return the violations of each fault: those dated after it began and before the next did."""
-    found: dict[int, list[Violation]] = {}
+    by_fault: dict[int, list[Violation]] = {}
     for violation in outcome.verdict.violations:
         before = [n for n, passed in enumerate(outcome.passed) if passed.began <= violation.at]
         if before:
-            found.setdefault(before[-1], []).append(violation)
-    return found
+            by_fault.setdefault(before[-1], []).append(violation)
+    return by_fault
 
 
 def _lines(outcome: Outcome) -> list[str]:

@@ -1,4 +1,4 @@
-"""One round: a load runs while faults come and go; then everything must end, and the checker judges."""
+"""One round: a load runs while faults come and go; then every job must end, and the checker judges."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BEFORE_S, LAST_S = 2.0, 150.0
 
 @dataclass(frozen=True)
 class Passed:
-    """A fault that came and went: when, in seconds of the round, and what it took to recover."""
+    """A fault that came and went: when, in seconds of the round, and how long recovery took."""
 
     name: str
     at_s: float
@@ -39,7 +39,7 @@ class Passed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a round came to."""
+    """The result of a round."""
 
     passed: list[Passed]
     verdict: Verdict
@@ -47,7 +47,7 @@ class Outcome:
 
 
 class Round:
-    """A stack under load to which faults are done one after another."""
+    """A stack under load that suffers faults one after another."""
 
     def __init__(self, home: Path, *, seed: int, rate: float) -> None:
         self.home, self.seed, self.rate = home, seed, rate
@@ -65,7 +65,7 @@ class Round:
             return Outcome(self.passed, self._judge(ground), drained_s)
 
     def accepted(self) -> int:
-        """Return how many jobs the load has had accepted so far."""
+        """Return how many jobs the API has accepted so far."""
         paths = [path for path in (self.home / "load.jsonl", self.home / "suite.jsonl") if path.exists()]
         return sum(len(record["ids"]) for record in read(paths) if record["kind"] == "accepted")
 
@@ -90,7 +90,7 @@ class Round:
         try:
             with fault.act(ground):
                 time.sleep(fault.hold_s)
-        except Exception:  # noqa: BLE001  # what became of it stands in the table; the round goes on
+        except Exception:  # noqa: BLE001  # the table shows it; the round goes on
             trouble = traceback.format_exc(limit=-2)
         ground.recorder.write("fault", name=fault.name, phase="heal")
         try:
@@ -101,24 +101,24 @@ class Round:
         self.passed.append(Passed(fault.name, began - self.began, began, took, trouble))
 
     def _drain(self, ground: World) -> float:
-        """Wait until nothing lives and nothing is queued, as long as that may take; return the seconds."""
+        """Wait until no job is live and every queue is empty, or time is up; return the seconds."""
         started = time.monotonic()
         with contextlib.suppress(NotInTimeError):
             wait_until(lambda: not ground.live(), limit_s=LAST_S, every_s=1.0)
-            wait_until(lambda: not any(_left(ground).values()), limit_s=LIMIT_S, every_s=3.0)
+            wait_until(lambda: not any(_leftovers(ground).values()), limit_s=LIMIT_S, every_s=3.0)
         return time.monotonic() - started
 
     def _judge(self, ground: World) -> Verdict:
         ground.recorder.copy(audit.history(ground.database))
         paths = [self.home / "load.jsonl", self.home / "suite.jsonl"]
         (self.home / "history.jsonl").write_bytes(b"".join(path.read_bytes() for path in paths))
-        rows = {job: Row(*said) for job, *said in ground.rows(audit.ROWS)}
+        rows = {job: Row(*columns) for job, *columns in ground.rows(audit.ROWS)}
         history = gather(read([self.home / "history.jsonl"]))
-        return judge(history, Dump(rows, _left(ground), ground.letters()))
+        return judge(history, Dump(rows, _leftovers(ground), ground.dead_letters()))
 
 
-def _left(ground: World) -> dict[str, int]:
-    """Return what is left of work, by the place where it should not be any more."""
+def _leftovers(ground: World) -> dict[str, int]:
+    """Return how much work is left in each place that should be empty."""
     side = {what: ground.rows(query)[0][0] for what, query in audit.SIDE_ROWS.items()}
     return side | ground.messages()
 

@@ -1,4 +1,4 @@
-"""Which ports the servers have, and which links stand between them and the programs."""
+"""The ports of the servers, and the links between them and the programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLOCK = Path(__file__).parent / "clock"
 
 @dataclass(frozen=True)
 class Wiring:
-    """Ports, chosen before anything listens on them; a link each of PAIRS."""
+    """Ports, chosen before a server listens there, and a link for each of PAIRS."""
 
     postgres: int
     rabbit: tuple[int, int, int, int]
@@ -48,7 +48,7 @@ class Wiring:
         }
 
     def through_links(self, spec: Spec, *, database: str, broker: str, clock: Path) -> Spec:
-        """Return the program with URLs over its links; a worker reads its clock's error from a file."""
+        """Return the program with URLs over its links; a worker reads the error of its clock from a file."""
         kind = spec.name.split("-")[0].replace("gpu", "worker")
         env: dict[str, str] = {}
         if f"{kind}-postgres" in self.links:

@@ -1,9 +1,8 @@
-"""The stack under test with its links, and the ways a fault may reach it: straight, past every link."""
+"""The stack under test behind its links, and direct ways past them for a fault."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import signal
 import sys
@@ -24,13 +23,12 @@ from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from tests.chaos import audit
 from tests.chaos.records import FINE, Recorder
 from tests.chaos.wiring import Wiring
-from tests.support.app import JOBS, manage, rabbitmqctl
+from tests.support.app import JOBS, rabbitmqctl, register
 from tests.support.proxy import Network
 from tests.support.wait import wait_until
 
 MODELS = ("echo", "sleeper", "minilm")
-BUILT_IN = "models_registry.loaders.builtin"
-# More versions, which share their models' queues: what they run, its options, a batch's items at most.
+# More versions of these models: the built-in that each runs, its options, and the most items of a batch.
 VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("echo", "faulty"): ("faulty", {}, 64),
     ("echo", "tight"): ("faulty", {"fits": 8}, 64),
@@ -58,7 +56,7 @@ class Answer(NamedTuple):
 
 
 class World:
-    """What a fault may touch; `chance` is its own, drawn from the seed."""
+    """All that a fault may touch; `chance` is for that fault alone, from the seed."""
 
     def __init__(self, stack: ChaosStack, network: Network, recorder: Recorder, wiring: Wiring) -> None:
         self.stack, self.network, self.recorder, self.wiring = stack, network, recorder, wiring
@@ -95,7 +93,7 @@ class World:
     def submit(
         self, model: str, inputs: Sequence[Any], *, expects: Sequence[str] = (), **fields: Any
     ) -> list[str]:
-        """Post jobs until they are accepted; return their ids, which are in the history by then."""
+        """Post jobs until they are accepted; record and return their ids."""
         body = [{"model": model, "input": value, **fields} for value in inputs]
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         answer = wait_until(
@@ -113,11 +111,11 @@ class World:
         return answer if answer.status_code == httpx.codes.ACCEPTED else None
 
     def fresh(self) -> int:
-        """Return a number that no job was asked with before."""
+        """Return a number that no input had before."""
         return uuid.uuid4().int >> 64
 
     def live(self, ids: Sequence[str] | None = None) -> list[str]:
-        """Return those of `ids` (all where there are none) that have not ended."""
+        """Return the live jobs: all, or those of `ids`."""
         query = "SELECT id::text FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')"
         if ids is None:
             return [job for (job,) in self.rows(query)]
@@ -127,17 +125,17 @@ class World:
         return rabbitmqctl(self.stack, *words)
 
     def messages(self) -> dict[str, int]:
-        """Return how many messages each work queue holds, those with a consumer included."""
-        told = self.rabbitmqctl("list_queues", "--quiet", "--no-table-headers", "name", "messages")
-        counts = dict(line.split("\t") for line in told.splitlines() if line)
+        """Return how many messages each work queue holds, unacknowledged ones included."""
+        table = self.rabbitmqctl("list_queues", "--quiet", "--no-table-headers", "name", "messages")
+        counts = dict(line.split("\t") for line in table.splitlines() if line)
         return {queue_name(model): int(counts.get(queue_name(model), 0)) for model in MODELS}
 
-    def letters(self) -> set[tuple[str, int]]:
-        """Return which job and epoch each letter in the dead-letter queues points at; they stay there."""
+    def dead_letters(self) -> set[tuple[str, int]]:
+        """Return job and epoch of each message in the dead-letter queues; the messages stay there."""
         with self.broker() as broker, broker.channel() as channel:
             bodies = [m.body for model in MODELS for m in _all_of(channel, dead_queue_name(model))]
-        found = [pointer for body in bodies if (pointer := read_dead_letter(body)) is not None]
-        return {(str(pointer.job), pointer.epoch) for pointer in found}
+        pointers = [pointer for body in bodies if (pointer := read_dead_letter(body)) is not None]
+        return {(str(pointer.job), pointer.epoch) for pointer in pointers}
 
 
 def _all_of(channel: Any, queue: str) -> Iterator[Any]:
@@ -152,7 +150,6 @@ def world(home: Path) -> Iterator[World]:
     stack = ChaosStack(home / "stack", wiring)
     with Network(wiring.network_links()) as network, stack:
         for (model, version), (runs, options, most) in VERSIONS.items():
-            words = ("--loader", "entry_point", "--artifact", f"{BUILT_IN}:{runs}", "--max-batch", str(most))
-            manage(stack, "register_model", model, version, *words, "--options", json.dumps(options))
+            register(stack, model, version, runs, "--max-batch", str(most), **options)
         audit.install(stack.info["database"])
         yield World(stack, network, Recorder(home / "suite.jsonl"), wiring)

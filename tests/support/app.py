@@ -1,7 +1,8 @@
-"""An internal app: what it may do over HTTP, and the looks behind the scenes that a test allows itself."""
+"""A client of a running stack: its calls over HTTP, and queries of the stack's database."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.support.wait import wait_until
 
 JOBS = "/api/v1/jobs"
 DEADLINE_S = 60.0
-NOT_THESE = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")  # of a stack on servers of its own
+BUILT_IN = "models_registry.loaders.builtin"
 LIVE = ("queued", "waiting", "running")
 
 
@@ -39,28 +40,35 @@ def stack_env(stack: Stack) -> dict[str, str]:
 
 def manage(stack: Stack, *words: str, env: Mapping[str, str] | None = None) -> str:
     """Run a management command beside the stack and return what it printed."""
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "manage.py", *words],
         env={**stack_env(stack), **(env or {})}, cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert told.returncode == 0, told.stderr[-3000:]
-    return told.stdout
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
+
+
+def register(stack: Stack, model: str, version: str, artifact: str, *words: str, **options: Any) -> None:
+    """Register a version that runs an entry point, or a built-in model where `artifact` has no colon."""
+    artifact = artifact if ":" in artifact else f"{BUILT_IN}:{artifact}"
+    words = ("--loader", "entry_point", "--artifact", artifact, "--options", json.dumps(options), *words)
+    manage(stack, "register_model", model, version, *words)
 
 
 def rabbitmqctl(stack: Stack, *words: str) -> str:
     """Run an operator's command on the stack's broker and return what it printed."""
-    env = psutil.Process(stack.pid("rabbitmq")).environ()  # its port mapper and its cookie are its own
-    # What started Erlang there is not what started the node: it found its root and changed the path.
+    env = psutil.Process(stack.pid("rabbitmq")).environ()  # with the cookie and the port mapper of this node
+    # The node's launcher set Erlang's root and the path after it had started, so they are set here too.
     root, scripts = env["ROOTDIR"], f"{env['RABBITMQ_HOME']}/sbin"
     env |= {"ERL_ROOTDIR": root, "PATH": f"{scripts}:{root}/bin:{env['PATH']}"}
     program = f"{scripts}/rabbitmqctl"
-    told = subprocess.run([program, *words], env=env, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr[-3000:]
-    return told.stdout
+    result = subprocess.run([program, *words], env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
 
 
 class App:
-    """One internal app with its token."""
+    """One client with its token, and a connection to the database that no client has."""
 
     def __init__(self, stack: Stack) -> None:
         info = stack.info
@@ -107,7 +115,7 @@ class App:
         return job
 
     def cancel_live(self, ids: Sequence[str] | None = None) -> None:
-        """Cancel those of the jobs, or of all, that wait in the outbox."""
+        """Cancel the jobs that wait in the outbox: all, or those among `ids`."""
         waiting = {str(job) for (job,) in self.rows("SELECT job_id FROM jobs_outbox")}
         for job in waiting if ids is None else waiting & set(ids):
             self.http.post(f"{JOBS}/{job}/cancel")  # one that has just ended answers 409
@@ -121,7 +129,7 @@ class App:
         )
 
     def all_finished(self, ids: Sequence[str], *, timeout_s: float = DEADLINE_S) -> dict[str, int]:
-        """Wait until none of the jobs is live; return how many ended in each state."""
+        """Wait until no job is live; return how many ended in each state."""
         wait_until(
             lambda: not set(self.states(ids)) & set(LIVE), limit_s=timeout_s, what=lambda: self.states(ids)
         )
@@ -133,9 +141,9 @@ class App:
         )
 
     def assert_each_ran_to_one_result(self, ids: Sequence[str]) -> None:
-        """Nothing lost, nothing doubled: a result a job, counted once in the ledger."""
+        """Check that each job has one result, is counted once in the batches, and waits no more."""
         results = self.rows("SELECT count(*) FROM jobs_jobresult WHERE job_id = ANY(%s::uuid[])", ids)
         assert results == [(len(ids),)]
-        ledger = """SELECT sum(succeeded) FROM jobs_batch WHERE members && %s::uuid[]"""
-        assert self.rows(ledger, ids) == [(len(ids),)]
+        batches = """SELECT sum(succeeded) FROM jobs_batch WHERE members && %s::uuid[]"""
+        assert self.rows(batches, ids) == [(len(ids),)]
         assert self.rows("SELECT count(*) FROM jobs_outbox WHERE job_id = ANY(%s::uuid[])", ids) == [(0,)]

@@ -1,4 +1,4 @@
-"""What lies in a test's own dead-letter queue."""
+"""The messages in a test's own dead-letter queue."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def declared(url: str, model: str) -> str:
 
 
 def dead_messages(url: str, model: str) -> list[Any]:
-    """Look at every message in the dead-letter queue; all of them stay."""
-    found = []
+    """Return every message in the dead-letter queue; all of them stay there."""
+    messages = []
     with connected(url) as connection, connection.channel() as channel:
         while (message := channel.basic_get(topology.dead_queue_name(model))) is not None:
-            found.append(message)
-    return found
+            messages.append(message)
+    return messages
 
 
 def dead_letters(url: str, model: str) -> list[DeadLetterPointer]:
-    """Return what the letters in the dead-letter queue point at, in the broker's order."""
+    """Return the pointers in the dead-letter queue's messages, in the broker's order."""
     read = (read_dead_letter(message.body) for message in dead_messages(url, model))
     return [pointer for pointer in read if pointer is not None]
 

@@ -1,4 +1,4 @@
-"""Rows for tests: a client, a model version, and jobs in any state with the side rows that state has."""
+"""Rows for tests: a client, a model version, and jobs in any state with the side rows of that state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_client(name: str = "tests") -> Client:
 
 
 def make_version(model: str = "echo", version: str = "1", **fields: Any) -> ModelVersion:
-    """Return the version, made with its model and the alias `default` where there is none."""
+    """Return a version; create it, its model and the alias `default` where they are missing."""
     row, _ = RegisteredModel.objects.get_or_create(name=model)
     fields = {"loader": Loader.ENTRY_POINT, "artifact": f"tests:{model}"} | fields
     made, _ = ModelVersion.objects.get_or_create(model=row, version=version, defaults=fields)
@@ -44,7 +44,7 @@ def make_worker(node: str = "gpu-0@tests", **fields: Any) -> Worker:
 
 
 def make_batch(worker: Worker, version: ModelVersion, jobs: list[Job], *, isolation_group: int = 0) -> Batch:
-    """Return an open batch, its jobs running in it and gone from the outbox."""
+    """Return an open batch in which the jobs run; take them out of the outbox."""
     ids = [job.id for job in jobs]
     batch = Batch.objects.create(
         id=uuid4(),
@@ -86,8 +86,8 @@ def make_jobs(
             _put_in_a_batch(jobs, version)
         Job.objects.bulk_create(jobs)
         content = json.dumps({} if body is None else body).encode()
-        kept = {"keep_days": base["keep_days"]} if "keep_days" in base else {}
-        JobInput.objects.bulk_create([JobInput(job=job, body=content, **kept) for job in jobs])
+        columns = {"keep_days": base["keep_days"]} if "keep_days" in base else {}
+        JobInput.objects.bulk_create([JobInput(job=job, body=content, **columns) for job in jobs])
         _side_rows(state, jobs, due=due or timezone.now(), published=published)
     return jobs
 
@@ -122,7 +122,7 @@ def _side_rows(state: State, jobs: list[Job], *, due: datetime, published: int) 
             [JobResult(job=job, epoch=job.epoch, body=b"{}", keep_days=job.keep_days) for job in jobs]
         )
     if state is State.DEAD:
-        DeadLetter.objects.bulk_create([_letter(job) for job in jobs])
+        DeadLetter.objects.bulk_create([_dead_letter(job) for job in jobs])
 
 
 def _outbox(job: Job, due: datetime, published: int) -> Outbox:
@@ -132,8 +132,8 @@ def _outbox(job: Job, due: datetime, published: int) -> Outbox:
     )  # fmt: skip
 
 
-def _letter(job: Job) -> DeadLetter:
+def _dead_letter(job: Job) -> DeadLetter:
     return DeadLetter(
-        job=job, epoch=job.epoch, model=job.model, kind="poison", code="test", message="as a test asked",
+        job=job, epoch=job.epoch, model=job.model, kind="poison", code="test", message="died in a test",
         fingerprint="poison:test:-",
     )  # fmt: skip

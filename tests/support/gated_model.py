@@ -1,4 +1,4 @@
-"""A model that a test holds in mid-batch: it answers once its gate, a file, is there."""
+"""A model that a test holds in mid-batch: it answers once a file, its gate, exists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOOK_S = 0.02
 
 
 class Gated(Echo):
-    """An echo that runs for as long as the file `gate` is missing."""
+    """An echo whose batches end once the file `gate` exists."""
 
     def __init__(self, gate: Path) -> None:
         self.gate = gate

@@ -1,7 +1,6 @@
-"""A worker of a test's own beside the stack's."""
+"""A worker that a test starts beside the stack's own."""
 
 import contextlib
-import json
 import signal
 import subprocess
 import sys
@@ -15,22 +14,22 @@ from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from jobs.broker import broker_queues
-from tests.support.app import manage, stack_env
+from tests.support.app import register, stack_env
 from tests.support.gated_model import ENTRY_POINT
 from tests.support.wait import wait_until
 
 
 @contextlib.contextmanager
 def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A CPU worker that runs a batch of one model at a time, from when it consumes until it ended well."""
+    """Run a CPU worker of one model, one batch at a time: it consumes by then, and must end well."""
     words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
     words += ["--models", model, "--index", str(index), "--lanes", "1"]
-    before, told = consumers(stack, model), log_of(stack, index)
-    with told.open("wb") as log:
+    before, path = consumers(stack, model), log_of(stack, index)
+    with path.open("wb") as log:
         process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)
     try:
         wait_until(lambda: consumers(stack, model) > before or process.poll() is not None)
-        assert process.poll() is None, told.read_text()[-3000:]
+        assert process.poll() is None, path.read_text()[-3000:]
         yield process
         process.terminate()
         assert process.wait(45) == 0
@@ -39,24 +38,21 @@ def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[
         process.wait()
 
 
-def register_gated(stack: Stack, model: str, **options: Any) -> Path:
+def register_gated(stack: Stack, model: str, *words: str, **options: Any) -> Path:
     """Register a gated model, and return its gate: a file that is not there yet."""
     gate = stack.run_dir / f"gate-of-{model}"
     gate.unlink(missing_ok=True)
-    words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--alias", "default")
-    manage(
-        stack, "register_model", model, "1", *words, "--options", json.dumps({"gate": str(gate)} | options)
-    )
+    register(stack, model, "1", ENTRY_POINT, "--alias", "default", *words, gate=str(gate), **options)
     return gate
 
 
 def consumers(stack: Stack, model: str) -> int:
-    """Count who consumes the model's queue."""
+    """Return how many consumers the model's queue has."""
     with kombu.Connection(stack.info["broker"]) as connection:
         counts = broker_queues.counts(connection, model)
     return 0 if counts is None else counts.consumers
 
 
 def log_of(stack: Stack, index: int) -> Path:
-    """Where the newest own worker of this index tells what it does."""
+    """Return the path of the log of the newest such worker of this index."""
     return stack.run_dir / "log" / f"own-worker-{index}.log"

@@ -1,4 +1,4 @@
-"""Jobs of days that are over, in partitions of their own class, which no other test uses."""
+"""Jobs of past days, in partitions of a retention class that no other test uses."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def make(*windows: Window) -> None:
     with closing(open_session()) as session:
         there = {(leaf.table, leaf.window) for leaf in partition_statements.leaves(session)}
         for table in TABLES:
-            for each in windows:
-                if each.keep_days not in partition_statements.classes(session, table):
-                    partition_statements.make_class(session, table, each.keep_days, [each])
-                elif (table, each) not in there:
-                    partition_statements.make_window(session, table, each)
+            for missing in windows:
+                if missing.keep_days not in partition_statements.classes(session, table):
+                    partition_statements.make_class(session, table, missing.keep_days, [missing])
+                elif (table, missing) not in there:
+                    partition_statements.make_window(session, table, missing)
 
 
 def job_of(day: Window, state: State = State.SUCCEEDED, *, at_ms: int = DAY_MS // 2, **fields: Any) -> Job:
@@ -63,5 +63,5 @@ def exists(table: str) -> bool:
 
 
 def fates(verdicts: list[PartitionVerdict], day: Window) -> set[str]:
-    """Return what became of a window's partitions."""
+    """Return the verdicts on a window's partitions."""
     return {f"{verdict.fate}: {verdict.why}" for verdict in verdicts if verdict.leaf.window == day}

@@ -38,7 +38,7 @@ def submit(value: Any, **fields: Any) -> Submitted:
     return submit_to(MODEL, value, **fields)
 
 
-def dumped() -> str:
+def dump() -> str:
     """Return every value of every table of ours, bytes as text."""
     return "\n".join(_rows())
 

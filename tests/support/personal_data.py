@@ -25,13 +25,13 @@ SCHEMA = {
     },
     "additionalProperties": False,
 }
-ASKED = {"name": WHO, "home": {"street": STREET}, "id": NUMBER, "text": "a plain word"}
+INPUT = {"name": WHO, "home": {"street": STREET}, "id": NUMBER, "text": "a plain word"}
 SECRETS = (WHO, STREET, str(NUMBER))
 PLAIN, SEALED = "plain", "sealed"
 VERSIONS = {PLAIN: {"cache_ttl_s": 60}, SEALED: {"cache_ttl_s": 60, "encrypt": True}}
 
 
-def submit(version: str, value: Any = ASKED, **fields: Any) -> Submitted:
+def submit(version: str, value: Any = INPUT, **fields: Any) -> Submitted:
     """Submit one job of a version of payload_keys.MODEL."""
     return submit_to(f"{payload_keys.MODEL}:{version}", value, **fields)
 
@@ -40,9 +40,10 @@ def secrets_in(text: str) -> list[str]:
     return [secret for secret in SECRETS if secret in text]
 
 
-def quoting(asked: Any) -> Exception:
-    cause = KeyError(asked["home"]["street"])
-    error = ValueError(f"no such person: {asked!r}, {json.dumps(asked)}, {asked['id']}")
+def quoting(value: Any) -> Exception:
+    """Return an error that quotes an input in several ways, and one in its cause."""
+    cause = KeyError(value["home"]["street"])
+    error = ValueError(f"no such person: {value!r}, {json.dumps(value)}, {value['id']}")
     error.__cause__ = cause
     return error
 
@@ -53,11 +54,11 @@ def everything_but_payloads() -> str:
             "SELECT tablename FROM pg_tables WHERE tablename ~ '^jobs_' AND tablename !~ 'jobinput|result'"
         )
         tables = [name for (name,) in cursor.fetchall()]
-        found = []
+        values = []
         for table in tables:
             cursor.execute(f'SELECT * FROM "{table}"')
-            found += [payload_keys._text(value) for row in cursor.fetchall() for value in row]
-    return "\n".join(found)
+            values += [payload_keys._text(value) for row in cursor.fetchall() for value in row]
+    return "\n".join(values)
 
 
 def dead_job(version: str, session: sa.Connection) -> Submitted:

@@ -16,17 +16,17 @@ from threading import Thread
 from typing import Self
 
 CHUNK_BYTES = 65_536
-LAST_S = 5.0  # for what ends by itself once every connection is cut
+LAST_S = 5.0  # for the tasks to end by themselves once every connection is cut
 
 
 class Mode(StrEnum):
-    """What the link does to what passes."""
+    """How a link treats the data that passes."""
 
     OPEN = "open"
     CUT = "cut"  # every connection is reset, and each new one too
-    DARK = "blackhole"  # nothing passes and nobody is told; what was held back passes afterwards
-    HALF_OPEN = "half-open"  # the server's side is gone, and the client is told at the end only
-    GHOST = "ghost"  # the client's side is gone, and the server is told at the end only
+    DARK = "blackhole"  # nothing passes and no side learns of it; held data passes afterwards
+    HALF_OPEN = "half-open"  # the server's side is gone, and the client learns of it at the end only
+    GHOST = "ghost"  # the client's side is gone, and the server learns of it at the end only
 
 
 @dataclass(eq=False)
@@ -35,8 +35,8 @@ class Pair:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
-    lost: bool = False  # one side is gone, and the other does not know
-    silent: bool = False  # nothing passes any more, and neither side is told
+    lost: bool = False  # one side is gone, and the other has not learned of it
+    silent: bool = False  # nothing passes any more, and neither side learns of it
 
     def abort(self) -> None:
         for writer in (self.client, self.server):
@@ -62,7 +62,7 @@ class Link:
         self.server = await asyncio.start_server(self.accept, "127.0.0.1", self.port)
 
     def turn(self, mode: Mode) -> None:
-        """Go over to `mode`; back to open, the sides that were lost are told."""
+        """Change to `mode`; when it is open again, reset the pairs that lost a side."""
         self.mode = mode
         dark = mode in {Mode.DARK, Mode.HALF_OPEN}
         (self.passing.clear if dark else self.passing.set)()
@@ -77,7 +77,7 @@ class Link:
                 reset(pair.client)
 
     def silence(self) -> None:
-        """Let nothing more pass on the connections that there are, as a firewall that forgot them does."""
+        """Let nothing more pass on the present connections, like a firewall that forgot them."""
         for pair in self.pairs:
             pair.silent = True
 
@@ -121,7 +121,7 @@ class Link:
                 await writer.drain()
         if pair.silent:
             await self.ended.wait()
-        while pair.lost and not self.ended.is_set():  # until `turn` tells the side that does not know
+        while pair.lost and not self.ended.is_set():  # until the other side may learn of it
             await asyncio.sleep(0.05)
             if self.mode is Mode.OPEN:
                 break
@@ -130,7 +130,7 @@ class Link:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Close with a reset, as a firewall does: nothing that was written is waited for."""
+    """Close with a reset, as a firewall does, without waiting for written data."""
     raw = writer.get_extra_info("socket")
     if raw is not None and raw.fileno() >= 0:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -138,7 +138,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 class Network:
-    """Links by name, alive within a `with`; its methods may be called from any thread."""
+    """Links by name, open during a `with` block; the methods may be called from any thread."""
 
     def __init__(self, links: dict[str, Link]) -> None:
         self.links = links

@@ -1,4 +1,4 @@
-"""An app's own server, for webhooks: it keeps what it is sent and answers as the test has it."""
+"""A client's own server for webhooks: it keeps the requests and answers as the test chooses."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Answer = tuple[int, dict[str, str]]
 
 @dataclass
 class Receiver:
-    """What came, and the answers still to give; 200 when there are none. `hangs` never answers."""
+    """The requests so far, and the answers to come, 200 where there is none; `hangs` never answers."""
 
     url: str = ""
-    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     hangs: bool = False
     over: Event = field(default_factory=Event)
@@ -24,13 +24,13 @@ class Receiver:
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """Serve on a free port of loopback for as long as the `with` lasts."""
+    """Serve on a free port of loopback during the block."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.came.append((dict(self.headers.items()), body))
+            receiver.requests.append((dict(self.headers.items()), body))
             if receiver.hangs:
                 receiver.over.wait(60)
                 return

@@ -1,4 +1,4 @@
-"""A broker with queues of one test's own, and relays in threads."""
+"""Queues that one test alone uses, and relays in threads."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def ready(url: str, model: str) -> int:
 
 def drain_jobs(url: str, model: str) -> list[list[UUID]]:
     """Take all messages and return the jobs of each in the broker's order."""
-    taken = []
+    jobs = []
     with connected(url) as connection:
         channel = connection.channel()
         while (message := channel.basic_get(topology.queue_name(model), no_ack=True)) is not None:
-            taken.append([envelope.job for envelope in read(message.body)])
-    return taken
+            jobs.append([envelope.job for envelope in read(message.body)])
+    return jobs
 
 
 def drain(url: str, model: str) -> list[str]:
     """Take all messages and return their message ids in the broker's order."""
-    taken = []
+    ids = []
     with connected(url) as connection:
         channel = connection.channel()
         while (message := channel.basic_get(topology.queue_name(model), no_ack=True)) is not None:
-            taken.append(message.properties["message_id"])
-    return taken
+            ids.append(message.properties["message_id"])
+    return ids
 
 
 def make_relay(url: str, models: list[str], stop: Event, **options: Any) -> Relay:
@@ -64,7 +64,7 @@ def running(url: str, models: list[str], **options: Any) -> Iterator[Relay]:
 
 @contextmanager
 def consuming(url: str, model: str, workers: int) -> Iterator[None]:
-    """Have so many consumers on the model's queue, which hold what they get."""
+    """Hold `workers` consumers on the model's queue; they acknowledge nothing."""
     with connected(url) as connection:
         for _ in range(workers):
             connection.channel().basic_consume(topology.queue_name(model), callback=lambda _message: None)

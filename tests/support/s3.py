@@ -1,4 +1,4 @@
-"""A server on loopback that speaks as S3 does, and a site whose payloads lie in a bucket of it."""
+"""A server on loopback that speaks S3, and a site that keeps its payloads in a bucket there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REGION = "eu-central-1"
 
 @dataclass(frozen=True)
 class Bucket:
-    """What lies in one bucket, seen past the site; `env` is what points a process of the site at it."""
+    """One bucket, read and written directly; `env` has the settings of a process that uses it."""
 
     name: str
     client: Any
@@ -30,8 +30,8 @@ class Bucket:
 
     @property
     def keys(self) -> list[str]:
-        listed = self.client.list_objects_v2(Bucket=self.name)
-        return [entry["Key"] for entry in listed.get("Contents", ())]
+        page = self.client.list_objects_v2(Bucket=self.name)
+        return [entry["Key"] for entry in page.get("Contents", ())]
 
     def read(self, key: str) -> bytes:
         return bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
@@ -42,7 +42,7 @@ class Bucket:
     def drop(self, key: str) -> None:
         self.client.delete_object(Bucket=self.name, Key=key)
 
-    def made_old(self, key: str) -> str:
+    def backdate(self, key: str) -> str:
         """Move an object to a day long ago and return its name there."""
         old = f"2020-01-01/{key.partition('/')[2]}"
         self.write(old, self.read(key))
@@ -52,7 +52,7 @@ class Bucket:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Serve on a free port of loopback for as long as the `with` lasts, and give the address."""
+    """Serve on a free port of loopback during the block; yield the address."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -63,7 +63,7 @@ def serving() -> Iterator[str]:
 
 @contextmanager
 def bucket_at(address: str) -> Iterator[Bucket]:
-    """Make a bucket and give it, for as long as this process is a site that keeps its payloads there."""
+    """Yield a new bucket; during the block this process keeps its payloads there."""
     name = f"payloads-{secrets.token_hex(8)}"
     client = boto3.client("s3", endpoint_url=address, region_name=REGION, **_keys())
     client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})

@@ -1,4 +1,4 @@
-"""The servers a test run uses: its own, gone when it ends, or those the environment names."""
+"""The servers of a test run: its own, which end with it, or those that the environment names."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ class TestServices:
     __test__ = False
 
     def __init__(self) -> None:
-        """Choose a run directory of this process's own."""
+        """Choose a run directory that no other process uses."""
         self.run_dir = PROJECT / ".run" / f"test-{os.getpid()}"
         self._services = Services(run_dir=self.run_dir, durable=False)
 
@@ -46,10 +46,10 @@ def _delete_killed_runs() -> None:
 
 
 def only_unit_tests(args: list[str], *, started_in: Path) -> bool:
-    """Say whether everything asked for lies in tests/unit, which needs no server."""
+    """Return whether every path lies in tests/unit, which needs no server."""
     unit = Path(__file__).parents[1] / "unit"
-    asked = [(started_in / arg.split("::")[0]).resolve() for arg in args]
-    return bool(asked) and all(path == unit or unit in path.parents for path in asked)
+    paths = [(started_in / arg.split("::")[0]).resolve() for arg in args]
+    return bool(paths) and all(path == unit or unit in path.parents for path in paths)
 
 
 def use_placeholders() -> None:

@@ -1,4 +1,4 @@
-"""Celery stays Celery: inspect, revoke and Flower see each job as a task of its own."""
+"""Celery's own tools work: inspect, revoke and Flower show each job as a task of its own."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def ids_in(answer: dict[str, list[dict[str, Any]]] | None) -> set[str]:
 
 
 def test_inspect_shows_running_jobs_as_active_and_buffered_ones_as_reserved(celery: Celery, app: App) -> None:
-    # A batch takes a second, on each of a few lanes: these leave time for two looks of a second each.
+    # A batch takes a second on each of a few lanes: so many leave time for two inspections of a second.
     ids = set(app.bulk("sleeper:slow", [{"n": n} for n in range(900)]))
     active = wait_until(lambda: ids_in(celery.control.inspect(timeout=1).active()) & ids)
     running = {str(job) for (job,) in app.rows("SELECT id FROM jobs_job WHERE state = 'running'")}
@@ -37,8 +37,8 @@ def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: 
     ids = app.bulk("sleeper:slow", [{"n": n} for n in range(900)])
     wait_until(lambda: app.states(ids).get("running"))
     buffered = {str(job) for (job,) in app.rows("SELECT id FROM jobs_job WHERE state = 'queued'")}
-    seen = wait_until(lambda: ids_in(celery.control.inspect(timeout=1).reserved()) & buffered & set(ids))
-    chosen = next(job for job in reversed(ids) if job in seen)
+    reserved = wait_until(lambda: ids_in(celery.control.inspect(timeout=1).reserved()) & buffered & set(ids))
+    chosen = next(job for job in reversed(ids) if job in reserved)
     celery.control.revoke(chosen)
     wait_until(lambda: app.job(chosen)["state"] == "cancelled", limit_s=10)
     app.act(chosen, "replay")
@@ -47,7 +47,7 @@ def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: 
     app.assert_each_ran_to_one_result(ids)
 
 
-def test_a_job_cancelled_and_replayed_over_rest_runs(app: App) -> None:
+def test_a_job_cancelled_and_replayed_by_the_api_runs(app: App) -> None:
     ids = app.bulk("sleeper:slow", [{"n": n} for n in range(250)])
     chosen = ids[-1]
     assert app.act(chosen, "cancel")["state"] == "cancelled"
@@ -59,12 +59,12 @@ def test_flower_shows_a_job_with_its_true_state(stack: Stack, app: App) -> None:
     good = app.submit("echo", {"seen": "by flower"})["id"]
     bad = app.submit("echo:faulty", {"fail": "invalid"})["id"]
     assert (app.finished(good)["state"], app.finished(bad)["state"]) == ("succeeded", "dead")
-    assert wait_until(lambda: flower_state(stack, good, "SUCCESS"), limit_s=20)
-    assert wait_until(lambda: flower_state(stack, bad, "FAILURE"), limit_s=20)
+    assert wait_until(lambda: flower_shows(stack, good, "SUCCESS"), limit_s=20)
+    assert wait_until(lambda: flower_shows(stack, bad, "FAILURE"), limit_s=20)
 
 
-def flower_state(stack: Stack, job: str, wanted: str) -> bool:
+def flower_shows(stack: Stack, job: str, state: str) -> bool:
     info = stack.info
     login = (info["admin_user"], info["admin_password"])
     answer = httpx.get(f"{info['flower']}/api/task/info/{job}", auth=login, trust_env=False)
-    return answer.status_code == 200 and answer.json()["state"] == wanted
+    return answer.status_code == 200 and answer.json()["state"] == state

@@ -1,4 +1,4 @@
-"""Whatever lies in the queue, the worker lives and each message ends where it belongs."""
+"""Bad, old, doubled and moved messages: the worker lives, and each message ends where it belongs."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,12 +34,12 @@ def publish(broker: kombu.Connection, *messages: Message) -> None:
 
 
 def dead_ids(broker: kombu.Connection, model: str = MODEL) -> set[str]:
-    """Read the dead queue without taking anything from it."""
-    found = set()
+    """Return the ids of the messages in the dead-letter queue; they stay there."""
+    ids = set()
     with broker.channel() as channel:
         while message := channel.basic_get(dead_queue_name(model)):
-            found.add(str(message.properties.get("message_id")))
-    return found
+            ids.add(str(message.properties.get("message_id")))
+    return ids
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -55,9 +55,9 @@ def test_a_malformed_message_is_dead_lettered_and_the_worker_lives(
 
 def test_an_unknown_job_id_is_dead_lettered(app: App, broker: kombu.Connection) -> None:
     (version,) = app.rows(VERSION_1, MODEL)
-    nobody = uuid7(1_700_000_000_000, 5)
-    publish(broker, job_message(Envelope(job=nobody, epoch=0, version=version[0], priority=9)))
-    wait_until(lambda: any(str(nobody) in found for found in dead_ids(broker)), limit_s=15)
+    unknown = uuid7(1_700_000_000_000, 5)
+    publish(broker, job_message(Envelope(job=unknown, epoch=0, version=version[0], priority=9)))
+    wait_until(lambda: any(str(unknown) in message for message in dead_ids(broker)), limit_s=15)
 
 
 def test_a_duplicate_delivery_stores_one_result(app: App, broker: kombu.Connection) -> None:
@@ -80,7 +80,7 @@ def _waiting(broker: kombu.Connection) -> int:
 
 
 def fate(app: App, job: str) -> list[tuple[Any, ...]]:
-    """Return all of an ended job that must not change: its row, its letter, and how much else there is."""
+    """Return all of an ended job that must not change: its row, its dead letter, and other rows' counts."""
     return app.rows(
         """
         SELECT j.state, j.epoch, j.attempts, j.error_kind, j.finished_at, d.epoch, d.discarded_at,
@@ -101,8 +101,8 @@ def ended(app: App, value: dict[str, Any]) -> tuple[str, int, int]:
     return job, version, epoch
 
 
-def shovelled(job: str, epoch: int) -> Message:
-    """Return a dead job's letter as somebody moves it by hand: the same message, told apart by its id."""
+def moved_back(job: str, epoch: int) -> Message:
+    """Return a dead job's message as an operator moves it by hand: the same, but for its id."""
     message = outgoing_dead_letter(
         MODEL, DeadLetterMessage(UUID(job), epoch, "invalid", "InvalidInputError", "f")
     ).message
@@ -110,30 +110,28 @@ def shovelled(job: str, epoch: int) -> Message:
     return message
 
 
-def test_letters_shovelled_back_land_in_the_dead_queue_again_and_change_no_job(
+def test_dead_letters_moved_back_to_the_queue_return_and_change_no_job(
     app: App, broker: kombu.Connection
 ) -> None:
     job, _, epoch = ended(app, {"fail": "invalid"})
-    wait_until(lambda: f"{job}:{epoch}" in dead_ids(broker), what="the letter")
+    wait_until(lambda: f"{job}:{epoch}" in dead_ids(broker), what="the dead letter")
     before = fate(app, job)
-    moved = [shovelled(job, old) for old in range(epoch + 1)]
+    moved = [moved_back(job, old) for old in range(epoch + 1)]
     publish(broker, *moved)
-    marks = {str(message.properties["message_id"]) for message in moved}
-    wait_until(lambda: marks <= dead_ids(broker), what="the letters' return")
+    ids = {str(message.properties["message_id"]) for message in moved}
+    wait_until(lambda: ids <= dead_ids(broker), what="the dead letters' return")
     assert app.finished(app.submit(MODEL, {"behind": "them"})["id"])["state"] == "succeeded"
     assert fate(app, job) == before
 
 
-def test_the_letter_of_a_job_that_was_replayed_since_changes_nothing(
-    app: App, broker: kombu.Connection
-) -> None:
+def test_the_dead_letter_of_a_job_replayed_since_changes_nothing(app: App, broker: kombu.Connection) -> None:
     job, _, epoch = ended(app, {"fail": "invalid"})
     app.act(job, "replay")
     app.finished(job)
-    before, moved = fate(app, job), shovelled(job, epoch)
+    before, moved = fate(app, job), moved_back(job, epoch)
     assert before[0][1] > epoch
     publish(broker, moved)
-    wait_until(lambda: moved.properties["message_id"] in dead_ids(broker), what="the letter's return")
+    wait_until(lambda: moved.properties["message_id"] in dead_ids(broker), what="the dead letter's return")
     assert fate(app, job) == before
 
 
@@ -143,7 +141,7 @@ def test_envelopes_of_earlier_epochs_are_acknowledged_and_change_no_job(
 ) -> None:
     job, version, epoch = ended(app, value)
     before, buried = fate(app, job), dead_ids(broker)
-    old = [Envelope(job=UUID(job), epoch=each, version=version, priority=9) for each in range(epoch + 1)]
+    old = [Envelope(job=UUID(job), epoch=past, version=version, priority=9) for past in range(epoch + 1)]
     publish(broker, *(job_message(envelope) for envelope in old))
     wait_until(lambda: _waiting(broker) == 0, what="the envelopes' end")
     app.finished(app.submit("echo", {"behind": "them"})["id"])
@@ -162,7 +160,7 @@ def test_an_envelope_of_an_earlier_epoch_claims_no_job_that_is_queued_again(
     app.finished(first)
     before = fate(app, job)
     assert before[0][0] == "queued"
-    old = [Envelope(job=UUID(job), epoch=each, version=version, priority=9) for each in range(epoch + 1)]
+    old = [Envelope(job=UUID(job), epoch=past, version=version, priority=9) for past in range(epoch + 1)]
     publish(broker, *(job_message(envelope) for envelope in old))
     wait_until(lambda: _waiting(broker) == 0, what="the envelopes' end")
     app.finished(app.submit("echo", {"behind": "them"})["id"])

@@ -1,4 +1,4 @@
-"""What a length limit throws out of a queue is buried and published again: no job is lost."""
+"""Messages that a length limit drops are dead-lettered, and their jobs published again: no job is lost."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 from inference_site.stack.harness import Stack
 from jobs.broker import broker_queues, topology
 from jobs.core.messages.dead_letter_pointer import read_dead_letter
-from tests.support.app import App, manage
+from tests.support.app import App, register
 from tests.support.own_worker import own_worker
 from tests.support.wait import wait_until
 
-JOBS, KEPT = 60, 3
-ECHO = "models_registry.loaders.builtin:echo"
+JOBS, ROOM = 60, 3
 AGAIN = "UPDATE jobs_outbox SET due = now() WHERE queue = %s AND published > 0 RETURNING 1"
 IN_FLIGHT = "SELECT count(*) FROM jobs_outbox WHERE queue = %s AND published > 0"
 
@@ -43,26 +42,25 @@ def held(broker: kombu.Connection, model: str) -> tuple[int, int]:
     return live.ready, dead.ready
 
 
-def bodies(broker: kombu.Connection, model: str) -> list[bytes]:
-    found = []
+def dead_bodies(broker: kombu.Connection, model: str) -> list[bytes]:
+    bodies = []
     with broker.channel() as channel:
         while message := channel.basic_get(topology.dead_queue_name(model)):
-            found.append(message.body)
-    return found
+            bodies.append(message.body)
+    return bodies
 
 
 @pytest.mark.parametrize("overflow", ["drop-head", "reject-publish-dlx"])
-def test_jobs_whose_messages_overflow_a_queue_end_all_the_same(
+def test_jobs_whose_messages_overflow_a_queue_still_end(
     overflow: str, stack: Stack, app: App, broker: kombu.Connection
 ) -> None:
     model = f"spills-{overflow}"
-    words = ("--loader", "entry_point", "--artifact", ECHO, "--alias", "default")
-    manage(stack, "register_model", model, "1", *words)
+    register(stack, model, "1", "echo", "--alias", "default")
     broker_queues.declare(broker, [model])
-    limit(stack, model, **{"max-length": KEPT, "overflow": overflow})
+    limit(stack, model, **{"max-length": ROOM, "overflow": overflow})
     ids = app.bulk(model, [{"n": n} for n in range(JOBS)])
     wait_until(
-        lambda: app.rows(IN_FLIGHT, model)[0][0] and held(broker, model)[1] >= JOBS - KEPT, what="a spill"
+        lambda: app.rows(IN_FLIGHT, model)[0][0] and held(broker, model)[1] >= JOBS - ROOM, what="a spill"
     )
     assert app.states(ids) == {"queued": JOBS}
     with own_worker(stack, model, index=7):
@@ -71,5 +69,5 @@ def test_jobs_whose_messages_overflow_a_queue_end_all_the_same(
                    every_s=1.0, what=lambda: (app.states(ids), held(broker, model)))  # fmt: skip
     app.assert_each_ran_to_one_result(ids)
     assert held(broker, model)[0] == 0
-    assert all(read_dead_letter(body) is None and json.loads(body) for body in bodies(broker, model))
+    assert all(read_dead_letter(body) is None and json.loads(body) for body in dead_bodies(broker, model))
     assert app.rows("SELECT count(*) FROM jobs_deadletter WHERE queue = %s", model) == [(0,)]

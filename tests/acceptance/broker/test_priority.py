@@ -1,4 +1,4 @@
-"""What is urgent does not wait behind what is not."""
+"""Urgent jobs do not wait behind a backlog of others."""
 
 import time
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, manage
+from tests.support.app import App, register
 from tests.support.own_worker import own_worker
 from tests.support.wait import wait_until
 
 MODEL, BATCH = "paced", 400
-# Long enough that the way to the worker, and storing four hundred results, are a small part of it on a busy
-# machine too: with 0.4 s the bound was broken where four suites shared two cores.
+# So long that delivery, and storing four hundred results, take a small part of it on a busy machine too:
+# with 0.4 s the bound broke when four suites shared two cores.
 BATCH_S = 0.8
 URGENT = 7
-# Batches that ran, the first one in part, between the job's post and its own batch; one runs at a time.
+# Batches that ran between the job's post and its own batch, the first one in part; one runs at a time.
 BETWEEN = """
 SELECT count(*) FROM jobs_job j JOIN jobs_batch own ON own.id = j.batch_id
 JOIN jobs_batch b ON b.version_id = own.version_id AND b.claimed_at < own.claimed_at
@@ -25,9 +25,8 @@ WHERE j.id = %s AND b.finished_at > j.created_at
 
 @pytest.fixture
 def worker(stack: Stack) -> Iterator[None]:
-    words = ["--loader", "entry_point", "--artifact", "models_registry.loaders.builtin:sleeper"]
-    words += ["--options", f'{{"base_s": {BATCH_S}, "per_item_s": 0}}', "--max-batch", str(BATCH)]
-    manage(stack, "register_model", MODEL, "1", *words, "--alias", "default")
+    words = ("--max-batch", str(BATCH), "--alias", "default")
+    register(stack, MODEL, "1", "sleeper", *words, base_s=BATCH_S, per_item_s=0)
     with own_worker(stack, MODEL, index=6):
         yield
 

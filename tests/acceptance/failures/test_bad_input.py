@@ -42,8 +42,8 @@ def test_a_bad_request_gets_a_clear_error(name: str, app: App) -> None:
     assert answer.json()["detail"]
 
 
-def test_an_oversize_body_is_refused_before_it_is_read_whole(app: App) -> None:
-    """The length that is announced is enough: the body never comes."""
+def test_an_oversize_body_is_refused_before_it_is_read(app: App) -> None:
+    """The `Content-Length` is enough: the body never comes."""
     url = app.http.base_url
     head = (
         f"POST {JOBS} HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: {app.http.headers['Authorization']}\r\n"
@@ -67,7 +67,7 @@ def test_one_bad_item_of_a_bulk_is_rejected_alone(app: App) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "Bearer nonsense", "Basic abc"])
-def test_without_a_valid_token_nothing_is_told(token: str, stack: Stack) -> None:
+def test_a_call_without_a_valid_token_is_refused(token: str, stack: Stack) -> None:
     headers = {"Authorization": token} if token else {}
     answer = httpx.get(f"{stack.info['api']}{JOBS}", headers=headers, trust_env=False)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")

@@ -1,25 +1,18 @@
-"""A version whose every job fails is left alone, says so, is tried again, and its held jobs then succeed."""
+"""The circuit of a version whose jobs fail opens, probes and closes; the held jobs then succeed."""
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 from inference_site.stack.harness import Stack
-from tests.support.app import JOBS, App, manage
+from tests.support.app import JOBS, App, register
 from tests.support.wait import wait_until
 
 BREAKER = {"least": 20, "share": 0.5, "cool_s": 2.0, "probes": 2}
 QUICK = {"base_s": 0.05, "cap_s": 0.1}
 JOBS_HELD, SICK_S = 400, 6.0
 MANY = 1_500
-
-
-def register(stack: Stack, version: str, **options: object) -> None:
-    home = "models_registry.loaders.builtin:faulty"
-    words = ("--loader", "entry_point", "--artifact", home, "--options", json.dumps(options))
-    manage(stack, "register_model", "echo", version, *words)
 
 
 def state(app: App, version: str) -> str:
@@ -31,8 +24,10 @@ def state(app: App, version: str) -> str:
     return str(rows[0][0]) if rows else "none"
 
 
-def test_a_sick_version_is_left_alone_and_its_jobs_outlive_it(stack: Stack, app: App) -> None:
-    register(stack, "sick", breaker=BREAKER, retry=QUICK)
+def test_the_circuit_of_a_failing_version_opens_and_the_held_jobs_succeed_later(
+    stack: Stack, app: App
+) -> None:
+    register(stack, "echo", "sick", "faulty", breaker=BREAKER, retry=QUICK)
     value = {"fail": "retry", "until": time.time() + SICK_S}
     jobs = app.bulk("echo:sick", [value] * JOBS_HELD, max_attempts=3)
     wait_until(lambda: state(app, "sick") == "open")
@@ -47,8 +42,9 @@ def test_a_sick_version_is_left_alone_and_its_jobs_outlive_it(stack: Stack, app:
     assert {"open", "half_open", "closed"} <= {kind for (kind,) in kinds}
 
 
-def test_a_version_whose_every_job_dies_does_not_bury_the_queue(stack: Stack, app: App) -> None:
-    register(stack, "hopeless", breaker={"dead": 30, "least": 10_000, "cool_s": 300.0}, fallback="echo:1")
+def test_the_circuit_opens_before_every_queued_job_of_a_version_has_died(stack: Stack, app: App) -> None:
+    breaker = {"dead": 30, "least": 10_000, "cool_s": 300.0}
+    register(stack, "echo", "hopeless", "faulty", breaker=breaker, fallback="echo:1")
     jobs = app.bulk("echo:hopeless", [{"fail": "invalid"}] * MANY)
     wait_until(lambda: state(app, "hopeless") == "open")
     try:
@@ -61,7 +57,7 @@ def test_a_version_whose_every_job_dies_does_not_bury_the_queue(stack: Stack, ap
 
 
 def diverted(app: App) -> str:
-    """Submit until a web process that has read of the circuit gives a job to the fallback; return its id."""
+    """Submit until a web process that knows of the circuit uses the fallback; return that job's id."""
     return str(wait_until(lambda: _if_diverted(app.submit("echo:hopeless", {"n": 1}))))
 
 

@@ -1,4 +1,4 @@
-"""A worker that is told to stop, and told again: it gives back what it holds and goes."""
+"""A worker that gets SIGTERM twice hands back its jobs and ends."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -31,12 +31,12 @@ def gate(stack: Stack, app: App) -> Iterator[Path]:
 
 @pytest.fixture
 def a_worker(stack: Stack) -> Start:
-    # A grace that no test waits for: whoever ends before it was hurried.
+    # No test waits for so long a grace: a worker that ends earlier was hurried.
     return partial(own_worker, stack, MODEL, WORKER_GRACE_S="3600", MODEL_ENTRY_POINTS=ENTRY_POINT)
 
 
 @pytest.mark.parametrize("consuming", [False, True], ids=["in the drain", "before it begins"])
-def test_a_second_sigterm_ends_the_drain_and_charges_nobody_an_attempt(
+def test_a_second_sigterm_ends_the_drain_and_charges_no_attempt(
     stack: Stack, app: App, gate: Path, a_worker: Start, *, consuming: bool
 ) -> None:
     with a_worker(index=8) as worker:

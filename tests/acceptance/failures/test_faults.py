@@ -1,4 +1,4 @@
-"""Workers die, brokers stop, deliveries come twice: nothing is lost and nothing is doubled."""
+"""Workers die and the broker stops: no job is lost and none is doubled."""
 
 import signal
 import socket
@@ -17,19 +17,19 @@ def a_batch_runs(app: App, ids: list[str]) -> bool:
     return app.rows(open_batches, ids) != [(0,)]
 
 
-def test_a_worker_killed_in_mid_batch_loses_nothing_and_doubles_nothing(stack: Stack, app: App) -> None:
+def test_a_worker_killed_in_mid_batch_loses_no_job_and_doubles_none(stack: Stack, app: App) -> None:
     ids = app.bulk("sleeper:slow", [{"n": n} for n in range(300)])
     wait_until(lambda: a_batch_runs(app, ids))
     killed = stack.kill(WORKER, signal.SIGKILL)
     stack.wait_restarted(WORKER, old_pid=killed)
     assert app.all_finished(ids, timeout_s=90) == {"succeeded": 300}
     app.assert_each_ran_to_one_result(ids)
-    taken_back = "SELECT sum(released) FROM jobs_batch WHERE members && %s::uuid[]"
-    assert app.rows(taken_back, ids)[0][0] > 0, "the kill came too late to hit a batch"
+    released = "SELECT sum(released) FROM jobs_batch WHERE members && %s::uuid[]"
+    assert app.rows(released, ids)[0][0] > 0, "the kill came too late to hit a batch"
     assert app.attempts(ids) == {1: 300}
 
 
-def test_a_worker_told_to_stop_under_load_charges_nobody_an_attempt(stack: Stack, app: App) -> None:
+def test_a_worker_that_gets_sigterm_under_load_charges_no_attempt(stack: Stack, app: App) -> None:
     ids = app.bulk("sleeper:slow", [{"n": n} for n in range(300)])
     wait_until(lambda: a_batch_runs(app, ids))
     stopped = stack.kill(WORKER, signal.SIGTERM)
@@ -39,7 +39,7 @@ def test_a_worker_told_to_stop_under_load_charges_nobody_an_attempt(stack: Stack
     assert app.attempts(ids) == {1: 300}
 
 
-def test_a_stopped_broker_loses_nothing_and_the_api_goes_on_accepting(stack: Stack, app: App) -> None:
+def test_a_stopped_broker_loses_no_job_and_the_api_goes_on_accepting(stack: Stack, app: App) -> None:
     before = app.bulk("sleeper:slow", [{"n": n} for n in range(100)])
     wait_until(lambda: a_batch_runs(app, before))
     killed = stack.kill("rabbitmq", signal.SIGKILL)

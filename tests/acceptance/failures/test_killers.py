@@ -1,4 +1,4 @@
-"""A job that ends its worker is found, buried and named; its neighbours are answered and not charged."""
+"""A job that kills its worker is singled out and buried; its neighbours succeed and are not charged."""
 
 from math import log2
 
@@ -21,13 +21,13 @@ def test_a_segfault_buries_its_job_alone_within_two_log_two_deaths(stack: Stack,
     assert app.all_finished(neighbours) == {"succeeded": NEIGHBOURS}
     assert app.attempts(neighbours) == {1: NEIGHBOURS}
     app.assert_each_ran_to_one_result(neighbours)
-    # One more than it takes to stand alone: its own, which is charged.
+    # One more than bisection takes: the death of the job alone, which is charged.
     assert app.rows(DEATHS, start)[0][0] <= 2 * log2(NEIGHBOURS + 1) + 1
 
 
-def test_a_hanging_batch_ends_its_worker_and_the_job_dies_of_its_time(stack: Stack, app: App) -> None:
+def test_a_hanging_batch_ends_its_worker_and_the_job_dies_of_a_timeout(stack: Stack, app: App) -> None:
     hanging = app.submit("echo:faulty", {"fail": "hang"}, max_attempts=1)["id"]
     job = app.finished(hanging, timeout_s=120)
     assert (job["state"], job["error"]["kind"]) == ("dead", "timeout")
     ended = app.rows("SELECT count(*) FROM jobs_worker WHERE end_reason = 'hung'")
-    assert ended[0][0] == 2  # once in the company that anyone may have, once alone
+    assert ended[0][0] == 2  # once in a batch with others, once alone

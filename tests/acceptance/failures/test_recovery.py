@@ -14,9 +14,9 @@ import pytest
 from inference_site.stack.harness import Stack
 from inference_site.stack.ports import LOOPBACK, free_port
 from jobs.broker import broker_queues
-from tests.support.app import App, manage, rabbitmqctl
+from tests.support.app import App, rabbitmqctl
 from tests.support.gated_model import ENTRY_POINT
-from tests.support.own_worker import consumers, log_of, own_worker
+from tests.support.own_worker import consumers, log_of, own_worker, register_gated
 from tests.support.proxy import Link, Mode, Network
 from tests.support.wait import wait_until
 
@@ -37,21 +37,16 @@ SILENCE = "UPDATE jobs_worker SET ended_at = now(), end_reason = 'silent' WHERE 
 def gate(stack: Stack, app: App) -> Iterator[Path]:
     """The file that lets the model answer; its batches are small, so that its jobs share no message.
 
-    What a failed test leaves is cancelled.
+    The live jobs of a failed test are cancelled.
     """
-    gate = stack.run_dir / "gate-of-recovery"
-    options = f'{{"gate": "{gate}"}}'
-    words = ("--loader", "entry_point", "--artifact", ENTRY_POINT, "--options", options)
-    limits = ("--max-batch", str(MAX_BATCH))
-    manage(stack, "register_model", MODEL, "1", *words, *limits, "--alias", "default")
-    yield gate
+    yield register_gated(stack, MODEL, "--max-batch", str(MAX_BATCH))
     for (job,) in app.rows(LIVE, MODEL):
         app.act(str(job), "cancel")
 
 
 @pytest.fixture
 def network(stack: Stack) -> Iterator[Network]:
-    """A link to the stack's Postgres, for whoever is told to take it."""
+    """A link to the stack's Postgres, for the processes that are given its port."""
     port = urlsplit(stack.info["database"]).port
     assert port is not None
     with Network({"postgres": Link(free_port(), (LOOPBACK, port))}) as network:
@@ -69,7 +64,7 @@ def waiting(broker: kombu.Connection) -> int:
     return 0 if counts is None else counts.ready
 
 
-def test_a_worker_without_its_database_stops_consuming_holds_what_it_has_and_goes_on_when_it_is_back(
+def test_a_worker_that_loses_its_database_keeps_its_jobs_and_goes_on_when_it_is_back(
     stack: Stack, app: App, broker: kombu.Connection, gate: Path, network: Network
 ) -> None:
     database = through(network, stack.info["database"])
@@ -79,7 +74,7 @@ def test_a_worker_without_its_database_stops_consuming_holds_what_it_has_and_goe
         network.turn("postgres", Mode.CUT)
         gate.touch()
         wait_until(lambda: "the database did not take it" in log_of(stack, 11).read_text())
-        assert waiting(broker) == 0, "it hands back what it holds"
+        assert waiting(broker) == 0, "it handed its messages back"
         assert "succeeded" not in app.states(ids)
         assert (worker.poll(), consumers(stack, MODEL)) == (None, 1)
         network.turn("postgres", Mode.OPEN)
@@ -90,7 +85,7 @@ def test_a_worker_without_its_database_stops_consuming_holds_what_it_has_and_goe
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_in_an_alarm_of_the_broker_jobs_are_accepted_and_they_run_once_it_is_over(
+def test_jobs_are_accepted_during_an_alarm_of_the_broker_and_run_after_it(
     name: str, stack: Stack, app: App
 ) -> None:
     trouble, relief = ALARMS[name]
@@ -105,7 +100,9 @@ def test_in_an_alarm_of_the_broker_jobs_are_accepted_and_they_run_once_it_is_ove
     assert app.attempts(ids) == {1: 60}
 
 
-def test_workers_restarted_in_turn_under_load_lose_nothing_and_charge_nobody(stack: Stack, app: App) -> None:
+def test_workers_restarted_in_turn_under_load_lose_no_job_and_charge_no_attempt(
+    stack: Stack, app: App
+) -> None:
     ids: list[str] = []
     with own_worker(stack, "sleeper", index=12):
         ids += app.bulk("sleeper:steady", [{"n": n} for n in range(2_000)])
@@ -120,7 +117,7 @@ def test_workers_restarted_in_turn_under_load_lose_nothing_and_charge_nobody(sta
     assert app.attempts(ids) == {1: 6_000}
 
 
-def test_a_worker_that_was_given_up_and_lives_works_on_under_its_old_row(stack: Stack, app: App) -> None:
+def test_a_living_worker_that_was_declared_dead_works_on_under_its_old_row(stack: Stack, app: App) -> None:
     pid = stack.pid(WORKER)
     app.database.execute(SILENCE, (pid,))
     wait_until(lambda: app.rows(ROW, pid)[0][1], what="a heartbeat that opens the row again")
@@ -129,4 +126,4 @@ def test_a_worker_that_was_given_up_and_lives_works_on_under_its_old_row(stack: 
     app.assert_each_ran_to_one_result(ids)
     assert app.attempts(ids) == {1: 300}
     released = app.rows("SELECT sum(released) FROM jobs_batch WHERE members && %s::uuid[]", ids)
-    assert released == [(0,)], "its batches were taken from it"
+    assert released == [(0,)], "its batches were reaped"

@@ -1,15 +1,14 @@
-"""A failed attempt is followed by another, or by a reason why not; a storm of retries is damped."""
+"""After a failed attempt comes a retry, or a reason for none; a storm of retries is damped."""
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, manage
+from tests.support.app import App, register
 from tests.support.wait import wait_until
 
 SHARE, FLOOR_PER_S = 0.2, 20.0
@@ -23,12 +22,9 @@ STORM, CALM = 200, 40
 
 @pytest.fixture(scope="module", autouse=True)
 def versions(stack: Stack) -> None:
-    home = "models_registry.loaders.builtin:faulty"
     for version, retry in POLICIES.items():
-        # A storm is what the circuit breaker would end; here it is to last.
-        options = json.dumps({"retry": retry, "breaker": {"enabled": False}})
-        words = ("--loader", "entry_point", "--artifact", home, "--options", options)
-        manage(stack, "register_model", "echo", version, *words)
+        # The circuit breaker would end a storm; here it has to last.
+        register(stack, "echo", version, "faulty", retry=retry, breaker={"enabled": False})
 
 
 def failed(app: App, job: str) -> list[dict[str, Any]]:
@@ -40,25 +36,25 @@ def reason(app: App, job: str) -> str:
     return str(app.job(job)["error"]["reason"])
 
 
-def test_what_fails_for_a_while_is_tried_again_until_it_succeeds(app: App) -> None:
+def test_a_job_that_fails_for_a_while_is_retried_until_it_succeeds(app: App) -> None:
     value = {"fail": "retry", "until": time.time() + 1.5}
     job = app.finished(app.submit("echo:quick", value, max_attempts=100)["id"])
     assert (job["state"], job["output"]) == ("succeeded", value)
     attempts = failed(app, job["id"])
     assert job["attempts"] == len(attempts) + 1 > 2
-    assert [each["attempt"] for each in attempts] == list(range(1, job["attempts"]))
-    assert all(0 <= each["delay_s"] <= QUICK["cap_s"] for each in attempts)
-    assert all(each["kind"] == "transient" and each["worker"] and each["batch"] for each in attempts)
+    assert [attempt["attempt"] for attempt in attempts] == list(range(1, job["attempts"]))
+    assert all(0 <= attempt["delay_s"] <= QUICK["cap_s"] for attempt in attempts)
+    assert all(a["kind"] == "transient" and a["worker"] and a["batch"] for a in attempts)
 
 
-def test_what_goes_on_failing_has_all_its_attempts_and_a_reason(app: App) -> None:
+def test_a_job_that_keeps_failing_uses_all_its_attempts_and_has_a_reason(app: App) -> None:
     job = app.finished(app.submit("echo:quick", {"fail": "retry"})["id"])
     assert (job["state"], job["attempts"], job["error"]["kind"]) == ("dead", 3, "transient")
     assert reason(app, job["id"]) == "attempt 3 of 3 was the last"
     assert failed(app, job["id"])[-1]["reason"] == "attempt 3 of 3 was the last"
 
 
-def test_a_request_s_own_attempts_and_a_version_s_rule_for_a_kind_both_bound(app: App) -> None:
+def test_a_request_and_a_version_s_rule_for_a_kind_both_bound_the_attempts(app: App) -> None:
     once = app.finished(app.submit("echo:quick", {"fail": "retry"}, max_attempts=1)["id"])
     ruled = app.finished(app.submit("echo:quick", {"fail": "raise"}, max_attempts=9)["id"])
     assert (once["state"], once["attempts"]) == ("dead", 1)
@@ -66,7 +62,7 @@ def test_a_request_s_own_attempts_and_a_version_s_rule_for_a_kind_both_bound(app
     assert reason(app, ruled["id"]) == "attempt 1 of 1 for a failure of kind internal was the last"
 
 
-def test_bad_input_is_not_tried_again(app: App) -> None:
+def test_bad_input_is_not_retried(app: App) -> None:
     job = app.finished(app.submit("echo:quick", {"fail": "invalid"}, max_attempts=9)["id"])
     assert (job["state"], job["attempts"], job["error"]["kind"]) == ("dead", 1, "invalid")
     assert reason(app, job["id"]) == "a failure of kind invalid is not retried"
@@ -95,9 +91,9 @@ def test_a_storm_of_retries_keeps_to_its_share_and_new_jobs_flow(app: App) -> No
         calm = [app.submit("echo:stormy", {"n": n})["id"] for n in range(CALM)]
         assert app.all_finished(calm) == {"succeeded": CALM}
         wait_until(lambda: retries(app, storm) >= STORM / 2, what=lambda: retries(app, storm))
-        made, lasted_s = retries(app, storm), time.monotonic() - began
+        count, lasted_s = retries(app, storm), time.monotonic() - began
         assert app.states(storm).keys() <= {"queued", "waiting", "running"}
-        assert made <= SHARE / (1 - SHARE) * (STORM + CALM) + FLOOR_PER_S * lasted_s
+        assert count <= SHARE / (1 - SHARE) * (STORM + CALM) + FLOOR_PER_S * lasted_s
     finally:
         for job in storm:
             app.act(job, "cancel")

@@ -1,28 +1,26 @@
-"""Each item of a batch has its own verdict, and what does not fit the device runs in smaller batches."""
+"""Each item of a batch has its own verdict, and a batch that does not fit the device is split."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, manage
+from tests.support.app import App, register
 
 FITS = 5
+NUMBERS = {"type": "object", "properties": {"x": {"type": "number"}}}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def versions(stack: Stack) -> None:
-    home = "models_registry.loaders.builtin:faulty"
-    strict = '{"refuse_nan": true, "check_output": true}'
-    numbers = '{"type": "object", "properties": {"x": {"type": "number"}}}'
-    for version, *words in (
-        ("tight", "--options", f'{{"fits": {FITS}}}', "--max-batch", "64"),
-        ("strict", "--options", strict, "--output-schema", numbers),
-        ("loose",),
-    ):
-        manage(
-            stack, "register_model", "echo", version, "--loader", "entry_point", "--artifact", home, *words
-        )
+    register(stack, "echo", "tight", "faulty", "--max-batch", "64", fits=FITS)
+    register(
+        stack, "echo", "strict", "faulty", "--output-schema", json.dumps(NUMBERS), refuse_nan=True,
+        check_output=True,
+    )  # fmt: skip
+    register(stack, "echo", "loose", "faulty")
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_no_attempt_is_charged(app: App) -> None:
@@ -30,8 +28,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_no_attempt_is_charged(app: App)
     assert app.all_finished(ids) == {"succeeded": 200}
     assert app.attempts(ids) == {1: 200}
     app.assert_each_ran_to_one_result(ids)
-    tried = "SELECT max(size) FROM jobs_batch WHERE members && %s::uuid[]"
-    assert app.rows(tried, ids) > [(FITS,)], "no batch was too large"
+    largest = "SELECT max(size) FROM jobs_batch WHERE members && %s::uuid[]"
+    assert app.rows(largest, ids) > [(FITS,)], "no batch was too large"
 
 
 def test_the_next_batches_fit_the_device(app: App) -> None:
@@ -62,7 +60,7 @@ def test_an_output_that_is_refused_fails_its_own_job_alone(
     assert app.attempts([ids[n] for n in range(61) if n != 30]) == {1: 60}
 
 
-def test_nan_that_is_not_refused_is_tried_again_and_never_stored(app: App) -> None:
+def test_nan_that_the_model_does_not_refuse_is_retried_and_never_stored(app: App) -> None:
     (one,) = app.bulk("echo:loose", [{"answer": "nan"}])
     job = app.finished(one)
     assert (job["state"], job["attempts"], job["error"]["code"]) == ("dead", 3, "bad_output")

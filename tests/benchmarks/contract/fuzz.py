@@ -1,6 +1,6 @@
-"""Cases made up from the API's own description, on a real stack: no server error, no undocumented answer.
+"""Cases generated from the API's own description, on a real stack: no server error, no undocumented answer.
 
-The generator has an environment of its own under `.run/`. Each round has another seed, until there were
+The generator has an environment of its own under `.run/`. Each round has another seed, until there are
 enough cases.
 """
 
@@ -28,13 +28,13 @@ def measure() -> Iterator[Figure]:
     cases = failures = rounds = 0
     with bed("contract", ("web", "stream", "relay", "gpu-worker-0")) as ground:
         while cases < CASES and rounds < MOST_ROUNDS:
-            told = _round(ground, seed=rounds)
-            cases, rounds = cases + _count(_GENERATED, told), rounds + 1
-            failures += _count(_FAILED, told) + _count(_ERRORS, told.splitlines()[-1])
-            (PROJECT / ".run" / f"contract-{rounds}.txt").write_text(told)
+            report = _round(ground, seed=rounds)
+            cases, rounds = cases + _count(_GENERATED, report), rounds + 1
+            failures += _count(_FAILED, report) + _count(_ERRORS, report.splitlines()[-1])
+            (PROJECT / ".run" / f"contract-{rounds}.txt").write_text(report)
     yield at_least("generated cases", cases, CASES)
     yield at_most("failed checks and errors of the run", failures, 0)
-    yield Figure("rounds, told in .run/contract-N.txt", str(rounds))
+    yield Figure("rounds, reported in .run/contract-N.txt", str(rounds))
 
 
 def _round(ground: Bed, *, seed: int) -> str:
@@ -55,6 +55,6 @@ def _round(ground: Bed, *, seed: int) -> str:
     return done.stdout
 
 
-def _count(what: re.Pattern[str], told: str) -> int:
-    found = what.search(told)
-    return int(found[1].replace(",", "")) if found else 0
+def _count(pattern: re.Pattern[str], report: str) -> int:
+    match = pattern.search(report)
+    return int(match[1].replace(",", "")) if match else 0

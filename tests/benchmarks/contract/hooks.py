@@ -1,4 +1,4 @@
-"""What the case generator does not know by itself: JSON Lines, one value a line."""
+"""A body that the case generator cannot write by itself: JSON Lines, one value a line."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ import schemathesis  # type: ignore[import-not-found]  # in an environment of it
 
 @schemathesis.serializer("application/x-ndjson")  # type: ignore[untyped-decorator]  # it ships none to us
 def ndjson(_context: Any, value: Any) -> bytes:
-    return b"\n".join(json.dumps(each).encode() for each in (value if isinstance(value, list) else [value]))
+    return b"\n".join(json.dumps(item).encode() for item in (value if isinstance(value, list) else [value]))

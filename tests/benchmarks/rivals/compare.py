@@ -45,7 +45,7 @@ QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--logle
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A rival's name, which is its module's and its queue's, and what is asked of it."""
+    """A rival's name, which its module and queue share, its number of tasks and the goal."""
 
     name: str
     python: Callable[[], str]
@@ -67,8 +67,8 @@ def measure() -> Iterator[Figure]:
     mean = sum(ours) / len(ours)
     yield Figure("ours, before and after", " and ".join(f"{rate:,.0f} jobs/s" for rate in ours))
     for rival, by_pool in rates.items():
-        told = ", ".join(f"{pool} {rate:,.1f}" for pool, rate in by_pool.items())
-        yield Figure(rival.name, f"{told} jobs/s")
+        rates_by_pool = ", ".join(f"{pool} {rate:,.1f}" for pool, rate in by_pool.items())
+        yield Figure(rival.name, f"{rates_by_pool} jobs/s")
         yield at_least(f"ours over {rival.name}", mean / max(by_pool.values()), rival.goal)
 
 

@@ -15,13 +15,13 @@ from tests.chaos.world import LIMIT_S, LOOK_S, MODELS, World
 from tests.support.wait import wait_until
 
 MNESIA = "rabbitmq/mnesia"
-# A message each, as their batches are small, and more of them than two workers prefetch.
+# Small batches, so a message for each job, and more than two workers prefetch.
 WORKERS, BACKLOG = ("gpu-worker-0", "gpu-worker-1"), 3_000
 
 
 @contextlib.contextmanager
 def backlogged(world: World) -> Iterator[None]:
-    """Stop every worker until the broker holds many messages that no consumer has, and let them go on."""
+    """Pause every worker until the broker holds many undelivered messages; resume them after the block."""
     with contextlib.ExitStack() as stopped:
         for name in WORKERS:
             stopped.enter_context(paused(world, name=name))
@@ -31,7 +31,7 @@ def backlogged(world: World) -> Iterator[None]:
 
 
 def ready(world: World, model: str) -> int:
-    """Return how many messages of the model no consumer has."""
+    """Return how many messages of the model are undelivered."""
     with world.broker() as broker, broker.channel() as channel:
         return int(channel.queue_declare(queue_name(model), passive=True).message_count)
 
@@ -46,7 +46,7 @@ def killed_full(world: World) -> Iterator[None]:
 
 @contextlib.contextmanager
 def wiped(world: World) -> Iterator[None]:
-    """Kill the node while it holds a backlog, and take its data away: it comes back with no queue."""
+    """Kill the node while it holds a backlog, and move its data away: it comes back without queues."""
     home = world.stack.run_dir / MNESIA
     with backlogged(world):
         world.stack.kill("rabbitmq", signal.SIGSTOP)

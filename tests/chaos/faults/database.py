@@ -17,12 +17,12 @@ END_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'greedy'
 """
-ROUNDS = 40  # of ending those who came between and taking their places
+ROUNDS = 40  # of ending other connections and taking their places
 
 
 @contextlib.contextmanager
 def exhausted(world: World) -> Iterator[None]:
-    """End everybody's connections and take each place that there is, so that nobody comes back."""
+    """End all other connections and take every place, so that none can come back."""
     with contextlib.ExitStack() as held:
         first = held.enter_context(
             psycopg.connect(world.database, autocommit=True, application_name="greedy")
@@ -35,13 +35,13 @@ def exhausted(world: World) -> Iterator[None]:
 
 
 def _take_all(world: World, held: contextlib.ExitStack) -> int:
-    """Connect until the server refuses; return how often it did not."""
-    taken = 0
+    """Connect until the server refuses; return how many connections it gave."""
+    count = 0
     with contextlib.suppress(psycopg.OperationalError):
         while True:
             held.enter_context(psycopg.connect(world.database, autocommit=True, application_name="greedy"))
-            taken += 1
-    return taken
+            count += 1
+    return count
 
 
 FAULTS = (

@@ -1,4 +1,4 @@
-"""A fault: something done to the world, held for a while, and undone."""
+"""A fault: an act on the world that is held for a while and undone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Act = Callable[[World], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """`act` injects on entering and heals on leaving, whatever happens between; it is held for `hold_s`."""
+    """`act` injects on entering and heals on leaving; `hold_s` passes in between."""
 
     name: str
     act: Act

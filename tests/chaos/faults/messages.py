@@ -1,4 +1,4 @@
-"""Messages that should not be: copies, old ones, in any order, of nobody, and nonsense."""
+"""Messages that should not come: copies, old, reordered, unknown and malformed ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Make = Callable[[World], list[Message]]
 
 
 def copies(world: World) -> list[Message]:
-    """Return three messages of each of many jobs that are waiting, in any order."""
+    """Return three messages for each of many waiting jobs, in random order."""
     ids = world.submit("sleeper", [{"n": world.fresh()} for _ in range(2_000)])
     messages = [_message(*row) for row in world.rows(SOME_LIVE, ids) for _ in range(3)]
     world.chance.shuffle(messages)
@@ -36,12 +36,12 @@ def copies(world: World) -> list[Message]:
 
 
 def late(world: World) -> list[Message]:
-    """Return messages of jobs that have ended, at an epoch that is over."""
+    """Return messages of ended jobs, at an earlier epoch."""
     return [_message(*row) for row in world.rows(SOME_ENDED)]
 
 
 def reordered(world: World) -> list[Message]:
-    """Return one message of each of many jobs, last first, and bundled with those of other jobs."""
+    """Return messages of many jobs, last first, twenty jobs in each."""
     ids = world.submit("sleeper", [{"n": world.fresh()} for _ in range(2_000)], priority=4)
     rows = sorted(world.rows(SOME_LIVE, ids), reverse=True)
     pointers = [Envelope(job=job, epoch=epoch, version=v, priority=p) for job, epoch, v, p in rows]

@@ -1,4 +1,4 @@
-"""What can happen to each pair of parts on the network."""
+"""Faults of the network between each pair of parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.proxy import Mode
 
 LATENCY_S = 0.1
 HOLDS_S = {Mode.CUT: 6.0, Mode.DARK: 20.0, Mode.HALF_OPEN: 10.0, Mode.GHOST: 10.0}
-# Only AMQP has heartbeats of its own; what Postgres's connections need, the kernel's keepalives do.
+# Only AMQP has heartbeats; Postgres's connections rely on the kernel's keepalives.
 SILENT_PAIRS = ("relay-rabbit", "worker-rabbit")
 
 
@@ -28,7 +28,7 @@ def disturbed(world: World, *, pair: str, mode: Mode) -> Iterator[None]:
 
 @contextlib.contextmanager
 def silenced(world: World, *, pair: str) -> Iterator[None]:
-    """Let nothing more pass on the connections that there are, for good, and tell nobody; new ones pass."""
+    """Let nothing more pass on the present connections, without a word to either side; new ones pass."""
     world.network.silence(pair)
     yield
 

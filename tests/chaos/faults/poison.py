@@ -1,4 +1,4 @@
-"""Jobs that hurt what runs them, between many that do not."""
+"""Jobs that harm their worker or batch, among many that do not."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NEIGHBOURS = 40
 
 @contextlib.contextmanager
 def poisoned(world: World, *, poison: dict[str, Any]) -> Iterator[None]:
-    """Post innocent jobs with guilty ones anywhere between them, of one version and priority."""
+    """Post innocent jobs with guilty ones among them, of one version and priority."""
     _post(world, "echo:faulty", innocent=INNOCENT, guilty=[poison | {"n": n} for n in range(GUILTY)])
     yield
 
 
 @contextlib.contextmanager
 def killing(world: World, *, poison: dict[str, Any]) -> Iterator[None]:
-    """Post a job that ends whatever worker runs it among others, all with one attempt only."""
+    """Post a job that kills its worker, among others, all with one attempt only."""
     _post(world, "echo:killer", innocent=NEIGHBOURS, guilty=[poison], max_attempts=1)
     yield
 
@@ -37,7 +37,7 @@ def _post(world: World, model: str, *, innocent: int, guilty: list[dict[str, Any
 
 @contextlib.contextmanager
 def too_large_batches(world: World) -> Iterator[None]:
-    """Post jobs of a version that runs out of memory with more than a few of them at once."""
+    """Post jobs of a version whose larger batches run out of memory."""
     world.submit("echo:tight", [{"n": world.fresh()} for _ in range(INNOCENT)])
     yield
 

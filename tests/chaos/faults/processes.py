@@ -37,7 +37,7 @@ def paused(world: World, *, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def killed_after_commit(world: World) -> Iterator[None]:
-    """Kill the web workers while a commit's answer is on its way to them: accepted, and nobody was told."""
+    """Kill the web workers while a commit's answer is on its way to them: stored, but not answered."""
     world.network.slow("web-postgres", answer_latency_s=0.5)
     try:
         ((newest,),) = world.rows(NEWEST)
@@ -53,7 +53,7 @@ def killed_after_commit(world: World) -> Iterator[None]:
 
 @contextlib.contextmanager
 def restarted_in_turn(world: World) -> Iterator[None]:
-    """Tell one worker after the other to stop, each once the one before is there again."""
+    """Stop one worker after the other, each once the one before has registered again."""
     for name in ("gpu-worker-0", "gpu-worker-1"):
         world.stack.wait_restarted(name, old_pid=world.stack.kill(name, signal.SIGTERM))
         _wait_registered(world, world.stack.pid(name))

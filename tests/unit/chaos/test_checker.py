@@ -1,3 +1,5 @@
+"""The checker of the chaos suite finds each planted violation, and none in a clean history."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -5,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import LETTERS_OFF, Accepted, Change, Dump, History, Row, gather, judge
+from tests.chaos.checker import UNCOMPARED, Accepted, Change, Dump, History, Row, gather, judge
 from tests.chaos.records import ANY, FINE, POISON
 
 Story = list[tuple[str | None, str | None, int, int]]
@@ -25,7 +27,7 @@ EXPIRED: Story = [(None, "queued", 0, 0), ("queued", "running", 1, 1), ("running
 
 
 class World:
-    """A clean history of one job of each fate, and the database that goes with it."""
+    """A clean history with a job for each way to end, and the database after it."""
 
     def __init__(self) -> None:
         self.accepted: dict[str, Accepted] = {}
@@ -33,31 +35,31 @@ class World:
         self.stored: dict[str, int] = {}
         self.rows: dict[str, Row] = {}
         self.leftovers = {"the outbox": 0, "infer.echo": 0}
-        self.letters: set[tuple[str, int]] | None = None
+        self.dead_letters: set[tuple[str, int]] | None = None
         for name, story in (("plain", SUCCESS), ("reaped", REAPED), ("released", RELEASED)):
-            self.tell(name, story)
-        self.tell("buried", BURIED, expect=POISON)
-        self.tell("replayed", REPLAYED, expect=POISON)
-        self.tell("cancelled", CANCELLED)
-        self.tell("follower", [SUCCESS[0], ("queued", "succeeded", 0, 0)])
-        self.tell("answered", [(None, "succeeded", 0, 0)])
-        self.tell("expired", EXPIRED, expect=ANY, hurried=True)
+            self.add(name, story)
+        self.add("buried", BURIED, expect=POISON)
+        self.add("replayed", REPLAYED, expect=POISON)
+        self.add("cancelled", CANCELLED)
+        self.add("follower", [SUCCESS[0], ("queued", "succeeded", 0, 0)])
+        self.add("answered", [(None, "succeeded", 0, 0)])
+        self.add("expired", EXPIRED, expect=ANY, hurried=True)
 
-    def tell(self, job: str, story: Story, *, expect: str = FINE, hurried: bool = False) -> None:
+    def add(self, job: str, story: Story, *, expect: str = FINE, hurried: bool = False) -> None:
         self.accepted[job] = Accepted(1.0, expect, hurried)
         self.changes[job] = [Change(2.0 + at, *step) for at, step in enumerate(story)]
         _, state, epoch, attempts = story[-1]
         won = state == "succeeded"
         self.stored[job] = int(won)
-        letter = epoch if state == "dead" else None
-        self.rows[job] = Row(str(state), epoch, attempts, 3, int(won), letter)
+        dead_letter = epoch if state == "dead" else None
+        self.rows[job] = Row(str(state), epoch, attempts, 3, int(won), dead_letter)
 
     def alter(self, job: str, **fields: Any) -> None:
         self.rows[job] = dataclasses.replace(self.rows[job], **fields)
 
-    def found(self) -> set[tuple[str, str]]:
+    def violations(self) -> set[tuple[str, str]]:
         history = History(self.accepted, self.changes, self.stored, {"cancelled"})
-        verdict = judge(history, Dump(self.rows, self.leftovers, self.letters))
+        verdict = judge(history, Dump(self.rows, self.leftovers, self.dead_letters))
         return {(violation.rule, violation.job) for violation in verdict.violations}
 
 
@@ -67,45 +69,45 @@ def world() -> World:
 
 
 def test_a_clean_history_passes(world: World) -> None:
-    assert world.found() == set()
+    assert world.violations() == set()
 
 
-def test_what_ran_again_is_counted(world: World) -> None:
+def test_jobs_that_ran_again_are_counted(world: World) -> None:
     counts = judge(History(world.accepted, world.changes, world.stored), Dump(world.rows)).counts
-    assert (counts["accepted"], counts["taken back"], counts["retried"]) == (9, 2, 2)
+    assert (counts["accepted"], counts["queued again"], counts["retried"]) == (9, 2, 2)
 
 
 def test_a_lost_job_is_found(world: World) -> None:
     del world.rows["plain"]
-    assert world.found() == {("lost", "plain")}
+    assert world.violations() == {("lost", "plain")}
 
 
 def test_a_job_that_was_stored_and_deleted_is_found(world: World) -> None:
     world.changes["plain"].append(Change(9.0, "succeeded", None, 1, 1))
     del world.rows["plain"]
-    assert world.found() == {("lost", "plain"), ("transition", "plain")}
+    assert world.violations() == {("lost", "plain"), ("transition", "plain")}
 
 
 @pytest.mark.parametrize("state", ["queued", "waiting", "running"])
 def test_a_stuck_job_is_found(world: World, state: str) -> None:
     steps: Story = [(None, "queued", 0, 0), ("queued", "running", 1, 1), ("running", state, 2, 1)]
-    world.tell("stuck", steps[: 1 + ["queued", "running", "waiting"].index(state)], expect=ANY)
-    assert world.found() == {("stuck", "stuck")}
+    world.add("stuck", steps[: 1 + ["queued", "running", "waiting"].index(state)], expect=ANY)
+    assert world.violations() == {("stuck", "stuck")}
 
 
 def test_a_second_result_is_found_though_the_first_was_deleted(world: World) -> None:
     world.stored["plain"] = 2
-    assert world.found() == {("doubled", "plain")}
+    assert world.violations() == {("doubled", "plain")}
 
 
 def test_a_result_without_success_is_found(world: World) -> None:
     world.alter("buried", results=1)
-    assert world.found() == {("result", "buried")}
+    assert world.violations() == {("result", "buried")}
 
 
 def test_a_success_without_a_result_is_found(world: World) -> None:
     world.alter("plain", results=0)
-    assert world.found() == {("result", "plain")}
+    assert world.violations() == {("result", "plain")}
 
 
 def test_a_way_out_of_success_is_found(world: World) -> None:
@@ -114,94 +116,94 @@ def test_a_way_out_of_success_is_found(world: World) -> None:
         ("queued", "running", 3, 1),
         ("running", "succeeded", 3, 1),
     ]
-    world.tell("plain", [*SUCCESS, *again])
-    assert world.found() == {("transition", "plain")}
+    world.add("plain", [*SUCCESS, *again])
+    assert world.violations() == {("transition", "plain")}
 
 
 def test_two_ends_of_one_job_are_found(world: World) -> None:
-    world.tell("plain", [*SUCCESS, ("succeeded", "succeeded", 1, 1)])
-    assert world.found() == {("transition", "plain")}
+    world.add("plain", [*SUCCESS, ("succeeded", "succeeded", 1, 1)])
+    assert world.violations() == {("transition", "plain")}
 
 
 def test_a_change_that_starts_where_the_last_did_not_end_is_found(world: World) -> None:
-    world.tell("plain", [SUCCESS[0], ("waiting", "running", 1, 1), SUCCESS[2]])
-    assert world.found() == {("transition", "plain")}
+    world.add("plain", [SUCCESS[0], ("waiting", "running", 1, 1), SUCCESS[2]])
+    assert world.violations() == {("transition", "plain")}
 
 
 def test_a_change_that_no_row_shows_is_found(world: World) -> None:
     world.alter("plain", epoch=2)
-    assert world.found() == {("transition", "plain")}
+    assert world.violations() == {("transition", "plain")}
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_an_epoch_that_does_not_grow_is_found(world: World, epoch: int) -> None:
-    world.tell("plain", [*SUCCESS[:2], ("running", "queued", epoch, 0), *REAPED[3:]])
-    assert world.found() == {("transition", "plain")}
+    world.add("plain", [*SUCCESS[:2], ("running", "queued", epoch, 0), *REAPED[3:]])
+    assert world.violations() == {("transition", "plain")}
 
 
 def test_attempts_beyond_the_cap_are_found(world: World) -> None:
     world.alter("buried", max_attempts=1)
-    assert world.found() == {("attempts", "buried")}
+    assert world.violations() == {("attempts", "buried")}
 
 
 @pytest.mark.parametrize("attempts", [0, 2])
 def test_a_claim_that_miscounts_attempts_is_found(world: World, attempts: int) -> None:
     claimed: Story = [("queued", "running", 1, attempts), ("running", "succeeded", 1, attempts)]
-    world.tell("plain", [SUCCESS[0], *claimed], expect=ANY)
-    assert world.found() == {("transition", "plain")}
+    world.add("plain", [SUCCESS[0], *claimed], expect=ANY)
+    assert world.violations() == {("transition", "plain")}
 
 
-def test_an_innocent_that_was_charged_a_failure_is_found(world: World) -> None:
+def test_an_innocent_charged_with_a_failure_is_found(world: World) -> None:
     retried: Story = [*BURIED[:4], ("running", "succeeded", 2, 2)]
-    world.tell("plain", retried)
-    assert world.found() == {("innocent", "plain")}
+    world.add("plain", retried)
+    assert world.violations() == {("innocent", "plain")}
 
 
-def test_an_innocent_that_paid_for_its_neighbour_is_found(world: World) -> None:
+def test_an_innocent_charged_for_its_neighbour_is_found(world: World) -> None:
     reaped: Story = [("running", "queued", 2, 1), ("queued", "running", 3, 2), ("running", "succeeded", 3, 2)]
-    world.tell("plain", [*SUCCESS[:2], *reaped])
-    assert world.found() == {("charged", "plain")}
+    world.add("plain", [*SUCCESS[:2], *reaped])
+    assert world.violations() == {("charged", "plain")}
 
 
 def test_an_innocent_that_was_buried_is_found(world: World) -> None:
-    world.tell("plain", BURIED)
-    assert world.found() == {("innocent", "plain")}
+    world.add("plain", BURIED)
+    assert world.violations() == {("innocent", "plain")}
 
 
 def test_a_poison_that_succeeded_is_found(world: World) -> None:
-    world.tell("buried", SUCCESS, expect=POISON)
-    assert world.found() == {("guilty", "buried")}
+    world.add("buried", SUCCESS, expect=POISON)
+    assert world.violations() == {("guilty", "buried")}
 
 
-def test_an_end_that_nobody_asked_for_is_found(world: World) -> None:
-    world.tell("plain", CANCELLED, expect=ANY)
-    world.tell("expired", EXPIRED, expect=ANY)
-    assert world.found() == {("end", "plain"), ("end", "expired")}
+def test_a_cancelled_or_expired_job_without_a_reason_is_found(world: World) -> None:
+    world.add("plain", CANCELLED, expect=ANY)
+    world.add("expired", EXPIRED, expect=ANY)
+    assert world.violations() == {("end", "plain"), ("end", "expired")}
 
 
-@pytest.mark.parametrize(("job", "letter"), [("buried", None), ("buried", 1), ("plain", 1)])
-def test_a_dead_row_without_its_letter_row_or_the_reverse_is_found(
-    world: World, job: str, letter: int | None
+@pytest.mark.parametrize(("job", "epoch"), [("buried", None), ("buried", 1), ("plain", 1)])
+def test_a_dead_job_without_its_dead_letter_or_the_reverse_is_found(
+    world: World, job: str, epoch: int | None
 ) -> None:
-    world.alter(job, letter=letter)
-    assert world.found() == {("letter", job)}
+    world.alter(job, dead_letter=epoch)
+    assert world.violations() == {("dead letter", job)}
 
 
-def test_letters_are_compared_where_they_are_given_and_stale_ones_do_not_count(world: World) -> None:
-    world.letters = {("buried", 2), ("replayed", 4), ("replayed", 2), ("nobody", 0)}
-    assert world.found() == set()
-    world.letters = {("buried", 2), ("plain", 1)}
-    assert world.found() == {("letter", "replayed"), ("letter", "plain")}
+def test_messages_in_the_dead_letter_queues_are_compared_and_stale_ones_do_not_count(world: World) -> None:
+    world.dead_letters = {("buried", 2), ("replayed", 4), ("replayed", 2), ("unknown", 0)}
+    assert world.violations() == set()
+    world.dead_letters = {("buried", 2), ("plain", 1)}
+    assert world.violations() == {("dead letter", "replayed"), ("dead letter", "plain")}
 
 
-def test_a_verdict_says_that_letters_were_not_compared() -> None:
-    assert judge(History({}, {}, {}), Dump({})).notes == [LETTERS_OFF]
-    assert judge(History({}, {}, {}), Dump({}, letters=())).notes == []
+def test_a_verdict_says_that_the_dead_letter_queues_were_not_compared() -> None:
+    assert judge(History({}, {}, {}), Dump({})).notes == [UNCOMPARED]
+    assert judge(History({}, {}, {}), Dump({}, dead_letters=())).notes == []
 
 
-def test_what_is_left_in_a_queue_is_found(world: World) -> None:
+def test_a_message_that_stays_in_a_queue_is_found(world: World) -> None:
     world.leftovers["infer.echo"] = 3
-    assert world.found() == {("leftover", "")}
+    assert world.violations() == {("leftover", "")}
 
 
 def test_records_become_a_history() -> None:

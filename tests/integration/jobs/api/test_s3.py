@@ -226,10 +226,10 @@ def test_only_old_objects_that_nothing_points_at_are_forgotten(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
     job_id = submit(app, {"text": BIG})
-    orphan = bucket.made_old(put(b"of a call that was undone").name)
+    orphan = bucket.backdate(put(b"of a call that was undone").name)
     young = put(b"of a call that is under way").name
     name = pointer(JobInput, job_id).name
-    old = bucket.made_old(name)
+    old = bucket.backdate(name)
     body = bytes(JobInput.objects.get().body).replace(name.encode(), old.encode())
     JobInput.objects.update(body=body)
     assert forget_payloads(grace_h=1) == 1

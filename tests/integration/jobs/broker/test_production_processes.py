@@ -96,8 +96,8 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
         with running(plan, env):
             wait_until(lambda: Worker.objects.filter(ended_at=None).exists())
             job = submitted(receiver.url)
-            wait_until(lambda: bool(receiver.came))
-            told = verify(*receiver.came[0], [secret])
+            wait_until(lambda: bool(receiver.requests))
+            told = verify(*receiver.requests[0], [secret])
             assert (told.data.id, told.data.output) == (job, {"n": 1})
             assert Job.objects.get(pk=job).state == State.SUCCEEDED
             wait_until(lambda: seen_by_flower(plan, f"/api/task/info/{job}").get("state") == "SUCCESS")

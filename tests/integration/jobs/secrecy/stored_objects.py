@@ -1,4 +1,4 @@
-"""What lies in the storage, and the rows that point there, seen past the site."""
+"""The objects in the storage and the rows that point at them, read without the site's own code."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def pointer(job_id: Any, rows: Any = JobInput) -> PayloadPointer:
     return pointer_of(bytes(rows.objects.get(pk=job_id).body))
 
 
-def point(job_id: Any, told: PayloadPointer, rows: Any = JobInput) -> None:
-    rows.objects.filter(pk=job_id).update(body=MARK + msgspec.json.encode(told))
+def point(job_id: Any, target: PayloadPointer, rows: Any = JobInput) -> None:
+    rows.objects.filter(pk=job_id).update(body=MARK + msgspec.json.encode(target))
 
 
 def aged(folder: Path, job_id: Any, rows: Any = JobInput) -> PayloadPointer:
-    """Make a row's objects as old as can be, and return its pointer to them."""
-    told = pointer(job_id, rows)
-    files = tuple(msgspec.structs.replace(file, name=made_old(folder, file.name)) for file in told.files)
-    told = msgspec.structs.replace(told, name=made_old(folder, told.name), files=files)
-    point(job_id, told, rows)
-    return told
+    """Move a row's objects to a day long ago, and return the row's new pointer to them."""
+    before = pointer(job_id, rows)
+    files = tuple(msgspec.structs.replace(file, name=backdate(folder, file.name)) for file in before.files)
+    after = msgspec.structs.replace(before, name=backdate(folder, before.name), files=files)
+    point(job_id, after, rows)
+    return after
 
 
-def made_old(folder: Path, name: str) -> str:
+def backdate(folder: Path, name: str) -> str:
     """Move an object to a day long ago and return its name there."""
     old = f"2020-01-01/{name.partition('/')[2]}"
     (folder / old).parent.mkdir(exist_ok=True)

@@ -16,9 +16,9 @@ from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.reads import LetterFilter
 from jobs.services.reads.job_views import job_view
-from tests.support.payload_keys import NEW, OLD, dumped, secret_version, use
+from tests.support.payload_keys import NEW, OLD, dump, secret_version, use
 from tests.support.personal_data import (
-    ASKED,
+    INPUT,
     NUMBER,
     PLAIN,
     SCHEMA,
@@ -39,13 +39,13 @@ def test_an_operator_mends_around_the_tokens_and_sees_nothing(version: str, sess
     assert secrets_in(seen.head.decode()) == []
     text = seen.head.decode().replace("a plain word", "a better word")
     replay_edited(job_id=job.id, actor="olga", text=text)
-    assert secrets_in(everything_but_payloads() if version == PLAIN else dumped()) == []
+    assert secrets_in(everything_but_payloads() if version == PLAIN else dump()) == []
     detail = Event.objects.get(kind="replay").detail
     assert set(detail) == {"input_hmac"}
     assert run(session) == [job.id]
     told = job_view(job.id, client_id=None)
     assert told is not None
-    assert json.loads(bytes(told["output"])) == ASKED | {"text": "a better word"}
+    assert json.loads(bytes(told["output"])) == INPUT | {"text": "a better word"}
     assert bytes(told["metadata"]) == b'{"m":1}'
 
 

@@ -24,12 +24,12 @@ from jobs.services.reads.job_views import job_view
 from jobs.services.reuse import settle_followers
 from jobs.services.submission.submit import submit_job, submit_jobs
 from tests.support import payload_keys
-from tests.support.payload_keys import NEW, dumped, secret_version, submit, use
+from tests.support.payload_keys import NEW, dump, secret_version, submit, use
 from tests.support.submit import owner
 from tests.support.worker import raising, run
 
 MARKER = "open-sesame"
-ASKED = {"text": MARKER, "n": 7}
+INPUT = {"text": MARKER, "n": 7}
 REST: dict[str, Any] = {"parameters": {"p": MARKER}, "metadata": {"m": MARKER}}
 
 
@@ -40,10 +40,10 @@ def view(job: Any) -> dict[str, Any]:
 
 
 def test_a_job_is_answered_and_no_table_holds_a_word_of_it(session: sa.Connection) -> None:
-    job = submit(ASKED, **REST, idempotency_key="k")
-    assert MARKER not in dumped()
+    job = submit(INPUT, **REST, idempotency_key="k")
+    assert MARKER not in dump()
     assert run(session) == [job.id]
-    assert MARKER not in dumped()
+    assert MARKER not in dump()
     told = view(job)
     assert (told["state"], told["output"]) == ("succeeded", b'{"n":7,"text":"open-sesame"}')
     assert told["metadata"] == b'{"m":"open-sesame"}'
@@ -55,21 +55,21 @@ def test_a_call_of_many_is_sealed_too(session: sa.Connection) -> None:
         JobRequest(model=payload_keys.MODEL, input={"text": MARKER, "n": n}, **REST) for n in range(3)
     ]
     submit_jobs(owner=owner(), requests=requests)
-    assert MARKER not in dumped()
+    assert MARKER not in dump()
     run(session)
     assert JobResult.objects.filter(encoding="aesgcm:old").count() == 3
 
 
 def test_a_failure_that_quotes_its_input_is_kept_without_it(session: sa.Connection) -> None:
-    submit(ASKED, **REST)
+    submit(INPUT, **REST)
     run(session, raising(lambda asked: ValueError(f"cannot read {asked}")))
-    assert MARKER not in dumped()
+    assert MARKER not in dump()
     assert "cannot read {'n': 7, 'text': 'pii:" in DeadLetter.objects.get().message
 
 
 def test_equal_parameters_share_a_batch_and_unequal_ones_do_not() -> None:
     for value in (1, 1, 2, None):
-        submit(ASKED, parameters=None if value is None else {"p": value})
+        submit(INPUT, parameters=None if value is None else {"p": value})
     variants = list(Outbox.objects.order_by("job_id").values_list("parameters_digest", flat=True))
     assert variants[0] == variants[1]
     assert len({*variants}) == 3
@@ -77,7 +77,7 @@ def test_equal_parameters_share_a_batch_and_unequal_ones_do_not() -> None:
 
 
 def test_a_retry_and_a_replay_keep_the_batching_hint(session: sa.Connection) -> None:
-    job = submit(ASKED, parameters={"p": 1})
+    job = submit(INPUT, parameters={"p": 1})
     hint = Outbox.objects.get().parameters_digest
     run(session, raising(lambda _: OSError("again")), attempts_left=True)
     assert Outbox.objects.get().parameters_digest == hint
@@ -125,7 +125,7 @@ def test_a_result_is_not_taken_for_an_input(session: sa.Connection) -> None:
 def test_without_a_key_a_job_is_refused_before_anything_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch)
     with pytest.raises(EncryptionUnavailableError):
-        submit(ASKED)
+        submit(INPUT)
     assert not Job.objects.exists()
 
 
@@ -147,7 +147,7 @@ def test_a_worker_without_the_key_fails_those_jobs_for_now_and_runs_the_others(
 def test_a_worker_without_any_key_runs_nothing_that_it_could_not_store(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submit(ASKED)
+    submit(INPUT)
     use(monkeypatch)
     run(session, attempts_left=True)
     row = Job.objects.get()
@@ -156,7 +156,7 @@ def test_a_worker_without_any_key_runs_nothing_that_it_could_not_store(
 
 def test_a_follower_and_a_hit_and_a_hit_of_a_hit_are_answered(session: sa.Connection) -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
-    asked: Any = {"request": JobRequest(model=f"{payload_keys.MODEL}:2", input=ASKED)}
+    asked: Any = {"request": JobRequest(model=f"{payload_keys.MODEL}:2", input=INPUT)}
     leader, follower = (submit_job(owner=owner(), **asked) for _ in range(2))
     run(session)
     with transaction(session):
@@ -164,7 +164,7 @@ def test_a_follower_and_a_hit_and_a_hit_of_a_hit_are_answered(session: sa.Connec
     hits = [submit_job(owner=owner(), **asked) for _ in range(2)]
     for job in (leader, follower, *hits):
         assert view(job)["output"] == b'{"n":7,"text":"open-sesame"}'
-    assert MARKER not in dumped()
+    assert MARKER not in dump()
     # The whole chain names the run, whichever copy it was made from.
     CacheEntry.objects.update(job_id=hits[0].id)
     again = submit_job(owner=owner(), **asked)
@@ -193,10 +193,10 @@ def test_the_keys_of_answers_and_requests_tell_nobody_what_was_asked() -> None:
 def test_celery_s_own_client_reads_it_with_the_key_and_has_a_clear_error_without(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch, db: str
 ) -> None:
-    job = submit(ASKED)
+    job = submit(INPUT)
     run(session)
     app = Celery("app", backend=f"jobs.result_backend:JobBackend+{db}", broker="memory://")
-    assert AsyncResult(str(job.id), app=app).get(timeout=10) == ASKED
+    assert AsyncResult(str(job.id), app=app).get(timeout=10) == INPUT
     use(monkeypatch)
     with pytest.raises(PayloadKeyMissingError, match="aesgcm:old"):
         AsyncResult(str(job.id), app=app).get(timeout=10)
@@ -205,7 +205,7 @@ def test_celery_s_own_client_reads_it_with_the_key_and_has_a_clear_error_without
 
 def test_a_version_that_does_not_encrypt_is_stored_as_it_was(session: sa.Connection) -> None:
     secret_version("plain", options={})
-    job = submit_job(owner=owner(), request=JobRequest(model=f"{payload_keys.MODEL}:plain", input=ASKED))
+    job = submit_job(owner=owner(), request=JobRequest(model=f"{payload_keys.MODEL}:plain", input=INPUT))
     run(session)
     row = JobInput.objects.get(pk=job.id)
     assert (bytes(row.body), row.encoding, row.parameters_digest) == (

@@ -68,7 +68,7 @@ def shown(job_id: UUID) -> Any:
 
 
 def told(receiver: Receiver, secret: str) -> Any:
-    ((headers, body),) = receiver.came
+    ((headers, body),) = receiver.requests
     assert verify(headers, body, [secret]).type == "job.succeeded"
     return msgspec.json.decode(body)["data"]
 
@@ -92,7 +92,7 @@ def test_a_storage_that_does_not_answer_is_a_failed_attempt_and_the_next_tells_t
         broken.setattr("jobs.payloads.file_storage.PayloadFiles.open", lambda _, name: absent(name))
         deliver(answered, attempts=0)
     row = Delivery.objects.get()
-    assert (receiver.came, row.state, row.attempts, len(row.history)) == ([], "waiting", 1, 1)
+    assert (receiver.requests, row.state, row.attempts, len(row.history)) == ([], "waiting", 1, 1)
     assert "storage" in row.history[0]["said"]
     deliver(answered, attempts=1)
     assert told(receiver, secret)["output"] == INPUT
@@ -104,7 +104,7 @@ def test_a_process_without_the_key_tells_nothing_that_the_next_could_tell_better
     use(monkeypatch, NEW, webhook_internal_hosts=HERE)
     deliver(answered, attempts=0)
     if kind == "sealed":
-        assert (receiver.came, Delivery.objects.get().state) == ([], "waiting")
+        assert (receiver.requests, Delivery.objects.get().state) == ([], "waiting")
         assert "key" in Delivery.objects.get().history[0]["said"]
         use(monkeypatch, NEW, OLD, webhook_internal_hosts=HERE)
         deliver(answered, attempts=1)
@@ -128,4 +128,4 @@ def test_a_changed_output_is_told_as_an_error(
     (folder / pointer(answered, JobResult).name).write_bytes(b'{"text":"of somebody else"}')
     deliver(answered, attempts=0)
     assert told(receiver, secret)["error"]["code"] == "payload_corrupt"
-    assert b"somebody else" not in receiver.came[0][1]
+    assert b"somebody else" not in receiver.requests[0][1]

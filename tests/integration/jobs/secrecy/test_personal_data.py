@@ -28,7 +28,7 @@ from models_registry.services import register_version
 from tests.support.admin import admin_pages, bodies
 from tests.support.payload_keys import OLD, use
 from tests.support.personal_data import (
-    ASKED,
+    INPUT,
     NUMBER,
     STREET,
     WHO,
@@ -60,7 +60,7 @@ def test_a_failure_that_quotes_marked_values_is_stored_and_told_with_tokens(
 def test_one_job_s_failure_tells_nothing_of_another_in_its_batch(
     version: str, session: sa.Connection
 ) -> None:
-    submit(version, ASKED | {"text": "first"})
+    submit(version, INPUT | {"text": "first"})
     submit(version, {"name": "somebody-else", "home": {"street": "other"}, "id": 1, "text": "second"})
     shared: list[str] = []
 
@@ -93,7 +93,7 @@ def test_a_refused_input_is_refused_without_a_word_of_it(
     version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for wrong in ({"name": NUMBER}, ASKED | {"id": WHO}, ASKED | {STREET: 1}):
+    for wrong in ({"name": NUMBER}, INPUT | {"id": WHO}, INPUT | {STREET: 1}):
         with pytest.raises(InvalidInputError) as raised:
             submit(version, wrong)
         assert secrets_in(f"{raised.value}{raised.value.details}{caplog.text}") == []
@@ -102,7 +102,7 @@ def test_a_refused_input_is_refused_without_a_word_of_it(
 def test_the_key_of_an_answer_is_no_hash_that_anybody_can_make(version: str, session: sa.Connection) -> None:
     job = submit(version)
     row, entry = Job.objects.get(), CacheEntry.objects.get()
-    body = json.dumps(ASKED, sort_keys=True, separators=(",", ":")).encode()
+    body = json.dumps(INPUT, sort_keys=True, separators=(",", ":")).encode()
     known = answer_key(version=row.version_id, client=row.client_id, body=body, parameters=None)
     assert bytes(entry.key) != known
     run(session)
@@ -122,13 +122,13 @@ def test_the_owner_reads_it_in_clear_and_the_lineage_is_keyed(version: str, sess
     run(session)
     told = job_view(job.id, client_id=owner().id)
     assert told is not None
-    assert json.loads(bytes(told["output"])) == ASKED
-    JobSchema.model_validate({**told, "metadata": None, "output": ASKED})
+    assert json.loads(bytes(told["output"])) == INPUT
+    JobSchema.model_validate({**told, "metadata": None, "output": INPUT})
     found = lineage(job.id, client_id=owner().id)
     assert found is not None
     assert len(found["input"]["sha256"]) == len(found["output"]["sha256"]) == 64
     assert found["input"]["sha256"] == found["output"]["sha256"] != found["input"]["parameters_sha256"]
-    body = json.dumps(ASKED, sort_keys=True, separators=(",", ":")).encode()
+    body = json.dumps(INPUT, sort_keys=True, separators=(",", ":")).encode()
     assert found["input"]["sha256"] != sha256(body).hexdigest()
 
 
@@ -138,9 +138,9 @@ def test_no_page_of_the_admin_shows_a_marked_value_to_anybody(
     quotes = {"parameters": {"of": WHO}, "metadata": {"for": STREET}}
     done = submit(version, **quotes)
     run(session)
-    dead = submit(version, ASKED | {"text": "another"}, **quotes)
+    dead = submit(version, INPUT | {"text": "another"}, **quotes)
     run(session, raising(quoting))
-    waiting = submit(version, ASKED | {"text": "a third"}, **quotes)
+    waiting = submit(version, INPUT | {"text": "a third"}, **quotes)
     text = "".join(bodies(browser, admin_pages(rows(done, dead, waiting))).values())
     assert "a plain word" in text
     assert vault.token(WHO) in text

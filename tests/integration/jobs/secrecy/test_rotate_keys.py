@@ -30,7 +30,7 @@ from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, secret_version, 
 from tests.support.submit import owner
 from tests.support.worker import run
 
-ASKED = {"text": "open-sesame"}
+INPUT = {"text": "open-sesame"}
 
 
 def encodings() -> set[str]:
@@ -49,7 +49,7 @@ def test_every_row_is_sealed_anew_a_page_at_a_time_and_the_old_key_is_needed_no_
 ) -> None:
     jobs = [submit({"text": str(n)}, parameters={"p": n}, metadata={"m": n}) for n in range(3)]
     run(session)
-    waiting = submit(ASKED)
+    waiting = submit(INPUT)
     use(monkeypatch, NEW, OLD)
     told = rotate_payload_keys(actor="olga", batch=batch)
     assert (told.rows, told.looked_at, told.unreadable) == (7, 7, [])
@@ -63,7 +63,7 @@ def test_every_row_is_sealed_anew_a_page_at_a_time_and_the_old_key_is_needed_no_
 
 def test_it_may_be_broken_off_and_run_again(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
-        submit(ASKED)
+        submit(INPUT)
     use(monkeypatch, NEW, OLD)
     whole, seen = rotate_keys._rotate, list[int]()
 
@@ -150,7 +150,7 @@ def test_a_copied_result_is_sealed_anew_as_the_run_s(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
-    request = JobRequest(model=f"{MODEL}:2", input=ASKED)
+    request = JobRequest(model=f"{MODEL}:2", input=INPUT)
     submit_job(owner=owner(), request=request)
     run(session)
     hit = submit_job(owner=owner(), request=request)
@@ -161,7 +161,7 @@ def test_a_copied_result_is_sealed_anew_as_the_run_s(
 
 
 def test_it_waits_for_no_job_that_is_locked(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = submit(ASKED)
+    job = submit(INPUT)
     use(monkeypatch, NEW, OLD)
     with open_session() as other, transaction(other):
         other.execute(sa.text("SELECT FROM jobs_job WHERE id = :id FOR UPDATE"), {"id": job.id})
@@ -171,7 +171,7 @@ def test_it_waits_for_no_job_that_is_locked(session: sa.Connection, monkeypatch:
 def test_what_cannot_be_read_stays_and_is_named_and_the_plain_is_left_alone(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost, kept = submit(ASKED), submit(ASKED)
+    lost, kept = submit(INPUT), submit(INPUT)
     JobInput.objects.filter(pk=lost.id).update(body=b"no ciphertext at all, and long enough")
     plain = make_job(state=State.SUCCEEDED)
     use(monkeypatch, NEW, OLD)
@@ -182,7 +182,7 @@ def test_what_cannot_be_read_stays_and_is_named_and_the_plain_is_left_alone(
 
 
 def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    submit(ASKED)
+    submit(INPUT)
     use(monkeypatch, NEW, OLD)
     out = StringIO()
     call_command("rotate_payload_keys", "--batch", "1", "--rate", "1000", stdout=out)
@@ -196,7 +196,7 @@ def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_many_bytes_are_taken_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
-        submit(ASKED)
+        submit(INPUT)
     use(monkeypatch, NEW, OLD)
     monkeypatch.setattr(rotate_keys, "MOST_BYTES", 50)
     pages = list(rotate_keys._pages(rotate_keys._INPUTS, "aesgcm:new", 500, rotate_keys.Rotated()))

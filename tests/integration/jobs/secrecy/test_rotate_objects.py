@@ -23,7 +23,7 @@ from jobs.services.access.tokens import create_token
 from jobs.services.retention import rotate_keys
 from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.rotate_keys import rotate_payload_keys
-from tests.integration.jobs.secrecy.stored_objects import aged, made_old, names, point, pointer
+from tests.integration.jobs.secrecy.stored_objects import aged, backdate, names, point, pointer
 from tests.support.payload_keys import NEW, OLD, submit, use
 from tests.support.worker import claim_due, run
 
@@ -128,7 +128,7 @@ def test_what_dies_between_the_steps_loses_nothing_and_is_done_by_the_next(
     assert output(job_id) == {"text": TEXT}
     orphans = {*names(folder)} - {name for rows in ROWS for name in used(job_id, rows)}
     for name in orphans:
-        made_old(folder, name)
+        backdate(folder, name)
     assert forget_payloads(grace_h=1) == len(orphans) == {"write": 1, "_sealed_again": 0, "note": 0}[at]
 
 

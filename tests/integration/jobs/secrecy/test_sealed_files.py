@@ -28,9 +28,9 @@ from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.rotate_keys import rotate_payload_keys
 from models_registry import selectors
 from models_registry.models import ModelVersion
-from tests.integration.jobs.secrecy.stored_objects import aged, content, made_old, names, point, pointer
+from tests.integration.jobs.secrecy.stored_objects import aged, backdate, content, names, point, pointer
 from tests.support import payload_keys
-from tests.support.payload_keys import NEW, OLD, dumped, use
+from tests.support.payload_keys import NEW, OLD, dump, use
 from tests.support.worker import raising, run
 
 MARKER = b"open-sesame"
@@ -90,8 +90,8 @@ def test_a_file_of_a_form_reaches_the_model_and_lies_nowhere_in_clear(
     run(session)
     assert view(app, job_id)["output"] == {"text": FILE.decode()}
     assert MARKER not in content(folder)
-    assert MARKER.decode() not in dumped()
-    assert SHA256 not in dumped()
+    assert MARKER.decode() not in dump()
+    assert SHA256 not in dump()
     (file,) = pointer(job_id).files
     assert (file.encoding, file.content_type) == ("aesgcm:old", "text/plain")
     assert sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256
@@ -106,7 +106,7 @@ def test_a_file_sent_ahead_is_in_clear_for_as_long_as_its_upload_lives(
     upload = Upload.objects.get()
     assert (folder / upload.name).read_bytes() == body
     Upload.objects.update(expires_at=timezone.now() - timedelta(days=3))
-    made_old(folder, upload.name)
+    backdate(folder, upload.name)
     assert forget_payloads(grace_h=1) == 1
     assert MARKER not in content(folder)
     run(session)
@@ -244,7 +244,7 @@ def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
 def test_a_replayed_job_has_its_file_again(app: Client, session: sa.Connection) -> None:
     job_id = submitted(app)
     run(session, raising(lambda asked: ValueError(f"cannot read {asked}")))
-    assert MARKER.decode() not in dumped()
+    assert MARKER.decode() not in dump()
     replay_job(job_id=job_id, actor="olga")
     run(session)
     assert view(app, job_id)["output"] == {"text": FILE.decode()}

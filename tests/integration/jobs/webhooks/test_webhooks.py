@@ -102,7 +102,7 @@ def test_an_end_is_told_signed_and_once(receiver: Receiver, session: sa.Connecti
     assert dispatched(session, f"batch:{batch}") == [(job, 0)]
     deliver(job, attempts=0)
     deliver(job, attempts=0)  # the message came twice
-    ((headers, body),) = receiver.came
+    ((headers, body),) = receiver.requests
     told = verify(headers, body, [secret])
     assert (told.type, told.data.id, told.data.output) == ("job.succeeded", job, {"n": 1})
     assert (row(job).state, row(job).due, len(row(job).history)) == ("delivered", None, 1)
@@ -117,7 +117,7 @@ def test_a_job_cancelled_at_once_is_told_without_being_told_of(
     job = ended(receiver.url)
     assert dispatched(session) == [(job, 0)]
     deliver(job, attempts=0)
-    assert verify(*receiver.came[0], [secret]).type == "job.cancelled"
+    assert verify(*receiver.requests[0], [secret]).type == "job.cancelled"
 
 
 def test_a_lost_task_is_asked_for_again(receiver: Receiver, session: sa.Connection) -> None:
@@ -162,7 +162,7 @@ def test_an_error_is_tried_again_and_what_the_receiver_asks_for_is_waited(
         due_now(job)
     assert [entry["status"] for entry in row(job).history] == [500, 429, 204]
     assert row(job).state == "delivered"
-    assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 1
+    assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 1
 
 
 def test_410_ends_what_is_sent_there_until_somebody_enables_it(
@@ -173,7 +173,7 @@ def test_410_ends_what_is_sent_there_until_somebody_enables_it(
     dispatched(session)
     deliver(first, attempts=0)
     deliver(second, attempts=0)
-    assert (row(first).state, row(second).state, len(receiver.came)) == ("disabled", "disabled", 1)
+    assert (row(first).state, row(second).state, len(receiver.requests)) == ("disabled", "disabled", 1)
     assert enable(endpoint_id=DisabledEndpoint.objects.get().pk, actor="olga")
     send_again(job_id=second, actor="olga")
     assert dispatched(session) == [(second, 1)]
@@ -188,7 +188,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver, session: sa.Connection) 
     job = ended(receiver.url)
     dispatched(session)
     deliver(job, attempts=0)
-    assert len(receiver.came) == 1
+    assert len(receiver.requests) == 1
     assert row(job).history[0]["status"] == 302
     assert row(job).state == "waiting"
 
@@ -213,7 +213,7 @@ def test_a_host_that_turns_out_to_be_private_is_not_called(
     Delivery.objects.filter(pk=job).update(url=receiver.url.replace("http://127.0.0.1", "https://localhost"))
     dispatched(session)
     deliver(job, attempts=0)
-    assert receiver.came == []
+    assert receiver.requests == []
     assert "no address that may be called" in row(job).history[0]["said"]
 
 
@@ -225,13 +225,13 @@ def test_both_secrets_sign_while_one_replaces_the_other(
     dispatched(session)
     deliver(job, attempts=0)
     for each in (secret, second):
-        verify(*receiver.came[0], [each])
+        verify(*receiver.requests[0], [each])
     third = make_secret(client="tests", actor="test", grace_hours=0)
     send_again(job_id=job, actor="test")
     deliver(job, attempts=1)
-    verify(*receiver.came[1], [third])
+    verify(*receiver.requests[1], [third])
     with pytest.raises(WebhookRefusedError):
-        verify(*receiver.came[1], [secret, second])
+        verify(*receiver.requests[1], [secret, second])
 
 
 def test_a_replayed_job_tells_of_its_next_end_by_another_id(
@@ -245,7 +245,7 @@ def test_a_replayed_job_tells_of_its_next_end_by_another_id(
     cancel_job(job_id=job, actor="test")
     assert dispatched(session, f"job:{job}") == [(job, 1)]
     deliver(job, attempts=1)
-    assert len({headers["webhook-id"] for headers, _ in receiver.came}) == 2
+    assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 2
 
 
 def test_given_up_is_said_and_sending_by_hand_begins_anew(receiver: Receiver, session: sa.Connection) -> None:
