@@ -119,7 +119,7 @@ class Lookup:
             for row in await self._fetch(SNAPSHOTS, {"ids": ids}):
                 snapshot = snapshot_of(row)
                 self._waiters.deliver(snapshot)
-                if snapshot.mark.state in TERMINAL and not self._waiters.has_end(snapshot.id):
+                if snapshot.event_id.state in TERMINAL and not self._waiters.has_end(snapshot.id):
                     ended.add(snapshot.id)
         return ended
 

@@ -50,7 +50,7 @@ def dead_letter(dead: DeadLetterDetails, payload: bytes | None) -> str:
         ("job", dead.job), ("model", dead.queue), ("kind", dead.kind), ("code", dead.code),
         ("message", dead.message), ("no further attempt", dead.reason or NONE),
         ("fingerprint", dead.fingerprint), ("died (UTC)", _at(dead.created_at)), ("epoch", dead.epoch),
-        ("dead letter", standing(dead)),
+        ("dead letter", message_state(dead)),
     ]  # fmt: skip
     parts = [_table("", ("", ""), about), _attempts(dead), _plain(dead.traceback or "no traceback was kept")]
     if payload is not None:
@@ -58,7 +58,7 @@ def dead_letter(dead: DeadLetterDetails, payload: bytes | None) -> str:
     return "\n".join(parts)
 
 
-def standing(dead: DeadLetterDetails) -> str:
+def message_state(dead: DeadLetterDetails) -> str:
     """Return the state of the dead letter's message in the broker."""
     if dead.discarded_at is not None:
         return f"discarded {_at(dead.discarded_at)}"

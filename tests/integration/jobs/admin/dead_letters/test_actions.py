@@ -139,7 +139,9 @@ def test_what_dies_after_the_page_was_shown_is_not_meant(browser: Browser) -> No
 def test_without_a_filter_the_page_says_that_it_means_all(browser: Browser) -> None:
     make_dead(2)
     assert "every dead letter of every model" in browser.get(f"{LETTERS}replay/").content.decode()
-    assert "every dead letter of every model" not in browser.get(f"{LETTERS}replay/?model=echo").content.decode()
+    assert (
+        "every dead letter of every model" not in browser.get(f"{LETTERS}replay/?model=echo").content.decode()
+    )
 
 
 def test_a_dry_run_shows_what_would_happen_and_changes_nothing(browser: Browser) -> None:
