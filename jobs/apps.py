@@ -9,5 +9,5 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the system checks; what nobody imports checks nothing."""
+        """Register the system checks by importing them."""
         from jobs import checks  # noqa: F401

@@ -43,12 +43,12 @@ def badge(state: str) -> SafeString:
 
 def timeline(job: Job) -> SafeString:
     """Return the job's times and the seconds between them."""
-    marks = [("created", job.created_at), ("started", job.started_at), ("finished", job.finished_at)]
-    rows, before = [], job.created_at
-    for name, at in marks:
+    times = [("created", job.created_at), ("started", job.started_at), ("finished", job.finished_at)]
+    rows, previous = [], job.created_at
+    for name, at in times:
         if at is not None:
-            rows.append((name, moment(at), f"+{(at - before).total_seconds():.3f} s"))
-            before = at
+            rows.append((name, moment(at), f"+{(at - previous).total_seconds():.3f} s"))
+            previous = at
     if job.deadline is not None:
         rows.append(("deadline", moment(job.deadline), _apart(job.created_at, job.deadline)))
     return table(("what", "when (UTC)", "after the one before"), rows)
@@ -124,20 +124,20 @@ def document(job: Job, column: Column) -> SafeString | str:
 
 def error(job: Job, *, quoting: bool) -> SafeString | str:
     """Return why the job is dead or its last attempt failed; if `quoting` with parts that may quote input."""
-    letter = DeadLetter.objects.filter(pk=job.pk).first()
-    if letter is None:
+    dead_letter = DeadLetter.objects.filter(pk=job.pk).first()
+    if dead_letter is None:
         return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
     rows = [
-        ("kind", letter.kind),
-        ("code", letter.code),
-        ("no further attempt", letter.reason or NONE),
-        ("fingerprint", letter.fingerprint),
+        ("kind", dead_letter.kind),
+        ("code", dead_letter.code),
+        ("no further attempt", dead_letter.reason or NONE),
+        ("fingerprint", dead_letter.fingerprint),
     ]
     quotes = [
-        ("message", bounded_text(letter.message)),
-        ("traceback", bounded_text(letter.traceback) if letter.traceback else NONE),
+        ("message", bounded_text(dead_letter.message)),
+        ("traceback", bounded_text(dead_letter.traceback) if dead_letter.traceback else NONE),
     ]
-    return table(("dead letter", moment(letter.created_at)), rows + quotes if quoting else rows)
+    return table(("dead letter", moment(dead_letter.created_at)), rows + quotes if quoting else rows)
 
 
 def outbox(job: Job) -> SafeString | str:

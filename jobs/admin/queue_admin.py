@@ -23,48 +23,46 @@ class QueueStandingAdmin(ReadOnlyAdmin):
     fields = ("model", "jobs", "rate", "answer", "counted", "levels", "clients")
 
     @admin.display(description="waiting jobs")
-    def jobs(self, standing: QueueStanding) -> str:
+    def jobs(self, row: QueueStanding) -> str:
         """Return how many jobs wait."""
-        return f"{sum(standing.waiting):,}"
+        return f"{sum(row.waiting):,}"
 
     @admin.display(description="longest due")
-    def longest(self, standing: QueueStanding) -> str:
+    def longest(self, row: QueueStanding) -> str:
         """Return how long the first job has been due."""
-        return f"{max(standing.head_age_s):,.1f} s"
+        return f"{max(row.head_age_s):,.1f} s"
 
     @admin.display(description="drain rate")
-    def rate(self, standing: QueueStanding) -> str:
+    def rate(self, row: QueueStanding) -> str:
         """Return how many jobs its workers finish a second."""
-        return (
-            "no worker, or none observed yet" if standing.per_s is None else f"{standing.per_s:,.1f} a second"
-        )
+        return "no worker, or none observed yet" if row.per_s is None else f"{row.per_s:,.1f} a second"
 
     @admin.display(description="claim to verdict")
-    def answer(self, standing: QueueStanding) -> str:
+    def answer(self, row: QueueStanding) -> str:
         """Return how long a job takes once a worker has claimed it."""
-        return f"{standing.answer_s:.3f} s"
+        return f"{row.answer_s:.3f} s"
 
     @admin.display(description="counted (UTC)")
-    def counted(self, standing: QueueStanding) -> str:
+    def counted(self, row: QueueStanding) -> str:
         """Return the time of the count."""
-        return moment(standing.counted_at)
+        return moment(row.counted_at)
 
     @admin.display(description="by priority")
-    def levels(self, standing: QueueStanding) -> SafeString:
+    def levels(self, row: QueueStanding) -> SafeString:
         """Return the waiting jobs of each priority, highest first."""
         rows = (
-            (priority, f"{standing.waiting[priority]:,}", f"{standing.head_age_s[priority]:,.1f} s")
+            (priority, f"{row.waiting[priority]:,}", f"{row.head_age_s[priority]:,.1f} s")
             for priority in range(HIGHEST, LOWEST - 1, -1)
-            if standing.waiting[priority]
+            if row.waiting[priority]
         )
         return table(("priority", "waiting jobs", "longest due"), rows)
 
     @admin.display(description="clients with most")
-    def clients(self, standing: QueueStanding) -> SafeString:
+    def clients(self, row: QueueStanding) -> SafeString:
         """Return the clients with most waiting jobs; within a priority, clients are served in turn."""
         most = sorted(
             ((count, priority, int(client)) for priority in range(HIGHEST + 1)
-             for client, count in standing.by_client[priority].items()), reverse=True,
+             for client, count in row.by_client[priority].items()), reverse=True,
         )[:CLIENTS_SHOWN]  # fmt: skip
         names = Client.objects.in_bulk([client for _, _, client in most])
         rows = (

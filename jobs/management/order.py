@@ -1,4 +1,4 @@
-"""An order to GPU workers, over Celery's remote control, and what became of it at each of them."""
+"""An order to GPU workers over Celery's remote control, and its outcome at each worker."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ UNDER_WAY, FAILED = ("loading", "unloading"), "failed"
 
 
 class OrderCommand(BaseCommand):
-    """Gives `order` for a model to workers, and prints what each of them made of it."""
+    """Gives `order` for a model to workers, and prints the outcome at each of them."""
 
     order: ClassVar[str]
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take a ref, the workers that are meant, and how long to wait for them."""
+        """Add a ref, the workers, and how long to wait for them."""
         parser.add_argument("ref", help="name, name:version or name@alias")
         parser.add_argument("--worker", action="append", help="a node such as gpu-0@host; all where missing")
         parser.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for the end")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Print each worker's answer; CommandError where one of them did not do it."""
+        """Print each worker's reply; CommandError if one of them failed."""
         nodes = options["worker"] or live_nodes()
         if not nodes:
             raise CommandError("No GPU worker runs.")
@@ -42,33 +42,33 @@ class OrderCommand(BaseCommand):
 
 
 def carried_out(order: str, ref: str, nodes: Sequence[str], timeout_s: float) -> Iterator[tuple[str, str]]:
-    """Give the order, and yield each node with the state that it ended in as soon as that is known."""
+    """Give the order, and yield each node with its final state as soon as it is reached."""
     until = time.monotonic() + timeout_s
-    states = {node: _begun(answer) for node, answer in _ask(order, nodes, ref=ref).items()}
+    states = {node: _begun(reply) for node, reply in _ask(order, nodes, ref=ref).items()}
     while states:
         over = time.monotonic() > until
         ended = {node: state for node, state in states.items() if over or state not in UNDER_WAY}
         yield from ended.items()
-        states = _looked_at(ref, [node for node in states if node not in ended])
+        states = _states(ref, [node for node in states if node not in ended])
 
 
-def _begun(answer: dict[str, Any]) -> str:
-    return f"{FAILED}: {answer['error']}" if "error" in answer else UNDER_WAY[0]
+def _begun(reply: dict[str, Any]) -> str:
+    return f"{FAILED}: {reply['error']}" if "error" in reply else UNDER_WAY[0]
 
 
-def _looked_at(ref: str, nodes: Sequence[str]) -> dict[str, str]:
+def _states(ref: str, nodes: Sequence[str]) -> dict[str, str]:
     if not nodes:
         return {}
     time.sleep(POLL_S)
-    told = _ask("loaded_models", nodes)
-    return {node: told[node].get("orders", {}).get(ref, UNDER_WAY[0]) for node in nodes}
+    replies = _ask("loaded_models", nodes)
+    return {node: replies[node].get("orders", {}).get(ref, UNDER_WAY[0]) for node in nodes}
 
 
 def _ask(command: str, nodes: Sequence[str], **arguments: str) -> dict[str, dict[str, Any]]:
-    """Return each node's answer; an error where there is none."""
+    """Return each node's reply, or an error for a node without one."""
     control = find_app(settings.CELERY_APP).control
-    replies = control.broadcast(
+    messages = control.broadcast(
         command, arguments=arguments, destination=list(nodes), reply=True, timeout=ANSWER_S
     )
-    told = {node: answer for reply in replies for node, answer in reply.items()}
-    return {node: told.get(node, {"error": f"no answer in {ANSWER_S:.0f} s"}) for node in nodes}
+    replies = {node: reply for message in messages for node, reply in message.items()}
+    return {node: replies.get(node, {"error": f"no answer in {ANSWER_S:.0f} s"}) for node in nodes}

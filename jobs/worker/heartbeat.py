@@ -31,7 +31,7 @@ class Heartbeat(ListenLoop):
         """Return the seconds between two beats."""
         return HEARTBEAT_S
 
-    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # nobody notifies it
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # no channel notifies it
         """Beat once; a SIGTERM to this process, once, where the row has ended."""
         if worker_row.beat(session, self._incarnation.id) or self._stop.is_set() or self._replaced:
             return

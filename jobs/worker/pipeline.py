@@ -38,10 +38,10 @@ class Observer(Protocol):
     def refused(self, refused: list[Refused]) -> None:
         """Acknowledge duplicates, and dead-letter the messages of unknown jobs."""
 
-    def claimed(self, work: ClaimedBatch) -> None:
+    def claimed(self, batch: ClaimedBatch) -> None:
         """Note a claimed batch."""
 
-    def settled(self, work: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
+    def settled(self, batch: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Note a stored batch."""
 
 
@@ -132,74 +132,74 @@ class Pipeline:
             self._changed.wait_for(lambda: self._closed or not self._open)
         return not self._closed
 
-    def _free(self, work: ClaimedBatch) -> None:
-        self._slots.release(self._most if work.isolation_group else 1)
+    def _free(self, batch: ClaimedBatch) -> None:
+        self._slots.release(self._most if batch.isolation_group else 1)
 
     def _claim_one(self, sealed: SealedBatch[MessageDelivery]) -> None:
         started = time.monotonic()
-        work, refused = self._claimer.claim(sealed)
-        work.claim_s = time.monotonic() - started
+        batch, refused = self._claimer.claim(sealed)
+        batch.claim_s = time.monotonic() - started
         if refused:
             self._observer.refused(refused)
-        if work.jobs:
-            self._forward(work)
+        if batch.jobs:
+            self._forward(batch)
             self.buffer.observe_claim(time.monotonic() - started)
         else:
-            self._free(work)
+            self._free(batch)
             self.buffer.withdraw()
 
-    def _forward(self, work: ClaimedBatch) -> None:
+    def _forward(self, batch: ClaimedBatch) -> None:
         with self._changed:
-            self._open[id(work)] = work
-        self._observer.claimed(work)
-        work.busy_since = time.monotonic()
+            self._open[id(batch)] = batch
+        self._observer.claimed(batch)
+        batch.busy_since = time.monotonic()
         try:
-            self._claimer.prepare(work)
+            self._claimer.prepare(batch)
             if self._progress is not None:
-                self._progress.serve(work)
+                self._progress.serve(batch)
         except Exception as error:  # noqa: BLE001  # any failure of an input or a model ends as a verdict
-            work.failure = failure_of(error, work.table)
-        work.busy_since = None
-        self._to_run.put(work)
+            batch.failure = failure_of(error, batch.table)
+        batch.busy_since = None
+        self._to_run.put(batch)
 
     def _run(self, lane: int) -> None:
-        while (work := self._to_run.get()) is not None:
-            self._run_one(lane, work)
-            self._free(work)
+        while (batch := self._to_run.get()) is not None:
+            self._run_one(lane, batch)
+            self._free(batch)
             self.buffer.ended(lane)
-            self._to_settle.put(work)
+            self._to_settle.put(batch)
         with self._changed:
             self._running -= 1
             last = not self._running
         if last:
             self._to_settle.put(None)
 
-    def _run_one(self, lane: int, work: ClaimedBatch) -> None:
-        self.buffer.started(lane, work.key, work.padded_size)
-        if work.failure is not None or work.runner is None:
+    def _run_one(self, lane: int, batch: ClaimedBatch) -> None:
+        self.buffer.started(lane, batch.key, batch.padded_size)
+        if batch.failure is not None or batch.runner is None:
             return
-        work.busy_since = started = time.monotonic()
-        execute_all(work)
-        work.busy_since, work.ran_s = None, time.monotonic() - started
-        if work.context is not None and work.context.cut_short:
+        batch.busy_since = started = time.monotonic()
+        execute_all(batch)
+        batch.busy_since, batch.ran_s = None, time.monotonic() - started
+        if batch.context is not None and batch.context.cut_short:
             return  # its time is not that of a batch of this size
-        if work.oom_size is None:
-            self.buffer.observe(work.key, work.padded_size, work.ran_s)
+        if batch.oom_size is None:
+            self.buffer.observe(batch.key, batch.padded_size, batch.ran_s)
         else:
-            self.buffer.observe_memory(work.key, work.oom_size)
+            self.buffer.observe_memory(batch.key, batch.oom_size)
 
     def _settle(self) -> None:
-        while (work := self._to_settle.get()) is not None:
+        while (batch := self._to_settle.get()) is not None:
             started = time.monotonic()
-            work.busy_since = started
-            answer = self._settler.settle(work)
-            work.busy_since, work.settle_s = None, time.monotonic() - started
-            self._claimer.done(work)
-            if work.context is not None:
-                work.context.closed = True
+            batch.busy_since = started
+            answer = self._settler.settle(batch)
+            batch.busy_since, batch.settle_s = None, time.monotonic() - started
+            self._claimer.done(batch)
+            if batch.context is not None:
+                batch.context.closed = True
             if answer is None:
                 continue
             with self._changed:
-                del self._open[id(work)]
+                del self._open[id(batch)]
                 self._changed.notify_all()
-            self._observer.settled(work, *answer)
+            self._observer.settled(batch, *answer)

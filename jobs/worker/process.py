@@ -68,8 +68,8 @@ class WorkerProcess:
         try:
             with engine().begin() as connection:
                 # What broke a stage would break it again: its batches are reaped, and their attempts count.
-                for work in [] if self.pipeline.failed else self.pipeline.remaining():
-                    _release(connection, work)
+                for batch in [] if self.pipeline.failed else self.pipeline.remaining():
+                    _release(connection, batch)
                 worker_row.end(
                     connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped"
                 )
@@ -88,9 +88,9 @@ class WorkerProcess:
             worker_row.end(connection, self.incarnation.id, worker_row.HUNG)
 
 
-def _release(connection: sa.Connection, work: ClaimedBatch) -> None:
-    jobs = [(job.job, job.epoch) for job in work.jobs]
-    release(connection, batch=work.id, jobs=jobs, isolation_group=work.isolation_group)
+def _release(connection: sa.Connection, batch: ClaimedBatch) -> None:
+    jobs = [(job.job, job.epoch) for job in batch.jobs]
+    release(connection, batch=batch.id, jobs=jobs, isolation_group=batch.isolation_group)
 
 
 def current() -> WorkerProcess | None:

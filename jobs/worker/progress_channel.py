@@ -35,14 +35,14 @@ class ProgressChannel:
         self._thread: Thread | None = None
         self._look_at = 0.0
 
-    def serve(self, work: ClaimedBatch) -> None:
+    def serve(self, batch: ClaimedBatch) -> None:
         """Give a claimed batch a context where its runner takes one, and serve it until it is closed."""
-        if work.runner is None or not takes_context(work.runner):
+        if batch.runner is None or not takes_context(batch.runner):
             return
-        redact = work.privacy.text if work.privacy is not None else str
-        context = BatchContext(work.id, [(job.job, job.epoch) for job in work.jobs], redact)
+        redact = batch.privacy.text if batch.privacy is not None else str
+        context = BatchContext(batch.id, [(job.job, job.epoch) for job in batch.jobs], redact)
         with self._lock:
-            work.context = self._open[id(context)] = context
+            batch.context = self._open[id(context)] = context
             self._has_contexts.set()
             self._start()
 

@@ -68,15 +68,15 @@ class Reporter:
         """Acknowledge duplicates and jobs that have ended, and dead-letter messages that point at no job."""
         self._soon(lambda: self._refuse(refused))
 
-    def claimed(self, work: ClaimedBatch) -> None:
+    def claimed(self, batch: ClaimedBatch) -> None:
         """Show the batch's jobs as active."""
-        self._soon(lambda: self._start(work.deliveries))
+        self._soon(lambda: self._start(batch.deliveries))
 
-    def settled(self, work: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
+    def settled(self, batch: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Acknowledge a stored batch and show each job's end."""
         states = {row.job: row.state for row in settled}
-        _count(work, states)
-        self._soon(lambda: self._finish(work, verdicts, states))
+        _count(batch, states)
+        self._soon(lambda: self._finish(batch, verdicts, states))
 
     def _soon(self, closure: Callable[[], None]) -> None:
         # The hub keeps its callbacks in a set: only a queue of our own keeps a start before its end.
@@ -111,12 +111,12 @@ class Reporter:
             task_accepted(delivery)
             self._send("task-started", uuid=delivery.id)
 
-    def _finish(self, work: ClaimedBatch, verdicts: list[Verdict], states: dict[Any, State]) -> None:
-        for delivery, verdict in zip(work.deliveries, verdicts, strict=True):
+    def _finish(self, batch: ClaimedBatch, verdicts: list[Verdict], states: dict[Any, State]) -> None:
+        for delivery, verdict in zip(batch.deliveries, verdicts, strict=True):
             state = states.get(delivery.job)
             if state is not None:
-                self._send_end(delivery, verdict, state, work.ran_s)
-        self._done(work.deliveries)
+                self._send_end(delivery, verdict, state, batch.ran_s)
+        self._done(batch.deliveries)
 
     def _send_end(self, delivery: MessageDelivery, verdict: Verdict, state: State, ran_s: float) -> None:
         if state is State.SUCCEEDED:
@@ -155,12 +155,12 @@ class Reporter:
             logger.exception("task events were not sent; monitors miss some")
 
 
-def _count(work: ClaimedBatch, states: dict[Any, State]) -> None:
-    metrics.BATCHES.labels(work.model, work.seal_reason.value).inc()
-    metrics.BATCH_SIZE.labels(work.model).observe(len(work.jobs))
-    metrics.CLAIM_TIME.labels(work.model).observe(work.claim_s)
-    metrics.RUN_TIME.labels(work.model).observe(work.ran_s)
-    metrics.SETTLE_TIME.labels(work.model).observe(work.settle_s)
-    outcomes = Counter(states[job.job].value if job.job in states else "fenced" for job in work.jobs)
+def _count(batch: ClaimedBatch, states: dict[Any, State]) -> None:
+    metrics.BATCHES.labels(batch.model, batch.seal_reason.value).inc()
+    metrics.BATCH_SIZE.labels(batch.model).observe(len(batch.jobs))
+    metrics.CLAIM_TIME.labels(batch.model).observe(batch.claim_s)
+    metrics.RUN_TIME.labels(batch.model).observe(batch.ran_s)
+    metrics.SETTLE_TIME.labels(batch.model).observe(batch.settle_s)
+    outcomes = Counter(states[job.job].value if job.job in states else "fenced" for job in batch.jobs)
     for outcome, jobs in outcomes.items():
-        metrics.JOBS_SETTLED.labels(work.model, outcome).inc(jobs)
+        metrics.JOBS_SETTLED.labels(batch.model, outcome).inc(jobs)

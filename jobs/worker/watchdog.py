@@ -46,10 +46,10 @@ class Watchdog:
 
     def hung(self, now: float) -> ClaimedBatch | None:
         """Return a batch that a stage has worked on for longer than its limit."""
-        for work in self._batches():
-            since = work.busy_since
-            if since is not None and now - since > (work.limit_s or self._limit_s):
-                return work
+        for batch in self._batches():
+            since = batch.busy_since
+            if since is not None and now - since > (batch.limit_s or self._limit_s):
+                return batch
         return None
 
     def _bark(self, hung: ClaimedBatch) -> None:

@@ -16,8 +16,8 @@ from django.urls import URLPattern, path, reverse
 
 from jobs.admin.actions import selected
 from jobs.admin.base import Rows
-from jobs.admin.dead_letters.columns import LetterColumns
-from jobs.admin.dead_letters.listing import LetterChangeList, matching, overview
+from jobs.admin.dead_letters.columns import DeadLetterColumns
+from jobs.admin.dead_letters.listing import DeadLetterChangeList, matching, overview
 from jobs.admin.dead_letters.many import DISCARD, REPLAY, Act, many
 from jobs.admin.dead_letters.one import discard_one, input_page, panel, replay_one
 from jobs.admin.rights import may_act, may_see
@@ -34,23 +34,23 @@ PAGES: tuple[tuple[str, Any, str], ...] = (
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(LetterColumns):
+class DeadLetterAdmin(DeadLetterColumns):
     """Why jobs are dead, and what an operator can do about it."""
 
     actions = ("replay", "discard")
 
     def get_urls(self) -> list[URLPattern]:
-        """Return our pages of many letters and of one, before Django's own."""
+        """Return our pages of many dead letters and of one, before Django's own."""
         view = self.admin_site.admin_view
         own = [path(at, view(partial(f, admin=self)), name=f"jobs_deadletter_{n}") for at, f, n in PAGES]
         return own + super().get_urls()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
         """Return the list that ignores the filter form's parameters."""
-        return LetterChangeList
+        return DeadLetterChangeList
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
-        """Return the open letters that match the filter form."""
+        """Return the open dead letters that match the filter form."""
         return matching(self.get_queryset(request), request.GET)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -63,7 +63,7 @@ class DeadLetterAdmin(LetterColumns):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show one letter and what this user may do about it; showing its traceback is audited."""
+        """Show one dead letter and what this user may do about it; showing its traceback is audited."""
         if may_see(request):
             view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
         context |= panel(request, kwargs["obj"]) | {"title": "Dead letter", "subtitle": None}
@@ -78,7 +78,7 @@ class DeadLetterAdmin(LetterColumns):
         """Go to the page that shows what a replay of the selected jobs would do."""
         return _confirm(request, REPLAY)
 
-    @admin.action(description="Discard the selected letters…", permissions=["operate"])
+    @admin.action(description="Discard the selected dead letters…", permissions=["operate"])
     def discard(self, request: HttpRequest, _letters: QuerySet[DeadLetter]) -> HttpResponse:
         """Go to the page that shows what would be discarded."""
         return _confirm(request, DISCARD)

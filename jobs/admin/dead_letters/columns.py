@@ -22,15 +22,23 @@ QUOTING = {"short_message", "whole_message", "whole_traceback"}
 ATTEMPT = ("when (UTC)", "epoch", "kind", "code", "worker", "batch")
 
 
-class LetterColumns(BoundedAdmin):
+class DeadLetterColumns(BoundedAdmin):
     """A dead letter's columns."""
 
     list_display = ("key", "model", "kind", "code", "short_message", "died")
     fields = (
-        "link", "model", "kind", "code", "whole_message", "fingerprint", "died", "letter", "attempts",
+        "link", "model", "kind", "code", "whole_message", "fingerprint", "died", "dead_letter", "attempts",
         "events", "whole_traceback",
     )  # fmt: skip
-    readonly_fields = ("link", "whole_message", "died", "letter", "attempts", "events", "whole_traceback")
+    readonly_fields = (
+        "link",
+        "whole_message",
+        "died",
+        "dead_letter",
+        "attempts",
+        "events",
+        "whole_traceback",
+    )
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the columns; the message, which may quote the input, only for users who may see payloads."""
@@ -41,52 +49,52 @@ class LetterColumns(BoundedAdmin):
         return tuple(name for name in self.fields if may_see(request) or name not in QUOTING)
 
     @admin.display(description="job")
-    def key(self, letter: DeadLetter) -> SafeString:
+    def key(self, dead_letter: DeadLetter) -> SafeString:
         """Return the id on one line."""
-        return whole_id(letter.pk)
+        return whole_id(dead_letter.pk)
 
     @admin.display(description="job")
-    def link(self, letter: DeadLetter) -> SafeString:
+    def link(self, dead_letter: DeadLetter) -> SafeString:
         """Return a link to the job."""
-        return job_link(letter.job_id)
+        return job_link(dead_letter.job_id)
 
     @admin.display(description="died (UTC)")
-    def died(self, letter: DeadLetter) -> SafeString:
+    def died(self, dead_letter: DeadLetter) -> SafeString:
         """Return the time of death to the millisecond."""
-        return one_line(job_page.moment(letter.created_at))
+        return one_line(job_page.moment(dead_letter.created_at))
 
     @admin.display(description="message")
-    def short_message(self, letter: DeadLetter) -> str:
+    def short_message(self, dead_letter: DeadLetter) -> str:
         """Return the message's beginning."""
-        return letter.message[:SHOWN_CHARS]
+        return dead_letter.message[:SHOWN_CHARS]
 
     @admin.display(description="message")
-    def whole_message(self, letter: DeadLetter) -> SafeString:
+    def whole_message(self, dead_letter: DeadLetter) -> SafeString:
         """Return the message."""
-        return bounded_text(letter.message)
+        return bounded_text(dead_letter.message)
 
     @admin.display(description="traceback")
-    def whole_traceback(self, letter: DeadLetter) -> SafeString:
+    def whole_traceback(self, dead_letter: DeadLetter) -> SafeString:
         """Return the traceback."""
-        return bounded_text(letter.traceback or "none was kept")
+        return bounded_text(dead_letter.traceback or "none was kept")
 
-    def letter(self, letter: DeadLetter) -> str:
+    def dead_letter(self, dead_letter: DeadLetter) -> str:
         """Return the state of its message in the broker."""
-        if letter.discarded_at is not None:
-            return f"discarded {job_page.moment(letter.discarded_at)}"
-        if letter.published_at is not None:
-            return f"in the dead-letter queue since {job_page.moment(letter.published_at)}"
-        return f"not confirmed by the broker yet, published {letter.published} times"
+        if dead_letter.discarded_at is not None:
+            return f"discarded {job_page.moment(dead_letter.discarded_at)}"
+        if dead_letter.published_at is not None:
+            return f"in the dead-letter queue since {job_page.moment(dead_letter.published_at)}"
+        return f"not confirmed by the broker yet, published {dead_letter.published} times"
 
     @admin.display(description="attempts before")
-    def attempts(self, letter: DeadLetter) -> SafeString | str:
+    def attempts(self, dead_letter: DeadLetter) -> SafeString | str:
         """Return the failed attempts before the last, oldest first."""
-        rows = [_attempt(row) for row in letter.history]
+        rows = [_attempt(row) for row in dead_letter.history]
         return table(ATTEMPT, rows) if rows else job_page.NONE
 
-    def events(self, letter: DeadLetter) -> SafeString | str:
+    def events(self, dead_letter: DeadLetter) -> SafeString | str:
         """Return the job's events."""
-        return job_page.events(letter.job)
+        return job_page.events(dead_letter.job)
 
 
 def _attempt(entry: dict[str, Any]) -> list[object]:

@@ -1,4 +1,4 @@
-"""The forms of the dead letters' pages: which letters, how many, and at what rate.
+"""The forms of the dead letters' pages: which dead letters, how many, and at what rate.
 
 An unusable value is an error and never an absent filter, so that a typing error cannot select more letters.
 """
@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from jobs.core.failures import FailureKind
-from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.dead_letters.reads import DeadLetterFilter
 from jobs.services.dead_letters.replay_many import now
 from models_registry.selectors import known_queues
 
@@ -37,7 +37,7 @@ def _moment(label: str) -> forms.DateTimeField:
 
 
 class FilterForm(forms.Form):
-    """A selection of letters, from a query string."""
+    """A selection of dead letters, from a query string."""
 
     model = forms.ChoiceField(required=False, choices=_models)
     kind = forms.ChoiceField(required=False, choices=_kinds)
@@ -45,9 +45,9 @@ class FilterForm(forms.Form):
     since = _moment("Died since (UTC)")
     until = _moment("Died until (UTC)")
 
-    def selection(self) -> LetterFilter:
+    def selection(self) -> DeadLetterFilter:
         """Return the selection of a valid form."""
-        return LetterFilter(**{name: self.cleaned_data[name] or None for name in FILTERS})
+        return DeadLetterFilter(**{name: self.cleaned_data[name] or None for name in FILTERS})
 
 
 class _JobsField(forms.Field):
@@ -62,7 +62,7 @@ class _JobsField(forms.Field):
 
 
 class ManyForm(FilterForm):
-    """Which letters, picked or by a filter, how many of them at most, and how fast.
+    """Which dead letters, picked or by a filter, how many of them at most, and how fast.
 
     A missing `until` becomes now, so that jobs which die while a person reads the page are not selected.
     """
@@ -84,10 +84,10 @@ class ManyForm(FilterForm):
             fields["until"] = now().isoformat()
         super().__init__(fields)
 
-    def selection(self) -> LetterFilter:
+    def selection(self) -> DeadLetterFilter:
         """Return the selection of a valid form."""
         filters = {name: self.cleaned_data[name] or None for name in FILTERS}
-        return LetterFilter(**filters, jobs=self.cleaned_data["job"])
+        return DeadLetterFilter(**filters, jobs=self.cleaned_data["job"])
 
     @property
     def rate_per_s(self) -> float | None:
@@ -96,5 +96,5 @@ class ManyForm(FilterForm):
 
     @property
     def most(self) -> int:
-        """Return how many letters at most."""
+        """Return how many dead letters at most."""
         return self.cleaned_data["limit"] or DEFAULT_JOBS

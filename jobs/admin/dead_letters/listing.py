@@ -1,4 +1,4 @@
-"""The list's page: the queues beside the rows, the groups, and the letters of a filter."""
+"""The list's page: the queues beside the rows, the groups, and the dead letters of a filter."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from django.http import HttpRequest, QueryDict
 from jobs.admin.base import BoundedChangeList, Rows, newest
 from jobs.admin.dead_letters.forms import FILTERS, FilterForm
 from jobs.admin.rights import may_act
-from jobs.services.dead_letters import reads as letters
+from jobs.services.dead_letters import reads as dead_letters
 from jobs.services.dead_letters.queue_counts import queue_counts
-from jobs.services.dead_letters.reads import GROUPS_SHOWN, LOOKED_AT, Groups, LetterFilter, LetterGroup
+from jobs.services.dead_letters.reads import (
+    GROUPS_SHOWN,
+    LOOKED_AT,
+    DeadLetterFilter,
+    DeadLetterGroup,
+    Groups,
+)
 
 
-class LetterChangeList(BoundedChangeList):
-    """A page of letters, which ignores the filter form's parameters."""
+class DeadLetterChangeList(BoundedChangeList):
+    """A page of dead letters, which ignores the filter form's parameters."""
 
     def get_filters_params(self, params: Any = None) -> Any:
         """Return the parameters that Django's own filters read."""
@@ -25,9 +31,9 @@ class LetterChangeList(BoundedChangeList):
 
 
 def matching(rows: Rows, query: QueryDict) -> tuple[Rows, bool]:
-    """Return the open letters that match a query, and whether older ones were not looked at.
+    """Return the open dead letters that match a query, and whether older ones were not looked at.
 
-    A whole group has an index; for any other query only the newest letters are looked at.
+    A whole group has an index; for any other query only the newest dead letters are looked at.
     """
     form = FilterForm(query)
     if not form.is_valid():
@@ -38,7 +44,7 @@ def matching(rows: Rows, query: QueryDict) -> tuple[Rows, bool]:
     return matches.filter(**_conditions(selection)), cut
 
 
-def _conditions(selection: LetterFilter) -> dict[str, object]:
+def _conditions(selection: DeadLetterFilter) -> dict[str, object]:
     conditions = {
         "model": selection.model, "kind": selection.kind, "fingerprint": selection.fingerprint,
         "created_at__gte": selection.since, "created_at__lte": selection.until,
@@ -62,13 +68,13 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def grouped(selection: LetterFilter | None, *, most: int = GROUPS_SHOWN) -> dict[str, Any]:
-    """Return the groups of the letters that match, each with the query string that lists only that group."""
-    groups = Groups([]) if selection is None else letters.groups(selection, most=most)
+def grouped(selection: DeadLetterFilter | None, *, most: int = GROUPS_SHOWN) -> dict[str, Any]:
+    """Return the groups of the matching dead letters, each with the query string that lists it alone."""
+    groups = Groups([]) if selection is None else dead_letters.groups(selection, most=most)
     times = {} if selection is None else {"since": selection.since, "until": selection.until}
     bounds = {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in times.items() if at is not None}
     return {"groups": groups, "grouped": [(group, _query(group, bounds)) for group in groups.largest]}
 
 
-def _query(group: LetterGroup, bounds: dict[str, str]) -> str:
+def _query(group: DeadLetterGroup, bounds: dict[str, str]) -> str:
     return urlencode({"model": group.queue, "kind": group.kind, "fingerprint": group.fingerprint} | bounds)

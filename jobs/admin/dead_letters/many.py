@@ -1,4 +1,4 @@
-"""One page for actions on many letters: it shows what would happen, and does it once confirmed."""
+"""One page for actions on many dead letters: it shows what would happen, and does it once confirmed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from jobs.admin.dead_letters.listing import grouped
 from jobs.admin.job_page import moment
 from jobs.admin.rights import may_act, may_see, require
 from jobs.core.errors import PlatformError
-from jobs.services.dead_letters import reads as letters
-from jobs.services.dead_letters.discard import discard_letters
+from jobs.services.dead_letters import reads as dead_letters
+from jobs.services.dead_letters.discard import discard_dead_letters
 from jobs.services.dead_letters.dry_run import DryRun, dry_run
-from jobs.services.dead_letters.replay_many import replay_letters
+from jobs.services.dead_letters.replay_many import replay_dead_letters
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 LIST = "admin:jobs_deadletter_changelist"
@@ -31,7 +31,7 @@ GROUPS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An action on many letters: its verb, its past participle, and the service that does it."""
+    """An action on many dead letters: its verb, its past participle, and the service that does it."""
 
     verb: str
     done: str
@@ -39,11 +39,11 @@ class Act:
 
 
 def _replay(form: ManyForm, actor: str) -> int:
-    return replay_letters(selection=form.selection(), actor=actor, rate=form.rate_per_s, most=form.most)
+    return replay_dead_letters(selection=form.selection(), actor=actor, rate=form.rate_per_s, most=form.most)
 
 
 def _discard(form: ManyForm, actor: str) -> int:
-    return discard_letters(selection=form.selection(), actor=actor, most=form.most)
+    return discard_dead_letters(selection=form.selection(), actor=actor, most=form.most)
 
 
 REPLAY = Act("replay", "queued again", _replay)
@@ -51,7 +51,7 @@ DISCARD = Act("discard", "discarded", _discard)
 
 
 def many(request: HttpRequest, *, admin: ReadOnlyAdmin, act: Act) -> HttpResponse:
-    """Show what `act` would do to the form's letters; do it where the POST confirms."""
+    """Show what `act` would do to the form's dead letters; do it where the POST confirms."""
     require(admin, request, can=may_act(request))
     form = ManyForm(request.POST if request.method == "POST" else request.GET)
     if form.is_valid() and "confirm" in request.POST:
@@ -68,8 +68,8 @@ def _done(request: HttpRequest, form: ManyForm, act: Act) -> HttpResponse:
         messages.error(request, str(error))
         return redirect(LIST)
     messages.success(request, f"{count:,} {act.done}{_paced(form, act, count)}.")
-    if count >= form.most and (rest := letters.count(form.selection())):
-        messages.warning(request, f"{rest:,} more letters match: repeat this for them.")
+    if count >= form.most and (rest := dead_letters.count(form.selection())):
+        messages.warning(request, f"{rest:,} more dead letters match: repeat this for them.")
     return redirect(LIST)
 
 

@@ -1,4 +1,4 @@
-"""Actions on one letter: replay it, discard it, show its input, and replay it with an edited input."""
+"""Actions on one dead letter: replay it, discard it, show its input, and replay it with an edited input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.admin.dead_letters.many import LIST
 from jobs.admin.rights import HIDDEN, may_act, may_see, require
 from jobs.core.errors import PlatformError
 from jobs.models import DeadLetter
-from jobs.services.dead_letters.discard import discard_letter
+from jobs.services.dead_letters.discard import discard_dead_letter
 from jobs.services.dead_letters.dry_run import DryRun, dry_run_one
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
@@ -26,20 +26,20 @@ from jobs.services.reads.payloads import ShownPayload
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import box, pretty
 
-LETTER = "admin:jobs_deadletter_change"
+DEAD_LETTER_PAGE = "admin:jobs_deadletter_change"
 EDITED_BYTES = 200_000  # a longer input makes no form
 
 
-def panel(request: HttpRequest, letter: DeadLetter) -> dict[str, Any]:
-    """Return the actions of a letter's page for this user, and what a replay would do now."""
+def panel(request: HttpRequest, dead_letter: DeadLetter) -> dict[str, Any]:
+    """Return the actions of a dead letter's page for this user, and what a replay would do now."""
     foreseen: DryRun | None = None
     refused = ""
     try:
-        foreseen = dry_run_one(job_id=letter.job_id)
+        foreseen = dry_run_one(job_id=dead_letter.job_id)
     except PlatformError as error:
         refused = str(error)
     may = {"may_act": may_act(request), "may_see": may_see(request), "hidden_note": HIDDEN}
-    return {**may, "foreseen": foreseen, "refused": refused, "is_open": letter.discarded_at is None}
+    return {**may, "foreseen": foreseen, "refused": refused, "is_open": dead_letter.discarded_at is None}
 
 
 @require_POST
@@ -50,8 +50,8 @@ def replay_one(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> Http
 
 @require_POST
 def discard_one(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> HttpResponse:
-    """Discard the letter; the job stays dead."""
-    return _act(request, admin, job, discard_letter, f"{job} stays dead; its letter is discarded.")
+    """Discard the dead letter; the job stays dead."""
+    return _act(request, admin, job, discard_dead_letter, f"{job} stays dead; its dead letter is discarded.")
 
 
 def _act(
@@ -62,7 +62,7 @@ def _act(
         service(job_id=job, actor=request.user.get_username())
     except PlatformError as error:
         messages.error(request, str(error))
-        return redirect(LETTER, job)
+        return redirect(DEAD_LETTER_PAGE, job)
     messages.success(request, done)
     return redirect(LIST)
 
@@ -70,7 +70,7 @@ def _act(
 def input_page(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> HttpResponse:
     """Show the job's input, which is audited; `check` an edited one, or `replay` the job with it."""
     if request.method != "POST":
-        return redirect(LETTER, job)
+        return redirect(DEAD_LETTER_PAGE, job)
     require(admin, request, can=may_see(request))
     text = request.POST.get("text")
     if text is None:

@@ -110,8 +110,8 @@ LAST_PAGE: Mapping[str, Any] = {"jobs": [], "next_cursor": None}
 _SNAPSHOT = {"id": JOB_ID, "state": "running", "attempts": 1}
 
 
-def _event(name: str, mark: str, data: Mapping[str, Any]) -> dict[str, str]:
-    return {"event": name, "id": mark, "data": msgspec.json.encode(data).decode()}
+def _event(name: str, event_id: str, data: Mapping[str, Any]) -> dict[str, str]:
+    return {"event": name, "id": event_id, "data": msgspec.json.encode(data).decode()}
 
 
 EVENTS: Examples = {

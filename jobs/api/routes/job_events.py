@@ -59,4 +59,4 @@ def _snapshot(owner: Owner, job_id: UUID) -> JobSnapshot:
         return now
     (row,) = fetch_all(SNAPSHOTS, {"ids": [job_id]})
     with_progress = snapshot_of(row)
-    return with_progress if with_progress.mark.turn == now.mark.turn else now
+    return with_progress if with_progress.event_id.turn == now.event_id.turn else now

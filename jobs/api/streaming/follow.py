@@ -102,5 +102,5 @@ class Stream:
             now = replace(now, view=await self._auth.shown(now.view))
         for event in events(self._last, now):
             await self._call.piece(event)
-        self._last = now.mark.after(self._last)  # the first read brought no progress
+        self._last = now.event_id.after(self._last)  # the first read brought no progress
         return now.view is not None

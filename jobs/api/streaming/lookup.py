@@ -26,7 +26,7 @@ from jobs.services.reads.snapshot import BATCH_MEMBERS, SNAPSHOTS, snapshot_of, 
 
 FALLBACK_S = 2.0  # notifications may be lost, so all waited-for jobs are looked up this often
 FOLLOW_S = 0.25  # followed jobs are looked up this often, and less often where a look takes long
-FOLLOW_SHARE = 0.1  # of the time, at most
+FOLLOW_FRACTION = 0.1  # of the time, at most
 RETRY_S = 0.5
 CHUNK_IDS = 1_000
 FEW = 64  # so many waited-for jobs are looked up faster than the members of a batch
@@ -93,7 +93,7 @@ class Lookup:
         if started >= self._all_due:
             self._all_due = now + FALLBACK_S
         if follow_all:
-            self._followed_due = now + max(FOLLOW_S, (now - started) / FOLLOW_SHARE)
+            self._followed_due = now + max(FOLLOW_S, (now - started) / FOLLOW_FRACTION)
 
     async def _suspects(self, *, everything: bool) -> set[UUID]:
         """Return the waited-for jobs that may have changed, by the notifications so far."""
@@ -119,7 +119,7 @@ class Lookup:
             for row in await self._fetch(SNAPSHOTS, {"ids": ids}):
                 snapshot = snapshot_of(row)
                 self._waiters.deliver(snapshot)
-                if snapshot.mark.state in TERMINAL and not self._waiters.has_end(snapshot.id):
+                if snapshot.event_id.state in TERMINAL and not self._waiters.has_end(snapshot.id):
                     ended.add(snapshot.id)
         return ended
 

@@ -24,28 +24,30 @@ def preamble() -> bytes:
 
 def knows_all(last: EventId | None, now: JobSnapshot) -> bool:
     """Return whether a client has had the end already, so that it must not reconnect."""
-    return now.view is not None and now.mark.same_state(last)
+    return now.view is not None and now.event_id.same_state(last)
 
 
 def events(last: EventId | None, now: JobSnapshot) -> Iterator[bytes]:
     """Yield the events that bring a client from its last event to `now`: none, one or two."""
     if now.view is not None:
-        if not now.mark.same_state(last):
-            yield _event("end", now.mark, now.view)
+        if not now.event_id.same_state(last):
+            yield _event("end", now.event_id, now.view)
         return
-    if not now.mark.same_state(last):
-        yield _event("state", EventId(now.mark.epoch, 0, now.mark.state), _state(now))
+    if not now.event_id.same_state(last):
+        yield _event("state", EventId(now.event_id.epoch, 0, now.event_id.state), _state(now))
         last = None
-    if now.fraction is not None and (last is None or now.mark.step > last.step):
-        yield _event("progress", now.mark, _state(now) | {"fraction": now.fraction, "message": now.message})
+    if now.fraction is not None and (last is None or now.event_id.step > last.step):
+        yield _event(
+            "progress", now.event_id, _state(now) | {"fraction": now.fraction, "message": now.message}
+        )
 
 
 def _state(now: JobSnapshot) -> dict[str, Any]:
-    return {"id": now.id, "state": now.mark.state, "attempts": now.attempts}
+    return {"id": now.id, "state": now.event_id.state, "attempts": now.attempts}
 
 
-def _event(name: str, mark: EventId, value: Any) -> bytes:
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(mark).encode(), name.encode(), _line(value))
+def _event(name: str, event_id: EventId, value: Any) -> bytes:
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(event_id).encode(), name.encode(), _line(value))
 
 
 def _line(value: Any) -> bytes:

@@ -24,7 +24,7 @@ class Waiter:
 
     def put(self, snapshot: JobSnapshot) -> None:
         """Keep a newer snapshot than the one that is held; two reads may end in the other order."""
-        if self.newest is None or snapshot.mark.age > self.newest.mark.age:
+        if self.newest is None or snapshot.event_id.age > self.newest.event_id.age:
             self.newest = snapshot
             self._filled.set()
 
@@ -76,7 +76,7 @@ class Waiters:
         if snapshot.view is not None:
             for waiter in self._waiting.get(snapshot.id, ()):
                 waiter.put(snapshot)
-        elif snapshot.mark.state in TERMINAL:
+        elif snapshot.event_id.state in TERMINAL:
             return  # it ended between two reads: the next one brings the whole job
         for waiter in self.followed.get(snapshot.id, ()):
             waiter.put(snapshot)

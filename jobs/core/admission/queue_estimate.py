@@ -1,4 +1,4 @@
-"""The jobs that wait for a model now, estimated from the last count by dead reckoning. Pure.
+"""The jobs that wait for a model now, estimated from the last count on. Pure.
 
 Between two counts the estimate adds the jobs that this process admits, scaled up for those that other web
 processes admit, and subtracts what the workers finish, highest priority first.

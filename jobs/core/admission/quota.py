@@ -9,7 +9,7 @@ from enum import StrEnum
 
 REQUESTS_BURST_S, BYTES_BURST_S = 2.0, 10.0
 AHEAD_S = 0.1  # a process takes ahead what the client may send in so long, at most a tenth of the burst
-AHEAD_SHARE, IN_FLIGHT_SHARE = 0.1, 0.05
+AHEAD_FRACTION, IN_FLIGHT_FRACTION = 0.1, 0.05
 LEASE_S = 1.0  # tokens that were taken ahead and are not spent by then are lost
 
 
@@ -32,8 +32,8 @@ class Bucket:
     def ahead(self) -> float:
         """Return how many tokens a process takes beyond those that it needs."""
         if not self.per_s:
-            return float(int(self.burst * IN_FLIGHT_SHARE))
-        return min(self.per_s * AHEAD_S, self.burst * AHEAD_SHARE)
+            return float(int(self.burst * IN_FLIGHT_FRACTION))
+        return min(self.per_s * AHEAD_S, self.burst * AHEAD_FRACTION)
 
 
 @dataclass(frozen=True, slots=True)

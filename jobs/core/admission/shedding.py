@@ -17,7 +17,7 @@ from jobs.core.admission.queue_estimate import QueuePlace
 
 # In overload the queue stays at the bound, so nearly every admitted job waits as long as the bound allows.
 # The other part of the goal covers errors of the estimate and workers that stall.
-GOAL_SHARE = 0.6
+GOAL_FRACTION = 0.6
 UNKNOWN_RETRY_S = 30
 LONGEST_RETRY_S = 3_600
 
@@ -81,7 +81,7 @@ def decide(expected: Expected, limits: WaitLimits, *, waiting: int, per_s: float
         return Shed(ShedReason.FULL, _retry_after_s(over / per_s if per_s else UNKNOWN_RETRY_S), expected)
     if expected.eta_s is None or not expected.position:
         return None
-    goal_s = limits.goal_s * GOAL_SHARE or math.inf
+    goal_s = limits.goal_s * GOAL_FRACTION or math.inf
     deadline_s = math.inf if limits.deadline_s is None else limits.deadline_s
     over_s = expected.eta_s - min(goal_s, deadline_s)
     if over_s <= 0.0:

@@ -30,12 +30,12 @@ class ServiceTime:
         """Learn from one run."""
         self._observe_bucket(padded_size, seconds)
         self.weight = self.weight * _KEEP + 1.0
-        share = 1.0 / self.weight
+        fraction = 1.0 / self.weight
         dx, dy = padded_size - self.mean_x, seconds - self.mean_y
-        self.mean_x += share * dx
-        self.mean_y += share * dy
-        self.variance_x = (1.0 - share) * (self.variance_x + share * dx * dx)
-        self.covariance = (1.0 - share) * (self.covariance + share * dx * dy)
+        self.mean_x += fraction * dx
+        self.mean_y += fraction * dy
+        self.variance_x = (1.0 - fraction) * (self.variance_x + fraction * dx * dx)
+        self.covariance = (1.0 - fraction) * (self.covariance + fraction * dx * dy)
 
     @property
     def typical_s(self) -> float:

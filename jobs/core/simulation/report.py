@@ -53,7 +53,7 @@ class SimulationReport:
 
     @property
     def utilisation(self) -> float:
-        """Return the share of time in which a lane ran a batch."""
+        """Return the fraction of the time in which a lane ran a batch."""
         return self.busy_s / (self.lanes * self.span_s) if self.span_s else 0.0
 
     @property
@@ -61,8 +61,8 @@ class SimulationReport:
         """Return the mean latency; NaN where no job was served."""
         return sum(self.latencies_s) / self.served if self.served else nan
 
-    def latency_s(self, share: float) -> float:
-        """Return the latency that `share` of the served jobs do not exceed; NaN where no job was served."""
+    def latency_s(self, fraction: float) -> float:
+        """Return the latency that `fraction` of the served jobs do not exceed; NaN if no job was served."""
         if len(self._sorted_s) != self.served:
             self._sorted_s = sorted(self.latencies_s)
-        return self._sorted_s[max(0, ceil(share * self.served) - 1)] if self.served else nan
+        return self._sorted_s[max(0, ceil(fraction * self.served) - 1)] if self.served else nan

@@ -11,7 +11,7 @@ from models_registry.management.actor import actor
 
 
 class Command(BaseCommand):
-    help = "Make (anew) the role by which a client's app reads its own results, and print its database URL."
+    help = "Create or replace the role that reads a client's own results, and print its database URL."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("client", help="the client's name")

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs.core.errors import PlatformError
-from jobs.management.letters.letter_actions import VERBS
-from jobs.management.letters.letter_arguments import add_arguments
+from jobs.management.dead_letters.dead_letter_actions import VERBS
+from jobs.management.dead_letters.dead_letter_arguments import add_arguments
 
 
 class Command(BaseCommand):

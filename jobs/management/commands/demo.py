@@ -18,7 +18,7 @@ from rich.console import Console
 from jobs.client import Client, PlatformRefusedError, RemoteJob
 from jobs.management.demo.corpus import sentences
 from jobs.management.demo.demo_app import DemoError, answer, progress, submit
-from jobs.management.demo.demo_report import follow, show_figures, show_next, show_search
+from jobs.management.demo.demo_report import show_figures, show_next, show_progress, show_search
 from jobs.management.demo.direct import best_direct
 from jobs.management.demo.figures import Figures, figures
 from jobs.management.demo.semantic_search import closest
@@ -67,8 +67,8 @@ def _stack() -> dict[str, Any]:
 def _have_database(stack: dict[str, Any]) -> None:
     # The batch ledger and the registry are read beside the API; Django fixed its settings before this ran.
     if not settings.INFERENCE.database_url:
-        found = {"DATABASE_URL": stack["database"], "BROKER_URL": stack["broker"]}
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **found})  # noqa: S606  # itself again
+        addresses = {"DATABASE_URL": stack["database"], "BROKER_URL": stack["broker"]}
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **addresses})  # noqa: S606  # itself again
 
 
 def _run(console: Console, stack: dict[str, Any], options: dict[str, Any]) -> Figures:
@@ -80,7 +80,7 @@ def _run(console: Console, stack: dict[str, Any], options: dict[str, Any]) -> Fi
         # The model alone is measured once it is loaded: the worker too has loaded it before the clock starts.
         answer(platform, MODEL, {"text": options["query"]})
         ids = submit(platform, [_request(text, index % 10) for index, text in enumerate(texts)])
-        follow(console, progress(platform, ids, limit_s=LIMIT_S), total=len(ids))
+        show_progress(console, progress(platform, ids, limit_s=LIMIT_S), total=len(ids))
         done = [platform.get(job) for job in ids]
         _search(console, platform, options["query"], dict(zip(texts, done, strict=True)))
     return _measure(console, texts, done, sample=options["sample"])

@@ -50,7 +50,7 @@ class Command(BaseCommand):
         metrics.serve()
         device = pin(None if options["cpu"] else options["gpu"])
         lanes = options["lanes"] or default_lanes(device)
-        share_cores(lanes)
+        divide_cores(lanes)
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         node = topology.gpu_node(index, socket.gethostname())
@@ -81,8 +81,8 @@ def default_lanes(device: str) -> int:
     return min(MOST_LANES, len(os.sched_getaffinity(0))) if device == "cpu" else 1
 
 
-def share_cores(lanes: int) -> None:
-    """Give each lane its share of the cores before torch is imported, unless the operator said otherwise."""
+def divide_cores(lanes: int) -> None:
+    """Give each lane an equal part of the cores, unless the operator chose; before torch is imported."""
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // lanes)))
 
 

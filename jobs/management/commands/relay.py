@@ -1,4 +1,4 @@
-"""Runs the relay, the sweeper, the answerer, the dispatcher and the surveyor until SIGTERM or SIGINT."""
+"""Runs the relay, the sweeper, the follower settler, the dispatcher and the surveyor until a signal."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         metrics.serve()
-        others = [
+        loops = [
             Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),
-            Thread(target=FollowerSettler(stop=stop).run, name="answerer", daemon=True),
+            Thread(target=FollowerSettler(stop=stop).run, name="follower-settler", daemon=True),
             Thread(target=WebhookDispatcher(stop=stop).run, name="dispatcher", daemon=True),
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
-        for other in others:
-            other.start()
+        for loop in loops:
+            loop.start()
         try:
             _relay(stop).run()
         except TopologyMismatchError as error:
             raise CommandError(str(error)) from error
         finally:
             stop.set()
-            for other in others:
-                other.join(GRACE_S)
+            for loop in loops:
+                loop.join(GRACE_S)
 
 
 def _relay(stop: Event) -> Relay:

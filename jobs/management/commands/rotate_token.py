@@ -12,7 +12,7 @@ from models_registry.management.actor import actor
 
 
 class Command(BaseCommand):
-    help = "Make a token's successor and print it; the old one works for the time of grace and no longer."
+    help = "Create a token's successor and print it; the old token works until the grace period ends."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_token(parser)
@@ -22,7 +22,9 @@ class Command(BaseCommand):
         if options["grace_hours"] < 0:
             raise CommandError("--grace-hours is a whole number, 0 or above")
         try:
-            told = {"token_id": token_of(options), "grace_hours": options["grace_hours"]}
-            self.stdout.write(rotate_token(**told, actor=actor()))
+            token = rotate_token(
+                token_id=token_of(options), grace_hours=options["grace_hours"], actor=actor()
+            )
+            self.stdout.write(token)
         except PlatformError as error:
             raise CommandError(str(error)) from error

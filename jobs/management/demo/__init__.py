@@ -1,1 +1,1 @@
-"""The pieces of the demo: real sentences, a small HTTP client, the figures and how they are shown."""
+"""The parts of the demo: real sentences, the calls of the platform, the figures and their output."""

@@ -14,14 +14,14 @@ _NOT_PROSE = ("::=", ">>>", "***", "===", "---", "|", "U+")
 
 def sentences(limit: int) -> list[str]:
     """Return up to `limit` distinct sentences of 5 to 40 words, always the same in the same order."""
-    found = dict.fromkeys(_sentences())
-    return list(found)[:limit]
+    distinct = dict.fromkeys(_sentences())
+    return list(distinct)[:limit]
 
 
 def _sentences() -> Iterator[str]:
     for name in sorted(topics):
         for block in _BLOCKS.split(topics[name]):
-            if not any(mark in block for mark in _NOT_PROSE):
+            if not any(sign in block for sign in _NOT_PROSE):
                 yield from filter(_is_sentence, _ENDS.split(" ".join(block.split())))
 
 

@@ -1,4 +1,4 @@
-"""The demo as an internal app: what it asks of the platform, through the typed client alone."""
+"""The demo as an internal app: its calls of the platform, all through the typed client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 90.0
 
 
 class DemoError(Exception):
-    """The platform did not do its part; the message says what."""
+    """The platform failed in the demo; the message says how."""
 
 
 def submit(platform: Client, requests: Sequence[dict[str, Any]]) -> list[UUID]:
@@ -36,7 +36,7 @@ def answer(platform: Client, model: str, value: Any) -> RemoteJob:
 
 
 def progress(platform: Client, ids: Sequence[UUID], *, limit_s: float) -> Iterator[int]:
-    """Yield, now and then, how many of the jobs have ended, until all have."""
+    """Yield the number of jobs that have ended from time to time, until all have."""
     open_ids, deadline = set(ids), time.monotonic() + limit_s
     while open_ids:
         if time.monotonic() > deadline:

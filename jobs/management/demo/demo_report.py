@@ -1,4 +1,4 @@
-"""What the demo tells a person: a progress bar, one search, the figures, what to try next."""
+"""The output of the demo: a progress bar, one search, the figures, and what to try next."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NEXT = (
 )
 
 
-def follow(console: Console, counts: Iterable[int], *, total: int) -> None:
-    """Draw a bar that follows the counts to the total."""
+def show_progress(console: Console, counts: Iterable[int], *, total: int) -> None:
+    """Draw a progress bar from the counts up to the total."""
     columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("embedding", total=total)
@@ -26,10 +26,10 @@ def follow(console: Console, counts: Iterable[int], *, total: int) -> None:
             progress.update(task, completed=count)
 
 
-def show_search(console: Console, query: str, found: Sequence[tuple[float, str]]) -> None:
+def show_search(console: Console, query: str, hits: Sequence[tuple[float, str]]) -> None:
     """Print the texts closest to the query with their cosines."""
     table = Table("cosine", "sentence", title=f"closest to “{query}”", title_justify="left", show_lines=False)
-    for score, text in found:
+    for score, text in hits:
         table.add_row(f"{score:.3f}", text)
     console.print(table)
 
@@ -60,5 +60,5 @@ def show_figures(console: Console, figures: Figures, *, direct_per_s: float, siz
 
 
 def show_next(console: Console) -> None:
-    """Print what a newcomer may type next."""
+    """Print commands to try next."""
     console.print("\nnext:", *(f"  {line}" for line in NEXT), sep="\n", highlight=False, soft_wrap=True)

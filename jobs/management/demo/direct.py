@@ -1,4 +1,4 @@
-"""The same sentences through the same model in this process: what the whole system is measured against."""
+"""The same sentences through the same model in this process, to compare the whole system with."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BATCH_SIZES = (8, 16, 32, 64)
 
 def best_direct(runner: Runner, inputs: Sequence[Any], *, sample: int) -> tuple[int, float]:
     """Return the fastest fixed batch size and its items per second, over a sample in arrival order."""
-    taken = inputs[:: max(1, len(inputs) // sample)]
-    _run(runner, taken[: max(BATCH_SIZES)], max(BATCH_SIZES))
-    speeds = {size: len(taken) / _run(runner, taken, size) for size in BATCH_SIZES}
+    sampled = inputs[:: max(1, len(inputs) // sample)]
+    _run(runner, sampled[: max(BATCH_SIZES)], max(BATCH_SIZES))
+    speeds = {size: len(sampled) / _run(runner, sampled, size) for size in BATCH_SIZES}
     best = max(speeds, key=speeds.__getitem__)
     return best, speeds[best]
 
@@ -23,7 +23,7 @@ def best_direct(runner: Runner, inputs: Sequence[Any], *, sample: int) -> tuple[
 def _run(runner: Runner, inputs: Sequence[Any], size: int) -> float:
     started = time.perf_counter()
     for batch in _batches(inputs, size):
-        answer(runner, [Item(each) for each in batch])
+        answer(runner, [Item(value) for value in batch])
     return time.perf_counter() - started
 
 

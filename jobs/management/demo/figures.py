@@ -1,4 +1,4 @@
-"""What a run of the demo measured, from the jobs' own timestamps."""
+"""The figures of a run of the demo, from the timestamps of its jobs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Figures:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least `share` (0 to 1) of the values do not exceed."""
+def percentile(values: Sequence[float], fraction: float) -> float:
+    """Return the smallest value that at least `fraction` (0 to 1) of the values do not exceed."""
     ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]
 
 
 def figures(jobs: Sequence[RemoteJob], *, mean_batch: float, direct_per_s: float) -> Figures:

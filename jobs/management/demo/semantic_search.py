@@ -1,4 +1,4 @@
-"""Semantic search over embeddings: the cosine of two vectors, nothing installed for it."""
+"""Semantic search over embeddings by the cosine of two vectors, without a library."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def cosine(one: Vector, other: Vector) -> float:
 
 
 def closest(query: Vector, corpus: Mapping[str, Vector], *, count: int) -> list[tuple[float, str]]:
-    """Return the `count` texts whose vectors point most nearly the query's way, best first."""
+    """Return the `count` texts with the largest cosine to the query, best first."""
     return nlargest(count, ((cosine(query, vector), text) for text, vector in corpus.items()))

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.management.simulate.runs import Run
 
-SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+FRACTIONS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 WIDE = 20.0  # a wider ratio of latencies is drawn on a logarithmic scale
 
 
@@ -25,7 +25,9 @@ def draw(runs: Sequence[Run], path: Path) -> None:
 
 
 def _latencies(axes: Any, runs: Sequence[Run]) -> None:
-    curves = {name: [run.report.latency_s(share) * 1e3 for run in runs] for name, share in SHARES.items()}
+    curves = {
+        name: [run.report.latency_s(fraction) * 1e3 for run in runs] for name, fraction in FRACTIONS.items()
+    }
     for name, points in curves.items():
         axes.plot([run.load for run in runs], points, marker="o", label=name)
     axes.set_ylabel("latency, ms")

@@ -6,13 +6,13 @@ from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from jobs.core.admission.shedding import GOAL_SHARE
+from jobs.core.admission.shedding import GOAL_FRACTION
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
 
 CSV_HELP = "Recorded jobs, with the columns arrival_s,size,priority,client,version,deadline_s."
 LOADS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 SHED_HELP = (
-    f"Set the model option `shed`: refuse jobs whose estimated answer comes after {GOAL_SHARE:.0%}%"
+    f"Set the model option `shed`: refuse jobs whose estimated answer comes after {GOAL_FRACTION:.0%}%"
     " of the goal. Jobs that would miss their own deadline or exceed max_waiting are refused without it too."
 )
 

@@ -38,7 +38,7 @@ def _speed(runs: Sequence[Run]) -> str:
 
 def _cells(run: Run) -> list[str]:
     report = run.report
-    latencies = [f"{report.latency_s(share) * 1e3:,.1f}" for share in (0.5, 0.95, 0.99)]
+    latencies = [f"{report.latency_s(fraction) * 1e3:,.1f}" for fraction in (0.5, 0.95, 0.99)]
     rates = [f"{rate:,.1f}" for rate in (report.offered_per_s, report.throughput_per_s)]
     ends = [f"{count:,}" for count in (report.refused, report.expired)]
     return [
@@ -53,5 +53,7 @@ def _cells(run: Run) -> list[str]:
 
 def _reasons(report: SimulationReport) -> str:
     batches = max(1, report.seals.total())
-    shares = {reason: count / batches for reason, count in report.seals.most_common()}
-    return ", ".join(f"{reason} {share:.0%}" for reason, share in shares.items() if share >= SELDOM)
+    fractions = {reason: count / batches for reason, count in report.seals.most_common()}
+    return ", ".join(
+        f"{reason} {fraction:.0%}" for reason, fraction in fractions.items() if fraction >= SELDOM
+    )

@@ -42,7 +42,7 @@ class QueueSurveyor(ListenLoop):
         """Measure rates from the next count on: what came in between is not known."""
         self._counted_s = None
 
-    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # nobody notifies it
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # no channel notifies it
         """Count once."""
         began_s = self._clock()
         self.survey(session)

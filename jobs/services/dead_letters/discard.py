@@ -11,7 +11,7 @@ from django.db import transaction
 from jobs.core.errors import WrongStateError
 from jobs.db.statement import Statement, execute
 from jobs.services.dead_letters.lock_dead import lock_dead
-from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.dead_letters.reads import DeadLetterFilter
 from jobs.services.dead_letters.replay_many import chunks, now
 from jobs.services.lifecycle.lock_job import lock_job
 from jobs.services.lifecycle.replay import note_all
@@ -22,16 +22,16 @@ _DISCARD: Statement[None] = Statement(
 )
 
 
-def discard_letter(*, job_id: UUID, actor: str) -> None:
-    """Discard a dead job's letter; JobNotFoundError, or WrongStateError where it has none that is open."""
+def discard_dead_letter(*, job_id: UUID, actor: str) -> None:
+    """Discard a job's dead letter; JobNotFoundError, or WrongStateError if it has none that is open."""
     with transaction.atomic():
         lock_job(job_id, client_id=None)
         if not _discard([job_id], actor):
-            raise WrongStateError("The job has no letter that could be discarded.")
+            raise WrongStateError("The job has no dead letter that could be discarded.")
 
 
-def discard_letters(*, selection: LetterFilter, actor: str, most: int) -> int:
-    """Discard up to `most` letters that match, oldest first, a chunk a transaction; return how many."""
+def discard_dead_letters(*, selection: DeadLetterFilter, actor: str, most: int) -> int:
+    """Discard up to `most` dead letters that match, oldest first, a chunk a transaction; return how many."""
     discarded = 0
     for jobs in chunks(replace(selection, until=selection.until or now()), most=most):
         with transaction.atomic():

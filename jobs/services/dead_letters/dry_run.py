@@ -14,8 +14,8 @@ from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import files_of
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
-from jobs.services.dead_letters import reads as letters
-from jobs.services.dead_letters.reads import DeadInput, LetterFilter
+from jobs.services.dead_letters import reads as dead_letters
+from jobs.services.dead_letters.reads import DeadInput, DeadLetterFilter
 from jobs.services.dead_letters.replay_many import chunks
 from jobs.services.lifecycle.replay import check_replayable
 from models_registry.selectors import info, validate_input
@@ -44,10 +44,10 @@ class DryRun:
 
 
 def dry_run(
-    *, selection: LetterFilter, rate: float | None = None, most: int, checked: int = CHECKED_JOBS
+    *, selection: DeadLetterFilter, rate: float | None = None, most: int, checked: int = CHECKED_JOBS
 ) -> DryRun:
     """Return what `replay_letters` with these arguments would do now; it validates `checked` inputs."""
-    jobs = min(letters.count(selection), most)
+    jobs = min(dead_letters.count(selection), most)
     lasts_s = max(jobs - 1, 0) / rate if rate else 0.0
     return _judged(jobs, _inputs(selection, most=min(most, checked)), lasts_s)
 
@@ -58,7 +58,7 @@ def dry_run_one(*, job_id: UUID) -> DryRun:
     if not states:
         raise JobNotFoundError
     check_replayable(states[0])
-    inputs = list(letters.inputs([job_id]))
+    inputs = list(dead_letters.inputs([job_id]))
     if not inputs:
         raise PayloadGoneError
     return _judged(1, inputs, 0.0)
@@ -73,10 +73,10 @@ def _judged(jobs: int, rows: Iterable[DeadInput], lasts_s: float) -> DryRun:
     return DryRun(jobs, checked, len(faults), overdue, faults[:SHOWN_FAULTS], lasts_s)
 
 
-def _inputs(selection: LetterFilter, *, most: int) -> Iterator[DeadInput]:
+def _inputs(selection: DeadLetterFilter, *, most: int) -> Iterator[DeadInput]:
     for jobs in chunks(selection, most=most):
         for start in range(0, len(jobs), READ_AT_ONCE):
-            yield from letters.inputs(jobs[start : start + READ_AT_ONCE])
+            yield from dead_letters.inputs(jobs[start : start + READ_AT_ONCE])
 
 
 def _decoded(row: DeadInput) -> Any:

@@ -1,4 +1,4 @@
-"""Lock many dead jobs at once whose letters are still open."""
+"""Lock many dead jobs at once whose dead letters are still open."""
 
 from __future__ import annotations
 

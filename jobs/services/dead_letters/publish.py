@@ -14,7 +14,7 @@ from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.services.dead_letters import queue_sizes
-from jobs.services.dead_letters import statements as letters
+from jobs.services.dead_letters import statements as dead_letters
 
 log = logging.getLogger(__name__)
 
@@ -26,35 +26,35 @@ REFUSED_DELAY_S = 5.0
 UNROUTABLE_DELAY_S = 1.0
 
 
-class LetterPost:
+class DeadLetterPublisher:
     """One relay's publisher for one dead-letter queue; `undeclared` where the broker has no such queue."""
 
     def __init__(self, queue: str, publisher: ConfirmingPublisher) -> None:
-        """Prepare to publish the letters of the model named `queue`."""
+        """Prepare to publish the dead letters of the model named `queue`."""
         self.undeclared = False
         self._queue = queue
         self._publisher = publisher
         self._look_at = self._count_at = 0.0
 
     def post(self, session: sa.Connection, now: float) -> int:
-        """Publish letters that are due, and count the queue from time to time; return how many were due."""
+        """Publish due dead letters, and count the queue from time to time; return how many were due."""
         if now >= self._count_at:
             self._count_at = now + COUNT_EVERY_S
             self._count(session)
         if now < self._look_at:
             return 0
-        due = letters.take_due(session, self._queue, most=MOST)
+        due = dead_letters.take_due(session, self._queue, most=MOST)
         self._look_at = now if len(due) == MOST else now + LOOK_EVERY_S
         if due:
             self._publish(session, due)
         return len(due)
 
     def recover(self, session: sa.Connection) -> None:
-        """Make all letters due again after a connect where the broker's dead-letter queue is empty."""
+        """Make all dead letters due again after a connect where the broker's dead-letter queue is empty."""
         counts = broker_queues.dead_counts(self._publisher.connection, self._queue)
         if counts is not None and counts.ready:
             return
-        while letters.recall(session, self._queue, most=RECALLED):
+        while dead_letters.recall(session, self._queue, most=RECALLED):
             pass
 
     def _count(self, session: sa.Connection) -> None:
@@ -63,21 +63,23 @@ class LetterPost:
 
     def _publish(self, session: sa.Connection, due: list[DeadLetterMessage]) -> None:
         try:
-            outcomes = self._publisher.publish([outgoing_dead_letter(self._queue, letter) for letter in due])
+            outcomes = self._publisher.publish(
+                [outgoing_dead_letter(self._queue, dead_letter) for dead_letter in due]
+            )
         except BrokerUnavailableError:
-            letters.postpone(session, due, delay_s=0)
+            dead_letters.postpone(session, due, delay_s=0)
             raise
         for outcome, count in Counter(outcomes).items():
             metrics.DEAD_LETTERS_PUBLISHED.labels(self._queue, outcome.value).inc(count)
-            alike = [letter for letter, its in zip(due, outcomes, strict=True) if its is outcome]
+            alike = [dead_letter for dead_letter, its in zip(due, outcomes, strict=True) if its is outcome]
             self._record(session, outcome, alike)
 
     def _record(self, session: sa.Connection, outcome: Outcome, alike: list[DeadLetterMessage]) -> None:
         if outcome is Outcome.CONFIRMED:
-            letters.confirm(session, alike)
+            dead_letters.confirm(session, alike)
         elif outcome is Outcome.NACKED:
             log.warning("%s: the broker refuses %d dead letters", self._queue, len(alike))
-            letters.postpone(session, alike, delay_s=REFUSED_DELAY_S)
+            dead_letters.postpone(session, alike, delay_s=REFUSED_DELAY_S)
         elif outcome is Outcome.UNROUTABLE:
             self.undeclared = True
-            letters.postpone(session, alike, delay_s=UNROUTABLE_DELAY_S)
+            dead_letters.postpone(session, alike, delay_s=UNROUTABLE_DELAY_S)

@@ -1,4 +1,4 @@
-"""Drop from a dead-letter queue the letters that no longer count, of jobs replayed or discarded since."""
+"""Drops stale messages from a dead-letter queue, whose jobs were replayed or discarded since."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jobs.broker.dead_letter_queue import HeldMessage, walk
 from jobs.core.messages.dead_letter_pointer import read_dead_letter
 from jobs.db.statement import once_more
 from jobs.services.access.audit import note
-from jobs.services.dead_letters import reads as letters
-from jobs.services.dead_letters.reads import LetterKey
+from jobs.services.dead_letters import reads as dead_letters
+from jobs.services.dead_letters.reads import DeadLetterKey
 
 MOST_MESSAGES = 200_000
 KIND = "purge"
@@ -22,7 +22,7 @@ KIND = "purge"
 
 @dataclass(slots=True)
 class Purged:
-    """The messages in the queue: letters that count, stale letters, and messages that are not letters."""
+    """The messages in the queue: dead letters that count, stale ones, and messages that are none."""
 
     current: int = 0
     stale: int = 0
@@ -31,22 +31,22 @@ class Purged:
 
 
 class _Judge:
-    """Decides which messages to drop, and counts them; a second copy of a letter is stale."""
+    """Decides which messages to drop, and counts them; a second copy of a dead letter is stale."""
 
     def __init__(self, *, malformed_too: bool, dry_run: bool) -> None:
         self.counts = Purged()
         self._malformed_too, self._dry_run = malformed_too, dry_run
-        self._seen = set[LetterKey]()
+        self._seen = set[DeadLetterKey]()
 
     def __call__(self, messages: Sequence[HeldMessage]) -> list[HeldMessage]:
         keys = [_key(message) for message in messages]
-        current = letters.current([key for key in keys if key is not None])
+        current = dead_letters.current([key for key in keys if key is not None])
         unwanted = [m for m, key in zip(messages, keys, strict=True) if self._is_unwanted(key, current)]
         dropped = [] if self._dry_run else unwanted
         self.counts.dropped += len(dropped)
         return dropped
 
-    def _is_unwanted(self, key: LetterKey | None, current: set[LetterKey]) -> bool:
+    def _is_unwanted(self, key: DeadLetterKey | None, current: set[DeadLetterKey]) -> bool:
         if key is None:
             self.counts.malformed += 1
             return self._malformed_too
@@ -58,17 +58,17 @@ class _Judge:
         return True
 
 
-def _key(message: HeldMessage) -> LetterKey | None:
+def _key(message: HeldMessage) -> DeadLetterKey | None:
     pointer = read_dead_letter(message.body)
-    return None if pointer is None else LetterKey(pointer.job, pointer.epoch)
+    return None if pointer is None else DeadLetterKey(pointer.job, pointer.epoch)
 
 
 def purge_stale(
     *, model: str, actor: str, malformed_too: bool = False, dry_run: bool = False, most: int = MOST_MESSAGES
 ) -> Purged:
-    """Walk the model's dead-letter queue and drop the letters that do not count; BrokerUnavailableError.
+    """Walk the model's dead-letter queue and drop the dead letters that do not count; BrokerUnavailableError.
 
-    Messages that are not letters stay, unless `malformed_too`. With `dry_run` nothing is dropped.
+    Messages that are not dead letters stay, unless `malformed_too`. With `dry_run` nothing is dropped.
     """
     judge = _Judge(malformed_too=malformed_too, dry_run=dry_run)
     with connected(settings.INFERENCE.broker_url) as connection:

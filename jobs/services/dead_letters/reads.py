@@ -16,10 +16,10 @@ FIRST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LetterFilter:
-    """A selection of letters: None is any; discarded ones never match. `since` and `until` are of the death.
+class DeadLetterFilter:
+    """A selection of dead letters; None is any, and discarded ones never match.
 
-    `jobs` are ids that a person picked; groups do not heed them.
+    `since` and `until` are times of death. `jobs` are ids that a person picked; groups ignore them.
     """
 
     model: str | None = None
@@ -31,8 +31,8 @@ class LetterFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class LetterGroup:
-    """Letters that look alike: how many, and when the first and the last of their jobs died."""
+class DeadLetterGroup:
+    """Dead letters that look alike: how many, and when the first and the last of their jobs died."""
 
     queue: str
     kind: str
@@ -43,30 +43,30 @@ class LetterGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class _GroupRow(LetterGroup):
-    """A group, with the number of letters and of groups in all."""
+class _GroupRow(DeadLetterGroup):
+    """A group, with the number of dead letters and of groups in all."""
 
-    letters: int
+    dead_letters: int
     groups: int
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The largest groups, and the numbers of all `letters` and `groups` that were counted."""
+    """The largest groups, and the numbers of all `dead_letters` and `groups` that were counted."""
 
-    largest: Sequence[LetterGroup]
-    letters: int = 0
+    largest: Sequence[DeadLetterGroup]
+    dead_letters: int = 0
     groups: int = 0
 
     @property
     def cut(self) -> bool:
-        """Return whether more letters may match than were counted."""
-        return self.letters >= LOOKED_AT
+        """Return whether more dead letters may match than were counted."""
+        return self.dead_letters >= LOOKED_AT
 
 
 @dataclass(frozen=True, slots=True)
-class ListedLetter:
-    """A letter in a list."""
+class ListedDeadLetter:
+    """A dead letter in a list."""
 
     job: UUID
     epoch: int
@@ -79,7 +79,7 @@ class ListedLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class LetterDetails(ListedLetter):
+class DeadLetterDetails(ListedDeadLetter):
     """All of a letter."""
 
     traceback: str
@@ -100,7 +100,7 @@ class DeadInput:
     encoding: str
 
 
-class LetterKey(NamedTuple):
+class DeadLetterKey(NamedTuple):
     """A job, and the epoch in which it died."""
 
     job: UUID
@@ -109,7 +109,7 @@ class LetterKey(NamedTuple):
 
 class _QueueRow(NamedTuple):
     queue: str
-    letters: int
+    dead_letters: int
 
 
 _MATCHES: LiteralString = """
@@ -126,7 +126,7 @@ _CHOSEN: LiteralString = f"{_MATCHES} AND (%(jobs)s::uuid[] IS NULL OR letter.jo
 GROUPS = Statement(
     f"""
 SELECT queue, kind, fingerprint, count(*) AS count, min(created_at) AS first_seen,
-  max(created_at) AS last_seen, sum(count(*)) OVER ()::bigint AS letters, count(*) OVER () AS groups
+  max(created_at) AS last_seen, sum(count(*)) OVER ()::bigint AS dead_letters, count(*) OVER () AS groups
 FROM (
   SELECT queue, kind, fingerprint, created_at FROM jobs_deadletter letter WHERE {_MATCHES}
   ORDER BY queue, kind, fingerprint LIMIT %(looked_at)s
@@ -146,7 +146,7 @@ SELECT count(*) FROM (
 )
 _BY_QUEUE = Statement(
     """
-SELECT queue, count(*) AS letters FROM (
+SELECT queue, count(*) AS dead_letters FROM (
   SELECT queue FROM jobs_deadletter WHERE discarded_at IS NULL ORDER BY queue LIMIT %(looked_at)s
 ) AS letter GROUP BY queue
 """,
@@ -154,7 +154,7 @@ SELECT queue, count(*) AS letters FROM (
 )
 _DUE_BY_QUEUE = Statement(
     """
-SELECT queue, count(*) AS letters FROM (
+SELECT queue, count(*) AS dead_letters FROM (
   SELECT queue FROM jobs_deadletter WHERE due IS NOT NULL ORDER BY queue LIMIT %(looked_at)s
 ) AS letter GROUP BY queue
 """,
@@ -168,7 +168,7 @@ _NEWEST = Statement(
     f"""
 SELECT {_LISTED} FROM jobs_deadletter letter WHERE {_CHOSEN} ORDER BY job_id DESC LIMIT %(most)s
 """,  # noqa: S608
-    ListedLetter,
+    ListedDeadLetter,
 )
 _IDS = Statement(
     f"""
@@ -190,46 +190,46 @@ _LETTER = Statement(
 SELECT {_LISTED}, letter.traceback, letter.history, letter.published_at, letter.discarded_at, letter.reason
 FROM jobs_deadletter letter WHERE letter.job_id = %(job)s
 """,  # noqa: S608
-    LetterDetails,
+    DeadLetterDetails,
 )
 _CURRENT = Statement(
     """
 SELECT job_id AS job, epoch FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS given(job_id, epoch)
 JOIN jobs_deadletter letter USING (job_id, epoch) WHERE letter.discarded_at IS NULL
 """,
-    LetterKey,
+    DeadLetterKey,
 )
 
 
-def groups(selection: LetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:
-    """Return the groups of the letters that match, largest first."""
+def groups(selection: DeadLetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:
+    """Return the groups of the dead letters that match, largest first."""
     rows = fetch_all(GROUPS, {**asdict(selection), "most": most, "looked_at": LOOKED_AT})
-    return Groups(rows, letters=rows[0].letters, groups=rows[0].groups) if rows else Groups([])
+    return Groups(rows, dead_letters=rows[0].dead_letters, groups=rows[0].groups) if rows else Groups([])
 
 
-def count(selection: LetterFilter) -> int:
-    """Count the letters that match, up to LOOKED_AT."""
-    (letters,) = fetch_all(_COUNT, {**asdict(selection), "looked_at": LOOKED_AT})
-    return letters
+def count(selection: DeadLetterFilter) -> int:
+    """Count the dead letters that match, up to LOOKED_AT."""
+    (dead_letters,) = fetch_all(_COUNT, {**asdict(selection), "looked_at": LOOKED_AT})
+    return dead_letters
 
 
 def rows_by_queue() -> dict[str, int]:
-    """Return the number of letters of each model, up to LOOKED_AT in all."""
-    return {row.queue: row.letters for row in fetch_all(_BY_QUEUE, {"looked_at": LOOKED_AT})}
+    """Return the number of dead letters of each model, up to LOOKED_AT in all."""
+    return {row.queue: row.dead_letters for row in fetch_all(_BY_QUEUE, {"looked_at": LOOKED_AT})}
 
 
 def due_by_queue() -> dict[str, int]:
-    """Return the number of each model's letters that the broker has not confirmed, up to LOOKED_AT in all."""
-    return {row.queue: row.letters for row in fetch_all(_DUE_BY_QUEUE, {"looked_at": LOOKED_AT})}
+    """Return the number of unconfirmed dead letters of each model, up to LOOKED_AT in all."""
+    return {row.queue: row.dead_letters for row in fetch_all(_DUE_BY_QUEUE, {"looked_at": LOOKED_AT})}
 
 
-def newest(selection: LetterFilter, *, most: int) -> list[ListedLetter]:
-    """Return the letters of the newest jobs that match."""
+def newest(selection: DeadLetterFilter, *, most: int) -> list[ListedDeadLetter]:
+    """Return the dead letters of the newest jobs that match."""
     return fetch_all(_NEWEST, {**asdict(selection), "most": most})
 
 
-def ids(selection: LetterFilter, *, after: UUID, most: int) -> list[UUID]:
-    """Return the ids, in order, of jobs beyond `after` whose letters match."""
+def ids(selection: DeadLetterFilter, *, after: UUID, most: int) -> list[UUID]:
+    """Return the ids, in order, of jobs beyond `after` whose dead letters match."""
     return fetch_all(_IDS, {**asdict(selection), "after": after, "most": most})
 
 
@@ -238,13 +238,13 @@ def inputs(jobs: Sequence[UUID]) -> list[DeadInput]:
     return fetch_all(_INPUTS, {"jobs": list(jobs)})
 
 
-def letter(job: UUID) -> LetterDetails | None:
-    """Return a dead job's letter, discarded or not; None where it has none."""
+def dead_letter(job: UUID) -> DeadLetterDetails | None:
+    """Return a dead job's dead letter, discarded or not; None where it has none."""
     rows = fetch_all(_LETTER, {"job": job})
     return rows[0] if rows else None
 
 
-def current(keys: Collection[LetterKey]) -> set[LetterKey]:
-    """Return those of the letters that still count."""
+def current(keys: Collection[DeadLetterKey]) -> set[DeadLetterKey]:
+    """Return those of the dead letters that still count."""
     values = {"jobs": [key.job for key in keys], "epochs": [key.epoch for key in keys]}
     return set(fetch_all(_CURRENT, values))

@@ -11,17 +11,19 @@ from django.db import transaction
 
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, fetch_all
-from jobs.services.dead_letters import reads as letters
+from jobs.services.dead_letters import reads as dead_letters
 from jobs.services.dead_letters.lock_dead import lock_dead
-from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.dead_letters.reads import DeadLetterFilter
 from jobs.services.lifecycle.replay import ReplayPace, requeue
 
 CHUNK_JOBS = 1_000
 _NOW = Statement("SELECT clock_timestamp()", datetime)
 
 
-def replay_letters(*, selection: LetterFilter, actor: str, rate: float | None = None, most: int) -> int:
-    """Queue again up to `most` dead jobs whose letters match, oldest first; return how many.
+def replay_dead_letters(
+    *, selection: DeadLetterFilter, actor: str, rate: float | None = None, most: int
+) -> int:
+    """Queue again up to `most` dead jobs whose dead letters match, oldest first; return how many.
 
     With a `rate` so many become due a second, else all at once. Each chunk is a transaction: where the
     database fails midway, earlier chunks stay queued.
@@ -43,9 +45,11 @@ def now() -> datetime:
     return moment
 
 
-def chunks(selection: LetterFilter, *, most: int) -> Iterator[list[UUID]]:
-    """Yield the ids, in order, of up to `most` jobs whose letters match, each chunk as it is then."""
-    after, remaining = letters.FIRST_ID, most
-    while remaining > 0 and (jobs := letters.ids(selection, after=after, most=min(CHUNK_JOBS, remaining))):
+def chunks(selection: DeadLetterFilter, *, most: int) -> Iterator[list[UUID]]:
+    """Yield the ids, in order, of up to `most` jobs whose dead letters match, each chunk as it is then."""
+    after, remaining = dead_letters.FIRST_ID, most
+    while remaining > 0 and (
+        jobs := dead_letters.ids(selection, after=after, most=min(CHUNK_JOBS, remaining))
+    ):
         yield jobs
         after, remaining = jobs[-1], remaining - len(jobs)

@@ -1,7 +1,7 @@
 """Dead letters, published until the broker confirms them; no lock outlives a statement.
 
-A letter is due as soon as its row exists, however the job died. Taking it moves `due` ahead by a visibility
-time, so that a letter without a confirm is published again.
+A dead letter is due as soon as its row exists, however the job died. Taking it moves `due` ahead by a
+visibility time, so that a dead letter without a confirm is published again.
 """
 
 from __future__ import annotations
@@ -58,25 +58,28 @@ FROM lost WHERE letter.job_id = lost.job_id
 
 
 def take_due(session: sa.Connection, queue: str, *, most: int) -> list[DeadLetterMessage]:
-    """Take letters that are due; each is due again when its visibility time is over."""
+    """Take dead letters that are due; each is due again when its visibility time is over."""
     values = {"queue": queue, "most": most, "base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
     return run(session, _TAKE, values)
 
 
-def confirm(session: sa.Connection, letters: Collection[DeadLetterMessage]) -> None:
-    """Record that the broker has these letters; those replayed or discarded meanwhile are passed over."""
-    run(session, _CONFIRM, _keys(letters))
+def confirm(session: sa.Connection, dead_letters: Collection[DeadLetterMessage]) -> None:
+    """Record that the broker has these dead letters, except those replayed or discarded meanwhile."""
+    run(session, _CONFIRM, _keys(dead_letters))
 
 
-def postpone(session: sa.Connection, letters: Collection[DeadLetterMessage], *, delay_s: float) -> None:
-    """Make letters that the broker does not have due in `delay_s` seconds."""
-    run(session, _POSTPONE, {**_keys(letters), "delay_s": delay_s})
+def postpone(session: sa.Connection, dead_letters: Collection[DeadLetterMessage], *, delay_s: float) -> None:
+    """Make dead letters that the broker does not have due in `delay_s` seconds."""
+    run(session, _POSTPONE, {**_keys(dead_letters), "delay_s": delay_s})
 
 
 def recall(session: sa.Connection, queue: str, *, most: int) -> int:
-    """Make up to `most` confirmed letters due now, because the broker lost them; return how many."""
+    """Make up to `most` confirmed dead letters due now, because the broker lost them; return how many."""
     return count(session, _RECALL, {"queue": queue, "most": most})
 
 
-def _keys(letters: Collection[DeadLetterMessage]) -> dict[str, Any]:
-    return {"jobs": [letter.job for letter in letters], "epochs": [letter.epoch for letter in letters]}
+def _keys(dead_letters: Collection[DeadLetterMessage]) -> dict[str, Any]:
+    return {
+        "jobs": [dead_letter.job for dead_letter in dead_letters],
+        "epochs": [dead_letter.epoch for dead_letter in dead_letters],
+    }

@@ -56,7 +56,7 @@ class Rescuer(ListenLoop):
         metrics.SWEEP_FAILED.inc()
         self._up_since = None
 
-    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # nobody notifies it
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # no channel notifies it
         """Sweep once."""
         self.sweep(session)
         metrics.SWEEP_LAST.set_to_current_time()

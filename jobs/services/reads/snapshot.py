@@ -41,7 +41,7 @@ class JobSnapshot:
     """The newest state of a job; `view` is the whole job once it has ended."""
 
     id: UUID
-    mark: EventId
+    event_id: EventId
     attempts: int
     fraction: float | None = None
     message: str = ""
@@ -53,8 +53,8 @@ def snapshot_of(row: SnapshotRow) -> JobSnapshot:
     progress = row.progress
     if not isinstance(progress, Mapping) or progress.get("epoch") != row.epoch:
         return JobSnapshot(row.id, EventId(row.epoch, 0, row.state), row.attempts)
-    mark = EventId(row.epoch, int(progress["step"]), row.state)
-    return JobSnapshot(row.id, mark, row.attempts, float(progress["fraction"]), str(progress["message"]))
+    event_id = EventId(row.epoch, int(progress["step"]), row.state)
+    return JobSnapshot(row.id, event_id, row.attempts, float(progress["fraction"]), str(progress["message"]))
 
 
 def snapshot_of_job(row: JobRow) -> JobSnapshot:

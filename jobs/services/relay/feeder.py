@@ -27,7 +27,7 @@ from jobs.core.relay.publish_policy import (
 )
 from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
-from jobs.services.dead_letters.publish import LetterPost
+from jobs.services.dead_letters.publish import DeadLetterPublisher
 from jobs.services.relay import statements as feed
 from jobs.services.relay.postpone import postpone
 from jobs.services.relay.statements import DueRow
@@ -80,7 +80,7 @@ class QueueFeeder:
         self._max_batch = max_batch
         self._pace = FeedPace()
         self._bundled = MOST_BUNDLED
-        self._dead_letters = LetterPost(queue, publisher)
+        self._dead_letters = DeadLetterPublisher(queue, publisher)
         self._budgets = RetryBudgets(budget)
         self._circuits, self._gate = circuits, CircuitGate()
         self._fast = FastSide()

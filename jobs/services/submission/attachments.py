@@ -69,7 +69,7 @@ def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> Pars
     stored = msgspec.structs.replace(request, input=stored_form(request.input, given))
     job = parse_job(stored, version)
     size = job.size + sum(file.size for file in given.values()) if version.padded else 0
-    return replace(job, files=tuple(kept for _, kept in files.values()), size=size)
+    return replace(job, files=tuple(stored_file for _, stored_file in files.values()), size=size)
 
 
 def _uploads(owner: Owner, referred: Iterable[Reference]) -> Files:

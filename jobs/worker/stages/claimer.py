@@ -72,7 +72,7 @@ class Claimer:
 
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that no claim took."""
-        work = ClaimedBatch(
+        batch = ClaimedBatch(
             _new_id(),
             sealed.key,
             sealed.padded_size,
@@ -80,55 +80,55 @@ class Claimer:
             sealed.tokens,
             isolation_group=sealed.isolation_group,
         )
-        work.claimed_at = time.monotonic()
+        batch.claimed_at = time.monotonic()
         if hold_s := self._circuits.hold_s(int(str(sealed.key))):
-            return work, self._held(sealed.tokens, hold_s)
-        row = self._row(work, sealed)
+            return batch, self._held(sealed.tokens, hold_s)
+        row = self._row(batch, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         jobs = persist(self._engine, lambda c, tries: _claim(c, row, newest, tries), stopping=self._stopping)
         if jobs is None:
-            return work, []
-        work.jobs, work.deliveries = jobs, [newest[job.job] for job in jobs]
-        claimed = set(map(id, work.deliveries))
-        return work, self._refused([d for d in sealed.tokens if id(d) not in claimed])
+            return batch, []
+        batch.jobs, batch.deliveries = jobs, [newest[job.job] for job in jobs]
+        claimed = set(map(id, batch.deliveries))
+        return batch, self._refused([d for d in sealed.tokens if id(d) not in claimed])
 
-    def prepare(self, work: ClaimedBatch) -> None:
+    def prepare(self, batch: ClaimedBatch) -> None:
         """Load the model, decode the inputs, group by compatibility and collate ahead."""
         try:
-            loaded = self._acquire(work)
+            loaded = self._acquire(batch)
         except PlatformError as error:
-            work.failure, work.retry = failure_of(error), _retry_of(int(str(work.key)))
+            batch.failure, batch.retry = failure_of(error), _retry_of(int(str(batch.key)))
             return
-        work.leased, work.runner, work.model = True, loaded.runner, loaded.info.model
+        batch.leased, batch.runner, batch.model = True, loaded.runner, loaded.info.model
         options = loaded.info.platform_options
-        work.limit_s, work.retry = options.batch_limit_s or 0.0, options.retry
-        work.table = table_of(loaded.info.loader)
-        work.privacy = Privacy(loaded.info, work.jobs)
-        work.pieces = _grouped(work, work.privacy.items)
-        for piece in work.pieces:
-            _collate(work, piece)
+        batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
+        batch.table = table_of(loaded.info.loader)
+        batch.privacy = Privacy(loaded.info, batch.jobs)
+        batch.pieces = _grouped(batch, batch.privacy.items)
+        for piece in batch.pieces:
+            _collate(batch, piece)
 
-    def _acquire(self, work: ClaimedBatch) -> Loaded:
+    def _acquire(self, batch: ClaimedBatch) -> Loaded:
         """Return the batch's version, loaded; while the registry cannot be read, wait for the database."""
         while True:
             try:
-                return self._pool.acquire(int(str(work.key)))
+                return self._pool.acquire(int(str(batch.key)))
             except DjangoDatabaseError as error:
                 if self._stopping():
                     raise
                 logger.warning("the registry cannot be read: %s", error.__class__.__name__)
                 time.sleep(HOLD_S)
-                work.busy_since = time.monotonic()  # an outage is not a batch that hangs
+                batch.busy_since = time.monotonic()  # an outage is not a batch that hangs
 
-    def done(self, work: ClaimedBatch) -> None:
+    def done(self, batch: ClaimedBatch) -> None:
         """Let the batch's version leave memory if others need the room."""
-        if work.leased:
-            work.leased = False
-            self._pool.release(int(str(work.key)))
+        if batch.leased:
+            batch.leased = False
+            self._pool.release(int(str(batch.key)))
 
-    def _row(self, work: ClaimedBatch, sealed: SealedBatch[MessageDelivery]) -> store.BatchRow:
+    def _row(self, batch: ClaimedBatch, sealed: SealedBatch[MessageDelivery]) -> store.BatchRow:
         return store.BatchRow(
-            id=work.id,
+            id=batch.id,
             worker=self._worker,
             version=int(str(sealed.key)),
             padded_size=sealed.padded_size,
@@ -176,19 +176,19 @@ def _new_id() -> UUID:
     return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
 
 
-def _grouped(work: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
-    assert work.runner is not None  # noqa: S101  # set by `prepare` just above
+def _grouped(batch: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
+    assert batch.runner is not None  # noqa: S101  # set by `prepare` just above
     groups: dict[object, BatchPiece] = {}
     for position, item in items.items():
-        piece = groups.setdefault(work.runner.key(item), BatchPiece([], []))
+        piece = groups.setdefault(batch.runner.key(item), BatchPiece([], []))
         piece.positions.append(position)
         piece.items.append(item)
     return list(groups.values())
 
 
-def _collate(work: ClaimedBatch, piece: BatchPiece) -> None:
-    assert work.runner is not None  # noqa: S101
+def _collate(batch: ClaimedBatch, piece: BatchPiece) -> None:
+    assert batch.runner is not None  # noqa: S101
     try:
-        piece.collated, piece.is_collated = work.runner.collate(piece.items), True
+        piece.collated, piece.is_collated = batch.runner.collate(piece.items), True
     except Exception:  # noqa: BLE001  # the run stage collates again, splitting down to the guilty item
         piece.is_collated = False

@@ -16,13 +16,13 @@ from models_registry.core.runner import Runner
 __all__ = ["execute", "execute_all", "failure_of", "run"]
 
 
-def execute_all(work: ClaimedBatch) -> None:
+def execute_all(batch: ClaimedBatch) -> None:
     """Run the batch's pieces, and set `oom_size` where some of them ran out of memory together."""
-    assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
-    runner = work.runner
-    splitter = Splitter(lambda piece: run(runner, piece, work.context), work.table)
-    work.pieces = [done for piece in work.pieces for done in _answered(splitter, piece)]
-    work.oom_size = _oom_size(work, splitter.exhausted)
+    assert batch.runner is not None  # noqa: S101  # the claim stage sets it or a failure
+    runner = batch.runner
+    splitter = Splitter(lambda piece: run(runner, piece, batch.context), batch.table)
+    batch.pieces = [done for piece in batch.pieces for done in _answered(splitter, piece)]
+    batch.oom_size = _oom_size(batch, splitter.exhausted)
 
 
 def _answered(splitter: Splitter, piece: BatchPiece) -> Iterable[BatchPiece]:
@@ -37,16 +37,16 @@ def execute(runner: Runner, piece: BatchPiece) -> Iterator[BatchPiece]:
 
 def run(runner: Runner, piece: BatchPiece, context: BatchContext | None = None) -> Any:
     """Return a piece's raw outputs; collate its items first where the claim stage could not."""
-    batch = piece.collated if piece.is_collated else runner.collate(piece.items)
+    collated = piece.collated if piece.is_collated else runner.collate(piece.items)
     if context is not None and takes_context(runner):
-        return runner.run(batch, context=context.of(piece.positions))
-    return runner.run(batch)
+        return runner.run(collated, context=context.of(piece.positions))
+    return runner.run(collated)
 
 
-def _oom_size(work: ClaimedBatch, exhausted: list[list[int]]) -> int | None:
+def _oom_size(batch: ClaimedBatch, exhausted: list[list[int]]) -> int | None:
     """Return the least padded size that did not fit, but for pieces with an item that does not fit alone."""
-    alone = {position for piece in work.pieces if _lacked_memory(piece) for position in piece.positions}
-    sizes = (_padded_size(work, positions) for positions in exhausted if alone.isdisjoint(positions))
+    alone = {position for piece in batch.pieces if _lacked_memory(piece) for position in piece.positions}
+    sizes = (_padded_size(batch, positions) for positions in exhausted if alone.isdisjoint(positions))
     return min(sizes, default=None)
 
 
@@ -54,6 +54,6 @@ def _lacked_memory(piece: BatchPiece) -> bool:
     return isinstance(piece.raw_outputs, Failure) and piece.raw_outputs.kind is FailureKind.RESOURCE
 
 
-def _padded_size(work: ClaimedBatch, positions: list[int]) -> int:
-    longest = max(max(work.deliveries[position].envelope.size, 1) for position in positions)
+def _padded_size(batch: ClaimedBatch, positions: list[int]) -> int:
+    longest = max(max(batch.deliveries[position].envelope.size, 1) for position in positions)
     return len(positions) * longest

@@ -43,31 +43,31 @@ class Settler:
         self._engine, self._stopping, self._circuits = engine, stopping, circuits
         self._node, self._expected_s = node, expected_s
 
-    def settle(self, work: ClaimedBatch) -> tuple[list[store.Verdict], list[store.Settled]] | None:
+    def settle(self, batch: ClaimedBatch) -> tuple[list[store.Verdict], list[store.Settled]] | None:
         """Store the batch's verdicts and return them; None where the worker stops before they are stored."""
-        verdicts = verdicts_of(work, self._expected_s)
-        work.busy_since = None  # a slow database is not a batch that hangs
-        stored = persist(self._engine, lambda c, _: self._store(c, work, verdicts), stopping=self._stopping)
+        verdicts = verdicts_of(batch, self._expected_s)
+        batch.busy_since = None  # a slow database is not a batch that hangs
+        stored = persist(self._engine, lambda c, _: self._store(c, batch, verdicts), stopping=self._stopping)
         if stored is not None:
-            self._circuits.observe(int(str(work.key)), *stored)
+            self._circuits.observe(int(str(batch.key)), *stored)
         return stored
 
     def _store(
-        self, connection: sa.Connection, work: ClaimedBatch, verdicts: list[store.Verdict]
+        self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]
     ) -> tuple[list[store.Verdict], list[store.Settled]]:
         verdicts = convict(connection, verdicts)
         settled = store.settle(
-            connection, batch=work.id, verdicts=verdicts, ran_s=work.ran_s, worker=self._node
+            connection, batch=batch.id, verdicts=verdicts, ran_s=batch.ran_s, worker=self._node
         )
         return verdicts, settled
 
 
-def verdicts_of(work: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
+def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
     """Return one verdict for each of the batch's jobs, in their order."""
-    outcomes, verdicts = _all_outcomes(work), BatchVerdicts(work, expected_s)
+    outcomes, verdicts = _all_outcomes(batch), BatchVerdicts(batch, expected_s)
     return [
-        verdicts.verdict(position, _storable(work.privacy, job.job, outcomes[position]))
-        for position, job in enumerate(work.jobs)
+        verdicts.verdict(position, _storable(batch.privacy, job.job, outcomes[position]))
+        for position, job in enumerate(batch.jobs)
     ]
 
 
@@ -83,14 +83,14 @@ def _storable(privacy: Privacy | None, job: UUID, outcome: Success | Failure) ->
     return sealed if body is sealed.body else Success(body, sealed.encoding)
 
 
-def _all_outcomes(work: ClaimedBatch) -> dict[int, Success | Failure]:
-    if work.failure is not None:
-        return dict.fromkeys(range(len(work.jobs)), work.failure)
-    assert work.runner is not None  # noqa: S101  # the claim stage sets it or a failure
+def _all_outcomes(batch: ClaimedBatch) -> dict[int, Success | Failure]:
+    if batch.failure is not None:
+        return dict.fromkeys(range(len(batch.jobs)), batch.failure)
+    assert batch.runner is not None  # noqa: S101  # the claim stage sets it or a failure
     outcomes: dict[int, Success | Failure] = {}
-    outcomes |= work.privacy.unread if work.privacy is not None else {}
-    for piece in work.pieces:
-        outcomes |= _outcomes(work.runner, piece, work.table)
+    outcomes |= batch.privacy.unread if batch.privacy is not None else {}
+    for piece in batch.pieces:
+        outcomes |= _outcomes(batch.runner, piece, batch.table)
     return outcomes
 
 

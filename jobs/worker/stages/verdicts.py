@@ -25,18 +25,18 @@ def at_once(_key: Hashable, _padded_size: int) -> float:
 class BatchVerdicts:
     """Makes a batch's verdicts; `expected_s` predicts the run time of a version and padded size."""
 
-    work: ClaimedBatch
+    batch: ClaimedBatch
     expected_s: ExpectedS = at_once
 
     def verdict(self, at: int, outcome: Success | Failure) -> Verdict:
         """Return the verdict on the job at position `at` of the batch."""
-        job = self.work.jobs[at]
+        job = self.batch.jobs[at]
         if isinstance(outcome, Success):
             return Verdict(job.job, job.epoch, outcome)
         after = decide(
             outcome.kind,
             Attempt(job.attempts, job.max_attempts, self._left_s(job), self._needs_s(at)),
-            policy=self.work.retry,
+            policy=self.batch.retry,
             chance=random.random(),  # noqa: S311  # jitter, not a secret
         )
         suspect = self._raised_alone(outcome) and isinstance(after, Bury) and after.exhausted
@@ -44,13 +44,13 @@ class BatchVerdicts:
 
     def _left_s(self, job: Claimed) -> float | None:
         """Return the seconds until the deadline: by the database's clock at the claim, by ours since then."""
-        return None if job.left_s is None else job.left_s - (time.monotonic() - self.work.claimed_at)
+        return None if job.left_s is None else job.left_s - (time.monotonic() - self.batch.claimed_at)
 
     def _needs_s(self, at: int) -> float:
-        if self.work.jobs[at].left_s is None:
+        if self.batch.jobs[at].left_s is None:
             return 0.0
-        return self.expected_s(self.work.key, max(self.work.deliveries[at].envelope.size, 1))
+        return self.expected_s(self.batch.key, max(self.batch.deliveries[at].envelope.size, 1))
 
     def _raised_alone(self, outcome: Failure) -> bool:
         # Where the model could not even be loaded, the job is not to blame.
-        return outcome.kind is FailureKind.INTERNAL and self.work.failure is None
+        return outcome.kind is FailureKind.INTERNAL and self.batch.failure is None

@@ -15,17 +15,17 @@ from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from jobs.services.dead_letters import reads as letters
 from jobs.services.dead_letters import replay_many
-from jobs.services.dead_letters.discard import discard_letter, discard_letters
+from jobs.services.dead_letters.discard import discard_dead_letter, discard_dead_letters
 from jobs.services.dead_letters.dry_run import dry_run
 from jobs.services.dead_letters.edit import check_edit, replay_edited
-from jobs.services.dead_letters.reads import LetterFilter
-from jobs.services.dead_letters.replay_many import replay_letters
+from jobs.services.dead_letters.reads import DeadLetterFilter
+from jobs.services.dead_letters.replay_many import replay_dead_letters
 from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors
 from tests.support.factories import count_by_state, make_dead, make_job, make_version
 from tests.support.threads import at_once
 
-ANY = LetterFilter()
+ANY = DeadLetterFilter()
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
@@ -49,7 +49,7 @@ def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_n
 def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_many, "CHUNK_JOBS", 7)
     jobs = make_dead(20)
-    assert replay_letters(selection=ANY, actor="olga", rate=4.0, most=1_000) == 20
+    assert replay_dead_letters(selection=ANY, actor="olga", rate=4.0, most=1_000) == 20
     rows = list(Outbox.objects.order_by("due").values_list("job_id", "due"))
     assert [job for job, _ in rows] == sorted(job.id for job in jobs)
     gaps = {(later - earlier).total_seconds() for (_, earlier), (_, later) in pairwise(rows)}
@@ -61,13 +61,13 @@ def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pyte
 
 def test_without_a_rate_all_are_due_at_once() -> None:
     make_dead(3)
-    replay_letters(selection=ANY, actor="olga", most=10)
+    replay_dead_letters(selection=ANY, actor="olga", most=10)
     assert Outbox.objects.filter(due__lte=timezone.now()).count() == 3
 
 
 def test_no_more_than_asked_for_are_replayed_the_oldest_first() -> None:
     jobs = make_dead(5)
-    assert replay_letters(selection=ANY, actor="olga", most=2) == 2
+    assert replay_dead_letters(selection=ANY, actor="olga", most=2) == 2
     assert set(Outbox.objects.values_list("job_id", flat=True)) == set(sorted(job.id for job in jobs)[:2])
 
 
@@ -76,23 +76,23 @@ def test_a_deadline_before_the_job_s_turn_is_dropped_and_a_later_one_kept() -> N
     jobs = sorted(make_dead(3), key=lambda job: job.id)
     Job.objects.filter(id__in=[jobs[0].id, jobs[1].id]).update(deadline=soon)
     Job.objects.filter(id=jobs[2].id).update(deadline=late)
-    replay_letters(selection=ANY, actor="olga", rate=1 / 60, most=10)
+    replay_dead_letters(selection=ANY, actor="olga", rate=1 / 60, most=10)
     kept = dict(Outbox.objects.values_list("job_id", "deadline"))
     assert kept == {jobs[0].id: soon, jobs[1].id: None, jobs[2].id: late}
     assert dict(Job.objects.values_list("id", "deadline")) == kept
 
 
 FILTERS = [
-    (LetterFilter(model="other"), "model"),
-    (LetterFilter(kind="timeout"), "kind"),
-    (LetterFilter(fingerprint="poison:other:-"), "fingerprint"),
-    (LetterFilter(until=datetime(2020, 1, 2, tzinfo=UTC)), "old"),
+    (DeadLetterFilter(model="other"), "model"),
+    (DeadLetterFilter(kind="timeout"), "kind"),
+    (DeadLetterFilter(fingerprint="poison:other:-"), "fingerprint"),
+    (DeadLetterFilter(until=datetime(2020, 1, 2, tzinfo=UTC)), "old"),
 ]
 
 
 @pytest.mark.parametrize(("selection", "which"), FILTERS)
 def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
-    selection: LetterFilter, which: str
+    selection: DeadLetterFilter, which: str
 ) -> None:
     made = {
         "plain": make_dead(1),
@@ -105,7 +105,7 @@ def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
     assert letters.count(selection) == 2
     assert [group.count for group in letters.groups(selection).largest] == [2]
     assert {row.job for row in letters.newest(selection, most=10)} == expected
-    assert replay_letters(selection=selection, actor="olga", most=10) == 2
+    assert replay_dead_letters(selection=selection, actor="olga", most=10) == 2
     assert set(Job.objects.filter(state="queued").values_list("id", flat=True)) == expected
 
 
@@ -116,12 +116,12 @@ def test_groups_tell_how_many_and_when_first_and_last() -> None:
     make_dead(1, fingerprint="poison:b:-")
     make_dead(1, fingerprint="poison:a:-", discarded_at=last)
     found = letters.groups(ANY)
-    assert (found.letters, found.groups) == (4, 2)
+    assert (found.dead_letters, found.groups) == (4, 2)
     group = found.largest[0]
     assert (group.fingerprint, group.count, group.first_seen, group.last_seen) == (
         "poison:a:-", 3, first, last,
     )  # fmt: skip
-    assert letters.groups(LetterFilter(model="none")).largest == []
+    assert letters.groups(DeadLetterFilter(model="none")).largest == []
 
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing() -> None:
@@ -192,7 +192,7 @@ def test_a_live_job_s_input_is_not_edited() -> None:
 
 def test_a_discarded_job_stays_dead_with_its_reason_and_leaves_lists_groups_and_replays() -> None:
     job, other = make_dead(2)
-    discard_letter(job_id=job.id, actor="olga")
+    discard_dead_letter(job_id=job.id, actor="olga")
     job.refresh_from_db()
     assert (job.state, job.epoch) == ("dead", 0)
     row = DeadLetter.objects.get(job=job)
@@ -201,15 +201,15 @@ def test_a_discarded_job_stays_dead_with_its_reason_and_leaves_lists_groups_and_
     assert row.message
     assert letters.count(ANY) == 1
     assert [found.job for found in letters.newest(ANY, most=9)] == [other.id]
-    assert replay_letters(selection=ANY, actor="olga", most=9) == 1
+    assert replay_dead_letters(selection=ANY, actor="olga", most=9) == 1
     assert list(Event.objects.filter(job=job).values_list("kind", "actor")) == [("discard", "olga")]
     with pytest.raises(WrongStateError):
-        discard_letter(job_id=job.id, actor="olga")
+        discard_dead_letter(job_id=job.id, actor="olga")
 
 
 def test_a_discarded_job_can_still_be_replayed_by_its_id() -> None:
     (job,) = make_dead(1)
-    discard_letter(job_id=job.id, actor="olga")
+    discard_dead_letter(job_id=job.id, actor="olga")
     replay_job(job_id=job.id, actor="olga")
     assert count_by_state() == {"queued": 1}
     assert not DeadLetter.objects.exists()
@@ -218,7 +218,7 @@ def test_a_discarded_job_can_still_be_replayed_by_its_id() -> None:
 def test_many_are_discarded_by_filter() -> None:
     make_dead(3, kind="invalid")
     make_dead(2, kind="timeout")
-    assert discard_letters(selection=LetterFilter(kind="invalid"), actor="olga", most=10) == 3
+    assert discard_dead_letters(selection=DeadLetterFilter(kind="invalid"), actor="olga", most=10) == 3
     assert letters.count(ANY) == 2
     assert count_by_state() == {"dead": 5}
     assert Event.objects.filter(kind="discard").count() == 3
@@ -226,15 +226,20 @@ def test_many_are_discarded_by_filter() -> None:
 
 def test_only_a_dead_job_is_discarded() -> None:
     with pytest.raises(WrongStateError):
-        discard_letter(job_id=make_job(state=State.CANCELLED).id, actor="olga")
+        discard_dead_letter(job_id=make_job(state=State.CANCELLED).id, actor="olga")
     with pytest.raises(JobNotFoundError):
-        discard_letter(job_id=uuid4(), actor="olga")
+        discard_dead_letter(job_id=uuid4(), actor="olga")
 
 
 def test_operators_that_replay_and_discard_the_same_letters_at_once_decide_each_once() -> None:
     count = 400
     make_dead(count)
-    acts: list[Callable[..., int]] = [replay_letters, discard_letters, replay_letters, discard_letters]
+    acts: list[Callable[..., int]] = [
+        replay_dead_letters,
+        discard_dead_letters,
+        replay_dead_letters,
+        discard_dead_letters,
+    ]
     counts = at_once([partial(act, selection=ANY, actor="olga", most=count) for act in acts])
     assert sum(counts) == count, counts
     assert Event.objects.count() == count

@@ -19,7 +19,7 @@ from jobs.core.messages.dead_letter_pointer import DeadLetterMessage, read_dead_
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job
-from jobs.services.dead_letters.discard import discard_letter
+from jobs.services.dead_letters.discard import discard_dead_letter
 from jobs.services.dead_letters.purge import Purged, purge_stale
 from jobs.services.lifecycle.replay import replay_job
 from tests.support.dead_letter_queue import dead_letters, dead_messages, declared, put
@@ -51,7 +51,7 @@ def test_a_purge_drops_what_was_replayed_or_discarded_and_keeps_the_rest_in_plac
     model = new_model()
     jobs = posted(broker_url, model, 10)
     replay_job(job_id=jobs[0].id, actor="test")
-    discard_letter(job_id=jobs[1].id, actor="test")
+    discard_dead_letter(job_id=jobs[1].id, actor="test")
     put(broker_url, "", topology.dead_queue_name(model), malformed(), malformed("{}"))
     before = [letter.job for letter in dead_letters(broker_url, model)]
     told = purge_stale(model=model, actor="olga")

@@ -17,7 +17,7 @@ from jobs.core.states import State
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, DeadLetterQueueSize, Job
 from jobs.services.dead_letters import statements as letters
-from jobs.services.dead_letters.publish import COUNT_EVERY_S, MOST, LetterPost
+from jobs.services.dead_letters.publish import COUNT_EVERY_S, MOST, DeadLetterPublisher
 from jobs.services.lifecycle import bury
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.replay import replay_job
@@ -61,7 +61,7 @@ def test_the_relay_counts_the_queue_now_and_then(
     session: sa.Connection, publisher: ConfirmingPublisher, broker_url: str
 ) -> None:
     model = declared(broker_url, new_model())
-    post, row = LetterPost(model, publisher), DeadLetterQueueSize.objects.filter(model=model)
+    post, row = DeadLetterPublisher(model, publisher), DeadLetterQueueSize.objects.filter(model=model)
     post.post(session, 10.0)
     assert row.get().messages == 0
     dies(session, model)
@@ -153,14 +153,14 @@ def test_an_unconfirmed_letter_is_published_again_when_its_time_is_over(
     model = declared(broker_url, new_model())
     make_job(state=State.DEAD, model=model)
     silent = Silent(broker_url)
-    assert LetterPost(model, silent).post(session, 0) == 1
+    assert DeadLetterPublisher(model, silent).post(session, 0) == 1
     silent.close()
     row = DeadLetter.objects.get()
     assert row.due is not None
     assert timedelta(0) < row.due - timezone.now() <= timedelta(seconds=VISIBILITY_S)
-    assert LetterPost(model, publisher).post(session, 0) == 0
+    assert DeadLetterPublisher(model, publisher).post(session, 0) == 0
     DeadLetter.objects.update(due=timezone.now())
-    assert LetterPost(model, publisher).post(session, 0) == 1
+    assert DeadLetterPublisher(model, publisher).post(session, 0) == 1
     assert DeadLetter.objects.filter(due=None, published=2).exists()
     assert len(dead_letters(broker_url, model)) == 2
 
@@ -175,7 +175,7 @@ def test_while_a_letter_is_published_its_row_can_be_changed(session: sa.Connecti
             return super().publish(messages)
 
     meddling = Meddling(broker_url)
-    assert LetterPost(model, meddling).post(session, 0) == 1
+    assert DeadLetterPublisher(model, meddling).post(session, 0) == 1
     meddling.close()
     assert not DeadLetter.objects.exists()
     assert Job.objects.get(id=job.id).state == State.QUEUED
@@ -200,7 +200,7 @@ def test_without_a_broker_letters_stay_due(session: sa.Connection) -> None:
     make_job(state=State.DEAD)
     nowhere = ConfirmingPublisher("amqp://nobody:nothing@127.0.0.1:1//")
     with pytest.raises(BrokerUnavailableError):
-        LetterPost("echo", nowhere).post(session, 0)
+        DeadLetterPublisher("echo", nowhere).post(session, 0)
     assert DeadLetter.objects.filter(due__lte=timezone.now()).count() == 1
 
 

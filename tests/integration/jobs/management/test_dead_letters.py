@@ -47,7 +47,7 @@ def test_list_shows_the_queues_beside_the_rows_and_the_groups() -> None:
     lines = [line.split() for line in text.replace("│", " ").splitlines()]
     assert ["echo", "4", "4", "-", "-", "not", "counted", "yet:", "no", "relay", "has", "looked"] in lines
     assert ["3", "echo", "poison", "poison:a:-", "2026-01-01", "00:00:00", "2026-02-01", "00:00:00"] in lines
-    assert "4 letters in 2 groups" in text
+    assert "4 dead letters in 2 groups" in text
 
 
 def test_list_shows_what_the_relay_counted_in_the_broker(
@@ -77,7 +77,7 @@ def test_a_filter_chooses_the_same_letters_for_list_and_replay(words: list[str])
         "--until": {"created_at": old}, "--since": {"created_at": timezone.now()},
     }  # fmt: skip
     made = make_dead(2, **({"created_at": old + timedelta(days=3)} | wanted[words[0]]))
-    assert "2 letters in 1 groups" in told("list", *words)
+    assert "2 dead letters in 1 groups" in told("list", *words)
     assert "2 jobs would be queued again" in told("replay", *words, "--dry-run")
     assert "2 jobs are queued again." in told("replay", *words)
     assert set(Outbox.objects.values_list("job_id", flat=True)) == {job.id for job in made}
@@ -167,16 +167,16 @@ def test_one_letter_is_discarded_once() -> None:
     assert "stays dead" in told("discard", job.id, "--actor", "olga")
     assert list(Event.objects.values_list("job_id", "kind", "actor")) == [(job.id, "discard", "olga")]
     assert list(DeadLetter.objects.filter(discarded_at=None).values_list("pk", flat=True)) == [other.id]
-    with pytest.raises(CommandError, match="no letter that could be discarded"):
+    with pytest.raises(CommandError, match="no dead letter that could be discarded"):
         told("discard", job.id)
 
 
 def test_many_are_discarded_by_filter() -> None:
     make_dead(3, kind="timeout")
     make_dead(2)
-    assert "3 letters would be discarded" in told("discard", "--kind", "timeout", "--dry-run")
+    assert "3 dead letters would be discarded" in told("discard", "--kind", "timeout", "--dry-run")
     assert not DeadLetter.objects.exclude(discarded_at=None).exists()
-    assert "3 letters are discarded." in told("discard", "--kind", "timeout")
+    assert "3 dead letters are discarded." in told("discard", "--kind", "timeout")
     assert DeadLetter.objects.filter(discarded_at=None).count() == 2
     assert Event.objects.filter(kind="discard").count() == 3
 
@@ -201,7 +201,7 @@ def test_stale_letters_are_dropped_and_malformed_ones_only_when_asked(broker_url
     replay_job(job_id=jobs[0].id, actor="test")
     put(broker_url, "", topology.dead_queue_name(model), Message("[]", content_type="application/json"))
     text = told("purge-stale", "--model", model, "--dry-run")
-    assert "2 letters count, 1 are stale, 1 messages are no letters; nothing was dropped" in text
+    assert "2 dead letters count, 1 are stale, 1 messages are no dead letters; nothing was dropped" in text
     assert "1 were dropped" in told("purge-stale", "--model", model)
     assert "1 were dropped" in told("purge-stale", "--model", model, "--malformed-too", "--actor", "olga")
     assert len(dead_messages(broker_url, model)) == 2

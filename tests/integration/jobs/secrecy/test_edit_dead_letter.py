@@ -14,7 +14,7 @@ from jobs.payloads import vault
 from jobs.services.dead_letters.dry_run import dry_run
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
-from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.dead_letters.reads import DeadLetterFilter
 from jobs.services.reads.job_views import job_view
 from tests.support.payload_keys import NEW, OLD, dump, secret_version, use
 from tests.support.personal_data import (
@@ -70,7 +70,7 @@ def test_what_a_dry_run_finds_wrong_quotes_nothing(version: str, session: sa.Con
         JobInput.objects.filter(pk=job.id).update(body=json.dumps({"name": NUMBER, STREET: 1}).encode())
     else:
         JobInput.objects.filter(pk=job.id).update(body=b"spoilt by somebody, and of no use to anybody")
-    told = dry_run(selection=LetterFilter(), most=10)
+    told = dry_run(selection=DeadLetterFilter(), most=10)
     assert told.invalid == 1
     assert secrets_in(str(told.faults)) == []
 

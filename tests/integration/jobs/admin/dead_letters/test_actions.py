@@ -63,9 +63,9 @@ def test_one_job_is_replayed(browser: Browser) -> None:
 def test_one_letter_is_discarded_once(browser: Browser) -> None:
     job, other = make_dead(2)
     text = browser.post(f"{LETTERS}{job.id}/discard/", follow=True).content.decode()
-    assert "its letter is discarded" in text
+    assert "its dead letter is discarded" in text
     again = browser.post(f"{LETTERS}{job.id}/discard/", follow=True).content.decode()
-    assert "no letter that could be discarded" in again
+    assert "no dead letter that could be discarded" in again
     assert list(DeadLetter.objects.filter(discarded_at__isnull=True).values_list("pk", flat=True)) == [
         other.id
     ]
@@ -85,7 +85,7 @@ def test_the_selected_are_shown_first_and_acted_on_after_the_confirmation(
     chosen, others = make_dead(3), make_dead(2)
     data = {"action": verb, "_selected_action": [str(job.id) for job in chosen], "index": "0"}
     page = browser.post(LETTERS, data, follow=True)
-    assert "3 letters selected." in page.content.decode()
+    assert "3 dead letters selected." in page.content.decode()
     assert not Event.objects.exists()
     (redirected, _), *_ = page.redirect_chain
     assert f"3 {'queued again' if verb == 'replay' else 'discarded'}" in confirm(
@@ -122,7 +122,7 @@ def test_no_more_are_acted_on_than_asked_for_and_the_rest_is_told(browser: Brows
     jobs = make_dead(5)
     text = confirm(browser, "replay", "model=echo", limit="2")
     assert "2 queued again." in text
-    assert "3 more letters match" in text
+    assert "3 more dead letters match" in text
     oldest = sorted(jobs, key=lambda job: job.id)[:2]
     assert states(oldest) == {"queued"}
 
@@ -138,8 +138,10 @@ def test_what_dies_after_the_page_was_shown_is_not_meant(browser: Browser) -> No
 
 def test_without_a_filter_the_page_says_that_it_means_all(browser: Browser) -> None:
     make_dead(2)
-    assert "every letter of every model" in browser.get(f"{LETTERS}replay/").content.decode()
-    assert "every letter of every model" not in browser.get(f"{LETTERS}replay/?model=echo").content.decode()
+    assert "every dead letter of every model" in browser.get(f"{LETTERS}replay/").content.decode()
+    assert (
+        "every dead letter of every model" not in browser.get(f"{LETTERS}replay/?model=echo").content.decode()
+    )
 
 
 def test_a_dry_run_shows_what_would_happen_and_changes_nothing(browser: Browser) -> None:
@@ -155,7 +157,9 @@ def test_a_dry_run_shows_what_would_happen_and_changes_nothing(browser: Browser)
         str(bad.id),
     ):
         assert shown in text, shown
-    assert "4 letters would be discarded" in browser.get(f"{LETTERS}discard/?model=strict").content.decode()
+    assert (
+        "4 dead letters would be discarded" in browser.get(f"{LETTERS}discard/?model=strict").content.decode()
+    )
     assert set(Job.objects.values_list("state", flat=True)) == {"dead"}
     assert not Event.objects.exists()
     assert not Outbox.objects.exists()

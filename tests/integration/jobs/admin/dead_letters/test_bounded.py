@@ -95,11 +95,11 @@ def most_read(node: Any) -> int:
 
 def test_the_page_says_that_more_were_not_looked_at(browser: Browser) -> None:
     text = " ".join(browser.get(LETTERS).content.decode().split())
-    assert "letters were looked at" in text
+    assert "dead letters were looked at" in text
     assert "Only the newest rows were searched" in text
 
 
 def test_an_old_small_group_is_found_however_many_came_after_it(browser: Browser) -> None:
     response: Any = browser.get(f"{LETTERS}?{GROUP}")
     assert len(response.context_data["cl"].result_list) == 2
-    assert response.context_data["groups"].letters == 2
+    assert response.context_data["groups"].dead_letters == 2

@@ -76,7 +76,7 @@ def test_groups_show_how_many_and_when_and_a_click_narrows_to_the_group(browser:
     last = dead(1, fingerprint="poison:a:-", created_at=NEW)
     dead(1, fingerprint="poison:b:-")
     response: Any = browser.get(LETTERS)
-    assert "4 letters in 2 groups" in " ".join(response.content.decode().split())
+    assert "4 dead letters in 2 groups" in " ".join(response.content.decode().split())
     group, query = response.context_data["grouped"][0]
     assert (group.count, group.first_seen, group.last_seen) == (3, OLD, NEW)
     assert f'href="?{query.replace("&", "&amp;")}"' in response.content.decode()
@@ -101,7 +101,7 @@ def test_a_filter_narrows_list_and_groups_alike(browser: Browser, query: str, wh
     }  # fmt: skip
     response: Any = browser.get(f"{LETTERS}{query}")
     assert listed(browser, query) == {job.id for job in made[which]}
-    assert response.context_data["groups"].letters == 2
+    assert response.context_data["groups"].dead_letters == 2
     assert listed(browser) == {job.id for jobs in made.values() for job in jobs}
 
 

@@ -63,9 +63,9 @@ def test_a_stored_document_of_many_lines_is_sent_on_one() -> None:
 
 
 def test_a_client_that_had_the_end_is_told_not_to_come_back() -> None:
-    assert knows_all(ENDED.mark, ENDED)
-    assert not knows_all(HALF.mark, ENDED)
-    assert not knows_all(HALF.mark, HALF)
+    assert knows_all(ENDED.event_id, ENDED)
+    assert not knows_all(HALF.event_id, ENDED)
+    assert not knows_all(HALF.event_id, HALF)
 
 
 def test_a_stream_begins_with_when_to_come_back() -> None:

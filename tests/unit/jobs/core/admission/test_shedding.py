@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.admission.shedding import GOAL_SHARE, ShedReason, WaitLimits, decide, expect
+from jobs.core.admission.shedding import GOAL_FRACTION, ShedReason, WaitLimits, decide, expect
 
 RATES = st.floats(0.01, 10_000.0)
 PLACES = st.integers(0, 100_000)
@@ -22,7 +22,7 @@ def test_what_is_shed_for_the_goal_fits_once_its_time_is_over(
     expected, bounds = expect(position, per_s=per_s, answer_s=0.05), WaitLimits(1_000_000, goal_s)
     shed = decide(expected, bounds, waiting=position, per_s=per_s)
     if shed is None:
-        assert not position or (expected.eta_s or 0.0) <= goal_s * GOAL_SHARE
+        assert not position or (expected.eta_s or 0.0) <= goal_s * GOAL_FRACTION
     else:
         assert (shed.why, shed.retry_after_s >= 1) == (ShedReason.GOAL, True)
         later = max(0, int(position - shed.retry_after_s * per_s))

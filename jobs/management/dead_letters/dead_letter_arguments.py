@@ -13,7 +13,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from jobs.core.failures import FailureKind
-from jobs.services.dead_letters.reads import LetterFilter
+from jobs.services.dead_letters.reads import DeadLetterFilter
 from models_registry.management.actor import actor
 from models_registry.selectors import known_queues
 
@@ -25,10 +25,10 @@ _AGO = re.compile(r"(\d{1,9})([smhd])")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to act on: one job, or up to `most` letters that match."""
+    """What to act on: one job, or up to `most` dead letters that match."""
 
     job: UUID | None
-    selection: LetterFilter
+    selection: DeadLetterFilter
     most: int
 
 
@@ -36,13 +36,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the verbs and their options."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|replay|discard|purge-stale")
     _add_filter(verbs.add_parser("list", help="The dead-letter queues beside the rows, and the groups."))
-    _add_show(verbs.add_parser("show", help="One letter: its reason, history and traceback."))
+    _add_show(verbs.add_parser("show", help="One dead letter: its reason, history and traceback."))
     replay = verbs.add_parser("replay", help="Queue one dead job again, or those that a filter matches.")
     _add_choice(replay)
     replay.add_argument("--rate", type=_rate, metavar="JOBS_PER_S", help="Due so many a second, not at once.")
     replay.add_argument("--input", metavar="FILE", help="JSON in place of the one job's input; - for stdin.")
     _add_choice(verbs.add_parser("discard", help="Leave one job dead for good, or those of a filter."))
-    _add_purge(verbs.add_parser("purge-stale", help="Drop from the broker the letters that no longer count."))
+    _add_purge(
+        verbs.add_parser("purge-stale", help="Drop from the broker the dead letters that no longer count.")
+    )
 
 
 def _add_show(parser: ArgumentParser) -> None:
@@ -54,7 +56,7 @@ def _add_show(parser: ArgumentParser) -> None:
 def _add_choice(parser: ArgumentParser) -> None:
     parser.add_argument("job", type=job_id, nargs="?", help="One job's id, instead of a filter.")
     _add_filter(parser)
-    parser.add_argument("--all", action="store_true", help="Every letter: instead of a filter.")
+    parser.add_argument("--all", action="store_true", help="Every dead letter: instead of a filter.")
     parser.add_argument(
         "--limit", type=_count, metavar="N", help=f"At most N jobs; {MOST_JOBS:,} if missing."
     )
@@ -75,7 +77,7 @@ def _add_filter(parser: ArgumentParser) -> None:
 def _add_purge(parser: ArgumentParser) -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument(
-        "--malformed-too", action="store_true", help="Drop messages that are no letters, too."
+        "--malformed-too", action="store_true", help="Drop messages that are no dead letters, too."
     )
     parser.add_argument("--dry-run", action="store_true", help="Count, and drop nothing.")
     _add_actor(parser)
@@ -102,14 +104,14 @@ def choice_of(options: dict[str, Any]) -> Choice:
     return Choice(job, filter_of(options), options["limit"] or MOST_JOBS)
 
 
-def filter_of(options: dict[str, Any]) -> LetterFilter:
+def filter_of(options: dict[str, Any]) -> DeadLetterFilter:
     """Return the filter; CommandError where it names no model or an empty time."""
     filters = {name: options[name] for name in FILTERS}
     if filters["model"] is not None:
         check_model(filters["model"])
     if filters["since"] and filters["until"] and filters["since"] > filters["until"]:
         raise CommandError("--since is after --until.")
-    return LetterFilter(**filters)
+    return DeadLetterFilter(**filters)
 
 
 def check_model(name: str) -> None:

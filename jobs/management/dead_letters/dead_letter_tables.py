@@ -12,7 +12,7 @@ from rich.text import Text
 from jobs.services.dead_letters.dry_run import DryRun
 from jobs.services.dead_letters.purge import Purged
 from jobs.services.dead_letters.queue_counts import DeadLetterQueueCounts
-from jobs.services.dead_letters.reads import LOOKED_AT, Groups, LetterDetails
+from jobs.services.dead_letters.reads import LOOKED_AT, DeadLetterDetails, Groups
 
 WIDTH = 160  # narrower, a fingerprint is cut
 NONE = "-"
@@ -38,19 +38,19 @@ def groups(counted: Groups) -> str:
         for group in counted.largest
     ]
     heads = (">count", "model", "kind", "fingerprint", "first seen (UTC)", "last seen (UTC)")
-    title = f"{counted.letters:,} letters in {counted.groups:,} groups"
+    title = f"{counted.dead_letters:,} dead letters in {counted.groups:,} groups"
     if counted.cut:
-        title += f"; no more than {LOOKED_AT:,} letters were looked at"
+        title += f"; no more than {LOOKED_AT:,} dead letters were looked at"
     return _table(title, heads, rows)
 
 
-def letter(dead: LetterDetails, payload: bytes | None) -> str:
-    """Return one letter with its history and traceback, and the input where that is given."""
+def dead_letter(dead: DeadLetterDetails, payload: bytes | None) -> str:
+    """Return one dead letter with its history and traceback, and the input where that is given."""
     about = [
         ("job", dead.job), ("model", dead.queue), ("kind", dead.kind), ("code", dead.code),
         ("message", dead.message), ("no further attempt", dead.reason or NONE),
         ("fingerprint", dead.fingerprint), ("died (UTC)", _at(dead.created_at)), ("epoch", dead.epoch),
-        ("letter", standing(dead)),
+        ("dead letter", message_state(dead)),
     ]  # fmt: skip
     parts = [_table("", ("", ""), about), _attempts(dead), _plain(dead.traceback or "no traceback was kept")]
     if payload is not None:
@@ -58,8 +58,8 @@ def letter(dead: LetterDetails, payload: bytes | None) -> str:
     return "\n".join(parts)
 
 
-def standing(dead: LetterDetails) -> str:
-    """Return the state of the letter's message in the broker."""
+def message_state(dead: DeadLetterDetails) -> str:
+    """Return the state of the dead letter's message in the broker."""
     if dead.discarded_at is not None:
         return f"discarded {_at(dead.discarded_at)}"
     if dead.published_at is not None:
@@ -67,7 +67,7 @@ def standing(dead: LetterDetails) -> str:
     return "not confirmed by the broker yet"
 
 
-def _attempts(dead: LetterDetails) -> str:
+def _attempts(dead: DeadLetterDetails) -> str:
     rows = [[str(row.get(name, NONE)) for name in ("at", "epoch", "kind", "code", "worker", "batch")]
             for row in dead.history]  # fmt: skip
     return _table("Failed attempts before", ("when", ">epoch", "kind", "code", "worker", "batch"), rows)
@@ -92,8 +92,8 @@ def purged(model: str, counts: Purged, *, dry_run: bool) -> str:
     """Return what lay in a dead-letter queue and what was dropped."""
     end = "nothing was dropped: a dry run" if dry_run else f"{counts.dropped:,} were dropped"
     return (
-        f"{model}: {counts.current:,} letters count, {counts.stale:,} are stale, "
-        f"{counts.malformed:,} messages are no letters; {end}."
+        f"{model}: {counts.current:,} dead letters count, {counts.stale:,} are stale, "
+        f"{counts.malformed:,} messages are no dead letters; {end}."
     )
 
 

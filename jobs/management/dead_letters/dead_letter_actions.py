@@ -9,32 +9,38 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from jobs.management.letters import letter_tables
-from jobs.management.letters.letter_arguments import Choice, actor_of, check_model, choice_of, filter_of
-from jobs.services.dead_letters import reads as letters
-from jobs.services.dead_letters.discard import discard_letter, discard_letters
+from jobs.management.dead_letters import dead_letter_tables
+from jobs.management.dead_letters.dead_letter_arguments import (
+    Choice,
+    actor_of,
+    check_model,
+    choice_of,
+    filter_of,
+)
+from jobs.services.dead_letters import reads as dead_letters
+from jobs.services.dead_letters.discard import discard_dead_letter, discard_dead_letters
 from jobs.services.dead_letters.dry_run import dry_run, dry_run_one
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.purge import purge_stale
 from jobs.services.dead_letters.queue_counts import queue_counts
-from jobs.services.dead_letters.reads import LetterDetails
-from jobs.services.dead_letters.replay_many import replay_letters
+from jobs.services.dead_letters.reads import DeadLetterDetails
+from jobs.services.dead_letters.replay_many import replay_dead_letters
 from jobs.services.lifecycle.replay import replay_job
 
 
 def listed(options: dict[str, Any]) -> str:
-    """Return the dead-letter queues, and the groups of the letters that match."""
-    groups = letters.groups(filter_of(options))
-    return f"{letter_tables.queues(queue_counts())}\n{letter_tables.groups(groups)}"
+    """Return the dead-letter queues, and the groups of the dead letters that match."""
+    groups = dead_letters.groups(filter_of(options))
+    return f"{dead_letter_tables.queues(queue_counts())}\n{dead_letter_tables.groups(groups)}"
 
 
 def shown(options: dict[str, Any]) -> str:
-    """Return one letter, with the job's input only where the option says so."""
-    dead = _letter(options["job"])
+    """Return one dead letter, with the job's input only where the option says so."""
+    dead = _dead_letter(options["job"])
     if not options["input"]:
-        return letter_tables.letter(dead, None)
-    return letter_tables.letter(dead, read_payload(job_id=dead.job, actor=actor_of(options)).head)
+        return dead_letter_tables.dead_letter(dead, None)
+    return dead_letter_tables.dead_letter(dead, read_payload(job_id=dead.job, actor=actor_of(options)).head)
 
 
 def replayed(options: dict[str, Any]) -> str:
@@ -52,8 +58,8 @@ def replayed(options: dict[str, Any]) -> str:
 def _replay_many(choice: Choice, options: dict[str, Any]) -> str:
     many: dict[str, Any] = {"selection": choice.selection, "rate": options["rate"], "most": choice.most}
     if options["dry_run"]:
-        return letter_tables.foreseen(dry_run(**many))
-    done = replay_letters(**many, actor=actor_of(options))
+        return dead_letter_tables.foreseen(dry_run(**many))
+    done = replay_dead_letters(**many, actor=actor_of(options))
     return f"{done:,} jobs are queued again.{_more(choice, done)}"
 
 
@@ -71,7 +77,7 @@ def _replay_one(job: UUID, options: dict[str, Any]) -> str:
 def _foreseen_one(job: UUID, text: str | None) -> str:
     foreseen = dry_run_one(job_id=job)
     if text is None:
-        return letter_tables.foreseen(foreseen)
+        return dead_letter_tables.foreseen(foreseen)
     edited = check_edit(job_id=job, text=text)
     return f"{job} would be queued again with {len(edited.body):,} bytes of input; nothing was changed."
 
@@ -87,42 +93,42 @@ def _read(name: str) -> str:
 
 
 def discarded(options: dict[str, Any]) -> str:
-    """Discard one letter, or those that match."""
+    """Discard one dead letter, or those that match."""
     choice = choice_of(options)
     if choice.job is None:
         return _discard_many(choice, options)
     if options["dry_run"]:
-        open_too = "no longer " if _letter(choice.job).discarded_at else ""
+        open_too = "no longer " if _dead_letter(choice.job).discarded_at else ""
         return f"{choice.job} can {open_too}be discarded; nothing was changed."
-    discard_letter(job_id=choice.job, actor=actor_of(options))
-    return f"{choice.job} stays dead; its letter is discarded."
+    discard_dead_letter(job_id=choice.job, actor=actor_of(options))
+    return f"{choice.job} stays dead; its dead letter is discarded."
 
 
 def _discard_many(choice: Choice, options: dict[str, Any]) -> str:
     if options["dry_run"]:
-        count = min(letters.count(choice.selection), choice.most)
-        return f"{count:,} letters would be discarded; nothing was changed."
-    done = discard_letters(selection=choice.selection, actor=actor_of(options), most=choice.most)
-    return f"{done:,} letters are discarded.{_more(choice, done)}"
+        count = min(dead_letters.count(choice.selection), choice.most)
+        return f"{count:,} dead letters would be discarded; nothing was changed."
+    done = discard_dead_letters(selection=choice.selection, actor=actor_of(options), most=choice.most)
+    return f"{done:,} dead letters are discarded.{_more(choice, done)}"
 
 
 def _more(choice: Choice, done: int) -> str:
-    rest = letters.count(choice.selection) if done >= choice.most else 0
+    rest = dead_letters.count(choice.selection) if done >= choice.most else 0
     return f" {rest:,} more match: do it again." if rest else ""
 
 
 def purged(options: dict[str, Any]) -> str:
-    """Drop from a model's dead-letter queue the letters that do not count."""
+    """Drop from a model's dead-letter queue the dead letters that do not count."""
     model, is_dry = options["model"], options["dry_run"]
     check_model(model)
     counts = purge_stale(
         model=model, actor=actor_of(options), malformed_too=options["malformed_too"], dry_run=is_dry
     )
-    return letter_tables.purged(model, counts, dry_run=is_dry)
+    return dead_letter_tables.purged(model, counts, dry_run=is_dry)
 
 
-def _letter(job: UUID) -> LetterDetails:
-    dead = letters.letter(job)
+def _dead_letter(job: UUID) -> DeadLetterDetails:
+    dead = dead_letters.dead_letter(job)
     if dead is None:
         raise CommandError(f"{job} has no dead letter.")
     return dead
