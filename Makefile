@@ -1,4 +1,4 @@
-# Everything runs from .venv, made from requirements.lock when either is newer than the other.
+# Everything runs from .venv, which is installed again when requirements.lock is newer.
 
 PYTHON ?= python3.11
 ifeq ($(shell command -v $(PYTHON)),)
@@ -8,7 +8,7 @@ endif
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
-# A killed `make` takes what it started along, where the system can do that.
+# If the system has setpriv, the programs that a killed `make` started end with it.
 LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
@@ -18,14 +18,14 @@ DEMO_NEEDS := web,stream,relay,gpu-worker-0
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
 
-# Two processes, a file at a time: half of the tests' time is waiting. The slow ones stand first.
+# Two processes, a file at a time, because the tests wait for half of their time. Slow files come first.
 SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 
-# ARGS are pytest's own words, in one process: ARGS=tests/unit/jobs/core, or ARGS="tests/integration/api -k quota".
+# ARGS goes to pytest, which then runs in one process: ARGS=tests/unit/jobs/core, or ARGS="tests/integration/api -k quota".
 test: $(STAMP)
 	$(LEASH) $(BIN)/python -m pytest $(or $(ARGS),$(SHARED))
 
-# The tests that need no servers; ARGS is added, for example ARGS="-k retry".
+# The tests that need no servers; ARGS is appended, for example ARGS="-k retry".
 test-unit: $(STAMP)
 	$(LEASH) $(BIN)/python -m pytest $(SHARED) tests/unit $(ARGS)
 
@@ -53,17 +53,17 @@ $(STAMP): requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	touch $@
 
-# What clients rely on: a test compares it with the API.
+# The API's description, on which clients rely; a test compares it with the API.
 openapi: $(STAMP)
 	DATABASE_URL=postgresql://nobody/none BROKER_URL=amqp://nobody SECRET_KEY=none $(BIN)/python manage.py \
 	  export_openapi_schema --api jobs.api.endpoints.api --indent 1 --sorted --output tests/unit/jobs/api/docs/openapi.json
 
-# The rights of the broker's users in production, made of the topology: a test compares them.
+# The rights of the broker's users in production, generated from the topology; a test compares them.
 broker-definitions: $(STAMP)
 	$(BIN)/python manage.py broker_permissions > compose/definitions.fresh
 	mv compose/definitions.fresh compose/definitions.template.json
 
-# Pins every dependency anew; needs `uv` on the PATH. The torch pin names no build, see the header.
+# Pins every dependency again; needs `uv` on the PATH. The torch pin names no build: see the header.
 lock:
 	uv pip compile pyproject.toml --extra dev --extra s3 --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --upgrade --quiet | sed 's/+cpu$$//' > .lock.fresh

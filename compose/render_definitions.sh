@@ -22,5 +22,5 @@ for user in definitions["users"]:
     user["password_hash"] = hashed(os.environ[variable])
 pathlib.Path("definitions.json").write_text(json.dumps(definitions, indent=1))
 PYTHON
-# The broker's container reads it as a user of its own.
+# The broker's container runs as another user, which has to read the file.
 chmod 644 definitions.json

@@ -1,4 +1,4 @@
-"""Celery's settings, with a reason beside a surprising one."""
+"""Celery's settings, with the reason beside each surprising one."""
 
 from django.conf import settings
 
@@ -8,13 +8,13 @@ from jobs.broker.webhook_task import DELIVER
 
 
 def _route(queue: QueueSpec) -> dict[str, str]:
-    # With no exchange named Celery publishes to the default one, which leads to every queue of the broker.
+    # Without an exchange Celery would publish to the default one, which reaches every queue of the broker.
     return {"queue": queue.name, "exchange": queue.exchange.name, "routing_key": queue.routing_key}
 
 
 broker_url = settings.INFERENCE.broker_url
 result_backend = "jobs.result_backend:JobBackend"
-result_expires = None  # or beat's nightly clean-up would delete jobs
+result_expires = None  # otherwise beat's nightly clean-up would delete jobs
 database_create_tables_at_setup = False
 accept_content = ["json"]
 task_serializer = result_serializer = event_serializer = "json"

@@ -1,4 +1,4 @@
-"""Web pages of the Markdown files in `docs/`: open to everybody, as the API's page is."""
+"""Web pages of the Markdown files in `docs/`: they need no login, like the API's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Django's settings, all made of one Config."""
+"""Django's settings, all derived from one Config."""
 
 import os
 from pathlib import Path
@@ -45,7 +45,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [Path(__file__).parent / "templates"],  # of the documents: this package is no Django app
+        "DIRS": [Path(__file__).parent / "templates"],  # documents: this package is not a Django app
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -59,7 +59,7 @@ TEMPLATES = [
 DATABASES = {"default": django_database(CONFIG.database_url, DATABASE_OPTIONS) | {"CONN_MAX_AGE": None}}
 
 # If the site's address is https, the admin refuses http. The servers themselves speak HTTP: a proxy in front
-# ends TLS, and its headers are believed only if TRUSTED_PROXY_HOPS counts it.
+# ends TLS, and its headers are trusted only if TRUSTED_PROXY_HOPS counts it.
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CONFIG.trusted_proxy_hops else None
 SECURE_HSTS_SECONDS = 365 * 86_400 if CONFIG.https else 0
@@ -77,7 +77,7 @@ AUTH_PASSWORD_VALIDATORS = [
     }
 ]
 
-# For the admin's forms; the API has limits of its own.
+# The limits of the admin's forms; the API has limits of its own.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
 STORAGES = django_storages(CONFIG)
 DATA_UPLOAD_MAX_NUMBER_FIELDS, DATA_UPLOAD_MAX_NUMBER_FILES = 1_000, 17  # 16 files and the job

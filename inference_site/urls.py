@@ -5,7 +5,7 @@ from django.urls import include, path
 
 from inference_site import documents
 
-admin.site.site_url = "/docs/"  # where the admin's link to the site leads
+admin.site.site_url = "/docs/"  # the target of the admin's link to the site
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -1,1 +1,1 @@
-"""Which models there are, which version answers a name, and how its files become a runner."""
+"""The registry: models, the versions that names resolve to, and loaders that make runners of them."""

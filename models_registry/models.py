@@ -11,7 +11,7 @@ NAME = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,62}\Z", "Use lower-case letters, 
 
 
 class Loader(models.TextChoices):
-    """How a version's artifact becomes a runner."""
+    """The kind of a version's artifact, for which there is one loader."""
 
     TRANSFORMER = "transformer", "directory of safetensors and tokenizer"
     TORCHSCRIPT = "torchscript", "TorchScript program"
@@ -71,7 +71,7 @@ class ModelVersion(models.Model):
 
 
 class Alias(models.Model):
-    """A name for a version that can be moved; `default` answers a job that names only the model."""
+    """A movable name of a version; a job that names only the model gets the version of `default`."""
 
     model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="aliases")
     name = models.CharField(max_length=63, validators=[NAME])
@@ -87,7 +87,7 @@ class Alias(models.Model):
 
 
 class Promotion(models.Model):
-    """Append-only: an alias that was moved, by whom and when; names, so that it outlives what they name.
+    """Append-only record of a move of an alias, its actor and time; it outlives the rows that it names.
 
     A trigger refuses every change.
     """

@@ -1,4 +1,4 @@
-"""A worker's loaded models: a version is loaded when first needed, evicted when others need room."""
+"""A worker's loaded models: a version is loaded at its first use, and evicted when others need room."""
 
 from __future__ import annotations
 
@@ -216,6 +216,6 @@ def _read(version_id: int) -> VersionInfo:
     except ModelVersion.DoesNotExist:
         raise ModelNotFoundError(f"There is no version {version_id}.") from None
     finally:
-        # On a thread of a worker nothing else would close the connection.
+        # On a worker's thread, no request ends and closes the connection.
         if not connection.in_atomic_block:
             connection.close()

@@ -1,4 +1,4 @@
-"""All reads of the registry; those of a submit are cached in the process for up to a second."""
+"""All reads of the registry; a process caches the reads of a submit for up to a second."""
 
 from __future__ import annotations
 

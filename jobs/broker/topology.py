@@ -48,7 +48,7 @@ class QueueSpec:
 
 INFER = ExchangeSpec("infer")
 INFER_DEAD = ExchangeSpec("infer.dlx")
-# Exchanges are named unlike their queues, so that who may read a queue may not publish to it.
+# Exchanges are named unlike their queues, so that a right to read a queue includes no right to publish to it.
 CPU = QueueSpec("cpu", ExchangeSpec("tasks.cpu"), "cpu")
 WEBHOOKS = QueueSpec("webhooks", ExchangeSpec("tasks.webhooks"), "webhooks")
 TASK_QUEUES = (CPU, WEBHOOKS)
@@ -93,7 +93,7 @@ Users = frozenset[BrokerUser]
 class QueueUse:
     """Queues of one kind, by a regular expression of their names, and what each process does with them.
 
-    Who declares a queue binds it to `exchange`, who fills it publishes there, and who empties it consumes.
+    Users in `declared_by` also bind it to `exchange`; those in `filled_by` publish there.
     """
 
     names: str

@@ -21,7 +21,7 @@ class TopologyMismatchError(PlatformError):
 
 
 class LibraryChangedError(PlatformError):
-    """A library is not as it was when the parts of it that are patched here were read."""
+    """A library that is patched here differs from the version whose source was read."""
 
     code = "library_changed"
 

@@ -32,7 +32,7 @@ def try_lock(connection: sa.Connection, kind: int, name: str = "") -> bool:
 
 
 def unlock(connection: sa.Connection, kind: int, name: str = "") -> None:
-    """Let others have the lock."""
+    """Release the lock."""
     run(connection, _UNLOCK, {"kind": kind, "name": name})
 
 

@@ -18,41 +18,45 @@ UNDER_WAY, FAILED = ("loading", "unloading"), "failed"
 
 
 class OrderCommand(BaseCommand):
-    """Gives `order` for a model to workers, and prints the outcome at each of them."""
+    """Base of commands that send `order` for a model to workers and print the outcome at each."""
 
     order: ClassVar[str]
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add a ref, the workers, and how long to wait for them."""
+        """Declare the model's ref, the workers, and the time to wait for them."""
         parser.add_argument("ref", help="name, name:version or name@alias")
-        parser.add_argument("--worker", action="append", help="a node such as gpu-0@host; all where missing")
-        parser.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for the end")
+        parser.add_argument(
+            "--worker",
+            action="append",
+            help="a node such as gpu-0@host, repeatable; all if missing",
+        )
+        parser.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for the workers")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Print each worker's reply; CommandError if one of them failed."""
+        """Print each worker's reply; CommandError if one of them failed or was too slow."""
         nodes = options["worker"] or live_nodes()
         if not nodes:
-            raise CommandError("No GPU worker runs.")
+            raise CommandError("No GPU worker is running.")
         failed = []
-        for node, state in carried_out(self.order, options["ref"], nodes, options["timeout"]):
+        for node, state in carry_out(self.order, options["ref"], nodes, options["timeout"]):
             self.stdout.write(f"{node}: {options['ref']} {state}")
             failed += [node] if state.startswith((FAILED, *UNDER_WAY)) else []
         if failed:
             raise CommandError(f"Not done by {', '.join(failed)}.")
 
 
-def carried_out(order: str, ref: str, nodes: Sequence[str], timeout_s: float) -> Iterator[tuple[str, str]]:
-    """Give the order, and yield each node with its final state as soon as it is reached."""
+def carry_out(order: str, ref: str, nodes: Sequence[str], timeout_s: float) -> Iterator[tuple[str, str]]:
+    """Send the order, and yield each node with its final state as soon as it is reached."""
     until = time.monotonic() + timeout_s
-    states = {node: _begun(reply) for node, reply in _ask(order, nodes, ref=ref).items()}
+    states = {node: _first_state(reply) for node, reply in _ask(order, nodes, ref=ref).items()}
     while states:
-        over = time.monotonic() > until
-        ended = {node: state for node, state in states.items() if over or state not in UNDER_WAY}
+        is_late = time.monotonic() > until
+        ended = {node: state for node, state in states.items() if is_late or state not in UNDER_WAY}
         yield from ended.items()
         states = _states(ref, [node for node in states if node not in ended])
 
 
-def _begun(reply: dict[str, Any]) -> str:
+def _first_state(reply: dict[str, Any]) -> str:
     return f"{FAILED}: {reply['error']}" if "error" in reply else UNDER_WAY[0]
 
 

@@ -1,1 +1,1 @@
-"""What changes a job: each module is a verb, opens its own transaction and takes keyword arguments."""
+"""The services, which change jobs and read them: a room for each concept, its SQL statements beside them."""

@@ -1,4 +1,4 @@
-"""Models, their versions and aliases: registered by commands, read here."""
+"""Read-only pages of models, their versions and aliases; commands register them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
         return table(("version", "loader", "max batch", "registered"), cells)
 
     def aliases(self, model: RegisteredModel) -> SafeString:
-        """Return where each alias points."""
+        """Return the aliases, each with a link to its version."""
         rows = model.aliases.select_related("version__model").order_by("name")
         cells = ((f"@{row.name}", _link(row.version), row.changed_at) for row in rows)
         return table(("alias", "version", "moved"), cells)
@@ -77,7 +77,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="options")
     def loader_options(self, version: ModelVersion) -> SafeString:
-        """Return what the loader is given."""
+        """Return the options of the loader and the platform."""
         return bounded_text(pretty(version.options))
 
 
@@ -94,7 +94,7 @@ class AliasAdmin(ReadOnlyAdmin):
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin):
-    """Who moved an alias: the registry's part of the audit."""
+    """A move of an alias with its actor: the registry's part of the audit."""
 
     list_display = ("at", "model", "alias", "before", "after", "actor", "address")
     list_filter = ("model",)

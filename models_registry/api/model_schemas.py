@@ -1,4 +1,4 @@
-"""The answers of the registry's calls; they do not reveal paths of the server."""
+"""The responses of the registry's calls; they reveal no path of the server."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ class ModelVersionSchema(Schema):
     @classmethod
     def of(cls, row: ModelVersion) -> ModelVersionSchema:
         """Return the version with the aliases that point at it."""
-        same = {name: getattr(row, name) for name in cls.model_fields if name not in {"model", "aliases"}}
-        return cls(model=row.model.name, aliases=[alias.name for alias in row.aliases.all()], **same)
+        columns = {name: getattr(row, name) for name in cls.model_fields if name not in {"model", "aliases"}}
+        return cls(model=row.model.name, aliases=[alias.name for alias in row.aliases.all()], **columns)

@@ -1,4 +1,4 @@
-"""Who runs a command, for the audit."""
+"""The actor's name of a command, for the audit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from getpass import getuser
 
 
 def actor() -> str:
-    """Return the login's name, as a command's."""
+    """Return `command:` and the login's name; `command` alone for a user without a name."""
     try:
         return f"command:{getuser()}"
     except (KeyError, OSError):  # a container's user without a name

@@ -24,8 +24,8 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
         """Return whether this user may view; unlike in Django, the right to change does not imply it."""
-        named = get_permission_codename("view", self.opts)
-        return bool(request.user.has_perm(f"{self.opts.app_label}.{named}"))
+        codename = get_permission_codename("view", self.opts)
+        return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
         """Return False: services and commands add rows."""

@@ -1,4 +1,4 @@
-"""From what the surveyor counts to what admission knows: drain rate, answer time, arrivals. Pure."""
+"""Turns the surveyor's counts into rates for admission: drain rate, answer time, arrivals. Pure."""
 
 from __future__ import annotations
 

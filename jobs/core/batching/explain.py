@@ -39,7 +39,7 @@ _BECAUSE: Mapping[str, str] = {
     SealReason.MEMORY: "a larger one would not have fitted the device's memory, as one before did not",
     SealReason.IDLE: "the device was free, or about to be, and no {others} waited",
     SealReason.LINGER: "it had waited {waited} for more, and more were not expected soon enough to pay",
-    SealReason.DRAIN: "the worker was told to stop, and sealed what it held",
+    SealReason.DRAIN: "the worker was stopping, and sealed the jobs that it held",
 }
 
 

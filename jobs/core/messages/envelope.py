@@ -1,4 +1,4 @@
-"""What a message says of one job: ids and hints, never a user's data."""
+"""The part of a message that is about one job: ids and hints, never a user's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keyed digests: equal values have equal digests, and nobody without the key can compute them. Pure."""
+"""Keyed digests: equal values have equal digests, which cannot be computed without the key. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prints the broker users' rights as RabbitMQ's definitions, made of the topology."""
+"""Prints RabbitMQ definitions of the broker's users and their rights, generated from the topology."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from jobs.broker.permissions import definitions
 
 
 class Command(BaseCommand):
-    help = "Print the definitions of the broker's users and of what each may do; needs no server."
-    requires_system_checks = []  # nothing of the configuration is used
+    help = "Print RabbitMQ definitions of the broker's users and their rights; needs no server."
+    requires_system_checks = []  # it reads no configuration
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         self.stdout.write(json.dumps(definitions(), indent=1))

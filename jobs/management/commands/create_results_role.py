@@ -1,4 +1,4 @@
-"""`manage.py create_results_role CLIENT`: a database role for AsyncResult on one client's jobs."""
+"""`manage.py create_results_role CLIENT`: creates a database role that reads the results of one client."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -15,14 +15,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("client", help="the client's name")
-        parser.add_argument("--drop", action="store_true", help="end the role instead")
+        parser.add_argument("--drop", action="store_true", help="drop the role instead")
 
     def handle(self, **options: Any) -> None:
-        whose = {"client": options["client"], "actor": actor()}
+        arguments = {"client": options["client"], "actor": actor()}
         try:
             if options["drop"]:
-                drop_results_role(**whose)
+                drop_results_role(**arguments)
             else:
-                self.stdout.write(create_results_role(**whose))
+                self.stdout.write(create_results_role(**arguments))
         except PlatformError as error:
             raise CommandError(str(error)) from error

@@ -1,4 +1,4 @@
-"""`manage.py dead_letters list|show|replay|discard|purge-stale`: what an operator does with dead letters."""
+"""`manage.py dead_letters list|show|replay|discard|purge-stale`: an operator's work on dead letters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.management.dead_letters.dead_letter_arguments import add_arguments
 
 
 class Command(BaseCommand):
-    help = "Read, mend, replay and discard dead letters; every change is written down with who did it."
+    help = "List, edit, replay and discard dead letters; the audit records each change and its actor."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_arguments(parser)

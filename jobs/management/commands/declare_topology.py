@@ -1,4 +1,4 @@
-"""Declares every model's queues at the broker, or says which one differs and how."""
+"""Declares every model's queues at the broker, or fails and names the one that differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py demo`: real sentences through the whole system, one search over them, and the figures."""
+"""`manage.py demo`: embeds real sentences through the whole system, searches them and prints the figures."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--sentences", type=int, default=1_500, help="how many, at least 1,000")
-        parser.add_argument("--query", default=QUERY, help="what to search for")
-        parser.add_argument("--sample", type=int, default=512, help="sentences for the direct runs")
+        parser.add_argument("--sentences", type=int, default=1_500, help="sentences to embed, at least 1,000")
+        parser.add_argument("--query", default=QUERY, help="the text to search for")
+        parser.add_argument("--sample", type=int, default=512, help="sentences for the model alone")
 
     def handle(self, *_: Any, **options: Any) -> None:
         stack = _stack()
-        _have_database(stack)
+        _ensure_database(stack)
         console = Console()
         try:
             result = _run(console, stack, options)
@@ -59,13 +59,14 @@ class Command(BaseCommand):
 def _stack() -> dict[str, Any]:
     path = Path(settings.INFERENCE.stack_json or PROJECT / ".run" / "stack.json")
     if not path.exists():
-        raise CommandError(f"no stack is up ({path} is missing): `make demo` brings one up for itself")
+        raise CommandError(f"no stack is running ({path} is missing): `make demo` starts one for itself")
     stack: dict[str, Any] = json.loads(path.read_text())
     return stack
 
 
-def _have_database(stack: dict[str, Any]) -> None:
-    # The batch ledger and the registry are read beside the API; Django fixed its settings before this ran.
+def _ensure_database(stack: dict[str, Any]) -> None:
+    # The demo also reads batches and the registry from the database. Django has read its settings by now, so
+    # the process starts again, with the stack's addresses in its environment.
     if not settings.INFERENCE.database_url:
         addresses = {"DATABASE_URL": stack["database"], "BROKER_URL": stack["broker"]}
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **addresses})  # noqa: S606  # itself again
@@ -77,7 +78,7 @@ def _run(console: Console, stack: dict[str, Any], options: dict[str, Any]) -> Fi
         f"{len(texts)} sentences of Python's own help, each a job for the model {MODEL!r}, priorities 0 to 9"
     )
     with Client(stack["api"], stack["token"]) as platform:
-        # The model alone is measured once it is loaded: the worker too has loaded it before the clock starts.
+        # One job before the clock starts loads the model on the worker: the direct runs have it loaded too.
         answer(platform, MODEL, {"text": options["query"]})
         ids = submit(platform, [_request(text, index % 10) for index, text in enumerate(texts)])
         show_progress(console, progress(platform, ids, limit_s=LIMIT_S), total=len(ids))
@@ -108,5 +109,5 @@ def _measure(console: Console, texts: list[str], done: list[RemoteJob], *, sampl
 
 
 def _mean_batch(done: list[RemoteJob]) -> float:
-    ran_in = JobRow.objects.filter(id__in=[job.id for job in done]).values("batch")
-    return float(Batch.objects.filter(id__in=ran_in).aggregate(mean=Avg("size"))["mean"] or 0.0)
+    batches = JobRow.objects.filter(id__in=[job.id for job in done]).values("batch")
+    return float(Batch.objects.filter(id__in=batches).aggregate(mean=Avg("size"))["mean"] or 0.0)

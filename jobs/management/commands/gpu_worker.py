@@ -24,8 +24,8 @@ from jobs.worker.consuming.drain import DrainStep
 from models_registry import selectors
 from models_registry.pool import MIB, ModelPool
 
-SWITCH_INTERVAL_S = 0.0005  # at Python's 5 ms a busy thread delays the device thread by as much
-MOST_LANES = 4  # more threads with a batch each would only make every batch late
+SWITCH_INTERVAL_S = 0.0005  # with Python's default, a busy thread delays the device thread by 5 ms
+MOST_LANES = 4  # more lanes would only make every batch slower
 
 
 class Command(BaseCommand):
@@ -37,12 +37,16 @@ class Command(BaseCommand):
         device.add_argument("--cpu", action="store_true", help="Run on the CPU.")
         parser.add_argument("--models", required=True, help="Names of models, separated by commas.")
         parser.add_argument(
-            "--lanes", type=int, help="Batches that run at once; 1 on a GPU, the cores on a CPU."
+            "--lanes",
+            type=int,
+            help="Batches that run at once; by default 1 on a GPU, one for each core of a CPU and 4 at most.",
         )
         parser.add_argument(
-            "--memory-budget", type=int, help="MiB that the loaded models may occupy together."
+            "--memory-budget",
+            type=int,
+            help="MiB that all loaded models may occupy; no limit if missing.",
         )
-        parser.add_argument("--index", type=int, default=0, help="Tells workers on one host apart.")
+        parser.add_argument("--index", type=int, default=0, help="Number of this worker on its host.")
         parser.add_argument("--loglevel", default="WARNING")
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
@@ -56,14 +60,14 @@ class Command(BaseCommand):
         node = topology.gpu_node(index, socket.gethostname())
         try:
             pool = make_pool(device, options["memory_budget"])
-            held = serve(names, pool, node, lanes)
+            prefetch_count = serve(names, pool, node, lanes)
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        run_celery(names, node, held, loglevel)
+        run_celery(names, node, prefetch_count, loglevel)
 
 
 def check_libraries() -> None:
-    """Compare the libraries that are patched with what was read of them; CommandError where one changed."""
+    """Raise CommandError if a library that is patched here has changed since its source was read."""
     try:
         patches.check()
     except LibraryChangedError as error:
@@ -71,13 +75,13 @@ def check_libraries() -> None:
 
 
 def pin(gpu: int | None) -> str:
-    """Show this process only its own device, before torch is imported; return torch's name for it."""
+    """Hide all other devices from this process, before torch is imported; return torch's name of its own."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
     return "cpu" if gpu is None else "cuda:0"
 
 
 def default_lanes(device: str) -> int:
-    """Return one lane for a GPU, and one a core for a CPU, four at most."""
+    """Return 1 for a GPU, and for a CPU the number of cores, at most 4."""
     return min(MOST_LANES, len(os.sched_getaffinity(0))) if device == "cpu" else 1
 
 
@@ -87,7 +91,7 @@ def divide_cores(lanes: int) -> None:
 
 
 def make_pool(device: str, budget_mib: int | None) -> ModelPool:
-    """Return an empty pool of models on the device, which loads what the settings allow."""
+    """Return an empty pool of models on the device; it loads the kinds of models that the settings allow."""
     config = settings.INFERENCE
     return ModelPool(
         device,
@@ -99,7 +103,7 @@ def make_pool(device: str, budget_mib: int | None) -> ModelPool:
 
 
 def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int:
-    """Load the models, compare the broker's queues, make the host; return the prefetch count."""
+    """Load the models, declare their queues, create the worker process; return the prefetch count."""
     loaded = [pool.runner(selectors.resolve(name).id) for name in names]
     with broker.connected(settings.INFERENCE.broker_url) as connection:
         broker_queues.declare(connection, names)
@@ -108,7 +112,7 @@ def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int
     return prefetch(max(model.info.max_batch for model in loaded))
 
 
-def run_celery(names: tuple[str, ...], node: str, held: int, loglevel: str) -> None:
+def run_celery(names: tuple[str, ...], node: str, prefetch_count: int, loglevel: str) -> None:
     """Run `celery worker` in this process until it is stopped."""
     patches.apply()
     app = find_app(settings.CELERY_APP)
@@ -116,7 +120,7 @@ def run_celery(names: tuple[str, ...], node: str, held: int, loglevel: str) -> N
         task_queues=[broker_queues.model_queue(name) for name in names],
         event_serializer=event_serializer.install(),
         worker_consumer="jobs.worker.consuming.consumer:JobConsumer",
-        worker_prefetch_multiplier=held,
+        worker_prefetch_multiplier=prefetch_count,
     )
     app.steps["worker"].add(DrainStep)
     app.worker_main(

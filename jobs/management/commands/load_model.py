@@ -6,5 +6,5 @@ from jobs.management.order import OrderCommand
 
 
 class Command(OrderCommand):
-    help = "Have workers load a model version and serve its model: load_model minilm --worker gpu-0@host"
+    help = "Load a model version on running workers, to serve it: load_model minilm --worker gpu-0@host"
     order = "load_model"

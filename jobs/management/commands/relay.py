@@ -26,7 +26,9 @@ GRACE_S = 5.0
 
 
 class Command(BaseCommand):
-    help = "Bring due jobs from Postgres to the broker, and sweep up after dead workers and deadlines."
+    help = (
+        "Publish due jobs to the broker, take back jobs of dead workers, expire overdue jobs, send webhooks."
+    )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
@@ -81,7 +83,7 @@ def _budget(version: int) -> RetryBudget:
 
 
 def _models() -> list[str]:
-    # Asked every few seconds for days: no connection is kept that a restart of Postgres would spoil.
+    # Close the connection: the next call comes seconds later, and Postgres may have restarted by then.
     try:
         return known_queues()
     finally:

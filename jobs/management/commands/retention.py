@@ -1,4 +1,4 @@
-"""`manage.py retention`: drop payloads whose time is over, make partitions of the days ahead."""
+"""`manage.py retention`: drops payloads after their retention, and creates partitions for the days ahead."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,7 +10,7 @@ from models_registry.management.actor import actor
 
 
 class Command(BaseCommand):
-    help = "Make the partitions of payloads ahead and drop the days that are over; print a verdict on each."
+    help = "Create partitions of payloads for the days ahead, drop expired ones, and print a verdict on each."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only print what would happen")
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         try:
             verdicts = keep_retention(actor=actor(), dry_run=options["dry_run"])
         except AnotherRunError as error:
-            raise CommandError("another run is at work") from error
+            raise CommandError("another run is in progress") from error
         self.stdout.write("day         kept  table              rows        bytes  fate   why")
         self.stdout.writelines(_line(verdict) for verdict in verdicts)
 

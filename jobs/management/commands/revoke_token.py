@@ -1,4 +1,4 @@
-"""`manage.py revoke_token PREFIX`: end a token at once."""
+"""`manage.py revoke_token PREFIX`: revokes a token at once."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -18,4 +18,4 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         done = revoke_token(token_id=token_of(options), actor=actor())
-        self.stdout.write("It is revoked." if done else "It was revoked before.")
+        self.stdout.write("The token is revoked." if done else "The token was revoked already.")

@@ -1,4 +1,4 @@
-"""`manage.py rotate_payload_keys`: seal payloads of older keys again, under the first of PAYLOAD_KEYS."""
+"""`manage.py rotate_payload_keys`: encrypts payloads of older keys with the first of PAYLOAD_KEYS."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,27 +12,25 @@ from models_registry.management.actor import actor
 
 class Command(BaseCommand):
     help = (
-        "Seal again the payloads of older keys. First add the new key to PAYLOAD_KEYS, at its end, of every "
-        "process; then put it first; then run this until it finds nothing; then take the old key away. "
-        "It may be interrupted and run again at any time."
+        "Encrypt payloads of older keys with the first key. First add the new key at the end of PAYLOAD_KEYS "
+        "in every process; then put it first; then run this until it finds nothing; then remove the old key. "
+        "You may interrupt it and run it again at any time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--batch", type=int, default=500, help="rows a transaction, at most")
+        parser.add_argument("--batch", type=int, default=500, help="rows in a transaction, at most")
         parser.add_argument("--rate", type=float, help="rows a second, at most")
 
     def handle(self, **options: Any) -> None:
         if options["batch"] < 1 or (options["rate"] is not None and options["rate"] <= 0):
-            raise CommandError("--batch and --rate are above zero")
+            raise CommandError("--batch and --rate must be above zero")
         try:
             rotated = rotate_payload_keys(actor=actor(), batch=options["batch"], rate=options["rate"])
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(
-            f"{rotated.rows:,} rows were sealed again, of {rotated.looked_at:,} that were looked at."
-        )
+        self.stdout.write(f"{rotated.rows:,} of {rotated.looked_at:,} rows were encrypted again.")
         if rotated.unreadable:
-            named = ", ".join(map(str, rotated.unreadable[:NAMED]))
+            jobs = ", ".join(map(str, rotated.unreadable[:NAMED]))
             raise CommandError(
-                f"{len(rotated.unreadable):,} rows cannot be read and stay as they are: {named}"
+                f"{len(rotated.unreadable):,} rows cannot be read and were not changed: {jobs}"
             )

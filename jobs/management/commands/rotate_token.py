@@ -1,4 +1,4 @@
-"""`manage.py rotate_token PREFIX`: make a token's successor and print it, once."""
+"""`manage.py rotate_token PREFIX`: creates a token's successor and prints it once."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -16,11 +16,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_token(parser)
-        parser.add_argument("--grace-hours", type=int, default=GRACE_HOURS)
+        parser.add_argument("--grace-hours", type=int, default=GRACE_HOURS, help="the grace period in hours")
 
     def handle(self, **options: Any) -> None:
         if options["grace_hours"] < 0:
-            raise CommandError("--grace-hours is a whole number, 0 or above")
+            raise CommandError("--grace-hours must be a whole number, 0 or above")
         try:
             token = rotate_token(
                 token_id=token_of(options), grace_hours=options["grace_hours"], actor=actor()

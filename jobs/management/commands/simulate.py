@@ -1,4 +1,4 @@
-"""`manage.py simulate`: try settings or plan a fleet in virtual time, with the product's own policies."""
+"""`manage.py simulate`: tries settings or plans a fleet in virtual time, with the product's own policies."""
 
 from __future__ import annotations
 

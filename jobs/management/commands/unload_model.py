@@ -1,4 +1,4 @@
-"""Drop a model from running workers; what they fetched and did not claim goes back to its queue."""
+"""Unload a model from running workers; jobs that they fetched but did not claim go back to the queue."""
 
 from __future__ import annotations
 
@@ -6,5 +6,7 @@ from jobs.management.order import OrderCommand
 
 
 class Command(OrderCommand):
-    help = "Have workers drop a model, or one version of it: unload_model minilm --worker gpu-0@host"
+    help = (
+        "Unload a model or one of its versions from running workers: unload_model minilm --worker gpu-0@host"
+    )
     order = "unload_model"

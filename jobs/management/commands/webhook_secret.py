@@ -1,4 +1,4 @@
-"""`manage.py webhook_secret CLIENT`: make a secret that signs a client's webhooks, and print it, once."""
+"""`manage.py webhook_secret CLIENT`: creates a secret that signs a client's webhooks, and prints it once."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,13 +10,13 @@ from models_registry.management.actor import actor
 
 
 class Command(BaseCommand):
-    help = "Make a secret for a client's webhooks and print it; one before it works for the time of grace."
+    help = "Create a secret for a client's webhooks and print it; the old one works for the grace period."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("client")
-        parser.add_argument("--grace-hours", type=int, default=GRACE_HOURS)
+        parser.add_argument("client", help="the client's name")
+        parser.add_argument("--grace-hours", type=int, default=GRACE_HOURS, help="the grace period in hours")
 
     def handle(self, *, client: str, grace_hours: int, **_options: Any) -> None:
         if grace_hours < 0:
-            raise CommandError("--grace-hours is a whole number, 0 or above")
+            raise CommandError("--grace-hours must be a whole number, 0 or above")
         self.stdout.write(make_secret(client=client, actor=actor(), grace_hours=grace_hours))

@@ -1,4 +1,4 @@
-"""The command's verbs; each returns the text to print."""
+"""The verbs of `manage.py dead_letters`; each returns the text to print."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ from jobs.services.dead_letters.replay_many import replay_dead_letters
 from jobs.services.lifecycle.replay import replay_job
 
 
-def listed(options: dict[str, Any]) -> str:
-    """Return the dead-letter queues, and the groups of the dead letters that match."""
+def list_dead_letters(options: dict[str, Any]) -> str:
+    """Return the dead-letter queues, and the groups of dead letters that match the filter."""
     groups = dead_letters.groups(filter_of(options))
     return f"{dead_letter_tables.queues(queue_counts())}\n{dead_letter_tables.groups(groups)}"
 
 
-def shown(options: dict[str, Any]) -> str:
-    """Return one dead letter, with the job's input only where the option says so."""
+def show_dead_letter(options: dict[str, Any]) -> str:
+    """Return one dead letter, with the job's input if `--input` is given."""
     dead = _dead_letter(options["job"])
     if not options["input"]:
         return dead_letter_tables.dead_letter(dead, None)
     return dead_letter_tables.dead_letter(dead, read_payload(job_id=dead.job, actor=actor_of(options)).head)
 
 
-def replayed(options: dict[str, Any]) -> str:
-    """Replay one job, as it was or with another input, or those that match."""
+def replay(options: dict[str, Any]) -> str:
+    """Replay one job, unchanged or with another input, or all that match the filter."""
     choice = choice_of(options)
     if choice.job is None:
         if options["input"]:
-            raise CommandError("--input edits one job: name it.")
+            raise CommandError("--input edits one job: give its id.")
         return _replay_many(choice, options)
     if options["rate"]:
-        raise CommandError("--rate is for many jobs.")
+        raise CommandError("--rate is for many jobs: give a filter or --all.")
     return _replay_one(choice.job, options)
 
 
 def _replay_many(choice: Choice, options: dict[str, Any]) -> str:
-    many: dict[str, Any] = {"selection": choice.selection, "rate": options["rate"], "most": choice.most}
+    arguments: dict[str, Any] = {"selection": choice.selection, "rate": options["rate"], "most": choice.most}
     if options["dry_run"]:
-        return dead_letter_tables.foreseen(dry_run(**many))
-    done = replay_dead_letters(**many, actor=actor_of(options))
+        return dead_letter_tables.foreseen(dry_run(**arguments))
+    done = replay_dead_letters(**arguments, actor=actor_of(options))
     return f"{done:,} jobs are queued again.{_more(choice, done)}"
 
 
@@ -92,14 +92,14 @@ def _read(name: str) -> str:
         raise CommandError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
 
 
-def discarded(options: dict[str, Any]) -> str:
-    """Discard one dead letter, or those that match."""
+def discard(options: dict[str, Any]) -> str:
+    """Discard one dead letter, or all that match the filter."""
     choice = choice_of(options)
     if choice.job is None:
         return _discard_many(choice, options)
     if options["dry_run"]:
-        open_too = "no longer " if _dead_letter(choice.job).discarded_at else ""
-        return f"{choice.job} can {open_too}be discarded; nothing was changed."
+        adverb = "no longer " if _dead_letter(choice.job).discarded_at else ""
+        return f"{choice.job} can {adverb}be discarded; nothing was changed."
     discard_dead_letter(job_id=choice.job, actor=actor_of(options))
     return f"{choice.job} stays dead; its dead letter is discarded."
 
@@ -114,11 +114,11 @@ def _discard_many(choice: Choice, options: dict[str, Any]) -> str:
 
 def _more(choice: Choice, done: int) -> str:
     rest = dead_letters.count(choice.selection) if done >= choice.most else 0
-    return f" {rest:,} more match: do it again." if rest else ""
+    return f" {rest:,} more match: run the command again." if rest else ""
 
 
-def purged(options: dict[str, Any]) -> str:
-    """Drop from a model's dead-letter queue the dead letters that do not count."""
+def purge(options: dict[str, Any]) -> str:
+    """Drop stale messages from a model's dead-letter queue."""
     model, is_dry = options["model"], options["dry_run"]
     check_model(model)
     counts = purge_stale(
@@ -134,4 +134,10 @@ def _dead_letter(job: UUID) -> DeadLetterDetails:
     return dead
 
 
-VERBS = {"list": listed, "show": shown, "replay": replayed, "discard": discarded, "purge-stale": purged}
+VERBS = {
+    "list": list_dead_letters,
+    "show": show_dead_letter,
+    "replay": replay,
+    "discard": discard,
+    "purge-stale": purge,
+}

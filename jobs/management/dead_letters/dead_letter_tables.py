@@ -1,4 +1,4 @@
-"""The command's output, as text."""
+"""The output of `manage.py dead_letters`, as text."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from jobs.services.dead_letters.purge import Purged
 from jobs.services.dead_letters.queue_counts import DeadLetterQueueCounts
 from jobs.services.dead_letters.reads import LOOKED_AT, DeadLetterDetails, Groups
 
-WIDTH = 160  # narrower, a fingerprint is cut
+WIDTH = 160  # a narrower table cuts fingerprints
 NONE = "-"
 
 
 def queues(counts: Sequence[DeadLetterQueueCounts]) -> str:
-    """Return the dead-letter queues beside the rows, and how old the broker's count is."""
+    """Return a table of the dead-letter queues: rows, messages in the broker, and the age of that count."""
     heads = ("model", ">rows", ">unconfirmed", ">in the broker", ">counted", "")
     rows = [
         (
@@ -45,14 +45,18 @@ def groups(counted: Groups) -> str:
 
 
 def dead_letter(dead: DeadLetterDetails, payload: bytes | None) -> str:
-    """Return one dead letter with its history and traceback, and the input where that is given."""
+    """Return one dead letter with its history and traceback, and its input unless that is None."""
     about = [
         ("job", dead.job), ("model", dead.queue), ("kind", dead.kind), ("code", dead.code),
         ("message", dead.message), ("no further attempt", dead.reason or NONE),
         ("fingerprint", dead.fingerprint), ("died (UTC)", _at(dead.created_at)), ("epoch", dead.epoch),
         ("dead letter", message_state(dead)),
     ]  # fmt: skip
-    parts = [_table("", ("", ""), about), _attempts(dead), _plain(dead.traceback or "no traceback was kept")]
+    parts = [
+        _table("", ("", ""), about),
+        _attempts(dead),
+        _plain(dead.traceback or "no traceback stored"),
+    ]
     if payload is not None:
         parts.append(f"Input\n{_plain(payload.decode('utf-8', 'backslashreplace'))}")
     return "\n".join(parts)
@@ -74,7 +78,7 @@ def _attempts(dead: DeadLetterDetails) -> str:
 
 
 def foreseen(run: DryRun) -> str:
-    """Return what a replay would do."""
+    """Return a sentence for each effect that a replay would have."""
     lines = [f"{run.jobs:,} jobs would be queued again{_lasting(run.lasts_s)}; nothing was changed."]
     if run.checked < run.jobs:
         lines.append(f"Of the first {run.checked:,}:")
@@ -89,11 +93,11 @@ def _lasting(lasts_s: float) -> str:
 
 
 def purged(model: str, counts: Purged, *, dry_run: bool) -> str:
-    """Return what lay in a dead-letter queue and what was dropped."""
+    """Return the counts of a purge as a sentence."""
     end = "nothing was dropped: a dry run" if dry_run else f"{counts.dropped:,} were dropped"
     return (
         f"{model}: {counts.current:,} dead letters count, {counts.stale:,} are stale, "
-        f"{counts.malformed:,} messages are no dead letters; {end}."
+        f"{counts.malformed:,} messages are not dead letters; {end}."
     )
 
 
@@ -102,7 +106,7 @@ def _at(moment: datetime) -> str:
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table; a head that begins with > has its column's numbers to the right."""
+    """Return a table; a head that begins with > aligns its column to the right."""
     table = Table(title=title or None, title_justify="left", show_header=any(heads))
     for head in heads:
         table.add_column(
@@ -121,5 +125,5 @@ def _cell(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text that does nothing to a terminal: a model's message may hold escape sequences."""
+    """Return `text` with control characters escaped, because a message may hold escape sequences."""
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

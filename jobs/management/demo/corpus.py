@@ -13,7 +13,7 @@ _NOT_PROSE = ("::=", ">>>", "***", "===", "---", "|", "U+")
 
 
 def sentences(limit: int) -> list[str]:
-    """Return up to `limit` distinct sentences of 5 to 40 words, always the same in the same order."""
+    """Return up to `limit` distinct sentences of 5 to 40 words, in an order that never changes."""
     distinct = dict.fromkeys(_sentences())
     return list(distinct)[:limit]
 

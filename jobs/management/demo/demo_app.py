@@ -10,8 +10,8 @@ from uuid import UUID
 
 from jobs.client import Client, RemoteJob
 
-PAGE = 200  # jobs a call
-POLL_S = 2.0  # a page of jobs costs the cores that the model runs on
+PAGE = 200  # jobs in one call
+POLL_S = 2.0  # to read a page of jobs takes time from the cores that run the model
 TIMEOUT_S = 90.0
 
 
@@ -28,7 +28,7 @@ def submit(platform: Client, requests: Sequence[dict[str, Any]]) -> list[UUID]:
 
 
 def answer(platform: Client, model: str, value: Any) -> RemoteJob:
-    """Submit one urgent job and return it finished."""
+    """Submit one urgent job, wait for its end and return it."""
     try:
         return platform.wait(platform.submit(model, value, priority=9), timeout_s=TIMEOUT_S)
     except TimeoutError as error:

@@ -36,12 +36,12 @@ def percentile(values: Sequence[float], fraction: float) -> float:
 
 
 def figures(jobs: Sequence[RemoteJob], *, mean_batch: float, direct_per_s: float) -> Figures:
-    """Return the figures of finished jobs, as the API shows them, first submit to last finish."""
+    """Return the figures of ended jobs; the throughput counts from the first submit to the last result."""
     done = [job for job in jobs if job.state == "succeeded"]
     spans = [(job.created_at.timestamp(), job.finished_at.timestamp()) for job in done if job.finished_at]
     waits = [end - start for start, end in spans] or [0.0]
-    took = max(end for _, end in spans) - min(start for start, _ in spans) if spans else 0.0
-    speed = len(done) / took if took else 0.0
+    span_s = max(end for _, end in spans) - min(start for start, _ in spans) if spans else 0.0
+    speed = len(done) / span_s if span_s else 0.0
     return Figures(
         jobs=len(jobs),
         succeeded=len(done),

@@ -1,1 +1,1 @@
-"""The parts of `manage.py simulate`: its options, the source of jobs, the table and the curves."""
+"""The parts of `manage.py simulate`: its options, the sources of jobs, the table and the curves."""

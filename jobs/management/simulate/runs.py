@@ -78,12 +78,12 @@ def _run(arguments: SimulationArguments, plan: SimulationPlan, arrivals: Iterabl
 
 
 def _chance(seed: int) -> Chance:
-    return random.Random(seed).random  # noqa: S311  # it has to be repeatable, not secret
+    return random.Random(seed).random  # noqa: S311  # it must be repeatable, not secret
 
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Turn the garbage collector off: it cost a run 15 %, and a simulation makes no cycles to collect."""
+    """Turn the garbage collector off: it takes 15 % of a run, and a simulation has no cycles to collect."""
     gc.disable()
     try:
         yield

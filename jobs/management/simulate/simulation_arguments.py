@@ -1,4 +1,4 @@
-"""The options of the command: how they are parsed, and their values."""
+"""The options of `manage.py simulate`: their declaration, parsing and values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHED_HELP = (
 
 @dataclass(frozen=True, slots=True)
 class SimulationArguments:
-    """The values of all options, times in seconds; None means as recorded, or else the default."""
+    """The values of all options, times in seconds; None means the recorded value, or else the default."""
 
     rate: float | None = None
     loads: tuple[float, ...] | None = None
@@ -60,7 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     _add_jobs(parser.add_argument_group("jobs"))
     _add_model(parser.add_argument_group("model"))
     _add_workers(parser.add_argument_group("workers"))
-    parser.add_argument("--seed", type=int, help="Seed of all chance; the same seed gives the same run.")
+    parser.add_argument("--seed", type=int, help="Seed of all random numbers; equal seeds give equal runs.")
     parser.add_argument("--png", metavar="FILE", help="Draw latency and throughput against load.")
     parser.set_defaults(**{field.name: field.default for field in fields(SimulationArguments)})
 
@@ -76,7 +76,7 @@ def _add_jobs(group: Any) -> None:
     )
     source.add_argument("--from-history", metavar="MODEL", help="Recorded jobs of a model, from Postgres.")
     group.add_argument("--burst", type=_count, metavar="N", help="Jobs arrive N at a time, at the same rate.")
-    group.add_argument("--duration-s", type=_positive, help="For how long jobs arrive.")
+    group.add_argument("--duration-s", type=_positive, help="Seconds during which jobs arrive.")
     group.add_argument(
         "--sizes", type=_range, metavar="LOW-HIGH", help="Sizes, drawn evenly from a range: 20-200."
     )
@@ -87,9 +87,11 @@ def _add_jobs(group: Any) -> None:
 
 
 def _add_model(group: Any) -> None:
-    group.add_argument("--base-s", type=float, help="Seconds of a run, whatever its size.")
-    group.add_argument("--per-item-s", type=float, help="And for each item, or padded unit with --pads.")
-    group.add_argument("--jitter", type=float, help="Share by which a run can take more or less.")
+    group.add_argument("--base-s", type=float, help="Fixed seconds of a run.")
+    group.add_argument(
+        "--per-item-s", type=float, help="Seconds for each item, or with --pads each padded unit."
+    )
+    group.add_argument("--jitter", type=float, help="Share by which the time of a run varies.")
     group.add_argument("--max-batch", type=_count, help="Most items in a batch.")
     group.add_argument("--max-padded-size", type=int, help="Most items times the longest; 0 for no limit.")
     group.add_argument("--pads", dest="padded", action="store_true", help="Pad a batch to its longest item.")
@@ -98,7 +100,7 @@ def _add_model(group: Any) -> None:
 
 
 def _add_workers(group: Any) -> None:
-    group.add_argument("--workers", type=_count, help="Worker processes, one per device.")
+    group.add_argument("--workers", type=_count, help="Number of worker processes, one for each device.")
     group.add_argument("--lanes", type=_count, help="Batches that run at once on each worker.")
     group.add_argument("--prefetch", type=_count, help="Most jobs that a worker holds.")
     group.add_argument("--deliver-s", type=float, help="Seconds from submit to the queue.")
@@ -127,7 +129,7 @@ def _loads(text: str) -> tuple[float, ...]:
 def _priorities(text: str) -> tuple[int, ...]:
     priorities = tuple(map(int, text.split(",")))
     if not set(priorities) <= set(range(LOWEST, HIGHEST + 1)):
-        raise ArgumentTypeError(f"a priority is {LOWEST} to {HIGHEST}")
+        raise ArgumentTypeError(f"a priority must be {LOWEST} to {HIGHEST}")
     return priorities
 
 
@@ -135,5 +137,5 @@ def _range(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
     sizes = int(low), int(high or low)
     if not 1 <= sizes[0] <= sizes[1]:
-        raise ArgumentTypeError("sizes are at least 1, and LOW is not above HIGH")
+        raise ArgumentTypeError("sizes must be at least 1, and LOW at most HIGH")
     return sizes

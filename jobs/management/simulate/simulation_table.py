@@ -1,4 +1,4 @@
-"""The output of the command: one row per run, and how much faster than real time it was."""
+"""The output of `manage.py simulate`: a row for each run, and its speed compared with real time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _speed(runs: Sequence[Run]) -> str:
     took_s, virtual_s = sum(run.took_s for run in runs), sum(run.report.span_s for run in runs)
     jobs, lane_s = sum(run.report.offered for run in runs), sum(run.lane_s for run in runs)
     return (
-        f"{virtual_s:,.1f} s in {took_s:.2f} s: {virtual_s / took_s:,.1f} times as fast as they would pass; "
+        f"{virtual_s:,.1f} s in {took_s:.2f} s: {virtual_s / took_s:,.1f} times as fast as real time; "
         f"{jobs / took_s:,.0f} jobs and {lane_s / took_s:,.0f} lane-seconds a second"
     )
 

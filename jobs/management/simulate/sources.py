@@ -19,7 +19,7 @@ from jobs.management.simulate.simulation_arguments import SimulationArguments
 from jobs.services.reads.history import recorded_jobs, recorded_runs
 from models_registry import selectors
 
-RUNS = 2_000  # so many of the newest batches give the run time of a version
+RUNS = 2_000  # number of newest batches that give the run time of a version
 BASE_S, PER_ITEM_S, MAX_BATCH, GOAL_S = 0.005, 0.0001, 64, 2.0  # the built-in `sleeper`
 
 
@@ -75,7 +75,7 @@ def _in_order(arrivals: Iterable[Arrival]) -> list[Arrival]:
 
 
 def models(arguments: SimulationArguments, versions: set[int]) -> dict[int, Model]:
-    """Return the model of each version: given options first, then what is registered and recorded."""
+    """Return the model of each version: from the options first, then from the registry and the records."""
     if arguments.from_history is None:
         sleeper = Model(Timing(BASE_S, PER_ITEM_S), BatchLimits(MAX_BATCH, p95_goal_s=GOAL_S))
         return dict.fromkeys(versions, _with_options(arguments, sleeper))
@@ -92,11 +92,11 @@ def _with_options(arguments: SimulationArguments, model: Model) -> Model:
     }
     base_s = model.run.base_s if arguments.base_s is None else arguments.base_s
     per_item_s = model.run.per_unit_s if arguments.per_item_s is None else arguments.per_item_s
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    overrides: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     return replace(
         model,
         run=Timing(base_s, per_item_s, arguments.jitter),
-        limits=replace(model.limits, **given),
+        limits=replace(model.limits, **overrides),
     )
 
 

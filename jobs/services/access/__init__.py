@@ -1,1 +1,1 @@
-"""Tokens, the audit log, and who a request speaks for."""
+"""Tokens, the audit log, and the client behind a request."""

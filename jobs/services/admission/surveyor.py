@@ -39,7 +39,7 @@ class QueueSurveyor(ListenLoop):
         return max(COUNT_EVERY_S, DUTY * self._took_s)
 
     def interrupted(self) -> None:
-        """Measure rates from the next count on: what came in between is not known."""
+        """Measure rates from the next count on, because the changes before it are not known."""
         self._counted_s = None
 
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # no channel notifies it

@@ -70,12 +70,12 @@ DELETE FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[])
 
 
 def enqueue(connection: sa.Connection, delays_s: Mapping[UUID, float]) -> None:
-    """Have jobs that this transaction has locked published, each after its delay in seconds."""
+    """Schedule the publish of jobs that this transaction has locked, each after its delay in seconds."""
     if delays_s:
         run(connection, _ENQUEUE, {"jobs": list(delays_s), "delays_s": list(delays_s.values())})
 
 
 def isolate(connection: sa.Connection, groups: Mapping[UUID, int]) -> None:
-    """Have jobs that this transaction enqueued run in these groups, with nothing else beside them."""
+    """Give jobs that this transaction enqueued their isolation groups, beside which no other job runs."""
     if groups:
         run(connection, _SET_APART, {"jobs": list(groups), "groups": list(groups.values())})

@@ -153,7 +153,7 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     """Take the batch's running jobs back and close it.
 
     They run apart from others next time, in halves, and no attempt is charged: any of them may have ended
-    the worker. One that stood alone did it: its attempt counts, and on the last it is buried.
+    the worker. A job that ran alone did end it: its attempt counts, and after the last attempt it is buried.
     """
     members = run(connection, _LOCK, {"batch": batch, "sources": sources(Verb.REAP)})
     guilty, failure = _guilt(connection, batch)

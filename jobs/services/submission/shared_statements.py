@@ -70,7 +70,7 @@ _PUBLISHED: LiteralString = f"""
 
 
 class PlacedJob(NamedTuple):
-    """What became of one job: its role, the job under its key, and when it was stored (None: it was not)."""
+    """The outcome for one job: its role, the job under its key, and when it was stored (None: it was not)."""
 
     id: UUID
     role: str

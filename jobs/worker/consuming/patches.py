@@ -1,4 +1,4 @@
-"""What this worker changes in Celery and py-amqp, and which insides of libraries it leans on.
+"""The worker's changes to Celery and py-amqp, and the internals of libraries on which it relies.
 
 Each part names the version whose source was read for it. `check` compares when a worker starts: a change
 there would raise nothing, but starve a model or lose an acknowledgement weeks later.

@@ -17,7 +17,7 @@ ExpectedS = Callable[[Hashable, int], float]
 
 
 def at_once(_key: Hashable, _padded_size: int) -> float:
-    """Return no time at all, for where no run has been seen yet."""
+    """Return 0: no run has been measured yet."""
     return 0.0
 
 

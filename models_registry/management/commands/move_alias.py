@@ -20,8 +20,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            named = {part: options[part] for part in ("name", "alias", "version")}
-            info = move_alias(**named, actor=actor())
+            arguments = {name: options[name] for name in ("name", "alias", "version")}
+            info = move_alias(**arguments, actor=actor())
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{info.model}@{options['alias']} is {info}.")
+        self.stdout.write(f"{info.model}@{options['alias']} points at {info}.")

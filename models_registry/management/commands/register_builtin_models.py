@@ -1,4 +1,4 @@
-"""Register the models that come with the platform; a second time changes nothing."""
+"""Registers the models that come with the platform; to repeat it changes nothing."""
 
 from __future__ import annotations
 

@@ -19,38 +19,43 @@ JSON = ("input_schema", "output_schema", "example", "options")
 PLATFORM = ", ".join(PlatformOptions.__struct_fields__)
 MORE = {"options": f"; the platform reads {PLATFORM}; the loader reads the others"}
 LIMITS = {
-    "max_batch": (int, "items in a batch, at most"),
-    "max_padded_size": (int, "items times the longest item's bytes in a batch, at most; 0 for no limit"),
+    "max_batch": (int, "most items in a batch"),
+    "max_padded_size": (int, "most items times the longest item's bytes in a batch; 0 for no limit"),
     "p95_goal_s": (float, "seconds from admission to result, at the 95th percentile"),
-    "max_attempts": (int, "attempts a job has, unless it says otherwise"),
+    "max_attempts": (int, "attempts of a job that does not set its own"),
 }
 
 
 class Command(BaseCommand):
-    help = "Register one version of a model; the same again changes nothing, other contents are refused."
+    help = "Register one version of a model; to repeat it changes nothing, other contents are refused."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="what jobs call the model")
-        parser.add_argument("model_version", metavar="version", help="such as 1 or 2026-11")
+        parser.add_argument("name", help="the model's name")
+        parser.add_argument("model_version", metavar="version", help="the version, such as 1 or 2026-11")
         parser.add_argument("--loader", required=True, choices=Loader.values)
         parser.add_argument(
             "--artifact", required=True, help="/path, path under MODEL_DIR, package:name/path, module:name"
         )
-        parser.add_argument("--sha256", default="", help="of the file, or the directory's model.safetensors")
+        parser.add_argument(
+            "--sha256", default="", help="of the file, or of the directory's model.safetensors"
+        )
         for name in JSON:
             parser.add_argument(_flag(name), type=json_or_file, help=f"JSON, or @file{MORE.get(name, '')}")
         for name, (kind, text) in LIMITS.items():
             parser.add_argument(_flag(name), type=kind, help=text)
         parser.add_argument(
-            "--pads", dest="padded", action=BooleanOptionalAction, help="items are padded to the longest"
+            "--pads",
+            dest="padded",
+            action=BooleanOptionalAction,
+            help="pad items to the longest of a batch",
         )
         parser.add_argument("--alias", action="append", default=[], help="point this alias at the version")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        given = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
-        same = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
+        fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
+        source = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
         try:
-            info = register_version(version=options["model_version"], **same, **given)
+            info = register_version(version=options["model_version"], **source, **fields)
             for alias in options["alias"]:
                 move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
         except PlatformError as error:

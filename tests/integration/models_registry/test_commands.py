@@ -59,7 +59,7 @@ def test_a_wrong_hash_is_an_error_and_registers_nothing() -> None:
 def test_the_built_in_models_are_registered_and_an_alias_is_moved() -> None:
     assert run("register_builtin_models") == run("register_builtin_models")
     run("register_model", "echo", "2", *ECHO)
-    assert run("move_alias", "echo", "default", "2") == "echo@default is echo:2.\n"
+    assert run("move_alias", "echo", "default", "2") == "echo@default points at echo:2.\n"
     assert selectors.resolve("echo").version == "2"
     with pytest.raises(CommandError, match="no model echo:9"):
         run("move_alias", "echo", "default", "9")

@@ -114,7 +114,7 @@ def test_one_job_is_replayed_by_the_login_s_name() -> None:
 def test_many_are_replayed_at_a_rate_and_up_to_a_limit() -> None:
     make_dead(5)
     text = told("replay", "--model", "echo", "--rate", "0.5", "--limit", "3", "--actor", "olga")
-    assert "3 jobs are queued again. 2 more match: do it again." in text
+    assert "3 jobs are queued again. 2 more match: run the command again." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
     assert {(later - earlier).total_seconds() for earlier, later in pairwise(due)} == {2.0}
     assert set(Event.objects.values_list("kind", "actor")) == {("replay", "olga")}
@@ -201,7 +201,7 @@ def test_stale_letters_are_dropped_and_malformed_ones_only_when_asked(broker_url
     replay_job(job_id=jobs[0].id, actor="test")
     put(broker_url, "", topology.dead_queue_name(model), Message("[]", content_type="application/json"))
     text = told("purge-stale", "--model", model, "--dry-run")
-    assert "2 dead letters count, 1 are stale, 1 messages are no dead letters; nothing was dropped" in text
+    assert "2 dead letters count, 1 are stale, 1 messages are not dead letters; nothing was dropped" in text
     assert "1 were dropped" in told("purge-stale", "--model", model)
     assert "1 were dropped" in told("purge-stale", "--model", model, "--malformed-too", "--actor", "olga")
     assert len(dead_messages(broker_url, model)) == 2
@@ -214,31 +214,31 @@ JOB = uuid4()
 BAD: dict[str, tuple[list[object], str]] = {
     "no verb": ([], "required"),
     "an unknown verb": (["burn"], "invalid choice"),
-    "a replay of nothing named": (["replay"], "Say which"),
-    "a discard of nothing named": (["discard", "--limit", "5"], "Say which"),
+    "a replay of nothing named": (["replay"], "Give a job's id"),
+    "a discard of nothing named": (["discard", "--limit", "5"], "Give a job's id"),
     "a job and a filter": (["replay", JOB, "--model", "echo"], "not both"),
     "a job and all": (["discard", JOB, "--all"], "not both"),
     "a job and a limit": (["discard", JOB, "--limit", "2"], "not both"),
-    "all and a filter": (["discard", "--all", "--kind", "crash"], "--all goes without"),
-    "a job that is no id": (["replay", "abc"], "no job's id"),
+    "all and a filter": (["discard", "--all", "--kind", "crash"], "--all cannot be combined"),
+    "a job that is no id": (["replay", "abc"], "not a job's id"),
     "a job that is not there": (["replay", JOB], "no such job"),
     "a letter that is not there": (["show", JOB], "has no dead letter"),
     "a dry run of a job that is not there": (["replay", JOB, "--dry-run"], "no such job"),
     "a discard of a job that is not there": (["discard", JOB], "no such job"),
-    "an unknown model": (["list", "--model", "ecko"], "no model 'ecko': there are echo"),
+    "an unknown model": (["list", "--model", "ecko"], "no model 'ecko'; the models are: echo"),
     "an unknown model to purge": (["purge-stale", "--model", "ecko"], "no model 'ecko'"),
     "no model to purge": (["purge-stale"], "--model"),
     "an unknown kind": (["list", "--kind", "bad"], "invalid choice"),
-    "a time that is none": (["list", "--since", "yesterday"], "no time such as"),
-    "a time too far": (["list", "--since", "999999999d"], "no time such as"),
+    "a time that is none": (["list", "--since", "yesterday"], "not a time such as"),
+    "a time too far": (["list", "--since", "999999999d"], "not a time such as"),
     "times in the wrong order": (["list", "--since", "1h", "--until", "2h"], "is after"),
     "no rate": (["replay", "--all", "--rate", "0"], "above 0"),
     "a rate without end": (["replay", "--all", "--rate", "inf"], "above 0"),
     "a rate that is no number": (["replay", "--all", "--rate", "fast"], "above 0"),
-    "a rate for one": (["replay", JOB, "--rate", "2"], "for many"),
+    "a rate for one": (["replay", JOB, "--rate", "2"], "for many jobs"),
     "a limit of none": (["replay", "--all", "--limit", "0"], "above 0"),
     "an input for many": (["replay", "--all", "--input", "f.json"], "edits one job"),
-    "nobody": (["replay", "--all", "--actor", " "], "has a name"),
+    "nobody": (["replay", "--all", "--actor", " "], "name is empty"),
 }
 
 

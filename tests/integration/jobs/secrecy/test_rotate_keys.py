@@ -175,7 +175,7 @@ def test_what_cannot_be_read_stays_and_is_named_and_the_plain_is_left_alone(
     JobInput.objects.filter(pk=lost.id).update(body=b"no ciphertext at all, and long enough")
     plain = make_job(state=State.SUCCEEDED)
     use(monkeypatch, NEW, OLD)
-    with pytest.raises(CommandError, match=f"1 rows cannot be read and stay as they are: {lost.id}"):
+    with pytest.raises(CommandError, match=f"1 rows cannot be read and were not changed: {lost.id}"):
         call_command("rotate_payload_keys", stdout=StringIO())
     states = dict(JobInput.objects.values_list("pk", "encoding"))
     assert states == {lost.id: "aesgcm:old", kept.id: "aesgcm:new", plain.pk: "identity"}
@@ -186,7 +186,7 @@ def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, NEW, OLD)
     out = StringIO()
     call_command("rotate_payload_keys", "--batch", "1", "--rate", "1000", stdout=out)
-    assert out.getvalue() == "1 rows were sealed again, of 1 that were looked at.\n"
+    assert out.getvalue() == "1 of 1 rows were encrypted again.\n"
     use(monkeypatch)
     with pytest.raises(CommandError, match="no encryption key is configured"):
         call_command("rotate_payload_keys")

@@ -37,7 +37,7 @@ def why(reason: str, **fields: Any) -> str:
             {},
             "it had waited 12 ms for more, and more were not expected soon enough to pay",
         ),
-        ("drain", {}, "the worker was told to stop, and sealed what it held"),
+        ("drain", {}, "the worker was stopping, and sealed the jobs that it held"),
         ("whim", {}, "it was sealed for the reason 'whim'"),
     ],
 )
