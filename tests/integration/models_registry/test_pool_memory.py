@@ -32,7 +32,7 @@ def register(name: str, size_bytes: int, **fields: Any) -> int:
 
 
 def loaded(pool: ModelPool) -> list[str]:
-    return [each.info.model for each in pool.loaded()]
+    return [entry.info.model for entry in pool.loaded()]
 
 
 def a_thread(target: Callable[..., Any], *args: Any) -> threading.Thread:
@@ -190,7 +190,7 @@ def test_a_real_model_is_weighed_and_two_take_turns_in_the_room_of_one() -> None
     assert 80 * MIB < weighed.memory_bytes < 100 * MIB
     del weighed
     pool.runner(second)
-    assert [each.info.version for each in pool.loaded()] == ["2"]
+    assert [entry.info.version for entry in pool.loaded()] == ["2"]
 
 
 def test_a_file_larger_than_the_budget_is_tried_as_it_may_be_smaller_once_loaded() -> None:
@@ -204,8 +204,8 @@ def test_a_file_larger_than_the_budget_is_tried_as_it_may_be_smaller_once_loaded
 def test_what_the_device_allocates_is_a_version_s_own_only_where_nothing_else_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = iter([1_000, 1_700, 1_700, 9_000])
-    monkeypatch.setattr(memory, "allocated_bytes", lambda: next(told))
+    readings = iter([1_000, 1_700, 1_700, 9_000])
+    monkeypatch.setattr(memory, "allocated_bytes", lambda: next(readings))
     alone, beside = register("a", 0, options={}), register("b", 0, options={})
     monkeypatch.setattr(builtin.Echo, "memory_bytes", lambda _: 500, raising=False)
     pool = ModelPool("cpu")

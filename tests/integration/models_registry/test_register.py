@@ -95,8 +95,8 @@ def test_a_changed_artifact_is_another_version(tmp_path: Path) -> None:
         ({"loader": "transformer", "artifact": MINILM, "sha256": "0" * 64}, "not 0000"),
     ],
 )
-def test_a_version_that_cannot_be_is_refused_and_leaves_nothing(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(RegistrationError, match=said):
+def test_a_version_that_cannot_be_is_refused_and_leaves_nothing(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(RegistrationError, match=message):
         register_echo(**fields)
     assert not RegisteredModel.objects.exists()
 

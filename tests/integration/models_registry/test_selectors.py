@@ -117,9 +117,9 @@ def nested(levels: int) -> Any:
     ],
 )
 def test_what_breaks_the_schema_is_invalid_and_the_message_says_where(
-    value: Any, pointer: str, said: str
+    value: Any, pointer: str, message: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said) as caught:
+    with pytest.raises(InvalidInputError, match=message) as caught:
         selectors.validate_input(selectors.resolve("minilm"), value)
     assert caught.value.details["pointer"] == pointer
     assert len(str(caught.value)) < 500

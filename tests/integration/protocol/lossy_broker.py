@@ -31,8 +31,8 @@ class Broker:
             self._messages.put(envelope)
 
     def take(self, most: int) -> list[Envelope]:
-        taken: list[Envelope] = []
+        envelopes: list[Envelope] = []
         with contextlib.suppress(queue.Empty):
-            while len(taken) < most:
-                taken.append(self._messages.get(timeout=0.02))
-        return taken
+            while len(envelopes) < most:
+                envelopes.append(self._messages.get(timeout=0.02))
+        return envelopes

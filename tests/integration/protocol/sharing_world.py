@@ -63,10 +63,10 @@ class SharingWorld(World):
         with open_session() as session:
             session.exec_driver_sql("LISTEN jobs_settled")
             while not self.stop.is_set():
-                told = [notice.payload for notice in driver(session).notifies(timeout=0.05, stop_after=1)]
+                payloads = [notice.payload for notice in driver(session).notifies(timeout=0.05, stop_after=1)]
                 if chance.random() < DIES:
                     self._die_in_a_chunk(session)
-                answerer.step(session, [payload for payload in told if chance.random() > DEAF])
+                answerer.step(session, [payload for payload in payloads if chance.random() > DEAF])
 
     def _die_in_a_chunk(self, session: sa.Connection) -> None:
         followed = settle_followers.leaders(session, after=UUID(int=0), most=100)

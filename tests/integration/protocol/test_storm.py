@@ -81,7 +81,7 @@ def test_no_job_is_lost_doubled_or_stuck_whatever_happens_at_once(world: World) 
 
 def assert_the_storm_was_one(world: World) -> None:
     """Every danger was met: a storm that misses one proves nothing of it."""
-    wanted = (
+    dangers = (
         "crashes",
         "zombies",
         "released",
@@ -93,7 +93,7 @@ def assert_the_storm_was_one(world: World) -> None:
         "replayed",
         "expired",
     )
-    assert [name for name in wanted if not world.seen[name]] == []
+    assert [name for name in dangers if not world.seen[name]] == []
     assert all(world.broker.counts[name] for name in ("lost", "doubled"))
 
 

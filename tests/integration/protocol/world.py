@@ -92,12 +92,12 @@ class World:
     def _relay(self, chance: random.Random) -> None:
         with open_session() as session:
             while not self.stop.is_set():
-                taken = feed.take_fresh(session, QUEUE, rooms=dict.fromkeys(range(10), 200), most=200)
-                taken += feed.take_overdue(session, QUEUE, most=200)
-                for row in taken:
+                rows = feed.take_fresh(session, QUEUE, rooms=dict.fromkeys(range(10), 200), most=200)
+                rows += feed.take_overdue(session, QUEUE, most=200)
+                for row in rows:
                     self.broker.publish(row.envelope, chance.random())
-                self.count(published=len(taken))
-                if not taken:
+                self.count(published=len(rows))
+                if not rows:
                     time.sleep(0.005)
 
     def _sweep(self, _chance: random.Random) -> None:
@@ -220,9 +220,10 @@ class Worker:
             self.world.meddle("cancelled", partial(cancel_job, job_id=job.job, actor="test"))
             self.world.meddle("replayed", partial(replay_job, job_id=job.job, actor="test"))
         other, batch = Worker(self.world, self.chance), self.batch
-        taken = other._claim([Envelope(job.job, job.epoch + 2, self.world.version, 0, 0) for job in robbed])
+        replayed = [Envelope(job.job, job.epoch + 2, self.world.version, 0, 0) for job in robbed]
+        claimed = other._claim(replayed)
         self._crash(envelopes)
-        other._outlive(batch, taken)
+        other._outlive(batch, claimed)
 
     def _outlive(self, batch: UUID, jobs: list[Claimed]) -> None:
         """Settle `jobs` after the reap of another's batch."""
@@ -262,8 +263,8 @@ class Worker:
         with engine().begin() as connection:
             verdicts = [self._verdict(job) for job in jobs]
             settled = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
-            kept = [row.job for row in settled if row.state != "expired"]
-            self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, kept))
+            changed = [row.job for row in settled if row.state != "expired"]
+            self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, changed))
         self.world.saw(settled)
         self.world.count(settled=len(settled), fenced=len(jobs) - len(settled))
 

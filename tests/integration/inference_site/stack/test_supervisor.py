@@ -42,8 +42,8 @@ except StackError as error:
 
 
 def info(run_dir: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads((run_dir / "stack.json").read_text())
-    return known
+    content: dict[str, Any] = json.loads((run_dir / "stack.json").read_text())
+    return content
 
 
 @pytest.fixture

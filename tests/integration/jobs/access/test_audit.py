@@ -57,9 +57,9 @@ def submits() -> list[Event]:
 def test_a_submit_leaves_one_row_that_says_who_by_which_token_and_from_where(
     post: Callable[..., Any],
 ) -> None:
-    told = post(GOOD, **{"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}).json()
+    job = post(GOOD, **{"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}).json()
     (event,) = submits()
-    assert (str(event.job_id), event.actor, event.epoch) == (told["id"], "client:app", 0)
+    assert (str(event.job_id), event.actor, event.epoch) == (job["id"], "client:app", 0)
     assert (event.address, event.token) == ("203.0.113.9", ApiToken.objects.get().pk)
     assert event.at == Job.objects.get().created_at
     assert "hello" not in json.dumps(event.detail)
@@ -94,8 +94,8 @@ def test_a_call_that_makes_no_job_leaves_no_row(post: Callable[..., Any]) -> Non
 
 
 @pytest.mark.parametrize("said", ["", "unknown", "' OR 1=1", "fe80::1%eth0", "1" * 5_000, "\u00ff"])
-def test_whatever_a_proxy_says_the_job_is_accepted(post: Callable[..., Any], said: str) -> None:
-    assert post(GOOD, **{"X-Forwarded-For": said}).status_code == 202
+def test_whatever_a_proxy_says_the_job_is_accepted(post: Callable[..., Any], header: str) -> None:
+    assert post(GOOD, **{"X-Forwarded-For": header}).status_code == 202
 
 
 def test_the_next_request_does_not_inherit_an_address(post: Callable[..., Any]) -> None:

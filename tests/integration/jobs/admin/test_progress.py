@@ -14,8 +14,8 @@ from tests.support.factories import make_job
 @pytest.fixture
 def job(db: str) -> Job:
     made = make_job(state=State.RUNNING)
-    told = {"epoch": 1, "step": 7, "fraction": 0.42, "message": "drew <secret>"}
-    Batch.objects.filter(pk=str(made.batch_id)).update(progress={str(made.pk): told})
+    report = {"epoch": 1, "step": 7, "fraction": 0.42, "message": "drew <secret>"}
+    Batch.objects.filter(pk=str(made.batch_id)).update(progress={str(made.pk): report})
     return made
 
 

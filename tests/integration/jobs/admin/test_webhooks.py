@@ -17,8 +17,8 @@ MET = {
 @pytest.fixture
 def delivery(db: str) -> Delivery:
     job = make_job(state=State.SUCCEEDED)
-    told = {"state": "given_up", "attempts": 1, "history": [MET]}
-    return Delivery.objects.create(job=job, client=job.client, url="https://example.org/hook", **told)
+    columns = {"state": "given_up", "attempts": 1, "history": [MET]}
+    return Delivery.objects.create(job=job, client=job.client, url="https://example.org/hook", **columns)
 
 
 def test_the_pages_tell_what_the_receiver_answered(browser: Browser, delivery: Delivery) -> None:

@@ -39,7 +39,7 @@ class Call:
 def documented() -> list[Call]:
     paths = api.get_openapi_schema(path_prefix=PREFIX)["paths"]
     return [
-        Call(method.upper(), path, Scope(told["x-scope"]) if "x-scope" in told else None)
+        Call(method.upper(), path, Scope(operation["x-scope"]) if "x-scope" in operation else None)
         for path, calls in paths.items()
-        for method, told in calls.items()
+        for method, operation in calls.items()
     ]

@@ -23,15 +23,15 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 def check(method: str, path: str, status: int, sent: Iterable[str], body: Callable[[], bytes]) -> None:
     """Fail for an answer of a described call that its description lacks."""
-    told = _paths().get(_described(path), {}).get(method.lower())
-    if told is None:
+    operation = _paths().get(_described(path), {}).get(method.lower())
+    if operation is None:
         return
-    assert str(status) in told["responses"], f"{method} {path} answered {status}"
-    described = {name.lower() for name in told["responses"][str(status)].get("headers", ())}
+    assert str(status) in operation["responses"], f"{method} {path} answered {status}"
+    described = {name.lower() for name in operation["responses"][str(status)].get("headers", ())}
     assert {name.lower() for name in sent} - ANY_ANSWER_S <= described, f"{method} {path}: {list(sent)}"
     if status >= 400:  # a success may be a stream
         code = json.loads(body())["code"]
-        shown = told["responses"][str(status)]["content"]["application/problem+json"]["examples"]
+        shown = operation["responses"][str(status)]["content"]["application/problem+json"]["examples"]
         assert code in shown, f"{method} {path} answered {status} {code}"
 
 

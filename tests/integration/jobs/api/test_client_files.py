@@ -83,5 +83,5 @@ def test_a_form_that_is_sent_twice_makes_one_job_of_the_same_files(platform: Cli
 
 @pytest.mark.parametrize("name", ["page", "Seite 7; größer", "a'b%22", "名前.png"])
 def test_a_part_is_found_by_its_name_whatever_that_is(platform: Client, name: str) -> None:
-    told: Any = platform.submit("echo", {"text": part(name)}, files={name: b"x"})
-    assert told.state == "queued"
+    job: Any = platform.submit("echo", {"text": part(name)}, files={name: b"x"})
+    assert job.state == "queued"

@@ -77,8 +77,8 @@ def run(job: UUID) -> Batch:
 
 
 def report(db: str, batch: Batch, job: UUID, step: int, fraction: float, *, epoch: int = 1) -> None:
-    told = {str(job): {"epoch": epoch, "step": step, "fraction": fraction, "message": f"step {step}"}}
-    Batch.objects.filter(pk=batch.pk).update(progress=told)
+    progress = {str(job): {"epoch": epoch, "step": step, "fraction": fraction, "message": f"step {step}"}}
+    Batch.objects.filter(pk=batch.pk).update(progress=progress)
     with psycopg.connect(db, autocommit=True) as worker:
         worker.execute("SELECT pg_notify('jobs_progressed', %s)", (f"batch:{batch.pk}",))
 

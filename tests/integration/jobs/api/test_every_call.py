@@ -76,10 +76,10 @@ def _to_django(token: str, call: Call, job: object) -> tuple[int, dict[str, Any]
 def _problem(body: bytes) -> dict[str, Any]:
     """Return a problem's members; nothing of an answer that is none."""
     try:
-        told = json.loads(body)
+        members = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) and "code" in told else {}
+    return members if isinstance(members, dict) and "code" in members else {}
 
 
 def a_job(state: State, client: str = "app") -> UUID:
@@ -102,9 +102,9 @@ def test_another_client_s_job_answers_as_one_that_never_was(send: Send) -> None:
         for state in STATES:
             job = a_job(state)
             before = state_of(job)
-            told = send(stranger, call, job)
-            assert told == send(stranger, call, job_id()), f"{call} on a {state} job"
-            assert (told[0], told[1].get("code")) == (404, "job_not_found"), f"{call} on a {state} job"
+            answer = send(stranger, call, job)
+            assert answer == send(stranger, call, job_id()), f"{call} on a {state} job"
+            assert (answer[0], answer[1].get("code")) == (404, "job_not_found"), f"{call} on a {state} job"
             assert state_of(job) == before, call
 
 
@@ -129,8 +129,8 @@ def test_without_its_scope_a_call_is_forbidden_whoever_s_the_job_is(send: Send) 
         others = [scope.value for scope in Scope if scope not in {call.scope, Scope.ADMIN}]
         token = create_token(client="app", scopes=others)
         for job in (a_dead_job(), a_dead_job("another"), job_id()):
-            status, told = send(token, call, job)
-            assert (status, told.get("code"), told.get("scope")) == (403, "forbidden", call.scope), call
+            status, problem = send(token, call, job)
+            assert (status, problem.get("code"), problem.get("scope")) == (403, "forbidden", call.scope), call
     assert not Job.objects.exclude(state=State.DEAD).exists()
 
 
@@ -155,8 +155,8 @@ def test_an_admin_reaches_every_client_s_jobs_and_what_it_saw_is_written_down(se
 def test_without_read_what_is_answered_holds_no_payload(echo: None) -> None:
     token = create_token(client="app", scopes=["submit", "cancel", "replay"])
     app = Client(headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "k"})
-    told = app.post("/api/v1/jobs", _BODY, "application/json").json()
-    done = Job.objects.get(pk=told["id"])
+    job = app.post("/api/v1/jobs", _BODY, "application/json").json()
+    done = Job.objects.get(pk=job["id"])
     Job.objects.filter(pk=done.pk).update(state=State.SUCCEEDED, finished_at=done.created_at)
     JobResult.objects.create(job=done, epoch=0, body=b'{"text":"secret"}')
     again = app.post("/api/v1/jobs", _BODY, "application/json")

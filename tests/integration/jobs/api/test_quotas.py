@@ -63,11 +63,11 @@ def test_of_a_bulk_call_what_is_beyond_is_refused_item_by_item(post: Callable[..
     limit(requests_per_s=SLOW, requests_burst=3)
     bad = {"model": "nope", "input": {}}
     answer = post([GOOD, bad, *[GOOD] * 4], BULK)
-    told = answer.json()
-    assert (answer.status_code, told["accepted"], told["rejected"]) == (202, 3, 3)
-    codes = [item["problem"]["code"] if "problem" in item else "" for item in told["jobs"]]
+    problem = answer.json()
+    assert (answer.status_code, problem["accepted"], problem["rejected"]) == (202, 3, 3)
+    codes = [item["problem"]["code"] if "problem" in item else "" for item in problem["jobs"]]
     assert codes == ["", "model_not_found", "", "", "quota_exceeded", "quota_exceeded"]
-    assert told["jobs"][4]["problem"]["status"] == 429
+    assert problem["jobs"][4]["problem"]["status"] == 429
     assert "RateLimit" in answer.headers
 
 
@@ -152,11 +152,11 @@ def test_files_are_paid_for_when_they_are_uploaded_and_when_a_job_takes_them(
     app: Browser, post: Callable[..., Any]
 ) -> None:
     limit(bytes_per_s=100)
-    kept, refused = (app.post("/api/v1/uploads", b"x" * 600, content_type="text/plain") for _ in range(2))
-    assert kept.status_code == 201
-    assert kept.headers["RateLimit"].startswith('"bytes";r=')
-    taken = post({"model": "echo", "input": {"text": {"$upload": kept.json()["id"]}}})
-    assert (taken.status_code, taken.json()["quota"]) == (429, "bytes")
+    stored, refused = (app.post("/api/v1/uploads", b"x" * 600, content_type="text/plain") for _ in range(2))
+    assert stored.status_code == 201
+    assert stored.headers["RateLimit"].startswith('"bytes";r=')
+    answer = post({"model": "echo", "input": {"text": {"$upload": stored.json()["id"]}}})
+    assert (answer.status_code, answer.json()["quota"]) == (429, "bytes")
     assert (refused.status_code, refused.json()["quota"]) == (429, "bytes")
 
 
@@ -165,10 +165,10 @@ def test_an_operator_changes_a_quota_and_the_audit_knows(post: Callable[..., Any
 
     app = Client.objects.get(name="app")
     url = f"/admin/jobs/client/{app.pk}/change/"
-    asked = {"requests_per_s": "5", "requests_burst": "", "bytes_per_s": "", "most_in_flight": "7"}
+    form = {"requests_per_s": "5", "requests_burst": "", "bytes_per_s": "", "most_in_flight": "7"}
     browser = browser_of("view_client", "change_client")
     assert browser.get(url).status_code == 200
-    assert browser.post(url, asked).status_code == 302
+    assert browser.post(url, form).status_code == 302
     app.refresh_from_db()
     assert (app.requests_per_s, app.requests_burst, app.most_in_flight) == (5.0, None, 7)
     event = Event.objects.get(kind="quota_change")
@@ -179,7 +179,7 @@ def test_an_operator_changes_a_quota_and_the_audit_knows(post: Callable[..., Any
         "after": {"requests_per_s": 5.0, "most_in_flight": 7},
     }
     assert "RateLimit" in post(GOOD).headers
-    assert browser.post(url, asked | {"requests_per_s": "-1"}).status_code == 200
+    assert browser.post(url, form | {"requests_per_s": "-1"}).status_code == 200
     assert Event.objects.filter(kind="quota_change").count() == 1
 
 

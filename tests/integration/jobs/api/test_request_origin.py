@@ -17,8 +17,8 @@ Serve = Callable[..., httpx.Client]
 
 
 def address_of(kind: str) -> str | None:
-    told: str | None = Event.objects.get(kind=kind).address
-    return told
+    address: str | None = Event.objects.get(kind=kind).address
+    return address
 
 
 def test_without_a_trusted_proxy_nobody_says_where_they_are(serve: Serve) -> None:

@@ -33,21 +33,21 @@ def test_an_identical_request_is_answered_at_once_with_the_earlier_output(
     first = post(SAME).json()
     settle_due(session)
     answer = post(SAME | {"metadata": {"m": 1}, "priority": 9})
-    told = answer.json()
-    assert (answer.status_code, told["state"], told["output"]) == (200, "succeeded", {"answer": 42})
-    assert (told["cached_from"], told["metadata"]) == (first["id"], {"m": 1})
-    assert told["id"] != first["id"]
-    assert answer.headers["Location"] == told["urls"]["self"]
+    job = answer.json()
+    assert (answer.status_code, job["state"], job["output"]) == (200, "succeeded", {"answer": 42})
+    assert (job["cached_from"], job["metadata"]) == (first["id"], {"m": 1})
+    assert job["id"] != first["id"]
+    assert answer.headers["Location"] == job["urls"]["self"]
     assert not Outbox.objects.exists()
-    assert (told["started_at"], told["finished_at"]) == (None, told["created_at"])
+    assert (job["started_at"], job["finished_at"]) == (None, job["created_at"])
 
 
 def test_a_job_that_ran_itself_comes_from_no_cache(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
-    told = post(SAME).json()
+    job = post(SAME).json()
     settle_due(session)
-    assert app.get(f"/api/v1/jobs/{told['id']}").json()["cached_from"] is None
+    assert app.get(f"/api/v1/jobs/{job['id']}").json()["cached_from"] is None
 
 
 def test_a_hit_of_a_hit_names_the_job_that_ran(post: Callable[..., Any], session: sa.Connection) -> None:
@@ -194,17 +194,17 @@ def test_a_bulk_call_honours_each_items_own_word(post: Callable[..., Any], sessi
         SAME | {"input": {"text": "done"}, "cache": "refresh"},
         {"model": "echo", "input": {}},
     ]
-    told = post(items, BULK).json()
-    assert [item["state"] for item in told["jobs"]] == ["succeeded", *["queued"] * 5]
-    assert [item.get("cached_from") for item in told["jobs"]] == [done["id"], *[None] * 5]
-    follower = Follower.objects.get()
-    assert {str(follower.job_id), str(follower.leader)} == {told["jobs"][1]["id"], told["jobs"][2]["id"]}
+    summary = post(items, BULK).json()
+    assert [item["state"] for item in summary["jobs"]] == ["succeeded", *["queued"] * 5]
+    assert [item.get("cached_from") for item in summary["jobs"]] == [done["id"], *[None] * 5]
+    row = Follower.objects.get()
+    assert {str(row.job_id), str(row.leader)} == {summary["jobs"][1]["id"], summary["jobs"][2]["id"]}
     assert Outbox.objects.count() == 4
 
 
 def test_a_thousand_identical_jobs_of_one_call_run_once(post: Callable[..., Any]) -> None:
-    told = post([SAME] * 1_000, BULK).json()
-    assert told["accepted"] == 1_000
+    summary = post([SAME] * 1_000, BULK).json()
+    assert summary["accepted"] == 1_000
     leader = Outbox.objects.get().job_id
     assert set(Follower.objects.values_list("leader", flat=True)) == {leader}
     assert Follower.objects.count() == 999
@@ -215,7 +215,7 @@ def test_identical_requests_from_many_connections_run_once(post: Callable[..., A
     assert [status for status, _ in answers] == [202] * 8
     assert Outbox.objects.count() == 1
     assert Follower.objects.count() == 7
-    assert len({told["id"] for _, told in answers}) == 8
+    assert len({job["id"] for _, job in answers}) == 8
 
 
 def post_at_once(post: Callable[..., Any], bodies: list[Any], **headers: str) -> list[tuple[int, Any]]:
@@ -281,10 +281,10 @@ def test_a_bulk_item_with_a_used_key_and_another_body_is_refused_alone_also_afte
     first = post(body, Idempotency_Key="k").json()
     settle_due(session)
     items = [body | {"idempotency_key": "k"}, body | {"idempotency_key": "k", "input": {}}, body]
-    told = post(items, BULK).json()["jobs"]
-    assert (told[0]["id"], told[0]["state"]) == (first["id"], "succeeded")
-    assert (told[1]["problem"]["status"], told[1]["problem"]["code"]) == (409, "idempotency_conflict")
-    assert "id" in told[2]
+    jobs = post(items, BULK).json()["jobs"]
+    assert (jobs[0]["id"], jobs[0]["state"]) == (first["id"], "succeeded")
+    assert (jobs[1]["problem"]["status"], jobs[1]["problem"]["code"]) == (409, "idempotency_conflict")
+    assert "id" in jobs[2]
 
 
 @pytest.mark.parametrize("model", ["echo", MODEL])
@@ -293,9 +293,9 @@ def test_of_one_key_with_two_bodies_at_once_one_is_a_job_and_the_others_conflict
 ) -> None:
     bodies = [SAME | {"model": model, "input": {"text": str(number % 2)}} for number in range(8)]
     answers = post_at_once(post, bodies, Idempotency_Key="race")
-    kept = json.loads(bytes(Job.objects.get().input.body))["text"]
-    assert [status for status, _ in answers] == [202 if str(n % 2) == kept else 409 for n in range(8)]
-    assert len({told["id"] for status, told in answers if status == 202}) == 1
+    text = json.loads(bytes(Job.objects.get().input.body))["text"]
+    assert [status for status, _ in answers] == [202 if str(n % 2) == text else 409 for n in range(8)]
+    assert len({body["id"] for status, body in answers if status == 202}) == 1
     assert Outbox.objects.count() == 1
 
 

@@ -47,12 +47,12 @@ def bucket(db: str, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[B
         yield bucket
 
 
-def asked(value: Any, version: str = "1") -> str:
+def request_body(value: Any, version: str = "1") -> str:
     return json.dumps({"model": f"{payload_keys.MODEL}:{version}", "input": value}, ensure_ascii=False)
 
 
 def submit(app: Client, value: Any) -> UUID:
-    answer = app.post("/api/v1/jobs", data=asked(value).encode(), content_type="application/json")
+    answer = app.post("/api/v1/jobs", data=request_body(value).encode(), content_type="application/json")
     assert answer.status_code == 202, answer.content
     return UUID(answer.json()["id"])
 
@@ -73,11 +73,11 @@ def test_a_large_input_and_a_large_output_go_to_the_bucket_and_come_back(
     job_id = submit(app, {"text": BIG})
     run(session)
     assert job(app, job_id)["output"] == {"text": BIG}
-    kept = [pointer(rows, job_id) for rows in (JobInput, JobResult)]
-    assert sorted(bucket.keys) == sorted(pointer.name for pointer in kept)
-    for told in kept:
-        assert sha256(bucket.read(told.name)).hexdigest() == told.sha256
-    assert json.loads(bucket.read(kept[1].name)) == {"text": BIG}
+    pointers = [pointer(rows, job_id) for rows in (JobInput, JobResult)]
+    assert sorted(bucket.keys) == sorted(pointer.name for pointer in pointers)
+    for stored in pointers:
+        assert sha256(bucket.read(stored.name)).hexdigest() == stored.sha256
+    assert json.loads(bucket.read(pointers[1].name)) == {"text": BIG}
 
 
 def test_what_is_small_asks_nothing_of_the_bucket(
@@ -92,10 +92,10 @@ def test_what_is_small_asks_nothing_of_the_bucket(
 def test_a_file_of_a_form_and_one_sent_ahead_go_to_the_bucket_and_reach_the_model(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
-    kept = app.post("/api/v1/uploads", data=FILE, content_type="application/octet-stream").json()
-    assert kept["sha256"] == sha256(FILE).hexdigest()
+    upload = app.post("/api/v1/uploads", data=FILE, content_type="application/octet-stream").json()
+    assert upload["sha256"] == sha256(FILE).hexdigest()
     form = {
-        "job": asked({"ahead": {"$upload": kept["id"]}, "beside": {"$part": "note"}}),
+        "job": request_body({"ahead": {"$upload": upload["id"]}, "beside": {"$part": "note"}}),
         "note": SimpleUploadedFile("note.txt", b"a note", "text/plain"),
     }
     answer = app.post("/api/v1/jobs", data=form)
@@ -120,8 +120,8 @@ def test_a_server_of_the_site_streams_a_file_of_many_parts_to_the_bucket(
     kind = {"Content-Type": "application/octet-stream"}
     answer = client.post("/api/v1/uploads", content=body if sent == "whole" else pieces, headers=kind)
     assert answer.status_code == 201, answer.text
-    told = (answer.json()["size"], answer.json()["sha256"])
-    assert told == (LARGE, sha256(body).hexdigest())
+    size_and_digest = (answer.json()["size"], answer.json()["sha256"])
+    assert size_and_digest == (LARGE, sha256(body).hexdigest())
     assert bucket.read(Upload.objects.get().name) == body
 
 
@@ -132,7 +132,7 @@ def test_a_file_of_an_encrypted_version_lies_sealed_in_the_bucket_and_is_sealed_
     payload_keys.secret_version("sealed", options={"encrypt": True}, input_schema={})
     body = b"open-sesame" * (LARGE // 11)
     beside = SimpleUploadedFile("note.txt", body, "text/plain")
-    form = {"job": asked({"text": {"$part": "note"}}, version="sealed"), "note": beside}
+    form = {"job": request_body({"text": {"$part": "note"}}, version="sealed"), "note": beside}
     job_id = UUID(app.post("/api/v1/jobs", data=form).json()["id"])
     payload_keys.use(monkeypatch, payload_keys.NEW, payload_keys.OLD)
     assert rotate_payload_keys(actor="olga", batch=10).rows == 1
@@ -188,8 +188,8 @@ def test_a_tampered_object_is_the_error_of_its_one_job(
     assert (job(app, victim)["state"], job(app, other)["state"]) == ("dead", "succeeded")
     assert (DeadLetter.objects.get().job_id, DeadLetter.objects.get().code) == (victim, "payload_corrupt")
     bucket.write(pointer(JobResult, other).name, damage)
-    told = job(app, other)
-    assert ("output" in told, told["error"]["code"]) == (False, "payload_corrupt")
+    view = job(app, other)
+    assert ("output" in view, view["error"]["code"]) == (False, "payload_corrupt")
 
 
 def test_a_missing_object_is_lost_and_an_absent_server_is_asked_again(

@@ -63,10 +63,10 @@ def _answers(server: httpx.Client) -> bool:
 def test_a_token_that_may_only_submit_is_told_the_end_without_the_output(serve: Serve) -> None:
     server = serve()
     submits = {"Authorization": f"Bearer {create_token(client='app', scopes=['submit'])}"}
-    told = {**submits, "Prefer": "wait=60"}
+    headers = {**submits, "Prefer": "wait=60"}
     body = GOOD | {"metadata": {"of": "mine"}}
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(server.post, "/api/v1/jobs", json=body, headers=told)
+        waiting = pool.submit(server.post, "/api/v1/jobs", json=body, headers=headers)
         wait_until(Job.objects.exists)
         cancel_job(job_id=Job.objects.get().pk, actor="test")
         answer = waiting.result(60)
@@ -92,8 +92,8 @@ def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(serve: Serve) -> Non
 
 def test_waiters_hold_no_connection_each_and_outlive_the_one_that_listens(serve: Serve, db: str) -> None:
     server = serve()
-    told = server.post("/api/v1/jobs/bulk", json=[GOOD] * 20).json()
-    ids = [item["id"] for item in told["jobs"]]
+    summary = server.post("/api/v1/jobs/bulk", json=[GOOD] * 20).json()
+    ids = [item["id"] for item in summary["jobs"]]
     with ThreadPoolExecutor(20) as pool, psycopg.connect(db, autocommit=True) as operator:
         waiting = [pool.submit(server.get, f"/api/v1/jobs/{job_id}?wait=30") for job_id in ids]
         wait_until(lambda: operator.execute(END_LISTENERS).fetchall())

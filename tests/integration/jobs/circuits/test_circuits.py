@@ -51,9 +51,9 @@ def version() -> ModelVersion:
 
 def opened(version: ModelVersion, reason: str = "It broke.", options: BreakerOptions = OPTIONS) -> int:
     with engine().begin() as session:
-        told = circuits.open_circuit(session, version=version.id, reason=reason, options=options)
+        events = circuits.open_circuit(session, version=version.id, reason=reason, options=options)
     forget_circuits()
-    return len(told)
+    return len(events)
 
 
 def probed(version: ModelVersion, **tally: int) -> int:
@@ -120,9 +120,9 @@ def test_without_a_fallback_jobs_are_refused_with_a_time_to_come_again(version: 
     assert 1 <= caught.value.details["retry_after_s"] <= 20
     make_version("other")
     bulk = [JobRequest(model=model, input={}) for model in ("echo", "other")]
-    refused, taken = submit_jobs(owner=owner(), requests=bulk)
+    refused, accepted = submit_jobs(owner=owner(), requests=bulk)
     assert isinstance(refused, CircuitOpenError)
-    assert not isinstance(taken, Exception)
+    assert not isinstance(accepted, Exception)
     assert Job.objects.count() == 1
 
 
@@ -143,10 +143,10 @@ def test_the_fallback_answers_as_long_as_it_is_whole() -> None:
 )
 def test_a_fallback_that_keeps_less_secret_answers_for_nobody(more: dict[str, Any]) -> None:
     make_version("open")
-    kept = make_version("kept", **({"options": {"fallback": "open"}} | more))
-    opened(kept)
+    secret = make_version("kept", **({"options": {"fallback": "open"}} | more))
+    opened(secret)
     with pytest.raises(CircuitOpenError, match="kept:1"):
-        answering(selectors.info(kept.id))
+        answering(selectors.info(secret.id))
 
 
 def test_a_fallback_that_is_gone_is_none(version: ModelVersion) -> None:
@@ -231,7 +231,7 @@ def test_the_admin_shows_why_and_only_who_may_acts(version: ModelVersion) -> Non
     browser.post("/admin/jobs/circuit/", closing)
     assert row(version).state == CircuitState.OPEN
     User.objects.get().user_permissions.add(Permission.objects.get(codename="change_circuit"))
-    told = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
-    assert "The circuit of echo:1 was closed." in told
+    page = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
+    assert "The circuit of echo:1 was closed." in page
     assert row(version).state == CircuitState.CLOSED
     assert browser.get(f"/admin/jobs/circuit/{version.id}/change/").status_code == 200

@@ -85,9 +85,9 @@ def test_every_table_s_indexes_are_the_listed_ones(db: str) -> None:
 def test_every_partition_has_the_indexes_of_its_table(db: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(PARTITIONS)
-        found = {name: indexes_of(name) for (name,) in cursor.fetchall()}
-    assert len(found) > 2 * 9  # a class of two tables, a week ahead
-    assert {name for name, indexes in found.items() if indexes != {"pkey (job_id, keep_days)"}} == set()
+        partitions = {name: indexes_of(name) for (name,) in cursor.fetchall()}
+    assert len(partitions) > 2 * 9  # a class of two tables, a week ahead
+    assert {name for name, indexes in partitions.items() if indexes != {"pkey (job_id, keep_days)"}} == set()
 
 
 def test_no_index_on_jobs_holds_a_column_that_changes(db: str) -> None:

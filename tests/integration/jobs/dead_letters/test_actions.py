@@ -77,9 +77,9 @@ def test_a_deadline_before_the_job_s_turn_is_dropped_and_a_later_one_kept() -> N
     Job.objects.filter(id__in=[jobs[0].id, jobs[1].id]).update(deadline=soon)
     Job.objects.filter(id=jobs[2].id).update(deadline=late)
     replay_dead_letters(selection=ANY, actor="olga", rate=1 / 60, most=10)
-    kept = dict(Outbox.objects.values_list("job_id", "deadline"))
-    assert kept == {jobs[0].id: soon, jobs[1].id: None, jobs[2].id: late}
-    assert dict(Job.objects.values_list("id", "deadline")) == kept
+    deadlines = dict(Outbox.objects.values_list("job_id", "deadline"))
+    assert deadlines == {jobs[0].id: soon, jobs[1].id: None, jobs[2].id: late}
+    assert dict(Job.objects.values_list("id", "deadline")) == deadlines
 
 
 FILTERS = [
@@ -115,9 +115,9 @@ def test_groups_tell_how_many_and_when_first_and_last() -> None:
     make_dead(1, fingerprint="poison:a:-", created_at=last)
     make_dead(1, fingerprint="poison:b:-")
     make_dead(1, fingerprint="poison:a:-", discarded_at=last)
-    found = letters.groups(ANY)
-    assert (found.dead_letters, found.groups) == (4, 2)
-    group = found.largest[0]
+    groups = letters.groups(ANY)
+    assert (groups.dead_letters, groups.groups) == (4, 2)
+    group = groups.largest[0]
     assert (group.fingerprint, group.count, group.first_seen, group.last_seen) == (
         "poison:a:-", 3, first, last,
     )  # fmt: skip
@@ -129,10 +129,10 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing() -> None:
     make_dead(3, model="strict", body={"n": 1})
     bad = make_dead(2, model="strict", body={"n": "one"})
     Job.objects.filter(id=bad[0].id).update(deadline=timezone.now() - timedelta(hours=1))
-    told = dry_run(selection=ANY, rate=2.0, most=100)
-    assert (told.jobs, told.checked, told.invalid, told.overdue, told.lasts_s) == (5, 5, 2, 1, 2.0)
-    assert {job for job, _ in told.faults} == {job.id for job in bad}
-    assert "/n" in told.faults[0][1]
+    report = dry_run(selection=ANY, rate=2.0, most=100)
+    assert (report.jobs, report.checked, report.invalid, report.overdue, report.lasts_s) == (5, 5, 2, 1, 2.0)
+    assert {job for job, _ in report.faults} == {job.id for job in bad}
+    assert "/n" in report.faults[0][1]
     assert count_by_state() == {"dead": 5}
     assert not Outbox.objects.exists()
     assert not Event.objects.exists()
@@ -200,7 +200,7 @@ def test_a_discarded_job_stays_dead_with_its_reason_and_leaves_lists_groups_and_
     assert row.due is None
     assert row.message
     assert letters.count(ANY) == 1
-    assert [found.job for found in letters.newest(ANY, most=9)] == [other.id]
+    assert [row.job for row in letters.newest(ANY, most=9)] == [other.id]
     assert replay_dead_letters(selection=ANY, actor="olga", most=9) == 1
     assert list(Event.objects.filter(job=job).values_list("kind", "actor")) == [("discard", "olga")]
     with pytest.raises(WrongStateError):

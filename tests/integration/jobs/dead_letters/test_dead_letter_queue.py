@@ -54,8 +54,8 @@ def test_a_purge_drops_what_was_replayed_or_discarded_and_keeps_the_rest_in_plac
     discard_dead_letter(job_id=jobs[1].id, actor="test")
     put(broker_url, "", topology.dead_queue_name(model), malformed(), malformed("{}"))
     before = [letter.job for letter in dead_letters(broker_url, model)]
-    told = purge_stale(model=model, actor="olga")
-    assert told == Purged(current=8, stale=2, malformed=2, dropped=2)
+    purged = purge_stale(model=model, actor="olga")
+    assert purged == Purged(current=8, stale=2, malformed=2, dropped=2)
     gone = {jobs[0].id, jobs[1].id}
     assert [letter.job for letter in dead_letters(broker_url, model)] == [j for j in before if j not in gone]
     assert len(dead_messages(broker_url, model)) == 10

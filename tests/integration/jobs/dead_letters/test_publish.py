@@ -190,9 +190,9 @@ def test_a_locked_letter_holds_up_no_other(session: sa.Connection) -> None:
 
 def test_an_older_epoch_s_confirm_marks_nothing(session: sa.Connection) -> None:
     job = make_job(state=State.DEAD)
-    (taken,) = letters.take_due(session, "echo", most=10)
+    (due,) = letters.take_due(session, "echo", most=10)
     DeadLetter.objects.filter(job=job).update(epoch=9)
-    letters.confirm(session, [taken])
+    letters.confirm(session, [due])
     assert unpublished() == 1
 
 

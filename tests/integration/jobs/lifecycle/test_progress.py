@@ -75,7 +75,7 @@ class Reporter:
         self.changed = Event()
 
     def refused(self, refused: list[Any]) -> None:
-        self.dropped += [(each.delivery.job, each.delivery.envelope.epoch, each.state) for each in refused]
+        self.dropped += [(one.delivery.job, one.delivery.envelope.epoch, one.state) for one in refused]
         self.changed.set()
 
 
@@ -92,8 +92,8 @@ def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UU
         assert reporter.changed.wait(20)
         assert looks.wait(20)
     assert reporter.dropped == [(jobs[1], 0, State.CANCELLED)]
-    left = buffer.discard(lambda _: True)
-    assert sorted((d.job, d.envelope.epoch) for d in left) == sorted(
+    deliveries = buffer.discard(lambda _: True)
+    assert sorted((d.job, d.envelope.epoch) for d in deliveries) == sorted(
         [(jobs[0], 0), (jobs[1], 2), (jobs[2], 0)]
     )
 

@@ -32,17 +32,17 @@ LAST = Bury("attempt 3 of 3 was the last", exhausted=True)
 def claimed(session: sa.Connection, job: Job) -> tuple[UUID, Claimed]:
     job.refresh_from_db()
     row = BatchRow(uuid4(), make_worker(node=f"gpu-{job.epoch}@tests").id, job.version_id, 0, "test", 0.0)
-    (taken,) = claim(session, batch=row, envelopes=[Envelope(job.id, job.epoch, job.version_id, 4)])
-    return row.id, taken
+    (attempt,) = claim(session, batch=row, envelopes=[Envelope(job.id, job.epoch, job.version_id, 4)])
+    return row.id, attempt
 
 
 def failed(
     session: sa.Connection, job: Job, failure: Failure, after: RetryAfter | Bury
 ) -> tuple[UUID, list[Settled]]:
     """Claim the job and settle the attempt as failed; return the batch and what changed."""
-    batch, taken = claimed(session, job)
+    batch, attempt = claimed(session, job)
     suspect = failure.kind is FailureKind.INTERNAL and isinstance(after, Bury) and after.exhausted
-    verdict = Verdict(job.id, taken.epoch, failure, after, attempt=taken.attempts, suspect=suspect)
+    verdict = Verdict(job.id, attempt.epoch, failure, after, attempt=attempt.attempts, suspect=suspect)
     verdicts = convict(session, [verdict])
     return batch, settle(session, batch=batch, verdicts=verdicts, ran_s=0.0, worker="gpu-0@tests")
 
@@ -120,8 +120,8 @@ def test_what_failed_before_a_replay_clears_nobody(session: sa.Connection) -> No
 
 def test_only_what_follows_a_failed_attempt_is_a_retry(session: sa.Connection) -> None:
     fresh, released, reaped, replayed, retried = (make_job() for _ in range(5))
-    batch, taken = claimed(session, released)
-    release(session, batch=batch, jobs=[(released.id, taken.epoch)])
+    batch, attempt = claimed(session, released)
+    release(session, batch=batch, jobs=[(released.id, attempt.epoch)])
     batch, _ = claimed(session, reaped)
     sweep.reap(session, batch)
     failed(session, replayed, BUSY, LAST)
@@ -136,8 +136,8 @@ def test_only_what_follows_a_failed_attempt_is_a_retry(session: sa.Connection) -
 def test_a_retry_that_is_released_is_an_ordinary_publish_again(session: sa.Connection) -> None:
     job = make_job()
     failed(session, job, BUSY, RetryAfter(0.0))
-    batch, taken = claimed(session, job)
-    release(session, batch=batch, jobs=[(job.id, taken.epoch)])
+    batch, attempt = claimed(session, job)
+    release(session, batch=batch, jobs=[(job.id, attempt.epoch)])
     assert not Outbox.objects.get(job=job).retry
 
 
@@ -158,8 +158,8 @@ def test_a_replay_overwrites_every_column_of_a_row_that_was_left_behind(session:
 
 def test_a_claim_says_what_time_the_deadline_leaves(session: sa.Connection) -> None:
     hurried, calm = make_job(deadline=timezone.now() + timedelta(seconds=60)), make_job()
-    batch, taken = claimed(session, hurried)
-    assert taken.left_s == pytest.approx(60, abs=10)
+    batch, attempt = claimed(session, hurried)
+    assert attempt.left_s == pytest.approx(60, abs=10)
     (again,) = recover(session, batch=batch, jobs=[hurried.id])
     assert again.left_s == pytest.approx(60, abs=10)
     assert claimed(session, calm)[1].left_s is None
@@ -179,22 +179,22 @@ def test_a_settle_after_the_deadline_expires_whatever_the_verdict(
     session: sa.Connection, outcome: Success | Failure, after: RetryAfter | Bury | None
 ) -> None:
     job = make_job(deadline=timezone.now() + timedelta(seconds=600))
-    batch, taken = claimed(session, job)
+    batch, attempt = claimed(session, job)
     Job.objects.filter(id=job.id).update(deadline=F("created_at"))
-    verdict = Verdict(job.id, taken.epoch, outcome, after, attempt=1)
+    verdict = Verdict(job.id, attempt.epoch, outcome, after, attempt=1)
     assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.EXPIRED)]
     job.refresh_from_db()
     assert (job.state, job.error_kind, job.error_code) == ("expired", "timeout", "deadline")
-    assert job.epoch == taken.epoch + 1
-    kept = [model.objects.filter(job=job).exists() for model in (JobResult, Outbox, DeadLetter)]
-    assert kept == [False] * 3
+    assert job.epoch == attempt.epoch + 1
+    rows = [model.objects.filter(job=job).exists() for model in (JobResult, Outbox, DeadLetter)]
+    assert rows == [False] * 3
     reasons = [event.detail.get("reason") for event in Event.objects.filter(job=job, kind="failed")]
     assert reasons == ([] if isinstance(outcome, Success) else ["its deadline passed while it ran"])
 
 
 def test_a_settle_before_the_deadline_stores_the_answer(session: sa.Connection) -> None:
     job = make_job(deadline=timezone.now() + timedelta(seconds=600))
-    batch, taken = claimed(session, job)
-    verdict = Verdict(job.id, taken.epoch, Success(b"{}"))
+    batch, attempt = claimed(session, job)
+    verdict = Verdict(job.id, attempt.epoch, Success(b"{}"))
     assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.SUCCEEDED)]
     assert JobResult.objects.filter(job=job).exists()

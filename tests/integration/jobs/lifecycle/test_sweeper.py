@@ -153,16 +153,16 @@ def claim_all(session: sa.Connection, ids: list[UUID], isolation_group: int) -> 
     worker = make_worker()
     batch = BatchRow(uuid4(), worker.id, envelopes[0].version, len(ids), "full", 0.0, isolation_group)
     with transaction(session):
-        return {each.job: each.attempts for each in claim(session, batch=batch, envelopes=envelopes)}
+        return {job.job: job.attempts for job in claim(session, batch=batch, envelopes=envelopes)}
 
 
 def groups_of(ids: list[UUID]) -> list[tuple[int, list[UUID]]]:
-    found: dict[int, list[UUID]] = {}
+    groups: dict[int, list[UUID]] = {}
     for job, isolation_group in Outbox.objects.filter(job_id__in=ids).values_list(
         "job_id", "isolation_group"
     ):
-        found.setdefault(isolation_group, []).append(job)
-    return list(found.items())
+        groups.setdefault(isolation_group, []).append(job)
+    return list(groups.items())
 
 
 def test_reap_touches_only_jobs_whose_batch_is_still_that_batch(

@@ -59,33 +59,33 @@ def test_a_model_s_jobs_come_back_in_the_order_and_at_the_distance_in_which_they
 def test_no_more_than_the_newest_are_read(db: str) -> None:
     for number in range(5):
         make_job(id=UUID(int=number), priority=number)
-    found = recorded(SimulationArguments(from_history="echo", limit=3)) or []
-    assert {arrival.priority for arrival in found} == {2, 3, 4}
+    arrivals = recorded(SimulationArguments(from_history="echo", limit=3)) or []
+    assert {arrival.priority for arrival in arrivals} == {2, 3, 4}
 
 
 def test_a_version_s_line_is_learned_from_the_ledger_and_its_limits_from_the_registry(db: str) -> None:
     version = make_version("echo", max_batch=32, p95_goal_s=0.5, options={"max_waiting": 70})
     record_runs(version.id, [1, 5, 10, 20, 32])
-    found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
-    assert (found.run.base_s, found.run.per_unit_s) == pytest.approx((0.04, 0.001), rel=1e-3)
-    assert found.limits == BatchLimits(32, p95_goal_s=0.5)
-    assert found.max_waiting == 70
+    model = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
+    assert (model.run.base_s, model.run.per_unit_s) == pytest.approx((0.04, 0.001), rel=1e-3)
+    assert model.limits == BatchLimits(32, p95_goal_s=0.5)
+    assert model.max_waiting == 70
 
 
 def test_a_version_that_pads_is_learned_by_padded_size(db: str) -> None:
     version = make_version("echo", padded=True, max_padded_size=4_000)
     record_runs(version.id, [1, 5, 10, 20, 32])
-    found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
-    assert found.run.per_unit_s == pytest.approx(0.0001, rel=1e-3)
+    model = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
+    assert model.run.per_unit_s == pytest.approx(0.0001, rel=1e-3)
 
 
 def test_what_is_asked_for_goes_before_what_is_recorded(db: str) -> None:
     version = make_version("echo", max_batch=32)
     record_runs(version.id, [1, 5, 10, 20, 32])
-    asked = SimulationArguments(from_history="echo", per_item_s=0.002, max_batch=8)
-    found = models(asked, {version.id})[version.id]
-    assert (found.run.base_s, found.run.per_unit_s) == pytest.approx((0.04, 0.002), rel=1e-3)
-    assert found.limits.max_batch == 8
+    arguments = SimulationArguments(from_history="echo", per_item_s=0.002, max_batch=8)
+    model = models(arguments, {version.id})[version.id]
+    assert (model.run.base_s, model.run.per_unit_s) == pytest.approx((0.04, 0.002), rel=1e-3)
+    assert model.limits.max_batch == 8
 
 
 def test_the_command_simulates_what_is_recorded(db: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,7 +154,7 @@ def test_a_follower_s_copy_points_at_the_same_object(db: str, folder: Path) -> N
 
 def test_only_old_objects_that_nothing_points_at_are_forgotten(db: str, folder: Path) -> None:
     settled(BIG)
-    kept = objects(folder)
+    paths = objects(folder)
     orphan = put(b"nobody's")
     assert forget_payloads(grace_h=1) == 0
     for path in objects(folder):
@@ -162,7 +162,7 @@ def test_only_old_objects_that_nothing_points_at_are_forgotten(db: str, folder: 
         old.parent.mkdir(exist_ok=True)
         path.rename(old)
     row = JobResult.objects.get()
-    JobResult.objects.update(body=bytes(row.body).replace(kept[0].parent.name.encode(), b"2020-01-01"))
+    JobResult.objects.update(body=bytes(row.body).replace(paths[0].parent.name.encode(), b"2020-01-01"))
     assert forget_payloads(grace_h=1) == 1
-    assert [path.name for path in objects(folder)] == [kept[0].name]
-    assert orphan.name[11:] != kept[0].name
+    assert [path.name for path in objects(folder)] == [paths[0].name]
+    assert orphan.name[11:] != paths[0].name

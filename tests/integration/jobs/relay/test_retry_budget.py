@@ -45,11 +45,11 @@ def test_first_publishes_pass_a_storm_of_retries_that_are_more_urgent(model: str
         wait_until(lambda: Outbox.objects.filter(job_id__in=first, published__gt=0).count() == 40)
         wait_until(lambda: put_off(model) >= 190)
         wait_until(lambda: ready(broker_url, model) >= 40)
-    found = drained(broker_url, model)
-    assert first <= set(found)
-    assert len(set(found) & retries) <= 0.25 * 40 + 1
-    left = Outbox.objects.filter(job_id__in=retries, published=0)
-    assert left.count() == 200 - len(set(found) & retries)
+    published = drained(broker_url, model)
+    assert first <= set(published)
+    assert len(set(published) & retries) <= 0.25 * 40 + 1
+    waiting = Outbox.objects.filter(job_id__in=retries, published=0)
+    assert waiting.count() == 200 - len(set(published) & retries)
 
 
 def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) -> None:
@@ -66,8 +66,8 @@ def test_every_retry_is_published_in_the_end_once(model: str, broker_url: str) -
     with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=60.0)):
         wait_until(lambda: Outbox.objects.filter(job_id__in=retries, published__gt=0).count() == 60)
         wait_until(lambda: ready(broker_url, model) == 60)
-    found = drained(broker_url, model)
-    assert (sorted(found), put_off(model) > 0) == (sorted(retries), True)
+    published = drained(broker_url, model)
+    assert (sorted(published), put_off(model) > 0) == (sorted(retries), True)
 
 
 def test_a_version_s_storm_does_not_hold_up_another_s_retry(model: str, broker_url: str) -> None:

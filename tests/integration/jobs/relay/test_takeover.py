@@ -36,10 +36,10 @@ class RelayProcess:
         """Return the metric's value; 0.0 before it is there."""
         try:
             with urlopen(f"http://{LOOPBACK}:{self.port}/metrics", timeout=5) as answer:
-                told = answer.read().decode()
+                text = answer.read().decode()
         except OSError:
             return 0.0
-        return sum(float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{name} "))
+        return sum(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
     @property
     def feeds(self) -> bool:

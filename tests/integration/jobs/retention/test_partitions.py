@@ -70,8 +70,8 @@ def test_a_submit_goes_on_where_its_class_cannot_be_made(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(partitions, "make_ahead", refuse)
     make_version("barred", options={"retention_days": 19})
-    told = submit_to("barred", {})
-    assert home(INPUT, told.id) == f"{INPUT}_other"
+    job = submit_to("barred", {})
+    assert home(INPUT, job.id) == f"{INPUT}_other"
 
 
 def test_both_sides_of_midnight_stand_in_their_own_days() -> None:

@@ -58,14 +58,14 @@ def run(**options: Any) -> list[PartitionVerdict]:
 
 
 def test_a_day_that_is_over_goes_and_others_stay() -> None:
-    gone, kept, today = job_of(OVER), job_of(KEPT), make_job(state=State.SUCCEEDED)
+    gone, recent, today = job_of(OVER), job_of(KEPT), make_job(state=State.SUCCEEDED)
     verdicts = run()
     assert fates(verdicts, OVER) == GONE
     assert fates(verdicts, KEPT) == {f"keep: until {KEPT.gone_at:%Y-%m-%d}"}
     assert not exists(f"{INPUT}{OVER.suffix}")
     assert not exists(f"{RESULT}{OVER.suffix}")
     rows = [set(model.objects.values_list("pk", flat=True)) for model in (Job, JobInput, JobResult)]
-    assert rows == [{gone.pk, kept.pk, today.pk}, {kept.pk, today.pk}, {kept.pk, today.pk}]
+    assert rows == [{gone.pk, recent.pk, today.pk}, {recent.pk, today.pk}, {recent.pk, today.pk}]
 
 
 def test_a_day_that_goes_gives_its_space_back_at_once() -> None:
@@ -186,8 +186,8 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     make_version("echo", options={"retention_days": CLASS})
     monkeypatch.setattr(retain, "TRIES", 5)
     monkeypatch.setattr(retain, "PAUSE_S", 0.0)
-    found: list[PartitionVerdict] = []
-    at_work = Thread(target=_run_into, args=(found,), daemon=True)
+    verdicts: list[PartitionVerdict] = []
+    at_work = Thread(target=_run_into, args=(verdicts,), daemon=True)
     at_work.start()
     wait_until_a_session_is_blocked()
     sender = Thread(target=_submit, args=(50,), daemon=True)
@@ -197,13 +197,13 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     assert not sender.is_alive()
     assert not at_work.is_alive()
     assert Job.objects.count() == 50
-    assert fates(found, OVER) == {"leave: others use it"}
+    assert fates(verdicts, OVER) == {"leave: others use it"}
     reader.rollback()
     assert fates(run(), OVER) == GONE
 
 
-def _run_into(found: list[PartitionVerdict]) -> None:
-    found.extend(run())
+def _run_into(verdicts: list[PartitionVerdict]) -> None:
+    verdicts.extend(run())
     connection.close()
 
 
@@ -308,10 +308,10 @@ def test_a_dry_run_says_the_same_and_changes_nothing() -> None:
 
 
 def test_the_command_prints_what_becomes_of_each_partition() -> None:
-    told = StringIO()
-    call_command("retention", "--dry-run", stdout=told)
+    out = StringIO()
+    call_command("retention", "--dry-run", stdout=out)
     (line,) = [
-        line for line in told.getvalue().splitlines() if line.startswith(f"{OVER.date}") and INPUT in line
+        line for line in out.getvalue().splitlines() if line.startswith(f"{OVER.date}") and INPUT in line
     ]
     assert line.split()[1:3] == [str(CLASS), INPUT]
     assert " drop " in line
@@ -347,7 +347,7 @@ def test_the_audit_is_kept_for_ever_unless_a_setting_says_otherwise(monkeypatch:
 
     Event.objects.create(kind="submit", at=timezone.now() - timedelta(days=400))
     tasks.events()
-    kept = Event.objects.count()
+    before = Event.objects.count()
     monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=399))
     tasks.events()
-    assert (kept, json.dumps(list(Event.objects.values_list("kind", flat=True)))) == (1, '["forget"]')
+    assert (before, json.dumps(list(Event.objects.values_list("kind", flat=True)))) == (1, '["forget"]')

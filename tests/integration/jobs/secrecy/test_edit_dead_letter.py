@@ -43,10 +43,10 @@ def test_an_operator_mends_around_the_tokens_and_sees_nothing(version: str, sess
     detail = Event.objects.get(kind="replay").detail
     assert set(detail) == {"input_hmac"}
     assert run(session) == [job.id]
-    told = job_view(job.id, client_id=None)
-    assert told is not None
-    assert json.loads(bytes(told["output"])) == INPUT | {"text": "a better word"}
-    assert bytes(told["metadata"]) == b'{"m":1}'
+    view = job_view(job.id, client_id=None)
+    assert view is not None
+    assert json.loads(bytes(view["output"])) == INPUT | {"text": "a better word"}
+    assert bytes(view["metadata"]) == b'{"m":1}'
 
 
 def test_a_token_moved_to_where_nothing_is_marked_stays_a_token(version: str, session: sa.Connection) -> None:
@@ -70,9 +70,9 @@ def test_what_a_dry_run_finds_wrong_quotes_nothing(version: str, session: sa.Con
         JobInput.objects.filter(pk=job.id).update(body=json.dumps({"name": NUMBER, STREET: 1}).encode())
     else:
         JobInput.objects.filter(pk=job.id).update(body=b"spoilt by somebody, and of no use to anybody")
-    told = dry_run(selection=DeadLetterFilter(), most=10)
-    assert told.invalid == 1
-    assert secrets_in(str(told.faults)) == []
+    report = dry_run(selection=DeadLetterFilter(), most=10)
+    assert report.invalid == 1
+    assert secrets_in(str(report.faults)) == []
 
 
 def test_what_cannot_be_read_is_a_sentence_on_the_page(session: sa.Connection, browser: Browser) -> None:
@@ -105,6 +105,6 @@ def test_an_edit_of_a_job_under_an_old_key_leaves_one_key_for_the_whole_row(
     replay_edited(job_id=job.id, actor="olga", text='{"text": "new"}')
     use(monkeypatch, NEW)
     assert run(session) == [job.id]
-    told = job_view(job.id, client_id=None)
-    assert told is not None
-    assert (bytes(told["output"]), bytes(told["metadata"])) == (b'{"text":"new"}', b'{"m":1}')
+    view = job_view(job.id, client_id=None)
+    assert view is not None
+    assert (bytes(view["output"]), bytes(view["metadata"])) == (b'{"text":"new"}', b'{"m":1}')

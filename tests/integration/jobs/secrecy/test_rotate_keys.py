@@ -38,9 +38,9 @@ def encodings() -> set[str]:
 
 
 def output(job_id: object) -> bytes:
-    found = job_view(job_id, client_id=None)  # type: ignore[arg-type]
-    assert found is not None
-    return bytes(found["output"])
+    view = job_view(job_id, client_id=None)  # type: ignore[arg-type]
+    assert view is not None
+    return bytes(view["output"])
 
 
 @pytest.mark.parametrize("batch", [1, 2, 500])
@@ -51,8 +51,8 @@ def test_every_row_is_sealed_anew_a_page_at_a_time_and_the_old_key_is_needed_no_
     run(session)
     waiting = submit(INPUT)
     use(monkeypatch, NEW, OLD)
-    told = rotate_payload_keys(actor="olga", batch=batch)
-    assert (told.rows, told.looked_at, told.unreadable) == (7, 7, [])
+    report = rotate_payload_keys(actor="olga", batch=batch)
+    assert (report.rows, report.looked_at, report.unreadable) == (7, 7, [])
     use(monkeypatch, NEW)
     assert encodings() == {"aesgcm:new"}
     assert [output(job.id) for job in jobs] == [b'{"text":"%d"}' % n for n in range(3)]
@@ -65,19 +65,19 @@ def test_it_may_be_broken_off_and_run_again(session: sa.Connection, monkeypatch:
     for _ in range(4):
         submit(INPUT)
     use(monkeypatch, NEW, OLD)
-    whole, seen = rotate_keys._rotate, list[int]()
+    rotate_row, seen = rotate_keys._rotate, list[int]()
 
     def breaks(*words: object) -> None:
         if len(seen) == 2:
             raise KeyboardInterrupt
         seen.append(1)
-        whole(*words)  # type: ignore[arg-type]
+        rotate_row(*words)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rotate_keys, "_rotate", breaks)
     with pytest.raises(KeyboardInterrupt):
         rotate_payload_keys(actor="olga", batch=1)
     assert JobInput.objects.filter(encoding="aesgcm:new").count() == 2
-    monkeypatch.setattr(rotate_keys, "_rotate", whole)
+    monkeypatch.setattr(rotate_keys, "_rotate", rotate_row)
     assert rotate_payload_keys(actor="olga", batch=1).rows == 2
     assert rotate_payload_keys(actor="olga", batch=1).rows == 0
 
@@ -128,10 +128,10 @@ def test_what_somebody_mends_meanwhile_is_not_undone(
     job = submit({"text": "before"})
     mended = vault.seal(b'{"text":"mended"}', Place(job.id, Column.INPUT))
     use(monkeypatch, NEW, OLD)
-    told = list[int]()
+    counts = list[int]()
 
     def rotate() -> None:
-        told.append(rotate_payload_keys(actor="olga", batch=10).rows)
+        counts.append(rotate_payload_keys(actor="olga", batch=10).rows)
         connections.close_all()
 
     with open_session() as other, transaction(other):
@@ -141,7 +141,7 @@ def test_what_somebody_mends_meanwhile_is_not_undone(
         thread.start()
         wait_until_a_session_is_blocked()
     thread.join(60)
-    assert told == [1]
+    assert counts == [1]
     run(session)
     assert output(job.id) == b'{"text":"mended"}'
 
@@ -171,14 +171,14 @@ def test_it_waits_for_no_job_that_is_locked(session: sa.Connection, monkeypatch:
 def test_what_cannot_be_read_stays_and_is_named_and_the_plain_is_left_alone(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost, kept = submit(INPUT), submit(INPUT)
+    lost, good = submit(INPUT), submit(INPUT)
     JobInput.objects.filter(pk=lost.id).update(body=b"no ciphertext at all, and long enough")
     plain = make_job(state=State.SUCCEEDED)
     use(monkeypatch, NEW, OLD)
     with pytest.raises(CommandError, match=f"1 rows cannot be read and stay as they are: {lost.id}"):
         call_command("rotate_payload_keys", stdout=StringIO())
     states = dict(JobInput.objects.values_list("pk", "encoding"))
-    assert states == {lost.id: "aesgcm:old", kept.id: "aesgcm:new", plain.pk: "identity"}
+    assert states == {lost.id: "aesgcm:old", good.id: "aesgcm:new", plain.pk: "identity"}
 
 
 def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,9 +78,9 @@ def ended(url: str) -> UUID:
 
 def dispatched(session: sa.Connection, *payloads: str) -> Asked:
     """Return what a dispatcher that has just started asks for."""
-    asked: Asked = []
-    WebhookDispatcher(stop=Flag(), ask=asked.extend).step(session, payloads)
-    return asked
+    tasks: Asked = []
+    WebhookDispatcher(stop=Flag(), ask=tasks.extend).step(session, payloads)
+    return tasks
 
 
 def due_now(job: UUID) -> None:
@@ -103,8 +103,8 @@ def test_an_end_is_told_signed_and_once(receiver: Receiver, session: sa.Connecti
     deliver(job, attempts=0)
     deliver(job, attempts=0)  # the message came twice
     ((headers, body),) = receiver.requests
-    told = verify(headers, body, [secret])
-    assert (told.type, told.data.id, told.data.output) == ("job.succeeded", job, {"n": 1})
+    hook = verify(headers, body, [secret])
+    assert (hook.type, hook.data.id, hook.data.output) == ("job.succeeded", job, {"n": 1})
     assert (row(job).state, row(job).due, len(row(job).history)) == ("delivered", None, 1)
     assert dispatched(session) == []
     with pytest.raises(WebhookRefusedError):
@@ -224,8 +224,8 @@ def test_both_secrets_sign_while_one_replaces_the_other(
     job = ended(receiver.url)
     dispatched(session)
     deliver(job, attempts=0)
-    for each in (secret, second):
-        verify(*receiver.requests[0], [each])
+    for signer in (secret, second):
+        verify(*receiver.requests[0], [signer])
     third = make_secret(client="tests", actor="test", grace_hours=0)
     send_again(job_id=job, actor="test")
     deliver(job, attempts=1)

@@ -34,20 +34,20 @@ def events() -> set[tuple[str, str]]:
 
 def hidden_in(text: str) -> dict[str, list[str]]:
     """Return what the page's own form would send."""
-    told: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     for tag in re.findall(r'<input type="hidden"[^>]*>', text):
         name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
         if name and value:
-            told.setdefault(name[1], []).append(value[1])
-    return told
+            fields.setdefault(name[1], []).append(value[1])
+    return fields
 
 
-def confirm(browser: Browser, verb: str, query: str, **asked: str) -> str:
+def confirm(browser: Browser, verb: str, query: str, **inputs: str) -> str:
     """Open the page that foresees, press its button, and return what is said in the end."""
     page = browser.get(f"{LETTERS}{verb}/?{query}")
     assert page.status_code == 200
     fields = hidden_in(page.content.decode())
-    answer = browser.post(f"{LETTERS}{verb}/", {**fields, **asked, "confirm": "yes"}, follow=True)
+    answer = browser.post(f"{LETTERS}{verb}/", {**fields, **inputs, "confirm": "yes"}, follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -99,12 +99,12 @@ def test_the_selected_are_shown_first_and_acted_on_after_the_confirmation(
 
 
 def test_a_whole_filter_is_replayed_at_the_rate_asked_for(browser: Browser) -> None:
-    wanted, others = make_dead(5, kind="timeout"), make_dead(3)
+    matching, others = make_dead(5, kind="timeout"), make_dead(3)
     text = confirm(browser, "replay", "kind=timeout", rate="0.5")
     assert "5 queued again, the last due in 8 s." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
     assert {(later - earlier).total_seconds() for earlier, later in pairwise(due)} == {2.0}
-    assert (states(wanted), states(others)) == ({"queued"}, {"dead"})
+    assert (states(matching), states(others)) == ({"queued"}, {"dead"})
     assert Event.objects.filter(kind="replay", actor="olga").count() == 5
 
 
@@ -175,13 +175,13 @@ BAD = [
 @pytest.mark.parametrize("asked", BAD, ids=str)
 @pytest.mark.parametrize("verb", ["replay", "discard"])
 def test_bad_input_is_shown_to_be_bad_and_nothing_is_done(
-    browser: Browser, verb: str, asked: dict[str, str]
+    browser: Browser, verb: str, inputs: dict[str, str]
 ) -> None:
     make_dead(2)
-    answer = browser.post(f"{LETTERS}{verb}/", {**asked, "confirm": "yes"})
+    answer = browser.post(f"{LETTERS}{verb}/", {**inputs, "confirm": "yes"})
     text = answer.content.decode()
     assert answer.status_code == 200
-    assert "errorlist" in text or (verb == "discard" and "rate" in asked)
+    assert "errorlist" in text or (verb == "discard" and "rate" in inputs)
     assert 'name="confirm"' not in text
     assert set(Job.objects.values_list("state", flat=True)) == {"dead"}
     assert not Event.objects.exists()

@@ -55,21 +55,21 @@ def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
 
 
 def test_no_page_reads_more_letters_than_its_bound(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
     run = statement.execute
 
     def noted(read: statement.Statement[Any], params: Any) -> Any:
-        asked.append((read.sql, params))
+        statements.append((read.sql, params))
         return run(read, params)
 
     monkeypatch.setattr(statement, "execute", noted)
     letter = DeadLetter.objects.order_by("pk")[9].pk
     for page in (*PAGES, f"{letter}/change/"):
-        asked.clear()
+        statements.clear()
         with CaptureQueriesContext(connection) as queries:
             assert browser.get(LETTERS + page).status_code in {200, 302}, page
         own = [(query["sql"].replace("%", "%%"), ()) for query in queries.captured_queries]
-        for text, params in own + asked:
+        for text, params in own + statements:
             check(page, text, params)
 
 
