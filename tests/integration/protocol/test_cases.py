@@ -72,7 +72,7 @@ def replayed(session: sa.Connection, job: Job, batch: Batch) -> None:
 
 
 @pytest.mark.parametrize("enqueue", [released, reaped, retried, replayed])
-def test_a_job_queued_again_is_published_at_once_whatever_outbox_row_was_left(
+def test_a_job_queued_again_is_published_at_once_over_a_stale_outbox_row(
     session: sa.Connection, enqueue: Callable[[sa.Connection, Job, Batch], None]
 ) -> None:
     job = make_job(priority=2)

@@ -79,7 +79,7 @@ def ended() -> dict[str, float]:
     return {how: metrics.FOLLOWERS_ENDED.labels(how)._value.get() for how in ("succeeded", "dead", "running")}
 
 
-def test_each_of_many_identical_jobs_ends_once_whatever_becomes_of_the_one_that_runs(
+def test_each_of_many_identical_jobs_ends_once_through_every_fault_of_the_running_one(
     world: SharingWorld,
 ) -> None:
     before = ended()

@@ -66,7 +66,7 @@ def job_row(job: UUID, client: Client, version: int, now: Any, chance: random.Ra
     )  # fmt: skip
 
 
-def test_no_job_is_lost_doubled_or_stuck_whatever_happens_at_once(world: World) -> None:
+def test_no_job_is_lost_doubled_or_stuck_through_every_fault_at_once(world: World) -> None:
     world.start()
     time.sleep(MEDDLE_S)  # the length of the storm, not a hope: what is asserted comes after it
     world.quiet.set()

@@ -94,7 +94,7 @@ def test_jobs_are_filtered_by_model_priority_client_and_date(browser: Browser, v
     assert ids_on(browser, f"{JOBS}?when=7d") == {match.id, other.id, old.id}
 
 
-def test_an_old_queued_job_is_found_by_its_state_alone(browser: Browser, version: ModelVersion) -> None:
+def test_an_old_queued_job_is_found_by_its_state(browser: Browser, version: ModelVersion) -> None:
     old = a_job(version, State.QUEUED, age_s=40 * 86_400)
     assert ids_on(browser, JOBS) == set()
     assert ids_on(browser, f"{JOBS}?state=queued") == {old.id}
@@ -110,14 +110,14 @@ def test_pages_hold_each_job_once(browser: Browser, version: ModelVersion) -> No
     assert "older →" not in text_of(browser, f"{JOBS}?p=2")
 
 
-def test_a_search_takes_a_whole_uuid_whatever_the_filters(browser: Browser, version: ModelVersion) -> None:
+def test_a_search_by_uuid_ignores_the_filters(browser: Browser, version: ModelVersion) -> None:
     old = a_job(version, State.SUCCEEDED, age_s=90 * 86_400)
     assert ids_on(browser, f"{JOBS}?q=+{old.id}+&state=queued") == {old.id}
     assert ids_on(browser, f"{JOBS}?q={uuid4()}") == set()
 
 
 @pytest.mark.parametrize("words", ["abc", "<b>", "01a0c450-6c00", "' OR 1=1"])
-def test_a_search_for_anything_else_says_what_it_takes(browser: Browser, words: str) -> None:
+def test_a_search_for_anything_else_explains_itself(browser: Browser, words: str) -> None:
     assert "is not a complete UUID" in text_of(browser, f"{JOBS}?q={words}")
 
 
@@ -181,7 +181,7 @@ def test_a_batch_whose_worker_s_row_is_gone_is_shown(browser: Browser, version: 
         assert str(batch.worker_id) in text_of(browser, page)
 
 
-def test_an_open_batch_is_found_however_many_came_after_it(
+def test_an_open_batch_is_found_behind_many_newer_ones(
     browser: Browser, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.admin.base.newest.__defaults__", (2,))
@@ -217,7 +217,7 @@ def test_a_page_shows_any_document_and_is_bounded(
     assert len(text_of(browser, f"{JOBS}{job.pk}/change/")) < 200_000
 
 
-def test_a_queue_tells_whose_jobs_wait_and_a_job_what_is_ahead_of_it(
+def test_a_queue_s_page_counts_by_client_and_a_job_s_page_shows_its_position(
     browser: Browser, version: ModelVersion
 ) -> None:
     job = a_job(version, State.QUEUED, priority=4, created_at=timezone.now())
@@ -295,7 +295,7 @@ def test_an_operator_replays_a_dead_job(browser: Browser, version: ModelVersion)
     assert Event.objects.get(job=job).actor == "olga"
 
 
-def test_who_may_only_view_is_offered_no_action(version: ModelVersion) -> None:
+def test_a_viewer_is_offered_no_action(version: ModelVersion) -> None:
     job = a_job(version)
     browser = browser_of("view_job")
     assert "Cancel the selected" not in text_of(browser, JOBS)

@@ -21,7 +21,7 @@ def delivery(db: str) -> Delivery:
     return Delivery.objects.create(job=job, client=job.client, url="https://example.org/hook", **columns)
 
 
-def test_the_pages_tell_what_the_receiver_answered(browser: Browser, delivery: Delivery) -> None:
+def test_the_pages_show_the_receiver_s_answers(browser: Browser, delivery: Delivery) -> None:
     for page in (LIST, f"{LIST}{delivery.pk}/change/"):
         text = browser.get(page).content.decode()
         assert "given_up" in text

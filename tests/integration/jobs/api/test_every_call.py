@@ -39,7 +39,7 @@ PROMISED = {
 OPEN = {"/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
 
-def test_every_call_but_the_registry_s_says_which_scope_it_needs() -> None:
+def test_every_call_but_the_registry_s_names_its_scope() -> None:
     assert {call.path for call in CALLS if call.scope is None} == OPEN
     assert PROMISED.items() <= {str(call): call.scope for call in CALLS}.items()
 
@@ -96,7 +96,7 @@ def state_of(job: UUID) -> tuple[str, int]:
     return row.state, row.epoch
 
 
-def test_another_client_s_job_answers_as_one_that_never_was(send: Send) -> None:
+def test_another_client_s_job_answers_like_a_missing_one(send: Send) -> None:
     stranger = create_token(client="other", scopes=["submit", "read", "cancel", "replay"])
     for call in OF_ONE_JOB:
         for state in STATES:
@@ -108,7 +108,7 @@ def test_another_client_s_job_answers_as_one_that_never_was(send: Send) -> None:
             assert state_of(job) == before, call
 
 
-def test_another_client_s_job_is_neither_waited_on_nor_listed(send: Send) -> None:
+def test_another_client_s_job_cannot_be_awaited_or_listed(send: Send) -> None:
     stranger, job = create_token(client="other"), a_job(State.QUEUED)
     for call in OF_ONE_JOB:
         if call.method == "GET":
@@ -118,13 +118,13 @@ def test_another_client_s_job_is_neither_waited_on_nor_listed(send: Send) -> Non
     assert app.get("/api/v1/jobs").json()["jobs"] == []
 
 
-def test_a_job_s_owner_is_refused_nothing(send: Send) -> None:
+def test_the_owner_of_a_job_may_make_every_call(send: Send) -> None:
     owner = create_token(client="app")
     for call in OF_ONE_JOB:
         assert send(owner, call, a_dead_job())[0] not in {401, 403, 404}, call
 
 
-def test_without_its_scope_a_call_is_forbidden_whoever_s_the_job_is(send: Send) -> None:
+def test_without_its_scope_a_call_is_forbidden_for_any_job(send: Send) -> None:
     for call in SCOPED:
         others = [scope.value for scope in Scope if scope not in {call.scope, Scope.ADMIN}]
         token = create_token(client="app", scopes=others)
@@ -134,14 +134,14 @@ def test_without_its_scope_a_call_is_forbidden_whoever_s_the_job_is(send: Send) 
     assert not Job.objects.exclude(state=State.DEAD).exists()
 
 
-def test_with_its_scope_alone_a_call_is_served(send: Send) -> None:
+def test_a_call_needs_only_its_own_scope(send: Send) -> None:
     for call in SCOPED:
         assert call.scope is not None
         token = create_token(client="app", scopes=[call.scope.value])
         assert send(token, call, a_dead_job())[0] not in {401, 403, 404}, call
 
 
-def test_an_admin_reaches_every_client_s_jobs_and_what_it_saw_is_written_down(send: Send) -> None:
+def test_an_admin_reaches_every_client_s_jobs_and_its_views_are_audited(send: Send) -> None:
     admin = create_token(client="operators", scopes=["admin"])
     for call in SCOPED:
         assert send(admin, call, a_dead_job("app"))[0] not in {401, 403, 404}, call
@@ -152,7 +152,7 @@ def test_an_admin_reaches_every_client_s_jobs_and_what_it_saw_is_written_down(se
     assert (event.actor, event.address is not None) == ("client:operators", True)
 
 
-def test_without_read_what_is_answered_holds_no_payload(echo: None) -> None:
+def test_answers_to_a_token_without_read_have_no_payload(echo: None) -> None:
     token = create_token(client="app", scopes=["submit", "cancel", "replay"])
     app = Client(headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "k"})
     job = app.post("/api/v1/jobs", _BODY, "application/json").json()

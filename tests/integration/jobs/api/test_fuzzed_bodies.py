@@ -53,7 +53,7 @@ def refused(answer: httpx.Response) -> bool:
     return 400 <= answer.status_code < 500 and answer.json()["status"] == answer.status_code
 
 
-def test_whatever_is_sent_is_refused_with_a_problem_and_memory_is_bounded(serve: Serve) -> None:
+def test_any_broken_body_is_refused_with_a_problem_and_memory_is_bounded(serve: Serve) -> None:
     web = serve()
     for body in [GOOD, *BROKEN]:
         web.post("/api/v1/jobs", content=body)
@@ -121,7 +121,7 @@ def stalled(web: httpx.Client, begun: Slow) -> Iterator[list[socket.socket]]:
 
 
 @pytest.mark.parametrize("begun", [SLOW * 32, SLOW_AND_LONG * 16])
-def test_bodies_that_stall_keep_no_short_call_out(serve: Serve, begun: Slow) -> None:
+def test_stalled_bodies_block_no_short_call(serve: Serve, begun: Slow) -> None:
     web = serve(BODY_PATIENCE_S="600")
     with stalled(web, begun):
         for _ in range(50):
@@ -129,7 +129,7 @@ def test_bodies_that_stall_keep_no_short_call_out(serve: Serve, begun: Slow) -> 
 
 
 @pytest.mark.parametrize("begun", [SLOW * 32, SLOW_AND_LONG * 4])
-def test_whose_body_stalls_is_told_so(serve: Serve, begun: Slow) -> None:
+def test_a_stalled_body_gets_a_408(serve: Serve, begun: Slow) -> None:
     web = serve(BODY_PATIENCE_S="1")
     with stalled(web, begun) as slow:
         for wire in slow:
@@ -147,7 +147,7 @@ def test_a_body_that_ends_early_is_malformed(serve: Serve) -> None:
     assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
 
 
-def test_an_upload_is_taken_up_to_its_limit_and_a_job_refers_to_it(serve: Serve) -> None:
+def test_an_upload_is_accepted_up_to_its_limit_and_a_job_refers_to_it(serve: Serve) -> None:
     web = serve(MAX_UPLOAD_BYTES="1000000")
     for content in (b"x" * 1_000_001, iter([b"x" * 600_000] * 2)):
         answer = web.post("/api/v1/uploads", content=content)

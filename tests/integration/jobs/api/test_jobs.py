@@ -139,7 +139,7 @@ def test_a_lost_database_connection_is_replaced_unseen(app: Client, post: Callab
     assert connection.connection.info.backend_pid != pid
 
 
-def test_a_nul_in_a_name_is_a_name_that_nothing_has(app: Client, echo: None) -> None:
+def test_a_name_with_a_nul_matches_nothing(app: Client, echo: None) -> None:
     assert app.get("/api/v1/jobs?model=a%00b").json() == {"jobs": [], "next_cursor": None}
     admin = Client(headers={"Authorization": f"Bearer {create_token(client='o', scopes=['admin'])}"})
     answers = (

@@ -61,7 +61,7 @@ def test_a_result_names_its_build_input_batch_worker_and_failed_attempts(
     assert lineage.created_at <= lineage.started_at <= lineage.finished_at  # type: ignore[operator]  # it is set: a None fails here
 
 
-def test_no_payload_message_or_person_is_told(app: Client, version: ModelVersion) -> None:
+def test_a_lineage_has_no_payload_message_or_person(app: Client, version: ModelVersion) -> None:
     job = make_job(version=version, client=make_client("app"), body={"text": "secret"})
     Event.objects.create(job=job, kind="failed", detail={"message": "secret", "code": "c"})
     Event.objects.create(job=job, kind="replay", actor="olga", address="203.0.113.9")
@@ -70,7 +70,7 @@ def test_no_payload_message_or_person_is_told(app: Client, version: ModelVersion
         assert hidden not in text
 
 
-def test_a_job_that_never_ran_and_one_whose_worker_s_row_is_gone_have_a_lineage(
+def test_jobs_without_a_run_or_without_their_worker_s_row_have_a_lineage(
     app: Client, version: ModelVersion
 ) -> None:
     fresh = make_job(client=make_client("app"))
@@ -85,7 +85,7 @@ def test_a_job_that_never_ran_and_one_whose_worker_s_row_is_gone_have_a_lineage(
     assert gone.worker is None
 
 
-def test_only_the_last_hundred_happenings_are_told(app: Client, version: ModelVersion) -> None:
+def test_a_lineage_has_only_the_last_hundred_events(app: Client, version: ModelVersion) -> None:
     job = make_job(client=make_client("app"))
     Event.objects.bulk_create([Event(job=job, kind="replay", epoch=epoch) for epoch in range(130)])
     assert [row.epoch for row in read(app, job).history] == list(range(30, 130))

@@ -56,12 +56,12 @@ def job(model: str, **fields: Any) -> dict[str, Any]:
     return {"model": model, "input": {}, **fields}
 
 
-def test_where_nobody_counts_nothing_is_said_and_nothing_shed(post: Callable[..., Any]) -> None:
+def test_without_counts_a_job_has_no_estimate_and_none_is_shed(post: Callable[..., Any]) -> None:
     view = post(job("echo")).json()
     assert (view["queue_position"], view["eta_s"]) == (None, None)
 
 
-def test_an_acknowledgement_tells_the_place_and_the_estimate(post: Callable[..., Any], app: Any) -> None:
+def test_an_acknowledgement_has_the_position_and_the_estimate(post: Callable[..., Any], app: Any) -> None:
     stands("echo", {4: 100, 0: 50, 9: 20}, per_s=1.0)
     view = post(job("echo")).json()
     assert 115 <= view["queue_position"] <= 120
@@ -74,13 +74,13 @@ def test_an_acknowledgement_tells_the_place_and_the_estimate(post: Callable[...,
     assert all(view["queue_position"] is not None for view in listed)
 
 
-def test_without_workers_there_is_a_place_and_no_estimate(post: Callable[..., Any]) -> None:
+def test_without_workers_there_is_a_position_and_no_estimate(post: Callable[..., Any]) -> None:
     stands("echo", {4: 100})
     view = post(job("echo")).json()
     assert (view["queue_position"], view["eta_s"]) == (100, None)
 
 
-def test_what_comes_too_late_for_the_goal_is_told_when_to_come_again(post: Callable[..., Any]) -> None:
+def test_a_job_too_late_for_the_goal_is_refused_with_retry_after(post: Callable[..., Any]) -> None:
     make_version("quick", p95_goal_s=2.0, options={"shed": True})
     stands("quick", {4: 1_000}, per_s=100.0)
     answer = post(job("quick"))
@@ -93,7 +93,7 @@ def test_what_comes_too_late_for_the_goal_is_told_when_to_come_again(post: Calla
     assert post(job("quick", priority=9)).status_code == 202
 
 
-def test_a_model_without_a_goal_waits_however_long_unless_a_deadline_says_otherwise(
+def test_jobs_of_a_model_without_a_goal_wait_as_long_as_their_deadline_allows(
     post: Callable[..., Any],
 ) -> None:
     stands("echo", {4: 100_000}, per_s=1.0)
@@ -124,7 +124,7 @@ def test_of_one_call_the_urgent_jobs_find_room_before_the_others(post: Callable[
     assert [item["index"] for item in answer["jobs"] if "problem" in item] == [1, 2]
 
 
-def test_what_this_process_admits_counts_at_once(post: Callable[..., Any]) -> None:
+def test_jobs_that_this_process_admits_count_at_once(post: Callable[..., Any]) -> None:
     stands("echo", {})
     assert [post(job("echo")).json()["queue_position"] for _ in range(3)] == [0, 1, 2]
 
@@ -153,7 +153,7 @@ def ended(worker: Any, version: int, size: int) -> Batch:
     )  # fmt: skip
 
 
-def test_a_queue_that_is_gone_is_forgotten_and_a_worker_that_fell_silent_has_no_rate(db: str) -> None:
+def test_a_gone_queue_is_deleted_and_a_silent_worker_has_no_rate(db: str) -> None:
     stands("gone", {4: 1}, per_s=1.0)
     old = timezone.now() - timedelta(minutes=5)
     worker, version = make_worker(heartbeat_at=old), make_version("echo")
@@ -173,7 +173,7 @@ def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
         assert any("Index Only Scan using outbox_next" in line for line in lines)
 
 
-def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
+def test_the_counts_are_read_at_most_once_a_second(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     selectors.forget()
@@ -185,7 +185,7 @@ def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
     assert queries == []
 
 
-def test_one_noisy_client_gets_nobody_else_refused(post: Callable[..., Any], app: Any) -> None:
+def test_a_noisy_client_gets_no_other_client_refused(post: Callable[..., Any], app: Any) -> None:
     make_version("quick", p95_goal_s=2.0, options={"shed": True})
     stands("quick", {4: 10_000}, per_s=100.0, whose=make_client("noisy"))
     answer = post(job("quick"))
@@ -195,7 +195,7 @@ def test_one_noisy_client_gets_nobody_else_refused(post: Callable[..., Any], app
     assert post(job("quick")).json()["code"] == "overloaded"
 
 
-def test_a_repeat_and_a_cache_hit_are_answered_in_an_overload_too(post: Callable[..., Any]) -> None:
+def test_repeats_and_cache_hits_succeed_in_an_overload(post: Callable[..., Any]) -> None:
     version = make_version("quick", p95_goal_s=2.0, options={"shed": True, "cache_ttl_s": 60})
     first = post(job("quick", idempotency_key="once"))
     done = make_job(version=version, model="quick", state=State.SUCCEEDED, client=Job.objects.get().client)

@@ -39,14 +39,14 @@ def limit(**limits: Any) -> Client:
     return Client.objects.get(name="app")
 
 
-def test_a_client_without_quotas_is_told_of_none(post: Callable[..., Any]) -> None:
+def test_a_client_without_quotas_gets_no_rate_limit_headers(post: Callable[..., Any]) -> None:
     answer = post(GOOD)
     assert answer.status_code == 202
     assert "RateLimit" not in answer.headers
     assert not QuotaBucket.objects.exists()
 
 
-def test_what_is_left_is_told_and_what_is_over_refused(post: Callable[..., Any]) -> None:
+def test_an_answer_has_the_remaining_quota_and_calls_beyond_it_are_refused(post: Callable[..., Any]) -> None:
     limit(requests_per_s=SLOW, requests_burst=2)
     first, second, third = (post(GOOD) for _ in range(3))
     assert (first.status_code, second.status_code, third.status_code) == (202, 202, 429)
@@ -59,7 +59,7 @@ def test_what_is_left_is_told_and_what_is_over_refused(post: Callable[..., Any])
     assert Job.objects.count() == 2
 
 
-def test_of_a_bulk_call_what_is_beyond_is_refused_item_by_item(post: Callable[..., Any]) -> None:
+def test_items_of_a_bulk_call_beyond_the_quota_are_refused_one_by_one(post: Callable[..., Any]) -> None:
     limit(requests_per_s=SLOW, requests_burst=3)
     bad = {"model": "nope", "input": {}}
     answer = post([GOOD, bad, *[GOOD] * 4], BULK)
@@ -80,7 +80,7 @@ def test_bytes_are_counted_and_one_input_over_the_burst_comes_as_a_debt(post: Ca
     assert int(over.headers["Retry-After"]) >= 10
 
 
-def test_jobs_in_flight_are_counted_anew_when_the_limit_seems_reached(post: Callable[..., Any]) -> None:
+def test_jobs_in_flight_are_counted_again_when_the_limit_seems_reached(post: Callable[..., Any]) -> None:
     app = limit(most_in_flight=3)
     make_jobs(1, client=app, state=running())
     assert [post(GOOD).status_code for _ in range(3)] == [202, 202, 202]  # a new bucket knows of none
@@ -109,7 +109,7 @@ def test_jobs_of_all_models_count(post: Callable[..., Any]) -> None:
     assert QuotaBucket.objects.get().level == 2 - 42
 
 
-def test_many_threads_are_given_no_more_than_there_is(db: str) -> None:
+def test_many_threads_take_no_more_than_the_bucket_holds(db: str) -> None:
     bucket, stocks = Bucket(100.0, SLOW), list[float]()
 
     def take() -> None:
@@ -148,9 +148,7 @@ def test_a_server_answers_429_for_a_model_that_is_full(serve: Callable[..., http
     assert [("problem" in item) for item in bulk["jobs"]] == [True, False]
 
 
-def test_files_are_paid_for_when_they_are_uploaded_and_when_a_job_takes_them(
-    app: Browser, post: Callable[..., Any]
-) -> None:
+def test_files_count_at_the_upload_and_at_the_submit(app: Browser, post: Callable[..., Any]) -> None:
     limit(bytes_per_s=100)
     stored, refused = (app.post("/api/v1/uploads", b"x" * 600, content_type="text/plain") for _ in range(2))
     assert stored.status_code == 201
@@ -160,7 +158,7 @@ def test_files_are_paid_for_when_they_are_uploaded_and_when_a_job_takes_them(
     assert (refused.status_code, refused.json()["quota"]) == (429, "bytes")
 
 
-def test_an_operator_changes_a_quota_and_the_audit_knows(post: Callable[..., Any]) -> None:
+def test_an_operator_changes_a_quota_and_the_change_is_audited(post: Callable[..., Any]) -> None:
     from jobs.models import Event
 
     app = Client.objects.get(name="app")
@@ -183,7 +181,7 @@ def test_an_operator_changes_a_quota_and_the_audit_knows(post: Callable[..., Any
     assert Event.objects.filter(kind="quota_change").count() == 1
 
 
-def test_who_may_only_look_changes_no_quota(post: Callable[..., Any]) -> None:
+def test_a_viewer_cannot_change_a_quota(post: Callable[..., Any]) -> None:
     app = Client.objects.get(name="app")
     url = f"/admin/jobs/client/{app.pk}/change/"
     browser = browser_of("view_client")

@@ -66,7 +66,7 @@ def test_no_client_is_answered_with_another_clients_result(
     assert (theirs.status_code, theirs.json()["state"]) == (202, "queued")
 
 
-def test_even_an_entry_of_anothers_job_answers_nobody_else(
+def test_a_cache_entry_of_one_client_s_job_answers_no_other_client(
     post: Callable[..., Any], other_app: Client, session: sa.Connection
 ) -> None:
     theirs = other_app.post("/api/v1/jobs", data=SAME, content_type="application/json").json()
@@ -107,14 +107,14 @@ def test_a_refresh_runs_and_its_result_replaces_the_earlier_one(
     assert post(SAME).json()["cached_from"] == fresh.json()["id"]
 
 
-def test_a_refresh_follows_nobody_and_others_follow_it(post: Callable[..., Any]) -> None:
+def test_a_refresh_follows_no_job_and_others_follow_it(post: Callable[..., Any]) -> None:
     first, fresh, last = post(SAME).json(), post(SAME | {"cache": "refresh"}).json(), post(SAME).json()
     assert set(Outbox.objects.values_list("job_id", flat=True)) == {UUID(first["id"]), UUID(fresh["id"])}
     assert Follower.objects.get().leader == UUID(fresh["id"])
     assert Follower.objects.get().job_id == UUID(last["id"])
 
 
-def test_a_result_older_than_the_versions_time_to_live_answers_nobody(
+def test_a_result_older_than_the_time_to_live_answers_no_request(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     first = post(SAME).json()
@@ -123,7 +123,7 @@ def test_a_result_older_than_the_versions_time_to_live_answers_nobody(
     assert post(SAME).status_code == 202
 
 
-def test_another_version_never_answers_with_what_this_one_said(
+def test_one_version_s_result_never_answers_for_another(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     post(SAME)
@@ -132,7 +132,7 @@ def test_another_version_never_answers_with_what_this_one_said(
     assert post(SAME | {"model": f"{MODEL}:2"}).status_code == 202
 
 
-def test_what_died_was_cancelled_or_lost_its_result_answers_nobody(
+def test_dead_and_cancelled_jobs_and_lost_results_answer_no_request(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
     post(SAME)
@@ -288,7 +288,7 @@ def test_a_bulk_item_with_a_used_key_and_another_body_is_refused_alone_also_afte
 
 
 @pytest.mark.parametrize("model", ["echo", MODEL])
-def test_of_one_key_with_two_bodies_at_once_one_is_a_job_and_the_others_conflicts(
+def test_one_of_two_concurrent_bodies_with_a_key_becomes_a_job_and_the_other_conflicts(
     post: Callable[..., Any], model: str
 ) -> None:
     bodies = [SAME | {"model": model, "input": {"text": str(number % 2)}} for number in range(8)]
@@ -299,7 +299,7 @@ def test_of_one_key_with_two_bodies_at_once_one_is_a_job_and_the_others_conflict
     assert Outbox.objects.count() == 1
 
 
-def test_a_key_taken_by_a_request_that_lost_its_key_to_another_is_free_for_the_next(
+def test_a_cache_key_of_a_request_that_lost_its_idempotency_key_is_free_for_the_next(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     """An entry that names a job which was never stored leads nobody astray."""
@@ -312,7 +312,7 @@ def test_a_key_taken_by_a_request_that_lost_its_key_to_another_is_free_for_the_n
     assert post(SAME).status_code == 200
 
 
-def test_lineage_names_whose_run_an_answer_comes_from(
+def test_a_lineage_names_the_job_whose_run_gave_the_answer(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
     ran = post(SAME).json()["id"]

@@ -80,7 +80,7 @@ def test_a_large_input_and_a_large_output_go_to_the_bucket_and_come_back(
     assert json.loads(bucket.read(pointers[1].name)) == {"text": BIG}
 
 
-def test_what_is_small_asks_nothing_of_the_bucket(
+def test_small_payloads_send_no_request_to_the_bucket(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
     job_id = submit(app, {"text": "short"})
@@ -89,7 +89,7 @@ def test_what_is_small_asks_nothing_of_the_bucket(
     assert bucket.keys == []
 
 
-def test_a_file_of_a_form_and_one_sent_ahead_go_to_the_bucket_and_reach_the_model(
+def test_files_of_a_form_and_of_an_upload_go_to_the_bucket_and_reach_the_model(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
     upload = app.post("/api/v1/uploads", data=FILE, content_type="application/octet-stream").json()
@@ -125,7 +125,7 @@ def test_a_server_of_the_site_streams_a_file_of_many_parts_to_the_bucket(
     assert bucket.read(Upload.objects.get().name) == body
 
 
-def test_a_file_of_an_encrypted_version_lies_sealed_in_the_bucket_and_is_sealed_anew_there(
+def test_a_file_of_an_encrypted_version_is_sealed_in_the_bucket_and_a_rotation_seals_it_again(
     bucket: Bucket, app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payload_keys.use(monkeypatch, payload_keys.OLD)
@@ -143,7 +143,7 @@ def test_a_file_of_an_encrypted_version_lies_sealed_in_the_bucket_and_is_sealed_
     assert not any(b"open-sesame" in bucket.read(key) for key in bucket.keys)
 
 
-def test_a_source_that_gives_a_little_at_a_time_is_stored_whole(bucket: Bucket) -> None:
+def test_a_source_that_gives_small_chunks_is_stored_complete(bucket: Bucket) -> None:
     class Source(BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(min(size or 0, 1_000))
@@ -152,7 +152,7 @@ def test_a_source_that_gives_a_little_at_a_time_is_stored_whole(bucket: Bucket) 
     assert (stored.size, get(stored)) == (len(FILE), FILE)
 
 
-def test_what_a_client_sends_is_read_on_the_thread_that_serves_it(bucket: Bucket) -> None:
+def test_a_request_body_is_read_on_the_thread_that_serves_it(bucket: Bucket) -> None:
     threads = set[int]()
 
     class Source(BytesIO):
@@ -192,7 +192,7 @@ def test_a_tampered_object_is_the_error_of_its_one_job(
     assert ("output" in view, view["error"]["code"]) == (False, "payload_corrupt")
 
 
-def test_a_missing_object_is_lost_and_an_absent_server_is_asked_again(
+def test_a_missing_object_is_lost_and_a_silent_server_is_retried(
     bucket: Bucket, app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost, waits = (submit(app, {"text": BIG}) for _ in range(2))
@@ -222,7 +222,7 @@ class Refusing:
         return self.whole.open(name)
 
 
-def test_only_old_objects_that_nothing_points_at_are_forgotten(
+def test_only_old_objects_without_a_pointer_are_deleted(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
     job_id = submit(app, {"text": BIG})

@@ -42,7 +42,7 @@ def test_a_waiting_call_answers_when_the_job_ends(serve: Serve) -> None:
     assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
 
 
-def test_many_posts_that_prefer_to_wait_hold_no_thread_and_each_gets_its_job(serve: Serve) -> None:
+def test_many_waiting_posts_hold_no_thread_and_each_gets_its_job(serve: Serve) -> None:
     server, prefer = serve(), {"Prefer": "wait=60"}
     with ThreadPoolExecutor(40) as pool:
         waiting = [pool.submit(server.post, "/api/v1/jobs", json=GOOD, headers=prefer) for _ in range(40)]
@@ -60,7 +60,7 @@ def _answers(server: httpx.Client) -> bool:
     return server.get("/api/v1/jobs").status_code == 200
 
 
-def test_a_token_that_may_only_submit_is_told_the_end_without_the_output(serve: Serve) -> None:
+def test_a_token_with_only_the_scope_submit_gets_the_end_without_the_output(serve: Serve) -> None:
     server = serve()
     submits = {"Authorization": f"Bearer {create_token(client='app', scopes=['submit'])}"}
     headers = {**submits, "Prefer": "wait=60"}
@@ -80,7 +80,7 @@ def test_a_preferred_wait_that_runs_out_answers_with_the_acknowledgement(serve: 
     assert answer.headers["Preference-Applied"] == "wait=1"
 
 
-def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(serve: Serve) -> None:
+def test_a_wait_that_runs_out_answers_with_the_present_state(serve: Serve) -> None:
     server = serve()
     job_id = server.post("/api/v1/jobs", json=GOOD).json()["id"]
     assert server.get(f"/api/v1/jobs/{job_id}?wait=0.1").json()["state"] == "queued"

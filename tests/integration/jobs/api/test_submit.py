@@ -70,7 +70,7 @@ def test_each_bad_body_gets_a_clear_problem_and_stores_nothing(
     assert not Job.objects.exists()
 
 
-def test_an_input_keeps_what_postgres_json_would_lose(post: Callable[..., Any]) -> None:
+def test_an_input_keeps_what_postgres_s_json_type_would_lose(post: Callable[..., Any]) -> None:
     raw = b'{"model":"echo","input":{"z":"\\u0000","a":123456789012345678901234567890,"f":1e2}}'
     problem = post(raw).json()
     body = bytes(JobInput.objects.get(pk=problem["id"]).body)
@@ -108,7 +108,7 @@ def test_concurrent_duplicates_make_one_job(post: Callable[..., Any]) -> None:
     assert Job.objects.count() == Outbox.objects.count() == JobInput.objects.count() == 1
 
 
-def test_bulk_calls_take_their_keys_in_order_so_that_two_cannot_deadlock(
+def test_bulk_calls_insert_their_keys_in_order_so_that_two_cannot_deadlock(
     post: Callable[..., Any], db: str
 ) -> None:
     items = [GOOD | {"idempotency_key": key} for key in ("k9", "k1")]
@@ -138,7 +138,7 @@ def _insert_key(rival: psycopg.Connection[Any], key: str) -> None:
     )
 
 
-def test_a_bulk_call_says_of_each_item_what_became_of_it(post: Callable[..., Any]) -> None:
+def test_a_bulk_call_returns_a_result_for_each_item(post: Callable[..., Any]) -> None:
     answer = post([GOOD, {"model": "nope", "input": 1}, GOOD | {"input": 5}, {"input": 1}, GOOD], BULK)
     summary = answer.json()
     assert (answer.status_code, summary["accepted"], summary["rejected"]) == (202, 2, 3)
@@ -163,13 +163,13 @@ def test_a_bulk_call_without_a_list_of_jobs_or_with_too_many_is_refused(
     assert not Job.objects.exists()
 
 
-def test_json_lines_are_taken_too(app: Client) -> None:
+def test_json_lines_are_accepted_too(app: Client) -> None:
     lines = b"\n".join([json.dumps(GOOD).encode(), b"{bad", b"", json.dumps(GOOD).encode()])
     summary = app.post(BULK, data=lines, content_type="application/x-ndjson").json()
     assert (summary["accepted"], summary["rejected"]) == (2, 1)
 
 
-def test_a_bulk_calls_key_makes_its_repeat_the_same_jobs_and_other_items_a_conflict(
+def test_a_bulk_call_s_key_returns_the_same_jobs_and_refuses_other_items(
     post: Callable[..., Any],
 ) -> None:
     first, again = (

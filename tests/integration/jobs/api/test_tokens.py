@@ -33,11 +33,11 @@ def output_of(*words: str) -> str:
     return out.getvalue().strip()
 
 
-def test_a_token_made_without_a_word_may_do_all_that_an_app_needs(echo: None) -> None:
+def test_a_token_without_options_has_all_scopes_that_a_client_needs(echo: None) -> None:
     assert row_of(output_of("create_token", "app")).scopes == ["cancel", "read", "replay", "submit"]
 
 
-def test_the_command_makes_a_token_of_the_named_scopes_and_says_who(echo: None) -> None:
+def test_the_command_creates_a_token_of_the_named_scopes_and_audits_it(echo: None) -> None:
     token = output_of("create_token", "app", "--scope", "read", "--scope", "cancel", "--expires-in-days", "3")
     row = row_of(token)
     assert row.scopes == ["cancel", "read"]
@@ -53,7 +53,7 @@ def test_a_token_without_a_scope_or_with_an_unknown_one_is_refused(echo: None, s
         create_token(client="app", scopes=scopes)
 
 
-def test_a_rotated_token_works_for_its_grace_and_its_successor_for_as_long_as_it_was_meant_to(
+def test_a_rotated_token_works_for_its_grace_and_its_successor_until_its_expiry(
     echo: None,
 ) -> None:
     old = create_token(client="app", label="nightly", scopes=["read"], expires_in_days=90)
@@ -100,7 +100,7 @@ def test_a_token_is_rotated_once_and_not_after_its_end(echo: None) -> None:
     assert ApiToken.objects.count() == 4
 
 
-def test_a_revoked_token_ends_at_once_and_who_revoked_it_is_written_down_once(echo: None) -> None:
+def test_a_revoked_token_ends_at_once_and_the_revocation_is_audited_once(echo: None) -> None:
     token = create_token(client="app")
     row = row_of(token)
     assert "is revoked" in output_of("revoke_token", row.prefix, "--client", "app")
@@ -110,7 +110,7 @@ def test_a_revoked_token_ends_at_once_and_who_revoked_it_is_written_down_once(ec
 
 
 @pytest.mark.parametrize("words", [("inf_none",), ("999999",), ("inf_", "--client", "app")])
-def test_a_command_about_no_one_token_says_so(echo: None, words: tuple[str, ...]) -> None:
+def test_a_command_that_names_no_token_raises_a_clear_error(echo: None, words: tuple[str, ...]) -> None:
     create_token(client="app")
     with pytest.raises(CommandError, match="no token is"):
         output_of("revoke_token", *words)
@@ -125,7 +125,7 @@ def test_a_prefix_that_two_tokens_share_names_neither(echo: None) -> None:
     assert not ApiToken.objects.filter(revoked_at__isnull=False).exists()
 
 
-def test_an_admin_lists_the_jobs_of_the_client_that_it_names_and_nobody_else_may(echo: None) -> None:
+def test_only_an_admin_lists_the_jobs_of_a_client_by_name(echo: None) -> None:
     from tests.support.factories import make_client, make_job
 
     job = make_job(client=make_client("app"))

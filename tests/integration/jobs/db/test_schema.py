@@ -183,5 +183,5 @@ def test_a_state_longer_than_the_column_is_refused(version: ModelVersion) -> Non
         a_job(version, state="succeeded-almost")
 
 
-def test_the_migrations_make_what_the_models_say(db: str) -> None:
+def test_the_migrations_match_the_models(db: str) -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)

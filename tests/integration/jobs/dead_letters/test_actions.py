@@ -46,7 +46,7 @@ def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_n
     assert not DeadLetter.objects.exists()
 
 
-def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_jobs_are_replayed_at_the_requested_rate_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_many, "CHUNK_JOBS", 7)
     jobs = make_dead(20)
     assert replay_dead_letters(selection=ANY, actor="olga", rate=4.0, most=1_000) == 20
@@ -65,7 +65,7 @@ def test_without_a_rate_all_are_due_at_once() -> None:
     assert Outbox.objects.filter(due__lte=timezone.now()).count() == 3
 
 
-def test_no_more_than_asked_for_are_replayed_the_oldest_first() -> None:
+def test_no_more_than_the_requested_number_are_replayed_oldest_first() -> None:
     jobs = make_dead(5)
     assert replay_dead_letters(selection=ANY, actor="olga", most=2) == 2
     assert set(Outbox.objects.values_list("job_id", flat=True)) == set(sorted(job.id for job in jobs)[:2])
@@ -109,7 +109,7 @@ def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
     assert set(Job.objects.filter(state="queued").values_list("id", flat=True)) == expected
 
 
-def test_groups_tell_how_many_and_when_first_and_last() -> None:
+def test_groups_have_a_count_and_the_first_and_last_time() -> None:
     first, last = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
     make_dead(2, fingerprint="poison:a:-", created_at=first)
     make_dead(1, fingerprint="poison:a:-", created_at=last)
@@ -124,7 +124,7 @@ def test_groups_tell_how_many_and_when_first_and_last() -> None:
     assert letters.groups(DeadLetterFilter(model="none")).largest == []
 
 
-def test_a_dry_run_says_what_would_happen_and_changes_nothing() -> None:
+def test_a_dry_run_reports_the_effect_and_changes_nothing() -> None:
     make_version("strict", input_schema=SCHEMA)
     make_dead(3, model="strict", body={"n": 1})
     bad = make_dead(2, model="strict", body={"n": "one"})
@@ -231,7 +231,7 @@ def test_only_a_dead_job_is_discarded() -> None:
         discard_dead_letter(job_id=uuid4(), actor="olga")
 
 
-def test_operators_that_replay_and_discard_the_same_letters_at_once_decide_each_once() -> None:
+def test_each_dead_letter_is_decided_once_when_operators_replay_and_discard_at_once() -> None:
     count = 400
     make_dead(count)
     acts: list[Callable[..., int]] = [

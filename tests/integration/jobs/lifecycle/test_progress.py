@@ -47,7 +47,9 @@ def write(batch: Batch, reports: dict[UUID, ProgressReport]) -> None:
         write_progress(connection, batch=UUID(str(batch.pk)), reports=reports)
 
 
-def test_the_newest_report_of_each_job_is_kept_and_told(batch: Batch, jobs: list[UUID], db: str) -> None:
+def test_the_newest_report_of_each_job_is_stored_and_notified(
+    batch: Batch, jobs: list[UUID], db: str
+) -> None:
     with listening(db, PROGRESSED) as payloads:
         write(batch, {jobs[0]: ONE, jobs[1]: ONE})
         write(batch, {jobs[1]: TWO})
@@ -57,7 +59,7 @@ def test_the_newest_report_of_each_job_is_kept_and_told(batch: Batch, jobs: list
     assert progress[str(jobs[1])]["fraction"] == 0.75
 
 
-def test_only_jobs_whose_claim_is_void_are_taken_away(batch: Batch, jobs: list[UUID]) -> None:
+def test_only_jobs_with_a_void_claim_are_withdrawn(batch: Batch, jobs: list[UUID]) -> None:
     held = [(job, 1) for job in jobs]
     with engine().begin() as connection:
         assert taken_away(connection, held=held) == set()

@@ -69,7 +69,7 @@ def queue_lines() -> list[list[str]]:
     [["--model", "other"], ["--kind", "timeout"], ["--fingerprint", "f:x"], ["--until", "2026-01-02"],
      ["--since", "2h"]],
 )  # fmt: skip
-def test_a_filter_chooses_the_same_letters_for_list_and_replay(words: list[str]) -> None:
+def test_a_filter_chooses_the_same_dead_letters_for_list_and_replay(words: list[str]) -> None:
     old = datetime(2026, 1, 1, tzinfo=UTC)
     make_dead(1, created_at=old + timedelta(days=3))
     columns: dict[str, dict[str, Any]] = {
@@ -83,7 +83,7 @@ def test_a_filter_chooses_the_same_letters_for_list_and_replay(words: list[str])
     assert set(Outbox.objects.values_list("job_id", flat=True)) == {job.id for job in made}
 
 
-def test_show_tells_the_whole_letter_and_hides_the_input() -> None:
+def test_show_prints_the_dead_letter_and_hides_the_input() -> None:
     tried = [{"at": "2026-01-01T10:00:00", "epoch": 1, "kind": "transient", "code": "first_try"}]
     (job,) = make_dead(
         body={"secret": "sesame"}, history=tried, traceback="Traceback\n  \x1b[31mm.py", message="no"
@@ -96,7 +96,7 @@ def test_show_tells_the_whole_letter_and_hides_the_input() -> None:
     assert not Event.objects.exists()
 
 
-def test_show_with_the_input_is_written_down() -> None:
+def test_show_with_the_input_is_audited() -> None:
     (job,) = make_dead(body={"secret": "sesame"})
     assert "sesame" in output_of("show", job.id, "--input", "--actor", "olga")
     event = Event.objects.get()
@@ -162,7 +162,7 @@ def test_an_input_that_cannot_be_used_changes_nothing(
     assert not Event.objects.exists()
 
 
-def test_one_letter_is_discarded_once() -> None:
+def test_one_dead_letter_is_discarded_once() -> None:
     job, other = make_dead(2)
     assert "can be discarded" in output_of("discard", job.id, "--dry-run")
     assert not Event.objects.exists()
@@ -183,7 +183,7 @@ def test_many_are_discarded_by_filter() -> None:
     assert Event.objects.filter(kind="discard").count() == 3
 
 
-def test_a_dry_run_of_a_replay_says_what_would_happen_and_changes_nothing() -> None:
+def test_a_dry_run_of_a_replay_reports_the_effect_and_changes_nothing() -> None:
     make_version("strict", input_schema=SCHEMA)
     make_dead(3, model="strict", body={"n": 1})
     (bad,) = make_dead(1, model="strict", body={"n": "one"})
@@ -195,7 +195,7 @@ def test_a_dry_run_of_a_replay_says_what_would_happen_and_changes_nothing() -> N
     assert not Event.objects.exists()
 
 
-def test_stale_letters_are_dropped_and_malformed_ones_only_when_asked(broker_url: str) -> None:
+def test_stale_messages_are_dropped_and_malformed_ones_only_on_request(broker_url: str) -> None:
     model = new_model()
     jobs = make_dead(3, model=model)
     with running(broker_url, [model]):

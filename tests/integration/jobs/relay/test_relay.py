@@ -74,7 +74,7 @@ def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, bro
     assert ready(broker_url, model) == 640 // 8
 
 
-def test_what_the_workers_cannot_hold_waits_in_the_outbox(model: str, broker_url: str) -> None:
+def test_jobs_that_the_workers_cannot_hold_wait_in_the_outbox(model: str, broker_url: str) -> None:
     make_jobs(600, model=model)
     with running(broker_url, [model], depth=0):
         wait_until(lambda: ready(broker_url, model) == AHEAD_LEAST)
@@ -195,7 +195,9 @@ def test_a_broker_that_is_away_costs_no_job(model: str, broker_url: str) -> None
         wait_until(lambda: ready(broker_url, model) == 1)
 
 
-def test_what_a_wiped_broker_lost_is_published_when_the_relay_connects(model: str, broker_url: str) -> None:
+def test_messages_that_a_wiped_broker_lost_are_published_when_the_relay_connects(
+    model: str, broker_url: str
+) -> None:
     make_jobs(5, model=model)
     with running(broker_url, [model]):
         wait_until(lambda: ready(broker_url, model) == 5)

@@ -39,7 +39,7 @@ def put_off(model: str) -> float:
     return float(metrics.RETRIES_POSTPONED.labels(model)._value.get())
 
 
-def test_first_publishes_pass_a_storm_of_retries_that_are_more_urgent(model: str, broker_url: str) -> None:
+def test_first_publishes_pass_a_storm_of_more_urgent_retries(model: str, broker_url: str) -> None:
     first, retries = make_first(40, model), make_retries(200, model)
     with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
         wait_until(lambda: Outbox.objects.filter(job_id__in=first, published__gt=0).count() == 40)
@@ -52,7 +52,7 @@ def test_first_publishes_pass_a_storm_of_retries_that_are_more_urgent(model: str
     assert waiting.count() == 200 - len(set(published) & retries)
 
 
-def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) -> None:
+def test_a_restarted_relay_has_no_saved_budget(model: str, broker_url: str) -> None:
     retries = make_retries(100, model)
     for started in range(1, 4):
         with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
@@ -61,7 +61,7 @@ def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) ->
     assert len(set(drained(broker_url, model))) <= 1
 
 
-def test_every_retry_is_published_in_the_end_once(model: str, broker_url: str) -> None:
+def test_every_retry_is_published_once_in_the_end(model: str, broker_url: str) -> None:
     retries = make_retries(60, model)
     with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=60.0)):
         wait_until(lambda: Outbox.objects.filter(job_id__in=retries, published__gt=0).count() == 60)
@@ -70,7 +70,7 @@ def test_every_retry_is_published_in_the_end_once(model: str, broker_url: str) -
     assert (sorted(published), put_off(model) > 0) == (sorted(retries), True)
 
 
-def test_a_version_s_storm_does_not_hold_up_another_s_retry(model: str, broker_url: str) -> None:
+def test_one_version_s_storm_does_not_delay_another_version_s_retry(model: str, broker_url: str) -> None:
     make_retries(100, model)
     (calm,) = make_retries(1, model)
     other = make_version(model, "2").id

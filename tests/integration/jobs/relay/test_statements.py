@@ -23,7 +23,7 @@ def due_in_s(job_id: UUID) -> float:
     return (Outbox.objects.get(job_id=job_id).due - timezone.now()).total_seconds()
 
 
-def test_rows_are_taken_by_priority_and_then_by_how_long_they_are_due(session: sa.Connection) -> None:
+def test_rows_are_taken_by_priority_and_then_the_longest_due_first(session: sa.Connection) -> None:
     now = timezone.now()
     late, later = (make_job(priority=4, due=now - timedelta(seconds=s)) for s in (60, 30))
     urgent = make_job(priority=9)
@@ -33,7 +33,7 @@ def test_rows_are_taken_by_priority_and_then_by_how_long_they_are_due(session: s
     assert rows[1].late_s == pytest.approx(60, abs=5)
 
 
-def test_a_row_that_is_not_due_is_left(session: sa.Connection) -> None:
+def test_a_row_that_is_not_due_is_not_taken(session: sa.Connection) -> None:
     make_job(due=timezone.now() + timedelta(seconds=60))
     assert feed.take_fresh(session, "echo", rooms=ROOMY, most=10) == []
 
@@ -50,7 +50,7 @@ def test_a_full_level_gets_nothing(session: sa.Connection) -> None:
     assert feed.take_fresh(session, "echo", rooms={9: 10, 0: 0}, most=10) == []
 
 
-def test_clients_take_turns_however_much_one_has_and_however_long_it_waits(session: sa.Connection) -> None:
+def test_clients_take_turns_regardless_of_their_backlogs(session: sa.Connection) -> None:
     early = timezone.now() - timedelta(hours=1)
     make_jobs(50, client=make_client("noisy"), due=early)
     few = make_jobs(3, client=make_client("quiet"))
@@ -59,7 +59,7 @@ def test_clients_take_turns_however_much_one_has_and_however_long_it_waits(sessi
     assert [row.turn for row in rows] == [1, 1, 2, 2, 3, 3, 4, 5, 6, 7]
 
 
-def test_who_has_nothing_in_flight_comes_first_and_in_spite_of_a_full_level(session: sa.Connection) -> None:
+def test_a_client_without_a_job_in_flight_comes_first_even_at_a_full_level(session: sa.Connection) -> None:
     noisy, quiet = make_client("noisy"), make_client("quiet")
     make_jobs(50, client=noisy, due=timezone.now() - timedelta(hours=1))
     make_jobs(5, client=quiet)
@@ -94,7 +94,7 @@ def outbox_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from outbox_nodes(child)
 
 
-def test_three_hundred_clients_are_served_in_one_look_each_once(session: sa.Connection) -> None:
+def test_three_hundred_clients_are_served_at_once_each_with_one_job(session: sa.Connection) -> None:
     Client.objects.bulk_create(Client(name=f"client-{number}") for number in range(300))
     for client in Client.objects.filter(name__startswith="client-"):
         make_jobs(2, client=client)
@@ -170,13 +170,15 @@ def test_recalled_rows_are_fresh_again_and_due_at_a_rate_the_highest_priority_fi
     assert gaps == {10.0}
 
 
-def test_no_more_is_recalled_than_was_asked_for(session: sa.Connection) -> None:
+def test_no_more_rows_are_recalled_than_requested(session: sa.Connection) -> None:
     make_jobs(30, published=1)
     assert feed.recall(session, "echo", most=20, per_s=1_000) == 20
     assert sum(feed.in_flight(session, "echo").values()) == 10
 
 
-def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:
+def test_each_relay_owns_its_share_and_the_queues_of_a_dead_one_are_taken_over(
+    session: sa.Connection,
+) -> None:
     queues = ["a", "b", "c", "d"]
     advisory_locks.join(session)
     wait_until(lambda: advisory_locks.relays(session) == 1)  # a closed connection's locks go a moment later

@@ -41,7 +41,7 @@ def view(job: Any) -> dict[str, Any]:
     }
 
 
-def test_a_job_is_answered_and_no_table_holds_a_word_of_it(session: sa.Connection) -> None:
+def test_a_job_succeeds_and_no_table_holds_its_input_in_clear(session: sa.Connection) -> None:
     job = submit(INPUT, **REST, idempotency_key="k")
     assert MARKER not in dump()
     assert run(session) == [job.id]
@@ -52,7 +52,7 @@ def test_a_job_is_answered_and_no_table_holds_a_word_of_it(session: sa.Connectio
     assert {JobInput.objects.get().encoding, JobResult.objects.get().encoding} == {"aesgcm:old"}
 
 
-def test_a_call_of_many_is_sealed_too(session: sa.Connection) -> None:
+def test_a_bulk_call_is_sealed_too(session: sa.Connection) -> None:
     requests = [
         JobRequest(model=payload_keys.MODEL, input={"text": MARKER, "n": n}, **REST) for n in range(3)
     ]
@@ -62,7 +62,7 @@ def test_a_call_of_many_is_sealed_too(session: sa.Connection) -> None:
     assert JobResult.objects.filter(encoding="aesgcm:old").count() == 3
 
 
-def test_a_failure_that_quotes_its_input_is_kept_without_it(session: sa.Connection) -> None:
+def test_a_failure_that_quotes_its_input_is_stored_without_it(session: sa.Connection) -> None:
     submit(INPUT, **REST)
     run(session, raising(lambda value: ValueError(f"cannot read {value}")))
     assert MARKER not in dump()
@@ -106,7 +106,7 @@ def test_a_ciphertext_moved_to_another_job_is_noticed_by_that_job_alone(
     assert (letter.job_id, letter.kind, letter.code) == (victim.id, "invalid", "payload_unreadable")
 
 
-def test_a_swapped_result_is_no_answer(session: sa.Connection) -> None:
+def test_a_swapped_result_is_an_error(session: sa.Connection) -> None:
     first, second = submit({"text": "a"}), submit({"text": "b"})
     run(session)
     body = JobResult.objects.get(pk=second.id).body
@@ -117,7 +117,7 @@ def test_a_swapped_result_is_no_answer(session: sa.Connection) -> None:
     assert view(second)["output"] == b'{"text":"b"}'
 
 
-def test_a_result_is_not_taken_for_an_input(session: sa.Connection) -> None:
+def test_a_result_is_not_accepted_as_an_input(session: sa.Connection) -> None:
     job = submit({"text": "a"})
     run(session)
     JobResult.objects.filter(pk=job.id).update(body=JobInput.objects.get(pk=job.id).body)
@@ -156,7 +156,7 @@ def test_a_worker_without_any_key_runs_nothing_that_it_could_not_store(
     assert (row.state, row.error_code) == ("waiting", "encryption_unavailable")
 
 
-def test_a_follower_and_a_hit_and_a_hit_of_a_hit_are_answered(session: sa.Connection) -> None:
+def test_followers_hits_and_hits_of_hits_get_the_output(session: sa.Connection) -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
     request: Any = {"request": JobRequest(model=f"{payload_keys.MODEL}:2", input=INPUT)}
     leader, follower = (submit_job(owner=owner(), **request) for _ in range(2))
@@ -175,7 +175,7 @@ def test_a_follower_and_a_hit_and_a_hit_of_a_hit_are_answered(session: sa.Connec
     assert JobResult.objects.get(pk=again.id).source == leader.id
 
 
-def test_the_keys_of_answers_and_requests_tell_nobody_what_was_asked() -> None:
+def test_keys_of_answers_and_requests_reveal_no_input() -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
     request = JobRequest(model=f"{payload_keys.MODEL}:2", input={"text": "a"}, idempotency_key="k")
     job = submit_job(owner=owner(), request=request)

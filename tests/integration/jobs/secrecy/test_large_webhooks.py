@@ -73,7 +73,7 @@ def delivered(receiver: Receiver, secret: str) -> Any:
     return msgspec.json.decode(body)["data"]
 
 
-def test_what_is_delivered_is_what_the_api_shows(receiver: Receiver, secret: str, answered: UUID) -> None:
+def test_a_delivery_has_the_same_data_as_the_api(receiver: Receiver, secret: str, answered: UUID) -> None:
     deliver(answered, attempts=0)
     data = delivered(receiver, secret)
     assert data == msgspec.json.decode(shown(answered))
@@ -82,7 +82,7 @@ def test_what_is_delivered_is_what_the_api_shows(receiver: Receiver, secret: str
     assert Delivery.objects.get().state == "delivered"
 
 
-def test_a_storage_that_does_not_answer_is_a_failed_attempt_and_the_next_tells_the_output(
+def test_a_silent_storage_fails_the_attempt_and_the_next_one_sends_the_output(
     receiver: Receiver, secret: str, answered: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(_name: str) -> Any:
@@ -98,7 +98,7 @@ def test_a_storage_that_does_not_answer_is_a_failed_attempt_and_the_next_tells_t
     assert delivered(receiver, secret)["output"] == INPUT
 
 
-def test_a_process_without_the_key_tells_nothing_that_the_next_could_tell_better(
+def test_a_process_without_the_key_leaves_the_delivery_to_another(
     receiver: Receiver, secret: str, answered: UUID, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, NEW, webhook_internal_hosts=HERE)
@@ -111,7 +111,7 @@ def test_a_process_without_the_key_tells_nothing_that_the_next_could_tell_better
     assert delivered(receiver, secret)["output"] == INPUT
 
 
-def test_an_output_that_is_lost_is_told_as_the_api_tells_it(
+def test_a_lost_output_is_sent_as_the_api_shows_it(
     receiver: Receiver, secret: str, answered: UUID, folder: Path
 ) -> None:
     shutil.rmtree(folder)
@@ -122,7 +122,7 @@ def test_an_output_that_is_lost_is_told_as_the_api_tells_it(
     assert data == msgspec.json.decode(shown(answered))
 
 
-def test_a_changed_output_is_told_as_an_error(
+def test_a_changed_output_is_sent_as_an_error(
     receiver: Receiver, secret: str, answered: UUID, folder: Path
 ) -> None:
     (folder / pointer(answered, JobResult).name).write_bytes(b'{"text":"of somebody else"}')

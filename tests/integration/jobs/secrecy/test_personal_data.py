@@ -41,7 +41,7 @@ from tests.support.submit import owner
 from tests.support.worker import claim_due, prepare, raising, run
 
 
-def test_a_failure_that_quotes_marked_values_is_stored_and_told_with_tokens(
+def test_a_failure_that_quotes_marked_values_is_stored_and_shown_with_tokens(
     version: str, session: sa.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -57,7 +57,7 @@ def test_a_failure_that_quotes_marked_values_is_stored_and_told_with_tokens(
     assert secrets_in(str(view["error"])) == []
 
 
-def test_one_job_s_failure_tells_nothing_of_another_in_its_batch(
+def test_one_job_s_failure_quotes_nothing_of_another_in_its_batch(
     version: str, session: sa.Connection
 ) -> None:
     submit(version, INPUT | {"text": "first"})
@@ -89,9 +89,7 @@ def test_progress_is_stored_without_marked_values(
     assert report["message"] == f"half of {vault.token(WHO)}"
 
 
-def test_a_refused_input_is_refused_without_a_word_of_it(
-    version: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_refusal_quotes_nothing_of_the_input(version: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for wrong in ({"name": NUMBER}, INPUT | {"id": WHO}, INPUT | {STREET: 1}):
         with pytest.raises(InvalidInputError) as raised:
@@ -99,7 +97,7 @@ def test_a_refused_input_is_refused_without_a_word_of_it(
         assert secrets_in(f"{raised.value}{raised.value.details}{caplog.text}") == []
 
 
-def test_the_key_of_an_answer_is_no_hash_that_anybody_can_make(version: str, session: sa.Connection) -> None:
+def test_the_key_of_an_answer_is_no_plain_hash(version: str, session: sa.Connection) -> None:
     job = submit(version)
     row, entry = Job.objects.get(), CacheEntry.objects.get()
     body = json.dumps(INPUT, sort_keys=True, separators=(",", ":")).encode()
@@ -117,7 +115,9 @@ def test_the_keys_depend_on_the_site_s_secret(version: str, monkeypatch: pytest.
     assert not {*before} & {vault.token(WHO), vault.digest("answer", b"")}
 
 
-def test_the_owner_reads_it_in_clear_and_the_lineage_is_keyed(version: str, session: sa.Connection) -> None:
+def test_the_owner_reads_the_values_in_clear_and_the_lineage_has_keyed_digests(
+    version: str, session: sa.Connection
+) -> None:
     job = submit(version, parameters={"p": 1})
     run(session)
     view = job_view(job.id, client_id=owner().id)
@@ -132,7 +132,7 @@ def test_the_owner_reads_it_in_clear_and_the_lineage_is_keyed(version: str, sess
     assert origin["input"]["sha256"] != sha256(body).hexdigest()
 
 
-def test_no_page_of_the_admin_shows_a_marked_value_to_anybody(
+def test_no_page_of_the_admin_shows_a_marked_value(
     version: str, session: sa.Connection, browser: Browser
 ) -> None:
     quotes = {"parameters": {"of": WHO}, "metadata": {"for": STREET}}

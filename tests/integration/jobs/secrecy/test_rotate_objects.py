@@ -59,7 +59,7 @@ def rotate(monkeypatch: pytest.MonkeyPatch) -> Any:
     return rotate_payload_keys(actor="olga", batch=10)
 
 
-def test_an_object_is_sealed_under_the_first_key_and_its_owner_reads_what_it_read(
+def test_an_object_is_sealed_under_the_first_key_and_its_owner_reads_the_same(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = answered(session)
@@ -81,7 +81,7 @@ def test_an_object_is_sealed_under_the_first_key_and_its_owner_reads_what_it_rea
     assert output(job_id) == {"text": TEXT}
 
 
-def test_what_it_replaced_is_kept_for_a_day_for_whoever_read_the_row_before(
+def test_a_replaced_object_is_kept_for_a_day_for_earlier_readers(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = answered(session)
@@ -100,7 +100,7 @@ def test_what_it_replaced_is_kept_for_a_day_for_whoever_read_the_row_before(
     assert output(job_id) == {"text": TEXT}
 
 
-def test_what_a_second_rotation_replaces_is_forgotten_too(
+def test_objects_replaced_by_a_second_rotation_are_deleted_too(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = answered(session)
@@ -115,7 +115,7 @@ def test_what_a_second_rotation_replaces_is_forgotten_too(
 
 
 @pytest.mark.parametrize("at", ["write", "_sealed_again", "note"])
-def test_what_dies_between_the_steps_loses_nothing_and_is_done_by_the_next(
+def test_a_rotation_that_dies_between_steps_loses_nothing_and_the_next_one_finishes(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     job_id = answered(session)
@@ -152,7 +152,7 @@ def used(job_id: UUID, rows: Any) -> list[str]:
     return [*target.names, *target.before]
 
 
-def test_a_tampered_object_stays_as_it_is_and_is_named(
+def test_a_tampered_object_stays_and_is_named(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim, other = answered(session), answered(session)
@@ -165,9 +165,7 @@ def test_a_tampered_object_stays_as_it_is_and_is_named(
     assert output(other) == {"text": TEXT}
 
 
-def test_a_storage_that_takes_nothing_leaves_all_as_it_was(
-    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_storage_changes_nothing(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> str:
         raise OSError("no space left")
 
@@ -180,7 +178,7 @@ def test_a_storage_that_takes_nothing_leaves_all_as_it_was(
     assert output(job_id) == {"text": TEXT}
 
 
-def test_an_object_of_another_job_is_not_taken_for_this_one_s(
+def test_an_object_of_another_job_is_not_accepted(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim, donor = answered(session), answered(session)

@@ -83,7 +83,7 @@ def code(app: Client, job_id: UUID) -> str:
     return f"{job['state']} {job['error']['code']}"
 
 
-def test_a_file_of_a_form_reaches_the_model_and_lies_nowhere_in_clear(
+def test_a_file_of_a_form_reaches_the_model_and_is_stored_only_sealed(
     app: Client, folder: Path, session: sa.Connection
 ) -> None:
     job_id = submitted(app)
@@ -98,7 +98,7 @@ def test_a_file_of_a_form_reaches_the_model_and_lies_nowhere_in_clear(
 
 
 @pytest.mark.parametrize("size", [0, 3, 1_048_576, 3_000_000])
-def test_a_file_sent_ahead_is_in_clear_for_as_long_as_its_upload_lives(
+def test_an_uploaded_file_is_in_clear_while_its_upload_lives(
     app: Client, folder: Path, session: sa.Connection, size: int
 ) -> None:
     body = (MARKER * (size // len(MARKER) + 1))[:size]
@@ -116,7 +116,7 @@ def test_a_file_sent_ahead_is_in_clear_for_as_long_as_its_upload_lives(
         assert code(app, job_id) == "dead invalid_input"
 
 
-def test_a_call_of_many_seals_a_file_once_and_one_that_is_lost_is_its_own_job_s_error(
+def test_a_bulk_call_seals_a_file_once_and_a_lost_one_fails_its_own_job(
     app: Client, folder: Path, session: sa.Connection
 ) -> None:
     lost, good = uploaded(app, b"lost"), uploaded(app)
@@ -194,7 +194,7 @@ def test_a_file_that_the_input_does_not_name_is_not_given_to_the_model(
     assert view(app, donor)["output"] == {"text": "another file"}
 
 
-def test_a_file_is_sealed_anew_by_the_rotation_and_the_old_key_is_needed_no_more(
+def test_a_rotation_seals_files_again_and_the_old_key_is_needed_no_more(
     app: Client, folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent, uploaded_before = submitted(app), ahead(app)
@@ -212,7 +212,7 @@ def test_a_file_is_sealed_anew_by_the_rotation_and_the_old_key_is_needed_no_more
     assert MARKER not in content(folder).replace((folder / Upload.objects.get().name).read_bytes(), b"")
 
 
-def test_a_changed_file_stays_as_it_is_and_is_named_by_the_rotation(
+def test_a_rotation_leaves_a_changed_file_and_names_it(
     app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim, other = submitted(app), submitted(app)
@@ -225,7 +225,7 @@ def test_a_changed_file_stays_as_it_is_and_is_named_by_the_rotation(
     assert pointer(other).files[0].encoding == "aesgcm:new"
 
 
-def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
+def test_an_edited_input_keeps_its_file_under_the_key_of_its_row(
     app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from jobs.services.dead_letters.edit import replay_edited

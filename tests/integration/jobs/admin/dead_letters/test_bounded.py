@@ -54,7 +54,9 @@ def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         cursor.execute("TRUNCATE jobs_deadletter")
 
 
-def test_no_page_reads_more_letters_than_its_bound(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_page_reads_more_dead_letters_than_its_bound(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     statements: list[tuple[str, Any]] = []
     run = statement.execute
 
@@ -93,13 +95,13 @@ def most_read(node: Any) -> int:
     return int(max([own * node["Actual Loops"], *map(most_read, node.get("Plans", ()))]))
 
 
-def test_the_page_says_that_more_were_not_looked_at(browser: Browser) -> None:
+def test_the_page_says_that_it_left_out_older_rows(browser: Browser) -> None:
     text = " ".join(browser.get(LETTERS).content.decode().split())
     assert "dead letters were looked at" in text
     assert "Only the newest rows were searched" in text
 
 
-def test_an_old_small_group_is_found_however_many_came_after_it(browser: Browser) -> None:
+def test_an_old_small_group_is_found_behind_many_newer_rows(browser: Browser) -> None:
     response: Any = browser.get(f"{LETTERS}?{GROUP}")
     assert len(response.context_data["cl"].result_list) == 2
     assert response.context_data["groups"].dead_letters == 2
