@@ -1,4 +1,4 @@
-"""Several versions share a worker's memory: who leaves, who waits, and what is too large."""
+"""Several versions share a worker's memory: which ones are unloaded, wait or are too large."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The protocol's world with identical requests in it, which come all the time and follow each other.
+"""The protocol's world with identical requests, which come all the time and follow each other.
 
-The answerers here have no lock between them, hear half of what is told, and die in the middle of chunks.
+The settlers of followers here take no lock, miss half of the notifications, and die in mid-chunk.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ CACHE: list[Literal["use", "refresh", "bypass"]] = [*["use"] * 17, "refresh", "b
 
 
 class DiedError(Exception):
-    """An answerer's process is gone, and its transaction with it."""
+    """The settler's process died, and its transaction with it."""
 
 
 class SharingWorld(World):
-    """A World whose jobs come as it goes, many of them identical; `made` holds them all."""
+    """A World whose jobs are submitted during the storm, many of them identical; `made` has all their ids."""
 
     def __init__(self, *, version: int, seed: int) -> None:
         self.made = list[UUID]()

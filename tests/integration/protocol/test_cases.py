@@ -1,4 +1,4 @@
-"""Corners of the protocol that a storm meets by luck or never, one at a time on the real statements."""
+"""Rare cases of the protocol, which a storm may never reach, one at a time on the real statements."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -84,7 +84,7 @@ def test_each_of_many_identical_jobs_ends_once_through_every_fault_of_the_runnin
 ) -> None:
     before = ended()
     world.start()
-    time.sleep(STORM_S)  # the length of the storm, not a hope: what is asserted comes after it
+    time.sleep(STORM_S)  # the length of the storm; the assertions come after it
     world.quiet.set()
     wait_until_all_ended(world, DEADLINE_S)
     world.finish()

@@ -68,7 +68,7 @@ def job_row(job: UUID, client: Client, version: int, now: Any, chance: random.Ra
 
 def test_no_job_is_lost_doubled_or_stuck_through_every_fault_at_once(world: World) -> None:
     world.start()
-    time.sleep(MEDDLE_S)  # the length of the storm, not a hope: what is asserted comes after it
+    time.sleep(MEDDLE_S)  # the length of the storm; the assertions come after it
     world.quiet.set()
     wait_until_all_ended(world, DEADLINE_S)
     world.finish()
@@ -80,7 +80,7 @@ def test_no_job_is_lost_doubled_or_stuck_through_every_fault_at_once(world: Worl
 
 
 def assert_the_storm_was_one(world: World) -> None:
-    """Every danger was met: a storm that misses one proves nothing of it."""
+    """Check that every danger occurred: a storm without one proves nothing about it."""
     dangers = (
         "crashes",
         "zombies",
@@ -98,7 +98,7 @@ def assert_the_storm_was_one(world: World) -> None:
 
 
 def assert_one_end_each(world: World) -> None:
-    """Each life of a job (one, and one a replay) ended once: by settle, cancel or expiry."""
+    """Check that each life of a job (one, and one a replay) ended once: by settle, cancel or expiry."""
     assert rows("SELECT count(*) FROM jobs_job") == [(JOBS,)]
     states = dict(rows("SELECT id, state FROM jobs_job"))
     assert set(states.values()) <= {state.value for state in TERMINAL}

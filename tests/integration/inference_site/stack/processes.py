@@ -1,4 +1,4 @@
-"""A look at every process of a run directory, and scripts to start and kill."""
+"""The processes of a run directory, and scripts to start and kill."""
 
 import os
 import signal

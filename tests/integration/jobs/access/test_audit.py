@@ -1,4 +1,4 @@
-"""The audit: one row for what somebody did, with who, when and from where, which nobody can change."""
+"""The audit: one row for each act, with actor, time and address, which cannot be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's page shows what its model last reported, and what may quote the input to who may see it alone."""
+"""A job's page shows its model's last report; the message, which may quote the input, needs a right."""
 
 from __future__ import annotations
 

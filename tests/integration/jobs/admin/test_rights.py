@@ -1,4 +1,4 @@
-"""To look, to see payloads and to act are three rights, on every page."""
+"""To view, to see payloads and to act are three rights, on every page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.admin import ADDRESS, admin_pages, bodies, browser_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
 
 SECRETS = ("ask-sesame", "with-sesame", "meta-sesame", "told-sesame", "trace-sesame", "event-sesame")
-# A letter's message is the dead-letter pages' own matter: an operator sorts failures by it.
+# The message of a dead letter is tested with its pages: an operator sorts failures by it.
 JOB = "/admin/jobs/job/"
 
 

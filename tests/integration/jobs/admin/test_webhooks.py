@@ -1,4 +1,4 @@
-"""An operator sees what a webhook met, sends it again, and lets an address be called that wanted no more."""
+"""An operator sees the answers to a webhook, sends it again, and enables a disabled address."""
 
 import pytest
 from django.test import Client as Browser

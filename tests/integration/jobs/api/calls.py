@@ -1,4 +1,4 @@
-"""The calls that the API documents: what tests of every call are generated from."""
+"""The calls of the OpenAPI document, from which tests of every call are generated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BODIES: dict[str, Any] = {"/api/v1/jobs": GOOD, "/api/v1/jobs/bulk": [GOOD]}
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the document; `scope` is what its token needs, None where any will do."""
+    """One call of the document; `scope` is the one that its token needs, None where any token will do."""
 
     method: str
     path: str

@@ -1,4 +1,4 @@
-"""Whether an answer is one that the API's description has: its status, its headers, which problem it is."""
+"""The check of an answer against the API's description: status, headers and problem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.urls import Resolver404, resolve
 from jobs.api.endpoints import api
 from tests.integration.jobs.api.calls import PREFIX
 
-# What any web server says with any answer.
+# Headers of any answer of a web server.
 ANY_ANSWER_S = {
     "cache-control", "connection", "content-length", "content-type", "date", "server", "transfer-encoding",
     "x-accel-buffering", "x-content-type-options",

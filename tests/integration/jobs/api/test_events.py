@@ -1,4 +1,4 @@
-"""Server-sent events of one job, on real servers: what is told, what is resumed, who may listen."""
+"""Server-sent events of one job, on real servers: their content, resumption and access."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Listener:
         beats = 0
         for line in self._lines:
             beats += line.startswith(":")
-            assert beats < MANY_BEATS, "nothing is told, and the stream does not end"
+            assert beats < MANY_BEATS, "no event comes, and the stream does not end"
             if line:
                 name, _, value = line.partition(": ")
                 fields[name] = value
@@ -72,7 +72,7 @@ def a_job(state: State = State.QUEUED) -> UUID:
 
 
 def run(job: UUID) -> Batch:
-    """Put a job into an open batch, as a claim does; nobody is told."""
+    """Put a job into an open batch, as a claim does, without a notification."""
     return make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
 
 

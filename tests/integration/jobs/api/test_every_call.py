@@ -1,6 +1,6 @@
-"""Every documented call, on both servers: who reaches whose job, and with which scope.
+"""Every documented call, on both servers: access to jobs, and scopes.
 
-Generated from the OpenAPI document, so that a call which is added later is tested from its first day.
+Generated from the OpenAPI document, so that a new call is tested at once.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _to_django(token: str, call: Call, job: object) -> tuple[int, dict[str, Any]
 
 
 def _problem(body: bytes) -> dict[str, Any]:
-    """Return a problem's members; nothing of an answer that is none."""
+    """Return a problem's members; none of another answer."""
     try:
         members = json.loads(body)
     except ValueError:
@@ -87,7 +87,7 @@ def a_job(state: State, client: str = "app") -> UUID:
 
 
 def a_dead_job(client: str = "app") -> UUID:
-    """Return a job that has ended, so that no call waits for it, and that may be replayed."""
+    """Return an ended job: no call waits for it, and it may be replayed."""
     return a_job(State.DEAD, client)
 
 

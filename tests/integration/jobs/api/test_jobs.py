@@ -1,4 +1,4 @@
-"""Reading, cancelling and replaying jobs, and who may."""
+"""Reading, cancelling and replaying jobs, and the access to each."""
 
 from collections.abc import Callable
 from typing import Any

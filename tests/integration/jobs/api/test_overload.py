@@ -1,4 +1,4 @@
-"""The front door on a real Postgres: places and estimates, 429 for what comes too late, and what it says."""
+"""Admission on a real Postgres: positions and estimates, and 429 for jobs that would finish too late."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stands(
     answer_s: float = 0.1,
     whose: Client | None = None,
 ) -> None:
-    """Write down a count, as the surveyor does; all is `whose`."""
+    """Store a count, as the surveyor does; all jobs are those of `whose`."""
     by_client = [
         {whose.pk: waiting[priority]} if whose and priority in waiting else {} for priority in range(10)
     ]

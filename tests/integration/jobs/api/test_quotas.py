@@ -1,4 +1,4 @@
-"""Quotas on a real Postgres: what is refused, what is told, two web processes that share a client's quota."""
+"""Quotas on a real Postgres: refusals, headers, and two web processes that share a client's quota."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From where a call comes, as both servers tell it and the audit keeps it."""
+"""The address of a call, as both servers determine it and the audit records it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache and collapsing as a client sees them, and what idempotency keys do beside them."""
+"""The cache and collapsing as a client sees them, and their effect on idempotency keys."""
 
 import json
 from collections.abc import Callable
@@ -302,7 +302,7 @@ def test_one_of_two_concurrent_bodies_with_a_key_becomes_a_job_and_the_other_con
 def test_a_cache_key_of_a_request_that_lost_its_idempotency_key_is_free_for_the_next(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
-    """An entry that names a job which was never stored leads nobody astray."""
+    """A cache entry that names a job which was never stored harms no other request."""
     post(SAME)
     CacheEntry.objects.update(job_id=UUID(int=7))
     assert post(SAME).status_code == 202

@@ -1,4 +1,4 @@
-"""With PAYLOAD_STORAGE=s3 what is large lies in a bucket, and comes back as it was sent or as an error."""
+"""With PAYLOAD_STORAGE=s3 large payloads lie in a bucket, and are read back unchanged or as an error."""
 
 from __future__ import annotations
 

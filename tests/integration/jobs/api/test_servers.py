@@ -1,4 +1,4 @@
-"""What only a real server shows: bodies over the limit, and calls that wait."""
+"""Behaviour that only a real server shows: bodies over the limit, and calls that wait."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

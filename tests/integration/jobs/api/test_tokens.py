@@ -1,4 +1,4 @@
-"""Tokens: what they may be used for, their successors, and their end."""
+"""Tokens: their scopes, successors and ends."""
 
 from __future__ import annotations
 

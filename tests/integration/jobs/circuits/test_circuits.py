@@ -1,4 +1,4 @@
-"""Circuits on real rows: who changes them, what they hold back, who answers meanwhile."""
+"""Circuits on real rows: their changes, the jobs that they hold back, and fallbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes, constraints and migrations of our tables: what is there is what was meant."""
+"""Indexes, constraints and migrations of our tables are as intended."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What the broker keeps in a dead-letter queue, and what a purge takes out of it."""
+"""The messages in a dead-letter queue, and those that a purge drops."""
 
 import os
 from typing import Any
@@ -29,7 +29,7 @@ from tests.support.wait import wait_until
 
 
 def posted(broker_url: str, model: str, count: int) -> list[Job]:
-    """Return dead jobs whose letters lie in the queue, in no order."""
+    """Return dead jobs whose messages lie in the queue, in no order."""
     jobs = make_jobs(count, state=State.DEAD, model=model)
     with running(broker_url, [model]):
         wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())

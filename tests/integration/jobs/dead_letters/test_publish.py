@@ -66,7 +66,7 @@ def test_the_relay_counts_the_queue_now_and_then(
     assert row.get().messages == 0
     dies(session, model)
     assert post.post(session, 11.0) == 1
-    assert row.get().messages == 0  # counting costs a few round trips: not at each look
+    assert row.get().messages == 0  # because counting costs a few round trips
     post.post(session, 10.0 + COUNT_EVERY_S)
     assert row.get().messages == 1
     with connected(broker_url) as connection, connection.channel() as channel:

@@ -1,4 +1,4 @@
-"""Progress beside its batch, and who was taken from it; a cancel told to a worker's buffer."""
+"""Progress reports in a batch's row, void claims, and a cancel that reaches a worker's buffer."""
 
 from __future__ import annotations
 

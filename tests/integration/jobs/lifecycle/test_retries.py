@@ -39,7 +39,7 @@ def claimed(session: sa.Connection, job: Job) -> tuple[UUID, Claimed]:
 def failed(
     session: sa.Connection, job: Job, failure: Failure, after: RetryAfter | Bury
 ) -> tuple[UUID, list[Settled]]:
-    """Claim the job and settle the attempt as failed; return the batch and what changed."""
+    """Claim the job and settle the attempt as failed; return the batch and the settled jobs."""
     batch, attempt = claimed(session, job)
     suspect = failure.kind is FailureKind.INTERNAL and isinstance(after, Bury) and after.exhausted
     verdict = Verdict(job.id, attempt.epoch, failure, after, attempt=attempt.attempts, suspect=suspect)

@@ -32,7 +32,7 @@ SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%pg_t
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that the test moves."""
 
     now = 1_000.0
 

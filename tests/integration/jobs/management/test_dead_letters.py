@@ -1,4 +1,4 @@
-"""`manage.py dead_letters`: every verb, what it refuses, and what it writes down."""
+"""`manage.py dead_letters`: every verb, its refusals and its audit events."""
 
 from __future__ import annotations
 

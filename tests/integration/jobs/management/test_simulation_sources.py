@@ -20,7 +20,7 @@ from tests.support.factories import make_client, make_job, make_version, make_wo
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(db: str) -> None:
-    forget()  # ids begin anew with each test
+    forget()  # because ids begin at 1 again with each test
 
 
 def record_runs(version_id: int, sizes: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Large inputs and outputs lie in the storage, and what comes back is what was sent or an error."""
+"""Large inputs and outputs lie in the storage, and are read back unchanged or as an error."""
 
 import json
 from pathlib import Path

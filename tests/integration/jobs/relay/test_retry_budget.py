@@ -1,4 +1,4 @@
-"""The relay damps a retry storm: first publishes pass, retries come at their budget's pace, none is lost."""
+"""The relay damps a retry storm: first publishes pass, retries keep to their budget, none is lost."""
 
 from __future__ import annotations
 

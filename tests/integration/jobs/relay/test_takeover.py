@@ -24,7 +24,7 @@ START_S = 60.0
 
 
 class RelayProcess:
-    """One `manage.py relay` and what its metrics say."""
+    """One `manage.py relay` and its metrics."""
 
     def __init__(self) -> None:
         self.port = free_port()

@@ -1,4 +1,4 @@
-"""Where payloads stand: in the partition of their class and day, or in a default one, never nowhere."""
+"""Payloads are in the partition of their class and day, or in a default one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes with its day, what is put aside, and that nobody waits for either."""
+"""Payloads dropped with their day, payloads kept for unfinished jobs, and no long lock for either."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _run_into(verdicts: list[PartitionVerdict]) -> None:
 
 def _submit(count: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '3s'")  # many times what retention waits
+        cursor.execute("SET lock_timeout = '3s'")  # many times as long as retention waits
     for _ in range(count):
         submit_to("echo", {})
     connection.close()

@@ -1,4 +1,4 @@
-"""What becomes of followers, case by case on the real statements.
+"""The ends of followers, case by case on the real statements.
 
 The storm is in tests/integration/protocol/test_sharing_storm.py.
 """
@@ -106,7 +106,7 @@ def test_many_followers_are_settled_in_bounded_chunks_and_another_process_can_fi
     settle_due(session)
     with transaction(session):
         assert settle_followers.land(session, jobs[0].id, most=3) == Landed(looked_at=3, succeeded=3)
-    # Here the process dies; another, which was told of nothing, goes on.
+    # Here the process dies; another, which got no notification, goes on.
     assert Follower.objects.count() == 4
     answerer.step(session, [])
     assert set(states(*jobs)) == {"succeeded"}
@@ -284,7 +284,7 @@ def test_a_leader_replayed_before_its_followers_are_settled_leads_them_again(
 def test_a_follower_stored_just_after_its_leader_s_end_sends_the_notification_again(
     session: sa.Connection, answerer: FollowerSettler, db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The leader ends, and everybody has been told, between the submit's look and its commit."""
+    """The leader ends, and its notification is sent, between the submit's read and its commit."""
     leader, real = submit(), statement.fetch_all
     ended = list[UUID]()
 

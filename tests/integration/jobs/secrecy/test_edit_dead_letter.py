@@ -1,4 +1,4 @@
-"""An operator mends an input around what is kept from operators."""
+"""An operator edits an input around the values that are hidden from operators."""
 
 from __future__ import annotations
 

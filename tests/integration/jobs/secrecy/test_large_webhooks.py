@@ -1,4 +1,4 @@
-"""A webhook tells a large output as the API shows it, wherever it lies and however it is sealed."""
+"""A webhook sends a large output as the API shows it, from the row or the storage, plain or sealed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that a schema marks are shown to nobody but their owner: tokens stand for them everywhere else."""
+"""Only their owner sees values that a schema marks: tokens replace them everywhere else."""
 
 from __future__ import annotations
 

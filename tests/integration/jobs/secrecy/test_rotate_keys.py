@@ -1,4 +1,4 @@
-"""Rotation seals anew what older keys sealed, whatever runs meanwhile."""
+"""Rotation seals under the first key what older keys sealed, while jobs run."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_jobs_are_submitted_run_and_read_during_a_rotation(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, NEW, OLD)
-    # Two processes, of which the other has the old key first yet: each undoes what the one before did.
+    # Two processes with different first keys: each undoes the rotation of the other.
     rings, rotated = (Keyring(dict((OLD, NEW))), Keyring(dict((NEW, OLD)))), list[int]()
     errors, stop, here = list[BaseException](), Flag(), local()
     monkeypatch.setattr(vault, "keyring", lambda: getattr(here, "ring", rings[1]))

@@ -1,4 +1,4 @@
-"""What is sealed and so large that it lies in the storage is sealed anew there, and never lost on the way."""
+"""Rotation seals large payloads in the storage again, and loses none on the way."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def ended(url: str) -> UUID:
 
 
 def dispatched(session: sa.Connection, *payloads: str) -> Asked:
-    """Return what a dispatcher that has just started asks for."""
+    """Return the tasks that a new dispatcher sends."""
     tasks: Asked = []
     WebhookDispatcher(stop=Flag(), ask=tasks.extend).step(session, payloads)
     return tasks
@@ -210,7 +210,7 @@ def test_a_receiver_that_hangs_costs_no_more_than_the_limit(
 def test_a_host_that_turns_out_to_be_private_is_not_called(
     receiver: Receiver, session: sa.Connection
 ) -> None:
-    # The name is public when the job is taken; what it resolves to is this machine.
+    # The name passes at the submit, and resolves to this machine.
     job = ended("https://localhost.example.org/")
     Delivery.objects.filter(pk=job).update(url=receiver.url.replace("http://127.0.0.1", "https://localhost"))
     dispatched(session)

@@ -1,4 +1,4 @@
-"""What an operator does on the dead letters' pages: each act is foreseen, confirmed and written down."""
+"""An operator's actions on the dead letters' pages: each is previewed, confirmed and audited."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def events() -> set[tuple[str, str]]:
 
 
 def hidden_in(text: str) -> dict[str, list[str]]:
-    """Return what the page's own form would send."""
+    """Return the hidden fields of the page's form."""
     fields: dict[str, list[str]] = {}
     for tag in re.findall(r'<input type="hidden"[^>]*>', text):
         name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
@@ -43,7 +43,7 @@ def hidden_in(text: str) -> dict[str, list[str]]:
 
 
 def confirm(browser: Browser, verb: str, query: str, **inputs: str) -> str:
-    """Open the page that foresees, press its button, and return what is said in the end."""
+    """Open the preview, press its button, and return the page after it."""
     page = browser.get(f"{LETTERS}{verb}/?{query}")
     assert page.status_code == 200
     fields = hidden_in(page.content.decode())

@@ -1,4 +1,4 @@
-"""With many dead letters, no page reads more of them than it says."""
+"""With many dead letters, no page reads more of them than its bound."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOKED_AT = 5_000
 SCANNED = 3_000
 LETTERS = "/admin/jobs/deadletter/"
 GROUP = "model=echo&kind=poison&fingerprint=rare"
-# The template's row many times over; triggers of foreign keys are off, so that a letter needs no job.
+# Copies of one row; the triggers of foreign keys are off, so that a dead letter needs no job.
 FILL = """
 INSERT INTO jobs_deadletter
   (job_id, epoch, queue, kind, code, message, traceback, fingerprint, created_at, due)
@@ -86,7 +86,7 @@ def check(page: str, text: str, params: Any) -> None:
 
 
 def most_read(node: Any) -> int:
-    """Return the most letters that one node of the plan read; not those passed over in an index alone."""
+    """Return the most dead letters that one node of the plan read; those that an index skips do not count."""
     own = 0
     if node.get("Relation Name") == "jobs_deadletter":
         own = node["Actual Rows"] + node.get("Rows Removed by Index Recheck", 0)

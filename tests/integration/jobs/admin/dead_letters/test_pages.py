@@ -1,4 +1,4 @@
-"""The dead letters' pages: what an operator sees there, and who sees what."""
+"""The dead letters' pages: their content, and the rights that it needs."""
 
 from __future__ import annotations
 
