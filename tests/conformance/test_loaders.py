@@ -97,7 +97,7 @@ def test_many_threads_may_use_a_runner_at_once(runner: Runner, specimen: Specime
         assert all(threads.map(again, orders))
 
 
-def test_a_model_of_weights_knows_what_it_occupies(runner: Runner, specimen: Specimen) -> None:
+def test_a_model_with_weights_reports_its_memory(runner: Runner, specimen: Specimen) -> None:
     if specimen.version.loader == "entry_point":
         assert not isinstance(runner, Weighed)
         return

@@ -112,7 +112,7 @@ def test_a_plain_process_needs_only_the_settings_module_and_a_url(db: str, versi
     assert done.stdout.strip() == "answer", done.stderr
 
 
-def test_an_output_that_looks_like_a_kombu_object_stays_as_it_was_stored(
+def test_an_output_that_looks_like_a_kombu_object_is_returned_as_stored(
     app: Celery, version: ModelVersion
 ) -> None:
     body = {"__type__": "uuid", "__value__": {"hex": "0" * 32}}

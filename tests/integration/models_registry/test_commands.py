@@ -32,7 +32,7 @@ def test_a_model_is_registered_with_all_its_options_and_an_alias(tmp_path: Path)
     assert (info.input_schema, info.example, info.options) == ({"type": "object"}, {"a": 1}, {"shed": True})
 
 
-def test_registering_twice_says_the_same_and_other_contents_are_an_error() -> None:
+def test_registering_twice_returns_the_same_row_and_other_contents_are_an_error() -> None:
     assert run("register_model", "e", "1", *ECHO) == run("register_model", "e", "1", *ECHO)
     with pytest.raises(CommandError, match="another max_batch"):
         run("register_model", "e", "1", *ECHO, "--max-batch", "3")

@@ -105,7 +105,7 @@ def test_a_version_that_fails_on_its_own_example_is_not_loaded() -> None:
     assert pool.loaded() == []
 
 
-def test_an_example_that_the_model_calls_invalid_is_not_taken_for_a_jobs_bad_input() -> None:
+def test_a_failing_example_is_no_job_s_bad_input() -> None:
     with pytest.raises(LoadFailedError, match="InvalidInputError") as caught:
         ModelPool("cpu").runner(register("faulty", example={"fail": "invalid"}))
     assert not isinstance(caught.value, InvalidInputError)

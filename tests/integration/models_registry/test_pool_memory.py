@@ -1,4 +1,4 @@
-"""Several versions share a worker's memory: who leaves, who waits, and what is too large."""
+"""Several versions share a worker's memory: which ones are unloaded, wait or are too large."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def register(name: str, size_bytes: int, **fields: Any) -> int:
 
 
 def loaded(pool: ModelPool) -> list[str]:
-    return [each.info.model for each in pool.loaded()]
+    return [entry.info.model for entry in pool.loaded()]
 
 
 def a_thread(target: Callable[..., Any], *args: Any) -> threading.Thread:
@@ -45,7 +45,7 @@ def waits(pool: ModelPool) -> bool:
     return bool(pool._changed._waiters)  # type: ignore[attr-defined]  # a condition tells no other way
 
 
-def test_the_least_recently_used_leaves_when_another_needs_its_room() -> None:
+def test_the_least_recently_used_version_is_unloaded_when_another_needs_its_memory() -> None:
     pool = ModelPool("cpu", memory_budget_bytes=100)
     first, second, third = register("a", 40), register("b", 40), register("c", 40)
     for version in (first, second, first, third):
@@ -55,7 +55,7 @@ def test_the_least_recently_used_leaves_when_another_needs_its_room() -> None:
     assert loaded(pool) == ["c", "b"]
 
 
-def test_one_in_use_is_waited_for_and_not_taken_away() -> None:
+def test_a_version_in_use_is_waited_for_and_not_unloaded() -> None:
     pool = ModelPool("cpu", memory_budget_bytes=100)
     first, second = register("a", 60), register("b", 60)
     held = pool.acquire(first)
@@ -76,7 +76,7 @@ def test_a_lease_ends_also_when_its_block_raises() -> None:
     assert pool.runner(second).info.model == "b"
 
 
-def test_who_waits_too_long_for_room_is_told_so_and_may_try_again() -> None:
+def test_a_wait_too_long_for_memory_raises_and_can_be_retried() -> None:
     pool = ModelPool("cpu", memory_budget_bytes=100)
     pool.ROOM_S, pool.RETRY_S = 0.02, 0.0
     first, second = register("a", 60), register("b", 60)
@@ -119,7 +119,7 @@ def test_a_load_that_fails_leaves_its_room_to_others() -> None:
     assert loaded(pool) == ["a", "b"]
 
 
-def test_what_was_told_to_leave_leaves_after_its_last_batch() -> None:
+def test_an_unloaded_version_leaves_after_its_last_batch() -> None:
     pool, version = ModelPool("cpu"), register("a", 1)
     pool.acquire(version)
     pool.acquire(version)
@@ -131,7 +131,7 @@ def test_what_was_told_to_leave_leaves_after_its_last_batch() -> None:
     assert pool.unload(version)
 
 
-def test_what_was_told_to_leave_is_there_for_a_late_batch_and_no_longer() -> None:
+def test_an_unloaded_version_serves_a_late_batch_and_leaves() -> None:
     pool, version = ModelPool("cpu"), register("a", 1)
     pool.runner(version)
     assert pool.unload(version)
@@ -142,7 +142,7 @@ def test_what_was_told_to_leave_is_there_for_a_late_batch_and_no_longer() -> Non
     assert loaded(pool) == ["a"]
 
 
-def test_what_was_told_to_leave_stays_when_it_is_loaded_again_meanwhile() -> None:
+def test_an_unloaded_version_stays_if_it_is_loaded_again_in_time() -> None:
     pool, version = ModelPool("cpu"), register("a", 1)
     pool.acquire(version)
     pool.unload(version)
@@ -151,7 +151,7 @@ def test_what_was_told_to_leave_stays_when_it_is_loaded_again_meanwhile() -> Non
     assert loaded(pool) == ["a"]
 
 
-def test_who_has_left_occupies_nothing() -> None:
+def test_an_unloaded_version_occupies_no_memory() -> None:
     pool = ModelPool("cpu", memory_budget_bytes=100)
     first, second = register("a", 60), register("b", 60)
     gone = weakref.ref(pool.runner(first).runner)
@@ -190,10 +190,10 @@ def test_a_real_model_is_weighed_and_two_take_turns_in_the_room_of_one() -> None
     assert 80 * MIB < weighed.memory_bytes < 100 * MIB
     del weighed
     pool.runner(second)
-    assert [each.info.version for each in pool.loaded()] == ["2"]
+    assert [entry.info.version for entry in pool.loaded()] == ["2"]
 
 
-def test_a_file_larger_than_the_budget_is_tried_as_it_may_be_smaller_once_loaded() -> None:
+def test_a_file_larger_than_the_budget_is_tried_because_it_may_be_smaller_once_loaded() -> None:
     pool = ModelPool("cpu", memory_budget_bytes=60 * MIB)
     halved = pool.runner(minilm("half", dtype="bfloat16"))
     assert halved.memory_bytes < 50 * MIB
@@ -201,11 +201,11 @@ def test_a_file_larger_than_the_budget_is_tried_as_it_may_be_smaller_once_loaded
         pool.runner(minilm("1"))
 
 
-def test_what_the_device_allocates_is_a_version_s_own_only_where_nothing_else_runs(
+def test_allocated_memory_counts_for_a_version_only_if_nothing_else_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = iter([1_000, 1_700, 1_700, 9_000])
-    monkeypatch.setattr(memory, "allocated_bytes", lambda: next(told))
+    readings = iter([1_000, 1_700, 1_700, 9_000])
+    monkeypatch.setattr(memory, "allocated_bytes", lambda: next(readings))
     alone, beside = register("a", 0, options={}), register("b", 0, options={})
     monkeypatch.setattr(builtin.Echo, "memory_bytes", lambda _: 500, raising=False)
     pool = ModelPool("cpu")

@@ -25,7 +25,7 @@ def register_echo(**fields: Any) -> VersionInfo:
     )
 
 
-def test_the_built_in_models_are_registered_once_however_often_it_is_asked() -> None:
+def test_the_built_in_models_are_registered_once() -> None:
     first, second = register_builtin_models(), register_builtin_models()
     assert [str(info) for info in first] == ["minilm:1", "echo:1", "sleeper:1"]
     assert [info.id for info in first] == [info.id for info in second]
@@ -95,13 +95,13 @@ def test_a_changed_artifact_is_another_version(tmp_path: Path) -> None:
         ({"loader": "transformer", "artifact": MINILM, "sha256": "0" * 64}, "not 0000"),
     ],
 )
-def test_a_version_that_cannot_be_is_refused_and_leaves_nothing(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(RegistrationError, match=said):
+def test_an_invalid_version_is_refused_and_leaves_no_row(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(RegistrationError, match=message):
         register_echo(**fields)
     assert not RegisteredModel.objects.exists()
 
 
-def test_two_who_register_the_same_at_once_get_the_same_row() -> None:
+def test_concurrent_registrations_of_one_version_get_the_same_row() -> None:
     rows = at_once([lambda: register_echo().id] * 4)
     assert len(set(rows)) == 1
 

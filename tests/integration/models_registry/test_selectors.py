@@ -23,7 +23,7 @@ def test_a_name_a_version_and_an_alias_lead_to_the_version() -> None:
 
 
 @pytest.mark.parametrize("ref", ["nobody", "minilm:2", "minilm@canary", "nobody:1", "MINILM", ""])
-def test_what_is_not_registered_is_not_found(ref: str) -> None:
+def test_an_unregistered_version_is_not_found(ref: str) -> None:
     with pytest.raises(ModelNotFoundError):
         selectors.resolve(ref)
 
@@ -44,7 +44,7 @@ def test_a_model_without_the_default_alias_needs_a_version() -> None:
         selectors.resolve("new")
 
 
-def test_a_second_read_asks_the_database_nothing_found_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_read_sends_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(selectors, "monotonic", lambda: now[0])
     selectors.forget()
@@ -59,7 +59,7 @@ def test_a_second_read_asks_the_database_nothing_found_or_not(monkeypatch: pytes
     assert [queries("echo"), queries("nobody")] == [1, 1]
 
 
-def test_a_change_by_another_process_is_seen_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_by_another_process_is_read_after_the_cache_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(selectors, "monotonic", lambda: now[0])
     selectors.forget()
@@ -73,7 +73,7 @@ def test_a_change_by_another_process_is_seen_when_the_time_is_up(monkeypatch: py
     assert selectors.resolve("echo@canary").version == "1"
 
 
-def test_what_is_kept_stays_within_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_stays_within_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selectors, "CACHED_ENTRIES", 3)
     for number in range(10):
         with pytest.raises(ModelNotFoundError):
@@ -116,10 +116,10 @@ def nested(levels: int) -> Any:
         ({"text": ["x" * 1_000_000]}, "/text", "is not of type"),
     ],
 )
-def test_what_breaks_the_schema_is_invalid_and_the_message_says_where(
-    value: Any, pointer: str, said: str
+def test_an_input_that_breaks_the_schema_is_invalid_and_the_message_names_the_place(
+    value: Any, pointer: str, message: str
 ) -> None:
-    with pytest.raises(InvalidInputError, match=said) as caught:
+    with pytest.raises(InvalidInputError, match=message) as caught:
         selectors.validate_input(selectors.resolve("minilm"), value)
     assert caught.value.details["pointer"] == pointer
     assert len(str(caught.value)) < 500

@@ -1,4 +1,4 @@
-"""The broker of the protocol's world: it loses some messages, doubles others, and knows no order."""
+"""The broker of the protocol's world: it loses some messages, doubles others, and keeps no order."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LOSS, DOUBLE = 0.05, 0.10
 
 
 class Broker:
-    """Messages in no order; `counts` says how many were lost, doubled or came once."""
+    """Messages in no order; `counts` has how many were lost, doubled or came once."""
 
     def __init__(self) -> None:
-        # Not a SimpleQueue: with several readers its `get` may wait for ever once its timeout is over.
+        # Not a SimpleQueue: with several readers its `get` may wait for ever after its timeout.
         self._messages: queue.Queue[Envelope] = queue.Queue()
         self.counts: Counter[str] = Counter()
 
@@ -31,8 +31,8 @@ class Broker:
             self._messages.put(envelope)
 
     def take(self, most: int) -> list[Envelope]:
-        taken: list[Envelope] = []
+        envelopes: list[Envelope] = []
         with contextlib.suppress(queue.Empty):
-            while len(taken) < most:
-                taken.append(self._messages.get(timeout=0.02))
-        return taken
+            while len(envelopes) < most:
+                envelopes.append(self._messages.get(timeout=0.02))
+        return envelopes

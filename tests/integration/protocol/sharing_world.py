@@ -1,6 +1,6 @@
-"""The protocol's world with identical requests in it, which come all the time and follow each other.
+"""The protocol's world with identical requests, which come all the time and follow each other.
 
-The answerers here have no lock between them, hear half of what is told, and die in the middle of chunks.
+The settlers of followers here take no lock, miss half of the notifications, and die in mid-chunk.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ CACHE: list[Literal["use", "refresh", "bypass"]] = [*["use"] * 17, "refresh", "b
 
 
 class DiedError(Exception):
-    """An answerer's process is gone, and its transaction with it."""
+    """The settler's process died, and its transaction with it."""
 
 
 class SharingWorld(World):
-    """A World whose jobs come as it goes, many of them identical; `made` holds them all."""
+    """A World whose jobs are submitted during the storm, many of them identical; `made` has all their ids."""
 
     def __init__(self, *, version: int, seed: int) -> None:
         self.made = list[UUID]()
@@ -63,10 +63,10 @@ class SharingWorld(World):
         with open_session() as session:
             session.exec_driver_sql("LISTEN jobs_settled")
             while not self.stop.is_set():
-                told = [notice.payload for notice in driver(session).notifies(timeout=0.05, stop_after=1)]
+                payloads = [notice.payload for notice in driver(session).notifies(timeout=0.05, stop_after=1)]
                 if chance.random() < DIES:
                     self._die_in_a_chunk(session)
-                answerer.step(session, [payload for payload in told if chance.random() > DEAF])
+                answerer.step(session, [payload for payload in payloads if chance.random() > DEAF])
 
     def _die_in_a_chunk(self, session: sa.Connection) -> None:
         followed = settle_followers.leaders(session, after=UUID(int=0), most=100)

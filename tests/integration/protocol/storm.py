@@ -1,4 +1,4 @@
-"""What both storms share: queries, the wait for the end, and what a storm may not leave behind."""
+"""What both storms share: queries, the wait for the end, and counts that must be 0 after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.wait import wait_until
 
 LIVE = "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')"
 STATES = "SELECT state, count(*) FROM jobs_job GROUP BY 1"
-# Each counts what no storm may leave behind.
+# Counts that are 0 after a storm.
 WRONG = {
     "succeeded without one result": "SELECT count(*) FROM jobs_job j WHERE state = 'succeeded' AND"
     " (SELECT count(*) FROM jobs_jobresult r WHERE r.job_id = j.id AND r.epoch = j.epoch) <> 1",

@@ -1,4 +1,4 @@
-"""Corners of the protocol that a storm meets by luck or never, one at a time on the real statements."""
+"""Rare cases of the protocol, which a storm may never reach, one at a time on the real statements."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -44,12 +44,12 @@ def test_a_reap_spares_a_member_that_was_cancelled_replayed_and_runs_elsewhere(
     lost = claimed_by(session, "dies@tests", published(session))
     cancel_job(job_id=first.id, actor="test")
     replay_job(job_id=first.id, actor="test")
-    kept = claimed_by(session, "lives@tests", published(session))
+    living = claimed_by(session, "lives@tests", published(session))
     worker_row.end(session, lost.worker, "silent")
     assert sweep.orphaned_batches(session, 10) == [lost.id]
     assert sweep.reap(session, lost.id) == sweep.Reaped(queued=1, dead=0)
     assert dict(Job.objects.values_list("id", "state")) == {first.id: "running", second.id: "queued"}
-    settle(session, batch=kept.id, verdicts=[Verdict(first.id, 4, Success(b"{}"))], ran_s=0.0)
+    settle(session, batch=living.id, verdicts=[Verdict(first.id, 4, Success(b"{}"))], ran_s=0.0)
     assert Job.objects.get(id=first.id).state == State.SUCCEEDED
 
 
@@ -72,17 +72,17 @@ def replayed(session: sa.Connection, job: Job, batch: Batch) -> None:
 
 
 @pytest.mark.parametrize("enqueue", [released, reaped, retried, replayed])
-def test_a_job_queued_again_is_published_at_once_whatever_outbox_row_was_left(
+def test_a_job_queued_again_is_published_at_once_over_a_stale_outbox_row(
     session: sa.Connection, enqueue: Callable[[sa.Connection, Job, Batch], None]
 ) -> None:
     job = make_job(priority=2)
     batch = make_batch(make_worker(), make_version(), [job])
-    left = {"epoch": 0, "version_id": job.version_id, "model": "other", "priority": 0, "size": 7}
-    Outbox.objects.create(job=job, published=5, due=timezone.now() + timedelta(hours=1), **left)
+    stale = {"epoch": 0, "version_id": job.version_id, "model": "other", "priority": 0, "size": 7}
+    Outbox.objects.create(job=job, published=5, due=timezone.now() + timedelta(hours=1), **stale)
     enqueue(session, job, batch)
     job.refresh_from_db()
-    told = [(one.job, one.epoch, one.version, one.priority, one.size) for one in published(session)]
-    assert told == [(job.id, job.epoch, job.version_id, 2, 0)]
+    rows = [(one.job, one.epoch, one.version, one.priority, one.size) for one in published(session)]
+    assert rows == [(job.id, job.epoch, job.version_id, 2, 0)]
     assert feed.in_flight(session, "echo") == {(2, job.client_id): 1}
     visible_s = (Outbox.objects.get(job=job).due - timezone.now()).total_seconds()
     assert visible_s == pytest.approx(VISIBILITY_S, abs=VISIBILITY_S / 2)

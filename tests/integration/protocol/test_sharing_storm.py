@@ -79,12 +79,12 @@ def ended() -> dict[str, float]:
     return {how: metrics.FOLLOWERS_ENDED.labels(how)._value.get() for how in ("succeeded", "dead", "running")}
 
 
-def test_each_of_many_identical_jobs_ends_once_whatever_becomes_of_the_one_that_runs(
+def test_each_of_many_identical_jobs_ends_once_through_every_fault_of_the_running_one(
     world: SharingWorld,
 ) -> None:
     before = ended()
     world.start()
-    time.sleep(STORM_S)  # the length of the storm, not a hope: what is asserted comes after it
+    time.sleep(STORM_S)  # the length of the storm; the assertions come after it
     world.quiet.set()
     wait_until_all_ended(world, DEADLINE_S)
     world.finish()

@@ -66,9 +66,9 @@ def job_row(job: UUID, client: Client, version: int, now: Any, chance: random.Ra
     )  # fmt: skip
 
 
-def test_no_job_is_lost_doubled_or_stuck_whatever_happens_at_once(world: World) -> None:
+def test_no_job_is_lost_doubled_or_stuck_through_every_fault_at_once(world: World) -> None:
     world.start()
-    time.sleep(MEDDLE_S)  # the length of the storm, not a hope: what is asserted comes after it
+    time.sleep(MEDDLE_S)  # the length of the storm; the assertions come after it
     world.quiet.set()
     wait_until_all_ended(world, DEADLINE_S)
     world.finish()
@@ -80,8 +80,8 @@ def test_no_job_is_lost_doubled_or_stuck_whatever_happens_at_once(world: World) 
 
 
 def assert_the_storm_was_one(world: World) -> None:
-    """Every danger was met: a storm that misses one proves nothing of it."""
-    wanted = (
+    """Check that every danger occurred: a storm without one proves nothing about it."""
+    dangers = (
         "crashes",
         "zombies",
         "released",
@@ -93,12 +93,12 @@ def assert_the_storm_was_one(world: World) -> None:
         "replayed",
         "expired",
     )
-    assert [name for name in wanted if not world.seen[name]] == []
+    assert [name for name in dangers if not world.seen[name]] == []
     assert all(world.broker.counts[name] for name in ("lost", "doubled"))
 
 
 def assert_one_end_each(world: World) -> None:
-    """Each life of a job (one, and one a replay) ended once: by settle, cancel or expiry."""
+    """Check that each life of a job (one, and one a replay) ended once: by settle, cancel or expiry."""
     assert rows("SELECT count(*) FROM jobs_job") == [(JOBS,)]
     states = dict(rows("SELECT id, state FROM jobs_job"))
     assert set(states.values()) <= {state.value for state in TERMINAL}

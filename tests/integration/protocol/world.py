@@ -1,8 +1,8 @@
-"""A world that drives the project's own statements from many connections at once, and wishes it ill.
+"""A world that drives the project's own statements from many connections at once, with every fault.
 
 Its broker loses and doubles messages and gives them out in any order; its workers crash, stall past their
-heartbeat and settle as zombies, release, retry and bury; others cancel and replay whatever they can reach,
-and a worker dies while another runs what its own batch still names.
+heartbeat and settle as zombies, release, retry and bury; other threads cancel and replay any job, and a
+worker dies while another one runs jobs that its own batch still names.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LATE, ROBBED = 0.5, 0.5  # of the releases, of the crashes
 
 
 class World:
-    """Threads that run until told to stop; what they saw is in `seen`, `ended` and `errors`."""
+    """Threads that run until `stop` is set; their counts are in `seen`, `ended` and `errors`."""
 
     def __init__(self, *, version: int, jobs: Sequence[UUID], hurried: set[UUID], seed: int) -> None:
         """Drive `jobs` of a model version; `hurried` are those that have a deadline."""
@@ -80,7 +80,7 @@ class World:
     def _guarded(self, doer: Callable[[random.Random], None], chance: random.Random) -> None:
         try:
             doer(chance)
-        except Exception:  # noqa: BLE001  # a thread's end is told, not lost
+        except Exception:  # noqa: BLE001  # the error is reported, not lost
             self.errors.append(traceback.format_exc())
         finally:
             connections.close_all()
@@ -92,12 +92,12 @@ class World:
     def _relay(self, chance: random.Random) -> None:
         with open_session() as session:
             while not self.stop.is_set():
-                taken = feed.take_fresh(session, QUEUE, rooms=dict.fromkeys(range(10), 200), most=200)
-                taken += feed.take_overdue(session, QUEUE, most=200)
-                for row in taken:
+                rows = feed.take_fresh(session, QUEUE, rooms=dict.fromkeys(range(10), 200), most=200)
+                rows += feed.take_overdue(session, QUEUE, most=200)
+                for row in rows:
                     self.broker.publish(row.envelope, chance.random())
-                self.count(published=len(taken))
-                if not taken:
+                self.count(published=len(rows))
+                if not rows:
                     time.sleep(0.005)
 
     def _sweep(self, _chance: random.Random) -> None:
@@ -113,7 +113,7 @@ class World:
     def _reap(self, batch: UUID) -> None:
         with engine().begin() as connection:
             own, others = _members(connection, batch)
-            if others:  # only then are they held beforehand: any other reap meets what it may
+            if others:  # locked only then, so that other reaps meet concurrent changes
                 own, others = _members(connection, batch, lock="FOR UPDATE")
             reaped = sweep.reap(connection, batch)
         self.count(reaped=reaped.queued, spared=others)
@@ -149,7 +149,7 @@ class World:
 
 
 def _where(thread: Thread) -> str:
-    """Return the thread's stack, so that a hang tells where it hangs."""
+    """Return the thread's stack, to show where it hangs."""
     return "".join(traceback.format_stack(sys._current_frames()[thread.ident or 0]))
 
 
@@ -214,18 +214,19 @@ class Worker:
             self._die_robbed(jobs, envelopes)
 
     def _die_robbed(self, jobs: list[Claimed], envelopes: Sequence[Envelope]) -> None:
-        """Crash while another runs jobs that were cancelled and replayed, and this batch still names."""
+        """Crash while another worker runs jobs of this batch that were cancelled and replayed."""
         robbed = jobs[: len(jobs) // 2 + 1]
         for job in robbed:
             self.world.meddle("cancelled", partial(cancel_job, job_id=job.job, actor="test"))
             self.world.meddle("replayed", partial(replay_job, job_id=job.job, actor="test"))
         other, batch = Worker(self.world, self.chance), self.batch
-        taken = other._claim([Envelope(job.job, job.epoch + 2, self.world.version, 0, 0) for job in robbed])
+        replayed = [Envelope(job.job, job.epoch + 2, self.world.version, 0, 0) for job in robbed]
+        claimed = other._claim(replayed)
         self._crash(envelopes)
-        other._outlive(batch, taken)
+        other._outlive(batch, claimed)
 
     def _outlive(self, batch: UUID, jobs: list[Claimed]) -> None:
-        """Settle `jobs` after the reap of another's batch."""
+        """Settle `jobs` after another worker's batch was reaped."""
         until = time.monotonic() + 3 * STALE_S
         while time.monotonic() < until and not self.world.stop.is_set():
             self._beat()
@@ -236,7 +237,7 @@ class Worker:
         self._settle(jobs)
 
     def _stall(self, jobs: list[Claimed]) -> None:
-        """Sleep until another worker runs what was taken away: the worst moment to speak up."""
+        """Sleep until another worker runs the reaped jobs: the worst moment to settle them."""
         until = time.monotonic() + 3 * STALE_S
         while jobs and time.monotonic() < until and not self.world.stop.is_set():
             time.sleep(0.05)
@@ -262,8 +263,8 @@ class Worker:
         with engine().begin() as connection:
             verdicts = [self._verdict(job) for job in jobs]
             settled = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
-            kept = [row.job for row in settled if row.state != "expired"]
-            self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, kept))
+            changed = [row.job for row in settled if row.state != "expired"]
+            self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, changed))
         self.world.saw(settled)
         self.world.count(settled=len(settled), fenced=len(jobs) - len(settled))
 

@@ -1,4 +1,4 @@
-"""A look at every process of a run directory, and scripts to start and kill."""
+"""The processes of a run directory, and scripts to start and kill."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ DEADLINE_S = 60.0
 
 def processes_of(run_dir: Path) -> dict[int, str]:
     """Return the name of every live process that has this run directory in its words or environment."""
-    found = {}
+    names = {}
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and _belongs(process, str(run_dir)):
-                found[process.pid] = process.name()
+                names[process.pid] = process.name()
         except psutil.Error:
             continue
-    return found
+    return names
 
 
 def nothing_left(run_dir: Path) -> bool:
@@ -41,10 +41,10 @@ class Script:
     """A Python script in a process of its own, which sees no server but those it starts."""
 
     def __init__(self, text: str, *words: str, **env: str) -> None:
-        kept = {k: v for k, v in os.environ.items() if not k.endswith("_URL")}
+        inherited = {k: v for k, v in os.environ.items() if not k.endswith("_URL")}
         self.process = subprocess.Popen(
             [*death_words(signal.SIGKILL), sys.executable, "-c", text, *words],
-            env={**kept, "PYTHONPATH": str(PROJECT), **env},
+            env={**inherited, "PYTHONPATH": str(PROJECT), **env},
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             text=True,

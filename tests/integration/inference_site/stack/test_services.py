@@ -23,7 +23,7 @@ with Services(run_dir=Path(sys.argv[1]), durable=False) as env:
 """
 
 
-def test_nothing_is_left_of_two_run_directories_when_their_parents_are_killed(
+def test_no_process_stays_of_two_run_directories_when_their_parents_are_killed(
     start_script: StartScript, tmp_path: Path
 ) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]

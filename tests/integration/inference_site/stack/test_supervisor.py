@@ -42,8 +42,8 @@ except StackError as error:
 
 
 def info(run_dir: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads((run_dir / "stack.json").read_text())
-    return known
+    content: dict[str, Any] = json.loads((run_dir / "stack.json").read_text())
+    return content
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def up(start_script: StartScript, tmp_path: Path) -> Script:
     return script
 
 
-def test_a_killed_program_is_started_again_and_written_down(up: Script, tmp_path: Path) -> None:
+def test_a_killed_program_is_started_again_and_recorded(up: Script, tmp_path: Path) -> None:
     before = info(tmp_path)["pids"]
     wait_until(lambda: "tail" in processes_of(tmp_path).values())
     grandchildren = {pid for pid, name in processes_of(tmp_path).items() if name == "tail"}

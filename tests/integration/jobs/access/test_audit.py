@@ -1,4 +1,4 @@
-"""The audit: one row for what somebody did, with who, when and from where, which nobody can change."""
+"""The audit: one row for each act, with actor, time and address, which cannot be changed."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def submits() -> list[Event]:
     return list(Event.objects.filter(kind="submit").order_by("id"))
 
 
-def test_a_submit_leaves_one_row_that_says_who_by_which_token_and_from_where(
+def test_a_submit_leaves_one_event_with_client_token_and_address(
     post: Callable[..., Any],
 ) -> None:
-    told = post(GOOD, **{"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}).json()
+    job = post(GOOD, **{"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}).json()
     (event,) = submits()
-    assert (str(event.job_id), event.actor, event.epoch) == (told["id"], "client:app", 0)
+    assert (str(event.job_id), event.actor, event.epoch) == (job["id"], "client:app", 0)
     assert (event.address, event.token) == ("203.0.113.9", ApiToken.objects.get().pk)
     assert event.at == Job.objects.get().created_at
     assert "hello" not in json.dumps(event.detail)
 
 
-def test_a_bulk_call_leaves_one_row_with_its_counts_however_many_chunks_it_has(
+def test_a_bulk_call_leaves_one_event_with_its_counts(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "CHUNK_JOBS", 2)
@@ -74,7 +74,7 @@ def test_a_bulk_call_leaves_one_row_with_its_counts_however_many_chunks_it_has(
     assert (event.job_id, event.epoch, event.detail) == (None, None, {"jobs": 4, "refused": 2})
 
 
-def test_a_call_whose_first_chunk_repeats_old_keys_is_written_down_with_its_first_new_job(
+def test_a_call_whose_first_chunk_repeats_old_keys_is_audited_with_its_first_new_job(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "CHUNK_JOBS", 2)
@@ -84,7 +84,7 @@ def test_a_call_whose_first_chunk_repeats_old_keys_is_written_down_with_its_firs
     assert [event.detail["jobs"] for event in submits()] == [2, 6]
 
 
-def test_a_call_that_makes_no_job_leaves_no_row(post: Callable[..., Any]) -> None:
+def test_a_call_without_a_new_job_leaves_no_event(post: Callable[..., Any]) -> None:
     post(BAD)
     post([BAD], BULK)
     assert submits() == []
@@ -94,8 +94,8 @@ def test_a_call_that_makes_no_job_leaves_no_row(post: Callable[..., Any]) -> Non
 
 
 @pytest.mark.parametrize("said", ["", "unknown", "' OR 1=1", "fe80::1%eth0", "1" * 5_000, "\u00ff"])
-def test_whatever_a_proxy_says_the_job_is_accepted(post: Callable[..., Any], said: str) -> None:
-    assert post(GOOD, **{"X-Forwarded-For": said}).status_code == 202
+def test_a_job_is_accepted_with_any_header_of_a_proxy(post: Callable[..., Any], header: str) -> None:
+    assert post(GOOD, **{"X-Forwarded-For": header}).status_code == 202
 
 
 def test_the_next_request_does_not_inherit_an_address(post: Callable[..., Any]) -> None:
@@ -104,7 +104,7 @@ def test_the_next_request_does_not_inherit_an_address(post: Callable[..., Any]) 
     assert Event.objects.get(kind="token_create", actor="a test").address is None
 
 
-def test_a_cancel_and_a_replay_say_from_where(post: Callable[..., Any], db: str) -> None:
+def test_cancels_and_replays_are_audited_with_the_address(post: Callable[..., Any], db: str) -> None:
     job = post(GOOD).json()["id"]
     for verb in ("cancel", "replay"):
         assert post({}, f"/api/v1/jobs/{job}/{verb}", **{"X-Forwarded-For": "203.0.113.9"}).status_code == 200
@@ -126,7 +126,7 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_database_refuses_every_change_of_what_is_written_down(db: str, change: str) -> None:
+def test_the_database_refuses_every_change_of_an_event(db: str, change: str) -> None:
     create_token(client="app", actor="olga")
     make_version("echo")
     make_version("echo", "2")
@@ -144,7 +144,7 @@ def test_not_even_retention_may_change_a_row(db: str) -> None:
             cursor.execute("UPDATE jobs_event SET actor = 'nobody'")
 
 
-def test_old_events_go_by_retention_alone_and_that_is_written_down(db: str) -> None:
+def test_only_retention_deletes_old_events_and_it_is_audited(db: str) -> None:
     old = timezone.now() - timedelta(days=31)
     Event.objects.bulk_create([Event(kind="cancel", at=old) for _ in range(3)])
     create_token(client="app")
@@ -170,7 +170,7 @@ def test_a_retention_of_no_days_is_refused(db: str) -> None:
         call_command("forget_events", "--older-than-days", "0")
 
 
-def test_an_alias_that_moves_is_written_down_with_where_it_pointed_before(db: str) -> None:
+def test_a_moved_alias_is_audited_with_its_earlier_version(db: str) -> None:
     make_version("echo")
     make_version("echo", "2")
     for version in ("2", "2", "1"):

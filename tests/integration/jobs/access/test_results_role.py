@@ -51,7 +51,7 @@ def test_an_app_reads_its_own_results_and_failures(url: str) -> None:
     assert "mine" in result(url, dead.pk).traceback
 
 
-def test_an_encrypted_result_is_an_error_that_says_so_and_no_bytes(url: str) -> None:
+def test_an_encrypted_result_is_a_clear_error_without_bytes(url: str) -> None:
     done = make_job(state=State.SUCCEEDED, client=make_client("app"))
     JobResult.objects.filter(job=done).update(body=b"sealed", encoding="aesgcm:k")
     with pytest.raises(PayloadKeyMissingError, match="that key is not here"):
@@ -75,7 +75,7 @@ def test_no_table_is_read_past_the_views_and_none_is_written(url: str, table: st
             assert app.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
 
 
-def test_a_role_made_anew_has_another_password_and_who_made_it_is_written_down(url: str) -> None:
+def test_a_role_created_again_has_another_password_and_is_audited(url: str) -> None:
     again = made("app")
     psycopg.connect(again).close()
     with pytest.raises(psycopg.OperationalError):

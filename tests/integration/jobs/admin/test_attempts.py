@@ -1,4 +1,4 @@
-"""A job's page tells each failed attempt, and why there was no further one."""
+"""A job's page lists each failed attempt, and the reason for no further one."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ def dead(db: str) -> Job:
 
 
 @pytest.mark.parametrize("sees", [True, False])
-def test_a_dead_job_s_page_says_why_no_attempt_followed_and_quotes_for_few(dead: Job, *, sees: bool) -> None:
+def test_a_dead_job_s_page_gives_the_reason_and_quotes_only_for_users_with_the_right(
+    dead: Job, *, sees: bool
+) -> None:
     rights = ["view_job", "view_payload"] if sees else ["view_job"]
     text = text_of(browser_of(*rights), f"/admin/jobs/job/{dead.id}/change/")
     assert [word for word in TOLD if word not in text] == []
-    assert text.count(REASON) >= 2  # of the letter, and of the attempt
+    assert text.count(REASON) >= 2  # of the dead letter, and of the attempt
     assert ("the secret word" in text) is sees

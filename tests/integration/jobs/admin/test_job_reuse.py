@@ -1,4 +1,4 @@
-"""A job's page says whose run answers it."""
+"""A job's page names the job whose run answers it."""
 
 from collections.abc import Iterator
 from threading import Event

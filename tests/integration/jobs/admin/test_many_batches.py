@@ -1,4 +1,4 @@
-"""With a ledger of many batches, its list counts none and scans none."""
+"""The list of very many batches neither counts nor scans them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -77,24 +77,24 @@ def a_batch(version: ModelVersion, key: UUID | None = None) -> Batch:
 
 @pytest.mark.parametrize("state", list(State))
 def test_a_job_is_found_by_its_state(browser: Browser, version: ModelVersion, state: State) -> None:
-    jobs = {each: a_job(version, each) for each in State}
+    jobs = {other: a_job(version, other) for other in State}
     assert ids_on(browser, f"{JOBS}?state={state}") == {jobs[state].id}
     assert ids_on(browser, f"{JOBS}?state={state}&client={jobs[state].client_id}") == {jobs[state].id}
 
 
 def test_jobs_are_filtered_by_model_priority_client_and_date(browser: Browser, version: ModelVersion) -> None:
-    wanted = a_job(version, State.SUCCEEDED, priority=7, client="archive")
+    match = a_job(version, State.SUCCEEDED, priority=7, client="archive")
     other = a_job(version, State.SUCCEEDED, priority=2)
     old = a_job(version, State.SUCCEEDED, age_s=3 * 86_400)
-    assert ids_on(browser, f"{JOBS}?priority=7") == {wanted.id}
-    assert ids_on(browser, f"{JOBS}?client={wanted.client_id}") == {wanted.id}
-    assert ids_on(browser, f"{JOBS}?model=echo") == {wanted.id, other.id}
+    assert ids_on(browser, f"{JOBS}?priority=7") == {match.id}
+    assert ids_on(browser, f"{JOBS}?client={match.client_id}") == {match.id}
+    assert ids_on(browser, f"{JOBS}?model=echo") == {match.id, other.id}
     assert ids_on(browser, f"{JOBS}?model=minilm") == set()
-    assert ids_on(browser, JOBS) == {wanted.id, other.id}
-    assert ids_on(browser, f"{JOBS}?when=7d") == {wanted.id, other.id, old.id}
+    assert ids_on(browser, JOBS) == {match.id, other.id}
+    assert ids_on(browser, f"{JOBS}?when=7d") == {match.id, other.id, old.id}
 
 
-def test_an_old_queued_job_is_found_by_its_state_alone(browser: Browser, version: ModelVersion) -> None:
+def test_an_old_queued_job_is_found_by_its_state(browser: Browser, version: ModelVersion) -> None:
     old = a_job(version, State.QUEUED, age_s=40 * 86_400)
     assert ids_on(browser, JOBS) == set()
     assert ids_on(browser, f"{JOBS}?state=queued") == {old.id}
@@ -110,14 +110,14 @@ def test_pages_hold_each_job_once(browser: Browser, version: ModelVersion) -> No
     assert "older →" not in text_of(browser, f"{JOBS}?p=2")
 
 
-def test_a_search_takes_a_whole_uuid_whatever_the_filters(browser: Browser, version: ModelVersion) -> None:
+def test_a_search_by_uuid_ignores_the_filters(browser: Browser, version: ModelVersion) -> None:
     old = a_job(version, State.SUCCEEDED, age_s=90 * 86_400)
     assert ids_on(browser, f"{JOBS}?q=+{old.id}+&state=queued") == {old.id}
     assert ids_on(browser, f"{JOBS}?q={uuid4()}") == set()
 
 
 @pytest.mark.parametrize("words", ["abc", "<b>", "01a0c450-6c00", "' OR 1=1"])
-def test_a_search_for_anything_else_says_what_it_takes(browser: Browser, words: str) -> None:
+def test_a_search_for_anything_else_explains_itself(browser: Browser, words: str) -> None:
     assert "is not a complete UUID" in text_of(browser, f"{JOBS}?q={words}")
 
 
@@ -160,7 +160,7 @@ def test_the_ledger_shows_each_batch_and_is_narrowed(browser: Browser, version: 
         "full",
     ):
         assert cell in text, cell
-    for query, found in (
+    for query, ids in (
         ("open=yes", {other.pk}),
         ("open=no", {shown.pk}),
         ("seal=full", {shown.pk}),
@@ -169,7 +169,7 @@ def test_the_ledger_shows_each_batch_and_is_narrowed(browser: Browser, version: 
         ("node=gpu-1@b", {other.pk}),
         ("node=gpu-0@a&open=yes", set()),
     ):
-        assert ids_on(browser, f"{BATCHES}?{query}") == found, query
+        assert ids_on(browser, f"{BATCHES}?{query}") == ids, query
     text = text_of(browser, f"{BATCHES}{shown.pk}/change/")
     assert "64 jobs of at most 64: it was full." in text
 
@@ -181,7 +181,7 @@ def test_a_batch_whose_worker_s_row_is_gone_is_shown(browser: Browser, version: 
         assert str(batch.worker_id) in text_of(browser, page)
 
 
-def test_an_open_batch_is_found_however_many_came_after_it(
+def test_an_open_batch_is_found_behind_many_newer_ones(
     browser: Browser, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.admin.base.newest.__defaults__", (2,))
@@ -217,18 +217,18 @@ def test_a_page_shows_any_document_and_is_bounded(
     assert len(text_of(browser, f"{JOBS}{job.pk}/change/")) < 200_000
 
 
-def test_a_queue_tells_whose_jobs_wait_and_a_job_what_is_ahead_of_it(
+def test_a_queue_s_page_counts_by_client_and_a_job_s_page_shows_its_position(
     browser: Browser, version: ModelVersion
 ) -> None:
     job = a_job(version, State.QUEUED, priority=4, created_at=timezone.now())
     whose = [{job.client_id: 1_234} if priority == 4 else {} for priority in range(10)]
-    counts = [sum(each.values()) for each in whose]
+    counts = [sum(clients.values()) for clients in whose]
     QueueStanding.objects.create(
         model="echo", waiting=counts, head_age_s=[0.0] * 10, by_client=whose, per_s=100.0
     )
     forget_queues()
     page = text_of(browser, "/admin/jobs/queuestanding/echo/change/")
-    assert all(said in page for said in (job.client.name, "1,234", "100.0 a second"))
+    assert all(text in page for text in (job.client.name, "1,234", "100.0 a second"))
     assert "jobs" in text_of(browser, f"{JOBS}{job.pk}/change/").split("ahead of it, about")[1][:400]
 
 
@@ -295,7 +295,7 @@ def test_an_operator_replays_a_dead_job(browser: Browser, version: ModelVersion)
     assert Event.objects.get(job=job).actor == "olga"
 
 
-def test_who_may_only_view_is_offered_no_action(version: ModelVersion) -> None:
+def test_a_viewer_is_offered_no_action(version: ModelVersion) -> None:
     job = a_job(version)
     browser = browser_of("view_job")
     assert "Cancel the selected" not in text_of(browser, JOBS)

@@ -1,4 +1,4 @@
-"""A job's page shows what its model last reported, and what may quote the input to who may see it alone."""
+"""A job's page shows its model's last report; the message, which may quote the input, needs a right."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.support.factories import make_job
 @pytest.fixture
 def job(db: str) -> Job:
     made = make_job(state=State.RUNNING)
-    told = {"epoch": 1, "step": 7, "fraction": 0.42, "message": "drew <secret>"}
-    Batch.objects.filter(pk=str(made.batch_id)).update(progress={str(made.pk): told})
+    report = {"epoch": 1, "step": 7, "fraction": 0.42, "message": "drew <secret>"}
+    Batch.objects.filter(pk=str(made.batch_id)).update(progress={str(made.pk): report})
     return made
 
 
@@ -23,18 +23,18 @@ def page(browser: Browser, job: Job) -> str:
     return text_of(browser, f"/admin/jobs/job/{job.pk}/change/")
 
 
-def test_the_page_shows_how_far_a_job_is_and_what_its_model_said(job: Job) -> None:
+def test_the_page_shows_a_job_s_progress_and_its_model_s_message(job: Job) -> None:
     seen = page(browser_of("view_job", "view_payload"), job)
     assert "42%" in seen
     assert "drew &lt;secret&gt;" in seen
 
 
-def test_who_may_not_see_payloads_sees_how_far_it_is_alone(job: Job) -> None:
+def test_a_user_without_the_right_to_payloads_sees_the_progress_alone(job: Job) -> None:
     seen = page(browser_of("view_job"), job)
     assert "42%" in seen
     assert "secret" not in seen
 
 
-def test_a_job_of_a_model_that_reports_nothing_has_none(job: Job) -> None:
+def test_a_job_without_reports_shows_no_progress(job: Job) -> None:
     Batch.objects.update(progress=None)
     assert "42%" not in page(browser_of("view_job"), job)

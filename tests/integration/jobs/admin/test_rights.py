@@ -1,4 +1,4 @@
-"""To look, to see payloads and to act are three rights, on every page."""
+"""To view, to see payloads and to act are three rights, on every page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.admin import ADDRESS, admin_pages, bodies, browser_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
 
 SECRETS = ("ask-sesame", "with-sesame", "meta-sesame", "told-sesame", "trace-sesame", "event-sesame")
-# A letter's message is the dead-letter pages' own matter: an operator sorts failures by it.
+# The message of a dead letter is tested with its pages: an operator sorts failures by it.
 JOB = "/admin/jobs/job/"
 
 
@@ -89,12 +89,12 @@ def test_without_the_right_to_payloads_no_page_shows_any(viewer: Browser, rows: 
     assert not Event.objects.filter(kind="view_payload").exists()
 
 
-def test_with_that_right_the_pages_show_all_of_it(reader: Browser, rows: dict[str, Any]) -> None:
+def test_with_the_right_to_payloads_the_pages_show_all_of_them(reader: Browser, rows: dict[str, Any]) -> None:
     text = "".join(bodies(reader, admin_pages(rows)).values())
     assert [secret for secret in SECRETS if secret not in text] == []
 
 
-def test_each_look_at_a_payload_is_written_down(reader: Browser, rows: dict[str, Any]) -> None:
+def test_each_view_of_a_payload_is_audited(reader: Browser, rows: dict[str, Any]) -> None:
     job = rows["job"][1]
     assert reader.get(f"{JOB}{job}/change/").status_code == 200
     event = Event.objects.get(kind="view_payload")
@@ -111,14 +111,14 @@ def test_a_viewer_sees_a_failed_attempt_s_kind_and_code(viewer: Browser, rows: d
 
 
 @pytest.mark.parametrize("right", ["view_payload", "change_job"])
-def test_a_right_beside_that_to_look_opens_no_page_by_itself(db: str, right: str) -> None:
+def test_no_other_right_opens_a_page_without_the_right_to_view(db: str, right: str) -> None:
     job = make_job()
     somebody = browser_of(right, name="sam")
     for page in (JOB, f"{JOB}{job.pk}/change/", "/admin/jobs/event/"):
         assert somebody.get(page).status_code == 403, page
 
 
-def test_to_see_payloads_is_no_right_to_act_nor_the_other_way_round(rows: dict[str, Any]) -> None:
+def test_the_rights_to_see_payloads_and_to_act_are_separate(rows: dict[str, Any]) -> None:
     job = rows["job"][2]
     reader = browser_of("view_job", "view_payload", name="rita")
     operator = browser_of("view_job", "change_job")
@@ -156,7 +156,7 @@ def test_an_operator_rotates_a_token_whose_successor_is_shown_once(db: str) -> N
     assert list(kinds) == [("token_rotate", "olga"), ("token_revoke", "olga")]
 
 
-def test_who_may_only_look_at_tokens_changes_none(db: str) -> None:
+def test_a_viewer_of_tokens_cannot_change_them(db: str) -> None:
     token = ApiToken.objects.get(digest=token_digest(create_token(client="app")))
     viewer = browser_of("view_apitoken", name="vera")
     for action in ("rotate", "revoke"):

@@ -1,4 +1,4 @@
-"""An operator sees what a webhook met, sends it again, and lets an address be called that wanted no more."""
+"""An operator sees the answers to a webhook, sends it again, and enables a disabled address."""
 
 import pytest
 from django.test import Client as Browser
@@ -17,11 +17,11 @@ MET = {
 @pytest.fixture
 def delivery(db: str) -> Delivery:
     job = make_job(state=State.SUCCEEDED)
-    told = {"state": "given_up", "attempts": 1, "history": [MET]}
-    return Delivery.objects.create(job=job, client=job.client, url="https://example.org/hook", **told)
+    columns = {"state": "given_up", "attempts": 1, "history": [MET]}
+    return Delivery.objects.create(job=job, client=job.client, url="https://example.org/hook", **columns)
 
 
-def test_the_pages_tell_what_the_receiver_answered(browser: Browser, delivery: Delivery) -> None:
+def test_the_pages_show_the_receiver_s_answers(browser: Browser, delivery: Delivery) -> None:
     for page in (LIST, f"{LIST}{delivery.pk}/change/"):
         text = browser.get(page).content.decode()
         assert "given_up" in text

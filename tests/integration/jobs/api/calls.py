@@ -1,4 +1,4 @@
-"""The calls that the API documents: what tests of every call are generated from."""
+"""The calls of the OpenAPI document, from which tests of every call are generated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BODIES: dict[str, Any] = {"/api/v1/jobs": GOOD, "/api/v1/jobs/bulk": [GOOD]}
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the document; `scope` is what its token needs, None where any will do."""
+    """One call of the document; `scope` is the one that its token needs, None where any token will do."""
 
     method: str
     path: str
@@ -39,7 +39,7 @@ class Call:
 def documented() -> list[Call]:
     paths = api.get_openapi_schema(path_prefix=PREFIX)["paths"]
     return [
-        Call(method.upper(), path, Scope(told["x-scope"]) if "x-scope" in told else None)
+        Call(method.upper(), path, Scope(operation["x-scope"]) if "x-scope" in operation else None)
         for path, calls in paths.items()
-        for method, told in calls.items()
+        for method, operation in calls.items()
     ]

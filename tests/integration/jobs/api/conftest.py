@@ -24,10 +24,10 @@ def described(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold every answer that a test is given against the API's own description."""
     from tests.integration.jobs.api.openapi_check import check
 
-    asked = Client.request
+    send = Client.request
 
     def request(self: Client, **how: Any) -> Any:
-        answer = asked(self, **how)
+        answer = send(self, **how)
         method, path = how["REQUEST_METHOD"], how["PATH_INFO"]
         check(method, path, answer.status_code, answer.headers, lambda: answer.content)
         return answer

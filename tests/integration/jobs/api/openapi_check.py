@@ -1,4 +1,4 @@
-"""Whether an answer is one that the API's description has: its status, its headers, which problem it is."""
+"""The check of an answer against the API's description: status, headers and problem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.urls import Resolver404, resolve
 from jobs.api.endpoints import api
 from tests.integration.jobs.api.calls import PREFIX
 
-# What any web server says with any answer.
+# Headers of any answer of a web server.
 ANY_ANSWER_S = {
     "cache-control", "connection", "content-length", "content-type", "date", "server", "transfer-encoding",
     "x-accel-buffering", "x-content-type-options",
@@ -23,15 +23,15 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 def check(method: str, path: str, status: int, sent: Iterable[str], body: Callable[[], bytes]) -> None:
     """Fail for an answer of a described call that its description lacks."""
-    told = _paths().get(_described(path), {}).get(method.lower())
-    if told is None:
+    operation = _paths().get(_described(path), {}).get(method.lower())
+    if operation is None:
         return
-    assert str(status) in told["responses"], f"{method} {path} answered {status}"
-    described = {name.lower() for name in told["responses"][str(status)].get("headers", ())}
+    assert str(status) in operation["responses"], f"{method} {path} answered {status}"
+    described = {name.lower() for name in operation["responses"][str(status)].get("headers", ())}
     assert {name.lower() for name in sent} - ANY_ANSWER_S <= described, f"{method} {path}: {list(sent)}"
     if status >= 400:  # a success may be a stream
         code = json.loads(body())["code"]
-        shown = told["responses"][str(status)]["content"]["application/problem+json"]["examples"]
+        shown = operation["responses"][str(status)]["content"]["application/problem+json"]["examples"]
         assert code in shown, f"{method} {path} answered {status} {code}"
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events of one job, on real servers: what is told, what is resumed, who may listen."""
+"""Server-sent events of one job, on real servers: their content, resumption and access."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Listener:
         beats = 0
         for line in self._lines:
             beats += line.startswith(":")
-            assert beats < MANY_BEATS, "nothing is told, and the stream does not end"
+            assert beats < MANY_BEATS, "no event comes, and the stream does not end"
             if line:
                 name, _, value = line.partition(": ")
                 fields[name] = value
@@ -72,13 +72,13 @@ def a_job(state: State = State.QUEUED) -> UUID:
 
 
 def run(job: UUID) -> Batch:
-    """Put a job into an open batch, as a claim does; nobody is told."""
+    """Put a job into an open batch, as a claim does, without a notification."""
     return make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
 
 
 def report(db: str, batch: Batch, job: UUID, step: int, fraction: float, *, epoch: int = 1) -> None:
-    told = {str(job): {"epoch": epoch, "step": step, "fraction": fraction, "message": f"step {step}"}}
-    Batch.objects.filter(pk=batch.pk).update(progress=told)
+    progress = {str(job): {"epoch": epoch, "step": step, "fraction": fraction, "message": f"step {step}"}}
+    Batch.objects.filter(pk=batch.pk).update(progress=progress)
     with psycopg.connect(db, autocommit=True) as worker:
         worker.execute("SELECT pg_notify('jobs_progressed', %s)", (f"batch:{batch.pk}",))
 
@@ -88,7 +88,7 @@ def stream(serve: Serve) -> httpx.Client:
     return serve()
 
 
-def test_each_change_is_told_and_the_last_event_is_the_whole_job(stream: httpx.Client, db: str) -> None:
+def test_each_change_is_an_event_and_the_last_one_is_the_whole_job(stream: httpx.Client, db: str) -> None:
     posted = stream.post("/api/v1/jobs", json=GOOD).json()
     assert posted["urls"]["events"].endswith(f"/api/v1/jobs/{posted['id']}/events")
     job = UUID(posted["id"])
@@ -113,7 +113,7 @@ def test_each_change_is_told_and_the_last_event_is_the_whole_job(stream: httpx.C
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.DEAD, State.CANCELLED, State.EXPIRED])
-def test_a_job_that_has_ended_is_told_at_once_and_once(serve: Serve, state: State) -> None:
+def test_the_end_of_an_ended_job_is_sent_at_once_and_once(serve: Serve, state: State) -> None:
     server, job = serve(), a_job(state)
     with listen(server, job) as events:
         (end,) = events
@@ -122,9 +122,7 @@ def test_a_job_that_has_ended_is_told_at_once_and_once(serve: Serve, state: Stat
     assert (again.status_code, again.content) == (204, b"")
 
 
-def test_a_client_that_comes_back_is_told_what_is_newer_and_nothing_else(
-    stream: httpx.Client, db: str
-) -> None:
+def test_a_client_that_reconnects_gets_only_newer_events(stream: httpx.Client, db: str) -> None:
     job = a_job()
     batch = run(job)
     report(db, batch, job, 7, 0.7)
@@ -140,7 +138,7 @@ def test_a_client_that_comes_back_is_told_what_is_newer_and_nothing_else(
         assert next(events).id == "1.8.running"
 
 
-def test_progress_of_an_earlier_attempt_is_not_told(stream: httpx.Client, db: str) -> None:
+def test_progress_of_an_earlier_attempt_is_no_event(stream: httpx.Client, db: str) -> None:
     job = a_job()
     batch = run(job)
     report(db, batch, job, 7, 0.7, epoch=0)
@@ -175,7 +173,7 @@ def until_waiting(server: httpx.Client, count: int) -> None:
     )
 
 
-def test_a_client_that_goes_away_leaves_nothing_behind(stream: httpx.Client, db: str) -> None:
+def test_a_client_that_disconnects_leaves_no_waiter(stream: httpx.Client, db: str) -> None:
     jobs = [a_job() for _ in range(10)]
     for job in jobs:
         with listen(stream, job) as events:

@@ -1,6 +1,6 @@
-"""Every documented call, on both servers: who reaches whose job, and with which scope.
+"""Every documented call, on both servers: access to jobs, and scopes.
 
-Generated from the OpenAPI document, so that a call which is added later is tested from its first day.
+Generated from the OpenAPI document, so that a new call is tested at once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PROMISED = {
 OPEN = {"/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
 
-def test_every_call_but_the_registry_s_says_which_scope_it_needs() -> None:
+def test_every_call_but_the_registry_s_names_its_scope() -> None:
     assert {call.path for call in CALLS if call.scope is None} == OPEN
     assert PROMISED.items() <= {str(call): call.scope for call in CALLS}.items()
 
@@ -74,12 +74,12 @@ def _to_django(token: str, call: Call, job: object) -> tuple[int, dict[str, Any]
 
 
 def _problem(body: bytes) -> dict[str, Any]:
-    """Return a problem's members; nothing of an answer that is none."""
+    """Return a problem's members; none of another answer."""
     try:
-        told = json.loads(body)
+        members = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) and "code" in told else {}
+    return members if isinstance(members, dict) and "code" in members else {}
 
 
 def a_job(state: State, client: str = "app") -> UUID:
@@ -87,7 +87,7 @@ def a_job(state: State, client: str = "app") -> UUID:
 
 
 def a_dead_job(client: str = "app") -> UUID:
-    """Return a job that has ended, so that no call waits for it, and that may be replayed."""
+    """Return an ended job: no call waits for it, and it may be replayed."""
     return a_job(State.DEAD, client)
 
 
@@ -96,19 +96,19 @@ def state_of(job: UUID) -> tuple[str, int]:
     return row.state, row.epoch
 
 
-def test_another_client_s_job_answers_as_one_that_never_was(send: Send) -> None:
+def test_another_client_s_job_answers_like_a_missing_one(send: Send) -> None:
     stranger = create_token(client="other", scopes=["submit", "read", "cancel", "replay"])
     for call in OF_ONE_JOB:
         for state in STATES:
             job = a_job(state)
             before = state_of(job)
-            told = send(stranger, call, job)
-            assert told == send(stranger, call, job_id()), f"{call} on a {state} job"
-            assert (told[0], told[1].get("code")) == (404, "job_not_found"), f"{call} on a {state} job"
+            answer = send(stranger, call, job)
+            assert answer == send(stranger, call, job_id()), f"{call} on a {state} job"
+            assert (answer[0], answer[1].get("code")) == (404, "job_not_found"), f"{call} on a {state} job"
             assert state_of(job) == before, call
 
 
-def test_another_client_s_job_is_neither_waited_on_nor_listed(send: Send) -> None:
+def test_another_client_s_job_cannot_be_awaited_or_listed(send: Send) -> None:
     stranger, job = create_token(client="other"), a_job(State.QUEUED)
     for call in OF_ONE_JOB:
         if call.method == "GET":
@@ -118,30 +118,30 @@ def test_another_client_s_job_is_neither_waited_on_nor_listed(send: Send) -> Non
     assert app.get("/api/v1/jobs").json()["jobs"] == []
 
 
-def test_a_job_s_owner_is_refused_nothing(send: Send) -> None:
+def test_the_owner_of_a_job_may_make_every_call(send: Send) -> None:
     owner = create_token(client="app")
     for call in OF_ONE_JOB:
         assert send(owner, call, a_dead_job())[0] not in {401, 403, 404}, call
 
 
-def test_without_its_scope_a_call_is_forbidden_whoever_s_the_job_is(send: Send) -> None:
+def test_without_its_scope_a_call_is_forbidden_for_any_job(send: Send) -> None:
     for call in SCOPED:
         others = [scope.value for scope in Scope if scope not in {call.scope, Scope.ADMIN}]
         token = create_token(client="app", scopes=others)
         for job in (a_dead_job(), a_dead_job("another"), job_id()):
-            status, told = send(token, call, job)
-            assert (status, told.get("code"), told.get("scope")) == (403, "forbidden", call.scope), call
+            status, problem = send(token, call, job)
+            assert (status, problem.get("code"), problem.get("scope")) == (403, "forbidden", call.scope), call
     assert not Job.objects.exclude(state=State.DEAD).exists()
 
 
-def test_with_its_scope_alone_a_call_is_served(send: Send) -> None:
+def test_a_call_needs_only_its_own_scope(send: Send) -> None:
     for call in SCOPED:
         assert call.scope is not None
         token = create_token(client="app", scopes=[call.scope.value])
         assert send(token, call, a_dead_job())[0] not in {401, 403, 404}, call
 
 
-def test_an_admin_reaches_every_client_s_jobs_and_what_it_saw_is_written_down(send: Send) -> None:
+def test_an_admin_reaches_every_client_s_jobs_and_its_views_are_audited(send: Send) -> None:
     admin = create_token(client="operators", scopes=["admin"])
     for call in SCOPED:
         assert send(admin, call, a_dead_job("app"))[0] not in {401, 403, 404}, call
@@ -152,11 +152,11 @@ def test_an_admin_reaches_every_client_s_jobs_and_what_it_saw_is_written_down(se
     assert (event.actor, event.address is not None) == ("client:operators", True)
 
 
-def test_without_read_what_is_answered_holds_no_payload(echo: None) -> None:
+def test_answers_to_a_token_without_read_have_no_payload(echo: None) -> None:
     token = create_token(client="app", scopes=["submit", "cancel", "replay"])
     app = Client(headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "k"})
-    told = app.post("/api/v1/jobs", _BODY, "application/json").json()
-    done = Job.objects.get(pk=told["id"])
+    job = app.post("/api/v1/jobs", _BODY, "application/json").json()
+    done = Job.objects.get(pk=job["id"])
     Job.objects.filter(pk=done.pk).update(state=State.SUCCEEDED, finished_at=done.created_at)
     JobResult.objects.create(job=done, epoch=0, body=b'{"text":"secret"}')
     again = app.post("/api/v1/jobs", _BODY, "application/json")

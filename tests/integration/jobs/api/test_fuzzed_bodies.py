@@ -36,8 +36,8 @@ def mutated(rng: random.Random) -> bytes:
 
 def memory() -> int:
     tree = psutil.Process().children(recursive=True)
-    found = [process for process in tree if "granian" in " ".join(process.cmdline())]
-    return sum(process.memory_info().rss for process in found)
+    servers = [process for process in tree if "granian" in " ".join(process.cmdline())]
+    return sum(process.memory_info().rss for process in servers)
 
 
 def form(*parts: tuple[str, bytes]) -> tuple[dict[str, str], bytes]:
@@ -53,7 +53,7 @@ def refused(answer: httpx.Response) -> bool:
     return 400 <= answer.status_code < 500 and answer.json()["status"] == answer.status_code
 
 
-def test_whatever_is_sent_is_refused_with_a_problem_and_memory_is_bounded(serve: Serve) -> None:
+def test_any_broken_body_is_refused_with_a_problem_and_memory_is_bounded(serve: Serve) -> None:
     web = serve()
     for body in [GOOD, *BROKEN]:
         web.post("/api/v1/jobs", content=body)
@@ -115,13 +115,13 @@ Slow = list[tuple[str, bytes]]
 def stalled(web: httpx.Client, begun: Slow) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
         slow = [stack.enter_context(connected(web)) for _ in begun]
-        for each, (header, body) in zip(slow, begun, strict=True):
-            each.sendall(head(web, header) + body)
+        for wire, (header, body) in zip(slow, begun, strict=True):
+            wire.sendall(head(web, header) + body)
         yield slow
 
 
 @pytest.mark.parametrize("begun", [SLOW * 32, SLOW_AND_LONG * 16])
-def test_bodies_that_stall_keep_no_short_call_out(serve: Serve, begun: Slow) -> None:
+def test_stalled_bodies_block_no_short_call(serve: Serve, begun: Slow) -> None:
     web = serve(BODY_PATIENCE_S="600")
     with stalled(web, begun):
         for _ in range(50):
@@ -129,11 +129,11 @@ def test_bodies_that_stall_keep_no_short_call_out(serve: Serve, begun: Slow) -> 
 
 
 @pytest.mark.parametrize("begun", [SLOW * 32, SLOW_AND_LONG * 4])
-def test_whose_body_stalls_is_told_so(serve: Serve, begun: Slow) -> None:
+def test_a_stalled_body_gets_a_408(serve: Serve, begun: Slow) -> None:
     web = serve(BODY_PATIENCE_S="1")
     with stalled(web, begun) as slow:
-        for each in slow:
-            assert each.recv(4_000).startswith(b"HTTP/1.1 408 ")
+        for wire in slow:
+            assert wire.recv(4_000).startswith(b"HTTP/1.1 408 ")
     assert web.post("/api/v1/jobs", content=b" " * 200_000 + GOOD).status_code == 202
 
 
@@ -147,14 +147,14 @@ def test_a_body_that_ends_early_is_malformed(serve: Serve) -> None:
     assert web.post("/api/v1/jobs", content=GOOD).status_code == 202
 
 
-def test_an_upload_is_taken_up_to_its_limit_and_a_job_refers_to_it(serve: Serve) -> None:
+def test_an_upload_is_accepted_up_to_its_limit_and_a_job_refers_to_it(serve: Serve) -> None:
     web = serve(MAX_UPLOAD_BYTES="1000000")
     for content in (b"x" * 1_000_001, iter([b"x" * 600_000] * 2)):
         answer = web.post("/api/v1/uploads", content=content)
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
-    told = web.post("/api/v1/uploads", content=b"\xff" * 1_000, headers={"Content-Type": "image/png"})
-    assert (told.status_code, told.json()["size"]) == (201, 1_000)
-    job: Any = {"model": "echo", "input": {"text": {"$upload": told.json()["id"]}}}
+    answer = web.post("/api/v1/uploads", content=b"\xff" * 1_000, headers={"Content-Type": "image/png"})
+    assert (answer.status_code, answer.json()["size"]) == (201, 1_000)
+    job: Any = {"model": "echo", "input": {"text": {"$upload": answer.json()["id"]}}}
     assert web.post("/api/v1/jobs", json=job).status_code == 202
     (file,) = pointer_of(bytes(JobInput.objects.get().body)).files
     assert (file.size, file.content_type) == (1_000, "image/png")
@@ -164,7 +164,7 @@ def test_an_upload_is_taken_up_to_its_limit_and_a_job_refers_to_it(serve: Serve)
     from jobs.services.access.tokens import create_token
 
     other = {"Authorization": f"Bearer {create_token(client='other')}"}
-    job["input"] = {"text": {"$upload": told.json()["id"]}}
+    job["input"] = {"text": {"$upload": answer.json()["id"]}}
     theirs = web.post("/api/v1/jobs", json=job, headers=other)
     assert (theirs.status_code, theirs.json()["code"]) == (422, "upload_not_found")
     assert Upload.objects.count() == 1

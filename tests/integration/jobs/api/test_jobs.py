@@ -1,4 +1,4 @@
-"""Reading, cancelling and replaying jobs, and who may."""
+"""Reading, cancelling and replaying jobs, and the access to each."""
 
 from collections.abc import Callable
 from typing import Any
@@ -139,13 +139,13 @@ def test_a_lost_database_connection_is_replaced_unseen(app: Client, post: Callab
     assert connection.connection.info.backend_pid != pid
 
 
-def test_a_nul_in_a_name_is_a_name_that_nothing_has(app: Client, echo: None) -> None:
+def test_a_name_with_a_nul_matches_nothing(app: Client, echo: None) -> None:
     assert app.get("/api/v1/jobs?model=a%00b").json() == {"jobs": [], "next_cursor": None}
     admin = Client(headers={"Authorization": f"Bearer {create_token(client='o', scopes=['admin'])}"})
-    asked = (
+    answers = (
         admin.get("/api/v1/jobs?client=a%00b"),
         app.get("/api/v1/models/a%00b"),
         app.get("/api/v1/models/a%00b/versions"),
         app.post("/api/v1/jobs", b'{"model":"a\\u0000b","input":1}', content_type="application/json"),
     )
-    assert [answer.status_code for answer in asked] == [404] * len(asked)
+    assert [answer.status_code for answer in answers] == [404] * len(answers)

@@ -40,28 +40,28 @@ def test_a_result_names_its_build_input_batch_worker_and_failed_attempts(
     )
     JobResult.objects.create(job=job, epoch=2, body=b'{"text":"hi"}')
     Batch.objects.filter(pk=last.pk).update(ran_s=0.25, finished_at=timezone.now())
-    told = read(app, job)
-    assert told.model.model_dump() == {
+    lineage = read(app, job)
+    assert lineage.model.model_dump() == {
         "name": "echo", "version": "7", "loader": "transformer", "sha256": "ab" * 32,
     }  # fmt: skip
     stored = bytes(JobInput.objects.get(job=job).body)
-    assert told.input is not None
-    assert told.input.sha256 == sha256(stored).hexdigest()
-    assert told.input.parameters_sha256 == sha256(b'{"k":1}').hexdigest()
-    assert told.output is not None
-    assert (told.output.epoch, told.output.sha256) == (2, sha256(b'{"text":"hi"}').hexdigest())
-    assert told.batch is not None
-    assert (told.batch.id, told.batch.size, told.batch.ran_s) == (last.pk, 1, 0.25)
-    assert told.worker is not None
-    assert (told.worker.node, told.worker.device) == ("b@x", "cuda:0")
-    (failed,) = told.history
+    assert lineage.input is not None
+    assert lineage.input.sha256 == sha256(stored).hexdigest()
+    assert lineage.input.parameters_sha256 == sha256(b'{"k":1}').hexdigest()
+    assert lineage.output is not None
+    assert (lineage.output.epoch, lineage.output.sha256) == (2, sha256(b'{"text":"hi"}').hexdigest())
+    assert lineage.batch is not None
+    assert (lineage.batch.id, lineage.batch.size, lineage.batch.ran_s) == (last.pk, 1, 0.25)
+    assert lineage.worker is not None
+    assert (lineage.worker.node, lineage.worker.device) == ("b@x", "cuda:0")
+    (failed,) = lineage.history
     assert (failed.what, failed.kind, failed.code, failed.epoch) == ("failed", "transient", "busy", 1)
     assert (failed.batch, failed.worker, failed.device) == (first.pk, "a@x", "cuda:0")
-    assert told.attempts == 2
-    assert told.created_at <= told.started_at <= told.finished_at  # type: ignore[operator]  # it is set: a None fails here
+    assert lineage.attempts == 2
+    assert lineage.created_at <= lineage.started_at <= lineage.finished_at  # type: ignore[operator]  # it is set: a None fails here
 
 
-def test_no_payload_message_or_person_is_told(app: Client, version: ModelVersion) -> None:
+def test_a_lineage_has_no_payload_message_or_person(app: Client, version: ModelVersion) -> None:
     job = make_job(version=version, client=make_client("app"), body={"text": "secret"})
     Event.objects.create(job=job, kind="failed", detail={"message": "secret", "code": "c"})
     Event.objects.create(job=job, kind="replay", actor="olga", address="203.0.113.9")
@@ -70,13 +70,13 @@ def test_no_payload_message_or_person_is_told(app: Client, version: ModelVersion
         assert hidden not in text
 
 
-def test_a_job_that_never_ran_and_one_whose_worker_s_row_is_gone_have_a_lineage(
+def test_jobs_without_a_run_or_without_their_worker_s_row_have_a_lineage(
     app: Client, version: ModelVersion
 ) -> None:
     fresh = make_job(client=make_client("app"))
-    told = read(app, fresh)
-    assert (told.batch, told.worker, told.output, told.history) == (None, None, None, [])
-    assert told.model.sha256 is None
+    lineage = read(app, fresh)
+    assert (lineage.batch, lineage.worker, lineage.output, lineage.history) == (None, None, None, [])
+    assert lineage.model.sha256 is None
     orphan = make_job(version=version, client=make_client("app"))
     batch = make_batch(make_worker(), version, [orphan])
     Batch.objects.filter(pk=batch.pk).update(worker_id=uuid4())
@@ -85,7 +85,7 @@ def test_a_job_that_never_ran_and_one_whose_worker_s_row_is_gone_have_a_lineage(
     assert gone.worker is None
 
 
-def test_only_the_last_hundred_happenings_are_told(app: Client, version: ModelVersion) -> None:
+def test_a_lineage_has_only_the_last_hundred_events(app: Client, version: ModelVersion) -> None:
     job = make_job(client=make_client("app"))
     Event.objects.bulk_create([Event(job=job, kind="replay", epoch=epoch) for epoch in range(130)])
     assert [row.epoch for row in read(app, job).history] == list(range(30, 130))

@@ -1,4 +1,4 @@
-"""The front door on a real Postgres: places and estimates, 429 for what comes too late, and what it says."""
+"""Admission on a real Postgres: positions and estimates, and 429 for jobs that would finish too late."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stands(
     answer_s: float = 0.1,
     whose: Client | None = None,
 ) -> None:
-    """Write down a count, as the surveyor does; all is `whose`."""
+    """Store a count, as the surveyor does; all jobs are those of `whose`."""
     by_client = [
         {whose.pk: waiting[priority]} if whose and priority in waiting else {} for priority in range(10)
     ]
@@ -56,31 +56,31 @@ def job(model: str, **fields: Any) -> dict[str, Any]:
     return {"model": model, "input": {}, **fields}
 
 
-def test_where_nobody_counts_nothing_is_said_and_nothing_shed(post: Callable[..., Any]) -> None:
-    told = post(job("echo")).json()
-    assert (told["queue_position"], told["eta_s"]) == (None, None)
+def test_without_counts_a_job_has_no_estimate_and_none_is_shed(post: Callable[..., Any]) -> None:
+    view = post(job("echo")).json()
+    assert (view["queue_position"], view["eta_s"]) == (None, None)
 
 
-def test_an_acknowledgement_tells_the_place_and_the_estimate(post: Callable[..., Any], app: Any) -> None:
+def test_an_acknowledgement_has_the_position_and_the_estimate(post: Callable[..., Any], app: Any) -> None:
     stands("echo", {4: 100, 0: 50, 9: 20}, per_s=1.0)
-    told = post(job("echo")).json()
-    assert 115 <= told["queue_position"] <= 120
-    assert told["eta_s"] == pytest.approx(told["queue_position"] + 0.1, abs=0.01)
+    view = post(job("echo")).json()
+    assert 115 <= view["queue_position"] <= 120
+    assert view["eta_s"] == pytest.approx(view["queue_position"] + 0.1, abs=0.01)
     urgent = post(job("echo", priority=9)).json()
     assert 15 <= urgent["queue_position"] <= 20
-    again = app.get(f"/api/v1/jobs/{told['id']}").json()
+    again = app.get(f"/api/v1/jobs/{view['id']}").json()
     assert 110 <= again["queue_position"] <= 122
     listed = app.get("/api/v1/jobs").json()["jobs"]
-    assert all(each["queue_position"] is not None for each in listed)
+    assert all(view["queue_position"] is not None for view in listed)
 
 
-def test_without_workers_there_is_a_place_and_no_estimate(post: Callable[..., Any]) -> None:
+def test_without_workers_there_is_a_position_and_no_estimate(post: Callable[..., Any]) -> None:
     stands("echo", {4: 100})
-    told = post(job("echo")).json()
-    assert (told["queue_position"], told["eta_s"]) == (100, None)
+    view = post(job("echo")).json()
+    assert (view["queue_position"], view["eta_s"]) == (100, None)
 
 
-def test_what_comes_too_late_for_the_goal_is_told_when_to_come_again(post: Callable[..., Any]) -> None:
+def test_a_job_too_late_for_the_goal_is_refused_with_retry_after(post: Callable[..., Any]) -> None:
     make_version("quick", p95_goal_s=2.0, options={"shed": True})
     stands("quick", {4: 1_000}, per_s=100.0)
     answer = post(job("quick"))
@@ -93,7 +93,7 @@ def test_what_comes_too_late_for_the_goal_is_told_when_to_come_again(post: Calla
     assert post(job("quick", priority=9)).status_code == 202
 
 
-def test_a_model_without_a_goal_waits_however_long_unless_a_deadline_says_otherwise(
+def test_jobs_of_a_model_without_a_goal_wait_as_long_as_their_deadline_allows(
     post: Callable[..., Any],
 ) -> None:
     stands("echo", {4: 100_000}, per_s=1.0)
@@ -124,7 +124,7 @@ def test_of_one_call_the_urgent_jobs_find_room_before_the_others(post: Callable[
     assert [item["index"] for item in answer["jobs"] if "problem" in item] == [1, 2]
 
 
-def test_what_this_process_admits_counts_at_once(post: Callable[..., Any]) -> None:
+def test_jobs_that_this_process_admits_count_at_once(post: Callable[..., Any]) -> None:
     stands("echo", {})
     assert [post(job("echo")).json()["queue_position"] for _ in range(3)] == [0, 1, 2]
 
@@ -136,12 +136,12 @@ def test_the_surveyor_counts_by_priority_and_learns_the_rate(db: str) -> None:
     make_jobs(5, model="other")
     Batch.objects.bulk_create(ended(worker.id, version.id, size) for size in (2, 4, 6, 8, 10))
     with open_session() as session:
-        found = QueueSurveyor(stop=Event()).survey(session)
-    kept = QueueStanding.objects.get(model="echo")
-    assert (kept.waiting[4], kept.waiting[9], sum(kept.waiting)) == (7, 3, 10)
-    assert kept.per_s == pytest.approx(10 / 0.15, rel=0.01)  # 0.05 s and 0.01 s an item, batches of ten
-    assert kept.answer_s == pytest.approx(2.0, abs=0.1)
-    assert found["other"].per_s is None
+        models = QueueSurveyor(stop=Event()).survey(session)
+    row = QueueStanding.objects.get(model="echo")
+    assert (row.waiting[4], row.waiting[9], sum(row.waiting)) == (7, 3, 10)
+    assert row.per_s == pytest.approx(10 / 0.15, rel=0.01)  # 0.05 s and 0.01 s an item, batches of ten
+    assert row.answer_s == pytest.approx(2.0, abs=0.1)
+    assert models["other"].per_s is None
 
 
 def ended(worker: Any, version: int, size: int) -> Batch:
@@ -153,15 +153,15 @@ def ended(worker: Any, version: int, size: int) -> Batch:
     )  # fmt: skip
 
 
-def test_a_queue_that_is_gone_is_forgotten_and_a_worker_that_fell_silent_has_no_rate(db: str) -> None:
+def test_a_gone_queue_is_deleted_and_a_silent_worker_has_no_rate(db: str) -> None:
     stands("gone", {4: 1}, per_s=1.0)
     old = timezone.now() - timedelta(minutes=5)
     worker, version = make_worker(heartbeat_at=old), make_version("echo")
     Batch.objects.bulk_create([ended(worker.id, version.id, 4)])
     with open_session() as session:
-        found = QueueSurveyor(stop=Event()).survey(session)
+        models = QueueSurveyor(stop=Event()).survey(session)
     assert list(QueueStanding.objects.values_list("model", "per_s")) == [("echo", None)]
-    assert found["echo"].per_s is None
+    assert models["echo"].per_s is None
 
 
 def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
@@ -173,29 +173,29 @@ def test_counting_reads_the_outbox_along_its_index(db: str) -> None:
         assert any("Index Only Scan using outbox_next" in line for line in lines)
 
 
-def test_a_submit_costs_no_statement_for_its_place_but_one_a_second(
+def test_the_counts_are_read_at_most_once_a_second(
     post: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     selectors.forget()
     stands("echo", {4: 5})
     post(job("echo"))
-    asked: list[str] = []
-    monkeypatch.setattr("jobs.services.admission.queues.fetch_all", lambda text, _: [asked.append(text)])  # type: ignore[func-returns-value]
+    queries: list[str] = []
+    monkeypatch.setattr("jobs.services.admission.queues.fetch_all", lambda text, _: [queries.append(text)])  # type: ignore[func-returns-value]
     post(job("echo"))
-    assert asked == []
+    assert queries == []
 
 
-def test_one_noisy_client_gets_nobody_else_refused(post: Callable[..., Any], app: Any) -> None:
+def test_a_noisy_client_gets_no_other_client_refused(post: Callable[..., Any], app: Any) -> None:
     make_version("quick", p95_goal_s=2.0, options={"shed": True})
     stands("quick", {4: 10_000}, per_s=100.0, whose=make_client("noisy"))
-    told = post(job("quick"))
-    assert (told.status_code, told.json()["queue_position"]) == (202, 1)
-    assert app.get(f"/api/v1/jobs/{told.json()['id']}").json()["queue_position"] <= 3
+    answer = post(job("quick"))
+    assert (answer.status_code, answer.json()["queue_position"]) == (202, 1)
+    assert app.get(f"/api/v1/jobs/{answer.json()['id']}").json()["queue_position"] <= 3
     stands("quick", {4: 10_000}, per_s=100.0, whose=Job.objects.get().client)
     assert post(job("quick")).json()["code"] == "overloaded"
 
 
-def test_a_repeat_and_a_cache_hit_are_answered_in_an_overload_too(post: Callable[..., Any]) -> None:
+def test_repeats_and_cache_hits_succeed_in_an_overload(post: Callable[..., Any]) -> None:
     version = make_version("quick", p95_goal_s=2.0, options={"shed": True, "cache_ttl_s": 60})
     first = post(job("quick", idempotency_key="once"))
     done = make_job(version=version, model="quick", state=State.SUCCEEDED, client=Job.objects.get().client)
@@ -206,7 +206,7 @@ def test_a_repeat_and_a_cache_hit_are_answered_in_an_overload_too(post: Callable
     hit = post(job("quick", input={"text": "known"}))
     assert (hit.status_code, hit.json()["cached_from"]) == (200, str(done.id))
     refused = [job("quick", input={"text": "new"}), job("quick", input={"text": "known"}, cache="refresh")]
-    assert {post(each).status_code for each in refused} == {429}
+    assert {post(body).status_code for body in refused} == {429}
 
 
 def test_the_surveyor_counts_by_client(db: str) -> None:

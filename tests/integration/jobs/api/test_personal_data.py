@@ -32,11 +32,11 @@ def test_an_admin_s_token_is_shown_tokens_and_the_owner_s_the_values(serve: Serv
         for client, scope in (("operators", "admin"), ("tests", "read"))
     )
     for path in PATHS:
-        seen, known = (server.get(path.format(job), headers=headers) for headers in (admin, own))
-        assert (seen.status_code, known.status_code) == (200, 200), path
+        seen, clear = (server.get(path.format(job), headers=headers) for headers in (admin, own))
+        assert (seen.status_code, clear.status_code) == (200, 200), path
         assert secrets_in(seen.text) == [], path
         assert all(vault.token(value) in seen.text for value in (WHO, STREET)), path
-        assert len(secrets_in(known.text)) == 3, path
+        assert len(secrets_in(clear.text)) == 3, path
     plain = server.get(PATHS[0].format(job), headers=admin).json()
     assert plain["output"]["text"] == "a plain word"
 

@@ -1,4 +1,4 @@
-"""Quotas on a real Postgres: what is refused, what is told, two web processes that share a client's quota."""
+"""Quotas on a real Postgres: refusals, headers, and two web processes that share a client's quota."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def limit(**limits: Any) -> Client:
     return Client.objects.get(name="app")
 
 
-def test_a_client_without_quotas_is_told_of_none(post: Callable[..., Any]) -> None:
+def test_a_client_without_quotas_gets_no_rate_limit_headers(post: Callable[..., Any]) -> None:
     answer = post(GOOD)
     assert answer.status_code == 202
     assert "RateLimit" not in answer.headers
     assert not QuotaBucket.objects.exists()
 
 
-def test_what_is_left_is_told_and_what_is_over_refused(post: Callable[..., Any]) -> None:
+def test_an_answer_has_the_remaining_quota_and_calls_beyond_it_are_refused(post: Callable[..., Any]) -> None:
     limit(requests_per_s=SLOW, requests_burst=2)
     first, second, third = (post(GOOD) for _ in range(3))
     assert (first.status_code, second.status_code, third.status_code) == (202, 202, 429)
@@ -59,15 +59,15 @@ def test_what_is_left_is_told_and_what_is_over_refused(post: Callable[..., Any])
     assert Job.objects.count() == 2
 
 
-def test_of_a_bulk_call_what_is_beyond_is_refused_item_by_item(post: Callable[..., Any]) -> None:
+def test_items_of_a_bulk_call_beyond_the_quota_are_refused_one_by_one(post: Callable[..., Any]) -> None:
     limit(requests_per_s=SLOW, requests_burst=3)
     bad = {"model": "nope", "input": {}}
     answer = post([GOOD, bad, *[GOOD] * 4], BULK)
-    told = answer.json()
-    assert (answer.status_code, told["accepted"], told["rejected"]) == (202, 3, 3)
-    codes = [item["problem"]["code"] if "problem" in item else "" for item in told["jobs"]]
+    problem = answer.json()
+    assert (answer.status_code, problem["accepted"], problem["rejected"]) == (202, 3, 3)
+    codes = [item["problem"]["code"] if "problem" in item else "" for item in problem["jobs"]]
     assert codes == ["", "model_not_found", "", "", "quota_exceeded", "quota_exceeded"]
-    assert told["jobs"][4]["problem"]["status"] == 429
+    assert problem["jobs"][4]["problem"]["status"] == 429
     assert "RateLimit" in answer.headers
 
 
@@ -80,7 +80,7 @@ def test_bytes_are_counted_and_one_input_over_the_burst_comes_as_a_debt(post: Ca
     assert int(over.headers["Retry-After"]) >= 10
 
 
-def test_jobs_in_flight_are_counted_anew_when_the_limit_seems_reached(post: Callable[..., Any]) -> None:
+def test_jobs_in_flight_are_counted_again_when_the_limit_seems_reached(post: Callable[..., Any]) -> None:
     app = limit(most_in_flight=3)
     make_jobs(1, client=app, state=running())
     assert [post(GOOD).status_code for _ in range(3)] == [202, 202, 202]  # a new bucket knows of none
@@ -109,7 +109,7 @@ def test_jobs_of_all_models_count(post: Callable[..., Any]) -> None:
     assert QuotaBucket.objects.get().level == 2 - 42
 
 
-def test_many_threads_are_given_no_more_than_there_is(db: str) -> None:
+def test_many_threads_take_no_more_than_the_bucket_holds(db: str) -> None:
     bucket, stocks = Bucket(100.0, SLOW), list[float]()
 
     def take() -> None:
@@ -148,27 +148,25 @@ def test_a_server_answers_429_for_a_model_that_is_full(serve: Callable[..., http
     assert [("problem" in item) for item in bulk["jobs"]] == [True, False]
 
 
-def test_files_are_paid_for_when_they_are_uploaded_and_when_a_job_takes_them(
-    app: Browser, post: Callable[..., Any]
-) -> None:
+def test_files_count_at_the_upload_and_at_the_submit(app: Browser, post: Callable[..., Any]) -> None:
     limit(bytes_per_s=100)
-    kept, refused = (app.post("/api/v1/uploads", b"x" * 600, content_type="text/plain") for _ in range(2))
-    assert kept.status_code == 201
-    assert kept.headers["RateLimit"].startswith('"bytes";r=')
-    taken = post({"model": "echo", "input": {"text": {"$upload": kept.json()["id"]}}})
-    assert (taken.status_code, taken.json()["quota"]) == (429, "bytes")
+    stored, refused = (app.post("/api/v1/uploads", b"x" * 600, content_type="text/plain") for _ in range(2))
+    assert stored.status_code == 201
+    assert stored.headers["RateLimit"].startswith('"bytes";r=')
+    answer = post({"model": "echo", "input": {"text": {"$upload": stored.json()["id"]}}})
+    assert (answer.status_code, answer.json()["quota"]) == (429, "bytes")
     assert (refused.status_code, refused.json()["quota"]) == (429, "bytes")
 
 
-def test_an_operator_changes_a_quota_and_the_audit_knows(post: Callable[..., Any]) -> None:
+def test_an_operator_changes_a_quota_and_the_change_is_audited(post: Callable[..., Any]) -> None:
     from jobs.models import Event
 
     app = Client.objects.get(name="app")
     url = f"/admin/jobs/client/{app.pk}/change/"
-    asked = {"requests_per_s": "5", "requests_burst": "", "bytes_per_s": "", "most_in_flight": "7"}
+    form = {"requests_per_s": "5", "requests_burst": "", "bytes_per_s": "", "most_in_flight": "7"}
     browser = browser_of("view_client", "change_client")
     assert browser.get(url).status_code == 200
-    assert browser.post(url, asked).status_code == 302
+    assert browser.post(url, form).status_code == 302
     app.refresh_from_db()
     assert (app.requests_per_s, app.requests_burst, app.most_in_flight) == (5.0, None, 7)
     event = Event.objects.get(kind="quota_change")
@@ -179,11 +177,11 @@ def test_an_operator_changes_a_quota_and_the_audit_knows(post: Callable[..., Any
         "after": {"requests_per_s": 5.0, "most_in_flight": 7},
     }
     assert "RateLimit" in post(GOOD).headers
-    assert browser.post(url, asked | {"requests_per_s": "-1"}).status_code == 200
+    assert browser.post(url, form | {"requests_per_s": "-1"}).status_code == 200
     assert Event.objects.filter(kind="quota_change").count() == 1
 
 
-def test_who_may_only_look_changes_no_quota(post: Callable[..., Any]) -> None:
+def test_a_viewer_cannot_change_a_quota(post: Callable[..., Any]) -> None:
     app = Client.objects.get(name="app")
     url = f"/admin/jobs/client/{app.pk}/change/"
     browser = browser_of("view_client")

@@ -1,4 +1,4 @@
-"""From where a call comes, as both servers tell it and the audit keeps it."""
+"""The address of a call, as both servers determine it and the audit records it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Serve = Callable[..., httpx.Client]
 
 
 def address_of(kind: str) -> str | None:
-    told: str | None = Event.objects.get(kind=kind).address
-    return told
+    address: str | None = Event.objects.get(kind=kind).address
+    return address
 
 
-def test_without_a_trusted_proxy_nobody_says_where_they_are(serve: Serve) -> None:
+def test_without_a_trusted_proxy_the_header_is_ignored(serve: Serve) -> None:
     server = serve()
     assert server.post("/api/v1/jobs", json=GOOD, headers=FORGED).status_code == 202
     assert address_of("submit") == "127.0.0.1"
 
 
-def test_one_trusted_proxy_is_believed_and_what_the_client_wrote_before_it_is_not(serve: Serve) -> None:
+def test_one_trusted_proxy_s_entry_counts_and_the_client_s_own_do_not(serve: Serve) -> None:
     server = serve(TRUSTED_PROXY_HOPS="1")
     assert server.post("/api/v1/jobs", json=GOOD, headers=FORGED).status_code == 202
     assert address_of("submit") == "203.0.113.9"
 
 
-def test_an_admin_s_look_at_another_client_s_job_says_from_where(serve: Serve) -> None:
+def test_an_admin_s_view_of_another_client_s_job_records_the_address(serve: Serve) -> None:
     server = serve(TRUSTED_PROXY_HOPS="1")
     job = make_job(state=State.SUCCEEDED, client=make_client("somebody"))
     admin = ("Authorization", f"Bearer {create_token(client='operators', scopes=['admin'])}")

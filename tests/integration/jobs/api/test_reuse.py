@@ -1,4 +1,4 @@
-"""The cache and collapsing as a client sees them, and what idempotency keys do beside them."""
+"""The cache and collapsing as a client sees them, and their effect on idempotency keys."""
 
 import json
 from collections.abc import Callable
@@ -33,21 +33,21 @@ def test_an_identical_request_is_answered_at_once_with_the_earlier_output(
     first = post(SAME).json()
     settle_due(session)
     answer = post(SAME | {"metadata": {"m": 1}, "priority": 9})
-    told = answer.json()
-    assert (answer.status_code, told["state"], told["output"]) == (200, "succeeded", {"answer": 42})
-    assert (told["cached_from"], told["metadata"]) == (first["id"], {"m": 1})
-    assert told["id"] != first["id"]
-    assert answer.headers["Location"] == told["urls"]["self"]
+    job = answer.json()
+    assert (answer.status_code, job["state"], job["output"]) == (200, "succeeded", {"answer": 42})
+    assert (job["cached_from"], job["metadata"]) == (first["id"], {"m": 1})
+    assert job["id"] != first["id"]
+    assert answer.headers["Location"] == job["urls"]["self"]
     assert not Outbox.objects.exists()
-    assert (told["started_at"], told["finished_at"]) == (None, told["created_at"])
+    assert (job["started_at"], job["finished_at"]) == (None, job["created_at"])
 
 
 def test_a_job_that_ran_itself_comes_from_no_cache(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
-    told = post(SAME).json()
+    job = post(SAME).json()
     settle_due(session)
-    assert app.get(f"/api/v1/jobs/{told['id']}").json()["cached_from"] is None
+    assert app.get(f"/api/v1/jobs/{job['id']}").json()["cached_from"] is None
 
 
 def test_a_hit_of_a_hit_names_the_job_that_ran(post: Callable[..., Any], session: sa.Connection) -> None:
@@ -66,7 +66,7 @@ def test_no_client_is_answered_with_another_clients_result(
     assert (theirs.status_code, theirs.json()["state"]) == (202, "queued")
 
 
-def test_even_an_entry_of_anothers_job_answers_nobody_else(
+def test_a_cache_entry_of_one_client_s_job_answers_no_other_client(
     post: Callable[..., Any], other_app: Client, session: sa.Connection
 ) -> None:
     theirs = other_app.post("/api/v1/jobs", data=SAME, content_type="application/json").json()
@@ -107,14 +107,14 @@ def test_a_refresh_runs_and_its_result_replaces_the_earlier_one(
     assert post(SAME).json()["cached_from"] == fresh.json()["id"]
 
 
-def test_a_refresh_follows_nobody_and_others_follow_it(post: Callable[..., Any]) -> None:
+def test_a_refresh_follows_no_job_and_others_follow_it(post: Callable[..., Any]) -> None:
     first, fresh, last = post(SAME).json(), post(SAME | {"cache": "refresh"}).json(), post(SAME).json()
     assert set(Outbox.objects.values_list("job_id", flat=True)) == {UUID(first["id"]), UUID(fresh["id"])}
     assert Follower.objects.get().leader == UUID(fresh["id"])
     assert Follower.objects.get().job_id == UUID(last["id"])
 
 
-def test_a_result_older_than_the_versions_time_to_live_answers_nobody(
+def test_a_result_older_than_the_time_to_live_answers_no_request(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     first = post(SAME).json()
@@ -123,7 +123,7 @@ def test_a_result_older_than_the_versions_time_to_live_answers_nobody(
     assert post(SAME).status_code == 202
 
 
-def test_another_version_never_answers_with_what_this_one_said(
+def test_one_version_s_result_never_answers_for_another(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
     post(SAME)
@@ -132,7 +132,7 @@ def test_another_version_never_answers_with_what_this_one_said(
     assert post(SAME | {"model": f"{MODEL}:2"}).status_code == 202
 
 
-def test_what_died_was_cancelled_or_lost_its_result_answers_nobody(
+def test_dead_and_cancelled_jobs_and_lost_results_answer_no_request(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
     post(SAME)
@@ -194,17 +194,17 @@ def test_a_bulk_call_honours_each_items_own_word(post: Callable[..., Any], sessi
         SAME | {"input": {"text": "done"}, "cache": "refresh"},
         {"model": "echo", "input": {}},
     ]
-    told = post(items, BULK).json()
-    assert [item["state"] for item in told["jobs"]] == ["succeeded", *["queued"] * 5]
-    assert [item.get("cached_from") for item in told["jobs"]] == [done["id"], *[None] * 5]
-    follower = Follower.objects.get()
-    assert {str(follower.job_id), str(follower.leader)} == {told["jobs"][1]["id"], told["jobs"][2]["id"]}
+    summary = post(items, BULK).json()
+    assert [item["state"] for item in summary["jobs"]] == ["succeeded", *["queued"] * 5]
+    assert [item.get("cached_from") for item in summary["jobs"]] == [done["id"], *[None] * 5]
+    row = Follower.objects.get()
+    assert {str(row.job_id), str(row.leader)} == {summary["jobs"][1]["id"], summary["jobs"][2]["id"]}
     assert Outbox.objects.count() == 4
 
 
 def test_a_thousand_identical_jobs_of_one_call_run_once(post: Callable[..., Any]) -> None:
-    told = post([SAME] * 1_000, BULK).json()
-    assert told["accepted"] == 1_000
+    summary = post([SAME] * 1_000, BULK).json()
+    assert summary["accepted"] == 1_000
     leader = Outbox.objects.get().job_id
     assert set(Follower.objects.values_list("leader", flat=True)) == {leader}
     assert Follower.objects.count() == 999
@@ -215,7 +215,7 @@ def test_identical_requests_from_many_connections_run_once(post: Callable[..., A
     assert [status for status, _ in answers] == [202] * 8
     assert Outbox.objects.count() == 1
     assert Follower.objects.count() == 7
-    assert len({told["id"] for _, told in answers}) == 8
+    assert len({job["id"] for _, job in answers}) == 8
 
 
 def post_at_once(post: Callable[..., Any], bodies: list[Any], **headers: str) -> list[tuple[int, Any]]:
@@ -281,28 +281,28 @@ def test_a_bulk_item_with_a_used_key_and_another_body_is_refused_alone_also_afte
     first = post(body, Idempotency_Key="k").json()
     settle_due(session)
     items = [body | {"idempotency_key": "k"}, body | {"idempotency_key": "k", "input": {}}, body]
-    told = post(items, BULK).json()["jobs"]
-    assert (told[0]["id"], told[0]["state"]) == (first["id"], "succeeded")
-    assert (told[1]["problem"]["status"], told[1]["problem"]["code"]) == (409, "idempotency_conflict")
-    assert "id" in told[2]
+    jobs = post(items, BULK).json()["jobs"]
+    assert (jobs[0]["id"], jobs[0]["state"]) == (first["id"], "succeeded")
+    assert (jobs[1]["problem"]["status"], jobs[1]["problem"]["code"]) == (409, "idempotency_conflict")
+    assert "id" in jobs[2]
 
 
 @pytest.mark.parametrize("model", ["echo", MODEL])
-def test_of_one_key_with_two_bodies_at_once_one_is_a_job_and_the_others_conflicts(
+def test_one_of_two_concurrent_bodies_with_a_key_becomes_a_job_and_the_other_conflicts(
     post: Callable[..., Any], model: str
 ) -> None:
     bodies = [SAME | {"model": model, "input": {"text": str(number % 2)}} for number in range(8)]
     answers = post_at_once(post, bodies, Idempotency_Key="race")
-    kept = json.loads(bytes(Job.objects.get().input.body))["text"]
-    assert [status for status, _ in answers] == [202 if str(n % 2) == kept else 409 for n in range(8)]
-    assert len({told["id"] for status, told in answers if status == 202}) == 1
+    text = json.loads(bytes(Job.objects.get().input.body))["text"]
+    assert [status for status, _ in answers] == [202 if str(n % 2) == text else 409 for n in range(8)]
+    assert len({body["id"] for status, body in answers if status == 202}) == 1
     assert Outbox.objects.count() == 1
 
 
-def test_a_key_taken_by_a_request_that_lost_its_key_to_another_is_free_for_the_next(
+def test_a_cache_key_of_a_request_that_lost_its_idempotency_key_is_free_for_the_next(
     post: Callable[..., Any], session: sa.Connection
 ) -> None:
-    """An entry that names a job which was never stored leads nobody astray."""
+    """A cache entry that names a job which was never stored harms no other request."""
     post(SAME)
     CacheEntry.objects.update(job_id=UUID(int=7))
     assert post(SAME).status_code == 202
@@ -312,7 +312,7 @@ def test_a_key_taken_by_a_request_that_lost_its_key_to_another_is_free_for_the_n
     assert post(SAME).status_code == 200
 
 
-def test_lineage_names_whose_run_an_answer_comes_from(
+def test_a_lineage_names_the_job_whose_run_gave_the_answer(
     post: Callable[..., Any], app: Client, session: sa.Connection
 ) -> None:
     ran = post(SAME).json()["id"]

@@ -1,4 +1,4 @@
-"""With PAYLOAD_STORAGE=s3 what is large lies in a bucket, and comes back as it was sent or as an error."""
+"""With PAYLOAD_STORAGE=s3 large payloads lie in a bucket, and are read back unchanged or as an error."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def bucket(db: str, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[B
         yield bucket
 
 
-def asked(value: Any, version: str = "1") -> str:
+def request_body(value: Any, version: str = "1") -> str:
     return json.dumps({"model": f"{payload_keys.MODEL}:{version}", "input": value}, ensure_ascii=False)
 
 
 def submit(app: Client, value: Any) -> UUID:
-    answer = app.post("/api/v1/jobs", data=asked(value).encode(), content_type="application/json")
+    answer = app.post("/api/v1/jobs", data=request_body(value).encode(), content_type="application/json")
     assert answer.status_code == 202, answer.content
     return UUID(answer.json()["id"])
 
@@ -73,14 +73,14 @@ def test_a_large_input_and_a_large_output_go_to_the_bucket_and_come_back(
     job_id = submit(app, {"text": BIG})
     run(session)
     assert job(app, job_id)["output"] == {"text": BIG}
-    kept = [pointer(rows, job_id) for rows in (JobInput, JobResult)]
-    assert sorted(bucket.keys) == sorted(pointer.name for pointer in kept)
-    for told in kept:
-        assert sha256(bucket.read(told.name)).hexdigest() == told.sha256
-    assert json.loads(bucket.read(kept[1].name)) == {"text": BIG}
+    pointers = [pointer(rows, job_id) for rows in (JobInput, JobResult)]
+    assert sorted(bucket.keys) == sorted(pointer.name for pointer in pointers)
+    for stored in pointers:
+        assert sha256(bucket.read(stored.name)).hexdigest() == stored.sha256
+    assert json.loads(bucket.read(pointers[1].name)) == {"text": BIG}
 
 
-def test_what_is_small_asks_nothing_of_the_bucket(
+def test_small_payloads_send_no_request_to_the_bucket(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
     job_id = submit(app, {"text": "short"})
@@ -89,13 +89,13 @@ def test_what_is_small_asks_nothing_of_the_bucket(
     assert bucket.keys == []
 
 
-def test_a_file_of_a_form_and_one_sent_ahead_go_to_the_bucket_and_reach_the_model(
+def test_files_of_a_form_and_of_an_upload_go_to_the_bucket_and_reach_the_model(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
-    kept = app.post("/api/v1/uploads", data=FILE, content_type="application/octet-stream").json()
-    assert kept["sha256"] == sha256(FILE).hexdigest()
+    upload = app.post("/api/v1/uploads", data=FILE, content_type="application/octet-stream").json()
+    assert upload["sha256"] == sha256(FILE).hexdigest()
     form = {
-        "job": asked({"ahead": {"$upload": kept["id"]}, "beside": {"$part": "note"}}),
+        "job": request_body({"ahead": {"$upload": upload["id"]}, "beside": {"$part": "note"}}),
         "note": SimpleUploadedFile("note.txt", b"a note", "text/plain"),
     }
     answer = app.post("/api/v1/jobs", data=form)
@@ -120,19 +120,19 @@ def test_a_server_of_the_site_streams_a_file_of_many_parts_to_the_bucket(
     kind = {"Content-Type": "application/octet-stream"}
     answer = client.post("/api/v1/uploads", content=body if sent == "whole" else pieces, headers=kind)
     assert answer.status_code == 201, answer.text
-    told = (answer.json()["size"], answer.json()["sha256"])
-    assert told == (LARGE, sha256(body).hexdigest())
+    size_and_digest = (answer.json()["size"], answer.json()["sha256"])
+    assert size_and_digest == (LARGE, sha256(body).hexdigest())
     assert bucket.read(Upload.objects.get().name) == body
 
 
-def test_a_file_of_an_encrypted_version_lies_sealed_in_the_bucket_and_is_sealed_anew_there(
+def test_a_file_of_an_encrypted_version_is_sealed_in_the_bucket_and_a_rotation_seals_it_again(
     bucket: Bucket, app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payload_keys.use(monkeypatch, payload_keys.OLD)
     payload_keys.secret_version("sealed", options={"encrypt": True}, input_schema={})
     body = b"open-sesame" * (LARGE // 11)
     beside = SimpleUploadedFile("note.txt", body, "text/plain")
-    form = {"job": asked({"text": {"$part": "note"}}, version="sealed"), "note": beside}
+    form = {"job": request_body({"text": {"$part": "note"}}, version="sealed"), "note": beside}
     job_id = UUID(app.post("/api/v1/jobs", data=form).json()["id"])
     payload_keys.use(monkeypatch, payload_keys.NEW, payload_keys.OLD)
     assert rotate_payload_keys(actor="olga", batch=10).rows == 1
@@ -143,7 +143,7 @@ def test_a_file_of_an_encrypted_version_lies_sealed_in_the_bucket_and_is_sealed_
     assert not any(b"open-sesame" in bucket.read(key) for key in bucket.keys)
 
 
-def test_a_source_that_gives_a_little_at_a_time_is_stored_whole(bucket: Bucket) -> None:
+def test_a_source_that_gives_small_chunks_is_stored_complete(bucket: Bucket) -> None:
     class Source(BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(min(size or 0, 1_000))
@@ -152,7 +152,7 @@ def test_a_source_that_gives_a_little_at_a_time_is_stored_whole(bucket: Bucket) 
     assert (stored.size, get(stored)) == (len(FILE), FILE)
 
 
-def test_what_a_client_sends_is_read_on_the_thread_that_serves_it(bucket: Bucket) -> None:
+def test_a_request_body_is_read_on_the_thread_that_serves_it(bucket: Bucket) -> None:
     threads = set[int]()
 
     class Source(BytesIO):
@@ -188,11 +188,11 @@ def test_a_tampered_object_is_the_error_of_its_one_job(
     assert (job(app, victim)["state"], job(app, other)["state"]) == ("dead", "succeeded")
     assert (DeadLetter.objects.get().job_id, DeadLetter.objects.get().code) == (victim, "payload_corrupt")
     bucket.write(pointer(JobResult, other).name, damage)
-    told = job(app, other)
-    assert ("output" in told, told["error"]["code"]) == (False, "payload_corrupt")
+    view = job(app, other)
+    assert ("output" in view, view["error"]["code"]) == (False, "payload_corrupt")
 
 
-def test_a_missing_object_is_lost_and_an_absent_server_is_asked_again(
+def test_a_missing_object_is_lost_and_a_silent_server_is_retried(
     bucket: Bucket, app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost, waits = (submit(app, {"text": BIG}) for _ in range(2))
@@ -222,7 +222,7 @@ class Refusing:
         return self.whole.open(name)
 
 
-def test_only_old_objects_that_nothing_points_at_are_forgotten(
+def test_only_old_objects_without_a_pointer_are_deleted(
     bucket: Bucket, app: Client, session: sa.Connection
 ) -> None:
     job_id = submit(app, {"text": BIG})

@@ -1,4 +1,4 @@
-"""What only a real server shows: bodies over the limit, and calls that wait."""
+"""Behaviour that only a real server shows: bodies over the limit, and calls that wait."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def test_a_waiting_call_answers_when_the_job_ends(serve: Serve) -> None:
     assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
 
 
-def test_many_posts_that_prefer_to_wait_hold_no_thread_and_each_gets_its_job(serve: Serve) -> None:
+def test_many_waiting_posts_hold_no_thread_and_each_gets_its_job(serve: Serve) -> None:
     server, prefer = serve(), {"Prefer": "wait=60"}
     with ThreadPoolExecutor(40) as pool:
         waiting = [pool.submit(server.post, "/api/v1/jobs", json=GOOD, headers=prefer) for _ in range(40)]
@@ -60,13 +60,13 @@ def _answers(server: httpx.Client) -> bool:
     return server.get("/api/v1/jobs").status_code == 200
 
 
-def test_a_token_that_may_only_submit_is_told_the_end_without_the_output(serve: Serve) -> None:
+def test_a_token_with_only_the_scope_submit_gets_the_end_without_the_output(serve: Serve) -> None:
     server = serve()
     submits = {"Authorization": f"Bearer {create_token(client='app', scopes=['submit'])}"}
-    told = {**submits, "Prefer": "wait=60"}
+    headers = {**submits, "Prefer": "wait=60"}
     body = GOOD | {"metadata": {"of": "mine"}}
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(server.post, "/api/v1/jobs", json=body, headers=told)
+        waiting = pool.submit(server.post, "/api/v1/jobs", json=body, headers=headers)
         wait_until(Job.objects.exists)
         cancel_job(job_id=Job.objects.get().pk, actor="test")
         answer = waiting.result(60)
@@ -80,7 +80,7 @@ def test_a_preferred_wait_that_runs_out_answers_with_the_acknowledgement(serve: 
     assert answer.headers["Preference-Applied"] == "wait=1"
 
 
-def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(serve: Serve) -> None:
+def test_a_wait_that_runs_out_answers_with_the_present_state(serve: Serve) -> None:
     server = serve()
     job_id = server.post("/api/v1/jobs", json=GOOD).json()["id"]
     assert server.get(f"/api/v1/jobs/{job_id}?wait=0.1").json()["state"] == "queued"
@@ -92,8 +92,8 @@ def test_a_wait_that_runs_out_answers_with_the_job_as_it_is(serve: Serve) -> Non
 
 def test_waiters_hold_no_connection_each_and_outlive_the_one_that_listens(serve: Serve, db: str) -> None:
     server = serve()
-    told = server.post("/api/v1/jobs/bulk", json=[GOOD] * 20).json()
-    ids = [item["id"] for item in told["jobs"]]
+    summary = server.post("/api/v1/jobs/bulk", json=[GOOD] * 20).json()
+    ids = [item["id"] for item in summary["jobs"]]
     with ThreadPoolExecutor(20) as pool, psycopg.connect(db, autocommit=True) as operator:
         waiting = [pool.submit(server.get, f"/api/v1/jobs/{job_id}?wait=30") for job_id in ids]
         wait_until(lambda: operator.execute(END_LISTENERS).fetchall())

@@ -22,13 +22,13 @@ BULK = "/api/v1/jobs/bulk"
 
 def test_a_job_is_acknowledged_and_stored_with_its_input_and_its_outbox_row(post: Callable[..., Any]) -> None:
     answer = post(GOOD | {"priority": 9, "deadline_s": 60, "metadata": {"k": 1}})
-    told = answer.json()
+    view = answer.json()
     assert answer.status_code == 202
-    assert answer.headers["Location"] == told["urls"]["self"]
-    assert set(told) == {
+    assert answer.headers["Location"] == view["urls"]["self"]
+    assert set(view) == {
         "id", "state", "model", "version", "attempts", "created_at", "queue_position", "eta_s", "urls",
     }  # fmt: skip
-    job = Job.objects.get(pk=told["id"])
+    job = Job.objects.get(pk=view["id"])
     outbox = Outbox.objects.get(pk=job.pk)
     assert (job.state, job.epoch, job.priority, job.model, job.max_attempts) == (
         State.QUEUED,
@@ -70,10 +70,10 @@ def test_each_bad_body_gets_a_clear_problem_and_stores_nothing(
     assert not Job.objects.exists()
 
 
-def test_an_input_keeps_what_postgres_json_would_lose(post: Callable[..., Any]) -> None:
+def test_an_input_keeps_what_postgres_s_json_type_would_lose(post: Callable[..., Any]) -> None:
     raw = b'{"model":"echo","input":{"z":"\\u0000","a":123456789012345678901234567890,"f":1e2}}'
-    told = post(raw).json()
-    body = bytes(JobInput.objects.get(pk=told["id"]).body)
+    problem = post(raw).json()
+    body = bytes(JobInput.objects.get(pk=problem["id"]).body)
     assert body == b'{"a":123456789012345678901234567890,"f":100.0,"z":"\\u0000"}'
 
 
@@ -87,8 +87,8 @@ def test_the_same_key_and_body_are_the_same_job_and_another_body_a_conflict(post
 
 
 def test_a_repeated_key_answers_200_once_the_job_is_done(post: Callable[..., Any], app: Client) -> None:
-    told = post(GOOD, Idempotency_Key="k").json()
-    app.post(f"/api/v1/jobs/{told['id']}/cancel")
+    job = post(GOOD, Idempotency_Key="k").json()
+    app.post(f"/api/v1/jobs/{job['id']}/cancel")
     again = post(GOOD, Idempotency_Key="k")
     assert (again.status_code, again.json()["state"]) == (200, "cancelled")
 
@@ -108,7 +108,7 @@ def test_concurrent_duplicates_make_one_job(post: Callable[..., Any]) -> None:
     assert Job.objects.count() == Outbox.objects.count() == JobInput.objects.count() == 1
 
 
-def test_bulk_calls_take_their_keys_in_order_so_that_two_cannot_deadlock(
+def test_bulk_calls_insert_their_keys_in_order_so_that_two_cannot_deadlock(
     post: Callable[..., Any], db: str
 ) -> None:
     items = [GOOD | {"idempotency_key": key} for key in ("k9", "k1")]
@@ -138,18 +138,18 @@ def _insert_key(rival: psycopg.Connection[Any], key: str) -> None:
     )
 
 
-def test_a_bulk_call_says_of_each_item_what_became_of_it(post: Callable[..., Any]) -> None:
+def test_a_bulk_call_returns_a_result_for_each_item(post: Callable[..., Any]) -> None:
     answer = post([GOOD, {"model": "nope", "input": 1}, GOOD | {"input": 5}, {"input": 1}, GOOD], BULK)
-    told = answer.json()
-    assert (answer.status_code, told["accepted"], told["rejected"]) == (202, 2, 3)
-    assert [item["index"] for item in told["jobs"]] == [0, 1, 2, 3, 4]
-    codes = [item["problem"]["code"] for item in told["jobs"] if "problem" in item]
+    summary = answer.json()
+    assert (answer.status_code, summary["accepted"], summary["rejected"]) == (202, 2, 3)
+    assert [item["index"] for item in summary["jobs"]] == [0, 1, 2, 3, 4]
+    codes = [item["problem"]["code"] for item in summary["jobs"] if "problem" in item]
     assert codes == ["model_not_found", "invalid_input", "malformed"]
 
 
 def test_bulk_ids_grow_with_the_index_also_across_chunks(post: Callable[..., Any]) -> None:
-    told = post([GOOD] * 2_500, BULK).json()
-    ids = [UUID(item["id"]) for item in told["jobs"]]
+    summary = post([GOOD] * 2_500, BULK).json()
+    ids = [UUID(item["id"]) for item in summary["jobs"]]
     assert ids == sorted(ids)
     assert Job.objects.count() == Outbox.objects.count() == JobInput.objects.count() == 2_500
 
@@ -163,13 +163,13 @@ def test_a_bulk_call_without_a_list_of_jobs_or_with_too_many_is_refused(
     assert not Job.objects.exists()
 
 
-def test_json_lines_are_taken_too(app: Client) -> None:
+def test_json_lines_are_accepted_too(app: Client) -> None:
     lines = b"\n".join([json.dumps(GOOD).encode(), b"{bad", b"", json.dumps(GOOD).encode()])
-    told = app.post(BULK, data=lines, content_type="application/x-ndjson").json()
-    assert (told["accepted"], told["rejected"]) == (2, 1)
+    summary = app.post(BULK, data=lines, content_type="application/x-ndjson").json()
+    assert (summary["accepted"], summary["rejected"]) == (2, 1)
 
 
-def test_a_bulk_calls_key_makes_its_repeat_the_same_jobs_and_other_items_a_conflict(
+def test_a_bulk_call_s_key_returns_the_same_jobs_and_refuses_other_items(
     post: Callable[..., Any],
 ) -> None:
     first, again = (

@@ -1,4 +1,4 @@
-"""Tokens: what they may be used for, their successors, and their end."""
+"""Tokens: their scopes, successors and ends."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def row_of(token: str) -> ApiToken:
     return ApiToken.objects.get(digest=token_digest(token))
 
 
-def told(*words: str) -> str:
+def output_of(*words: str) -> str:
     out = StringIO()
     call_command(*words, stdout=out)
     return out.getvalue().strip()
 
 
-def test_a_token_made_without_a_word_may_do_all_that_an_app_needs(echo: None) -> None:
-    assert row_of(told("create_token", "app")).scopes == ["cancel", "read", "replay", "submit"]
+def test_a_token_without_options_has_all_scopes_that_a_client_needs(echo: None) -> None:
+    assert row_of(output_of("create_token", "app")).scopes == ["cancel", "read", "replay", "submit"]
 
 
-def test_the_command_makes_a_token_of_the_named_scopes_and_says_who(echo: None) -> None:
-    token = told("create_token", "app", "--scope", "read", "--scope", "cancel", "--expires-in-days", "3")
+def test_the_command_creates_a_token_of_the_named_scopes_and_audits_it(echo: None) -> None:
+    token = output_of("create_token", "app", "--scope", "read", "--scope", "cancel", "--expires-in-days", "3")
     row = row_of(token)
     assert row.scopes == ["cancel", "read"]
     assert timedelta(days=2) < row.expires_at - timezone.now() < timedelta(days=4)  # type: ignore[operator]  # it is set: a None fails here
@@ -53,11 +53,11 @@ def test_a_token_without_a_scope_or_with_an_unknown_one_is_refused(echo: None, s
         create_token(client="app", scopes=scopes)
 
 
-def test_a_rotated_token_works_for_its_grace_and_its_successor_for_as_long_as_it_was_meant_to(
+def test_a_rotated_token_works_for_its_grace_and_its_successor_until_its_expiry(
     echo: None,
 ) -> None:
     old = create_token(client="app", label="nightly", scopes=["read"], expires_in_days=90)
-    new = told("rotate_token", str(row_of(old).pk), "--grace-hours", "2")
+    new = output_of("rotate_token", str(row_of(old).pk), "--grace-hours", "2")
     before, after = row_of(old), row_of(new)
     assert works(old)
     assert works(new)
@@ -96,24 +96,24 @@ def test_a_token_is_rotated_once_and_not_after_its_end(echo: None) -> None:
         with pytest.raises(TokenEndedError):
             rotate_token(token_id=row_of(token).pk, actor="olga")
     with pytest.raises(CommandError, match="expired or was revoked"):
-        told("rotate_token", str(row_of(revoked).pk))
+        output_of("rotate_token", str(row_of(revoked).pk))
     assert ApiToken.objects.count() == 4
 
 
-def test_a_revoked_token_ends_at_once_and_who_revoked_it_is_written_down_once(echo: None) -> None:
+def test_a_revoked_token_ends_at_once_and_the_revocation_is_audited_once(echo: None) -> None:
     token = create_token(client="app")
     row = row_of(token)
-    assert "is revoked" in told("revoke_token", row.prefix, "--client", "app")
-    assert "already" in told("revoke_token", str(row.pk))
+    assert "is revoked" in output_of("revoke_token", row.prefix, "--client", "app")
+    assert "already" in output_of("revoke_token", str(row.pk))
     assert not works(token)
     assert Event.objects.get(kind="token_revoke").detail["prefix"] == row.prefix
 
 
 @pytest.mark.parametrize("words", [("inf_none",), ("999999",), ("inf_", "--client", "app")])
-def test_a_command_about_no_one_token_says_so(echo: None, words: tuple[str, ...]) -> None:
+def test_a_command_that_names_no_token_raises_a_clear_error(echo: None, words: tuple[str, ...]) -> None:
     create_token(client="app")
     with pytest.raises(CommandError, match="no token matches"):
-        told("revoke_token", *words)
+        output_of("revoke_token", *words)
 
 
 def test_a_prefix_that_two_tokens_share_names_neither(echo: None) -> None:
@@ -121,11 +121,11 @@ def test_a_prefix_that_two_tokens_share_names_neither(echo: None) -> None:
     create_token(client="app")
     ApiToken.objects.update(prefix="inf_same")
     with pytest.raises(CommandError, match="several tokens match"):
-        told("revoke_token", "inf_same")
+        output_of("revoke_token", "inf_same")
     assert not ApiToken.objects.filter(revoked_at__isnull=False).exists()
 
 
-def test_an_admin_lists_the_jobs_of_the_client_that_it_names_and_nobody_else_may(echo: None) -> None:
+def test_only_an_admin_lists_the_jobs_of_a_client_by_name(echo: None) -> None:
     from tests.support.factories import make_client, make_job
 
     job = make_job(client=make_client("app"))

@@ -73,6 +73,6 @@ def test_an_absent_queue_has_no_counts(broker_url: str) -> None:
         assert broker_queues.counts(connection, new_model()) is None
 
 
-def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:
+def test_an_absent_broker_is_reported_as_unavailable() -> None:
     with pytest.raises(BrokerUnavailableError):
         connect("amqp://nobody:nothing@127.0.0.1:1//")

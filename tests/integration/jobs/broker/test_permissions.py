@@ -182,7 +182,7 @@ def received(app: Celery, queues: list[kombu.Queue], count: int) -> list[Any]:
     return messages
 
 
-def test_the_relay_s_jobs_reach_a_worker_and_its_letters_an_operator(logins: Logins) -> None:
+def test_the_relay_s_jobs_reach_a_worker_and_its_dead_letters_an_operator(logins: Logins) -> None:
     with connected(logins["relay"]) as connection:
         broker_queues.declare(connection, [MODEL])
     publisher = ConfirmingPublisher(logins["relay"])
@@ -202,7 +202,7 @@ def test_the_relay_s_jobs_reach_a_worker_and_its_letters_an_operator(logins: Log
         assert connection.channel().basic_get(dead_queue_name(MODEL))
 
 
-def test_what_a_worker_rejects_lands_in_the_dead_letter_queue(logins: Logins) -> None:
+def test_a_message_that_a_worker_rejects_goes_to_the_dead_letter_queue(logins: Logins) -> None:
     with connected(logins["relay"]) as connection:
         broker_queues.declare(connection, ["rejects"])
     publisher = ConfirmingPublisher(logins["relay"])

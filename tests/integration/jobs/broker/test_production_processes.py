@@ -97,8 +97,8 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
             wait_until(lambda: Worker.objects.filter(ended_at=None).exists())
             job = submitted(receiver.url)
             wait_until(lambda: bool(receiver.requests))
-            told = verify(*receiver.requests[0], [secret])
-            assert (told.data.id, told.data.output) == (job, {"n": 1})
+            hook = verify(*receiver.requests[0], [secret])
+            assert (hook.data.id, hook.data.output) == (job, {"n": 1})
             assert Job.objects.get(pk=job).state == State.SUCCEEDED
             wait_until(lambda: seen_by_flower(plan, f"/api/task/info/{job}").get("state") == "SUCCESS")
             wait_until(lambda: len(seen_by_flower(plan, "/api/workers?refresh=1")) == 2)

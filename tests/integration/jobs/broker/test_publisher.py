@@ -38,7 +38,7 @@ def test_more_messages_than_a_window_are_all_confirmed(
     assert ready(broker_url, model) == count
 
 
-def test_an_unroutable_message_is_told_from_its_confirmed_neighbours(
+def test_an_unroutable_message_is_distinguished_from_confirmed_ones(
     publisher: ConfirmingPublisher, model: str
 ) -> None:
     outcomes = publisher.publish([to(model), to("nowhere"), to(model)])

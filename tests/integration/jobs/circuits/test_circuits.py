@@ -1,4 +1,4 @@
-"""Circuits on real rows: who changes them, what they hold back, who answers meanwhile."""
+"""Circuits on real rows: their changes, the jobs that they hold back, and fallbacks."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def version() -> ModelVersion:
 
 def opened(version: ModelVersion, reason: str = "It broke.", options: BreakerOptions = OPTIONS) -> int:
     with engine().begin() as session:
-        told = circuits.open_circuit(session, version=version.id, reason=reason, options=options)
+        events = circuits.open_circuit(session, version=version.id, reason=reason, options=options)
     forget_circuits()
-    return len(told)
+    return len(events)
 
 
 def probed(version: ModelVersion, **tally: int) -> int:
@@ -79,13 +79,15 @@ def left_s(version: ModelVersion) -> float:
     return (circuit.retry_at - circuit.since).total_seconds()
 
 
-def test_of_many_workers_one_opens_it(version: ModelVersion) -> None:
+def test_one_of_many_workers_opens_the_circuit(version: ModelVersion) -> None:
     assert sum(at_once([lambda: opened(version)] * 4)) == 1
     assert EventRow.objects.filter(kind="circuit", actor="breaker").count() == 1
     assert (row(version).state, row(version).openings) == (CircuitState.OPEN, 1)
 
 
-def test_probes_that_succeed_close_it_and_one_that_fails_opens_it_for_longer(version: ModelVersion) -> None:
+def test_successful_probes_close_the_circuit_and_a_failed_one_opens_it_for_longer(
+    version: ModelVersion,
+) -> None:
     opened(version)
     assert left_s(version) == 20.0
     assert probed(version, succeeded=9) == 0, "an open circuit is not closed by stragglers"
@@ -113,20 +115,20 @@ def owner() -> Any:
     return owner_of(token_digest(create_token(client="tests")))
 
 
-def test_without_a_fallback_jobs_are_refused_with_a_time_to_come_again(version: ModelVersion) -> None:
+def test_without_a_fallback_jobs_are_refused_with_a_retry_after(version: ModelVersion) -> None:
     opened(version, "Everything failed.")
     with pytest.raises(CircuitOpenError, match=r"echo:1 fails too often .* Everything failed\.") as caught:
         submit_job(owner=owner(), request=JobRequest(model="echo", input={}))
     assert 1 <= caught.value.details["retry_after_s"] <= 20
     make_version("other")
     bulk = [JobRequest(model=model, input={}) for model in ("echo", "other")]
-    refused, taken = submit_jobs(owner=owner(), requests=bulk)
+    refused, accepted = submit_jobs(owner=owner(), requests=bulk)
     assert isinstance(refused, CircuitOpenError)
-    assert not isinstance(taken, Exception)
+    assert not isinstance(accepted, Exception)
     assert Job.objects.count() == 1
 
 
-def test_the_fallback_answers_as_long_as_it_is_whole() -> None:
+def test_the_fallback_answers_while_its_own_circuit_is_closed() -> None:
     first = make_version("first", options={"fallback": "second@default"})
     second = make_version("second", options={"fallback": "first"})
     opened(first)
@@ -141,22 +143,22 @@ def test_the_fallback_answers_as_long_as_it_is_whole() -> None:
 @pytest.mark.parametrize(
     "more", [{"options": {"encrypt": True, "fallback": "open"}}, {"input_schema": {"x-pii": True}}]
 )
-def test_a_fallback_that_keeps_less_secret_answers_for_nobody(more: dict[str, Any]) -> None:
+def test_a_fallback_with_less_secrecy_never_answers(more: dict[str, Any]) -> None:
     make_version("open")
-    kept = make_version("kept", **({"options": {"fallback": "open"}} | more))
-    opened(kept)
+    secret = make_version("kept", **({"options": {"fallback": "open"}} | more))
+    opened(secret)
     with pytest.raises(CircuitOpenError, match="kept:1"):
-        answering(selectors.info(kept.id))
+        answering(selectors.info(secret.id))
 
 
-def test_a_fallback_that_is_gone_is_none(version: ModelVersion) -> None:
+def test_a_missing_fallback_counts_as_none(version: ModelVersion) -> None:
     lonely = make_version("lonely", options={"fallback": "nobody:7"})
     opened(lonely)
     with pytest.raises(CircuitOpenError, match="lonely:1 fails too often"):
         answering(selectors.info(lonely.id))
 
 
-def test_the_relay_holds_an_open_version_and_lets_the_others_pass(broker_url: str) -> None:
+def test_the_relay_holds_jobs_of_an_open_circuit_and_publishes_others(broker_url: str) -> None:
     model = new_model()
     sick, well = make_version(model, "1"), make_version(model, "2")
     opened(sick)
@@ -175,7 +177,7 @@ def _due(jobs: set[Any]) -> list[Any]:
     return list(Outbox.objects.filter(job_id__in=jobs).values_list("due", flat=True))
 
 
-def test_half_open_the_relay_lets_only_probes_pass(broker_url: str) -> None:
+def test_the_relay_publishes_only_probes_of_a_half_open_circuit(broker_url: str) -> None:
     model = new_model()
     sick = make_version(model)
     opened(sick)
@@ -188,7 +190,7 @@ def test_half_open_the_relay_lets_only_probes_pass(broker_url: str) -> None:
         wait_until(lambda: Outbox.objects.filter(job_id__in=jobs, published=1).count() == 50)
 
 
-def test_a_worker_holds_what_is_with_it_already(version: ModelVersion) -> None:
+def test_a_worker_holds_the_jobs_that_it_has_fetched(version: ModelVersion) -> None:
     view = CircuitMonitor(engine(), lambda _version: OPTIONS)
     assert view.hold_s(version.id) == 0.0
     opened(version)
@@ -221,7 +223,7 @@ def test_an_operator_opens_tries_and_closes_it(version: ModelVersion) -> None:
     assert list(EventRow.objects.order_by("id").values_list("actor", flat=True)) == ["olga"] * 3
 
 
-def test_the_admin_shows_why_and_only_who_may_acts(version: ModelVersion) -> None:
+def test_the_admin_shows_the_reason_and_only_an_operator_can_act(version: ModelVersion) -> None:
     opened(version, "Everything failed.")
     browser = browser_of("view_circuit")
     page = browser.get("/admin/jobs/circuit/").content.decode()
@@ -231,7 +233,7 @@ def test_the_admin_shows_why_and_only_who_may_acts(version: ModelVersion) -> Non
     browser.post("/admin/jobs/circuit/", closing)
     assert row(version).state == CircuitState.OPEN
     User.objects.get().user_permissions.add(Permission.objects.get(codename="change_circuit"))
-    told = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
-    assert "The circuit of echo:1 was closed." in told
+    page = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
+    assert "The circuit of echo:1 was closed." in page
     assert row(version).state == CircuitState.CLOSED
     assert browser.get(f"/admin/jobs/circuit/{version.id}/change/").status_code == 200

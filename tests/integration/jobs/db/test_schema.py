@@ -1,4 +1,4 @@
-"""Indexes, constraints and migrations of our tables: what is there is what was meant."""
+"""Indexes, constraints and migrations of our tables are as intended."""
 
 from typing import Any
 from uuid import uuid4
@@ -85,9 +85,9 @@ def test_every_table_s_indexes_are_the_listed_ones(db: str) -> None:
 def test_every_partition_has_the_indexes_of_its_table(db: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(PARTITIONS)
-        found = {name: indexes_of(name) for (name,) in cursor.fetchall()}
-    assert len(found) > 2 * 9  # a class of two tables, a week ahead
-    assert {name for name, indexes in found.items() if indexes != {"pkey (job_id, keep_days)"}} == set()
+        partitions = {name: indexes_of(name) for (name,) in cursor.fetchall()}
+    assert len(partitions) > 2 * 9  # a class of two tables, a week ahead
+    assert {name for name, indexes in partitions.items() if indexes != {"pkey (job_id, keep_days)"}} == set()
 
 
 def test_no_index_on_jobs_holds_a_column_that_changes(db: str) -> None:
@@ -183,5 +183,5 @@ def test_a_state_longer_than_the_column_is_refused(version: ModelVersion) -> Non
         a_job(version, state="succeeded-almost")
 
 
-def test_the_migrations_make_what_the_models_say(db: str) -> None:
+def test_the_migrations_match_the_models(db: str) -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)

@@ -46,7 +46,7 @@ def test_a_replayed_job_is_queued_for_its_client_and_parameters_as_when_it_was_n
     assert not DeadLetter.objects.exists()
 
 
-def test_many_are_replayed_at_the_rate_asked_for_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_jobs_are_replayed_at_the_requested_rate_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_many, "CHUNK_JOBS", 7)
     jobs = make_dead(20)
     assert replay_dead_letters(selection=ANY, actor="olga", rate=4.0, most=1_000) == 20
@@ -65,7 +65,7 @@ def test_without_a_rate_all_are_due_at_once() -> None:
     assert Outbox.objects.filter(due__lte=timezone.now()).count() == 3
 
 
-def test_no_more_than_asked_for_are_replayed_the_oldest_first() -> None:
+def test_no_more_than_the_requested_number_are_replayed_oldest_first() -> None:
     jobs = make_dead(5)
     assert replay_dead_letters(selection=ANY, actor="olga", most=2) == 2
     assert set(Outbox.objects.values_list("job_id", flat=True)) == set(sorted(job.id for job in jobs)[:2])
@@ -77,9 +77,9 @@ def test_a_deadline_before_the_job_s_turn_is_dropped_and_a_later_one_kept() -> N
     Job.objects.filter(id__in=[jobs[0].id, jobs[1].id]).update(deadline=soon)
     Job.objects.filter(id=jobs[2].id).update(deadline=late)
     replay_dead_letters(selection=ANY, actor="olga", rate=1 / 60, most=10)
-    kept = dict(Outbox.objects.values_list("job_id", "deadline"))
-    assert kept == {jobs[0].id: soon, jobs[1].id: None, jobs[2].id: late}
-    assert dict(Job.objects.values_list("id", "deadline")) == kept
+    deadlines = dict(Outbox.objects.values_list("job_id", "deadline"))
+    assert deadlines == {jobs[0].id: soon, jobs[1].id: None, jobs[2].id: late}
+    assert dict(Job.objects.values_list("id", "deadline")) == deadlines
 
 
 FILTERS = [
@@ -109,30 +109,30 @@ def test_a_filter_chooses_the_same_jobs_for_count_groups_list_and_replay(
     assert set(Job.objects.filter(state="queued").values_list("id", flat=True)) == expected
 
 
-def test_groups_tell_how_many_and_when_first_and_last() -> None:
+def test_groups_have_a_count_and_the_first_and_last_time() -> None:
     first, last = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
     make_dead(2, fingerprint="poison:a:-", created_at=first)
     make_dead(1, fingerprint="poison:a:-", created_at=last)
     make_dead(1, fingerprint="poison:b:-")
     make_dead(1, fingerprint="poison:a:-", discarded_at=last)
-    found = letters.groups(ANY)
-    assert (found.dead_letters, found.groups) == (4, 2)
-    group = found.largest[0]
+    groups = letters.groups(ANY)
+    assert (groups.dead_letters, groups.groups) == (4, 2)
+    group = groups.largest[0]
     assert (group.fingerprint, group.count, group.first_seen, group.last_seen) == (
         "poison:a:-", 3, first, last,
     )  # fmt: skip
     assert letters.groups(DeadLetterFilter(model="none")).largest == []
 
 
-def test_a_dry_run_says_what_would_happen_and_changes_nothing() -> None:
+def test_a_dry_run_reports_the_effect_and_changes_nothing() -> None:
     make_version("strict", input_schema=SCHEMA)
     make_dead(3, model="strict", body={"n": 1})
     bad = make_dead(2, model="strict", body={"n": "one"})
     Job.objects.filter(id=bad[0].id).update(deadline=timezone.now() - timedelta(hours=1))
-    told = dry_run(selection=ANY, rate=2.0, most=100)
-    assert (told.jobs, told.checked, told.invalid, told.overdue, told.lasts_s) == (5, 5, 2, 1, 2.0)
-    assert {job for job, _ in told.faults} == {job.id for job in bad}
-    assert "/n" in told.faults[0][1]
+    report = dry_run(selection=ANY, rate=2.0, most=100)
+    assert (report.jobs, report.checked, report.invalid, report.overdue, report.lasts_s) == (5, 5, 2, 1, 2.0)
+    assert {job for job, _ in report.faults} == {job.id for job in bad}
+    assert "/n" in report.faults[0][1]
     assert count_by_state() == {"dead": 5}
     assert not Outbox.objects.exists()
     assert not Event.objects.exists()
@@ -200,7 +200,7 @@ def test_a_discarded_job_stays_dead_with_its_reason_and_leaves_lists_groups_and_
     assert row.due is None
     assert row.message
     assert letters.count(ANY) == 1
-    assert [found.job for found in letters.newest(ANY, most=9)] == [other.id]
+    assert [row.job for row in letters.newest(ANY, most=9)] == [other.id]
     assert replay_dead_letters(selection=ANY, actor="olga", most=9) == 1
     assert list(Event.objects.filter(job=job).values_list("kind", "actor")) == [("discard", "olga")]
     with pytest.raises(WrongStateError):
@@ -231,7 +231,7 @@ def test_only_a_dead_job_is_discarded() -> None:
         discard_dead_letter(job_id=uuid4(), actor="olga")
 
 
-def test_operators_that_replay_and_discard_the_same_letters_at_once_decide_each_once() -> None:
+def test_each_dead_letter_is_decided_once_when_operators_replay_and_discard_at_once() -> None:
     count = 400
     make_dead(count)
     acts: list[Callable[..., int]] = [

@@ -1,4 +1,4 @@
-"""What the broker keeps in a dead-letter queue, and what a purge takes out of it."""
+"""The messages in a dead-letter queue, and those that a purge drops."""
 
 import os
 from typing import Any
@@ -29,7 +29,7 @@ from tests.support.wait import wait_until
 
 
 def posted(broker_url: str, model: str, count: int) -> list[Job]:
-    """Return dead jobs whose letters lie in the queue, in no order."""
+    """Return dead jobs whose messages lie in the queue, in no order."""
     jobs = make_jobs(count, state=State.DEAD, model=model)
     with running(broker_url, [model]):
         wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
@@ -44,7 +44,7 @@ def letter_of(job: Job, epoch: int = 0) -> Message:
     return outgoing_dead_letter(job.model, DeadLetterMessage(job.id, epoch, "poison", "test", "f")).message
 
 
-def test_a_purge_drops_what_was_replayed_or_discarded_and_keeps_the_rest_in_place(
+def test_a_purge_drops_the_messages_of_replayed_and_discarded_jobs_and_keeps_the_others_in_order(
     db: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letter_queue, "CHUNK_MESSAGES", 3)
@@ -54,8 +54,8 @@ def test_a_purge_drops_what_was_replayed_or_discarded_and_keeps_the_rest_in_plac
     discard_dead_letter(job_id=jobs[1].id, actor="test")
     put(broker_url, "", topology.dead_queue_name(model), malformed(), malformed("{}"))
     before = [letter.job for letter in dead_letters(broker_url, model)]
-    told = purge_stale(model=model, actor="olga")
-    assert told == Purged(current=8, stale=2, malformed=2, dropped=2)
+    purged = purge_stale(model=model, actor="olga")
+    assert purged == Purged(current=8, stale=2, malformed=2, dropped=2)
     gone = {jobs[0].id, jobs[1].id}
     assert [letter.job for letter in dead_letters(broker_url, model)] == [j for j in before if j not in gone]
     assert len(dead_messages(broker_url, model)) == 10
@@ -73,7 +73,7 @@ def test_a_second_purge_finds_nothing_more(db: str, broker_url: str) -> None:
     assert not Event.objects.filter(kind="purge").exists()
 
 
-def test_malformed_messages_go_only_when_asked(db: str, broker_url: str) -> None:
+def test_malformed_messages_are_dropped_only_on_request(db: str, broker_url: str) -> None:
     model = new_model()
     posted(broker_url, model, 2)
     put(broker_url, "", topology.dead_queue_name(model), malformed())
@@ -97,7 +97,7 @@ def test_of_two_copies_one_is_kept(db: str, broker_url: str) -> None:
     assert [(letter.job, letter.epoch) for letter in dead_letters(broker_url, model)] == [(job.id, 0)]
 
 
-def test_a_job_that_died_again_keeps_its_new_letter_and_loses_its_old(db: str, broker_url: str) -> None:
+def test_a_job_that_died_again_keeps_its_new_message_and_loses_its_old_one(db: str, broker_url: str) -> None:
     model = new_model()
     posted(broker_url, model, 1)
     DeadLetter.objects.update(epoch=4, due=timezone.now())
@@ -107,7 +107,7 @@ def test_a_job_that_died_again_keeps_its_new_letter_and_loses_its_old(db: str, b
     assert [letter.epoch for letter in dead_letters(broker_url, model)] == [4]
 
 
-def test_a_walk_that_breaks_off_leaves_every_letter_in_the_queue(
+def test_a_purge_that_breaks_off_leaves_every_message_in_the_queue(
     db: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = new_model()
@@ -128,7 +128,7 @@ def test_a_model_without_a_queue_has_nothing_to_purge(db: str) -> None:
     assert purge_stale(model="never-declared", actor="olga") == Purged()
 
 
-def test_without_a_broker_a_purge_says_so(db: str, settings_broker: None) -> None:
+def test_a_purge_without_a_broker_raises_a_clear_error(db: str, settings_broker: None) -> None:
     with pytest.raises(BrokerUnavailableError):
         purge_stale(model="echo", actor="olga")
 
@@ -168,9 +168,7 @@ def has(broker_url: str, model: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("overflow", ["drop-head", "reject-publish-dlx"])
-def test_what_overflows_a_queue_with_priorities_ends_in_its_dead_letter_queue(
-    broker_url: str, overflow: str
-) -> None:
+def test_messages_that_overflow_a_queue_end_in_its_dead_letter_queue(broker_url: str, overflow: str) -> None:
     model = declared(broker_url, new_model())
     set_policy(model, **{"max-length": 3, "overflow": overflow})
     wait_until(lambda: Outcome.NACKED in flood(broker_url, model, 4) or has(broker_url, model)[1] > 0)
@@ -182,7 +180,7 @@ def test_what_overflows_a_queue_with_priorities_ends_in_its_dead_letter_queue(
     assert all(read_dead_letter(message.body) is None for message in dead_messages(broker_url, model))
 
 
-def test_an_overflow_that_only_refuses_leaves_nothing_behind(broker_url: str) -> None:
+def test_an_overflow_that_refuses_publishes_leaves_no_message(broker_url: str) -> None:
     model = declared(broker_url, new_model())
     set_policy(model, **{"max-length": 3, "overflow": "reject-publish"})
     wait_until(lambda: Outcome.NACKED in flood(broker_url, model, 4))

@@ -66,7 +66,7 @@ def test_the_relay_counts_the_queue_now_and_then(
     assert row.get().messages == 0
     dies(session, model)
     assert post.post(session, 11.0) == 1
-    assert row.get().messages == 0  # counting costs a few round trips: not at each look
+    assert row.get().messages == 0  # because counting costs a few round trips
     post.post(session, 10.0 + COUNT_EVERY_S)
     assert row.get().messages == 1
     with connected(broker_url) as connection, connection.channel() as channel:
@@ -75,7 +75,7 @@ def test_the_relay_counts_the_queue_now_and_then(
     assert row.get().messages is None
 
 
-def test_a_dead_job_s_letter_is_published_once_and_says_why(session: sa.Connection, broker_url: str) -> None:
+def test_a_dead_letter_is_published_once_with_its_reason(session: sa.Connection, broker_url: str) -> None:
     model = new_model()
     job = dies(session, model)
     row = DeadLetter.objects.get(job=job)
@@ -93,12 +93,12 @@ def test_a_dead_job_s_letter_is_published_once_and_says_why(session: sa.Connecti
     assert row.published == 1
 
 
-def test_a_letter_is_due_however_the_job_died(db: str) -> None:
+def test_a_dead_letter_is_due_however_the_job_died(db: str) -> None:
     make_job(state=State.DEAD)
     assert DeadLetter.objects.filter(due__lte=timezone.now()).count() == 1
 
 
-def test_a_row_keeps_the_attempts_before_with_batch_and_worker(session: sa.Connection) -> None:
+def test_a_dead_letter_lists_the_earlier_attempts_with_batch_and_worker(session: sa.Connection) -> None:
     job = make_job(model="echo", max_attempts=3)
     batches = [settled_as(session, job, epoch, RetryAfter(0.0)) for epoch in (1, 3)]
     batches.append(settled_as(session, job, 5, Bury("the last")))
@@ -110,7 +110,7 @@ def test_a_row_keeps_the_attempts_before_with_batch_and_worker(session: sa.Conne
     assert all(attempt["at"] for attempt in history)
 
 
-def test_a_job_that_ended_its_workers_has_a_letter_and_each_such_attempt(session: sa.Connection) -> None:
+def test_a_job_that_killed_its_workers_has_a_dead_letter_with_each_attempt(session: sa.Connection) -> None:
     job = make_job(model="echo", max_attempts=2)
     for attempts in (1, 2):
         worker = make_worker(node=f"gpu-{attempts}@tests")
@@ -147,7 +147,7 @@ class Silent(ConfirmingPublisher):
         return [Outcome.UNKNOWN for _ in super().publish(messages)]
 
 
-def test_an_unconfirmed_letter_is_published_again_when_its_time_is_over(
+def test_an_unconfirmed_dead_letter_is_published_again_after_its_timeout(
     session: sa.Connection, broker_url: str, publisher: ConfirmingPublisher
 ) -> None:
     model = declared(broker_url, new_model())
@@ -165,7 +165,9 @@ def test_an_unconfirmed_letter_is_published_again_when_its_time_is_over(
     assert len(dead_letters(broker_url, model)) == 2
 
 
-def test_while_a_letter_is_published_its_row_can_be_changed(session: sa.Connection, broker_url: str) -> None:
+def test_the_row_of_a_dead_letter_can_change_while_it_is_published(
+    session: sa.Connection, broker_url: str
+) -> None:
     model = declared(broker_url, new_model())
     job = make_job(state=State.DEAD, model=model)
 
@@ -181,7 +183,7 @@ def test_while_a_letter_is_published_its_row_can_be_changed(session: sa.Connecti
     assert Job.objects.get(id=job.id).state == State.QUEUED
 
 
-def test_a_locked_letter_holds_up_no_other(session: sa.Connection) -> None:
+def test_a_locked_dead_letter_delays_no_other(session: sa.Connection) -> None:
     held, free = make_jobs(2, state=State.DEAD)
     with open_session() as other, transaction(other):
         other.execute(sa.text("SELECT 1 FROM jobs_deadletter WHERE job_id = :id FOR UPDATE"), {"id": held.id})
@@ -190,13 +192,13 @@ def test_a_locked_letter_holds_up_no_other(session: sa.Connection) -> None:
 
 def test_an_older_epoch_s_confirm_marks_nothing(session: sa.Connection) -> None:
     job = make_job(state=State.DEAD)
-    (taken,) = letters.take_due(session, "echo", most=10)
+    (due,) = letters.take_due(session, "echo", most=10)
     DeadLetter.objects.filter(job=job).update(epoch=9)
-    letters.confirm(session, [taken])
+    letters.confirm(session, [due])
     assert unpublished() == 1
 
 
-def test_without_a_broker_letters_stay_due(session: sa.Connection) -> None:
+def test_dead_letters_stay_due_without_a_broker(session: sa.Connection) -> None:
     make_job(state=State.DEAD)
     nowhere = ConfirmingPublisher("amqp://nobody:nothing@127.0.0.1:1//")
     with pytest.raises(BrokerUnavailableError):
@@ -204,7 +206,7 @@ def test_without_a_broker_letters_stay_due(session: sa.Connection) -> None:
     assert DeadLetter.objects.filter(due__lte=timezone.now()).count() == 1
 
 
-def test_more_letters_than_one_look_takes_are_all_published(session: sa.Connection, broker_url: str) -> None:
+def test_more_dead_letters_than_one_chunk_are_all_published(session: sa.Connection, broker_url: str) -> None:
     model = new_model()
     made = make_jobs(2 * MOST + 3, state=State.DEAD, model=model)
     with running(broker_url, [model]):
@@ -233,7 +235,7 @@ def topology_has(url: str, model: str, ready: int) -> bool:
     return counts is not None and counts.ready == ready
 
 
-def test_a_queue_that_goes_missing_is_declared_and_the_letter_follows(
+def test_a_missing_queue_is_declared_again_and_gets_the_dead_letter(
     session: sa.Connection, broker_url: str
 ) -> None:
     model = new_model()

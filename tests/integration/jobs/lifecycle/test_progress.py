@@ -1,4 +1,4 @@
-"""Progress beside its batch, and who was taken from it; a cancel told to a worker's buffer."""
+"""Progress reports in a batch's row, void claims, and a cancel that reaches a worker's buffer."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def write(batch: Batch, reports: dict[UUID, ProgressReport]) -> None:
         write_progress(connection, batch=UUID(str(batch.pk)), reports=reports)
 
 
-def test_the_newest_report_of_each_job_is_kept_and_told(batch: Batch, jobs: list[UUID], db: str) -> None:
+def test_the_newest_report_of_each_job_is_stored_and_notified(
+    batch: Batch, jobs: list[UUID], db: str
+) -> None:
     with listening(db, PROGRESSED) as payloads:
         write(batch, {jobs[0]: ONE, jobs[1]: ONE})
         write(batch, {jobs[1]: TWO})
@@ -57,7 +59,7 @@ def test_the_newest_report_of_each_job_is_kept_and_told(batch: Batch, jobs: list
     assert progress[str(jobs[1])]["fraction"] == 0.75
 
 
-def test_only_jobs_whose_claim_is_void_are_taken_away(batch: Batch, jobs: list[UUID]) -> None:
+def test_only_jobs_with_a_void_claim_are_withdrawn(batch: Batch, jobs: list[UUID]) -> None:
     held = [(job, 1) for job in jobs]
     with engine().begin() as connection:
         assert taken_away(connection, held=held) == set()
@@ -75,7 +77,7 @@ class Reporter:
         self.changed = Event()
 
     def refused(self, refused: list[Any]) -> None:
-        self.dropped += [(each.delivery.job, each.delivery.envelope.epoch, each.state) for each in refused]
+        self.dropped += [(one.delivery.job, one.delivery.envelope.epoch, one.state) for one in refused]
         self.changed.set()
 
 
@@ -92,8 +94,8 @@ def test_a_cancelled_job_leaves_the_buffer_and_its_replay_does_not(jobs: list[UU
         assert reporter.changed.wait(20)
         assert looks.wait(20)
     assert reporter.dropped == [(jobs[1], 0, State.CANCELLED)]
-    left = buffer.discard(lambda _: True)
-    assert sorted((d.job, d.envelope.epoch) for d in left) == sorted(
+    deliveries = buffer.discard(lambda _: True)
+    assert sorted((d.job, d.envelope.epoch) for d in deliveries) == sorted(
         [(jobs[0], 0), (jobs[1], 2), (jobs[2], 0)]
     )
 

@@ -32,22 +32,22 @@ LAST = Bury("attempt 3 of 3 was the last", exhausted=True)
 def claimed(session: sa.Connection, job: Job) -> tuple[UUID, Claimed]:
     job.refresh_from_db()
     row = BatchRow(uuid4(), make_worker(node=f"gpu-{job.epoch}@tests").id, job.version_id, 0, "test", 0.0)
-    (taken,) = claim(session, batch=row, envelopes=[Envelope(job.id, job.epoch, job.version_id, 4)])
-    return row.id, taken
+    (attempt,) = claim(session, batch=row, envelopes=[Envelope(job.id, job.epoch, job.version_id, 4)])
+    return row.id, attempt
 
 
 def failed(
     session: sa.Connection, job: Job, failure: Failure, after: RetryAfter | Bury
 ) -> tuple[UUID, list[Settled]]:
-    """Claim the job and settle the attempt as failed; return the batch and what changed."""
-    batch, taken = claimed(session, job)
+    """Claim the job and settle the attempt as failed; return the batch and the settled jobs."""
+    batch, attempt = claimed(session, job)
     suspect = failure.kind is FailureKind.INTERNAL and isinstance(after, Bury) and after.exhausted
-    verdict = Verdict(job.id, taken.epoch, failure, after, attempt=taken.attempts, suspect=suspect)
+    verdict = Verdict(job.id, attempt.epoch, failure, after, attempt=attempt.attempts, suspect=suspect)
     verdicts = convict(session, [verdict])
     return batch, settle(session, batch=batch, verdicts=verdicts, ran_s=0.0, worker="gpu-0@tests")
 
 
-def test_an_attempt_that_failed_is_written_down_with_the_delay_that_follows(session: sa.Connection) -> None:
+def test_a_failed_attempt_is_an_event_with_the_delay_of_the_next(session: sa.Connection) -> None:
     job = make_job()
     batch, _ = failed(session, job, BUSY, RetryAfter(30.0))
     event, outbox = Event.objects.get(job=job, kind="failed"), Outbox.objects.get(job=job)
@@ -59,7 +59,7 @@ def test_an_attempt_that_failed_is_written_down_with_the_delay_that_follows(sess
     assert (outbox.due - event.at).total_seconds() == pytest.approx(30.0, abs=5)
 
 
-def test_a_letter_says_why_no_attempt_followed_and_each_attempt_what_did(session: sa.Connection) -> None:
+def test_a_dead_letter_has_its_reason_and_each_failed_attempt(session: sa.Connection) -> None:
     job = make_job(max_attempts=3)
     failed(session, job, BUSY, RetryAfter(0.0))
     failed(session, job, BUSY, RetryAfter(0.0))
@@ -74,7 +74,7 @@ def test_a_letter_says_why_no_attempt_followed_and_each_attempt_what_did(session
     assert [a["worker"] for a in letter.history] == [f"gpu-{epoch}@tests" for epoch in (0, 1, 2)]
 
 
-def test_what_ended_its_worker_says_which_attempt_was_the_last(session: sa.Connection) -> None:
+def test_a_job_that_killed_its_worker_names_its_last_attempt(session: sa.Connection) -> None:
     job = make_job(max_attempts=1)
     batch = make_batch(make_worker(), make_version(), [job], isolation_group=7)
     sweep.reap(session, batch.id)
@@ -101,7 +101,7 @@ def dies_after(session: sa.Connection, *before: Failure) -> Job:
         ((BROKEN, BUSY), "internal"),
     ],
 )
-def test_poison_is_what_raised_alone_every_time(
+def test_a_job_is_poison_only_if_it_failed_alone_every_time(
     session: sa.Connection, before: tuple[Failure, ...], kind: str
 ) -> None:
     job = dies_after(session, *before)
@@ -109,7 +109,7 @@ def test_poison_is_what_raised_alone_every_time(
     assert (job.error_kind, letter.kind, letter.fingerprint.partition(":")[0]) == (kind, kind, kind)
 
 
-def test_what_failed_before_a_replay_clears_nobody(session: sa.Connection) -> None:
+def test_failures_before_a_replay_do_not_count(session: sa.Connection) -> None:
     job = dies_after(session, BUSY)
     replay_job(job_id=job.id, actor="test")
     Job.objects.filter(id=job.id).update(max_attempts=2)
@@ -118,10 +118,10 @@ def test_what_failed_before_a_replay_clears_nobody(session: sa.Connection) -> No
     assert DeadLetter.objects.get(job=job).kind == "poison"
 
 
-def test_only_what_follows_a_failed_attempt_is_a_retry(session: sa.Connection) -> None:
+def test_only_a_publish_after_a_failed_attempt_is_a_retry(session: sa.Connection) -> None:
     fresh, released, reaped, replayed, retried = (make_job() for _ in range(5))
-    batch, taken = claimed(session, released)
-    release(session, batch=batch, jobs=[(released.id, taken.epoch)])
+    batch, attempt = claimed(session, released)
+    release(session, batch=batch, jobs=[(released.id, attempt.epoch)])
     batch, _ = claimed(session, reaped)
     sweep.reap(session, batch)
     failed(session, replayed, BUSY, LAST)
@@ -133,15 +133,15 @@ def test_only_what_follows_a_failed_attempt_is_a_retry(session: sa.Connection) -
     }  # fmt: skip
 
 
-def test_a_retry_that_is_released_is_an_ordinary_publish_again(session: sa.Connection) -> None:
+def test_a_released_retry_is_an_ordinary_publish_again(session: sa.Connection) -> None:
     job = make_job()
     failed(session, job, BUSY, RetryAfter(0.0))
-    batch, taken = claimed(session, job)
-    release(session, batch=batch, jobs=[(job.id, taken.epoch)])
+    batch, attempt = claimed(session, job)
+    release(session, batch=batch, jobs=[(job.id, attempt.epoch)])
     assert not Outbox.objects.get(job=job).retry
 
 
-def test_a_replay_overwrites_every_column_of_a_row_that_was_left_behind(session: sa.Connection) -> None:
+def test_a_replay_overwrites_every_column_of_a_stale_outbox_row(session: sa.Connection) -> None:
     job = make_job(state=State.DEAD, priority=7, size=3)
     fresh = make_job(priority=7, size=3)
     times = {"epoch": 9, "priority": 1, "size": 8, "due": timezone.now() + timedelta(days=1), "published": 4}
@@ -156,16 +156,16 @@ def test_a_replay_overwrites_every_column_of_a_row_that_was_left_behind(session:
     assert Outbox.objects.get(job=job).due <= timezone.now()
 
 
-def test_a_claim_says_what_time_the_deadline_leaves(session: sa.Connection) -> None:
+def test_a_claim_has_the_time_until_the_deadline(session: sa.Connection) -> None:
     hurried, calm = make_job(deadline=timezone.now() + timedelta(seconds=60)), make_job()
-    batch, taken = claimed(session, hurried)
-    assert taken.left_s == pytest.approx(60, abs=10)
+    batch, attempt = claimed(session, hurried)
+    assert attempt.left_s == pytest.approx(60, abs=10)
     (again,) = recover(session, batch=batch, jobs=[hurried.id])
     assert again.left_s == pytest.approx(60, abs=10)
     assert claimed(session, calm)[1].left_s is None
 
 
-def test_a_claim_refuses_what_is_past_its_deadline(session: sa.Connection) -> None:
+def test_a_claim_refuses_a_job_past_its_deadline(session: sa.Connection) -> None:
     job = make_job(deadline=timezone.now() - timedelta(seconds=1))
     row = BatchRow(uuid4(), make_worker().id, job.version_id, 0, "test", 0.0)
     assert claim(session, batch=row, envelopes=[Envelope(job.id, 0, job.version_id, 4)]) == []
@@ -179,22 +179,22 @@ def test_a_settle_after_the_deadline_expires_whatever_the_verdict(
     session: sa.Connection, outcome: Success | Failure, after: RetryAfter | Bury | None
 ) -> None:
     job = make_job(deadline=timezone.now() + timedelta(seconds=600))
-    batch, taken = claimed(session, job)
+    batch, attempt = claimed(session, job)
     Job.objects.filter(id=job.id).update(deadline=F("created_at"))
-    verdict = Verdict(job.id, taken.epoch, outcome, after, attempt=1)
+    verdict = Verdict(job.id, attempt.epoch, outcome, after, attempt=1)
     assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.EXPIRED)]
     job.refresh_from_db()
     assert (job.state, job.error_kind, job.error_code) == ("expired", "timeout", "deadline")
-    assert job.epoch == taken.epoch + 1
-    kept = [model.objects.filter(job=job).exists() for model in (JobResult, Outbox, DeadLetter)]
-    assert kept == [False] * 3
+    assert job.epoch == attempt.epoch + 1
+    rows = [model.objects.filter(job=job).exists() for model in (JobResult, Outbox, DeadLetter)]
+    assert rows == [False] * 3
     reasons = [event.detail.get("reason") for event in Event.objects.filter(job=job, kind="failed")]
     assert reasons == ([] if isinstance(outcome, Success) else ["its deadline passed while it ran"])
 
 
 def test_a_settle_before_the_deadline_stores_the_answer(session: sa.Connection) -> None:
     job = make_job(deadline=timezone.now() + timedelta(seconds=600))
-    batch, taken = claimed(session, job)
-    verdict = Verdict(job.id, taken.epoch, Success(b"{}"))
+    batch, attempt = claimed(session, job)
+    verdict = Verdict(job.id, attempt.epoch, Success(b"{}"))
     assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.SUCCEEDED)]
     assert JobResult.objects.filter(job=job).exists()

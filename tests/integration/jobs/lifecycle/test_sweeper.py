@@ -32,7 +32,7 @@ SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%pg_t
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that the test moves."""
 
     now = 1_000.0
 
@@ -74,7 +74,7 @@ def test_the_jobs_of_an_ended_worker_are_queued_again_uncharged_and_apart_in_hal
     assert (batch.finished_at is not None, batch.released) == (True, 3)
 
 
-def test_a_living_workers_batch_is_left_alone(session: sa.Connection, sweeper: Rescuer) -> None:
+def test_the_batch_of_a_living_worker_is_not_reaped(session: sa.Connection, sweeper: Rescuer) -> None:
     jobs, _ = running_jobs(2)
     assert sweeper.sweep(session).reaped == 0
     assert states(jobs) == {("running", 1, 1)}
@@ -92,7 +92,7 @@ def test_a_stale_heartbeat_counts_only_once_the_sweeper_saw_the_database_up_that
     assert states(jobs) == {("queued", 2, 0)}
 
 
-def test_a_gap_in_the_sweepers_own_life_starts_the_wait_anew(
+def test_a_pause_of_the_sweeper_itself_starts_the_wait_again(
     session: sa.Connection, sweeper: Rescuer, clock: Clock
 ) -> None:
     running_jobs(1, heartbeat_at=timezone.now() - PAST)
@@ -102,7 +102,7 @@ def test_a_gap_in_the_sweepers_own_life_starts_the_wait_anew(
 
 
 @pytest.mark.parametrize(("reason", "kind"), [("silent", "crash"), ("hung", "timeout")])
-def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_worker(
+def test_a_job_alone_in_its_batch_on_its_last_attempt_is_buried_for_killing_its_worker(
     session: sa.Connection, sweeper: Rescuer, reason: str, kind: str
 ) -> None:
     jobs = make_jobs(2)
@@ -120,7 +120,7 @@ def test_a_job_that_stood_alone_on_its_last_attempt_is_buried_as_what_ended_its_
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 64])
-def test_a_killer_stands_alone_within_two_log_two_deaths_and_its_neighbours_are_not_charged(
+def test_a_killer_is_isolated_within_two_log_two_deaths_and_its_neighbours_are_not_charged(
     session: sa.Connection, sweeper: Rescuer, size: int
 ) -> None:
     jobs = make_jobs(size)
@@ -153,16 +153,16 @@ def claim_all(session: sa.Connection, ids: list[UUID], isolation_group: int) -> 
     worker = make_worker()
     batch = BatchRow(uuid4(), worker.id, envelopes[0].version, len(ids), "full", 0.0, isolation_group)
     with transaction(session):
-        return {each.job: each.attempts for each in claim(session, batch=batch, envelopes=envelopes)}
+        return {job.job: job.attempts for job in claim(session, batch=batch, envelopes=envelopes)}
 
 
 def groups_of(ids: list[UUID]) -> list[tuple[int, list[UUID]]]:
-    found: dict[int, list[UUID]] = {}
+    groups: dict[int, list[UUID]] = {}
     for job, isolation_group in Outbox.objects.filter(job_id__in=ids).values_list(
         "job_id", "isolation_group"
     ):
-        found.setdefault(isolation_group, []).append(job)
-    return list(found.items())
+        groups.setdefault(isolation_group, []).append(job)
+    return list(groups.items())
 
 
 def test_reap_touches_only_jobs_whose_batch_is_still_that_batch(
@@ -174,7 +174,7 @@ def test_reap_touches_only_jobs_whose_batch_is_still_that_batch(
     assert states(jobs[:1]) == {("running", 1, 1)}
 
 
-def test_what_settled_before_the_reap_stays_settled(session: sa.Connection, sweeper: Rescuer) -> None:
+def test_jobs_settled_before_the_reap_stay_settled(session: sa.Connection, sweeper: Rescuer) -> None:
     jobs, _ = running_jobs(1, ended_at=timezone.now())
     Job.objects.update(state=State.SUCCEEDED, finished_at=timezone.now())
     assert sweeper.sweep(session).reaped == 0
@@ -194,7 +194,7 @@ def test_a_job_that_waits_past_its_deadline_expires_and_leaves_the_outbox(
     assert list(Outbox.objects.values_list("job_id", flat=True)) == [early.id]
 
 
-def test_a_job_claimed_meanwhile_does_not_expire(session: sa.Connection) -> None:
+def test_a_job_claimed_in_the_meantime_does_not_expire(session: sa.Connection) -> None:
     jobs = make_jobs(1, deadline=timezone.now() - PAST)
     make_batch(make_worker(), make_version(), jobs)
     with transaction(session):
@@ -202,7 +202,7 @@ def test_a_job_claimed_meanwhile_does_not_expire(session: sa.Connection) -> None
     assert states(jobs) == {("running", 1, 1)}
 
 
-def test_the_time_of_the_last_sweep_is_a_metric_that_only_whoever_sweeps_sets(session: sa.Connection) -> None:
+def test_only_the_sweeping_process_sets_the_metric_of_the_last_sweep(session: sa.Connection) -> None:
     metrics.SWEEP_LAST.set(0)
     with open_session() as other:
         assert advisory_locks.try_lock(other, advisory_locks.SWEEPER)

@@ -15,7 +15,7 @@ def alive(worker: Worker) -> bool:
     return worker.ended_at is None and worker.end_reason == ""
 
 
-def test_a_worker_that_was_silent_and_is_heard_again_is_alive_again(session: sa.Connection) -> None:
+def test_a_silent_worker_with_a_new_heartbeat_is_alive_again(session: sa.Connection) -> None:
     worker = make_worker(heartbeat_at=timezone.now() - timedelta(minutes=5))
     assert sweep.end_silent_workers(session, 15.0) == [worker.node]
     assert not alive(worker)

@@ -1,4 +1,4 @@
-"""`manage.py dead_letters`: every verb, what it refuses, and what it writes down."""
+"""`manage.py dead_letters`: every verb, its refusals and its audit events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _empty(db: str) -> None:
     selectors.forget()
 
 
-def told(*words: object) -> str:
+def output_of(*words: object) -> str:
     out = io.StringIO()
     call_command("dead_letters", *map(str, words), stdout=out)
     return out.getvalue()
@@ -43,7 +43,7 @@ def test_list_shows_the_queues_beside_the_rows_and_the_groups() -> None:
     make_dead(2, fingerprint="poison:a:-", created_at=datetime(2026, 1, 1, tzinfo=UTC))
     make_dead(1, fingerprint="poison:a:-", created_at=datetime(2026, 2, 1, tzinfo=UTC))
     make_dead(1, kind="timeout", fingerprint="timeout:b:-")
-    text = told("list")
+    text = output_of("list")
     lines = [line.split() for line in text.replace("│", " ").splitlines()]
     assert ["echo", "4", "4", "-", "-", "not", "counted", "yet:", "no", "relay", "has", "looked"] in lines
     assert ["3", "echo", "poison", "poison:a:-", "2026-01-01", "00:00:00", "2026-02-01", "00:00:00"] in lines
@@ -61,7 +61,7 @@ def test_list_shows_what_the_relay_counted_in_the_broker(
 
 
 def queue_lines() -> list[list[str]]:
-    return [line.replace("│", " ").split() for line in told("list").splitlines()]
+    return [line.replace("│", " ").split() for line in output_of("list").splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -69,26 +69,26 @@ def queue_lines() -> list[list[str]]:
     [["--model", "other"], ["--kind", "timeout"], ["--fingerprint", "f:x"], ["--until", "2026-01-02"],
      ["--since", "2h"]],
 )  # fmt: skip
-def test_a_filter_chooses_the_same_letters_for_list_and_replay(words: list[str]) -> None:
+def test_a_filter_chooses_the_same_dead_letters_for_list_and_replay(words: list[str]) -> None:
     old = datetime(2026, 1, 1, tzinfo=UTC)
     make_dead(1, created_at=old + timedelta(days=3))
-    wanted: dict[str, dict[str, Any]] = {
+    columns: dict[str, dict[str, Any]] = {
         "--model": {"model": "other"}, "--kind": {"kind": "timeout"}, "--fingerprint": {"fingerprint": "f:x"},
         "--until": {"created_at": old}, "--since": {"created_at": timezone.now()},
     }  # fmt: skip
-    made = make_dead(2, **({"created_at": old + timedelta(days=3)} | wanted[words[0]]))
-    assert "2 dead letters in 1 groups" in told("list", *words)
-    assert "2 jobs would be queued again" in told("replay", *words, "--dry-run")
-    assert "2 jobs are queued again." in told("replay", *words)
+    made = make_dead(2, **({"created_at": old + timedelta(days=3)} | columns[words[0]]))
+    assert "2 dead letters in 1 groups" in output_of("list", *words)
+    assert "2 jobs would be queued again" in output_of("replay", *words, "--dry-run")
+    assert "2 jobs are queued again." in output_of("replay", *words)
     assert set(Outbox.objects.values_list("job_id", flat=True)) == {job.id for job in made}
 
 
-def test_show_tells_the_whole_letter_and_hides_the_input() -> None:
+def test_show_prints_the_dead_letter_and_hides_the_input() -> None:
     tried = [{"at": "2026-01-01T10:00:00", "epoch": 1, "kind": "transient", "code": "first_try"}]
     (job,) = make_dead(
         body={"secret": "sesame"}, history=tried, traceback="Traceback\n  \x1b[31mm.py", message="no"
     )
-    text = told("show", job.id)
+    text = output_of("show", job.id)
     for shown in (str(job.id), "poison:test:-", "first_try", "transient", r"\x1b[31mm.py", "not confirmed"):
         assert shown in text, shown
     assert "sesame" not in text
@@ -96,16 +96,16 @@ def test_show_tells_the_whole_letter_and_hides_the_input() -> None:
     assert not Event.objects.exists()
 
 
-def test_show_with_the_input_is_written_down() -> None:
+def test_show_with_the_input_is_audited() -> None:
     (job,) = make_dead(body={"secret": "sesame"})
-    assert "sesame" in told("show", job.id, "--input", "--actor", "olga")
+    assert "sesame" in output_of("show", job.id, "--input", "--actor", "olga")
     event = Event.objects.get()
     assert (event.kind, event.actor, event.job_id) == ("view_payload", "olga", job.id)
 
 
 def test_one_job_is_replayed_by_the_login_s_name() -> None:
     job, other = make_dead(2)
-    assert f"{job.id} is queued again." in told("replay", job.id)
+    assert f"{job.id} is queued again." in output_of("replay", job.id)
     assert list(Outbox.objects.values_list("job_id", flat=True)) == [job.id]
     assert Event.objects.get().actor == f"command:{getpass.getuser()}"
     assert Job.objects.get(id=other.id).state == "dead"
@@ -113,7 +113,7 @@ def test_one_job_is_replayed_by_the_login_s_name() -> None:
 
 def test_many_are_replayed_at_a_rate_and_up_to_a_limit() -> None:
     make_dead(5)
-    text = told("replay", "--model", "echo", "--rate", "0.5", "--limit", "3", "--actor", "olga")
+    text = output_of("replay", "--model", "echo", "--rate", "0.5", "--limit", "3", "--actor", "olga")
     assert "3 jobs are queued again. 2 more match: run the command again." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
     assert {(later - earlier).total_seconds() for earlier, later in pairwise(due)} == {2.0}
@@ -123,7 +123,7 @@ def test_many_are_replayed_at_a_rate_and_up_to_a_limit() -> None:
 def test_all_means_all() -> None:
     make_dead(2)
     make_dead(1, model="other")
-    told("replay", "--all")
+    output_of("replay", "--all")
     assert count_by_state() == {"queued": 3}
 
 
@@ -132,9 +132,11 @@ def test_a_job_is_replayed_with_another_input(tmp_path: Path) -> None:
     (job,) = make_dead(model="strict", body={"n": "secret"})
     file = tmp_path / "input.json"
     file.write_text('{"n": 2}')
-    assert "would be queued again with 7 bytes" in told("replay", job.id, "--input", file, "--dry-run")
+    assert "would be queued again with 7 bytes" in output_of("replay", job.id, "--input", file, "--dry-run")
     assert count_by_state() == {"dead": 1}
-    assert "is queued again with the new input" in told("replay", job.id, "--input", file, "--actor", "olga")
+    assert "is queued again with the new input" in output_of(
+        "replay", job.id, "--input", file, "--actor", "olga"
+    )
     assert bytes(JobInput.objects.get().body) == b'{"n":2}'
     event = Event.objects.get()
     assert (event.kind, event.actor) == ("replay", "olga")
@@ -155,55 +157,57 @@ def test_an_input_that_cannot_be_used_changes_nothing(
         file.write_bytes(content)
     for words in (["--dry-run"], []):
         with pytest.raises(CommandError, match=says):
-            told("replay", job.id, "--input", file, *words)
+            output_of("replay", job.id, "--input", file, *words)
     assert count_by_state() == {"dead": 1}
     assert not Event.objects.exists()
 
 
-def test_one_letter_is_discarded_once() -> None:
+def test_one_dead_letter_is_discarded_once() -> None:
     job, other = make_dead(2)
-    assert "can be discarded" in told("discard", job.id, "--dry-run")
+    assert "can be discarded" in output_of("discard", job.id, "--dry-run")
     assert not Event.objects.exists()
-    assert "stays dead" in told("discard", job.id, "--actor", "olga")
+    assert "stays dead" in output_of("discard", job.id, "--actor", "olga")
     assert list(Event.objects.values_list("job_id", "kind", "actor")) == [(job.id, "discard", "olga")]
     assert list(DeadLetter.objects.filter(discarded_at=None).values_list("pk", flat=True)) == [other.id]
     with pytest.raises(CommandError, match="no dead letter that could be discarded"):
-        told("discard", job.id)
+        output_of("discard", job.id)
 
 
 def test_many_are_discarded_by_filter() -> None:
     make_dead(3, kind="timeout")
     make_dead(2)
-    assert "3 dead letters would be discarded" in told("discard", "--kind", "timeout", "--dry-run")
+    assert "3 dead letters would be discarded" in output_of("discard", "--kind", "timeout", "--dry-run")
     assert not DeadLetter.objects.exclude(discarded_at=None).exists()
-    assert "3 dead letters are discarded." in told("discard", "--kind", "timeout")
+    assert "3 dead letters are discarded." in output_of("discard", "--kind", "timeout")
     assert DeadLetter.objects.filter(discarded_at=None).count() == 2
     assert Event.objects.filter(kind="discard").count() == 3
 
 
-def test_a_dry_run_of_a_replay_says_what_would_happen_and_changes_nothing() -> None:
+def test_a_dry_run_of_a_replay_reports_the_effect_and_changes_nothing() -> None:
     make_version("strict", input_schema=SCHEMA)
     make_dead(3, model="strict", body={"n": 1})
     (bad,) = make_dead(1, model="strict", body={"n": "one"})
-    text = told("replay", "--model", "strict", "--rate", "2", "--dry-run")
+    text = output_of("replay", "--model", "strict", "--rate", "2", "--dry-run")
     for shown in ("4 jobs", "the last due after 1.5 s", "1 inputs would be refused", str(bad.id), "/n: "):
         assert shown in text, shown
-    assert "1 jobs would be queued again" in told("replay", bad.id, "--dry-run")
+    assert "1 jobs would be queued again" in output_of("replay", bad.id, "--dry-run")
     assert count_by_state() == {"dead": 4}
     assert not Event.objects.exists()
 
 
-def test_stale_letters_are_dropped_and_malformed_ones_only_when_asked(broker_url: str) -> None:
+def test_stale_messages_are_dropped_and_malformed_ones_only_on_request(broker_url: str) -> None:
     model = new_model()
     jobs = make_dead(3, model=model)
     with running(broker_url, [model]):
         wait_until(lambda: not DeadLetter.objects.filter(due__isnull=False).exists())
     replay_job(job_id=jobs[0].id, actor="test")
     put(broker_url, "", topology.dead_queue_name(model), Message("[]", content_type="application/json"))
-    text = told("purge-stale", "--model", model, "--dry-run")
+    text = output_of("purge-stale", "--model", model, "--dry-run")
     assert "2 dead letters count, 1 are stale, 1 messages are not dead letters; nothing was dropped" in text
-    assert "1 were dropped" in told("purge-stale", "--model", model)
-    assert "1 were dropped" in told("purge-stale", "--model", model, "--malformed-too", "--actor", "olga")
+    assert "1 were dropped" in output_of("purge-stale", "--model", model)
+    assert "1 were dropped" in output_of(
+        "purge-stale", "--model", model, "--malformed-too", "--actor", "olga"
+    )
     assert len(dead_messages(broker_url, model)) == 2
     assert set(Event.objects.filter(kind="purge").values_list("actor", flat=True)) == {
         f"command:{getpass.getuser()}", "olga",
@@ -247,7 +251,7 @@ def test_bad_words_are_refused_with_a_reason_and_nothing_is_done(name: str) -> N
     make_dead(2)
     words, says = BAD[name]
     with pytest.raises(CommandError, match=says):
-        told(*words)
+        output_of(*words)
     assert count_by_state() == {"dead": 2}
     assert not Event.objects.exists()
 
@@ -256,5 +260,5 @@ def test_a_live_job_is_neither_replayed_nor_discarded() -> None:
     job = make_job()
     for words in (["replay", job.id], ["replay", job.id, "--dry-run"], ["discard", job.id]):
         with pytest.raises(CommandError, match=r"cannot be replayed|could be discarded"):
-            told(*words)
+            output_of(*words)
     assert not Event.objects.exists()

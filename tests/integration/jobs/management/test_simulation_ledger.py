@@ -1,4 +1,4 @@
-"""The simulator's ledger counts what the surveyor's statement counts, over the same batches."""
+"""The simulator counts the same batches as the surveyor's statement."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tests.support.factories import make_client, make_job, make_version, make_wo
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(db: str) -> None:
-    forget()  # ids begin anew with each test
+    forget()  # because ids begin at 1 again with each test
 
 
 def record_runs(version_id: int, sizes: list[int]) -> None:
@@ -56,39 +56,39 @@ def test_a_model_s_jobs_come_back_in_the_order_and_at_the_distance_in_which_they
     assert (second.size, second.priority, second.client, second.version) == (30, 9, other.id, version.id)
 
 
-def test_no_more_than_the_newest_are_read(db: str) -> None:
+def test_only_the_newest_jobs_are_read(db: str) -> None:
     for number in range(5):
         make_job(id=UUID(int=number), priority=number)
-    found = recorded(SimulationArguments(from_history="echo", limit=3)) or []
-    assert {arrival.priority for arrival in found} == {2, 3, 4}
+    arrivals = recorded(SimulationArguments(from_history="echo", limit=3)) or []
+    assert {arrival.priority for arrival in arrivals} == {2, 3, 4}
 
 
-def test_a_version_s_line_is_learned_from_the_ledger_and_its_limits_from_the_registry(db: str) -> None:
+def test_a_version_s_timing_comes_from_its_batches_and_its_limits_from_the_registry(db: str) -> None:
     version = make_version("echo", max_batch=32, p95_goal_s=0.5, options={"max_waiting": 70})
     record_runs(version.id, [1, 5, 10, 20, 32])
-    found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
-    assert (found.run.base_s, found.run.per_unit_s) == pytest.approx((0.04, 0.001), rel=1e-3)
-    assert found.limits == BatchLimits(32, p95_goal_s=0.5)
-    assert found.max_waiting == 70
+    model = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
+    assert (model.run.base_s, model.run.per_unit_s) == pytest.approx((0.04, 0.001), rel=1e-3)
+    assert model.limits == BatchLimits(32, p95_goal_s=0.5)
+    assert model.max_waiting == 70
 
 
-def test_a_version_that_pads_is_learned_by_padded_size(db: str) -> None:
+def test_the_timing_of_a_version_that_pads_is_by_padded_size(db: str) -> None:
     version = make_version("echo", padded=True, max_padded_size=4_000)
     record_runs(version.id, [1, 5, 10, 20, 32])
-    found = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
-    assert found.run.per_unit_s == pytest.approx(0.0001, rel=1e-3)
+    model = models(SimulationArguments(from_history="echo"), {version.id})[version.id]
+    assert model.run.per_unit_s == pytest.approx(0.0001, rel=1e-3)
 
 
-def test_what_is_asked_for_goes_before_what_is_recorded(db: str) -> None:
+def test_arguments_override_recorded_values(db: str) -> None:
     version = make_version("echo", max_batch=32)
     record_runs(version.id, [1, 5, 10, 20, 32])
-    asked = SimulationArguments(from_history="echo", per_item_s=0.002, max_batch=8)
-    found = models(asked, {version.id})[version.id]
-    assert (found.run.base_s, found.run.per_unit_s) == pytest.approx((0.04, 0.002), rel=1e-3)
-    assert found.limits.max_batch == 8
+    arguments = SimulationArguments(from_history="echo", per_item_s=0.002, max_batch=8)
+    model = models(arguments, {version.id})[version.id]
+    assert (model.run.base_s, model.run.per_unit_s) == pytest.approx((0.04, 0.002), rel=1e-3)
+    assert model.limits.max_batch == 8
 
 
-def test_the_command_simulates_what_is_recorded(db: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_simulates_the_recorded_jobs(db: str, capsys: pytest.CaptureFixture[str]) -> None:
     version = make_version("echo")
     record_runs(version.id, [1, 10, 30])
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""Large inputs and outputs lie in the storage, and what comes back is what was sent or an error."""
+"""Large inputs and outputs lie in the storage, and are read back unchanged or as an error."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def objects(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_is_put_comes_back_and_lies_under_its_day(folder: Path) -> None:
+def test_a_stored_body_is_read_back_and_lies_under_its_day(folder: Path) -> None:
     stored = put(BIG)
     assert get(stored) == BIG
     assert head(stored, 10) == BIG[:10]
@@ -63,7 +63,7 @@ def test_a_small_body_is_its_own_row_and_touches_no_storage(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("damage", [b"", BIG[:-1], BIG + b" ", b"X" + BIG[1:]])
-def test_a_changed_object_is_found_out(folder: Path, damage: bytes) -> None:
+def test_a_changed_object_is_detected(folder: Path, damage: bytes) -> None:
     row = store_payload(BIG)
     objects(folder)[0].write_bytes(damage)
     with pytest.raises(PayloadCorruptError):
@@ -79,7 +79,7 @@ def test_a_missing_object_is_lost(folder: Path) -> None:
         load_payload(row)
 
 
-def test_an_object_that_could_not_be_written_whole_leaves_nothing(folder: Path) -> None:
+def test_a_failed_write_leaves_no_object(folder: Path) -> None:
     class Breaks:
         def read(self, _size: int) -> bytes:
             raise PayloadLostError("on the way")
@@ -97,7 +97,7 @@ def settled(body: bytes) -> UUID:
     return job.id
 
 
-def test_a_large_output_is_seen_by_the_api_and_by_celery(db: str) -> None:
+def test_the_api_and_celery_read_a_large_output(db: str) -> None:
     job_id = settled(BIG)
     assert is_pointer(bytes(JobResult.objects.get(pk=job_id).body))
     view = job_view(job_id, client_id=None)
@@ -122,7 +122,7 @@ def result_of(job_id: UUID, db: str) -> AsyncResult:
     return AsyncResult(str(job_id), app=app)
 
 
-def test_the_lineage_tells_what_a_body_hashes_to_wherever_it_lies(db: str) -> None:
+def test_a_lineage_has_the_digest_of_a_body_in_the_row_or_the_storage(db: str) -> None:
     for body in (BIG, b"1"):
         job_id = settled(body)
         row = lineage(job_id, client_id=None)
@@ -152,9 +152,9 @@ def test_a_follower_s_copy_points_at_the_same_object(db: str, folder: Path) -> N
     assert len(objects(folder)) == 1
 
 
-def test_only_old_objects_that_nothing_points_at_are_forgotten(db: str, folder: Path) -> None:
+def test_only_old_objects_without_a_pointer_are_deleted(db: str, folder: Path) -> None:
     settled(BIG)
-    kept = objects(folder)
+    paths = objects(folder)
     orphan = put(b"nobody's")
     assert forget_payloads(grace_h=1) == 0
     for path in objects(folder):
@@ -162,7 +162,7 @@ def test_only_old_objects_that_nothing_points_at_are_forgotten(db: str, folder: 
         old.parent.mkdir(exist_ok=True)
         path.rename(old)
     row = JobResult.objects.get()
-    JobResult.objects.update(body=bytes(row.body).replace(kept[0].parent.name.encode(), b"2020-01-01"))
+    JobResult.objects.update(body=bytes(row.body).replace(paths[0].parent.name.encode(), b"2020-01-01"))
     assert forget_payloads(grace_h=1) == 1
-    assert [path.name for path in objects(folder)] == [kept[0].name]
-    assert orphan.name[11:] != kept[0].name
+    assert [path.name for path in objects(folder)] == [paths[0].name]
+    assert orphan.name[11:] != paths[0].name

@@ -60,9 +60,9 @@ def test_under_backlog_several_jobs_share_a_message_and_each_comes_once_in_order
     messages = drain_jobs(broker_url, model)
     assert max(map(len, messages)) == 8
     assert in_flight(model) == 1_000
-    found = [job for message in messages for job in message]
-    assert set(found[:300]) == {job.id for job in high}
-    assert sorted(found) == sorted(job.id for job in low + high)
+    jobs = [job for message in messages for job in message]
+    assert set(jobs[:300]) == {job.id for job in high}
+    assert sorted(jobs) == sorted(job.id for job in low + high)
 
 
 def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, broker_url: str) -> None:
@@ -74,7 +74,7 @@ def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, bro
     assert ready(broker_url, model) == 640 // 8
 
 
-def test_what_the_workers_cannot_hold_waits_in_the_outbox(model: str, broker_url: str) -> None:
+def test_jobs_that_the_workers_cannot_hold_wait_in_the_outbox(model: str, broker_url: str) -> None:
     make_jobs(600, model=model)
     with running(broker_url, [model], depth=0):
         wait_until(lambda: ready(broker_url, model) == AHEAD_LEAST)
@@ -167,12 +167,12 @@ def test_two_relays_share_the_queues_and_one_takes_over_from_the_other(model: st
         with running(broker_url, models) as leaves:
             wait_until(lambda: (len(stays._feeders), len(leaves._feeders)) == (1, 1))
             assert {*stays._feeders, *leaves._feeders} == set(models)
-            for each in models:
-                make_job(model=each)
-            wait_until(lambda: all(ready(broker_url, each) == 1 for each in models))
-        for each in models:
-            make_job(model=each)
-        wait_until(lambda: all(ready(broker_url, each) == 2 for each in models))
+            for name in models:
+                make_job(model=name)
+            wait_until(lambda: all(ready(broker_url, name) == 1 for name in models))
+        for name in models:
+            make_job(model=name)
+        wait_until(lambda: all(ready(broker_url, name) == 2 for name in models))
 
 
 def test_a_cut_database_connection_is_made_again(model: str, broker_url: str) -> None:
@@ -195,7 +195,9 @@ def test_a_broker_that_is_away_costs_no_job(model: str, broker_url: str) -> None
         wait_until(lambda: ready(broker_url, model) == 1)
 
 
-def test_what_a_wiped_broker_lost_is_published_when_the_relay_connects(model: str, broker_url: str) -> None:
+def test_messages_that_a_wiped_broker_lost_are_published_when_the_relay_connects(
+    model: str, broker_url: str
+) -> None:
     make_jobs(5, model=model)
     with running(broker_url, [model]):
         wait_until(lambda: ready(broker_url, model) == 5)

@@ -1,4 +1,4 @@
-"""The relay damps a retry storm: first publishes pass, retries come at their budget's pace, none is lost."""
+"""The relay damps a retry storm: first publishes pass, retries keep to their budget, none is lost."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def put_off(model: str) -> float:
     return float(metrics.RETRIES_POSTPONED.labels(model)._value.get())
 
 
-def test_first_publishes_pass_a_storm_of_retries_that_are_more_urgent(model: str, broker_url: str) -> None:
+def test_first_publishes_pass_a_storm_of_more_urgent_retries(model: str, broker_url: str) -> None:
     first, retries = make_first(40, model), make_retries(200, model)
     with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
         wait_until(lambda: Outbox.objects.filter(job_id__in=first, published__gt=0).count() == 40)
         wait_until(lambda: put_off(model) >= 190)
         wait_until(lambda: ready(broker_url, model) >= 40)
-    found = drained(broker_url, model)
-    assert first <= set(found)
-    assert len(set(found) & retries) <= 0.25 * 40 + 1
-    left = Outbox.objects.filter(job_id__in=retries, published=0)
-    assert left.count() == 200 - len(set(found) & retries)
+    published = drained(broker_url, model)
+    assert first <= set(published)
+    assert len(set(published) & retries) <= 0.25 * 40 + 1
+    waiting = Outbox.objects.filter(job_id__in=retries, published=0)
+    assert waiting.count() == 200 - len(set(published) & retries)
 
 
-def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) -> None:
+def test_a_restarted_relay_has_no_saved_budget(model: str, broker_url: str) -> None:
     retries = make_retries(100, model)
     for started in range(1, 4):
         with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=0.01)):
@@ -61,16 +61,16 @@ def test_a_relay_started_again_has_saved_nothing(model: str, broker_url: str) ->
     assert len(set(drained(broker_url, model))) <= 1
 
 
-def test_every_retry_is_published_in_the_end_once(model: str, broker_url: str) -> None:
+def test_every_retry_is_published_once_in_the_end(model: str, broker_url: str) -> None:
     retries = make_retries(60, model)
     with running(broker_url, [model], budget=lambda _version: RetryBudget(0.2, floor_per_s=60.0)):
         wait_until(lambda: Outbox.objects.filter(job_id__in=retries, published__gt=0).count() == 60)
         wait_until(lambda: ready(broker_url, model) == 60)
-    found = drained(broker_url, model)
-    assert (sorted(found), put_off(model) > 0) == (sorted(retries), True)
+    published = drained(broker_url, model)
+    assert (sorted(published), put_off(model) > 0) == (sorted(retries), True)
 
 
-def test_a_version_s_storm_does_not_hold_up_another_s_retry(model: str, broker_url: str) -> None:
+def test_one_version_s_storm_does_not_delay_another_version_s_retry(model: str, broker_url: str) -> None:
     make_retries(100, model)
     (calm,) = make_retries(1, model)
     other = make_version(model, "2").id

@@ -23,17 +23,17 @@ def due_in_s(job_id: UUID) -> float:
     return (Outbox.objects.get(job_id=job_id).due - timezone.now()).total_seconds()
 
 
-def test_rows_are_taken_by_priority_and_then_by_how_long_they_are_due(session: sa.Connection) -> None:
+def test_rows_are_taken_by_priority_and_then_the_longest_due_first(session: sa.Connection) -> None:
     now = timezone.now()
     late, later = (make_job(priority=4, due=now - timedelta(seconds=s)) for s in (60, 30))
     urgent = make_job(priority=9)
     make_job(priority=0)
-    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=3)
-    assert [row.envelope.job for row in taken] == [urgent.id, late.id, later.id]
-    assert taken[1].late_s == pytest.approx(60, abs=5)
+    rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=3)
+    assert [row.envelope.job for row in rows] == [urgent.id, late.id, later.id]
+    assert rows[1].late_s == pytest.approx(60, abs=5)
 
 
-def test_a_row_that_is_not_due_is_left(session: sa.Connection) -> None:
+def test_a_row_that_is_not_due_is_not_taken(session: sa.Connection) -> None:
     make_job(due=timezone.now() + timedelta(seconds=60))
     assert feed.take_fresh(session, "echo", rooms=ROOMY, most=10) == []
 
@@ -41,8 +41,8 @@ def test_a_row_that_is_not_due_is_left(session: sa.Connection) -> None:
 def test_a_level_gets_no_more_than_its_room_counting_those_above(session: sa.Connection) -> None:
     make_jobs(5, priority=9)
     make_jobs(5, priority=0)
-    taken = feed.take_fresh(session, "echo", rooms={9: 10, 0: 7}, most=100)
-    assert [row.envelope.priority for row in taken] == [9] * 5 + [0] * 2
+    rows = feed.take_fresh(session, "echo", rooms={9: 10, 0: 7}, most=100)
+    assert [row.envelope.priority for row in rows] == [9] * 5 + [0] * 2
 
 
 def test_a_full_level_gets_nothing(session: sa.Connection) -> None:
@@ -50,24 +50,24 @@ def test_a_full_level_gets_nothing(session: sa.Connection) -> None:
     assert feed.take_fresh(session, "echo", rooms={9: 10, 0: 0}, most=10) == []
 
 
-def test_clients_take_turns_however_much_one_has_and_however_long_it_waits(session: sa.Connection) -> None:
+def test_clients_take_turns_regardless_of_their_backlogs(session: sa.Connection) -> None:
     early = timezone.now() - timedelta(hours=1)
     make_jobs(50, client=make_client("noisy"), due=early)
     few = make_jobs(3, client=make_client("quiet"))
-    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=10)
-    assert {job.id for job in few} < {row.envelope.job for row in taken[:6]}
-    assert [row.turn for row in taken] == [1, 1, 2, 2, 3, 3, 4, 5, 6, 7]
+    rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=10)
+    assert {job.id for job in few} < {row.envelope.job for row in rows[:6]}
+    assert [row.turn for row in rows] == [1, 1, 2, 2, 3, 3, 4, 5, 6, 7]
 
 
-def test_who_has_nothing_in_flight_comes_first_and_in_spite_of_a_full_level(session: sa.Connection) -> None:
+def test_a_client_without_a_job_in_flight_comes_first_even_at_a_full_level(session: sa.Connection) -> None:
     noisy, quiet = make_client("noisy"), make_client("quiet")
     make_jobs(50, client=noisy, due=timezone.now() - timedelta(hours=1))
     make_jobs(5, client=quiet)
     held = {(4, noisy.id): 20}
-    taken = feed.take_fresh(session, "echo", rooms={4: 0}, most=10, held=held, reserve=3)
-    assert [(row.envelope.client, row.turn) for row in taken] == [(quiet.id, turn) for turn in (1, 2, 3)]
-    taken = feed.take_fresh(session, "echo", rooms={4: 4}, most=10, held=held)
-    assert [(row.envelope.client, row.turn) for row in taken] == [
+    rows = feed.take_fresh(session, "echo", rooms={4: 0}, most=10, held=held, reserve=3)
+    assert [(row.envelope.client, row.turn) for row in rows] == [(quiet.id, turn) for turn in (1, 2, 3)]
+    rows = feed.take_fresh(session, "echo", rooms={4: 4}, most=10, held=held)
+    assert [(row.envelope.client, row.turn) for row in rows] == [
         (quiet.id, 1), (quiet.id, 2), (noisy.id, 21), (noisy.id, 22)
     ]  # fmt: skip
 
@@ -94,12 +94,12 @@ def outbox_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from outbox_nodes(child)
 
 
-def test_three_hundred_clients_are_served_in_one_look_each_once(session: sa.Connection) -> None:
+def test_three_hundred_clients_are_served_at_once_each_with_one_job(session: sa.Connection) -> None:
     Client.objects.bulk_create(Client(name=f"client-{number}") for number in range(300))
     for client in Client.objects.filter(name__startswith="client-"):
         make_jobs(2, client=client)
-    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=300)
-    assert len({row.envelope.client for row in taken}) == 300
+    rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=300)
+    assert len({row.envelope.client for row in rows}) == 300
 
 
 def test_a_taken_row_is_in_flight_and_not_taken_again_before_its_time(session: sa.Connection) -> None:
@@ -121,31 +121,31 @@ def test_a_row_that_another_transaction_holds_is_passed_over(session: sa.Connect
     held, free = make_jobs(2)
     with open_session() as other, transaction(other):
         other.execute(sa.text("DELETE FROM jobs_outbox WHERE job_id = :id"), {"id": held.id})
-        taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=10)
-    assert [row.envelope.job for row in taken] == [free.id]
+        rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=10)
+    assert [row.envelope.job for row in rows] == [free.id]
 
 
 def test_a_row_given_back_as_absent_is_fresh_again(session: sa.Connection) -> None:
     job = make_job()
-    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
-    feed.give_back(session, [row.envelope for row in taken], absent=True, delay_s=0)
+    rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
+    feed.give_back(session, [row.envelope for row in rows], absent=True, delay_s=0)
     assert Outbox.objects.get(job=job).published == 0
     assert len(feed.take_fresh(session, "echo", rooms=ROOMY, most=1)) == 1
 
 
 def test_a_row_given_back_as_unknown_stays_in_flight(session: sa.Connection) -> None:
     make_job()
-    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
-    feed.give_back(session, [row.envelope for row in taken], absent=False, delay_s=0)
+    rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
+    feed.give_back(session, [row.envelope for row in rows], absent=False, delay_s=0)
     assert feed.take_fresh(session, "echo", rooms=ROOMY, most=1) == []
     assert len(feed.take_overdue(session, "echo", most=1)) == 1
 
 
 def test_a_row_of_a_newer_epoch_is_not_given_back(session: sa.Connection) -> None:
     job = make_job()
-    taken = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
+    rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=1)
     Outbox.objects.filter(job=job).update(epoch=5)
-    feed.give_back(session, [row.envelope for row in taken], absent=True, delay_s=0)
+    feed.give_back(session, [row.envelope for row in rows], absent=True, delay_s=0)
     assert Outbox.objects.get(job=job).published == 1
 
 
@@ -170,13 +170,15 @@ def test_recalled_rows_are_fresh_again_and_due_at_a_rate_the_highest_priority_fi
     assert gaps == {10.0}
 
 
-def test_no_more_is_recalled_than_was_asked_for(session: sa.Connection) -> None:
+def test_no_more_rows_are_recalled_than_requested(session: sa.Connection) -> None:
     make_jobs(30, published=1)
     assert feed.recall(session, "echo", most=20, per_s=1_000) == 20
     assert sum(feed.in_flight(session, "echo").values()) == 10
 
 
-def test_each_relay_owns_its_share_and_what_a_dead_one_leaves_is_taken(session: sa.Connection) -> None:
+def test_each_relay_owns_its_share_and_the_queues_of_a_dead_one_are_taken_over(
+    session: sa.Connection,
+) -> None:
     queues = ["a", "b", "c", "d"]
     advisory_locks.join(session)
     wait_until(lambda: advisory_locks.relays(session) == 1)  # a closed connection's locks go a moment later

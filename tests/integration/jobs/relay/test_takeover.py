@@ -24,7 +24,7 @@ START_S = 60.0
 
 
 class RelayProcess:
-    """One `manage.py relay` and what its metrics say."""
+    """One `manage.py relay` and its metrics."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -36,10 +36,10 @@ class RelayProcess:
         """Return the metric's value; 0.0 before it is there."""
         try:
             with urlopen(f"http://{LOOPBACK}:{self.port}/metrics", timeout=5) as answer:
-                told = answer.read().decode()
+                text = answer.read().decode()
         except OSError:
             return 0.0
-        return sum(float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{name} "))
+        return sum(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
     @property
     def feeds(self) -> bool:

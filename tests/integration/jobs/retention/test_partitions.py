@@ -1,4 +1,4 @@
-"""Where payloads stand: in the partition of their class and day, or in a default one, never nowhere."""
+"""Payloads are in the partition of their class and day, or in a default one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_one(session: sa.Connection, model: str) -> Job:
     return Job.objects.get(pk=job.id)
 
 
-def test_what_a_job_was_asked_and_answered_stands_in_the_partitions_of_its_day(
+def test_a_job_s_input_and_result_are_in_the_partitions_of_its_day(
     session: sa.Connection,
 ) -> None:
     make_version("echo")
@@ -64,17 +64,17 @@ def test_a_version_s_own_days_lead_to_a_class_made_for_its_first_job(session: sa
     assert [home(table, job.id) for table in TABLES] == [f"{t}{window(0, 3).suffix}" for t in TABLES]
 
 
-def test_a_submit_goes_on_where_its_class_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_succeeds_although_its_partition_cannot_be_created(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise sa.exc.ProgrammingError("CREATE TABLE", {}, Exception("permission denied"))
 
     monkeypatch.setattr(partitions, "make_ahead", refuse)
     make_version("barred", options={"retention_days": 19})
-    told = submit_to("barred", {})
-    assert home(INPUT, told.id) == f"{INPUT}_other"
+    job = submit_to("barred", {})
+    assert home(INPUT, job.id) == f"{INPUT}_other"
 
 
-def test_both_sides_of_midnight_stand_in_their_own_days() -> None:
+def test_jobs_on_both_sides_of_midnight_are_in_their_own_days() -> None:
     days = [window(4, 5), window(3, 5)]
     make(*days)
     last, first = job_of(days[0], at_ms=DAY_MS - 1), job_of(days[1], at_ms=0)
@@ -82,12 +82,12 @@ def test_both_sides_of_midnight_stand_in_their_own_days() -> None:
     assert home(INPUT, first.id) == f"{INPUT}{days[1].suffix}"
 
 
-def test_a_day_without_a_partition_stands_in_the_default_one() -> None:
+def test_a_row_of_a_day_without_a_partition_is_in_the_default_one() -> None:
     job = make_job(state=State.SUCCEEDED, id=uuid7(1_600_000_000_000, 7), keep_days=30)
     assert (home(INPUT, job.id), home(RESULT, job.id)) == (f"{INPUT}_k30_other", f"{RESULT}_k30_other")
 
 
-def test_what_came_before_its_partition_is_moved_into_it() -> None:
+def test_rows_older_than_their_partition_are_moved_into_it() -> None:
     with closing(open_session()) as session:
         day = window(-20, 30)
         job = job_of(day)
@@ -98,7 +98,7 @@ def test_what_came_before_its_partition_is_moved_into_it() -> None:
     assert [home(table, job.id) for table in TABLES] == [f"{table}{day.suffix}" for table in TABLES]
 
 
-def test_a_class_without_a_partition_stands_in_the_root_s_default_until_it_has_one() -> None:
+def test_rows_of_a_class_without_partitions_are_in_the_root_s_default_until_it_has_one() -> None:
     job = make_job(keep_days=17)
     before = home(INPUT, job.id)
     with closing(open_session()) as session:
@@ -140,7 +140,7 @@ def partitions_in(plan: str) -> set[str]:
     return set(re.findall(r"jobs_job(?:input|result)_k\d+_\d{8}", plan))
 
 
-def test_the_claim_looks_into_the_partitions_of_its_jobs_days_alone(session: sa.Connection) -> None:
+def test_a_claim_reads_only_the_partitions_of_its_jobs_days(session: sa.Connection) -> None:
     make(window(4, 5), window(3, 5))
     job = job_of(window(4, 5), State.QUEUED)
     session.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
@@ -165,7 +165,7 @@ def _of_that_day(day: Window, table: str) -> set[str]:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_reading_a_job_looks_into_the_partitions_of_its_day_alone(table: str) -> None:
+def test_a_read_of_a_job_uses_only_the_partitions_of_its_day(table: str) -> None:
     job = make_job(state=State.SUCCEEDED)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {job_views.ONE_JOB.sql}", {"id": job.id, "client": job.client_id})

@@ -1,4 +1,4 @@
-"""What goes with its day, what is put aside, and that nobody waits for either."""
+"""Payloads dropped with their day, payloads kept for unfinished jobs, and no long lock for either."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ def run(**options: Any) -> list[PartitionVerdict]:
     return keep_retention(actor="tests", **options)
 
 
-def test_a_day_that_is_over_goes_and_others_stay() -> None:
-    gone, kept, today = job_of(OVER), job_of(KEPT), make_job(state=State.SUCCEEDED)
+def test_a_day_past_its_retention_is_dropped_and_others_stay() -> None:
+    gone, recent, today = job_of(OVER), job_of(KEPT), make_job(state=State.SUCCEEDED)
     verdicts = run()
     assert fates(verdicts, OVER) == GONE
     assert fates(verdicts, KEPT) == {f"keep: until {KEPT.gone_at:%Y-%m-%d}"}
     assert not exists(f"{INPUT}{OVER.suffix}")
     assert not exists(f"{RESULT}{OVER.suffix}")
     rows = [set(model.objects.values_list("pk", flat=True)) for model in (Job, JobInput, JobResult)]
-    assert rows == [{gone.pk, kept.pk, today.pk}, {kept.pk, today.pk}, {kept.pk, today.pk}]
+    assert rows == [{gone.pk, recent.pk, today.pk}, {recent.pk, today.pk}, {recent.pk, today.pk}]
 
 
-def test_a_day_that_goes_gives_its_space_back_at_once() -> None:
+def test_a_dropped_day_frees_its_space_at_once() -> None:
     for _ in range(20):
         job_of(OVER, body="x" * 100_000)
     job_of(KEPT, body="x" * 100_000)
@@ -94,7 +94,7 @@ def a_follower(day: Any) -> Job:
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.WAITING, State.RUNNING, State.DEAD])
-def test_a_job_that_is_not_done_with_keeps_its_input_when_its_day_goes(state: State) -> None:
+def test_an_unfinished_job_keeps_its_input_when_its_day_is_dropped(state: State) -> None:
     live, gone = job_of(OVER, state), job_of(OVER)
     assert fates(run(), OVER) == {next(iter(GONE)) + "; the payloads of 1 live jobs are saved"}
     assert home(INPUT, live.id) == f"{INPUT}_k{CLASS}_other"
@@ -104,7 +104,7 @@ def test_a_job_that_is_not_done_with_keeps_its_input_when_its_day_goes(state: St
     assert metrics.RETENTION_MISPLACED.labels(INPUT)._value.get() == 0
 
 
-def test_a_job_that_waits_for_another_s_run_keeps_its_input() -> None:
+def test_a_follower_keeps_its_input() -> None:
     follower = a_follower(OVER)
     run()
     assert home(INPUT, follower.id) == f"{INPUT}_k{CLASS}_other"
@@ -117,14 +117,14 @@ def test_a_job_that_has_ended_is_no_reason_to_keep_its_input(state: State) -> No
     assert not JobInput.objects.filter(pk=job.pk).exists()
 
 
-def test_a_discarded_letter_is_no_reason_to_keep_an_input() -> None:
+def test_a_discarded_dead_letter_keeps_no_input() -> None:
     job = job_of(OVER, State.DEAD)
     DeadLetter.objects.update(discarded_at=timezone.now())
     run()
     assert not JobInput.objects.filter(pk=job.pk).exists()
 
 
-def test_what_was_put_aside_goes_when_its_job_has_been_done_with_for_as_long() -> None:
+def test_a_kept_payload_is_deleted_one_retention_after_its_job_s_end() -> None:
     job = job_of(OVER, State.DEAD)
     run()
     Job.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(days=CLASS, hours=1))
@@ -135,7 +135,7 @@ def test_what_was_put_aside_goes_when_its_job_has_been_done_with_for_as_long() -
     assert (kept_by_its_letter, JobInput.objects.filter(pk=job.pk).exists()) == (True, False)
 
 
-def test_what_was_put_aside_can_be_replayed_and_its_result_is_kept_from_then_on() -> None:
+def test_a_job_with_a_kept_payload_can_be_replayed_and_its_result_is_kept_from_then_on() -> None:
     job = job_of(OVER, State.DEAD)
     run()
     replay_job(job_id=job.id, actor="olga")
@@ -147,7 +147,7 @@ def test_what_was_put_aside_can_be_replayed_and_its_result_is_kept_from_then_on(
     assert home(RESULT, job.id) == f"{RESULT}_k{CLASS}_other"
 
 
-def test_a_day_with_very_many_live_jobs_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_with_very_many_live_jobs_is_postponed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retain, "SAVED_JOBS", 1)
     jobs = [job_of(OVER, State.QUEUED) for _ in range(2)]
     assert fates(run(), OVER) == {"leave: more than 1 of its jobs are still live"}
@@ -155,7 +155,7 @@ def test_a_day_with_very_many_live_jobs_is_left_for_later(monkeypatch: pytest.Mo
     assert metrics.RETENTION_LEFT._value.get() == 2
 
 
-def test_jobs_that_came_to_life_while_it_waited_for_the_lock_are_seen(
+def test_jobs_replayed_while_it_waited_for_the_lock_are_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retain, "SAVED_JOBS", 1)
@@ -180,14 +180,14 @@ def reader(db: str) -> Iterator[psycopg.Connection[Any]]:
         opened.rollback()
 
 
-def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
+def test_retention_gives_up_behind_a_long_reader_and_submits_go_on(
     reader: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_version("echo", options={"retention_days": CLASS})
     monkeypatch.setattr(retain, "TRIES", 5)
     monkeypatch.setattr(retain, "PAUSE_S", 0.0)
-    found: list[PartitionVerdict] = []
-    at_work = Thread(target=_run_into, args=(found,), daemon=True)
+    verdicts: list[PartitionVerdict] = []
+    at_work = Thread(target=_run_into, args=(verdicts,), daemon=True)
     at_work.start()
     wait_until_a_session_is_blocked()
     sender = Thread(target=_submit, args=(50,), daemon=True)
@@ -197,25 +197,25 @@ def test_behind_a_long_reader_it_gives_up_and_submits_go_on(
     assert not sender.is_alive()
     assert not at_work.is_alive()
     assert Job.objects.count() == 50
-    assert fates(found, OVER) == {"leave: others use it"}
+    assert fates(verdicts, OVER) == {"leave: others use it"}
     reader.rollback()
     assert fates(run(), OVER) == GONE
 
 
-def _run_into(found: list[PartitionVerdict]) -> None:
-    found.extend(run())
+def _run_into(verdicts: list[PartitionVerdict]) -> None:
+    verdicts.extend(run())
     connection.close()
 
 
 def _submit(count: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '3s'")  # many times what retention waits
+        cursor.execute("SET lock_timeout = '3s'")  # many times as long as retention waits
     for _ in range(count):
         submit_to("echo", {})
     connection.close()
 
 
-def test_a_replay_under_way_keeps_the_day() -> None:
+def test_a_replay_in_progress_keeps_the_day() -> None:
     job = job_of(OVER, State.CANCELLED)
     with transaction.atomic():
         lock_replayable(job.id)
@@ -225,7 +225,7 @@ def test_a_replay_under_way_keeps_the_day() -> None:
     assert home(INPUT, job.id) == f"{INPUT}_k{CLASS}_other"
 
 
-def test_two_runs_are_never_at_work_at_once() -> None:
+def test_two_runs_never_work_at_once() -> None:
     with closing(open_session()) as other:
         assert try_lock(other, RETENTION)
         with pytest.raises(AnotherRunError):
@@ -236,7 +236,7 @@ def test_two_runs_are_never_at_work_at_once() -> None:
 
 
 @pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED])
-def test_a_job_whose_input_is_gone_cannot_be_replayed_and_stays_as_it_was(state: State) -> None:
+def test_a_job_without_its_input_cannot_be_replayed_and_stays_unchanged(state: State) -> None:
     job = job_of(OVER, state)
     run()
     with pytest.raises(PayloadGoneError):
@@ -249,7 +249,7 @@ def test_a_job_whose_input_is_gone_cannot_be_replayed_and_stays_as_it_was(state:
     assert not Outbox.objects.exists()
 
 
-def test_the_api_says_that_a_job_s_payload_is_gone() -> None:
+def test_the_api_reports_that_a_job_s_payload_has_expired() -> None:
     forget_owners()
     token = create_token(client="tests", scopes=["read", "replay"])
     app = Client(headers={"Authorization": f"Bearer {token}"})
@@ -265,7 +265,7 @@ def test_the_api_says_that_a_job_s_payload_is_gone() -> None:
     assert app.get(f"/api/v1/jobs/{job.id}/lineage").json()["input"] is None
 
 
-def test_a_live_job_s_payload_is_not_said_to_be_gone() -> None:
+def test_the_api_reports_no_expired_payload_of_a_live_job() -> None:
     job = job_of(OVER, State.QUEUED)
     run()
     view = job_view(job.id, client_id=None)
@@ -273,7 +273,7 @@ def test_a_live_job_s_payload_is_not_said_to_be_gone() -> None:
     assert not view["payload_expired"]
 
 
-def test_a_cached_answer_is_not_outlived_by_its_entry() -> None:
+def test_a_cache_entry_does_not_outlive_its_answer() -> None:
     version = make_version("cached", options={"cache_ttl_s": 366 * 86_400, "retention_days": CLASS})
     first = submit_to("cached", {})
     Outbox.objects.all().delete()
@@ -288,7 +288,7 @@ def test_a_cached_answer_is_not_outlived_by_its_entry() -> None:
     assert home(RESULT, hit.id) == f"{RESULT}{window(0).suffix}"
 
 
-def test_a_dropped_day_leaves_one_event_that_says_what_went() -> None:
+def test_a_dropped_day_leaves_one_event_with_its_details() -> None:
     job_of(OVER)
     job_of(OVER, State.QUEUED)
     run()
@@ -300,24 +300,24 @@ def test_a_dropped_day_leaves_one_event_that_says_what_went() -> None:
     assert (event.detail["keep_days"], event.detail["put_aside"]) == (CLASS, 1)
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing() -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing() -> None:
     job = job_of(OVER)
     assert fates(run(dry_run=True), OVER) == GONE
     assert home(INPUT, job.id) == f"{INPUT}{OVER.suffix}"
     assert not Event.objects.exists()
 
 
-def test_the_command_prints_what_becomes_of_each_partition() -> None:
-    told = StringIO()
-    call_command("retention", "--dry-run", stdout=told)
+def test_the_command_prints_each_partition_s_verdict() -> None:
+    out = StringIO()
+    call_command("retention", "--dry-run", stdout=out)
     (line,) = [
-        line for line in told.getvalue().splitlines() if line.startswith(f"{OVER.date}") and INPUT in line
+        line for line in out.getvalue().splitlines() if line.startswith(f"{OVER.date}") and INPUT in line
     ]
     assert line.split()[1:3] == [str(CLASS), INPUT]
     assert " drop " in line
 
 
-def test_a_version_s_class_is_made_ahead_by_the_next_run() -> None:
+def test_the_next_run_creates_a_version_s_class_ahead() -> None:
     make_version("half", options={"retention_days": 23})
     foreseen = [v for v in run(dry_run=True) if v.leaf.window.keep_days == 23]
     run()
@@ -325,7 +325,7 @@ def test_a_version_s_class_is_made_ahead_by_the_next_run() -> None:
     assert all(exists(f"{table}{window(-7, 23).suffix}") for table in TABLES)
 
 
-def test_beat_sends_tasks_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_task_of_beat_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     from inference_site.celery import app
     from jobs import tasks
 
@@ -338,7 +338,7 @@ def test_beat_sends_tasks_that_there_are(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Event.objects.get().actor == "beat"
 
 
-def test_the_audit_is_kept_for_ever_unless_a_setting_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_is_kept_for_ever_unless_a_setting_limits_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
     from django.conf import settings
@@ -347,7 +347,7 @@ def test_the_audit_is_kept_for_ever_unless_a_setting_says_otherwise(monkeypatch:
 
     Event.objects.create(kind="submit", at=timezone.now() - timedelta(days=400))
     tasks.events()
-    kept = Event.objects.count()
+    before = Event.objects.count()
     monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=399))
     tasks.events()
-    assert (kept, json.dumps(list(Event.objects.values_list("kind", flat=True)))) == (1, '["forget"]')
+    assert (before, json.dumps(list(Event.objects.values_list("kind", flat=True)))) == (1, '["forget"]')

@@ -1,4 +1,4 @@
-"""What becomes of followers, case by case on the real statements.
+"""The ends of followers, case by case on the real statements.
 
 The storm is in tests/integration/protocol/test_sharing_storm.py.
 """
@@ -71,7 +71,7 @@ def too_late(job: Submitted) -> None:
         assert settle_due(session, failure, reason=f"{TOO_LATE}: 0 s are left") == [job.id]
 
 
-def test_each_follower_gets_a_result_of_its_own_that_names_whose_run_it_was(
+def test_each_follower_gets_a_result_of_its_own_that_names_its_source(
     session: sa.Connection, answerer: FollowerSettler, db: str
 ) -> None:
     jobs = [submit() for _ in range(4)]
@@ -88,7 +88,7 @@ def test_each_follower_gets_a_result_of_its_own_that_names_whose_run_it_was(
     assert set(Job.objects.values_list("epoch", "attempts")) == {(1, 1), (0, 0)}
 
 
-def test_a_settled_batch_tells_of_the_leaders_among_its_members(
+def test_a_batch_notification_settles_the_followers_of_its_members(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, follower, other = submit(), submit(), submit({"text": "b"})
@@ -99,21 +99,21 @@ def test_a_settled_batch_tells_of_the_leaders_among_its_members(
     assert states(leader, follower, other) == ["succeeded"] * 3
 
 
-def test_many_followers_are_answered_in_bounded_chunks_and_what_is_left_is_found_again(
+def test_many_followers_are_settled_in_bounded_chunks_and_another_process_can_finish(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     jobs = [submit() for _ in range(8)]
     settle_due(session)
     with transaction(session):
         assert settle_followers.land(session, jobs[0].id, most=3) == Landed(looked_at=3, succeeded=3)
-    # Here the process dies; another, which was told of nothing, goes on.
+    # Here the process dies; another, which got no notification, goes on.
     assert Follower.objects.count() == 4
     answerer.step(session, [])
     assert set(states(*jobs)) == {"succeeded"}
     assert JobResult.objects.count() == 8
 
 
-def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
+def test_a_leader_with_many_followers_does_not_delay_others(
     session: sa.Connection, answerer: FollowerSettler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.services.reuse.follower_settler.MOST_CHUNKS", 4)
@@ -129,7 +129,7 @@ def test_a_leader_of_many_does_not_keep_those_of_others_waiting(
     assert set(states(*crowd)) == {"succeeded"}
 
 
-def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: FollowerSettler) -> None:
+def test_malformed_notifications_are_ignored(session: sa.Connection, answerer: FollowerSettler) -> None:
     leader, follower = submit(), submit()
     settle_due(session)
     answerer._look_at = float("inf")
@@ -137,7 +137,7 @@ def test_nonsense_that_is_told_is_passed_over(session: sa.Connection, answerer: 
     assert states(follower) == ["succeeded"]
 
 
-def test_an_answer_that_is_broken_off_changes_nothing(session: sa.Connection) -> None:
+def test_a_settlement_that_breaks_off_changes_nothing(session: sa.Connection) -> None:
     jobs = [submit() for _ in range(3)]
     settle_due(session)
     with pytest.raises(ZeroDivisionError):
@@ -152,7 +152,7 @@ def landed_then_died(session: sa.Connection, leader: UUID) -> None:
         raise ZeroDivisionError
 
 
-def test_followers_die_of_what_killed_their_leader_each_with_a_letter(
+def test_followers_die_of_their_leader_s_failure_each_with_a_dead_letter(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     jobs = [submit() for _ in range(3)]
@@ -170,7 +170,7 @@ def test_followers_die_of_what_killed_their_leader_each_with_a_letter(
     assert all(row.epoch == Job.objects.get(id=row.job_id).epoch for row in letters.values())
 
 
-def test_a_follower_that_may_try_more_often_leads_where_its_leader_ran_out_of_attempts(
+def test_a_follower_with_attempts_left_leads_after_its_leader_has_used_its_own(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     few, same, more = submit(max_attempts=1), submit(max_attempts=1), submit(max_attempts=2)
@@ -183,7 +183,7 @@ def test_a_follower_that_may_try_more_often_leads_where_its_leader_ran_out_of_at
 
 
 @pytest.mark.parametrize("end", [cancelled, expired, deleted, too_late])
-def test_where_the_leaders_end_was_its_own_the_most_urgent_follower_leads_the_others(
+def test_the_most_urgent_follower_leads_after_a_leader_s_own_end(
     session: sa.Connection, answerer: FollowerSettler, end: Callable[[Submitted], None]
 ) -> None:
     leader = submit(priority=9)
@@ -267,7 +267,7 @@ def test_a_dead_follower_that_is_replayed_runs_itself(
     assert JobResult.objects.get().source is None
 
 
-def test_a_leader_that_is_replayed_before_its_followers_were_seen_to_leads_them_on(
+def test_a_leader_replayed_before_its_followers_are_settled_leads_them_again(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, follower = submit(), submit()
@@ -281,10 +281,10 @@ def test_a_leader_that_is_replayed_before_its_followers_were_seen_to_leads_them_
     assert states(leader, follower) == ["succeeded", "succeeded"]
 
 
-def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
+def test_a_follower_stored_just_after_its_leader_s_end_sends_the_notification_again(
     session: sa.Connection, answerer: FollowerSettler, db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The leader ends, and everybody has been told, between the submit's look and its commit."""
+    """The leader ends, and its notification is sent, between the submit's read and its commit."""
     leader, real = submit(), statement.fetch_all
     ended = list[UUID]()
 
@@ -304,7 +304,7 @@ def test_a_follower_stored_just_after_its_leaders_end_tells_of_it(
     assert states(leader, follower) == ["succeeded", "succeeded"]
 
 
-def test_a_job_that_runs_somehow_although_it_follows_is_left_to_its_run(
+def test_a_follower_that_runs_itself_follows_no_more(
     session: sa.Connection, answerer: FollowerSettler
 ) -> None:
     leader, running, released = submit(), submit(), submit()
@@ -326,7 +326,7 @@ def publish(job: Submitted) -> None:
     Outbox.objects.create(job=row, epoch=0, version_id=row.version_id, model=row.model, priority=row.priority)
 
 
-def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connection) -> None:
+def test_one_of_two_follower_settlers_works_and_the_other_takes_over(session: sa.Connection) -> None:
     leader, follower = submit(), submit()
     stop = Event()
     with open_session() as holder:
@@ -338,7 +338,7 @@ def test_of_two_answerers_one_works_and_the_other_takes_over(session: sa.Connect
             wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
 
 
-def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(session: sa.Connection) -> None:
+def test_useless_cache_entries_are_swept_in_bounded_chunks(session: sa.Connection) -> None:
     live, done = submit({"text": "live"}), submit({"text": "done"})
     dead = [submit({"text": str(number)}) for number in range(5)]
     for job in dead:
@@ -354,7 +354,9 @@ def test_entries_of_no_use_are_swept_in_bounded_chunks_and_the_others_kept(sessi
     assert fresh.expires_at == ended + timedelta(seconds=60)
 
 
-def test_an_entry_goes_once_its_answer_is_too_old(session: sa.Connection, answerer: FollowerSettler) -> None:
+def test_a_cache_entry_is_deleted_once_its_answer_is_too_old(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
     old = submit()
     settle_due(session)
     Job.objects.filter(id=old.id).update(finished_at=timezone.now() - GONE)
@@ -363,7 +365,7 @@ def test_an_entry_goes_once_its_answer_is_too_old(session: sa.Connection, answer
     assert not CacheEntry.objects.exists()
 
 
-def test_every_leader_is_looked_at_by_and_by_a_bounded_number_at_a_time(session: sa.Connection) -> None:
+def test_every_leader_is_checked_in_bounded_pages(session: sa.Connection) -> None:
     pairs = [(submit({"text": str(number)}), submit({"text": str(number)})) for number in range(5)]
     cancelled(pairs[3][0])
     ids = sorted(leader.id for leader, _ in pairs)

@@ -1,4 +1,4 @@
-"""An operator mends an input around what is kept from operators."""
+"""An operator edits an input around the values that are hidden from operators."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.personal_data import (
 from tests.support.worker import run
 
 
-def test_an_operator_mends_around_the_tokens_and_sees_nothing(version: str, session: sa.Connection) -> None:
+def test_an_operator_edits_around_the_tokens_and_sees_no_secret(version: str, session: sa.Connection) -> None:
     job = dead_job(version, session)
     seen = read_payload(job_id=job.id, actor="olga")
     assert seen.tokenized
@@ -43,20 +43,20 @@ def test_an_operator_mends_around_the_tokens_and_sees_nothing(version: str, sess
     detail = Event.objects.get(kind="replay").detail
     assert set(detail) == {"input_hmac"}
     assert run(session) == [job.id]
-    told = job_view(job.id, client_id=None)
-    assert told is not None
-    assert json.loads(bytes(told["output"])) == INPUT | {"text": "a better word"}
-    assert bytes(told["metadata"]) == b'{"m":1}'
+    view = job_view(job.id, client_id=None)
+    assert view is not None
+    assert json.loads(bytes(view["output"])) == INPUT | {"text": "a better word"}
+    assert bytes(view["metadata"]) == b'{"m":1}'
 
 
-def test_a_token_moved_to_where_nothing_is_marked_stays_a_token(version: str, session: sa.Connection) -> None:
+def test_a_token_moved_to_an_unmarked_place_stays_a_token(version: str, session: sa.Connection) -> None:
     job = dead_job(version, session)
     token = vault.token(WHO)
     mended = check_edit(job_id=job.id, text=json.dumps({"name": token, "text": token}))
     assert json.loads(mended.body) == {"name": WHO, "text": token}
 
 
-def test_a_mended_name_replaces_the_marked_one(version: str, session: sa.Connection) -> None:
+def test_an_edited_name_replaces_the_marked_one(version: str, session: sa.Connection) -> None:
     job = dead_job(version, session)
     mended = check_edit(
         job_id=job.id, text=json.dumps({"name": "right", "home": vault.token({"street": STREET})})
@@ -64,18 +64,18 @@ def test_a_mended_name_replaces_the_marked_one(version: str, session: sa.Connect
     assert json.loads(mended.body) == {"name": "right", "home": {"street": STREET}}
 
 
-def test_what_a_dry_run_finds_wrong_quotes_nothing(version: str, session: sa.Connection) -> None:
+def test_a_dry_run_quotes_no_secret(version: str, session: sa.Connection) -> None:
     job = dead_job(version, session)
     if version == PLAIN:
         JobInput.objects.filter(pk=job.id).update(body=json.dumps({"name": NUMBER, STREET: 1}).encode())
     else:
         JobInput.objects.filter(pk=job.id).update(body=b"spoilt by somebody, and of no use to anybody")
-    told = dry_run(selection=DeadLetterFilter(), most=10)
-    assert told.invalid == 1
-    assert secrets_in(str(told.faults)) == []
+    report = dry_run(selection=DeadLetterFilter(), most=10)
+    assert report.invalid == 1
+    assert secrets_in(str(report.faults)) == []
 
 
-def test_what_cannot_be_read_is_a_sentence_on_the_page(session: sa.Connection, browser: Browser) -> None:
+def test_an_unreadable_input_is_a_sentence_on_the_page(session: sa.Connection, browser: Browser) -> None:
     secret_version("s", input_schema=SCHEMA, options={"encrypt": True})
     job = submit("s")
     run(session)
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_a_sentence_on_the_page(session: sa.Connection, b
     assert "The result is not what" in page.content.decode()
 
 
-def test_an_operator_without_the_key_is_told_so(
+def test_an_operator_without_the_key_gets_a_clear_error(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret_version("s", input_schema=SCHEMA, options={"encrypt": True})
@@ -96,7 +96,7 @@ def test_an_operator_without_the_key_is_told_so(
         replay_edited(job_id=job.id, actor="olga", text="{}")
 
 
-def test_an_edit_of_a_job_under_an_old_key_leaves_one_key_for_the_whole_row(
+def test_an_edit_of_a_job_under_an_old_key_seals_the_whole_row_under_one_key(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret_version("s", input_schema=SCHEMA, options={"encrypt": True})
@@ -105,6 +105,6 @@ def test_an_edit_of_a_job_under_an_old_key_leaves_one_key_for_the_whole_row(
     replay_edited(job_id=job.id, actor="olga", text='{"text": "new"}')
     use(monkeypatch, NEW)
     assert run(session) == [job.id]
-    told = job_view(job.id, client_id=None)
-    assert told is not None
-    assert (bytes(told["output"]), bytes(told["metadata"])) == (b'{"text":"new"}', b'{"m":1}')
+    view = job_view(job.id, client_id=None)
+    assert view is not None
+    assert (bytes(view["output"]), bytes(view["metadata"])) == (b'{"text":"new"}', b'{"m":1}')

@@ -34,23 +34,25 @@ REST: dict[str, Any] = {"parameters": {"p": MARKER}, "metadata": {"m": MARKER}}
 
 
 def view(job: Any) -> dict[str, Any]:
-    found = job_view(job.id, client_id=None)
-    assert found is not None
-    return {name: bytes(value) if isinstance(value, msgspec.Raw) else value for name, value in found.items()}
+    columns = job_view(job.id, client_id=None)
+    assert columns is not None
+    return {
+        name: bytes(value) if isinstance(value, msgspec.Raw) else value for name, value in columns.items()
+    }
 
 
-def test_a_job_is_answered_and_no_table_holds_a_word_of_it(session: sa.Connection) -> None:
+def test_a_job_succeeds_and_no_table_holds_its_input_in_clear(session: sa.Connection) -> None:
     job = submit(INPUT, **REST, idempotency_key="k")
     assert MARKER not in dump()
     assert run(session) == [job.id]
     assert MARKER not in dump()
-    told = view(job)
-    assert (told["state"], told["output"]) == ("succeeded", b'{"n":7,"text":"open-sesame"}')
-    assert told["metadata"] == b'{"m":"open-sesame"}'
+    answer = view(job)
+    assert (answer["state"], answer["output"]) == ("succeeded", b'{"n":7,"text":"open-sesame"}')
+    assert answer["metadata"] == b'{"m":"open-sesame"}'
     assert {JobInput.objects.get().encoding, JobResult.objects.get().encoding} == {"aesgcm:old"}
 
 
-def test_a_call_of_many_is_sealed_too(session: sa.Connection) -> None:
+def test_a_bulk_call_is_sealed_too(session: sa.Connection) -> None:
     requests = [
         JobRequest(model=payload_keys.MODEL, input={"text": MARKER, "n": n}, **REST) for n in range(3)
     ]
@@ -60,9 +62,9 @@ def test_a_call_of_many_is_sealed_too(session: sa.Connection) -> None:
     assert JobResult.objects.filter(encoding="aesgcm:old").count() == 3
 
 
-def test_a_failure_that_quotes_its_input_is_kept_without_it(session: sa.Connection) -> None:
+def test_a_failure_that_quotes_its_input_is_stored_without_it(session: sa.Connection) -> None:
     submit(INPUT, **REST)
-    run(session, raising(lambda asked: ValueError(f"cannot read {asked}")))
+    run(session, raising(lambda value: ValueError(f"cannot read {value}")))
     assert MARKER not in dump()
     assert "cannot read {'n': 7, 'text': 'pii:" in DeadLetter.objects.get().message
 
@@ -104,18 +106,18 @@ def test_a_ciphertext_moved_to_another_job_is_noticed_by_that_job_alone(
     assert (letter.job_id, letter.kind, letter.code) == (victim.id, "invalid", "payload_unreadable")
 
 
-def test_a_swapped_result_is_no_answer(session: sa.Connection) -> None:
+def test_a_swapped_result_is_an_error(session: sa.Connection) -> None:
     first, second = submit({"text": "a"}), submit({"text": "b"})
     run(session)
     body = JobResult.objects.get(pk=second.id).body
     JobResult.objects.filter(pk=first.id).update(body=body)
-    told = view(first)
-    assert "output" not in told
-    assert told["error"]["code"] == "payload_unreadable"
+    answer = view(first)
+    assert "output" not in answer
+    assert answer["error"]["code"] == "payload_unreadable"
     assert view(second)["output"] == b'{"text":"b"}'
 
 
-def test_a_result_is_not_taken_for_an_input(session: sa.Connection) -> None:
+def test_a_result_is_not_accepted_as_an_input(session: sa.Connection) -> None:
     job = submit({"text": "a"})
     run(session)
     JobResult.objects.filter(pk=job.id).update(body=JobInput.objects.get(pk=job.id).body)
@@ -154,26 +156,26 @@ def test_a_worker_without_any_key_runs_nothing_that_it_could_not_store(
     assert (row.state, row.error_code) == ("waiting", "encryption_unavailable")
 
 
-def test_a_follower_and_a_hit_and_a_hit_of_a_hit_are_answered(session: sa.Connection) -> None:
+def test_followers_hits_and_hits_of_hits_get_the_output(session: sa.Connection) -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
-    asked: Any = {"request": JobRequest(model=f"{payload_keys.MODEL}:2", input=INPUT)}
-    leader, follower = (submit_job(owner=owner(), **asked) for _ in range(2))
+    request: Any = {"request": JobRequest(model=f"{payload_keys.MODEL}:2", input=INPUT)}
+    leader, follower = (submit_job(owner=owner(), **request) for _ in range(2))
     run(session)
     with transaction(session):
         settle_followers.land(session, leader.id)
-    hits = [submit_job(owner=owner(), **asked) for _ in range(2)]
+    hits = [submit_job(owner=owner(), **request) for _ in range(2)]
     for job in (leader, follower, *hits):
         assert view(job)["output"] == b'{"n":7,"text":"open-sesame"}'
     assert MARKER not in dump()
     # The whole chain names the run, whichever copy it was made from.
     CacheEntry.objects.update(job_id=hits[0].id)
-    again = submit_job(owner=owner(), **asked)
+    again = submit_job(owner=owner(), **request)
     assert again.cached_from == hits[0].id
     assert view(again)["output"] == b'{"n":7,"text":"open-sesame"}'
     assert JobResult.objects.get(pk=again.id).source == leader.id
 
 
-def test_the_keys_of_answers_and_requests_tell_nobody_what_was_asked() -> None:
+def test_keys_of_answers_and_requests_reveal_no_input() -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
     request = JobRequest(model=f"{payload_keys.MODEL}:2", input={"text": "a"}, idempotency_key="k")
     job = submit_job(owner=owner(), request=request)

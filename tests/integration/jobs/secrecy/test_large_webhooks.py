@@ -1,4 +1,4 @@
-"""A webhook tells a large output as the API shows it, wherever it lies and however it is sealed."""
+"""A webhook sends a large output as the API shows it, from the row or the storage, plain or sealed."""
 
 from __future__ import annotations
 
@@ -67,22 +67,22 @@ def shown(job_id: UUID) -> Any:
     return Client(headers={"Authorization": f"Bearer {token}"}).get(f"/api/v1/jobs/{job_id}").content
 
 
-def told(receiver: Receiver, secret: str) -> Any:
+def delivered(receiver: Receiver, secret: str) -> Any:
     ((headers, body),) = receiver.requests
     assert verify(headers, body, [secret]).type == "job.succeeded"
     return msgspec.json.decode(body)["data"]
 
 
-def test_what_is_delivered_is_what_the_api_shows(receiver: Receiver, secret: str, answered: UUID) -> None:
+def test_a_delivery_has_the_same_data_as_the_api(receiver: Receiver, secret: str, answered: UUID) -> None:
     deliver(answered, attempts=0)
-    data = told(receiver, secret)
+    data = delivered(receiver, secret)
     assert data == msgspec.json.decode(shown(answered))
     assert (data["output"], data["metadata"]) == (INPUT, {"m": 1})
     assert msgspec.json.encode(data["output"], order="deterministic") in shown(answered)
     assert Delivery.objects.get().state == "delivered"
 
 
-def test_a_storage_that_does_not_answer_is_a_failed_attempt_and_the_next_tells_the_output(
+def test_a_silent_storage_fails_the_attempt_and_the_next_one_sends_the_output(
     receiver: Receiver, secret: str, answered: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(_name: str) -> Any:
@@ -95,10 +95,10 @@ def test_a_storage_that_does_not_answer_is_a_failed_attempt_and_the_next_tells_t
     assert (receiver.requests, row.state, row.attempts, len(row.history)) == ([], "waiting", 1, 1)
     assert "storage" in row.history[0]["said"]
     deliver(answered, attempts=1)
-    assert told(receiver, secret)["output"] == INPUT
+    assert delivered(receiver, secret)["output"] == INPUT
 
 
-def test_a_process_without_the_key_tells_nothing_that_the_next_could_tell_better(
+def test_a_process_without_the_key_leaves_the_delivery_to_another(
     receiver: Receiver, secret: str, answered: UUID, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, NEW, webhook_internal_hosts=HERE)
@@ -108,24 +108,24 @@ def test_a_process_without_the_key_tells_nothing_that_the_next_could_tell_better
         assert "key" in Delivery.objects.get().history[0]["said"]
         use(monkeypatch, NEW, OLD, webhook_internal_hosts=HERE)
         deliver(answered, attempts=1)
-    assert told(receiver, secret)["output"] == INPUT
+    assert delivered(receiver, secret)["output"] == INPUT
 
 
-def test_an_output_that_is_lost_is_told_as_the_api_tells_it(
+def test_a_lost_output_is_sent_as_the_api_shows_it(
     receiver: Receiver, secret: str, answered: UUID, folder: Path
 ) -> None:
     shutil.rmtree(folder)
     deliver(answered, attempts=0)
-    data = told(receiver, secret)
+    data = delivered(receiver, secret)
     assert "output" not in data
     assert data["error"]["code"] == "payload_lost"
     assert data == msgspec.json.decode(shown(answered))
 
 
-def test_a_changed_output_is_told_as_an_error(
+def test_a_changed_output_is_sent_as_an_error(
     receiver: Receiver, secret: str, answered: UUID, folder: Path
 ) -> None:
     (folder / pointer(answered, JobResult).name).write_bytes(b'{"text":"of somebody else"}')
     deliver(answered, attempts=0)
-    assert told(receiver, secret)["error"]["code"] == "payload_corrupt"
+    assert delivered(receiver, secret)["error"]["code"] == "payload_corrupt"
     assert b"somebody else" not in receiver.requests[0][1]

@@ -1,4 +1,4 @@
-"""Values that a schema marks are shown to nobody but their owner: tokens stand for them everywhere else."""
+"""Only their owner sees values that a schema marks: tokens replace them everywhere else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.support.submit import owner
 from tests.support.worker import claim_due, prepare, raising, run
 
 
-def test_a_failure_that_quotes_marked_values_is_stored_and_told_with_tokens(
+def test_a_failure_that_quotes_marked_values_is_stored_and_shown_with_tokens(
     version: str, session: sa.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -52,20 +52,20 @@ def test_a_failure_that_quotes_marked_values_is_stored_and_told_with_tokens(
     assert vault.token(WHO) in letter.message
     assert vault.token(STREET) in letter.traceback
     assert (vault.token(NUMBER) in letter.message, "no such person" in letter.message) == (True, True)
-    told = job_view(job.id, client_id=None)
-    assert told is not None
-    assert secrets_in(str(told["error"])) == []
+    view = job_view(job.id, client_id=None)
+    assert view is not None
+    assert secrets_in(str(view["error"])) == []
 
 
-def test_one_job_s_failure_tells_nothing_of_another_in_its_batch(
+def test_one_job_s_failure_quotes_nothing_of_another_in_its_batch(
     version: str, session: sa.Connection
 ) -> None:
     submit(version, INPUT | {"text": "first"})
     submit(version, {"name": "somebody-else", "home": {"street": "other"}, "id": 1, "text": "second"})
     shared: list[str] = []
 
-    def first_of_all(asked: Any) -> Exception:
-        shared.append(asked["name"])
+    def first_of_all(value: Any) -> Exception:
+        shared.append(value["name"])
         return ValueError(f"of {shared}")
 
     run(session, raising(first_of_all))
@@ -85,13 +85,11 @@ def test_progress_is_stored_without_marked_values(
     assert work.context is not None
     work.context.of([0]).progress(0, 0.5, f"half of {WHO}")
     progress._round(look_now=False)
-    told = (Batch.objects.get(id=work.id).progress or {})[str(job.id)]
-    assert told["message"] == f"half of {vault.token(WHO)}"
+    report = (Batch.objects.get(id=work.id).progress or {})[str(job.id)]
+    assert report["message"] == f"half of {vault.token(WHO)}"
 
 
-def test_a_refused_input_is_refused_without_a_word_of_it(
-    version: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_refusal_quotes_nothing_of_the_input(version: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for wrong in ({"name": NUMBER}, INPUT | {"id": WHO}, INPUT | {STREET: 1}):
         with pytest.raises(InvalidInputError) as raised:
@@ -99,12 +97,12 @@ def test_a_refused_input_is_refused_without_a_word_of_it(
         assert secrets_in(f"{raised.value}{raised.value.details}{caplog.text}") == []
 
 
-def test_the_key_of_an_answer_is_no_hash_that_anybody_can_make(version: str, session: sa.Connection) -> None:
+def test_the_key_of_an_answer_is_no_plain_hash(version: str, session: sa.Connection) -> None:
     job = submit(version)
     row, entry = Job.objects.get(), CacheEntry.objects.get()
     body = json.dumps(INPUT, sort_keys=True, separators=(",", ":")).encode()
-    known = answer_key(version=row.version_id, client=row.client_id, body=body, parameters=None)
-    assert bytes(entry.key) != known
+    plain_key = answer_key(version=row.version_id, client=row.client_id, body=body, parameters=None)
+    assert bytes(entry.key) != plain_key
     run(session)
     assert submit(version).cached_from == job.id
 
@@ -117,22 +115,24 @@ def test_the_keys_depend_on_the_site_s_secret(version: str, monkeypatch: pytest.
     assert not {*before} & {vault.token(WHO), vault.digest("answer", b"")}
 
 
-def test_the_owner_reads_it_in_clear_and_the_lineage_is_keyed(version: str, session: sa.Connection) -> None:
+def test_the_owner_reads_the_values_in_clear_and_the_lineage_has_keyed_digests(
+    version: str, session: sa.Connection
+) -> None:
     job = submit(version, parameters={"p": 1})
     run(session)
-    told = job_view(job.id, client_id=owner().id)
-    assert told is not None
-    assert json.loads(bytes(told["output"])) == INPUT
-    JobSchema.model_validate({**told, "metadata": None, "output": INPUT})
-    found = lineage(job.id, client_id=owner().id)
-    assert found is not None
-    assert len(found["input"]["sha256"]) == len(found["output"]["sha256"]) == 64
-    assert found["input"]["sha256"] == found["output"]["sha256"] != found["input"]["parameters_sha256"]
+    view = job_view(job.id, client_id=owner().id)
+    assert view is not None
+    assert json.loads(bytes(view["output"])) == INPUT
+    JobSchema.model_validate({**view, "metadata": None, "output": INPUT})
+    origin = lineage(job.id, client_id=owner().id)
+    assert origin is not None
+    assert len(origin["input"]["sha256"]) == len(origin["output"]["sha256"]) == 64
+    assert origin["input"]["sha256"] == origin["output"]["sha256"] != origin["input"]["parameters_sha256"]
     body = json.dumps(INPUT, sort_keys=True, separators=(",", ":")).encode()
-    assert found["input"]["sha256"] != sha256(body).hexdigest()
+    assert origin["input"]["sha256"] != sha256(body).hexdigest()
 
 
-def test_no_page_of_the_admin_shows_a_marked_value_to_anybody(
+def test_no_page_of_the_admin_shows_a_marked_value(
     version: str, session: sa.Connection, browser: Browser
 ) -> None:
     quotes = {"parameters": {"of": WHO}, "metadata": {"for": STREET}}

@@ -1,4 +1,4 @@
-"""Rotation seals anew what older keys sealed, whatever runs meanwhile."""
+"""Rotation seals under the first key what older keys sealed, while jobs run."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def encodings() -> set[str]:
 
 
 def output(job_id: object) -> bytes:
-    found = job_view(job_id, client_id=None)  # type: ignore[arg-type]
-    assert found is not None
-    return bytes(found["output"])
+    view = job_view(job_id, client_id=None)  # type: ignore[arg-type]
+    assert view is not None
+    return bytes(view["output"])
 
 
 @pytest.mark.parametrize("batch", [1, 2, 500])
-def test_every_row_is_sealed_anew_a_page_at_a_time_and_the_old_key_is_needed_no_more(
+def test_every_row_is_sealed_again_page_by_page_and_needs_the_old_key_no_more(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     jobs = [submit({"text": str(n)}, parameters={"p": n}, metadata={"m": n}) for n in range(3)]
     run(session)
     waiting = submit(INPUT)
     use(monkeypatch, NEW, OLD)
-    told = rotate_payload_keys(actor="olga", batch=batch)
-    assert (told.rows, told.looked_at, told.unreadable) == (7, 7, [])
+    report = rotate_payload_keys(actor="olga", batch=batch)
+    assert (report.rows, report.looked_at, report.unreadable) == (7, 7, [])
     use(monkeypatch, NEW)
     assert encodings() == {"aesgcm:new"}
     assert [output(job.id) for job in jobs] == [b'{"text":"%d"}' % n for n in range(3)]
@@ -61,32 +61,34 @@ def test_every_row_is_sealed_anew_a_page_at_a_time_and_the_old_key_is_needed_no_
     assert (event.actor, event.detail) == ("olga", {"rows": 7, "unreadable": 0, "encoding": "aesgcm:new"})
 
 
-def test_it_may_be_broken_off_and_run_again(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rotation_that_breaks_off_can_run_again(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(4):
         submit(INPUT)
     use(monkeypatch, NEW, OLD)
-    whole, seen = rotate_keys._rotate, list[int]()
+    rotate_row, seen = rotate_keys._rotate, list[int]()
 
     def breaks(*words: object) -> None:
         if len(seen) == 2:
             raise KeyboardInterrupt
         seen.append(1)
-        whole(*words)  # type: ignore[arg-type]
+        rotate_row(*words)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rotate_keys, "_rotate", breaks)
     with pytest.raises(KeyboardInterrupt):
         rotate_payload_keys(actor="olga", batch=1)
     assert JobInput.objects.filter(encoding="aesgcm:new").count() == 2
-    monkeypatch.setattr(rotate_keys, "_rotate", whole)
+    monkeypatch.setattr(rotate_keys, "_rotate", rotate_row)
     assert rotate_payload_keys(actor="olga", batch=1).rows == 2
     assert rotate_payload_keys(actor="olga", batch=1).rows == 0
 
 
-def test_jobs_come_and_run_and_are_read_while_it_goes_on(
+def test_jobs_are_submitted_run_and_read_during_a_rotation(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, NEW, OLD)
-    # Two processes, of which the other has the old key first yet: each undoes what the one before did.
+    # Two processes with different first keys: each undoes the rotation of the other.
     rings, rotated = (Keyring(dict((OLD, NEW))), Keyring(dict((NEW, OLD)))), list[int]()
     errors, stop, here = list[BaseException](), Flag(), local()
     monkeypatch.setattr(vault, "keyring", lambda: getattr(here, "ring", rings[1]))
@@ -122,16 +124,16 @@ def test_jobs_come_and_run_and_are_read_while_it_goes_on(
     ]
 
 
-def test_what_somebody_mends_meanwhile_is_not_undone(
+def test_a_rotation_keeps_an_edit_made_in_the_meantime(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = submit({"text": "before"})
     mended = vault.seal(b'{"text":"mended"}', Place(job.id, Column.INPUT))
     use(monkeypatch, NEW, OLD)
-    told = list[int]()
+    counts = list[int]()
 
     def rotate() -> None:
-        told.append(rotate_payload_keys(actor="olga", batch=10).rows)
+        counts.append(rotate_payload_keys(actor="olga", batch=10).rows)
         connections.close_all()
 
     with open_session() as other, transaction(other):
@@ -141,12 +143,12 @@ def test_what_somebody_mends_meanwhile_is_not_undone(
         thread.start()
         wait_until_a_session_is_blocked()
     thread.join(60)
-    assert told == [1]
+    assert counts == [1]
     run(session)
     assert output(job.id) == b'{"text":"mended"}'
 
 
-def test_a_copied_result_is_sealed_anew_as_the_run_s(
+def test_a_copied_result_is_sealed_again_like_its_source(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret_version("2", options={"encrypt": True, "cache_ttl_s": 60})
@@ -160,7 +162,9 @@ def test_a_copied_result_is_sealed_anew_as_the_run_s(
     assert output(hit.id) == b'{"text":"open-sesame"}'
 
 
-def test_it_waits_for_no_job_that_is_locked(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rotation_does_not_wait_for_a_locked_job(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = submit(INPUT)
     use(monkeypatch, NEW, OLD)
     with open_session() as other, transaction(other):
@@ -168,20 +172,20 @@ def test_it_waits_for_no_job_that_is_locked(session: sa.Connection, monkeypatch:
         assert rotate_payload_keys(actor="olga", batch=10).rows == 1
 
 
-def test_what_cannot_be_read_stays_and_is_named_and_the_plain_is_left_alone(
+def test_unreadable_rows_stay_and_are_named_and_plain_ones_are_skipped(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost, kept = submit(INPUT), submit(INPUT)
+    lost, good = submit(INPUT), submit(INPUT)
     JobInput.objects.filter(pk=lost.id).update(body=b"no ciphertext at all, and long enough")
     plain = make_job(state=State.SUCCEEDED)
     use(monkeypatch, NEW, OLD)
     with pytest.raises(CommandError, match=f"1 rows cannot be read and were not changed: {lost.id}"):
         call_command("rotate_payload_keys", stdout=StringIO())
     states = dict(JobInput.objects.values_list("pk", "encoding"))
-    assert states == {lost.id: "aesgcm:old", kept.id: "aesgcm:new", plain.pk: "identity"}
+    assert states == {lost.id: "aesgcm:old", good.id: "aesgcm:new", plain.pk: "identity"}
 
 
-def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     submit(INPUT)
     use(monkeypatch, NEW, OLD)
     out = StringIO()
@@ -194,7 +198,7 @@ def test_the_command_tells_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
         call_command("rotate_payload_keys", "--batch", "0")
 
 
-def test_many_bytes_are_taken_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_bytes_take_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         submit(INPUT)
     use(monkeypatch, NEW, OLD)
@@ -216,9 +220,7 @@ def test_a_version_that_encrypts_is_not_registered_without_a_key(keyless: None) 
         register_version(**about, options={"encrypt": 1})
 
 
-def test_a_site_that_lost_its_key_says_so_where_the_database_is_checked(
-    keyless: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_check_reports_a_missing_key(keyless: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check_payload_keys() == []
     (error,) = check_payload_keys(databases=["default"])
     assert (error.id, error.msg) == (

@@ -1,4 +1,4 @@
-"""What is sealed and so large that it lies in the storage is sealed anew there, and never lost on the way."""
+"""Rotation seals large payloads in the storage again, and loses none on the way."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def aged_rows(folder: Path, job_id: UUID) -> list[str]:
 def output(job_id: UUID) -> Any:
     forget_owners()
     token = create_token(client="tests")
-    told = Client(headers={"Authorization": f"Bearer {token}"}).get(f"/api/v1/jobs/{job_id}").json()
-    return told["output"]
+    view = Client(headers={"Authorization": f"Bearer {token}"}).get(f"/api/v1/jobs/{job_id}").json()
+    return view["output"]
 
 
 def rotate(monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -59,15 +59,19 @@ def rotate(monkeypatch: pytest.MonkeyPatch) -> Any:
     return rotate_payload_keys(actor="olga", batch=10)
 
 
-def test_an_object_is_sealed_under_the_first_key_and_its_owner_reads_what_it_read(
+def test_an_object_is_sealed_under_the_first_key_and_its_owner_reads_the_same(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = answered(session)
     assert rotate(monkeypatch).rows == 2
     for rows, column in zip(ROWS, (Column.INPUT, Column.RESULT), strict=True):
-        told, row = pointer(job_id, rows), rows.objects.get(pk=job_id)
-        body = (folder / told.name).read_bytes()
-        assert (sha256(body).hexdigest(), len(body), row.encoding) == (told.sha256, told.size, "aesgcm:new")
+        target, row = pointer(job_id, rows), rows.objects.get(pk=job_id)
+        body = (folder / target.name).read_bytes()
+        assert (sha256(body).hexdigest(), len(body), row.encoding) == (
+            target.sha256,
+            target.size,
+            "aesgcm:new",
+        )
         place = Place(job_id, column)
         assert b"open-sesame" in vault.unseal(body, "aesgcm:new", place)
         use(monkeypatch, OLD)
@@ -77,7 +81,7 @@ def test_an_object_is_sealed_under_the_first_key_and_its_owner_reads_what_it_rea
     assert output(job_id) == {"text": TEXT}
 
 
-def test_what_it_replaced_is_kept_for_a_day_for_whoever_read_the_row_before(
+def test_a_replaced_object_is_kept_for_a_day_for_earlier_readers(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = answered(session)
@@ -96,7 +100,7 @@ def test_what_it_replaced_is_kept_for_a_day_for_whoever_read_the_row_before(
     assert output(job_id) == {"text": TEXT}
 
 
-def test_what_a_second_rotation_replaces_is_forgotten_too(
+def test_objects_replaced_by_a_second_rotation_are_deleted_too(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = answered(session)
@@ -111,7 +115,7 @@ def test_what_a_second_rotation_replaces_is_forgotten_too(
 
 
 @pytest.mark.parametrize("at", ["write", "_sealed_again", "note"])
-def test_what_dies_between_the_steps_loses_nothing_and_is_done_by_the_next(
+def test_a_rotation_that_dies_between_steps_loses_nothing_and_the_next_one_finishes(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     job_id = answered(session)
@@ -144,26 +148,24 @@ def break_at(broken: pytest.MonkeyPatch, at: str) -> None:
 
 
 def used(job_id: UUID, rows: Any) -> list[str]:
-    told = pointer(job_id, rows)
-    return [*told.names, *told.before]
+    target = pointer(job_id, rows)
+    return [*target.names, *target.before]
 
 
-def test_a_tampered_object_stays_as_it_is_and_is_named(
+def test_a_tampered_object_stays_and_is_named(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim, other = answered(session), answered(session)
-    told = pointer(victim, JobResult)
-    (folder / told.name).write_bytes(b"changed")
+    target = pointer(victim, JobResult)
+    (folder / target.name).write_bytes(b"changed")
     done = rotate(monkeypatch)
     assert (done.rows, done.unreadable) == (3, [victim])
-    assert pointer(victim, JobResult) == told
+    assert pointer(victim, JobResult) == target
     assert JobResult.objects.get(pk=victim).encoding == "aesgcm:old"
     assert output(other) == {"text": TEXT}
 
 
-def test_a_storage_that_takes_nothing_leaves_all_as_it_was(
-    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_storage_changes_nothing(session: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> str:
         raise OSError("no space left")
 
@@ -176,7 +178,7 @@ def test_a_storage_that_takes_nothing_leaves_all_as_it_was(
     assert output(job_id) == {"text": TEXT}
 
 
-def test_an_object_of_another_job_is_not_taken_for_this_one_s(
+def test_an_object_of_another_job_is_not_accepted(
     folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim, donor = answered(session), answered(session)
@@ -188,8 +190,8 @@ def test_large_objects_and_files_count_among_the_bytes_of_a_transaction(
     session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, *_ = (submit({"text": TEXT}) for _ in range(3))
-    told = pointer(first.id)
-    point(first.id, msgspec.structs.replace(told, files=(told,)))
-    monkeypatch.setattr(rotate_keys, "MOST_BYTES", 2 * told.size + 1_000)
+    target = pointer(first.id)
+    point(first.id, msgspec.structs.replace(target, files=(target,)))
+    monkeypatch.setattr(rotate_keys, "MOST_BYTES", 2 * target.size + 1_000)
     pages = list(rotate_keys._pages(rotate_keys._INPUTS, "aesgcm:new", 500, rotate_keys.Rotated()))
     assert [len(page) for page in pages] == [1, 2]

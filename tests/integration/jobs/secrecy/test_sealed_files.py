@@ -65,8 +65,8 @@ def uploaded(app: Client, body: bytes = FILE) -> str:
 
 
 def post(app: Client, *uploads: str) -> Any:
-    asked = [{"model": payload_keys.MODEL, "input": {"text": {"$upload": upload}}} for upload in uploads]
-    path, data = ("/api/v1/jobs", asked[0]) if len(asked) == 1 else ("/api/v1/jobs/bulk", asked)
+    bodies = [{"model": payload_keys.MODEL, "input": {"text": {"$upload": upload}}} for upload in uploads]
+    path, data = ("/api/v1/jobs", bodies[0]) if len(bodies) == 1 else ("/api/v1/jobs/bulk", bodies)
     return app.post(path, data=data, content_type="application/json").json()
 
 
@@ -79,11 +79,11 @@ def view(app: Client, job_id: UUID) -> Any:
 
 
 def code(app: Client, job_id: UUID) -> str:
-    told = view(app, job_id)
-    return f"{told['state']} {told['error']['code']}"
+    job = view(app, job_id)
+    return f"{job['state']} {job['error']['code']}"
 
 
-def test_a_file_of_a_form_reaches_the_model_and_lies_nowhere_in_clear(
+def test_a_file_of_a_form_reaches_the_model_and_is_stored_only_sealed(
     app: Client, folder: Path, session: sa.Connection
 ) -> None:
     job_id = submitted(app)
@@ -98,7 +98,7 @@ def test_a_file_of_a_form_reaches_the_model_and_lies_nowhere_in_clear(
 
 
 @pytest.mark.parametrize("size", [0, 3, 1_048_576, 3_000_000])
-def test_a_file_sent_ahead_is_in_clear_for_as_long_as_its_upload_lives(
+def test_an_uploaded_file_is_in_clear_while_its_upload_lives(
     app: Client, folder: Path, session: sa.Connection, size: int
 ) -> None:
     body = (MARKER * (size // len(MARKER) + 1))[:size]
@@ -116,14 +116,14 @@ def test_a_file_sent_ahead_is_in_clear_for_as_long_as_its_upload_lives(
         assert code(app, job_id) == "dead invalid_input"
 
 
-def test_a_call_of_many_seals_a_file_once_and_one_that_is_lost_is_its_own_job_s_error(
+def test_a_bulk_call_seals_a_file_once_and_a_lost_one_fails_its_own_job(
     app: Client, folder: Path, session: sa.Connection
 ) -> None:
-    lost, kept = uploaded(app, b"lost"), uploaded(app)
+    lost, good = uploaded(app, b"lost"), uploaded(app)
     (folder / Upload.objects.get(pk=lost).name).unlink()
-    told = post(app, kept, lost, kept)["jobs"]
-    assert [item.get("problem", {}).get("code") for item in told] == [None, "payload_lost", None]
-    jobs = [UUID(item["id"]) for item in told if "id" in item]
+    items = post(app, good, lost, good)["jobs"]
+    assert [item.get("problem", {}).get("code") for item in items] == [None, "payload_lost", None]
+    jobs = [UUID(item["id"]) for item in items if "id" in item]
     assert len({file.name for job_id in jobs for file in pointer(job_id).files}) == 1
     assert sorted(run(session)) == jobs
     assert [view(app, job_id)["output"]["text"] for job_id in jobs] == [b64encode(FILE).decode()] * 2
@@ -168,17 +168,17 @@ def test_a_worker_without_the_key_leaves_the_job_to_another(
 @pytest.mark.parametrize("known", [False, True], ids=["in the storage", "in the storage and the row"])
 @pytest.mark.parametrize("cut", [1, 1_048_604])
 def test_a_changed_file_is_the_error_of_its_one_job(
-    app: Client, folder: Path, session: sa.Connection, cut: int, known: Any
+    app: Client, folder: Path, session: sa.Connection, cut: int, in_row: Any
 ) -> None:
     victim, other = submitted(app), submitted(app)
     (file,) = pointer(victim).files
     body = (folder / file.name).read_bytes()[:-cut]
     (folder / file.name).write_bytes(body)
-    if known:
+    if in_row:
         forged = msgspec.structs.replace(file, size=len(body), sha256=sha256(body).hexdigest())
         point(victim, msgspec.structs.replace(pointer(victim), files=(forged,)))
     assert len(run(session)) == 2
-    assert code(app, victim) == f"dead payload_{'unreadable' if known else 'corrupt'}"
+    assert code(app, victim) == f"dead payload_{'unreadable' if in_row else 'corrupt'}"
     assert view(app, other)["state"] == "succeeded"
 
 
@@ -194,10 +194,10 @@ def test_a_file_that_the_input_does_not_name_is_not_given_to_the_model(
     assert view(app, donor)["output"] == {"text": "another file"}
 
 
-def test_a_file_is_sealed_anew_by_the_rotation_and_the_old_key_is_needed_no_more(
+def test_a_rotation_seals_files_again_and_the_old_key_is_needed_no_more(
     app: Client, folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent, kept = submitted(app), ahead(app)
+    sent, uploaded_before = submitted(app), ahead(app)
     before = aged(folder, sent)
     use(monkeypatch, NEW, OLD)
     assert rotate_payload_keys(actor="olga", batch=10).rows == 2
@@ -208,24 +208,24 @@ def test_a_file_is_sealed_anew_by_the_rotation_and_the_old_key_is_needed_no_more
     assert pointer(sent).before == (before.name, before.files[0].name)
     run(session)
     assert view(app, sent)["output"] == {"text": FILE.decode()}
-    assert view(app, kept)["output"] == {"text": b64encode(FILE).decode()}
+    assert view(app, uploaded_before)["output"] == {"text": b64encode(FILE).decode()}
     assert MARKER not in content(folder).replace((folder / Upload.objects.get().name).read_bytes(), b"")
 
 
-def test_a_changed_file_stays_as_it_is_and_is_named_by_the_rotation(
+def test_a_rotation_leaves_a_changed_file_and_names_it(
     app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim, other = submitted(app), submitted(app)
     row = JobInput.objects.get(pk=victim).body
     (folder / pointer(victim).files[0].name).write_bytes(b"changed")
     use(monkeypatch, NEW, OLD)
-    told = rotate_payload_keys(actor="olga", batch=10)
-    assert (told.rows, told.unreadable) == (1, [victim])
+    report = rotate_payload_keys(actor="olga", batch=10)
+    assert (report.rows, report.unreadable) == (1, [victim])
     assert JobInput.objects.get(pk=victim).body == row
     assert pointer(other).files[0].encoding == "aesgcm:new"
 
 
-def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
+def test_an_edited_input_keeps_its_file_under_the_key_of_its_row(
     app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from jobs.services.dead_letters.edit import replay_edited
@@ -243,7 +243,7 @@ def test_a_mended_input_keeps_its_file_under_the_key_of_its_row(
 
 def test_a_replayed_job_has_its_file_again(app: Client, session: sa.Connection) -> None:
     job_id = submitted(app)
-    run(session, raising(lambda asked: ValueError(f"cannot read {asked}")))
+    run(session, raising(lambda value: ValueError(f"cannot read {value}")))
     assert MARKER.decode() not in dump()
     replay_job(job_id=job_id, actor="olga")
     run(session)

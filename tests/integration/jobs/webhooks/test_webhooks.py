@@ -77,10 +77,10 @@ def ended(url: str) -> UUID:
 
 
 def dispatched(session: sa.Connection, *payloads: str) -> Asked:
-    """Return what a dispatcher that has just started asks for."""
-    asked: Asked = []
-    WebhookDispatcher(stop=Flag(), ask=asked.extend).step(session, payloads)
-    return asked
+    """Return the tasks that a new dispatcher sends."""
+    tasks: Asked = []
+    WebhookDispatcher(stop=Flag(), ask=tasks.extend).step(session, payloads)
+    return tasks
 
 
 def due_now(job: UUID) -> None:
@@ -91,7 +91,9 @@ def row(job: UUID) -> Delivery:
     return Delivery.objects.get(pk=job)
 
 
-def test_an_end_is_told_signed_and_once(receiver: Receiver, session: sa.Connection, secret: str) -> None:
+def test_an_end_is_sent_once_with_a_signature(
+    receiver: Receiver, session: sa.Connection, secret: str
+) -> None:
     job = submitted(receiver.url)
     assert dispatched(session) == []
     make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
@@ -103,15 +105,15 @@ def test_an_end_is_told_signed_and_once(receiver: Receiver, session: sa.Connecti
     deliver(job, attempts=0)
     deliver(job, attempts=0)  # the message came twice
     ((headers, body),) = receiver.requests
-    told = verify(headers, body, [secret])
-    assert (told.type, told.data.id, told.data.output) == ("job.succeeded", job, {"n": 1})
+    hook = verify(headers, body, [secret])
+    assert (hook.type, hook.data.id, hook.data.output) == ("job.succeeded", job, {"n": 1})
     assert (row(job).state, row(job).due, len(row(job).history)) == ("delivered", None, 1)
     assert dispatched(session) == []
     with pytest.raises(WebhookRefusedError):
         verify(headers, body + b" ", [secret])
 
 
-def test_a_job_cancelled_at_once_is_told_without_being_told_of(
+def test_a_cancelled_job_s_webhook_is_sent_without_a_notification(
     receiver: Receiver, session: sa.Connection, secret: str
 ) -> None:
     job = ended(receiver.url)
@@ -120,7 +122,7 @@ def test_a_job_cancelled_at_once_is_told_without_being_told_of(
     assert verify(*receiver.requests[0], [secret]).type == "job.cancelled"
 
 
-def test_a_lost_task_is_asked_for_again(receiver: Receiver, session: sa.Connection) -> None:
+def test_a_lost_task_is_sent_again(receiver: Receiver, session: sa.Connection) -> None:
     job = ended(receiver.url)
     assert dispatched(session) == [(job, 0)]
     assert dispatched(session) == []
@@ -147,7 +149,7 @@ def _die(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_an_error_is_tried_again_and_what_the_receiver_asks_for_is_waited(
+def test_an_error_is_retried_after_the_receiver_s_retry_after(
     receiver: Receiver, session: sa.Connection
 ) -> None:
     receiver.answers = [(500, {}), (429, {"Retry-After": "120"}), (204, {"Content-Length": "0"})]
@@ -165,7 +167,7 @@ def test_an_error_is_tried_again_and_what_the_receiver_asks_for_is_waited(
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 1
 
 
-def test_410_ends_what_is_sent_there_until_somebody_enables_it(
+def test_a_410_disables_the_address_until_an_operator_enables_it(
     receiver: Receiver, session: sa.Connection
 ) -> None:
     receiver.answers = [(410, {})]
@@ -208,7 +210,7 @@ def test_a_receiver_that_hangs_costs_no_more_than_the_limit(
 def test_a_host_that_turns_out_to_be_private_is_not_called(
     receiver: Receiver, session: sa.Connection
 ) -> None:
-    # The name is public when the job is taken; what it resolves to is this machine.
+    # The name passes at the submit, and resolves to this machine.
     job = ended("https://localhost.example.org/")
     Delivery.objects.filter(pk=job).update(url=receiver.url.replace("http://127.0.0.1", "https://localhost"))
     dispatched(session)
@@ -224,8 +226,8 @@ def test_both_secrets_sign_while_one_replaces_the_other(
     job = ended(receiver.url)
     dispatched(session)
     deliver(job, attempts=0)
-    for each in (secret, second):
-        verify(*receiver.requests[0], [each])
+    for signer in (secret, second):
+        verify(*receiver.requests[0], [signer])
     third = make_secret(client="tests", actor="test", grace_hours=0)
     send_again(job_id=job, actor="test")
     deliver(job, attempts=1)
@@ -234,7 +236,7 @@ def test_both_secrets_sign_while_one_replaces_the_other(
         verify(*receiver.requests[1], [secret, second])
 
 
-def test_a_replayed_job_tells_of_its_next_end_by_another_id(
+def test_the_next_end_of_a_replayed_job_has_another_webhook_id(
     receiver: Receiver, session: sa.Connection
 ) -> None:
     job = ended(receiver.url)
@@ -248,7 +250,9 @@ def test_a_replayed_job_tells_of_its_next_end_by_another_id(
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 2
 
 
-def test_given_up_is_said_and_sending_by_hand_begins_anew(receiver: Receiver, session: sa.Connection) -> None:
+def test_a_webhook_that_was_given_up_can_be_sent_again_by_hand(
+    receiver: Receiver, session: sa.Connection
+) -> None:
     receiver.answers = [(500, {})] * 10
     job = ended(receiver.url)
     for attempts in range(9):
@@ -276,7 +280,7 @@ def test_an_address_that_is_not_called_is_refused_with_the_job(secret: str) -> N
     assert not Job.objects.exists()
 
 
-def test_a_client_without_a_secret_is_told_so(db: str) -> None:
+def test_a_client_without_a_secret_gets_a_clear_error(db: str) -> None:
     make_version("echo")
     with pytest.raises(WebhookSecretMissingError):
         submitted("https://example.org/")

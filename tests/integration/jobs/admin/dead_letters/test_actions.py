@@ -1,4 +1,4 @@
-"""What an operator does on the dead letters' pages: each act is foreseen, confirmed and written down."""
+"""An operator's actions on the dead letters' pages: each is previewed, confirmed and audited."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def events() -> set[tuple[str, str]]:
 
 
 def hidden_in(text: str) -> dict[str, list[str]]:
-    """Return what the page's own form would send."""
-    told: dict[str, list[str]] = {}
+    """Return the hidden fields of the page's form."""
+    fields: dict[str, list[str]] = {}
     for tag in re.findall(r'<input type="hidden"[^>]*>', text):
         name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
         if name and value:
-            told.setdefault(name[1], []).append(value[1])
-    return told
+            fields.setdefault(name[1], []).append(value[1])
+    return fields
 
 
-def confirm(browser: Browser, verb: str, query: str, **asked: str) -> str:
-    """Open the page that foresees, press its button, and return what is said in the end."""
+def confirm(browser: Browser, verb: str, query: str, **inputs: str) -> str:
+    """Open the preview, press its button, and return the page after it."""
     page = browser.get(f"{LETTERS}{verb}/?{query}")
     assert page.status_code == 200
     fields = hidden_in(page.content.decode())
-    answer = browser.post(f"{LETTERS}{verb}/", {**fields, **asked, "confirm": "yes"}, follow=True)
+    answer = browser.post(f"{LETTERS}{verb}/", {**fields, **inputs, "confirm": "yes"}, follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -60,7 +60,7 @@ def test_one_job_is_replayed(browser: Browser) -> None:
     assert events() == {("replay", "olga")}
 
 
-def test_one_letter_is_discarded_once(browser: Browser) -> None:
+def test_one_dead_letter_is_discarded_once(browser: Browser) -> None:
     job, other = make_dead(2)
     text = browser.post(f"{LETTERS}{job.id}/discard/", follow=True).content.decode()
     assert "its dead letter is discarded" in text
@@ -73,7 +73,7 @@ def test_one_letter_is_discarded_once(browser: Browser) -> None:
     assert list(done.values_list("kind", "actor")) == [("discard", "olga")]
 
 
-def test_a_job_that_is_not_there_is_said_to_be_missing(browser: Browser) -> None:
+def test_a_missing_job_gives_a_clear_message(browser: Browser) -> None:
     text = browser.post(f"{LETTERS}{uuid4()}/replay/", follow=True).content.decode()
     assert "There is no such job." in text
 
@@ -98,17 +98,17 @@ def test_the_selected_are_shown_first_and_acted_on_after_the_confirmation(
     }
 
 
-def test_a_whole_filter_is_replayed_at_the_rate_asked_for(browser: Browser) -> None:
-    wanted, others = make_dead(5, kind="timeout"), make_dead(3)
+def test_all_jobs_of_a_filter_are_replayed_at_the_requested_rate(browser: Browser) -> None:
+    matching, others = make_dead(5, kind="timeout"), make_dead(3)
     text = confirm(browser, "replay", "kind=timeout", rate="0.5")
     assert "5 queued again, the last due in 8 s." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
     assert {(later - earlier).total_seconds() for earlier, later in pairwise(due)} == {2.0}
-    assert (states(wanted), states(others)) == ({"queued"}, {"dead"})
+    assert (states(matching), states(others)) == ({"queued"}, {"dead"})
     assert Event.objects.filter(kind="replay", actor="olga").count() == 5
 
 
-def test_a_whole_filter_is_discarded(browser: Browser) -> None:
+def test_all_jobs_of_a_filter_are_discarded(browser: Browser) -> None:
     make_dead(5, fingerprint="poison:a:-")
     (other,) = make_dead(1)
     assert "5 discarded." in confirm(browser, "discard", "fingerprint=poison:a:-")
@@ -118,7 +118,7 @@ def test_a_whole_filter_is_discarded(browser: Browser) -> None:
     assert events() == {("discard", "olga")}
 
 
-def test_no_more_are_acted_on_than_asked_for_and_the_rest_is_told(browser: Browser) -> None:
+def test_the_number_is_limited_and_the_message_counts_the_others(browser: Browser) -> None:
     jobs = make_dead(5)
     text = confirm(browser, "replay", "model=echo", limit="2")
     assert "2 queued again." in text
@@ -127,7 +127,7 @@ def test_no_more_are_acted_on_than_asked_for_and_the_rest_is_told(browser: Brows
     assert states(oldest) == {"queued"}
 
 
-def test_what_dies_after_the_page_was_shown_is_not_meant(browser: Browser) -> None:
+def test_jobs_that_die_after_the_page_was_shown_are_left_out(browser: Browser) -> None:
     before = make_dead(2)
     page = browser.get(f"{LETTERS}replay/?model=echo")
     after = make_dead(2)
@@ -136,7 +136,7 @@ def test_what_dies_after_the_page_was_shown_is_not_meant(browser: Browser) -> No
     assert (states(before), states(after)) == ({"queued"}, {"dead"})
 
 
-def test_without_a_filter_the_page_says_that_it_means_all(browser: Browser) -> None:
+def test_the_page_says_that_no_filter_means_all_jobs(browser: Browser) -> None:
     make_dead(2)
     assert "every dead letter of every model" in browser.get(f"{LETTERS}replay/").content.decode()
     assert (
@@ -174,20 +174,20 @@ BAD = [
 
 @pytest.mark.parametrize("asked", BAD, ids=str)
 @pytest.mark.parametrize("verb", ["replay", "discard"])
-def test_bad_input_is_shown_to_be_bad_and_nothing_is_done(
-    browser: Browser, verb: str, asked: dict[str, str]
+def test_bad_form_input_gives_an_error_and_changes_nothing(
+    browser: Browser, verb: str, inputs: dict[str, str]
 ) -> None:
     make_dead(2)
-    answer = browser.post(f"{LETTERS}{verb}/", {**asked, "confirm": "yes"})
+    answer = browser.post(f"{LETTERS}{verb}/", {**inputs, "confirm": "yes"})
     text = answer.content.decode()
     assert answer.status_code == 200
-    assert "errorlist" in text or (verb == "discard" and "rate" in asked)
+    assert "errorlist" in text or (verb == "discard" and "rate" in inputs)
     assert 'name="confirm"' not in text
     assert set(Job.objects.values_list("state", flat=True)) == {"dead"}
     assert not Event.objects.exists()
 
 
-def test_an_input_is_mended_and_the_job_replayed_with_it(browser: Browser) -> None:
+def test_an_operator_edits_an_input_and_replays_the_job_with_it(browser: Browser) -> None:
     make_version("strict", input_schema=SCHEMA)
     (job,) = make_dead(model="strict", body={"n": "secret"})
     path = f"{LETTERS}{job.id}/input/"
@@ -208,7 +208,7 @@ def test_an_input_is_mended_and_the_job_replayed_with_it(browser: Browser) -> No
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[" * 9_000, '"\\ud800"'])
-def test_what_is_no_json_is_said_to_be_none_and_kept_in_the_form(browser: Browser, text: str) -> None:
+def test_text_that_is_not_json_gives_an_error_and_stays_in_the_form(browser: Browser, text: str) -> None:
     (job,) = make_dead()
     answer = browser.post(f"{LETTERS}{job.id}/input/", {"text": text, "replay": "yes"})
     assert answer.status_code == 200
@@ -217,7 +217,7 @@ def test_what_is_no_json_is_said_to_be_none_and_kept_in_the_form(browser: Browse
     assert not Event.objects.exists()
 
 
-def test_a_job_replayed_meanwhile_is_not_edited(browser: Browser) -> None:
+def test_a_job_replayed_in_the_meantime_is_not_edited(browser: Browser) -> None:
     (job,) = make_dead()
     browser.post(f"{LETTERS}{job.id}/replay/")
     answer = browser.post(f"{LETTERS}{job.id}/input/", {"text": "{}", "replay": "yes"})

@@ -1,4 +1,4 @@
-"""With many dead letters, no page reads more of them than it says."""
+"""With many dead letters, no page reads more of them than its bound."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOKED_AT = 5_000
 SCANNED = 3_000
 LETTERS = "/admin/jobs/deadletter/"
 GROUP = "model=echo&kind=poison&fingerprint=rare"
-# The template's row many times over; triggers of foreign keys are off, so that a letter needs no job.
+# Copies of one row; the triggers of foreign keys are off, so that a dead letter needs no job.
 FILL = """
 INSERT INTO jobs_deadletter
   (job_id, epoch, queue, kind, code, message, traceback, fingerprint, created_at, due)
@@ -54,22 +54,24 @@ def browser(db: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         cursor.execute("TRUNCATE jobs_deadletter")
 
 
-def test_no_page_reads_more_letters_than_its_bound(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, Any]] = []
+def test_no_page_reads_more_dead_letters_than_its_bound(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[tuple[str, Any]] = []
     run = statement.execute
 
     def noted(read: statement.Statement[Any], params: Any) -> Any:
-        asked.append((read.sql, params))
+        statements.append((read.sql, params))
         return run(read, params)
 
     monkeypatch.setattr(statement, "execute", noted)
     letter = DeadLetter.objects.order_by("pk")[9].pk
     for page in (*PAGES, f"{letter}/change/"):
-        asked.clear()
+        statements.clear()
         with CaptureQueriesContext(connection) as queries:
             assert browser.get(LETTERS + page).status_code in {200, 302}, page
         own = [(query["sql"].replace("%", "%%"), ()) for query in queries.captured_queries]
-        for text, params in own + asked:
+        for text, params in own + statements:
             check(page, text, params)
 
 
@@ -84,7 +86,7 @@ def check(page: str, text: str, params: Any) -> None:
 
 
 def most_read(node: Any) -> int:
-    """Return the most letters that one node of the plan read; not those passed over in an index alone."""
+    """Return the most dead letters that one node of the plan read; those that an index skips do not count."""
     own = 0
     if node.get("Relation Name") == "jobs_deadletter":
         own = node["Actual Rows"] + node.get("Rows Removed by Index Recheck", 0)
@@ -93,13 +95,13 @@ def most_read(node: Any) -> int:
     return int(max([own * node["Actual Loops"], *map(most_read, node.get("Plans", ()))]))
 
 
-def test_the_page_says_that_more_were_not_looked_at(browser: Browser) -> None:
+def test_the_page_says_that_it_left_out_older_rows(browser: Browser) -> None:
     text = " ".join(browser.get(LETTERS).content.decode().split())
     assert "dead letters were looked at" in text
     assert "Only the newest rows were searched" in text
 
 
-def test_an_old_small_group_is_found_however_many_came_after_it(browser: Browser) -> None:
+def test_an_old_small_group_is_found_behind_many_newer_rows(browser: Browser) -> None:
     response: Any = browser.get(f"{LETTERS}?{GROUP}")
     assert len(response.context_data["cl"].result_list) == 2
     assert response.context_data["groups"].dead_letters == 2

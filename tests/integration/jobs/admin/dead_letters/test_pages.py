@@ -1,4 +1,4 @@
-"""The dead letters' pages: what an operator sees there, and who sees what."""
+"""The dead letters' pages: their content, and the rights that it needs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_broker_s_count_is_shown_with_its_age(browser: Browser) -> None:
     ("age", "messages", "doubt"),
     [(timedelta(minutes=5), 2, "an old count"), (timedelta(seconds=1), None, "has no such queue")],
 )
-def test_a_count_that_may_not_be_true_says_why(
+def test_an_uncertain_count_comes_with_the_reason(
     browser: Browser, age: timedelta, messages: int | None, doubt: str
 ) -> None:
     dead(2)
@@ -106,7 +106,7 @@ def test_a_filter_narrows_list_and_groups_alike(browser: Browser, query: str, wh
 
 
 @pytest.mark.parametrize("query", ["?since=yesterday", "?kind=nonsense", "?model=nobody"])
-def test_a_filter_that_cannot_be_used_says_so_and_finds_nothing(browser: Browser, query: str) -> None:
+def test_an_unusable_filter_gives_an_error_and_an_empty_list(browser: Browser, query: str) -> None:
     dead(2)
     assert listed(browser, query) == set()
     text = text_of(browser, f"{LETTERS}{query}")
@@ -114,7 +114,7 @@ def test_a_filter_that_cannot_be_used_says_so_and_finds_nothing(browser: Browser
     assert "all that match…" not in text
 
 
-def test_a_discarded_letter_is_in_no_list_but_found_by_its_id(browser: Browser) -> None:
+def test_a_discarded_dead_letter_is_in_no_list_but_has_its_page(browser: Browser) -> None:
     (job,) = dead(discarded_at=timezone.now())
     assert listed(browser) == set()
     assert listed(browser, f"?q={job.id}") == {job.id}
@@ -132,7 +132,7 @@ def test_pages_of_a_group_keep_its_filter(browser: Browser) -> None:
     assert listed(browser, response.context_data["cl"].older_link) == listed(browser, f"{query}&p=2")
 
 
-def test_a_letter_s_page_shows_its_history_and_traceback_but_not_the_input(browser: Browser) -> None:
+def test_a_dead_letter_s_page_shows_history_and_traceback_but_not_the_input(browser: Browser) -> None:
     tried = [{"at": "2026-01-01T10:00:00+00:00", "epoch": 1, "kind": "transient", "code": "first_try"}]
     (job,) = dead(
         body={"secret": "sesame"},
@@ -154,7 +154,7 @@ def test_a_letter_s_page_shows_its_history_and_traceback_but_not_the_input(brows
     assert Event.objects.get().kind == "view_payload"  # a traceback may quote the input
 
 
-def test_a_letter_s_page_says_what_a_replay_would_do(browser: Browser) -> None:
+def test_a_dead_letter_s_page_predicts_a_replay(browser: Browser) -> None:
     make_version("strict", input_schema=SCHEMA)
     (bad,), (good,) = dead(body={"n": "x"}, model="strict"), dead(body={"n": 1}, model="strict")
     Job.objects.filter(id=good.id).update(deadline=timezone.now() - timedelta(hours=1))
@@ -164,7 +164,7 @@ def test_a_letter_s_page_says_what_a_replay_would_do(browser: Browser) -> None:
     assert "1 deadline passed" in text
 
 
-def test_the_input_is_shown_to_who_may_see_it_and_the_view_is_written_down(browser: Browser) -> None:
+def test_the_input_is_shown_to_users_with_the_right_and_the_view_is_audited(browser: Browser) -> None:
     (job,) = dead(body={"secret": "sesame"})
     answer = browser.post(f"{LETTERS}{job.id}/input/")
     assert "sesame" in answer.content.decode()
@@ -174,7 +174,7 @@ def test_the_input_is_shown_to_who_may_see_it_and_the_view_is_written_down(brows
     assert Event.objects.count() == 1
 
 
-def test_who_may_look_sees_the_letter_and_nothing_else() -> None:
+def test_a_viewer_sees_the_dead_letter_and_nothing_else() -> None:
     make_version("strict", input_schema=SCHEMA)
     (job,) = dead(body={"n": "sesame"}, model="strict", message="sesame", traceback="sesame")
     viewer = browser_of("view_deadletter")
@@ -192,7 +192,7 @@ def test_who_may_look_sees_the_letter_and_nothing_else() -> None:
     unchanged()
 
 
-def test_who_may_only_see_payloads_is_offered_no_edit() -> None:
+def test_a_user_with_only_the_right_to_payloads_cannot_edit() -> None:
     (job,) = dead(body={"secret": "sesame"})
     reader = browser_of("view_deadletter", "view_payload")
     text = reader.post(f"{LETTERS}{job.id}/input/").content.decode()
@@ -204,7 +204,7 @@ def test_who_may_only_see_payloads_is_offered_no_edit() -> None:
     assert Event.objects.get().kind == "view_payload"
 
 
-def test_who_may_act_but_not_see_payloads_is_told_no_input() -> None:
+def test_an_operator_without_the_right_to_payloads_sees_no_input() -> None:
     make_version("strict", input_schema=SCHEMA)
     (job,) = dead(body={"n": "sesame"}, model="strict", message="sesame", traceback="sesame")
     actor = browser_of("view_deadletter", "change_job")
@@ -216,7 +216,7 @@ def test_who_may_act_but_not_see_payloads_is_told_no_input() -> None:
     assert actor.post(f"{LETTERS}{job.id}/input/", {"text": "{}", "replay": "yes"}).status_code == 403
 
 
-def test_who_may_not_look_is_refused() -> None:
+def test_a_user_without_the_right_to_view_is_refused() -> None:
     (job,) = dead()
     stranger = browser_of("change_job", "view_payload")
     for page in ("", f"{job.id}/change/", "replay/", "discard/"):
@@ -261,7 +261,7 @@ def test_any_stored_input_is_shown_and_a_long_one_by_its_beginning(browser: Brow
     assert ("of 300,000 bytes" in answer.content.decode()) is (len(body) == 300_000)
 
 
-def test_a_live_job_has_no_letter(browser: Browser) -> None:
+def test_a_live_job_has_no_dead_letter(browser: Browser) -> None:
     job = make_job()
     assert browser.get(f"{LETTERS}{job.id}/change/").status_code == 302
     browser.post(f"{LETTERS}{job.id}/replay/")
