@@ -79,9 +79,8 @@ def test_two_batches_may_overlap(runner: Runner, specimen: Specimen) -> None:
     first, second = ([Item(value)] for value in specimen.inputs[:2])
     one, other = runner.collate(first), runner.collate(second)
     raw = [runner.run(one), runner.run(other)]
-    assert same(
-        [runner.outputs(each)[0] for each in raw], [answer(runner, first)[0], answer(runner, second)[0]]
-    )
+    outputs = [runner.outputs(batch)[0] for batch in raw]
+    assert same(outputs, [answer(runner, first)[0], answer(runner, second)[0]])
 
 
 def test_many_threads_may_use_a_runner_at_once(runner: Runner, specimen: Specimen) -> None:

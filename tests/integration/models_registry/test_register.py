@@ -68,7 +68,7 @@ def test_a_changed_artifact_is_another_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"name": "Echo"}, "name: Use lower-case"),
         ({"name": ""}, "name"),

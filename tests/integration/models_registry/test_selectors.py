@@ -102,7 +102,7 @@ def nested(levels: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("value", "pointer", "said"),
+    ("value", "pointer", "message"),
     [
         ({}, "", "text"),
         ({"text": ""}, "/text", "/text"),

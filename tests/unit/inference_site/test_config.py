@@ -97,14 +97,14 @@ KEYS = {name: b64encode(name.encode() * 32).decode() for name in "ab"}
 
 
 def test_keys_are_read_in_their_order() -> None:
-    told = f"old:{KEYS['a']}, new:{KEYS['b']}"
-    config = Config.from_env(NEEDED | {"PAYLOAD_KEYS": told, "PII_KEY": KEYS["a"]})
+    setting = f"old:{KEYS['a']}, new:{KEYS['b']}"
+    config = Config.from_env(NEEDED | {"PAYLOAD_KEYS": setting, "PII_KEY": KEYS["a"]})
     assert config.payload_keys == (("old", b"a" * 32), ("new", b"b" * 32))
     assert (config.pii_key, config.mistakes) == (b"a" * 32, ())
 
 
 @pytest.mark.parametrize(
-    "told",
+    "setting",
     [
         KEYS["a"],
         f":{KEYS['a']}",
@@ -116,8 +116,8 @@ def test_keys_are_read_in_their_order() -> None:
         f"a:{KEYS['a']},a:{KEYS['b']}",
     ],
 )
-def test_a_key_that_cannot_be_used_is_a_sentence_that_does_not_quote_it(told: str) -> None:
-    config = Config.from_env(NEEDED | {"PAYLOAD_KEYS": told, "PII_KEY": f":{told}"})
+def test_a_key_that_cannot_be_used_is_a_sentence_that_does_not_quote_it(setting: str) -> None:
+    config = Config.from_env(NEEDED | {"PAYLOAD_KEYS": setting, "PII_KEY": f":{setting}"})
     assert (config.payload_keys, config.pii_key) == ((), b"")
     assert {mistake.split()[0].rstrip(":") for mistake in config.mistakes} == {"PAYLOAD_KEYS", "PII_KEY"}
     assert not any(key[:8] in " ".join(config.mistakes) for key in (*KEYS.values(), "c2hvcnQ="))
@@ -130,8 +130,8 @@ def test_a_config_shows_no_secret() -> None:
 
 def test_payloads_are_kept_for_a_month_and_the_audit_for_ever_unless_told_otherwise() -> None:
     assert (Config.from_env(NEEDED).retention_days, Config.from_env(NEEDED).events_days) == (30, 0)
-    told = Config.from_env(NEEDED | {"RETENTION_DAYS": "7", "EVENTS_DAYS": "400"})
-    assert (told.retention_days, told.events_days, told.mistakes) == (7, 400, ())
+    config = Config.from_env(NEEDED | {"RETENTION_DAYS": "7", "EVENTS_DAYS": "400"})
+    assert (config.retention_days, config.events_days, config.mistakes) == (7, 400, ())
 
 
 @pytest.mark.parametrize("days", ["0", "367", "a month"])
@@ -145,12 +145,12 @@ S3 = {"PAYLOAD_STORAGE": "s3", "PAYLOAD_BUCKET": "payloads"}
 
 
 def test_a_bucket_is_named_with_where_it_is() -> None:
-    told = {
+    settings = {
         "PAYLOAD_ENDPOINT_URL": "http://minio:9000/",
         "PAYLOAD_REGION": "eu",
         "PAYLOAD_ADDRESSING": "Path",
     }
-    config = Config.from_env(NEEDED | S3 | told)
+    config = Config.from_env(NEEDED | S3 | settings)
     assert config.mistakes == ()
     assert (config.payload_bucket, config.payload_endpoint_url) == ("payloads", "http://minio:9000")
     assert (config.payload_region, config.payload_addressing) == ("eu", "path")

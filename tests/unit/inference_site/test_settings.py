@@ -32,9 +32,9 @@ print(WSGIHandler().get_response(RequestFactory().get("/healthz", HTTP_HOST="10.
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    whole = {"PATH": os.environ["PATH"], **PRODUCTION, **env}
+    environ = {"PATH": os.environ["PATH"], **PRODUCTION, **env}
     return subprocess.run(
-        [sys.executable, *words], env=whole, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, *words], env=environ, capture_output=True, text=True, check=False, timeout=120
     )
 
 
@@ -45,7 +45,7 @@ def test_the_deployment_check_finds_nothing_in_the_production_settings() -> None
 
 
 @pytest.mark.parametrize(
-    ("env", "said"),
+    ("env", "warning"),
     [
         ({"API_URL": "http://inference.example"}, "SECURE_SSL_REDIRECT"),
         ({"STREAM_URL": "http://stream.inference.example"}, "STREAM_URL"),
@@ -54,10 +54,10 @@ def test_the_deployment_check_finds_nothing_in_the_production_settings() -> None
         ({"DEBUG": "1"}, "DEBUG"),
     ],
 )
-def test_the_deployment_check_finds_what_is_left_open(env: dict[str, str], said: str) -> None:
+def test_the_deployment_check_finds_what_is_left_open(env: dict[str, str], warning: str) -> None:
     ended = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **env)
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert warning in ended.stderr
 
 
 def test_behind_https_the_admin_is_served_by_nothing_else_and_health_by_both() -> None:

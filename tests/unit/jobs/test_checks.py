@@ -12,9 +12,9 @@ from jobs.checks import MISTAKE, check_environment
 def test_each_mistake_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     config = Config.from_env({"QUEUE_TYPE": "stream", "BROKER_URL": "amqp://", "SECRET_KEY": "x"})
     monkeypatch.setattr(settings, "INFERENCE", config)
-    found = check_environment()
-    assert [error.id for error in found] == [MISTAKE, MISTAKE]
-    assert "QUEUE_TYPE is 'stream'" in found[0].msg
+    messages = check_environment()
+    assert [error.id for error in messages] == [MISTAKE, MISTAKE]
+    assert "QUEUE_TYPE is 'stream'" in messages[0].msg
 
 
 def test_a_command_refuses_to_start_with_a_mistake() -> None:

@@ -93,7 +93,7 @@ def test_a_call_without_a_new_job_leaves_no_event(post: Callable[..., Any]) -> N
     assert len(submits()) == Job.objects.count() == 1
 
 
-@pytest.mark.parametrize("said", ["", "unknown", "' OR 1=1", "fe80::1%eth0", "1" * 5_000, "\u00ff"])
+@pytest.mark.parametrize("header", ["", "unknown", "' OR 1=1", "fe80::1%eth0", "1" * 5_000, "\u00ff"])
 def test_a_job_is_accepted_with_any_header_of_a_proxy(post: Callable[..., Any], header: str) -> None:
     assert post(GOOD, **{"X-Forwarded-For": header}).status_code == 202
 

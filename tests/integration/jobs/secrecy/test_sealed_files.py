@@ -165,7 +165,7 @@ def test_a_worker_without_the_key_leaves_the_job_to_another(
     assert (row.state, row.error_code) == ("waiting", "payload_key_missing")
 
 
-@pytest.mark.parametrize("known", [False, True], ids=["in the storage", "in the storage and the row"])
+@pytest.mark.parametrize("in_row", [False, True], ids=["in the storage", "in the storage and the row"])
 @pytest.mark.parametrize("cut", [1, 1_048_604])
 def test_a_changed_file_is_the_error_of_its_one_job(
     app: Client, folder: Path, session: sa.Connection, cut: int, in_row: Any

@@ -8,5 +8,5 @@ def test_free_ports_are_distinct() -> None:
 
 
 def test_a_free_port_can_be_bound() -> None:
-    with socket.socket() as taken:
-        taken.bind((LOOPBACK, free_port()))
+    with socket.socket() as bound:
+        bound.bind((LOOPBACK, free_port()))

@@ -19,8 +19,8 @@ def test_the_node_on_the_path_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_p
     for name in ("rabbitmq-server", "rabbitmq-env"):
         program(tmp_path, name)
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = find_installation(tmp_path / "root")
-    assert (found.scripts, found.erlang_root) == (tmp_path, None)
+    installation = find_installation(tmp_path / "root")
+    assert (installation.scripts, installation.erlang_root) == (tmp_path, None)
 
 
 def test_without_a_node_and_without_debian_the_message_says_what_to_install(
@@ -37,9 +37,9 @@ def test_an_unpacked_node_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp
     scripts = tmp_path / "root/usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin"
     program(scripts, "rabbitmq-server")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    found = find_installation(tmp_path / "root")
-    assert found.scripts == scripts
-    assert found.search_path.startswith(f"{scripts}:{tmp_path}/root/usr/lib/erlang/bin:")
+    installation = find_installation(tmp_path / "root")
+    assert installation.scripts == scripts
+    assert installation.search_path.startswith(f"{scripts}:{tmp_path}/root/usr/lib/erlang/bin:")
 
 
 def test_a_failed_download_leaves_no_half_filled_root(

@@ -51,4 +51,4 @@ def test_the_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
     path = tmp_path / "stack.json"
     assert json.loads(path.read_text()) == {"number": 2}
     assert path.stat().st_mode & 0o777 == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["stack.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["stack.json"]

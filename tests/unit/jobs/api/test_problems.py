@@ -30,8 +30,8 @@ def test_codes_are_not_shared() -> None:
 
 
 def test_a_problem_is_whole_and_its_details_cannot_replace_its_members() -> None:
-    told = problem(errors.InvalidInputError("no", pointer="/a", status=200))
-    assert told == {
+    content = problem(errors.InvalidInputError("no", pointer="/a", status=200))
+    assert content == {
         "type": "about:blank",
         "title": "Unprocessable Entity",
         "status": 422,
@@ -48,9 +48,9 @@ def test_what_may_be_tried_again_says_when_and_what_needs_a_token_says_which() -
 
 
 def test_the_unexpected_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    told = problem(translate(RuntimeError("the password is hunter2")))
-    assert told["status"] == 500
-    assert "hunter2" not in json.dumps(told)
+    content = problem(translate(RuntimeError("the password is hunter2")))
+    assert content["status"] == 500
+    assert "hunter2" not in json.dumps(content)
     assert "hunter2" in caplog.text
 
 

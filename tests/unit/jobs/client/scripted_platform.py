@@ -34,11 +34,11 @@ class Script:
     """Answers requests one after the other, and keeps them."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.left, self.asked = list(answers), list[httpx.Request]()
+        self.answers, self.requests = list(answers), list[httpx.Request]()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        answer = self.left.pop(0)
+        self.requests.append(request)
+        answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer

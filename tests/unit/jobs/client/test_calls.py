@@ -24,18 +24,18 @@ def test_a_submit_says_what_was_asked_with_a_key_of_its_own() -> None:
     script = Script(ok(view(), 202))
     job = client(script).submit("echo", {"a": 1}, priority=9, wait_s=5)
     assert (str(job.id), job.state, job.ended) == (ID, "queued", False)
-    (asked,) = script.asked
-    assert json.loads(asked.content) == {"model": "echo", "input": {"a": 1}, "priority": 9}
-    assert asked.headers["Authorization"] == "Bearer secret"
-    assert asked.headers["Prefer"] == "wait=5"
-    assert len(asked.headers["Idempotency-Key"]) >= 32
+    (request,) = script.requests
+    assert json.loads(request.content) == {"model": "echo", "input": {"a": 1}, "priority": 9}
+    assert request.headers["Authorization"] == "Bearer secret"
+    assert request.headers["Prefer"] == "wait=5"
+    assert len(request.headers["Idempotency-Key"]) >= 32
 
 
 @pytest.mark.parametrize("trouble", [refusal(429, "0"), refusal(503), httpx.ReadError("cut")])
 def test_what_may_pass_is_asked_again_under_the_same_key(trouble: httpx.Response | Exception) -> None:
     script = Script(trouble, ok(view(), 202))
     assert client(script).submit("echo", {}).state == "queued"
-    first, second = script.asked
+    first, second = script.requests
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
     assert first.content == second.content
 
@@ -50,7 +50,7 @@ def test_a_refusal_for_good_is_raised_at_once() -> None:
     with pytest.raises(PlatformRefusedError, match="422 some_code: some detail") as caught:
         client(script).submit("echo", {})
     assert caught.value.problem.code == "some_code"
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
 
 
 def test_patience_ends() -> None:
@@ -74,18 +74,18 @@ def test_many_jobs_go_in_chunks_and_their_places_count_on(monkeypatch: pytest.Mo
     second = [{"index": 0, "problem": {"status": 404, "code": "model_not_found", "detail": "", "title": ""}}]
     script = Script(ok({"jobs": first}, 202), ok({"jobs": second}, 202))
     requests = ({"model": "m", "input": i} for i in range(3))
-    told: Sequence[BulkItem] = client(script).submit_many(requests, idempotency_key="order 7")
-    assert [item.index for item in told] == [0, 1, 2]
-    assert told[2].problem is not None
-    assert [line.count(b"\n") for line in (script.asked[0].content, script.asked[1].content)] == [1, 0]
-    assert [asked.headers["Idempotency-Key"] for asked in script.asked] == ["order 7/0", "order 7/1"]
+    items: Sequence[BulkItem] = client(script).submit_many(requests, idempotency_key="order 7")
+    assert [item.index for item in items] == [0, 1, 2]
+    assert items[2].problem is not None
+    assert [line.count(b"\n") for line in (script.requests[0].content, script.requests[1].content)] == [1, 0]
+    assert [request.headers["Idempotency-Key"] for request in script.requests] == ["order 7/0", "order 7/1"]
 
 
 def test_wait_asks_until_the_end() -> None:
     script = Script(ok(view()), ok(view("running")), ok(view("succeeded", output={"x": 1})))
     assert client(script).wait(ID).output == {"x": 1}
-    assert script.asked[1].url.path.endswith("/wait")
-    assert float(script.asked[1].url.params["wait"]) == 30.0
+    assert script.requests[1].url.path.endswith("/wait")
+    assert float(script.requests[1].url.params["wait"]) == 30.0
 
 
 def test_wait_gives_up_when_told_to() -> None:
@@ -97,7 +97,7 @@ def test_a_list_is_read_to_its_end() -> None:
     pages = ({"jobs": [view()], "next_cursor": ID}, {"jobs": [view("dead")], "next_cursor": None})
     script = Script(*map(ok, pages))
     assert [job.state for job in client(script).list(state="queued")] == ["queued", "dead"]
-    assert dict(script.asked[1].url.params) == {"state": "queued", "cursor": ID}
+    assert dict(script.requests[1].url.params) == {"state": "queued", "cursor": ID}
 
 
 def stream(*lines: str) -> httpx.Response:
@@ -112,13 +112,13 @@ def test_a_stream_that_breaks_is_taken_up_where_it_was() -> None:
         stream("id: 2.0", "event: end", 'data: {"state": "succeeded"}', ""),
     )
     job = RemoteJob(**{**view_as_job(), "state": "queued"})
-    told = list(client(script).stream(job))
-    assert [(event.name, event.id, event.data["state"]) for event in told] == [
+    events = list(client(script).stream(job))
+    assert [(event.name, event.id, event.data["state"]) for event in events] == [
         ("state", "1.0", "running"),
         ("end", "2.0", "succeeded"),
     ]
-    assert "Last-Event-ID" not in script.asked[0].headers
-    assert [asked.headers["Last-Event-ID"] for asked in script.asked[1:]] == ["1.0", "1.0"]
+    assert "Last-Event-ID" not in script.requests[0].headers
+    assert [request.headers["Last-Event-ID"] for request in script.requests[1:]] == ["1.0", "1.0"]
 
 
 def view_as_job() -> dict[str, Any]:

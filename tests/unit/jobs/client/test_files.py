@@ -23,7 +23,7 @@ from jobs.client.files import PIECE_BYTES
 from tests.unit.jobs.client.scripted_platform import AT_ONCE, ID, URL, Script, client, ok, refusal, view
 
 BYTES = os.urandom(3 * PIECE_BYTES + 7)
-KEPT = {
+UPLOADED = {
     "id": ID,
     "size": len(BYTES),
     "sha256": "0" * 64,
@@ -71,8 +71,8 @@ def in_asyncio(reading: Reading, call: Callable[[Any], Any]) -> Any:
     return asyncio.run(run())
 
 
-Asked = Callable[[Reading, Callable[[Any], Any]], Any]
-BOTH = pytest.mark.parametrize("asked", [in_threads, in_asyncio])
+Run = Callable[[Reading, Callable[[Any], Any]], Any]
+BOTH = pytest.mark.parametrize("run", [in_threads, in_asyncio])
 
 
 @pytest.fixture
@@ -87,38 +87,38 @@ def is_open(path: Path) -> bool:
 
 
 @BOTH
-def test_an_upload_sends_the_bytes_of_a_path_of_bytes_and_of_an_open_file(asked: Asked, path: Path) -> None:
+def test_an_upload_sends_the_bytes_of_a_path_of_bytes_and_of_an_open_file(run: Run, path: Path) -> None:
     with path.open("rb") as file:
         for source in (path, str(path), BYTES, file):
-            reading = Reading(Script(ok(KEPT, 201)), None)
-            told = asked(reading, methodcaller("upload", source, content_type="image/png"))
+            reading = Reading(Script(ok(UPLOADED, 201)), None)
+            upload = run(reading, methodcaller("upload", source, content_type="image/png"))
             assert reading.seen == [BYTES]
-            (request,) = reading.script.asked
+            (request,) = reading.script.requests
             assert (request.method, request.url.path) == ("POST", "/api/v1/uploads")
             assert request.headers["Content-Type"] == "image/png"
             assert request.headers["Content-Length"] == str(len(BYTES))
             assert "Transfer-Encoding" not in request.headers
-    assert isinstance(told, UploadedFile)
-    assert (told.id, told.size, told.content_type) == (UUID(ID), len(BYTES), "image/png")
-    assert (told.expires_at.year, told.sha256) == (2026, "0" * 64)
-    assert told.ref == {"$upload": ID}
+    assert isinstance(upload, UploadedFile)
+    assert (upload.id, upload.size, upload.content_type) == (UUID(ID), len(BYTES), "image/png")
+    assert (upload.expires_at.year, upload.sha256) == (2026, "0" * 64)
+    assert upload.ref == {"$upload": ID}
 
 
 @BOTH
 @pytest.mark.parametrize("pieces", [1, None])
 @pytest.mark.parametrize("trouble", [lambda: refusal(429, "0"), lambda: httpx.WriteError("cut")])
 def test_a_repeat_sends_the_same_from_where_the_file_stood(
-    asked: Asked, pieces: int | None, trouble: Callable[[], httpx.Response | Exception]
+    run: Run, pieces: int | None, trouble: Callable[[], httpx.Response | Exception]
 ) -> None:
     file = io.BytesIO(b"not this" + BYTES)
     file.seek(8)
-    reading = Reading(Script(trouble(), ok(KEPT, 201)), pieces)
-    assert asked(reading, lambda platform: platform.upload(file)).size == len(BYTES)
+    reading = Reading(Script(trouble(), ok(UPLOADED, 201)), pieces)
+    assert run(reading, lambda platform: platform.upload(file)).size == len(BYTES)
     first, second = reading.seen
     assert first == second
     assert BYTES.startswith(first)
     assert len(first) >= PIECE_BYTES
-    assert {sent.headers["Content-Length"] for sent in reading.script.asked} == {str(len(BYTES))}
+    assert {sent.headers["Content-Length"] for sent in reading.script.requests} == {str(len(BYTES))}
 
 
 class Watched(io.BytesIO):
@@ -135,26 +135,26 @@ class Watched(io.BytesIO):
 
 @BOTH
 @pytest.mark.parametrize("how", ["upload", "form"])
-def test_a_file_is_read_only_as_fast_as_it_goes_out(asked: Asked, how: str) -> None:
+def test_a_file_is_read_only_as_fast_as_it_goes_out(run: Run, how: str) -> None:
     file = Watched(BYTES)
     if how == "upload":
-        asked(Reading(Script(ok(KEPT, 201)), 1), lambda platform: platform.upload(file))
+        run(Reading(Script(ok(UPLOADED, 201)), 1), lambda platform: platform.upload(file))
     else:
         sent = Reading(Script(ok(view(), 202)), 5)
-        asked(sent, lambda platform: platform.submit("m", {}, files={"page": file}))
+        run(sent, lambda platform: platform.submit("m", {}, files={"page": file}))
     assert 1 <= len(file.reads) <= 2
     assert all(0 < size <= PIECE_BYTES for size in file.reads)
 
 
 @BOTH
-def test_a_large_file_at_a_path_is_never_whole_in_memory(asked: Asked, path: Path) -> None:
+def test_a_large_file_at_a_path_is_never_whole_in_memory(run: Run, path: Path) -> None:
     large = 64 * PIECE_BYTES
     os.truncate(path, large)
     calls = [methodcaller("upload", path), methodcaller("submit", "m", {}, files={"page": path})]
-    for call, answer in zip(calls, (ok(KEPT, 201), ok(view(), 202)), strict=True):
+    for call, answer in zip(calls, (ok(UPLOADED, 201), ok(view(), 202)), strict=True):
         tracemalloc.start()
         try:
-            asked(Reading(Script(answer), 8), call)
+            run(Reading(Script(answer), 8), call)
             assert tracemalloc.get_traced_memory()[1] < large / 2
         finally:
             tracemalloc.stop()
@@ -165,9 +165,9 @@ class LookingError(Exception):
 
 
 @BOTH
-@pytest.mark.parametrize("end", [lambda: ok(KEPT, 201), lambda: refusal(413), LookingError])
+@pytest.mark.parametrize("end", [lambda: ok(UPLOADED, 201), lambda: refusal(413), LookingError])
 def test_a_path_is_open_for_as_long_as_the_call_takes(
-    asked: Asked, end: Callable[[], httpx.Response | Exception], path: Path
+    run: Run, end: Callable[[], httpx.Response | Exception], path: Path
 ) -> None:
     class Looking(Script):
         def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -176,7 +176,7 @@ def test_a_path_is_open_for_as_long_as_the_call_takes(
 
     held = None  # the error, and with it every frame that it came through
     try:
-        asked(Reading(Looking(end()), 1), lambda platform: platform.upload(path))
+        run(Reading(Looking(end()), 1), lambda platform: platform.upload(path))
     except (PlatformRefusedError, LookingError) as error:
         held = error
     assert not is_open(path), held
@@ -190,16 +190,16 @@ def pipe(content: bytes) -> BinaryIO:
 
 
 @BOTH
-def test_what_cannot_seek_is_sent_in_chunks_and_once(asked: Asked) -> None:
-    reading = Reading(Script(ok(KEPT, 201)), None)
+def test_what_cannot_seek_is_sent_in_chunks_and_once(run: Run) -> None:
+    reading = Reading(Script(ok(UPLOADED, 201)), None)
     with pipe(b"streamed") as file:
-        asked(reading, lambda platform: platform.upload(file))
+        run(reading, lambda platform: platform.upload(file))
     assert reading.seen == [b"streamed"]
-    assert reading.script.asked[0].headers["Transfer-Encoding"] == "chunked"
-    again = Reading(Script(refusal(503), ok(KEPT, 201)), None)
+    assert reading.script.requests[0].headers["Transfer-Encoding"] == "chunked"
+    again = Reading(Script(refusal(503), ok(UPLOADED, 201)), None)
     with pipe(b"streamed") as file, pytest.raises(PlatformRefusedError, match="503"):
-        asked(again, lambda platform: platform.upload(file))
-    assert len(again.script.asked) == 1
+        run(again, lambda platform: platform.upload(file))
+    assert len(again.script.requests) == 1
 
 
 def test_what_is_written_behind_what_was_measured_is_not_sent() -> None:
@@ -211,7 +211,7 @@ def test_what_is_written_behind_what_was_measured_is_not_sent() -> None:
             file.write(b" and more")
             return super().handle_request(request)
 
-    reading = Growing(Script(ok(KEPT, 201)), None)
+    reading = Growing(Script(ok(UPLOADED, 201)), None)
     in_threads(reading, lambda platform: platform.upload(file))
     assert reading.seen == [b"measured"]
 
@@ -226,36 +226,34 @@ def test_a_file_of_text_or_of_no_known_kind_is_refused() -> None:
 
 def parts(request: httpx.Request, body: bytes) -> dict[str, tuple[str, bytes]]:
     """Return a form's parts by name, read by a parser that is not ours."""
-    whole = message_from_bytes(f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode() + body)
-    found = dict[str, tuple[str, bytes]]()
-    for each in whole.get_payload():
-        assert not isinstance(each, str)
-        name = each.get_param("name", header="Content-Disposition")
-        content = each.get_payload(decode=True)
+    message = message_from_bytes(f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode() + body)
+    by_name = dict[str, tuple[str, bytes]]()
+    for item in message.get_payload():
+        assert not isinstance(item, str)
+        name = item.get_param("name", header="Content-Disposition")
+        content = item.get_payload(decode=True)
         assert isinstance(content, bytes)
-        found[str(name)] = (each.get_content_type(), content)
-    return found
+        by_name[str(name)] = (item.get_content_type(), content)
+    return by_name
 
 
 @BOTH
-def test_files_go_along_with_a_job_in_one_form_which_is_repeated_under_one_key(
-    asked: Asked, path: Path
-) -> None:
+def test_files_go_along_with_a_job_in_one_form_which_is_repeated_under_one_key(run: Run, path: Path) -> None:
     reading = Reading(Script(httpx.ReadError("cut"), refusal(429, "0"), ok(view(), 202)), None)
     files = {"page": File(path, "image/png"), "note": File(b"line\r\n", "text/plain"), "raw": path}
     value = {"page": part("page"), "note": part("note")}
-    asked(reading, lambda platform: platform.submit("m", value, files=files, wait_s=3, priority=7))
+    run(reading, lambda platform: platform.submit("m", value, files=files, wait_s=3, priority=7))
     first, *others = reading.seen
     assert others == [first, first]
-    for request in reading.script.asked:
+    for request in reading.script.requests:
         assert request.headers["Content-Length"] == str(len(first))
         assert request.headers["Prefer"] == "wait=3"
-    assert len({request.headers["Idempotency-Key"] for request in reading.script.asked}) == 1
-    found = parts(reading.script.asked[0], first)
-    assert json.loads(found.pop("job")[1]) == {"model": "m", "input": value, "priority": 7}
+    assert len({request.headers["Idempotency-Key"] for request in reading.script.requests}) == 1
+    sent = parts(reading.script.requests[0], first)
+    assert json.loads(sent.pop("job")[1]) == {"model": "m", "input": value, "priority": 7}
     assert value == {"page": {"$part": "page"}, "note": {"$part": "note"}}
     octets = ("application/octet-stream", BYTES)
-    assert found == {"page": ("image/png", BYTES), "note": ("text/plain", b"line\r\n"), "raw": octets}
+    assert sent == {"page": ("image/png", BYTES), "note": ("text/plain", b"line\r\n"), "raw": octets}
 
 
 @pytest.mark.parametrize("name", ["", "job", 'a"b', "a\\b", "a\nb", " a"])

@@ -29,8 +29,8 @@ def headers(body: bytes = BODY, secret: str = SECRET) -> dict[str, str]:
 
 
 def test_a_signed_webhook_is_told_whatever_the_letter_case_of_its_headers() -> None:
-    told = verify(headers(), BODY, [OTHER, SECRET], now=NOW_S + 1)
-    assert (told.type, told.data.output) == ("job.succeeded", {"n": 1})
+    hook = verify(headers(), BODY, [OTHER, SECRET], now=NOW_S + 1)
+    assert (hook.type, hook.data.output) == ("job.succeeded", {"n": 1})
 
 
 def test_an_other_signature_beside_ours_does_no_harm() -> None:
@@ -47,9 +47,9 @@ def test_an_old_or_early_one_is_refused(late_s: int) -> None:
 
 @pytest.mark.parametrize("missing", ["Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"])
 def test_a_missing_header_is_refused(missing: str) -> None:
-    left = {name: value for name, value in headers().items() if name != missing}
+    incomplete = {name: value for name, value in headers().items() if name != missing}
     with pytest.raises(WebhookRefusedError, match="header"):
-        verify(left, BODY, [SECRET], now=NOW_S)
+        verify(incomplete, BODY, [SECRET], now=NOW_S)
 
 
 def test_another_body_or_secret_is_refused() -> None:

@@ -92,8 +92,8 @@ def test_without_a_frame_the_code_stands_for_the_type() -> None:
 
 
 def test_a_traceback_that_was_cut_at_its_beginning_has_its_last_frame() -> None:
-    for kept in (60, 70, 80, 90):
-        assert fingerprint("poison", "c", made("/m.py")[-kept:]).startswith("poison:")
+    for length in (60, 70, 80, 90):
+        assert fingerprint("poison", "c", made("/m.py")[-length:]).startswith("poison:")
     cut = "st recent call last):\n" + made("/m.py").split("\n", 1)[1]
     assert fingerprint("poison", "c", cut) == "poison:ValueError:m.py:run"
 

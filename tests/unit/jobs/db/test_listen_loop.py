@@ -118,7 +118,7 @@ def test_a_loop_that_waits_for_its_office_ends_with_the_stop(monkeypatch: pytest
 def test_what_any_user_may_notify_names_no_job_unless_it_is_an_id() -> None:
     job = "00000000-0000-0000-0000-000000000007"
     payloads = ["", "job:", "job:7", f"batch:{job}", f"job:{job}"]
-    assert [str(found) for found in ids(payloads, "job")] == [job]
+    assert [str(identity) for identity in ids(payloads, "job")] == [job]
 
 
 def test_an_error_without_a_text_is_named_by_its_class() -> None:

@@ -60,11 +60,11 @@ def test_a_message_of_msgspec_is_a_row_too() -> None:
 
 
 def test_the_columns_names_are_asked_for_once() -> None:
-    statement, asked = Statement("SELECT", Point), list[str]()
+    statement, queries = Statement("SELECT", Point), list[str]()
 
     def columns() -> list[str]:
-        asked.append("names")
+        queries.append("names")
         return ["y", "x"]
 
     assert [statement.rows(columns, [(2, 1)]) for _ in range(3)] == [[Point(1, 2)]] * 3
-    assert asked == ["names"]
+    assert queries == ["names"]

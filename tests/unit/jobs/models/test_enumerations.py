@@ -71,8 +71,8 @@ def test_the_choices_of_a_column_are_the_values(
 def test_a_check_constraint_knows_each_value(
     migrated: Apps, app: str, model: str, lookup: str, values: type[StrEnum]
 ) -> None:
-    (known,) = checked_values(migrated.get_model(app, model), lookup)
-    assert known == {value.value for value in values}
+    (checked,) = checked_values(migrated.get_model(app, model), lookup)
+    assert checked == {value.value for value in values}
 
 
 def checked_values(model: type[Model], lookup: str) -> Iterator[set[str]]:

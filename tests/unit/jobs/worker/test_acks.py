@@ -68,23 +68,23 @@ def test_exactly_what_is_done_is_acknowledged_in_any_order(
     count: int, jobs: int, data: st.DataObject
 ) -> None:
     broker, acks = Broker(), Acks()
-    left = deliveries(broker, acks, count, jobs=jobs)
-    while left:
-        done = data.draw(st.lists(st.sampled_from(left), min_size=1, unique_by=id))
+    remaining = deliveries(broker, acks, count, jobs=jobs)
+    while remaining:
+        done = data.draw(st.lists(st.sampled_from(remaining), min_size=1, unique_by=id))
         if data.draw(st.booleans()):
             acks.acknowledge(done)
         else:
             for delivery in done:
                 acks.reject(delivery)
-        left = [delivery for delivery in left if delivery not in done]
-        assert broker.unacked == {delivery.parcel.tag for delivery in left}
+        remaining = [delivery for delivery in remaining if delivery not in done]
+        assert broker.unacked == {delivery.parcel.tag for delivery in remaining}
 
 
 def test_a_message_with_one_unknown_job_is_dead_lettered_after_its_other_jobs() -> None:
     broker, acks = Broker(), Acks()
-    known, unknown, other = deliveries(broker, acks, 1, jobs=3)
+    decoded, unknown, other = deliveries(broker, acks, 1, jobs=3)
     acks.reject(unknown)
-    acks.acknowledge([known])
+    acks.acknowledge([decoded])
     assert broker.unacked == {1}
     acks.acknowledge([other])
     assert (broker.unacked, broker.rejected) == (set(), {1})

@@ -72,8 +72,8 @@ def test_a_batch_that_is_split_reports_each_job_as_itself() -> None:
     batch = work(Reporting(), ["a", "b", "broken", "d"])
     batch.context = BatchContext(batch.id, JOBS)
     execute_all(batch)
-    told = {job.int: report.message for job, report in batch.context.take().items()}
-    assert told == {0: "a", 1: "b", 2: "broken", 3: "d"}
+    messages = {job.int: report.message for job, report in batch.context.take().items()}
+    assert messages == {0: "a", 1: "b", 2: "broken", 3: "d"}
     failed = [piece.positions for piece in batch.pieces if isinstance(piece.raw_outputs, Failure)]
     assert failed == [[2]]
 
@@ -101,7 +101,7 @@ def test_a_fraction_out_of_range_fails_as_any_mistake_of_a_model_does() -> None:
 
 
 class Database:
-    """Notes what is written, and says which jobs were taken away."""
+    """Notes the reports, and returns the jobs whose claim is void."""
 
     def __init__(self) -> None:
         self.written: list[dict[UUID, ProgressReport]] = []
@@ -118,7 +118,7 @@ class Database:
         self.written.append(reports)
         self.changed.set()
 
-    def taken(self, _connection: None, *, held: list[tuple[UUID, int]]) -> set[UUID]:
+    def withdrawn(self, _connection: None, *, held: list[tuple[UUID, int]]) -> set[UUID]:
         del held
         self.looks += 1
         return self.gone
@@ -128,7 +128,7 @@ class Database:
 def database(monkeypatch: pytest.MonkeyPatch) -> Database:
     made = Database()
     monkeypatch.setattr(progress_channel, "write_progress", made.write)
-    monkeypatch.setattr(progress_channel, "taken_away", made.taken)
+    monkeypatch.setattr(progress_channel, "taken_away", made.withdrawn)
     monkeypatch.setattr(progress_channel, "EVERY_S", 0.01)
     return made
 

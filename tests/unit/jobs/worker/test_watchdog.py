@@ -37,21 +37,21 @@ def test_a_batch_past_its_limit_hangs_and_a_versions_own_limit_goes_first() -> N
 
 
 def test_the_process_ends_after_its_last_words() -> None:
-    said: list[object] = []
-    watchdog(work(busy_s=11), last_words=lambda: said.append("hung"), end=said.append).run()
-    assert said == ["hung", EXIT_CODE]
+    ends: list[object] = []
+    watchdog(work(busy_s=11), last_words=lambda: ends.append("hung"), end=ends.append).run()
+    assert ends == ["hung", EXIT_CODE]
 
 
 def test_the_process_ends_even_where_the_last_words_do_not(monkeypatch: Any) -> None:
     monkeypatch.setattr("jobs.worker.watchdog.LAST_WORDS_S", 0.05)
-    said, never = list[int](), Event()
-    watchdog(work(busy_s=11), last_words=never.wait, end=said.append).run()
+    ends, never = list[int](), Event()
+    watchdog(work(busy_s=11), last_words=never.wait, end=ends.append).run()
     never.set()
-    assert said == [EXIT_CODE]
+    assert ends == [EXIT_CODE]
 
 
 def test_a_stopped_watchdog_barks_no_more() -> None:
-    stopped, said = Event(), list[int]()
+    stopped, ends = Event(), list[int]()
     stopped.set()
-    watchdog(work(busy_s=11), stopped=stopped, end=said.append).run()
-    assert said == []
+    watchdog(work(busy_s=11), stopped=stopped, end=ends.append).run()
+    assert ends == []

@@ -37,11 +37,11 @@ def test_a_runner_whose_outputs_are_checked_is_still_given_one() -> None:
 
 
 def test_what_is_checked_passes_its_context_on() -> None:
-    told: list[tuple[int, float, str]] = []
-    context = SimpleNamespace(progress=lambda *words: told.append(words), cancelled=lambda _: False)
+    reports: list[tuple[int, float, str]] = []
+    context = SimpleNamespace(progress=lambda *words: reports.append(words), cancelled=lambda _: False)
     runner = CheckedInContext(Stepper(2, 0), schema_text="", refuse_nan=True)
     assert runner.run([1], context=context) == [1]
-    assert told == [(0, 0.5, "step 1 of 2"), (0, 1.0, "step 2 of 2")]
+    assert reports == [(0, 0.5, "step 1 of 2"), (0, 1.0, "step 2 of 2")]
 
 
 @pytest.mark.parametrize("fraction", [-0.01, 1.01, float("nan"), float("inf")])
@@ -52,7 +52,7 @@ def test_a_fraction_outside_0_and_1_is_an_error_also_where_nobody_listens(fracti
 
 @given(st.text(st.characters(), max_size=400))
 def test_any_message_can_be_stored(message: str) -> None:
-    told = progress_of(0.5, message).message
-    assert len(told) <= MAX_MESSAGE
-    assert "\0" not in told
-    told.encode()
+    text = progress_of(0.5, message).message
+    assert len(text) <= MAX_MESSAGE
+    assert "\0" not in text
+    text.encode()

@@ -99,10 +99,10 @@ def test_a_plan_makes_room_in_order_of_use_and_spares_who_must_stay(
     idle = [v for v in order if not rows[v][1] and not rows[v][2] and rows[v][0]]
     if isinstance(plan, Evict):
         assert list(plan.versions) == idle[: len(plan.versions)]
-        left = residency.occupied_bytes - sum(rows[v][0] for v in plan.versions)
-        assert left + more <= budget
+        occupied = residency.occupied_bytes - sum(rows[v][0] for v in plan.versions)
+        assert occupied + more <= budget
         if plan.versions:
-            assert left + rows[plan.versions[-1]][0] + more > budget
+            assert occupied + rows[plan.versions[-1]][0] + more > budget
     if isinstance(plan, Wait):
         assert residency.occupied_bytes - sum(rows[v][0] for v in idle) + more > budget
         assert plan.versions

@@ -8,9 +8,9 @@ MARKED = {"properties": {"name": {"type": "string", "x-pii": True}}, "additional
 
 
 def test_a_version_that_asks_for_nothing_guards_nothing() -> None:
-    told = Secrecy.of({"properties": {"a": {}}}, {}, encrypt=False)
-    assert told == Secrecy()
-    assert not told.guarded
+    secrecy = Secrecy.of({"properties": {"a": {}}}, {}, encrypt=False)
+    assert secrecy == Secrecy()
+    assert not secrecy.guarded
 
 
 def test_encryption_and_marks_are_told_apart() -> None:
@@ -19,8 +19,8 @@ def test_encryption_and_marks_are_told_apart() -> None:
         Secrecy.of(MARKED, {}, encrypt=False),
         Secrecy.of({}, MARKED, encrypt=False),
     )
-    assert [each.guarded for each in (encrypted, personal, output)] == [True] * 3
-    assert [each.personal for each in (encrypted, personal, output)] == [False, True, True]
+    assert [one.guarded for one in (encrypted, personal, output)] == [True] * 3
+    assert [one.personal for one in (encrypted, personal, output)] == [False, True, True]
     assert encrypted.names == {"a"}
 
 

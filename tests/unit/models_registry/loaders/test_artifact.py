@@ -20,7 +20,7 @@ def test_a_package_is_found_where_it_is_installed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("artifact", "said"),
+    ("artifact", "message"),
     [
         ("models/m", "MODEL_DIR is not set"),
         ("/no/such/path", "does not exist"),
@@ -30,6 +30,6 @@ def test_a_package_is_found_where_it_is_installed() -> None:
         ("", "MODEL_DIR"),
     ],
 )
-def test_what_is_not_there_is_said(artifact: str, said: str) -> None:
-    with pytest.raises(LoadFailedError, match=said):
+def test_what_is_not_there_is_said(artifact: str, message: str) -> None:
+    with pytest.raises(LoadFailedError, match=message):
         locate(artifact)

@@ -143,10 +143,10 @@ def test_an_exported_program_s_guards_refuse_the_input() -> None:
     program = torch.export.export(
         torch.nn.Linear(4, 2), (torch.zeros(3, 4),), dynamic_shapes={"input": {0: rows}}
     )
-    kept = io.BytesIO()
-    torch.export.save(program, kept)
-    kept.seek(0)
-    module = torch.export.load(kept).module()
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    buffer.seek(0)
+    module = torch.export.load(buffer).module()
     errors = [raised_by(partial(module, torch.zeros(*shape))) for shape in ((3, 5), (3, 4, 1))]
     assert [fault_of(error, EXPORT) for error in errors] == [Fault.INVALID] * 2
 

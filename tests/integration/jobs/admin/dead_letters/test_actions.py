@@ -172,7 +172,7 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("asked", BAD, ids=str)
+@pytest.mark.parametrize("inputs", BAD, ids=str)
 @pytest.mark.parametrize("verb", ["replay", "discard"])
 def test_bad_form_input_gives_an_error_and_changes_nothing(
     browser: Browser, verb: str, inputs: dict[str, str]

@@ -60,13 +60,13 @@ def _components(old: Schema, new: Schema) -> Iterator[str]:
     schemas = new["components"]["schemas"]
     for name, schema in old["components"]["schemas"].items():
         properties = schemas.get(name, {}).get("properties", {})
-        for field, said in schema.get("properties", {}).items():
+        for field, subschema in schema.get("properties", {}).items():
             if field not in properties:
                 yield f"{name}.{field} is gone"
-            elif _type(said) != _type(properties[field]):
+            elif _type(subschema) != _type(properties[field]):
                 yield f"{name}.{field} is another type"
 
 
-def _type(said: Schema) -> Any:
-    options = {_type(each) for each in said.get("anyOf", ())}
-    return frozenset(options) if options else (said.get("type"), said.get("format"), said.get("$ref"))
+def _type(schema: Schema) -> Any:
+    options = {_type(option) for option in schema.get("anyOf", ())}
+    return frozenset(options) if options else (schema.get("type"), schema.get("format"), schema.get("$ref"))

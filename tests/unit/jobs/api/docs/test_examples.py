@@ -45,8 +45,8 @@ ANSWERS = [
 BODIES = [(name, call["requestBody"]) for name, call in CALLS.items() if "requestBody" in call]
 CONTENTS = [
     (f"{name} {what}", kind, content)
-    for name, what, told in [*((name, "asks", body) for name, body in BODIES), *ANSWERS]
-    for kind, content in told.get("content", {}).items()
+    for name, what, described in [*((name, "asks", body) for name, body in BODIES), *ANSWERS]
+    for kind, content in described.get("content", {}).items()
 ]
 
 
@@ -60,7 +60,7 @@ def strict() -> dict[str, Any]:
 
 
 def values(content: dict[str, Any]) -> dict[str, Any]:
-    return {title: told["value"] for title, told in content.get("examples", {}).items()}
+    return {title: example["value"] for title, example in content.get("examples", {}).items()}
 
 
 @pytest.mark.parametrize(("place", "kind", "content"), CONTENTS, ids=[f"{c[0]} {c[1]}" for c in CONTENTS])
@@ -68,19 +68,21 @@ def test_every_body_and_answer_has_examples_which_its_schema_takes(
     place: str, kind: str, content: dict[str, Any]
 ) -> None:
     assert values(content), (place, kind)
-    taken = jsonschema_rs.validator_for({**content["schema"], "components": strict()}, validate_formats=True)
+    validator = jsonschema_rs.validator_for(
+        {**content["schema"], "components": strict()}, validate_formats=True
+    )
     for title, value in values(content).items():
-        assert not [str(error) for error in taken.iter_errors(value)], (place, kind, title)
+        assert not [str(error) for error in validator.iter_errors(value)], (place, kind, title)
 
 
 def test_all_calls_are_looked_at() -> None:
     assert len(CALLS) == sum(map(len, DOCUMENT["paths"].values())) + 1
-    asked = {(name, kind) for name, body in BODIES for kind in body["content"]}
+    pairs = {(name, kind) for name, body in BODIES for kind in body["content"]}
     assert {
         ("post /api/v1/jobs", "multipart/form-data"),
         ("post /api/v1/uploads", "application/octet-stream"),
         ("post {$request.body#/callback_url}", "application/json"),
-    } <= asked
+    } <= pairs
     bodies = {name for name, call in CALLS.items() if name.startswith("post") and "{job_id}" not in name}
     assert {name for name, _ in BODIES} == bodies
 
@@ -104,10 +106,10 @@ def test_every_problem_of_every_call_has_an_example() -> None:
 
 
 def test_every_error_that_a_client_may_be_told_of_stands_at_some_call() -> None:
-    told = {code for _, _, answer in problems() for code in values(answer["content"][PROBLEM])}
-    assert {kind.code for kind in STATUS.keys() - NEVER} <= told
-    assert not {kind.code for kind in NEVER} & told
-    assert told <= set(DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+    codes = {code for _, _, answer in problems() for code in values(answer["content"][PROBLEM])}
+    assert {kind.code for kind in STATUS.keys() - NEVER} <= codes
+    assert not {kind.code for kind in NEVER} & codes
+    assert codes <= set(DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
 
 
 def test_the_headers_of_answers_are_described() -> None:
@@ -127,24 +129,24 @@ def all_kinds() -> set[type[errors.PlatformError]]:
 
 
 def test_every_parameter_and_what_comes_with_a_job_is_described() -> None:
-    told = CALLS["post /api/v1/jobs"]["responses"]
+    responses = CALLS["post /api/v1/jobs"]["responses"]
     for status in ("200", "202"):
-        assert {"Location", "Preference-Applied"} <= told[status]["headers"].keys()
+        assert {"Location", "Preference-Applied"} <= responses[status]["headers"].keys()
     for call in CALLS.values():
         for parameter in call.get("parameters", ()):
             assert parameter["description"], parameter
-            taken = jsonschema_rs.validator_for({**parameter["schema"], "components": strict()})
-            assert taken.is_valid(parameter["example"]), parameter
+            validator = jsonschema_rs.validator_for({**parameter["schema"], "components": strict()})
+            assert validator.is_valid(parameter["example"]), parameter
 
 
 def test_examples_refer_to_files_in_both_ways() -> None:
-    asked = CALLS["post /api/v1/jobs"]["requestBody"]["content"]
-    found = [references(value["input"]) for value in values(asked["application/json"]).values()]
-    (upload,) = {one for each in found for one in each}
+    content = CALLS["post /api/v1/jobs"]["requestBody"]["content"]
+    lists = [references(value["input"]) for value in values(content["application/json"]).values()]
+    (upload,) = {one for items in lists for one in items}
     (answered,) = values(
         CALLS["post /api/v1/uploads"]["responses"]["201"]["content"]["application/json"]
     ).values()
     assert (upload.source, upload.name) == ("upload", answered["id"])
-    for form in values(asked["multipart/form-data"]).values():
+    for form in values(content["multipart/form-data"]).values():
         parts = references(form["job"]["input"])
         assert {(one.source, one.name) for one in parts} == {("part", name) for name in form.keys() - {"job"}}

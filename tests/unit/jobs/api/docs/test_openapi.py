@@ -20,14 +20,14 @@ AGAIN = "`make openapi` writes it anew"
 
 @pytest.fixture
 def now() -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
-    return told
+    document: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
+    return document
 
 
 @pytest.fixture
 def committed() -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(COMMITTED.read_text())
-    return told
+    document: dict[str, Any] = json.loads(COMMITTED.read_text())
+    return document
 
 
 def test_nothing_that_was_promised_is_broken(committed: dict[str, Any], now: dict[str, Any]) -> None:
@@ -70,8 +70,8 @@ def test_what_is_asked_for_anew_and_what_changes_its_type_are_noticed(now: dict[
 
 
 def test_every_problem_stands_in_the_description(now: dict[str, Any]) -> None:
-    told = set(now["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
-    assert {kind.code for kind in STATUS} <= told
+    codes = set(now["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+    assert {kind.code for kind in STATUS} <= codes
     for path, calls in now["paths"].items():
         for method, call in calls.items():
             problems = {status for status in call["responses"] if status >= "400"}

@@ -6,7 +6,7 @@ PEER = "10.0.0.1"
 
 
 @pytest.mark.parametrize(
-    ("forwarded", "hops", "told"),
+    ("forwarded", "hops", "address"),
     [
         ("", 0, PEER),
         ("6.6.6.6", 0, PEER),
@@ -20,13 +20,13 @@ PEER = "10.0.0.1"
     ],
 )
 def test_only_the_trusted_hops_of_x_forwarded_for_are_believed(
-    forwarded: str, hops: int, told: str | None
+    forwarded: str, hops: int, address: str | None
 ) -> None:
-    assert client_address(PEER, forwarded, hops=hops) == told
+    assert client_address(PEER, forwarded, hops=hops) == address
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("text", "address"),
     [
         ("203.0.113.9:4711", "203.0.113.9"),
         ("[2001:db8::1]:4711", "2001:db8::1"),
@@ -38,5 +38,5 @@ def test_only_the_trusted_hops_of_x_forwarded_for_are_believed(
         ("1" * 10_000, None),
     ],
 )
-def test_an_address_is_told_as_postgres_takes_it(said: str, told: str | None) -> None:
-    assert client_address(said, "", hops=0) == told
+def test_an_address_is_told_as_postgres_takes_it(text: str, address: str | None) -> None:
+    assert client_address(text, "", hops=0) == address

@@ -22,14 +22,14 @@ def a_call(
     *pieces: bytes, headers: tuple[tuple[bytes, bytes], ...] = (), path: bytes = b"/", stalls: bool = False
 ) -> Call:
     coming: Iterator[bytes] = iter(pieces)
-    left = len(pieces)
+    remaining = len(pieces)
 
     async def receive() -> Message:
-        nonlocal left
-        if not left:
+        nonlocal remaining
+        if not remaining:
             await asyncio.Event().wait()
-        left -= 1
-        return {"type": "http.request", "body": next(coming), "more_body": stalls or left > 0}
+        remaining -= 1
+        return {"type": "http.request", "body": next(coming), "more_body": stalls or remaining > 0}
 
     async def send(_message: Message) -> None:
         raise AssertionError
@@ -74,8 +74,8 @@ def test_a_path_comes_as_the_bytes_that_were_sent() -> None:
 def test_a_body_is_read_whole_however_it_comes(size: int) -> None:
     body = bytes(number % 251 for number in range(size))
     pieces = [body[at : at + 30_000] for at in range(0, size, 30_000)] or [b""]
-    told = ((b"content-length", str(size).encode()),)
-    assert asked_by(a_call(*pieces, headers=told))[1] == body
+    headers = ((b"content-length", str(size).encode()),)
+    assert asked_by(a_call(*pieces, headers=headers))[1] == body
 
 
 def test_a_short_body_that_stalls_is_refused_before_it_has_a_thread(patience: None) -> None:

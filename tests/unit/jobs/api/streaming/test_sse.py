@@ -29,13 +29,13 @@ HALF = standing("3.5.running", 0.5)
 ENDED = standing("3.0.succeeded", view={"id": ID, "output": msgspec.Raw(b'{"a":\n1,\r\n"b":"\xc2\x85"}')})
 
 
-def ids(told: str, now: JobSnapshot) -> list[str]:
-    sent = events(EventId.parse(told), now)
+def ids(last_id: str, now: JobSnapshot) -> list[str]:
+    sent = events(EventId.parse(last_id), now)
     return [event.split(b"\n")[0].decode().removeprefix("id: ") for event in sent]
 
 
 @pytest.mark.parametrize(
-    ("told", "now", "sent"),
+    ("last_id", "now", "sent"),
     [
         ("", RUNNING, ["3.0.running"]),
         ("", HALF, ["3.0.running", "3.5.running"]),
@@ -50,8 +50,8 @@ def ids(told: str, now: JobSnapshot) -> list[str]:
         ("3.0.waiting", RUNNING, ["3.0.running"]),
     ],
 )
-def test_only_what_a_client_does_not_know_is_sent(told: str, now: JobSnapshot, sent: list[str]) -> None:
-    assert ids(told, now) == sent
+def test_only_what_a_client_does_not_know_is_sent(last_id: str, now: JobSnapshot, sent: list[str]) -> None:
+    assert ids(last_id, now) == sent
 
 
 def test_a_stored_document_of_many_lines_is_sent_on_one() -> None:
@@ -75,8 +75,8 @@ def test_a_stream_begins_with_when_to_come_back() -> None:
 
 def test_an_inbox_keeps_the_newest_whatever_read_ended_last() -> None:
     inbox = Waiter(follow=True)
-    for each in (HALF, RUNNING, standing("2.0.queued")):
-        inbox.put(each)
+    for snapshot in (HALF, RUNNING, standing("2.0.queued")):
+        inbox.put(snapshot)
     assert inbox.newest is HALF
     inbox.put(ENDED)
     assert inbox.newest is ENDED
@@ -97,13 +97,13 @@ def test_an_end_is_laid_before_all_and_a_change_before_those_who_follow() -> Non
 
 
 @pytest.mark.parametrize(
-    ("told", "sent"),
+    ("last_id", "sent"),
     [("3.5.running", ["3.6.running"]), ("3.4.running", ["3.5.running", "3.6.running"])],
 )
-def test_a_first_look_that_knows_of_no_progress_takes_nothing_back(told: str, sent: list[str]) -> None:
+def test_a_first_look_that_knows_of_no_progress_takes_nothing_back(last_id: str, sent: list[str]) -> None:
     pieces = list[bytes]()
     stand_in: Any = Pieces(pieces)
-    stream = Stream(stand_in, stand_in, stand_in, EventId.parse(told))
+    stream = Stream(stand_in, stand_in, stand_in, EventId.parse(last_id))
     for now in (RUNNING, HALF, standing("3.6.running", 0.6)):
         assert not asyncio.run(stream.send(now))
     assert [piece.split(b"\n")[0].decode().removeprefix("id: ") for piece in pieces] == sent

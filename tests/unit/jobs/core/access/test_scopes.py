@@ -3,11 +3,12 @@ import pytest
 from jobs.core.access.scopes import Scope, covers, default_scopes
 
 
-@pytest.mark.parametrize("wanted", list(Scope))
-def test_a_scope_covers_itself_and_admin_covers_all(wanted: Scope) -> None:
-    assert covers([wanted.value], wanted)
-    assert covers(["admin"], wanted)
-    assert not covers([scope.value for scope in Scope if scope not in {wanted, Scope.ADMIN}], wanted)
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_scope_covers_itself_and_admin_covers_all(scope: Scope) -> None:
+    assert covers([scope.value], scope)
+    assert covers(["admin"], scope)
+    others = [other.value for other in Scope if other not in {scope, Scope.ADMIN}]
+    assert not covers(others, scope)
 
 
 def test_a_token_may_do_all_but_administer_if_nothing_is_said() -> None:

@@ -14,9 +14,9 @@ from jobs.core.admission.shedding import expect
 ME, NOISY, QUIET = 1, 2, 3
 
 
-def counted(level: int = 4, jobs: int = 0, **said: Any) -> QueueCount:
+def counted(level: int = 4, jobs: int = 0, **columns: Any) -> QueueCount:
     waiting = tuple(jobs if priority == level else 0 for priority in range(10))
-    return QueueCount(waiting, (10.0,) * 10, (5.0,) * 10, **said)
+    return QueueCount(waiting, (10.0,) * 10, (5.0,) * 10, **columns)
 
 
 def test_the_highest_priority_is_taken_away_first() -> None:
@@ -98,11 +98,11 @@ def test_the_estimate_is_calibrated_over_many_jobs() -> None:
         if now - counted_s >= 1.0:
             counted_s = now
             queue = QueueEstimate(counted(jobs=sum(end > now for end in ends[-5_000:]), per_s=per_s), now)
-        told = expect(queue.place(4, ME, now).position(), per_s=per_s, answer_s=service_s)
+        estimate = expect(queue.place(4, ME, now).position(), per_s=per_s, answer_s=service_s)
         queue.add(4, ME, 1, now)
         free_s = max(free_s, now) + chance.uniform(0.5, 1.5) / per_s
         ends.append(free_s)
-        assert told.eta_s is not None
-        ratios.append(told.eta_s / (free_s - now + service_s))
+        assert estimate.eta_s is not None
+        ratios.append(estimate.eta_s / (free_s - now + service_s))
     print(f"median {median(ratios):.2f}")
     assert 0.7 <= median(ratios) <= 1.4

@@ -19,7 +19,7 @@ def policy(limits: BatchLimits = ANY) -> BatchPolicy[int]:
     return BatchPolicy(lambda _key: limits)
 
 
-def taken(buffer: BatchPolicy[int], now: float) -> list[int]:
+def tokens_of(buffer: BatchPolicy[int], now: float) -> list[int]:
     sealed = buffer.take(now)
     assert sealed is not None
     return sealed.tokens
@@ -123,7 +123,7 @@ def test_a_higher_priority_goes_first() -> None:
     buffer = policy(BatchLimits(max_batch=1))
     buffer.add(1, 10.0, key="a", priority=0)
     buffer.add(2, 11.0, key="a", priority=9)
-    assert taken(buffer, 11.0) == [2]
+    assert tokens_of(buffer, 11.0) == [2]
 
 
 def test_waiting_outweighs_priority_in_the_end() -> None:
@@ -131,7 +131,7 @@ def test_waiting_outweighs_priority_in_the_end() -> None:
     buffer.add(1, 0.0, key="a", priority=0)
     late = 9 * AGING_S + 1.0
     buffer.add(2, late, key="a", priority=9)
-    assert taken(buffer, late) == [1]
+    assert tokens_of(buffer, late) == [1]
 
 
 def test_of_one_priority_the_earlier_deadline_goes_first() -> None:
@@ -139,7 +139,7 @@ def test_of_one_priority_the_earlier_deadline_goes_first() -> None:
     buffer.add(1, 10.0, key="a")
     buffer.add(2, 10.0, key="a", deadline_s=30.0)
     buffer.add(3, 10.0, key="a", deadline_s=20.0)
-    assert [taken(buffer, 11.0) for _ in range(3)] == [[3], [2], [1]]
+    assert [tokens_of(buffer, 11.0) for _ in range(3)] == [[3], [2], [1]]
 
 
 def test_clients_take_turns_whatever_one_of_them_queued() -> None:
@@ -148,7 +148,7 @@ def test_clients_take_turns_whatever_one_of_them_queued() -> None:
         buffer.add(token, 10.0, key="a", client=1)
     for token in (100, 101):
         buffer.add(token, 11.0, key="a", client=2)
-    first = [taken(buffer, 12.0)[0] for _ in range(4)]
+    first = [tokens_of(buffer, 12.0)[0] for _ in range(4)]
     assert {100, 101} <= set(first)
 
 
@@ -156,17 +156,17 @@ def test_keys_take_turns_whatever_one_of_them_queued() -> None:
     buffer = policy()
     for token in range(100):
         buffer.add(token, 10.0, key="a")
-    assert taken(buffer, 10.0)[0] == 0
+    assert tokens_of(buffer, 10.0)[0] == 0
     buffer.add(100, 11.0, key="b")
-    taken(buffer, 11.0)
-    assert 100 in taken(buffer, 11.1) + taken(buffer, 11.2)
+    tokens_of(buffer, 11.0)
+    assert 100 in tokens_of(buffer, 11.1) + tokens_of(buffer, 11.2)
 
 
 def test_variants_of_a_key_never_share_a_batch() -> None:
     buffer = policy()
     for token in range(4):
         buffer.add(token, 10.0, key="a", parameters_digest=token % 2)
-    assert [taken(buffer, 11.0), taken(buffer, 11.0)] == [[0, 2], [1, 3]]
+    assert [tokens_of(buffer, 11.0), tokens_of(buffer, 11.0)] == [[0, 2], [1, 3]]
 
 
 def test_lengths_that_are_alike_go_together() -> None:
@@ -185,7 +185,7 @@ def test_an_item_over_the_padded_limit_still_goes_alone() -> None:
     buffer = policy(PADDED)
     buffer.add(1, 10.0, key="a", size=1_000)
     buffer.add(2, 10.0, key="a", size=10)
-    assert taken(buffer, 10.0) == [1]
+    assert tokens_of(buffer, 10.0) == [1]
 
 
 def test_a_batch_is_cut_to_meet_the_oldest_deadline() -> None:
@@ -218,7 +218,7 @@ def test_a_deadline_that_is_lost_cuts_nothing() -> None:
     buffer = taught(policy(BatchLimits(max_batch=64)), fixed_s=0.01, per_unit_s=0.01)
     for token in range(40):
         buffer.add(token, 10.0, key="a", deadline_s=10.001 if token == 0 else None)
-    assert len(taken(buffer, 10.0)) == 40
+    assert len(tokens_of(buffer, 10.0)) == 40
 
 
 def test_out_of_memory_halves_what_is_sealed_and_good_runs_raise_it_again() -> None:
@@ -231,7 +231,7 @@ def test_out_of_memory_halves_what_is_sealed_and_good_runs_raise_it_again() -> N
     assert (len(sealed.tokens), sealed.reason) == (32, SealReason.MEMORY)
     for _ in range(200):
         buffer.observe("a", 32, 0.01)
-    assert len(taken(buffer, 10.0)) == 40
+    assert len(tokens_of(buffer, 10.0)) == 40
 
 
 def test_an_idle_device_waits_where_the_next_arrivals_pay_for_it_and_not_for_ever() -> None:
@@ -255,7 +255,7 @@ def test_discarded_items_are_gone_and_returned() -> None:
     for token in range(4):
         buffer.add(token, 10.0, key="a", client=token)
     assert buffer.discard(lambda token: token % 2 == 0) == [0, 2]
-    assert taken(buffer, 10.0) == [1, 3]
+    assert tokens_of(buffer, 10.0) == [1, 3]
 
 
 Arrival = st.tuples(
@@ -379,6 +379,6 @@ def test_a_key_that_waits_is_next_but_one(keys: list[str]) -> None:
     while sealed := buffer.take(now):
         turns.append(str(sealed.key))
         now += 1.0
-        left = {keys[token] for token in buffer}
-        if len(left) > 1:
+        remaining = {keys[token] for token in buffer}
+        if len(remaining) > 1:
             assert len(set(turns[-2:])) == len(turns[-2:])

@@ -34,8 +34,8 @@ def test_every_job_dead_opens_it_whoever_is_to_blame() -> None:
 def test_a_client_s_bad_input_is_no_failure_of_the_model() -> None:
     assert FailureKind.INVALID not in BLAMED
     outcomes: list[Outcome] = [Success(b"1"), *map(failure, FailureKind)]
-    told = tally_of(outcomes, [State.SUCCEEDED, State.DEAD, State.WAITING])
-    assert told == Tally(succeeded=1, blamed=len(FailureKind) - 2, dead=1)
+    tally = tally_of(outcomes, [State.SUCCEEDED, State.DEAD, State.WAITING])
+    assert tally == Tally(succeeded=1, blamed=len(FailureKind) - 2, dead=1)
 
 
 def test_what_is_older_than_the_window_is_forgotten() -> None:
@@ -62,10 +62,10 @@ def test_it_never_opens_below_its_counts(steps: list[tuple[float, Tally]]) -> No
         now += gap_s
         seen.append((now, tally))
         # Verdicts are kept in parts of the window, so the oldest may be a part older.
-        recent = [each for at, each in seen if at > now - OPTIONS.window_s - OPTIONS.window_s / 30]
-        judged = sum(each.succeeded + each.blamed for each in recent)
+        recent = [past for at, past in seen if at > now - OPTIONS.window_s - OPTIONS.window_s / 30]
+        judged = sum(past.succeeded + past.blamed for past in recent)
         if breaker.observe(now, tally) is not None:
-            assert judged >= OPTIONS.least or sum(each.dead for each in recent) >= OPTIONS.dead
+            assert judged >= OPTIONS.least or sum(past.dead for past in recent) >= OPTIONS.dead
             seen.clear()
 
 

@@ -27,7 +27,7 @@ def split(
 ) -> tuple[int, float]:
     """Return how many rows of the circuit's version pass, and for how long the others are held."""
     passed, held = gate.split(rows, {circuit.version: circuit}, now)
-    assert len(passed) + sum(len(each.rows) for each in held) == len(rows)
+    assert len(passed) + sum(len(group.rows) for group in held) == len(rows)
     return sum(row.version == circuit.version for row in passed), held[0].delay_s if held else 0.0
 
 
@@ -62,7 +62,7 @@ def test_rows_are_kept_in_order_and_none_is_lost(versions: list[int], probes: in
     rows = [Row(version, number) for number, version in enumerate(versions)]
     circuits = {1: OPEN, 2: CircuitStatus(2, CircuitState.HALF_OPEN, probes=probes)}
     passed, held = CircuitGate().split(rows, circuits, 0.0)
-    assert sorted([*passed, *(row for each in held for row in each.rows)], key=lambda r: r.number) == rows
+    assert sorted([*passed, *(row for group in held for row in group.rows)], key=lambda r: r.number) == rows
     assert [row.number for row in passed] == sorted(row.number for row in passed)
     assert sum(row.version == 2 for row in passed) <= probes
     assert all(row.version != 1 for row in passed)

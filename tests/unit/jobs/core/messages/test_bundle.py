@@ -31,8 +31,8 @@ PLAIN = Envelope(job=UUID(int=7), epoch=1, version=2, priority=3, size=4)
 
 
 def kwargs(*envelopes: Envelope) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(msgspec.json.encode(bundle(envelopes or [PLAIN])))
-    return found
+    body: dict[str, Any] = json.loads(msgspec.json.encode(bundle(envelopes or [PLAIN])))
+    return body
 
 
 def body(value: Any) -> str:

@@ -45,8 +45,8 @@ def test_a_broken_pointer_is_an_error_and_nothing_else(broken: bytes) -> None:
         pointer_of(MARK + broken)
 
 
-@pytest.mark.parametrize("found", [b"abd", b"ab", b"", b"abcc"])
-def test_other_bytes_than_those_that_were_stored_are_refused(found: bytes) -> None:
+@pytest.mark.parametrize("body", [b"abd", b"ab", b"", b"abcc"])
+def test_other_bytes_than_those_that_were_stored_are_refused(body: bytes) -> None:
     assert check(BODY, b"abc") == b"abc"
     with pytest.raises(PayloadCorruptError, match=BODY.name):
-        check(BODY, found)
+        check(BODY, body)

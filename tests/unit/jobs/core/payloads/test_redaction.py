@@ -24,17 +24,17 @@ def redacted(text: str, *parts: Any, names: tuple[str, ...] = (), most: int | No
 def test_a_value_is_found_in_each_spelling(secret: str, before: str, after: str) -> None:
     token = token_of(KEY, secret)
     assume(secret not in token)
-    for told in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
-        shown = redacted(f"{before}<{told}>{after}", secret)
-        assert not any(told in part for part in shown.split(token))
+    for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
+        shown = redacted(f"{before}<{form}>{after}", secret)
+        assert not any(form in part for part in shown.split(token))
         assert token in shown
 
 
 @given(Secret, st.integers(3, 19))
-def test_what_is_left_of_a_value_at_the_edge_of_a_cut_text_goes_too(secret: str, kept: int) -> None:
-    assume(kept < len(secret) and len(set(secret)) > 2)
-    assert secret[:kept] not in redacted(f"ends in {secret[:kept]}", secret, most=10)[8:]
-    assert secret[-kept:] not in redacted(f"{secret[-kept:]} begins", secret, most=8)[:-7]
+def test_what_is_left_of_a_value_at_the_edge_of_a_cut_text_goes_too(secret: str, length: int) -> None:
+    assume(length < len(secret) and len(set(secret)) > 2)
+    assert secret[:length] not in redacted(f"ends in {secret[:length]}", secret, most=10)[8:]
+    assert secret[-length:] not in redacted(f"{secret[-length:]} begins", secret, most=8)[:-7]
 
 
 def test_capitals_and_what_the_database_cannot_hold_hide_no_value() -> None:
@@ -70,9 +70,9 @@ def test_all_that_lies_in_a_part_counts_but_names_that_the_schema_gives() -> Non
 
 def test_in_a_value_it_leaves_json_as_json() -> None:
     redactor = Redactor(["alice", 123456], names=(), token=lambda value: token_of(KEY, value))
-    told = redactor.value({"of alice": ["alice", 123456, 1234567, True, None]})
+    value = redactor.value({"of alice": ["alice", 123456, 1234567, True, None]})
     name, number = token_of(KEY, "alice"), token_of(KEY, 123456)
-    assert told == {f"of {name}": [name, number, 1234567, True, None]}
+    assert value == {f"of {name}": [name, number, 1234567, True, None]}
 
 
 @pytest.mark.parametrize("nothing", ["", "ab", None, True, 7, [], {}])

@@ -5,13 +5,13 @@ from jobs.core.relay.queue_depth import AHEAD_LEAST, BACKLOG_MOST, BACKLOG_S, SP
 
 def after(depth: Depth, seconds: float, *, per_s: float, workers: int = 1, every_s: float = 0.1) -> int:
     """Let workers take `per_s` of a queue that is topped up, and return the depth in the end."""
-    held = told = 0
+    held = most = 0
     for look in range(int(seconds / every_s) + 1):
         held = max(0, held - int(per_s * every_s))
-        told = depth.look(held, workers=workers, max_batch=64, now=look * every_s)
-        depth.published(told - held)
-        held = told
-    return told
+        most = depth.look(held, workers=workers, max_batch=64, now=look * every_s)
+        depth.published(most - held)
+        held = most
+    return most
 
 
 def test_before_anything_is_known_each_worker_has_what_it_can_use() -> None:
@@ -42,8 +42,8 @@ def test_workers_that_stop_let_the_depth_shrink_again() -> None:
     depth = Depth()
     assert after(depth, 20, per_s=4_000) > AHEAD_LEAST
     for look in range(300, 600):
-        told = depth.look(AHEAD_LEAST, workers=1, max_batch=64, now=look / 10)
-    assert told == AHEAD_LEAST
+        most = depth.look(AHEAD_LEAST, workers=1, max_batch=64, now=look / 10)
+    assert most == AHEAD_LEAST
 
 
 def test_a_worker_with_all_that_is_put_before_it_and_all_that_it_runs_has_places_to_spare() -> None:

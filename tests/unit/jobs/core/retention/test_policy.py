@@ -40,9 +40,9 @@ def test_a_class_has_some_dozens_of_windows_whatever_it_keeps(keep_days: int) ->
 
 
 def test_windows_of_weeks_are_the_same_on_every_day_of_the_week() -> None:
-    found = {w for day in range(7) for w in windows_around(90, NOON_MS + ms_of(day)) if w.days == 7}
-    assert len(found) == len({window.first_day for window in found})
-    assert all(window.first_day % 7 == 0 for window in found)
+    windows = {w for day in range(7) for w in windows_around(90, NOON_MS + ms_of(day)) if w.days == 7}
+    assert len(windows) == len({window.first_day for window in windows})
+    assert all(window.first_day % 7 == 0 for window in windows)
 
 
 def test_a_window_is_over_when_its_youngest_job_was_kept_for_all_its_days() -> None:

@@ -26,26 +26,26 @@ class Row:
 
 def passed(budget: RetryBudget, looks: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
     """Return for each look its time, its first publishes, and the retries that passed."""
-    now, told = 0.0, []
+    now, counts = 0.0, []
     for gap_s, firsts, retries in looks:
         now += gap_s
-        told.append((now, firsts, sum(budget.wait_s(now) == 0 for _ in range(retries))))
+        counts.append((now, firsts, sum(budget.wait_s(now) == 0 for _ in range(retries))))
         budget.deposit(firsts, now)
-    return told
+    return counts
 
 
 @given(LOOKS, SHARES, FLOORS)
 def test_retries_never_exceed_their_share_and_the_floor(
     looks: list[tuple[float, int, int]], share: float, floor_per_s: float
 ) -> None:
-    told = passed(RetryBudget(share, floor_per_s), looks)
-    began = told[0][0]
-    for at in range(len(told)):
-        firsts = sum(first for _, first, _ in told[:at])
-        retries = sum(retry for _, _, retry in told[: at + 1])
-        allowed = share / (1 - share) * firsts + floor_per_s * (told[at][0] - began)
+    counts = passed(RetryBudget(share, floor_per_s), looks)
+    began = counts[0][0]
+    for at in range(len(counts)):
+        firsts = sum(first for _, first, _ in counts[:at])
+        retries = sum(retry for _, _, retry in counts[: at + 1])
+        allowed = share / (1 - share) * firsts + floor_per_s * (counts[at][0] - began)
         assert retries <= allowed + 1e-6
-        beyond_floor = retries - floor_per_s * (told[at][0] - began)
+        beyond_floor = retries - floor_per_s * (counts[at][0] - began)
         assert beyond_floor <= share * (beyond_floor + firsts) + 1e-6
 
 
@@ -71,13 +71,13 @@ def test_one_that_waits_as_told_passes() -> None:
 
 
 def test_a_quiet_version_retries_at_the_floor() -> None:
-    told = passed(RetryBudget(0.2, floor_per_s=2), [(0.5, 0, 5)] * 41)
-    assert sum(retries for *_, retries in told) == pytest.approx(2 * 0.5 * 40, abs=2)
+    counts = passed(RetryBudget(0.2, floor_per_s=2), [(0.5, 0, 5)] * 41)
+    assert sum(retries for *_, retries in counts) == pytest.approx(2 * 0.5 * 40, abs=2)
 
 
 def test_a_busy_version_s_retries_are_its_share() -> None:
-    told = passed(RetryBudget(0.2, floor_per_s=0.1), [(0.1, 100, 100)] * 300)
-    retries, firsts = sum(r for *_, r in told), sum(f for _, f, _ in told)
+    counts = passed(RetryBudget(0.2, floor_per_s=0.1), [(0.1, 100, 100)] * 300)
+    retries, firsts = sum(r for *_, r in counts), sum(f for _, f, _ in counts)
     assert retries / (retries + firsts) == pytest.approx(0.2, abs=0.01)
 
 
@@ -96,10 +96,10 @@ def test_what_a_busy_hour_paid_in_is_gone_after_a_calm_minute() -> None:
 def test_first_publishes_pass_in_order_whatever_the_retries_do() -> None:
     budgets = RetryBudgets(lambda _version: RetryBudget(0.2, floor_per_s=1.0))
     rows = [Row(number, retry=number % 3 == 0) for number in range(30)]
-    kept, over = budgets.split(rows, now=0.0)
-    assert [row.number for row in kept] == [number for number in range(30) if number % 3]
-    assert [each.row.number for each in over] == list(range(0, 30, 3))
-    assert [each.delay_s for each in over] == pytest.approx(list(range(1, 11)))
+    published, over = budgets.split(rows, now=0.0)
+    assert [row.number for row in published] == [number for number in range(30) if number % 3]
+    assert [late.row.number for late in over] == list(range(0, 30, 3))
+    assert [late.delay_s for late in over] == pytest.approx(list(range(1, 11)))
 
 
 def test_each_version_has_its_own_budget() -> None:
@@ -111,6 +111,6 @@ def test_each_version_has_its_own_budget() -> None:
 
     budgets = RetryBudgets(make)
     budgets.published([Row(0, version=1), Row(1, retry=True, version=2), Row(2, version=3)], now=0.0)
-    kept, over = budgets.split([Row(0, retry=True, version=1), Row(1, retry=True, version=2)], now=0.0)
-    assert ([row.version for row in kept], [each.row.version for each in over]) == ([1], [2])
+    published, over = budgets.split([Row(0, retry=True, version=1), Row(1, retry=True, version=2)], now=0.0)
+    assert ([row.version for row in published], [late.row.version for late in over]) == ([1], [2])
     assert made == [1, 3, 2]

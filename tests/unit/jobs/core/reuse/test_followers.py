@@ -9,8 +9,8 @@ from jobs.core.states import State
 from models_registry.core.options import RetryOptions
 
 
-def led_by(state: str, **said: Any) -> FollowerFate:
-    return fate(Leader(state, 3, **said), max_attempts=3)
+def led_by(state: str, **columns: Any) -> FollowerFate:
+    return fate(Leader(state, 3, **columns), max_attempts=3)
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.WAITING, State.RUNNING])

@@ -29,9 +29,9 @@ def admitted(options: dict[str, Any], *, version: int = 7, **changes: Any) -> Pa
 
 
 def shared(client: int = 1, ttl_s: float = 60.0, **request: Any) -> Reuse:
-    told = reuse(admitted({"cache_ttl_s": ttl_s}, **request), client=client)
-    assert told is not None
-    return told
+    options = reuse(admitted({"cache_ttl_s": ttl_s}, **request), client=client)
+    assert options is not None
+    return options
 
 
 def test_equal_requests_have_one_key_however_they_are_written_and_whatever_else_they_say() -> None:
@@ -82,9 +82,9 @@ def test_no_two_requests_share_a_key_by_where_one_part_ends(
 def test_a_request_takes_and_follows_what_it_and_its_version_allow(
     cache: str, options: dict[str, Any], *, takes: bool, follows: bool
 ) -> None:
-    told = reuse(admitted(options, cache=cache), client=1)
-    assert told is not None
-    assert (told.takes, told.follows) == (takes, follows)
+    result = reuse(admitted(options, cache=cache), client=1)
+    assert result is not None
+    assert (result.takes, result.follows) == (takes, follows)
 
 
 @pytest.mark.parametrize(("cache", "options"), [("bypass", {"cache_ttl_s": 1}), ("use", {}), ("refresh", {})])

@@ -56,8 +56,8 @@ def arrivals(draw: st.DrawFn) -> list[Arrival]:
             max_size=60,
         )
     )
-    at_s, found = 0.0, []
+    at_s, moments = 0.0, []
     for gap_s, *rest in rows:
         at_s += gap_s
-        found.append(Arrival(at_s, *rest))
-    return found
+        moments.append(Arrival(at_s, *rest))
+    return moments

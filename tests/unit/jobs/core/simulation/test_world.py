@@ -38,63 +38,63 @@ def loaded(given_plan: SimulationPlan, rate_per_s: float, *, count: int, seed: i
 
 @pytest.mark.parametrize("load", [0.3, 0.5, 0.8])
 def test_one_at_a_time_and_always_as_long_is_an_m_d_1_queue(load: float) -> None:
-    found = loaded(plan(Timing(0.01), SINGLY, crew=ROOMY), load / 0.01, count=40_000)
+    report = loaded(plan(Timing(0.01), SINGLY, crew=ROOMY), load / 0.01, count=40_000)
     wait_s = load * 0.01 / (2.0 * (1.0 - load))  # Pollaczek and Khinchine
-    assert found.mean_latency_s - 0.01 == pytest.approx(wait_s, rel=0.05)
-    assert found.utilisation == pytest.approx(load, rel=0.02)
+    assert report.mean_latency_s - 0.01 == pytest.approx(wait_s, rel=0.05)
+    assert report.utilisation == pytest.approx(load, rel=0.02)
 
 
 def test_service_that_varies_waits_as_long_as_an_m_g_1_queue() -> None:
     run_time = Timing(0.01, jitter=1.0)  # even from 0 to 20 ms: a squared coefficient of variation of 1/3
-    found = loaded(plan(run_time, SINGLY, crew=ROOMY), 70.0, count=40_000)
+    report = loaded(plan(run_time, SINGLY, crew=ROOMY), 70.0, count=40_000)
     wait_s = 0.7 * 0.01 * (1.0 + 1.0 / 3.0) / (2.0 * 0.3)
-    assert found.mean_latency_s - 0.01 == pytest.approx(wait_s, rel=0.05)
+    assert report.mean_latency_s - 0.01 == pytest.approx(wait_s, rel=0.05)
 
 
 def test_a_heap_of_jobs_drains_in_full_batches_back_to_back() -> None:
-    found = run(plan(MODEL, FULL, crew=ROOMY), heap(3_200))
-    assert found.span_s == pytest.approx(100 * FULL_S, rel=0.02)
-    assert found.utilisation == pytest.approx(1.0, rel=1e-6)
-    assert found.seals[SealReason.FULL] >= 99
+    report = run(plan(MODEL, FULL, crew=ROOMY), heap(3_200))
+    assert report.span_s == pytest.approx(100 * FULL_S, rel=0.02)
+    assert report.utilisation == pytest.approx(1.0, rel=1e-6)
+    assert report.seals[SealReason.FULL] >= 99
 
 
 def test_claim_and_settle_hide_behind_the_run_but_for_the_first_and_the_last() -> None:
     overheads = Overheads(2.0, Timing(0.03), Timing(0.04))
-    found = run(plan(MODEL, FULL, crew=ROOMY, overheads=overheads), heap(3_200))
-    assert found.span_s == pytest.approx(2.0 + 0.03 + 100 * FULL_S + 0.04, rel=0.02)
+    report = run(plan(MODEL, FULL, crew=ROOMY, overheads=overheads), heap(3_200))
+    assert report.span_s == pytest.approx(2.0 + 0.03 + 100 * FULL_S + 0.04, rel=0.02)
 
 
 def test_a_settle_slower_than_the_run_sets_the_pace() -> None:
-    found = run(plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.1))), heap(3_200))
-    assert found.span_s == pytest.approx(FULL_S + 100 * 0.1, rel=0.03)
+    report = run(plan(MODEL, FULL, crew=ROOMY, overheads=Overheads(settle=Timing(0.1))), heap(3_200))
+    assert report.span_s == pytest.approx(FULL_S + 100 * 0.1, rel=0.03)
 
 
 @pytest.mark.parametrize("crew", [Crew(lanes=2, prefetch=10**6), Crew(workers=2, prefetch=10**6)])
 def test_twice_the_lanes_or_workers_drain_a_heap_in_half_the_time(crew: Crew) -> None:
-    found = run(plan(MODEL, FULL, crew=crew), heap(6_400))
-    assert found.span_s == pytest.approx(100 * FULL_S, rel=0.02)
+    report = run(plan(MODEL, FULL, crew=crew), heap(6_400))
+    assert report.span_s == pytest.approx(100 * FULL_S, rel=0.02)
 
 
 def test_capacity_is_what_a_backlog_is_drained_at() -> None:
     given_plan = plan(MODEL, FULL, crew=Crew(workers=3, prefetch=1_000))
-    found = run(given_plan, heap(9_600))
-    assert found.throughput_per_s == pytest.approx(given_plan.capacity_per_s(), rel=0.03)
+    report = run(given_plan, heap(9_600))
+    assert report.throughput_per_s == pytest.approx(given_plan.capacity_per_s(), rel=0.03)
 
 
 def test_a_higher_priority_waits_less() -> None:
     jobs = [Arrival(0.0, priority=0) for _ in range(100)] + [Arrival(0.05, priority=9) for _ in range(10)]
-    found = run(plan(Timing(0.1), SINGLY, crew=Crew(prefetch=4)), jobs)
-    last_low_s, urgent = max(found.latencies_s), sorted(found.latencies_s)[:10]
+    report = run(plan(Timing(0.1), SINGLY, crew=Crew(prefetch=4)), jobs)
+    last_low_s, urgent = max(report.latencies_s), sorted(report.latencies_s)[:10]
     assert last_low_s == pytest.approx(11.0)
     assert max(urgent) < 2.0
 
 
 def test_admission_keeps_an_overloaded_model_full_and_its_answers_in_time() -> None:
     given_plan = plan(MODEL, BatchLimits(max_batch=32, p95_goal_s=0.5), sheds=True)
-    found = loaded(given_plan, 1_000.0, count=20_000)
-    assert found.throughput_per_s > 0.98 * given_plan.capacity_per_s()
-    assert found.latency_s(0.95) < 0.5
-    assert found.refused > 0
+    report = loaded(given_plan, 1_000.0, count=20_000)
+    assert report.throughput_per_s > 0.98 * given_plan.capacity_per_s()
+    assert report.latency_s(0.95) < 0.5
+    assert report.refused > 0
 
 
 def test_admission_refuses_nobody_below_capacity() -> None:
@@ -104,14 +104,14 @@ def test_admission_refuses_nobody_below_capacity() -> None:
 
 def test_a_job_whose_deadline_is_over_is_not_run() -> None:
     jobs = [Arrival(0.0, deadline_in_s=0.15) for _ in range(50)]
-    found = run(plan(Timing(0.1), SINGLY, crew=ROOMY), jobs)
-    assert found.expired == 50 - found.served
-    assert found.busy_s == pytest.approx(0.2)  # the first, and one that was claimed while there was time
+    report = run(plan(Timing(0.1), SINGLY, crew=ROOMY), jobs)
+    assert report.expired == 50 - report.served
+    assert report.busy_s == pytest.approx(0.2)  # the first, and one that was claimed while there was time
 
 
 def test_an_answer_that_comes_after_the_deadline_counts_for_nothing() -> None:
-    found = run(plan(Timing(0.1), SINGLY), [Arrival(0.0, deadline_in_s=0.05)])
-    assert (found.served, found.expired, found.busy_s) == (0, 1, 0.1)
+    report = run(plan(Timing(0.1), SINGLY), [Arrival(0.0, deadline_in_s=0.05)])
+    assert (report.served, report.expired, report.busy_s) == (0, 1, 0.1)
 
 
 @settings(max_examples=150, deadline=None)
@@ -119,11 +119,11 @@ def test_an_answer_that_comes_after_the_deadline_counts_for_nothing() -> None:
 def test_every_job_has_one_end_and_the_books_balance(
     given_plan: SimulationPlan, jobs: list[Arrival], seed: int
 ) -> None:
-    found = run(given_plan, jobs, seed)
-    assert found.offered == len(jobs) == found.served + found.refused + found.expired
-    assert found.batched == found.served + found.expired
-    assert found.busy_s <= given_plan.lanes * found.span_s + 1e-9
-    assert found.mean_batch <= max(model.limits.max_batch for model in given_plan.models.values())
+    report = run(given_plan, jobs, seed)
+    assert report.offered == len(jobs) == report.served + report.refused + report.expired
+    assert report.batched == report.served + report.expired
+    assert report.busy_s <= given_plan.lanes * report.span_s + 1e-9
+    assert report.mean_batch <= max(model.limits.max_batch for model in given_plan.models.values())
 
 
 @settings(max_examples=150, deadline=None)
@@ -131,12 +131,12 @@ def test_every_job_has_one_end_and_the_books_balance(
 def test_nothing_is_answered_sooner_than_its_own_way_through_takes(
     given_plan: SimulationPlan, jobs: list[Arrival], seed: int
 ) -> None:
-    found = run(given_plan, jobs, seed)
+    report = run(given_plan, jobs, seed)
     overheads = given_plan.overheads
     beside_s = overheads.deliver_s + overheads.claim.seconds(1, lambda: 0) + overheads.settle.seconds(1, int)
     least_s = min(model.run.seconds(1, lambda: 0.0) for model in given_plan.models.values())
-    assert all(latency_s >= beside_s + least_s - 1e-9 for latency_s in found.latencies_s)
-    assert not jobs or max(found.latencies_s, default=0.0) <= found.span_s + 1e-9
+    assert all(latency_s >= beside_s + least_s - 1e-9 for latency_s in report.latencies_s)
+    assert not jobs or max(report.latencies_s, default=0.0) <= report.span_s + 1e-9
 
 
 @settings(max_examples=100, deadline=None)
@@ -150,8 +150,8 @@ def test_jobs_alike_leave_one_lane_in_the_order_in_which_they_came(
     at_s = [sum(jobs[: number + 1]) for number in range(len(jobs))]
     model = Model(given_plan.models[0].run, BatchLimits(max_batch=given_plan.models[0].limits.max_batch))
     alike = SimulationPlan({0: model}, given_plan.crew, given_plan.overheads)
-    found = run(alike, [Arrival(moment_s) for moment_s in at_s])
-    ends_s = [came_s + took_s for came_s, took_s in zip(at_s, found.latencies_s, strict=True)]
+    report = run(alike, [Arrival(moment_s) for moment_s in at_s])
+    ends_s = [came_s + took_s for came_s, took_s in zip(at_s, report.latencies_s, strict=True)]
     assert all(before <= after + 1e-9 for before, after in pairwise(ends_s))
 
 

@@ -20,7 +20,7 @@ UPLOAD, PART = Reference("upload", "u-1"), Reference("part", "page")
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "expected"),
     [
         ({"$upload": "u-1"}, {UPLOAD}),
         ({"a": [{"b": {"$part": "page"}}], "c": {"$upload": "u-1"}}, {UPLOAD, PART}),
@@ -30,9 +30,9 @@ UPLOAD, PART = Reference("upload", "u-1"), Reference("part", "page")
         ("$upload", set()),
     ],
 )
-def test_references_are_found_wherever_they_stand(value: Any, found: set[Reference]) -> None:
-    assert references(value) == found
-    assert may_refer(canonical_bytes(value)) or not found
+def test_references_are_found_wherever_they_stand(value: Any, expected: set[Reference]) -> None:
+    assert references(value) == expected
+    assert may_refer(canonical_bytes(value)) or not expected
 
 
 @pytest.mark.parametrize("value", [{"$upload": 1}, {"a": [{"$part": None}]}, {"$file": {"sha256": "a"}}])
@@ -49,8 +49,8 @@ def test_a_job_refers_to_no_more_files_than_it_may() -> None:
 
 
 def test_files_stand_where_they_were_referred_to() -> None:
-    asked = {"image": {"$upload": "u-1"}, "pages": [{"$part": "page"}, "x"], "of": {"$other": 1}}
-    stored = stored_form(asked, {UPLOAD: FILE, PART: TEXT})
+    value = {"image": {"$upload": "u-1"}, "pages": [{"$part": "page"}, "x"], "of": {"$other": 1}}
+    stored = stored_form(value, {UPLOAD: FILE, PART: TEXT})
     assert "u-1" not in str(stored)
     given = filled(stored, {FILE: b"\x00\x01\x02", TEXT: "é!".encode()})
     assert given == {"image": "AAEC", "pages": ["é!", "x"], "of": {"$other": 1}}

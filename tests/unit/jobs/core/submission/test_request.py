@@ -71,7 +71,7 @@ def test_what_the_client_leaves_out_has_a_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [
         (b"", "not JSON"),
         (b"{", "not JSON"),
@@ -100,10 +100,10 @@ def test_what_the_client_leaves_out_has_a_default() -> None:
         (body(cache="never"), "never"),
     ],
 )
-def test_a_request_that_is_not_what_the_call_takes_is_told_why(raw: bytes, said: str) -> None:
+def test_a_request_that_is_not_what_the_call_takes_is_told_why(raw: bytes, message: str) -> None:
     with pytest.raises(MalformedRequestError) as caught:
         parse_request(raw)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_of_equal_keys_the_last_wins() -> None:

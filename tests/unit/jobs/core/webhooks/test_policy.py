@@ -35,17 +35,17 @@ def judged(
 
 def test_the_signature_is_the_specification_s_own_example() -> None:
     key = secret_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    told = signature(
+    header = signature(
         [key], message_id="msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp_s=1614265330, body=b'{"test": 2432232314}'
     )
-    assert told == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert header == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 @given(keys=st.lists(KEYS, min_size=1, max_size=2), body=st.binary())
 def test_each_valid_key_signs_id_moment_and_body(keys: list[bytes], body: bytes) -> None:
-    told = signature(keys, message_id="a", timestamp_s=7, body=body).split(" ")
+    signatures = signature(keys, message_id="a", timestamp_s=7, body=body).split(" ")
     digests = [hmac.new(key, b"a.7." + body, hashlib.sha256).digest() for key in keys]
-    assert told == [f"v1,{base64.b64encode(digest).decode()}" for digest in digests]
+    assert signatures == [f"v1,{base64.b64encode(digest).decode()}" for digest in digests]
 
 
 @given(KEYS)

@@ -70,8 +70,8 @@ def test_the_length_is_bounded() -> None:
 @given(st.one_of(st.text(), urls(), st.builds("https://{}/{}".format, st.text(), st.text())))
 def test_any_text_is_an_endpoint_by_https_or_refused(url: str) -> None:
     try:
-        found = endpoint(url, internal_hosts=())
+        target = endpoint(url, internal_hosts=())
     except CallbackRefusedError:
         return
-    assert (found.scheme, found.internal) == ("https", False)
-    assert 0 <= found.port < 1 << 16
+    assert (target.scheme, target.internal) == ("https", False)
+    assert 0 <= target.port < 1 << 16

@@ -18,13 +18,13 @@ MODEL = ("--base-s", "0.04", "--per-item-s", "0.0005", "--max-batch", "32")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+def output_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     call_command("simulate", *words)
     return capsys.readouterr().out
 
 
 def test_a_rate_gives_one_row_with_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
-    out = told(capsys, "--rate", "400", *MODEL, "--duration-s", "20")
+    out = output_of(capsys, "--rate", "400", *MODEL, "--duration-s", "20")
     (row,) = (line for line in out.splitlines() if line.startswith("│"))
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells[0] in {"69%", "70%", "71%"}
@@ -35,7 +35,7 @@ def test_a_rate_gives_one_row_with_every_figure(capsys: pytest.CaptureFixture[st
 
 
 def test_loads_are_shares_of_the_capacity(capsys: pytest.CaptureFixture[str]) -> None:
-    out = told(capsys, "--loads", "0.2,0.9", *MODEL, "--duration-s", "30", "--workers", "2")
+    out = output_of(capsys, "--loads", "0.2,0.9", *MODEL, "--duration-s", "30", "--workers", "2")
     assert "capacity 1,142.9 jobs/s" in out
     offered = [float(line.split("│")[2].replace(",", "")) for line in out.splitlines() if line[:1] == "│"]
     assert offered == pytest.approx([0.2 * 1142.9, 0.9 * 1142.9], rel=0.05)
@@ -43,13 +43,13 @@ def test_loads_are_shares_of_the_capacity(capsys: pytest.CaptureFixture[str]) ->
 
 def test_the_same_seed_tells_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--rate", "300", *MODEL, "--duration-s", "5", "--jitter", "0.2", "--seed")
-    table, again, other = (told(capsys, *words, seed).rsplit("\n", 2)[0] for seed in ("7", "7", "8"))
+    table, again, other = (output_of(capsys, *words, seed).rsplit("\n", 2)[0] for seed in ("7", "7", "8"))
     assert table == again != other
 
 
 def test_an_overload_is_refused_at_admission_where_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--rate", "700", *MODEL, "--duration-s", "20", "--goal-s", "0.5")
-    assert "│ 0 " in told(capsys, *words)
+    assert "│ 0 " in output_of(capsys, *words)
     (run,) = runs(
         SimulationArguments(
             rate=700.0, duration_s=20.0, base_s=0.04, per_item_s=0.0005, max_batch=32, goal_s=0.5, shed=True
@@ -61,7 +61,7 @@ def test_an_overload_is_refused_at_admission_where_asked_for(capsys: pytest.Capt
 
 def test_the_curves_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "curves.png"
-    told(capsys, "--loads", "0.3,0.6,0.9", *MODEL, "--duration-s", "5", "--png", str(path))
+    output_of(capsys, "--loads", "0.3,0.6,0.9", *MODEL, "--duration-s", "5", "--png", str(path))
     assert path.read_bytes().startswith(PNG)
     assert path.stat().st_size > 10_000
 
@@ -77,7 +77,7 @@ def test_a_file_s_jobs_come_in_order_from_the_start(tmp_path: Path) -> None:
 def test_a_file_s_jobs_are_simulated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "jobs.csv"
     path.write_text("arrival_s\n" + "\n".join(str(number / 50) for number in range(500)))
-    out = told(capsys, "--csv", str(path), *MODEL)
+    out = output_of(capsys, "--csv", str(path), *MODEL)
     assert "│ 50.1 " in out
 
 

@@ -4,9 +4,9 @@ from jobs.management.demo.corpus import LONGEST, SHORTEST, sentences
 
 
 def test_there_are_more_than_a_thousand_distinct_sentences_of_five_to_forty_words() -> None:
-    found = sentences(5_000)
-    assert len(found) == len(set(found)) > 1_500
-    assert all(SHORTEST <= len(sentence.split()) <= LONGEST for sentence in found)
+    texts = sentences(5_000)
+    assert len(texts) == len(set(texts)) > 1_500
+    assert all(SHORTEST <= len(sentence.split()) <= LONGEST for sentence in texts)
 
 
 def test_sentences_are_prose_and_not_grammar_or_console_sessions() -> None:

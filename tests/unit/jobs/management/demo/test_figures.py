@@ -22,25 +22,25 @@ KEYS = [
 
 def job(*, start_s: int, end_s: int, state: str = "succeeded") -> RemoteJob:
     at = "2026-01-01T00:00:{:02d}.500000Z"
-    told = {"state": state, "created_at": at.format(start_s), "finished_at": at.format(end_s)}
-    known = {"id": UUID(int=0), "model": "minilm", "version": "1", "attempts": 1}
-    return msgspec.convert({**known, **told, "urls": {"self": "", "wait": "", "cancel": ""}}, RemoteJob)
+    columns = {"state": state, "created_at": at.format(start_s), "finished_at": at.format(end_s)}
+    others = {"id": UUID(int=0), "model": "minilm", "version": "1", "attempts": 1}
+    return msgspec.convert({**others, **columns, "urls": {"self": "", "wait": "", "cancel": ""}}, RemoteJob)
 
 
 def test_throughput_runs_from_the_first_request_to_the_last_result() -> None:
-    found = figures([job(start_s=0, end_s=4), job(start_s=1, end_s=10)], mean_batch=2.0, direct_per_s=0.1)
-    assert (found.throughput_per_s, found.share_of_direct) == (0.2, 2.0)
+    result = figures([job(start_s=0, end_s=4), job(start_s=1, end_s=10)], mean_batch=2.0, direct_per_s=0.1)
+    assert (result.throughput_per_s, result.share_of_direct) == (0.2, 2.0)
 
 
 def test_latency_is_each_job_s_own() -> None:
-    found = figures([job(start_s=0, end_s=4), job(start_s=1, end_s=10)], mean_batch=2.0, direct_per_s=1.0)
-    assert (found.latency_p50_s, found.latency_p95_s) == (4.0, 9.0)
+    result = figures([job(start_s=0, end_s=4), job(start_s=1, end_s=10)], mean_batch=2.0, direct_per_s=1.0)
+    assert (result.latency_p50_s, result.latency_p95_s) == (4.0, 9.0)
 
 
 def test_jobs_that_failed_count_as_jobs_only() -> None:
     dead = job(start_s=0, end_s=59, state="dead")
-    found = figures([job(start_s=0, end_s=1), dead], mean_batch=1.0, direct_per_s=1.0)
-    assert (found.jobs, found.succeeded, found.latency_p95_s) == (2, 1, 1.0)
+    result = figures([job(start_s=0, end_s=1), dead], mean_batch=1.0, direct_per_s=1.0)
+    assert (result.jobs, result.succeeded, result.latency_p95_s) == (2, 1, 1.0)
 
 
 def test_nothing_succeeded_is_no_division_by_zero() -> None:

@@ -25,7 +25,7 @@ def batches(draw: st.DrawFn) -> tuple[int, set[int]]:
     return count, draw(st.sets(st.integers(0, count - 1), max_size=6))
 
 
-def whole(count: int) -> BatchPiece:
+def full_piece(count: int) -> BatchPiece:
     return BatchPiece(list(range(count)), [Item(number) for number in range(count)])
 
 
@@ -45,13 +45,13 @@ class Counted:
 
 
 def answers(attempt: Counted, count: int) -> tuple[Splitter, dict[int, Any]]:
-    splitter, told = Splitter(attempt), dict[int, Any]()
-    for piece in splitter.answered(whole(count)):
+    splitter, outputs = Splitter(attempt), dict[int, Any]()
+    for piece in splitter.answered(full_piece(count)):
         raws = [piece.raw_outputs] if isinstance(piece.raw_outputs, Failure) else piece.raw_outputs
         for at, raw in zip(piece.positions, raws, strict=True):
-            assert at not in told
-            told[at] = raw
-    return splitter, told
+            assert at not in outputs
+            outputs[at] = raw
+    return splitter, outputs
 
 
 def guilt(guilty: set[int]) -> Counted:
@@ -66,19 +66,19 @@ def guilt(guilty: set[int]) -> Counted:
 def test_a_guilty_item_costs_at_most_two_log_further_tries(batch: tuple[int, set[int]]) -> None:
     count, guilty = batch
     attempt = guilt(guilty)
-    _, told = answers(attempt, count)
+    _, outputs = answers(attempt, count)
     assert len(attempt.calls) - 1 <= len(guilty) * 2 * math.log2(count)
-    assert sorted(told) == list(range(count))
-    assert {at for at, raw in told.items() if isinstance(raw, Failure)} == guilty
-    assert all(raw == at for at, raw in told.items() if at not in guilty)
+    assert sorted(outputs) == list(range(count))
+    assert {at for at, raw in outputs.items() if isinstance(raw, Failure)} == guilty
+    assert all(raw == at for at, raw in outputs.items() if at not in guilty)
 
 
 @given(batches())
 def test_each_guilty_item_was_tried_alone(batch: tuple[int, set[int]]) -> None:
     count, guilty = batch
     attempt = Counted(lambda inputs: ValueError(repr(inputs)) if guilty & set(inputs) else None)
-    _, told = answers(attempt, count)
-    assert all(told[at].message == f"[{at}]" for at in guilty)
+    _, outputs = answers(attempt, count)
+    assert all(outputs[at].message == f"[{at}]" for at in guilty)
 
 
 def out_of_memory(kind: type[Exception]) -> Exception:
@@ -95,8 +95,8 @@ def exhausting_errors() -> list[type[Exception]]:
 @pytest.mark.parametrize("fits", [1, 7, 16, 63])
 def test_what_does_not_fit_is_halved_until_it_does_and_nobody_fails(kind: type[Exception], fits: int) -> None:
     attempt = Counted(lambda inputs: out_of_memory(kind) if len(inputs) > fits else None)
-    splitter, told = answers(attempt, 64)
-    assert told == {number: number for number in range(64)}
+    splitter, outputs = answers(attempt, 64)
+    assert outputs == {number: number for number in range(64)}
     assert min(map(len, splitter.exhausted)) > fits
 
 
@@ -108,16 +108,16 @@ def test_halves_that_fit_run_whole() -> None:
 
 def test_an_item_that_does_not_fit_alone_lacks_resources() -> None:
     attempt = Counted(lambda inputs: MemoryError() if 5 in inputs else None)
-    splitter, told = answers(attempt, 8)
-    assert told[5].kind is FailureKind.RESOURCE
-    assert [at for at, raw in told.items() if isinstance(raw, Failure)] == [5]
+    splitter, outputs = answers(attempt, 8)
+    assert outputs[5].kind is FailureKind.RESOURCE
+    assert [at for at, raw in outputs.items() if isinstance(raw, Failure)] == [5]
     assert [5] in splitter.exhausted
 
 
 def test_what_the_process_cannot_outlive_is_no_item_s_failure() -> None:
     attempt = Counted(lambda _: RuntimeError("CUDA error: device-side assert triggered"))
     with pytest.raises(RuntimeError, match="device-side"):
-        list(Splitter(attempt, table_of("transformer")).answered(whole(8)))
+        list(Splitter(attempt, table_of("transformer")).answered(full_piece(8)))
     assert attempt.calls == [8]
 
 
@@ -140,7 +140,7 @@ def test_memory_is_handed_back_once_nothing_holds_what_did_not_fit(monkeypatch: 
     monkeypatch.setattr(
         "jobs.worker.stages.bisect.memory.hand_back", lambda: alive.append(any(ref() for ref in held))
     )
-    piece = whole(2)
+    piece = full_piece(2)
     piece.collated, piece.is_collated = "collated", True
     list(Splitter(attempt).answered(piece))
     assert alive == [False]

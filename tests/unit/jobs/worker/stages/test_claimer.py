@@ -122,16 +122,16 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
 def test_a_version_that_cannot_be_loaded_is_tried_again_by_its_own_policy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[int] = []
+    versions: list[int] = []
 
     def info(version: int) -> Any:
-        asked.append(version)
+        versions.append(version)
         return SimpleNamespace(platform_options=OPTIONS)
 
     monkeypatch.setattr(selectors, "info", info)
     work = prepared(LoadFailedError("not now"))
     assert work.failure is not None
-    assert (work.failure.kind, work.retry.base_s, asked) == (FailureKind.TRANSIENT, 3.0, [5])
+    assert (work.failure.kind, work.retry.base_s, versions) == (FailureKind.TRANSIENT, 3.0, [5])
 
 
 @pytest.mark.parametrize("error", [ModelNotFoundError(), OperationalError("restarts")])

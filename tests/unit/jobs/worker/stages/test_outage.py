@@ -24,14 +24,14 @@ from models_registry.loaders.builtin import Echo
 
 
 class Stopping:
-    """Says no for the first few times that it is asked, and notes what the batch looks like then."""
+    """Returns False for the first `refusals` calls, and notes `busy_since` of the batch at each."""
 
-    def __init__(self, work: ClaimedBatch, asked: int) -> None:
-        self.work, self.asked, self.seen = work, asked, list[float | None]()
+    def __init__(self, work: ClaimedBatch, refusals: int) -> None:
+        self.work, self.refusals, self.seen = work, refusals, list[float | None]()
 
     def __call__(self) -> bool:
         self.seen.append(self.work.busy_since)
-        return len(self.seen) > self.asked
+        return len(self.seen) > self.refusals
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def a_claimer(acquire: Callable[[int], Any], stopping: Callable[[], bool]) -> Cl
 def test_a_batch_that_waits_to_be_stored_is_not_one_that_hangs() -> None:
     work, engine = batch(), MagicMock()
     engine.begin.side_effect = sa.exc.OperationalError("", None, Exception())
-    stopping = Stopping(work, asked=3)
+    stopping = Stopping(work, refusals=3)
     assert a_settler(engine, stopping).settle(work) is None
     assert stopping.seen == [None] * 4
 
@@ -70,17 +70,17 @@ def test_a_circuit_that_cannot_be_told_costs_no_stored_batch() -> None:
 
 
 def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
-    work, asked = batch(), list[int]()
+    work, counts = batch(), list[int]()
     info = SimpleNamespace(model="m", platform_options=PlatformOptions(), loader="builtin", secrecy=Secrecy())
     loaded = SimpleNamespace(runner=Echo(), info=info)
 
     def acquire(version: int) -> Any:
-        asked.append(version)
-        return away() if len(asked) < 3 else loaded
+        counts.append(version)
+        return away() if len(counts) < 3 else loaded
 
-    stopping = Stopping(work, asked=9)
+    stopping = Stopping(work, refusals=9)
     a_claimer(acquire, stopping).prepare(work)
-    assert (asked, work.failure, work.model) == ([1, 1, 1], None, "m")
+    assert (counts, work.failure, work.model) == ([1, 1, 1], None, "m")
     assert work.busy_since is not None
     assert work.busy_since > 1.0
 
@@ -98,6 +98,6 @@ def test_limits_that_cannot_be_read_are_asked_for_again_and_end_no_stage(
     monkeypatch.setattr(host._Bounds, "RETRY_S", 0.0)
     bounds = host._Bounds()
     assert bounds(1) == BatchLimits()
-    known = SimpleNamespace(max_batch=7, max_padded_size=70, padded=True, p95_goal_s=2.0)
-    monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: known)
+    info = SimpleNamespace(max_batch=7, max_padded_size=70, padded=True, p95_goal_s=2.0)
+    monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: info)
     assert bounds(1) == BatchLimits(7, 70, True, 2.0)

@@ -33,8 +33,8 @@ from models_registry.loaders.builtin import Echo, Faulty
 from models_registry.loaders.fault_tables import table_of
 
 
-def work(outputs: list[Any], *, attempts: int = 1, asked: int | None = None) -> ClaimedBatch:
-    count = len(outputs) if asked is None else asked
+def work(outputs: list[Any], *, attempts: int = 1, requested: int | None = None) -> ClaimedBatch:
+    count = len(outputs) if requested is None else requested
     jobs = [Claimed(UUID(int=n), 5, attempts, 3, b"{}", None) for n in range(count)]
     piece = BatchPiece(list(range(count)), [Item({})] * count, raw_outputs=outputs)
     return ClaimedBatch(
@@ -69,7 +69,7 @@ def test_an_output_that_json_cannot_carry_fails_alone(bad: Any) -> None:
 
 
 def test_one_item_s_missing_output_is_its_own_failure_and_names_both_numbers() -> None:
-    batch = work([], asked=4)
+    batch = work([], requested=4)
     batch.runner = Faulty()
     (piece,) = batch.pieces
     piece.items[2] = Item({"short": True})
