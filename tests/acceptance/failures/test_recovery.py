@@ -73,7 +73,7 @@ def test_a_worker_that_loses_its_database_keeps_its_jobs_and_goes_on_when_it_is_
         wait_until(lambda: app.states(ids).get("running", 0) > MAX_BATCH, what=lambda: app.states(ids))
         network.turn("postgres", Mode.CUT)
         gate.touch()
-        wait_until(lambda: "the database did not take it" in log_of(stack, 11).read_text())
+        wait_until(lambda: "the database failed, try" in log_of(stack, 11).read_text())
         assert waiting(broker) == 0, "it handed its messages back"
         assert "succeeded" not in app.states(ids)
         assert (worker.poll(), consumers(stack, MODEL)) == (None, 1)
