@@ -63,7 +63,7 @@ def test_one_statement_writes_an_outbox_row() -> None:
         "with connection.cursor() as cursor: pass", "session.exec_driver_sql(read)", "session.scalars(read)",
     ],
 )  # fmt: skip
-def test_what_runs_sql_by_itself_is_seen(line: str) -> None:
+def test_a_module_that_runs_sql_itself_is_detected(line: str) -> None:
     assert offences(runs_sql, [("it", ast.parse(line))])
 
 
@@ -75,7 +75,7 @@ def test_what_runs_sql_by_itself_is_seen(line: str) -> None:
         "for a, b in run(session, READ): pass", "[a for a, _ in rows]",
     ],
 )  # fmt: skip
-def test_what_reads_a_row_by_position_is_seen(line: str) -> None:
+def test_a_read_of_a_row_by_position_is_detected(line: str) -> None:
     assert offences(reads_by_position, [("it", ast.parse(line))])
 
 
@@ -90,7 +90,7 @@ def test_what_reads_a_row_by_position_is_seen(line: str) -> None:
         "first, *rest = jobs",
     ],
 )
-def test_what_reads_a_row_by_name_is_not_held_against_it(line: str) -> None:
+def test_a_read_of_a_row_by_name_is_allowed(line: str) -> None:
     assert not offences(reads_by_position, [("it", ast.parse(line))])
 
 

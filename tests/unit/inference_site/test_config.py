@@ -18,7 +18,7 @@ def test_a_full_environment_has_no_mistakes_and_the_defaults() -> None:
     assert (config.max_body_bytes, config.debug) == (Config.max_body_bytes, False)
 
 
-def test_what_is_missing_is_named() -> None:
+def test_a_missing_setting_is_named() -> None:
     assert set(NEEDED) <= {mistake.split()[0] for mistake in Config.from_env({}).mistakes}
 
 
@@ -67,13 +67,13 @@ def test_no_proxy_is_trusted_until_its_hop_is_counted(value: str, hops: int) -> 
 
 
 @pytest.mark.parametrize("value", ["-1", "one", "1.5"])
-def test_hops_that_cannot_be_counted_trust_nobody(value: str) -> None:
+def test_an_invalid_number_of_hops_trusts_no_proxy(value: str) -> None:
     config = Config.from_env(NEEDED | {"TRUSTED_PROXY_HOPS": value})
     assert config.trusted_proxy_hops == 0
     assert config.mistakes[0].startswith("TRUSTED_PROXY_HOPS is ")
 
 
-def test_the_site_s_own_address_says_whether_it_is_served_by_https() -> None:
+def test_the_site_s_address_decides_about_https() -> None:
     assert not Config.from_env(NEEDED).https
     assert Config.from_env(NEEDED | {"API_URL": "https://inference.example/"}).https
 
@@ -116,7 +116,7 @@ def test_keys_are_read_in_their_order() -> None:
         f"a:{KEYS['a']},a:{KEYS['b']}",
     ],
 )
-def test_a_key_that_cannot_be_used_is_a_sentence_that_does_not_quote_it(setting: str) -> None:
+def test_an_unusable_key_gives_a_sentence_that_does_not_quote_it(setting: str) -> None:
     config = Config.from_env(NEEDED | {"PAYLOAD_KEYS": setting, "PII_KEY": f":{setting}"})
     assert (config.payload_keys, config.pii_key) == ((), b"")
     assert {mistake.split()[0].rstrip(":") for mistake in config.mistakes} == {"PAYLOAD_KEYS", "PII_KEY"}
@@ -128,7 +128,7 @@ def test_a_config_shows_no_secret() -> None:
     assert not any(secret in shown for secret in ("aaaa", "bbbb", KEYS["a"], *NEEDED.values()))
 
 
-def test_payloads_are_kept_for_a_month_and_the_audit_for_ever_unless_told_otherwise() -> None:
+def test_payloads_are_kept_for_a_month_and_the_audit_for_ever_by_default() -> None:
     assert (Config.from_env(NEEDED).retention_days, Config.from_env(NEEDED).events_days) == (30, 0)
     config = Config.from_env(NEEDED | {"RETENTION_DAYS": "7", "EVENTS_DAYS": "400"})
     assert (config.retention_days, config.events_days, config.mistakes) == (7, 400, ())
@@ -144,7 +144,7 @@ def test_days_that_no_partition_has_are_a_mistake(days: str) -> None:
 S3 = {"PAYLOAD_STORAGE": "s3", "PAYLOAD_BUCKET": "payloads"}
 
 
-def test_a_bucket_is_named_with_where_it_is() -> None:
+def test_a_bucket_is_named_with_its_region_and_address() -> None:
     settings = {
         "PAYLOAD_ENDPOINT_URL": "http://minio:9000/",
         "PAYLOAD_REGION": "eu",

@@ -53,7 +53,7 @@ def test_a_wrong_value_or_name_is_a_sentence(environ: dict[str, str], mistake: s
     assert read(Settings, environ) == ({}, [mistake])
 
 
-def test_a_misspelt_name_is_overlooked_if_the_right_one_is_set_too() -> None:
+def test_a_misspelt_name_is_ignored_if_the_right_one_is_set_too() -> None:
     assert read(Settings, {"NAMEWORDS": "b", "NAME_WORDS": "c"}) == ({"name_words": ("c",)}, [])
 
 

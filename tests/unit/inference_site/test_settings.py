@@ -54,7 +54,7 @@ def test_the_deployment_check_finds_nothing_in_the_production_settings() -> None
         ({"DEBUG": "1"}, "DEBUG"),
     ],
 )
-def test_the_deployment_check_finds_what_is_left_open(env: dict[str, str], warning: str) -> None:
+def test_the_deployment_check_finds_unsafe_settings(env: dict[str, str], warning: str) -> None:
     ended = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **env)
     assert ended.returncode == 1
     assert warning in ended.stderr
@@ -75,7 +75,7 @@ def test_on_loopback_without_https_nothing_is_redirected() -> None:
     assert plain == claimed == "200 None None"
 
 
-def test_who_is_no_trusted_proxy_cannot_claim_https() -> None:
+def test_an_untrusted_proxy_cannot_claim_https() -> None:
     ended = run("-c", ASK % "inference.example", TRUSTED_PROXY_HOPS="0")
     plain, claimed, _ = ended.stdout.splitlines() or [ended.stderr] * 3
     assert plain == claimed == "301 None https://inference.example/admin/probe"

@@ -26,12 +26,12 @@ def count_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "INFERENCE", config)
 
 
-def test_alone_a_process_tells_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_process_exports_its_own_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, prometheus_multiproc_dir=""))
     assert metrics.counted() is REGISTRY
 
 
-def test_what_the_dead_counted_stays_and_what_they_gauged_goes(
+def test_counters_of_dead_processes_stay_and_their_gauges_go(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     count_in(tmp_path, monkeypatch)
@@ -44,7 +44,7 @@ def test_what_the_dead_counted_stays_and_what_they_gauged_goes(
     assert "relay_queues_owned 4.0" not in text
 
 
-def test_the_gauges_of_the_living_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_gauges_of_living_processes_are_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     count_in(tmp_path, monkeypatch)
     waits = COUNT + "print(1, flush=True)\ninput()"
     with subprocess.Popen(

@@ -67,7 +67,7 @@ def ask(client: socket.socket, data: bytes, timeout_s: float = LONG_S) -> bytes:
     return client.recv(1_000)
 
 
-def test_a_cut_resets_what_there_is_and_what_comes(
+def test_a_cut_resets_present_and_new_connections(
     network: Network, client: socket.socket, ports: list[int]
 ) -> None:
     network.turn("link", Mode.CUT)
@@ -83,7 +83,9 @@ def test_a_cut_resets_what_there_is_and_what_comes(
         assert ask(new, b"after") == b"after"
 
 
-def test_a_blackhole_holds_back_and_lets_go(network: Network, client: socket.socket, echo: Echo) -> None:
+def test_a_blackhole_holds_data_back_and_passes_it_later(
+    network: Network, client: socket.socket, echo: Echo
+) -> None:
     network.turn("link", Mode.DARK)
     with pytest.raises(TimeoutError):
         ask(client, b"held", SHORT_S)
@@ -121,7 +123,7 @@ def test_a_ghost_stays_at_the_server_while_its_client_comes_again(
         wait_until(lambda: echo.ended == 1)
 
 
-def test_a_silent_connection_is_gone_for_good_and_neither_side_is_told_while_new_ones_are_well(
+def test_a_silent_connection_passes_nothing_more_while_new_ones_work(
     network: Network, client: socket.socket, echo: Echo, ports: list[int]
 ) -> None:
     network.silence("link")

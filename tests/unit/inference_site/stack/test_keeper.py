@@ -33,14 +33,14 @@ class FakeServed:
     def finish(self) -> None: ...
 
 
-def test_what_lives_is_left_alone() -> None:
+def test_a_living_program_is_not_touched() -> None:
     served = FakeServed()
     keeper = Keeper(served, now=0)
     assert not any(keeper.tend(now) for now in range(100))
     assert served.starts == 0
 
 
-def test_what_ended_is_started_again_after_its_delay() -> None:
+def test_an_ended_program_is_started_again_after_its_delay() -> None:
     served = FakeServed()
     keeper = Keeper(served, now=0)
     served.dead = True
@@ -50,7 +50,7 @@ def test_what_ended_is_started_again_after_its_delay() -> None:
     assert served.starts == 1
 
 
-def test_what_keeps_ending_is_started_less_and_less_eagerly() -> None:
+def test_a_program_that_keeps_ending_is_started_less_and_less_often() -> None:
     served = FakeServed()
     keeper = Keeper(served, now=0)
     assert [_wait_of_next_start(keeper, served, now=n * 20.0) for n in range(8)] == pytest.approx(

@@ -23,7 +23,7 @@ def test_the_node_on_the_path_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert (installation.scripts, installation.erlang_root) == (tmp_path, None)
 
 
-def test_without_a_node_and_without_debian_the_message_says_what_to_install(
+def test_without_a_node_and_without_debian_the_message_names_the_package(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -31,7 +31,7 @@ def test_without_a_node_and_without_debian_the_message_says_what_to_install(
         find_installation(tmp_path / "root")
 
 
-def test_an_unpacked_node_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unpacked_node_is_used_unchanged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in debian.NEEDED:
         program(tmp_path / "bin", name)
     scripts = tmp_path / "root/usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin"

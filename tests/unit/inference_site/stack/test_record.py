@@ -26,7 +26,7 @@ class FakeServed:
         self.name, self.child = name, child
 
 
-def test_the_file_says_where_everything_is() -> None:
+def test_the_file_has_every_address() -> None:
     served = [FakeServed("web", FakeChild()), FakeServed("relay", None)]
     info = stack_info(PLAN, SERVICES, Credentials("admin", "secret", "token"), served)  # type: ignore[arg-type]  # fakes
     assert info == {
@@ -45,7 +45,7 @@ def test_the_file_says_where_everything_is() -> None:
     }
 
 
-def test_the_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
+def test_the_file_is_replaced_atomically_and_private(tmp_path: Path) -> None:
     for number in (1, 2):
         write_stack_info(tmp_path, {"number": number})
     path = tmp_path / "stack.json"

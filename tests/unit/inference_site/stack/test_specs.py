@@ -61,7 +61,7 @@ def test_workers_take_a_gpu_each_or_the_cpu() -> None:
     assert "--cpu" in on_cpu["gpu-worker-0"]
 
 
-def test_workers_end_after_those_who_give_them_work() -> None:
+def test_workers_end_after_the_programs_that_give_them_work() -> None:
     ranks = {spec.name: spec.rank for spec in specs(plan())}
     assert {name for name, rank in ranks.items() if rank} == {"gpu-worker-0", "cpu-worker"}
 

@@ -29,7 +29,7 @@ def test_codes_are_not_shared() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_a_problem_is_whole_and_its_details_cannot_replace_its_members() -> None:
+def test_a_problem_is_complete_and_its_details_cannot_replace_its_members() -> None:
     content = problem(errors.InvalidInputError("no", pointer="/a", status=200))
     assert content == {
         "type": "about:blank",
@@ -41,13 +41,13 @@ def test_a_problem_is_whole_and_its_details_cannot_replace_its_members() -> None
     }
 
 
-def test_what_may_be_tried_again_says_when_and_what_needs_a_token_says_which() -> None:
+def test_retryable_problems_have_retry_after_and_unauthenticated_ones_a_challenge() -> None:
     assert respond(errors.UnavailableError()).headers["Retry-After"] == "1"
     assert respond(errors.UnauthenticatedError()).headers["WWW-Authenticate"].startswith("Bearer")
     assert json.loads(respond(errors.JobNotFoundError()).content)["code"] == "job_not_found"
 
 
-def test_the_unexpected_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     content = problem(translate(RuntimeError("the password is hunter2")))
     assert content["status"] == 500
     assert "hunter2" not in json.dumps(content)

@@ -20,7 +20,7 @@ def test_the_client_s_ends_are_the_table_s() -> None:
     assert {state.value for state in states.TERMINAL} == TERMINAL
 
 
-def test_a_submit_says_what_was_asked_with_a_key_of_its_own() -> None:
+def test_a_submit_sends_the_request_with_a_new_key() -> None:
     script = Script(ok(view(), 202))
     job = client(script).submit("echo", {"a": 1}, priority=9, wait_s=5)
     assert (str(job.id), job.state, job.ended) == (ID, "queued", False)
@@ -32,7 +32,7 @@ def test_a_submit_says_what_was_asked_with_a_key_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("trouble", [refusal(429, "0"), refusal(503), httpx.ReadError("cut")])
-def test_what_may_pass_is_asked_again_under_the_same_key(trouble: httpx.Response | Exception) -> None:
+def test_a_passing_error_is_retried_under_the_same_key(trouble: httpx.Response | Exception) -> None:
     script = Script(trouble, ok(view(), 202))
     assert client(script).submit("echo", {}).state == "queued"
     first, second = script.requests
@@ -62,7 +62,7 @@ def test_patience_ends() -> None:
         client(script).get(ID)
 
 
-def test_an_answer_that_is_no_problem_is_told_as_it_is() -> None:
+def test_an_answer_that_is_no_problem_is_reported_unchanged() -> None:
     with pytest.raises(PlatformRefusedError, match="500 : no JSON"):
         client(Script(httpx.Response(500, text="no JSON"))).get(ID)
 
@@ -88,7 +88,7 @@ def test_wait_asks_until_the_end() -> None:
     assert float(script.requests[1].url.params["wait"]) == 30.0
 
 
-def test_wait_gives_up_when_told_to() -> None:
+def test_wait_gives_up_after_its_timeout() -> None:
     with pytest.raises(TimeoutError, match="is still queued"):
         client(Script(ok(view()))).wait(ID, timeout_s=0.0)
 
@@ -105,7 +105,7 @@ def stream(*lines: str) -> httpx.Response:
     return httpx.Response(200, text=text, headers={"Content-Type": "text/event-stream"})
 
 
-def test_a_stream_that_breaks_is_taken_up_where_it_was() -> None:
+def test_a_broken_stream_resumes_after_its_last_event() -> None:
     script = Script(
         stream(": hello", "", "id: 1.0", "event: state", 'data: {"state":', 'data: "running"}', ""),
         httpx.ReadError("cut"),
@@ -126,7 +126,7 @@ def view_as_job() -> dict[str, Any]:
     return {name: getattr(job, name) for name in RemoteJob.__struct_fields__}
 
 
-def test_a_stream_of_nobody_s_job_is_refused() -> None:
+def test_a_stream_of_a_missing_job_is_refused() -> None:
     with pytest.raises(PlatformRefusedError, match="404"):
         list(client(Script(ok(view()), refusal(404))).stream(ID))
 

@@ -107,7 +107,7 @@ def test_an_upload_sends_the_bytes_of_a_path_of_bytes_and_of_an_open_file(run: R
 @BOTH
 @pytest.mark.parametrize("pieces", [1, None])
 @pytest.mark.parametrize("trouble", [lambda: refusal(429, "0"), lambda: httpx.WriteError("cut")])
-def test_a_repeat_sends_the_same_from_where_the_file_stood(
+def test_a_retry_sends_the_same_bytes_from_the_file_s_first_position(
     run: Run, pieces: int | None, trouble: Callable[[], httpx.Response | Exception]
 ) -> None:
     file = io.BytesIO(b"not this" + BYTES)
@@ -135,7 +135,7 @@ class Watched(io.BytesIO):
 
 @BOTH
 @pytest.mark.parametrize("how", ["upload", "form"])
-def test_a_file_is_read_only_as_fast_as_it_goes_out(run: Run, how: str) -> None:
+def test_a_file_is_read_only_as_fast_as_it_is_sent(run: Run, how: str) -> None:
     file = Watched(BYTES)
     if how == "upload":
         run(Reading(Script(ok(UPLOADED, 201)), 1), lambda platform: platform.upload(file))
@@ -147,7 +147,7 @@ def test_a_file_is_read_only_as_fast_as_it_goes_out(run: Run, how: str) -> None:
 
 
 @BOTH
-def test_a_large_file_at_a_path_is_never_whole_in_memory(run: Run, path: Path) -> None:
+def test_a_large_file_is_never_completely_in_memory(run: Run, path: Path) -> None:
     large = 64 * PIECE_BYTES
     os.truncate(path, large)
     calls = [methodcaller("upload", path), methodcaller("submit", "m", {}, files={"page": path})]
@@ -166,7 +166,7 @@ class LookingError(Exception):
 
 @BOTH
 @pytest.mark.parametrize("end", [lambda: ok(UPLOADED, 201), lambda: refusal(413), LookingError])
-def test_a_path_is_open_for_as_long_as_the_call_takes(
+def test_a_file_at_a_path_is_open_only_during_the_call(
     run: Run, end: Callable[[], httpx.Response | Exception], path: Path
 ) -> None:
     class Looking(Script):
@@ -190,7 +190,7 @@ def pipe(content: bytes) -> BinaryIO:
 
 
 @BOTH
-def test_what_cannot_seek_is_sent_in_chunks_and_once(run: Run) -> None:
+def test_an_unseekable_file_is_sent_in_chunks_and_once(run: Run) -> None:
     reading = Reading(Script(ok(UPLOADED, 201)), None)
     with pipe(b"streamed") as file:
         run(reading, lambda platform: platform.upload(file))
@@ -202,7 +202,7 @@ def test_what_cannot_seek_is_sent_in_chunks_and_once(run: Run) -> None:
     assert len(again.script.requests) == 1
 
 
-def test_what_is_written_behind_what_was_measured_is_not_sent() -> None:
+def test_bytes_appended_after_the_size_was_read_are_not_sent() -> None:
     file = io.BytesIO(b"measured")
 
     class Growing(Reading):
@@ -238,7 +238,7 @@ def parts(request: httpx.Request, body: bytes) -> dict[str, tuple[str, bytes]]:
 
 
 @BOTH
-def test_files_go_along_with_a_job_in_one_form_which_is_repeated_under_one_key(run: Run, path: Path) -> None:
+def test_files_are_sent_with_a_job_in_one_form_that_is_retried_under_one_key(run: Run, path: Path) -> None:
     reading = Reading(Script(httpx.ReadError("cut"), refusal(429, "0"), ok(view(), 202)), None)
     files = {"page": File(path, "image/png"), "note": File(b"line\r\n", "text/plain"), "raw": path}
     value = {"page": part("page"), "note": part("note")}
@@ -262,6 +262,6 @@ def test_a_name_that_no_part_can_have_is_refused(name: str) -> None:
         client(Script()).submit("m", {}, files={name: b""})
 
 
-def test_a_form_takes_no_file_whose_length_is_not_known() -> None:
+def test_a_form_refuses_a_file_of_unknown_length() -> None:
     with pipe(b"x") as file, pytest.raises(ValueError, match="upload"):
         client(Script()).submit("m", {}, files={"page": file})

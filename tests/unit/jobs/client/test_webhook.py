@@ -28,7 +28,7 @@ def headers(body: bytes = BODY, secret: str = SECRET) -> dict[str, str]:
     return {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(NOW_S), "Webhook-Signature": signed}
 
 
-def test_a_signed_webhook_is_told_whatever_the_letter_case_of_its_headers() -> None:
+def test_a_signed_webhook_is_verified_with_headers_in_any_case() -> None:
     hook = verify(headers(), BODY, [OTHER, SECRET], now=NOW_S + 1)
     assert (hook.type, hook.data.output) == ("job.succeeded", {"n": 1})
 
@@ -40,7 +40,7 @@ def test_an_other_signature_beside_ours_does_no_harm() -> None:
 
 
 @pytest.mark.parametrize("late_s", [TOLERANCE_S + 1, -TOLERANCE_S - 1])
-def test_an_old_or_early_one_is_refused(late_s: int) -> None:
+def test_an_old_or_early_webhook_is_refused(late_s: int) -> None:
     with pytest.raises(WebhookRefusedError, match="its timestamp is more than"):
         verify(headers(), BODY, [SECRET], now=NOW_S + late_s)
 

@@ -50,7 +50,7 @@ def test_integers_keep_their_digits_and_strings_their_characters(value: Any, bod
 @pytest.mark.parametrize(
     "value", [math.nan, [1, math.inf], {"a": -math.inf}, "\ud800", object(), {1, object()}]
 )
-def test_what_json_cannot_carry_is_refused(value: Any) -> None:
+def test_values_that_json_cannot_carry_are_refused(value: Any) -> None:
     with pytest.raises(MalformedRequestError):
         canonical_bytes(value)
 

@@ -22,7 +22,7 @@ def test_an_event_id_is_read_as_it_was_written(written: EventId) -> None:
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_each_state_can_stand_in_an_event_id(state: State) -> None:
+def test_an_event_id_can_name_each_state(state: State) -> None:
     assert EventId.parse(f"3.5.{state}") == EventId(3, 5, state.value)
 
 

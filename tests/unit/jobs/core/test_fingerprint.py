@@ -35,11 +35,11 @@ def made(path: str, line: int = 7, function: str = "run", last: str = "ValueErro
     )
 
 
-def test_it_is_the_kind_the_type_and_the_last_frame() -> None:
+def test_a_fingerprint_is_the_kind_the_type_and_the_last_frame() -> None:
     assert fingerprint("poison", "OddError", trace()) == f"poison:{__name__}.OddError:{HERE}:inner"
 
 
-def test_a_failure_has_one_which_follows_its_kind() -> None:
+def test_a_failure_has_a_fingerprint_by_its_kind() -> None:
     failure = Failure(FailureKind.POISON, "OddError", "no", trace())
     assert failure.fingerprint == fingerprint("poison", "OddError", trace())
 
@@ -67,7 +67,7 @@ def test_line_numbers_folders_and_messages_leave_no_mark() -> None:
         ("/m/model_v2.py", "model_v2.py"),
     ],
 )
-def test_a_file_is_named_without_what_varies(path: str, shown: str) -> None:
+def test_a_file_s_name_has_no_varying_part(path: str, shown: str) -> None:
     assert fingerprint("poison", "c", made(path)) == f"poison:ValueError:{shown}:run"
 
 
@@ -76,7 +76,7 @@ def test_a_message_that_quotes_frames_is_not_believed() -> None:
     assert fingerprint("poison", "OddError", trace(forged)) == fingerprint("poison", "OddError", trace())
 
 
-def test_of_a_chain_the_last_exception_counts() -> None:
+def test_the_last_exception_of_a_chain_counts() -> None:
     def chained(word: str) -> None:
         try:
             inner(word)
@@ -103,11 +103,11 @@ def test_a_syntax_error_s_frame_names_no_function() -> None:
     assert fingerprint("poison", "SyntaxError", text) == "poison:SyntaxError:<model>:-"
 
 
-def test_it_fits_its_column() -> None:
+def test_a_fingerprint_fits_its_column() -> None:
     assert len(fingerprint("poison", "c", made("/m.py", function="f" * 999))) == 255
     assert len(fingerprint("poison", "c" * 999, "")) == 255
 
 
-def test_any_text_is_taken() -> None:
+def test_any_text_has_a_fingerprint() -> None:
     for text in ("\0", "Traceback (most recent call last):", made("/m.py", last=""), "  File", "\n\n"):
         assert fingerprint("poison", "code", text).startswith("poison:")

@@ -27,5 +27,5 @@ def test_the_first_key_of_a_time_is_not_above_any_of_that_time(ms: int, entropy:
 
 
 @given(MS, st.integers(0, 2**74 - 1), st.integers(0, 2**74 - 1))
-def test_entropy_alone_tells_and_orders_keys_of_one_time(ms: int, first: int, second: int) -> None:
+def test_entropy_alone_distinguishes_and_orders_ids_of_one_time(ms: int, first: int, second: int) -> None:
     assert (uuid7(ms, first) < uuid7(ms, second)) == (first < second)

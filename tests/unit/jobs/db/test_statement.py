@@ -59,7 +59,7 @@ def test_a_message_of_msgspec_is_a_row_too() -> None:
     assert letter == [Message(job=ONE, epoch=3)]
 
 
-def test_the_columns_names_are_asked_for_once() -> None:
+def test_the_names_of_the_columns_are_read_once() -> None:
     statement, queries = Statement("SELECT", Point), list[str]()
 
     def columns() -> list[str]:

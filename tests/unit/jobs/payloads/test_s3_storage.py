@@ -51,18 +51,18 @@ def stored(**env: str) -> Any:
     ("addressing", "address"),
     [("path", "https://s3.example/payloads/a/b?"), ("virtual", "https://payloads.s3.example/a/b?")],
 )
-def test_a_bucket_is_addressed_as_the_environment_says(addressing: str, address: str) -> None:
+def test_the_environment_sets_the_bucket_s_address(addressing: str, address: str) -> None:
     with stored(PAYLOAD_ENDPOINT_URL="https://s3.example", PAYLOAD_ADDRESSING=addressing):
         assert storage().url("a/b").startswith(address)
 
 
-def test_without_an_address_it_is_amazon_s_in_its_region() -> None:
+def test_without_an_address_the_bucket_is_amazon_s_in_its_region() -> None:
     with stored(PAYLOAD_REGION="eu-west-1"):
         reached: Any = storage()
         assert reached.connection.meta.client.meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
 
 
-def test_a_server_that_says_nothing_is_given_up(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_given_up(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_storage, "READ_S", 0.05)
     monkeypatch.setattr(s3_storage, "ATTEMPTS", 2)
     began = monotonic()
@@ -71,7 +71,7 @@ def test_a_server_that_says_nothing_is_given_up(silent: str, monkeypatch: pytest
     assert monotonic() - began < 30  # boto's own patience is a minute an attempt
 
 
-def test_a_storage_that_cannot_be_had_is_said_at_the_start() -> None:
+def test_an_unusable_storage_is_an_error_at_the_start() -> None:
     assert check_storage() == []
     broken = django_storages(Config()) | {"payloads": {"BACKEND": "jobs.payloads.nothing.Nothing"}}
     with override_settings(STORAGES=broken):

@@ -64,7 +64,7 @@ def test_a_batch_in_order_takes_one_frame() -> None:
 
 
 @given(st.integers(1, 30), st.integers(1, 3), st.data())
-def test_exactly_what_is_done_is_acknowledged_in_any_order(
+def test_exactly_the_done_messages_are_acknowledged_in_any_order(
     count: int, jobs: int, data: st.DataObject
 ) -> None:
     broker, acks = Broker(), Acks()
@@ -99,7 +99,7 @@ def test_nothing_is_acknowledged_twice() -> None:
     assert broker.unacked == set()
 
 
-def test_what_is_given_back_is_queued_again_and_later_acks_are_still_cumulative() -> None:
+def test_rejected_messages_are_queued_again_and_later_acks_stay_cumulative() -> None:
     broker, acks = Broker(), Acks()
     made = deliveries(broker, acks, 10)
     acks.give_back(made[2:5])

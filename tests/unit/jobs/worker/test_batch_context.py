@@ -48,7 +48,7 @@ def work(runner: Echo, inputs: list[Any]) -> ClaimedBatch:
     )
 
 
-def test_the_newest_report_of_each_job_is_taken_once_and_all_are_counted() -> None:
+def test_each_job_s_newest_report_is_taken_once_with_the_count_of_all() -> None:
     batch = BatchContext(UUID(int=9), JOBS)
     piece = batch.of([2, 0])
     piece.progress(0, 0.1)
@@ -68,7 +68,7 @@ def test_a_report_of_no_item_is_an_error() -> None:
         BatchContext(UUID(int=9), JOBS).of([0]).progress(1, 0.5)
 
 
-def test_a_batch_that_is_split_reports_each_job_as_itself() -> None:
+def test_a_split_batch_reports_each_job_by_its_own_id() -> None:
     batch = work(Reporting(), ["a", "b", "broken", "d"])
     batch.context = BatchContext(batch.id, JOBS)
     execute_all(batch)
@@ -78,7 +78,7 @@ def test_a_batch_that_is_split_reports_each_job_as_itself() -> None:
     assert failed == [[2]]
 
 
-def test_a_job_that_was_taken_away_is_cancelled_for_its_model_and_no_other_is() -> None:
+def test_only_a_job_with_a_void_claim_is_cancelled_for_its_model() -> None:
     batch = work(Reporting(), ["a", "b", "c"])
     batch.context = BatchContext(batch.id, JOBS[:3])
     batch.context.lose({JOBS[1][0]})
@@ -87,7 +87,7 @@ def test_a_job_that_was_taken_away_is_cancelled_for_its_model_and_no_other_is() 
     assert batch.context.cut_short
 
 
-def test_a_fraction_out_of_range_fails_as_any_mistake_of_a_model_does() -> None:
+def test_a_fraction_out_of_range_fails_like_any_error_of_a_model() -> None:
     class Wrong(Echo):
         def run(self, batch: list[Any], context: Context = SILENT) -> list[Any]:
             context.progress(0, 2.0)
@@ -160,7 +160,7 @@ def test_the_last_reports_of_a_closed_batch_are_written_and_it_is_forgotten(
     assert database.looks == 0
 
 
-def test_a_cancel_is_looked_for_only_where_a_model_asks(channel: ProgressChannel, database: Database) -> None:
+def test_cancels_are_read_only_for_a_model_that_asks(channel: ProgressChannel, database: Database) -> None:
     batch = work(Stepper(1, 0), ["a", "b"])
     channel.serve(batch)
     assert batch.context is not None

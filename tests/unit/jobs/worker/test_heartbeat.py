@@ -32,7 +32,7 @@ def beat(monkeypatch: pytest.MonkeyPatch, *alive: bool, stop: Event | None = Non
         heartbeat.step(SESSION, ())
 
 
-def test_a_worker_whose_name_was_taken_asks_itself_to_stop_once(
+def test_a_worker_whose_node_name_another_one_took_stops_itself_once(
     monkeypatch: pytest.MonkeyPatch, signals: list[tuple[int, int]]
 ) -> None:
     beat(monkeypatch, True, False, False)

@@ -108,7 +108,7 @@ def test_a_batch_is_claimed_ahead_of_the_lanes_and_no_more(
     assert max(held for _, held in stages.claims) >= 2
 
 
-def test_a_batch_apart_is_claimed_with_nothing_else_in_hand_and_keeps_it_so(
+def test_an_isolated_batch_is_claimed_alone_and_stays_alone(
     pipeline: Pipeline, stages: Stages, buffer: Buffer
 ) -> None:
     fill(buffer, 4)

@@ -16,7 +16,7 @@ from jobs.worker.stages.claimed_batch import ClaimedBatch
 JOB = Claimed(UUID(int=1), 1, 1, 3, b"{}", None)
 
 
-def test_a_batch_whose_claim_is_under_way_at_the_stop_is_among_what_is_left() -> None:
+def test_a_batch_being_claimed_at_the_stop_is_among_the_remaining_ones() -> None:
     began, may_end = Event(), Event()
 
     def claim(_: object) -> tuple[ClaimedBatch, list[Any]]:

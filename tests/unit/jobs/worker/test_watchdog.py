@@ -24,13 +24,13 @@ def watchdog(*batches: ClaimedBatch, **changes: Any) -> Watchdog:
     return Watchdog(lambda: list(batches), **(defaults | changes))
 
 
-def test_a_batch_within_its_limit_or_waiting_for_a_stage_is_left_alone() -> None:
+def test_a_batch_within_its_limit_or_between_stages_does_not_hang() -> None:
     now = time.monotonic()
     assert watchdog(work(busy_s=9), work(busy_s=None)).hung(now) is None
     assert watchdog(work(busy_s=50, limit_s=60)).hung(now) is None
 
 
-def test_a_batch_past_its_limit_hangs_and_a_versions_own_limit_goes_first() -> None:
+def test_a_batch_past_its_limit_hangs_and_a_version_s_limit_overrides() -> None:
     now = time.monotonic()
     assert watchdog(work(busy_s=11)).hung(now) is not None
     assert watchdog(work(busy_s=3, limit_s=2)).hung(now) is not None
@@ -42,7 +42,7 @@ def test_the_process_ends_after_its_last_words() -> None:
     assert ends == ["hung", EXIT_CODE]
 
 
-def test_the_process_ends_even_where_the_last_words_do_not(monkeypatch: Any) -> None:
+def test_the_process_ends_although_its_last_words_hang(monkeypatch: Any) -> None:
     monkeypatch.setattr("jobs.worker.watchdog.LAST_WORDS_S", 0.05)
     ends, never = list[int](), Event()
     watchdog(work(busy_s=11), last_words=never.wait, end=ends.append).run()
@@ -50,7 +50,7 @@ def test_the_process_ends_even_where_the_last_words_do_not(monkeypatch: Any) -> 
     assert ends == [EXIT_CODE]
 
 
-def test_a_stopped_watchdog_barks_no_more() -> None:
+def test_a_stopped_watchdog_ends_no_process() -> None:
     stopped, ends = Event(), list[int]()
     stopped.set()
     watchdog(work(busy_s=11), stopped=stopped, end=ends.append).run()

@@ -36,7 +36,7 @@ def test_a_runner_whose_outputs_are_checked_is_still_given_one() -> None:
     assert not takes_context(echo)
 
 
-def test_what_is_checked_passes_its_context_on() -> None:
+def test_a_checked_runner_passes_its_context_on() -> None:
     reports: list[tuple[int, float, str]] = []
     context = SimpleNamespace(progress=lambda *words: reports.append(words), cancelled=lambda _: False)
     runner = CheckedInContext(Stepper(2, 0), schema_text="", refuse_nan=True)
@@ -45,7 +45,7 @@ def test_what_is_checked_passes_its_context_on() -> None:
 
 
 @pytest.mark.parametrize("fraction", [-0.01, 1.01, float("nan"), float("inf")])
-def test_a_fraction_outside_0_and_1_is_an_error_also_where_nobody_listens(fraction: float) -> None:
+def test_a_fraction_outside_0_and_1_is_an_error_also_without_a_listener(fraction: float) -> None:
     with pytest.raises(ValueError, match="within 0 and 1"):
         SILENT.progress(0, fraction)
 

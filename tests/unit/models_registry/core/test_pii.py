@@ -72,14 +72,14 @@ CASES: list[tuple[Any, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("schema", "value", "shown"), CASES)
-def test_marked_parts_are_replaced_as_a_whole_and_nothing_else_is(
+def test_marked_parts_are_replaced_completely_and_nothing_else_is(
     schema: Any, value: Any, shown: Any
 ) -> None:
     assert hidden(schema, value) == shown
 
 
 @given(Json)
-def test_a_value_of_a_schema_without_marks_is_what_it_was(value: Any) -> None:
+def test_a_value_of_a_schema_without_marks_is_unchanged(value: Any) -> None:
     assert hidden({"properties": {"a": {}}, "items": {"$ref": "#"}}, value) == value
     assert marked({}, value) == []
 
@@ -101,7 +101,7 @@ Schemas = st.recursive(
 
 
 @given(Schemas, Json)
-def test_what_is_replaced_is_what_is_marked_and_to_do_it_twice_does_nothing_more(
+def test_exactly_the_marked_parts_are_replaced_and_a_second_time_changes_nothing(
     schema: Any, value: Any
 ) -> None:
     root = schema if isinstance(schema, dict) else {}
@@ -119,7 +119,7 @@ def test_another_branch_never_shows_more(one: Any, other: Any, value: Any) -> No
 
 
 @given(st.text(min_size=4), Schemas)
-def test_a_marked_text_is_nowhere_in_what_is_shown(secret: str, schema: Any) -> None:
+def test_a_marked_text_is_nowhere_in_the_shown_value(secret: str, schema: Any) -> None:
     root = {"properties": {"a": M, "b": schema}}
     assert secret not in str(hidden(root, {"a": secret, "b": 1}))
 

@@ -25,7 +25,7 @@ def test_without_a_budget_nothing_leaves() -> None:
     assert shelf(None, 10, 10).room_for(NEW, 10**12) == Evict()
 
 
-def test_what_fits_beside_the_rest_sends_nobody_away() -> None:
+def test_a_version_that_fits_evicts_no_other() -> None:
     assert shelf(100, 40, 40).room_for(NEW, 20) == Evict()
 
 
@@ -38,7 +38,7 @@ def test_the_least_recently_used_leaves_first() -> None:
     assert residency.room_for(NEW, 61) == Evict((1, 0))
 
 
-def test_one_in_use_stays_and_is_waited_for() -> None:
+def test_a_version_in_use_stays_and_is_waited_for() -> None:
     residency = shelf(100, 60, 40)
     residency.acquire(0)
     assert residency.room_for(NEW, 40) == Evict((1,))
@@ -47,7 +47,7 @@ def test_one_in_use_stays_and_is_waited_for() -> None:
     assert residency.room_for(NEW, 41) == Evict((1, 0))
 
 
-def test_a_pinned_one_is_not_even_waited_for() -> None:
+def test_a_pinned_version_is_not_waited_for() -> None:
     residency = shelf(100, 60, 40)
     residency.pin(0)
     assert residency.room_for(NEW, 40) == Evict((1,))
@@ -56,16 +56,16 @@ def test_a_pinned_one_is_not_even_waited_for() -> None:
     assert residency.room_for(NEW, 41) == Evict((0,))
 
 
-def test_what_exceeds_the_budget_alone_never_fits() -> None:
+def test_a_version_larger_than_the_budget_never_fits() -> None:
     assert shelf(100).room_for(NEW, 101) == Never(100)
     assert shelf(100).room_for(NEW, 100) == Evict()
 
 
-def test_what_occupies_nothing_need_not_leave() -> None:
+def test_a_version_without_memory_is_not_evicted() -> None:
     assert shelf(100, 0, 100, 0).room_for(NEW, 50) == Evict((1,))
 
 
-def test_a_version_larger_than_it_was_thought_sends_others_away() -> None:
+def test_a_version_larger_than_estimated_evicts_others() -> None:
     residency = shelf(100, 50, 30)
     residency.acquire(1)
     assert residency.room_for(1, 50) == Evict()
@@ -84,7 +84,7 @@ SHELVES = st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.booleans()), 
 
 
 @given(SHELVES, st.integers(0, 120), st.integers(50, 200), st.randoms())
-def test_a_plan_makes_room_in_order_of_use_and_spares_who_must_stay(
+def test_a_plan_evicts_in_order_of_use_and_spares_pinned_versions(
     rows: list[tuple[int, bool, bool]], more: int, budget: int, chance: Any
 ) -> None:
     residency = shelf(budget, *(size for size, *_ in rows))

@@ -13,7 +13,7 @@ def test_a_version_that_asks_for_nothing_guards_nothing() -> None:
     assert not secrecy.guarded
 
 
-def test_encryption_and_marks_are_told_apart() -> None:
+def test_encryption_and_marks_are_distinguished() -> None:
     encrypted, personal, output = (
         Secrecy.of({"properties": {"a": {}}}, {}, encrypt=True),
         Secrecy.of(MARKED, {}, encrypt=False),
@@ -24,7 +24,7 @@ def test_encryption_and_marks_are_told_apart() -> None:
     assert encrypted.names == {"a"}
 
 
-def test_who_keeps_less_may_not_answer_for_who_keeps_more() -> None:
+def test_a_version_with_less_secrecy_may_not_answer_for_one_with_more() -> None:
     nothing, encrypted, personal = Secrecy(), Secrecy(encrypt=True), Secrecy(input_marks=MARKED)
     assert encrypted.covers(nothing)
     assert personal.covers(nothing)

@@ -6,7 +6,7 @@ from models_registry.core.registry_errors import LoadFailedError
 from models_registry.loaders.artifact import locate
 
 
-def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_absolute_path_is_used_unchanged(tmp_path: Path) -> None:
     assert locate(str(tmp_path)) == tmp_path
 
 
@@ -30,6 +30,6 @@ def test_a_package_is_found_where_it_is_installed() -> None:
         ("", "MODEL_DIR"),
     ],
 )
-def test_what_is_not_there_is_said(artifact: str, message: str) -> None:
+def test_a_missing_artifact_gives_a_clear_error(artifact: str, message: str) -> None:
     with pytest.raises(LoadFailedError, match=message):
         locate(artifact)

@@ -62,7 +62,7 @@ def test_a_failure_that_passes_does_so_at_its_time(monkeypatch: pytest.MonkeyPat
         ("memory", MemoryError),
     ],
 )
-def test_a_faulty_item_fails_its_batch_as_it_asks(fail: str, error: type[Exception]) -> None:
+def test_a_faulty_item_fails_its_batch_as_its_input_says(fail: str, error: type[Exception]) -> None:
     runner = builtin.faulty({}, "cpu")
     with pytest.raises(error, match="as asked"):
         answer(runner, [Item({"n": 1}), Item({"fail": fail, "message": "as asked"})])

@@ -41,7 +41,7 @@ def test_an_output_that_breaks_the_schema_is_replaced_by_why() -> None:
     assert isinstance(odd, BadOutputError)
 
 
-def test_nan_is_refused_where_the_version_says_so() -> None:
+def test_nan_is_refused_for_a_version_that_refuses_it() -> None:
     outputs = ({"x": 1}, {"answer": "nan"})
     good, refused = judged({"refuse_nan": True}, *outputs)
     assert good == {"x": 1}
@@ -49,7 +49,7 @@ def test_nan_is_refused_where_the_version_says_so() -> None:
     assert "'/answer'" in str(refused)
 
 
-def test_both_checks_may_be_asked_for_and_an_exception_in_an_output_s_place_stays() -> None:
+def test_both_checks_can_be_on_and_an_exception_in_an_output_s_place_stays() -> None:
     options = {"refuse_nan": True, "check_output": True}
     assert isinstance(judged(options, {"x": 1, "answer": "nan"})[0], NotFiniteError)
     runner = checked(Echo(), replace(VERSION, options=options))

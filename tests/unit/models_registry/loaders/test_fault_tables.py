@@ -44,7 +44,7 @@ def raised_by(call: Callable[[], object]) -> BaseException:
         (RuntimeError("CUDA error: an illegal memory access was encountered"), Fault.CRASH),
     ],
 )  # fmt: skip
-def test_what_all_loaders_have_in_common(loader: str, error: Exception, fault: Fault) -> None:
+def test_all_loaders_share_the_common_faults(loader: str, error: Exception, fault: Fault) -> None:
     assert fault_of(error, table_of(loader)) is fault
 
 
@@ -74,7 +74,7 @@ def test_shapes_that_a_torch_model_does_not_take_are_the_input_s(loader: str) ->
     assert [fault_of(raised_by(call), table_of(loader)) for call in calls] == [Fault.INVALID] * len(calls)
 
 
-def test_torch_really_cannot_allocate_what_no_machine_has() -> None:
+def test_torch_raises_its_memory_error_for_an_impossible_allocation() -> None:
     import torch
 
     assert fault_of(raised_by(lambda: torch.empty(2**60)), TRANSFORMER) is Fault.RESOURCE
@@ -121,7 +121,7 @@ def strict(x: Tensor) -> Tensor:
         assert fault_of(error, COMMON) is Fault.INTERNAL
 
 
-def test_inside_torchscript_shapes_and_memory_are_told_apart() -> None:
+def test_shape_and_memory_errors_inside_torchscript_are_distinguished() -> None:
     import torch
 
     program = script("""
@@ -158,5 +158,5 @@ def test_a_model_behind_http_that_does_not_answer_may_later() -> None:
     assert fault_of(httpx.ReadTimeout("slow"), table_of("entry_point")) is Fault.TIMEOUT
 
 
-def test_an_unknown_loader_has_what_all_have() -> None:
+def test_an_unknown_loader_has_the_common_faults() -> None:
     assert table_of("another") is COMMON

@@ -23,7 +23,7 @@ def test_a_files_digest_is_its_sha256(tmp_path: Path) -> None:
     assert digest(tmp_path / "f") == hashlib.sha256(b"x" * 3_000_000).hexdigest()
 
 
-def test_a_directorys_digest_is_that_of_what_sha256sum_prints(directory: Path) -> None:
+def test_a_directory_s_digest_is_the_one_of_sha256sum_s_output(directory: Path) -> None:
     command = "find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum | sha256sum"
     printed = subprocess.run(["sh", "-c", command], cwd=directory, capture_output=True, text=True, check=True)
     assert digest(directory) == printed.stdout.split()[0]

@@ -37,7 +37,7 @@ def test_each_item_has_its_row_of_each_output() -> None:
         (lambda _: (), ["data"], "0 tensors for the 1 names"),
     ],
 )
-def test_a_program_whose_tensors_have_the_wrong_shape_says_so(
+def test_a_program_with_tensors_of_the_wrong_shape_gives_a_clear_error(
     function: Callable[[Any], Any], names: list[str], says: str
 ) -> None:
     with pytest.raises(BadOutputError, match=says):

@@ -91,7 +91,7 @@ class Tensor:
         self.diary.write(f"{self.name} is kept for {stream.name}")
 
 
-def test_a_batch_goes_up_and_its_outputs_down_beside_the_runs() -> None:
+def test_batches_are_uploaded_and_outputs_downloaded_during_the_runs() -> None:
     diary = Diary()
     streams = Streams(diary, "cuda:0")
     sent = streams.send({"ids": Tensor(diary, "ids")})

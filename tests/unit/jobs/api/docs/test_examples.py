@@ -75,7 +75,7 @@ def test_every_body_and_answer_has_examples_which_its_schema_takes(
         assert not [str(error) for error in validator.iter_errors(value)], (place, kind, title)
 
 
-def test_all_calls_are_looked_at() -> None:
+def test_all_calls_are_checked() -> None:
     assert len(CALLS) == sum(map(len, DOCUMENT["paths"].values())) + 1
     pairs = {(name, kind) for name, body in BODIES for kind in body["content"]}
     assert {
@@ -105,7 +105,7 @@ def test_every_problem_of_every_call_has_an_example() -> None:
             assert len(problem["detail"]) > 10, (name, code)
 
 
-def test_every_error_that_a_client_may_be_told_of_stands_at_some_call() -> None:
+def test_every_error_for_clients_is_documented_at_some_call() -> None:
     codes = {code for _, _, answer in problems() for code in values(answer["content"][PROBLEM])}
     assert {kind.code for kind in STATUS.keys() - NEVER} <= codes
     assert not {kind.code for kind in NEVER} & codes

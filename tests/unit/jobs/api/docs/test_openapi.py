@@ -48,7 +48,7 @@ def test_the_description_that_is_committed_is_the_api_s(
         (("components", "schemas", "Job", "properties", "state"), "Job.state is gone"),
     ],
 )
-def test_what_goes_is_noticed(now: dict[str, Any], path: tuple[str, ...], says: str) -> None:
+def test_removals_are_noticed(now: dict[str, Any], path: tuple[str, ...], says: str) -> None:
     changed = copy.deepcopy(now)
     place = changed
     for name in path[:-1]:
@@ -57,7 +57,7 @@ def test_what_goes_is_noticed(now: dict[str, Any], path: tuple[str, ...], says: 
     assert any(says in line for line in breaks(now, changed))
 
 
-def test_what_is_asked_for_anew_and_what_changes_its_type_are_noticed(now: dict[str, Any]) -> None:
+def test_new_requirements_and_changed_types_are_noticed(now: dict[str, Any]) -> None:
     changed = copy.deepcopy(now)
     body = changed["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     body["required"] = [*body["required"], "metadata"]
@@ -69,7 +69,7 @@ def test_what_is_asked_for_anew_and_what_changes_its_type_are_noticed(now: dict[
     assert breaks(changed, now) == ["Job.attempts is another type"]
 
 
-def test_every_problem_stands_in_the_description(now: dict[str, Any]) -> None:
+def test_every_problem_is_in_the_description(now: dict[str, Any]) -> None:
     codes = set(now["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
     assert {kind.code for kind in STATUS} <= codes
     for path, calls in now["paths"].items():
@@ -95,7 +95,7 @@ OPERATION_IDS = {
 }
 
 
-def test_operation_ids_are_what_generated_clients_name_their_methods_by(now: dict[str, Any]) -> None:
+def test_operation_ids_are_good_method_names(now: dict[str, Any]) -> None:
     ids = {
         f"{method} {path}": call["operationId"]
         for path, calls in now["paths"].items()

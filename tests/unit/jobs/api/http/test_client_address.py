@@ -38,5 +38,5 @@ def test_only_the_trusted_hops_of_x_forwarded_for_are_believed(
         ("1" * 10_000, None),
     ],
 )
-def test_an_address_is_told_as_postgres_takes_it(text: str, address: str | None) -> None:
+def test_an_address_is_returned_as_postgres_accepts_it(text: str, address: str | None) -> None:
     assert client_address(text, "", hops=0) == address

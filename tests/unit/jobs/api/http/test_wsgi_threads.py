@@ -53,7 +53,7 @@ def asked_by(call: Call) -> tuple[Environ, bytes]:
     return seen[0]
 
 
-def test_a_header_with_an_underscore_does_not_pass_for_one_with_a_dash() -> None:
+def test_a_header_with_an_underscore_is_not_one_with_a_dash() -> None:
     environ, _ = asked_by(a_call(headers=((b"x_forwarded_for", b"6.6.6.6"),)))
     assert not [name for name in environ if "FORWARDED" in name]
 
@@ -71,14 +71,14 @@ def test_a_path_comes_as_the_bytes_that_were_sent() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 10, 65_536, 200_000])
-def test_a_body_is_read_whole_however_it_comes(size: int) -> None:
+def test_a_body_in_any_pieces_is_read_completely(size: int) -> None:
     body = bytes(number % 251 for number in range(size))
     pieces = [body[at : at + 30_000] for at in range(0, size, 30_000)] or [b""]
     headers = ((b"content-length", str(size).encode()),)
     assert asked_by(a_call(*pieces, headers=headers))[1] == body
 
 
-def test_a_short_body_that_stalls_is_refused_before_it_has_a_thread(patience: None) -> None:
+def test_a_stalled_short_body_is_refused_before_it_takes_a_thread(patience: None) -> None:
     call = a_call(b"1", headers=((b"content-length", b"50"),), stalls=True)
     with pytest.raises(SlowBodyError):
         asyncio.run(Threads(lambda *_: pytest.fail("it was called")).answer(call))
@@ -98,7 +98,7 @@ def test_a_long_body_that_stalls_is_an_error_of_its_read(patience: None) -> None
         asked_by(a_call(b"1" * 70_000, headers=((b"content-length", b"90000"),), stalls=True))
 
 
-def test_long_calls_leave_threads_to_the_short_ones() -> None:
+def test_long_calls_leave_threads_for_short_ones() -> None:
     release = threading.Event()
 
     def handler(environ: Environ, start: Start) -> list[bytes]:

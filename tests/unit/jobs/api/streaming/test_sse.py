@@ -50,7 +50,7 @@ def ids(last_id: str, now: JobSnapshot) -> list[str]:
         ("3.0.waiting", RUNNING, ["3.0.running"]),
     ],
 )
-def test_only_what_a_client_does_not_know_is_sent(last_id: str, now: JobSnapshot, sent: list[str]) -> None:
+def test_only_events_that_a_client_lacks_are_sent(last_id: str, now: JobSnapshot, sent: list[str]) -> None:
     assert ids(last_id, now) == sent
 
 
@@ -62,18 +62,18 @@ def test_a_stored_document_of_many_lines_is_sent_on_one() -> None:
     assert "\r" not in event.decode()
 
 
-def test_a_client_that_had_the_end_is_told_not_to_come_back() -> None:
+def test_a_client_that_had_the_end_needs_no_stream() -> None:
     assert knows_all(ENDED.event_id, ENDED)
     assert not knows_all(HALF.event_id, ENDED)
     assert not knows_all(HALF.event_id, HALF)
 
 
-def test_a_stream_begins_with_when_to_come_back() -> None:
+def test_a_stream_begins_with_its_retry_time() -> None:
     assert preamble().startswith(b"retry: ")
     assert preamble().endswith(b"\n\n")
 
 
-def test_an_inbox_keeps_the_newest_whatever_read_ended_last() -> None:
+def test_a_waiter_keeps_the_newest_snapshot_in_any_order_of_reads() -> None:
     inbox = Waiter(follow=True)
     for snapshot in (HALF, RUNNING, standing("2.0.queued")):
         inbox.put(snapshot)
@@ -82,7 +82,7 @@ def test_an_inbox_keeps_the_newest_whatever_read_ended_last() -> None:
     assert inbox.newest is ENDED
 
 
-def test_an_end_is_laid_before_all_and_a_change_before_those_who_follow() -> None:
+def test_an_end_goes_to_all_waiters_and_a_change_to_followers_only() -> None:
     waiters = Waiters()
     waiting, following = waiters.add(ID, Waiter()), waiters.add(ID, Waiter(follow=True))
     waiters.deliver(HALF)
@@ -100,7 +100,7 @@ def test_an_end_is_laid_before_all_and_a_change_before_those_who_follow() -> Non
     ("last_id", "sent"),
     [("3.5.running", ["3.6.running"]), ("3.4.running", ["3.5.running", "3.6.running"])],
 )
-def test_a_first_look_that_knows_of_no_progress_takes_nothing_back(last_id: str, sent: list[str]) -> None:
+def test_a_first_read_without_progress_sends_no_older_event(last_id: str, sent: list[str]) -> None:
     pieces = list[bytes]()
     stand_in: Any = Pieces(pieces)
     stream = Stream(stand_in, stand_in, stand_in, EventId.parse(last_id))

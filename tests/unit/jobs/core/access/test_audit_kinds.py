@@ -6,6 +6,6 @@ def test_a_failed_attempt_s_message_is_payload_and_its_code_is_not() -> None:
     assert without_payload("failed", detail) == {"kind": "poison", "code": "bad", "batch": "b"}
 
 
-def test_an_unknown_kind_s_detail_is_payload_until_somebody_says_otherwise() -> None:
+def test_an_unknown_kind_s_detail_counts_as_payload() -> None:
     assert without_payload("something new", {"text": "secret"}) == {}
     assert without_payload(AuditKind.SUBMIT, {"jobs": 3}) == {"jobs": 3}

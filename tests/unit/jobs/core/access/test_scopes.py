@@ -11,5 +11,5 @@ def test_a_scope_covers_itself_and_admin_covers_all(scope: Scope) -> None:
     assert not covers(others, scope)
 
 
-def test_a_token_may_do_all_but_administer_if_nothing_is_said() -> None:
+def test_a_token_has_all_scopes_but_admin_by_default() -> None:
     assert {*default_scopes(), "admin"} == {scope.value for scope in Scope}

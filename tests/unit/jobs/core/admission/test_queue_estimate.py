@@ -19,7 +19,7 @@ def counted(level: int = 4, jobs: int = 0, **columns: Any) -> QueueCount:
     return QueueCount(waiting, (10.0,) * 10, (5.0,) * 10, **columns)
 
 
-def test_the_highest_priority_is_taken_away_first() -> None:
+def test_the_highest_priority_is_subtracted_first() -> None:
     waiting = (5, 0, 0, 0, 0, 0, 0, 0, 0, 5)
     queue = QueueEstimate(QueueCount(waiting, per_s=2.0), 0.0)
     assert [queue.place(priority, ME, 2.0).position() for priority in (9, 0)] == [1, 6]
@@ -32,7 +32,7 @@ def beside(**waiting: int) -> QueueCount:
     return replace(counted(jobs=sum(whose.values())), by_client=({},) * 4 + (whose,) + ({},) * 5)
 
 
-def test_of_one_priority_clients_take_turns() -> None:
+def test_clients_of_one_priority_take_turns() -> None:
     queue = QueueEstimate(beside(noisy=10_000, quiet=2), 0.0)
     assert queue.place(4, ME, 0.0).position() == 2
     assert queue.place(4, ME, 0.0).position(more=5) == 5 + 6 + 2
@@ -41,7 +41,7 @@ def test_of_one_priority_clients_take_turns() -> None:
     assert queue.place(4, ME, 0.0).waiting == 10_002
 
 
-def test_what_a_client_sent_since_the_count_is_its_own() -> None:
+def test_jobs_sent_since_the_count_belong_to_their_client() -> None:
     queue = QueueEstimate(beside(noisy=10_000), 0.0)
     queue.add(4, ME, 10, now=0.0)
     assert queue.place(4, ME, 0.0).position() == 21
@@ -53,30 +53,30 @@ def test_a_job_that_waits_beside_a_noisy_client_is_behind_its_own_clients_twice(
     assert queue.ahead_of(4, NOISY, 0.0, age_s=5.0) == 5_000 + 10
 
 
-def test_of_jobs_that_came_at_once_half_are_before_one_and_a_late_one_is_behind_them() -> None:
+def test_half_of_the_jobs_that_arrive_at_once_are_ahead_and_all_are_ahead_of_a_later_one() -> None:
     assert earlier_part(3.0, head_s=3.0, mean_s=3.0) == pytest.approx(0.5, abs=0.01)
     assert earlier_part(1.0, head_s=3.0, mean_s=2.99) == pytest.approx(1.0, abs=0.01)
     assert earlier_part(2.0, head_s=3.0, mean_s=0.01) == pytest.approx(0.0, abs=0.01)
     assert earlier_part(0.75, head_s=3.0, mean_s=1.5) == pytest.approx(0.75, abs=0.01)
 
 
-def test_whose_jobs_are_not_known_are_all_before_one() -> None:
+def test_jobs_of_unknown_clients_are_all_ahead() -> None:
     assert QueuePlace(3.0, 10.0).position(more=2) == 15
 
 
-def test_a_queue_that_ran_empty_owes_nothing_to_who_comes_then() -> None:
+def test_an_emptied_queue_gives_no_credit_to_a_newcomer() -> None:
     queue = QueueEstimate(counted(jobs=10, per_s=100.0), 0.0)
     queue.add(4, ME, 50, now=1.0)
     assert queue.place(4, ME, 1.0).position() == 50
 
 
-def test_each_job_stands_for_what_other_processes_admit() -> None:
+def test_each_admitted_job_counts_also_for_those_of_other_processes() -> None:
     queue = QueueEstimate(counted(arriving_per_s=30.0), 0.0, own_per_s=10.0)
     queue.add(4, ME, 10, now=0.5)
     assert queue.place(4, ME, 0.5).position() == 30
 
 
-def test_what_was_admitted_before_the_count_is_not_counted_twice() -> None:
+def test_jobs_admitted_before_the_count_are_not_counted_twice() -> None:
     queue = QueueEstimate(counted(jobs=3), 5.0)
     queue.replay([(4.9, 4, ME, 7), (5.1, 4, ME, 2)])
     assert queue.place(4, ME, 5.2).position() == 5

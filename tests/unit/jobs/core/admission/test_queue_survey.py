@@ -54,7 +54,7 @@ def test_a_lasting_backlog_gives_the_rate_at_which_jobs_end_and_corrects_the_cal
     assert surveyed(survey, 0, LedgerCount(ended=5)).per_s == pytest.approx(100.0)
 
 
-def test_arrivals_are_what_is_there_more_and_what_ended() -> None:
+def test_arrivals_are_the_growth_plus_the_ends() -> None:
     survey = QueueSurvey()
     first = survey.observe(counted([WaitingGroup(4, 1, 5)]), LedgerCount(3), workers=1, since_s=None)
     assert first.arriving_per_s == 0.0

@@ -21,7 +21,7 @@ def test_nothing_is_known_before_the_first_count() -> None:
     assert view.estimate is None
 
 
-def test_what_the_process_admitted_after_the_count_is_added_whenever_it_is_read() -> None:
+def test_jobs_admitted_after_the_count_are_added_at_any_later_read() -> None:
     view = QueueView()
     view.add(4, ME, 7, now=0.9)  # before the count, so it is in it
     view.add(4, ME, 2, now=1.1)
@@ -40,7 +40,7 @@ def test_a_process_with_a_third_of_the_admissions_counts_each_of_its_own_three_t
     assert waiting(view, 2.2) == 3 * 44
 
 
-def test_a_rising_load_is_not_taken_for_the_load_of_other_processes() -> None:
+def test_a_rising_load_is_not_mistaken_for_that_of_other_processes() -> None:
     view = QueueView()
     for at_s in (-1.0, -0.5, 0.0):
         view.renew(QueueCount(), at_s)

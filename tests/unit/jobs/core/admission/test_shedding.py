@@ -16,9 +16,7 @@ def test_without_goal_and_deadline_no_wait_is_too_long(position: int, per_s: flo
 
 
 @given(PLACES, RATES, st.floats(0.1, 60.0))
-def test_what_is_shed_for_the_goal_fits_once_its_time_is_over(
-    position: int, per_s: float, goal_s: float
-) -> None:
+def test_a_shed_job_fits_after_its_retry_after(position: int, per_s: float, goal_s: float) -> None:
     expected, bounds = expect(position, per_s=per_s, answer_s=0.05), WaitLimits(1_000_000, goal_s)
     shed = decide(expected, bounds, waiting=position, per_s=per_s)
     if shed is None:
@@ -34,7 +32,7 @@ def test_what_is_shed_for_the_goal_fits_once_its_time_is_over(
 
 
 @given(PLACES, PLACES, RATES)
-def test_who_is_further_back_is_never_taken_before_who_is_ahead(one: int, other: int, per_s: float) -> None:
+def test_a_job_further_back_is_never_admitted_before_one_ahead(one: int, other: int, per_s: float) -> None:
     bounds = WaitLimits(50_000, 2.0, 5.0)
     near, far = (
         decide(expect(place, per_s=per_s, answer_s=0.1), bounds, waiting=place, per_s=per_s) is None

@@ -49,7 +49,7 @@ def test_the_sentence_names_the_reason_with_its_numbers(
     assert why(reason, **fields).startswith(start)
 
 
-def test_padding_is_told_where_it_counts() -> None:
+def test_padding_is_explained_where_it_counts() -> None:
     assert why("full", size=64).endswith("it was full.")
     assert why("full", **PADDED).endswith(" Padded to the longest it came to 3,500 bytes of at most 4,096.")
     assert why("idle", padded=True, padded_size=1_234).endswith(

@@ -19,7 +19,7 @@ def test_a_busy_device_is_free_when_its_first_lane_ends() -> None:
     assert lanes.free_at(11.0) == 11.0
 
 
-def test_what_is_sealed_comes_before_what_is_not() -> None:
+def test_sealed_batches_come_before_open_ones() -> None:
     lanes = Lanes(1)
     lanes.promise(3.0)
     lanes.start(0, 10.0, 3.0)

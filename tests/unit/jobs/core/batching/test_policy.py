@@ -31,7 +31,7 @@ def taught(buffer: BatchPolicy[int], *, fixed_s: float, per_unit_s: float) -> Ba
     return buffer
 
 
-def test_an_idle_device_gets_what_is_there_at_once() -> None:
+def test_an_idle_device_gets_the_present_items_at_once() -> None:
     buffer = policy()
     buffer.add(1, 10.0, key="a")
     sealed = buffer.take(10.0, device_free_at=0.0)
@@ -69,7 +69,7 @@ def test_the_longer_a_claim_takes_the_earlier_a_batch_is_sealed() -> None:
     assert 10.94 < dues[1] < 10.98
 
 
-def test_a_full_batch_is_sealed_only_just_in_time_so_that_who_comes_meanwhile_is_in_it() -> None:
+def test_a_full_batch_is_sealed_just_in_time_so_that_urgent_newcomers_can_join() -> None:
     buffer = policy()
     for token in range(5):
         buffer.add(token, 10.0, key="a")
@@ -111,7 +111,7 @@ def test_a_full_batch_is_sealed_at_once_where_the_device_is_idle() -> None:
     assert (sealed.tokens, sealed.reason) == ([0, 1, 2, 3], SealReason.FULL)
 
 
-def test_draining_seals_what_is_left() -> None:
+def test_draining_seals_the_remaining_items() -> None:
     buffer = policy()
     buffer.add(1, 10.0, key="a")
     sealed = buffer.take(10.0, device_free_at=99.0, draining=True)
@@ -134,7 +134,7 @@ def test_waiting_outweighs_priority_in_the_end() -> None:
     assert tokens_of(buffer, late) == [1]
 
 
-def test_of_one_priority_the_earlier_deadline_goes_first() -> None:
+def test_the_earlier_deadline_of_one_priority_goes_first() -> None:
     buffer = policy(BatchLimits(max_batch=1))
     buffer.add(1, 10.0, key="a")
     buffer.add(2, 10.0, key="a", deadline_s=30.0)
@@ -142,7 +142,7 @@ def test_of_one_priority_the_earlier_deadline_goes_first() -> None:
     assert [tokens_of(buffer, 11.0) for _ in range(3)] == [[3], [2], [1]]
 
 
-def test_clients_take_turns_whatever_one_of_them_queued() -> None:
+def test_clients_take_turns_regardless_of_their_backlogs() -> None:
     buffer = policy(BatchLimits(max_batch=1))
     for token in range(100):
         buffer.add(token, 10.0, key="a", client=1)
@@ -152,7 +152,7 @@ def test_clients_take_turns_whatever_one_of_them_queued() -> None:
     assert {100, 101} <= set(first)
 
 
-def test_keys_take_turns_whatever_one_of_them_queued() -> None:
+def test_keys_take_turns_regardless_of_their_backlogs() -> None:
     buffer = policy()
     for token in range(100):
         buffer.add(token, 10.0, key="a")
@@ -234,7 +234,7 @@ def test_out_of_memory_halves_what_is_sealed_and_good_runs_raise_it_again() -> N
     assert len(tokens_of(buffer, 10.0)) == 40
 
 
-def test_an_idle_device_waits_where_the_next_arrivals_pay_for_it_and_not_for_ever() -> None:
+def test_an_idle_device_waits_briefly_if_the_next_arrivals_are_worth_it() -> None:
     buffer = taught(policy(BatchLimits(max_batch=64)), fixed_s=0.1, per_unit_s=0.0001)
     for token in range(10_000):  # one a millisecond: ten seconds of them
         buffer.add(token, token / 1_000, key="a")
@@ -250,7 +250,7 @@ def test_an_idle_device_waits_where_the_next_arrivals_pay_for_it_and_not_for_eve
     assert sealed.reason is SealReason.LINGER
 
 
-def test_discarded_items_are_gone_and_returned() -> None:
+def test_discarded_items_leave_the_buffer_and_are_returned() -> None:
     buffer = policy()
     for token in range(4):
         buffer.add(token, 10.0, key="a", client=token)
@@ -308,7 +308,7 @@ def test_no_arrivals_lose_double_or_mix_an_item_or_break_a_limit(
 
 
 @given(st.lists(Arrival, min_size=1, max_size=40), st.floats(0, 20), st.floats(0, 0.5))
-def test_what_waits_has_a_time_and_a_full_batch_waits_for_nothing_but_the_device(
+def test_waiting_items_have_a_due_time_and_a_full_batch_waits_only_for_the_device(
     arrivals: list[Arrived], free_in_s: float, fixed_s: float
 ) -> None:
     buffer = policy()
@@ -355,7 +355,7 @@ def test_nothing_starves_past_the_bound_of_its_priority(
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 5))
-def test_between_two_items_of_a_client_no_other_gets_more_than_one(clients: list[int], most: int) -> None:
+def test_between_two_items_of_a_client_every_other_gets_at_most_one(clients: list[int], most: int) -> None:
     buffer = policy(BatchLimits(most))
     for token, client in enumerate(clients):
         buffer.add(token, 0.0, key="a", client=client)
@@ -371,7 +371,7 @@ def test_between_two_items_of_a_client_no_other_gets_more_than_one(clients: list
 
 
 @given(st.lists(st.sampled_from("ab"), min_size=1, max_size=40))
-def test_a_key_that_waits_is_next_but_one(keys: list[str]) -> None:
+def test_no_key_has_two_turns_in_a_row_while_another_waits(keys: list[str]) -> None:
     buffer = policy(BatchLimits(2))
     for token, key in enumerate(keys):
         buffer.add(token, 0.0, key=key)

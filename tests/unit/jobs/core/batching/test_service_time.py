@@ -18,7 +18,7 @@ def test_a_line_is_learned() -> None:
     assert service.seconds(100) == pytest.approx(0.015)
 
 
-def test_what_was_is_forgotten() -> None:
+def test_old_runs_are_forgotten() -> None:
     service = ServiceTime()
     for size in [8, 16, 32, 64] * 50:
         service.observe(size, 0.5)

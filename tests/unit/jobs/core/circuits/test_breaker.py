@@ -19,13 +19,13 @@ def failure(kind: FailureKind) -> Failure:
     return Failure(kind, "a_code", "a message")
 
 
-def test_most_attempts_failing_opens_it() -> None:
+def test_a_failing_majority_opens_the_circuit() -> None:
     breaker = Breaker(OPTIONS)
     assert breaker.observe(0.0, Tally(succeeded=9, blamed=10)) is None
     assert breaker.observe(1.0, Tally(blamed=1)) == "11 of 20 attempts in 30 s failed, more than 50%."
 
 
-def test_every_job_dead_opens_it_whoever_is_to_blame() -> None:
+def test_dead_jobs_open_the_circuit_for_any_cause() -> None:
     reason = Breaker(OPTIONS).observe(0.0, Tally(dead=10))
     assert reason == "Every job fails: 10 ended dead in 30 s and none succeeded."
     assert Breaker(OPTIONS).observe(0.0, Tally(succeeded=1, dead=1_000)) is None
@@ -38,25 +38,25 @@ def test_a_client_s_bad_input_is_no_failure_of_the_model() -> None:
     assert tally == Tally(succeeded=1, blamed=len(FailureKind) - 2, dead=1)
 
 
-def test_what_is_older_than_the_window_is_forgotten() -> None:
+def test_verdicts_older_than_the_window_are_forgotten() -> None:
     breaker = Breaker(OPTIONS)
     assert breaker.observe(0.0, Tally(blamed=19)) is None
     assert breaker.observe(30.0, Tally(blamed=19)) is None
     assert breaker.observe(31.0, Tally(blamed=1)) is not None
 
 
-def test_after_it_opened_it_counts_from_nothing() -> None:
+def test_counting_restarts_after_an_opening() -> None:
     breaker = Breaker(OPTIONS)
     assert breaker.observe(0.0, Tally(blamed=20)) is not None
     assert breaker.observe(0.1, Tally(blamed=19)) is None
 
 
-def test_switched_off_it_never_opens() -> None:
+def test_a_disabled_breaker_never_opens() -> None:
     assert Breaker(BreakerOptions(enabled=False)).observe(0.0, Tally(blamed=10_000, dead=10_000)) is None
 
 
 @given(STEPS)
-def test_it_never_opens_below_its_counts(steps: list[tuple[float, Tally]]) -> None:
+def test_a_breaker_never_opens_below_its_counts(steps: list[tuple[float, Tally]]) -> None:
     breaker, now, seen = Breaker(OPTIONS), 0.0, list[tuple[float, Tally]]()
     for gap_s, tally in steps:
         now += gap_s
@@ -70,7 +70,7 @@ def test_it_never_opens_below_its_counts(steps: list[tuple[float, Tally]]) -> No
 
 
 @given(STEPS)
-def test_it_always_opens_when_all_fails(steps: list[tuple[float, Tally]]) -> None:
+def test_a_breaker_always_opens_when_all_jobs_fail(steps: list[tuple[float, Tally]]) -> None:
     breaker, now, failed = Breaker(OPTIONS), 0.0, 0
     for _, tally in steps:
         now += 0.01

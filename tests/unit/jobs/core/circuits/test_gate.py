@@ -43,14 +43,14 @@ def test_open_until_closed_by_hand_is_looked_at_again() -> None:
     assert split(CircuitGate(), [Row(1)], CircuitStatus(1, CircuitState.OPEN)) == (0, 60.0)
 
 
-def test_half_open_lets_its_probes_through_once_and_others_later() -> None:
+def test_a_half_open_circuit_passes_its_probes_once_and_others_later() -> None:
     gate, rows = CircuitGate(), [Row(1)] * 5
     assert split(gate, rows, HALF_OPEN) == (2, 1.0)
     assert split(gate, rows, HALF_OPEN, 1.0) == (0, 1.0)
     assert split(gate, rows, HALF_OPEN, PROBE_AGAIN_S) == (2, 1.0)
 
 
-def test_an_open_circuit_whose_time_is_over_is_tried() -> None:
+def test_an_open_circuit_is_probed_after_its_cool_down() -> None:
     assert split(CircuitGate(), [Row(1)] * 9, CircuitStatus(1, CircuitState.OPEN, left_s=0.0, probes=3)) == (
         3,
         1.0,

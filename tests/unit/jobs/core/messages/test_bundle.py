@@ -59,7 +59,7 @@ def test_anything_else_is_malformed_and_nothing_worse(value: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "5", "{}", b"\xff\xfe", "[" * 100_000, "[[], [], {}]"])
-def test_what_is_no_task_is_malformed(text: str | bytes) -> None:
+def test_a_body_that_is_no_task_is_malformed(text: str | bytes) -> None:
     with pytest.raises(MalformedEnvelopeError, match="message"):
         read(text)
 
@@ -74,7 +74,7 @@ def test_a_missing_field_is_malformed(name: str) -> None:
 
 @pytest.mark.parametrize("value", [True, -1, 2**31, 1.0, "1", None])
 @pytest.mark.parametrize("at", range(1, 5))
-def test_a_number_must_be_whole_and_fit(at: int, value: object) -> None:
+def test_a_number_must_be_an_integer_in_range(at: int, value: object) -> None:
     bad = kwargs()
     bad["jobs"][0][at] = value
     with pytest.raises(MalformedEnvelopeError, match="jobs"):
@@ -87,7 +87,7 @@ def test_a_bad_field_is_malformed(bad: dict[str, Any]) -> None:
         read(body(kwargs() | bad))
 
 
-def test_the_hints_may_be_left_out() -> None:
+def test_the_hints_are_optional() -> None:
     short = kwargs()
     short["jobs"] = [pointer[:2] for pointer in short["jobs"]]
     assert read(body(short))[0].size == 0

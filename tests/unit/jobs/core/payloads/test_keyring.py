@@ -14,7 +14,7 @@ Somewhere = st.builds(Place, st.uuids(), st.sampled_from(Column))
 
 
 @given(st.binary(), Nonce, Somewhere)
-def test_what_is_sealed_for_a_place_is_read_there_and_holds_nothing_of_it(
+def test_a_sealed_value_is_readable_in_its_place_and_shows_no_plain_text(
     plain: bytes, nonce: bytes, place: Place
 ) -> None:
     stored = RING.seal(plain, place=place, nonce=nonce)
@@ -24,7 +24,9 @@ def test_what_is_sealed_for_a_place_is_read_there_and_holds_nothing_of_it(
 
 
 @given(st.binary(), Nonce, Somewhere, Somewhere)
-def test_it_is_read_nowhere_else(plain: bytes, nonce: bytes, place: Place, other: Place) -> None:
+def test_a_sealed_value_is_unreadable_in_any_other_place(
+    plain: bytes, nonce: bytes, place: Place, other: Place
+) -> None:
     stored = RING.seal(plain, place=place, nonce=nonce)
     if other != place:
         with pytest.raises(PayloadUnreadableError):
@@ -32,7 +34,9 @@ def test_it_is_read_nowhere_else(plain: bytes, nonce: bytes, place: Place, other
 
 
 @given(st.binary(), Nonce, st.data())
-def test_whatever_bit_is_changed_it_is_unreadable(plain: bytes, nonce: bytes, data: st.DataObject) -> None:
+def test_a_sealed_value_with_any_changed_bit_is_unreadable(
+    plain: bytes, nonce: bytes, data: st.DataObject
+) -> None:
     stored = bytearray(RING.seal(plain, place=HERE, nonce=nonce))
     at = data.draw(st.integers(0, len(stored) - 1))
     stored[at] ^= data.draw(st.integers(1, 255))
@@ -41,7 +45,7 @@ def test_whatever_bit_is_changed_it_is_unreadable(plain: bytes, nonce: bytes, da
 
 
 @pytest.mark.parametrize("stored", [b"", b"short", b"x" * 27])
-def test_what_is_too_short_to_be_sealed_is_unreadable(stored: bytes) -> None:
+def test_a_body_too_short_to_be_sealed_is_unreadable(stored: bytes) -> None:
     with pytest.raises(PayloadUnreadableError):
         RING.unseal(stored, encoding="aesgcm:a", place=HERE)
 
@@ -55,12 +59,12 @@ def test_the_first_key_seals_and_the_others_open() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["aesgcm:c", "gzip", "aesgcm:", "a"])
-def test_a_key_that_is_not_there_is_named(encoding: str) -> None:
+def test_a_missing_key_is_named(encoding: str) -> None:
     with pytest.raises(PayloadKeyMissingError, match=encoding):
         RING.unseal(b"", encoding=encoding, place=HERE)
 
 
-def test_what_was_never_sealed_is_read_as_it_stands_and_without_a_key_nothing_is_sealed() -> None:
+def test_plain_values_are_read_unchanged_and_without_a_key_nothing_is_sealed() -> None:
     nobody = Keyring({})
     assert nobody.unseal(b"plain", encoding=PLAIN, place=HERE) == b"plain"
     with pytest.raises(EncryptionUnavailableError):

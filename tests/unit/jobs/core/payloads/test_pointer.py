@@ -18,7 +18,7 @@ BODY = StoredPayload("2026-11-24/a", 3, "ba7816bf8f01cfea414140de5dae2223b00361a
 FILE = StoredPayload("2026-11-24/b", 9, "0" * 64, "image/png")
 
 
-def test_a_pointer_says_all_of_what_it_stands_for() -> None:
+def test_a_pointer_describes_its_object() -> None:
     body = pointer_bytes(BODY, [FILE])
     assert is_pointer(body)
     pointer = pointer_of(body)
@@ -29,12 +29,12 @@ def test_a_pointer_says_all_of_what_it_stands_for() -> None:
 
 
 @pytest.mark.parametrize("value", ["\0claim\0", {"\0claim\0": 1}, [], None, 0, -1.5, True, "", MARK.decode()])
-def test_no_json_that_a_client_or_model_sends_is_taken_for_a_pointer(value: object) -> None:
+def test_no_json_is_mistaken_for_a_pointer(value: object) -> None:
     assert not is_pointer(canonical_bytes(value))
     assert files_of(canonical_bytes(value)) == ()
 
 
-def test_a_pointer_with_as_many_files_as_there_may_be_is_known_by_the_bytes_that_are_read_of_it() -> None:
+def test_a_pointer_with_the_most_files_is_recognized_by_its_first_bytes() -> None:
     long = StoredPayload("2026-11-24/" + "n" * 60, 100_000_000, "f" * 64, "é" * 127)
     assert len(pointer_bytes(BODY, [long] * 16)) < POINTER_BYTES
 

@@ -31,26 +31,26 @@ def test_a_value_is_found_in_each_spelling(secret: str, before: str, after: str)
 
 
 @given(Secret, st.integers(3, 19))
-def test_what_is_left_of_a_value_at_the_edge_of_a_cut_text_goes_too(secret: str, length: int) -> None:
+def test_the_rest_of_a_value_at_the_cut_of_a_text_is_redacted_too(secret: str, length: int) -> None:
     assume(length < len(secret) and len(set(secret)) > 2)
     assert secret[:length] not in redacted(f"ends in {secret[:length]}", secret, most=10)[8:]
     assert secret[-length:] not in redacted(f"{secret[-length:]} begins", secret, most=8)[:-7]
 
 
-def test_capitals_and_what_the_database_cannot_hold_hide_no_value() -> None:
+def test_capitals_and_unstorable_characters_hide_no_value() -> None:
     token = token_of(KEY, "Alice")
     assert redacted("ALICE, alice and aLiCe", "Alice") == f"{token}, {token} and {token}"
     nul = token_of(KEY, "a\0nul")
     assert redacted("with a\ufffdnul", "a\0nul") == f"with {nul}"
 
 
-def test_one_token_stands_for_one_value_and_the_longest_value_wins() -> None:
+def test_one_token_replaces_one_value_and_the_longest_value_wins() -> None:
     shown = redacted("alice met alice cooper, not al", "alice", "alice cooper", "al")
     short, long = token_of(KEY, "alice"), token_of(KEY, "alice cooper")
     assert shown == f"{short} met {long}, not al"
 
 
-def test_a_token_is_no_place_to_look_in() -> None:
+def test_tokens_are_not_redacted_again() -> None:
     token = token_of(KEY, "alice")
     assert redacted("alice", "alice", token[4:9], "pii") == token
 
@@ -60,7 +60,7 @@ def test_numbers_are_found_as_they_are_written_and_as_whole_numbers_only() -> No
     assert shown == f"id {token_of(KEY, 123456)} is not 1234567, nor {token_of(KEY, 12.5)} or 12"
 
 
-def test_all_that_lies_in_a_part_counts_but_names_that_the_schema_gives() -> None:
+def test_all_values_of_a_marked_part_count_but_no_names_from_the_schema() -> None:
     part = {"name": ["bob smith", {"bob's street": True}], "other": None}
     shown = redacted("name: bob smith, bob's street, other, True", part, names=("name",))
     assert "name: pii:" in shown
@@ -68,7 +68,7 @@ def test_all_that_lies_in_a_part_counts_but_names_that_the_schema_gives() -> Non
     assert shown.endswith("True")
 
 
-def test_in_a_value_it_leaves_json_as_json() -> None:
+def test_a_redacted_value_is_still_json() -> None:
     redactor = Redactor(["alice", 123456], names=(), token=lambda value: token_of(KEY, value))
     value = redactor.value({"of alice": ["alice", 123456, 1234567, True, None]})
     name, number = token_of(KEY, "alice"), token_of(KEY, 123456)
@@ -76,7 +76,7 @@ def test_in_a_value_it_leaves_json_as_json() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", "ab", None, True, 7, [], {}])
-def test_what_is_too_short_or_says_nothing_is_left(nothing: Any) -> None:
+def test_short_or_meaningless_values_are_not_redacted(nothing: Any) -> None:
     assert redacted("ab 7 True None", nothing) == "ab 7 True None"
 
 
@@ -89,7 +89,7 @@ def test_keyed_digests_are_of_the_key_and_the_purpose(body: bytes, root: bytes) 
     assert parameters_digest_of(one, None) == 0
 
 
-def test_equal_values_have_one_token_however_they_are_written() -> None:
+def test_equal_values_have_one_token_in_any_spelling() -> None:
     assert token_of(KEY, {"a": 1, "b": 2}) == token_of(KEY, {"b": 2, "a": 1})
     assert token_of(KEY, "1") != token_of(KEY, 1)
     assert len(token_of(KEY, "")) == 20

@@ -51,7 +51,7 @@ def pieces(body: bytes) -> tuple[bytes, list[bytes]]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_file_of_any_size_comes_back_as_it_was(size: int) -> None:
+def test_a_file_of_any_size_is_unsealed_unchanged(size: int) -> None:
     body = sealed(content(size))
     assert unsealed(body) == content(size)
     assert size < 8 or content(size)[:8] not in body
@@ -69,7 +69,7 @@ def test_a_source_that_gives_a_little_at_a_time_makes_no_other_file() -> None:
     assert exactly(few(plain), 250_000) == plain[:250_000]
 
 
-def test_a_flow_gives_as_much_as_it_is_asked_for() -> None:
+def test_a_stream_returns_as_much_as_requested() -> None:
     flow = Flow(iter([b"ab", b"cdef", b"g"]))
     assert [flow.read(3), flow.read(3), flow.read(3), flow.read(3)] == [b"abc", b"def", b"g", b""]
 
@@ -79,7 +79,7 @@ def test_a_flow_gives_as_much_as_it_is_asked_for() -> None:
     [[0, 1], [0, 1, 1], [0, 1, 2, 2], [1, 0, 2], [1, 2], [2], []],
     ids=lambda order: f"pieces {order}",
 )
-def test_pieces_left_out_doubled_or_moved_are_noticed(order: list[int]) -> None:
+def test_missing_doubled_and_moved_pieces_are_detected(order: list[int]) -> None:
     salt, parts = pieces(sealed(content(2 * PIECE_BYTES + 5)))
     with pytest.raises(PayloadUnreadableError):
         unsealed(salt + b"".join(parts[at] for at in order))
@@ -102,7 +102,7 @@ def test_a_changed_byte_is_noticed(at: int) -> None:
         unsealed(bytes(body))
 
 
-def test_what_ends_early_is_noticed_and_so_is_a_key_that_is_not_here() -> None:
+def test_a_truncated_file_and_a_missing_key_are_detected() -> None:
     body = sealed(content(PIECE_BYTES + 5))
     for size in (0, 5, SALT_BYTES, SALT_BYTES + 3, SALT_BYTES + SEALED_PIECE_BYTES, len(body) - 1):
         with pytest.raises(PayloadUnreadableError):

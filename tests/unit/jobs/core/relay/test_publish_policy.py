@@ -18,7 +18,7 @@ class Row:
     turn: int
 
 
-def test_who_has_little_in_flight_is_fast_and_who_has_much_is_not() -> None:
+def test_a_client_with_few_jobs_in_flight_is_fast_and_one_with_many_is_not() -> None:
     assert FastSide().choose([Row(1), Row(FAST_TURNS), Row(FAST_TURNS + 1), Row(5_000)]) == [
         True,
         True,
@@ -36,13 +36,13 @@ def test_many_small_clients_take_no_more_than_every_second_place_for_long() -> N
     assert not any(a and b for a, b in itertools.pairwise(later))
 
 
-def test_what_waits_in_lower_levels_takes_no_room_from_a_higher_one() -> None:
+def test_jobs_of_lower_levels_take_no_room_from_a_higher_one() -> None:
     room = rooms({(0, 1): 100}, depth=100)
     assert room[9] == 100
     assert room[0] == 0
 
 
-def test_what_waits_in_higher_levels_takes_room_from_the_lower_ones() -> None:
+def test_jobs_of_higher_levels_take_room_from_lower_ones() -> None:
     room = rooms({(9, 1): 40, (9, 2): 20, (5, 1): 30}, depth=100)
     assert (room[9], room[5], room[0]) == (40, 10, 10)
 
@@ -74,6 +74,6 @@ def test_jobs_share_messages_only_under_backlog_and_a_bundle_is_a_part_of_a_batc
     assert jobs_a_message(rows=0, max_batch=1) == 1
 
 
-def test_copies_are_useless_where_messages_wait_and_nobody_consumes() -> None:
+def test_copies_are_useless_while_messages_wait_without_a_consumer() -> None:
     assert copies_are_useless(ready=1, bundled=1, consumers=0, in_flight=10)
     assert not copies_are_useless(ready=0, bundled=1, consumers=0, in_flight=10)

@@ -14,7 +14,7 @@ def after(depth: Depth, seconds: float, *, per_s: float, workers: int = 1, every
     return most
 
 
-def test_before_anything_is_known_each_worker_has_what_it_can_use() -> None:
+def test_before_any_count_each_worker_has_as_much_as_it_can_use() -> None:
     assert Depth().look(0, workers=1, max_batch=64, now=0.0) == ahead(64) == AHEAD_LEAST
     assert Depth().look(0, workers=3, max_batch=64, now=0.0) == 3 * AHEAD_LEAST
     assert Depth().look(0, workers=1, max_batch=256, now=0.0) == 4 * 256
@@ -24,16 +24,16 @@ def test_without_workers_there_is_enough_for_the_first() -> None:
     assert Depth().look(0, workers=0, max_batch=64, now=0.0) == AHEAD_LEAST
 
 
-def test_the_operator_s_depth_is_kept() -> None:
+def test_the_depth_never_exceeds_the_operator_s() -> None:
     assert Depth(100).look(0, workers=4, max_batch=64, now=0.0) == 100
     assert after(Depth(20_000), 20, per_s=200) == 20_000
 
 
-def test_what_waits_in_the_broker_for_quick_workers_is_bounded() -> None:
+def test_the_broker_holds_a_bounded_number_for_quick_workers() -> None:
     assert after(Depth(), 20, per_s=100_000) == BACKLOG_MOST
 
 
-def test_slow_workers_leave_nothing_in_the_broker_and_quick_ones_find_some_there() -> None:
+def test_the_broker_holds_nothing_for_slow_workers_and_some_jobs_for_quick_ones() -> None:
     assert after(Depth(), 20, per_s=200) == AHEAD_LEAST
     assert abs(after(Depth(), 20, per_s=4_000) - 4_000 * BACKLOG_S) < 100
 
@@ -46,7 +46,7 @@ def test_workers_that_stop_let_the_depth_shrink_again() -> None:
     assert most == AHEAD_LEAST
 
 
-def test_a_worker_with_all_that_is_put_before_it_and_all_that_it_runs_has_places_to_spare() -> None:
+def test_a_worker_with_all_its_jobs_has_room_in_its_prefetch() -> None:
     for max_batch in (1, 16, 64, 256):
         lanes, held = 4, ahead(max_batch)
         claimed = (lanes + 2) * max_batch  # one on each lane, one claimed, one that is stored

@@ -32,7 +32,7 @@ def test_windows_reach_from_yesterday_to_a_week_ahead_and_leave_no_gap() -> None
 
 
 @pytest.mark.parametrize("keep_days", [1, 31, 32, 366])
-def test_a_class_has_some_dozens_of_windows_whatever_it_keeps(keep_days: int) -> None:
+def test_a_class_has_some_dozens_of_windows_for_any_retention(keep_days: int) -> None:
     windows = windows_around(keep_days, NOON_MS)
     assert windows[0].first_day <= TODAY - 1
     assert windows[-1].first_day + windows[-1].days > TODAY + 7
@@ -54,7 +54,7 @@ def test_a_window_is_over_when_its_youngest_job_was_kept_for_all_its_days() -> N
 
 @pytest.mark.parametrize("keep_days", [3, 90])
 @pytest.mark.parametrize("later", range(110))
-def test_what_is_below_the_oldest_kept_is_over_and_nothing_else(keep_days: int, later: int) -> None:
+def test_only_ids_below_the_oldest_kept_window_are_over(keep_days: int, later: int) -> None:
     now_ms = NOON_MS + ms_of(later)
     for window in windows_around(keep_days, NOON_MS):
         assert window.is_over(now_ms) == (window.end_id <= oldest_kept(keep_days, now_ms))
@@ -68,11 +68,11 @@ def test_a_window_is_read_from_the_bounds_of_its_partition() -> None:
     assert window_of(90, "DEFAULT") is None
 
 
-def test_its_name_says_class_and_day() -> None:
+def test_a_window_s_name_has_class_and_day() -> None:
     assert Window(30, (date(2026, 11, 24) - date(1970, 1, 1)).days).suffix == "_k30_20261124"
 
 
-def test_ids_of_now_stand_in_the_window_of_now() -> None:
+def test_present_ids_are_in_the_present_window() -> None:
     now_ms = time.time_ns() // 1_000_000
     job = UUID(int=uuid7(now_ms, 5).int)
     assert sum(window.first_id <= job < window.end_id for window in windows_around(30, now_ms)) == 1

@@ -50,7 +50,7 @@ def test_retries_never_exceed_their_share_and_the_floor(
 
 
 @given(LOOKS, SHARES, FLOORS)
-def test_a_wait_is_never_for_ever_and_later_ones_come_later(
+def test_waits_are_bounded_and_later_retries_wait_longer(
     looks: list[tuple[float, int, int]], share: float, floor_per_s: float
 ) -> None:
     budget, now = RetryBudget(share, floor_per_s), 0.0
@@ -62,7 +62,7 @@ def test_a_wait_is_never_for_ever_and_later_ones_come_later(
         assert all(0 < wait <= LONGEST_WAIT_S for wait in waits)
 
 
-def test_one_that_waits_as_told_passes() -> None:
+def test_a_retry_passes_after_its_wait() -> None:
     budget, now, waits = RetryBudget(0.2, floor_per_s=0.5), 100.0, 0
     while wait_s := budget.wait_s(now):
         now, waits = now + wait_s + 0.01, waits + 1
@@ -81,11 +81,11 @@ def test_a_busy_version_s_retries_are_its_share() -> None:
     assert retries / (retries + firsts) == pytest.approx(0.2, abs=0.01)
 
 
-def test_whoever_starts_anew_has_saved_nothing() -> None:
+def test_a_new_budget_has_no_savings() -> None:
     assert RetryBudget().wait_s(1e6) > 0
 
 
-def test_what_a_busy_hour_paid_in_is_gone_after_a_calm_minute() -> None:
+def test_the_savings_of_a_busy_hour_are_gone_after_a_calm_minute() -> None:
     budget = RetryBudget(0.2, floor_per_s=0.1)
     passed(budget, [(1.0, 1_000, 0)] * 3_600)
     assert budget.tokens <= 0.25 * 1_000 * (FADE_S + 1)
@@ -93,7 +93,7 @@ def test_what_a_busy_hour_paid_in_is_gone_after_a_calm_minute() -> None:
     assert retries <= 0.25 * 1_000 * (FADE_S + 1) / 100
 
 
-def test_first_publishes_pass_in_order_whatever_the_retries_do() -> None:
+def test_first_publishes_pass_in_order_among_any_retries() -> None:
     budgets = RetryBudgets(lambda _version: RetryBudget(0.2, floor_per_s=1.0))
     rows = [Row(number, retry=number % 3 == 0) for number in range(30)]
     published, over = budgets.split(rows, now=0.0)

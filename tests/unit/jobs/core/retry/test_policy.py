@@ -43,7 +43,7 @@ def test_a_retry_keeps_within_cap_base_attempts_and_deadline(
 
 
 @given(st.sampled_from(AGAIN), st.integers(1, 100), st.floats(0.001, 1_000), st.floats(0, 1_000), CHANCE)
-def test_where_attempts_and_time_are_left_there_is_a_retry(
+def test_a_retry_follows_while_attempts_and_time_remain(
     kind: FailureKind, number: int, room_s: float, needs_s: float, chance: float
 ) -> None:
     attempt = Attempt(number, number + 1, needs_s + room_s, needs_s)
@@ -87,7 +87,7 @@ def test_a_failure_that_cannot_pass_is_buried_at_once(kind: FailureKind) -> None
     assert decision == Bury(f"a failure of kind {kind} is not retried")
 
 
-def test_a_kind_s_own_cap_ends_it_sooner_and_says_so() -> None:
+def test_a_kind_s_own_cap_ends_the_retries_sooner_with_that_reason() -> None:
     policy = RetryOptions(kinds=KindRules(internal=KindRule(attempts=1), resource=KindRule(attempts=9)))
     assert decide(FailureKind.INTERNAL, Attempt(1, 3), policy=policy, chance=0) == Bury(
         "attempt 1 of 1 for a failure of kind internal was the last", exhausted=True

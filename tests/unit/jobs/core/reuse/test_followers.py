@@ -18,13 +18,13 @@ def test_while_the_leader_lives_its_followers_wait(state: State) -> None:
     assert led_by(state) is FollowerFate.WAIT
 
 
-def test_a_result_answers_and_without_one_another_leads() -> None:
+def test_a_result_settles_the_followers_and_without_one_a_follower_leads() -> None:
     assert led_by(State.SUCCEEDED, has_result=True) is FollowerFate.ANSWER
     assert led_by(State.SUCCEEDED) is FollowerFate.LEAD
 
 
 @pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED])
-def test_what_was_done_to_the_leader_alone_ends_nobody_else(state: State) -> None:
+def test_an_end_of_the_leader_alone_ends_no_follower(state: State) -> None:
     assert led_by(state) is FollowerFate.LEAD
 
 
@@ -33,7 +33,7 @@ def test_without_the_leaders_row_another_leads() -> None:
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
-def test_followers_die_of_what_killed_their_leader(kind: FailureKind) -> None:
+def test_followers_die_of_their_leader_s_failure(kind: FailureKind) -> None:
     assert led_by(State.DEAD, kind=kind, reason="attempt 3 of 3 was the last") is FollowerFate.DIE
 
 
@@ -54,7 +54,7 @@ def test_a_follower_with_attempts_left_leads_unless_no_attempt_would_help(
     assert fate(Leader(State.DEAD, 3, kind=kind, reason="x"), max_attempts=2) is FollowerFate.DIE
 
 
-def test_a_leader_that_died_for_its_own_lack_of_time_takes_nobody_along() -> None:
+def test_a_leader_that_died_of_its_own_deadline_ends_no_follower() -> None:
     decided = decide(
         FailureKind.TRANSIENT, Attempt(1, 3, left_s=1.0, needs_s=2.0), policy=RetryOptions(), chance=0.5
     )
@@ -63,5 +63,5 @@ def test_a_leader_that_died_for_its_own_lack_of_time_takes_nobody_along() -> Non
     assert led_by(State.DEAD, kind=FailureKind.TRANSIENT, reason=decided.reason) is FollowerFate.LEAD
 
 
-def test_a_dead_leader_without_a_letter_takes_nobody_along() -> None:
+def test_a_dead_leader_without_a_dead_letter_ends_no_follower() -> None:
     assert led_by(State.DEAD) is FollowerFate.LEAD

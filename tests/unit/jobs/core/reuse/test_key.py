@@ -34,7 +34,7 @@ def shared(client: int = 1, ttl_s: float = 60.0, **request: Any) -> Reuse:
     return options
 
 
-def test_equal_requests_have_one_key_however_they_are_written_and_whatever_else_they_say() -> None:
+def test_equal_requests_have_one_key_in_any_spelling_and_with_any_other_fields() -> None:
     first = shared()
     others = [
         shared(input={"b": 2, "a": 1}),
@@ -63,7 +63,7 @@ Document = st.binary(max_size=6)
 
 
 @given(st.lists(st.tuples(Number, Number, Document, st.none() | Document), min_size=2))
-def test_no_two_requests_share_a_key_by_where_one_part_ends(
+def test_no_two_different_requests_share_a_key(
     requests: list[tuple[int, int, bytes, bytes | None]],
 ) -> None:
     keys = {answer_key(version=v, client=c, body=b, parameters=p) for v, c, b, p in requests}
@@ -79,7 +79,7 @@ def test_no_two_requests_share_a_key_by_where_one_part_ends(
         ("refresh", {"cache_ttl_s": 1}, False, False),
     ],
 )
-def test_a_request_takes_and_follows_what_it_and_its_version_allow(
+def test_a_request_uses_the_cache_as_it_and_its_version_allow(
     cache: str, options: dict[str, Any], *, takes: bool, follows: bool
 ) -> None:
     result = reuse(admitted(options, cache=cache), client=1)

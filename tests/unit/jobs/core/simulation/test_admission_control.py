@@ -99,7 +99,7 @@ def _row(control: AdmissionControl, now: float) -> QueueRow:
     )
 
 
-def test_a_version_with_many_waiting_jobs_takes_no_more_whatever_its_goal() -> None:
+def test_a_version_at_its_limit_of_waiting_jobs_refuses_more_with_any_goal() -> None:
     model = Model(Timing(0.1), BatchLimits(max_batch=1), max_waiting=5)
     report = simulate(SimulationPlan({0: model}), [Arrival(0.0) for _ in range(20)], lambda: 0.5)
     assert (report.refused, report.served) == (15, 5)

@@ -16,7 +16,7 @@ def test_events_happen_in_order_of_time_and_then_of_notice() -> None:
     assert agenda.now == 5.0
 
 
-def test_what_is_noted_for_the_past_happens_now() -> None:
+def test_events_for_the_past_happen_now() -> None:
     agenda, seen = Agenda(), list[float]()
     agenda.advance(3.0)
     agenda.at(1.0, lambda: seen.append(agenda.now))
@@ -24,7 +24,7 @@ def test_what_is_noted_for_the_past_happens_now() -> None:
     assert seen == [3.0]
 
 
-def test_what_lies_ahead_waits() -> None:
+def test_future_events_wait() -> None:
     agenda, seen = Agenda(), list[float]()
     agenda.after(1.0, lambda: agenda.after(1.0, lambda: seen.append(agenda.now)))
     agenda.advance(1.5)

@@ -36,7 +36,7 @@ def test_runs_of_the_window_give_their_line_and_answer_time() -> None:
     assert (runs.fixed_s, runs.per_unit_s, runs.answer_s) == pytest.approx((0.04, 0.001, 0.5))
 
 
-def test_runs_of_one_size_have_no_line() -> None:
+def test_runs_of_one_size_have_no_fitted_timing() -> None:
     ledger = Ledger(LIMITS)
     finished(ledger, *(LedgerRow(0, 3, 3, 1.0, 0.043, 1.5) for _ in range(4)))
     runs = ledger.count(2.0, since_s=0.5).runs

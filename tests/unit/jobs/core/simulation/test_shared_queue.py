@@ -22,7 +22,7 @@ def test_workers_with_room_are_served_in_turn() -> None:
     assert [[arrival.at_s for arrival in worker.got] for worker in workers] == [[0, 3, 6], [1, 4], [2, 5]]
 
 
-def test_nobody_gets_more_than_the_prefetch_before_it_acknowledges() -> None:
+def test_no_worker_gets_more_than_its_prefetch_before_it_acknowledges() -> None:
     worker = Sink()
     queue = SharedQueue([worker], prefetch=2)
     for number in range(5):
@@ -34,7 +34,7 @@ def test_nobody_gets_more_than_the_prefetch_before_it_acknowledges() -> None:
     assert len(worker.got) == 5
 
 
-def test_a_higher_level_overtakes_what_waits_and_a_level_keeps_its_order() -> None:
+def test_a_higher_level_overtakes_waiting_jobs_and_each_level_keeps_its_order() -> None:
     worker = Sink()
     queue = SharedQueue([worker], prefetch=1)
     for number, priority in enumerate((0, 0, 4, 9, 8)):

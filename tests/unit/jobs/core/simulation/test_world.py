@@ -37,7 +37,7 @@ def loaded(given_plan: SimulationPlan, rate_per_s: float, *, count: int, seed: i
 
 
 @pytest.mark.parametrize("load", [0.3, 0.5, 0.8])
-def test_one_at_a_time_and_always_as_long_is_an_m_d_1_queue(load: float) -> None:
+def test_single_items_of_equal_time_form_an_m_d_1_queue(load: float) -> None:
     report = loaded(plan(Timing(0.01), SINGLY, crew=ROOMY), load / 0.01, count=40_000)
     wait_s = load * 0.01 / (2.0 * (1.0 - load))  # Pollaczek and Khinchine
     assert report.mean_latency_s - 0.01 == pytest.approx(wait_s, rel=0.05)
@@ -75,7 +75,7 @@ def test_twice_the_lanes_or_workers_drain_a_heap_in_half_the_time(crew: Crew) ->
     assert report.span_s == pytest.approx(100 * FULL_S, rel=0.02)
 
 
-def test_capacity_is_what_a_backlog_is_drained_at() -> None:
+def test_capacity_is_the_rate_at_which_a_backlog_drains() -> None:
     given_plan = plan(MODEL, FULL, crew=Crew(workers=3, prefetch=1_000))
     report = run(given_plan, heap(9_600))
     assert report.throughput_per_s == pytest.approx(given_plan.capacity_per_s(), rel=0.03)
@@ -97,7 +97,7 @@ def test_admission_keeps_an_overloaded_model_full_and_its_answers_in_time() -> N
     assert report.refused > 0
 
 
-def test_admission_refuses_nobody_below_capacity() -> None:
+def test_admission_refuses_no_job_below_capacity() -> None:
     limits = BatchLimits(max_batch=32, p95_goal_s=0.5)
     assert loaded(plan(MODEL, limits, sheds=True), 400.0, count=20_000).refused == 0
 
@@ -128,7 +128,7 @@ def test_every_job_has_one_end_and_the_books_balance(
 
 @settings(max_examples=150, deadline=None)
 @given(given_plan=plans, jobs=arrivals(), seed=st.integers(0, 9))
-def test_nothing_is_answered_sooner_than_its_own_way_through_takes(
+def test_no_job_is_faster_than_its_own_path(
     given_plan: SimulationPlan, jobs: list[Arrival], seed: int
 ) -> None:
     report = run(given_plan, jobs, seed)
@@ -144,7 +144,7 @@ def test_nothing_is_answered_sooner_than_its_own_way_through_takes(
     given_plan=plans.filter(lambda p: p.lanes == 1 and not p.sheds),
     jobs=st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.7]), max_size=60),
 )
-def test_jobs_alike_leave_one_lane_in_the_order_in_which_they_came(
+def test_equal_jobs_leave_one_lane_in_the_order_of_arrival(
     given_plan: SimulationPlan, jobs: list[float]
 ) -> None:
     at_s = [sum(jobs[: number + 1]) for number in range(len(jobs))]

@@ -30,7 +30,7 @@ UPLOAD, PART = Reference("upload", "u-1"), Reference("part", "page")
         ("$upload", set()),
     ],
 )
-def test_references_are_found_wherever_they_stand(value: Any, expected: set[Reference]) -> None:
+def test_references_are_found_at_any_place(value: Any, expected: set[Reference]) -> None:
     assert references(value) == expected
     assert may_refer(canonical_bytes(value)) or not expected
 
@@ -48,7 +48,7 @@ def test_a_job_refers_to_no_more_files_than_it_may() -> None:
         references(many)
 
 
-def test_files_stand_where_they_were_referred_to() -> None:
+def test_files_replace_their_references() -> None:
     value = {"image": {"$upload": "u-1"}, "pages": [{"$part": "page"}, "x"], "of": {"$other": 1}}
     stored = stored_form(value, {UPLOAD: FILE, PART: TEXT})
     assert "u-1" not in str(stored)
@@ -86,6 +86,6 @@ def test_a_model_is_given_a_file_by_its_type(kind: str, body: bytes, value: Any)
     ("kind", "body"),
     [("text/plain", b"\xff"), ("application/json", b"{"), ("application/json", b"[" * 5_000 + b"]" * 5_000)],
 )
-def test_a_file_that_is_not_what_it_is_called_makes_the_input_invalid(kind: str, body: bytes) -> None:
+def test_a_file_of_another_type_than_declared_makes_the_input_invalid(kind: str, body: bytes) -> None:
     with pytest.raises(InvalidInputError):
         as_value(StoredPayload("n", len(body), "", kind), body)

@@ -51,14 +51,12 @@ def test_any_bytes_are_a_request_or_malformed(raw: bytes) -> None:
 
 
 @given(st.integers(0, 9), st.floats(0.001, 1e6), st.integers(1, 100))
-def test_what_the_client_asks_for_is_what_the_job_gets(
-    priority: int, deadline_s: float, max_attempts: int
-) -> None:
+def test_a_job_has_the_values_of_its_request(priority: int, deadline_s: float, max_attempts: int) -> None:
     job = parsed(priority=priority, deadline_s=deadline_s, max_attempts=max_attempts)
     assert (job.priority, job.deadline_s, job.max_attempts) == (priority, deadline_s, max_attempts)
 
 
-def test_what_the_client_leaves_out_has_a_default() -> None:
+def test_omitted_fields_have_defaults() -> None:
     job = parsed()
     assert (job.priority, job.max_attempts, job.deadline_s, job.parameters, job.metadata) == (
         4,
@@ -100,18 +98,18 @@ def test_what_the_client_leaves_out_has_a_default() -> None:
         (body(cache="never"), "never"),
     ],
 )
-def test_a_request_that_is_not_what_the_call_takes_is_told_why(raw: bytes, message: str) -> None:
+def test_a_malformed_request_is_refused_with_the_reason(raw: bytes, message: str) -> None:
     with pytest.raises(MalformedRequestError) as caught:
         parse_request(raw)
     assert message in str(caught.value)
 
 
-def test_of_equal_keys_the_last_wins() -> None:
+def test_the_last_of_equal_keys_wins() -> None:
     assert parse_request(b'{"model":"a","model":"b","input":{"k":1,"k":2}}').input == {"k": 2}
     assert parse_request(b'{"model":"a","model":"b","input":1}').model == "b"
 
 
-def test_a_callback_is_part_of_what_was_asked() -> None:
+def test_a_callback_is_part_of_the_request_s_digest() -> None:
     url = "https://example.org/"
     assert parsed(callback_url=url).callback_url == url
     assert parsed(callback_url=url, idempotency_key="k").digest != parsed(idempotency_key="k").digest
@@ -124,7 +122,7 @@ def test_metadata_has_a_limit() -> None:
         parsed(metadata={"k": "x" * limit})
 
 
-def test_size_is_told_only_where_the_version_pads() -> None:
+def test_the_size_is_set_only_for_a_version_that_pads() -> None:
     request = parse_request(body(input={"text": "hello"}))
     assert parse_job(request, Version()).size == 0
     assert parse_job(request, Version(padded=True)).size == len(b'{"text":"hello"}')
@@ -167,7 +165,7 @@ def test_each_bad_item_of_a_bulk_call_has_its_own_error(*, ndjson: bool) -> None
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"{}", b"5", b"[{]", b"[" * 100_000])
-def test_a_bulk_body_that_is_no_list_of_jobs_is_refused_whole(raw: bytes) -> None:
+def test_a_bulk_body_that_is_no_list_of_jobs_is_refused(raw: bytes) -> None:
     with pytest.raises(MalformedRequestError):
         parse_bulk(raw, ndjson=False)
 

@@ -56,7 +56,7 @@ def test_a_secret_s_text_gives_its_key_back(key: bytes) -> None:
 @pytest.mark.parametrize(
     "text", ["", "whsec_", "whsec_abc", "whsec_" + "?" * 32, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
 )
-def test_what_is_no_secret_is_refused(text: str) -> None:
+def test_a_malformed_secret_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a secret"):
         secret_key(text)
 
@@ -66,7 +66,7 @@ def test_any_2xx_is_the_end(status: int, attempts: int) -> None:
     assert judged(status, attempts=attempts) == Delivered()
 
 
-def test_gone_disables() -> None:
+def test_a_410_disables_the_address() -> None:
     assert judged(410) == Disabled()
 
 
@@ -89,7 +89,7 @@ def test_the_attempts_take_about_a_day_and_then_end() -> None:
 
 
 @pytest.mark.parametrize(("status", "delay_s"), [(429, 700.0), (503, 700.0), (500, 5.0), (302, 5.0)])
-def test_those_who_are_busy_say_when_to_come_back(status: int, delay_s: float) -> None:
+def test_a_busy_receiver_sets_the_next_attempt(status: int, delay_s: float) -> None:
     assert judged(status, after="700") == TryIn(delay_s)
 
 

@@ -32,7 +32,7 @@ def test_a_public_address_is_connected_to(address: str) -> None:
     assert may_connect(address, internal=False)
 
 
-def test_an_endpoint_is_what_the_url_names() -> None:
+def test_an_endpoint_is_the_url_s_host_and_port() -> None:
     assert endpoint("https://Hooks.Example.:8443/a?b=c", internal_hosts=()) == Endpoint(
         "https", "hooks.example", 8443, internal=False
     )
@@ -57,7 +57,7 @@ def test_an_internal_host_may_be_http_and_an_address_of_this_network() -> None:
         "https://[::ffff:10.0.0.1]/", "https://169.254.169.254/latest", "https://[fe80::1%25eth0]/",
     ],
 )  # fmt: skip
-def test_what_a_webhook_is_not_sent_to(url: str) -> None:
+def test_a_webhook_is_not_sent_to_a_forbidden_url(url: str) -> None:
     assert refused(url).startswith("callback_url ")
 
 

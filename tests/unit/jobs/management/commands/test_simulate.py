@@ -41,13 +41,13 @@ def test_loads_are_shares_of_the_capacity(capsys: pytest.CaptureFixture[str]) ->
     assert offered == pytest.approx([0.2 * 1142.9, 0.9 * 1142.9], rel=0.05)
 
 
-def test_the_same_seed_tells_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_seed_gives_the_same_result(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--rate", "300", *MODEL, "--duration-s", "5", "--jitter", "0.2", "--seed")
     table, again, other = (output_of(capsys, *words, seed).rsplit("\n", 2)[0] for seed in ("7", "7", "8"))
     assert table == again != other
 
 
-def test_an_overload_is_refused_at_admission_where_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_overload_is_refused_at_admission_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--rate", "700", *MODEL, "--duration-s", "20", "--goal-s", "0.5")
     assert "│ 0 " in output_of(capsys, *words)
     (run,) = runs(

@@ -23,7 +23,7 @@ def test_the_help_names_the_rule_by_which_jobs_are_refused() -> None:
     assert "whose estimated answer comes after 60% of the goal" in text
 
 
-def test_what_is_not_asked_for_has_its_default() -> None:
+def test_options_not_given_have_their_defaults() -> None:
     assert SimulationArguments.of(parsed()) == SimulationArguments()
 
 
@@ -46,7 +46,7 @@ def test_every_option_reaches_its_field() -> None:
         "--rate 5 --csv jobs.csv",
     ],
 )
-def test_what_makes_no_sense_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_senseless_arguments_are_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parsed(*words.split())
     assert "error" in capsys.readouterr().err

@@ -93,14 +93,16 @@ def exhausting_errors() -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", exhausting_errors())
 @pytest.mark.parametrize("fits", [1, 7, 16, 63])
-def test_what_does_not_fit_is_halved_until_it_does_and_nobody_fails(kind: type[Exception], fits: int) -> None:
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_no_job_fails(
+    kind: type[Exception], fits: int
+) -> None:
     attempt = Counted(lambda inputs: out_of_memory(kind) if len(inputs) > fits else None)
     splitter, outputs = answers(attempt, 64)
     assert outputs == {number: number for number in range(64)}
     assert min(map(len, splitter.exhausted)) > fits
 
 
-def test_halves_that_fit_run_whole() -> None:
+def test_halves_that_fit_are_not_split() -> None:
     attempt = Counted(lambda inputs: MemoryError() if len(inputs) > 32 else None)
     answers(attempt, 64)
     assert attempt.calls == [64, 32, 32]
@@ -114,14 +116,14 @@ def test_an_item_that_does_not_fit_alone_lacks_resources() -> None:
     assert [5] in splitter.exhausted
 
 
-def test_what_the_process_cannot_outlive_is_no_item_s_failure() -> None:
+def test_an_error_fatal_to_the_process_is_no_item_s_failure() -> None:
     attempt = Counted(lambda _: RuntimeError("CUDA error: device-side assert triggered"))
     with pytest.raises(RuntimeError, match="device-side"):
         list(Splitter(attempt, table_of("transformer")).answered(full_piece(8)))
     assert attempt.calls == [8]
 
 
-def test_memory_is_handed_back_once_nothing_holds_what_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_released_after_a_batch_that_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     import weakref
 
     class Tensor:

@@ -135,9 +135,7 @@ def test_a_version_that_cannot_be_loaded_is_tried_again_by_its_own_policy(
 
 
 @pytest.mark.parametrize("error", [ModelNotFoundError(), OperationalError("restarts")])
-def test_where_nobody_knows_the_policy_the_default_holds(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_without_a_policy_the_default_holds(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def raises(_version: int) -> None:
         raise error
 

@@ -36,7 +36,7 @@ def test_an_exception_has_a_kind_and_a_stable_code(error: Exception, kind: Failu
 
 
 @pytest.mark.parametrize("fault", sorted(Fault))
-def test_whatever_an_exception_may_mean_is_a_kind_of_failure(fault: Fault) -> None:
+def test_every_exception_has_a_kind_of_failure(fault: Fault) -> None:
     table = (Row("builtins.KeyError", fault),)
     assert failure_of(KeyError("x"), table).kind == FailureKind(fault.value)
 
@@ -57,7 +57,7 @@ def test_torch_s_own_error_lacks_resources() -> None:
     assert (failure.kind, failure.code) == (FailureKind.RESOURCE, "OutOfMemoryError")
 
 
-def test_a_failure_keeps_where_it_came_from_and_is_bounded() -> None:
+def test_a_failure_has_its_traceback_and_is_bounded() -> None:
     def deep(level: int) -> None:
         if level:
             deep(level - 1)

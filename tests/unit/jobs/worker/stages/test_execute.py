@@ -55,7 +55,7 @@ def test_the_least_padded_size_that_did_not_fit_is_reported() -> None:
     assert sorted(at for piece in batch.pieces for at in piece.positions) == list(range(8))
 
 
-def test_what_an_exception_means_is_the_loader_s_to_say() -> None:
+def test_the_loader_classifies_an_exception() -> None:
     class Embedding(Echo):
         def run(self, batch: list[Any]) -> list[Any]:
             if 7 in batch:
@@ -115,13 +115,13 @@ def test_pieces_of_several_shapes_are_each_answered() -> None:
 
 
 @pytest.mark.parametrize("collated", [True, False])
-def test_what_was_collated_ahead_is_not_collated_again(collated: bool) -> None:  # noqa: FBT001  # a case
+def test_a_piece_collated_ahead_is_not_collated_again(collated: bool) -> None:  # noqa: FBT001  # a case
     piece = BatchPiece([0, 1], [Item(1), Item(2)], collated=[3, 4], is_collated=collated)
     (done,) = execute(Small(1000), piece)
     assert done.raw_outputs == ([3, 4] if collated else [1, 2])
 
 
-def test_a_half_is_collated_anew() -> None:
+def test_a_half_is_collated_again() -> None:
     piece = BatchPiece([0, 1], [Item(1), Item(7)], collated=[7, 7], is_collated=True)
     good, bad = execute(Small(1000, broken=7), piece)
     assert good.raw_outputs == [1]

@@ -57,7 +57,7 @@ def a_claimer(acquire: Callable[[int], Any], stopping: Callable[[], bool]) -> Cl
     return Claimer(MagicMock(), UUID(int=2), MagicMock(acquire=acquire), stopping, MagicMock())
 
 
-def test_a_batch_that_waits_to_be_stored_is_not_one_that_hangs() -> None:
+def test_a_batch_that_waits_for_the_database_does_not_hang() -> None:
     work, engine = batch(), MagicMock()
     engine.begin.side_effect = sa.exc.OperationalError("", None, Exception())
     stopping = Stopping(work, refusals=3)
@@ -65,11 +65,11 @@ def test_a_batch_that_waits_to_be_stored_is_not_one_that_hangs() -> None:
     assert stopping.seen == [None] * 4
 
 
-def test_a_circuit_that_cannot_be_told_costs_no_stored_batch() -> None:
+def test_a_circuit_error_loses_no_stored_batch() -> None:
     CircuitMonitor(MagicMock(), away).observe(1, [], [])
 
 
-def test_a_version_that_cannot_be_read_is_waited_for_and_fails_nobody() -> None:
+def test_an_unreadable_version_is_retried_and_fails_no_job() -> None:
     work, counts = batch(), list[int]()
     info = SimpleNamespace(model="m", platform_options=PlatformOptions(), loader="builtin", secrecy=Secrecy())
     loaded = SimpleNamespace(runner=Echo(), info=info)
@@ -91,7 +91,7 @@ def test_a_worker_that_stops_waits_for_no_version() -> None:
         a_claimer(away, lambda: True).prepare(work)
 
 
-def test_limits_that_cannot_be_read_are_asked_for_again_and_end_no_stage(
+def test_unreadable_limits_are_read_again_and_end_no_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("jobs.worker.process.selectors.info", away)

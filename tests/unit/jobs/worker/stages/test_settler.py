@@ -68,7 +68,7 @@ def test_an_output_that_json_cannot_carry_fails_alone(bad: Any) -> None:
     assert second.state is State.WAITING
 
 
-def test_one_item_s_missing_output_is_its_own_failure_and_names_both_numbers() -> None:
+def test_an_item_s_missing_output_fails_it_alone_with_both_counts() -> None:
     batch = work([], requested=4)
     batch.runner = Faulty()
     (piece,) = batch.pieces
@@ -98,7 +98,7 @@ def test_a_model_whose_outputs_never_match_fails_each_job(
 
 
 @given(st.integers(1, 64), st.integers(0, 63))
-def test_an_item_whose_outputs_raise_costs_the_rest_at_most_two_log_runs(count: int, at: int) -> None:
+def test_an_item_whose_output_raises_costs_the_others_at_most_two_log_runs(count: int, at: int) -> None:
     guilty = at % count
 
     class Guarded(Echo):
@@ -144,7 +144,7 @@ def test_an_exception_in_an_outputs_place_is_that_item_s_failure() -> None:
     assert (third.outcome.kind, third.state) == (FailureKind.TRANSIENT, State.WAITING)
 
 
-def test_an_output_with_nan_says_where_it_stands() -> None:
+def test_an_output_with_nan_names_the_place() -> None:
     _, verdict = verdicts_of(work([{"x": None}, {"embedding": [0.5, float("nan")]}]))
     assert isinstance(verdict.outcome, Failure)
     assert "'/embedding/1'" in verdict.outcome.message
@@ -154,7 +154,7 @@ def test_an_output_with_nan_says_where_it_stands() -> None:
     ("output", "attempts", "suspect"),
     [(float("nan"), 3, True), (float("nan"), 2, False), (NotFiniteError(), 3, False), (OSError(), 3, False)],
 )
-def test_what_raises_alone_at_its_last_attempt_is_suspected_of_poison(
+def test_a_job_that_raises_alone_at_its_last_attempt_is_suspected_of_poison(
     output: Any,
     attempts: int,
     suspect: bool,  # noqa: FBT001  # a case
@@ -163,7 +163,7 @@ def test_what_raises_alone_at_its_last_attempt_is_suspected_of_poison(
     assert (verdict.suspect, verdict.attempt) == (suspect, attempts)
 
 
-def test_nobody_is_suspected_where_the_model_could_not_be_loaded() -> None:
+def test_no_job_is_suspected_if_the_model_could_not_be_loaded() -> None:
     batch = work([1, 2], attempts=3)
     batch.failure = failure_of(ArtifactMismatchError())
     verdicts = verdicts_of(batch)
@@ -195,7 +195,7 @@ def test_a_retry_that_cannot_end_before_the_deadline_is_not_made() -> None:
     assert not verdict.suspect
 
 
-def test_without_a_deadline_nobody_asks_what_a_run_takes() -> None:
+def test_without_a_deadline_the_expected_time_is_not_read() -> None:
     (verdict,) = verdicts_of(hurried(None), lambda *_: pytest.fail("asked"))
     assert verdict.state is State.WAITING
 
