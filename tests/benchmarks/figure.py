@@ -11,7 +11,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured, as words; `met` is None where there is no goal."""
+    """A measured value, as words; `met` is None where there is no goal."""
 
     what: str
     value: str

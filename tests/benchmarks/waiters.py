@@ -1,4 +1,4 @@
-"""A thousand clients that wait at once on one stream process: its memory, and what ingest loses by them."""
+"""A thousand clients that wait at once on one stream process: its memory, and the cost to ingest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IDS = "SELECT array_agg(id::text) FROM jobs_job WHERE queue = 'sleeper' AND stat
 
 def measure() -> Iterator[Figure]:
     with bed("waiters", ("web", "stream", "relay"), env={"RESULT_WAIT_LIMIT_S": "600"}) as ground:
-        _round(ground, 10, lambda: None)  # what the first calls import and connect is there before and after
+        _round(ground, 10, lambda: None)  # so that imports and first connections are in every sample
         idle = _cores(ground)
         without, beside, memory, waits = list[float](), list[float](), [_memory_mib(ground)], list[float]()
         cores = list[float]()
@@ -54,14 +54,14 @@ def _note(ground: Bed, rates: list[float], cores: list[float]) -> None:
 
 
 def _cores(ground: Bed) -> float:
-    """Return the cores that the stack takes while nothing is asked of it."""
+    """Return the cores that the stack uses without requests."""
     before_s, at = ground.cpu_s(), time.monotonic()
     time.sleep(IDLE_S)
     return (ground.cpu_s() - before_s) / (time.monotonic() - at)
 
 
 def _round(ground: Bed, clients: int, meanwhile: Callable[[], None]) -> list[float]:
-    """Have so many clients wait, do something meanwhile, let their jobs end; return the waits."""
+    """Let that many clients wait, call `meanwhile`, let their jobs end; return the waits."""
     ground.bulk("sleeper", clients, {})
     with _waiting(ground, ground.one(IDS)) as process:
         wait_until(lambda: _waiters(ground) == clients, every_s=0.2, what="all clients")
@@ -92,7 +92,7 @@ def _waiting(ground: Bed, jobs: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _waiters(ground: Bed) -> float:
-    """Return how many clients the stream process says that wait there."""
+    """Return how many waiting clients the stream process reports."""
     lines = ground.http.get(f"{ground.stack.info['stream']}/metrics").text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("stream_waiting{"))
 

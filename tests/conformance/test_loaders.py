@@ -1,4 +1,4 @@
-"""What every loader promises, whatever framework is behind it."""
+"""The contract of every loader, for any framework."""
 
 import json
 import random

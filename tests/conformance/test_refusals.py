@@ -1,4 +1,4 @@
-"""What no loader does: unpickle, run code that an artifact brings, or fetch."""
+"""No loader unpickles, runs an artifact's own code, or fetches."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Browsers of the admin's users, the addresses of its pages, and what they show."""
+"""Browsers of the admin's users, and the addresses and texts of its pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sessions of the test's database lock, and wait for."""
+"""The locks that sessions of the test's database wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that no publisher of ours sends, by what is wrong with them."""
+"""Messages that no publisher of ours sends, by the fault in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site with keys of its own, a version that encrypts, and what the database holds of it."""
+"""A site with keys of its own, a version that encrypts, and a dump of the database."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MODEL = "cached"
 
 
 def shared_version(version: str = "1", **options: Any) -> ModelVersion:
-    """Return the version of MODEL, with a cache of a minute unless options say otherwise."""
+    """Return the version of MODEL, with a cache of a minute unless `options` differ."""
     selectors.forget()
     return make_version(MODEL, version, options=options or {"cache_ttl_s": 60})
 

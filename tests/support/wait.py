@@ -1,4 +1,4 @@
-"""The one way in which tests wait: look at a condition until it holds, and fail with what did not."""
+"""The one way in which tests wait: call a condition until it holds, or fail with its name."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class _Pool:
 
 
 def prepare(batch: ClaimedBatch, runner: Runner) -> None:
-    """Read and collate a batch's inputs; a failure stands in the batch."""
+    """Read and collate a batch's inputs, and set its failure if that fails."""
     claimer: Any = Claimer.__new__(Claimer)  # its `prepare` uses the pool alone
     claimer._pool = _Pool(runner)
     try:

@@ -14,7 +14,7 @@ APPS = ("inference_site", "jobs", "models_registry")
 MOST_MODULES = 20
 # A room has one of each of these; Django finds the others by their names.
 SHARED_MODULES = {"__init__", "admin", "policy", "reads", "statements", "apps"}
-# Django's inner classes and commands; and `jobs.client.Client` is what apps call the model's namesake by.
+# Django's inner classes and commands; and the published `jobs.client.Client` beside the model of that name.
 SHARED_CLASSES = {"Meta", "Command", "Client"}
 
 

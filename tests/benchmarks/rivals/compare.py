@@ -121,6 +121,6 @@ def _worker(ground: Bed, rival: Rival, pool: str, env: dict[str, str]) -> Iterat
 
 def _env(ground: Bed, results: str) -> dict[str, str]:
     url = "db+" + results.replace("postgresql://", "postgresql+psycopg://", 1)
-    # Where Celery finds Django's settings it would look after Django's connections as well.
+    # If Celery found Django's settings it would manage Django's connections too.
     inherited = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
     return {**inherited, "RIVAL_BROKER": ground.stack.info["broker"], "RIVAL_RESULTS": url}

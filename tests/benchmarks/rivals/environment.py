@@ -1,4 +1,4 @@
-"""The interpreter of celery-batches: it asks for an older Celery, so it has an environment of its own."""
+"""The interpreter of celery-batches, which needs an older Celery and so an environment of its own."""
 
 from __future__ import annotations
 

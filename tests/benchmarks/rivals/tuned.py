@@ -1,4 +1,4 @@
-"""What both rivals share: the same broker and Postgres, and Celery's settings for many short tasks.
+"""The setup that both rivals share: the same broker and Postgres, and Celery's settings for many short tasks.
 
 Runs in the rivals' own environments as well, so it imports Celery and the standard library alone.
 """

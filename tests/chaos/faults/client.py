@@ -1,4 +1,4 @@
-"""A client that makes noise: nonsense, strangers, floods and looks, all at once."""
+"""A noisy client: nonsense, bad tokens, floods and reads, all at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker whose clock is wrong: its program is started again with one."""
+"""A program with a wrong clock: it is restarted with one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that share a folder count together; a gauge of one that is gone is not told any more."""
+"""Processes that share a folder count together; the gauges of a dead one disappear."""
 
 import os
 import subprocess

@@ -15,7 +15,7 @@ SHORT_S, LONG_S = 0.3, 10.0
 
 
 class Echo:
-    """A server that answers what it hears, and remembers the connections that it has."""
+    """An echo server that keeps its connections."""
 
     def __init__(self, port: int) -> None:
         self.listener = socket.create_server((LOOPBACK, port))
@@ -133,7 +133,7 @@ def test_a_silent_connection_passes_nothing_more_while_new_ones_work(
         assert ask(new, b"again") == b"again"
         client.close()
         assert ask(new, b"and on") == b"and on"
-    wait_until(lambda: echo.ended == 1)  # the new one; the old one's end is not heard of
+    wait_until(lambda: echo.ended == 1)  # the new one; the server has not learned of the old one's end
     assert echo.heard == [b"before", b"again", b"and on"]
 
 

@@ -1,4 +1,4 @@
-"""A wait returns what it waited for, and its failure says what that was."""
+"""A wait returns the awaited value, and its failure names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A platform that a test makes up: its answers, one after the other, and what was asked of it."""
+"""A platform by script: its answers, one after the other, and the requests that it got."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def view(state: str = "queued", **more: Any) -> dict[str, Any]:
 
 
 class Script:
-    """Answers requests one after the other, and keeps them."""
+    """Gives one answer after the other, and keeps the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers, self.requests = list(answers), list[httpx.Request]()
@@ -59,7 +59,7 @@ def client(script: Script, patience: Patience = AT_ONCE) -> Client:
 
 
 def both(script: Script, call: Callable[[Any], Any]) -> Any:
-    """Return what the async client makes of it; the sync one is asked by the tests themselves."""
+    """Return the result of `call` with the async client; the tests call the sync one themselves."""
 
     async def run() -> Any:
         transport = httpx.MockTransport(script)

@@ -1,4 +1,4 @@
-"""The client against answers that a test makes up: what it sends, and what it tries again."""
+"""The client against scripted answers: its requests and its retries."""
 
 from __future__ import annotations
 

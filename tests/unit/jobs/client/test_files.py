@@ -1,4 +1,4 @@
-"""What the client sends of a file, and that it sends the same again."""
+"""The bytes that the client sends of a file, the same at each retry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UPLOADED = {
 
 
 class Reading(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Reads as many pieces of each body as `pieces` has it, then answers from a script."""
+    """Reads `pieces` pieces of each body, then answers from a script."""
 
     def __init__(self, script: Script, pieces: int | None) -> None:
         self.script, self.pieces = script, pieces

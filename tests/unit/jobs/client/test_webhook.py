@@ -1,4 +1,4 @@
-"""A receiver believes what a secret of its own has signed just now, and nothing else."""
+"""A receiver accepts only a webhook that one of its secrets signed just now."""
 
 import json
 

@@ -86,7 +86,7 @@ OTHER_STATES = {"webhook_delivery.py"}  # a delivery's
 
 
 def statements() -> Iterator[tuple[Path, str]]:
-    """Yield the SQL that writes jobs, an f-string in one piece with `?` for what it fills in."""
+    """Yield the SQL that writes jobs; an f-string is one piece, with `?` for its fields."""
     for path in JOBS.rglob("*.py"):
         if "migrations" in path.parts:
             continue

@@ -1,4 +1,4 @@
-"""A bucket is reached as the environment says, and for no longer than it should take."""
+"""The environment sets the bucket's address, and every request is bounded in time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """A server that takes connections and says nothing."""
+    """A server that accepts connections and never answers."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=8)) as server:
         yield "http://127.0.0.1:{1}".format(*server.getsockname())
 

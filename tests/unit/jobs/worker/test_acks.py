@@ -1,4 +1,4 @@
-"""Acks: each tag once, and a cumulative one never covers what is not done."""
+"""Acks: each tag once, and a cumulative one never covers an unfinished message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.worker.message_delivery import MessageDelivery, Parcel
 
 
 class Broker:
-    """Keeps what RabbitMQ would: the unacknowledged tags of a channel."""
+    """Keeps the unacknowledged tags of a channel, as RabbitMQ does."""
 
     def __init__(self) -> None:
         self.unacked: set[int] = set()

@@ -1,4 +1,4 @@
-"""What a model's context passes on: by the job, whatever piece of the batch runs, and the newest alone."""
+"""A model's context passes on the newest report of each job, in any piece of the batch."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tests.support.wait import wait_until
 
 
 class Stages:
-    """Claims everything, runs for as long as `gate` is shut, and notes what was in hand at each claim."""
+    """Claims everything, runs until `gate` is open, and notes how many batches were in hand at each claim."""
 
     def __init__(self) -> None:
         self.gate, self.lock = Event(), Lock()

@@ -22,7 +22,7 @@ JOB = UUID(int=1)
 
 
 class BackwardHub:
-    """Calls what it was given in reverse: the real one keeps a set."""
+    """Makes the given calls in reverse order, because the real one keeps a set."""
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []

@@ -1,4 +1,4 @@
-"""The watchdog: quiet while batches keep their limits, and not to be talked out of it once one does not."""
+"""The watchdog does nothing while batches keep their limits, and ends the process once one does not."""
 
 from __future__ import annotations
 

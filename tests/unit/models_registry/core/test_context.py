@@ -1,4 +1,4 @@
-"""Who is given a context, and what a report of progress must be."""
+"""The runners that get a context, and valid reports of progress."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ class OdderError(OddError):
 
 
 class MuteError(OSError):
-    """Cannot even say what it is."""
+    """Raises in its own `__str__`."""
 
     def __str__(self) -> str:
         raise ValueError("no words")
 
 
 class PassesError(PlatformError):
-    """Somebody's own that passes."""
+    """A retryable exception of a model's own."""
 
     retryable = True
 

@@ -1,4 +1,4 @@
-"""What a schema marks is found wherever it may stand, and nothing else is touched."""
+"""Exactly the parts that a schema marks are found, at any place."""
 
 from __future__ import annotations
 

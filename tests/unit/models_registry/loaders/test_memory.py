@@ -1,4 +1,4 @@
-"""What a model occupies on host and device."""
+"""The memory of a model on host and device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order in which copies and kernels are queued, seen by a device that only writes down what it hears."""
+"""The order of copies and kernels, on a device that only records its calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models_registry.loaders.transfer import Streams, transfer_to
 
 
 class Diary:
-    """Stands in for torch: one line for each thing that is asked of the device, with its stream's name."""
+    """A stand-in for torch that records each call on the device, with the name of its stream."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""What of a change to the API's description would break those who use it."""
+"""The changes of an API description that would break its clients."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _call(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _asked(old: Schema, new: Schema) -> Iterator[str]:
-    """What a client may send: nothing more may be required, nothing less allowed."""
+    """Breaks in what a client may send: new requirements, or values no longer allowed."""
     if "items" in old:
         yield from _asked(old["items"], new.get("items", {}))
     yield from (
@@ -56,7 +56,7 @@ def _asked(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _components(old: Schema, new: Schema) -> Iterator[str]:
-    """What a client reads: nothing may go, nothing may change its type."""
+    """Breaks in what a client reads: removed members, or changed types."""
     schemas = new["components"]["schemas"]
     for name, schema in old["components"]["schemas"].items():
         properties = schemas.get(name, {}).get("properties", {})

@@ -21,7 +21,7 @@ DOCUMENT: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_pre
 PROBLEM = "application/problem+json"
 TELLS_LIMITS = {"200", "201", "202", "429"}
 METERED = {"post /api/v1/jobs", "post /api/v1/jobs/bulk", "post /api/v1/uploads"}
-# No call of an app meets these: what raises them is an operator's command or page, or has a kind of its own.
+# No call of a client meets these: an operator's command or page raises them, or they have subclasses.
 NEVER = {
     errors.BrokerUnavailableError,
     errors.RequestError,
@@ -88,7 +88,7 @@ def test_all_calls_are_checked() -> None:
 
 
 def problems() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield the platform's own: what a webhook is answered is its receiver's."""
+    """Yield the problems that the platform answers; a webhook's answers are its receiver's."""
     for name, status, answer in ANSWERS:
         if status >= "400" and "/api/" in name:
             yield name, status, answer

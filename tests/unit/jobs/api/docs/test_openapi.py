@@ -1,4 +1,4 @@
-"""The API's description: what was committed of it is kept, and every problem stands in it."""
+"""The API's description keeps its committed promises, and has every problem."""
 
 from __future__ import annotations
 

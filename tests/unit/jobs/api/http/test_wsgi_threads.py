@@ -41,7 +41,7 @@ def a_call(
 
 
 def asked_by(call: Call) -> tuple[Environ, bytes]:
-    """Return what a handler is asked with, and the body as it reads it."""
+    """Return the request of a handler, and the body as the handler reads it."""
     seen: list[tuple[Environ, bytes]] = []
 
     def handler(environ: Environ, start: Start) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What a client is sent of where a job stands: what it does not know, and in the words of the format."""
+"""The events that a client gets: only those that it lacks, in the format of server-sent events."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_first_read_without_progress_sends_no_older_event(last_id: str, sent: 
 
 
 class Pieces:
-    """A call that keeps what it is to send."""
+    """A call that keeps the pieces that it should send."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self.pieces = pieces

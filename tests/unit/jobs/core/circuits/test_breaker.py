@@ -1,4 +1,4 @@
-"""A breaker opens when a version is to blame for most failures, or when every job ends dead, and says why."""
+"""A breaker opens when a version causes most failures, or when every job ends dead, and gives the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message says of its jobs survives the wire; anything else is malformed and nothing worse."""
+"""A bundle of jobs survives the wire; any other body is malformed, and no other error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A budget holds the share of retries among publishes, whatever comes in whatever order."""
+"""A budget holds the share of retries among publishes, for any sequence of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.core.retry.budget import FADE_S, LONGEST_WAIT_S, RetryBudget, RetryBudgets
 
-# (seconds since the look before, first publishes, retries that are due)
+# (seconds since the last turn, first publishes, due retries)
 LOOKS = st.lists(
     st.tuples(st.floats(0, 20), st.integers(0, 1_000), st.integers(0, 200)), min_size=1, max_size=40
 )
@@ -25,7 +25,7 @@ class Row:
 
 
 def passed(budget: RetryBudget, looks: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
-    """Return for each look its time, its first publishes, and the retries that passed."""
+    """Return each turn's time, first publishes and passed retries."""
     now, counts = 0.0, []
     for gap_s, firsts, retries in looks:
         now += gap_s

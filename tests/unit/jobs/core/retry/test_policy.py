@@ -1,4 +1,4 @@
-"""What follows a failed attempt: never beyond the cap, never after the deadline, and always a reason."""
+"""The decision after a failed attempt: never beyond the cap or the deadline, and always with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who runs with whom after a worker died."""
+"""The groups in which jobs run again after their worker died."""
 
 from __future__ import annotations
 

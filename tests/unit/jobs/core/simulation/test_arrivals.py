@@ -1,4 +1,4 @@
-"""Made-up arrivals are what they say."""
+"""Simulated arrivals have the requested rate and mix."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_runs_get_ahead_of_the_settle_by_a_bounded_number_of_batches(lanes: int)
     crew = Crew(lanes=lanes)
     given_plan = plan(Timing(0.1), BatchLimits(1), crew=crew, overheads=Overheads(settle=Timing(1.0)))
     notes = watched(given_plan, [Arrival(0.0) for _ in range(40)])
-    # One in the settler's hands, those that its queue holds, and one that each lane stands there with.
+    # One with the settler, those in its queue, and one that waits at each lane.
     assert notes.most_unsettled == 1 + (lanes + crew.ahead) + lanes
 
 

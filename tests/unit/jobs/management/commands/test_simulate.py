@@ -1,4 +1,4 @@
-"""`manage.py simulate` from its words to its table and its picture; no server is asked."""
+"""`manage.py simulate` from its arguments to its table and its picture, without servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Strategy takes for a job's message, and what it refuses."""
+"""The messages that the Strategy accepts and refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fails as a whole is halved until the guilty stands alone, and that costs little."""
+"""A failing batch is halved until the guilty item is alone, at a bounded cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch goes through the model in pieces, and what did not fit is reported upwards."""
+"""A batch runs in pieces, and the size that did not fit is reported."""
 
 from __future__ import annotations
 

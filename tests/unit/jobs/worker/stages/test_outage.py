@@ -1,4 +1,4 @@
-"""The database is away: the stages hold what they have, and nobody takes that for a batch that hangs."""
+"""While the database is away the stages keep their batches, which do not count as hanging."""
 
 from __future__ import annotations
 
