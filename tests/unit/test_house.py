@@ -1,9 +1,9 @@
-"""The shape of the house: no folder grows too full, and no two things in it share a name."""
+"""The shape of the house: no folder too full, no name twice, and unit tests that mirror the source."""
 
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +11,26 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 APPS = ("inference_site", "jobs", "models_registry")
-MOST_MODULES = 20
+MOST_MODULES, MOST_TEST_MODULES = 20, 25
 # A room has one of each of these; Django finds the others by their names.
 SHARED_MODULES = {"__init__", "admin", "policy", "reads", "statements", "apps"}
 # Django's inner classes and commands; and the published `jobs.client.Client` beside the model of that name.
 SHARED_CLASSES = {"Meta", "Command", "Client"}
+
+
+TESTS = ROOT / "tests"
+UNIT = TESTS / "unit"
+# Unit tests of no one module, and what each is about.
+UNMIRRORED = {
+    "inference_site/test_compose.py": "the files under compose/",
+    "jobs/models/test_enumerations.py": "the enumerations of all models, and their columns",
+    "jobs/worker/stages/test_outage.py": "the stages together while the database is away",
+    "test_documented.py": "the documents, against the names in the code",
+    "test_documented_code.py": "the code in the documents",
+    "test_house.py": "the tree itself",
+    "test_imports.py": "the imports of the registry, in a process of its own",
+    "test_sql.py": "every module that sends SQL",
+}
 
 
 def modules() -> Iterator[Path]:
@@ -51,6 +66,24 @@ def class_names() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef) and node.name not in SHARED_CLASSES:
                 yield node.name, f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_each_unit_test_lies_where_its_source_does() -> None:
+    strays = {str(path.relative_to(UNIT)) for path in UNIT.rglob("test_*.py") if not has_source(path)}
+    assert strays == set(UNMIRRORED)
+
+
+def has_source(test: Path) -> bool:
+    """Return whether a unit test mirrors a module or package of the source, or of tests/ itself."""
+    name = (test.parent / test.stem.removeprefix("test_")).relative_to(UNIT)
+    return any(
+        path.exists() for root in (ROOT, TESTS) for path in (root / f"{name}.py", root / name / "__init__.py")
+    )
+
+
+def test_no_folder_has_too_many_test_modules() -> None:
+    counts = Counter(str(path.parent.relative_to(ROOT)) for path in TESTS.rglob("test_*.py"))
+    assert {folder: count for folder, count in counts.items() if count > MOST_TEST_MODULES} == {}
 
 
 def test_every_room_says_what_it_is_for() -> None:

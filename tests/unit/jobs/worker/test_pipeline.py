@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event, Lock
+from threading import Event, Lock, Timer
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 
 import pytest
 
 from jobs.core.batching.policy import BatchPolicy
-from jobs.core.batching.sealed_batch import BatchLimits
+from jobs.core.batching.sealed_batch import BatchLimits, SealReason
 from jobs.core.messages.envelope import Envelope
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.message_delivery import MessageDelivery, Parcel
@@ -123,3 +124,23 @@ def test_an_isolated_batch_is_claimed_alone_and_stays_alone(
     after = [held for (before, _), (_, held) in zip(stages.claims, stages.claims[1:], strict=False) if before]
     # Its run is over before the next claim; only its settle may still be under way.
     assert max(after, default=0) <= 1
+
+
+def test_a_batch_being_claimed_at_the_stop_is_among_the_remaining_ones() -> None:
+    began, may_end = Event(), Event()
+    job = Claimed(UUID(int=1), 1, 1, 3, b"{}", None)
+
+    def claim(_: object) -> tuple[ClaimedBatch, list[Any]]:
+        began.set()
+        may_end.wait()
+        return ClaimedBatch(UUID(int=9), 1, 1, SealReason.IDLE, [], jobs=[job]), []
+
+    buffer, claimer, settler = Mock(), Mock(claim=claim), Mock()
+    buffer.next.side_effect = [SimpleNamespace(isolation_group=0), None]
+    settler.settle.return_value = None  # the worker stops before the database took it
+    pipeline = Pipeline(buffer, claimer, settler, Mock())
+    pipeline.start()
+    began.wait()
+    pipeline.close()
+    Timer(0.2, may_end.set).start()  # the later the claim ends, the surer one that does not wait fails
+    assert [work.jobs for work in pipeline.remaining()] == [[job]]
