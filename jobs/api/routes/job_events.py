@@ -6,9 +6,9 @@ after the stream's `retry`, and resumes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
+import msgspec
 from django.http import HttpResponse
 
 from jobs.api.auth import ApiRequest, needs
@@ -45,7 +45,7 @@ def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
     if knows_all(last, now):
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     if now.view is not None:
-        now = replace(now, view=view_for(request.auth, now.view))
+        now = msgspec.structs.replace(now, view=view_for(request.auth, now.view))
     body = preamble() + b"".join(events(last, now))
     return HttpResponse(body, headers={**HEADERS, "Cache-Control": "no-store"})
 

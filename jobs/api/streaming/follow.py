@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 
 from jobs.api.http.asgi_call import Call
@@ -99,7 +99,7 @@ class Stream:
     async def send(self, now: JobSnapshot) -> bool:
         """Send the events that the client does not have yet, and return whether the job has ended."""
         if now.view is not None:
-            now = replace(now, view=await self._auth.shown(now.view))
+            now = msgspec.structs.replace(now, view=await self._auth.shown(now.view))
         for event in events(self._last, now):
             await self._call.piece(event)
         self._last = now.event_id.after(self._last)  # the first read brought no progress

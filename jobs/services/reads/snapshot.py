@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +35,7 @@ WHERE j.id = ANY(%(ids)s)
 BATCH_MEMBERS = Statement("SELECT unnest(members) FROM jobs_batch WHERE id = ANY(%(batches)s)", UUID)
 
 
-@dataclass(frozen=True, slots=True)
-class JobSnapshot:
+class JobSnapshot(msgspec.Struct, frozen=True):
     """The newest state of a job; `view` is the whole job once it has ended."""
 
     id: UUID
