@@ -41,10 +41,20 @@ def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: 
     chosen = next(job for job in reversed(ids) if job in reserved)
     celery.control.revoke(chosen)
     wait_until(lambda: app.job(chosen)["state"] == "cancelled", limit_s=10)
+    wait_until_every_worker_has_handled_its_orders(celery)
     app.act(chosen, "replay")
     assert app.finished(chosen)["state"] == "succeeded"
     assert app.all_finished(ids) == {"succeeded": 900}
     app.assert_each_ran_to_one_result(ids)
+
+
+def wait_until_every_worker_has_handled_its_orders(celery: Celery) -> None:
+    """Each worker cancels a revoked job, in its own time; a replay before the last one would be cancelled too.
+
+    A worker handles one order after the other: who answers a ping has handled the orders before it.
+    """
+    nodes = wait_until(lambda: celery.control.inspect(timeout=2).ping())
+    wait_until(lambda: (celery.control.inspect(timeout=2).ping() or {}).keys() >= nodes.keys())
 
 
 def test_a_job_cancelled_and_replayed_by_the_api_runs(app: App) -> None:
