@@ -49,9 +49,9 @@ def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: 
 
 
 def wait_until_every_worker_has_handled_its_orders(celery: Celery) -> None:
-    """Each worker cancels a revoked job, in its own time; a replay before the last one would be cancelled too.
+    """Each worker cancels a revoked job by itself; a replay before the last one would be cancelled too.
 
-    A worker handles one order after the other: who answers a ping has handled the orders before it.
+    Orders are handled in turn: a worker that answers a ping has handled the orders before it.
     """
     nodes = wait_until(lambda: celery.control.inspect(timeout=2).ping())
     wait_until(lambda: (celery.control.inspect(timeout=2).ping() or {}).keys() >= nodes.keys())
