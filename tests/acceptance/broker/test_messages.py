@@ -146,7 +146,8 @@ def test_envelopes_of_earlier_epochs_are_acknowledged_and_change_no_job(
     wait_until(lambda: _waiting(broker) == 0, what="the envelopes' end")
     app.finished(app.submit("echo", {"behind": "them"})["id"])
     assert fate(app, job) == before
-    assert dead_ids(broker) - buried <= {f"{job}:{epoch}"}
+    # The letter of another test's job may arrive meanwhile.
+    assert {letter for letter in dead_ids(broker) - buried if job in letter} <= {f"{job}:{epoch}"}
 
 
 def test_an_envelope_of_an_earlier_epoch_claims_no_job_that_is_queued_again(
