@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from uuid import UUID
 
 from django.conf import settings
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from jobs.api.http.asgi_call import Call, ClientGoneError
 from jobs.api.http.wsgi_threads import Handler, Threads
@@ -16,7 +19,23 @@ from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
 
-JOB = "/api/v1/jobs/{job_id:uuid}"
+
+class JobIdConvertor(Convertor[UUID]):
+    """A job's id as Django's own routes take it: in lower case, with dashes."""
+
+    regex = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+    def convert(self, value: str) -> UUID:
+        """Return the id of a path's text."""
+        return UUID(value)
+
+    def to_string(self, value: UUID) -> str:
+        """Return the text of an id."""
+        return str(value)
+
+
+register_url_convertor("job_id", JobIdConvertor())
+JOB = "/api/v1/jobs/{job_id:job_id}"
 
 
 class Server:
@@ -34,8 +53,11 @@ class Server:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection of the ASGI protocol."""
-        await self._router(scope, receive, send)
+        """Serve one connection of the ASGI protocol; a WebSocket is closed: the API has none."""
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
 
     @property
     def hub(self) -> Hub:
