@@ -35,11 +35,9 @@ def messages_of(scope: Scope) -> list[Message]:
 
 
 def http(method: str, path: str, query: str = "") -> Scope:
-    return {
-        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": "",
-        "query_string": query.encode(), "headers": [], "http_version": "1.1", "scheme": "http", "server": ("here", 80),
-        "client": ("there", 1),
-    }  # fmt: skip
+    server = {"server": ("here", 80), "client": ("there", 1), "scheme": "http", "http_version": "1.1"}
+    target = {"path": path, "raw_path": path.encode(), "root_path": "", "query_string": query.encode()}
+    return {"type": "http", "method": method, "headers": [], **target, **server}
 
 
 @pytest.mark.parametrize(
