@@ -1,5 +1,4 @@
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -10,17 +9,7 @@ from jobs.core.reuse.key import Reuse, answer_key, reuse
 from jobs.core.submission.parsed_job import ParsedJob, parse_job
 from jobs.core.submission.request import parse_request
 from models_registry.core.options import PlatformOptions
-
-
-@dataclass(frozen=True)
-class Version:
-    id: int = 7
-    model: str = "echo"
-    version: str = "1"
-    padded: bool = False
-    p95_goal_s: float = 2.0
-    max_attempts: int = 3
-    platform_options: PlatformOptions = field(default_factory=PlatformOptions)
+from tests.support.versions import Version
 
 
 def admitted(options: dict[str, Any], *, version: int = 7, **changes: Any) -> ParsedJob:

@@ -1,6 +1,5 @@
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -22,18 +21,7 @@ from jobs.core.submission.request import (
     parse_bulk,
     parse_request,
 )
-from models_registry.core.options import PlatformOptions
-
-
-@dataclass(frozen=True)
-class Version:
-    id: int = 7
-    model: str = "echo"
-    version: str = "1"
-    padded: bool = False
-    p95_goal_s: float = 2.0
-    max_attempts: int = 3
-    platform_options: PlatformOptions = field(default_factory=PlatformOptions)
+from tests.support.versions import Version
 
 
 def body(**changes: Any) -> bytes:
