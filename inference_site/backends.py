@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from collections.abc import MutableMapping
+
+from psycopg import IsolationLevel
 
 from inference_site.config import Config
-
-# The loss of a database host is noticed in seconds; the system's own limits are hours.
-DATABASE_OPTIONS = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
+from jobs.db.address import parameters
 
 
 def django_storages(config: Config) -> dict[str, dict[str, object]]:
@@ -41,15 +34,22 @@ def django_storages(config: Config) -> dict[str, dict[str, object]]:
     }
 
 
-def django_database(url: str, options: Mapping[str, int]) -> dict[str, object]:
-    """Return Django's DATABASES entry for a `postgresql://user:password@host:port/name` URL."""
-    parts = urlsplit(url)
+def django_database(config: Config) -> dict[str, object]:
+    """Return Django's DATABASES entry; the whole of the URL counts, as psycopg itself reads it."""
+    given = parameters(config.database_url or "postgresql:///not-set")
+    named = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    pooled = bool(config.database_direct_url)
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/") or "postgres",
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
-        "OPTIONS": dict(options),
+        **{name: str(given.pop(parameter, "")) for name, parameter in named.items()},
+        "OPTIONS": {**given, "application_name": "web", "isolation_level": IsolationLevel.READ_COMMITTED},
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,  # a restart or an idle timeout may have ended it since the last request
+        "DISABLE_SERVER_SIDE_CURSORS": pooled,
     }
+
+
+def pin_pooled_sessions(config: Config, environ: MutableMapping[str, str]) -> None:
+    """Let libpq send, at every connect, the settings that a pooler keeps for each of its clients."""
+    if config.database_direct_url:
+        environ.update(PGDATESTYLE="ISO", PGTZ="UTC")

@@ -17,6 +17,7 @@ from inference_site.environment import (
     Environ,
     Key,
     NamedKeys,
+    PostgresUrl,
     ServerUrl,
     SettingRow,
     SiteUrl,
@@ -38,8 +39,33 @@ class Config:
     """The configuration of a process; `mistakes` holds a sentence for each value that could not be used."""
 
     database_url: Annotated[
-        str, about("Postgres: postgresql://user:password@host:port/name.", allowed="a URL; required")
+        PostgresUrl,
+        about(
+            "Postgres: postgresql://user:password@host:port/name. Several hosts, and all of libpq's "
+            "parameters such as ?sslmode=verify-full&sslrootcert=…, count on every connection.",
+            allowed="a URL; required",
+        ),
     ] = field(default="", repr=False)
+    database_direct_url: Annotated[
+        PostgresUrl,
+        about(
+            "Postgres without the pooler, for the few sessions that listen; needed where DATABASE_URL leads "
+            "through one in transaction mode, and says that it does.",
+            allowed="a URL",
+        ),
+    ] = field(default="", repr=False)
+    database_prepare: Annotated[
+        Literal["auto", "on", "off"],
+        about(
+            "Whether statements are prepared on the server; auto: unless DATABASE_DIRECT_URL is set. "
+            "A pooler that keeps prepared statements (pgbouncer 1.21) takes on."
+        ),
+    ] = "auto"
+    database_schema: Annotated[
+        str,
+        Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
+        about("The schema of the tables; `search_path` is set to it.", allowed="a name"),
+    ] = "public"
     broker_url: Annotated[
         str, about("RabbitMQ: amqp://user:password@host:port//.", allowed="a URL; required")
     ] = field(default="", repr=False)
@@ -178,7 +204,9 @@ class Config:
         config = cls(**values)
         needed = ["database_url", "broker_url", "secret_key"]
         needed += ["payload_bucket"] if config.payload_storage == "s3" else []
-        missing = [f"{name.upper()} is not set." for name in needed if not getattr(config, name)]
+        missing = [
+            f"{name.upper()} is not set." for name in needed if not environ.get(name.upper(), "").strip()
+        ]
         return replace(config, mistakes=(*mistakes, *missing))
 
     @property

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import msgspec
 from msgspec import Meta, inspect
 
+from jobs.db.address import database_url
 from models_registry.core.struct_fields import (
     allowed,
     description_of,
@@ -83,6 +84,7 @@ def without_slash(text: str) -> str:
 Words = Annotated[tuple[str, ...], Meta(extra={"parse": words})]
 Key = Annotated[bytes, Meta(extra={"parse": key})]
 NamedKeys = Annotated[tuple[tuple[str, bytes], ...], Meta(extra={"parse": named_keys})]
+PostgresUrl = Annotated[str, Meta(extra={"parse": database_url, "secret": True})]
 SiteUrl = Annotated[str, Meta(extra={"parse": without_slash})]
 ServerUrl = Annotated[
     str,

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from inference_site.backends import DATABASE_OPTIONS, django_database, django_storages
+from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
 
 CONFIG = Config.from_env(os.environ)
@@ -56,7 +56,8 @@ TEMPLATES = [
         },
     },
 ]
-DATABASES = {"default": django_database(CONFIG.database_url, DATABASE_OPTIONS) | {"CONN_MAX_AGE": None}}
+pin_pooled_sessions(CONFIG, os.environ)
+DATABASES = {"default": django_database(CONFIG)}
 
 # If the site's address is https, the admin refuses http. The servers themselves speak HTTP: a proxy in front
 # ends TLS, and its headers are trusted only if TRUSTED_PROXY_HOPS counts it.

@@ -9,5 +9,8 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the system checks by importing them."""
+        """Register the system checks and what is done with each new connection of Django's."""
         from jobs import checks  # noqa: F401
+        from jobs.db import django_connections
+
+        django_connections.register()

@@ -32,6 +32,8 @@ from jobs.core.errors import (
     WrongStateError,
 )
 from jobs.core.states import CELERY_STATES, State
+from jobs.db import connections
+from jobs.db.session_settings import Use
 
 REVOKER = "celery"
 
@@ -144,7 +146,8 @@ class JobBackend(DatabaseBackend):
 def _engine(url: str) -> sa.Engine:
     """Return the process's engine for `url`; a forked child opens connections of its own."""
     engine = sa.create_engine(
-        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        "postgresql+psycopg://",
+        creator=lambda: connections.connect_to(url, "result-backend", Use.READ),
         isolation_level="AUTOCOMMIT",
         pool_pre_ping=True,
     )

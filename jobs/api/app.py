@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from django.conf import settings
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import Route, Router
@@ -62,7 +61,7 @@ class Server:
     @property
     def hub(self) -> Hub:
         """Return the hub, created at the first use on the serving event loop."""
-        self._hub = self._hub or Hub(settings.INFERENCE.database_url)
+        self._hub = self._hub or Hub()
         return self._hub
 
     @asynccontextmanager

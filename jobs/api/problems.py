@@ -14,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import ValidationError
 
 from jobs.core import errors
+from jobs.db.statement import forget_broken
+from jobs.db.troubles import trouble_of
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -91,6 +93,8 @@ def respond(error: errors.PlatformError) -> HttpResponse:
 
 def translate(error: Exception) -> errors.PlatformError:
     """Translate any exception into one of ours; an unexpected one is logged, and its text is not sent."""
+    if isinstance(cause := error.__cause__ or error, DatabaseError):
+        forget_broken(cause)
     match error:
         case errors.PlatformError():
             return error
@@ -100,8 +104,8 @@ def translate(error: Exception) -> errors.PlatformError:
             return errors.ResourceNotFoundError()
         case BadRequest() | SuspiciousOperation():
             return errors.MalformedRequestError(str(error))
-        case psycopg.OperationalError():  # of the event loop's own reads; a pool's timeout is one too
-            return errors.UnavailableError("The database does not answer.")
+        case psycopg.Error() | DatabaseError() if trouble_of(error):  # a pool's timeout is trouble, too
+            return errors.UnavailableError("The database cannot take this request now.")
     log.error("a request failed", exc_info=error)
     return errors.UnavailableError() if isinstance(error, DatabaseError) else errors.PlatformError()
 

@@ -15,7 +15,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from jobs.db import advisory_locks
+from jobs.db import leases
+from jobs.db.leases import HeldLeases, LeaseLostError
 from jobs.db.session import driver, open_session
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,13 @@ LOOK_EVERY_S = 1.0
 class ListenLoop(ABC):
     """Takes steps until `stop` is set, on a session of its own; an error ends one step, never the loop.
 
-    With an `office`, an advisory lock, only the process that holds it takes steps. A notification on one of
-    `channels` ends the pause between two steps early. It is a hint: a step also looks by itself.
+    With an `office`, a lease, only the process that holds it takes steps; what they change, they change
+    `leases.fenced`. A notification on one of `channels` ends the pause between two steps early. It is a hint:
+    a step also looks by itself.
     """
 
-    office: ClassVar[int | None] = None
+    office: ClassVar[str | None] = None
+    alone: ClassVar[bool] = True  # whether one process at a time holds the office; else all take part in it
     channels: ClassVar[tuple[str, ...]] = ()
     gap_s: ClassVar[float] = 0.0  # notifications that come so close together are handled in one step
     first_backoff_s: ClassVar[float] = 1.0
@@ -42,6 +45,7 @@ class ListenLoop(ABC):
         """Prepare to run until `stop`; `clock` returns monotonic seconds."""
         self._stop, self._clock = stop, clock
         self._backoff_s, self._look_at = self.first_backoff_s, 0.0
+        self._holder: HeldLeases | None = None
 
     @abstractmethod
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:
@@ -54,7 +58,7 @@ class ListenLoop(ABC):
 
     def interruptions(self) -> tuple[type[Exception], ...]:
         """Return the errors after which the loop goes on with a new session."""
-        return (DBAPIError, psycopg.Error)
+        return (DBAPIError, psycopg.Error, LeaseLostError)
 
     def time_to_look(self) -> bool:
         """Return whether a look without a notification is due, at most once each LOOK_EVERY_S."""
@@ -97,15 +101,25 @@ class ListenLoop(ABC):
         self.opened(session)
         payloads: Sequence[str] = ()
         while not self._stop.is_set():
+            leases.keep(session)
             self.step(session, payloads)
             self._backoff_s = self.first_backoff_s
             if payloads and self.pause_s > 0:
                 self._stop.wait(self.gap_s)
             payloads = self.wait(session)
+        if self._holder is not None:
+            self._holder.resign()
 
     def _holds_office(self, session: sa.Connection) -> bool:
         """Wait for the office; False where the loop is stopped before."""
-        while self.office is not None and not advisory_locks.try_lock(session, self.office):
+        self._holder = None
+        while self.office is not None:
+            if not self.alone or not leases.held_by_another(session, self.office):
+                holder = HeldLeases(session, self.office)
+                if not self.alone or holder.take(self.office):
+                    self._holder = holder
+                    break
+                holder.resign()
             if self._stop.wait(OFFICE_S):
                 return False
         return True

@@ -7,12 +7,12 @@ import os
 from functools import cache
 from threading import Event, Lock, Thread
 from time import sleep
-from typing import Any
 
 import psycopg
-from django.conf import settings
 
 from jobs.core.channels import SUBMITTED
+from jobs.db import connections
+from jobs.db.session_settings import Use
 
 GAP_S = 0.01
 RETRY_S = 1.0
@@ -54,13 +54,11 @@ class _Bell:
                 sleep(RETRY_S)
 
     def _notify_on_one_connection(self) -> None:
-        url = settings.INFERENCE.database_url
-        options: dict[str, Any] = {"autocommit": True, "application_name": "wake-relay", "connect_timeout": 5}
-        with psycopg.connect(url, **options) as connection:
+        with connections.connect("wake-relay", Use.READ) as connection:
             while True:
                 self._rung.wait()
                 self._rung.clear()
-                connection.execute(_NOTIFY, {"channel": SUBMITTED}, prepare=True)
+                connection.execute(_NOTIFY, {"channel": SUBMITTED}, prepare=connections.prepares() or None)
                 sleep(GAP_S)
 
 

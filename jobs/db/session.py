@@ -1,29 +1,32 @@
-"""A process's own connection: autocommit, outside the pool, with the settings of a bulk reader."""
+"""A process's own session: autocommit, outside the pool and past a pooler, with the settings of a loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import cast
 
 import psycopg
 import sqlalchemy as sa
 
-from jobs.db.engine import engine
-
-# A host that vanishes must not keep its locks for long.
-_SETTINGS = """
-SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
-SET statement_timeout = '30s'
-"""
+from jobs.db import connections
+from jobs.db.session_settings import Use
 
 
 def open_session() -> sa.Connection:
-    """Return a new autocommit connection; the caller closes it."""
-    connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
-    connection.detach()
-    connection.exec_driver_sql(_SETTINGS)
-    return connection
+    """Return a new autocommit connection to Postgres itself; the caller closes it."""
+    return _engine().connect()
+
+
+@cache
+def _engine() -> sa.Engine:
+    return sa.create_engine(
+        "postgresql+psycopg://",
+        poolclass=sa.NullPool,
+        creator=lambda: connections.connect("jobs", Use.LOOP, direct=True),
+        isolation_level="AUTOCOMMIT",
+    )
 
 
 @contextmanager

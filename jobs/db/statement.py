@@ -15,15 +15,18 @@ from typing import Any, Generic, LiteralString, TypeVar, overload
 
 import psycopg
 import sqlalchemy as sa
-from django.db import OperationalError, connection
+from django.db import Error as DjangoDatabaseError
+from django.db import connection
 
 from jobs.core.errors import UnavailableError
+from jobs.db.connections import prepares
+from jobs.db.troubles import BROKEN, Trouble, trouble_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 Params = Mapping[str, Any]
 NO_PARAMS: Params = {}
-_LOST = ("57P", "08")  # the SQLSTATE classes of a server that went away, or of its connection
+_AGAIN = BROKEN | {Trouble.SERIALIZATION, Trouble.DEADLOCK}
 
 
 class Statement(Generic[Row]):
@@ -85,25 +88,42 @@ def fetch_all(statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row
 def once_more(work: Callable[[], Result]) -> Result:
     """Do database work that is safe to do twice, again on a new connection where the old one was lost.
 
-    UnavailableError where that fails too, or where the server refuses the work.
+    Where another transaction was in the way (serialization, deadlock), it is done again too. UnavailableError
+    where that fails, or where the server cannot do the work now.
     """
     try:
         return work()
-    except OperationalError as error:
-        if connection.in_atomic_block or not _is_lost(error):
+    except DjangoDatabaseError as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        if connection.in_atomic_block or trouble not in _AGAIN:
+            forget_broken(error)
             raise UnavailableError("The database cannot take this request now.") from error
-    connection.close()
+        forget_broken(error)
     try:
         return work()
-    except OperationalError as error:
+    except DjangoDatabaseError as error:
+        if trouble_of(error) is None:
+            raise
+        forget_broken(error)
         raise UnavailableError("The database does not answer.") from error
+
+
+def forget_broken(error: BaseException) -> None:
+    """Close this thread's connection where an error says that it is of no more use.
+
+    That of a primary that became a standby stays open and read-only for ever.
+    """
+    if trouble_of(error) in BROKEN and not connection.in_atomic_block:
+        connection.close()
 
 
 def execute(statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row]:
     """Run one statement on this thread's connection, in its open transaction if there is one."""
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
-    raw.prepare_threshold = 0  # Django turns server-side preparation off
+    raw.prepare_threshold = 0 if prepares() else None  # Django turns server-side preparation off
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         cursor.execute(statement.sql, params, binary=True)
         return statement.rows(_names(cursor), cursor.fetchall()) if cursor.rownumber is not None else []
@@ -143,9 +163,3 @@ def storable(text: str) -> bool:
 
 def _names(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> Callable[[], list[str]]:
     return lambda: [column.name for column in cursor.description or ()]
-
-
-def _is_lost(error: OperationalError) -> bool:
-    cause = error.__cause__
-    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
-    return state is None or state.startswith(_LOST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from models_registry.models import ModelVersion
@@ -19,6 +19,13 @@ class Worker(models.Model):
     pid = models.PositiveIntegerField()
     device = models.CharField(max_length=63)
     model_names = ArrayField(models.CharField(max_length=63))
+    open_batches = ArrayField(
+        models.UUIDField(),
+        default=list,
+        db_default=Value([], output_field=ArrayField(models.UUIDField())),
+        help_text="The batches that it had in hand at `named_at`; other open ones of its are taken back.",
+    )
+    named_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)

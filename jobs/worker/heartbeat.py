@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Event
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -21,10 +22,12 @@ HEARTBEAT_S = 5.0
 class Heartbeat(ListenLoop):
     """Renews an incarnation's row until stopped; ends the process where another one took its name."""
 
-    def __init__(self, incarnation: Incarnation, *, stop: Event) -> None:
-        """Prepare to beat for `incarnation`."""
+    def __init__(
+        self, incarnation: Incarnation, *, stop: Event, in_hand: Callable[[], Collection[UUID]]
+    ) -> None:
+        """Prepare to beat for `incarnation`; `in_hand` returns the batches that it works on."""
         super().__init__(stop=stop)
-        self._incarnation, self._replaced = incarnation, False
+        self._incarnation, self._replaced, self._in_hand = incarnation, False, in_hand
 
     @property
     def pause_s(self) -> float:
@@ -33,7 +36,11 @@ class Heartbeat(ListenLoop):
 
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # no channel notifies it
         """Beat once; a SIGTERM to this process, once, where the row has ended."""
-        if worker_row.beat(session, self._incarnation.id) or self._stop.is_set() or self._replaced:
+        if (
+            worker_row.beat(session, self._incarnation.id, self._in_hand)
+            or self._stop.is_set()
+            or self._replaced
+        ):
             return
         self._replaced = True
         logger.critical("another worker took the name %s: this one ends", self._incarnation.node)

@@ -22,7 +22,7 @@ from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.process import WorkerProcess
-from jobs.worker.stages.claimer import persist
+from jobs.worker.stages.persist import persist
 from models_registry import selectors
 from models_registry.core.refs import Ref
 

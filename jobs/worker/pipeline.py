@@ -10,11 +10,14 @@ import logging
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from queue import Queue
+from queue import Empty, Queue
 from threading import Condition, Semaphore, Thread
 from typing import Protocol
+from uuid import UUID
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.services.lifecycle.settle import Settled, Verdict
@@ -24,10 +27,12 @@ from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.execute import execute_all, failure_of
-from jobs.worker.stages.settler import Settler
+from jobs.worker.stages.settler import Settler, Stored
 
 logger = logging.getLogger(__name__)
 
+LOCKED_S = 0.5  # between two tries to store verdicts whose rows another transaction has locked
+MOST_LOCKED = 64  # with more batches like these nothing else is settled
 AHEAD = 1  # batches claimed and not running
 CLAIM_LIMIT_S = 6.0  # a little more than a claim may wait for its locks
 
@@ -66,6 +71,8 @@ class Pipeline:
         self._to_settle: Queue[ClaimedBatch | None] = Queue(maxsize=lanes + AHEAD)
         self._open: dict[int, ClaimedBatch] = {}
         self._changed = Condition()
+        self._locked: deque[ClaimedBatch] = deque()  # batches of which a row was locked
+        self._locked_at = 0.0
         self._closed = self.failed = False
         self._running = lanes
         runs = [partial(self._run, lane) for lane in range(lanes)]
@@ -94,6 +101,11 @@ class Pipeline:
     def idle(self) -> bool:
         """Return whether every claimed batch is settled and no other will be claimed."""
         return not self._threads[-1].is_alive()
+
+    def in_hand(self) -> list[UUID]:
+        """Return the ids of the batches that are being claimed, or claimed and not settled."""
+        claiming = self._claimer.claiming  # first: it moves from here to the open ones
+        return [*([claiming] if claiming else []), *(batch.id for batch in self.unsettled())]
 
     def unsettled(self) -> list[ClaimedBatch]:
         """Return the batches that are claimed and not settled."""
@@ -147,6 +159,7 @@ class Pipeline:
         else:
             self._free(batch)
             self.buffer.withdraw()
+        self._claimer.claiming = None
 
     def _forward(self, batch: ClaimedBatch) -> None:
         with self._changed:
@@ -189,7 +202,7 @@ class Pipeline:
             self.buffer.observe_memory(batch.key, batch.oom_size)
 
     def _settle(self) -> None:
-        while (batch := self._to_settle.get()) is not None:
+        while (batch := self._next_to_settle()) is not None:
             started = time.monotonic()
             batch.busy_since = started
             answer = self._settler.settle(batch)
@@ -197,9 +210,26 @@ class Pipeline:
             self._claimer.done(batch)
             if batch.context is not None:
                 batch.context.closed = True
-            if answer is None:
-                continue
+            if answer is not None:
+                self._settled(batch, answer)
+
+    def _settled(self, batch: ClaimedBatch, answer: Stored) -> None:
+        done = batch.split_off(answer.locked) if answer.locked else batch
+        if answer.locked:
+            logger.warning("%d jobs are locked by another transaction: tried again", len(answer.locked))
+            self._locked.append(batch)
+        else:
             with self._changed:
                 del self._open[id(batch)]
                 self._changed.notify_all()
-            self._observer.settled(batch, *answer)
+        self._observer.settled(done, answer.verdicts, answer.settled)
+
+    def _next_to_settle(self) -> ClaimedBatch | None:
+        """Return the next batch, None at the end; now and then one that had locked rows."""
+        if not self._locked:
+            return self._to_settle.get()
+        if len(self._locked) < MOST_LOCKED:
+            with suppress(Empty):
+                return self._to_settle.get(timeout=max(0.0, self._locked_at - time.monotonic()))
+        self._locked_at = time.monotonic() + LOCKED_S
+        return self._locked.popleft()

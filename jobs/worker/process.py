@@ -28,7 +28,8 @@ from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.reporter import Reporter
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch
-from jobs.worker.stages.claimer import Claimer, persist
+from jobs.worker.stages.claimer import Claimer
+from jobs.worker.stages.persist import persist
 from jobs.worker.stages.settler import Settler
 from jobs.worker.watchdog import Watchdog
 from models_registry import selectors
@@ -56,7 +57,9 @@ class WorkerProcess:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages."""
         persist(engine(), lambda c, _: worker_row.register(c, self.incarnation), stopping=self.stopped.is_set)
         Thread(
-            target=Heartbeat(self.incarnation, stop=self.stopped).run, name="heartbeat", daemon=True
+            target=Heartbeat(self.incarnation, stop=self.stopped, in_hand=self.pipeline.in_hand).run,
+            name="heartbeat",
+            daemon=True,
         ).start()
         Thread(target=self._watchdog().run, name="watchdog", daemon=True).start()
         Thread(target=self.cancels.run, name="cancels", daemon=True).start()

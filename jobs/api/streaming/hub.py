@@ -14,26 +14,31 @@ from psycopg_pool import AsyncConnectionPool
 from jobs.api.streaming.lookup import Lookup
 from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
+from jobs.db import connections
 from jobs.db.statement import Params, Row, Statement, fetch_async
+from jobs.db.troubles import trouble_of
 
 RETRY_S = 0.5
 POOL_SIZE = 4
-OPTIONS = "-c TimeZone=UTC -c statement_timeout=10s -c application_name="
 log = logging.getLogger(__name__)
 
 
 class Hub:
     """Wakes waiters; it belongs to one event loop and starts with the first waiter."""
 
-    def __init__(self, database_url: str, *, name: str = "stream", pool_size: int = POOL_SIZE) -> None:
-        """Prepare to connect to `database_url` under the application name `name`."""
-        self._url, self._options = database_url, OPTIONS + name
+    def __init__(self, *, name: str = "stream", pool_size: int = POOL_SIZE) -> None:
+        """Prepare to connect under the application name `name`."""
+        self._name = name
         self._waiters = Waiters()
         self._lookup = Lookup(self._waiters, self._fetch)
         self._tasks: list[asyncio.Task[None]] = []
-        settings: dict[str, Any] = {"autocommit": True, "options": self._options, "connect_timeout": 5}
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-            database_url, min_size=1, max_size=pool_size, kwargs=settings, open=False, timeout=5
+            min_size=1,
+            max_size=pool_size,
+            kwargs={**connections.options(name), "autocommit": True},
+            configure=connections.pin_async,
+            open=False,
+            timeout=5,
         )
 
     async def start(self) -> None:
@@ -55,7 +60,9 @@ class Hub:
         await self.start()
         try:
             return await self._fetch(statement, params)
-        except psycopg.OperationalError:
+        except psycopg.Error as error:
+            if trouble_of(error) is None:
+                raise
             await self._pool.check()
             return await self._fetch(statement, params)
 
@@ -84,9 +91,10 @@ class Hub:
 
     async def _hear(self) -> None:
         connect = psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, options=self._options, connect_timeout=5
+            **connections.options(self._name, direct=True), autocommit=True
         )
         async with await connect as connection:
+            await connections.pin_async(connection, direct=True)
             for channel in (PROGRESSED, SETTLED):
                 await connection.execute(f"LISTEN {channel}")
             self._lookup.look_at_all()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from jobs import metrics
 from jobs.core.admission.queue_count import COUNT_EVERY_S, QueueCount
 from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
-from jobs.db import advisory_locks
+from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.admission import survey_statements
 
@@ -24,7 +24,7 @@ _NO_JOBS = QueueCount()
 class QueueSurveyor(ListenLoop):
     """Counts until stopped; one process at a time does."""
 
-    office = advisory_locks.SURVEYOR
+    office = leases.SURVEYOR
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
         """Prepare to count; `clock` returns monotonic seconds."""
@@ -64,6 +64,7 @@ class QueueSurveyor(ListenLoop):
             for queue in {*waiting, *workers, *ledger}
         }
         self._counted_s = began_s
-        survey_statements.store(session, counts, age_s=self._clock() - began_s)
+        with leases.fenced(session):
+            survey_statements.store(session, counts, age_s=self._clock() - began_s)
         metrics.SURVEY_TIME.observe(self._clock() - began_s)
         return counts

@@ -1,12 +1,13 @@
 """Claim: one statement takes a batch of messages, locks their jobs in id order and returns the inputs.
 
 A message counts only while its epoch is the job's and the job is queued or waiting within its deadline.
-The Outbox row goes with the claim; the batch row comes with it, so that no job runs without a batch.
+The Outbox row goes with the claim; the batch row comes with it, so that no job runs without a batch. A job
+whose row another transaction has locked is left out, and `standings` says so: it must not be forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -58,7 +59,7 @@ WITH message AS (
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN message USING (id, epoch)
   WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
-  ORDER BY job.id FOR UPDATE OF job
+  ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 ), claimed AS (
   UPDATE jobs_job job
   SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts + 1,
@@ -94,12 +95,27 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state 
 )
 
 
-class _JobState(NamedTuple):
+class _Standing(NamedTuple):
     id: UUID
     state: str
+    epoch: int
+    late: bool
 
 
-_STATES = Statement("SELECT id, state FROM jobs_job WHERE id = ANY(%(jobs)s)", _JobState)
+_STANDINGS = Statement(
+    """
+SELECT id, state, epoch, COALESCE(deadline <= now(), false) AS late FROM jobs_job
+WHERE id = ANY(%(jobs)s::uuid[])
+""",
+    _Standing,
+)
+
+
+class Standing(NamedTuple):
+    """What became of a message that was not claimed; `claimable` where only a lock was in the way."""
+
+    state: State
+    claimable: bool
 
 
 def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
@@ -132,6 +148,12 @@ def recover(connection: sa.Connection, *, batch: UUID, jobs: Sequence[UUID]) -> 
     return run(connection, _RECOVER, parameters)
 
 
-def states(connection: sa.Connection, *, jobs: Sequence[UUID]) -> dict[UUID, State]:
-    """Return the states of those of `jobs` that have a row."""
-    return {row.id: State(row.state) for row in run(connection, _STATES, {"jobs": list(jobs)})}
+def standings(connection: sa.Connection, *, epochs: Mapping[UUID, int]) -> dict[UUID, Standing]:
+    """Return how those jobs stand that have a row; `epochs` are those of the messages."""
+    return {
+        row.id: Standing(
+            State(row.state),
+            row.epoch == epochs[row.id] and row.state in sources(Verb.CLAIM) and not row.late,
+        )
+        for row in run(connection, _STANDINGS, {"jobs": list(epochs)})
+    }

@@ -43,16 +43,22 @@ DEADLINE_CODE = "deadline"
 _END_SILENT = Statement(
     """
 UPDATE jobs_worker SET ended_at = now(), end_reason = %(silent)s
-WHERE ended_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(stale_s)s)
-RETURNING node
+WHERE id IN (
+  SELECT id FROM jobs_worker
+  WHERE ended_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(stale_s)s) FOR UPDATE SKIP LOCKED
+) RETURNING node
 """,
     str,
 )
+# A batch is also orphaned where its live worker does not name it: a failover lost the settle, or a claim was
+# stored after its worker had given it up. Its id is named from before its claim until its settle is stored.
 _ORPHANED = Statement(
     """
-SELECT id FROM jobs_batch batch WHERE finished_at IS NULL AND NOT EXISTS (
-  SELECT FROM jobs_worker worker WHERE worker.id = batch.worker_id AND worker.ended_at IS NULL
-) LIMIT %(most)s
+SELECT batch.id FROM jobs_batch batch
+LEFT JOIN jobs_worker worker ON worker.id = batch.worker_id AND worker.ended_at IS NULL
+WHERE batch.finished_at IS NULL AND (worker.id IS NULL
+  OR (batch.claimed_at < worker.named_at AND NOT batch.id = ANY(worker.open_batches)))
+LIMIT %(most)s
 """,
     UUID,
 )
@@ -69,7 +75,7 @@ _LOCK = Statement(
 SELECT id, attempts >= max_attempts AS last FROM jobs_job
 WHERE id IN (SELECT unnest(members) FROM jobs_batch WHERE id = %(batch)s) AND batch_id = %(batch)s
   AND state = ANY(%(sources)s::text[])
-ORDER BY id FOR UPDATE
+ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     _Member,
 )
@@ -78,11 +84,13 @@ ORDER BY id FOR UPDATE
 class _BatchEnd(NamedTuple):
     alone: bool  # one job ran apart
     hung: bool
+    died: bool  # its worker ended; else it lives and does not know the batch
 
 
 _BATCH_END = Statement(
     """
-SELECT batch.apart > 0 AND batch.size = 1 AS alone, COALESCE(worker.end_reason = %(hung)s, false) AS hung
+SELECT batch.apart > 0 AND batch.size = 1 AS alone, COALESCE(worker.end_reason = %(hung)s, false) AS hung,
+  worker.id IS NULL OR worker.ended_at IS NOT NULL AS died
 FROM jobs_batch batch LEFT JOIN jobs_worker worker ON worker.id = batch.worker_id
 WHERE batch.id = %(batch)s
 """,
@@ -110,8 +118,13 @@ SELECT id, epoch, queue, concat('attempt ', attempts, ' of ', max_attempts, ' wa
 FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])
 ON CONFLICT DO NOTHING
 """)
-_CLOSE = Statement("""
-UPDATE jobs_batch SET finished_at = now(), released = released + %(released)s, failed = failed + %(failed)s
+# A member whose row is locked stays in the batch, which is looked at again in the next sweep.
+CLOSE = Statement("""
+UPDATE jobs_batch batch SET released = released + %(released)s, failed = failed + %(failed)s,
+  finished_at = CASE WHEN NOT EXISTS (
+    SELECT FROM jobs_job job
+    WHERE job.id = ANY(batch.members) AND job.batch_id = batch.id AND job.state = ANY(%(running)s::text[])
+  ) THEN now() END
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
 _OVERDUE: tuple[Statement[UUID], ...] = (
@@ -124,7 +137,7 @@ _LOCK_OVERDUE = Statement(
     """
 SELECT id FROM jobs_job
 WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(waiting)s::text[]) AND deadline < now()
-ORDER BY id FOR UPDATE
+ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     UUID,
 )
@@ -145,7 +158,7 @@ def end_silent_workers(connection: sa.Connection, stale_s: float) -> list[str]:
 
 
 def orphaned_batches(connection: sa.Connection, most: int) -> list[UUID]:
-    """Return open batches whose worker ended or has no row."""
+    """Return open batches whose worker ended, has no row, or does not have them in hand."""
     return run(connection, _ORPHANED, {"most": most})
 
 
@@ -154,33 +167,37 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
 
     They run apart from others next time, in halves, and no attempt is charged: any of them may have ended
     the worker. A job that ran alone did end it: its attempt counts, and after the last attempt it is buried.
+    Where the worker lives, none of this is so. A job whose row is locked is left for the next time.
     """
     members = run(connection, _LOCK, {"batch": batch, "sources": sources(Verb.REAP)})
-    guilty, failure = _guilt(connection, batch)
+    died, guilty, failure = _guilt(connection, batch)
     dead = [job.id for job in members if guilty and job.last]
     queued = [job.id for job in members if not (guilty and job.last)]
     if guilty:
         _note(connection, batch, failure, [job.id for job in members])
-    _requeue(connection, batch, queued, charged=guilty)
+    _requeue(connection, batch, queued, charged=guilty, apart=died)
     _bury(connection, dead, failure)
-    run(connection, _CLOSE, {"batch": batch, "released": len(queued), "failed": len(dead)})
+    counts = {"released": len(queued), "failed": len(dead)}
+    run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
     return Reaped(len(queued), len(dead))
 
 
-def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, Death]:
-    """Return whether the batch was one job that ran apart, and how such a job failed."""
+def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, bool, Death]:
+    """Return whether the batch's worker died, whether by one job alone, and how such a job failed."""
     ends = run(connection, _BATCH_END, {"batch": batch, "hung": HUNG})
-    hung = any(end.hung for end in ends)
-    return any(end.alone for end in ends), HUNG_FAILURE if hung else CRASH_FAILURE
+    died, hung = any(end.died for end in ends), any(end.hung for end in ends)
+    return died, died and any(end.alone for end in ends), HUNG_FAILURE if hung else CRASH_FAILURE
 
 
-def _requeue(connection: sa.Connection, batch: UUID, jobs: Sequence[UUID], *, charged: bool) -> None:
+def _requeue(
+    connection: sa.Connection, batch: UUID, jobs: Sequence[UUID], *, charged: bool, apart: bool
+) -> None:
     if not jobs:
         return
     uncharged = 0 if charged else 1
     run(connection, _REQUEUE, {"jobs": jobs, "target": target(Verb.REAP), "uncharged": uncharged})
     enqueue(connection, dict.fromkeys(jobs, 0.0))
-    isolate(connection, groups_after_death(batch, jobs))
+    isolate(connection, groups_after_death(batch, jobs) if apart else {})
 
 
 def _note(connection: sa.Connection, batch: UUID, failure: Death, jobs: Sequence[UUID]) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from jobs.core.states import Verb, sources, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.enqueue import enqueue, isolate
+from jobs.services.lifecycle.reap import CLOSE
 
 _RELEASE = Statement(
     """
@@ -17,7 +18,7 @@ WITH held AS (
   SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS held(id, epoch)
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN held USING (id, epoch)
-  WHERE job.state = ANY(%(sources)s::text[]) ORDER BY job.id FOR UPDATE OF job
+  WHERE job.state = ANY(%(sources)s::text[]) ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 )
 UPDATE jobs_job job
 SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts - 1, batch_id = NULL, started_at = NULL
@@ -27,17 +28,13 @@ RETURNING job.id
     UUID,
 )
 
-_CLOSE = Statement("""
-UPDATE jobs_batch SET finished_at = now(), released = %(released)s
-WHERE id = %(batch)s AND finished_at IS NULL
-""")
-
 
 def release(
     connection: sa.Connection, *, batch: UUID, jobs: Sequence[tuple[UUID, int]], isolation_group: int = 0
 ) -> list[UUID]:
     """Queue again those of `jobs` (id, epoch of the claim) that still run under it; close `batch`.
 
+    A job whose row is locked keeps the batch open, for the sweeper.
     `isolation_group` is the group that they were to run in, 0 for none.
     """
     parameters = {
@@ -49,5 +46,6 @@ def release(
     released = run(connection, _RELEASE, parameters)
     enqueue(connection, dict.fromkeys(released, 0.0))
     isolate(connection, dict.fromkeys(released, isolation_group) if isolation_group else {})
-    run(connection, _CLOSE, {"batch": batch, "released": len(released)})
+    counts = {"released": len(released), "failed": 0}
+    run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
     return released

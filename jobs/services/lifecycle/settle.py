@@ -1,7 +1,8 @@
 """Settle: one transaction stores a whole batch of verdicts, each fenced by the epoch that its claim made.
 
 A verdict that comes too late (the job was reaped, cancelled or replayed meanwhile) changes nothing; one
-that comes after the job's deadline expires the job.
+that comes after the job's deadline expires the job. One whose job another transaction has locked is left for
+later, and the batch stays open.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ WITH verdict AS (
          CASE WHEN job.deadline <= now() THEN %(expired)s ELSE verdict.state END AS state
   FROM jobs_job job JOIN verdict USING (id, epoch)
   WHERE job.state = ANY(%(sources)s::text[])
-  ORDER BY job.id FOR UPDATE OF job
+  ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 ), settled AS (
   UPDATE jobs_job job
   SET state = locked.state,
@@ -89,10 +90,20 @@ SELECT id, state FROM settled
     _SettledRow,
 )
 
+# Of those that were not settled, the ones that still are this claim's: a lock was in the way.
+_LOCKED = Statement(
+    """
+SELECT job.id FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS verdict(id, epoch)
+JOIN jobs_job job USING (id, epoch)
+WHERE job.state = ANY(%(sources)s::text[])
+""",
+    UUID,
+)
+
 _CLOSE = Statement("""
 UPDATE jobs_batch
-SET finished_at = now(), ran_s = %(ran_s)s, succeeded = %(succeeded)s, failed = %(failed)s,
-    fenced = %(fenced)s
+SET finished_at = CASE WHEN %(done)s THEN now() END, ran_s = %(ran_s)s, succeeded = succeeded + %(succeeded)s,
+    failed = failed + %(failed)s, fenced = fenced + %(fenced)s
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
@@ -106,12 +117,13 @@ _NOTIFY = Statement("SELECT pg_notify(%(channel)s, %(payload)s)")
 
 def settle(
     connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float, worker: str = ""
-) -> list[Settled]:
-    """Store `verdicts` of the node `worker`, close `batch` and notify; return the jobs that changed."""
+) -> tuple[list[Settled], set[UUID]]:
+    """Store `verdicts` of the node `worker`, close `batch`, notify; return what changed, and is locked."""
     rows = run(connection, _SETTLE, _arrays(verdicts))
     settled = [Settled(row.id, State(row.state)) for row in rows]
     origin = {"batch": str(batch), "worker": worker}
     _follow_failures(connection, origin, {row.job: row.state for row in settled}, verdicts)
+    locked = set[UUID]() if len(settled) == len(verdicts) else _locked(connection, verdicts, rows)
     succeeded = sum(row.state is State.SUCCEEDED for row in settled)
     run(
         connection,
@@ -121,11 +133,25 @@ def settle(
             "ran_s": ran_s,
             "succeeded": succeeded,
             "failed": len(settled) - succeeded,
-            "fenced": len(verdicts) - len(settled),
+            "fenced": len(verdicts) - len(settled) - len(locked),
+            "done": not locked,
         },
     )
     run(connection, _NOTIFY, {"channel": SETTLED, "payload": f"batch:{batch}"})
-    return settled
+    return settled, locked
+
+
+def _locked(
+    connection: sa.Connection, verdicts: Sequence[Verdict], settled: Sequence[_SettledRow]
+) -> set[UUID]:
+    done = {row.id for row in settled}
+    left = [verdict for verdict in verdicts if verdict.job not in done]
+    parameters = {
+        "jobs": [verdict.job for verdict in left],
+        "epochs": [verdict.epoch for verdict in left],
+        "sources": sources(Verb.SETTLE),
+    }
+    return set(run(connection, _LOCKED, parameters))
 
 
 def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:

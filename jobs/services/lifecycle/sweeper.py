@@ -6,18 +6,23 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
+from typing import TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
-from jobs.db import advisory_locks
-from jobs.db.listen_loop import ListenLoop
-from jobs.db.session import transaction
+from jobs.db import leases
+from jobs.db.listen_loop import ListenLoop, first_line
 from jobs.db.statement import Statement, run
+from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
 
 log = logging.getLogger(__name__)
+Done = TypeVar("Done")
 
 EVERY_S = 1.0
 STALE_S = 15.0
@@ -38,7 +43,7 @@ class Swept:
 class Rescuer(ListenLoop):
     """Sweeps every second until stopped; one process at a time does."""
 
-    office = advisory_locks.SWEEPER
+    office = leases.SWEEPER
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
         """Prepare to sweep; `clock` returns monotonic seconds."""
@@ -64,7 +69,9 @@ class Rescuer(ListenLoop):
     def sweep(self, session: sa.Connection) -> Swept:
         """Sweep once over `session`, an autocommit connection."""
         if self._database_was_up_long_enough(session):
-            for node in sweep.end_silent_workers(session, STALE_S):
+            with leases.fenced(session):
+                silent = sweep.end_silent_workers(session, STALE_S)
+            for node in silent:
                 log.warning("%s has been silent for %.0f s: ended", node, STALE_S)
         return Swept(self._reap(session), self._expire(session))
 
@@ -81,20 +88,33 @@ class Rescuer(ListenLoop):
     def _reap(self, session: sa.Connection) -> int:
         reaped = 0
         for batch in sweep.orphaned_batches(session, MOST_BATCHES):
-            with transaction(session):
-                jobs = sweep.reap(session, batch)
+            leases.keep(session)
+            jobs = self._spared(partial(sweep.reap, session, batch), session, sweep.Reaped(0, 0))
             reaped += jobs.queued + jobs.dead
-            log.warning("batch %s: %d jobs queued again, %d dead", batch, jobs.queued, jobs.dead)
+            if jobs.queued or jobs.dead:
+                log.warning("batch %s: %d jobs queued again, %d dead", batch, jobs.queued, jobs.dead)
         metrics.SWEEP_REAPED.inc(reaped)
         return reaped
 
     def _expire(self, session: sa.Connection) -> int:
         expired = 0
         while jobs := sweep.overdue_jobs(session, MOST_JOBS):
-            with transaction(session):
-                ids = sweep.expire(session, jobs)
+            leases.keep(session)
+            ids = self._spared(partial(sweep.expire, session, jobs), session, list[UUID]())
             expired += len(ids)
             if self._stop.is_set() or not ids:
                 break
         metrics.SWEEP_EXPIRED.inc(expired)
         return expired
+
+    def _spared(self, work: Callable[[], Done], session: sa.Connection, nothing: Done) -> Done:
+        """Do one part of a sweep; where another transaction is in its way, leave it for the next sweep."""
+        try:
+            with leases.fenced(session):
+                return work()
+        except DBAPIError as error:
+            if trouble_of(error) not in IN_THE_WAY:
+                raise
+            metrics.SWEEP_FAILED.inc()
+            log.warning("a part of the sweep is left for the next one: %s", first_line(error))
+            return nothing

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,9 +24,11 @@ WHERE node = %(node)s AND ended_at IS NULL AND id <> %(id)s
 """)
 _SERVE = Statement("UPDATE jobs_worker SET model_names = %(models)s::text[] WHERE id = %(worker)s")
 _BEAT = Statement("""
-UPDATE jobs_worker SET heartbeat_at = now(), ended_at = NULL, end_reason = ''
+UPDATE jobs_worker SET heartbeat_at = now(), ended_at = NULL, end_reason = '',
+  named_at = %(named_at)s, open_batches = %(batches)s::uuid[]
 WHERE id = %(worker)s AND (ended_at IS NULL OR end_reason = %(silent)s)
 """)
+_CLOCK = Statement("SELECT clock_timestamp()", datetime)
 _END = Statement("""
 UPDATE jobs_worker SET ended_at = now(), end_reason = %(reason)s WHERE id = %(worker)s AND ended_at IS NULL
 """)
@@ -67,12 +70,16 @@ def serve(connection: sa.Connection, worker: UUID, models: Iterable[str]) -> Non
     run(connection, _SERVE, {"worker": worker, "models": list(models)})
 
 
-def beat(connection: sa.Connection, worker: UUID) -> bool:
-    """Renew the heartbeat; False where another process took the name.
+def beat(connection: sa.Connection, worker: UUID, in_hand: Callable[[], Collection[UUID]]) -> bool:
+    """Renew the heartbeat, which names the batches in hand; False where another process took the name.
 
     A row that was ended for its silence is opened again: its old batches were reaped, its next ones count.
     """
-    return bool(count(connection, _BEAT, {"worker": worker, "silent": SILENT}))
+    # The time is read before the batches: one that is claimed between the two is younger, so it is spared.
+    (named_at,) = run(connection, _CLOCK)
+    batches = list(in_hand())
+    parameters = {"worker": worker, "silent": SILENT, "named_at": named_at, "batches": batches}
+    return bool(count(connection, _BEAT, parameters))
 
 
 def end(connection: sa.Connection, worker: UUID, reason: str) -> None:

@@ -16,7 +16,7 @@ from jobs.core.circuits.breaker import CircuitState
 from jobs.core.circuits.gate import CircuitStatus
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
-from jobs.db import advisory_locks
+from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.circuits import statements as circuits
 from jobs.services.relay.feeder import QueueFeeder
@@ -35,6 +35,7 @@ class Relay(ListenLoop):
     A TopologyMismatchError, if the broker's queues differ from ours, ends it.
     """
 
+    office, alone = leases.RELAY, False
     channels = (SUBMITTED,)
     first_backoff_s, longest_backoff_s = 0.1, 2.0
 
@@ -63,10 +64,6 @@ class Relay(ListenLoop):
         """Return the errors of database and broker, after which it goes on with a new session."""
         return (*super().interruptions(), BrokerUnavailableError, DjangoDatabaseError)
 
-    def opened(self, session: sa.Connection) -> None:
-        """Count among the relays, which divide the queues."""
-        advisory_locks.join(session)
-
     def closed(self) -> None:
         """Close the broker's connection, and forget the owned queues."""
         self._publisher.close()
@@ -93,25 +90,35 @@ class Relay(ListenLoop):
         if now >= self._circuits_at:
             self._look_at_circuits(session)
             self._circuits_at = now + CIRCUITS_S
-        fed = sum(feeder.feed(session, now) for feeder in self._feeders.values())
+        fed = sum(self._feed(session, feeder, now) for feeder in self._feeders.values())
         if fed:
             self._busy_until = now + BUSY_S
         if any(feeder.undeclared for feeder in self._feeders.values()):
             self._declared, self._refresh_at = frozenset(), now
 
+    def _feed(self, session: sa.Connection, feeder: QueueFeeder, now: float) -> int:
+        leases.keep(session)
+        return feeder.feed(session, now)
+
     def _refresh(self, session: sa.Connection) -> None:
         models = frozenset(self._models())
         broker_queues.declare(self._publisher.connection, sorted(models - self._declared))
         self._declared = models
-        owned = advisory_locks.divide_queues(session, queues=sorted(models), owned=self._feeders)
+        owned = self._divide(session, sorted(models))
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
         metrics.RELAY_QUEUES.set(len(owned))
 
+    def _divide(self, session: sa.Connection, queues: Sequence[str]) -> set[str]:
+        holder = leases.holder_of(session)
+        return set(queues) if holder is None else holder.divide(queues, self._feeders)
+
     def _look_at_circuits(self, session: sa.Connection) -> None:
-        circuits.begin_probing(session)
+        with leases.fenced(session):
+            circuits.begin_probing(session)
         previous, self._circuits = self._circuits, circuits.read(session)
         for version in previous.keys() - self._circuits.keys():
-            circuits.let_go(session, version=version, most=LET_GO)
+            with leases.fenced(session):
+                circuits.let_go(session, version=version, most=LET_GO)
         for version in {**previous, **self._circuits}:
             circuit = self._circuits.get(version)
             metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[circuit.state] if circuit else 0)
@@ -128,6 +135,7 @@ class Relay(ListenLoop):
             budget=self._budget,
             circuits=lambda: self._circuits,
         )
+        leases.keep(session)
         feeder.recover(session)
         return feeder
 

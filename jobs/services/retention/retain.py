@@ -6,7 +6,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -16,7 +16,8 @@ from jobs import metrics
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import Window
-from jobs.db.advisory_locks import RETENTION, try_lock
+from jobs.db import leases
+from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session
 from jobs.services.access.audit import note_in
 from jobs.services.retention import kept_payloads, partition_statements
@@ -26,6 +27,7 @@ from jobs.services.retention.partitions import classes_in_use, make_ahead, missi
 SAVED_JOBS = 10_000  # of a day that is dropped, at most so many live jobs are saved; with more, the day stays
 FORGOTTEN_AT_ONCE = 1_000
 TRIES, PAUSE_S = 5, 1.0
+LEASE_S = 120.0  # more than the longest statement
 log = logging.getLogger(__name__)
 
 
@@ -59,10 +61,15 @@ def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = No
     """
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     with closing(open_session()) as session:
-        if not try_lock(session, RETENTION):
-            raise AnotherRunError
-        verdicts = _foreseen(session, now_ms)
-        return verdicts if dry_run else _carried_out(session, verdicts, actor=actor, now_ms=now_ms)
+        holder = HeldLeases(session, leases.RETENTION, lease_s=LEASE_S)
+        try:
+            if not holder.take(leases.RETENTION):
+                raise AnotherRunError
+            verdicts = _foreseen(session, now_ms)
+            return verdicts if dry_run else _carried_out(session, verdicts, actor=actor, now_ms=now_ms)
+        finally:
+            with suppress(sa.exc.DBAPIError):  # a session that has ended holds nothing
+                holder.resign()
 
 
 def _foreseen(session: sa.Connection, now_ms: int) -> list[PartitionVerdict]:
@@ -97,6 +104,7 @@ def _carried_out(
             over[verdict.leaf.window].append(verdict.leaf)
     postponed = dict.fromkeys(late, "others use it")
     for window, leaves in over.items():
+        leases.keep(session)
         if why := _drop(session, window, leaves, actor):
             postponed[window] = why
     _forget_outlived(session)

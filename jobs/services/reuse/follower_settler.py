@@ -6,20 +6,24 @@ lost and a follower may be stored just after its leader's end. Work is done chun
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
 from jobs.core.channels import SETTLED
-from jobs.db import advisory_locks
-from jobs.db.listen_loop import IDLE_S, ListenLoop, ids
-from jobs.db.session import transaction
+from jobs.db import leases
+from jobs.db.listen_loop import IDLE_S, ListenLoop, first_line, ids
+from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.reuse import settle_followers
 from jobs.services.reuse.cache import sweep_entries
+
+log = logging.getLogger(__name__)
 
 GAP_S = 0.02  # a busy worker settles a hundred batches a second: a step handles several of them
 MOST_LEADERS = 2_000
@@ -31,7 +35,7 @@ _FIRST = UUID(int=0)
 class FollowerSettler(ListenLoop):
     """Settles followers until stopped; one process at a time does."""
 
-    office = advisory_locks.FOLLOWER_SETTLER
+    office = leases.FOLLOWER_SETTLER
     channels = (SETTLED,)
     gap_s = GAP_S
 
@@ -64,7 +68,9 @@ class FollowerSettler(ListenLoop):
         self._after = leaders[-1].id if len(leaders) == MOST_LEADERS else _FIRST
         self._note(leader.id for leader in leaders if leader.ended)
         for _ in range(MOST_CHUNKS):
-            if sweep_entries(session, MOST_ENTRIES).looked_at < MOST_ENTRIES:
+            with leases.fenced(session):
+                swept = sweep_entries(session, MOST_ENTRIES)
+            if swept.looked_at < MOST_ENTRIES:
                 break
 
     def _land(self, session: sa.Connection) -> None:
@@ -74,11 +80,23 @@ class FollowerSettler(ListenLoop):
                 break
             leader = next(iter(self._waiting))
             del self._waiting[leader]
-            with transaction(session):
-                landed = settle_followers.land(session, leader)
+            leases.keep(session)
+            if (landed := self._landed(session, leader)) is None:
+                continue
             self._note([leader] if landed.looked_at else [])
             self._note([landed.moved_to] if landed.moved_to else [])
             _count(landed)
+
+    def _landed(self, session: sa.Connection, leader: UUID) -> settle_followers.Landed | None:
+        """Settle a chunk; None where another transaction is in its way: the next look finds it again."""
+        try:
+            with leases.fenced(session):
+                return settle_followers.land(session, leader)
+        except DBAPIError as error:
+            if trouble_of(error) not in IN_THE_WAY:
+                raise
+            log.warning("the followers of %s are left for the next look: %s", leader, first_line(error))
+            return None
 
 
 def _count(landed: settle_followers.Landed) -> None:

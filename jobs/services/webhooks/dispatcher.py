@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from jobs.broker.webhook_task import WebhookAttempt, ask
 from jobs.core.channels import SETTLED
 from jobs.core.errors import BrokerUnavailableError
-from jobs.db import advisory_locks
+from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop, ids
 from jobs.services.webhooks import statements as webhooks
 
@@ -24,7 +24,7 @@ _FIRST = UUID(int=0)
 class WebhookDispatcher(ListenLoop):
     """Sends the tasks that deliver webhooks, until stopped; one process at a time does."""
 
-    office = advisory_locks.DISPATCHER
+    office = leases.DISPATCHER
     channels = (SETTLED,)
     gap_s = GAP_S
 
@@ -47,8 +47,15 @@ class WebhookDispatcher(ListenLoop):
         """Make the webhooks of notified jobs due, now and then those of others; ask for their tasks."""
         jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
         if jobs or batches:
-            webhooks.arm(session, jobs=jobs, batches=batches)
+            with leases.fenced(session):
+                webhooks.arm(session, jobs=jobs, batches=batches)
         if self.time_to_look():
-            self._after = webhooks.arm_next(session, after=self._after, most=MOST_LOOKED_AT) or _FIRST
-        while not self._stop.is_set() and (due := webhooks.take(session, MOST_TAKEN)):
+            with leases.fenced(session):
+                self._after = webhooks.arm_next(session, after=self._after, most=MOST_LOOKED_AT) or _FIRST
+        while not self._stop.is_set() and (due := self._take(session)):
             self._ask(due)
+            leases.keep(session)
+
+    def _take(self, session: sa.Connection) -> list[WebhookAttempt]:
+        with leases.fenced(session):
+            return webhooks.take(session, MOST_TAKEN)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.services.lifecycle.claim import Claimed
+from jobs.services.lifecycle.settle import Verdict
 from jobs.worker.batch_context import BatchContext
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.stages.privacy import Privacy
@@ -50,7 +51,8 @@ class ClaimedBatch:
     `leased` means that its version stays in memory for it. `busy_since` is when the stage that works on it
     began, in monotonic seconds, and `limit_s` how long the stage may take; its claim began at `claimed_at`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
-    takes one, and `privacy`, once the version is loaded, keeps its secrets.
+    takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
+    settle could not store yet.
     """
 
     id: UUID
@@ -76,3 +78,12 @@ class ClaimedBatch:
     oom_size: int | None = None
     context: BatchContext | None = None
     privacy: Privacy | None = None
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def split_off(self, jobs: Collection[UUID]) -> ClaimedBatch:
+        """Keep only `jobs`, and return a batch of the others."""
+        pairs = list(zip(self.jobs, self.deliveries, strict=True))
+        done = [pair for pair in pairs if pair[0].job not in jobs]
+        left = [pair for pair in pairs if pair[0].job in jobs]
+        self.jobs, self.deliveries = [job for job, _ in left], [delivery for _, delivery in left]
+        return replace(self, jobs=[job for job, _ in done], deliveries=[delivery for _, delivery in done])

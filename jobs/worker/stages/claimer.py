@@ -10,13 +10,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.ids import uuid7
@@ -26,6 +24,7 @@ from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
 from jobs.worker.stages.execute import failure_of
+from jobs.worker.stages.persist import persist
 from jobs.worker.stages.privacy import Privacy
 from models_registry import selectors
 from models_registry.core.options import RetryOptions
@@ -35,25 +34,8 @@ from models_registry.pool import Loaded, ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 HOLD_S = 0.5
-
-
-def persist(
-    engine: sa.Engine, action: Callable[[sa.Connection, int], Answer], *, stopping: Callable[[], bool]
-) -> Answer | None:
-    """Run `action(connection, tries)` in a transaction until it commits; None when stopping."""
-    tries = 0
-    while True:
-        try:
-            with engine.begin() as connection:
-                return action(connection, tries)
-        except (OperationalError, InterfaceError) as error:
-            tries += 1
-            logger.warning("the database failed, try %d: %s", tries, error.__class__.__name__)
-            if stopping():
-                return None
-            time.sleep(min(HOLD_S * tries, 5.0) if tries > 1 else 0.05)
+LOCKED_S = 1.0  # a job whose row is locked is published again after so long
 
 
 class Claimer:
@@ -69,6 +51,7 @@ class Claimer:
     ) -> None:
         self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
         self._circuits = circuits
+        self.claiming: UUID | None = None  # the batch whose claim is under way
 
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that no claim took."""
@@ -81,6 +64,7 @@ class Claimer:
             isolation_group=sealed.isolation_group,
         )
         batch.claimed_at = time.monotonic()
+        self.claiming = batch.id
         if hold_s := self._circuits.hold_s(int(str(sealed.key))):
             return batch, self._held(sealed.tokens, hold_s)
         row = self._row(batch, sealed)
@@ -146,9 +130,22 @@ class Claimer:
     def _refused(self, deliveries: list[MessageDelivery]) -> list[Refused]:
         if not deliveries:
             return []
-        jobs = [delivery.job for delivery in deliveries]
-        states = persist(self._engine, lambda c, _: store.states(c, jobs=jobs), stopping=self._stopping)
-        return [] if states is None else [Refused(d, states.get(d.job)) for d in deliveries]
+        newest = sorted(deliveries, key=lambda d: d.envelope.epoch)
+        epochs = {delivery.job: delivery.envelope.epoch for delivery in newest}
+        known = persist(self._engine, lambda c, _: store.standings(c, epochs=epochs), stopping=self._stopping)
+        if known is None:
+            return []
+        locked = [d for d in deliveries if d.job in known and known[d.job].claimable]
+        if locked and not self._leave(locked):
+            return []
+        return [Refused(d, known[d.job].state if d.job in known else None) for d in deliveries]
+
+    def _leave(self, deliveries: list[MessageDelivery]) -> bool:
+        """Let the relay publish jobs again whose rows are locked; their outbox rows live on."""
+        logger.warning("%d jobs are locked by another transaction: they come again", len(deliveries))
+        envelopes = [delivery.envelope for delivery in deliveries]
+        left = persist(self._engine, lambda c, _: hold(c, envelopes, LOCKED_S), stopping=self._stopping)
+        return bool(left)
 
 
 def _claim(

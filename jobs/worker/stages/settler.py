@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,14 +17,22 @@ from jobs.services.lifecycle.poison import convict
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.bisect import Splitter
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
-from jobs.worker.stages.claimer import persist
 from jobs.worker.stages.classify import failure_of
 from jobs.worker.stages.execute import run
+from jobs.worker.stages.persist import persist
 from jobs.worker.stages.privacy import Privacy
 from jobs.worker.stages.verdicts import BatchVerdicts, ExpectedS, at_once
 from models_registry.core.faults import Table
 from models_registry.core.registry_errors import BadOutputError
 from models_registry.core.runner import Runner
+
+
+class Stored(NamedTuple):
+    """The verdicts that were stored or came too late, what they changed, and the jobs that are locked."""
+
+    verdicts: list[store.Verdict]
+    settled: list[store.Settled]
+    locked: set[UUID]
 
 
 class Settler:
@@ -43,23 +51,25 @@ class Settler:
         self._engine, self._stopping, self._circuits = engine, stopping, circuits
         self._node, self._expected_s = node, expected_s
 
-    def settle(self, batch: ClaimedBatch) -> tuple[list[store.Verdict], list[store.Settled]] | None:
-        """Store the batch's verdicts and return them; None where the worker stops before they are stored."""
-        verdicts = verdicts_of(batch, self._expected_s)
+    def settle(self, batch: ClaimedBatch) -> Stored | None:
+        """Store the batch's verdicts and return them; None where the worker stops before they are stored.
+
+        What could not be stored, because another transaction has locked its row, is left in `batch`.
+        """
+        verdicts = batch.verdicts or verdicts_of(batch, self._expected_s)
         batch.busy_since = None  # a slow database is not a batch that hangs
         stored = persist(self._engine, lambda c, _: self._store(c, batch, verdicts), stopping=self._stopping)
         if stored is not None:
-            self._circuits.observe(int(str(batch.key)), *stored)
+            self._circuits.observe(int(str(batch.key)), stored.verdicts, stored.settled)
+            batch.verdicts = [verdict for verdict in verdicts if verdict.job in stored.locked]
         return stored
 
-    def _store(
-        self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]
-    ) -> tuple[list[store.Verdict], list[store.Settled]]:
+    def _store(self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]) -> Stored:
         verdicts = convict(connection, verdicts)
-        settled = store.settle(
+        settled, locked = store.settle(
             connection, batch=batch.id, verdicts=verdicts, ran_s=batch.ran_s, worker=self._node
         )
-        return verdicts, settled
+        return Stored([verdict for verdict in verdicts if verdict.job not in locked], settled, locked)
 
 
 def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:

@@ -158,7 +158,7 @@ class Worker:
 
     def __init__(self, world: World, chance: random.Random) -> None:
         self.world, self.chance = world, chance
-        self.beaten = 0.0
+        self.beaten, self.batch = 0.0, UUID(int=0)
         self._begin(f"node-{chance.getrandbits(30)}")
 
     def _begin(self, node: str) -> None:
@@ -176,7 +176,7 @@ class Worker:
     def _beat(self) -> None:
         if time.monotonic() - self.beaten > 0.2:
             with engine().begin() as connection:
-                alive = worker_row.beat(connection, self.self.id)
+                alive = worker_row.beat(connection, self.self.id, lambda: [self.batch])
             self.beaten = time.monotonic()
             if not alive:
                 self._begin(self.self.node)
@@ -262,7 +262,7 @@ class Worker:
             return
         with engine().begin() as connection:
             verdicts = [self._verdict(job) for job in jobs]
-            settled = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
+            settled, _locked = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
             changed = [row.job for row in settled if row.state != "expired"]
             self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, changed))
         self.world.saw(settled)

@@ -5,7 +5,7 @@ from inference_site.config import Config
 
 
 def test_a_database_url_s_escapes_are_undone() -> None:
-    entry = django_database("postgresql://me:p%40ss%2F@host:5433/name", {"connect_timeout": 5})
+    entry = django_database(Config(database_url="postgresql://me:p%40ss%2F@host:5433/name"))
     assert (entry["PASSWORD"], entry["HOST"], entry["PORT"], entry["NAME"]) == (
         "p@ss/",
         "host",

@@ -44,6 +44,8 @@ INDEXES = {
     },
     "jobs_jobinput": {"pkey (job_id, keep_days)"},
     "jobs_jobresult": {"pkey (job_id, keep_days)"},
+    "jobs_lease": {"pkey (name)", "(name varchar_pattern_ops)"},
+    "jobs_leaseholder": {"pkey (id)"},
     "jobs_outbox": {
         "pkey (job_id)",
         "(queue, priority DESC, client, due)",

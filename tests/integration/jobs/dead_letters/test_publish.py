@@ -113,7 +113,7 @@ def test_a_dead_letter_lists_the_earlier_attempts_with_batch_and_worker(session:
 def test_a_job_that_killed_its_workers_has_a_dead_letter_with_each_attempt(session: sa.Connection) -> None:
     job = make_job(model="echo", max_attempts=2)
     for attempts in (1, 2):
-        worker = make_worker(node=f"gpu-{attempts}@tests")
+        worker = make_worker(node=f"gpu-{attempts}@tests", ended_at=timezone.now())
         batch = make_batch(worker, make_version(), [job], isolation_group=7)
         Job.objects.filter(id=job.id).update(epoch=10 * attempts, attempts=attempts)
         sweep.reap(session, batch.id)

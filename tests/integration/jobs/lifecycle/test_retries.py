@@ -44,7 +44,8 @@ def failed(
     suspect = failure.kind is FailureKind.INTERNAL and isinstance(after, Bury) and after.exhausted
     verdict = Verdict(job.id, attempt.epoch, failure, after, attempt=attempt.attempts, suspect=suspect)
     verdicts = convict(session, [verdict])
-    return batch, settle(session, batch=batch, verdicts=verdicts, ran_s=0.0, worker="gpu-0@tests")
+    settled, _locked = settle(session, batch=batch, verdicts=verdicts, ran_s=0.0, worker="gpu-0@tests")
+    return batch, settled
 
 
 def test_a_failed_attempt_is_an_event_with_the_delay_of_the_next(session: sa.Connection) -> None:
@@ -76,7 +77,7 @@ def test_a_dead_letter_has_its_reason_and_each_failed_attempt(session: sa.Connec
 
 def test_a_job_that_killed_its_worker_names_its_last_attempt(session: sa.Connection) -> None:
     job = make_job(max_attempts=1)
-    batch = make_batch(make_worker(), make_version(), [job], isolation_group=7)
+    batch = make_batch(make_worker(ended_at=timezone.now()), make_version(), [job], isolation_group=7)
     sweep.reap(session, batch.id)
     letter = DeadLetter.objects.get(job=job)
     assert letter.reason == "attempt 1 of 1 was the last"
@@ -182,7 +183,8 @@ def test_a_settle_after_the_deadline_expires_whatever_the_verdict(
     batch, attempt = claimed(session, job)
     Job.objects.filter(id=job.id).update(deadline=F("created_at"))
     verdict = Verdict(job.id, attempt.epoch, outcome, after, attempt=1)
-    assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.EXPIRED)]
+    settled, _locked = settle(session, batch=batch, verdicts=[verdict], ran_s=0.0)
+    assert settled == [Settled(job.id, State.EXPIRED)]
     job.refresh_from_db()
     assert (job.state, job.error_kind, job.error_code) == ("expired", "timeout", "deadline")
     assert job.epoch == attempt.epoch + 1
@@ -196,5 +198,6 @@ def test_a_settle_before_the_deadline_stores_the_answer(session: sa.Connection) 
     job = make_job(deadline=timezone.now() + timedelta(seconds=600))
     batch, attempt = claimed(session, job)
     verdict = Verdict(job.id, attempt.epoch, Success(b"{}"))
-    assert settle(session, batch=batch, verdicts=[verdict], ran_s=0.0) == [Settled(job.id, State.SUCCEEDED)]
+    settled, _locked = settle(session, batch=batch, verdicts=[verdict], ran_s=0.0)
+    assert settled == [Settled(job.id, State.SUCCEEDED)]
     assert JobResult.objects.filter(job=job).exists()

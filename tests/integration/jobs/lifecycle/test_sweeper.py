@@ -14,7 +14,8 @@ from django.utils import timezone
 from jobs import metrics
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
-from jobs.db import advisory_locks
+from jobs.db import leases
+from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
 from jobs.services.lifecycle import reap as statements
@@ -27,7 +28,7 @@ from tests.support.wait import wait_until
 
 PAST = timedelta(minutes=5)
 HAVE_TRIED = sa.text("""
-SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%pg_try_advisory_lock%'
+SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%jobs_leaseholder%'
 """)
 
 
@@ -205,7 +206,7 @@ def test_a_job_claimed_in_the_meantime_does_not_expire(session: sa.Connection) -
 def test_only_the_sweeping_process_sets_the_metric_of_the_last_sweep(session: sa.Connection) -> None:
     metrics.SWEEP_LAST.set(0)
     with open_session() as other:
-        assert advisory_locks.try_lock(other, advisory_locks.SWEEPER)
+        assert HeldLeases(other, leases.SWEEPER).take(leases.SWEEPER)
         with sweeping():
             wait_until(lambda: session.execute(HAVE_TRIED).scalar_one() == 2)
             assert metrics.SWEEP_LAST._value.get() == 0

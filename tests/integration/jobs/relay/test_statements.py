@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
-from jobs.db import advisory_locks
+from jobs.db import leases
+from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
 from jobs.models import Client, Outbox
 from jobs.services.relay import statements as feed
@@ -180,14 +181,13 @@ def test_each_relay_owns_its_share_and_the_queues_of_a_dead_one_are_taken_over(
     session: sa.Connection,
 ) -> None:
     queues = ["a", "b", "c", "d"]
-    advisory_locks.join(session)
-    wait_until(lambda: advisory_locks.relays(session) == 1)  # a closed connection's locks go a moment later
-    mine = advisory_locks.divide_queues(session, queues=queues, owned=())
+    first = HeldLeases(session, leases.RELAY)
+    mine = first.divide(queues, ())
     assert mine == set(queues)
     with open_session() as other:
-        advisory_locks.join(other)
-        assert advisory_locks.divide_queues(other, queues=queues, owned=()) == set()
-        mine = advisory_locks.divide_queues(session, queues=queues, owned=mine)
-        theirs = advisory_locks.divide_queues(other, queues=queues, owned=())
+        second = HeldLeases(other, leases.RELAY)
+        assert second.divide(queues, ()) == set()
+        mine = first.divide(queues, mine)
+        theirs = second.divide(queues, ())
         assert (len(mine), len(theirs), mine | theirs) == (2, 2, set(queues))
-    wait_until(lambda: advisory_locks.divide_queues(session, queues=queues, owned=mine) == set(queues))
+    wait_until(lambda: first.divide(queues, mine) == set(queues))

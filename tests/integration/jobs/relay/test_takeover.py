@@ -14,7 +14,7 @@ import pytest
 from inference_site.stack.leash import death_words
 from inference_site.stack.ports import LOOPBACK, free_port
 from inference_site.stack.services import PROJECT
-from jobs.db import advisory_locks
+from jobs.db import leases
 from jobs.db.session import open_session
 from tests.support.factories import make_job, make_version
 from tests.support.relays import new_model, ready
@@ -77,7 +77,7 @@ def test_when_a_relay_is_killed_the_other_feeds_its_queue_and_sweeps(
     relays: list[RelayProcess], model: str, broker_url: str
 ) -> None:
     with open_session() as session:
-        wait_until(lambda: advisory_locks.relays(session) == 2, limit_s=START_S)
+        wait_until(lambda: leases.peers(session, leases.RELAY) == 2, limit_s=START_S)
     wait_until(lambda: any(relay.feeds for relay in relays), limit_s=START_S)
     wait_until(lambda: any(relay.swept_at for relay in relays), limit_s=START_S)
     (killed,) = (relay for relay in relays if relay.feeds)

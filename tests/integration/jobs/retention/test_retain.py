@@ -22,7 +22,7 @@ from jobs import metrics
 from jobs.core.errors import PayloadGoneError
 from jobs.core.retention.partition_sql import TABLES
 from jobs.core.states import State
-from jobs.db.advisory_locks import RETENTION, try_lock
+from jobs.db.leases import RETENTION, HeldLeases
 from jobs.db.session import open_session
 from jobs.models import CacheEntry, DeadLetter, Event, Follower, Job, JobInput, JobResult, Outbox
 from jobs.services.access.owner import forget_owners
@@ -227,7 +227,7 @@ def test_a_replay_in_progress_keeps_the_day() -> None:
 
 def test_two_runs_never_work_at_once() -> None:
     with closing(open_session()) as other:
-        assert try_lock(other, RETENTION)
+        assert HeldLeases(other, RETENTION).take(RETENTION)
         with pytest.raises(AnotherRunError):
             run()
         with pytest.raises(CommandError, match="another run"):

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from jobs.core.failures import Failure, FailureKind
 from jobs.core.retry.policy import TOO_LATE
-from jobs.db import advisory_locks, statement
+from jobs.db import leases, statement
+from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from jobs.models import DeadLetter as Letter
@@ -330,11 +331,12 @@ def test_one_of_two_follower_settlers_works_and_the_other_takes_over(session: sa
     leader, follower = submit(), submit()
     stop = Event()
     with open_session() as holder:
-        assert advisory_locks.try_lock(holder, advisory_locks.FOLLOWER_SETTLER)
+        held = HeldLeases(holder, leases.FOLLOWER_SETTLER)
+        assert held.take(leases.FOLLOWER_SETTLER)
         with in_thread(FollowerSettler(stop=stop).run, stop):
             settle_due(session)
             assert states(follower) == ["queued"]
-            advisory_locks.unlock(holder, advisory_locks.FOLLOWER_SETTLER)
+            held.resign()
             wait_until(lambda: states(leader, follower) == ["succeeded", "succeeded"])
 
 

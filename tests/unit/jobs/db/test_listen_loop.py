@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from jobs.db import listen_loop
+from jobs.db import leases, listen_loop
 from jobs.db.listen_loop import ListenLoop, first_line, ids
 
 SESSION = sa.Connection.__new__(sa.Connection)  # no statement reaches it
@@ -52,6 +52,8 @@ class Recording(ListenLoop):
 
 @pytest.fixture(autouse=True)
 def sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "keep", lambda _session: None)
+
     @contextmanager
     def open_session() -> Iterator[sa.Connection]:
         yield SESSION
@@ -89,14 +91,30 @@ def test_errors_in_a_row_are_waited_out_longer_each_time_up_to_a_limit(
     assert [pause_s for pause_s in pauses if pause_s] == [0.001, 0.002, 0.004, 0.004, 0.001]
 
 
+class Holder:
+    """Holds every lease that it asks for."""
+
+    def __init__(self, _session: sa.Connection, _office: str) -> None:
+        """Hold nothing yet."""
+
+    def take(self, _name: str) -> bool:
+        return True
+
+    def resign(self) -> None:
+        """Give all up."""
+
+
+class Officer(Recording):
+    """Takes steps only while it holds its office."""
+
+    office: ClassVar[str | None] = "an office"
+
+
 def test_only_the_holder_of_the_office_takes_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [False, False, True]
+    answers = [True, True, False]
     monkeypatch.setattr(listen_loop, "OFFICE_S", 0.001)
-    monkeypatch.setattr("jobs.db.listen_loop.advisory_locks.try_lock", lambda *_: answers.pop(0))
-
-    class Officer(Recording):
-        office: ClassVar[int | None] = 1
-
+    monkeypatch.setattr(leases, "held_by_another", lambda *_: answers.pop(0))
+    monkeypatch.setattr(listen_loop, "HeldLeases", Holder)
     loop = Officer(stop=Event(), steps=1)
     loop.run()
     assert (loop.history, answers) == (["opened", "step 1", "closed"], [])
@@ -104,12 +122,13 @@ def test_only_the_holder_of_the_office_takes_steps(monkeypatch: pytest.MonkeyPat
 
 def test_a_loop_that_waits_for_its_office_ends_with_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = Event()
+
+    def held_and_stopped(*_: object) -> bool:
+        stop.set()
+        return True
+
     monkeypatch.setattr(listen_loop, "OFFICE_S", 0.001)
-    monkeypatch.setattr("jobs.db.listen_loop.advisory_locks.try_lock", lambda *_: stop.set())
-
-    class Officer(Recording):
-        office: ClassVar[int | None] = 1
-
+    monkeypatch.setattr(leases, "held_by_another", held_and_stopped)
     loop = Officer(stop=stop, steps=1)
     loop.run()
     assert loop.history == ["closed"]

@@ -19,6 +19,7 @@ from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
+from jobs.worker.stages.settler import Stored
 from models_registry.core.runner import Item
 from tests.support.wait import wait_until
 
@@ -60,7 +61,7 @@ class Stages:
         with self.lock:
             self.in_hand -= 1
             self.settled.append(work)
-        return [], []
+        return Stored([], [], set())
 
     def done(self, *_: Any) -> None: ...
 

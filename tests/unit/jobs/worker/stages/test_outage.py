@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import MagicMock
 from uuid import UUID
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from django.db import OperationalError
@@ -36,7 +37,7 @@ class Stopping:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.worker.stages.claimer.time.sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
 
 
 def batch() -> ClaimedBatch:
@@ -59,7 +60,7 @@ def a_claimer(acquire: Callable[[int], Any], stopping: Callable[[], bool]) -> Cl
 
 def test_a_batch_that_waits_for_the_database_does_not_hang() -> None:
     work, engine = batch(), MagicMock()
-    engine.begin.side_effect = sa.exc.OperationalError("", None, Exception())
+    engine.begin.side_effect = sa.exc.OperationalError("", None, psycopg.OperationalError())
     stopping = Stopping(work, refusals=3)
     assert a_settler(engine, stopping).settle(work) is None
     assert stopping.seen == [None] * 4

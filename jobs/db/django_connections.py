@@ -1,0 +1,31 @@
+"""Django's connections get the same pinned settings as all others; a migration may take its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections as wrappers
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.models.signals import pre_migrate
+
+from jobs.db import connections
+from jobs.db.session_settings import TIMES, Use, setting
+
+
+def register() -> None:
+    """Pin each new connection of Django's from now on."""
+    connection_created.connect(_pin, dispatch_uid="jobs.pin")
+    pre_migrate.connect(_lift_limits, dispatch_uid="jobs.lift_limits")
+
+
+def _pin(connection: DatabaseWrapper, **_kwargs: Any) -> None:
+    if connection.vendor == "postgresql":
+        connections.pin(connection.connection, Use.WEB)
+
+
+def _lift_limits(using: str, **_kwargs: Any) -> None:
+    wrapper = wrappers[using]
+    wrapper.ensure_connection()
+    version = wrapper.connection.info.server_version
+    wrapper.connection.execute(*setting({name: "0" for name, since in TIMES.items() if version >= since}))
