@@ -25,6 +25,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.CallbackRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.WebhookSecretMissingError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CircuitOpenError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseUnusableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.EncodedBodyError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.EncryptionUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,

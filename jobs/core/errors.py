@@ -20,6 +20,12 @@ class TopologyMismatchError(PlatformError):
     code = "topology_mismatch"
 
 
+class DatabaseUnusableError(PlatformError):
+    """The database cannot be used as it is configured."""
+
+    code = "database_unusable"
+
+
 class LibraryChangedError(PlatformError):
     """A library that is patched here differs from the version whose source was read."""
 

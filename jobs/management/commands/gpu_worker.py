@@ -8,6 +8,7 @@ import sys
 import uuid
 from typing import Any
 
+import psycopg
 from celery.app.utils import find_app
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,6 +18,7 @@ from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
 from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
+from jobs.db.preflight import check_database
 from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
 from jobs.worker.consuming import event_serializer, patches
@@ -59,9 +61,10 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         node = topology.gpu_node(index, socket.gethostname())
         try:
+            check_database()
             pool = make_pool(device, options["memory_budget"])
             prefetch_count = serve(names, pool, node, lanes)
-        except PlatformError as error:
+        except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
         run_celery(names, node, prefetch_count, loglevel)
 

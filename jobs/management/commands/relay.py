@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from jobs import metrics
-from jobs.core.errors import TopologyMismatchError
+from jobs.core.errors import DatabaseUnusableError, TopologyMismatchError
 from jobs.core.retry.budget import RetryBudget
 from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.lifecycle.sweeper import Rescuer
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             loop.start()
         try:
             _relay(stop).run()
-        except TopologyMismatchError as error:
+        except (TopologyMismatchError, DatabaseUnusableError) as error:
             raise CommandError(str(error)) from error
         finally:
             stop.set()

@@ -18,6 +18,7 @@ from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
+from jobs.db.preflight import check_database
 from jobs.services.circuits import statements as circuits
 from jobs.services.relay.feeder import QueueFeeder
 
@@ -32,7 +33,7 @@ _LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 
 class Relay(ListenLoop):
     """Feeds its part of the queues until stopped; survives outages of the broker and the database.
 
-    A TopologyMismatchError, if the broker's queues differ from ours, ends it.
+    It ends with a TopologyMismatchError, if the broker's queues differ from ours, or a DatabaseUnusableError.
     """
 
     office, alone = leases.RELAY, False
@@ -63,6 +64,10 @@ class Relay(ListenLoop):
     def interruptions(self) -> tuple[type[Exception], ...]:
         """Return the errors of database and broker, after which it goes on with a new session."""
         return (*super().interruptions(), BrokerUnavailableError, DjangoDatabaseError)
+
+    def opened(self, session: sa.Connection) -> None:  # noqa: ARG002
+        """End the relay, with what to set, where the database cannot be worked with."""
+        check_database()
 
     def closed(self) -> None:
         """Close the broker's connection, and forget the owned queues."""

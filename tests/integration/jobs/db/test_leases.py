@@ -1,0 +1,102 @@
+"""Leases: one holder at a time, on the database's clock, and a late one changes nothing."""
+
+from __future__ import annotations
+
+from threading import Event
+
+import pytest
+import sqlalchemy as sa
+
+from jobs.db import leases
+from jobs.db.leases import HeldLeases, LeaseLostError, fenced
+from jobs.db.session import driver, open_session
+from jobs.db.statement import Statement, count, run
+from jobs.models import Lease, LeaseHolder
+from tests.support.threads import in_thread
+from tests.support.wait import wait_until
+
+OFFICE = "an-office"
+_MARK = Statement("UPDATE jobs_lease SET taken_at = now() WHERE name = %(name)s")
+
+
+def test_a_lease_has_one_holder_until_it_resigns(session: sa.Connection) -> None:
+    with open_session() as other:
+        first, second = HeldLeases(session, OFFICE), HeldLeases(other, OFFICE)
+        assert (first.take(OFFICE), second.take(OFFICE), first.take(OFFICE)) == (True, False, True)
+        assert leases.held_by_another(other, OFFICE)
+        first.resign()
+        assert not leases.held_by_another(other, OFFICE)
+        assert second.take(OFFICE)
+    assert Lease.objects.get(name=OFFICE).fence == 3, "each taking has its number"
+
+
+def test_the_leases_of_a_session_that_ended_are_free_at_once(session: sa.Connection) -> None:
+    with open_session() as other:
+        assert HeldLeases(other, OFFICE).take(OFFICE)
+    wait_until(lambda: not leases.held_by_another(session, OFFICE))
+    assert HeldLeases(session, OFFICE).take(OFFICE)
+
+
+def expire(holder: HeldLeases) -> None:
+    """Let the holder's time be over, as if it had been stopped."""
+    LeaseHolder.objects.filter(id=holder.id).update(expires_at="2000-01-01T00:00Z")
+
+
+def test_a_stopped_holder_is_replaced_and_changes_nothing_when_it_wakes(session: sa.Connection) -> None:
+    with open_session() as other:
+        stopped, awake = HeldLeases(session, OFFICE), HeldLeases(other, OFFICE)
+        assert stopped.take(OFFICE)
+        expire(stopped)
+        assert awake.take(OFFICE)
+        before = Lease.objects.get(name=OFFICE).taken_at
+        with pytest.raises(LeaseLostError), fenced(session):
+            run(session, _MARK, {"name": OFFICE})
+        assert Lease.objects.get(name=OFFICE).taken_at == before
+        assert not stopped.take(OFFICE)
+        stopped._renew_at = 0.0
+        with pytest.raises(LeaseLostError):
+            leases.keep(session)
+
+
+def test_a_holder_that_was_late_but_not_replaced_has_lost_its_lease_too(session: sa.Connection) -> None:
+    late = HeldLeases(session, OFFICE)
+    assert late.take(OFFICE)
+    expire(late)
+    with pytest.raises(LeaseLostError), fenced(session):
+        pytest.fail("the body of a transaction that is not allowed")
+    update = Statement(f"UPDATE jobs_lease SET taken_at = now() WHERE {leases.HELD}")
+    assert count(session, update, {"holder": late.id}) == 0
+
+
+def test_nobody_takes_over_in_the_middle_of_a_holder_s_transaction(session: sa.Connection) -> None:
+    began, may_end, stop = Event(), Event(), Event()
+
+    def hold() -> None:
+        with open_session() as other:
+            holder = HeldLeases(other, OFFICE)
+            assert holder.take(OFFICE)
+            with fenced(other):
+                began.set()
+                may_end.wait(10)
+
+    with in_thread(hold, stop):
+        began.wait(10)
+        LeaseHolder.objects.filter(office=OFFICE).update(expires_at="2000-01-01T00:00Z")
+        mine = HeldLeases(session, OFFICE)
+        assert not mine.take(OFFICE), "its last transaction is still open"
+        may_end.set()
+        wait_until(lambda: mine.take(OFFICE))
+
+
+def test_a_stopped_holder_s_open_transaction_is_ended_by_the_server(session: sa.Connection) -> None:
+    driver(session).execute("SET idle_in_transaction_session_timeout = '100ms'")
+    assert HeldLeases(session, OFFICE).take(OFFICE)
+    with open_session() as other, pytest.raises(sa.exc.DBAPIError):
+        sleep_in_a_transaction(session, other)
+
+
+def sleep_in_a_transaction(session: sa.Connection, other: sa.Connection) -> None:
+    """Hold a transaction until another process has taken over, then go on with it."""
+    with fenced(session):
+        wait_until(lambda: HeldLeases(other, OFFICE).take(OFFICE))
+        run(session, _MARK, {"name": OFFICE})

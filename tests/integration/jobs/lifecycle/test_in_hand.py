@@ -1,0 +1,87 @@
+"""An open batch that its live worker does not have in hand is taken back; one that it has is not."""
+
+from __future__ import annotations
+
+from threading import Event
+from uuid import UUID, uuid4
+
+import psycopg
+import sqlalchemy as sa
+
+from jobs.core.messages.envelope import Envelope
+from jobs.core.states import State
+from jobs.models import Job, JobResult, Outbox
+from jobs.services.lifecycle import worker_row
+from jobs.services.lifecycle.claim import BatchRow, claim, recover
+from jobs.services.lifecycle.sweeper import Rescuer, Swept
+from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
+
+NOTHING = Swept(0, 0)
+LATE_BATCH = """
+INSERT INTO jobs_batch (id, worker_id, version_id, members, size, padded_size, seal_reason, waited_s,
+  succeeded, failed, released, fenced)
+VALUES (%s, %s, %s, %s, 1, 0, 'test', 0, 0, 0, 0, 0)
+"""
+
+
+def sweep(session: sa.Connection) -> Swept:
+    return Rescuer(stop=Event()).sweep(session)
+
+
+def beat(session: sa.Connection, worker: UUID, *batches: UUID) -> None:
+    assert worker_row.beat(session, worker, lambda: batches)
+
+
+def test_a_batch_whose_settle_a_failover_lost_is_taken_back_uncharged(session: sa.Connection) -> None:
+    worker, version = make_worker(), make_version()
+    jobs = make_jobs(3)
+    make_batch(worker, version, jobs, isolation_group=7)  # as before its settle, which the worker saw stored
+    kept = make_batch(worker, version, make_jobs(1))
+    assert sweep(session) == NOTHING, "no heartbeat has named anything yet"
+    beat(session, worker.id, kept.id)
+    assert sweep(session) == Swept(3, 0)
+    rows = Job.objects.filter(id__in=[job.id for job in jobs])
+    assert set(rows.values_list("state", "attempts")) == {(State.QUEUED, 0)}
+    apart = Outbox.objects.filter(job__in=rows).values_list("isolation_group", flat=True)
+    assert set(apart) == {0}, "its worker lives, so none of them ended it"
+    assert not JobResult.objects.exists()
+    assert sweep(session) == NOTHING
+
+
+def test_a_batch_claimed_after_the_heartbeat_began_is_not_taken_back(session: sa.Connection) -> None:
+    worker, version = make_worker(), make_version()
+
+    def in_hand() -> list[UUID]:
+        batches = list[UUID]()
+        make_batch(worker, version, make_jobs(1))  # claimed in the middle of the heartbeat
+        return batches
+
+    assert worker_row.beat(session, worker.id, in_hand)
+    assert sweep(session) == NOTHING
+    beat(session, worker.id)
+    assert sweep(session) == Swept(1, 0), "the next heartbeat does not name it either"
+
+
+def test_a_claim_whose_commit_came_after_it_was_tried_again_is_taken_back(
+    session: sa.Connection, db: str
+) -> None:
+    job, worker = make_job(), make_worker()
+    row = BatchRow(uuid4(), worker.id, make_version().id, 0, "test", 0.0)
+    envelope = Envelope(job.id, job.epoch, job.version_id, 4)
+    with psycopg.connect(db) as lost:  # its answer never came, and its commit is still under way
+        lost.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job.id])
+        assert recover(session, batch=row.id, jobs=[job.id]) == []
+        assert claim(session, batch=row, envelopes=[envelope]) == []
+        lost.execute(
+            "UPDATE jobs_job SET state = 'running', epoch = epoch + 1, attempts = 1, batch_id = %s"
+            " WHERE id = %s",
+            [row.id, job.id],
+        )
+        lost.execute("DELETE FROM jobs_outbox WHERE job_id = %s", [job.id])
+        lost.execute(LATE_BATCH, [row.id, worker.id, row.version, [job.id]])
+    assert Job.objects.get(id=job.id).state == State.RUNNING
+    beat(session, worker.id, row.id)
+    assert sweep(session) == NOTHING, "the claim may still be under way"
+    beat(session, worker.id)
+    assert sweep(session) == Swept(1, 0)
+    assert Outbox.objects.filter(job=job).exists()
