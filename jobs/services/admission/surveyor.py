@@ -15,6 +15,7 @@ from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
 from jobs.db import advisory_locks
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.admission import survey_statements
+from jobs.services.admission.waiting_count import WaitingCount
 
 DUTY = 20.0  # the pause is so many times as long as the count: millions of rows are counted less often
 _NO_BATCHES = LedgerCount()
@@ -30,6 +31,7 @@ class QueueSurveyor(ListenLoop):
         """Prepare to count; `clock` returns monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._surveys = defaultdict[str, QueueSurvey](QueueSurvey)
+        self._waiting = WaitingCount(clock=clock)
         self._counted_s: float | None = None
         self._took_s = 0.0
 
@@ -52,7 +54,7 @@ class QueueSurveyor(ListenLoop):
         """Count every queue once, store the counts and return them."""
         began_s = self._clock()
         since_s = None if self._counted_s is None else max(1e-3, began_s - self._counted_s)
-        waiting, workers = survey_statements.waiting(session), survey_statements.workers(session)
+        waiting, workers = self._waiting.count(session), survey_statements.workers(session)
         ledger = survey_statements.ledger(session, since_s=since_s or COUNT_EVERY_S)
         counts = {
             queue: self._surveys[queue].observe(

@@ -16,6 +16,7 @@ from jobs.db.listen_loop import ListenLoop
 from jobs.db.session import transaction
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle.overdue import OverdueJobs
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Rescuer(ListenLoop):
         super().__init__(stop=stop, clock=clock)
         self._up_since: float | None = None
         self._up_at = 0.0
+        self._overdue = OverdueJobs(clock=clock)
 
     @property
     def pause_s(self) -> float:
@@ -90,7 +92,7 @@ class Rescuer(ListenLoop):
 
     def _expire(self, session: sa.Connection) -> int:
         expired = 0
-        while jobs := sweep.overdue_jobs(session, MOST_JOBS):
+        while jobs := self._overdue.find(session, MOST_JOBS):
             with transaction(session):
                 ids = sweep.expire(session, jobs)
             expired += len(ids)

@@ -46,8 +46,9 @@ INDEXES = {
     "jobs_jobresult": {"pkey (job_id, keep_days)"},
     "jobs_outbox": {
         "pkey (job_id)",
-        "(queue, priority DESC, client, due)",
-        "(queue, priority, client) WHERE (published > 0)",
+        "(queue, priority DESC, client, due) WHERE (published = 0)",
+        "(queue, due) WHERE (published = 0)",
+        "(queue, due) WHERE (published > 0)",
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
     "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
