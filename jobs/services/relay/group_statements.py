@@ -11,7 +11,7 @@ from jobs.core.priority import HIGHEST, LOWEST
 from jobs.db.statement import Statement, run
 
 
-class Group(NamedTuple):
+class FreshGroup(NamedTuple):
     """The jobs of one client at one API priority; none was due before `low_s`, in seconds since 1970."""
 
     priority: int
@@ -22,7 +22,7 @@ class Group(NamedTuple):
 class FreshGroups(NamedTuple):
     """The groups that are known, and the time from which on jobs of others are looked for."""
 
-    known: Collection[Group]
+    known: Collection[FreshGroup]
     since_s: float
 
 
@@ -44,11 +44,11 @@ WITH RECURSIVE who AS (
 )
 SELECT priority, client, 0::float8 AS low_s FROM who
 """,
-    Group,
+    FreshGroup,
 )
 
 
-class _GroupRow(NamedTuple):
+class _FreshGroupRow(NamedTuple):
     now_s: float
     priority: int | None
     client: int | None
@@ -79,7 +79,7 @@ SELECT extract(epoch FROM now())::float8 AS now_s, waiting.* FROM (SELECT) AS on
     ) AS first
 ) AS waiting ON true
 """,
-    _GroupRow,
+    _FreshGroupRow,
 )
 
 
@@ -111,14 +111,14 @@ HAVING count(*) > 0
 )
 
 
-def every_group(connection: sa.Connection, queue: str) -> list[Group]:
+def every_group(connection: sa.Connection, queue: str) -> list[FreshGroup]:
     """Return every group that has jobs to publish, by reading its index from the beginning."""
     return run(connection, _EVERY_GROUP, {"queue": queue, "priorities": list(range(LOWEST, HIGHEST + 1))})
 
 
 def groups(
-    connection: sa.Connection, queue: str, *, known: Collection[Group], since_s: float, slack_s: float
-) -> tuple[list[Group], float]:
+    connection: sa.Connection, queue: str, *, known: Collection[FreshGroup], since_s: float, slack_s: float
+) -> tuple[list[FreshGroup], float]:
     """Return the groups with jobs to publish, each with its oldest job's time, and the database's time.
 
     Of `known` groups those that still have jobs; of others those with a job that became due after `since_s`.
@@ -127,7 +127,7 @@ def groups(
     bounds = {"queue": queue, "since_s": since_s, "slack_s": slack_s}
     rows = run(connection, _GROUPS, {**bounds, **arrays(known)})
     waiting = [
-        Group(row.priority, row.client, row.low_s)
+        FreshGroup(row.priority, row.client, row.low_s)
         for row in rows
         if row.priority is not None and row.client is not None and row.low_s is not None
     ]
@@ -139,7 +139,7 @@ def older(connection: sa.Connection, queue: str, *, start_s: float, end_s: float
     return run(connection, _OLDER, {"queue": queue, "start_s": start_s, "end_s": end_s})
 
 
-def arrays(known: Collection[Group]) -> dict[str, list[int] | list[float]]:
+def arrays(known: Collection[FreshGroup]) -> dict[str, list[int] | list[float]]:
     """Return the parameters of a statement that begins at the groups' marks."""
     return {
         "of": [group.priority for group in known],

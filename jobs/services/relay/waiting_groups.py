@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from jobs.core.relay.past_walk import PastWalk
 from jobs.core.relay.publish_policy import VISIBILITY_S
-from jobs.services.relay.group_statements import FreshGroups, Group, every_group, groups, older
+from jobs.services.relay.group_statements import FreshGroup, FreshGroups, every_group, groups, older
 from jobs.services.relay.in_flight_statements import any_overdue, in_flight
 from jobs.services.relay.statements import DueRow
 
@@ -50,7 +50,7 @@ class WaitingGroups:
         if self._clock() >= self._wide_at:
             self._look(session)
         lows = self._lows or {}
-        return FreshGroups([Group(*key, low_s) for key, low_s in lows.items()], self._now_s - OVERLAP_S)
+        return FreshGroups([FreshGroup(*key, low_s) for key, low_s in lows.items()], self._now_s - OVERLAP_S)
 
     def look_at_the_past(self, session: sa.Connection) -> None:
         """Read one slice of the past, if it is time to: jobs that lie below a mark are known again."""
@@ -74,7 +74,7 @@ class WaitingGroups:
         if self._lows is None:
             known = every_group(session, self._queue)
         else:
-            known = [Group(*key, low_s) for key, low_s in self._lows.items()]
+            known = [FreshGroup(*key, low_s) for key, low_s in self._lows.items()]
         waiting, self._now_s = groups(
             session, self._queue, known=known, since_s=self._now_s - OVERLAP_S, slack_s=SLACK_S
         )
