@@ -41,7 +41,7 @@ def measure() -> Iterator[Figure]:
 
 
 def _waits(ground: Bed) -> list[float]:
-    """Offer jobs; return the seconds from the moment at which each was due to be sent to its stored result."""
+    """Offer jobs; return the seconds from the moment when each was due to be sent to its stored result."""
     with stored_moments(ground.stack.info["database"]) as stored:
         answers = offer(ground, "sleeper", PER_S, SECONDS)
         ground.until(LIVE, 0)
