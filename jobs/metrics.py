@@ -90,6 +90,17 @@ RETENTION_OUTLIVED = Gauge(
     multiprocess_mode="mostrecent",
 )
 SURVEY_TIME = Histogram("survey_seconds", "One count of the waiting jobs of all models.", buckets=_SECONDS)
+HORIZON_AGE = Gauge(
+    "database_horizon_seconds",
+    "Age of the oldest open transaction, which keeps dead rows; by its application's name.",
+    ["application"],
+    multiprocess_mode="mostrecent",
+)
+HORIZON_PID = Gauge(
+    "database_horizon_pid",
+    "Process id of the oldest open transaction's server process; 0: none, or a prepared one.",
+    multiprocess_mode="mostrecent",
+)
 SHED = Counter(
     "jobs_shed", "Jobs refused at admission, by reason: goal, deadline or full.", ["model", "reason"]
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from jobs.admin.job_page import NONE, moment
 from jobs.core.priority import HIGHEST, LOWEST
+from jobs.db.statement import fetch_all
 from jobs.models import Client, QueueStanding
+from jobs.services.reads.horizon import HOLDER, OLD_S
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import table
 
@@ -21,6 +24,15 @@ class QueueStandingAdmin(ReadOnlyAdmin):
     list_display = ("model", "jobs", "longest", "rate", "answer", "counted")
     ordering = ("model",)
     fields = ("model", "jobs", "rate", "answer", "counted", "levels", "clients")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, str] | None = None
+    ) -> HttpResponse:
+        """Show the queues, and above them the transaction that keeps dead rows, if one has been open long."""
+        for holder in fetch_all(HOLDER):
+            if holder.age_s >= OLD_S:
+                messages.warning(request, f"Dead rows cannot be removed: {holder}.")
+        return super().changelist_view(request, extra_context)
 
     @admin.display(description="waiting jobs")
     def jobs(self, row: QueueStanding) -> str:

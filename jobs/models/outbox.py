@@ -46,11 +46,13 @@ class Outbox(models.Model):
 
     class Meta:
         verbose_name_plural = "outbox"
+        # A look begins at a time, so that it does not read the dead rows before it: see WaitingGroups.
         indexes = [
-            models.Index("model", F("priority").desc(), "client", "due", name="outbox_next"),
             models.Index(
-                "model", "priority", "client", condition=Q(published__gt=0), name="outbox_in_flight"
+                "model", F("priority").desc(), "client", "due", condition=Q(published=0), name="outbox_fresh"
             ),
+            models.Index("model", "due", condition=Q(published=0), name="outbox_due"),
+            models.Index("model", "due", condition=Q(published__gt=0), name="outbox_in_flight"),
             models.Index("deadline", condition=Q(deadline__isnull=False), name="outbox_deadline"),
         ]
 

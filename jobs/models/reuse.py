@@ -26,7 +26,10 @@ class CacheEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "cache entries"
-        indexes = [models.Index("expires_at", name="cache_entry_expires")]
+        indexes = [
+            models.Index("expires_at", name="cache_entry_expires"),
+            models.Index("job", name="cache_entry_job"),
+        ]
 
     def __str__(self) -> str:
         return f"{bytes(self.key).hex()} of {self.job_id}"

@@ -1,45 +1,24 @@
 """Counts what waits and how fast it drains, by a few statements a second whatever the rate of requests.
 
-The outbox is counted along its index. Recent batches are found by their ids, which grow with time: no index
-holds the end of a batch, so closing one stays cheap.
+The outbox is counted in `waiting_count`. Recent batches are found by their ids, which grow with time: no
+index holds the end of a batch, so closing one stays cheap.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from jobs.core.admission.drain_rate import RecentRuns
-from jobs.core.admission.queue_count import QueueCount, WaitingGroup, counted
+from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_survey import LONGEST_BATCH_S, RUNS_WINDOW_S, LedgerCount
 from jobs.core.ids import first_id_at
 from jobs.db.statement import Statement, run, run_many
 
 SILENT_S = 20  # a worker without a heartbeat for longer counts as dead
-
-
-class _WaitingRow(NamedTuple):
-    queue: str
-    priority: int
-    client: int
-    jobs: int
-    head_age_s: float
-    ages_s: float
-
-
-_WAITING = Statement(
-    """
-SELECT queue, priority, client, count(*) AS jobs,
-    CAST(GREATEST(0, extract(epoch FROM now() - min(due))) AS double precision) AS head_age_s,
-    CAST(sum(GREATEST(0, extract(epoch FROM now() - due))) AS double precision) AS ages_s
-FROM jobs_outbox GROUP BY queue, priority, client
-""",
-    _WaitingRow,
-)
 
 
 class _LedgerRow(NamedTuple):
@@ -111,15 +90,6 @@ ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLU
 """)
 
 _FORGET = Statement("DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[])")
-
-
-def waiting(session: sa.Connection) -> dict[str, QueueCount]:
-    """Count the outbox rows of each queue by priority and client, with their ages."""
-    groups = defaultdict[str, list[WaitingGroup]](list)
-    for row in run(session, _WAITING):
-        group = WaitingGroup(row.priority, row.client, row.jobs, row.head_age_s, row.ages_s)
-        groups[row.queue].append(group)
-    return {queue: counted(rows) for queue, rows in groups.items()}
 
 
 def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:

@@ -15,6 +15,8 @@ from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.admission import survey_statements
+from jobs.services.admission.horizon_watch import HorizonWatch
+from jobs.services.admission.waiting_count import WaitingCount
 
 DUTY = 20.0  # the pause is so many times as long as the count: millions of rows are counted less often
 _NO_BATCHES = LedgerCount()
@@ -30,6 +32,7 @@ class QueueSurveyor(ListenLoop):
         """Prepare to count; `clock` returns monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._surveys = defaultdict[str, QueueSurvey](QueueSurvey)
+        self._waiting, self._horizon = WaitingCount(clock=clock), HorizonWatch(clock=clock)
         self._counted_s: float | None = None
         self._took_s = 0.0
 
@@ -47,12 +50,13 @@ class QueueSurveyor(ListenLoop):
         began_s = self._clock()
         self.survey(session)
         self._took_s = self._clock() - began_s
+        self._horizon.look(session)
 
     def survey(self, session: sa.Connection) -> dict[str, QueueCount]:
         """Count every queue once, store the counts and return them."""
         began_s = self._clock()
         since_s = None if self._counted_s is None else max(1e-3, began_s - self._counted_s)
-        waiting, workers = survey_statements.waiting(session), survey_statements.workers(session)
+        waiting, workers = self._waiting.count(session), survey_statements.workers(session)
         ledger = survey_statements.ledger(session, since_s=since_s or COUNT_EVERY_S)
         counts = {
             queue: self._surveys[queue].observe(

@@ -29,6 +29,7 @@ from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.row_sealing import sealed_input, unsealed_input
 from jobs.payloads.sealed_objects import under_first_key
 from jobs.services.lifecycle.replay import lock_replayable, requeue
+from jobs.services.lifecycle.unshare import unshare
 from jobs.services.reads.payloads import plain_input
 from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
@@ -120,6 +121,7 @@ def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
         if not rows:
             raise PayloadGoneError
         execute(_EDIT, _columns(job_id, edited, rows[0]) | {"job": job_id})
+        unshare(job_id)
         execute(_RESIZE, {"size": edited.size, "job": job_id})
         requeue([job_id], actor=actor, detail=_detail(_old_input(job_id, rows[0]), edited))
     wake_relay()

@@ -67,7 +67,7 @@ WITH message AS (
   FROM locked WHERE job.id = locked.id
   RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}
 ), taken AS (
-  DELETE FROM jobs_outbox USING claimed WHERE jobs_outbox.job_id = claimed.id
+  DELETE FROM jobs_outbox WHERE job_id = ANY(ARRAY(SELECT id FROM claimed))
 ), opened AS (
   INSERT INTO jobs_batch (id, worker_id, version_id, members, size, padded_size, seal_reason, waited_s,
                           apart, succeeded, failed, released, fenced)

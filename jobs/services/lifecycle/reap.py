@@ -127,12 +127,6 @@ UPDATE jobs_batch batch SET released = released + %(released)s, failed = failed 
   ) THEN now() END
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
-_OVERDUE: tuple[Statement[UUID], ...] = (
-    Statement("SELECT job_id FROM jobs_outbox WHERE deadline < now() ORDER BY deadline LIMIT %(most)s", UUID),
-    Statement(
-        "SELECT job_id FROM jobs_follower WHERE deadline < now() ORDER BY deadline LIMIT %(most)s", UUID
-    ),
-)
 _LOCK_OVERDUE = Statement(
     """
 SELECT id FROM jobs_job
@@ -214,14 +208,6 @@ def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: Death) -> No
     run(connection, _BURY, {"jobs": jobs, "fingerprint": fingerprint, **failure._asdict()})
     remember(connection, jobs)
     notify_ended(connection, jobs)
-
-
-def overdue_jobs(connection: sa.Connection, most: int) -> list[UUID]:
-    """Return waiting jobs whose deadline passed, followers too; of each sort the longest ago first."""
-    overdue: list[UUID] = []
-    for statement in _OVERDUE:
-        overdue += run(connection, statement, {"most": most - len(overdue)})
-    return overdue
 
 
 def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[UUID]:

@@ -20,6 +20,7 @@ from jobs.db.listen_loop import ListenLoop, first_line
 from jobs.db.statement import Statement, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle.overdue import OverdueJobs
 
 log = logging.getLogger(__name__)
 Done = TypeVar("Done")
@@ -50,6 +51,7 @@ class Rescuer(ListenLoop):
         super().__init__(stop=stop, clock=clock)
         self._up_since: float | None = None
         self._up_at = 0.0
+        self._overdue = OverdueJobs(clock=clock)
 
     @property
     def pause_s(self) -> float:
@@ -98,7 +100,7 @@ class Rescuer(ListenLoop):
 
     def _expire(self, session: sa.Connection) -> int:
         expired = 0
-        while jobs := sweep.overdue_jobs(session, MOST_JOBS):
+        while jobs := self._overdue.find(session, MOST_JOBS):
             leases.keep(session)
             ids = self._spared(partial(sweep.expire, session, jobs), session, list[UUID]())
             expired += len(ids)

@@ -31,6 +31,7 @@ from jobs.services.dead_letters.publish import DeadLetterPublisher
 from jobs.services.relay import statements as feed
 from jobs.services.relay.postpone import postpone
 from jobs.services.relay.statements import DueRow
+from jobs.services.relay.waiting_groups import WaitingGroups
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class QueueFeeder:
         self._budgets = RetryBudgets(budget)
         self._circuits, self._gate = circuits, CircuitGate()
         self._fast = FastSide()
+        self._waiting = WaitingGroups(queue)
 
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish due dead letters and due jobs that have room; return how many rows were due."""
@@ -114,14 +116,20 @@ class QueueFeeder:
     def _fresh(self, session: sa.Connection, now: float) -> list[DueRow]:
         if now < self._pace.full_until:
             return []
-        in_flight = feed.in_flight(session, self.queue)
+        in_flight = self._waiting.in_flight.count(session)
         metrics.OUTBOX_IN_FLIGHT.labels(self.queue).set(sum(in_flight.values()))
         depth = self._depth_now(in_flight, now)
         room = rooms(in_flight, depth)
         if not room[HIGHEST]:
             self._pace.full_until = now + FULL_S
         few = reserve(depth)
-        return feed.take_fresh(session, self.queue, rooms=room, most=MOST, held=in_flight, reserve=few)
+        groups = self._waiting.fresh(session)
+        rows = feed.take_fresh(
+            session, self.queue, rooms=room, most=MOST, held=in_flight, reserve=few, fresh=groups
+        )
+        self._waiting.in_flight.published(rows)
+        self._waiting.look_at_the_past(session)
+        return rows
 
     def _depth_now(self, in_flight: Mapping[tuple[int, int], int], now: float) -> int:
         if now >= self._pace.workers_at:
@@ -151,12 +159,14 @@ class QueueFeeder:
         if now < self._pace.overdue_at:
             return []
         self._pace.overdue_at = now + OVERDUE_EVERY_S
-        if not feed.any_overdue(session, self.queue):
+        in_flight = self._waiting.in_flight
+        if not in_flight.any_overdue(session):
             return []
+        since_s = in_flight.overdue_s
         if self._copies_are_useless(session):
-            feed.postpone_overdue(session, self.queue, most=MOST, delay_s=VISIBILITY_S)
+            feed.postpone_overdue(session, self.queue, most=MOST, delay_s=VISIBILITY_S, since_s=since_s)
             return []
-        overdue = feed.take_overdue(session, self.queue, most=MOST)
+        overdue = feed.take_overdue(session, self.queue, most=MOST, since_s=since_s)
         if len(overdue) == MOST:
             self._pace.overdue_at = now
         return overdue
@@ -166,7 +176,7 @@ class QueueFeeder:
         if counts is None:
             self.undeclared = True
             return False
-        in_flight = sum(feed.in_flight(session, self.queue).values())
+        in_flight = self._waiting.in_flight.whole(session)
         return copies_are_useless(
             ready=counts.ready, bundled=self._bundled, consumers=counts.consumers, in_flight=in_flight
         )

@@ -10,17 +10,19 @@ from jobs.core.retry.budget import Postponed
 from jobs.db.statement import Statement, run
 from jobs.services.relay.statements import DueRow
 
+# Probes by key only: see the relay's statements.
 _POSTPONE = Statement("""
 WITH over AS (
-    SELECT outbox.job_id, retry.delay_s
-    FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[], %(delays)s::float8[])
-      AS retry(job_id, epoch, delay_s)
-    JOIN jobs_outbox AS outbox USING (job_id, epoch)
-    FOR UPDATE OF outbox SKIP LOCKED
+    SELECT outbox.job_id
+    FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[]) AS retry(job_id, epoch) CROSS JOIN LATERAL (
+        SELECT job_id FROM jobs_outbox WHERE job_id = retry.job_id AND epoch = retry.epoch
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS outbox
 )
 UPDATE jobs_outbox AS outbox
-SET due = now() + make_interval(secs => over.delay_s), published = GREATEST(outbox.published - 1, 0)
-FROM over WHERE outbox.job_id = over.job_id
+SET due = now() + make_interval(secs => (%(delays)s::float8[])[array_position(%(jobs)s::uuid[], job_id)]),
+    published = GREATEST(outbox.published - 1, 0)
+WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM over))
 """)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,8 +14,10 @@ import sqlalchemy as sa
 from jobs.core.messages.envelope import Envelope
 from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
 from jobs.db.statement import Statement, count, run
+from jobs.services.relay.group_statements import FreshGroups, arrays, every_group
 
 NOTHING: Mapping[tuple[int, int], int] = MappingProxyType({})
+_NEVER_S = 4e9  # a time that no job is due after
 LEAST_A_CLIENT = 32  # rows looked at, however many clients there are
 
 
@@ -50,15 +51,13 @@ class _TakenRow(msgspec.Struct, frozen=True, gc=False):
     deadline: float | None
     apart: int
     retry: bool
-    turn: int
-    late_s: float
 
-    def due_row(self) -> DueRow:
+    def due_row(self, turn: int, late_s: float) -> DueRow:
         envelope = Envelope(
             self.job, self.epoch, self.version, self.priority, self.size, self.client, self.variant,
             self.deadline, self.apart,
         )  # fmt: skip
-        return DueRow(envelope, self.late_s, self.retry, self.turn)
+        return DueRow(envelope, late_s, self.retry, turn)
 
 
 # Grows with every publish of the same epoch; the exponent is bounded because 2^n is not.
@@ -67,45 +66,54 @@ make_interval(secs => LEAST(
         %(cap_s)s::float8, %(base_s)s * power(2, LEAST(outbox.published, 16))))
 """
 
-# Takes the rows of `chosen`, but none that a claim, cancel or expiry is deleting at this moment.
-_TAKE: LiteralString = f"""
-locked AS (
-    SELECT outbox.job_id, chosen.due, chosen.turn
-    FROM chosen JOIN jobs_outbox AS outbox USING (job_id)
-    WHERE outbox.due <= now()
-    FOR UPDATE OF outbox SKIP LOCKED
+# Takes chosen rows, but none that a claim, cancel or expiry is deleting at this moment. A list of keys leaves
+# no plan but probes of the primary key. A join leaves another one, to read all of it, which wins where the
+# statistics know few live rows among a million dead ones.
+_TAKE = Statement(
+    f"""
+WITH locked AS (
+    SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[]) AND due <= now()
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_outbox AS outbox
 SET due = now() + {_VISIBILITY}, published = outbox.published + 1
-FROM locked
-WHERE outbox.job_id = locked.job_id
+WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
 RETURNING outbox.job_id AS job, outbox.epoch, outbox.version_id AS version, outbox.priority, outbox.size,
     outbox.client, outbox.variant, extract(epoch FROM outbox.deadline)::float8 AS deadline,
-    outbox.apart, outbox.retry, locked.turn, extract(epoch FROM now() - locked.due)::float8 AS late_s
-"""  # noqa: S608  # built from constants of this file
+    outbox.apart, outbox.retry
+""",  # noqa: S608  # built from constants of this file
+    _TakenRow,
+)
 
-# One index probe finds a priority's next client, and another that client's rows: a range over several clients
-# would also read the rows that are not due yet. The clients take turns, the one with least in flight first.
+
+class _ChosenRow(NamedTuple):
+    job: UUID
+    turn: int
+    late_s: float
+
+
+# A level's clients take turns, the one with least in flight first. Each one's rows are read from where they
+# begin, because dead rows may lie before; a client whose first job came a moment ago is found by its `due`.
 # All rows before a row are at its level or above, so its number is compared with its level's room.
-_TAKE_FRESH = Statement(
-    f"""
-WITH RECURSIVE level AS (
+_FRESH = Statement(
+    """
+WITH level AS (
     SELECT * FROM unnest(%(priorities)s::smallint[], %(rooms)s::integer[]) AS level(priority, room)
 ),
 held AS (
     SELECT * FROM unnest(%(levels)s::smallint[], %(clients)s::integer[], %(counts)s::integer[])
         AS held(priority, client, count)
 ),
-who AS (
-    SELECT level.priority, first.client FROM level CROSS JOIN LATERAL (
-        SELECT client FROM jobs_outbox WHERE queue = %(queue)s AND priority = level.priority
-        ORDER BY client LIMIT 1
-    ) AS first
-    UNION ALL
-    SELECT who.priority, next.client FROM who CROSS JOIN LATERAL (
-        SELECT client FROM jobs_outbox
-        WHERE queue = %(queue)s AND priority = who.priority AND client > who.client ORDER BY client LIMIT 1
-    ) AS next
+who AS MATERIALIZED (
+    SELECT priority, client, min(low) AS low FROM (
+        SELECT priority, client, to_timestamp(low_s) AS low
+        FROM unnest(%(of)s::smallint[], %(whose)s::integer[], %(lows)s::float8[])
+            AS known(priority, client, low_s)
+        UNION ALL
+        SELECT priority, client, min(due) FROM jobs_outbox
+        WHERE queue = %(queue)s AND published = 0 AND due > to_timestamp(%(since_s)s::float8) AND due <= now()
+        GROUP BY priority, client
+    ) AS either GROUP BY priority, client
 ),
 candidate AS (
     SELECT ready.job_id, ready.due, level.priority, level.room, COALESCE(held.count, 0)
@@ -114,71 +122,57 @@ candidate AS (
     CROSS JOIN LATERAL (
         SELECT job_id, due FROM jobs_outbox
         WHERE queue = %(queue)s AND priority = who.priority AND client = who.client
-            AND due <= now() AND published = 0
+            AND due >= who.low AND due <= now() AND published = 0
         ORDER BY due LIMIT LEAST(%(most)s, (SELECT GREATEST(%(least)s, 2 * %(most)s / count(*)) FROM who),
             GREATEST(level.room, %(reserve)s - COALESCE(held.count, 0)))
     ) AS ready
 ),
 numbered AS (
     SELECT *, row_number() OVER (ORDER BY priority DESC, turn, due) AS number FROM candidate
-),
-chosen AS MATERIALIZED (
-    SELECT job_id, due, turn FROM numbered
-    WHERE number <= %(most)s AND (number <= room OR turn <= %(reserve)s)
-),
-{_TAKE}
-""",  # noqa: S608
-    _TakenRow,
+)
+SELECT job_id AS job, turn, extract(epoch FROM now() - due)::float8 AS late_s FROM numbered
+WHERE number <= %(most)s AND (number <= room OR turn <= %(reserve)s)
+""",
+    _ChosenRow,
 )
 
 _OVERDUE: LiteralString = """
-SELECT job_id, due, %(most)s::bigint AS turn FROM jobs_outbox
-WHERE queue = %(queue)s AND published > 0 AND due <= now()
+SELECT job_id, due FROM jobs_outbox
+WHERE queue = %(queue)s AND published > 0 AND due >= to_timestamp(%(since_s)s::float8) AND due <= now()
 ORDER BY priority DESC, due LIMIT %(most)s
 """
 
-_ANY_OVERDUE = Statement(
-    """
-SELECT EXISTS (SELECT FROM jobs_outbox WHERE queue = %(queue)s AND published > 0 AND due <= now())
-""",
-    bool,
-)
 
-_TAKE_OVERDUE = Statement(f"WITH chosen AS MATERIALIZED ({_OVERDUE}), {_TAKE}", _TakenRow)
+_CHOOSE_OVERDUE = Statement(
+    f"""
+SELECT job_id AS job, %(most)s::bigint AS turn, extract(epoch FROM now() - due)::float8 AS late_s
+FROM ({_OVERDUE}) AS overdue
+""",  # noqa: S608
+    _ChosenRow,
+)
 
 _POSTPONE = Statement(f"""
-WITH chosen AS MATERIALIZED ({_OVERDUE}),
-locked AS (SELECT job_id FROM chosen JOIN jobs_outbox USING (job_id) FOR UPDATE OF jobs_outbox SKIP LOCKED)
+WITH locked AS (
+    SELECT job_id FROM jobs_outbox WHERE job_id = ANY(ARRAY(SELECT job_id FROM ({_OVERDUE}) AS overdue))
+    FOR UPDATE SKIP LOCKED
+)
 UPDATE jobs_outbox AS outbox SET due = now() + make_interval(secs => %(delay_s)s)
-FROM locked WHERE outbox.job_id = locked.job_id
+WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
 """)  # noqa: S608
 
-
-class _InFlight(NamedTuple):
-    priority: int
-    client: int
-    jobs: int
-
-
-_IN_FLIGHT = Statement(
-    """
-SELECT priority, client, count(*) AS jobs FROM jobs_outbox
-WHERE queue = %(queue)s AND published > 0 GROUP BY priority, client
-""",
-    _InFlight,
-)
 
 _GIVE_BACK = Statement("""
 WITH failed AS (
     SELECT outbox.job_id
-    FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[]) AS failure(job_id, epoch)
-    JOIN jobs_outbox AS outbox USING (job_id, epoch)
-    FOR UPDATE OF outbox SKIP LOCKED
+    FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[]) AS failure(job_id, epoch) CROSS JOIN LATERAL (
+        SELECT job_id FROM jobs_outbox WHERE job_id = failure.job_id AND epoch = failure.epoch
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS outbox
 )
 UPDATE jobs_outbox AS outbox
 SET due = now() + make_interval(secs => %(delay_s)s),
     published = CASE WHEN %(absent)s THEN GREATEST(outbox.published - 1, 0) ELSE outbox.published END
-FROM failed WHERE outbox.job_id = failed.job_id
+WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM failed))
 """)
 
 _RECALL = Statement("""
@@ -193,13 +187,7 @@ FROM numbered WHERE outbox.job_id = numbered.job_id
 """)
 
 
-def in_flight(connection: sa.Connection, queue: str) -> Counter[tuple[int, int]]:
-    """Count the queue's jobs that were published and not yet claimed, by API priority and client."""
-    rows = run(connection, _IN_FLIGHT, {"queue": queue})
-    return Counter({(row.priority, row.client): row.jobs for row in rows})
-
-
-def take_fresh(
+def take_fresh(  # noqa: PLR0913  # the bounds of the look, and where it begins
     connection: sa.Connection,
     queue: str,
     *,
@@ -207,12 +195,14 @@ def take_fresh(
     most: int,
     held: Mapping[tuple[int, int], int] = NOTHING,
     reserve: int = 0,
+    fresh: FreshGroups | None = None,
 ) -> list[DueRow]:
     """Take due rows that are not in flight: highest priority first, clients in turn, then longest due.
 
     `rooms` bound how many, except for the first `reserve` rows of a client; `held` counts the jobs in flight
-    by priority and client.
+    by priority and client. Without `fresh` the groups are looked for from the beginning of their index.
     """
+    looked = fresh or FreshGroups(every_group(connection, queue), _NEVER_S)
     levels = {"priorities": list(rooms), "rooms": list(rooms.values())}
     counts = {
         "levels": [priority for priority, _ in held],
@@ -220,23 +210,22 @@ def take_fresh(
         "counts": list(held.values()),
     }
     bounds = {"queue": queue, "most": most, "least": LEAST_A_CLIENT, "reserve": reserve}
-    return _taken(connection, _TAKE_FRESH, {**bounds, **levels, **counts})
+    where = {"since_s": looked.since_s, **arrays(looked.known)}
+    return _take(connection, run(connection, _FRESH, {**bounds, **levels, **counts, **where}))
 
 
-def any_overdue(connection: sa.Connection, queue: str) -> bool:
-    """Return whether a message in flight has outlived its visibility time."""
-    (overdue,) = run(connection, _ANY_OVERDUE, {"queue": queue})
-    return overdue
-
-
-def take_overdue(connection: sa.Connection, queue: str, *, most: int) -> list[DueRow]:
+def take_overdue(connection: sa.Connection, queue: str, *, most: int, since_s: float = 0.0) -> list[DueRow]:
     """Take rows that were published and whose visibility time is over, highest priority first."""
-    return _taken(connection, _TAKE_OVERDUE, {"queue": queue, "most": most})
+    chosen = run(connection, _CHOOSE_OVERDUE, {"queue": queue, "most": most, "since_s": since_s})
+    return _take(connection, chosen)
 
 
-def postpone_overdue(connection: sa.Connection, queue: str, *, most: int, delay_s: float) -> int:
+def postpone_overdue(
+    connection: sa.Connection, queue: str, *, most: int, delay_s: float, since_s: float = 0.0
+) -> int:
     """Give rows whose visibility time is over another `delay_s` seconds, unpublished; return how many."""
-    return count(connection, _POSTPONE, {"queue": queue, "most": most, "delay_s": delay_s})
+    values = {"queue": queue, "most": most, "delay_s": delay_s, "since_s": since_s}
+    return count(connection, _POSTPONE, values)
 
 
 def give_back(
@@ -260,9 +249,12 @@ def recall(connection: sa.Connection, queue: str, *, most: int, per_s: float) ->
     return count(connection, _RECALL, {"queue": queue, "most": most, "per_s": per_s})
 
 
-def _taken(
-    connection: sa.Connection, statement: Statement[_TakenRow], parameters: Mapping[str, object]
-) -> list[DueRow]:
+def _take(connection: sa.Connection, chosen: Collection[_ChosenRow]) -> list[DueRow]:
+    """Take the chosen rows that are still due and free; a statement of its own locks them."""
+    if not chosen:
+        return []
+    by_job = {row.job: row for row in chosen}
     visibility = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
-    rows = [row.due_row() for row in run(connection, statement, {**visibility, **parameters})]
+    taken = run(connection, _TAKE, {**visibility, "jobs": list(by_job)})
+    rows = [row.due_row(by_job[row.job].turn, by_job[row.job].late_s) for row in taken]
     return sorted(rows, key=lambda row: (-row.envelope.priority, row.turn, -row.late_s))

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics
 from jobs.core.channels import SETTLED
+from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop, first_line, ids
 from jobs.db.troubles import IN_THE_WAY, trouble_of
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 GAP_S = 0.02  # a busy worker settles a hundred batches a second: a step handles several of them
 MOST_LEADERS = 2_000
 MOST_ENTRIES = 500
+QUICK_S = 0.05  # once a second
 MOST_CHUNKS = 50  # of one step, before it reads the next notifications
 _FIRST = UUID(int=0)
 
@@ -43,6 +45,7 @@ class FollowerSettler(ListenLoop):
         """Prepare to settle followers; `clock` is monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._after = _FIRST
+        self._wholes = WholeLooks(quick_s=QUICK_S)
         self._waiting: dict[UUID, None] = {}  # leaders that ended, in turn, without repeats
 
     @property
@@ -64,13 +67,18 @@ class FollowerSettler(ListenLoop):
 
     def _look_around(self, session: sa.Connection) -> None:
         """Look at a bounded number of leaders, from where the last look ended, and at old entries."""
+        began = self._clock()
+        if not self._wholes.due(began):
+            return
         leaders = settle_followers.leaders(session, after=self._after, most=MOST_LEADERS)
         self._after = leaders[-1].id if len(leaders) == MOST_LEADERS else _FIRST
         self._note(leader.id for leader in leaders if leader.ended)
-        for _ in range(MOST_CHUNKS):
+        for chunk in range(1, MOST_CHUNKS + 1):
             with leases.fenced(session):
                 swept = sweep_entries(session, MOST_ENTRIES)
             if swept.looked_at < MOST_ENTRIES:
+                # One that swept much took long for another reason than dead rows.
+                self._wholes.took((self._clock() - began) / chunk, began=began)
                 break
 
     def _land(self, session: sa.Connection) -> None:

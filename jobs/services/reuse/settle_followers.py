@@ -29,8 +29,9 @@ WITH suspect AS (
   SELECT unnest(%(jobs)s::uuid[]) AS id
   UNION SELECT unnest(members) FROM jobs_batch WHERE id = ANY(%(batches)s::uuid[])
 )
-SELECT id FROM suspect WHERE EXISTS (SELECT FROM jobs_follower)
-  AND EXISTS (SELECT FROM jobs_follower follower WHERE follower.leader = suspect.id)
+SELECT id FROM suspect CROSS JOIN LATERAL (
+  SELECT FROM jobs_follower follower WHERE follower.leader = suspect.id LIMIT 1
+) AS any_follower
 """,
     UUID,
 )

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from jobs.broker.webhook_task import WebhookAttempt, ask
 from jobs.core.channels import SETTLED
 from jobs.core.errors import BrokerUnavailableError
+from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop, ids
 from jobs.services.webhooks import statements as webhooks
 
 GAP_S = 0.02  # a busy worker settles a hundred batches a second: a step handles several of them
+QUICK_S = 0.05  # once a second
 MOST_LOOKED_AT, MOST_TAKEN = 2_000, 500
 _FIRST = UUID(int=0)
 
@@ -38,6 +40,8 @@ class WebhookDispatcher(ListenLoop):
         """Prepare to dispatch through `ask`; `clock` is monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
         self._after, self._ask = _FIRST, ask
+        self._checks, self._dues = WholeLooks(), WholeLooks()
+        self._others = WholeLooks(quick_s=QUICK_S)
 
     def interruptions(self) -> tuple[type[Exception], ...]:
         """Return the errors after which the loop goes on a little later."""
@@ -46,16 +50,43 @@ class WebhookDispatcher(ListenLoop):
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:
         """Make the webhooks of notified jobs due, now and then those of others; ask for their tasks."""
         jobs, batches = ids(payloads, "job"), ids(payloads, "batch")
-        if jobs or batches:
+        if (jobs or batches) and self._any_waits(session):
             with leases.fenced(session):
                 webhooks.arm(session, jobs=jobs, batches=batches)
         if self.time_to_look():
+            self._look_around(session)
+        self._send_due(session)
+
+    def _any_waits(self, session: sa.Connection) -> bool:
+        """Return whether any webhook waits for its job; True where it takes long to find out."""
+        began = self._clock()
+        if not self._checks.due(began):
+            return True
+        waits = webhooks.any_waits(session)
+        self._checks.took(self._clock() - began, began=began)
+        return waits
+
+    def _look_around(self, session: sa.Connection) -> None:
+        began = self._clock()
+        if self._others.due(began):
             with leases.fenced(session):
                 self._after = webhooks.arm_next(session, after=self._after, most=MOST_LOOKED_AT) or _FIRST
-        while not self._stop.is_set() and (due := self._take(session)):
-            self._ask(due)
-            leases.keep(session)
+            self._others.took(self._clock() - began, began=began)
 
-    def _take(self, session: sa.Connection) -> list[WebhookAttempt]:
+    def _send_due(self, session: sa.Connection) -> None:
+        began, now_s = self._clock(), webhooks.now_s(session)
+        since_s, whole = self._dues.since_s(began), self._dues.due(began)
+        due = self._take(session, since_s)
+        if whole:
+            self._dues.took(self._clock() - began, began=began)
+        while due:
+            self._ask(due)
+            if self._stop.is_set():
+                return
+            leases.keep(session)
+            due = self._take(session, since_s)
+        self._dues.emptied(now_s)
+
+    def _take(self, session: sa.Connection, since_s: float) -> list[WebhookAttempt]:
         with leases.fenced(session):
-            return webhooks.take(session, MOST_TAKEN)
+            return webhooks.take(session, MOST_TAKEN, since_s=since_s)

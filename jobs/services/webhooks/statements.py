@@ -33,6 +33,7 @@ _ARM_ENDED = Statement(
 )
 _ARM_THESE = Statement(_arm("SELECT unnest(%(jobs)s::uuid[])"))
 _ANY = Statement("SELECT EXISTS (SELECT FROM jobs_delivery WHERE state = 'waiting' AND due IS NULL)", bool)
+_NOW_S = Statement("SELECT extract(epoch FROM now())::float8", float)
 _NOT_ENDED = Statement(
     """
 SELECT job_id FROM jobs_delivery
@@ -43,7 +44,8 @@ WHERE state = 'waiting' AND due IS NULL AND job_id > %(after)s ORDER BY job_id L
 _TAKE = Statement(
     """
 WITH taken AS (
-  SELECT job_id FROM jobs_delivery WHERE due <= now() ORDER BY due LIMIT %(most)s FOR UPDATE SKIP LOCKED
+  SELECT job_id FROM jobs_delivery WHERE due >= to_timestamp(%(since_s)s::float8) AND due <= now()
+  ORDER BY due LIMIT %(most)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_delivery delivery
 SET sent = sent + 1, due = now() + make_interval(secs => %(lost_s)s * 2 ^ LEAST(sent, %(doublings)s))
@@ -54,11 +56,15 @@ RETURNING delivery.job_id AS job, delivery.attempts AS attempts_before
 )
 
 
+def any_waits(session: sa.Connection) -> bool:
+    """Return whether the webhook of any job that has not ended waits."""
+    (waits,) = run(session, _ANY)
+    return waits
+
+
 def arm(session: sa.Connection, *, jobs: Collection[UUID], batches: Collection[UUID]) -> None:
     """Make the webhooks due of those of `jobs` and of the members of `batches` that have ended."""
-    (any_waits,) = run(session, _ANY)
-    if any_waits:
-        run(session, _ARM_ENDED, {"jobs": list(jobs), "batches": list(batches), "ended": sorted(TERMINAL)})
+    run(session, _ARM_ENDED, {"jobs": list(jobs), "batches": list(batches), "ended": sorted(TERMINAL)})
 
 
 def arm_next(session: sa.Connection, *, after: UUID, most: int) -> UUID | None:
@@ -69,6 +75,12 @@ def arm_next(session: sa.Connection, *, after: UUID, most: int) -> UUID | None:
     return jobs[-1] if len(jobs) == most else None
 
 
-def take(session: sa.Connection, most: int) -> list[WebhookAttempt]:
-    """Return up to `most` webhooks that are due, and postpone them."""
-    return run(session, _TAKE, {"most": most, "lost_s": LOST_S, "doublings": _DOUBLINGS})
+def take(session: sa.Connection, most: int, *, since_s: float = 0.0) -> list[WebhookAttempt]:
+    """Return up to `most` webhooks that are due, and postpone them; none that was due before `since_s`."""
+    return run(session, _TAKE, {"most": most, "since_s": since_s, "lost_s": LOST_S, "doublings": _DOUBLINGS})
+
+
+def now_s(session: sa.Connection) -> float:
+    """Return the database's time in seconds since 1970."""
+    (seconds,) = run(session, _NOW_S)
+    return seconds

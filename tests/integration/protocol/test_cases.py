@@ -22,6 +22,7 @@ from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.relay import statements as feed
+from jobs.services.relay.in_flight_statements import in_flight
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 ROOMY = dict.fromkeys(range(10), 1_000)
@@ -83,6 +84,6 @@ def test_a_job_queued_again_is_published_at_once_over_a_stale_outbox_row(
     job.refresh_from_db()
     rows = [(one.job, one.epoch, one.version, one.priority, one.size) for one in published(session)]
     assert rows == [(job.id, job.epoch, job.version_id, 2, 0)]
-    assert feed.in_flight(session, "echo") == {(2, job.client_id): 1}
+    assert in_flight(session, "echo").jobs == {(2, job.client_id): 1}
     visible_s = (Outbox.objects.get(job=job).due - timezone.now()).total_seconds()
     assert visible_s == pytest.approx(VISIBILITY_S, abs=VISIBILITY_S / 2)

@@ -33,6 +33,7 @@ from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.claim import BatchRow, Claimed, claim
+from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
@@ -107,7 +108,7 @@ class World:
                 sweep.end_silent_workers(connection, STALE_S)
             for batch in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
                 self._reap(batch)
-            overdue = self._ask(lambda c: sweep.overdue_jobs(c, 500))
+            overdue = self._ask(lambda c: OverdueJobs().find(c, 500))
             self.count(expired=len(self._ask(partial(sweep.expire, jobs=overdue))))
 
     def _reap(self, batch: UUID) -> None:

@@ -16,7 +16,7 @@ from models_registry.models import ModelVersion, RegisteredModel
 INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
-    "jobs_cacheentry": {"pkey (key)", "(expires_at)"},
+    "jobs_cacheentry": {"pkey (key)", "(expires_at)", "(job_id)"},
     "jobs_circuit": {"pkey (version_id)"},
     "jobs_client": {"pkey (id)", "unique (name)", "(name varchar_pattern_ops)"},
     "jobs_deadletter": {
@@ -48,8 +48,9 @@ INDEXES = {
     "jobs_leaseholder": {"pkey (id)"},
     "jobs_outbox": {
         "pkey (job_id)",
-        "(queue, priority DESC, client, due)",
-        "(queue, priority, client) WHERE (published > 0)",
+        "(queue, priority DESC, client, due) WHERE (published = 0)",
+        "(queue, due) WHERE (published = 0)",
+        "(queue, due) WHERE (published > 0)",
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
     "jobs_webhooksecret": {"pkey (id)", "(client_id)"},

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
@@ -14,6 +15,7 @@ from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
 from jobs.models import Client, Outbox
 from jobs.services.relay import statements as feed
+from jobs.services.relay.in_flight_statements import any_overdue, in_flight
 from tests.support.factories import make_client, make_job, make_jobs
 from tests.support.wait import wait_until
 
@@ -79,9 +81,10 @@ def test_a_full_level_costs_no_reading(session: sa.Connection) -> None:
     values = {
         "queue": "echo", "priorities": [4], "rooms": [0],
         "levels": [4], "clients": [client.id], "counts": [50],
-        "most": 100, "least": 32, "reserve": 10, "base_s": 1.0, "cap_s": 1.0,
+        "most": 100, "least": 32, "reserve": 10,
+        "of": [4], "whose": [client.id], "lows": [0.0], "since_s": time.time(),
     }  # fmt: skip
-    explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {feed._TAKE_FRESH.sql}"
+    explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {feed._FRESH.sql}"
     (plan,) = session.exec_driver_sql(explain, values).scalar_one()
     read = sum(node["Actual Rows"] * node["Actual Loops"] for node in outbox_nodes(plan["Plan"]))
     assert read <= 4  # one to find the client, none of its jobs
@@ -107,7 +110,7 @@ def test_a_taken_row_is_in_flight_and_not_taken_again_before_its_time(session: s
     job = make_job(priority=3)
     assert len(feed.take_fresh(session, "echo", rooms=ROOMY, most=10)) == 1
     assert feed.take_fresh(session, "echo", rooms=ROOMY, most=10) == []
-    assert feed.in_flight(session, "echo") == {(3, job.client_id): 1}
+    assert in_flight(session, "echo").jobs == {(3, job.client_id): 1}
     assert due_in_s(job.id) == pytest.approx(VISIBILITY_S, abs=5)
 
 
@@ -154,7 +157,7 @@ def test_postponed_rows_change_only_their_time(session: sa.Connection) -> None:
     job = make_job(published=1)
     assert feed.postpone_overdue(session, "echo", most=10, delay_s=50) == 1
     assert due_in_s(job.id) == pytest.approx(50, abs=5)
-    assert not feed.any_overdue(session, "echo")
+    assert not any_overdue(session, "echo").overdue
     assert Outbox.objects.get(job=job).published == 1
 
 
@@ -163,7 +166,7 @@ def test_recalled_rows_are_fresh_again_and_due_at_a_rate_the_highest_priority_fi
 ) -> None:
     low, high = make_jobs(30, published=1, priority=0), make_jobs(30, published=3, priority=9)
     assert feed.recall(session, "echo", most=1_000, per_s=0.1) == 60
-    assert feed.in_flight(session, "echo") == {}
+    assert in_flight(session, "echo").jobs == {}
     due = Outbox.objects.order_by("due").values_list("job_id", "due")
     assert {job for job, _ in due[:30]} == {job.id for job in high}
     assert {job for job, _ in due[30:]} == {job.id for job in low}
@@ -174,7 +177,7 @@ def test_recalled_rows_are_fresh_again_and_due_at_a_rate_the_highest_priority_fi
 def test_no_more_rows_are_recalled_than_requested(session: sa.Connection) -> None:
     make_jobs(30, published=1)
     assert feed.recall(session, "echo", most=20, per_s=1_000) == 20
-    assert sum(feed.in_flight(session, "echo").values()) == 10
+    assert sum(in_flight(session, "echo").jobs.values()) == 10
 
 
 def test_each_relay_owns_its_share_and_the_queues_of_a_dead_one_are_taken_over(

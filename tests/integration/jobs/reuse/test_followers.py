@@ -20,6 +20,7 @@ from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
 from jobs.models import CacheEntry, Follower, Job, JobResult, Outbox
 from jobs.models import DeadLetter as Letter
+from jobs.services.dead_letters.edit import replay_edited
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
@@ -383,3 +384,40 @@ def test_a_settle_of_a_leader_touches_no_follower(session: sa.Connection) -> Non
     settle_due(session)
     assert Follower.objects.count() == 19
     assert set(states(*jobs[1:])) == {"queued"}
+
+
+def test_an_edited_job_answers_no_request_for_its_first_input(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    first = submit({"text": "a"})
+    settle_due(session, BAD)
+    replay_edited(job_id=first.id, actor="olga", text='{"text": "b"}')
+    settle_due(session)
+    again = submit({"text": "a"})
+    assert states(first, again) == ["succeeded", "queued"]
+
+
+def test_while_an_edited_job_waits_nobody_follows_it(session: sa.Connection) -> None:
+    first = submit({"text": "a"})
+    settle_due(session, BAD)
+    replay_edited(job_id=first.id, actor="olga", text='{"text": "b"}')
+    submit({"text": "a"})
+    assert followed() == {}
+
+
+def test_the_followers_of_a_job_that_is_edited_get_a_run_of_their_own(
+    session: sa.Connection, answerer: FollowerSettler
+) -> None:
+    first, *others = (submit({"text": "a"}) for _ in range(3))
+    settle_due(session, BAD)
+    replay_edited(job_id=first.id, actor="olga", text='{"text": "b"}')  # before they are settled
+    answerer.step(session, [])
+    assert Outbox.objects.filter(job_id__in=[job.id for job in others]).count() == 1
+    settle_due(session)
+    answerer._look_at = 0
+    answerer.step(session, [])
+    assert states(first, *others) == ["succeeded"] * 3
+    sources = set(
+        JobResult.objects.filter(job_id__in=[job.id for job in others]).values_list("source", flat=True)
+    )
+    assert first.id not in sources

@@ -15,7 +15,7 @@ ALTER TABLE jobs_leaseholder SET LOGGED;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0018_attribute_names")]
+    dependencies = [("jobs", "0020_cache_entry_job")]
     operations = [
         migrations.CreateModel(
             "LeaseHolder",
