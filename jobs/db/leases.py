@@ -38,9 +38,10 @@ holder.expires_at > clock_timestamp() AND EXISTS (
   SELECT FROM pg_stat_get_activity(holder.session_pid) AS activity
   WHERE activity.backend_start IS NULL OR activity.backend_start = holder.session_began)
 """
-# A condition of a statement that only the holder may do.
+# A condition of a statement that only a live holder may do; its parameter is `fence_of` the session.
 HELD: LiteralString = """
-EXISTS (SELECT FROM jobs_leaseholder WHERE id = %(holder)s AND expires_at > clock_timestamp())
+(%(holder)s::uuid IS NULL
+  OR EXISTS (SELECT FROM jobs_leaseholder WHERE id = %(holder)s AND expires_at > clock_timestamp()))
 """
 
 _REGISTER = Statement("""
@@ -180,6 +181,12 @@ def fenced(session: sa.Connection) -> Iterator[None]:
         if holder is not None and not run(session, _FENCE, {"holder": holder.id}):
             raise LeaseLostError(f"the lease of the {holder.office} is another's now")
         yield
+
+
+def fence_of(session: sa.Connection) -> dict[str, UUID | None]:
+    """Return the parameter of HELD; a session without leases may do everything, as a worker's may."""
+    holder = holder_of(session)
+    return {"holder": None if holder is None else holder.id}
 
 
 def holder_of(session: sa.Connection) -> HeldLeases | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from jobs.db.leases import HELD, fence_of
 from jobs.db.statement import Statement, fetch_all, run
 
 
@@ -18,10 +19,11 @@ class QueueSize:
     age_s: float
 
 
-_KEEP: Statement[None] = Statement("""
-INSERT INTO jobs_deadletterqueuesize (model, messages, counted_at) VALUES (%(model)s, %(messages)s, now())
+_KEEP: Statement[None] = Statement(f"""
+INSERT INTO jobs_deadletterqueuesize (model, messages, counted_at)
+SELECT %(model)s, %(messages)s, now() WHERE {HELD}
 ON CONFLICT (model) DO UPDATE SET messages = EXCLUDED.messages, counted_at = EXCLUDED.counted_at
-""")
+""")  # built from a constant
 _SIZES = Statement(
     """
 SELECT model, messages, GREATEST(0, extract(epoch FROM now() - counted_at))::double precision AS age_s
@@ -33,7 +35,7 @@ FROM jobs_deadletterqueuesize
 
 def keep(session: sa.Connection, *, model: str, messages: int | None) -> None:
     """Store how many messages the model's dead-letter queue holds now."""
-    run(session, _KEEP, {"model": model, "messages": messages})
+    run(session, _KEEP, {"model": model, "messages": messages, **fence_of(session)})
 
 
 def sizes() -> dict[str, QueueSize]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from jobs.core.messages.envelope import Envelope
 from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
+from jobs.db.leases import HELD, fence_of
 from jobs.db.statement import Statement, count, run
 from jobs.services.relay.group_statements import FreshGroups, arrays, every_group
 
@@ -72,7 +73,7 @@ make_interval(secs => LEAST(
 _TAKE = Statement(
     f"""
 WITH locked AS (
-    SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[]) AND due <= now()
+    SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[]) AND due <= now() AND {HELD}
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_outbox AS outbox
@@ -153,7 +154,8 @@ FROM ({_OVERDUE}) AS overdue
 
 _POSTPONE = Statement(f"""
 WITH locked AS (
-    SELECT job_id FROM jobs_outbox WHERE job_id = ANY(ARRAY(SELECT job_id FROM ({_OVERDUE}) AS overdue))
+    SELECT job_id FROM jobs_outbox
+    WHERE job_id = ANY(ARRAY(SELECT job_id FROM ({_OVERDUE}) AS overdue)) AND {HELD}
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_outbox AS outbox SET due = now() + make_interval(secs => %(delay_s)s)
@@ -161,11 +163,11 @@ WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
 """)  # noqa: S608
 
 
-_GIVE_BACK = Statement("""
+_GIVE_BACK: Statement[None] = Statement(f"""
 WITH failed AS (
     SELECT outbox.job_id
     FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[]) AS failure(job_id, epoch) CROSS JOIN LATERAL (
-        SELECT job_id FROM jobs_outbox WHERE job_id = failure.job_id AND epoch = failure.epoch
+        SELECT job_id FROM jobs_outbox WHERE job_id = failure.job_id AND epoch = failure.epoch AND {HELD}
         LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS outbox
 )
@@ -173,18 +175,18 @@ UPDATE jobs_outbox AS outbox
 SET due = now() + make_interval(secs => %(delay_s)s),
     published = CASE WHEN %(absent)s THEN GREATEST(outbox.published - 1, 0) ELSE outbox.published END
 WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM failed))
-""")
+""")  # noqa: S608
 
-_RECALL = Statement("""
+_RECALL: Statement[None] = Statement(f"""
 WITH chosen AS (
-    SELECT job_id, priority, due FROM jobs_outbox WHERE queue = %(queue)s AND published > 0
+    SELECT job_id, priority, due FROM jobs_outbox WHERE queue = %(queue)s AND published > 0 AND {HELD}
     LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ),
 numbered AS (SELECT job_id, row_number() OVER (ORDER BY priority DESC, due) AS number FROM chosen)
 UPDATE jobs_outbox AS outbox
 SET due = now() + make_interval(secs => (number - 1) / %(per_s)s::float8), published = 0
 FROM numbered WHERE outbox.job_id = numbered.job_id
-""")
+""")  # noqa: S608
 
 
 def take_fresh(  # noqa: PLR0913  # the bounds of the look, and where it begins
@@ -225,6 +227,7 @@ def postpone_overdue(
 ) -> int:
     """Give rows whose visibility time is over another `delay_s` seconds, unpublished; return how many."""
     values = {"queue": queue, "most": most, "delay_s": delay_s, "since_s": since_s}
+    values |= fence_of(connection)
     return count(connection, _POSTPONE, values)
 
 
@@ -238,7 +241,7 @@ def give_back(
         "absent": absent,
         "delay_s": delay_s,
     }
-    run(connection, _GIVE_BACK, parameters)
+    run(connection, _GIVE_BACK, {**parameters, **fence_of(connection)})
 
 
 def recall(connection: sa.Connection, queue: str, *, most: int, per_s: float) -> int:
@@ -246,7 +249,8 @@ def recall(connection: sa.Connection, queue: str, *, most: int, per_s: float) ->
 
     They become due `per_s` a second, the highest priority first.
     """
-    return count(connection, _RECALL, {"queue": queue, "most": most, "per_s": per_s})
+    values = {"queue": queue, "most": most, "per_s": per_s, **fence_of(connection)}
+    return count(connection, _RECALL, values)
 
 
 def _take(connection: sa.Connection, chosen: Collection[_ChosenRow]) -> list[DueRow]:
@@ -255,6 +259,6 @@ def _take(connection: sa.Connection, chosen: Collection[_ChosenRow]) -> list[Due
         return []
     by_job = {row.job: row for row in chosen}
     visibility = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
-    taken = run(connection, _TAKE, {**visibility, "jobs": list(by_job)})
+    taken = run(connection, _TAKE, {**visibility, **fence_of(connection), "jobs": list(by_job)})
     rows = [row.due_row(by_job[row.job].turn, by_job[row.job].late_s) for row in taken]
     return sorted(rows, key=lambda row: (-row.envelope.priority, row.turn, -row.late_s))
