@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import django
 import pytest
@@ -55,6 +56,12 @@ def services() -> dict[str, str]:
 def broker_url(services: dict[str, str]) -> str:
     """Return the URL of this run's broker."""
     return services["BROKER_URL"]
+
+
+@pytest.fixture
+def broker_log(services: dict[str, str]) -> Path:
+    """Return the log of this run's broker; a broker that the environment names has none here."""
+    return _running[0].broker_log
 
 
 @pytest.fixture

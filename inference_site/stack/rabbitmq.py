@@ -90,6 +90,7 @@ class RabbitMQ:
     """A RabbitMQ node in a run directory; its ports and password survive restarts."""
 
     name = "rabbitmq"
+    node = "inference"
 
     def __init__(self, run_dir: Path, *, unpack_root: Path, durable: bool = True) -> None:
         """Prepare to serve from `run_dir`; unpack to `unpack_root` if RabbitMQ is not installed."""
@@ -166,9 +167,10 @@ class RabbitMQ:
         except (OSError, amqp.AMQPError):
             return False
 
-    def _write_files(self) -> None:
+    def settings(self) -> dict[str, str]:
+        """Return what rabbitmq.conf says."""
         ports = self._chosen_ports()
-        settings = {
+        return {
             "listeners.tcp.1": f"{LOOPBACK}:{ports.amqp}",
             "management.tcp.ip": LOOPBACK,
             "management.tcp.port": str(ports.management),
@@ -179,7 +181,9 @@ class RabbitMQ:
             "disk_free_limit.absolute": "50MB",
             "log.file.level": "info",
         }
-        lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+
+    def _write_files(self) -> None:
+        lines = "".join(f"{key} = {value}\n" for key, value in self.settings().items())
         write_private(self._home / "rabbitmq.conf", lines)
         write_private(self._home / "enabled_plugins", "[rabbitmq_management].\n")
         secret(self._home / ".erlang.cookie")
@@ -205,7 +209,7 @@ class RabbitMQ:
             "RABBITMQ_CONFIG_FILES": f"{home}/conf.d",
             "RABBITMQ_ADVANCED_CONFIG_FILE": f"{home}/advanced.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/enabled_plugins",
-            "RABBITMQ_NODENAME": "inference@localhost",
+            "RABBITMQ_NODENAME": f"{self.node}@localhost",
             "RABBITMQ_DIST_PORT": str(ports.distribution),
             "RABBITMQ_MNESIA_BASE": f"{home}/mnesia",
             "RABBITMQ_LOG_BASE": str(self.run_dir / "log"),

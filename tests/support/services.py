@@ -25,6 +25,11 @@ class TestServices:
         self.run_dir = PROJECT / ".run" / f"test-{os.getpid()}"
         self._services = Services(run_dir=self.run_dir, durable=False)
 
+    @property
+    def broker_log(self) -> Path:
+        """Return the log of this run's own broker."""
+        return self.run_dir / "log" / "rabbitmq-node.log"
+
     def start(self) -> None:
         """Start the servers and put their URLs in the environment; clear up after killed runs."""
         _delete_killed_runs()

@@ -86,7 +86,7 @@ def seen_by_flower(plan: StackPlan, path: str) -> Any:
 @pytest.mark.usefixtures("db")
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
-    tmp_path: Path, queue_type: str
+    tmp_path: Path, broker_log: Path, queue_type: str
 ) -> None:
     plan = replace(make_plan(run_dir=tmp_path, workers=1, login="admin:word"), gpus=0)
     make_version("echo", artifact=BUILTIN)
@@ -107,5 +107,8 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
                 text=True, check=False,
             )  # fmt: skip
             assert ordered.returncode == 0, ordered.stderr[-2000:]
+    vhost = logins["admin"].rpartition("/")[2]
+    assert any(vhost in line for line in broker_log.read_text().splitlines())
+    assert not [line for line in broker_log.read_text().splitlines() if vhost in line and "refused" in line]
     logs = {name: (tmp_path / "log" / f"{name}.log").read_text() for name in USERS}
     assert not {name: text[-2000:] for name, text in logs.items() if "ACCESS_REFUSED" in text}
