@@ -2,8 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import django
 import pytest
@@ -59,9 +58,9 @@ def broker_url(services: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def broker_log(services: dict[str, str]) -> Path:
-    """Return the log of this run's broker; a broker that the environment names has none here."""
-    return _running[0].broker_log
+def broker_log(services: dict[str, str]) -> Callable[[], str]:
+    """Return a function that reads what this run's own broker has logged."""
+    return lambda: _running[0].broker_log
 
 
 @pytest.fixture

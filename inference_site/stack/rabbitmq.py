@@ -109,6 +109,11 @@ class RabbitMQ:
         return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._chosen_ports().amqp}//"
 
     @property
+    def node_log(self) -> Path:
+        """Return the file that the node logs to."""
+        return self.run_dir / "log" / "rabbitmq-node.log"
+
+    @property
     def management_url(self) -> str:
         """Return the management API's URL, with its login."""
         return f"http://{USER}:{self._password}@{LOOPBACK}:{self._chosen_ports().management}"
@@ -213,7 +218,7 @@ class RabbitMQ:
             "RABBITMQ_DIST_PORT": str(ports.distribution),
             "RABBITMQ_MNESIA_BASE": f"{home}/mnesia",
             "RABBITMQ_LOG_BASE": str(self.run_dir / "log"),
-            "RABBITMQ_LOGS": str(self.run_dir / "log" / "rabbitmq-node.log"),
+            "RABBITMQ_LOGS": str(self.node_log),
             "RABBITMQ_PID_FILE": f"{home}/pid",
             # With this the start script replaces itself by Erlang, so that no shell stands between us and the
             # process that must end with us.

@@ -48,7 +48,7 @@ LIBRARIES = (
             # Replaced by `apply`.
             Inside("celery.worker.consumer.tasks:Tasks.qos_global", "self c"),
             Inside("celery.worker.consumer.tasks:Tasks.start", "self c", "qos_global"),
-            # Overridden by JobConsumer.
+            # Overridden by JobConsumer and UndelayedConsumer.
             Inside(f"{_CONSUMER}.connect", "self"),
             Inside(f"{_CONSUMER}.ensure_connected", "self conn", "ensure_connection"),
             Inside(f"{_CONSUMER}.on_connection_error_after_connected", "self exc"),
