@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,6 +66,11 @@ class TlsNode(RabbitMQ):
             "ssl_options.fail_if_no_peer_cert": str(self._asks).lower(),
             **({"cluster_formation.peer_discovery_backend": "classic_config", **peers} if peers else {}),
         }
+
+    def _answers(self) -> bool:
+        # The plain listener opens a moment before the other.
+        with socket.socket() as tried:
+            return super()._answers() and tried.connect_ex((LOOPBACK, self.tls_port)) == 0
 
     def __enter__(self) -> Self:
         """Start the node; return when it answers."""
@@ -142,16 +148,15 @@ class RabbitMQCluster:
 
     def __enter__(self) -> Self:
         """Form the cluster; return when every node is in it and answers."""
-        first, *others = self.nodes.values()
+        first = next(iter(self.nodes.values()))
         with ExitStack() as undo:
             mapper = first.mapper(self._folder)
             undo.callback(mapper.finish, 0)
             undo.callback(stop_together, self.nodes.values())
-            first.start()
-            first.wait_ready()
-            for node in others:
+            # All at once: a node of RabbitMQ 4 waits until another one answers before it founds a cluster.
+            for node in self.nodes.values():
                 node.start()
-            for node in others:
+            for node in self.nodes.values():
                 node.wait_ready()
             wait_until(lambda: self.running() == {*self.nodes}, what="a cluster of all nodes")
             self._undo = undo.pop_all()
