@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from jobs.broker.broker_queues import queue_entity
+from jobs.broker.broker_queues import task_queue
 from jobs.broker.topology import CPU, TASK_QUEUES, WEBHOOKS, QueueSpec
 from jobs.broker.webhook_task import DELIVER
 
@@ -18,7 +18,7 @@ result_expires = None  # otherwise beat's nightly clean-up would delete jobs
 database_create_tables_at_setup = False
 accept_content = ["json"]
 task_serializer = result_serializer = event_serializer = "json"
-task_queues = [queue_entity(queue) for queue in TASK_QUEUES]
+task_queues = [task_queue(queue) for queue in TASK_QUEUES]
 task_default_queue = CPU.name
 task_routes = {DELIVER: _route(WEBHOOKS), "*": _route(CPU)}
 task_create_missing_queues = False  # a queue that the topology does not declare is a mistake
@@ -27,6 +27,7 @@ task_send_sent_event = False
 worker_send_task_events = True
 worker_prefetch_multiplier = 1
 worker_concurrency = settings.INFERENCE.cpu_worker_threads  # gpu_worker sets its own
+worker_consumer = "jobs.worker.consuming.undelayed:UndelayedConsumer"  # gpu_worker sets its own
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 broker_heartbeat = 10  # a silently lost connection is noticed after twice as many seconds

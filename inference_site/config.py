@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from inference_site.environment import (
+    BrokerUrl,
     Environ,
     Key,
     NamedKeys,
@@ -67,8 +68,26 @@ class Config:
         about("The schema of the tables; `search_path` is set to it.", allowed="a name"),
     ] = "public"
     broker_url: Annotated[
-        str, about("RabbitMQ: amqp://user:password@host:port//.", allowed="a URL; required")
+        BrokerUrl,
+        about(
+            "RabbitMQ: amqp://user:password@host:port//, or amqps://; a cluster's nodes with semicolons.",
+            allowed="a URL; required",
+        ),
     ] = field(default="", repr=False)
+    broker_ca_file: Annotated[
+        str,
+        about(
+            "The CA that signed the broker's certificate, for amqps.",
+            allowed="a path",
+            default="the system's CAs",
+        ),
+    ] = ""
+    broker_cert_file: Annotated[
+        str, about("A certificate that the broker asks for, for amqps.", allowed="a path")
+    ] = ""
+    broker_key_file: Annotated[
+        str, about("The key of BROKER_CERT_FILE, unless that file has it.", allowed="a path")
+    ] = ""
     rabbitmq_management_url: Annotated[
         str, about("RabbitMQ's management API, only shown in stack.json.", allowed="a URL")
     ] = field(default="", repr=False)

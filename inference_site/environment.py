@@ -11,6 +11,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, inspect
@@ -30,6 +31,10 @@ KEY_BYTES = 32
 _KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,8}")
 _ENTRY = (
     "a name, 1 to 8 letters, digits, dots or dashes and used once, a colon, and a key of 32 bytes in base64"
+)
+_NODE = (
+    "amqp:// or amqps://, user:password@host:port and a virtual host, each percent-encoded, and no query; "
+    "TLS has settings of its own, BROKER_CA_FILE and others"
 )
 # A letter too many or too few, or in long names a wrong one. Less similar names may belong to other programs.
 _LIKENESS = 0.9
@@ -80,11 +85,30 @@ def without_slash(text: str) -> str:
     return text.rstrip("/")
 
 
+def broker_url(text: str) -> str:
+    """Return the URL of a broker, or of a cluster's nodes; ValueError, which never quotes a password."""
+    for number, node in enumerate(text.split(";"), 1):
+        if not _is_broker(node.strip()):
+            raise ValueError(f"node {number} must be {_NODE}")
+    return ";".join(node.strip() for node in text.split(";"))
+
+
+def _is_broker(node: str) -> bool:
+    try:
+        parts = urlsplit(node)
+        port = parts.port
+    except ValueError:
+        return False
+    known = parts.scheme in {"amqp", "amqps"} and bool(parts.hostname) and port != 0
+    return known and not (parts.query or parts.fragment)
+
+
 # Types of settings; `parse` makes a text into what msgspec then checks against the type.
 Words = Annotated[tuple[str, ...], Meta(extra={"parse": words})]
 Key = Annotated[bytes, Meta(extra={"parse": key})]
 NamedKeys = Annotated[tuple[tuple[str, bytes], ...], Meta(extra={"parse": named_keys})]
 PostgresUrl = Annotated[str, Meta(extra={"parse": database_url, "secret": True})]
+BrokerUrl = Annotated[str, Meta(extra={"parse": broker_url, "secret": True})]
 SiteUrl = Annotated[str, Meta(extra={"parse": without_slash})]
 ServerUrl = Annotated[
     str,

@@ -118,6 +118,10 @@ RUN_TIME = Histogram("run_seconds", "One batch's run on the device.", ["model"],
 SETTLE_TIME = Histogram("settle_seconds", "One batch's settle in Postgres.", ["model"], buckets=_SECONDS)
 JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fenced.", ["model", "outcome"])
 
+MESSAGES_NEWER = Counter(
+    "messages_newer", "Messages of a later release than the worker's, whose jobs went back to the outbox."
+)
+
 WEBHOOKS = Counter(
     "webhooks",
     "Attempts to deliver a webhook, by outcome: delivered, waiting, disabled or given_up.",

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import django
 import pytest
@@ -55,6 +55,12 @@ def services() -> dict[str, str]:
 def broker_url(services: dict[str, str]) -> str:
     """Return the URL of this run's broker."""
     return services["BROKER_URL"]
+
+
+@pytest.fixture
+def broker_log(services: dict[str, str]) -> Callable[[], str]:
+    """Return a function that reads what this run's own broker has logged."""
+    return lambda: _running[0].broker_log
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A private RabbitMQ node on loopback ports, with an Erlang port mapper of its own, both our children."""
 
 import os
+import re
 import shutil
 import signal
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ USER = "inference"
 START_TIMEOUT_S = 120.0
 STOP_GRACE_S = 20.0
 INSTALLED = Path("/usr/lib/rabbitmq/lib")
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin")
 
 
 @dataclass(frozen=True)
@@ -36,27 +38,42 @@ class Installation:
 
 def find_installation(unpack_root: Path) -> Installation:
     """Return the RabbitMQ on the PATH, else Debian's, unpacked under `unpack_root`; StackError."""
-    program = shutil.which("rabbitmq-server")
-    if program is not None:
-        return Installation(_scripts_of(Path(program).resolve()))
+    if (scripts := _installed()) is not None:
+        return Installation(scripts)
     if not debian.offered():
         raise StackError("no RabbitMQ: install the package rabbitmq-server, set BROKER_URL, or use compose/")
     lib = debian.unpacked(unpack_root) / "usr/lib"
-    return Installation(_newest(lib / "rabbitmq/lib"), lib / "erlang")
+    if (scripts := _newest(lib / "rabbitmq/lib")) is None:
+        raise StackError(f"no RabbitMQ under {lib}: delete {unpack_root}, or set BROKER_URL")
+    return Installation(scripts, lib / "erlang")
 
 
-def _scripts_of(program: Path) -> Path:
-    # Debian's wrapper on the PATH changes the user if root runs it; the script that it calls does not.
-    if (program.parent / "rabbitmq-env").exists():
-        return program.parent
-    return _newest(INSTALLED)
+def _installed() -> Path | None:
+    # Debian gives ordinary users a PATH without these two folders, and installs RabbitMQ's wrapper there.
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS])
+    program = shutil.which("rabbitmq-server", path=path)
+    if program is None or shutil.which("erl") is None:
+        return None
+    return _scripts_of(Path(program).resolve().parent)
 
 
-def _newest(lib: Path) -> Path:
-    folders = sorted(lib.glob("rabbitmq_server-*/sbin"))
-    if not folders:
-        raise StackError(f"no RabbitMQ under {lib}: install rabbitmq-server, or set BROKER_URL")
-    return folders[-1]
+def _scripts_of(folder: Path) -> Path | None:
+    """Return the folder of scripts that has RabbitMQ's plugins beside it, found from a program's own folder.
+
+    A package's program on the PATH may be a wrapper, which changes the user if root runs it, and in whose
+    folder other scripts lie too. The plugins lie in one place only: beside the scripts that use them.
+    """
+    beside = folder.parent / "plugins"
+    return folder if beside.is_dir() else _newest(folder.parent / "lib") or _newest(INSTALLED)
+
+
+def _newest(lib: Path) -> Path | None:
+    found = [plugins.with_name("sbin") for plugins in lib.glob("rabbitmq_server-*/plugins")]
+    return max(found, key=_version, default=None)
+
+
+def _version(scripts: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", scripts.parent.name)]
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,7 @@ class RabbitMQ:
     """A RabbitMQ node in a run directory; its ports and password survive restarts."""
 
     name = "rabbitmq"
+    node = "inference"
 
     def __init__(self, run_dir: Path, *, unpack_root: Path, durable: bool = True) -> None:
         """Prepare to serve from `run_dir`; unpack to `unpack_root` if RabbitMQ is not installed."""
@@ -89,6 +107,11 @@ class RabbitMQ:
     def url(self) -> str:
         """Return the broker's URL."""
         return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._chosen_ports().amqp}//"
+
+    @property
+    def node_log(self) -> Path:
+        """Return the file that the node logs to."""
+        return self.run_dir / "log" / "rabbitmq-node.log"
 
     @property
     def management_url(self) -> str:
@@ -149,9 +172,10 @@ class RabbitMQ:
         except (OSError, amqp.AMQPError):
             return False
 
-    def _write_files(self) -> None:
+    def settings(self) -> dict[str, str]:
+        """Return what rabbitmq.conf says."""
         ports = self._chosen_ports()
-        settings = {
+        return {
             "listeners.tcp.1": f"{LOOPBACK}:{ports.amqp}",
             "management.tcp.ip": LOOPBACK,
             "management.tcp.port": str(ports.management),
@@ -162,7 +186,9 @@ class RabbitMQ:
             "disk_free_limit.absolute": "50MB",
             "log.file.level": "info",
         }
-        lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+
+    def _write_files(self) -> None:
+        lines = "".join(f"{key} = {value}\n" for key, value in self.settings().items())
         write_private(self._home / "rabbitmq.conf", lines)
         write_private(self._home / "enabled_plugins", "[rabbitmq_management].\n")
         secret(self._home / ".erlang.cookie")
@@ -184,12 +210,15 @@ class RabbitMQ:
             "RABBITMQ_PLUGINS_DIR": str(installation.scripts.parent / "plugins"),
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "RABBITMQ_CONFIG_FILE": f"{home}/rabbitmq.conf",
+            # Without these an installed RabbitMQ's own files in /etc are read as well.
+            "RABBITMQ_CONFIG_FILES": f"{home}/conf.d",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{home}/advanced.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/enabled_plugins",
-            "RABBITMQ_NODENAME": "inference@localhost",
+            "RABBITMQ_NODENAME": f"{self.node}@localhost",
             "RABBITMQ_DIST_PORT": str(ports.distribution),
             "RABBITMQ_MNESIA_BASE": f"{home}/mnesia",
             "RABBITMQ_LOG_BASE": str(self.run_dir / "log"),
-            "RABBITMQ_LOGS": str(self.run_dir / "log" / "rabbitmq-node.log"),
+            "RABBITMQ_LOGS": str(self.node_log),
             "RABBITMQ_PID_FILE": f"{home}/pid",
             # With this the start script replaces itself by Erlang, so that no shell stands between us and the
             # process that must end with us.

@@ -18,6 +18,7 @@ from jobs.broker.topology import (
     dead_queue_name,
     queue_name,
     queue_specs,
+    task_queue_spec,
 )
 from jobs.core.errors import TopologyMismatchError
 
@@ -49,6 +50,11 @@ def queue_entity(spec: QueueSpec) -> kombu.Queue:
 def model_queue(model: str, queue_type: str = "") -> kombu.Queue:
     """Return the model's queue as Celery consumes it, with the very arguments `declare` uses."""
     return queue_entity(_specs(model, queue_type)[0])
+
+
+def task_queue(queue: QueueSpec) -> kombu.Queue:
+    """Return a queue of ordinary tasks, of the type in the settings, as every process declares it."""
+    return queue_entity(task_queue_spec(queue, settings.INFERENCE.queue_type))
 
 
 def declare(connection: kombu.Connection, models: Iterable[str], queue_type: str = "") -> None:

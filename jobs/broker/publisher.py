@@ -55,6 +55,7 @@ class ConfirmingPublisher:
         self._channel: Any = None
         self._last_tag = 0
         self._window = _Window([])
+        self._refused = False
 
     @property
     def connection(self) -> kombu.Connection:
@@ -74,9 +75,12 @@ class ConfirmingPublisher:
     def publish(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """Publish in order; an outcome for each, or BrokerUnavailableError with none sent."""
         self._read_frames()
+        if self._refused and not self.blocked:
+            self._renew_channel()
         outcomes: list[Outcome] = []
         for window in _windows(messages):
             outcomes += self._publish_window(window)
+        self._refused = Outcome.NACKED in outcomes
         return outcomes
 
     def listen_while_blocked(self) -> bool:
@@ -134,7 +138,17 @@ class ConfirmingPublisher:
             return False
         return True
 
+    def _renew_channel(self) -> None:
+        # A channel that first met a quorum queue while the queue had no leader refuses all for ever.
+        try:
+            self._channel.close()
+        except (AMQPError, OSError) as error:
+            self.close()
+            raise BrokerUnavailableError(f"The broker closed no channel: {error}") from error
+        self._open_channel()
+
     def _open_channel(self) -> None:
+        self._refused = False
         try:
             self._channel = self.connection.channel()
             self._channel.events["basic_return"].add(self._on_return)

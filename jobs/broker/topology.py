@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -52,6 +52,7 @@ INFER_DEAD = ExchangeSpec("infer.dlx")
 CPU = QueueSpec("cpu", ExchangeSpec("tasks.cpu"), "cpu")
 WEBHOOKS = QueueSpec("webhooks", ExchangeSpec("tasks.webhooks"), "webhooks")
 TASK_QUEUES = (CPU, WEBHOOKS)
+CLASSIC = "classic"
 
 # What Celery declares by itself, for events, control commands and the replies to them.
 EVENTS = ExchangeSpec("celeryev", "topic")
@@ -77,13 +78,19 @@ def dead_queue_name(model: str) -> str:
 
 def queue_specs(model: str, queue_type: str) -> tuple[QueueSpec, QueueSpec]:
     """Return the model's queue and its dead-letter queue; `queue_type` is `classic` or `quorum`."""
-    kind = {} if queue_type == "classic" else {"x-queue-type": queue_type}
+    # Always named: a virtual host may have another type for queues that name none.
+    kind = {"x-queue-type": queue_type}
     dead = dead_queue_name(model)
     dead_letters = {"x-dead-letter-exchange": INFER_DEAD.name, "x-dead-letter-routing-key": dead}
     # RabbitMQ 3.10 refuses x-max-priority on a quorum queue; later ones need none.
-    levels = {} if kind else {"x-max-priority": MAX_BROKER_PRIORITY}
+    levels = {"x-max-priority": MAX_BROKER_PRIORITY} if queue_type == CLASSIC else {}
     live = QueueSpec(queue_name(model), INFER, model, {**kind, **levels, **dead_letters})
     return live, QueueSpec(dead, INFER_DEAD, dead, kind)
+
+
+def task_queue_spec(queue: QueueSpec, queue_type: str) -> QueueSpec:
+    """Return a queue of ordinary tasks with its type; a classic one goes away with its node."""
+    return replace(queue, arguments={"x-queue-type": queue_type})
 
 
 Users = frozenset[BrokerUser]

@@ -39,6 +39,13 @@ class BrokerUnavailableError(PlatformError):
     retryable = True
 
 
+class BrokerTlsError(BrokerUnavailableError):
+    """The broker's certificate is not trusted, or it does not trust ours."""
+
+    code = "broker_tls"
+    retryable = False
+
+
 class RequestError(PlatformError):
     """The request cannot be served as it stands."""
 

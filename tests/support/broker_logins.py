@@ -22,11 +22,14 @@ FILES = ("definitions.template.json", "render_definitions.sh")
 
 
 @contextmanager
-def production_logins(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Import what compose/ renders; yield the broker URL of each user, and of this run's own as `admin`."""
+def production_logins(tmp_path: Path, *, default_queue_type: str = "classic") -> Iterator[dict[str, str]]:
+    """Import what compose/ renders; yield the broker URL of each user, and of this run's own as `admin`.
+
+    RabbitMQ 3.10 knows no default type of a virtual host's queues, and ignores it.
+    """
     vhost, admin = f"rights-{uuid4().hex[:8]}", urlsplit(os.environ["BROKER_URL"])
     definitions, passwords = rendered(tmp_path, vhost)
-    _management("put", f"/api/vhosts/{vhost}", {})
+    _management("put", f"/api/vhosts/{vhost}", {"default_queue_type": default_queue_type})
     _management("put", f"/api/permissions/{vhost}/{admin.username}", dict.fromkeys(RIGHTS, ".*"))
     _management("post", "/api/definitions", definitions)
     where = f"{admin.hostname}:{admin.port}/{vhost}"

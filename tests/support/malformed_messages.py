@@ -35,5 +35,6 @@ MALFORMED = {
     "a job that is no id": malformed(
         json.dumps([[], {"v": 2, "version": 1, "priority": 4, "jobs": [["x", 0]]}, {}])
     ),
-    "a version of tomorrow": malformed(json.dumps([[], {"v": 99}, {}])),
+    "a version that is no number": malformed(json.dumps([[], {"v": "3", "jobs": []}, {}])),
+    "a version of yesterday": malformed(json.dumps([[], {"v": 1}, {}])),
 }

@@ -25,6 +25,11 @@ class TestServices:
         self.run_dir = PROJECT / ".run" / f"test-{os.getpid()}"
         self._services = Services(run_dir=self.run_dir, durable=False)
 
+    @property
+    def broker_log(self) -> str:
+        """Return what this run's own broker has logged; one that the environment names logs elsewhere."""
+        return "" if self._services.rabbitmq is None else self._services.rabbitmq.node_log.read_text()
+
     def start(self) -> None:
         """Start the servers and put their URLs in the environment; clear up after killed runs."""
         _delete_killed_runs()

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.errors import MalformedEnvelopeError
-from jobs.core.messages.envelope import Envelope
+from jobs.core.messages.envelope import NEWER, Envelope
 
 VERSION: Final = 2
 MOST_JOBS = 256
@@ -70,3 +70,38 @@ def read(body: bytes | str) -> list[Envelope]:
         return _decode(body)[1].envelopes()
     except (msgspec.MsgspecError, TypeError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedEnvelopeError(f"the message's body is not a bundle of jobs: {error}") from None
+
+
+class _NewerBundle(msgspec.Struct, frozen=True):
+    """What is read of a later version's bundle; of its jobs perhaps nothing."""
+
+    v: Annotated[int, msgspec.Meta(gt=VERSION)]
+    jobs: Any = None
+
+
+_decode_newer = msgspec.json.Decoder(tuple[Any, _NewerBundle, Any]).decode
+
+
+def read_newer(body: bytes | str, name: str) -> list[Envelope] | None:
+    """Return the jobs and epochs of a later version's message, as far as they can be read; None of any other.
+
+    `name` is the message's id, `job:epoch` of its first job in every version. The jobs that nobody can read
+    become due by themselves, when their message's time is over.
+    """
+    try:
+        newer = _decode_newer(body)[1]
+    except (msgspec.MsgspecError, TypeError, RecursionError, UnicodeDecodeError):
+        return None
+    try:
+        pointers = msgspec.convert(newer.jobs, list[JobPointer])
+    except msgspec.ValidationError:
+        pointers = []
+    return [Envelope(p.job, p.epoch, NEWER, 0) for p in pointers or _first(name)]
+
+
+def _first(name: str) -> list[JobPointer]:
+    job, _, epoch = name.partition(":")
+    try:
+        return [JobPointer(UUID(job), int(epoch))]
+    except ValueError:
+        return []

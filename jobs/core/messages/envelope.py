@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 TASK_NAME = "jobs.infer"
+NEWER = -1  # stands for the version in a message that this process is too old to read
 
 
 class Envelope(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from jobs import metrics
-from jobs.core.errors import DatabaseUnusableError, TopologyMismatchError
+from jobs.broker.connection import refuse_untrusted
+from jobs.core.errors import BrokerTlsError, DatabaseUnusableError, TopologyMismatchError
 from jobs.core.retry.budget import RetryBudget
 from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.lifecycle.sweeper import Rescuer
@@ -32,6 +33,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+        try:
+            refuse_untrusted(settings.INFERENCE.broker_url)
+        except BrokerTlsError as error:
+            raise CommandError(str(error)) from error
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from celery.utils.threads import bound_open_broker_sockets
-from celery.worker.consumer import Consumer
 from kombu import Message
 
 import jobs.worker.consuming.control  # noqa: F401  # makes its commands known to Celery
 from jobs.worker.consuming.patches import read_in_bursts
 from jobs.worker.consuming.read_ahead import ReadAhead
+from jobs.worker.consuming.undelayed import UndelayedConsumer
 
 logger = logging.getLogger(__name__)
-RETRY = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}  # seconds
 FAREWELL_S = 1.0
-DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 
-class JobConsumer(Consumer):
-    """Celery's consumer, but every delivery that could hurt ends in its queue's dead-letter queue."""
-
-    class Blueprint(Consumer.Blueprint):
-        """Celery's steps without the queues for delays, which it makes beside quorum queues."""
-
-        # A job that has to wait waits in Postgres, and no user of the broker may declare those queues.
-        default_steps = [step for step in Consumer.Blueprint.default_steps if step != DELAYED_DELIVERY]
+class JobConsumer(UndelayedConsumer):
+    """The consumer of jobs: every delivery that could hurt ends in its queue's dead-letter queue."""
 
     _ahead: ReadAhead | None = None
 
@@ -40,11 +31,6 @@ class JobConsumer(Consumer):
                 self.hub.on_tick.discard(self._ahead.tick)
             self._ahead = read_in_bursts(connection.connection, self.hub)
         return connection
-
-    def ensure_connected(self, conn: Any) -> Any:
-        """Return the connection once it is made, with at most 3 s between two tries; Celery has 30."""
-        conn.ensure_connection = partial(conn.ensure_connection, **RETRY)
-        return super().ensure_connected(conn)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Drop what is lost; Celery alone would wait for ever to close the events' connection."""

@@ -14,7 +14,7 @@ from inspect import signature, unwrap
 from operator import attrgetter
 from typing import Any
 
-from amqp.transport import TCPTransport
+from amqp.transport import SSLTransport, TCPTransport
 from celery.worker.consumer.tasks import Tasks
 
 from jobs.core.errors import LibraryChangedError
@@ -48,7 +48,7 @@ LIBRARIES = (
             # Replaced by `apply`.
             Inside("celery.worker.consumer.tasks:Tasks.qos_global", "self c"),
             Inside("celery.worker.consumer.tasks:Tasks.start", "self c", "qos_global"),
-            # Overridden by JobConsumer.
+            # Overridden by JobConsumer and UndelayedConsumer.
             Inside(f"{_CONSUMER}.connect", "self"),
             Inside(f"{_CONSUMER}.ensure_connected", "self conn", "ensure_connection"),
             Inside(f"{_CONSUMER}.on_connection_error_after_connected", "self exc"),
@@ -86,6 +86,7 @@ LIBRARIES = (
         (
             # `_quick_recv` is replaced by `read_in_bursts`, on one connection.
             Inside("amqp.transport:TCPTransport._read", "self n initial _errnos", "_quick_recv"),
+            Inside("amqp.transport:SSLTransport._read", "self n initial _errnos", "_quick_recv"),
             Inside("amqp.transport:TCPTransport.read_frame", "self unpack", "_read"),
             Inside("amqp.transport:TCPTransport.having_timeout", "self timeout"),
             Inside("amqp.connection:Connection.blocking_read", "self timeout", "read_frame on_inbound_frame"),
@@ -136,12 +137,13 @@ def apply() -> None:
 
 
 def read_in_bursts(connection: Any, hub: Any) -> ReadAhead | None:
-    """Read py-amqp's `connection` in bursts from now on; None where it is no plain TCP connection."""
+    """Read py-amqp's `connection` in bursts from now on; None where it is neither plain TCP nor TLS."""
     transport = connection.transport
-    if not isinstance(transport, TCPTransport):
+    if not isinstance(transport, TCPTransport | SSLTransport):
         return None
     ahead = ReadAhead(connection, transport._quick_recv)  # noqa: SLF001  # compared by `check`
     transport._quick_recv = ahead.recv  # noqa: SLF001
     hub.add_reader(transport.sock, ahead.read)
     hub.on_tick.add(ahead.tick)
+    hub.call_soon(ahead.read)  # what OpenSSL decrypted so far, of which the socket says nothing
     return ahead

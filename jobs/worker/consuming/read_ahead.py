@@ -1,7 +1,8 @@
 """Read-ahead: the broker's frames are read from the socket in bursts, not in nine reads a message.
 
 Each read releases the interpreter lock, and to get it back beside busy threads costs more than the read.
-`patches.read_in_bursts` puts it before a connection; only py-amqp's plain TCP transport is touched.
+`patches.read_in_bursts` puts it before a connection, plain or TLS. A chunk is larger than a TLS record, so
+that OpenSSL holds nothing back that the hub cannot see.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ from typing import Any
 
 from kombu import Message
 
+from jobs import metrics
 from jobs.core.errors import MalformedEnvelopeError
-from jobs.core.messages.bundle import read
+from jobs.core.messages.bundle import read, read_newer
 from jobs.core.messages.envelope import Envelope
 from jobs.worker import process
 from jobs.worker.message_delivery import MessageDelivery, Parcel
@@ -28,6 +29,9 @@ def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
 
     def handle(message: Message, *_: Any) -> None:
         envelopes = envelopes_of(message)
+        if not envelopes:  # of a later version, and nothing in it can be read: its jobs become due again
+            message.ack()
+            return
         parcel = Parcel(message, len(envelopes), generation)
         deliveries = [MessageDelivery(parcel, envelope, task=task) for envelope in envelopes]
         worker.reporter.received(parcel, deliveries)
@@ -37,12 +41,22 @@ def batching(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
 
 
 def envelopes_of(message: Message) -> list[Envelope]:
-    """Return the envelopes that a message carries; MalformedEnvelopeError for anything else."""
+    """Return the envelopes that a message carries; MalformedEnvelopeError for anything else.
+
+    Those of a later version's message have the version `NEWER`, and may be none.
+    """
     if message.content_type != "application/json":
         raise MalformedEnvelopeError(f"the message's content type is {message.content_type!r}")
     if message.headers.get("eta") or message.headers.get("expires"):
         raise MalformedEnvelopeError("the message has an eta or expires header; jobs wait in Postgres")
-    envelopes = read(message.body)
+    try:
+        envelopes = read(message.body)
+    except MalformedEnvelopeError:
+        newer = read_newer(message.body, str(message.properties.get("message_id")))
+        if newer is None:
+            raise
+        metrics.MESSAGES_NEWER.inc()
+        return newer
     if message.headers.get("id") != str(envelopes[0].job):
         raise MalformedEnvelopeError("the message's task id is not its first job's id")
     return envelopes

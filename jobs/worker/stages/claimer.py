@@ -18,6 +18,7 @@ from django.db import connection as django_connection
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.ids import uuid7
+from jobs.core.messages.envelope import NEWER
 from jobs.core.states import State
 from jobs.services.lifecycle import claim as store
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
@@ -35,6 +36,7 @@ from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
 HOLD_S = 0.5
+NEWER_HOLD_S = 10.0
 LOCKED_S = 1.0  # a job whose row is locked is published again after so long
 
 
@@ -65,7 +67,7 @@ class Claimer:
         )
         batch.claimed_at = time.monotonic()
         self.claiming = batch.id
-        if hold_s := self._circuits.hold_s(int(str(sealed.key))):
+        if hold_s := self._hold_s(int(str(sealed.key))):
             return batch, self._held(sealed.tokens, hold_s)
         row = self._row(batch, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
@@ -121,8 +123,12 @@ class Claimer:
             isolation_group=sealed.isolation_group,
         )
 
+    def _hold_s(self, version: int) -> float:
+        # Later, a worker of the publisher's release may take it.
+        return NEWER_HOLD_S if version == NEWER else self._circuits.hold_s(version)
+
     def _held(self, deliveries: list[MessageDelivery], hold_s: float) -> list[Refused]:
-        """Leave the jobs of an open circuit in the outbox for later, and return their messages as refused."""
+        """Leave jobs that may not run here now in the outbox for later; return their messages as refused."""
         envelopes = [delivery.envelope for delivery in deliveries]
         stored = persist(self._engine, lambda c, _: hold(c, envelopes, hold_s), stopping=self._stopping)
         return [Refused(delivery, State.QUEUED) for delivery in deliveries] if stored else []

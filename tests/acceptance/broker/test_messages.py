@@ -1,5 +1,6 @@
 """Bad, old, doubled and moved messages: the worker lives, and each message ends where it belongs."""
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +16,7 @@ from jobs.core.ids import uuid7
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.messages.envelope import Envelope
 from tests.support.app import App, manage
-from tests.support.malformed_messages import MALFORMED
+from tests.support.malformed_messages import MALFORMED, malformed
 from tests.support.wait import wait_until
 
 MODEL = "echo"
@@ -51,6 +52,17 @@ def test_a_malformed_message_is_dead_lettered_and_the_worker_lives(
     wait_until(lambda: message.properties["message_id"] in dead_ids(broker), limit_s=15, what=name)
     assert app.finished(app.submit(MODEL, {"after": name})["id"])["state"] == "succeeded"
     assert stack.pid("gpu-worker-0") == pid
+
+
+def test_a_message_of_a_later_release_is_not_dead_lettered(app: App, broker: kombu.Connection) -> None:
+    job = str(app.submit(MODEL, {"n": 1})["id"])
+    app.finished(job)
+    before, tomorrow = fate(app, job), malformed(json.dumps([[], {"v": 3, "jobs": [[job, 0]]}, {}]), id=job)
+    publish(broker, tomorrow)
+    wait_until(lambda: _waiting(broker) == 0, what="the message's end")
+    app.finished(app.submit(MODEL, {"behind": "it"})["id"])
+    assert tomorrow.properties["message_id"] not in dead_ids(broker)
+    assert fate(app, job) == before
 
 
 def test_an_unknown_job_id_is_dead_lettered(app: App, broker: kombu.Connection) -> None:

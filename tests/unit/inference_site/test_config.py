@@ -172,3 +172,23 @@ def test_a_bucket_that_cannot_be_reached_is_a_sentence(name: str, value: str) ->
     (mistake,) = Config.from_env(NEEDED | S3 | {name: value}).mistakes
     assert mistake.startswith(f"{name} ")
     assert "secret" not in mistake
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["amqp://u:p%2F@h//", "amqps://u:p@h:5671/v", "amqp://u:p@a//; amqps://u:p@b:5671//", "amqps://[::1]//"],
+)
+def test_a_broker_is_one_node_or_several(url: str) -> None:
+    config = Config.from_env(NEEDED | {"BROKER_URL": url})
+    assert (config.broker_url, config.mistakes) == (url.replace(" ", ""), ())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["h", "redis://u:word@h//", "amqp://u:wo/rd@h//", "amqp://u:wo#rd@h//", "amqp://u:word@/v", "amqp://u:word@h//;",
+     "amqps://u:word@h//?ssl_ca_certs=ca.pem", "amqp://u:word@a//;b", "amqp://u:word@h:0//"],
+)  # fmt: skip
+def test_a_broker_that_cannot_be_used_is_a_mistake_that_quotes_no_password(url: str) -> None:
+    mistakes = Config.from_env(NEEDED | {"BROKER_URL": url}).mistakes
+    assert mistakes[0].startswith("BROKER_URL: node ")
+    assert "word" not in mistakes[0].replace("password", "")

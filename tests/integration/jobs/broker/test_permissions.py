@@ -215,7 +215,7 @@ def test_a_message_that_a_worker_rejects_goes_to_the_dead_letter_queue(logins: L
 
 
 def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:
-    queues = [broker_queues.queue_entity(queue) for queue in TASK_QUEUES]
+    queues = [broker_queues.task_queue(queue) for queue in TASK_QUEUES]
     with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=logins["relay"])):
         ask([WebhookAttempt(JOB, 3)])
     scheduler = Scheduler(app=as_user(logins["beat"]), lazy=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -86,12 +86,12 @@ def seen_by_flower(plan: StackPlan, path: str) -> Any:
 @pytest.mark.usefixtures("db")
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
-    tmp_path: Path, queue_type: str
+    tmp_path: Path, broker_log: Callable[[], str], queue_type: str
 ) -> None:
     plan = replace(make_plan(run_dir=tmp_path, workers=1, login="admin:word"), gpus=0)
     make_version("echo", artifact=BUILTIN)
     secret = make_secret(client="tests", actor="test")
-    with production_logins(tmp_path) as logins, receiving() as receiver:
+    with production_logins(tmp_path, default_queue_type="quorum") as logins, receiving() as receiver:
         env = environments(logins, queue_type)
         with running(plan, env):
             wait_until(lambda: Worker.objects.filter(ended_at=None).exists())
@@ -107,5 +107,7 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
                 text=True, check=False,
             )  # fmt: skip
             assert ordered.returncode == 0, ordered.stderr[-2000:]
+    vhost = logins["admin"].rpartition("/")[2]
+    assert not [line for line in broker_log().splitlines() if vhost in line and "refused" in line]
     logs = {name: (tmp_path / "log" / f"{name}.log").read_text() for name in USERS}
     assert not {name: text[-2000:] for name, text in logs.items() if "ACCESS_REFUSED" in text}

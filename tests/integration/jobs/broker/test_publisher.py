@@ -45,7 +45,9 @@ def test_an_unroutable_message_is_distinguished_from_confirmed_ones(
     assert outcomes == [Outcome.CONFIRMED, Outcome.UNROUTABLE, Outcome.CONFIRMED]
 
 
-def test_a_refused_message_is_nacked(publisher: ConfirmingPublisher, broker_url: str) -> None:
+def test_a_refused_message_is_nacked_and_the_next_has_a_new_channel(
+    publisher: ConfirmingPublisher, model: str, broker_url: str
+) -> None:
     name = f"full-{uuid4().hex}"
     with connected(broker_url) as connection:
         arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
@@ -53,6 +55,10 @@ def test_a_refused_message_is_nacked(publisher: ConfirmingPublisher, broker_url:
     publisher.publish([Outgoing("", name, to("m").message)])
     outcomes = publisher.publish([Outgoing("", name, to("m").message) for _ in range(20)])
     assert set(outcomes) == {Outcome.NACKED}
+    channel = publisher._channel
+    assert publisher.publish([to(model)]) == [Outcome.CONFIRMED]
+    assert publisher._channel is not channel
+    assert not channel.is_open
 
 
 def test_a_connection_cut_in_the_middle_leaves_the_outcome_unknown_and_the_next_publish_works(

@@ -21,6 +21,7 @@ from jobs.broker.topology import (
     gpu_node,
     queue_name,
     queue_specs,
+    task_queue_spec,
 )
 
 ROOT = Path(__file__).parents[4]
@@ -98,3 +99,10 @@ def test_a_quorum_queue_has_no_priority_argument() -> None:
     live, dead = queue_specs("m", "quorum")
     assert live.arguments["x-queue-type"] == dead.arguments["x-queue-type"] == "quorum"
     assert "x-max-priority" not in live.arguments
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+def test_each_queue_names_its_type_so_that_a_virtual_host_s_default_decides_nothing(queue_type: str) -> None:
+    tasks = [task_queue_spec(queue, queue_type) for queue in TASK_QUEUES]
+    for spec in [*queue_specs("m", queue_type), *tasks]:
+        assert spec.arguments["x-queue-type"] == queue_type

@@ -14,8 +14,9 @@ from django.core.management import CommandError, call_command
 
 from jobs.core.errors import LibraryChangedError
 from jobs.worker.consuming import patches
-from jobs.worker.consuming.consumer import DELAYED_DELIVERY, JobConsumer
+from jobs.worker.consuming.consumer import JobConsumer
 from jobs.worker.consuming.patches import LIBRARIES, Inside, ReadLibrary
+from jobs.worker.consuming.undelayed import DELAYED_DELIVERY, UndelayedConsumer
 
 ROOT = Path(__file__).parents[5]
 
@@ -74,7 +75,11 @@ def test_every_difference_is_named_at_once() -> None:
 
 def test_an_overridden_method_of_the_consumer_is_checked() -> None:
     paths = {inside.path for library in LIBRARIES for inside in library.insides}
-    ours = {name for name in vars(JobConsumer) if callable(getattr(Consumer, name, None))}
+    ours = {
+        name
+        for name in {**vars(JobConsumer), **vars(UndelayedConsumer)}
+        if callable(getattr(Consumer, name, None))
+    }
     overridden = {name for name in ours - {"Blueprint"} if not name.startswith("__")}
     assert {f"celery.worker.consumer:Consumer.{name}" for name in overridden} <= paths
 
