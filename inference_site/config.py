@@ -164,6 +164,13 @@ class Config:
             "Private hosts that webhooks may be sent to, beside all public ones.", allowed="names with commas"
         ),
     ] = ()
+    webhook_ca_file: Annotated[
+        str,
+        about(
+            "Certificates of authorities that sign receivers of webhooks, trusted beside the public ones.",
+            allowed="the path of a PEM file",
+        ),
+    ] = ""
     retention_days: Annotated[
         int,
         Meta(ge=1, le=LONGEST_DAYS),
