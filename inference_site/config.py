@@ -141,8 +141,9 @@ class Config:
         Literal["auto", "path", "virtual"], about("Whether a bucket's name stands in the path or the host.")
     ] = "auto"
     result_wait_limit_s: Annotated[
-        Positive, about("Seconds that a call with `Prefer: wait` waits for a result, at most.")
-    ] = 60
+        Positive,
+        about("Seconds that a call waits for a result, at most; below the limit of proxies, often 60."),
+    ] = 55
     events_heartbeat_s: Annotated[
         Positive, about("Seconds between heartbeats of an event stream; its token is checked then.")
     ] = 15
