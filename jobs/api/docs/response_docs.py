@@ -71,7 +71,12 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs/{job_id}": {
         200: ResponseDoc(
             "The job.",
-            {"it waits": examples.QUEUED, "it succeeded": examples.SUCCEEDED, "it is dead": examples.DEAD},
+            {
+                "it waits": examples.QUEUED,
+                "it succeeded": examples.SUCCEEDED,
+                "it is dead": examples.DEAD,
+                "it expired": examples.EXPIRED,
+            },
         )
     },
     "get jobs/{job_id}/events": {

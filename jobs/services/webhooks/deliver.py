@@ -170,8 +170,9 @@ def _answer(attempt: DeliveryAttempt, view: View, limit_s: float) -> WebhookResp
 
 def _lacks_key(view: View) -> bool:
     """Return whether the payload's key is missing here, so that the delivery should be retried."""
-    dead = view["state"] == State.DEAD  # its view shows the job's own error
-    return not dead and view.get("error", {}).get("code") == PayloadKeyMissingError.code
+    if view["state"] != State.SUCCEEDED:  # it shows the error that it ended with
+        return False
+    return bool(view.get("error", {}).get("code") == PayloadKeyMissingError.code)
 
 
 def _body(view: View) -> bytes:
