@@ -15,6 +15,9 @@ class RecordedTasks(WebhookTasks):
         self.sent: list[WebhookAttempt] = []
         self._most = most
 
+    def open(self) -> None:
+        pass
+
     def send(self, attempts: Sequence[WebhookAttempt]) -> list[WebhookAttempt]:
         self.sent += attempts[: self._most]
         return list(attempts[: self._most])

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from jobs.core.errors import UnavailableError
 from jobs.core.failures import Success
 from jobs.core.ids import uuid7
 from jobs.core.retention.partition_sql import TABLES
@@ -249,3 +250,14 @@ def test_rows_of_the_old_tables_are_moved_into_their_partitions() -> None:
     assert bytes(JobInput.objects.get(pk=new.pk).body) == body
     assert JobResult.objects.get(pk=old.pk).keep_days == 30
     assert today() == window(0).first_day
+
+
+def test_a_submit_that_meets_a_move_of_rows_is_refused_within_a_second_or_so() -> None:
+    make_version("moved", options={"retention_days": 23})
+    with locked([f"{INPUT}_other"], "EXCLUSIVE"):
+        began = time.monotonic()
+        with pytest.raises(UnavailableError) as refused:
+            submit_to("moved", {})
+        assert 0.5 < time.monotonic() - began < 3
+    assert refused.value.retryable  # told with a Retry-After
+    submit_to("moved", {})
