@@ -12,11 +12,12 @@ TERMINAL = frozenset({"succeeded", "dead", "cancelled", "expired"})
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a job is dead, cancelled or expired."""
+    """Why a job is dead, cancelled or expired; `reason` is why a dead one had no further attempt."""
 
     kind: str
     code: str
     detail: str
+    reason: str = ""
 
 
 class Urls(msgspec.Struct, frozen=True):

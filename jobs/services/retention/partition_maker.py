@@ -9,6 +9,7 @@ from threading import Event
 
 import sqlalchemy as sa
 
+from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.db.statement import Statement, run
 from jobs.services.retention.keep_days import default_days
@@ -32,8 +33,10 @@ WHERE jsonb_typeof(options -> 'retention_days') = 'number'
 class PartitionMaker(ListenLoop):
     """Makes the classes of new versions within seconds, and looks at the days ahead now and then.
 
-    It needs no office: where two processes make the same partition, one of them finds it made.
+    The office saves work: where two processes make the same partition, one of them finds it made.
     """
+
+    office = leases.PARTITION_MAKER
 
     def __init__(self, *, stop: Event, clock: Callable[[], float] = time.monotonic) -> None:
         """Prepare to make partitions; `clock` returns monotonic seconds."""
