@@ -160,8 +160,9 @@ class Config:
         Literal["auto", "path", "virtual"], about("Whether a bucket's name stands in the path or the host.")
     ] = "auto"
     result_wait_limit_s: Annotated[
-        Positive, about("Seconds that a call with `Prefer: wait` waits for a result, at most.")
-    ] = 60
+        Positive,
+        about("Seconds that a call waits for a result, at most; below the limit of proxies, often 60."),
+    ] = 55
     events_heartbeat_s: Annotated[
         Positive, about("Seconds between heartbeats of an event stream; its token is checked then.")
     ] = 15
@@ -183,6 +184,13 @@ class Config:
             "Private hosts that webhooks may be sent to, beside all public ones.", allowed="names with commas"
         ),
     ] = ()
+    webhook_ca_file: Annotated[
+        str,
+        about(
+            "Certificates of authorities that sign receivers of webhooks, trusted beside the public ones.",
+            allowed="the path of a PEM file",
+        ),
+    ] = ""
     retention_days: Annotated[
         int,
         Meta(ge=1, le=LONGEST_DAYS),

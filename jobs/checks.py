@@ -12,9 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from jobs.payloads.object_store import storage
+from jobs.services.webhooks.http_post import trusted
 from models_registry.models import ModelVersion
 
-MISTAKE, NO_KEY, NO_STORAGE = "jobs.E001", "jobs.E002", "jobs.E003"
+MISTAKE, NO_KEY, NO_STORAGE, NO_AUTHORITIES = "jobs.E001", "jobs.E002", "jobs.E003", "jobs.E004"
 HALF_OPEN = "jobs.W001"
 
 
@@ -33,6 +34,19 @@ def check_storage(**_kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         hint = "For PAYLOAD_STORAGE=s3 install django-storages[s3]."
         return [Error(f"Payloads cannot be stored: {error}", hint=hint, id=NO_STORAGE)]
+    return []
+
+
+@register()
+def check_webhook_authorities(**_kwargs: Any) -> list[CheckMessage]:
+    """Return an error if WEBHOOK_CA_FILE cannot be read."""
+    if not (path := settings.INFERENCE.webhook_ca_file):
+        return []
+    try:
+        trusted(path)
+    except OSError as error:
+        hint = "It is a PEM file that every CPU worker can read."
+        return [Error(f"WEBHOOK_CA_FILE={path}: {error}", hint=hint, id=NO_AUTHORITIES)]
     return []
 
 

@@ -31,6 +31,7 @@ from jobs.core.errors import (
     PlatformError,
     WrongStateError,
 )
+from jobs.core.job_error import REVOKED_CODE, error_of, for_caller
 from jobs.core.states import CELERY_STATES, State
 from jobs.db import connections
 from jobs.db.session_settings import Use
@@ -86,7 +87,7 @@ class JobBackend(DatabaseBackend):
             "task_id": task_id,
             "status": CELERY_STATES[State(row.state)],
             "result": self._result_of(row),
-            "traceback": row.traceback or None,
+            "traceback": None,  # operators read it in the admin
             "children": [],
             "date_done": row.finished_at,
             "queue": row.queue,
@@ -96,9 +97,9 @@ class JobBackend(DatabaseBackend):
     def _result_of(self, row: sa.Row[Any]) -> Any:
         status = CELERY_STATES[State(row.state)]
         if status == states.REVOKED:
-            return _exception("TaskRevokedError", "celery.exceptions", row.state)
+            return _exception("TaskRevokedError", "celery.exceptions", _why_revoked(row))
         if status in states.EXCEPTION_STATES:
-            message = row.message or f"the last attempt failed: {row.error_code or 'no code'}"
+            message = for_caller(row.message or f"the last attempt failed: {row.error_code or 'no code'}")
             return _exception(JobFailedError.__name__, __name__, message, row.error_kind, row.error_code)
         return self._decode_stored_result(_output(row)) if status == states.SUCCESS else None
 
@@ -162,10 +163,13 @@ def _one_job() -> sa.Select[Any]:
     job, result, dead = JOB.c, JOB_RESULT.c, DEAD_LETTER.c
     columns = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
     joined = JOB.outerjoin(JOB_RESULT, result.job_id == job.id).outerjoin(DEAD_LETTER, dead.job_id == job.id)
-    query = sa.select(
-        *columns, result.body, result.encoding, result.source, dead.message, dead.traceback
-    ).select_from(joined)
+    query = sa.select(*columns, result.body, result.encoding, result.source, dead.message).select_from(joined)
     return query.where(job.id == sa.bindparam("job"))
+
+
+def _why_revoked(row: sa.Row[Any]) -> str:
+    error = error_of(row.state, kind=row.error_kind, code=row.error_code, message="", reason="")
+    return f"{row.state}: {error.detail}" if error else str(row.state)
 
 
 def _output(row: sa.Row[Any]) -> bytes | None:
@@ -198,7 +202,7 @@ def _cancel(job_id: UUID) -> None:
     from jobs.services.lifecycle.cancel import cancel_job
 
     try:
-        cancel_job(job_id=job_id, actor=REVOKER)
+        cancel_job(job_id=job_id, actor=REVOKER, code=REVOKED_CODE)
     except (JobNotFoundError, WrongStateError):
         pass  # every worker that receives a revoke comes here; the first one cancels
     finally:

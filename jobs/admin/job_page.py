@@ -126,7 +126,7 @@ def error(job: Job, *, quoting: bool) -> SafeString | str:
     """Return why the job is dead or its last attempt failed; if `quoting` with parts that may quote input."""
     dead_letter = DeadLetter.objects.filter(pk=job.pk).first()
     if dead_letter is None:
-        return f"{job.error_kind}: {job.error_code}" if job.error_kind else NONE
+        return ": ".join(filter(None, (job.error_kind, job.error_code))) or NONE
     rows = [
         ("kind", dead_letter.kind),
         ("code", dead_letter.code),

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from jobs.api.http.asgi_call import Call, ClientGoneError
+from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Handler, Threads
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
@@ -83,7 +84,9 @@ class Server:
             await self._other(call)
 
     async def _other(self, call: Call) -> None:
-        await answer_once_ended(await self._threads.answer(call), call, lambda: self.hub)
+        inflow = Inflow(call)
+        await answer_once_ended(await self._threads.answer(call, inflow), call, lambda: self.hub)
+        await inflow.linger()
 
 
 class CallEndpoint:

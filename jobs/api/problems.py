@@ -92,7 +92,7 @@ def respond(error: errors.PlatformError) -> HttpResponse:
     return HttpResponse(problem_bytes(error), status=status_of(error).value, headers=headers(error))
 
 
-def translate(error: Exception) -> errors.PlatformError:
+def translate(error: Exception, request_id: str = "") -> errors.PlatformError:
     """Translate any exception into one of ours; an unexpected one is logged, and its text is not sent."""
     if isinstance(cause := error.__cause__ or error, DatabaseError):
         forget_broken(cause)
@@ -107,13 +107,14 @@ def translate(error: Exception) -> errors.PlatformError:
             return errors.MalformedRequestError(str(error))
         case psycopg.Error() | DatabaseError() if trouble_of(error):  # a pool's timeout is trouble, too
             return errors.UnavailableError("The database cannot take this request now.")
-    log.error("a request failed", exc_info=error)
+    log.error("request %s failed", request_id, exc_info=error)
     return errors.UnavailableError() if isinstance(error, DatabaseError) else errors.PlatformError()
 
 
-def on_exception(_request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+def on_exception(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
     """Answer any exception of a view with a problem."""
-    return respond(translate(error if isinstance(error, Exception) else error()))
+    named = error if isinstance(error, Exception) else error()
+    return respond(translate(named, request.META.get("HTTP_X_REQUEST_ID", "")))
 
 
 def _fault(fault: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
@@ -66,16 +66,16 @@ class JobSummarySchema(AcknowledgementSchema):
 
 
 class JobErrorSchema(Schema):
-    """Why a job is dead; `reason` says why no further attempt was made."""
+    """Why a job is dead, cancelled or expired; `reason` says why a dead one had no further attempt."""
 
-    kind: FailureKind
+    kind: FailureKind | Literal["cancelled"]
     code: str
     detail: str
     reason: str
 
 
 class JobSchema(JobSummarySchema):
-    """A job. It has an `output` once it succeeded, an `error` once it is dead or its output is unreadable.
+    """A job. It has an `output` once it succeeded, an `error` if it ended without one or that is lost.
 
     `cached_from` is the identical job that ran instead of this one, where its output was shared. With
     `payload_expired`, input, metadata and output were deleted because their retention time is over.

@@ -12,11 +12,12 @@ TERMINAL = frozenset({"succeeded", "dead", "cancelled", "expired"})
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a job is dead."""
+    """Why a job is dead, cancelled or expired; `reason` is why a dead one had no further attempt."""
 
     kind: str
     code: str
     detail: str
+    reason: str = ""
 
 
 class Urls(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Urls(msgspec.Struct, frozen=True):
 
 
 class RemoteJob(msgspec.Struct, frozen=True):
-    """A job as the API shows it; `output` is set once it succeeded, `error` once it is dead.
+    """A job as the API shows it; `output` is set once it succeeded, `error` once it ended without one.
 
     `cached_from` is the identical job that produced the output, if the job itself did not run.
     """

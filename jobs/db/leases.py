@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LEASE_S = 6.0
 RENEW_S = 1.5
 RELAY, SWEEPER, FOLLOWER_SETTLER = "relay", "sweeper", "follower-settler"
-DISPATCHER, SURVEYOR, RETENTION = "dispatcher", "surveyor", "retention"
+DISPATCHER, SURVEYOR, RETENTION, PARTITION_MAKER = "dispatcher", "surveyor", "retention", "partition-maker"
 
 # A session of another database user hides its start; its holder counts as alive until its time is over.
 _ALIVE: LiteralString = """

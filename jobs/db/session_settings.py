@@ -55,7 +55,8 @@ _LIMITS: Mapping[Use, Mapping[str, str]] = {
         "idle_in_transaction_session_timeout": "5s", "transaction_timeout": "60s",
     },
     Use.WEB: {
-        "lock_timeout": "10s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "10s",
+        # A client that is told so soon sends its request again; one that waits holds a thread.
+        "lock_timeout": "1s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "10s",
         "transaction_timeout": "60s",
     },
     Use.READ: {"statement_timeout": "10s", "idle_in_transaction_session_timeout": "5s"},

@@ -51,7 +51,20 @@ _ENDED = {**QUEUED, "queue_position": None, "eta_s": None, "finished_at": _DONE}
 _RAN = {**_ENDED, "attempts": 1, "started_at": _STARTED}
 SUCCEEDED = {**_RAN, "state": "succeeded", "output": {"embedding": [0.0312, -0.0871, 0.0455]}}
 CACHED = {**SUCCEEDED, "attempts": 0, "started_at": None, "cached_from": OTHER_ID}
-CANCELLED = {**_ENDED, "state": "cancelled"}
+_CANCELLED = {
+    "kind": "cancelled",
+    "code": "cancelled",
+    "detail": "The job was cancelled by a call of the API.",
+    "reason": "",
+}
+CANCELLED = {**_ENDED, "state": "cancelled", "error": _CANCELLED}
+_EXPIRED = {
+    "kind": "timeout",
+    "code": "deadline",
+    "detail": "The job's deadline passed before it ended.",
+    "reason": "",
+}
+EXPIRED = {**_ENDED, "state": "expired", "error": _EXPIRED}
 _ERROR = {
     "kind": "invalid",
     "code": "invalid_input",
@@ -79,6 +92,7 @@ FILES: Examples = {"a file": "(the bytes of the file)"}
 WEBHOOKS: Examples = {
     "succeeded": {"type": "job.succeeded", "timestamp": _DONE, "data": SUCCEEDED},
     "dead": {"type": "job.dead", "timestamp": _DONE, "data": DEAD},
+    "expired": {"type": "job.expired", "timestamp": _DONE, "data": EXPIRED},
 }
 
 UPLOADED = {

@@ -31,7 +31,10 @@ def _header(name: str, schema: dict[str, Any], description: str, example: str) -
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "job_id": ("A job's `id`.", examples.JOB_ID),
     "name": ("A model's name.", "minilm"),
-    "wait": ("How many seconds to wait for the job's end, up to the server's limit.", 2),
+    "wait": (
+        "How many seconds to wait for the job's end, up to the server's limit, usually 55.",
+        2,
+    ),
     "state": ("Only jobs in this state.", "dead"),
     "model": ("Only jobs of this model, by its name without a version.", "minilm"),
     "priority": ("Only jobs of this priority.", 7),
@@ -61,7 +64,8 @@ _PREFER = _header(
     "Prefer",
     {"type": "string"},
     "`wait=SECONDS` (RFC 7240): the call waits so long and returns the job if it ends in time, else an"
-    " acknowledgement. The server limits the seconds, and may not wait when it is busy.",
+    " acknowledgement. The server limits the seconds, to 55 unless it is set otherwise, and may not wait when"
+    " it is busy.",
     "wait=2",
 )
 _LAST_EVENT = _header(

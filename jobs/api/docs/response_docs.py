@@ -20,7 +20,12 @@ _POLICY = (
 _REST = "For a client with quotas: what remains of each (`r`), and the seconds until it is full again (`t`)."
 _HEADERS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
     "Location": ("The address of the job: its `urls.self`.", _TEXT, examples.ACKNOWLEDGED["urls"]["self"]),  # type: ignore[index]  # of many types
-    "Preference-Applied": ("The seconds of the call's `Prefer: wait=S`.", _TEXT, "wait=2"),
+    "Preference-Applied": ("The seconds that the call waits at most.", _TEXT, "wait=2"),
+    "X-Request-ID": (
+        "The call's own `X-Request-ID`, or a new one. Name it when you report a problem.",
+        _TEXT,
+        "0c7d1f9be2a74f5a8d6c3b1e9f204a57",
+    ),
     "RateLimit-Policy": (_POLICY, _TEXT, '"requests";q=100;w=2'),
     "RateLimit": (_REST, _TEXT, '"requests";r=42;t=2'),
     "Retry-After": ("After how many seconds to send the call again.", {"type": "integer", "minimum": 1}, 2),
@@ -66,7 +71,12 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs/{job_id}": {
         200: ResponseDoc(
             "The job.",
-            {"it waits": examples.QUEUED, "it succeeded": examples.SUCCEEDED, "it is dead": examples.DEAD},
+            {
+                "it waits": examples.QUEUED,
+                "it succeeded": examples.SUCCEEDED,
+                "it is dead": examples.DEAD,
+                "it expired": examples.EXPIRED,
+            },
         )
     },
     "get jobs/{job_id}/events": {
@@ -101,7 +111,7 @@ def headers_of(call: str, status: int) -> dict[str, Any]:
     answer = ANSWERS[call].get(status)
     names = answer.headers if answer else _OF_STATUS.get(status, ())
     metered = call in METERED and (answer is not None or status == HTTPStatus.TOO_MANY_REQUESTS)
-    return headers(*names, *(QUOTA_HEADERS if metered else ()))
+    return headers(*names, *(QUOTA_HEADERS if metered else ()), "X-Request-ID")
 
 
 def by_example(examples_: Examples) -> dict[str, Any]:

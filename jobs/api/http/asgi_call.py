@@ -10,10 +10,13 @@ from starlette.types import Send
 
 from jobs.api import problems
 from jobs.api.http.client_address import client_address
+from jobs.api.http.request_id import request_id
 from jobs.api.prefer import WaitRequest
 from jobs.core.errors import PlatformError
 
 Headers = list[tuple[str, str]]
+# HTTP/2 forbids them, and its clients take such an answer for a broken one.
+OF_CONNECTION = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 
 
 class ClientGoneError(PlatformError):
@@ -37,6 +40,16 @@ class Call:
     request: Request
     send: Send
     begun: bool = False
+    request_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give the call its id."""
+        self.request_id = request_id(self.request.headers.get("x-request-id", ""))
+
+    @property
+    def framed(self) -> bool:
+        """Return whether the protocol itself marks where a body ends, as HTTP/2 does."""
+        return not self.request.scope["http_version"].startswith("1")
 
     @property
     def address(self) -> str | None:
@@ -71,7 +84,7 @@ class Call:
 
     async def refuse(self, error: Exception) -> None:
         """Answer any exception with a problem; where the answer has already begun, end it."""
-        problem = problems.translate(error)
+        problem = problems.translate(error, self.request_id)
         if self.begun:
             await self.piece(b"", last=True)
             return
@@ -79,6 +92,11 @@ class Call:
         await self.answer(status, problems.problem_bytes(problem), problems.headers(problem))
 
     async def _start(self, status: int, headers: Headers) -> None:
-        pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        of_hop = OF_CONNECTION if self.framed else ()
+        pairs = [
+            (name.lower().encode(), value.encode("latin-1"))
+            for name, value in (*headers, ("X-Request-ID", self.request_id))
+            if name.lower() not in of_hop
+        ]
         self.begun = True
         await self.send({"type": "http.response.start", "status": status, "headers": pairs})

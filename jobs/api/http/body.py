@@ -79,9 +79,10 @@ def check_length(length: str | None, limit_bytes: int) -> None:
 
 
 def _source(request: HttpRequest, length: str | None) -> BinaryIO:
-    """Return the stream to read: WSGI's own for a chunked body, which Django takes for empty."""
+    """Return the stream to read: WSGI's own for a body without a length, which Django takes for empty."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
-    if not length and chunked and "wsgi.input" in request.META:
+    framed = not request.META.get("SERVER_PROTOCOL", "HTTP/1").startswith("HTTP/1")
+    if not length and (chunked or framed) and "wsgi.input" in request.META:
         return request.META["wsgi.input"]  # type: ignore[no-any-return]  # WSGI types its stream as anything
     return request  # type: ignore[return-value]  # it reads like a file
 

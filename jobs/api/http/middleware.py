@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import resolve
 
-from jobs.api.problems import respond, translate
+from jobs.api.problems import on_exception, respond
 from jobs.core.errors import MethodNotAllowedError
 
 PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics")
@@ -42,7 +42,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
         request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
     except Exception as error:  # noqa: BLE001  # the outermost frame of ours: no error may reach the server
-        return respond(translate(error))
+        return on_exception(request, error)
     if isinstance(response, HttpResponseNotAllowed):
         return _not_allowed(response)
     return response

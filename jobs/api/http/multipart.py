@@ -54,12 +54,10 @@ def is_multipart(request: HttpRequest) -> bool:
 @contextmanager
 def read_form(request: HttpRequest) -> Iterator[Form]:
     """Yield the form and close its files afterwards; MalformedRequestError, or an error of `RequestBody`."""
-    config = settings.INFERENCE
-    if not request.META.get("CONTENT_LENGTH"):
-        raise MalformedRequestError("multipart/form-data needs a Content-Length")
-    body = RequestBody(request, limit_bytes=config.max_upload_bytes + config.max_body_bytes)
+    most = settings.INFERENCE.max_upload_bytes + settings.INFERENCE.max_body_bytes
+    body = RequestBody(request, limit_bytes=most)
     try:
-        fields, files = _parsed(request, body)
+        fields, files = _parsed(request, body, most)
     except MalformedRequestError:
         body.drain()
         raise
@@ -79,10 +77,12 @@ def media_type(content_type: str) -> str:
     return kind
 
 
-def _parsed(request: HttpRequest, body: RequestBody) -> Parsed:
+def _parsed(request: HttpRequest, body: RequestBody, most: int) -> Parsed:
     try:
         kind = request.META["CONTENT_TYPE"]
-        headers = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": request.META["CONTENT_LENGTH"]}
+        # The length only tells Django's parser that there is a body; where it ends, `body` knows.
+        length = request.META.get("CONTENT_LENGTH") or str(most)
+        headers = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": length}
         return MultiPartParser(headers, body, [TemporaryFileUploadHandler()], _BYTES).parse()  # type: ignore[arg-type]  # it reads like a request
     except MultiPartParserError as error:
         raise MalformedRequestError(f"the form cannot be read: {error}") from None

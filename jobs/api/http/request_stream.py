@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from io import BufferedReader, BytesIO, RawIOBase
 from time import monotonic
 from typing import BinaryIO
@@ -16,17 +17,41 @@ from jobs.core.errors import SlowBodyError
 SLOWEST_BYTES_PER_S = (
     100_000  # after the first seconds of patience; a slower body would occupy a thread for nothing
 )
+LINGER_S, LINGER_BYTES = 10.0, 128 * 2**20
 
 
 class Inflow:
-    """The body that a client sends; it belongs to the event loop, and `file` to one thread."""
+    """The body that a client sends; it belongs to the event loop, and `file` to one thread.
+
+    In HTTP/1 a call that announces no body has none; in HTTP/2 no announcement is needed.
+    """
 
     def __init__(self, call: Call) -> None:
-        """Begin before the first byte; a call that announces no body has none."""
+        """Begin before the first byte."""
         self._receive, self._loop = call.request.receive, asyncio.get_running_loop()
         self._began, self._size, self._held = monotonic(), 0, bytearray()
-        self.complete = not {"content-length", "transfer-encoding"} & {*call.request.headers}
+        fields = {*call.request.headers}
+        self.complete = not call.framed and not {"content-length", "transfer-encoding"} & fields
         self._long = _announced(call) > PIECE_BYTES
+        self._asks_first = "expect" in fields
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes have arrived."""
+        return self._size
+
+    async def linger(self) -> None:
+        """Receive and drop the rest of a body that was answered unread, within limits of time and size.
+
+        Many clients read an answer only once they have sent everything; if the connection ended before, they
+        would see a broken pipe instead of the reason.
+        """
+        if self._asks_first and not self._size:
+            return  # it was refused before it was told to send
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while not self.complete and self._size < LINGER_BYTES:
+                    self._size += len(await self._receive_piece())
 
     async def ahead(self) -> None:
         """Receive a short body completely, and nothing of a long one, which may be refused by its headers.
@@ -58,13 +83,17 @@ class Inflow:
         remaining_s = self._began + allowed_s - monotonic()
         try:
             async with asyncio.timeout(remaining_s):
-                message = await self._receive()
+                piece = await self._receive_piece()
         except TimeoutError:
             raise SlowBodyError from None
-        piece: bytes = message.get("body", b"")  # a client that has gone sends nothing more
         self._held += piece
         self._size += len(piece)
-        self.complete = not message.get("more_body", False)
+
+    async def _receive_piece(self) -> bytes:
+        message = await self._receive()
+        self.complete = not message.get("more_body", False)  # a client that has gone sends nothing more
+        piece: bytes = message.get("body", b"")
+        return piece
 
 
 def _announced(call: Call) -> int:

@@ -44,9 +44,8 @@ class Threads:
         self._short = ThreadPoolExecutor(config.web_threads, thread_name_prefix="short")
         self._long = ThreadPoolExecutor(config.web_long_threads, thread_name_prefix="long")
 
-    async def answer(self, call: Call) -> AsgiResponse:
+    async def answer(self, call: Call, inflow: Inflow) -> AsgiResponse:
         """Return the answer to a call, whose body may still be arriving; SlowBodyError."""
-        inflow = Inflow(call)
         await inflow.ahead()
         long = call.request.scope["path"] == BULK or not inflow.complete
         run = asyncio.get_running_loop().run_in_executor
@@ -85,6 +84,9 @@ def environ(call: Call, inflow: Inflow) -> Environ:
     }
     for name, value in scope["headers"]:
         _add(environment, name.decode("latin-1"), value.decode("latin-1"))
+    environment["HTTP_X_REQUEST_ID"] = call.request_id
+    if inflow.complete and inflow.size:
+        environment.setdefault("CONTENT_LENGTH", str(inflow.size))  # Django reads no body without one
     return environment
 
 

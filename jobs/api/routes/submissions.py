@@ -12,7 +12,7 @@ from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.docs.request_docs import BULK_DOC, SUBMIT_DOC
 from jobs.api.http.body import read_body
 from jobs.api.http.multipart import is_multipart, read_form
-from jobs.api.prefer import preferred_wait_s, wait_for
+from jobs.api.prefer import bounded_wait_s, preferred_wait_s, wait_for
 from jobs.api.problems import problem
 from jobs.api.rate_limit_headers import within_limits
 from jobs.api.responses import accepted, acknowledgement, json_answer
@@ -21,7 +21,7 @@ from jobs.api.schemas import AcknowledgementSchema, BulkResultSchema, JobSchema
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import KeysDifferError, PlatformError
 from jobs.core.states import TERMINAL
-from jobs.core.submission.request import JobRequest, check_key, keyed, parse_bulk, parse_request
+from jobs.core.submission.request import JobRequest, check_key, keyed, parse_bulk, parse_request, without_bom
 from jobs.services.reads.job_views import View, job_view
 from jobs.services.submission.submit import submit_job, submit_jobs
 from jobs.services.submission.submitted import Submitted
@@ -41,8 +41,7 @@ def submit(request: ApiRequest) -> HttpResponse:
     """Accept one job: 202, or 200 where it has ended already.
 
     An input may refer to files: to an upload as `{"$upload": ID}`, or to a part of the same form as
-    `{"$part": NAME}`. Such a form is `multipart/form-data` with the job as JSON in the part `job`, and needs
-    a Content-Length:
+    `{"$part": NAME}`. Such a form is `multipart/form-data` with the job as JSON in the part `job`:
 
         curl -F 'job={"model": "reader", "input": {"page": {"$part": "scan"}}}' -F scan=@scan.png …
     """
@@ -50,7 +49,7 @@ def submit(request: ApiRequest) -> HttpResponse:
     answer = accepted(seen_by(request.auth, _view(request, job)))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
     if wait_s is not None:
-        answer.headers["Preference-Applied"] = f"wait={wait_s}"
+        answer.headers["Preference-Applied"] = f"wait={bounded_wait_s(wait_s):.0f}"
         if job.state not in TERMINAL:
             wait_for(request, job.id, wait_s)
     return answer
@@ -111,7 +110,7 @@ def _with_key(request: ApiRequest, job: JobRequest) -> JobRequest:
 
 def _is_ndjson(request: ApiRequest, raw: bytes) -> bool:
     kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    return kind in NDJSON or raw[:64].lstrip()[:1] == b"{"
+    return kind in NDJSON or without_bom(raw[:64]).lstrip()[:1] == b"{"
 
 
 def _bulk_item(index: int, outcome: Submitted | PlatformError) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -59,8 +60,19 @@ _REQUEST = msgspec.json.Decoder(JobRequest)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+def without_bom(raw: bytes) -> bytes:
+    """Return a body without the byte order mark that some editors and libraries put before UTF-8.
+
+    MalformedRequestError for the mark of another encoding.
+    """
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise MalformedRequestError("the body is UTF-16 or UTF-32, and has to be UTF-8")
+    return raw.removeprefix(codecs.BOM_UTF8)
+
+
 def parse_request(raw: bytes) -> JobRequest:
     """Parse one job's JSON; MalformedRequestError says what is wrong and where."""
+    raw = without_bom(raw)
     try:
         request = _decoded(raw)
     except UnicodeDecodeError as error:
@@ -95,6 +107,7 @@ def _integer(fields: Mapping[str, Any], name: str) -> dict[str, int]:
 
 def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:
     """Parse many jobs, with an error for each one that is malformed; raise errors of the whole call."""
+    raw = without_bom(raw)
     items = [line for line in raw.split(b"\n") if line.strip()] if ndjson else _array_items(raw)
     if not items:
         raise MalformedRequestError("the list of jobs is empty")

@@ -27,6 +27,7 @@ SECRET_PREFIX = "whsec_"  # noqa: S105  # the prefix of every secret, no secret 
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 # The longest waits before each further attempt; with full jitter they take a day on average.
 LONGEST_WAITS_S = (10.0, 60.0, 600.0, 3_600.0, 14_400.0, 43_200.0, 57_600.0, 57_600.0)
+MOST_TRIES = len(LONGEST_WAITS_S) + 1
 MAX_RETRY_AFTER_S = 86_400.0
 _WITH_RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
@@ -92,7 +93,7 @@ def verdict(
         return Delivered()
     if status == HTTPStatus.GONE:
         return Disabled()
-    if attempts > len(LONGEST_WAITS_S):
+    if attempts >= MOST_TRIES:
         return GivenUp()
     header_s = retry_after_s(retry_after, now=now) if status in _WITH_RETRY_AFTER else 0.0
     return TryIn(max(LONGEST_WAITS_S[attempts - 1] * chance, header_s))

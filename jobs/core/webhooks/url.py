@@ -12,7 +12,10 @@ from jobs.core.errors import CallbackRefusedError
 
 MAX_URL_CHARS = 2_000
 PORTS = {"https": 443, "http": 80}
-_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+MAX_HOST_CHARS = 253
+# A label of more than 63 characters, or an empty one, cannot be looked up.
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 # These contain an IPv4 address, which a gateway may unpack.
 _CARRIERS = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/32", "2001::/32", "2002::/16")))
 
@@ -65,10 +68,10 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
 
 
 def _host(parts: SplitResult) -> str:
-    host = (parts.hostname or "").rstrip(".")
-    if not (_HOST_NAME.fullmatch(host) or _is_literal(host)):
-        raise CallbackRefusedError("callback_url names no host")
-    return host
+    host = (parts.hostname or "").removesuffix(".")
+    if _is_literal(host) or (_HOST_NAME.fullmatch(host) and len(host) <= MAX_HOST_CHARS):
+        return host
+    raise CallbackRefusedError("callback_url names no host: a name's parts have 1 to 63 characters each")
 
 
 def _is_literal(host: str) -> bool:

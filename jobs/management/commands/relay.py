@@ -1,4 +1,4 @@
-"""Runs the relay, the sweeper, the follower settler, the dispatcher and the surveyor until a signal."""
+"""Runs the relay and the loops beside it until a signal."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from jobs.core.retry.budget import RetryBudget
 from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.lifecycle.sweeper import Rescuer
 from jobs.services.relay.relay import Relay
+from jobs.services.retention.partition_maker import PartitionMaker
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from models_registry.selectors import info, known_queues
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=FollowerSettler(stop=stop).run, name="follower-settler", daemon=True),
             Thread(target=WebhookDispatcher(stop=stop).run, name="dispatcher", daemon=True),
+            Thread(target=PartitionMaker(stop=stop).run, name="partition-maker", daemon=True),
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
         for loop in loops:

@@ -22,7 +22,7 @@ from jobs.services.access.owner import client_id
 VIEWS = {
     "jobs_job": "id, state, queue, attempts, error_kind, error_code, finished_at",
     "jobs_jobresult": "job_id, body, encoding, source",
-    "jobs_deadletter": "job_id, message, traceback",
+    "jobs_deadletter": "job_id, message",
 }
 CONNECTIONS = 20
 _SCHEMA = Statement("SELECT current_schema()", str)

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from jobs.core.channels import CANCELLED, SETTLED
 from jobs.core.errors import WrongStateError
+from jobs.core.job_error import CANCELLED_CODE
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, execute, once_more
 from jobs.services.access.audit import note
@@ -18,7 +19,9 @@ _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)
 _CANCEL = Statement(
     """
-UPDATE jobs_job SET state = %(cancelled)s, epoch = epoch + 1, finished_at = now() WHERE id = %(job)s
+UPDATE jobs_job SET state = %(cancelled)s, epoch = epoch + 1, finished_at = now(), error_kind = '',
+  error_code = %(code)s
+WHERE id = %(job)s
 RETURNING epoch
 """,
     int,
@@ -30,23 +33,23 @@ SELECT pg_notify(channel, payload) FROM (VALUES
 """)
 
 
-def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None) -> bool:
+def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None, code: str = CANCELLED_CODE) -> bool:
     """Cancel a live job and return whether this call did it; False where it was cancelled before.
 
     JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError where the job has
-    another end.
+    another end. `code` is that of the job's error.
     """
-    return once_more(lambda: _cancel(job_id, actor, client_id))
+    return once_more(lambda: _cancel(job_id, actor, client_id, code))
 
 
 @transaction.atomic
-def _cancel(job_id: UUID, actor: str, client_id: int | None) -> bool:
+def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> bool:
     job = lock_job(job_id, client_id=client_id)
     if job.state == _CANCELLED:
         return False
     if job.state not in _SOURCES:
         raise WrongStateError(f"The job is {State(job.state)}: it cannot be cancelled.")
-    (epoch,) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id})
+    (epoch,) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
     execute(WITHDRAW, {"jobs": [job_id]})
     note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
     execute(_NOTIFY, {"settled": SETTLED, "cancelled": CANCELLED, "job": job_id, "epoch": epoch})

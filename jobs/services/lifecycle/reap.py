@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from jobs.core.channels import SETTLED
 from jobs.core.failures import FailureKind
+from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run
@@ -38,7 +39,6 @@ CRASH_FAILURE = Death(
 HUNG_FAILURE = Death(
     FailureKind.TIMEOUT, "batch_limit", "Running alone, the job outlived its limit at every attempt."
 )
-DEADLINE_CODE = "deadline"
 
 _END_SILENT = Statement(
     """

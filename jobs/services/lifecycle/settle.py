@@ -17,12 +17,12 @@ import sqlalchemy as sa
 
 from jobs.core.channels import SETTLED
 from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run, run_many
 from jobs.services.lifecycle.bury import bury
 from jobs.services.lifecycle.enqueue import enqueue
-from jobs.services.lifecycle.reap import DEADLINE_CODE
 
 
 @dataclass(frozen=True, slots=True)

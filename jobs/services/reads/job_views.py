@@ -12,6 +12,7 @@ import msgspec
 from django.conf import settings
 
 from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
+from jobs.core.job_error import EndError, error_of
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import is_pointer
 from jobs.core.states import State
@@ -116,10 +117,14 @@ def view_of(row: JobRow) -> View:
         place = Place(row.source or row.id, Column.RESULT)
         output = _load(view, row.output, row.output_encoding, place)
         view |= {"output": output} if output is not None else {}
-    if row.state == State.DEAD:
-        kind, code = row.error_kind, row.error_code
-        view["error"] = {"kind": kind, "code": code, "detail": row.message or "", "reason": row.reason or ""}
+    if error := _error(row):
+        view["error"] = error._asdict()
     return view
+
+
+def _error(row: JobRow) -> EndError | None:
+    kind, code = row.error_kind, row.error_code
+    return error_of(row.state, kind=kind, code=code, message=row.message or "", reason=row.reason or "")
 
 
 def _load(view: View, stored: bytes | None, encoding: str | None, place: Place) -> msgspec.Raw | None:

@@ -13,8 +13,6 @@ from jobs.core.submission.request import ITEM_MARK
 from jobs.db.notify import wake_relay
 from jobs.db.statement import fetch_all
 from jobs.services.access.owner import Owner
-from jobs.services.retention.keep_days import keep_days
-from jobs.services.retention.partitions import ensure_class
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
 from jobs.services.submission.shared import store_shared
@@ -39,8 +37,6 @@ def store_jobs(*, owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> Out
     IdempotencyConflictError, before any is stored, where the call's own key was used with other items.
     """
     _refuse_reused_call_key(owner, jobs)
-    for days in {keep_days(new.job.version.platform_options) for new in jobs}:
-        ensure_class(days)
     outcomes: Outcomes = {}
     for start in range(0, len(jobs), CHUNK_JOBS):
         chunk = _store_chunk(owner, jobs[start : start + CHUNK_JOBS], event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from dataclasses import dataclass
 from typing import Any, NamedTuple, assert_never
@@ -13,9 +14,15 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs import metrics
-from jobs.core.errors import CallbackRefusedError, PayloadKeyMissingError, PayloadUnavailableError
+from jobs.core.errors import (
+    CallbackRefusedError,
+    PayloadKeyMissingError,
+    PayloadUnavailableError,
+    UnavailableError,
+)
 from jobs.core.states import TERMINAL, State
 from jobs.core.webhooks.policy import (
+    MOST_TRIES,
     Delivered,
     DeliveryState,
     Disabled,
@@ -27,9 +34,11 @@ from jobs.core.webhooks.policy import (
 )
 from jobs.core.webhooks.url import endpoint
 from jobs.db.statement import Statement, fetch_all
-from jobs.services.reads.job_views import View, job_view
-from jobs.services.webhooks.http_post import LIMIT_S, WebhookResponse, post
+from jobs.services.reads.job_views import ONE_JOB, View, view_of
+from jobs.services.webhooks.http_post import EXCERPT_BYTES, LIMIT_S, WebhookResponse, post
 from jobs.services.webhooks.secrets import signing_keys
+
+log = logging.getLogger(__name__)
 
 HISTORY = 20
 
@@ -45,7 +54,8 @@ class _BegunRow(NamedTuple):
     disabled: bool
 
 
-# A repeated task counts no second attempt, because the number of attempts has changed.
+# A repeated task counts no second attempt, because the number of attempts has changed. What follows an
+# attempt is written by its epoch too: a replay may have made another end due, whose attempt has not begun.
 _BEGIN = Statement(
     """
 UPDATE jobs_delivery delivery
@@ -63,15 +73,17 @@ WITH written AS (
     finished_at = CASE WHEN %(state)s::text <> 'waiting' THEN now() END,
     history = CASE WHEN jsonb_array_length(history) < %(most)s::int THEN history ELSE history - 0 END
       || %(entry)s::text::jsonb
-  WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
+  WHERE job_id = %(job)s AND epoch = %(epoch)s AND attempts = %(attempts)s
+    AND state = 'waiting' AND due IS NOT NULL
   RETURNING client_id, url
 )
 INSERT INTO jobs_disabledendpoint (client_id, url)
 SELECT client_id, url FROM written WHERE %(disables)s::bool ON CONFLICT DO NOTHING
 """)
-_NOT_ENDED: Statement[None] = Statement("""
+_ANOTHER_END: Statement[None] = Statement("""
 UPDATE jobs_delivery SET due = NULL
-WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
+WHERE job_id = %(job)s AND epoch = %(epoch)s AND attempts = %(attempts)s
+  AND state = 'waiting' AND due IS NOT NULL
 """)
 
 
@@ -100,14 +112,16 @@ def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
         return
     attempt = _attempt(job_id, rows[0])
     try:
-        view = job_view(job_id, client_id=None)
-    except PayloadUnavailableError as error:
-        _record(attempt, WebhookResponse(None, 0.0, f"not sent: {error}"))
+        answer = _made(attempt, limit_s)
+    except UnavailableError:  # no outcome can be stored now: the webhook is due again
+        raise
+    except Exception as error:  # an error that nobody foresaw ends an attempt as well, or it is made for ever
+        log.exception("the webhook of job %s was not sent", job_id)
+        answer = WebhookResponse(None, 0.0, f"not sent: {type(error).__name__}: {error}"[:EXCERPT_BYTES])
+    if answer is None:
+        fetch_all(_ANOTHER_END, {"job": job_id, "epoch": attempt.epoch, "attempts": attempt.number})
         return
-    if view is None or view["state"] not in TERMINAL:  # replayed meanwhile: its next end is sent
-        fetch_all(_NOT_ENDED, {"job": job_id, "attempts": attempt.number})
-        return
-    _record(attempt, _answer(attempt, view, limit_s))
+    _write(attempt, answer, _verdict(attempt, answer))
 
 
 def _attempt(job_id: UUID, row: _BegunRow) -> DeliveryAttempt:
@@ -122,8 +136,18 @@ def _attempt(job_id: UUID, row: _BegunRow) -> DeliveryAttempt:
     )
 
 
-def _record(attempt: DeliveryAttempt, answer: WebhookResponse) -> None:
-    _write(attempt, answer, _verdict(attempt, answer))
+def _made(attempt: DeliveryAttempt, limit_s: float) -> WebhookResponse | None:
+    """Make the attempt; None where the job was replayed meanwhile, so that its next end is sent instead."""
+    if attempt.tries > MOST_TRIES:
+        return WebhookResponse(None, 0.0, "not sent: the last attempt did not come to an end")
+    rows = fetch_all(ONE_JOB, {"id": attempt.job, "client": None})
+    if not rows or rows[0].state not in TERMINAL or rows[0].epoch != attempt.epoch:
+        return None
+    try:
+        view = view_of(rows[0])
+    except PayloadUnavailableError as error:
+        return WebhookResponse(None, 0.0, f"not sent: {error}")
+    return _answer(attempt, view, limit_s)
 
 
 def _answer(attempt: DeliveryAttempt, view: View, limit_s: float) -> WebhookResponse:
@@ -146,8 +170,9 @@ def _answer(attempt: DeliveryAttempt, view: View, limit_s: float) -> WebhookResp
 
 def _lacks_key(view: View) -> bool:
     """Return whether the payload's key is missing here, so that the delivery should be retried."""
-    dead = view["state"] == State.DEAD  # its view shows the job's own error
-    return not dead and view.get("error", {}).get("code") == PayloadKeyMissingError.code
+    if view["state"] != State.SUCCEEDED:  # it shows the error that it ended with
+        return False
+    return bool(view.get("error", {}).get("code") == PayloadKeyMissingError.code)
 
 
 def _body(view: View) -> bytes:
@@ -190,6 +215,7 @@ def _write(attempt: DeliveryAttempt, answer: WebhookResponse, outcome: Verdict) 
             "most": HISTORY,
             "entry": _entry(attempt, answer, state, delay_s),
             "job": attempt.job,
+            "epoch": attempt.epoch,
             "attempts": attempt.number,
             "disables": state is DeliveryState.DISABLED and not attempt.disabled,
         },
@@ -217,9 +243,14 @@ def _entry(
         "at": timezone.now(),
         "epoch": attempt.epoch,
         "status": answer.status,
-        "said": answer.text,
+        "said": _storable(answer.text),
         "took_ms": round(answer.took_s * 1e3, 1),
         "state": state.value,
         "again_in_s": delay_s,
     }
     return msgspec.json.encode([entry]).decode()
+
+
+def _storable(text: str) -> str:
+    """Return the text as Postgres can store it, which takes no NUL and no half of a character."""
+    return text.encode(errors="replace").decode().replace("\0", "")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.broker.webhook_task import WebhookAttempt, ask
+from jobs.broker.webhook_task import WebhookAttempt, WebhookTasks
 from jobs.core.channels import SETTLED
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.whole_looks import WholeLooks
@@ -17,9 +18,12 @@ from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop, ids
 from jobs.services.webhooks import statements as webhooks
 
+log = logging.getLogger(__name__)
+
 GAP_S = 0.02  # a busy worker settles a hundred batches a second: a step handles several of them
 QUICK_S = 0.05  # once a second
-MOST_LOOKED_AT, MOST_TAKEN = 2_000, 500
+REFUSED_DELAY_S = 1.0  # for example where the broker's alarm lets no message in
+MOST_LOOKED_AT, MOST_TAKEN = 2_000, 250
 _FIRST = UUID(int=0)
 
 
@@ -35,11 +39,11 @@ class WebhookDispatcher(ListenLoop):
         *,
         stop: Event,
         clock: Callable[[], float] = time.monotonic,
-        ask: Callable[[Iterable[WebhookAttempt]], None] = ask,
+        tasks: WebhookTasks | None = None,
     ) -> None:
-        """Prepare to dispatch through `ask`; `clock` is monotonic seconds."""
+        """Prepare to dispatch through `tasks`; `clock` is monotonic seconds."""
         super().__init__(stop=stop, clock=clock)
-        self._after, self._ask = _FIRST, ask
+        self._after, self._tasks = _FIRST, tasks or WebhookTasks(stopping=stop.is_set)
         self._checks, self._dues = WholeLooks(), WholeLooks()
         self._others = WholeLooks(quick_s=QUICK_S)
 
@@ -73,6 +77,10 @@ class WebhookDispatcher(ListenLoop):
                 self._after = webhooks.arm_next(session, after=self._after, most=MOST_LOOKED_AT) or _FIRST
             self._others.took(self._clock() - began, began=began)
 
+    def closed(self) -> None:
+        """Drop the broker's connection with the session's: another process may dispatch now."""
+        self._tasks.close()
+
     def _send_due(self, session: sa.Connection) -> None:
         began, now_s = self._clock(), webhooks.now_s(session)
         since_s, whole = self._dues.since_s(began), self._dues.due(began)
@@ -80,7 +88,7 @@ class WebhookDispatcher(ListenLoop):
         if whole:
             self._dues.took(self._clock() - began, began=began)
         while due:
-            self._ask(due)
+            self._send(session, due)
             if self._stop.is_set():
                 return
             leases.keep(session)
@@ -90,3 +98,19 @@ class WebhookDispatcher(ListenLoop):
     def _take(self, session: sa.Connection, since_s: float) -> list[WebhookAttempt]:
         with leases.fenced(session):
             return webhooks.take(session, MOST_TAKEN, since_s=since_s)
+
+    def _send(self, session: sa.Connection, due: Sequence[WebhookAttempt]) -> None:
+        try:
+            self._tasks.open()
+            leases.keep(session)  # a broker that does not answer takes a lease's time to say so
+            sent = self._tasks.send(due)
+        except BrokerUnavailableError:
+            with leases.fenced(session):
+                webhooks.give_back(session, due, delay_s=0.0)
+            raise
+        unsent = sorted(set(due) - set(sent))
+        with leases.fenced(session):
+            webhooks.count_sent(session, sent)
+            webhooks.give_back(session, unsent, delay_s=REFUSED_DELAY_S)
+        if unsent:
+            log.warning("the broker did not take %d of %d tasks for webhooks", len(unsent), len(due))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import LiteralString
+from collections.abc import Collection, Sequence
+from typing import Any, LiteralString
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from jobs.db.statement import Statement, run
 
 LOST_S = 60.0  # a task that has not begun by then is sent again; this doubles with every time
 _DOUBLINGS = 6
+HOLD_S = 15.0  # longer than one send takes: connect, and write a window of messages until its confirms
 
 
 def _arm(jobs: LiteralString) -> LiteralString:
@@ -47,12 +48,35 @@ WITH taken AS (
   SELECT job_id FROM jobs_delivery WHERE due >= to_timestamp(%(since_s)s::float8) AND due <= now()
   ORDER BY due LIMIT %(most)s FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs_delivery delivery
-SET sent = sent + 1, due = now() + make_interval(secs => %(lost_s)s * 2 ^ LEAST(sent, %(doublings)s))
+UPDATE jobs_delivery delivery SET due = now() + make_interval(secs => %(hold_s)s)
 FROM taken WHERE delivery.job_id = taken.job_id
 RETURNING delivery.job_id AS job, delivery.attempts AS attempts_before
 """,
     WebhookAttempt,
+)
+# Another number of attempts means that the task has begun. A row that is locked stays as it was taken.
+_THESE: LiteralString = """
+WITH these AS (
+  SELECT job_id FROM jobs_delivery JOIN unnest(%(jobs)s::uuid[], %(attempts)s::int[]) AS given(id, attempts)
+    ON job_id = given.id AND jobs_delivery.attempts = given.attempts
+  WHERE job_id = ANY(%(jobs)s::uuid[]) AND state = 'waiting' AND due IS NOT NULL
+  ORDER BY job_id FOR UPDATE OF jobs_delivery SKIP LOCKED
+)
+"""
+_COUNT_SENT: Statement[None] = Statement(
+    _THESE
+    + """
+UPDATE jobs_delivery delivery
+SET sent = sent + 1, due = now() + make_interval(secs => %(lost_s)s * 2 ^ LEAST(sent, %(doublings)s))
+FROM these WHERE delivery.job_id = these.job_id
+"""
+)
+_GIVE_BACK: Statement[None] = Statement(
+    _THESE
+    + """
+UPDATE jobs_delivery delivery SET due = now() + make_interval(secs => %(delay_s)s)
+FROM these WHERE delivery.job_id = these.job_id
+"""
 )
 
 
@@ -76,8 +100,28 @@ def arm_next(session: sa.Connection, *, after: UUID, most: int) -> UUID | None:
 
 
 def take(session: sa.Connection, most: int, *, since_s: float = 0.0) -> list[WebhookAttempt]:
-    """Return up to `most` webhooks that are due, and postpone them; none that was due before `since_s`."""
-    return run(session, _TAKE, {"most": most, "since_s": since_s, "lost_s": LOST_S, "doublings": _DOUBLINGS})
+    """Return up to `most` webhooks that are due, and hold them while their tasks are sent.
+
+    None of them was due before `since_s`.
+    """
+    return run(session, _TAKE, {"most": most, "since_s": since_s, "hold_s": HOLD_S})
+
+
+def count_sent(session: sa.Connection, sent: Sequence[WebhookAttempt]) -> None:
+    """Count the tasks that were sent, and postpone each webhook until its task must have been lost."""
+    if sent:
+        run(session, _COUNT_SENT, {**_given(sent), "lost_s": LOST_S, "doublings": _DOUBLINGS})
+
+
+def give_back(session: sa.Connection, unsent: Sequence[WebhookAttempt], *, delay_s: float) -> None:
+    """Make webhooks due again after `delay_s`, because no task was sent for them."""
+    if unsent:
+        run(session, _GIVE_BACK, {**_given(unsent), "delay_s": delay_s})
+
+
+def _given(attempts: Sequence[WebhookAttempt]) -> dict[str, Any]:
+    jobs, before = zip(*attempts, strict=True)
+    return {"jobs": list(jobs), "attempts": list(before)}
 
 
 def now_s(session: sa.Connection) -> float:

@@ -134,7 +134,7 @@ def test_get_raises_for_a_dead_job_with_its_kind_and_code(app: Celery, version: 
     with pytest.raises(JobFailedError, match="no such word") as raised:
         result.get(timeout=5)
     assert (raised.value.kind, raised.value.error_code) == ("poison", "bad_item")
-    assert "m.py" in result.traceback
+    assert result.traceback is None  # it is the operators'
 
 
 @pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED])

@@ -1,14 +1,21 @@
 """Behaviour that only a real server shows: bodies over the limit, and calls that wait."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import Any
 
 import httpx
 import psycopg
+import pytest
 
+from inference_site.config import Config
 from jobs.models import Job
 from jobs.services.access.tokens import create_token
 from jobs.services.lifecycle.cancel import cancel_job
+from tests.support.http2 import post_over_http2
 from tests.support.wait import wait_until
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}
@@ -52,7 +59,7 @@ def test_many_waiting_posts_hold_no_thread_and_each_gets_its_job(serve: Serve) -
         answers = [answer.result(60) for answer in waiting]
     for answer in answers:
         assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
-        assert answer.headers["Preference-Applied"] == "wait=60"
+        assert answer.headers["Preference-Applied"] == "wait=55"
         assert answer.headers["Location"].endswith(answer.json()["id"])
 
 
@@ -105,3 +112,84 @@ def test_waiters_hold_no_connection_each_and_outlive_the_one_that_listens(serve:
         states = {answer.result(20).json()["state"] for answer in waiting}
     assert states == {"cancelled"}
     assert held <= 5
+
+
+def over_http2(server: httpx.Client, path: str, *pieces: bytes, **headers: str) -> Any:
+    port = server.base_url.port
+    assert port is not None
+    fields = {"authorization": server.headers["Authorization"], "content-type": "application/json", **headers}
+    return json.loads(post_over_http2(port, path, pieces, fields))
+
+
+def test_over_http_2_a_body_needs_no_content_length(serve: Serve) -> None:
+    server = serve(MAX_BODY_BYTES="300000")
+    short = over_http2(server, "/api/v1/jobs", b'{"model": "echo", ', b'"input": {}}')
+    assert short["state"] == "queued"
+    long = json.dumps({"model": "echo", "input": {"text": "x" * 200_000}}).encode()
+    assert over_http2(server, "/api/v1/jobs", long)["state"] == "queued"
+    assert over_http2(server, "/api/v1/jobs/bulk", json.dumps([GOOD] * 3).encode())["accepted"] == 3
+    assert over_http2(server, "/api/v1/uploads", b"x" * 100_000)["size"] == 100_000
+    assert over_http2(server, "/api/v1/jobs", b"")["code"] == "malformed"
+    form = {"content-type": "multipart/form-data; boundary=b"}
+    assert over_http2(server, "/api/v1/jobs", FORM, **form)["state"] == "queued"
+    too_large = over_http2(server, "/api/v1/jobs", b" " * 2_000_000)
+    assert (too_large["status"], too_large["code"]) == (413, "body_too_large")
+
+
+FORM = b'--b\r\nContent-Disposition: form-data; name="job"\r\n\r\n{"model": "echo", "input": {}}\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize("megabytes", [1, 30])
+def test_a_client_that_sends_everything_first_reads_why_it_was_refused(serve: Serve, megabytes: int) -> None:
+    server = serve()
+    port = server.base_url.port
+    for token, path, status in (
+        (server.headers["Authorization"], "/api/v1/jobs", 413),
+        ("Bearer x", "/api/v1/jobs", 401),
+        (server.headers["Authorization"], "/api/v1/nothing", 404),
+    ):
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as plain:
+            plain.request("POST", path, b" " * (megabytes * 2**20 + 1), {"Authorization": token})
+            answer = plain.getresponse()
+            assert (answer.status, json.loads(answer.read())["status"]) == (status, status)
+
+
+def test_a_chunked_upload_that_is_too_large_reads_why_it_was_refused(serve: Serve) -> None:
+    server = serve(MAX_BODY_BYTES="1000")
+    with closing(HTTPConnection("127.0.0.1", server.base_url.port, timeout=30)) as plain:
+        headers = {"Authorization": server.headers["Authorization"], "Expect": "100-continue"}
+        plain.request("POST", "/api/v1/jobs", iter([b" " * 100_000] * 200), headers, encode_chunked=True)
+        assert plain.getresponse().status == 413
+
+
+@pytest.mark.parametrize("version", [10, 11])
+def test_versions_1_0_and_1_1_of_http_are_answered_alike(serve: Serve, version: int) -> None:
+    server = serve()
+    with closing(HTTPConnection("127.0.0.1", server.base_url.port, timeout=30)) as plain:
+        plain._http_vsn, plain._http_vsn_str = version, f"HTTP/1.{version - 10}"  # type: ignore[attr-defined]  # it has no public name
+        headers = {"Authorization": server.headers["Authorization"]}
+        plain.request("POST", "/api/v1/jobs", json.dumps(GOOD), headers)
+        answer = plain.getresponse()
+        assert (answer.status, json.loads(answer.read())["state"]) == (202, "queued")
+        assert answer.headers["X-Request-ID"]
+
+
+def test_an_answer_names_its_request(serve: Serve) -> None:
+    server, named = serve(), {"X-Request-ID": "mine-4711"}
+    job = server.post("/api/v1/jobs", json=GOOD, headers=named)
+    path = f"/api/v1/jobs/{job.json()['id']}"
+    for answer in (
+        job,
+        server.get(path, headers=named),
+        server.get(f"{path}?wait=0.1", headers=named),
+        server.get(f"{path}?wait=soon", headers=named),
+        server.get("/api/v1/nothing", headers=named),
+        server.post("/api/v1/jobs", content=b" " * 1_100_000, headers=named),
+        server.get("/healthz", headers=named),
+    ):
+        assert answer.headers["X-Request-ID"] == "mine-4711", answer.url
+    assert len({server.get("/healthz").headers["X-Request-ID"] for _ in range(2)}) == 2
+
+
+def test_the_longest_wait_ends_before_a_proxy_gives_up() -> None:
+    assert Config().result_wait_limit_s == 55

@@ -25,7 +25,7 @@ from jobs.broker.dead_letter_message import outgoing_dead_letter
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.broker.topology import TASK_QUEUES, dead_queue_name, gpu_node, queue_name
-from jobs.broker.webhook_task import WebhookAttempt, ask
+from jobs.broker.webhook_task import WebhookAttempt, WebhookTasks
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.messages.envelope import Envelope
 from tests.support.broker_logins import production_logins
@@ -217,7 +217,9 @@ def test_a_message_that_a_worker_rejects_goes_to_the_dead_letter_queue(logins: L
 def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:
     queues = [broker_queues.task_queue(queue) for queue in TASK_QUEUES]
     with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=logins["relay"])):
-        ask([WebhookAttempt(JOB, 3)])
+        tasks = WebhookTasks()
+        assert len(tasks.send([WebhookAttempt(JOB, 3)])) == 1
+        tasks.close()
     scheduler = Scheduler(app=as_user(logins["beat"]), lazy=True)
     scheduler.apply_async(scheduler.Entry("retention", RETENTION, schedule=3_600, app=scheduler.app))
     names = {message.headers["task"] for message in received(as_user(logins["cpu-worker"]), queues, 2)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -14,17 +15,20 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from jobs.core.errors import UnavailableError
 from jobs.core.failures import Success
 from jobs.core.ids import uuid7
 from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import DAY_MS, Window, windows_around
 from jobs.core.states import State
 from jobs.db.session import open_session
+from jobs.db.session import transaction as session_transaction
 from jobs.models import Job, JobInput, JobResult
 from jobs.services.lifecycle import claim as claiming
 from jobs.services.lifecycle.settle import Verdict
 from jobs.services.reads import job_views
 from jobs.services.retention import partitions
+from jobs.services.retention.partition_maker import AGAIN_S, ALL_EVERY_S, PartitionMaker
 from models_registry import selectors
 from tests.support.factories import make_job, make_version
 from tests.support.partitions import exists, home, job_of, make, today, window
@@ -57,21 +61,66 @@ def test_a_job_s_input_and_result_are_in_the_partitions_of_its_day(
     assert [home(table, job.id) for table in TABLES] == [f"{t}{window(0, 30).suffix}" for t in TABLES]
 
 
-def test_a_version_s_own_days_lead_to_a_class_made_for_its_first_job(session: sa.Connection) -> None:
+def test_a_new_version_s_own_days_have_a_class_before_its_first_job(session: sa.Connection) -> None:
     make_version("brief", options={"retention_days": 3})
+    PartitionMaker(stop=Event()).step(session, ())
     job = run_one(session, "brief")
     assert job.keep_days == 3
     assert [home(table, job.id) for table in TABLES] == [f"{t}{window(0, 3).suffix}" for t in TABLES]
 
 
-def test_a_submit_succeeds_although_its_partition_cannot_be_created(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise sa.exc.ProgrammingError("CREATE TABLE", {}, Exception("permission denied"))
+def test_no_request_makes_a_partition_and_its_row_is_moved_once_there_is_one(session: sa.Connection) -> None:
+    make_version("new", options={"retention_days": 19})
+    with locked(ROOTS, "ACCESS SHARE"):  # with which no partition can be made
+        began = time.monotonic()
+        job = submit_to("new", {})
+        assert time.monotonic() - began < 1
+        assert home(INPUT, job.id) == f"{INPUT}_other"
+    assert not exists(f"{INPUT}_k19")
+    PartitionMaker(stop=Event()).step(session, ())
+    assert home(INPUT, job.id) == f"{INPUT}{window(0, 19).suffix}"
 
-    monkeypatch.setattr(partitions, "make_ahead", refuse)
-    make_version("barred", options={"retention_days": 19})
-    job = submit_to("barred", {})
-    assert home(INPUT, job.id) == f"{INPUT}_other"
+
+def test_a_partition_that_others_keep_from_being_made_is_made_later(session: sa.Connection) -> None:
+    make_version("later", options={"retention_days": 21})
+    now_s = 0.0
+    maker = PartitionMaker(stop=Event(), clock=lambda: now_s)
+    with locked([f"{INPUT}_other"], "ROW EXCLUSIVE"):
+        began = time.monotonic()
+        maker.step(session, ())
+        assert time.monotonic() - began < 2  # it waited once for the class, not for each of its days
+    assert not exists(f"{INPUT}_k21")
+    assert exists(f"{RESULT}_k21")
+    maker.step(session, ())
+    assert not exists(f"{INPUT}_k21")
+    now_s = AGAIN_S
+    maker.step(session, ())
+    assert exists(f"{INPUT}_k21")
+
+
+def test_the_days_ahead_are_looked_at_now_and_then(session: sa.Connection) -> None:
+    now_s = 0.0
+    maker = PartitionMaker(stop=Event(), clock=lambda: now_s)
+    maker.step(session, ())
+    last = windows_around(30, time.time_ns() // 1_000_000)[-1]
+    connection.cursor().execute(f"DROP TABLE {INPUT}{last.suffix}")
+    maker.step(session, ())
+    assert not exists(f"{INPUT}{last.suffix}")
+    now_s = ALL_EVERY_S
+    maker.step(session, ())
+    assert exists(f"{INPUT}{last.suffix}")
+
+
+ROOTS = (*TABLES, *(f"{table}_other" for table in TABLES))
+
+
+@contextmanager
+def locked(tables: Iterable[str], mode: str) -> Iterator[None]:
+    """Hold a lock on tables, as a long transaction elsewhere does."""
+    with closing(open_session()) as other, session_transaction(other):
+        for table in tables:
+            other.exec_driver_sql(f"LOCK TABLE ONLY {table} IN {mode} MODE")
+        yield
 
 
 def test_jobs_on_both_sides_of_midnight_are_in_their_own_days() -> None:
@@ -201,3 +250,14 @@ def test_rows_of_the_old_tables_are_moved_into_their_partitions() -> None:
     assert bytes(JobInput.objects.get(pk=new.pk).body) == body
     assert JobResult.objects.get(pk=old.pk).keep_days == 30
     assert today() == window(0).first_day
+
+
+def test_a_submit_that_meets_a_move_of_rows_is_refused_within_a_second_or_so() -> None:
+    make_version("moved", options={"retention_days": 23})
+    with locked([f"{INPUT}_other"], "EXCLUSIVE"):
+        began = time.monotonic()
+        with pytest.raises(UnavailableError) as refused:
+            submit_to("moved", {})
+        assert 0.5 < time.monotonic() - began < 3
+    assert refused.value.retryable  # told with a Retry-After
+    submit_to("moved", {})

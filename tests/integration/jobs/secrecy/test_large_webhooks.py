@@ -26,6 +26,7 @@ from models_registry.models import ModelVersion
 from tests.integration.jobs.secrecy.stored_objects import pointer
 from tests.support.payload_keys import NEW, OLD, submit, use
 from tests.support.receiver import Receiver, receiving
+from tests.support.recorded_tasks import RecordedTasks
 from tests.support.worker import run
 
 INPUT = {"text": "é" * 70_000, "exact": [1e2, 0.1, 12345678901234567890]}
@@ -56,7 +57,7 @@ def answered(receiver: Receiver, session: sa.Connection) -> UUID:
     """A job whose large output lies in the storage, and whose webhook is due."""
     job = submit(INPUT, callback_url=receiver.url, metadata={"m": 1})
     run(session)
-    WebhookDispatcher(stop=Flag(), ask=lambda _: None).step(session, [f"job:{job.id}"])
+    WebhookDispatcher(stop=Flag(), tasks=RecordedTasks()).step(session, [f"job:{job.id}"])
     assert pointer(job.id, JobResult).size > 140_000
     return job.id
 

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from threading import Event as Flag
 from typing import Any
 from uuid import UUID
@@ -12,12 +14,14 @@ import kombu
 import pytest
 import sqlalchemy as sa
 from django.conf import settings
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
 from jobs.broker.broker_queues import queue_entity
+from jobs.broker.connection import connect
 from jobs.broker.topology import WEBHOOKS
-from jobs.broker.webhook_task import WebhookAttempt, ask
+from jobs.broker.webhook_task import WebhookAttempt, WebhookTasks
 from jobs.client.webhook import WebhookRefusedError, verify
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import (
@@ -38,11 +42,12 @@ from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.submission.submit import submit_job
 from jobs.services.webhooks.deliver import deliver
-from jobs.services.webhooks.dispatcher import WebhookDispatcher
+from jobs.services.webhooks.dispatcher import REFUSED_DELAY_S, WebhookDispatcher
 from jobs.services.webhooks.secrets import make_secret
 from jobs.services.webhooks.subscriptions import enable, send_again
 from tests.support.factories import make_batch, make_client, make_version, make_worker
 from tests.support.receiver import Receiver, receiving
+from tests.support.recorded_tasks import RecordedTasks
 
 Asked = list[tuple[UUID, int]]
 
@@ -78,9 +83,9 @@ def ended(url: str) -> UUID:
 
 def dispatched(session: sa.Connection, *payloads: str) -> Asked:
     """Return the tasks that a new dispatcher sends."""
-    tasks: Asked = []
-    WebhookDispatcher(stop=Flag(), ask=tasks.extend).step(session, payloads)
-    return tasks
+    tasks = RecordedTasks()
+    WebhookDispatcher(stop=Flag(), tasks=tasks).step(session, payloads)
+    return list(tasks.sent)
 
 
 def due_now(job: UUID) -> None:
@@ -274,7 +279,12 @@ def test_nothing_is_sent_by_hand_before_the_end(receiver: Receiver) -> None:
 
 
 def test_an_address_that_is_not_called_is_refused_with_the_job(secret: str) -> None:
-    for url in ("http://example.org/", "https://127.0.0.1/", "https://user@example.org/"):
+    for url in (
+        "http://example.org/",
+        "https://127.0.0.1/",
+        "https://user@example.org/",
+        "https://a..example.com",
+    ):
         with pytest.raises(CallbackRefusedError):
             submitted(url)
     assert not Job.objects.exists()
@@ -296,15 +306,135 @@ def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
     with kombu.Connection(broker_url) as connection, connection.channel() as channel:
         queue_entity(WEBHOOKS).bind(channel).declare()
         channel.queue_purge(WEBHOOKS.name)
-        with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=broker_url)):
-            ask([WebhookAttempt(UUID(int=7), 3)])
+        with sending(broker_url) as tasks:
+            assert tasks.send([WebhookAttempt(UUID(int=7), 3)]) == [(UUID(int=7), 3)]
         message = channel.basic_get(WEBHOOKS.name, no_ack=True)
     assert message is not None
     assert json.loads(message.body)[0] == [str(UUID(int=7)), 3]
+    assert message.properties["delivery_mode"] == 2
 
 
-def test_a_broker_that_is_away_is_an_interruption(db: str) -> None:
-    gone = replace(settings.INFERENCE, broker_url="amqp://nobody:nothing@127.0.0.1:1//")
-    with override_settings(INFERENCE=gone), pytest.raises(BrokerUnavailableError):
-        ask([WebhookAttempt(UUID(int=7), 0)])
-    assert BrokerUnavailableError in WebhookDispatcher(stop=Flag()).interruptions()
+def test_many_tasks_need_one_connection(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def counted(url: str, **options: Any) -> kombu.Connection:
+        opened.append(url)
+        return connect(url, **options)
+
+    monkeypatch.setattr("jobs.broker.publisher.connect", counted)
+    with sending(broker_url) as tasks:
+        for number in range(20):
+            assert len(tasks.send([WebhookAttempt(UUID(int=number), 0)])) == 1
+        assert len(opened) == 1
+        tasks.close()  # as after a lost connection
+        assert len(tasks.send([WebhookAttempt(UUID(int=7), 0)])) == 1
+    assert len(opened) == 2
+    with kombu.Connection(broker_url) as connection, connection.channel() as channel:
+        assert channel.queue_purge(WEBHOOKS.name) >= 21
+
+
+def test_a_broker_that_is_away_counts_no_request_and_delays_no_webhook(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    job = ended(receiver.url)
+    with sending("amqp://nobody:nothing@127.0.0.1:1//") as tasks:
+        dispatcher = WebhookDispatcher(stop=Flag(), tasks=tasks)
+        for _ in range(3):
+            with pytest.raises(BrokerUnavailableError):
+                dispatcher.step(session, ())
+    assert BrokerUnavailableError in dispatcher.interruptions()
+    assert row(job).requested == 0
+    assert dispatched(session) == [(job, 0)]
+    assert row(job).requested == 1
+
+
+def test_what_the_broker_does_not_confirm_is_sent_a_little_later(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    jobs = sorted(ended(receiver.url) for _ in range(3))
+    tasks = RecordedTasks(most=1)
+    WebhookDispatcher(stop=Flag(), tasks=tasks).step(session, ())
+    assert [row(job).requested for job in jobs if (job, 0) not in tasks.sent] == [0, 0]
+    soon = timezone.now() + timedelta(seconds=REFUSED_DELAY_S + 1)
+    assert Delivery.objects.filter(due__lt=soon).count() == 2
+
+
+@contextmanager
+def sending(broker_url: str) -> Iterator[WebhookTasks]:
+    with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=broker_url)):
+        tasks = WebhookTasks()
+        yield tasks
+        tasks.close()
+
+
+def replayed_and_ended(job: UUID, session: sa.Connection) -> None:
+    replay_job(job_id=job, actor="test")
+    cancel_job(job_id=job, actor="test")
+    assert dispatched(session, f"job:{job}") == [(job, 1)]
+    connection.close()  # of the receiver's thread
+
+
+@pytest.mark.parametrize("status", [200, 500, 410])
+def test_an_attempt_for_an_old_end_says_nothing_about_a_new_one(
+    receiver: Receiver, session: sa.Connection, secret: str, status: int
+) -> None:
+    job = ended(receiver.url)
+    dispatched(session)
+    receiver.answers = [(status, {})]
+    receiver.before_answer = partial(replayed_and_ended, job, session)
+    deliver(job, attempts=0)
+    receiver.before_answer = lambda: None
+    assert (row(job).state, row(job).attempts, row(job).history) == ("waiting", 1, [])
+    deliver(job, attempts=1)
+    assert row(job).state == "delivered"
+    assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 2
+
+
+def test_an_end_is_not_sent_under_the_id_of_an_older_one(receiver: Receiver, session: sa.Connection) -> None:
+    job = ended(receiver.url)
+    dispatched(session)
+    armed = row(job)
+    replay_job(job_id=job, actor="test")
+    cancel_job(job_id=job, actor="test")
+    # The dispatcher armed it as the replay was under way, with what it had read of the job before.
+    Delivery.objects.filter(pk=job).update(due=timezone.now(), epoch=armed.epoch)
+    deliver(job, attempts=0)
+    assert receiver.requests == []
+    assert row(job).due is None
+    assert dispatched(session) == [(job, 1)]
+    deliver(job, attempts=1)
+    assert row(job).state == "delivered"
+
+
+@pytest.mark.parametrize(
+    "error", [UnicodeError("label empty"), RuntimeError("\0 no \ud800 text"), KeyError(1)]
+)
+def test_an_error_of_any_kind_ends_an_attempt_and_is_in_the_history(
+    receiver: Receiver, session: sa.Connection, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("jobs.services.webhooks.http_post.socket.getaddrinfo", fail)
+    job = ended(receiver.url)
+    for attempts in range(9):
+        due_now(job)
+        dispatched(session)
+        deliver(job, attempts=attempts)
+    assert (row(job).state, row(job).due, len(row(job).history)) == ("given_up", None, 9)
+    assert type(error).__name__ in row(job).history[0]["said"]
+
+
+def test_a_webhook_that_ends_its_worker_each_time_is_given_up(
+    receiver: Receiver, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ended(receiver.url)
+    monkeypatch.setattr("jobs.services.webhooks.deliver.post", _die)
+    for attempts in range(9):
+        due_now(job)
+        dispatched(session)
+        with pytest.raises(KeyboardInterrupt):
+            deliver(job, attempts=attempts)
+    deliver(job, attempts=9)
+    assert row(job).state == "given_up"
+    assert "did not come to an end" in row(job).history[0]["said"]

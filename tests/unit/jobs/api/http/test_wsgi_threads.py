@@ -11,7 +11,8 @@ from django.conf import settings
 from starlette.requests import Request
 from starlette.types import Message
 
-from jobs.api.http.asgi_call import Call
+from jobs.api.http.asgi_call import AsgiResponse, Call
+from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Environ, Threads
 from jobs.core.errors import SlowBodyError
 
@@ -19,7 +20,11 @@ Start = Callable[..., None]
 
 
 def a_call(
-    *pieces: bytes, headers: tuple[tuple[bytes, bytes], ...] = (), path: bytes = b"/", stalls: bool = False
+    *pieces: bytes,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    path: bytes = b"/",
+    stalls: bool = False,
+    version: str = "1.1",
 ) -> Call:
     coming: Iterator[bytes] = iter(pieces)
     remaining = len(pieces)
@@ -35,9 +40,13 @@ def a_call(
         raise AssertionError
 
     scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path.decode(), "raw_path": path}
-    scope |= {"query_string": b"a=1", "http_version": "1.1", "scheme": "http"}
+    scope |= {"query_string": b"a=1", "http_version": version, "scheme": "http"}
     scope |= {"server": ("here", 80), "client": ("there", 1), "headers": list(headers)}
     return Call(Request(scope, receive), send)
+
+
+async def answered(threads: Threads, call: Call) -> AsgiResponse:
+    return await threads.answer(call, Inflow(call))
 
 
 def asked_by(call: Call) -> tuple[Environ, bytes]:
@@ -49,7 +58,7 @@ def asked_by(call: Call) -> tuple[Environ, bytes]:
         start("204 No Content", [])
         return []
 
-    assert asyncio.run(Threads(handler).answer(call)).status == 204
+    assert asyncio.run(answered(Threads(handler), call)).status == 204
     return seen[0]
 
 
@@ -78,10 +87,24 @@ def test_a_body_in_any_pieces_is_read_completely(size: int) -> None:
     assert asked_by(a_call(*pieces, headers=headers))[1] == body
 
 
+@pytest.mark.parametrize("size", [0, 10, 65_536, 200_000])
+def test_over_http_2_a_body_needs_no_announcement(size: int) -> None:
+    body = bytes(number % 251 for number in range(size))
+    pieces = [body[at : at + 30_000] for at in range(0, size, 30_000)] or [b""]
+    environ, read = asked_by(a_call(*pieces, version="2"))
+    assert read == body
+    assert environ.get("CONTENT_LENGTH") == (str(size) if 0 < size <= 65_536 else None)
+
+
+def test_a_short_chunked_body_has_its_length() -> None:
+    environ, _ = asked_by(a_call(b"{", b"}", headers=((b"transfer-encoding", b"chunked"),)))
+    assert environ["CONTENT_LENGTH"] == "2"
+
+
 def test_a_stalled_short_body_is_refused_before_it_takes_a_thread(patience: None) -> None:
     call = a_call(b"1", headers=((b"content-length", b"50"),), stalls=True)
     with pytest.raises(SlowBodyError):
-        asyncio.run(Threads(lambda *_: pytest.fail("it was called")).answer(call))
+        asyncio.run(answered(Threads(lambda *_: pytest.fail("it was called")), call))
 
 
 def test_a_body_that_is_long_by_its_headers_is_refused_unread() -> None:
@@ -90,7 +113,7 @@ def test_a_body_that_is_long_by_its_headers_is_refused_unread() -> None:
         return []
 
     call = a_call(headers=((b"content-length", b"999999999"),), stalls=True)
-    assert asyncio.run(asyncio.wait_for(Threads(handler).answer(call), 5)).status == 413
+    assert asyncio.run(asyncio.wait_for(answered(Threads(handler), call), 5)).status == 413
 
 
 def test_a_long_body_that_stalls_is_an_error_of_its_read(patience: None) -> None:
@@ -107,8 +130,10 @@ def test_long_calls_leave_threads_for_short_ones() -> None:
 
     async def both() -> bytes:
         threads = Threads(handler)
-        bulk = [asyncio.ensure_future(threads.answer(a_call(path=b"/api/v1/jobs/bulk"))) for _ in range(40)]
-        short = await asyncio.wait_for(threads.answer(a_call()), 60)
+        bulk = [
+            asyncio.ensure_future(answered(threads, a_call(path=b"/api/v1/jobs/bulk"))) for _ in range(40)
+        ]
+        short = await asyncio.wait_for(answered(threads, a_call()), 60)
         release.set()
         assert {answer.body for answer in await asyncio.gather(*bulk)} == {b"long"}
         return short.body

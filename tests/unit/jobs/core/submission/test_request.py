@@ -174,3 +174,20 @@ def test_a_whole_number_may_be_written_with_a_point_and_an_input_keeps_its_own()
     assert isinstance(request.input, float)
     with pytest.raises(MalformedRequestError, match="priority"):
         parse_request(b'{"model": "m", "input": 1, "priority": 7.5}')
+
+
+BOM = "\ufeff".encode()
+
+
+def test_a_byte_order_mark_before_utf_8_is_no_part_of_the_json() -> None:
+    job = b'{"model": "m", "input": {}}'
+    assert parse_request(BOM + job) == parse_request(job)
+    assert parse_bulk(BOM + b"[" + job + b"]", ndjson=False) == [parse_request(job)]
+    assert parse_bulk(BOM + job + b"\n" + job, ndjson=True) == [parse_request(job)] * 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le"])
+def test_another_encoding_is_named(encoding: str) -> None:
+    raw = ("\ufeff" if encoding.endswith("le") else "") + '{"model": "m", "input": {}}'
+    with pytest.raises(MalformedRequestError, match="has to be UTF-8"):
+        parse_request(raw.encode(encoding))

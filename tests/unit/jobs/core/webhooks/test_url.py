@@ -54,6 +54,8 @@ def test_an_internal_host_may_be_http_and_an_address_of_this_network() -> None:
         "https://exa mple.com/", "https://example.com\\@hooks.internal/", "https://example.com/\n",
         "//example.com",
         "https://example.com:99999/", "https://[::1", "https://münchen.example/", "https://127.0.0.1/",
+        "https://a..example.com", "https://example.com../", "https://.example.com/",
+        f"https://{'a' * 64}.example.com/", f"https://{'a.' * 126}com/", "https://a-.example.com/",
         "https://[::ffff:10.0.0.1]/", "https://169.254.169.254/latest", "https://[fe80::1%25eth0]/",
     ],
 )  # fmt: skip

@@ -1,0 +1,55 @@
+import pytest
+
+from jobs.core.job_error import error_of, for_caller
+from jobs.core.states import State
+
+FAILED = {"kind": "invalid", "code": "empty", "message": "The text is empty.", "reason": "never retried"}
+NOTHING = {"kind": "", "code": "", "message": "", "reason": ""}
+
+
+def test_a_dead_job_s_error_is_its_last_failure() -> None:
+    assert error_of(State.DEAD, **FAILED) == ("invalid", "empty", "The text is empty.", "never retried")
+
+
+def test_a_job_that_has_not_failed_has_none() -> None:
+    for state in (State.QUEUED, State.WAITING, State.RUNNING, State.SUCCEEDED):
+        assert error_of(state, **FAILED) is None
+
+
+@pytest.mark.parametrize("row", [NOTHING, {**NOTHING, "kind": "timeout", "code": "deadline"}])
+def test_an_expired_job_says_that_its_deadline_passed(row: dict[str, str]) -> None:
+    error = error_of(State.EXPIRED, **row)
+    assert error is not None
+    assert (error.kind, error.code) == ("timeout", "deadline")
+    assert "deadline passed" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "detail"),
+    [("cancelled", "cancelled", "API"), ("revoked", "revoked", "Celery"), ("oom", "cancelled", "API")],
+)
+def test_a_cancelled_job_says_how_it_was_cancelled(code: str, shown: str, detail: str) -> None:
+    error = error_of(State.CANCELLED, **{**FAILED, "code": code})
+    assert error is not None
+    assert (error.kind, error.code, error.reason) == ("cancelled", shown, "")
+    assert detail in error.detail
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("no file /srv/models/minilm/model.safetensors", "no file model.safetensors"),
+        (
+            "[Errno 2] No such file or directory: '/app/jobs/worker/x.py'",
+            "[Errno 2] No such file or directory: 'x.py'",
+        ),
+        ("/root/.cache/hf: Permission denied", "hf: Permission denied"),
+        ('broke\nTraceback (most recent call last):\n  File "/opt/a.py", line 3\nValueError: x', "broke"),
+        ("'/scores/3' is not finite", "'/scores/3' is not finite"),
+        ("see https://example.com/home/x", "see https://example.com/home/x"),
+        ("a/b and 1/2", "a/b and 1/2"),
+        ("", ""),
+    ],
+)
+def test_a_caller_reads_the_message_without_the_host_s_folders(message: str, shown: str) -> None:
+    assert for_caller(message) == shown
