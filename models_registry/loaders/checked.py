@@ -50,7 +50,7 @@ class Checked:
         return [self._checked(output) for output in self._runner.outputs(raw)]
 
     def _checked(self, output: Any) -> Any:
-        if isinstance(output, Exception):
+        if isinstance(output, BaseException):
             return output
         if self._refuse_nan and not is_finite(output):
             at = not_finite_at(output)

@@ -6,9 +6,11 @@ import os
 import socket
 import sys
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from celery.app.utils import find_app
+from celery.signals import celeryd_init
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -63,7 +65,7 @@ class Command(BaseCommand):
             prefetch_count = serve(names, pool, node, lanes)
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        run_celery(names, node, prefetch_count, loglevel)
+        sys.exit(run_celery(names, node, prefetch_count, loglevel))
 
 
 def check_libraries() -> None:
@@ -112,8 +114,8 @@ def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int
     return prefetch(max(model.info.max_batch for model in loaded))
 
 
-def run_celery(names: tuple[str, ...], node: str, prefetch_count: int, loglevel: str) -> None:
-    """Run `celery worker` in this process until it is stopped."""
+def run_celery(names: tuple[str, ...], node: str, prefetch_count: int, loglevel: str) -> int:
+    """Run `celery worker` in this process until it is stopped; return its exit status."""
     patches.apply()
     app = find_app(settings.CELERY_APP)
     app.conf.update(
@@ -123,7 +125,20 @@ def run_celery(names: tuple[str, ...], node: str, prefetch_count: int, loglevel:
         worker_prefetch_multiplier=prefetch_count,
     )
     app.steps["worker"].add(DrainStep)
+    workers = list[Any]()
+    celeryd_init.connect(note := _noting(workers))
     app.worker_main(
         ["worker", "--pool=threads", "--concurrency=1", f"--hostname={node}", f"--loglevel={loglevel}",
          "--without-mingle", "--without-gossip", "-E"]
     )  # fmt: skip
+    celeryd_init.disconnect(note)
+    return sum(worker.exitcode or 0 for worker in workers)
+
+
+def _noting(workers: list[Any]) -> Callable[..., None]:
+    """Return a receiver that keeps the worker: `worker_main` does not return its exit status."""
+
+    def note(instance: Any, **_: Any) -> None:
+        workers.append(instance)
+
+    return note

@@ -7,8 +7,10 @@ the connection is open, and it turns the hub itself so that acks are sent.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
+from threading import Timer
 from typing import Any
 
 from celery import bootsteps
@@ -17,9 +19,13 @@ from celery.worker.components import Pool
 from django.conf import settings
 
 from jobs.worker import process
+from jobs.worker.pipeline import Pipeline
+from jobs.worker.watchdog import EXIT_CODE
 
 logger = logging.getLogger(__name__)
 TURN_S = 0.05
+FAILED_GRACE_S = 1.0
+LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
 
 class DrainStep(bootsteps.StartStopStep):
@@ -29,7 +35,7 @@ class DrainStep(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
-        self._stopping = self._hurried = False
+        self._stopping = self._hurried = self._limited = False
         # Celery's handler sends it at each SIGTERM, also before the drain begins.
         worker_shutting_down.connect(self._on_sigterm)
 
@@ -37,20 +43,26 @@ class DrainStep(bootsteps.StartStopStep):
         """Start the stages."""
         current = process.current()
         if current is not None:
-            current.start()
+            current.start(stopping=lambda: self._stopping)
 
     def stop(self, worker: Any) -> None:
-        """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes."""
+        """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.
+
+        A worker that must end because a stage failed waits a second for what has run, and is no success.
+        """
         current = process.current()
         if current is None:
             return
         self._stopping = True  # by `celery control shutdown` no signal came
-        current.pipeline.close()
-        until = time.monotonic() + settings.INFERENCE.worker_grace_s
+        self._limit()
+        began, pipeline = time.monotonic(), current.pipeline
+        pipeline.close()
         turns = _turns(worker.hub)
-        while not (current.pipeline.idle or self._hurried) and time.monotonic() < until:
+        while not (pipeline.idle or self._hurried) and time.monotonic() < began + _grace_s(pipeline):
             next(turns)
         current.stop()
+        if pipeline.failed:
+            worker.exitcode = EXIT_CODE
         for _ in range(3):  # the acks of the last batch were handed to the hub just before it became idle
             next(turns)
 
@@ -61,6 +73,25 @@ class DrainStep(bootsteps.StartStopStep):
 
     def _on_sigterm(self, **_: Any) -> None:
         self._hurried, self._stopping = self._stopping, True
+        self._limit()
+
+    def _limit(self) -> None:
+        """End the process some seconds after its grace, whatever hangs then: a silent broker, say."""
+        if self._limited or process.current() is None:
+            return
+        self._limited = True
+        timer = Timer(settings.INFERENCE.worker_grace_s + LAST_S, _overtime)
+        timer.daemon = True
+        timer.start()
+
+
+def _grace_s(pipeline: Pipeline) -> float:
+    return FAILED_GRACE_S if pipeline.failed else settings.INFERENCE.worker_grace_s
+
+
+def _overtime() -> None:
+    logger.critical("the end of the worker hangs: the process ends now, its jobs are taken back")
+    os._exit(EXIT_CODE)
 
 
 def _turns(hub: Any) -> Iterator[None]:

@@ -90,7 +90,8 @@ class Claimer:
         batch.privacy = Privacy(loaded.info, batch.jobs)
         batch.pieces = _grouped(batch, batch.privacy.items)
         for piece in batch.pieces:
-            _collate(batch, piece)
+            if piece.raw_outputs is None:
+                _collate(batch, piece)
 
     def _acquire(self, batch: ClaimedBatch) -> Loaded:
         """Return the batch's version, loaded; while the registry cannot be read, wait for the database."""
@@ -176,16 +177,21 @@ def _new_id() -> UUID:
 def _grouped(batch: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
     assert batch.runner is not None  # noqa: S101  # set by `prepare` just above
     groups: dict[object, BatchPiece] = {}
+    failed: list[BatchPiece] = []
     for position, item in items.items():
-        piece = groups.setdefault(batch.runner.key(item), BatchPiece([], []))
+        try:
+            piece = groups.setdefault(batch.runner.key(item), BatchPiece([], []))
+        except BaseException as error:  # noqa: BLE001  # a model may raise anything; its neighbours run
+            failed.append(BatchPiece([position], [item], raw_outputs=failure_of(error, batch.table)))
+            continue
         piece.positions.append(position)
         piece.items.append(item)
-    return list(groups.values())
+    return [*groups.values(), *failed]
 
 
 def _collate(batch: ClaimedBatch, piece: BatchPiece) -> None:
     assert batch.runner is not None  # noqa: S101
     try:
         piece.collated, piece.is_collated = batch.runner.collate(piece.items), True
-    except Exception:  # noqa: BLE001  # the run stage collates again, splitting down to the guilty item
+    except BaseException:  # noqa: BLE001  # the run stage collates again, splitting down to the guilty item
         piece.is_collated = False

@@ -127,9 +127,9 @@ def _outputs(runner: Runner, piece: BatchPiece) -> list[Any]:
 
 
 def _outcome(output: Any, table: Table) -> Success | Failure:
-    if isinstance(output, Exception):
+    if isinstance(output, BaseException):
         return failure_of(output, table)
     try:
         return Success(canonical_bytes(output))
-    except Exception as error:  # noqa: BLE001  # an object that the model made may raise anything when read
+    except BaseException as error:  # noqa: BLE001  # the model's object may raise anything when read
         return failure_of(BadOutputError(f"The model's output cannot be stored: {error}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,7 @@ from jobs.worker.stages.settler import verdicts_of
 from models_registry import selectors
 from models_registry.core.options import PlatformOptions, RetryOptions, RetryRule
 from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError
-from models_registry.core.runner import Item
+from models_registry.core.runner import Item, Runner
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.fault_tables import EXPORT
@@ -39,8 +40,8 @@ OPTIONS = PlatformOptions.of(
 class Pool:
     """Has the version, or raises `error`."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
+    def __init__(self, error: Exception | None = None, runner: Runner | None = None) -> None:
+        self.error, self.runner = error, runner or Echo()
 
     def acquire(self, version: int) -> Any:
         if self.error:
@@ -48,7 +49,7 @@ class Pool:
         info = SimpleNamespace(
             id=version, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
         )
-        return SimpleNamespace(runner=Echo(), info=info)
+        return SimpleNamespace(runner=self.runner, info=info)
 
 
 def prepared(error: Exception | None = None) -> ClaimedBatch:
@@ -141,3 +142,19 @@ def test_without_a_policy_the_default_holds(monkeypatch: pytest.MonkeyPatch, err
 
     monkeypatch.setattr(selectors, "info", raises)
     assert prepared(LoadFailedError()).retry == RetryOptions()
+
+
+def test_an_input_whose_key_cannot_be_made_fails_alone() -> None:
+    class Picky(Echo):
+        def key(self, item: Item) -> Hashable:
+            if item.input["n"] == 1:
+                raise SystemExit(3)
+            return ()
+
+    claimer: Any = Claimer.__new__(Claimer)
+    claimer._pool = Pool(runner=Picky())
+    jobs = [Claimed(UUID(int=at), 1, 1, 3, b'{"n":%d}' % at, None) for at in range(3)]
+    work = ClaimedBatch(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
+    claimer.prepare(work)
+    execute_all(work)
+    assert [type(verdict.outcome) for verdict in verdicts_of(work)] == [Success, Failure, Success]

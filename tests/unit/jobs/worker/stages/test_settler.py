@@ -208,3 +208,9 @@ def test_a_version_s_policy_and_its_loader_s_table_are_its_batch_s() -> None:
         FailureKind.INVALID, FailureKind.TRANSIENT,
     ]  # fmt: skip
     assert second.after == Bury("attempt 1 of 1 for a failure of kind transient was the last", exhausted=True)
+
+
+def test_an_output_that_ends_the_program_in_its_place_fails_alone() -> None:
+    first, second, third, fourth = verdicts_of(work([1, KeyboardInterrupt(), GeneratorExit(), 4]))
+    assert (type(first.outcome), type(fourth.outcome)) == (Success, Success)
+    assert (type(second.outcome), type(third.outcome)) == (Failure, Failure)
