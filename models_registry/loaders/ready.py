@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import current_thread, main_thread
 from time import monotonic
 
+from models_registry.core.plain_output import plain
 from models_registry.core.registry_errors import LoadFailedError
 from models_registry.core.runner import Item, Runner, Weighed, answer
 from models_registry.core.version import VersionInfo
@@ -68,6 +69,8 @@ def _warm_up(runner: Runner, info: VersionInfo) -> None:
         (output,) = answer(runner, [Item(info.example)])
         if isinstance(output, BaseException):
             raise output  # noqa: TRY301  # one handler for the example and its batch
+        if info.platform_options.refuse_nan:
+            plain(output)
     except BaseException as error:
         _pass_on_interrupt(error)
         # Any exception is the version's fault here, not that of the job that needs the version.

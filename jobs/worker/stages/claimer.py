@@ -86,7 +86,7 @@ class Claimer:
         batch.leased, batch.runner, batch.model = True, loaded.runner, loaded.info.model
         options = loaded.info.platform_options
         batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
-        batch.table = table_of(loaded.info.loader)
+        batch.table = table_of(loaded.info.loader, refuse_nan=options.refuse_nan)
         batch.privacy = Privacy(loaded.info, batch.jobs)
         batch.pieces = _grouped(batch, batch.privacy.items)
         for piece in batch.pieces:

@@ -157,7 +157,12 @@ def test_a_stage_that_fails_ends_the_pipeline_but_what_has_run_is_stored(
     signals = list[int]()
     monkeypatch.setattr(os, "kill", lambda _pid, number: signals.append(number))
     monkeypatch.setattr(threading, "excepthook", lambda _: None)  # the stage raises on, to be logged
-    guilty = Mock(side_effect=RuntimeError("CUDA error: device-side assert triggered"))
+
+    def lose(_: object) -> Any:
+        stages.gate.wait(10)
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    guilty = Mock(side_effect=lose)
     monkeypatch.setattr(stages, "prepare", lambda work: _prepared(stages, work, guilty))
     fill(buffer, 6)
     wait_until(lambda: len(pipeline.unsettled()) == 3)
