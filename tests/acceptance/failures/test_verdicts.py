@@ -63,5 +63,5 @@ def test_an_output_that_is_refused_fails_its_own_job_alone(
 def test_nan_that_the_model_does_not_refuse_is_retried_and_never_stored(app: App) -> None:
     (one,) = app.bulk("echo:loose", [{"answer": "nan"}])
     job = app.finished(one)
-    assert (job["state"], job["attempts"], job["error"]["code"]) == ("dead", 3, "bad_output")
+    assert (job["state"], job["attempts"], job["error"]["code"]) == ("dead", 3, "not_finite")
     assert "'/answer'" in job["error"]["detail"]
