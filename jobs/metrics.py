@@ -107,6 +107,13 @@ RUN_TIME = Histogram("run_seconds", "One batch's run on the device.", ["model"],
 SETTLE_TIME = Histogram("settle_seconds", "One batch's settle in Postgres.", ["model"], buckets=_SECONDS)
 JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fenced.", ["model", "outcome"])
 
+LOAD_FAILED = Gauge(
+    "model_load_failed",
+    "1 while a worker cannot load a version, by the version's id; alert above 0.",
+    ["version"],
+    multiprocess_mode="livemax",
+)
+
 WEBHOOKS = Counter(
     "webhooks",
     "Attempts to deliver a webhook, by outcome: delivered, waiting, disabled or given_up.",

@@ -53,6 +53,7 @@ class WorkerProcess:
     pipeline: Pipeline
     cancels: Cancels
     stopped: Event
+    missing: tuple[str, ...] = ()
 
     def start(self, stopping: Callable[[], bool]) -> None:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages.
@@ -121,8 +122,10 @@ def current() -> WorkerProcess | None:
     return _current
 
 
-def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1) -> WorkerProcess:
-    """Make what this process holds; the caller starts it."""
+def make(
+    incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1, missing: tuple[str, ...] = ()
+) -> WorkerProcess:
+    """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds())
@@ -136,7 +139,7 @@ def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1
     progress = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
-    _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped)
+    _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped, missing)
     return _current
 
 

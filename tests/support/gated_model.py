@@ -10,6 +10,7 @@ from typing import Any
 from models_registry.loaders.builtin import Faulty
 
 ENTRY_POINT = f"{__name__}:gated"
+SHUT = f"{__name__}:shut"
 LOOK_S = 0.02
 
 
@@ -28,3 +29,10 @@ class Gated(Faulty):
 
 def gated(options: Mapping[str, Any], device: str) -> Gated:
     return Gated(Path(options["gate"]))
+
+
+def shut(options: Mapping[str, Any], device: str) -> Faulty:
+    """A faulty echo that loads only once the file `gate` exists."""
+    if not Path(options["gate"]).exists():
+        raise FileNotFoundError("the artifact is not there yet")
+    return Faulty()

@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 from celery import bootsteps
@@ -19,6 +19,8 @@ from celery.worker.components import Pool
 from django.conf import settings
 
 from jobs.worker import process
+from jobs.worker.model_orders import orders_of
+from jobs.worker.model_retries import ModelRetries
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.watchdog import EXIT_CODE
 
@@ -44,6 +46,8 @@ class DrainStep(bootsteps.StartStopStep):
         current = process.current()
         if current is not None:
             current.start(stopping=lambda: self._stopping)
+            retries = ModelRetries(current, orders_of(current), current.missing)
+            Thread(target=retries.run, args=(worker.consumer,), name="model-retries", daemon=True).start()
 
     def stop(self, worker: Any) -> None:
         """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.

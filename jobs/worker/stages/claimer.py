@@ -14,7 +14,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
-from django.db import connection as django_connection
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.ids import uuid7
@@ -26,15 +25,14 @@ from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
 from jobs.worker.stages.execute import failure_of
 from jobs.worker.stages.persist import persist
 from jobs.worker.stages.privacy import Privacy
-from models_registry import selectors
-from models_registry.core.options import RetryOptions
 from models_registry.core.runner import Item
 from models_registry.loaders.fault_tables import table_of
-from models_registry.pool import Loaded, ModelPool
+from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
 HOLD_S = 0.5
+UNLOADED_S = 5.0  # a job whose version this worker cannot load is published again after so long
 LOCKED_S = 1.0  # a job whose row is locked is published again after so long
 
 
@@ -67,9 +65,13 @@ class Claimer:
         self.claiming = batch.id
         if hold_s := self._circuits.hold_s(int(str(sealed.key))):
             return batch, self._held(sealed.tokens, hold_s)
+        if not self.lease(batch):
+            return batch, self._held(sealed.tokens, UNLOADED_S)
         row = self._row(batch, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         jobs = persist(self._engine, lambda c, tries: _claim(c, row, newest, tries), stopping=self._stopping)
+        if not jobs:
+            self.done(batch)
         if jobs is None:
             return batch, []
         batch.jobs, batch.deliveries = jobs, [newest[job.job] for job in jobs]
@@ -77,13 +79,10 @@ class Claimer:
         return batch, self._refused([d for d in sealed.tokens if id(d) not in claimed])
 
     def prepare(self, batch: ClaimedBatch) -> None:
-        """Load the model, decode the inputs, group by compatibility and collate ahead."""
-        try:
-            loaded = self._acquire(batch)
-        except PlatformError as error:
-            batch.failure, batch.retry = failure_of(error), _retry_of(int(str(batch.key)))
-            return
-        batch.leased, batch.runner, batch.model = True, loaded.runner, loaded.info.model
+        """Decode the inputs, group by compatibility and collate ahead."""
+        loaded = batch.loaded
+        assert loaded is not None  # noqa: S101  # nothing is claimed without a lease
+        batch.runner, batch.model = loaded.runner, loaded.info.model
         options = loaded.info.platform_options
         batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
         batch.table = table_of(loaded.info.loader, refuse_nan=options.refuse_nan)
@@ -93,22 +92,28 @@ class Claimer:
             if piece.raw_outputs is None:
                 _collate(batch, piece)
 
-    def _acquire(self, batch: ClaimedBatch) -> Loaded:
-        """Return the batch's version, loaded; while the registry cannot be read, wait for the database."""
-        while True:
+    def lease(self, batch: ClaimedBatch) -> bool:
+        """Load the batch's version and keep it for the batch; False where this worker cannot load it now.
+
+        Nothing is claimed yet, so that a version that does not load here costs no job an attempt. While the
+        registry cannot be read, wait for the database.
+        """
+        while not self._stopping():
             try:
-                return self._pool.acquire(int(str(batch.key)))
+                batch.loaded = self._pool.acquire(int(str(batch.key)))
+            except PlatformError:
+                return False
             except DjangoDatabaseError as error:
-                if self._stopping():
-                    raise
                 logger.warning("the registry cannot be read: %s", error.__class__.__name__)
                 time.sleep(HOLD_S)
-                batch.busy_since = time.monotonic()  # an outage is not a batch that hangs
+            else:
+                return True
+        return False
 
     def done(self, batch: ClaimedBatch) -> None:
         """Let the batch's version leave memory if others need the room."""
-        if batch.leased:
-            batch.leased = False
+        if batch.loaded is not None:
+            batch.loaded = None
             self._pool.release(int(str(batch.key)))
 
     def _row(self, batch: ClaimedBatch, sealed: SealedBatch[MessageDelivery]) -> store.BatchRow:
@@ -158,16 +163,6 @@ def _claim(
         if recovered:
             return recovered
     return store.claim(connection, batch=row, envelopes=[d.envelope for d in newest.values()])
-
-
-def _retry_of(version: int) -> RetryOptions:
-    """Return the retry policy of a version that could not be loaded; the default where there is none."""
-    try:
-        return selectors.info(version).platform_options.retry
-    except (PlatformError, DjangoDatabaseError):
-        return RetryOptions()
-    finally:
-        django_connection.close()  # Django closes no connection of a thread of ours
 
 
 def _new_id() -> UUID:
