@@ -7,10 +7,9 @@ the connection is open, and it turns the hub itself so that acks are sent.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator
-from threading import Thread, Timer
+from threading import Thread
 from typing import Any
 
 from celery import bootsteps
@@ -27,7 +26,6 @@ from jobs.worker.watchdog import EXIT_CODE
 logger = logging.getLogger(__name__)
 TURN_S = 0.05
 FAILED_GRACE_S = 1.0
-LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
 
 class DrainStep(bootsteps.StartStopStep):
@@ -37,7 +35,7 @@ class DrainStep(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
-        self._stopping = self._hurried = self._limited = False
+        self._stopping = self._hurried = False
         # Celery's handler sends it at each SIGTERM, also before the drain begins.
         worker_shutting_down.connect(self._on_sigterm)
 
@@ -58,7 +56,6 @@ class DrainStep(bootsteps.StartStopStep):
         if current is None:
             return
         self._stopping = True  # by `celery control shutdown` no signal came
-        self._limit()
         began, pipeline = time.monotonic(), current.pipeline
         pipeline.close()
         turns = _turns(worker.hub)
@@ -77,25 +74,10 @@ class DrainStep(bootsteps.StartStopStep):
 
     def _on_sigterm(self, **_: Any) -> None:
         self._hurried, self._stopping = self._stopping, True
-        self._limit()
-
-    def _limit(self) -> None:
-        """End the process some seconds after its grace, whatever hangs then: a silent broker, say."""
-        if self._limited or process.current() is None:
-            return
-        self._limited = True
-        timer = Timer(settings.INFERENCE.worker_grace_s + LAST_S, _overtime)
-        timer.daemon = True
-        timer.start()
 
 
 def _grace_s(pipeline: Pipeline) -> float:
     return FAILED_GRACE_S if pipeline.failed else settings.INFERENCE.worker_grace_s
-
-
-def _overtime() -> None:
-    logger.critical("the end of the worker hangs: the process ends now, its jobs are taken back")
-    os._exit(EXIT_CODE)
 
 
 def _turns(hub: Any) -> Iterator[None]:
