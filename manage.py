@@ -4,8 +4,11 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+from models_registry.shared.process_end import end_on_sigterm
 
 if __name__ == "__main__":
+    end_on_sigterm()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
+    from django.core.management import execute_from_command_line
+
     execute_from_command_line(sys.argv)

@@ -121,6 +121,12 @@ JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fe
 MESSAGES_NEWER = Counter(
     "messages_newer", "Messages of a later release than the worker's, whose jobs went back to the outbox."
 )
+LOAD_FAILED = Gauge(
+    "model_load_failed",
+    "1 while a worker cannot load a version, by the version's id; alert above 0.",
+    ["version"],
+    multiprocess_mode="livemax",
+)
 
 WEBHOOKS = Counter(
     "webhooks",

@@ -103,3 +103,21 @@ class Promotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model}@{self.alias} to {self.after}"
+
+
+class LoadFailure(models.Model):
+    """A version that a worker cannot load now; the row goes once it loads, or the worker starts again."""
+
+    id = models.BigAutoField(primary_key=True)
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="load_failures")
+    node = models.CharField(max_length=255, help_text="Celery's node name of the worker.")
+    reason = models.TextField()
+    tries = models.PositiveIntegerField(db_default=1)
+    since = models.DateTimeField(db_default=Now())
+    tried_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "node"], name="load_failure_once_per_node")]
+
+    def __str__(self) -> str:
+        return f"version {self.version_id} on {self.node}"

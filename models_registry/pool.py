@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Condition, Lock
 from time import monotonic
+from typing import Protocol
 
 from django.db import connection
 
@@ -22,16 +24,37 @@ __all__ = ["Loaded", "ModelPool"]
 MIB = 2**20
 
 
+class LoadWatcher(Protocol):
+    """Learns which versions a pool cannot load, on the thread that tried."""
+
+    def failed(self, version: int, error: Exception) -> None:
+        """Note that a version could not be loaded."""
+
+    def loaded(self, version: int) -> None:
+        """Note that a version was loaded that could not be before."""
+
+
+@dataclass(slots=True)
+class _Failed:
+    """Why a version could not be loaded, and when it is tried again, in monotonic seconds."""
+
+    error: PlatformError
+    model: str
+    delay_s: float
+    due_at: float
+
+
 class ModelPool:
     """The versions loaded on one device (`cpu`, `cuda:0`); every method is thread-safe.
 
     Together they stay within `memory_budget_bytes`, None for no limit. To make room for a version, the pool
     evicts the least recently used ones, or waits up to `ROOM_S` for running batches to end. A version that
-    cannot be loaded is not tried again for `RETRY_S`: reading a large artifact at every batch would starve
-    healthy versions.
+    cannot be loaded is not tried again for `RETRY_S`, which doubles up to `LONGEST_RETRY_S`: reading a large
+    artifact at every batch would starve healthy versions. `watcher` learns of such versions.
     """
 
     RETRY_S = 5.0
+    LONGEST_RETRY_S = 60.0
     ROOM_S = 60.0
 
     def __init__(
@@ -42,14 +65,15 @@ class ModelPool:
         entry_points: Iterable[str] = (),
         model_dir: str = "",
         memory_budget_bytes: int | None = None,
+        watcher: LoadWatcher | None = None,
     ) -> None:
-        self.device = device
+        self.device, self._watcher = device, watcher
         self._permissions = Permissions(allow_torch_programs, tuple(entry_points), model_dir)
         self._residency = Residency(memory_budget_bytes)
         self._loaded: dict[int, Loaded] = {}
         self._leaving = set[int]()
         self._sizes: dict[int, int] = {}
-        self._failed: dict[int, tuple[float, PlatformError]] = {}
+        self._failed: dict[int, _Failed] = {}
         self._locks: dict[int, Lock] = {}
         self._changed = Condition()
 
@@ -89,7 +113,8 @@ class ModelPool:
     def load(self, version_id: int) -> Loaded:
         """Load the version even if that failed a moment ago, and end the effect of `unload`."""
         with self._changed:
-            self._failed.pop(version_id, None)
+            if version_id in self._failed:
+                self._failed[version_id].due_at = monotonic()
             self._leaving.discard(version_id)
         return self.runner(version_id)
 
@@ -119,6 +144,17 @@ class ModelPool:
         with self._changed:
             return list(self._loaded.values())
 
+    def retry_in_s(self, version_id: int) -> float:
+        """Return the seconds until a version that could not be loaded is tried again; 0 for any other."""
+        failed = self._failed.get(version_id)
+        return 0.0 if failed is None else max(failed.due_at - monotonic(), 0.0)
+
+    def models_without_versions(self) -> set[str]:
+        """Return the models of which a version could not be loaded, and no other is."""
+        with self._changed:
+            failed = {failure.model for failure in self._failed.values() if failure.model}
+            return failed - {loaded.info.model for loaded in self._loaded.values()}
+
     def _hold(self, version_id: int) -> Loaded | None:
         with self._changed:
             loaded = self._loaded.get(version_id)
@@ -131,15 +167,25 @@ class ModelPool:
             return self._locks.setdefault(version_id, Lock())
 
     def _load(self, version_id: int) -> Loaded:
-        failed_at, error = self._failed.get(version_id, (-self.RETRY_S, None))
-        if error is not None and monotonic() - failed_at < self.RETRY_S:
-            raise error.with_traceback(None)
+        failed = self._failed.get(version_id)
+        if failed is not None and monotonic() < failed.due_at:
+            raise failed.error.with_traceback(None)
         info = _read(version_id)
         try:
-            return self._admit(info)
-        except PlatformError as failure:
-            self._failed[version_id] = monotonic(), failure
+            loaded = self._admit(info)
+        except PlatformError as error:
+            self._note(info, failed, error)
             raise
+        if failed is not None and self._watcher is not None:
+            self._watcher.loaded(version_id)
+        return loaded
+
+    def _note(self, info: VersionInfo, before: _Failed | None, error: PlatformError) -> None:
+        delay_s = self.RETRY_S if before is None else min(2 * before.delay_s, self.LONGEST_RETRY_S)
+        with self._changed:
+            self._failed[info.id] = _Failed(error, info.model, delay_s, monotonic() + delay_s)
+        if self._watcher is not None:
+            self._watcher.failed(info.id, error)
 
     def _admit(self, info: VersionInfo) -> Loaded:
         """Make room and load the version; the caller is its first user."""

@@ -18,6 +18,7 @@ from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFi
 from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
 from jobs.core.batching.explain import seconds
 from jobs.models import Batch, Worker
+from models_registry.models import LoadFailure
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import table
 
@@ -117,9 +118,9 @@ class WorkerAdmin(ReadOnlyAdmin):
     search_fields = ("node", "host")
     fields = (
         "id", "node", "status", "device", "model_names", "host", "pid", "started_at", "heartbeat_at",
-        "ended_at", "end_reason", "open_batches",
+        "ended_at", "end_reason", "open_batches", "load_failures",
     )  # fmt: skip
-    readonly_fields = ("status", "open_batches")
+    readonly_fields = ("status", "open_batches", "load_failures")
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Return the workers with the age of their heartbeats by the database's clock."""
@@ -133,6 +134,15 @@ class WorkerAdmin(ReadOnlyAdmin):
             return f"ended: {worker.end_reason or 'no reason given'}"
         silent_s = worker.silent_for.total_seconds()
         return "alive" if silent_s < STALE_AFTER_S else f"silent for {silent_s:,.0f} s"
+
+    @admin.display(description="cannot load")
+    def load_failures(self, worker: Worker) -> Any:
+        """Return the versions that it cannot load now, and why."""
+        rows = LoadFailure.objects.filter(node=worker.node).select_related("version__model").order_by("id")
+        cells = [(str(row.version), row.reason, row.tries, row.since, row.tried_at) for row in rows]
+        if worker.ended_at is not None or not cells:
+            return job_page.NONE
+        return table(("version", "reason", "tries", "since", "last try"), cells)
 
     def open_batches(self, worker: Worker) -> Any:
         """Return the batches that it is running."""

@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 
 from jobs.core.errors import MalformedRequestError
+from models_registry.core.plain_output import plain, simpler
 from models_registry.shared.finite import is_finite, not_finite_at
 
 MAX_DEPTH = 100
 _ENCODER = msgspec.json.Encoder(order="deterministic")
+_OUTPUT_ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=simpler)
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -30,6 +32,23 @@ def canonical_bytes(value: Any) -> bytes:
     if b"null" in body and not is_finite(plain := msgspec.to_builtins(value)):
         raise MalformedRequestError(f"JSON has no number for the NaN or Infinity at {not_finite_at(plain)!r}")
     return body
+
+
+def output_bytes(output: Any) -> bytes:
+    """Return a model's output as canonical JSON, arrays and dates and the like in their plain forms.
+
+    UnstorableOutputError or NotFiniteError names the place that JSON cannot carry.
+    """
+    try:
+        body = _OUTPUT_ENCODER.encode(output)
+        # The encoder writes null for NaN, and Decimals as strings; a look for one byte costs little.
+        odd = (b"N" in body or b"I" in body) and (b'NaN"' in body or b'Infinity"' in body)
+        null = b"l" in body and b"null" in body
+        if not odd and (not null or is_finite(msgspec.to_builtins(output, enc_hook=simpler))):
+            return body
+    except BaseException:  # noqa: BLE001, S110  # numbers as keys, and whatever an object of the model raises
+        pass
+    return _ENCODER.encode(plain(output))
 
 
 def digest(body: bytes) -> bytes:

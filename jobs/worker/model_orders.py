@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from functools import partial
 from threading import Lock, Thread
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -38,6 +39,7 @@ class ModelOrders:
         self._process = process
         self._one_at_a_time = Lock()
         self.orders: dict[str, str] = {}
+        self.unwanted = set[str]()  # unloaded on order, so not to be served by itself
 
     def load(self, ref: str, consumer: Any) -> str:
         """Begin to load what `ref` names and to consume its model's queue; return the order's state."""
@@ -46,6 +48,16 @@ class ModelOrders:
     def unload(self, ref: str, consumer: Any) -> str:
         """Begin to drop what `ref` names (a bare name means all versions); return the order's state."""
         return self._begin(ref, "unloading", partial(self._unload, ref, consumer))
+
+    def serve(self, ref: str, consumer: Any) -> None:
+        """Load what `ref` names and consume its model's queue, now; PlatformError where it does not load."""
+        with self._one_at_a_time:
+            self._load(ref, consumer)
+
+    def leave(self, model: str, consumer: Any) -> None:
+        """Stop consuming a model's queue, now, and give back what was fetched and not claimed."""
+        with self._one_at_a_time:
+            self._store(_on_hub(consumer, lambda: self._stop_consuming(model, consumer)))
 
     def models(self, consumer: Any) -> list[str]:
         """Return the models whose queues are consumed, by name; on the connection's thread."""
@@ -70,6 +82,7 @@ class ModelOrders:
 
     def _load(self, ref: str, consumer: Any) -> str:
         info = selectors.resolve(ref)
+        self.unwanted.discard(info.model)
         self._process.pool.load(info.id)
         with broker.connected(settings.INFERENCE.broker_url) as own:
             broker_queues.declare(own, [info.model])
@@ -88,6 +101,7 @@ class ModelOrders:
         loaded = [entry.info for entry in self._process.pool.loaded() if entry.info.model == model]
         leaving = loaded if ref == model else [i for i in loaded if i.id == selectors.resolve(ref).id]
         if len(leaving) == len(loaded):
+            self.unwanted.add(model)
             self._store(_on_hub(consumer, lambda: self._stop_consuming(model, consumer)))
         at_once = [self._process.pool.unload(info.id) for info in leaving]
         return "unloaded" if all(at_once) else "unloaded once the batches that run have ended"
@@ -105,6 +119,14 @@ class ModelOrders:
     def _store(self, models: list[str]) -> None:
         row, stopping = self._process.incarnation.id, self._process.stopped.is_set
         persist(engine(), lambda c, _: worker_row.serve(c, row, models), stopping=stopping)
+
+
+_orders_of: dict[UUID, ModelOrders] = {}
+
+
+def orders_of(process: WorkerProcess) -> ModelOrders:
+    """Return the orders of the worker, always the same."""
+    return _orders_of.setdefault(process.incarnation.id, ModelOrders(process))
 
 
 def _routing_key(delivery: MessageDelivery) -> object:

@@ -11,10 +11,10 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from threading import Condition, Semaphore, Thread
 from typing import Protocol
 from uuid import UUID
@@ -35,6 +35,7 @@ LOCKED_S = 0.5  # between two tries to store verdicts whose rows another transac
 MOST_LOCKED = 64  # with more batches like these nothing else is settled
 AHEAD = 1  # batches claimed and not running
 CLAIM_LIMIT_S = 6.0  # a little more than a claim may wait for its locks
+LEAST_CLAIM_S = 0.5
 
 
 class Observer(Protocol):
@@ -74,6 +75,8 @@ class Pipeline:
         self._locked: deque[ClaimedBatch] = deque()  # batches of which a row was locked
         self._locked_at = 0.0
         self._closed = self.failed = False
+        self._closed_at = 0.0
+        self._broken: list[ClaimedBatch] = []
         self._running = lanes
         runs = [partial(self._run, lane) for lane in range(lanes)]
         stages: list[tuple[str, Callable[[], None]]] = [
@@ -92,6 +95,7 @@ class Pipeline:
     def close(self) -> None:
         """Seal nothing more; claimed batches go on to their end."""
         with self._changed:
+            self._closed_at = self._closed_at or time.monotonic()
             self._closed = True
             self._changed.notify_all()
         self.buffer.close()
@@ -99,7 +103,7 @@ class Pipeline:
 
     @property
     def idle(self) -> bool:
-        """Return whether every claimed batch is settled and no other will be claimed."""
+        """Return whether no further batch will be claimed or settled here."""
         return not self._threads[-1].is_alive()
 
     def in_hand(self) -> list[UUID]:
@@ -113,9 +117,15 @@ class Pipeline:
             return list(self._open.values())
 
     def remaining(self) -> list[ClaimedBatch]:
-        """Return what a closed pipeline has not settled, with the batch whose claim was under way."""
-        self._threads[0].join(CLAIM_LIMIT_S)
-        return self.unsettled()
+        """Return what a closed pipeline has not settled, with the batch whose claim was under way.
+
+        Batches that broke a stage are not among them: another worker must not run their jobs together again.
+        """
+        claim = self._threads[0]
+        if claim.is_alive():
+            claim.join(max(CLAIM_LIMIT_S - (time.monotonic() - self._closed_at), LEAST_CLAIM_S))
+        broken = set(map(id, self._broken))
+        return [batch for batch in self.unsettled() if id(batch) not in broken]
 
     def _guard(self, name: str, stage: Callable[[], None]) -> None:
         try:
@@ -123,7 +133,24 @@ class Pipeline:
         except BaseException:
             logger.critical("the stage %s failed; the worker ends, to be started again", name)
             self.failed = True
+            self._end_early()
             os.kill(os.getpid(), signal.SIGTERM)
+            raise
+
+    def _end_early(self) -> None:
+        """Store what has run; what still runs is given back, because its lane may never end."""
+        self.close()
+        try:
+            self._to_settle.put_nowait(None)
+        except Full:  # the settling is what failed, or it is slow: the drain does not wait for it
+            logger.warning("batches that have run are not stored any more")
+
+    @contextmanager
+    def _blaming(self, batch: ClaimedBatch) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._broken.append(batch)
             raise
 
     def _claim(self) -> None:
@@ -170,7 +197,7 @@ class Pipeline:
             self._claimer.prepare(batch)
             if self._progress is not None:
                 self._progress.serve(batch)
-        except Exception as error:  # noqa: BLE001  # any failure of an input or a model ends as a verdict
+        except BaseException as error:  # noqa: BLE001  # any failure of an input or a model is a verdict
             batch.failure = failure_of(error, batch.table)
         batch.busy_since = None
         self._to_run.put(batch)
@@ -192,7 +219,8 @@ class Pipeline:
         if batch.failure is not None or batch.runner is None:
             return
         batch.busy_since = started = time.monotonic()
-        execute_all(batch)
+        with self._blaming(batch):
+            execute_all(batch)
         batch.busy_since, batch.ran_s = None, time.monotonic() - started
         if batch.context is not None and batch.context.cut_short:
             return  # its time is not that of a batch of this size
@@ -205,7 +233,8 @@ class Pipeline:
         while (batch := self._next_to_settle()) is not None:
             started = time.monotonic()
             batch.busy_since = started
-            answer = self._settler.settle(batch)
+            with self._blaming(batch):
+                answer = self._settler.settle(batch)
             batch.busy_since, batch.settle_s = None, time.monotonic() - started
             self._claimer.done(batch)
             if batch.context is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
 from threading import Event, Thread
@@ -38,6 +38,7 @@ from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
+FAREWELL_S = 3.0
 
 _current: WorkerProcess | None = None
 
@@ -52,10 +53,15 @@ class WorkerProcess:
     pipeline: Pipeline
     cancels: Cancels
     stopped: Event
+    missing: tuple[str, ...] = ()
 
-    def start(self) -> None:
-        """Register the incarnation, end its predecessor, start the heartbeat and the stages."""
-        persist(engine(), lambda c, _: worker_row.register(c, self.incarnation), stopping=self.stopped.is_set)
+    def start(self, stopping: Callable[[], bool]) -> None:
+        """Register the incarnation, end its predecessor, start the heartbeat and the stages.
+
+        Where the database cannot be reached and the process is to stop meanwhile, nothing is started.
+        """
+        if persist(engine(), lambda c, _: self._register(c), stopping=stopping) is None:
+            return
         Thread(
             target=Heartbeat(self.incarnation, stop=self.stopped, in_hand=self.pipeline.in_hand).run,
             name="heartbeat",
@@ -66,17 +72,32 @@ class WorkerProcess:
         self.pipeline.start()
 
     def stop(self) -> None:
-        """Give back, uncharged, the claimed batches that are not settled, and end the incarnation's row."""
+        """Give back, uncharged, the claimed batches that are not settled, and end the incarnation's row.
+
+        A batch that broke a stage would break it again: it is left to be reaped, and so halved. A database
+        that does not answer delays the end of the process by `FAREWELL_S` at most.
+        """
         self.stopped.set()
+        remaining = self.pipeline.remaining()
+        farewell = Thread(target=self._take_leave, args=(remaining,), name="farewell", daemon=True)
+        farewell.start()
+        farewell.join(FAREWELL_S)
+        if farewell.is_alive():
+            logger.warning("the database does not answer: the row is not ended, its batches are reaped later")
+
+    def _register(self, connection: sa.Connection) -> bool:
+        worker_row.register(connection, self.incarnation)
+        return True
+
+    def _take_leave(self, remaining: list[ClaimedBatch]) -> None:
         try:
             with engine().begin() as connection:
-                # What broke a stage would break it again: its batches are reaped, and their attempts count.
-                for batch in [] if self.pipeline.failed else self.pipeline.remaining():
+                for batch in remaining:
                     _release(connection, batch)
                 worker_row.end(
                     connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped"
                 )
-        except sa.exc.DBAPIError as error:
+        except sa.exc.SQLAlchemyError as error:
             logger.warning(
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
             )
@@ -101,8 +122,10 @@ def current() -> WorkerProcess | None:
     return _current
 
 
-def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1) -> WorkerProcess:
-    """Make what this process holds; the caller starts it."""
+def make(
+    incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1, missing: tuple[str, ...] = ()
+) -> WorkerProcess:
+    """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds())
@@ -116,7 +139,7 @@ def make(incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1
     progress = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
-    _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped)
+    _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped, missing)
     return _current
 
 

@@ -48,7 +48,7 @@ def text_of(error: BaseException) -> str:
     """Return an exception's message; its type's name if its own `__str__` raises."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  # a model's exception may raise anything when read
+    except BaseException:  # noqa: BLE001  # a model's exception may raise anything when read
         return type(error).__name__
 
 

@@ -134,8 +134,8 @@ class PlatformOptions(Struct, frozen=True):
     ] = False
     refuse_nan: Annotated[
         bool,
-        about("A job whose output holds NaN or infinity dies at once, instead of being tried again."),
-    ] = False
+        about("A job whose output holds NaN or infinity dies at once; if false, it is tried again."),
+    ] = True
     memory_bytes: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         about(

@@ -55,8 +55,12 @@ class BadOutputError(PlatformError):
     code = "bad_output"
 
 
+class UnstorableOutputError(BadOutputError):
+    """The model's output holds a value that JSON cannot carry."""
+
+
 class NotFiniteError(BadOutputError):
-    """The model's output holds NaN or infinity, and the version's options refuse such outputs."""
+    """The model's output holds NaN or infinity, which JSON cannot carry."""
 
     code = "not_finite"
 

@@ -166,6 +166,28 @@ def _segfault(value: Mapping[str, Any]) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def _exit(value: Mapping[str, Any]) -> NoReturn:
+    raise SystemExit(int(value.get("code", 3)))
+
+
+def _interrupt(value: Mapping[str, Any]) -> NoReturn:
+    raise KeyboardInterrupt(str(value.get("message", "")))
+
+
+def _cancel(value: Mapping[str, Any]) -> NoReturn:
+    from asyncio import CancelledError
+
+    raise CancelledError(str(value.get("message", "")))
+
+
+def _close(value: Mapping[str, Any]) -> NoReturn:
+    raise GeneratorExit(str(value.get("message", "")))
+
+
+def _lose(value: Mapping[str, Any]) -> NoReturn:
+    raise RuntimeError(f"CUDA error: device-side assert triggered {value.get('message', '')}")
+
+
 def _unknown(value: Mapping[str, Any]) -> NoReturn:
     raise InvalidInputError(f"fail is {value['fail']!r}, not one of {', '.join(FAULTS)}.")
 
@@ -177,4 +199,9 @@ FAULTS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "memory": _memory,
     "hang": _hang,
     "segfault": _segfault,
+    "exit": _exit,
+    "interrupt": _interrupt,
+    "cancel": _cancel,
+    "close": _close,
+    "lose": _lose,
 }

@@ -13,7 +13,8 @@ _RUNTIME, _ERRORS = "builtins.RuntimeError", "models_registry.core.registry_erro
 
 COMMON: Table = (
     Row(f"{_ERRORS}.InvalidInputError", Fault.INVALID),  # raised by the model on purpose
-    Row(f"{_ERRORS}.NotFiniteError", Fault.POISON),  # the option refuse_nan: no retry
+    Row(f"{_ERRORS}.UnstorableOutputError", Fault.POISON),  # the same type comes again at every attempt
+    Row(f"{_ERRORS}.NotFiniteError", Fault.POISON),  # unless the version's option refuse_nan is false
     Row("builtins.MemoryError", Fault.RESOURCE),  # of the host
     Row("torch.OutOfMemoryError", Fault.RESOURCE),  # of the device's caching allocator
     Row(_RUNTIME, Fault.RESOURCE, "out of memory"),  # CUDA outside the allocator; any in TorchScript
@@ -88,6 +89,13 @@ _OF_LOADER = {
 }
 
 
-def table_of(loader: str) -> Table:
-    """Return the loader's table; the common rows for an unknown loader."""
-    return _OF_LOADER.get(loader, COMMON)
+_RETRY_NAN: Table = (Row(f"{_ERRORS}.NotFiniteError", Fault.INTERNAL),)
+
+
+def table_of(loader: str, *, refuse_nan: bool = True) -> Table:
+    """Return the loader's table; the common rows for an unknown loader.
+
+    Unless `refuse_nan`, an output with NaN or infinity may be better at the next attempt.
+    """
+    table = _OF_LOADER.get(loader, COMMON)
+    return table if refuse_nan else (*_RETRY_NAN, *table)

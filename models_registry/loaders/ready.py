@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import current_thread, main_thread
 from time import monotonic
 
+from models_registry.core.plain_output import plain
 from models_registry.core.registry_errors import LoadFailedError
 from models_registry.core.runner import Item, Runner, Weighed, answer
 from models_registry.core.version import VersionInfo
@@ -37,7 +39,8 @@ def ready(info: VersionInfo, device: str, permissions: Permissions, alone: Calla
         _warm_up(checking := checked(runner, info), info)
     except PlatformError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        _pass_on_interrupt(error)
         raise LoadFailedError(f"{info} cannot be loaded: {type(error).__name__}: {error}") from error
     size = _measure(runner, info, before if was_alone and alone() else None)
     return Loaded(checking, info, monotonic() - started, size)
@@ -64,8 +67,17 @@ def _warm_up(runner: Runner, info: VersionInfo) -> None:
         return
     try:
         (output,) = answer(runner, [Item(info.example)])
-        if isinstance(output, Exception):
+        if isinstance(output, BaseException):
             raise output  # noqa: TRY301  # one handler for the example and its batch
-    except Exception as error:
+        if info.platform_options.refuse_nan:
+            plain(output)
+    except BaseException as error:
+        _pass_on_interrupt(error)
         # Any exception is the version's fault here, not that of the job that needs the version.
         raise LoadFailedError(f"{info} fails on its own example: {type(error).__name__}: {error}") from error
+
+
+def _pass_on_interrupt(error: BaseException) -> None:
+    """Raise a Ctrl-C again; on any other thread than the main one it is the model's own exception."""
+    if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+        raise error

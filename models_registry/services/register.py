@@ -21,13 +21,31 @@ from models_registry.core.registry_errors import (
 )
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
+from models_registry.loaders.load import Permissions
 from models_registry.loaders.loader_options import check_options
+from models_registry.loaders.trial import trial
 from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
     "max_padded_size", "padded", "p95_goal_s", "max_attempts",
 )  # fmt: skip
+
+
+def try_version(
+    *, name: str, version: str, loader: str, artifact: str, limit_s: float, **fields: Any
+) -> float:
+    """Load what is to be registered in a process of its own; return the seconds that it took.
+
+    LoaderRefusedError where the settings of this process do not allow to load it, LoadFailedError where it
+    does not load, or not within `limit_s` seconds.
+    """
+    row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
+    row.model, row.id, row.sha256 = RegisteredModel(name=name), 0, _checked(name, row)
+    config = settings.INFERENCE
+    entry_points = tuple(config.model_entry_points)
+    permissions = Permissions(config.allow_torch_programs, entry_points, config.model_dir)
+    return trial(VersionInfo.of(row), permissions, limit_s=limit_s)
 
 
 def register_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
@@ -38,15 +56,20 @@ def register_version(*, name: str, version: str, loader: str, artifact: str, **f
     contents again changes nothing.
     """
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
+    row.sha256 = _checked(name, row)
+    stored = _store(name, row)
+    selectors.forget()
+    return VersionInfo.of(stored)
+
+
+def _checked(name: str, row: ModelVersion) -> str:
+    """Check what is to be registered, and return the hash of its artifact; RegistrationError."""
     _clean(RegisteredModel(name=name))
     _clean(row, exclude=["model"])
     _check_limits(row)
     _check_options(row)
     _check_schemas(row)
-    row.sha256 = _pinned_hash(row)
-    stored = _store(name, row)
-    selectors.forget()
-    return VersionInfo.of(stored)
+    return _pinned_hash(row)
 
 
 def move_alias(

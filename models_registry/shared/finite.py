@@ -35,11 +35,12 @@ def not_finite_at(value: Any) -> str | None:
 
 def _children(pointer: str, item: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(item, dict):
-        return ((f"{pointer}/{_step(key)}", child) for key, child in item.items())
+        return ((f"{pointer}/{step_of(key)}", child) for key, child in item.items())
     if isinstance(item, list | tuple):
         return ((f"{pointer}/{position}", child) for position, child in enumerate(item))
     return ()
 
 
-def _step(key: object) -> str:
+def step_of(key: object) -> str:
+    """Return a key as a step of a JSON pointer."""
     return str(key).replace("~", "~0").replace("/", "~1")

@@ -19,9 +19,9 @@ def test_the_readme_s_own_model_is_registered_loaded_and_answers(
     (tmp_path / "shout.py").write_text(shown_model(written(ROOT / "README.md"), "shout"))
     words = ("--loader", "entry_point", "--artifact", "shout:load", "--alias", "default")
     manage(stack, "register_model", "shout", "1", *words, "--example", '{"text": "hi"}')
-    allowed = {"MODEL_ENTRY_POINTS": "shout:load", "PYTHONPATH": str(tmp_path)}
     node = f"gpu-{INDEX}@{socket.gethostname()}"
-    with own_worker(stack, "echo", index=INDEX, **allowed):
+    path = str(tmp_path)
+    with own_worker(stack, "echo", index=INDEX, MODEL_ENTRY_POINTS="shout:load", PYTHONPATH=path):
         assert manage(stack, "load_model", "shout", "--worker", node) == f"{node}: shout serving\n"
         ended = app.finished(app.submit("shout", {"text": "hi"})["id"])
         assert (ended["state"], ended["output"]) == ("succeeded", {"text": "HI"})

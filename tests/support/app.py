@@ -49,9 +49,21 @@ def manage(stack: Stack, *words: str, env: Mapping[str, str] | None = None) -> s
 
 
 def register(stack: Stack, model: str, version: str, artifact: str, *words: str, **options: Any) -> None:
-    """Register a version that runs an entry point, or a built-in model where `artifact` has no colon."""
+    """Register a version that runs an entry point, or a built-in model where `artifact` has no colon.
+
+    It is not loaded here: that takes time, and some of the models fail on purpose.
+    """
     artifact = artifact if ":" in artifact else f"{BUILT_IN}:{artifact}"
-    words = ("--loader", "entry_point", "--artifact", artifact, "--options", json.dumps(options), *words)
+    words = (
+        "--loader",
+        "entry_point",
+        "--artifact",
+        artifact,
+        "--options",
+        json.dumps(options),
+        "--no-load",
+        *words,
+    )
     manage(stack, "register_model", model, version, *words)
 
 

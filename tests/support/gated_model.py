@@ -7,23 +7,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models_registry.loaders.builtin import Echo
+from models_registry.loaders.builtin import Faulty
 
 ENTRY_POINT = f"{__name__}:gated"
+SHUT = f"{__name__}:shut"
 LOOK_S = 0.02
 
 
-class Gated(Echo):
-    """An echo whose batches end once the file `gate` exists."""
+class Gated(Faulty):
+    """A faulty echo whose batches end once the file `gate` exists."""
 
     def __init__(self, gate: Path) -> None:
+        super().__init__()
         self.gate = gate
 
     def run(self, batch: list[Any]) -> list[Any]:
         while not self.gate.exists():
             time.sleep(LOOK_S)
-        return batch
+        return super().run(batch)
 
 
 def gated(options: Mapping[str, Any], device: str) -> Gated:
     return Gated(Path(options["gate"]))
+
+
+def shut(options: Mapping[str, Any], device: str) -> Faulty:
+    """A faulty echo that loads only once the file `gate` exists."""
+    if not Path(options["gate"]).exists():
+        raise FileNotFoundError("the artifact is not there yet")
+    return Faulty()

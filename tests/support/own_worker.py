@@ -20,10 +20,12 @@ from tests.support.wait import wait_until
 
 
 @contextlib.contextmanager
-def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a CPU worker of one model, one batch at a time: it consumes by then, and must end well."""
+def own_worker(
+    stack: Stack, model: str, *, index: int, also: str = "", ends_with: int = 0, **env: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a CPU worker of one model, one batch at a time: it consumes by then, and must end as foretold."""
     words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
-    words += ["--models", model, "--index", str(index), "--lanes", "1"]
+    words += ["--models", f"{model},{also}", "--index", str(index), "--lanes", "1"]
     before, path = consumers(stack, model), log_of(stack, index)
     with path.open("wb") as log:
         process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)
@@ -32,7 +34,7 @@ def own_worker(stack: Stack, model: str, *, index: int, **env: str) -> Iterator[
         assert process.poll() is None, path.read_text()[-3000:]
         yield process
         process.terminate()
-        assert process.wait(45) == 0
+        assert process.wait(45) == ends_with
     finally:
         process.kill()
         process.wait()

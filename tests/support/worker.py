@@ -100,7 +100,8 @@ class _Pool:
 def prepare(batch: ClaimedBatch, runner: Runner) -> None:
     """Read and collate a batch's inputs, and set its failure if that fails."""
     claimer: Any = Claimer.__new__(Claimer)  # its `prepare` uses the pool alone
-    claimer._pool = _Pool(runner)
+    claimer._pool, claimer._stopping = _Pool(runner), lambda: False
+    assert claimer.lease(batch)
     try:
         claimer.prepare(batch)
     except Exception as error:  # noqa: BLE001  # as the pipeline has it

@@ -6,10 +6,12 @@ import os
 import socket
 import sys
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from celery.app.utils import find_app
+from celery.signals import celeryd_init
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -23,6 +25,7 @@ from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
 from jobs.worker.consuming import event_serializer, patches
 from jobs.worker.consuming.drain import DrainStep
+from jobs.worker.load_reports import LoadReports
 from models_registry import selectors
 from models_registry.pool import MIB, ModelPool
 
@@ -62,11 +65,11 @@ class Command(BaseCommand):
         node = topology.gpu_node(index, socket.gethostname())
         try:
             check_database()
-            pool = make_pool(device, options["memory_budget"])
-            prefetch_count = serve(names, pool, node, lanes)
+            pool = make_pool(device, options["memory_budget"], node)
+            missing, prefetch_count = serve(names, pool, node, lanes)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
-        run_celery(names, node, prefetch_count, loglevel)
+        sys.exit(run_celery(names, missing, node, prefetch_count, loglevel))
 
 
 def check_libraries() -> None:
@@ -93,30 +96,49 @@ def divide_cores(lanes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // lanes)))
 
 
-def make_pool(device: str, budget_mib: int | None) -> ModelPool:
+def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
     """Return an empty pool of models on the device; it loads the kinds of models that the settings allow."""
     config = settings.INFERENCE
+    reports = LoadReports(node)
+    reports.started()
     return ModelPool(
         device,
         allow_torch_programs=config.allow_torch_programs,
         entry_points=config.model_entry_points,
         model_dir=config.model_dir,
         memory_budget_bytes=None if budget_mib is None else budget_mib * MIB,
+        watcher=reports,
     )
 
 
-def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> int:
-    """Load the models, declare their queues, create the worker process; return the prefetch count."""
-    loaded = [pool.runner(selectors.resolve(name).id) for name in names]
+def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> tuple[tuple[str, ...], int]:
+    """Load the models, declare their queues, create the worker process.
+
+    Return the models that cannot be loaded now, which are tried again later, and the prefetch count.
+    """
+    infos = {name: selectors.resolve(name) for name in names}
+    served = tuple(name for name, info in infos.items() if loads(pool, info.id))
+    missing = tuple(name for name in infos if name not in served)
     with broker.connected(settings.INFERENCE.broker_url) as connection:
         broker_queues.declare(connection, names)
-    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, names)
-    host.make(incarnation, pool, lanes=lanes)
-    return prefetch(max(model.info.max_batch for model in loaded))
+    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, served)
+    host.make(incarnation, pool, lanes=lanes, missing=missing)
+    return missing, prefetch(max(info.max_batch for info in infos.values()))
 
 
-def run_celery(names: tuple[str, ...], node: str, prefetch_count: int, loglevel: str) -> None:
-    """Run `celery worker` in this process until it is stopped."""
+def loads(pool: ModelPool, version: int) -> bool:
+    """Load a version; False where it cannot be, which the pool has reported: one must not stop the others."""
+    try:
+        pool.runner(version)
+    except PlatformError:
+        return False
+    return True
+
+
+def run_celery(
+    names: tuple[str, ...], missing: tuple[str, ...], node: str, prefetch_count: int, loglevel: str
+) -> int:
+    """Run `celery worker` in this process until it is stopped; return its exit status."""
     patches.apply()
     app = find_app(settings.CELERY_APP)
     app.conf.update(
@@ -125,8 +147,23 @@ def run_celery(names: tuple[str, ...], node: str, prefetch_count: int, loglevel:
         worker_consumer="jobs.worker.consuming.consumer:JobConsumer",
         worker_prefetch_multiplier=prefetch_count,
     )
+    if missing:
+        app.amqp.queues.deselect([broker_queues.model_queue(name).name for name in missing])
     app.steps["worker"].add(DrainStep)
+    workers = list[Any]()
+    celeryd_init.connect(note := _noting(workers))
     app.worker_main(
         ["worker", "--pool=threads", "--concurrency=1", f"--hostname={node}", f"--loglevel={loglevel}",
          "--without-mingle", "--without-gossip", "-E"]
     )  # fmt: skip
+    celeryd_init.disconnect(note)
+    return sum(worker.exitcode or 0 for worker in workers)
+
+
+def _noting(workers: list[Any]) -> Callable[..., None]:
+    """Return a receiver that keeps the worker: `worker_main` does not return its exit status."""
+
+    def note(instance: Any, **_: Any) -> None:
+        workers.append(instance)
+
+    return note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from functools import cache
 from threading import Event, Thread
 from typing import Any
@@ -23,8 +24,10 @@ from jobs.services.retention.partition_maker import PartitionMaker
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from models_registry.selectors import info, known_queues
+from models_registry.shared.process_end import end_within
 
 GRACE_S = 5.0
+LAST_S = 8.0  # less than the ten seconds that containers have
 
 
 class Command(BaseCommand):
@@ -40,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: _end(stop))
         metrics.serve()
         loops = [
             Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),
@@ -57,8 +60,15 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         finally:
             stop.set()
+            until = time.monotonic() + GRACE_S
             for loop in loops:
-                loop.join(GRACE_S)
+                loop.join(max(until - time.monotonic(), 0.0))
+
+
+def _end(stop: Event) -> None:
+    """Stop the loops; what they hold is in the database, so the process may end before one that hangs."""
+    stop.set()
+    end_within(LAST_S)
 
 
 def _relay(stop: Event) -> Relay:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from celery.worker.control import control_command, inspect_command
 
 from jobs.worker import process
-from jobs.worker.model_orders import ModelOrders
+from jobs.worker.model_orders import ModelOrders, orders_of
 
 NO_MODELS = "this worker runs no models"
 _REF = {"args": [("ref", str)], "signature": "<name, name:version or name@alias>"}
-_orders_of: dict[UUID, ModelOrders] = {}
 
 
 @control_command(**_REF)
@@ -44,4 +42,4 @@ def loaded_models(state: Any, **_: Any) -> dict[str, Any]:
 
 def _orders() -> ModelOrders | None:
     current = process.current()
-    return None if current is None else _orders_of.setdefault(current.incarnation.id, ModelOrders(current))
+    return None if current is None else orders_of(current)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 from celery import bootsteps
@@ -17,9 +18,14 @@ from celery.worker.components import Pool
 from django.conf import settings
 
 from jobs.worker import process
+from jobs.worker.model_orders import orders_of
+from jobs.worker.model_retries import ModelRetries
+from jobs.worker.pipeline import Pipeline
+from jobs.worker.watchdog import EXIT_CODE
 
 logger = logging.getLogger(__name__)
 TURN_S = 0.05
+FAILED_GRACE_S = 1.0
 
 
 class DrainStep(bootsteps.StartStopStep):
@@ -37,20 +43,27 @@ class DrainStep(bootsteps.StartStopStep):
         """Start the stages."""
         current = process.current()
         if current is not None:
-            current.start()
+            current.start(stopping=lambda: self._stopping)
+            retries = ModelRetries(current, orders_of(current), current.missing)
+            Thread(target=retries.run, args=(worker.consumer,), name="model-retries", daemon=True).start()
 
     def stop(self, worker: Any) -> None:
-        """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes."""
+        """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.
+
+        A worker that must end because a stage failed waits a second for what has run, and is no success.
+        """
         current = process.current()
         if current is None:
             return
         self._stopping = True  # by `celery control shutdown` no signal came
-        current.pipeline.close()
-        until = time.monotonic() + settings.INFERENCE.worker_grace_s
+        began, pipeline = time.monotonic(), current.pipeline
+        pipeline.close()
         turns = _turns(worker.hub)
-        while not (current.pipeline.idle or self._hurried) and time.monotonic() < until:
+        while not (pipeline.idle or self._hurried) and time.monotonic() < began + _grace_s(pipeline):
             next(turns)
         current.stop()
+        if pipeline.failed:
+            worker.exitcode = EXIT_CODE
         for _ in range(3):  # the acks of the last batch were handed to the hub just before it became idle
             next(turns)
 
@@ -61,6 +74,10 @@ class DrainStep(bootsteps.StartStopStep):
 
     def _on_sigterm(self, **_: Any) -> None:
         self._hurried, self._stopping = self._stopping, True
+
+
+def _grace_s(pipeline: Pipeline) -> float:
+    return FAILED_GRACE_S if pipeline.failed else settings.INFERENCE.worker_grace_s
 
 
 def _turns(hub: Any) -> Iterator[None]:

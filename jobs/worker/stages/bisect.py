@@ -53,7 +53,7 @@ class Splitter:
     def _try(self, piece: BatchPiece) -> Failure | None:
         try:
             piece.raw_outputs = self._attempt(piece)
-        except Exception as error:  # a model may raise anything
+        except BaseException as error:  # a model may raise anything, SystemExit too: see `failure_of`
             failure = failure_of(error, self._table)
             if failure.kind is FailureKind.CRASH:
                 raise  # the device is lost to this process: it ends, and the innocent run elsewhere

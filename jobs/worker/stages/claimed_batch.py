@@ -19,6 +19,7 @@ from models_registry.core.faults import Table
 from models_registry.core.options import RetryOptions
 from models_registry.core.runner import Item, Runner
 from models_registry.loaders.fault_tables import COMMON
+from models_registry.loaders.ready import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class BatchPiece:
 class ClaimedBatch:
     """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
 
-    `leased` means that its version stays in memory for it. `busy_since` is when the stage that works on it
+    `loaded` is its version, which stays in memory for it. `busy_since` is when the stage that works on it
     began, in monotonic seconds, and `limit_s` how long the stage may take; its claim began at `claimed_at`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
@@ -67,7 +68,7 @@ class ClaimedBatch:
     model: str = ""
     isolation_group: int = 0
     limit_s: float = 0.0
-    leased: bool = False
+    loaded: Loaded | None = None
     busy_since: float | None = None
     claimed_at: float = 0.0
     table: Table = COMMON

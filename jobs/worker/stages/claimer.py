@@ -14,7 +14,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
-from django.db import connection as django_connection
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.ids import uuid7
@@ -27,16 +26,15 @@ from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
 from jobs.worker.stages.execute import failure_of
 from jobs.worker.stages.persist import persist
 from jobs.worker.stages.privacy import Privacy
-from models_registry import selectors
-from models_registry.core.options import RetryOptions
 from models_registry.core.runner import Item
 from models_registry.loaders.fault_tables import table_of
-from models_registry.pool import Loaded, ModelPool
+from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
 HOLD_S = 0.5
 NEWER_HOLD_S = 10.0
+UNLOADED_S = 5.0  # a job whose version this worker cannot load is published again after so long
 LOCKED_S = 1.0  # a job whose row is locked is published again after so long
 
 
@@ -69,9 +67,13 @@ class Claimer:
         self.claiming = batch.id
         if hold_s := self._hold_s(int(str(sealed.key))):
             return batch, self._held(sealed.tokens, hold_s)
+        if not self.lease(batch):
+            return batch, self._held(sealed.tokens, UNLOADED_S)
         row = self._row(batch, sealed)
         newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
         jobs = persist(self._engine, lambda c, tries: _claim(c, row, newest, tries), stopping=self._stopping)
+        if not jobs:
+            self.done(batch)
         if jobs is None:
             return batch, []
         batch.jobs, batch.deliveries = jobs, [newest[job.job] for job in jobs]
@@ -79,37 +81,41 @@ class Claimer:
         return batch, self._refused([d for d in sealed.tokens if id(d) not in claimed])
 
     def prepare(self, batch: ClaimedBatch) -> None:
-        """Load the model, decode the inputs, group by compatibility and collate ahead."""
-        try:
-            loaded = self._acquire(batch)
-        except PlatformError as error:
-            batch.failure, batch.retry = failure_of(error), _retry_of(int(str(batch.key)))
-            return
-        batch.leased, batch.runner, batch.model = True, loaded.runner, loaded.info.model
+        """Decode the inputs, group by compatibility and collate ahead."""
+        loaded = batch.loaded
+        assert loaded is not None  # noqa: S101  # nothing is claimed without a lease
+        batch.runner, batch.model = loaded.runner, loaded.info.model
         options = loaded.info.platform_options
         batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
-        batch.table = table_of(loaded.info.loader)
+        batch.table = table_of(loaded.info.loader, refuse_nan=options.refuse_nan)
         batch.privacy = Privacy(loaded.info, batch.jobs)
         batch.pieces = _grouped(batch, batch.privacy.items)
         for piece in batch.pieces:
-            _collate(batch, piece)
+            if piece.raw_outputs is None:
+                _collate(batch, piece)
 
-    def _acquire(self, batch: ClaimedBatch) -> Loaded:
-        """Return the batch's version, loaded; while the registry cannot be read, wait for the database."""
-        while True:
+    def lease(self, batch: ClaimedBatch) -> bool:
+        """Load the batch's version and keep it for the batch; False where this worker cannot load it now.
+
+        Nothing is claimed yet, so that a version that does not load here costs no job an attempt. While the
+        registry cannot be read, wait for the database.
+        """
+        while not self._stopping():
             try:
-                return self._pool.acquire(int(str(batch.key)))
+                batch.loaded = self._pool.acquire(int(str(batch.key)))
+            except PlatformError:
+                return False
             except DjangoDatabaseError as error:
-                if self._stopping():
-                    raise
                 logger.warning("the registry cannot be read: %s", error.__class__.__name__)
                 time.sleep(HOLD_S)
-                batch.busy_since = time.monotonic()  # an outage is not a batch that hangs
+            else:
+                return True
+        return False
 
     def done(self, batch: ClaimedBatch) -> None:
         """Let the batch's version leave memory if others need the room."""
-        if batch.leased:
-            batch.leased = False
+        if batch.loaded is not None:
+            batch.loaded = None
             self._pool.release(int(str(batch.key)))
 
     def _row(self, batch: ClaimedBatch, sealed: SealedBatch[MessageDelivery]) -> store.BatchRow:
@@ -165,16 +171,6 @@ def _claim(
     return store.claim(connection, batch=row, envelopes=[d.envelope for d in newest.values()])
 
 
-def _retry_of(version: int) -> RetryOptions:
-    """Return the retry policy of a version that could not be loaded; the default where there is none."""
-    try:
-        return selectors.info(version).platform_options.retry
-    except (PlatformError, DjangoDatabaseError):
-        return RetryOptions()
-    finally:
-        django_connection.close()  # Django closes no connection of a thread of ours
-
-
 def _new_id() -> UUID:
     return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
 
@@ -182,16 +178,21 @@ def _new_id() -> UUID:
 def _grouped(batch: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
     assert batch.runner is not None  # noqa: S101  # set by `prepare` just above
     groups: dict[object, BatchPiece] = {}
+    failed: list[BatchPiece] = []
     for position, item in items.items():
-        piece = groups.setdefault(batch.runner.key(item), BatchPiece([], []))
+        try:
+            piece = groups.setdefault(batch.runner.key(item), BatchPiece([], []))
+        except BaseException as error:  # noqa: BLE001  # a model may raise anything; its neighbours run
+            failed.append(BatchPiece([position], [item], raw_outputs=failure_of(error, batch.table)))
+            continue
         piece.positions.append(position)
         piece.items.append(item)
-    return list(groups.values())
+    return [*groups.values(), *failed]
 
 
 def _collate(batch: ClaimedBatch, piece: BatchPiece) -> None:
     assert batch.runner is not None  # noqa: S101
     try:
         piece.collated, piece.is_collated = batch.runner.collate(piece.items), True
-    except Exception:  # noqa: BLE001  # the run stage collates again, splitting down to the guilty item
+    except BaseException:  # noqa: BLE001  # the run stage collates again, splitting down to the guilty item
         piece.is_collated = False

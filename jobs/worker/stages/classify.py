@@ -12,7 +12,11 @@ MESSAGE_CHARS, TRACEBACK_CHARS = 2_000, 8_000
 
 
 def failure_of(error: BaseException, table: Table = COMMON) -> Failure:
-    """Return the failure that an item's exception means, by its loader's table."""
+    """Return the failure that an item's exception means, by its loader's table.
+
+    SystemExit, KeyboardInterrupt, CancelledError and the like are failures as others are: on the thread of a
+    stage they come from the model's own code, never from a signal, and the process is unharmed.
+    """
     trace = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]
     kind, code = FailureKind(fault_of(error, table).value), code_of(error)
     return Failure(kind, code[:63], _storable(text_of(error)[:MESSAGE_CHARS]) or code, _storable(trace))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.core.canonical_json import canonical_bytes
+from jobs.core.canonical_json import output_bytes
 from jobs.core.errors import PayloadUnavailableError
 from jobs.core.failures import Failure, Success
 from jobs.payloads.claim_check import store_payload
@@ -127,9 +127,9 @@ def _outputs(runner: Runner, piece: BatchPiece) -> list[Any]:
 
 
 def _outcome(output: Any, table: Table) -> Success | Failure:
-    if isinstance(output, Exception):
+    if isinstance(output, BaseException):
         return failure_of(output, table)
     try:
-        return Success(canonical_bytes(output))
-    except Exception as error:  # noqa: BLE001  # an object that the model made may raise anything when read
-        return failure_of(BadOutputError(f"The model's output cannot be stored: {error}"))
+        return Success(output_bytes(output))
+    except BadOutputError as error:
+        return failure_of(error, table)

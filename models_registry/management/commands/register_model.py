@@ -10,9 +10,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from models_registry.core.options import PlatformOptions
+from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.management.actor import actor
 from models_registry.models import Loader
-from models_registry.services import move_alias, register_version
+from models_registry.services import move_alias, register_version, try_version
 from models_registry.shared.platform_errors import PlatformError
 
 JSON = ("input_schema", "output_schema", "example", "options")
@@ -49,18 +50,35 @@ class Command(BaseCommand):
             action=BooleanOptionalAction,
             help="pad items to the longest of a batch",
         )
+        parser.add_argument(
+            "--no-load", action="store_true", help="do not load the version in a process of its own first"
+        )
+        parser.add_argument(
+            "--load-limit-s", type=float, default=300.0, help="seconds that this load may take (300)"
+        )
         parser.add_argument("--alias", action="append", default=[], help="point this alias at the version")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
         source = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
+        source["version"] = options["model_version"]
         try:
-            info = register_version(version=options["model_version"], **source, **fields)
+            tried = "" if options["no_load"] else _tried(options["load_limit_s"], **source, **fields)
+            info = register_version(**source, **fields)
             for alias in options["alias"]:
                 move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
         except PlatformError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")
+        self.stdout.write(tried or "It was not loaded: --no-load.")
+
+
+def _tried(limit_s: float, **contents: Any) -> str:
+    """Load the version in a process of its own, and return a sentence about it; LoadFailedError."""
+    try:
+        return f"It was loaded here in {try_version(limit_s=limit_s, **contents):.1f} s, and ran its example."
+    except LoaderRefusedError as error:
+        return f"It was not loaded here: {error}"
 
 
 def json_or_file(text: str) -> Any:

@@ -17,10 +17,10 @@ NUMBERS = {"type": "object", "properties": {"x": {"type": "number"}}}
 def versions(stack: Stack) -> None:
     register(stack, "echo", "tight", "faulty", "--max-batch", "64", fits=FITS)
     register(
-        stack, "echo", "strict", "faulty", "--output-schema", json.dumps(NUMBERS), refuse_nan=True,
+        stack, "echo", "strict", "faulty", "--output-schema", json.dumps(NUMBERS),
         check_output=True,
     )  # fmt: skip
-    register(stack, "echo", "loose", "faulty")
+    register(stack, "echo", "loose", "faulty", refuse_nan=False)
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_no_attempt_is_charged(app: App) -> None:
@@ -63,5 +63,5 @@ def test_an_output_that_is_refused_fails_its_own_job_alone(
 def test_nan_that_the_model_does_not_refuse_is_retried_and_never_stored(app: App) -> None:
     (one,) = app.bulk("echo:loose", [{"answer": "nan"}])
     job = app.finished(one)
-    assert (job["state"], job["attempts"], job["error"]["code"]) == ("dead", 3, "bad_output")
+    assert (job["state"], job["attempts"], job["error"]["code"]) == ("dead", 3, "not_finite")
     assert "'/answer'" in job["error"]["detail"]

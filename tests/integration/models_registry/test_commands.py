@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from models_registry import selectors
 
 pytestmark = pytest.mark.usefixtures("db")
-ECHO = ("--loader", "entry_point", "--artifact", "models_registry.loaders.builtin:echo")
+ENTRY_POINT = ("--loader", "entry_point", "--artifact")
+ECHO = (*ENTRY_POINT, "models_registry.loaders.builtin:echo", "--no-load")
 
 
 def run(*words: str) -> str:
@@ -68,3 +69,29 @@ def test_the_built_in_models_are_registered_and_an_alias_is_moved() -> None:
 def test_the_example_of_a_version_is_json_of_any_kind() -> None:
     run("register_model", "e", "1", *ECHO, "--example", json.dumps([1, "é", None]))
     assert selectors.resolve("e:1").example == [1, "é", None]
+
+
+def test_what_is_registered_is_loaded_first_in_a_process_of_its_own() -> None:
+    echo = (*ENTRY_POINT, "models_registry.loaders.builtin:echo")
+    assert "It was loaded here in" in run("register_model", "e", "1", *echo, "--example", "{}")
+    assert "It was not loaded: --no-load" in run("register_model", "e", "2", *echo, "--no-load")
+    elsewhere = run("register_model", "e", "3", *ENTRY_POINT, "of_workers_alone:load")
+    assert "It was not loaded here: 'of_workers_alone:load' is not among the entry points" in elsewhere
+    assert [info.version for info in selectors.versions("e")] == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("example", "reason"),
+    [
+        ({"fail": "raise"}, "fails on its own example: ValueError"),
+        ({"fail": "segfault"}, "ended its process with status -11"),
+        ({"fail": "exit"}, "SystemExit"),
+        ({"fail": "hang"}, "was not loaded within 2 s"),
+        ({"answer": "nan"}, "at '/answer'"),
+    ],
+)
+def test_what_does_not_load_is_not_registered(example: object, reason: str) -> None:
+    faulty = (*ENTRY_POINT, "models_registry.loaders.builtin:faulty", "--load-limit-s", "2")
+    with pytest.raises(CommandError, match=reason):
+        run("register_model", "f", "1", *faulty, "--example", json.dumps(example))
+    assert selectors.known_queues() == []

@@ -163,3 +163,37 @@ def test_a_failed_load_is_remembered_for_a_while_and_then_tried_again(
     assert len(tries) == 1
     now[0] += ModelPool.RETRY_S
     assert isinstance(pool.runner(version), Loaded)
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.notes = list[tuple[str, int]]()
+
+    def failed(self, version: int, error: Exception) -> None:
+        self.notes.append((type(error).__name__, version))
+
+    def loaded(self, version: int) -> None:
+        self.notes.append(("loaded", version))
+
+
+def test_a_version_that_does_not_load_is_tried_less_and_less_and_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, watcher = [100.0], Watcher()
+    monkeypatch.setattr("models_registry.pool.monotonic", lambda: now[0])
+    pool = ModelPool("cpu", watcher=watcher)
+    bad, good = register("faulty", example={"fail": "exit"}), register("echo")
+    delays = list[float]()
+    for _ in range(6):
+        with pytest.raises(LoadFailedError, match="SystemExit"):
+            pool.runner(bad)
+        delays.append(pool.retry_in_s(bad))
+        now[0] += delays[-1]
+    assert delays == [5, 10, 20, 40, 60, 60]
+    assert watcher.notes == [("LoadFailedError", bad)] * 6
+    pool.runner(good)
+    assert pool.models_without_versions() == {"faulty"}
+    monkeypatch.setattr(builtin, "FAULTS", {"exit": lambda _: None})
+    pool.load(bad)
+    assert watcher.notes[-1] == ("loaded", bad)
+    assert (pool.models_without_versions(), pool.retry_in_s(bad)) == (set(), 0.0)

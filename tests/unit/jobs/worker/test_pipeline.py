@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from threading import Event, Lock, Timer
 from types import SimpleNamespace
@@ -21,6 +24,7 @@ from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.settler import Stored
 from models_registry.core.runner import Item
+from models_registry.loaders.fault_tables import table_of
 from tests.support.wait import wait_until
 
 
@@ -145,3 +149,36 @@ def test_a_batch_being_claimed_at_the_stop_is_among_the_remaining_ones() -> None
     pipeline.close()
     Timer(0.2, may_end.set).start()  # the later the claim ends, the surer one that does not wait fails
     assert [work.jobs for work in pipeline.remaining()] == [[job]]
+
+
+def test_a_stage_that_fails_ends_the_pipeline_but_what_has_run_is_stored(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = list[int]()
+    monkeypatch.setattr(os, "kill", lambda _pid, number: signals.append(number))
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # the stage raises on, to be logged
+
+    def lose(_: object) -> Any:
+        stages.gate.wait(10)
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    guilty = Mock(side_effect=lose)
+    monkeypatch.setattr(stages, "prepare", lambda work: _prepared(stages, work, guilty))
+    fill(buffer, 6)
+    wait_until(lambda: len(pipeline.unsettled()) == 3)
+    stages.gate.set()
+    wait_until(lambda: pipeline.idle and pipeline.failed)
+    assert signals == [signal.SIGTERM]
+    remaining = {work.id for work in pipeline.remaining()}
+    stored = {work.id for work in stages.settled}
+    (broken,) = {work.id for work in pipeline.unsettled()} - remaining
+    assert guilty.call_count == 1
+    assert broken not in stored | remaining
+
+
+def _prepared(stages: Stages, work: ClaimedBatch, guilty: Mock) -> None:
+    """Make the batch whose claim was the first break its stage."""
+    Stages.prepare(stages, work)
+    work.table = table_of("entry_point")
+    if len(stages.claims) == 1:
+        work.runner = SimpleNamespace(run=guilty, outputs=list, collate=list)

@@ -29,7 +29,7 @@ def test_a_context_is_for_a_runner_whose_run_has_that_parameter() -> None:
 
 
 def test_a_runner_whose_outputs_are_checked_is_still_given_one() -> None:
-    info = version("entry_point", "x", options={"refuse_nan": True})
+    info = version("entry_point", "x", options={"check_output": True})
     stepper, echo = checked(Stepper(1, 0), info), checked(Echo(), info)
     assert (type(stepper), type(echo)) == (CheckedInContext, Checked)
     assert takes_context(stepper)
@@ -39,7 +39,7 @@ def test_a_runner_whose_outputs_are_checked_is_still_given_one() -> None:
 def test_a_checked_runner_passes_its_context_on() -> None:
     reports: list[tuple[int, float, str]] = []
     context = SimpleNamespace(progress=lambda *words: reports.append(words), cancelled=lambda _: False)
-    runner = CheckedInContext(Stepper(2, 0), schema_text="", refuse_nan=True)
+    runner = CheckedInContext(Stepper(2, 0), schema_text="{}")
     assert runner.run([1], context=context) == [1]
     assert reports == [(0, 0.5, "step 1 of 2"), (0, 1.0, "step 2 of 2")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,18 @@ def full_piece(count: int) -> BatchPiece:
     return BatchPiece(list(range(count)), [Item(number) for number in range(count)])
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, CancelledError])
+def test_an_exception_that_would_end_the_program_is_one_item_s_failure(kind: type[BaseException]) -> None:
+    attempt = Counted(lambda inputs: kind("guilty") if 5 in inputs else None)
+    _, outputs = answers(attempt, 8)
+    assert {at for at, output in outputs.items() if isinstance(output, Failure)} == {5}
+    assert (outputs[5].kind, outputs[5].code) == (FailureKind.INTERNAL, kind.__name__)
+
+
 class Counted:
     """An attempt that raises what `refuse` returns for the inputs of a piece; counts its calls."""
 
-    def __init__(self, refuse: Callable[[list[int]], Exception | None]) -> None:
+    def __init__(self, refuse: Callable[[list[int]], BaseException | None]) -> None:
         self.refuse, self.calls = refuse, list[int]()
 
     def __call__(self, piece: BatchPiece) -> list[int]:

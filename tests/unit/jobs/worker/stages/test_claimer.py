@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import OperationalError
 
 from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.canonical_json import canonical_bytes
@@ -16,20 +16,21 @@ from jobs.core.errors import PayloadLostError, PayloadUnavailableError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.payloads.pointer import StoredPayload, pointer_bytes
 from jobs.core.retry.policy import Bury, RetryAfter
+from jobs.core.states import State
 from jobs.core.submission.file_references import Reference, stored_form
 from jobs.services.lifecycle.claim import Claimed
-from jobs.worker.stages.claimed_batch import ClaimedBatch
-from jobs.worker.stages.claimer import Claimer
+from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
+from jobs.worker.stages.claimer import UNLOADED_S, Claimer
 from jobs.worker.stages.execute import execute_all
 from jobs.worker.stages.privacy import Privacy
 from jobs.worker.stages.settler import verdicts_of
-from models_registry import selectors
-from models_registry.core.options import PlatformOptions, RetryOptions, RetryRule
+from models_registry.core.options import PlatformOptions, RetryRule
 from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError
-from models_registry.core.runner import Item
+from models_registry.core.runner import Item, Runner
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.fault_tables import EXPORT
+from models_registry.shared.platform_errors import PlatformError
 
 OPTIONS = PlatformOptions.of(
     {"batch_limit_s": 7, "retry": {"base_s": 3, "kinds": {"timeout": {"attempts": 2}}}}
@@ -39,8 +40,8 @@ OPTIONS = PlatformOptions.of(
 class Pool:
     """Has the version, or raises `error`."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
+    def __init__(self, error: Exception | None = None, runner: Runner | None = None) -> None:
+        self.error, self.runner = error, runner or Echo()
 
     def acquire(self, version: int) -> Any:
         if self.error:
@@ -48,15 +49,16 @@ class Pool:
         info = SimpleNamespace(
             id=version, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
         )
-        return SimpleNamespace(runner=Echo(), info=info)
+        return SimpleNamespace(runner=self.runner, info=info)
 
 
 def prepared(error: Exception | None = None) -> ClaimedBatch:
     claimer: Any = Claimer.__new__(Claimer)  # to prepare takes nothing but the pool
-    claimer._pool = Pool(error)
+    claimer._pool, claimer._stopping = Pool(error), lambda: False
     work = ClaimedBatch(
         UUID(int=1), 5, 1, SealReason.FULL, [], jobs=[Claimed(UUID(int=2), 1, 1, 3, b"{}", None)]
     )
+    assert claimer.lease(work)
     claimer.prepare(work)
     return work
 
@@ -76,9 +78,10 @@ def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyP
     ]
     monkeypatch.setattr("jobs.payloads.claim_check.get", _nothing_there)
     claimer: Any = Claimer.__new__(Claimer)
-    claimer._pool = Pool()
+    claimer._pool, claimer._stopping = Pool(), lambda: False
     jobs = [Claimed(UUID(int=at), 1, 1, 3, body, None) for at, body in enumerate(rows)]
     work = ClaimedBatch(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
+    assert claimer.lease(work)
     claimer.prepare(work)
     execute_all(work)
     verdicts = verdicts_of(work)
@@ -119,25 +122,42 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
             assert (unread.kind, unread.code) == (FailureKind.INVALID, "invalid_input")
 
 
-def test_a_version_that_cannot_be_loaded_is_tried_again_by_its_own_policy(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("error", [LoadFailedError("not now"), ModelNotFoundError()])
+def test_nothing_is_claimed_of_a_version_that_this_worker_cannot_load(
+    monkeypatch: pytest.MonkeyPatch, error: PlatformError
 ) -> None:
-    versions: list[int] = []
+    held = list[tuple[Any, float]]()
 
-    def info(version: int) -> Any:
-        versions.append(version)
-        return SimpleNamespace(platform_options=OPTIONS)
+    def hold(_connection: Any, envelopes: Any, hold_s: float) -> bool:
+        held.append((envelopes, hold_s))
+        return True
 
-    monkeypatch.setattr(selectors, "info", info)
-    work = prepared(LoadFailedError("not now"))
-    assert work.failure is not None
-    assert (work.failure.kind, work.retry.base_s, versions) == (FailureKind.TRANSIENT, 3.0, [5])
+    monkeypatch.setattr("jobs.worker.stages.claimer.hold", hold)
+    monkeypatch.setattr("jobs.worker.stages.claimer.persist", lambda _engine, call, **_: call(None, 0))
+    monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", None)  # so that to call it fails
+    delivery: Any = SimpleNamespace(envelope="an envelope")
+    claimer = Claimer(None, UUID(int=1), Pool(error), lambda: False, SimpleNamespace(hold_s=lambda _: 0.0))  # type: ignore[arg-type]
+    sealed: Any = SimpleNamespace(
+        key=5, padded_size=1, reason=SealReason.FULL, tokens=[delivery], isolation_group=0
+    )
+    batch, refused = claimer.claim(sealed)
+    assert (batch.jobs, batch.loaded) == ([], None)
+    assert refused == [Refused(delivery, State.QUEUED)]
+    assert held == [(["an envelope"], UNLOADED_S)]
 
 
-@pytest.mark.parametrize("error", [ModelNotFoundError(), OperationalError("restarts")])
-def test_without_a_policy_the_default_holds(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def raises(_version: int) -> None:
-        raise error
+def test_an_input_whose_key_cannot_be_made_fails_alone() -> None:
+    class Picky(Echo):
+        def key(self, item: Item) -> Hashable:
+            if item.input["n"] == 1:
+                raise SystemExit(3)
+            return ()
 
-    monkeypatch.setattr(selectors, "info", raises)
-    assert prepared(LoadFailedError()).retry == RetryOptions()
+    claimer: Any = Claimer.__new__(Claimer)
+    claimer._pool, claimer._stopping = Pool(runner=Picky()), lambda: False
+    jobs = [Claimed(UUID(int=at), 1, 1, 3, b'{"n":%d}' % at, None) for at in range(3)]
+    work = ClaimedBatch(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
+    assert claimer.lease(work)
+    claimer.prepare(work)
+    execute_all(work)
+    assert [type(verdict.outcome) for verdict in verdicts_of(work)] == [Success, Failure, Success]

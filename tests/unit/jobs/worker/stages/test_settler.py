@@ -64,8 +64,9 @@ def test_an_output_that_json_cannot_carry_fails_alone(bad: Any) -> None:
     assert isinstance(first.outcome, Success)
     assert isinstance(third.outcome, Success)
     assert isinstance(second.outcome, Failure)
-    assert second.outcome.code == "bad_output"
-    assert second.state is State.WAITING
+    assert second.outcome.kind is FailureKind.POISON
+    assert second.outcome.code in {"bad_output", "not_finite"}
+    assert second.state is State.DEAD
 
 
 def test_an_item_s_missing_output_fails_it_alone_with_both_counts() -> None:
@@ -152,7 +153,7 @@ def test_an_output_with_nan_names_the_place() -> None:
 
 @pytest.mark.parametrize(
     ("output", "attempts", "suspect"),
-    [(float("nan"), 3, True), (float("nan"), 2, False), (NotFiniteError(), 3, False), (OSError(), 3, False)],
+    [(ValueError(), 3, True), (ValueError(), 2, False), (NotFiniteError(), 3, False), (OSError(), 3, False)],
 )
 def test_a_job_that_raises_alone_at_its_last_attempt_is_suspected_of_poison(
     output: Any,
@@ -208,3 +209,16 @@ def test_a_version_s_policy_and_its_loader_s_table_are_its_batch_s() -> None:
         FailureKind.INVALID, FailureKind.TRANSIENT,
     ]  # fmt: skip
     assert second.after == Bury("attempt 1 of 1 for a failure of kind transient was the last", exhausted=True)
+
+
+def test_an_output_that_ends_the_program_in_its_place_fails_alone() -> None:
+    first, second, third, fourth = verdicts_of(work([1, KeyboardInterrupt(), GeneratorExit(), 4]))
+    assert (type(first.outcome), type(fourth.outcome)) == (Success, Success)
+    assert (type(second.outcome), type(third.outcome)) == (Failure, Failure)
+
+
+def test_nan_is_tried_again_for_a_version_that_says_so() -> None:
+    batch = work([float("nan")])
+    batch.table = table_of("entry_point", refuse_nan=False)
+    (verdict,) = verdicts_of(batch)
+    assert (verdict.state, verdict.outcome.code) == (State.WAITING, "not_finite")  # type: ignore[union-attr]

@@ -1,0 +1,55 @@
+"""The end of a process on a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from threading import Lock
+
+import pytest
+
+from models_registry.shared import process_end
+from models_registry.shared.process_end import OVERTIME_STATUS, end_on_sigterm, end_within
+from tests.support.wait import wait_until
+
+
+@pytest.fixture
+def statuses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The statuses with which the process would have ended; SIGTERM has its default action around."""
+    statuses = list[int]()
+    monkeypatch.setattr(os, "_exit", statuses.append)
+    monkeypatch.setattr(process_end, "_begun", Lock())
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield statuses
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_the_first_process_of_a_container_ends_by_sigterm(
+    statuses: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    end_on_sigterm()
+    signal.raise_signal(signal.SIGTERM)
+    assert statuses == [143]
+
+
+def test_any_other_process_keeps_the_default_action(statuses: list[int]) -> None:
+    end_on_sigterm()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert statuses == []
+
+
+def test_a_handler_that_is_there_already_stays(statuses: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end_on_sigterm()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    assert statuses == []
+
+
+def test_a_process_that_does_not_end_is_ended_once(statuses: list[int]) -> None:
+    end_within(0.0)
+    end_within(0.0)
+    wait_until(lambda: statuses)
+    assert statuses == [OVERTIME_STATUS]
