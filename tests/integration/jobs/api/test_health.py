@@ -1,0 +1,84 @@
+"""Readiness says whether a job could be stored now; lost connections cost no page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import close_old_connections, connection
+from django.test import Client
+from psycopg import sql
+
+from jobs.core.errors import DatabaseUnusableError
+from tests.support.admin import browser_of
+
+PAGES = ("/admin/", "/admin/jobs/job/", "/admin/jobs/batch/", "/admin/jobs/worker/")
+
+
+@pytest.fixture
+def read_only(db: str) -> Iterator[None]:
+    """Make every transaction of the role read-only, as a provider does whose disk is full."""
+    with psycopg.connect(db, autocommit=True) as operator:
+        role = sql.Identifier(operator.info.user)
+        operator.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
+        connection.close()
+        yield
+        operator.execute("SET default_transaction_read_only = off")
+        operator.execute(sql.SQL("ALTER ROLE {} RESET default_transaction_read_only").format(role))
+
+
+def test_a_database_that_takes_writes_is_ready_and_says_how_safe_they_are(echo: None) -> None:
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "synchronous_replication": False})
+
+
+def test_a_read_only_database_is_not_ready_and_takes_no_job(token: str, read_only: None, post: Any) -> None:
+    ready = Client().get("/readyz")
+    assert (ready.status_code, ready.json()["code"]) == (503, "unavailable")
+    assert "read-only" in ready.json()["detail"]
+    refused = post({"model": "echo", "input": {"text": "x"}})
+    assert (refused.status_code, refused.json()["code"], "Retry-After" in refused.headers) == (
+        503,
+        "unavailable",
+        True,
+    )
+
+
+def test_the_connection_to_a_server_that_became_read_only_is_not_kept(
+    token: str, read_only: None, post: Any, db: str
+) -> None:
+    assert post({"model": "echo", "input": {"text": "x"}}).status_code == 503
+    with psycopg.connect(db, autocommit=True) as operator:
+        operator.execute("SET default_transaction_read_only = off")
+        role = sql.Identifier(operator.info.user)
+        operator.execute(sql.SQL("ALTER ROLE {} RESET default_transaction_read_only").format(role))
+    assert post({"model": "echo", "input": {"text": "x"}}).status_code == 202
+
+
+def test_a_database_that_cannot_be_used_is_not_ready_and_says_what_to_set(
+    echo: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise DatabaseUnusableError("Set DATABASE_DIRECT_URL to Postgres itself.")
+
+    monkeypatch.setattr("jobs.api.routes.health.check_database", refuse)
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unusable")
+
+
+def test_a_connection_that_was_ended_while_idle_costs_no_page(db: str, echo: None) -> None:
+    operator = browser_of("view_job", "view_batch", "view_worker")
+    for path in PAGES:
+        end_idle_connections(db)
+        close_old_connections()  # as each request begins, but not one of a test's client
+        assert operator.get(path).status_code == 200
+
+
+def end_idle_connections(db: str) -> None:
+    with psycopg.connect(db, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
