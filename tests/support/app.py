@@ -87,7 +87,7 @@ class App:
         headers = {"Authorization": f"Bearer {info['token']}"}
         self.http = httpx.Client(base_url=info["api"], headers=headers, timeout=90, trust_env=False)
         self.client = Client(info["api"], info["token"], timeout_s=90)
-        self.database = psycopg.connect(info["database"], autocommit=True)
+        self.database = psycopg.connect(info["database"], autocommit=True, prepare_threshold=None)
 
     def close(self) -> None:
         self.http.close()
