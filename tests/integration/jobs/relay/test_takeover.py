@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.request import urlopen
+from uuid import UUID
 
 import pytest
 
@@ -16,11 +17,13 @@ from inference_site.stack.ports import LOOPBACK, free_port
 from inference_site.stack.services import PROJECT
 from jobs.db import leases
 from jobs.db.session import open_session
+from jobs.models import Lease, LeaseHolder
 from tests.support.factories import make_job, make_version
 from tests.support.relays import new_model, ready
 from tests.support.wait import wait_until
 
 START_S = 60.0
+TAKEN_OVER_S = 10.0
 
 
 class RelayProcess:
@@ -90,3 +93,37 @@ def test_when_a_relay_is_killed_the_other_feeds_its_queue_and_sweeps(
     wait_until(lambda: ready(broker_url, model) == 2, limit_s=START_S)
     assert stays.feeds
     wait_until(lambda: stays.swept_at > since, limit_s=START_S)
+
+
+def test_when_a_relay_is_stopped_the_other_takes_over_and_the_first_changes_nothing_when_it_wakes(
+    relays: list[RelayProcess], model: str, broker_url: str
+) -> None:
+    wait_until(lambda: any(relay.feeds for relay in relays), limit_s=START_S)
+    wait_until(lambda: any(relay.swept_at for relay in relays), limit_s=START_S)
+    (stopped,) = (relay for relay in relays if relay.feeds)
+    (stays,) = (relay for relay in relays if relay is not stopped)
+    holders = leases_by_name()
+    os.kill(stopped.process.pid, signal.SIGSTOP)
+    since = time.monotonic()
+    make_job(model=model)
+    wait_until(lambda: ready(broker_url, model) == 1, limit_s=TAKEN_OVER_S)
+    wait_until(lambda: leases_by_name().keys() == holders.keys() and not_of(stopped), limit_s=TAKEN_OVER_S)
+    assert time.monotonic() - since < TAKEN_OVER_S
+    after = leases_by_name()
+    os.kill(stopped.process.pid, signal.SIGCONT)
+    make_job(model=model)
+    wait_until(lambda: ready(broker_url, model) == 2)
+    wait_until(lambda: stopped.metric("relay_queues_owned") == 0)
+    assert stays.feeds
+    assert leases_by_name() == after, "the one that woke took nothing back"
+
+
+def leases_by_name() -> dict[str, UUID]:
+    return dict(Lease.objects.values_list("name", "holder"))
+
+
+def not_of(relay: RelayProcess) -> bool:
+    """Return whether all leases are of others than this process."""
+    holders = LeaseHolder.objects.in_bulk(list(leases_by_name().values()))
+    ends = f":{relay.process.pid}"
+    return len(holders) > 0 and not any(holder.label.endswith(ends) for holder in holders.values())
