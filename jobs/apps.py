@@ -9,8 +9,10 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the system checks and what is done with each new connection of Django's."""
+        """Register the checks, what is done with Django's new connections, and the clock of objects."""
         from jobs import checks  # noqa: F401
-        from jobs.db import django_connections
+        from jobs.db import database_clock, django_connections
+        from jobs.payloads import object_store
 
         django_connections.register()
+        object_store.use_clock(database_clock.now)

@@ -90,6 +90,11 @@ RETENTION_OUTLIVED = Gauge(
     multiprocess_mode="mostrecent",
 )
 SURVEY_TIME = Histogram("survey_seconds", "One count of the waiting jobs of all models.", buckets=_SECONDS)
+HOST_CLOCK_AHEAD = Gauge(
+    "host_clock_ahead_seconds",
+    "How far this host's clock is ahead of the database's; alert beyond 5, either way.",
+    multiprocess_mode="mostrecent",
+)
 HORIZON_AGE = Gauge(
     "database_horizon_seconds",
     "Age of the oldest open transaction, which keeps dead rows; by its application's name.",

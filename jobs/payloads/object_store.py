@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import IO, Any
 
@@ -23,7 +24,14 @@ from jobs.core.payloads.pointer import StoredPayload, check, check_digest
 from jobs.core.payloads.sealed_file import exactly
 
 CHUNK_BYTES = 65_536
+_now: Callable[[], datetime] = partial(datetime.now, UTC)
 logger = logging.getLogger(__name__)
+
+
+def use_clock(now: Callable[[], datetime]) -> None:
+    """Name objects by this clock: those that are old by their names are deleted."""
+    global _now  # noqa: PLW0603  # the storage of a process has one clock, and this package knows no database
+    _now = now
 
 
 def storage() -> Storage:
@@ -115,7 +123,7 @@ class Measured:
 
 
 def _new_name() -> str:
-    now = datetime.now(UTC)
+    now = _now()
     return f"{now:%Y-%m-%d}/{now:%H%M%S}-{secrets.token_hex(16)}"
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from jobs.db import database_clock
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.worker_row import Incarnation
@@ -36,6 +37,7 @@ class Heartbeat(ListenLoop):
 
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # no channel notifies it
         """Beat once; a SIGTERM to this process, once, where the row has ended."""
+        database_clock.measure(session)
         if (
             worker_row.beat(session, self._incarnation.id, self._in_hand)
             or self._stop.is_set()

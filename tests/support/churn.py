@@ -9,15 +9,19 @@ import psycopg
 
 CHUNK = 5_000
 PER_S = 500
+EPOCH = 1_000_000  # of no real job
 _INSERT = """
 INSERT INTO jobs_outbox (job_id, epoch, version_id, queue, priority, due, deadline, client)
-SELECT gen_random_uuid(), 0, %(version)s, %(queue)s, 4, at, at + interval '5 s',
+SELECT gen_random_uuid(), %(epoch)s, %(version)s, %(queue)s, 4, at, at + interval '5 s',
   (%(clients)s::int[])[1 + n %% cardinality(%(clients)s::int[])]
 FROM generate_series(1, %(rows)s) AS n
 CROSS JOIN LATERAL (SELECT now() - make_interval(secs => %(age_s)s - n / %(per_s)s::float8) AS at) AS time
 """
 
-_PUBLISH = "UPDATE jobs_outbox SET published = 1, due = due + interval '30 s' WHERE queue = %s"
+_PUBLISH = """
+UPDATE jobs_outbox SET published = 1, due = due + interval '30 s' WHERE queue = %s AND epoch = %s
+"""
+_CLAIM = "DELETE FROM jobs_outbox WHERE queue = %s AND epoch = %s"
 
 
 @contextmanager
@@ -41,11 +45,18 @@ def churn(
     """Insert, publish and claim outbox rows without jobs, as if PER_S a second came until `ended_s` ago."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # the rows have no jobs
-        values = {"version": version, "queue": queue, "clients": list(clients), "per_s": PER_S}
+        values = {
+            "version": version,
+            "queue": queue,
+            "clients": list(clients),
+            "per_s": PER_S,
+            "epoch": EPOCH,
+        }
         for done in range(0, rows, CHUNK):
             chunk = {"rows": min(CHUNK, rows - done), "age_s": ended_s + (rows - done) / PER_S}
-            with connection.transaction():
+            with connection.transaction():  # one, so that no relay takes them in between
                 connection.execute(_INSERT, values | chunk)
-            connection.execute(_PUBLISH, (queue,))
-            connection.execute("DELETE FROM jobs_outbox WHERE queue = %s", (queue,))
+                connection.execute(_PUBLISH, (queue, values["epoch"]))
+                connection.execute(_CLAIM, (queue, values["epoch"]))
         connection.execute("ANALYZE jobs_outbox")
+        connection.execute("SELECT pg_stat_force_next_flush()")

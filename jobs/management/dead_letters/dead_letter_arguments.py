@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from jobs.core.failures import FailureKind
+from jobs.db.database_clock import read_now
 from jobs.services.dead_letters.reads import DeadLetterFilter
 from models_registry.management.actor import actor
 from models_registry.selectors import known_queues
@@ -134,7 +135,7 @@ def job_id(text: str) -> UUID:
 def _moment(text: str) -> datetime:
     try:
         if span := _AGO.fullmatch(text):
-            return datetime.now(UTC) - timedelta(seconds=int(span[1]) * UNITS_S[span[2]])
+            return read_now() - timedelta(seconds=int(span[1]) * UNITS_S[span[2]])
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

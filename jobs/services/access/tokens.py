@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from secrets import token_urlsafe
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Least, Now
-from django.utils import timezone
 
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.access.scopes import DEFAULT_SCOPES
@@ -35,7 +35,7 @@ def create_token(
     """Return a new token of `client`, which is created where it is missing; the token is not stored."""
     owner, _ = Client.objects.get_or_create(name=client)
     days = expires_in_days
-    ends_at = None if days is None else timezone.now() + timedelta(days=days)
+    ends_at = None if days is None else Now() + timedelta(days=days)
     row, token = _store(ApiToken(client=owner, label=label, scopes=_in_order(scopes), expires_at=ends_at))
     note(AuditKind.TOKEN_CREATE, actor=actor, **_public(row))
     return token
@@ -88,8 +88,8 @@ def _working(token_id: int) -> ApiToken:
     return token
 
 
-def _expiry(old: ApiToken) -> datetime | None:
-    return None if old.expires_at is None else timezone.now() + (old.expires_at - old.created_at)
+def _expiry(old: ApiToken) -> Combinable | None:
+    return None if old.expires_at is None else Now() + (old.expires_at - old.created_at)
 
 
 def _in_order(scopes: Sequence[str]) -> list[str]:

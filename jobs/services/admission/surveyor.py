@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from jobs import metrics
 from jobs.core.admission.queue_count import COUNT_EVERY_S, QueueCount
 from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
-from jobs.db import leases
+from jobs.db import database_clock, leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.services.admission import survey_statements
 from jobs.services.admission.horizon_watch import HorizonWatch
 from jobs.services.admission.waiting_count import WaitingCount
 
+MEASURE_EVERY_S = 5.0  # how far the host's clock is from the database's
 DUTY = 20.0  # the pause is so many times as long as the count: millions of rows are counted less often
 _NO_BATCHES = LedgerCount()
 _NO_JOBS = QueueCount()
@@ -33,6 +34,7 @@ class QueueSurveyor(ListenLoop):
         super().__init__(stop=stop, clock=clock)
         self._surveys = defaultdict[str, QueueSurvey](QueueSurvey)
         self._waiting, self._horizon = WaitingCount(clock=clock), HorizonWatch(clock=clock)
+        self._measure_at = 0.0
         self._counted_s: float | None = None
         self._took_s = 0.0
 
@@ -51,6 +53,9 @@ class QueueSurveyor(ListenLoop):
         self.survey(session)
         self._took_s = self._clock() - began_s
         self._horizon.look(session)
+        if self._clock() >= self._measure_at:
+            self._measure_at = self._clock() + MEASURE_EVERY_S
+            database_clock.measure(session)
 
     def survey(self, session: sa.Connection) -> dict[str, QueueCount]:
         """Count every queue once, store the counts and return them."""

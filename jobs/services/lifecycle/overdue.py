@@ -9,9 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.whole_looks import WholeLooks
+from jobs.db import database_clock
 from jobs.db.statement import Statement, run
 
-_NOW_S = Statement("SELECT extract(epoch FROM now())::float8", float)
 _OVERDUE: tuple[Statement[UUID], ...] = (
     Statement(
         """
@@ -45,7 +45,7 @@ class OverdueJobs:
         """
         began = self._clock()
         since_s, whole = self._wholes.since_s(began), self._wholes.due(began)
-        (now_s,) = run(session, _NOW_S)
+        now_s = database_clock.measure(session)
         overdue: list[UUID] = []
         for statement in _OVERDUE:
             overdue += run(session, statement, {"since_s": since_s, "most": most - len(overdue)})

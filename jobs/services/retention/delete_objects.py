@@ -7,13 +7,14 @@ index over their pointers would cost every small job.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import LiteralString
 
 from django.db import transaction
 
 from jobs.core.retention.partition_sql import TABLES
+from jobs.db import database_clock
 from jobs.db.statement import Statement, execute, fetch_all
 from jobs.payloads.object_store import delete, names_before
 from jobs.payloads.sql import IS_POINTER, POINTER
@@ -49,7 +50,7 @@ WHERE NOT EXISTS (SELECT FROM payload_in_use used WHERE used.name = old.name)
 
 def forget_payloads(*, grace_h: int = GRACE_H) -> int:
     """Delete objects that are older than the grace and that nothing points at; return how many there were."""
-    until = datetime.now(UTC) - timedelta(hours=grace_h)
+    until = database_clock.read_now() - timedelta(hours=grace_h)
     with transaction.atomic():
         execute(_FORGET_UPLOADS, {"grace_h": grace_h})
     # No transaction stays open while objects are deleted: it would hold every partition, and no old day could

@@ -16,7 +16,7 @@ from jobs import metrics
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.retention.partition_sql import TABLES
 from jobs.core.retention.policy import Window
-from jobs.db import leases
+from jobs.db import database_clock, leases
 from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session
 from jobs.services.access.audit import note_in
@@ -59,12 +59,13 @@ def keep_retention(*, actor: str, dry_run: bool = False, now_ms: int | None = No
     Payloads of a day's live jobs are moved to the class's default partition. A day that others use, or that
     has more than SAVED_JOBS live jobs, stays until the next run. `dry_run` changes nothing.
     """
-    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     with closing(open_session()) as session:
         holder = HeldLeases(session, leases.RETENTION, lease_s=LEASE_S)
         try:
             if not holder.take(leases.RETENTION):
                 raise AnotherRunError
+            # The host's clock may be wrong: one that was 40 days ahead deleted results seconds old.
+            now_ms = int(database_clock.measure(session) * 1_000) if now_ms is None else now_ms
             verdicts = _foreseen(session, now_ms)
             return verdicts if dry_run else _carried_out(session, verdicts, actor=actor, now_ms=now_ms)
         finally:

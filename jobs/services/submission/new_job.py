@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from jobs.core.admission.shedding import Expected
 from jobs.core.ids import uuid7
 from jobs.core.reuse.key import Reuse
 from jobs.core.submission.parsed_job import ParsedJob, Refusals
+from jobs.db import database_clock
 from jobs.payloads.row_sealing import input_columns, sealed_files, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
@@ -67,7 +67,9 @@ def place_jobs(
 ) -> tuple[list[NewJob], Refusals]:
     """Return the jobs in the order of their places, ids growing, and the refusals of unsealable files."""
     sealed, refusals = sealed_files(jobs)
-    now_ms, base = time.time_ns() // 1_000_000, getrandbits(_BASE_BITS)
+    # An id decides when its payloads are deleted.
+    database_clock.refresh()
+    now_ms, base = database_clock.now_ms(), getrandbits(_BASE_BITS)
     placed = [
         NewJob(index, uuid7(now_ms, base + index), job, shared_key(job, client=owner.id), expected)
         for index, job in sorted(sealed.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
@@ -11,6 +10,7 @@ from uuid import UUID
 
 from jobs.core.ids import uuid7
 from jobs.core.payloads.pointer import StoredPayload
+from jobs.db import database_clock
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.object_store import put_stream
 from jobs.services.access.owner import Owner
@@ -38,8 +38,9 @@ class Uploaded:
 
 def take_upload(*, owner: Owner, source: IO[bytes], content_type: str) -> Uploaded:
     """Store the file of `source`, the object first, then its row; PayloadUnavailableError."""
+    database_clock.refresh()  # the object's name holds the time
     file = put_stream(source, content_type=content_type)
-    upload_id = uuid7(time.time_ns() // 1_000_000, getrandbits(74))
+    upload_id = uuid7(database_clock.now_ms(), getrandbits(74))
     columns = {
         "id": upload_id,
         "client": owner.id,

@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.utils import timezone
 
 from jobs import metrics
 from jobs.core.errors import (
@@ -33,6 +32,7 @@ from jobs.core.webhooks.policy import (
     verdict,
 )
 from jobs.core.webhooks.url import endpoint
+from jobs.db import database_clock
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.reads.job_views import ONE_JOB, View, view_of
 from jobs.services.webhooks.http_post import EXCERPT_BYTES, LIMIT_S, WebhookResponse, post
@@ -110,6 +110,7 @@ def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
     rows = fetch_all(_BEGIN, {"job": job_id, "attempts": attempts, "again_s": 4 * limit_s})
     if not rows:
         return
+    database_clock.refresh()  # receivers refuse a timestamp that is minutes off
     attempt = _attempt(job_id, rows[0])
     try:
         answer = _made(attempt, limit_s)
@@ -181,7 +182,7 @@ def _body(view: View) -> bytes:
 
 
 def _headers(attempt: DeliveryAttempt, keys: list[bytes], body: bytes) -> dict[str, str]:
-    now_s = int(timezone.now().timestamp())
+    now_s = int(database_clock.now_s())
     signed = signature(keys, message_id=attempt.message_id, timestamp_s=now_s, body=body)
     return {
         "webhook-id": attempt.message_id,
@@ -198,7 +199,7 @@ def _verdict(attempt: DeliveryAttempt, answer: WebhookResponse) -> Verdict:
         answer.status,
         attempts=attempt.tries,
         retry_after=answer.retry_after,
-        now=timezone.now(),
+        now=database_clock.now(),
         chance=random.random(),  # noqa: S311  # jitter
     )
 
@@ -240,7 +241,7 @@ def _entry(
 ) -> str:
     entry: dict[str, Any] = {
         "attempt": attempt.number,
-        "at": timezone.now(),
+        "at": database_clock.now(),
         "epoch": attempt.epoch,
         "status": answer.status,
         "said": _storable(answer.text),

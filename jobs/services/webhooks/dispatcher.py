@@ -14,7 +14,7 @@ from jobs.broker.webhook_task import WebhookAttempt, WebhookTasks
 from jobs.core.channels import SETTLED
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.whole_looks import WholeLooks
-from jobs.db import leases
+from jobs.db import database_clock, leases
 from jobs.db.listen_loop import ListenLoop, ids
 from jobs.services.webhooks import statements as webhooks
 
@@ -82,7 +82,7 @@ class WebhookDispatcher(ListenLoop):
         self._tasks.close()
 
     def _send_due(self, session: sa.Connection) -> None:
-        began, now_s = self._clock(), webhooks.now_s(session)
+        began, now_s = self._clock(), database_clock.measure(session)
         since_s, whole = self._dues.since_s(began), self._dues.due(began)
         due = self._take(session, since_s)
         if whole:

@@ -34,7 +34,6 @@ _ARM_ENDED = Statement(
 )
 _ARM_THESE = Statement(_arm("SELECT unnest(%(jobs)s::uuid[])"))
 _ANY = Statement("SELECT EXISTS (SELECT FROM jobs_delivery WHERE state = 'waiting' AND due IS NULL)", bool)
-_NOW_S = Statement("SELECT extract(epoch FROM now())::float8", float)
 _NOT_ENDED = Statement(
     """
 SELECT job_id FROM jobs_delivery
@@ -122,9 +121,3 @@ def give_back(session: sa.Connection, unsent: Sequence[WebhookAttempt], *, delay
 def _given(attempts: Sequence[WebhookAttempt]) -> dict[str, Any]:
     jobs, before = zip(*attempts, strict=True)
     return {"jobs": list(jobs), "attempts": list(before)}
-
-
-def now_s(session: sa.Connection) -> float:
-    """Return the database's time in seconds since 1970."""
-    (seconds,) = run(session, _NOW_S)
-    return seconds

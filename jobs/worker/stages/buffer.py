@@ -9,6 +9,7 @@ from threading import Condition
 from jobs.core.batching.lanes import Lanes
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.db import database_clock
 from jobs.worker.message_delivery import MessageDelivery
 
 
@@ -44,7 +45,7 @@ class Buffer:
             priority=envelope.priority,
             client=envelope.client,
             # Unix seconds of the database's clock: hosts may differ, and the claim looks again.
-            deadline_s=None if deadline is None else now + deadline - time.time(),
+            deadline_s=None if deadline is None else now + deadline - database_clock.now_s(),
         )
 
     def next(self) -> SealedBatch[MessageDelivery] | None:

@@ -19,6 +19,7 @@ from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import NEWER
 from jobs.core.states import State
+from jobs.db import database_clock
 from jobs.services.lifecycle import claim as store
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from jobs.worker.message_delivery import MessageDelivery
@@ -172,7 +173,7 @@ def _claim(
 
 
 def _new_id() -> UUID:
-    return uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))  # an id, not a secret
+    return uuid7(database_clock.now_ms(), random.getrandbits(74))  # an id, not a secret
 
 
 def _grouped(batch: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:

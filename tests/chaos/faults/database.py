@@ -12,11 +12,14 @@ import psycopg
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.processes import killed
 from tests.chaos.world import World
+from tests.support.churn import churn, open_snapshot
 
 END_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'greedy'
 """
+DEAD = 100_000
+KEPT = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'jobs_outbox'"
 ROUNDS = 40  # of ending other connections and taking their places
 
 
@@ -44,8 +47,20 @@ def _take_all(world: World, held: contextlib.ExitStack) -> int:
     return count
 
 
+@contextlib.contextmanager
+def snapshot(world: World) -> Iterator[None]:
+    """Keep a snapshot open while the rows of some minutes' jobs die in the queue under load."""
+    with open_snapshot(world.database):
+        ((version, queue, client),) = world.rows("SELECT version_id, queue, client_id FROM jobs_job LIMIT 1")
+        churn(world.database, DEAD, version=version, clients=[client], queue=queue)
+        ((dead,),) = world.rows(KEPT)
+        assert dead >= DEAD, f"the snapshot keeps {dead} dead rows of {DEAD}"
+        yield
+
+
 FAULTS = (
     Fault("postgres restarted", partial(killed, name="postgres", number=signal.SIGINT)),
     Fault("postgres killed", partial(killed, name="postgres")),
     Fault("connections exhausted", exhausted, 12.0),
+    Fault("open snapshot", snapshot, 15.0),
 )

@@ -26,6 +26,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 def beat(monkeypatch: pytest.MonkeyPatch, *alive: bool, stop: Event | None = None) -> None:
     answers = list(alive)
+    monkeypatch.setattr("jobs.worker.heartbeat.database_clock.measure", lambda _: 0.0)
     monkeypatch.setattr("jobs.worker.heartbeat.worker_row.beat", lambda *_: answers.pop(0))
     heartbeat = Heartbeat(INCARNATION, stop=stop or Event(), in_hand=tuple)
     for _ in alive:
