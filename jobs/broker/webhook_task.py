@@ -12,7 +12,7 @@ from amqp.basic_message import Message
 from celery.app.utils import find_app
 from django.conf import settings
 
-from jobs.broker.broker_queues import queue_entity
+from jobs.broker.broker_queues import task_queue
 from jobs.broker.connection import broker_errors
 from jobs.broker.job_message import PERSISTENT, Outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
@@ -55,7 +55,7 @@ class WebhookTasks:
         if connection is self._declared_on:
             return
         with broker_errors(), connection.channel() as channel:
-            queue_entity(WEBHOOKS).bind(channel).declare()
+            task_queue(WEBHOOKS).bind(channel).declare()
         self._declared_on = connection
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from jobs.checks import MISTAKE, check_environment
 
 
 def test_each_mistake_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = Config.from_env({"QUEUE_TYPE": "stream", "BROKER_URL": "amqp://", "SECRET_KEY": "x"})
+    config = Config.from_env({"QUEUE_TYPE": "stream", "BROKER_URL": "amqp://broker//", "SECRET_KEY": "x"})
     monkeypatch.setattr(settings, "INFERENCE", config)
     messages = check_environment()
     assert [error.id for error in messages] == [MISTAKE, MISTAKE]

@@ -18,7 +18,7 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from jobs.broker.broker_queues import queue_entity
+from jobs.broker.broker_queues import task_queue
 from jobs.broker.connection import connect
 from jobs.broker.topology import WEBHOOKS
 from jobs.broker.webhook_task import WebhookAttempt, WebhookTasks
@@ -304,7 +304,7 @@ def test_a_job_without_an_address_leaves_no_row(db: str) -> None:
 
 def test_the_task_reaches_its_queue(db: str, broker_url: str) -> None:
     with kombu.Connection(broker_url) as connection, connection.channel() as channel:
-        queue_entity(WEBHOOKS).bind(channel).declare()
+        task_queue(WEBHOOKS).bind(channel).declare()
         channel.queue_purge(WEBHOOKS.name)
         with sending(broker_url) as tasks:
             assert tasks.send([WebhookAttempt(UUID(int=7), 3)]) == [(UUID(int=7), 3)]
