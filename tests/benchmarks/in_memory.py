@@ -25,7 +25,7 @@ from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
-from jobs.worker.stages.settler import verdicts_of
+from jobs.worker.stages.settler import Stored, verdicts_of
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Sleeper
 from tests.benchmarks.policy import BASE_S, MAX_BATCH, PER_ITEM_S, UNTUNED
@@ -91,9 +91,9 @@ class Settler:
     def __init__(self, gate: Gate, rows: dict[UUID, LedgerRow]) -> None:
         self._gate, self._rows = gate, rows
 
-    def settle(self, work: ClaimedBatch) -> tuple[list[Any], list[Any]]:
+    def settle(self, work: ClaimedBatch) -> Stored:
         self._gate.finished(self._rows.pop(work.id), work.ran_s)
-        return verdicts_of(work), []
+        return Stored(verdicts_of(work), [], set())
 
 
 class Watch:
