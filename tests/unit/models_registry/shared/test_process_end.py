@@ -16,7 +16,7 @@ from tests.support.wait import wait_until
 
 @pytest.fixture
 def statuses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The statuses with which the process would have ended; SIGTERM has its default action around."""
+    """The statuses with which the process would have ended; SIGTERM has its default action meanwhile."""
     statuses = list[int]()
     monkeypatch.setattr(os, "_exit", statuses.append)
     monkeypatch.setattr(process_end, "_begun", Lock())
