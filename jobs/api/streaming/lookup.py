@@ -73,8 +73,10 @@ class Lookup:
         """Look until cancelled."""
         while True:
             due = min(self._all_due, self._followed_due) if self._waiters.followed else self._all_due
+            # Not `wait_for`, which before Python 3.12 swallows a cancel that comes together with the news.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), max(due - monotonic(), 0.0))
+                async with asyncio.timeout(max(due - monotonic(), 0.0)):
+                    await self._news.wait()
             try:
                 await self._look()
             except psycopg.Error as error:
