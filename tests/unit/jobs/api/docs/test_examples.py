@@ -24,6 +24,7 @@ METERED = {"post /api/v1/jobs", "post /api/v1/jobs/bulk", "post /api/v1/uploads"
 # No call of a client meets these: an operator's command or page raises them, or they have subclasses.
 NEVER = {
     errors.BrokerUnavailableError,
+    errors.DatabaseUnusableError,
     errors.RequestError,
     errors.TokenEndedError,
 }
