@@ -2,7 +2,8 @@
 
 A holder is one session of one process; its row is renewed every RENEW_S. A lease names its holder, and is
 free where that holder's row is gone. Whoever wants a lease first buries the holders whose time is over, or
-whose session has ended; so a stopped process is replaced after LEASE_S, a killed one at once.
+whose session has ended; so a stopped process is replaced after LEASE_S, a killed one at once. A holder that
+is late and that nobody has buried goes on.
 
 The holder's id is the fencing token. A transaction that may only be done by the holder begins with a lock on
 the holder's row (`fenced`), a single statement has `HELD` among its conditions. A process that wakes after
@@ -41,7 +42,7 @@ holder.expires_at > clock_timestamp() AND EXISTS (
 # A condition of a statement that only a live holder may do; its parameter is `fence_of` the session.
 HELD: LiteralString = """
 (%(holder)s::uuid IS NULL
-  OR EXISTS (SELECT FROM jobs_leaseholder WHERE id = %(holder)s AND expires_at > clock_timestamp()))
+  OR EXISTS (SELECT FROM jobs_leaseholder WHERE id = %(holder)s))
 """
 
 _REGISTER = Statement("""
@@ -52,7 +53,7 @@ FROM pg_stat_get_activity(pg_backend_pid())
 """)
 _RENEW = Statement("""
 UPDATE jobs_leaseholder SET expires_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
-WHERE id = %(holder)s AND expires_at > clock_timestamp()
+WHERE id = %(holder)s
 """)
 # A holder whose last transaction is still open keeps its row until that has ended.
 _BURY = Statement(
@@ -81,7 +82,7 @@ SELECT EXISTS (
 _RELEASE = Statement("DELETE FROM jobs_lease WHERE name = %(name)s AND holder = %(holder)s")
 _RESIGN = Statement("DELETE FROM jobs_leaseholder WHERE id = %(holder)s")
 _FENCE = Statement(
-    "SELECT id FROM jobs_leaseholder WHERE id = %(holder)s AND expires_at > clock_timestamp() FOR KEY SHARE",
+    "SELECT id FROM jobs_leaseholder WHERE id = %(holder)s FOR KEY SHARE",
     UUID,
 )
 _PEERS = Statement(
@@ -91,7 +92,7 @@ _PEERS = Statement(
 
 
 class LeaseLostError(Exception):
-    """This process was too late to renew its lease: another may have taken over."""
+    """This process was too late to renew its lease: another took over."""
 
 
 class HeldLeases:
@@ -117,12 +118,12 @@ class HeldLeases:
     def _key(self) -> dict[str, UUID]:
         return {"holder": self.id}
 
-    def keep(self) -> None:
-        """Renew where that is due; LeaseLostError."""
-        if self._clock() < self._renew_at:
+    def keep(self, for_s: float = 0.0) -> None:
+        """Renew where that is due, or now for a step that takes `for_s` seconds; LeaseLostError."""
+        if self._clock() < self._renew_at and for_s <= self._lease_s:
             return
-        if not count(self._session, _RENEW, {**self._key, "lease_s": self._lease_s}):
-            raise LeaseLostError(f"the lease of the {self.office} ran out before it was renewed")
+        if not count(self._session, _RENEW, {**self._key, "lease_s": max(self._lease_s, for_s)}):
+            raise LeaseLostError(f"the lease of the {self.office} is another's now")
         self._renew_at = self._clock() + RENEW_S
 
     def take(self, name: str) -> bool:
@@ -164,10 +165,10 @@ def held_by_another(session: sa.Connection, name: str) -> bool:
     return taken
 
 
-def keep(session: sa.Connection) -> None:
-    """Renew the leases of a session in the middle of a long step, where it has any; LeaseLostError."""
+def keep(session: sa.Connection, for_s: float = 0.0) -> None:
+    """Renew a session's leases, if it has any, before what takes up to `for_s` seconds; LeaseLostError."""
     if (holder := holder_of(session)) is not None:
-        holder.keep()
+        holder.keep(for_s)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from jobs.services.admission.horizon_watch import HorizonWatch
 from jobs.services.admission.waiting_count import WaitingCount
 
 MEASURE_EVERY_S = 5.0  # how far the host's clock is from the database's
+PATIENCE = 3.0  # a count may take so many times as long as the last one before another process takes over
 DUTY = 20.0  # the pause is so many times as long as the count: millions of rows are counted less often
 _NO_BATCHES = LedgerCount()
 _NO_JOBS = QueueCount()
@@ -49,9 +50,12 @@ class QueueSurveyor(ListenLoop):
 
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # no channel notifies it
         """Count once."""
+        leases.keep(session, PATIENCE * self._took_s)
         began_s = self._clock()
-        self.survey(session)
-        self._took_s = self._clock() - began_s
+        try:
+            self.survey(session)
+        finally:
+            self._took_s = self._clock() - began_s
         self._horizon.look(session)
         if self._clock() >= self._measure_at:
             self._measure_at = self._clock() + MEASURE_EVERY_S
