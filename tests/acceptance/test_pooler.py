@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from django.db import connection
 
 from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
 from tests.support.app import App, manage
+from tests.support.connections import end_connections
 from tests.support.pgbouncer import Mode, pgbouncer
 from tests.support.receiver import receiving
 from tests.support.wait import wait_until
@@ -45,16 +44,7 @@ def pooled(
                 app.close()
         finally:
             stack.delete()
-            _end_connections(db)
-
-
-def _end_connections(db: str) -> None:
-    connection.close()
-    with psycopg.connect(db, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-        )
+            end_connections(db)
 
 
 def test_jobs_waits_events_and_webhooks_work_behind_a_pooler(pooled: tuple[App, Stack]) -> None:

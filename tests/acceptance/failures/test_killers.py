@@ -21,6 +21,7 @@ MEMBERS = "SELECT members FROM jobs_batch WHERE members && %s::uuid[]"
 WAITING = "SELECT job_id, apart > 0 FROM jobs_outbox WHERE job_id = ANY(%s::uuid[])"
 WORKERS = "SELECT id, ended_at FROM jobs_worker ORDER BY id"
 NEIGHBOURS = 7
+SOON_S = 10.0  # it ends within a second on a quiet machine; the drain that it used to wait for took 33
 
 
 def test_a_segfault_buries_its_job_alone_within_two_log_two_deaths(stack: Stack, app: App) -> None:
@@ -61,7 +62,7 @@ def test_a_worker_that_lost_its_device_ends_at_once_and_charges_only_the_guilty(
         wait_until(lambda: "the stage run-0 failed" in log_of(stack, 7).read_text(), every_s=0.01)
         began = time.monotonic()
         worker.wait(30)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < SOON_S
     ((reason,),) = app.rows("SELECT end_reason FROM jobs_worker WHERE pid = %s", worker.pid)
     assert reason == "failed"
     # The batch that broke the stage runs on in halves; the one that was claimed ahead is given back whole.

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from jobs.core.errors import DatabaseUnusableError
 from tests.support.admin import browser_of
+from tests.support.connections import end_connections
 
 PAGES = ("/admin/", "/admin/jobs/job/", "/admin/jobs/batch/", "/admin/jobs/worker/")
 
@@ -71,14 +72,6 @@ def test_a_database_that_cannot_be_used_is_not_ready_and_says_what_to_set(
 def test_a_connection_that_was_ended_while_idle_costs_no_page(db: str, echo: None) -> None:
     operator = browser_of("view_job", "view_batch", "view_worker")
     for path in PAGES:
-        end_idle_connections(db)
+        end_connections(db, forget=False)
         close_old_connections()  # as each request begins, but not one of a test's client
         assert operator.get(path).status_code == 200
-
-
-def end_idle_connections(db: str) -> None:
-    with psycopg.connect(db, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-        )

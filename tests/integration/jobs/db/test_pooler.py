@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -17,6 +17,7 @@ from inference_site.stack.services import PROJECT
 from jobs.core.errors import DatabaseUnusableError
 from jobs.db import connections, preflight
 from jobs.db.session_settings import Use
+from tests.support.connections import end_connections
 from tests.support.pgbouncer import pgbouncer
 
 
@@ -76,22 +77,19 @@ def test_a_role_whose_settings_no_pooled_session_can_change_is_refused_with_the_
     transaction_mode: str, db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, transaction_mode, direct=db)
+    alter(db, "SET bytea_output = 'escape'")
+    end_connections(db)
+    try:
+        with pytest.raises(DatabaseUnusableError, match="ALTER ROLE … SET bytea_output = 'hex'"):
+            preflight.check_database.__wrapped__()
+    finally:
+        alter(db, "RESET ALL")
+
+
+def alter(db: str, change: LiteralString) -> None:
     with psycopg.connect(db, autocommit=True) as operator:
         role = sql.Identifier(operator.info.user)
-        operator.execute(sql.SQL("ALTER ROLE {} SET bytea_output = 'escape'").format(role))
-        try:
-            end_pooled_servers(operator)
-            with pytest.raises(DatabaseUnusableError, match="ALTER ROLE … SET bytea_output = 'hex'"):
-                preflight.check_database.__wrapped__()
-        finally:
-            operator.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(role))
-
-
-def end_pooled_servers(operator: psycopg.Connection[Any]) -> None:
-    operator.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-    )
+        operator.execute(sql.SQL("ALTER ROLE {} ").format(role) + sql.SQL(change))
 
 
 def shown(connection: psycopg.Connection[Any]) -> dict[str, str]:
