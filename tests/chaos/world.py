@@ -34,6 +34,7 @@ VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("echo", "tight"): ("faulty", {"fits": 8}, 64),
     ("echo", "killer"): ("faulty", {"batch_limit_s": 2}, 4),
     ("sleeper", "shared"): ("sleeper", {"base_s": 0.5, "collapse": True, "cache_ttl_s": 1}, 64),
+    ("sleeper", "long"): ("sleeper", {"base_s": 6.0}, 8),
     ("sleeper", "slow"): ("sleeper", {"base_s": 1.0}, 64),  # so that there is always a batch in hand
 }
 LIMIT_S, LOOK_S = 90.0, 0.1  # of a wait for something that a fault may hold up
@@ -61,6 +62,31 @@ class World:
     def __init__(self, stack: ChaosStack, network: Network, recorder: Recorder, wiring: Wiring) -> None:
         self.stack, self.network, self.recorder, self.wiring = stack, network, recorder, wiring
         self.chance = random.Random(0)
+        self.hits: dict[str, int] = {}
+        self.notes: list[str] = []
+
+    def hit(self, count: int, what: str) -> None:
+        """Note that the fault under way hit so many of these."""
+        if count:
+            self.hits[what] = self.hits.get(what, 0) + count
+
+    def note(self, words: str) -> None:
+        """Add a measured value of the fault under way to the report."""
+        self.notes.append(words)
+
+    def forget(self) -> None:
+        """Begin to count anew what the next fault hits."""
+        self.hits, self.notes = {}, []
+
+    def newest(self) -> int:
+        """Return the number of the newest record of the audit."""
+        ((newest,),) = self.rows("SELECT coalesce(max(seq), 0) FROM chaos_history")
+        return int(newest)
+
+    def moved_since(self, newest: int, before: str, after: str) -> int:
+        """Return how many jobs went from one state to another after that record."""
+        query = "SELECT count(*) FROM chaos_history WHERE seq > %s AND before = %s AND after = %s"
+        return int(self.rows(query, newest, before, after)[0][0])
 
     @property
     def database(self) -> str:

@@ -11,10 +11,21 @@ from tests.chaos.world import World
 Act = Callable[[World], AbstractContextManager[None]]
 
 
+class NothingHitError(Exception):
+    """A fault did not meet what it is aimed at: it says nothing about the stack."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """`act` injects on entering and heals on leaving; `hold_s` passes in between."""
+    """`act` injects on entering and heals on leaving; `hold_s` passes in between.
+
+    It reports to `world.hit` what it hit: a fault that hits nothing is tried again, and then fails. One that
+    `lasts` is healed at the end of the round only. `p99_s` bounds the wait of the jobs that are accepted
+    meanwhile.
+    """
 
     name: str
     act: Act
     hold_s: float = 0.0
+    lasts: bool = False
+    p99_s: float | None = None

@@ -32,7 +32,7 @@ class World:
     def __init__(self) -> None:
         self.accepted: dict[str, Accepted] = {}
         self.changes: dict[str, list[Change]] = {}
-        self.stored: dict[str, int] = {}
+        self.stored: dict[str, list[int]] = {}
         self.rows: dict[str, Row] = {}
         self.leftovers = {"the outbox": 0, "infer.echo": 0}
         self.dead_letters: set[tuple[str, int]] | None = None
@@ -50,7 +50,7 @@ class World:
         self.changes[job] = [Change(2.0 + at, *step) for at, step in enumerate(story)]
         _, state, epoch, attempts = story[-1]
         won = state == "succeeded"
-        self.stored[job] = int(won)
+        self.stored[job] = [epoch] if won else []
         dead_letter = epoch if state == "dead" else None
         self.rows[job] = Row(str(state), epoch, attempts, 3, int(won), dead_letter)
 
@@ -96,7 +96,7 @@ def test_a_stuck_job_is_found(world: World, state: str) -> None:
 
 
 def test_a_second_result_is_found_though_the_first_was_deleted(world: World) -> None:
-    world.stored["plain"] = 2
+    world.stored["plain"] = [1, 1]
     assert world.violations() == {("doubled", "plain")}
 
 
@@ -211,7 +211,7 @@ def test_records_become_a_history() -> None:
     history = gather([
         {"at": 1.0, "kind": "accepted", "ids": ["a", "b"], "expects": [FINE, POISON], "hurried": True},
         {"at": 2.0, **state},
-        {"at": 3.0, "kind": "result", "job": "a"},
+        {"at": 3.0, "kind": "result", "job": "a", "epoch": 1},
         {"at": 4.0, "kind": "cancel", "job": "b"},
         {"at": 5.0, "kind": "fault", "name": "x"},
     ])  # fmt: skip
@@ -220,4 +220,4 @@ def test_records_become_a_history() -> None:
         "b": Accepted(1.0, POISON, hurried=True),
     }
     assert history.changes == {"a": [Change(2.0, None, "queued", 0, 0)]}
-    assert (history.stored, history.cancels) == ({"a": 1}, {"b"})
+    assert (history.stored, history.cancels) == ({"a": [1]}, {"b"})
