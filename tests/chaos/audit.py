@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from typing import Any
 
 import psycopg
 
 from jobs.services.lifecycle.sweeper import STALE_S
+from tests.support.wait import wait_until
+
+LOOK_S = 0.1
 
 INSTALL = """
 CREATE TABLE chaos_history (
@@ -77,6 +82,22 @@ CREATE TRIGGER chaos_stored_again AFTER UPDATE ON jobs_jobresult
 CREATE TRIGGER chaos_failed AFTER INSERT ON jobs_event
   REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION chaos_failed();
 """.replace("STALE_S", str(STALE_S - 1.0))
+# What suspect sessions change, while that is watched: a switched-off trigger costs nothing.
+WATCHED = ("jobs_job", "jobs_outbox", "jobs_batch", "jobs_lease")
+TOUCHED = """
+CREATE TABLE chaos_suspect (pid int PRIMARY KEY);
+CREATE TABLE chaos_touched (at timestamptz DEFAULT clock_timestamp(), pid int, place text);
+CREATE FUNCTION chaos_touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO chaos_touched (pid, place) SELECT pid, TG_TABLE_NAME FROM chaos_suspect
+  WHERE pid = pg_backend_pid() AND EXISTS (SELECT FROM touched); RETURN NULL;
+END $$;
+"""
+TOUCH = """
+CREATE TRIGGER chaos_touched_by_{event} AFTER {event} ON {table}
+REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION chaos_touch();
+ALTER TABLE {table} DISABLE TRIGGER chaos_touched_by_{event};
+"""
+EVENTS = ("update", "delete")
 HISTORY = """
 SELECT extract(epoch FROM at)::float8, kind, job::text, before, after, epoch, attempts, ground
 FROM chaos_history ORDER BY seq
@@ -90,7 +111,7 @@ FROM jobs_job job LEFT JOIN jobs_deadletter dead_letter ON dead_letter.job_id = 
 LEDGER = """
 SELECT batch.id::text, batch.succeeded, count(job.id)
 FROM jobs_batch batch LEFT JOIN jobs_job job ON job.batch_id = batch.id AND job.state = 'succeeded'
-WHERE batch.succeeded > 0 GROUP BY batch.id, batch.succeeded
+GROUP BY batch.id, batch.succeeded HAVING batch.succeeded + count(job.id) > 0
 """
 SIDE_ROWS = {
     "the outbox": "SELECT count(*) FROM jobs_outbox",
@@ -98,12 +119,47 @@ SIDE_ROWS = {
     "followers": "SELECT count(*) FROM jobs_follower",
     "unpublished dead letters": "SELECT count(*) FROM jobs_deadletter WHERE due IS NOT NULL",
 }
+UNINSTALL = """
+DROP FUNCTION chaos_made, chaos_moved, chaos_deleted, chaos_stored, chaos_failed, chaos_touch,
+  chaos_end_of_worker CASCADE;
+DROP FUNCTION chaos_ground;
+DROP TABLE chaos_history, chaos_ended, chaos_suspect, chaos_touched;
+"""
 _NAMES = ("at", "kind", "job", "before", "after", "epoch", "attempts", "ground")
 
 
 def install(database: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute(INSTALL)
+        connection.execute(TOUCHED)
+        for table, event in product(WATCHED, EVENTS):
+            connection.execute(TOUCH.format(table=table, event=event))
+
+
+def uninstall(database: str) -> None:
+    """Leave nothing of the audit behind."""
+    with psycopg.connect(database) as connection:
+        connection.execute(UNINSTALL)
+
+
+def watch(database: str, *, on: bool) -> None:
+    """Record from now on what the sessions in chaos_suspect change, or stop that."""
+    for table, event in product(WATCHED, EVENTS):
+        verb = "ENABLE" if on else "DISABLE"
+        wait_until(
+            partial(_alter, database, f"ALTER TABLE {table} {verb} TRIGGER chaos_touched_by_{event}"),
+            every_s=LOOK_S, what=f"triggers of {table}",
+        )  # fmt: skip
+
+
+def _alter(database: str, statement: str) -> bool:
+    """Return whether the table could be locked soon: while this waits, all others wait behind it."""
+    with psycopg.connect(database, autocommit=True, options="-c lock_timeout=300ms") as connection:
+        try:
+            connection.execute(statement)
+        except psycopg.errors.LockNotAvailable:
+            return False
+    return True
 
 
 def history(database: str) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ import psutil
 
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
+from tests.chaos import audit
 from tests.chaos.faults.fault import Fault, NothingHitError
 from tests.chaos.faults.processes import LONG, PAUSED
 from tests.chaos.world import LIMIT_S, LOOK_S, World
@@ -37,21 +38,6 @@ SELECT lease.name FROM jobs_lease lease JOIN jobs_leaseholder holder ON holder.i
 WHERE holder.label LIKE %s
 """
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE client_port = ANY(%s)"
-WATCHED = ("jobs_job", "jobs_outbox", "jobs_batch", "jobs_lease")
-WATCH = """
-CREATE TABLE IF NOT EXISTS chaos_suspect (pid int PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS chaos_touched (at timestamptz DEFAULT clock_timestamp(), pid int, place text);
-CREATE OR REPLACE FUNCTION chaos_touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO chaos_touched (pid, place) SELECT pid, TG_TABLE_NAME FROM chaos_suspect
-  WHERE pid = pg_backend_pid() AND EXISTS (SELECT FROM touched); RETURN NULL;
-END $$;
-TRUNCATE chaos_suspect, chaos_touched;
-"""
-WATCH_TABLE = """
-CREATE OR REPLACE TRIGGER chaos_touched_by_{event} AFTER {event} ON {table}
-REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION chaos_touch()
-"""
-UNWATCH_TABLE = "DROP TRIGGER IF EXISTS chaos_touched_by_{event} ON {table}"
 TOUCHED = "SELECT place, count(*) FROM chaos_touched GROUP BY place"
 
 
@@ -216,17 +202,13 @@ def _wait_registered_again(world: World, pid: int, before: set[str]) -> None:
 def _watched(world: World, ports: Sequence[int]) -> Iterator[partial[dict[str, int]]]:
     """Record which tables the present sessions of these ports change; what is given returns them."""
     with world.connection() as connection:
-        connection.execute(WATCH)
+        connection.execute("TRUNCATE chaos_suspect, chaos_touched")
         connection.execute(f"INSERT INTO chaos_suspect {BACKENDS}", (list(ports),))
-        for event in ("update", "delete"):
-            for table in WATCHED:
-                connection.execute(WATCH_TABLE.format(event=event, table=table))
-        try:
-            yield partial(_touched, world)
-        finally:
-            for event in ("update", "delete"):
-                for table in WATCHED:
-                    connection.execute(UNWATCH_TABLE.format(event=event, table=table))
+    audit.watch(world.database, on=True)
+    try:
+        yield partial(_touched, world)
+    finally:
+        audit.watch(world.database, on=False)
 
 
 def _touched(world: World, *, forget: bool = False) -> dict[str, int]:
