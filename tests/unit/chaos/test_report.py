@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ LOST = Violation("lost", "accepted, but there is no row")
 
 
 def outcome(*violations: Violation, span: Waits | None = None, **fields: Any) -> Outcome:
-    passed = Passed(**({"name": "a", "at_s": 1.0, "began": 1.0, "healed": 2.0, "recovery_s": 5.0} | fields))
-    return Outcome([passed], Verdict(violations, {}, []), 0.0, [span])
+    passed = Passed("a", at_s=1.0, began=1.0, healed=2.0, recovery_s=5.0)
+    return Outcome([replace(passed, **fields)], Verdict(violations, {}, []), 0.0, [span])
 
 
 @pytest.mark.parametrize(
