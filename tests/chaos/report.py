@@ -19,10 +19,10 @@ from tests.chaos.waits import Waits
 SHOWN = 20
 
 
-def show(console: Console, outcome: Outcome, *, seed: int) -> None:
+def show(console: Console, outcome: Outcome, *, seed: int, ground: str) -> None:
     of_fault = _by_fault(outcome)
     columns = ("fault", "injected at", "hit", "recovery", "p50, p99 meanwhile", "verdict")
-    table = Table(*columns, title=f"seed {seed}", title_justify="left")
+    table = Table(*columns, title=f"seed {seed}, {ground}", title_justify="left")
     for number, (passed, span) in enumerate(zip(outcome.passed, outcome.waits, strict=True)):
         took = "never" if passed.recovery_s is None else f"{passed.recovery_s:.1f} s"
         waited = f"{span.p50_s:.1f} s, {span.p99_s:.1f} s" if span else ""

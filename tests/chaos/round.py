@@ -21,7 +21,7 @@ from tests.chaos.faults.fault import Fault, NothingHitError
 from tests.chaos.records import read
 from tests.chaos.recovery import recovery_s
 from tests.chaos.waits import Waits, waits
-from tests.chaos.world import LIMIT_S, World, world
+from tests.chaos.world import LIMIT_S, Ground, World, world
 from tests.support.wait import NotInTimeError, wait_until
 
 BEFORE_S, LAST_S = 2.0, 150.0
@@ -56,13 +56,14 @@ class Outcome:
 class Round:
     """A stack under load that suffers faults one after another."""
 
-    def __init__(self, home: Path, *, seed: int, rate: float) -> None:
-        self.home, self.seed, self.rate = home, seed, rate
+    def __init__(self, home: Path, *, seed: int, rate: float, ground: Ground = Ground.PLAIN) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.home, self.seed, self.rate, self.ground = home, seed, rate, ground
         self.passed: list[Passed] = []
         self.began = time.time()
 
     def run(self, faults: Iterable[Fault]) -> Outcome:
-        with world(self.home) as ground:
+        with world(self.home, self.ground) as ground:
             self.began = time.time()
             with self._load(ground), contextlib.ExitStack() as lasting:
                 for number, fault in enumerate(faults):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from tests.chaos.world import World
+from tests.chaos.world import Ground, World
 
 Act = Callable[[World], AbstractContextManager[None]]
 
@@ -21,7 +21,7 @@ class Fault:
 
     It reports to `world.hit` what it hit: a fault that hits nothing is tried again, and then fails. One that
     `lasts` is healed at the end of the round only. `p99_s` bounds the wait of the jobs that are accepted
-    meanwhile.
+    meanwhile. Faults of different grounds are of different rounds.
     """
 
     name: str
@@ -29,3 +29,4 @@ class Fault:
     hold_s: float = 0.0
     lasts: bool = False
     p99_s: float | None = None
+    ground: Ground = Ground.PLAIN

@@ -9,6 +9,7 @@ from tests.chaos.faults import (
     database,
     failover,
     messages,
+    middlemen,
     network,
     pauses,
     poison,
@@ -19,6 +20,7 @@ from tests.chaos.faults.fault import Fault
 TABLE: tuple[Fault, ...] = (
     *processes.FAULTS, *pauses.FAULTS, *broker.FAULTS, *network.FAULTS, *database.FAULTS, *failover.FAULTS,
     *messages.FAULTS, *poison.FAULTS, *clock.FAULTS, *client.FAULTS,
+    *middlemen.FAULTS,
 )  # fmt: skip
 BY_NAME = {fault.name: fault for fault in TABLE}
 SHORT = (
