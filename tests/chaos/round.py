@@ -61,6 +61,7 @@ class Round:
         self.home, self.seed, self.rate, self.ground = home, seed, rate, ground
         self.passed: list[Passed] = []
         self.began = time.time()
+        self._loading: subprocess.Popen[bytes] | None = None
 
     def run(self, faults: Iterable[Fault]) -> Outcome:
         with world(self.home, self.ground) as ground:
@@ -87,6 +88,7 @@ class Round:
             load = subprocess.Popen(
                 [*words, str(self.seed), str(self.rate)], stdin=subprocess.PIPE, stderr=log, cwd=PROJECT
             )
+        self._loading = load
         try:
             yield
         finally:
@@ -97,10 +99,27 @@ class Round:
     def _suffer(self, ground: World, fault: Fault) -> None:
         """Inject a fault and heal it; one that hits nothing is tried again."""
         for _ in range(TRIES):
-            passed = self._once(ground, fault)
+            with self._posting(fault.load):
+                passed = self._once(ground, fault)
             if passed.hits or passed.trouble:
                 break
         self.passed.append(passed)
+
+    @contextlib.contextmanager
+    def _posting(self, share: float) -> Iterator[None]:
+        """Have the load post this share of the rate during the block."""
+        self._post(self.rate * share)
+        try:
+            yield
+        finally:
+            self._post(self.rate)
+
+    def _post(self, rate: float) -> None:
+        load = self._loading
+        if load is not None and load.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                load.stdin.write(f"{rate}\n".encode())
+                load.stdin.flush()
 
     def _once(self, ground: World, fault: Fault) -> Passed:
         time.sleep(BEFORE_S)

@@ -21,7 +21,8 @@ class Fault:
 
     It reports to `world.hit` what it hit: a fault that hits nothing is tried again, and then fails. One that
     `lasts` is healed at the end of the round only. `p99_s` bounds the wait of the jobs that are accepted
-    meanwhile. Faults of different grounds are of different rounds.
+    meanwhile. Faults of different grounds are of different rounds. `load` is
+    the share of the round's rate that is posted meanwhile: half a fleet cannot carry all of it.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Fault:
     lasts: bool = False
     p99_s: float | None = None
     ground: Ground = Ground.PLAIN
+    load: float = 1.0

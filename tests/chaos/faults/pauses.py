@@ -19,12 +19,12 @@ from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from tests.chaos import audit
 from tests.chaos.faults.fault import Fault, NothingHitError
-from tests.chaos.faults.processes import LONG, PAUSED
+from tests.chaos.faults.processes import PAUSED
 from tests.chaos.world import LIMIT_S, LOOK_S, World
 from tests.support.wait import wait_until
 
-PAUSE_S, P99_S = 30.0, 15.0
-SLOW_S, STILL_S, TRY_S, TICK_S = 0.25, 0.4, 45.0, 0.01
+PAUSE_S, P99_S, LOAD = 30.0, 15.0, 0.4
+SLOW_S, STILL_S, TRY_S, TICK_S = 0.5, 0.7, 45.0, 0.01
 LONGEST_OPEN_S = 10.0  # in the server, of a transaction whose client is stopped
 TAKE_OVER_S, PAST_LEASE_S = 10.0, 15.0
 SESSIONS = """
@@ -53,7 +53,9 @@ class Moment:
 MOMENTS = {
     "its claim": Moment(r"AS message\(id, epoch\)"),
     "its settle": Moment(r"AS verdict\(id, epoch, state|SET finished_at = CASE WHEN|'failed', 'worker'"),
-    "its release": Moment(r"AS held\(id, epoch\)|released = released", stopping=True),
+    "its farewell": Moment(
+        r"AS held\(id, epoch\)|released = released|UPDATE jobs_worker SET ended_at", stopping=True
+    ),
     "its heartbeat": Moment(r"^\s*SELECT clock_timestamp\(\)", open=False),
 }
 
@@ -69,7 +71,6 @@ class Caught:
 @contextlib.contextmanager
 def stopped_inside(world: World, *, moment: Moment, name: str = PAUSED) -> Iterator[None]:
     """Stop a worker at this moment; no transaction of it stays open for long."""
-    world.submit(LONG, [{"n": world.fresh()} for _ in range(60)], priority=9)
     pid = world.stack.pid(name)
     process = psutil.Process(pid)
     with _slowed(world, "worker-postgres"):
@@ -220,7 +221,13 @@ def _touched(world: World, *, forget: bool = False) -> dict[str, int]:
 
 FAULTS = (
     *(
-        Fault(f"worker paused in {what}", partial(stopped_inside, moment=moment), PAUSE_S, p99_s=P99_S)
+        Fault(
+            f"worker paused in {what}",
+            partial(stopped_inside, moment=moment),
+            PAUSE_S,
+            p99_s=P99_S,
+            load=LOAD,
+        )
         for what, moment in MOMENTS.items()
     ),
     Fault("relay paused past its lease", relay_past_its_lease, PAST_LEASE_S - TAKE_OVER_S),

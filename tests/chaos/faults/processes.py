@@ -30,7 +30,7 @@ WHERE job.state = 'running' AND job.epoch > held.epoch
 LEFT_SINCE = """
 SELECT count(DISTINCT job) FROM chaos_history WHERE seq > %s AND before = 'running' AND job = ANY(%s::uuid[])
 """
-LONG, LONG_JOBS = "sleeper:long", 160  # several batches for each worker
+LONG, LONG_JOBS = "sleeper:long", 48  # several batches for each worker
 PAUSED, AGAIN_S = "gpu-worker-1", 60.0
 
 

@@ -13,7 +13,7 @@ VISIBLE = 1_000  # characters of a statement that pg_stat_activity shows
 SENT = {
     "its claim": claim._CLAIM.sql,
     "its settle": settle._SETTLE.sql,
-    "its release": release._RELEASE.sql,
+    "its farewell": release._RELEASE.sql,
     "its heartbeat": worker_row._CLOCK.sql,
 }
 
@@ -26,3 +26,7 @@ def test_every_moment_is_covered() -> None:
 def test_a_moment_is_that_of_its_statement_alone(what: str) -> None:
     shown = SENT[what][:VISIBLE]
     assert [name for name, moment in MOMENTS.items() if re.search(moment.query, shown)] == [what]
+
+
+def test_a_worker_without_jobs_takes_its_leave_too() -> None:
+    assert re.search(MOMENTS["its farewell"].query, worker_row._END.sql)
