@@ -14,6 +14,7 @@ import psycopg
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.processes import killed
 from tests.chaos.world import LOOK_S, World
+from tests.support.churn import churn, open_snapshot
 from tests.support.wait import wait_until
 
 END_OTHERS = """
@@ -31,6 +32,9 @@ WHERE job.epoch = held.epoch OR job.state IN ('cancelled', 'expired')
 RESULT_SINCE = "SELECT count(*) FROM chaos_history WHERE seq > %s AND kind = 'result'"
 SNAPSHOT = "SELECT 1"  # no table: it would keep a lock, and some faults alter tables
 REOPEN_S = 0.5
+DEAD = 100_000
+KEPT = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'jobs_outbox'"
+A_JOB = "SELECT version_id, queue, client_id FROM jobs_job LIMIT 1"
 CONSOLE = "a forgotten console"
 BEHIND = """
 SELECT coalesce(max(age(backend_xmin)), 0) FROM pg_stat_activity WHERE application_name = %s
@@ -142,10 +146,24 @@ def _hold_snapshot(world: World, enough: Event, opened: Event) -> None:
         enough.wait(REOPEN_S)
 
 
+@contextlib.contextmanager
+def snapshot(world: World) -> Iterator[None]:
+    """Keep a snapshot open while the rows of some minutes' jobs die in the queue under load."""
+    a_job = wait_until(lambda: world.rows(A_JOB), every_s=LOOK_S, what="a job")
+    ((version, queue, client),) = a_job
+    with open_snapshot(world.database):
+        churn(world.database, DEAD, version=version, clients=[client], queue=queue)
+        ((dead,),) = world.rows(KEPT)
+        assert dead >= DEAD, f"the snapshot keeps {dead} dead rows of {DEAD}"
+        world.hit(dead, "dead rows kept")
+        yield
+
+
 FAULTS = (
     Fault("postgres restarted", partial(killed, name="postgres", number=signal.SIGINT)),
     Fault("postgres killed", partial(killed, name="postgres")),
     Fault("connections exhausted", exhausted, 12.0),
     Fault("read-only database", read_only, READ_ONLY_S),
-    Fault("open snapshot", snapshot_held, lasts=True),
+    Fault("open snapshot", snapshot, 15.0),
+    Fault("snapshot open for the whole round", snapshot_held, lasts=True),
 )
