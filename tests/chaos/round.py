@@ -30,11 +30,15 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Passed:
-    """A fault that came and went: when, in seconds of the round, and how long recovery took."""
+    """A fault that came and went: when, in seconds of the round, and how long recovery took.
+
+    The waits of the jobs accepted between `since` and `healed` are its `p99_s`'s.
+    """
 
     name: str
     at_s: float
     began: float
+    since: float
     healed: float
     recovery_s: float | None
     trouble: str = ""
@@ -142,7 +146,8 @@ class Round:
         except NotInTimeError as error:
             trouble += str(error)
         ground.recorder.write("fault", name=fault.name, phase="recovered", seconds=took, trouble=trouble)
-        passed = Passed(fault.name, began - self.began, began, max(healed, began), took, trouble)
+        since = max(began, ground.since)
+        passed = Passed(fault.name, began - self.began, began, since, max(healed, since), took, trouble)
         return replace(passed, hits=dict(ground.hits), notes=(*ground.notes,), p99_s=fault.p99_s)
 
     @contextlib.contextmanager
@@ -157,7 +162,7 @@ class Round:
         except Exception:  # noqa: BLE001
             trouble = traceback.format_exc(limit=-2)
         ground.recorder.write("fault", name=fault.name, phase="heal")
-        passed = Passed(fault.name, began - self.began, began, time.time(), 0.0, trouble)
+        passed = Passed(fault.name, began - self.began, began, began, time.time(), 0.0, trouble)
         self.passed.append(replace(passed, hits=dict(ground.hits), notes=(*ground.notes,)))
 
     def _drain(self, ground: World) -> float:
@@ -176,7 +181,7 @@ class Round:
         history = gather(read([self.home / "history.jsonl"]))
         counts = {batch: (counted, jobs) for batch, counted, jobs in ground.rows(audit.LEDGER)}
         verdict = judge(history, Dump(rows, _leftovers(ground), ground.dead_letters(), counts))
-        spans = [waits(history, passed.began, passed.healed) for passed in self.passed]
+        spans = [waits(history, passed.since, passed.healed) for passed in self.passed]
         return Outcome(self.passed, verdict, drained_s, spans)
 
 

@@ -75,6 +75,7 @@ class World:
         self.cluster: RabbitMQCluster | None = None
         self.hits: dict[str, int] = {}
         self.notes: list[str] = []
+        self.since = 0.0  # from when on the jobs' waits count, where that is later than the fault's beginning
 
     def hit(self, count: int, what: str) -> None:
         """Note that the fault under way hit so many of these."""
@@ -87,7 +88,7 @@ class World:
 
     def forget(self) -> None:
         """Begin to count anew what the next fault hits."""
-        self.hits, self.notes = {}, []
+        self.hits, self.notes, self.since = {}, [], 0.0
 
     def newest(self) -> int:
         """Return the number of the newest record of the audit."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -37,6 +37,7 @@ class Pair:
     server: asyncio.StreamWriter | None = None
     lost: bool = False  # one side is gone, and the other has not learned of it
     silent: bool = False  # nothing passes any more, and neither side learns of it
+    answer_latency_s: float = 0.0
 
     def abort(self) -> None:
         for writer in (self.client, self.server):
@@ -105,7 +106,9 @@ class Link:
         await self.passing.wait()
         back, pair.server = await asyncio.open_connection(*self.upstream)
         there = self._pump(pair, reader, pair.server, lambda: self.latency_s)
-        home = self._pump(pair, back, pair.client, lambda: self.latency_s + self.answer_latency_s)
+        home = self._pump(
+            pair, back, pair.client, lambda: self.latency_s + self.answer_latency_s + pair.answer_latency_s
+        )
         await asyncio.gather(there, home)
 
     async def _pump(
@@ -184,6 +187,16 @@ class Network:
         """Return, by the port of each client, the port that the server sees instead."""
         pairs = [pair for pair in list(self.links[name].pairs) if pair.server is not None]
         return {_port(pair.client, "peername"): _port(pair.server, "sockname") for pair in pairs}  # type: ignore[arg-type]
+
+    def slow_clients(self, name: str, ports: Collection[int], answer_latency_s: float) -> None:
+        """Delay the answers to the present connections from these ports alone."""
+
+        def slow() -> None:
+            for pair in self.links[name].pairs:
+                if _port(pair.client, "peername") in ports:
+                    pair.answer_latency_s = answer_latency_s
+
+        self._call(slow)
 
     def _call(self, act: Callable[[], None]) -> None:
         async def run() -> None:

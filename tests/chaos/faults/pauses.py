@@ -23,6 +23,7 @@ from tests.chaos.faults.processes import PAUSED
 from tests.chaos.world import LIMIT_S, LOOK_S, World
 from tests.support.wait import wait_until
 
+LINK = "worker-postgres"
 PAUSE_S, P99_S, LOAD = 30.0, 15.0, 0.4
 SLOW_S, STILL_S, TRY_S, TICK_S = 0.5, 0.7, 45.0, 0.01
 LONGEST_OPEN_S = 10.0  # in the server, of a transaction whose client is stopped
@@ -73,7 +74,7 @@ def stopped_inside(world: World, *, moment: Moment, name: str = PAUSED) -> Itera
     """Stop a worker at this moment; no transaction of it stays open for long."""
     pid = world.stack.pid(name)
     process = psutil.Process(pid)
-    with _slowed(world, "worker-postgres"):
+    with _slowed(world, process):
         if moment.stopping:
             process.terminate()
         caught = _catch(world, process, moment)
@@ -81,6 +82,7 @@ def stopped_inside(world: World, *, moment: Moment, name: str = PAUSED) -> Itera
         if caught is None:
             raise NothingHitError(f"{name} was never seen inside")
         world.hit(1, "session caught")
+        world.since = time.time()
         _see_it_end(world, caught)
         yield
     finally:
@@ -102,20 +104,21 @@ def _see_it_end(world: World, caught: Caught) -> None:
 
 
 @contextlib.contextmanager
-def _slowed(world: World, link: str) -> Iterator[None]:
-    """Let every answer take its time, so that each transaction is open for a while."""
-    world.network.slow(link, answer_latency_s=SLOW_S)
+def _slowed(world: World, process: psutil.Process) -> Iterator[None]:
+    """Let every answer to the process take its time, so that each transaction is open for a while."""
+    clients = {connection.laddr.port for connection in process.net_connections("tcp")}
+    world.network.slow_clients(LINK, clients, SLOW_S)
     try:
         yield
     finally:
-        world.network.slow(link)
+        world.network.slow_clients(LINK, clients, 0.0)
 
 
 def _catch(world: World, process: psutil.Process, moment: Moment) -> Caught | None:
     """Stop and continue the process until it stands at this moment; None where the time is over."""
     until = time.monotonic() + TRY_S
     while time.monotonic() < until and process.is_running():
-        ports = _ports(world, process, "worker-postgres")
+        ports = _ports(world, process, LINK)
         if not world.rows(SESSIONS, ports, moment.query, moment.open):
             time.sleep(TICK_S)
             continue

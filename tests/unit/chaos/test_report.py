@@ -16,7 +16,7 @@ LOST = Violation("lost", "accepted, but there is no row")
 
 
 def outcome(*violations: Violation, span: Waits | None = None, **fields: Any) -> Outcome:
-    passed = Passed("a", at_s=1.0, began=1.0, healed=2.0, recovery_s=5.0)
+    passed = Passed("a", at_s=1.0, began=1.0, since=1.0, healed=2.0, recovery_s=5.0)
     return Outcome([replace(passed, **fields)], Verdict(violations, {}, []), 0.0, [span])
 
 
