@@ -11,6 +11,7 @@ from jobs.core.states import TERMINAL, TRANSITIONS, State
 from tests.chaos.records import ANY, FINE
 
 LEGAL = frozenset(chain.from_iterable(product(starts, ends) for starts, ends in TRANSITIONS.values()))
+SWEEPER, LIVE = "sweeper", "live"
 SETTLED = frozenset({State.SUCCEEDED, State.WAITING, State.DEAD})
 UNCOMPARED = "the messages in infer.<model>.dead were not compared with the dead rows: that check is off"
 
@@ -33,6 +34,7 @@ class Change:
     after: str | None
     epoch: int
     attempts: int
+    ground: str | None = None  # on which the sweeper took it from its batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,31 @@ class Row:
 
 @dataclass(frozen=True)
 class History:
-    """What happened to each job, by its id and in order."""
+    """What happened to each job, by its id and in order.
+
+    `stored` has the epoch of each result, `failed` epoch and author of each failed attempt. `forgotten` are
+    the jobs that only a lost primary knew.
+    """
 
     accepted: Mapping[str, Accepted]
     changes: Mapping[str, Sequence[Change]]
-    stored: Mapping[str, int]
+    stored: Mapping[str, Sequence[int]]
     cancels: Collection[str] = frozenset()
+    failed: Mapping[str, Sequence[tuple[int, str]]] = field(default_factory=dict)
+    forgotten: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Dump:
-    """The database and the broker at the end; no `dead_letters` (job, epoch) where these are not compared."""
+    """The database and the broker at the end; no `dead_letters` (job, epoch) where these are not compared.
+
+    `ledger` has of each batch how many successes it counts, and how many jobs succeeded under its claim.
+    """
 
     rows: Mapping[str, Row]
     leftovers: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Collection[tuple[str, int]] | None = None
+    ledger: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,8 @@ class Verdict:
     notes: Sequence[str]
 
 
-CHANGE = ("at", "before", "after", "epoch", "attempts")
+CHANGE = ("at", "before", "after", "epoch", "attempts", "ground")
+FORGOTTEN = "accepted jobs that only the lost primary knew"
 Check = Callable[[History, Dump], Iterator[Violation]]
 
 
@@ -111,11 +124,12 @@ def _counts(history: History, dump: Dump) -> dict[str, int]:
         "queued again": moves[State.RUNNING, State.QUEUED],
         "retried": moves[State.RUNNING, State.WAITING],
     }
-    return made | again | states
+    forgotten = len(history.accepted.keys() & set(history.forgotten))
+    return made | ({FORGOTTEN: forgotten} if history.forgotten else {}) | again | states
 
 
 def lost(history: History, dump: Dump) -> Iterator[Violation]:
-    for job in history.accepted.keys() - dump.rows.keys():
+    for job in history.accepted.keys() - dump.rows.keys() - set(history.forgotten):
         yield Violation("lost", "accepted, but there is no row", job)
 
 
@@ -126,12 +140,56 @@ def stuck(_: History, dump: Dump) -> Iterator[Violation]:
 
 
 def results(history: History, dump: Dump) -> Iterator[Violation]:
-    for job, times in history.stored.items():
-        if times > 1:
-            yield Violation("doubled", f"{times} results were stored", job)
+    for job, epochs in history.stored.items():
+        if len(epochs) > 1:
+            yield Violation("doubled", f"{len(epochs)} results were stored", job)
     for job, row in dump.rows.items():
         if row.results != (row.state == State.SUCCEEDED):
             yield Violation("result", f"{row.state} with {row.results} results", job)
+
+
+def verdicts(history: History, _: Dump) -> Iterator[Violation]:
+    """Each verdict ended the run that its claim began: its epoch is that of the change it made."""
+    for job, epochs in history.stored.items():
+        changes = history.changes.get(job, ())
+        ends = {change.epoch for change in changes if change.after == State.SUCCEEDED}
+        for epoch in set(epochs) - ends:
+            yield Violation("verdict", f"the result of epoch {epoch} ended another run", job)
+    for job, failures in history.failed.items():
+        ends_of = {author: {*_failures(history.changes.get(job, ()), author)} for _, author in failures}
+        for epoch, author in failures:
+            if epoch not in ends_of[author]:
+                yield Violation("verdict", f"the failure of epoch {epoch} ended another run", job)
+
+
+def _failures(changes: Iterable[Change], author: str) -> Iterator[int]:
+    """Yield the epochs of the runs that `author`, a worker or the sweeper, ended as failed."""
+    for change in changes:
+        if change.before != State.RUNNING:
+            continue
+        if author == SWEEPER or change.after == State.EXPIRED:
+            yield change.epoch - 1
+        else:
+            yield change.epoch
+
+
+def reaps(history: History, _: Dump) -> Iterator[Violation]:
+    """The sweeper takes no job from a worker that lives and knows of its batch."""
+    for job, changes in history.changes.items():
+        for change in changes:
+            if change.ground == LIVE:
+                detail = f"taken from a live batch: {change.before} -> {change.after} at epoch {change.epoch}"
+                yield Violation("reap", detail, job, change.at)
+
+
+def ledger(history: History, dump: Dump) -> Iterator[Violation]:
+    """Each batch counts the jobs that succeeded under its claim.
+
+    After a failover it may count less: the verdict of a lost claim ends the next run, which has its epoch.
+    """
+    for batch, (counted, succeeded) in dump.ledger.items():
+        if counted > succeeded or (counted < succeeded and not history.forgotten):
+            yield Violation("ledger", f"batch {batch} counts {counted} successes of {succeeded} jobs")
 
 
 def transitions(history: History, dump: Dump) -> Iterator[Violation]:
@@ -237,7 +295,8 @@ def leftovers(_: History, dump: Dump) -> Iterator[Violation]:
 
 
 CHECKS: tuple[Check, ...] = (
-    lost, stuck, results, transitions, attempts, ends, innocents, dead_letters, leftovers,
+    lost, stuck, results, verdicts, reaps, ledger, transitions, attempts, ends, innocents, dead_letters,
+    leftovers,
 )  # fmt: skip
 
 
@@ -245,17 +304,23 @@ def gather(records: Iterable[Mapping[str, object]]) -> History:
     """Return the history of a file's records."""
     accepted: dict[str, Accepted] = {}
     changes: dict[str, list[Change]] = defaultdict(list)
-    stored: Counter[str] = Counter()
+    stored: dict[str, list[int]] = defaultdict(list)
+    failed: dict[str, list[tuple[int, str]]] = defaultdict(list)
     cancels: set[str] = set()
+    forgotten: set[str] = set()
     for record in records:
         match record:
             case {"kind": "state", "job": str(job)}:
-                changes[job].append(Change(*(record[name] for name in CHANGE)))  # type: ignore[arg-type]  # as the audit wrote them
-            case {"kind": "result", "job": str(job)}:
-                stored[job] += 1
+                changes[job].append(Change(*(record.get(name) for name in CHANGE)))  # type: ignore[arg-type]  # as the audit wrote them
+            case {"kind": "result", "job": str(job), "epoch": int(epoch)}:
+                stored[job].append(epoch)
+            case {"kind": "failed", "job": str(job), "epoch": int(epoch), "ground": str(author)}:
+                failed[job].append((epoch, author))
+            case {"kind": "forgotten", "jobs": list(jobs)}:
+                forgotten.update(jobs)
             case {"kind": "cancel", "job": str(job)}:
                 cancels.add(job)
             case {"kind": "accepted", "at": float(at), "ids": list(ids), "expects": list(expects), **fields}:
                 for job, expect in zip(ids, expects, strict=True):
                     accepted.setdefault(job, Accepted(at, expect, bool(fields["hurried"])))
-    return History(accepted, changes, stored, cancels)
+    return History(accepted, changes, stored, cancels, failed, forgotten)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 from collections.abc import Sequence
@@ -50,9 +51,9 @@ class Load:
         self.recorder.write("load ended", unfinished=len([c for c in self.calls if not c.done()]))
 
     def _listen(self) -> None:
-        line = sys.stdin.readline().strip()
-        if line:
-            self.rate = float(line)
+        lines = os.read(sys.stdin.fileno(), 4_096).decode().split()  # several may have come at once
+        if lines:
+            self.rate = float(lines[-1])
         else:
             asyncio.get_running_loop().remove_reader(sys.stdin)
             self.ending.set()

@@ -14,44 +14,62 @@ from rich.table import Table
 from tests.chaos.checker import Violation
 from tests.chaos.recovery import GOAL_S
 from tests.chaos.round import Outcome, Passed
+from tests.chaos.waits import Waits
 
 SHOWN = 20
 
 
-def show(console: Console, outcome: Outcome, *, seed: int) -> None:
+def show(console: Console, outcome: Outcome, *, seed: int, ground: str) -> None:
     of_fault = _by_fault(outcome)
-    table = Table("fault", "injected at", "recovery", "verdict", title=f"seed {seed}", title_justify="left")
-    for number, passed in enumerate(outcome.passed):
+    columns = ("fault", "injected at", "hit", "recovery", "p50, p99 meanwhile", "verdict")
+    table = Table(*columns, title=f"seed {seed}, {ground}", title_justify="left")
+    for number, (passed, span) in enumerate(zip(outcome.passed, outcome.waits, strict=True)):
         took = "never" if passed.recovery_s is None else f"{passed.recovery_s:.1f} s"
-        table.add_row(passed.name, f"{passed.at_s:.0f} s", took, _word(passed, of_fault.get(number, [])))
+        waited = f"{span.p50_s:.1f} s, {span.p99_s:.1f} s" if span else ""
+        word = _word(passed, span, of_fault.get(number, []))
+        table.add_row(passed.name, f"{passed.at_s:.0f} s", _hits(passed), took, waited, word)
     console.print(table)
     for line in _lines(outcome):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def good(outcome: Outcome) -> bool:
-    return not outcome.verdict.violations and all(_recovered(passed) for passed in outcome.passed)
+def status(outcome: Outcome) -> int:
+    """Return the exit status: 0, or 1 if anything is wrong, or 2 if no more than a fault hit nothing."""
+    pairs = zip(outcome.passed, outcome.waits, strict=True)
+    if outcome.verdict.violations or any(_wrong(passed, span) for passed, span in pairs):
+        return 1
+    return 0 if all(passed.hits for passed in outcome.passed) else 2
 
 
 def save(path: Path, outcome: Outcome, *, seed: int) -> None:
     verdict = outcome.verdict
-    summary = {"seed": seed, "good": good(outcome), "faults": [asdict(passed) for passed in outcome.passed]}
+    waits = [asdict(span) if span else None for span in outcome.waits]
+    faults = [asdict(passed) | {"waits": span} for passed, span in zip(outcome.passed, waits, strict=True)]
+    summary = {"seed": seed, "status": status(outcome), "faults": faults}
     summary |= {"counts": dict(verdict.counts), "notes": [*verdict.notes]}
     summary |= {"violations": [asdict(violation) for violation in verdict.violations]}
     path.write_text(json.dumps(summary, indent=1) + "\n")
 
 
-def _recovered(passed: Passed) -> bool:
-    return not passed.trouble and passed.recovery_s is not None and passed.recovery_s <= GOAL_S
+def _hits(passed: Passed) -> str:
+    return "; ".join([*(f"{count} {what}" for what, count in passed.hits.items()), *passed.notes])
 
 
-def _word(passed: Passed, violations: Sequence[Violation]) -> str:
-    words = [f"{count} {rule}" for rule, count in Counter(v.rule for v in violations).items()]
+def _wrong(passed: Passed, span: Waits | None) -> str:
+    """Return what a fault shows that is no violation of the history; empty where all is well."""
     if passed.trouble:
-        words.insert(0, passed.trouble.strip().splitlines()[-1])
-    elif not _recovered(passed):
-        words.insert(0, f"slower than {GOAL_S:.0f} s")
-    return "; ".join(words) or "ok"
+        return passed.trouble.strip().splitlines()[-1]
+    if passed.recovery_s is None or passed.recovery_s > GOAL_S:
+        return f"slower than {GOAL_S:.0f} s"
+    if passed.hits and passed.p99_s is not None and (span is None or span.p99_s > passed.p99_s):
+        return f"p99 over {passed.p99_s:.0f} s"
+    return ""
+
+
+def _word(passed: Passed, span: Waits | None, violations: Sequence[Violation]) -> str:
+    words = [f"{count} {rule}" for rule, count in Counter(v.rule for v in violations).items()]
+    words = [_wrong(passed, span), "" if passed.hits else "hit nothing", *words]
+    return "; ".join(filter(None, words)) or "ok"
 
 
 def _by_fault(outcome: Outcome) -> dict[int, list[Violation]]:

@@ -9,32 +9,42 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
 from tests.chaos import audit
 from tests.chaos.checker import Dump, Row, Verdict, gather, judge
-from tests.chaos.faults.fault import Fault
+from tests.chaos.faults.fault import Fault, NothingHitError
 from tests.chaos.records import read
 from tests.chaos.recovery import recovery_s
-from tests.chaos.world import LIMIT_S, World, world
+from tests.chaos.waits import Waits, waits
+from tests.chaos.world import LIMIT_S, Ground, World, world
 from tests.support.wait import NotInTimeError, wait_until
 
 BEFORE_S, LAST_S = 2.0, 150.0
+TRIES = 3
 
 
 @dataclass(frozen=True)
 class Passed:
-    """A fault that came and went: when, in seconds of the round, and how long recovery took."""
+    """A fault that came and went: when, in seconds of the round, and how long recovery took.
+
+    The waits of the jobs accepted between `since` and `healed` are its `p99_s`'s.
+    """
 
     name: str
     at_s: float
     began: float
+    since: float
+    healed: float
     recovery_s: float | None
     trouble: str = ""
+    hits: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    p99_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,25 +54,31 @@ class Outcome:
     passed: list[Passed]
     verdict: Verdict
     drained_s: float
+    waits: list[Waits | None]
 
 
 class Round:
     """A stack under load that suffers faults one after another."""
 
-    def __init__(self, home: Path, *, seed: int, rate: float) -> None:
-        self.home, self.seed, self.rate = home, seed, rate
+    def __init__(self, home: Path, *, seed: int, rate: float, ground: Ground = Ground.PLAIN) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.home, self.seed, self.rate, self.ground = home, seed, rate, ground
         self.passed: list[Passed] = []
         self.began = time.time()
+        self._loading: subprocess.Popen[bytes] | None = None
 
     def run(self, faults: Iterable[Fault]) -> Outcome:
-        with world(self.home) as ground:
+        with world(self.home, self.ground) as ground:
             self.began = time.time()
-            with self._load(ground):
+            with self._load(ground), contextlib.ExitStack() as lasting:
                 for number, fault in enumerate(faults):
                     ground.chance = random.Random(f"{self.seed}/{number}/{fault.name}")
-                    self._suffer(ground, fault)
+                    if fault.lasts:
+                        lasting.enter_context(self._lasting(ground, fault))
+                    else:
+                        self._suffer(ground, fault)
             drained_s = self._drain(ground)
-            return Outcome(self.passed, self._judge(ground), drained_s)
+            return self._outcome(ground, drained_s)
 
     def accepted(self) -> int:
         """Return how many jobs the API has accepted so far."""
@@ -76,6 +92,7 @@ class Round:
             load = subprocess.Popen(
                 [*words, str(self.seed), str(self.rate)], stdin=subprocess.PIPE, stderr=log, cwd=PROJECT
             )
+        self._loading = load
         try:
             yield
         finally:
@@ -84,12 +101,43 @@ class Round:
             load.wait(300)
 
     def _suffer(self, ground: World, fault: Fault) -> None:
+        """Inject a fault and heal it; one that hits nothing is tried again."""
+        for _ in range(TRIES):
+            with self._posting(fault.load):
+                passed = self._once(ground, fault)
+            if passed.hits or passed.trouble:
+                break
+        self.passed.append(passed)
+
+    @contextlib.contextmanager
+    def _posting(self, share: float) -> Iterator[None]:
+        """Have the load post this share of the rate during the block."""
+        self._post(self.rate * share)
+        try:
+            yield
+        finally:
+            self._post(self.rate)
+
+    def _post(self, rate: float) -> None:
+        load = self._loading
+        if load is not None and load.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                load.stdin.write(f"{rate}\n".encode())
+                load.stdin.flush()
+
+    def _once(self, ground: World, fault: Fault) -> Passed:
         time.sleep(BEFORE_S)
+        ground.forget()
         began, trouble, took = time.time(), "", None
+        healed = began
         ground.recorder.write("fault", name=fault.name, phase="inject")
         try:
             with fault.act(ground):
                 time.sleep(fault.hold_s)
+                healed = time.time()
+        except NothingHitError as missed:
+            ground.note(str(missed))
+            ground.hits.clear()
         except Exception:  # noqa: BLE001  # the table shows it; the round goes on
             trouble = traceback.format_exc(limit=-2)
         ground.recorder.write("fault", name=fault.name, phase="heal")
@@ -98,7 +146,24 @@ class Round:
         except NotInTimeError as error:
             trouble += str(error)
         ground.recorder.write("fault", name=fault.name, phase="recovered", seconds=took, trouble=trouble)
-        self.passed.append(Passed(fault.name, began - self.began, began, took, trouble))
+        since = max(began, ground.since)
+        passed = Passed(fault.name, began - self.began, began, since, max(healed, since), took, trouble)
+        return replace(passed, hits=dict(ground.hits), notes=(*ground.notes,), p99_s=fault.p99_s)
+
+    @contextlib.contextmanager
+    def _lasting(self, ground: World, fault: Fault) -> Iterator[None]:
+        """Hold a fault until the end of the round."""
+        began, trouble = time.time(), ""
+        ground.recorder.write("fault", name=fault.name, phase="inject")
+        try:
+            with fault.act(ground):
+                yield
+                ground.forget()
+        except Exception:  # noqa: BLE001
+            trouble = traceback.format_exc(limit=-2)
+        ground.recorder.write("fault", name=fault.name, phase="heal")
+        passed = Passed(fault.name, began - self.began, began, began, time.time(), 0.0, trouble)
+        self.passed.append(replace(passed, hits=dict(ground.hits), notes=(*ground.notes,)))
 
     def _drain(self, ground: World) -> float:
         """Wait until no job is live and every queue is empty, or time is up; return the seconds."""
@@ -108,13 +173,16 @@ class Round:
             wait_until(lambda: not any(_leftovers(ground).values()), limit_s=LIMIT_S, every_s=3.0)
         return time.monotonic() - started
 
-    def _judge(self, ground: World) -> Verdict:
+    def _outcome(self, ground: World, drained_s: float) -> Outcome:
         ground.recorder.copy(audit.history(ground.database))
         paths = [self.home / "load.jsonl", self.home / "suite.jsonl"]
         (self.home / "history.jsonl").write_bytes(b"".join(path.read_bytes() for path in paths))
         rows = {job: Row(*columns) for job, *columns in ground.rows(audit.ROWS)}
         history = gather(read([self.home / "history.jsonl"]))
-        return judge(history, Dump(rows, _leftovers(ground), ground.dead_letters()))
+        counts = {batch: (counted, jobs) for batch, counted, jobs in ground.rows(audit.LEDGER)}
+        verdict = judge(history, Dump(rows, _leftovers(ground), ground.dead_letters(), counts))
+        spans = [waits(history, passed.since, passed.healed) for passed in self.passed]
+        return Outcome(self.passed, verdict, drained_s, spans)
 
 
 def _leftovers(ground: World) -> dict[str, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -24,11 +25,15 @@ class Wiring:
     postgres: int
     rabbit: tuple[int, int, int, int]
     links: dict[str, int]
+    pooler: int = 0  # 0: the links lead to Postgres itself
+    env: dict[str, str] = field(default_factory=dict)  # of all programs; a BROKER_URL is another's broker
 
     @classmethod
-    def choose(cls) -> Self:
-        first, *rest = free_ports(5 + len(PAIRS))
-        return cls(first, (rest[0], rest[1], rest[2], rest[3]), dict(zip(PAIRS, rest[4:], strict=True)))
+    def choose(cls, *, pooled: bool = False, env: Mapping[str, str] | None = None) -> Self:
+        first, pooler, *rest = free_ports(6 + len(PAIRS))
+        links = dict(zip(PAIRS, rest[4:], strict=True))
+        rabbit = (rest[0], rest[1], rest[2], rest[3])
+        return cls(first, rabbit, links, pooler if pooled else 0, dict(env or {}))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -42,7 +47,7 @@ class Wiring:
         return Ports(*self.rabbit)
 
     def network_links(self) -> dict[str, Link]:
-        server = {"postgres": self.postgres, "rabbit": self.rabbit[0]}
+        server = {"postgres": self.pooler or self.postgres, "rabbit": self.rabbit[0]}
         return {
             name: Link(port, (LOOPBACK, server[name.partition("-")[2]])) for name, port in self.links.items()
         }
@@ -53,7 +58,9 @@ class Wiring:
         env: dict[str, str] = {}
         if f"{kind}-postgres" in self.links:
             env["DATABASE_URL"] = self._detour(database, f"{kind}-postgres")
-        if f"{kind}-rabbit" in self.links:
+        if self.pooler:
+            env["DATABASE_DIRECT_URL"] = database
+        if f"{kind}-rabbit" in self.links and "BROKER_URL" not in self.env:
             env["BROKER_URL"] = self._detour(broker, f"{kind}-rabbit")
         if kind in {"worker", "relay"}:
             env |= {"PYTHONPATH": str(CLOCK), "CHAOS_CLOCK": str(clock)}

@@ -8,6 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from tests.chaos.records import FINE, Recorder
 from tests.chaos.wiring import Wiring
 from tests.support.app import JOBS, rabbitmqctl, register
 from tests.support.proxy import Network
+from tests.support.rabbitmq_nodes import RabbitMQCluster
 from tests.support.wait import wait_until
 
 MODELS = ("echo", "sleeper", "minilm")
@@ -34,9 +36,18 @@ VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("echo", "tight"): ("faulty", {"fits": 8}, 64),
     ("echo", "killer"): ("faulty", {"batch_limit_s": 2}, 4),
     ("sleeper", "shared"): ("sleeper", {"base_s": 0.5, "collapse": True, "cache_ttl_s": 1}, 64),
+    ("sleeper", "long"): ("sleeper", {"base_s": 6.0}, 8),
     ("sleeper", "slow"): ("sleeper", {"base_s": 1.0}, 64),  # so that there is always a batch in hand
 }
 LIMIT_S, LOOK_S = 90.0, 0.1  # of a wait for something that a fault may hold up
+
+
+class Ground(StrEnum):
+    """What a round's stack stands on."""
+
+    PLAIN = "plain"
+    POOLED = "pooled"  # pgbouncer in transaction mode before Postgres
+    CLUSTER = "cluster"  # three RabbitMQ nodes with TLS and quorum queues
 
 
 class ChaosStack(Stack):
@@ -61,6 +72,33 @@ class World:
     def __init__(self, stack: ChaosStack, network: Network, recorder: Recorder, wiring: Wiring) -> None:
         self.stack, self.network, self.recorder, self.wiring = stack, network, recorder, wiring
         self.chance = random.Random(0)
+        self.cluster: RabbitMQCluster | None = None
+        self.hits: dict[str, int] = {}
+        self.notes: list[str] = []
+        self.since = 0.0  # from when on the jobs' waits count, where that is later than the fault's beginning
+
+    def hit(self, count: int, what: str) -> None:
+        """Note that the fault under way hit so many of these."""
+        if count:
+            self.hits[what] = self.hits.get(what, 0) + count
+
+    def note(self, words: str) -> None:
+        """Add a measured value of the fault under way to the report."""
+        self.notes.append(words)
+
+    def forget(self) -> None:
+        """Begin to count anew what the next fault hits."""
+        self.hits, self.notes, self.since = {}, [], 0.0
+
+    def newest(self) -> int:
+        """Return the number of the newest record of the audit."""
+        ((newest,),) = self.rows("SELECT coalesce(max(seq), 0) FROM chaos_history")
+        return int(newest)
+
+    def moved_since(self, newest: int, before: str, after: str) -> int:
+        """Return how many jobs went from one state to another after that record."""
+        query = "SELECT count(*) FROM chaos_history WHERE seq > %s AND before = %s AND after = %s"
+        return int(self.rows(query, newest, before, after)[0][0])
 
     @property
     def database(self) -> str:
@@ -82,7 +120,8 @@ class World:
         return psycopg.connect(self.database, autocommit=True)
 
     def broker(self) -> kombu.Connection:
-        return kombu.Connection(self.stack.info["broker"], connect_timeout=5)
+        url = self.stack.info["broker"] if self.cluster is None else self.cluster.plain_url
+        return kombu.Connection(url, connect_timeout=5)
 
     @cached_property
     def http(self) -> httpx.Client:
@@ -126,9 +165,12 @@ class World:
 
     def messages(self) -> dict[str, int]:
         """Return how many messages each work queue holds, unacknowledged ones included."""
+        counts = self._counts() if self.cluster is None else self.cluster.messages()
+        return {queue_name(model): counts.get(queue_name(model), 0) for model in MODELS}
+
+    def _counts(self) -> dict[str, int]:
         table = self.rabbitmqctl("list_queues", "--quiet", "--no-table-headers", "name", "messages")
-        counts = dict(line.split("\t") for line in table.splitlines() if line)
-        return {queue_name(model): int(counts.get(queue_name(model), 0)) for model in MODELS}
+        return {name: int(count) for name, count in (line.split("\t") for line in table.splitlines() if line)}
 
     def dead_letters(self) -> set[tuple[str, int]]:
         """Return job and epoch of each message in the dead-letter queues; the messages stay there."""
@@ -144,12 +186,26 @@ def _all_of(channel: Any, queue: str) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def world(home: Path) -> Iterator[World]:
+def world(home: Path, ground: Ground = Ground.PLAIN) -> Iterator[World]:
     """Bring up a stack under `home` with everything a run needs in its database, and end it."""
-    wiring = Wiring.choose()
-    stack = ChaosStack(home / "stack", wiring)
-    with Network(wiring.network_links()) as network, stack:
+    with contextlib.ExitStack() as parts:
+        cluster = parts.enter_context(RabbitMQCluster(home / "cluster")) if ground is Ground.CLUSTER else None
+        env = {} if cluster is None else _of_cluster(cluster)
+        wiring = Wiring.choose(pooled=ground is Ground.POOLED, env=env)
+        stack = ChaosStack(home / "stack", wiring)
+        network = parts.enter_context(Network(wiring.network_links()))
+        parts.enter_context(stack)
         for (model, version), (runs, options, most) in VERSIONS.items():
             register(stack, model, version, runs, "--max-batch", str(most), **options)
         audit.install(stack.info["database"])
-        yield World(stack, network, Recorder(home / "suite.jsonl"), wiring)
+        made = World(stack, network, Recorder(home / "suite.jsonl"), wiring)
+        made.cluster = cluster
+        yield made
+
+
+def _of_cluster(cluster: RabbitMQCluster) -> dict[str, str]:
+    return {
+        "BROKER_URL": cluster.url,
+        "BROKER_CA_FILE": str(cluster.authority.ca_file),
+        "QUEUE_TYPE": "quorum",
+    }

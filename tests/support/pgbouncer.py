@@ -47,18 +47,10 @@ def pgbouncer(database_url: str, mode: Mode, folder: Path, *, own: str = "") -> 
 
     `own` are further lines of its configuration. It is a stranger to us: everything else has its defaults.
     """
-    parts = {name: str(value) for name, value in conninfo_to_dict(database_url).items()}
     port = free_port()
     path = folder / f"pgbouncer-{port}.ini"
-    text = CONFIG.format(
-        name=parts["dbname"], host=parts["host"], port=parts["port"], user=parts["user"],
-        password=parts["password"], loopback=LOOPBACK, listen=port, mode=mode, servers=SERVERS,
-        own=own if os.geteuid() else f"{AS_NOBODY}\n{own}",
-    )  # fmt: skip
-    path.touch(mode=0o600)
-    path.write_text(text)
-    program, env = _program()
-    words = [program, str(path)]
+    words, env = command(database_url, mode, path, port=port, own=own)
+    parts = conninfo_to_dict(database_url)
     with path.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen([*death_words(signal.SIGKILL), *words], env=env, stdout=log, stderr=log)
     url = f"postgresql://{parts['user']}:{parts['password']}@{LOOPBACK}:{port}/{parts['dbname']}"
@@ -69,6 +61,22 @@ def pgbouncer(database_url: str, mode: Mode, folder: Path, *, own: str = "") -> 
     finally:
         process.kill()
         process.wait()
+
+
+def command(
+    database_url: str, mode: Mode, path: Path, *, port: int, own: str = ""
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Write the configuration of a pooler to `path`; return the command that runs it, and its environment."""
+    parts = {name: str(value) for name, value in conninfo_to_dict(database_url).items()}
+    text = CONFIG.format(
+        name=parts["dbname"], host=parts["host"], port=parts["port"], user=parts["user"],
+        password=parts["password"], loopback=LOOPBACK, listen=port, mode=mode, servers=SERVERS,
+        own=own if os.geteuid() else f"{AS_NOBODY}\n{own}",
+    )  # fmt: skip
+    path.touch(mode=0o600)
+    path.write_text(text)
+    program, env = _program()
+    return (program, str(path)), env
 
 
 def _program() -> tuple[str, dict[str, str]]:

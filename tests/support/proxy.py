@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -37,6 +37,7 @@ class Pair:
     server: asyncio.StreamWriter | None = None
     lost: bool = False  # one side is gone, and the other has not learned of it
     silent: bool = False  # nothing passes any more, and neither side learns of it
+    answer_latency_s: float = 0.0
 
     def abort(self) -> None:
         for writer in (self.client, self.server):
@@ -54,6 +55,7 @@ class Link:
     latency_s: float = 0.0
     answer_latency_s: float = 0.0
     pairs: set[Pair] = field(default_factory=set)
+    disturbed: int = 0  # connections that were cut, refused, lost or silenced, and chunks held or delayed
     passing: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -75,11 +77,13 @@ class Link:
             elif mode is Mode.GHOST:
                 pair.lost = True
                 reset(pair.client)
+            self.disturbed += mode in {Mode.CUT, Mode.HALF_OPEN, Mode.GHOST}
 
     def silence(self) -> None:
         """Let nothing more pass on the present connections, like a firewall that forgot them."""
         for pair in self.pairs:
             pair.silent = True
+            self.disturbed += 1
 
     def slow(self, latency_s: float, answer_latency_s: float) -> None:
         self.latency_s, self.answer_latency_s = latency_s, answer_latency_s
@@ -87,6 +91,7 @@ class Link:
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pair = Pair(writer)
         if self.mode is Mode.CUT:
+            self.disturbed += 1
             return pair.abort()
         self.pairs.add(pair)
         try:
@@ -101,7 +106,9 @@ class Link:
         await self.passing.wait()
         back, pair.server = await asyncio.open_connection(*self.upstream)
         there = self._pump(pair, reader, pair.server, lambda: self.latency_s)
-        home = self._pump(pair, back, pair.client, lambda: self.latency_s + self.answer_latency_s)
+        home = self._pump(
+            pair, back, pair.client, lambda: self.latency_s + self.answer_latency_s + pair.answer_latency_s
+        )
         await asyncio.gather(there, home)
 
     async def _pump(
@@ -113,6 +120,7 @@ class Link:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
+                self.disturbed += delay() > 0 or not self.passing.is_set()
                 await asyncio.sleep(delay())
                 await self.passing.wait()
                 if pair.silent:
@@ -135,6 +143,11 @@ def reset(writer: asyncio.StreamWriter) -> None:
     if raw is not None and raw.fileno() >= 0:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     writer.transport.abort()
+
+
+def _port(writer: asyncio.StreamWriter, side: str) -> int:
+    address = writer.get_extra_info(side)
+    return int(address[1]) if address else 0
 
 
 class Network:
@@ -165,6 +178,25 @@ class Network:
 
     def slow(self, name: str, latency_s: float = 0.0, *, answer_latency_s: float = 0.0) -> None:
         self._call(partial(self.links[name].slow, latency_s, answer_latency_s))
+
+    def disturbed(self, name: str) -> int:
+        """Return how many connections and chunks of the link were disturbed so far."""
+        return self.links[name].disturbed
+
+    def server_ports(self, name: str) -> dict[int, int]:
+        """Return, by the port of each client, the port that the server sees instead."""
+        pairs = [pair for pair in list(self.links[name].pairs) if pair.server is not None]
+        return {_port(pair.client, "peername"): _port(pair.server, "sockname") for pair in pairs}  # type: ignore[arg-type]
+
+    def slow_clients(self, name: str, ports: Collection[int], answer_latency_s: float) -> None:
+        """Delay the answers to the present connections from these ports alone."""
+
+        def slow() -> None:
+            for pair in self.links[name].pairs:
+                if _port(pair.client, "peername") in ports:
+                    pair.answer_latency_s = answer_latency_s
+
+        self._call(slow)
 
     def _call(self, act: Callable[[], None]) -> None:
         async def run() -> None:

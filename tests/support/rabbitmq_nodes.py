@@ -176,6 +176,16 @@ class RabbitMQCluster:
         nodes = self._live().management("GET", "/api/nodes")
         return {node["name"].partition("@")[0] for node in nodes if node["running"]}
 
+    @property
+    def plain_url(self) -> str:
+        """Return the URL of a live node, without TLS."""
+        return self._live().url
+
+    def messages(self) -> dict[str, int]:
+        """Return how many messages each queue holds."""
+        queues = self._live().management("GET", "/api/queues")
+        return {queue["name"]: queue.get("messages", 0) for queue in queues}
+
     def leader(self, queue: str) -> str:
         """Return the name of the node that leads a quorum queue."""
         found = self._live().management("GET", f"/api/queues/%2F/{queue}")

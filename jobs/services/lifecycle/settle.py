@@ -60,6 +60,7 @@ class _SettledRow(NamedTuple):
     state: str
 
 
+# A result keeps the epoch of its verdict, not of the row: a broken fence shows, because the two differ.
 _SETTLE = Statement(
     """
 WITH verdict AS (
@@ -67,7 +68,7 @@ WITH verdict AS (
                        %(kinds)s::text[], %(codes)s::text[], %(encodings)s::text[])
     AS verdict(id, epoch, state, body, kind, code, encoding)
 ), locked AS (
-  SELECT job.id, verdict.body, verdict.encoding, verdict.kind, verdict.code,
+  SELECT job.id, verdict.epoch AS claim, verdict.body, verdict.encoding, verdict.kind, verdict.code,
          CASE WHEN job.deadline <= now() THEN %(expired)s ELSE verdict.state END AS state
   FROM jobs_job job JOIN verdict USING (id, epoch)
   WHERE job.state = ANY(%(sources)s::text[])
@@ -80,10 +81,10 @@ WITH verdict AS (
       error_code = CASE WHEN locked.state = %(expired)s THEN %(late_code)s ELSE locked.code END,
       finished_at = CASE WHEN locked.state = %(waiting)s THEN NULL ELSE now() END
   FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.keep_days, job.epoch, job.state, locked.body, locked.encoding
+  RETURNING job.id, job.keep_days, locked.claim, job.state, locked.body, locked.encoding
 ), stored AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
-  SELECT id, keep_days, epoch, body, encoding FROM settled WHERE state = %(succeeded)s
+  SELECT id, keep_days, claim, body, encoding FROM settled WHERE state = %(succeeded)s
 )
 SELECT id, state FROM settled
 """,

@@ -26,7 +26,10 @@ def backlogged(world: World) -> Iterator[None]:
         for name in WORKERS:
             stopped.enter_context(paused(world, name=name))
         world.submit("echo:killer", [{"n": world.fresh()} for _ in range(BACKLOG)])
-        wait_until(lambda: ready(world, "echo"), limit_s=LIMIT_S, every_s=LOOK_S, what="waiting messages")
+        waiting = wait_until(
+            lambda: ready(world, "echo"), limit_s=LIMIT_S, every_s=LOOK_S, what="waiting messages"
+        )
+        world.hit(waiting, "waiting messages")
         yield
 
 
@@ -69,6 +72,7 @@ def purged(world: World) -> Iterator[None]:
 def alarm(world: World, *, trouble: tuple[str, str], relief: tuple[str, str]) -> Iterator[None]:
     try:
         world.rabbitmqctl(*trouble)
+        world.hit("resource_limit" in world.rabbitmqctl("eval", "rabbit_alarm:get_alarms()."), "alarm")
         yield
     finally:
         world.rabbitmqctl(*relief)

@@ -13,8 +13,9 @@ from jobs.broker.topology import INFER
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import Envelope
 from tests.chaos.faults.fault import Fault
-from tests.chaos.world import World
+from tests.chaos.world import LIMIT_S, LOOK_S, World
 from tests.support.malformed_messages import MALFORMED
+from tests.support.wait import wait_until
 
 SOME_LIVE = """
 SELECT id, epoch, version_id, priority FROM jobs_job WHERE queue = 'sleeper' AND id = ANY(%s::uuid[])
@@ -37,7 +38,8 @@ def copies(world: World) -> list[Message]:
 
 def late(world: World) -> list[Message]:
     """Return messages of ended jobs, at an earlier epoch."""
-    return [_message(*row) for row in world.rows(SOME_ENDED)]
+    rows = wait_until(lambda: world.rows(SOME_ENDED), limit_s=LIMIT_S, every_s=LOOK_S, what="ended jobs")
+    return [_message(*row) for row in rows]
 
 
 def reordered(world: World) -> list[Message]:
@@ -49,7 +51,9 @@ def reordered(world: World) -> list[Message]:
 
 
 def unknown(world: World) -> list[Message]:
-    ((version,),) = world.rows(A_VERSION)
+    ((version,),) = wait_until(
+        lambda: world.rows(A_VERSION), limit_s=LIMIT_S, every_s=LOOK_S, what="a job of sleeper"
+    )
     ids = (uuid7(1_700_000_000_000, world.chance.getrandbits(74)) for _ in range(200))
     return [_message(job, 0, version, 5) for job in ids]
 
@@ -69,6 +73,7 @@ def published(world: World, *, make: Make) -> Iterator[None]:
         channel.confirm_select()
         for message in messages:
             channel.basic_publish_confirm(message, exchange=INFER.name, routing_key="sleeper")
+    world.hit(len(messages), "messages")
     yield
 
 

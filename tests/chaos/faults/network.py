@@ -18,28 +18,39 @@ SILENT_PAIRS = ("relay-rabbit", "worker-rabbit")
 
 
 @contextlib.contextmanager
+def counted(world: World, pair: str) -> Iterator[None]:
+    """Report what passed over the link, or was cut there, during the block."""
+    before = world.network.disturbed(pair)
+    yield
+    world.hit(world.network.disturbed(pair) - before, "connections or parcels")
+
+
+@contextlib.contextmanager
 def disturbed(world: World, *, pair: str, mode: Mode) -> Iterator[None]:
-    world.network.turn(pair, mode)
-    try:
-        yield
-    finally:
-        world.network.turn(pair, Mode.OPEN)
+    with counted(world, pair):
+        world.network.turn(pair, mode)
+        try:
+            yield
+        finally:
+            world.network.turn(pair, Mode.OPEN)
 
 
 @contextlib.contextmanager
 def silenced(world: World, *, pair: str) -> Iterator[None]:
     """Let nothing more pass on the present connections, without a word to either side; new ones pass."""
-    world.network.silence(pair)
-    yield
+    with counted(world, pair):
+        world.network.silence(pair)
+        yield
 
 
 @contextlib.contextmanager
 def slow(world: World, *, pair: str) -> Iterator[None]:
-    world.network.slow(pair, LATENCY_S)
-    try:
-        yield
-    finally:
-        world.network.slow(pair)
+    with counted(world, pair):
+        world.network.slow(pair, LATENCY_S)
+        try:
+            yield
+        finally:
+            world.network.slow(pair)
 
 
 FAULTS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,23 +15,78 @@ from tests.chaos.faults.fault import Act, Fault
 from tests.chaos.world import LIMIT_S, LOOK_S, World
 from tests.support.wait import wait_until
 
-PAST_HEARTBEAT_S = 22.0  # the sweeper ends a worker that was silent for 15 s
-NEWEST = "SELECT coalesce(max(seq), 0) FROM chaos_history"
 REGISTERED = "SELECT count(*) FROM jobs_worker WHERE pid = %s AND ended_at IS NULL"
 MADE_SINCE = "SELECT count(*) FROM chaos_history WHERE seq > %s AND kind = 'state' AND before IS NULL"
+# Jobs that a process's open batches hold.
+HELD_BY = """
+SELECT job.id::text, job.epoch FROM jobs_job job
+JOIN jobs_batch batch ON batch.id = job.batch_id JOIN jobs_worker worker ON worker.id = batch.worker_id
+WHERE job.state = 'running' AND worker.pid = %s AND batch.finished_at IS NULL
+"""
+RUN_AGAIN = """
+SELECT count(*) FROM unnest(%s::uuid[], %s::int[]) AS held(id, epoch) JOIN jobs_job job USING (id)
+WHERE job.state = 'running' AND job.epoch > held.epoch
+"""
+LEFT_SINCE = """
+SELECT count(DISTINCT job) FROM chaos_history WHERE seq > %s AND before = 'running' AND job = ANY(%s::uuid[])
+"""
+LONG, LONG_JOBS = "sleeper:long", 48  # several batches for each worker
+PAUSED, AGAIN_S = "gpu-worker-1", 60.0
 
 
 @contextlib.contextmanager
 def killed(world: World, *, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
-    world.stack.kill(name, number)
+    pid = world.stack.kill(name, number)
+    yield
+    world.stack.wait_restarted(name, old_pid=pid)
+    world.hit(1, "process ended")
+
+
+@contextlib.contextmanager
+def busy_worker_killed(world: World, *, name: str) -> Iterator[None]:
+    """Kill a worker that holds jobs, which must all be taken back from it."""
+    held = held_by(world, name)
+    newest, pid = world.newest(), world.stack.kill(name)
+    yield
+    world.stack.wait_restarted(name, old_pid=pid)
+    left = wait_until(
+        lambda: world.rows(LEFT_SINCE, newest, [job for job, _ in held])[0][0],
+        limit_s=LIMIT_S, every_s=LOOK_S, what="jobs taken back from the dead worker",
+    )  # fmt: skip
+    world.hit(left, "jobs taken from it")
+
+
+def held_by(world: World, name: str) -> list[tuple[str, int]]:
+    """Post long jobs; return what the worker holds, once it holds some."""
+    world.submit(LONG, [{"n": world.fresh()} for _ in range(LONG_JOBS)], priority=9)
+    pid = world.stack.pid(name)
+    return wait_until(
+        lambda: world.rows(HELD_BY, pid), limit_s=LIMIT_S, every_s=LOOK_S, what=f"jobs that {name} holds"
+    )
+
+
+@contextlib.contextmanager
+def stopped_until_its_jobs_run_again(world: World, *, name: str) -> Iterator[None]:
+    """Stop a worker that holds long jobs past its heartbeat, and wake it while others run the same jobs."""
+    with paused(world, name=name, wait=True) as held:
+        began = time.monotonic()
+        jobs, epochs = [job for job, _ in held], [epoch for _, epoch in held]
+        again = wait_until(
+            lambda: world.rows(RUN_AGAIN, jobs, epochs)[0][0],
+            limit_s=AGAIN_S, every_s=LOOK_S, what="its jobs running elsewhere",
+        )  # fmt: skip
+        world.note(f"run again after {time.monotonic() - began:.1f} s")
+    world.hit(again, "jobs that ran elsewhere when it woke")
     yield
 
 
 @contextlib.contextmanager
-def paused(world: World, *, name: str) -> Iterator[None]:
+def paused(world: World, *, name: str, wait: bool = False) -> Iterator[list[tuple[str, int]]]:
+    """Stop a process; with `wait`, a worker once it holds jobs, which are returned."""
+    held = held_by(world, name) if wait else []
     pid = world.stack.kill(name, signal.SIGSTOP)
     try:
-        yield
+        yield world.rows(HELD_BY, pid) if wait else held
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -40,12 +96,13 @@ def killed_after_commit(world: World) -> Iterator[None]:
     """Kill the web workers while a commit's answer is on its way to them: stored, but not answered."""
     world.network.slow("web-postgres", answer_latency_s=0.5)
     try:
-        ((newest,),) = world.rows(NEWEST)
-        wait_until(
+        newest = world.newest()
+        made = wait_until(
             lambda: world.rows(MADE_SINCE, newest)[0][0], limit_s=LIMIT_S, every_s=LOOK_S, what="a new job"
         )
         for worker in psutil.Process(world.stack.pid("web")).children(recursive=True):
             worker.kill()
+        world.hit(made, "jobs stored and perhaps not answered")
         yield
     finally:
         world.network.slow("web-postgres")
@@ -57,6 +114,7 @@ def restarted_in_turn(world: World) -> Iterator[None]:
     for name in ("gpu-worker-0", "gpu-worker-1"):
         world.stack.wait_restarted(name, old_pid=world.stack.kill(name, signal.SIGTERM))
         _wait_registered(world, world.stack.pid(name))
+        world.hit(1, "workers")
     yield
 
 
@@ -71,11 +129,10 @@ def kill(name: str) -> Act:
 
 
 FAULTS = (
-    Fault("worker killed", kill("gpu-worker-0")),
+    Fault("worker killed", partial(busy_worker_killed, name="gpu-worker-0")),
     Fault("workers restarted in turn", restarted_in_turn),
     Fault("relay and sweeper killed", kill("relay")),
     Fault("web killed after commit", killed_after_commit),
     Fault("web killed with its parent", kill("web")),
-    Fault("worker stopped past its heartbeat", partial(paused, name="gpu-worker-0"), PAST_HEARTBEAT_S),
-    Fault("relay and sweeper stopped", partial(paused, name="relay"), PAST_HEARTBEAT_S),
+    Fault("worker stopped past its heartbeat", partial(stopped_until_its_jobs_run_again, name=PAUSED)),
 )

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from tests.chaos.faults import broker, client, clock, database, messages, network, poison, processes
+from tests.chaos.faults import (
+    broker,
+    client,
+    clock,
+    database,
+    failover,
+    messages,
+    middlemen,
+    network,
+    pauses,
+    poison,
+    processes,
+)
 from tests.chaos.faults.fault import Fault
 
 TABLE: tuple[Fault, ...] = (
-    *processes.FAULTS, *broker.FAULTS, *network.FAULTS, *database.FAULTS, *messages.FAULTS, *poison.FAULTS,
-    *clock.FAULTS, *client.FAULTS,
+    *processes.FAULTS, *pauses.FAULTS, *broker.FAULTS, *network.FAULTS, *database.FAULTS, *failover.FAULTS,
+    *messages.FAULTS, *poison.FAULTS, *clock.FAULTS, *client.FAULTS,
+    *middlemen.FAULTS,
 )  # fmt: skip
 BY_NAME = {fault.name: fault for fault in TABLE}
 SHORT = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import UNCOMPARED, Accepted, Change, Dump, History, Row, gather, judge
+from tests.chaos.checker import FORGOTTEN, UNCOMPARED, Accepted, Change, Dump, History, Row, gather, judge
 from tests.chaos.records import ANY, FINE, POISON
 
 Story = list[tuple[str | None, str | None, int, int]]
@@ -32,7 +32,10 @@ class World:
     def __init__(self) -> None:
         self.accepted: dict[str, Accepted] = {}
         self.changes: dict[str, list[Change]] = {}
-        self.stored: dict[str, int] = {}
+        self.stored: dict[str, list[int]] = {}
+        self.failed: dict[str, list[tuple[int, str]]] = {}
+        self.forgotten: set[str] = set()
+        self.ledger: dict[str, tuple[int, int]] = {}
         self.rows: dict[str, Row] = {}
         self.leftovers = {"the outbox": 0, "infer.echo": 0}
         self.dead_letters: set[tuple[str, int]] | None = None
@@ -50,7 +53,7 @@ class World:
         self.changes[job] = [Change(2.0 + at, *step) for at, step in enumerate(story)]
         _, state, epoch, attempts = story[-1]
         won = state == "succeeded"
-        self.stored[job] = int(won)
+        self.stored[job] = [epoch] if won else []
         dead_letter = epoch if state == "dead" else None
         self.rows[job] = Row(str(state), epoch, attempts, 3, int(won), dead_letter)
 
@@ -58,8 +61,10 @@ class World:
         self.rows[job] = dataclasses.replace(self.rows[job], **fields)
 
     def violations(self) -> set[tuple[str, str]]:
-        history = History(self.accepted, self.changes, self.stored, {"cancelled"})
-        verdict = judge(history, Dump(self.rows, self.leftovers, self.dead_letters))
+        history = History(
+            self.accepted, self.changes, self.stored, {"cancelled"}, self.failed, self.forgotten
+        )
+        verdict = judge(history, Dump(self.rows, self.leftovers, self.dead_letters, self.ledger))
         return {(violation.rule, violation.job) for violation in verdict.violations}
 
 
@@ -96,7 +101,7 @@ def test_a_stuck_job_is_found(world: World, state: str) -> None:
 
 
 def test_a_second_result_is_found_though_the_first_was_deleted(world: World) -> None:
-    world.stored["plain"] = 2
+    world.stored["plain"] = [1, 1]
     assert world.violations() == {("doubled", "plain")}
 
 
@@ -211,8 +216,10 @@ def test_records_become_a_history() -> None:
     history = gather([
         {"at": 1.0, "kind": "accepted", "ids": ["a", "b"], "expects": [FINE, POISON], "hurried": True},
         {"at": 2.0, **state},
-        {"at": 3.0, "kind": "result", "job": "a"},
+        {"at": 3.0, "kind": "result", "job": "a", "epoch": 1},
         {"at": 4.0, "kind": "cancel", "job": "b"},
+        {"at": 4.0, "kind": "failed", "job": "b", "epoch": 2, "ground": "worker"},
+        {"at": 4.0, "kind": "forgotten", "jobs": ["a"]},
         {"at": 5.0, "kind": "fault", "name": "x"},
     ])  # fmt: skip
     assert history.accepted == {
@@ -220,4 +227,47 @@ def test_records_become_a_history() -> None:
         "b": Accepted(1.0, POISON, hurried=True),
     }
     assert history.changes == {"a": [Change(2.0, None, "queued", 0, 0)]}
-    assert (history.stored, history.cancels) == ({"a": 1}, {"b"})
+    assert (history.failed, history.forgotten) == ({"b": [(2, "worker")]}, {"a"})
+    assert (history.stored, history.cancels) == ({"a": [1]}, {"b"})
+
+
+def test_a_result_of_another_run_is_found(world: World) -> None:
+    world.stored["reaped"] = [1]
+    assert world.violations() == {("verdict", "reaped")}
+
+
+@pytest.mark.parametrize(
+    ("author", "epoch", "rules"),
+    [("worker", 1, set()), ("worker", 2, set()), ("sweeper", 2, {"verdict"}), ("worker", 0, {"verdict"})],
+)
+def test_a_failure_of_another_run_is_found(world: World, author: str, epoch: int, rules: set[str]) -> None:
+    world.failed["buried"] = [(epoch, author)]
+    assert {rule for rule, _ in world.violations()} == rules
+
+
+def test_a_job_taken_from_a_live_batch_is_found(world: World) -> None:
+    reap = world.changes["reaped"][2]
+    world.changes["reaped"][2] = dataclasses.replace(reap, ground="ended")
+    assert world.violations() == set()
+    world.changes["reaped"][2] = dataclasses.replace(reap, ground="live")
+    assert world.violations() == {("reap", "reaped")}
+
+
+@pytest.mark.parametrize("counted", [2, 4])
+def test_a_batch_that_counts_other_successes_than_its_own_is_found(world: World, counted: int) -> None:
+    world.ledger["batch"] = (counted, 3)
+    assert world.violations() == {("ledger", "")}
+
+
+def test_after_a_failover_a_batch_may_count_less_than_its_own(world: World) -> None:
+    world.ledger["batch"], world.forgotten = (2, 3), {"plain"}
+    assert world.violations() == set()
+
+
+def test_a_job_that_only_a_lost_primary_knew_is_told_apart_and_any_other_is_lost(world: World) -> None:
+    for job in ("plain", "reaped"):
+        del world.rows[job], world.changes[job], world.stored[job]
+    world.forgotten = {"plain"}
+    assert world.violations() == {("lost", "reaped")}
+    history = History(world.accepted, world.changes, world.stored, forgotten=world.forgotten)
+    assert judge(history, Dump(world.rows)).counts[FORGOTTEN] == 1
