@@ -34,6 +34,7 @@ from models_registry.core.options import BreakerOptions
 
 log = logging.getLogger(__name__)
 REFRESH_S = 1.0
+RESTING = "resting"  # the state in an Event, beside those of circuits
 NOBODY = UUID(int=0)
 
 
@@ -129,7 +130,7 @@ class CircuitMonitor:
         with self._engine.begin() as connection:
             note_in(
                 connection, AuditKind.CIRCUIT, actor=circuits.BREAKER, version=version, worker=worker,
-                state="resting", reason=f"It fails on this worker and not on others. {reason}",
+                state=RESTING, reason=f"It fails on this worker and not on others. {reason}",
             )  # fmt: skip
 
     def _rest_s(self, version: int) -> float:

@@ -57,7 +57,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Window:
+class VerdictWindow:
     """Tallies by client over the last `window_s` seconds; `now` is in seconds and only goes forward."""
 
     window_s: float
@@ -92,7 +92,7 @@ class Breaker:
     def __init__(self, limits: BreakerLimits) -> None:
         self.limits = limits
         # A client's circuit starts to count anew when it opened; its failures still count for the version.
-        self._of_version, self._of_clients = Window(limits.window_s), Window(limits.window_s)
+        self._of_version, self._of_clients = VerdictWindow(limits.window_s), VerdictWindow(limits.window_s)
 
     def observe(self, now: float, tallies: Tallies) -> list[Finding]:
         """Count verdicts, by client; return the circuits that have to open."""
