@@ -147,6 +147,17 @@ CIRCUIT_STATE = Gauge(
     ["version"],
     multiprocess_mode="mostrecent",
 )
+CLIENTS_HELD = Gauge(
+    "clients_held",
+    "Clients that a circuit of their own holds back at a version, as a relay sees it.",
+    ["version"],
+    multiprocess_mode="mostrecent",
+)
+VERSION_RESTS = Counter(
+    "version_rests",
+    "Rests of versions that fail on this worker and not on others.",
+    ["version"],
+)
 
 
 def counted() -> CollectorRegistry:

@@ -12,6 +12,7 @@ from jobs.admin import (
     webhook_admin,
 )
 from jobs.admin.dead_letters import admin as dead_letters
+from jobs.admin.dead_letters import replays
 
 __all__ = [
     "batches",
@@ -21,6 +22,7 @@ __all__ = [
     "job_admin",
     "outbox_and_events",
     "queue_admin",
+    "replays",
     "webhook_admin",
 ]
 

@@ -1,4 +1,4 @@
-"""The circuits: which model versions are held back, why and until when; open and close them by hand."""
+"""The circuits: which versions or clients are held back, why and until when; open and close them by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.job_page import moment
 from jobs.core.errors import PlatformError
-from jobs.models import Circuit
+from jobs.models import Circuit, Client
 from jobs.services.circuits.operate import close_by_hand, open_by_hand, probe_now
 from models_registry.selectors import info
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
@@ -21,23 +21,22 @@ from models_registry.shared.admin_render import bounded_text
 
 @admin.register(Circuit)
 class CircuitAdmin(ReadOnlyAdmin):
-    """Circuits that opened at least once; a version without one never failed enough to open it."""
+    """Circuits that opened at least once: of a version's jobs, or of one client's jobs at a version."""
 
-    list_display = ("version", "state", "short_reason", "changed", "tried_again", "openings")
+    list_display = ("version", "whose", "state", "short_reason", "changed", "tried_again", "openings")
     list_filter = ("state",)
     list_select_related = ("version__model",)
     ordering = ("-since",)
-    fields = ("version", "state", "whole_reason", "changed", "tried_again", "openings", "probes", "succeeded")
-    readonly_fields = ("whole_reason", "changed", "tried_again")
+    fields = ("version", "whose", "state", "whole_reason", "changed", "tried_again", "openings", "probes",
+              "succeeded")  # fmt: skip
+    readonly_fields = ("whose", "whole_reason", "changed", "tried_again")
     actions = ("open", "probe", "close")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Return whether this user may open and close circuits."""
         return bool(request.user.has_perm("jobs.change_circuit"))
 
-    @admin.action(
-        description="Open: hold the version's jobs until a person closes it", permissions=["operate"]
-    )
+    @admin.action(description="Open: hold the jobs back until a person closes it", permissions=["operate"])
     def open(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
         """Hold the selected versions' jobs back."""
         self._act(request, circuits, open_by_hand, "opened")
@@ -47,7 +46,7 @@ class CircuitAdmin(ReadOnlyAdmin):
         """Try the selected versions."""
         self._act(request, circuits, probe_now, "tried")
 
-    @admin.action(description="Close: let the version's jobs run", permissions=["operate"])
+    @admin.action(description="Close: let the jobs run", permissions=["operate"])
     def close(self, request: HttpRequest, circuits: QuerySet[Circuit]) -> None:
         """Let the selected versions' jobs run."""
         self._act(request, circuits, close_by_hand, "closed")
@@ -56,14 +55,27 @@ class CircuitAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, circuits: QuerySet[Circuit], service: Callable[..., Any], done: str
     ) -> None:
         for circuit in circuits:
+            named = f"{circuit.version}{f' for {self.whose(circuit)}' if circuit.client else ''}"
             try:
-                service(version=info(circuit.version_id), actor=request.user.get_username())
+                service(
+                    version=info(circuit.version_id),
+                    client=circuit.client,
+                    actor=request.user.get_username(),
+                )
             except PlatformError as error:
                 self.message_user(
-                    request, f"The circuit of {circuit.version} was not {done}: {error}", messages.WARNING
+                    request, f"The circuit of {named} was not {done}: {error}", messages.WARNING
                 )
             else:
-                self.message_user(request, f"The circuit of {circuit.version} was {done}.", messages.SUCCESS)
+                self.message_user(request, f"The circuit of {named} was {done}.", messages.SUCCESS)
+
+    @admin.display(description="holds")
+    def whose(self, circuit: Circuit) -> str:
+        """Return the name of the client whose jobs it holds, or that it holds those of all."""
+        if not circuit.client:
+            return "all clients"
+        client = Client.objects.filter(pk=circuit.client).values_list("name", flat=True).first()
+        return f"client {client or circuit.client}"
 
     @admin.display(description="reason")
     def short_reason(self, circuit: Circuit) -> str:

@@ -98,7 +98,7 @@ class JobPageSchema(Schema):
 class ProblemSchema(Schema):
     """An error (RFC 9457): `code` is stable, `detail` is for people.
 
-    Some problems have more members, such as `scope`, `quota` or `retry_after_s`.
+    Some problems have more members, such as `scope`, `quota`, `circuit` or `retry_after_s`.
     """
 
     type: str

@@ -159,7 +159,7 @@ class PayloadUnavailableError(PayloadUnreadableError):
 
 
 class CircuitOpenError(RequestError):
-    """The model version fails too often: its jobs are refused for a while."""
+    """The model version, or your jobs at it, fail too often: jobs are refused for a while."""
 
     code = "circuit_open"
     retryable = True

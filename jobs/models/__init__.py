@@ -5,6 +5,7 @@ DeadLetter (dead). A job's deadline, idempotency key and size never change.
 """
 
 from jobs.models.batch import Batch, Worker
+from jobs.models.canary_replay import CanaryReplay
 from jobs.models.circuit import Circuit
 from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
@@ -22,6 +23,7 @@ __all__ = [
     "ApiToken",
     "Batch",
     "CacheEntry",
+    "CanaryReplay",
     "Circuit",
     "Client",
     "DeadLetter",

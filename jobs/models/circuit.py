@@ -10,9 +10,13 @@ from models_registry.models import ModelVersion
 
 
 class Circuit(models.Model):
-    """Whether a model version's jobs run; a version without a row is closed. Each change adds an Event."""
+    """Whether a version's jobs, or one client's, run; without a row they do. Each change adds an Event."""
 
-    version = models.OneToOneField(ModelVersion, models.CASCADE, primary_key=True, related_name="circuit")
+    id = models.BigAutoField(primary_key=True)
+    version = models.ForeignKey(ModelVersion, models.CASCADE, db_index=False, related_name="circuits")
+    client = models.PositiveIntegerField(
+        db_default=0, help_text="The id of the client that it holds back; 0: all clients."
+    )
     state = models.CharField(max_length=9, choices=[(state.value, state.value) for state in CircuitState])
     reason = models.TextField(blank=True, default="")
     since = models.DateTimeField(db_default=Now())
@@ -23,5 +27,9 @@ class Circuit(models.Model):
     probes = models.PositiveIntegerField(db_default=5, help_text="Successes that close it.")
     succeeded = models.PositiveIntegerField(db_default=0, help_text="Successes since it became half open.")
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "client"], name="circuit_once")]
+
     def __str__(self) -> str:
-        return f"circuit of version {self.version_id}: {self.state}"
+        whose = f" for client {self.client}" if self.client else ""
+        return f"circuit of version {self.version_id}{whose}: {self.state}"

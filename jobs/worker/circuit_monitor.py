@@ -1,79 +1,146 @@
-"""The worker's part in the circuits: it counts verdicts, opens a failing circuit, and returns held jobs."""
+"""The worker's part in the circuits: it counts verdicts, opens a failing circuit, and returns held jobs.
+
+Only trouble needs the database: then the worker also reads what the others made of the same version, because
+what fails here alone is the fault of this device, and opens no circuit.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 
 from jobs import metrics
-from jobs.core.circuits.breaker import Breaker, Tally, tally_of
-from jobs.core.circuits.gate import LONGEST_HOLD_S, PROBING_HOLD_S, CircuitStatus
+from jobs.core.access.audit_kinds import AuditKind
+from jobs.core.circuits.breaker import Breaker, Finding
+from jobs.core.circuits.gate import (
+    LONGEST_HOLD_S,
+    PROBING_HOLD_S,
+    CircuitKey,
+    CircuitStatus,
+    circuits_of,
+)
+from jobs.core.circuits.rest import RestTimes, works_elsewhere
+from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Answer, Tally, tallies_of
 from jobs.core.messages.envelope import Envelope
+from jobs.services.access.audit import note_in
 from jobs.services.circuits import statements as circuits
-from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.services.relay import statements as feed
 from models_registry.core.options import BreakerOptions
 
 log = logging.getLogger(__name__)
 REFRESH_S = 1.0
+RESTING = "resting"  # the state in an Event, beside those of circuits
+NOBODY = UUID(int=0)
 
 
 class CircuitMonitor:
     """One worker's view of the circuits, at most a second old, and a breaker for each version."""
 
-    def __init__(self, engine: sa.Engine, options: Callable[[int], BreakerOptions]) -> None:
+    def __init__(
+        self, engine: sa.Engine, options: Callable[[int], BreakerOptions], worker: UUID = NOBODY
+    ) -> None:
         """Prepare to look; `options` returns, for a version's row id, what opens its circuit."""
-        self._engine, self._options = engine, options
+        self._engine, self._options, self._worker = engine, options, worker
         self._breakers: dict[int, Breaker] = {}
-        self._circuits: dict[int, CircuitStatus] = {}
+        self._rests: dict[int, RestTimes] = {}
+        self._circuits: dict[CircuitKey, CircuitStatus] = {}
         self._read_at = float("-inf")
 
-    def hold_s(self, version: int) -> float:
-        """Return for how long the version's jobs are to be held, 0 where they may run."""
+    def hold_s(self, version: int, client: int = EVERY_CLIENT) -> float:
+        """Return for how long a version's jobs, or one client's, are to be held, 0 where they may run."""
         since_s = self._refresh()
-        circuit = self._circuits.get(version)
-        if circuit is None or not circuit.holds:
-            return 0.0
-        left_s = LONGEST_HOLD_S if circuit.left_s is None else circuit.left_s - since_s
-        return min(max(left_s, 0.0), LONGEST_HOLD_S)
+        if self._rest_s(version):
+            return PROBING_HOLD_S  # another worker runs them meanwhile
+        left_s = [
+            LONGEST_HOLD_S if circuit.left_s is None else circuit.left_s - since_s
+            for circuit in circuits_of(version, client, self._circuits)
+            if circuit.holds
+        ]
+        return min(max(0.0, *left_s), LONGEST_HOLD_S) if left_s else 0.0
 
-    def observe(self, version: int, verdicts: Sequence[Verdict], settled: Sequence[Settled]) -> None:
+    def resting(self) -> set[int]:
+        """Return the versions that fail on this worker alone, and are left to the others for a while."""
+        return {version for version in [*self._rests] if self._rest_s(version)}
+
+    def observe(self, version: int, answers: Iterable[Answer]) -> None:
         """Note the verdicts of a batch, on the settle stage's thread; only a change needs the database."""
-        tally = tally_of([verdict.outcome for verdict in verdicts], [row.state for row in settled])
         try:
-            self._observe(version, tally)
+            self._observe(version, answers)
         except (sa.exc.DBAPIError, DjangoDatabaseError) as error:
             log.warning("the circuit of version %d could not be changed: %s", version, type(error).__name__)
 
-    def _observe(self, version: int, tally: Tally) -> None:
-        if version in self._circuits:
-            self._probed(version, tally)
+    def _observe(self, version: int, answers: Iterable[Answer]) -> None:
+        tallies, now = tallies_of(answers), time.monotonic()
+        if (version, EVERY_CLIENT) in self._circuits:
+            self._probed((version, EVERY_CLIENT), sum(tallies.values(), NOTHING))
             return
-        reason = self._breaker(version).observe(time.monotonic(), tally)
-        if reason is not None:
-            self._open(version, reason)
+        for client in [client for client in tallies if (version, client) in self._circuits]:
+            self._probed((version, client), tallies.pop(client))
+        if not tallies or self._rest_s(version):
+            return
+        rest = self._rests.get(version)
+        if rest is not None and rest.tried(now, sum(tallies.values(), NOTHING)):
+            self._begin_rest(version, "It was tried again here, and failed.")
+            return
+        for finding in self._breaker(version).observe(now, tallies):
+            self._act_on(version, finding)
 
-    def _probed(self, version: int, tally: Tally) -> None:
+    def _probed(self, key: CircuitKey, tally: Tally) -> None:
         with self._engine.begin() as connection:
-            changed = circuits.probed(
-                connection, version=version, tally=tally, options=self._options(version)
-            )
+            changed = circuits.probed(connection, key=key, tally=tally, options=self._options(key[0]))
         self._report(changed)
 
-    def _open(self, version: int, reason: str) -> None:
+    def _act_on(self, version: int, finding: Finding) -> None:
         options = self._options(version)
+        if not self._breaker(version).answers_others(finding.client) and self._works_elsewhere(
+            version, finding, options
+        ):
+            self._begin_rest(version, finding.reason)
+            return
         with self._engine.begin() as connection:
-            changed = circuits.open_circuit(connection, version=version, reason=reason, options=options)
+            changed = circuits.open_circuit(connection, version=version, finding=finding, options=options)
         metrics.CIRCUITS_OPENED.labels(str(version)).inc(len(changed))
         self._report(changed)
 
+    def _works_elsewhere(self, version: int, finding: Finding, options: BreakerOptions) -> bool:
+        with self._engine.begin() as connection:
+            seen = circuits.sightings(
+                connection, version=version, worker=self._worker, window_s=options.window_s
+            )
+        return works_elsewhere(finding, seen, options)
+
+    def _begin_rest(self, version: int, reason: str) -> None:
+        options = self._options(version)
+        rest = self._rests.setdefault(
+            version, RestTimes(first_s=options.cool_s, cap_s=options.cap_s, probes=options.probes)
+        )
+        rest_s = rest.begin(time.monotonic())
+        self._breakers.pop(version, None)
+        metrics.VERSION_RESTS.labels(str(version)).inc()
+        log.warning(
+            "version %d fails on this worker and not on others: it rests here for %.0f s: %s",
+            version, rest_s, reason,
+        )  # fmt: skip
+        worker = str(self._worker)
+        with self._engine.begin() as connection:
+            note_in(
+                connection, AuditKind.CIRCUIT, actor=circuits.BREAKER, version=version, worker=worker,
+                state=RESTING, reason=f"It fails on this worker and not on others. {reason}",
+            )  # fmt: skip
+
+    def _rest_s(self, version: int) -> float:
+        rest = self._rests.get(version)
+        return 0.0 if rest is None else rest.left_s(time.monotonic())
+
     def _report(self, changed: Sequence[circuits.Changed]) -> None:
         for change in changed:
-            log.warning("the circuit of version %d changed: %s", change.version, change.reason)
+            whose = f" for client {change.client}" if change.client != EVERY_CLIENT else ""
+            log.warning("the circuit of version %d%s changed: %s", change.version, whose, change.reason)
         if changed:
             self._read_at = float("-inf")
 

@@ -21,6 +21,7 @@ class ModelRetries:
 
     A model of which no version is loaded is not consumed: such a worker would take each of its jobs from the
     workers that can run them. It is tried again at once when its alias moves, else by the pool's delay.
+    The same holds for a model with a version that rests, because it fails on this worker alone.
     """
 
     def __init__(self, process: WorkerProcess, orders: ModelOrders, missing: Iterable[str]) -> None:
@@ -38,12 +39,14 @@ class ModelRetries:
                 connection.close()  # Django closes no connection of a thread of ours
 
     def step(self, consumer: Any) -> None:
-        """Stop consuming the models that lost their last version, and try the missing ones that are due."""
+        """Stop consuming the models that cannot run here now, and try the missing ones that are due."""
         self._missing -= self._orders.unwanted
-        for model in self._process.pool.models_without_versions() & {*self._orders.models(consumer)}:
+        resting = {selectors.info(version).model for version in self._process.circuits.resting()}
+        unfit = self._process.pool.models_without_versions() | resting
+        for model in unfit & {*self._orders.models(consumer)}:
             self._orders.leave(model, consumer)
             self._missing.add(model)
-        for model in sorted(self._missing):
+        for model in sorted(self._missing - resting):
             if self._due(model):
                 self._orders.serve(model, consumer)
                 self._missing.discard(model)

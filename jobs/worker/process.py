@@ -53,6 +53,7 @@ class WorkerProcess:
     pipeline: Pipeline
     cancels: Cancels
     stopped: Event
+    circuits: CircuitMonitor
     missing: tuple[str, ...] = ()
 
     def start(self, stopping: Callable[[], bool]) -> None:
@@ -129,7 +130,7 @@ def make(
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds())
-    circuits = CircuitMonitor(engine(), _breaker_options)
+    circuits = CircuitMonitor(engine(), _breaker_options, incarnation.id)
     claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits)
     reporter = Reporter()
     buffer = Buffer(policy, lanes)
@@ -139,7 +140,9 @@ def make(
     progress = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
-    _current = WorkerProcess(incarnation, pool, reporter, pipeline, cancels, stopped, missing)
+    _current = WorkerProcess(
+        incarnation, pool, reporter, pipeline, cancels, stopped, circuits=circuits, missing=missing
+    )
     return _current
 
 

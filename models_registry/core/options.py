@@ -106,11 +106,11 @@ class BreakerOptions(Struct, frozen=True, forbid_unknown_fields=True):
     share: Annotated[
         float,
         Meta(gt=0, le=1),
-        about("The circuit opens when a larger share of the verdicts are the model's failures."),
+        about("A circuit opens when a larger share of the verdicts, and of the clients, are failing."),
     ] = 0.8
     dead: Annotated[
         Count,
-        about("It also opens when so many jobs died in the window, of any kind, and none succeeded."),
+        about("It also opens when so many jobs died in the window and none succeeded."),
     ] = 50
     cool_s: Annotated[
         BreakerSeconds,

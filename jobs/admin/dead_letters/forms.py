@@ -78,6 +78,11 @@ class ManyForm(FilterForm):
         help_text=f"Jobs, oldest first; {DEFAULT_JOBS:,} if empty.",
     )  # fmt: skip
 
+    at_once = forms.BooleanField(
+        required=False, label="Without a first job",
+        help_text="Queue all of them now, and not one of each group first and the others once it succeeds.",
+    )  # fmt: skip
+
     def __init__(self, data: QueryDict) -> None:
         fields = data.copy()
         if not fields.get("until"):

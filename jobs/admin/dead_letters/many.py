@@ -19,6 +19,7 @@ from jobs.admin.job_page import moment
 from jobs.admin.rights import may_act, may_see, require
 from jobs.core.errors import PlatformError
 from jobs.services.dead_letters import reads as dead_letters
+from jobs.services.dead_letters.canary import start_replay
 from jobs.services.dead_letters.discard import discard_dead_letters
 from jobs.services.dead_letters.dry_run import DryRun, dry_run
 from jobs.services.dead_letters.replay_many import replay_dead_letters
@@ -30,24 +31,38 @@ GROUPS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """How many dead letters an action took, `following` of them later, and what happened, as a sentence."""
+
+    count: int
+    sentence: str
+    following: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
-    """An action on many dead letters: its verb, its past participle, and the service that does it."""
+    """An action on many dead letters: its verb, and the service that does it."""
 
     verb: str
-    done: str
-    run: Callable[[ManyForm, str], int]
+    run: Callable[[ManyForm, str], Done]
 
 
-def _replay(form: ManyForm, actor: str) -> int:
-    return replay_dead_letters(selection=form.selection(), actor=actor, rate=form.rate_per_s, most=form.most)
+def _replay(form: ManyForm, actor: str) -> Done:
+    arguments: dict[str, Any] = {"selection": form.selection(), "rate": form.rate_per_s, "most": form.most}
+    if form.cleaned_data["at_once"]:
+        count = replay_dead_letters(**arguments, actor=actor)
+        return Done(count, f"{count:,} queued again{_paced(form, count)}.")
+    started = start_replay(**arguments, actor=actor)
+    return Done(started.first + started.following, started.sentence, started.following)
 
 
-def _discard(form: ManyForm, actor: str) -> int:
-    return discard_dead_letters(selection=form.selection(), actor=actor, most=form.most)
+def _discard(form: ManyForm, actor: str) -> Done:
+    count = discard_dead_letters(selection=form.selection(), actor=actor, most=form.most)
+    return Done(count, f"{count:,} discarded.")
 
 
-REPLAY = Act("replay", "queued again", _replay)
-DISCARD = Act("discard", "discarded", _discard)
+REPLAY = Act("replay", _replay)
+DISCARD = Act("discard", _discard)
 
 
 def many(request: HttpRequest, *, admin: ReadOnlyAdmin, act: Act) -> HttpResponse:
@@ -63,19 +78,20 @@ def many(request: HttpRequest, *, admin: ReadOnlyAdmin, act: Act) -> HttpRespons
 
 def _done(request: HttpRequest, form: ManyForm, act: Act) -> HttpResponse:
     try:
-        count = act.run(form, request.user.get_username())
+        done = act.run(form, request.user.get_username())
     except PlatformError as error:
         messages.error(request, str(error))
         return redirect(LIST)
-    messages.success(request, f"{count:,} {act.done}{_paced(form, act, count)}.")
-    if count >= form.most and (rest := dead_letters.count(form.selection())):
+    messages.success(request, done.sentence)
+    rest = dead_letters.count(form.selection()) - done.following if done.count >= form.most else 0
+    if rest > 0:
         messages.warning(request, f"{rest:,} more dead letters match: repeat this for them.")
     return redirect(LIST)
 
 
-def _paced(form: ManyForm, act: Act, count: int) -> str:
+def _paced(form: ManyForm, count: int) -> str:
     rate = form.rate_per_s
-    return f", the last due in {(count - 1) / rate:,.0f} s" if act is REPLAY and rate and count > 1 else ""
+    return f", the last due in {(count - 1) / rate:,.0f} s" if rate and count > 1 else ""
 
 
 def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: ManyForm, act: Act) -> dict[str, Any]:
@@ -87,7 +103,7 @@ def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: ManyForm, act: Ac
         "act": act,
         "form": form,
         "hidden": [form[name] for name in (*FILTERS, "job")],
-        "questions": [form["rate"], form["limit"]] if act is REPLAY else [form["limit"]],
+        "questions": [form["rate"], form["limit"], form["at_once"]] if act is REPLAY else [form["limit"]],
         "may_see": may_see(request),
         "back": reverse(LIST),
     }

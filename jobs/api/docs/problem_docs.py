@@ -71,7 +71,7 @@ _DETAILED: tuple[PlatformError, ...] = (
         "This client may send 50 jobs a second. Send the job again in 2 s.", quota="requests", retry_after_s=2
     ),
     errors.OverloadedError(retry_after_s=5),
-    errors.CircuitOpenError(retry_after_s=30),
+    errors.CircuitOpenError(retry_after_s=30, circuit="version"),
 )
 _EXAMPLES = {type(error): error for error in _DETAILED}
 

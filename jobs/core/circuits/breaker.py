@@ -1,26 +1,28 @@
-"""The breaker of a model version: it decides from the verdicts when to stop, and why. Pure.
+"""The breaker of a model version: it decides from the verdicts what to hold back, and why. Pure.
 
 closed ──too many failures, or every job dead──► open ──cool-down over──► half open ──successes──► closed
                                                   ▲                          │
                                                   └─────────one failure──────┘
 
-A failure counts if the model is to blame; a client's invalid input is not the model's fault. If every job
-ends dead, the kind does not matter: to go on would only bury the rest of the queue.
+A version has one circuit for all clients and, where it is needed, one for a client. The circuit of all opens
+on what says that the version is sick: the failures of several clients, or of inputs that it answered before.
+What fails for one client alone opens the circuit of that client, invalid inputs too where each of its jobs
+ends dead: to go on would only bury the rest of its jobs.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from jobs.core.failures import Failure, FailureKind, Outcome
-from jobs.core.states import State
+from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally, summed
 
 PARTS = 30  # of a window: verdicts are counted together in each
-BLAMED = frozenset(FailureKind) - {FailureKind.INVALID, FailureKind.REFUSED}
+ANSWERED_BEFORE = 3  # failures of such inputs that stand for the failures of a second client
+OTHERS_PART = 10  # of `least`: so many failures have to be those of other clients than the loudest
 
 
 class CircuitState(StrEnum):
@@ -47,60 +49,124 @@ class BreakerLimits(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Verdicts of one version: successes, failures that it is to blame for, jobs that ended dead."""
+class Finding:
+    """A circuit that has to open, of one client or of EVERY_CLIENT, and why, as a sentence."""
 
-    succeeded: int = 0
-    blamed: int = 0
-    dead: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        """Return the sum of both."""
-        return Tally(self.succeeded + other.succeeded, self.blamed + other.blamed, self.dead + other.dead)
-
-
-def tally_of(outcomes: Iterable[Outcome], ends: Iterable[State]) -> Tally:
-    """Return the tally of attempts with these `outcomes`, and of jobs that ended in the states `ends`."""
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    states = list(ends)
-    return Tally(
-        succeeded=states.count(State.SUCCEEDED),
-        blamed=sum(failure.kind in BLAMED for failure in failed),
-        dead=states.count(State.DEAD),
-    )
+    client: int
+    reason: str
 
 
 @dataclass(slots=True)
+class VerdictWindow:
+    """Tallies by client over the last `window_s` seconds; `now` is in seconds and only goes forward."""
+
+    window_s: float
+    _parts: deque[tuple[float, dict[int, Tally]]] = field(default_factory=deque)
+
+    def add(self, now: float, tallies: Tallies) -> dict[int, Tally]:
+        """Count tallies; return the sums of the window, by client."""
+        if self._parts and now - self._parts[-1][0] < self.window_s / PARTS:
+            since, counted = self._parts.pop()
+            self._parts.append((since, summed([counted, tallies])))
+        else:
+            self._parts.append((now, dict(tallies)))
+        while self._parts[0][0] <= now - self.window_s:
+            self._parts.popleft()
+        return self.total()
+
+    def total(self) -> dict[int, Tally]:
+        """Return the sums at the last count, by client."""
+        return summed(tallies for _, tallies in self._parts)
+
+    def forget(self, client: int) -> None:
+        """Forget a client's verdicts; those of EVERY_CLIENT are all."""
+        if client == EVERY_CLIENT:
+            self._parts.clear()
+        for _, tallies in self._parts:
+            tallies.pop(client, None)
+
+
 class Breaker:
     """Counts one version's verdicts over a sliding window; `now` is in seconds and only goes forward."""
 
-    limits: BreakerLimits
-    _tallies: deque[tuple[float, Tally]] = field(default_factory=deque)
+    def __init__(self, limits: BreakerLimits) -> None:
+        self.limits = limits
+        # A client's circuit starts to count anew when it opened; its failures still count for the version.
+        self._of_version, self._of_clients = VerdictWindow(limits.window_s), VerdictWindow(limits.window_s)
 
-    def observe(self, now: float, tally: Tally) -> str | None:
-        """Count verdicts; return why the circuit has to open, as a sentence, or None if it stays as it is."""
-        self._note(now, tally)
-        while self._tallies and self._tallies[0][0] <= now - self.limits.window_s:
-            self._tallies.popleft()
-        total = sum((counted for _, counted in self._tallies), Tally())
-        reason = self._reason(total) if self.limits.enabled else None
-        if reason is not None:
-            self._tallies.clear()
-        return reason
+    def observe(self, now: float, tallies: Tallies) -> list[Finding]:
+        """Count verdicts, by client; return the circuits that have to open."""
+        of_version, of_clients = self._of_version.add(now, tallies), self._of_clients.add(now, tallies)
+        if not self.limits.enabled:
+            return []
+        reason = self._version_reason(of_version)
+        findings = [Finding(EVERY_CLIENT, reason)] if reason else list(self._clients(of_clients))
+        for finding in findings:
+            self._of_clients.forget(finding.client)
+        if reason:
+            self._of_version.forget(EVERY_CLIENT)
+        return findings
 
-    def _note(self, now: float, tally: Tally) -> None:
-        if self._tallies and now - self._tallies[-1][0] < self.limits.window_s / PARTS:
-            since, counted = self._tallies.pop()
-            self._tallies.append((since, counted + tally))
-        else:
-            self._tallies.append((now, tally))
+    def answers_others(self, client: int) -> bool:
+        """Return whether the version answers other clients than this one here, as far as the window shows."""
+        others = [tally for other, tally in self._of_version.total().items() if other != client]
+        return any(answers(tally.succeeded, tally.suspected, self.limits) for tally in others)
 
-    def _reason(self, total: Tally) -> str | None:
-        limits = self.limits
-        judged = total.succeeded + total.blamed
-        if judged >= limits.least and total.blamed > limits.share * judged:
-            failed = f"{total.blamed} of {judged} attempts in {limits.window_s:g} s failed"
+    def _version_reason(self, tallies: Tallies) -> str | None:
+        limits, total = self.limits, sum(tallies.values(), NOTHING)
+        judged = total.succeeded + total.suspected
+        known = total.answered_before >= ANSWERED_BEFORE
+        if not known and not self._several(tallies):
+            return None
+        whose = "also of inputs that succeeded before" if known else "of several clients"
+        if judged >= limits.least and total.suspected > limits.share * judged:
+            failed = f"{total.suspected} of {judged} attempts in {limits.window_s:g} s failed, {whose}"
             return f"{failed}, more than {limits.share:.0%}."
-        if total.dead >= limits.dead and not total.succeeded:
-            return f"Every job fails: {total.dead} ended dead in {limits.window_s:g} s and none succeeded."
+        if total.spent >= limits.dead and not total.succeeded:
+            return (
+                f"Every job fails, {whose}: {total.spent} ended dead in {limits.window_s:g} s"
+                " and none succeeded."
+            )
         return None
+
+    def _several(self, tallies: Tallies) -> bool:
+        """Return whether the failures are those of several clients, and of most that use the version."""
+        share = self.limits.share
+        judged = {client: tally.succeeded + tally.suspected for client, tally in tallies.items()}
+        active = [client for client in judged if judged[client]]
+        failing = [
+            tallies[client].suspected
+            for client in active
+            if tallies[client].suspected > share * judged[client]
+        ]
+        return len(failing) > max(1.0, share * len(active)) and (
+            sum(failing) - max(failing) >= others_needed(self.limits)
+        )
+
+    def _clients(self, tallies: Tallies) -> Iterator[Finding]:
+        for client, tally in tallies.items():
+            reason = self._client_reason(tally)
+            if reason:
+                yield Finding(client, reason)
+
+    def _client_reason(self, tally: Tally) -> str | None:
+        limits, judged = self.limits, tally.succeeded + tally.blamed
+        if judged >= limits.least and tally.blamed > limits.share * judged:
+            failed = f"{tally.blamed} of the client's {judged} attempts in {limits.window_s:g} s failed"
+            return f"{failed}, more than {limits.share:.0%}."
+        if tally.dead >= limits.dead and not tally.succeeded:
+            return (
+                f"Every job of the client fails: {tally.dead} ended dead in {limits.window_s:g} s"
+                " and none succeeded."
+            )
+        return None
+
+
+def answers(succeeded: int, failed: int, limits: BreakerLimits) -> bool:
+    """Return whether these verdicts are those of a version that works."""
+    return succeeded >= others_needed(limits) and failed <= limits.share * (succeeded + failed)
+
+
+def others_needed(limits: BreakerLimits) -> int:
+    """Return how many verdicts of others count as evidence."""
+    return max(1, limits.least // OTHERS_PART)

@@ -18,6 +18,7 @@ from jobs.broker.connection import refuse_untrusted
 from jobs.core.errors import BrokerTlsError, DatabaseUnusableError, TopologyMismatchError
 from jobs.core.retry.budget import RetryBudget
 from jobs.services.admission.surveyor import QueueSurveyor
+from jobs.services.dead_letters.canary_runner import CanaryRunner
 from jobs.services.lifecycle.sweeper import Rescuer
 from jobs.services.relay.relay import Relay
 from jobs.services.retention.partition_maker import PartitionMaker
@@ -50,6 +51,7 @@ class Command(BaseCommand):
             Thread(target=FollowerSettler(stop=stop).run, name="follower-settler", daemon=True),
             Thread(target=WebhookDispatcher(stop=stop).run, name="dispatcher", daemon=True),
             Thread(target=PartitionMaker(stop=stop).run, name="partition-maker", daemon=True),
+            Thread(target=CanaryRunner(stop=stop).run, name="canary-runner", daemon=True),
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
         for loop in loops:

@@ -18,6 +18,7 @@ from jobs.management.dead_letters.dead_letter_arguments import (
     filter_of,
 )
 from jobs.services.dead_letters import reads as dead_letters
+from jobs.services.dead_letters.canary import start_replay
 from jobs.services.dead_letters.discard import discard_dead_letter, discard_dead_letters
 from jobs.services.dead_letters.dry_run import dry_run, dry_run_one
 from jobs.services.dead_letters.edit import check_edit, replay_edited
@@ -59,8 +60,12 @@ def _replay_many(choice: Choice, options: dict[str, Any]) -> str:
     arguments: dict[str, Any] = {"selection": choice.selection, "rate": options["rate"], "most": choice.most}
     if options["dry_run"]:
         return dead_letter_tables.foreseen(dry_run(**arguments))
-    done = replay_dead_letters(**arguments, actor=actor_of(options))
-    return f"{done:,} jobs are queued again.{_more(choice, done)}"
+    if options["at_once"]:
+        done = replay_dead_letters(**arguments, actor=actor_of(options))
+        return f"{done:,} jobs are queued again.{_more(choice, done)}"
+    started = start_replay(**arguments, actor=actor_of(options))
+    taken = started.first + started.following
+    return f"{started.sentence}{_more(choice, taken, following=started.following)}"
 
 
 def _replay_one(job: UUID, options: dict[str, Any]) -> str:
@@ -112,9 +117,9 @@ def _discard_many(choice: Choice, options: dict[str, Any]) -> str:
     return f"{done:,} dead letters are discarded.{_more(choice, done)}"
 
 
-def _more(choice: Choice, done: int) -> str:
-    rest = dead_letters.count(choice.selection) if done >= choice.most else 0
-    return f" {rest:,} more match: run the command again." if rest else ""
+def _more(choice: Choice, done: int, *, following: int = 0) -> str:
+    rest = dead_letters.count(choice.selection) - following if done >= choice.most else 0
+    return f" {rest:,} more match: run the command again." if rest > 0 else ""
 
 
 def purge(options: dict[str, Any]) -> str:

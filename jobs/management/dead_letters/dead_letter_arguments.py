@@ -41,6 +41,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     replay = verbs.add_parser("replay", help="Queue one dead job again, or all that a filter matches.")
     _add_choice(replay)
     replay.add_argument("--rate", type=_rate, metavar="JOBS_PER_S", help="Spread the jobs at this rate.")
+    replay.add_argument(
+        "--at-once",
+        action="store_true",
+        help="Queue all of them now, instead of one of each group first and the others once it succeeds.",
+    )
     replay.add_argument("--input", metavar="FILE", help="JSON that replaces one job's input; - for stdin.")
     _add_choice(verbs.add_parser("discard", help="Discard one dead letter, or all that a filter matches."))
     _add_purge(verbs.add_parser("purge-stale", help="Drop stale messages from a model's dead-letter queue."))

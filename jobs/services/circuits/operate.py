@@ -10,6 +10,7 @@ from django.db import transaction
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState
 from jobs.core.circuits.gate import CircuitStatus
+from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import CircuitOpenError, ModelNotFoundError, WrongStateError
 from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import note
@@ -20,9 +21,10 @@ MOST_FALLBACKS = 3
 UNTIL_CLOSED_S = 60  # the Retry-After of a circuit that only a person closes
 _OPEN = Statement(
     """
-INSERT INTO jobs_circuit (version_id, state, reason, since, retry_at, openings, probes, succeeded)
-VALUES (%(version)s, 'open', %(reason)s, now(), NULL, 0, 5, 0)
-ON CONFLICT (version_id) DO UPDATE SET state = 'open', reason = %(reason)s, since = now(), retry_at = NULL
+INSERT INTO jobs_circuit (version_id, client, state, reason, since, retry_at, openings, probes, succeeded)
+VALUES (%(version)s, %(client)s, 'open', %(reason)s, now(), NULL, 0, 5, 0)
+ON CONFLICT (version_id, client)
+DO UPDATE SET state = 'open', reason = %(reason)s, since = now(), retry_at = NULL
 RETURNING version_id
 """,
     int,
@@ -31,24 +33,24 @@ _PROBE = Statement(
     """
 UPDATE jobs_circuit
 SET state = 'half_open', reason = %(reason)s, since = now(), retry_at = now(), succeeded = 0
-WHERE version_id = %(version)s AND state = 'open' RETURNING version_id
+WHERE version_id = %(version)s AND client = %(client)s AND state = 'open' RETURNING version_id
 """,
     int,
 )
 _CLOSE = Statement(
     """
 UPDATE jobs_circuit SET state = 'closed', reason = %(reason)s, since = now(), retry_at = NULL, openings = 0
-WHERE version_id = %(version)s AND state <> 'closed' RETURNING version_id
+WHERE version_id = %(version)s AND client = %(client)s AND state <> 'closed' RETURNING version_id
 """,
     int,
 )
 
 
-def answering(version: VersionInfo) -> VersionInfo:
-    """Return the version that answers a request for `version` now; CircuitOpenError where none does."""
+def answering(version: VersionInfo, *, client: int = EVERY_CLIENT) -> VersionInfo:
+    """Return the version that answers a client's request for `version` now; CircuitOpenError where none."""
     requested = version
     for _ in range(MOST_FALLBACKS):
-        circuit = circuit_of(version.id)
+        circuit = circuit_of(version.id, client)
         if circuit is None or not circuit.holds:
             return version
         fallback = _fallback(version)
@@ -58,25 +60,31 @@ def answering(version: VersionInfo) -> VersionInfo:
     raise CircuitOpenError(f"{requested} and its fallbacks fail too often.", retry_after_s=UNTIL_CLOSED_S)
 
 
-def open_by_hand(*, version: VersionInfo, actor: str, reason: str = "An operator opened it.") -> None:
-    """Hold a version's jobs back until a person closes its circuit."""
-    _change(_OPEN, version, CircuitState.OPEN, actor, reason)
-
-
-def probe_now(*, version: VersionInfo, actor: str) -> None:
-    """Try a version whose circuit is open; WrongStateError where it is not."""
-    _change(_PROBE, version, CircuitState.HALF_OPEN, actor, "An operator asked for a try.")
-
-
-def close_by_hand(*, version: VersionInfo, actor: str) -> None:
-    """Let a version's jobs run again, the held ones within seconds; WrongStateError where it is closed."""
-    _change(_CLOSE, version, CircuitState.CLOSED, actor, "An operator closed it.")
-
-
-def _change(
-    statement: Statement[int], version: VersionInfo, state: CircuitState, actor: str, reason: str
+def open_by_hand(
+    *,
+    version: VersionInfo,
+    client: int = EVERY_CLIENT,
+    actor: str,
+    reason: str = "An operator opened it.",
 ) -> None:
-    values: dict[str, Any] = {"version": version.id, "reason": reason}
+    """Hold a version's jobs, or one client's, back until a person closes its circuit."""
+    _change(_OPEN, version, client, CircuitState.OPEN, actor, reason)
+
+
+def probe_now(*, version: VersionInfo, client: int = EVERY_CLIENT, actor: str) -> None:
+    """Try a version whose circuit is open; WrongStateError where it is not."""
+    _change(_PROBE, version, client, CircuitState.HALF_OPEN, actor, "An operator asked for a try.")
+
+
+def close_by_hand(*, version: VersionInfo, client: int = EVERY_CLIENT, actor: str) -> None:
+    """Let held jobs run again, within seconds; WrongStateError where the circuit is closed."""
+    _change(_CLOSE, version, client, CircuitState.CLOSED, actor, "An operator closed it.")
+
+
+def _change(  # what is changed, by whom and why
+    statement: Statement[int], version: VersionInfo, client: int, state: CircuitState, actor: str, reason: str
+) -> None:
+    values: dict[str, Any] = {"version": version.id, "client": client, "reason": reason}
     with transaction.atomic():
         if not execute(statement, values):
             raise WrongStateError("The circuit is in a state that this does not apply to.")
@@ -96,6 +104,12 @@ def _fallback(version: VersionInfo) -> VersionInfo | None:
 
 def _refusal(version: VersionInfo, circuit: CircuitStatus) -> CircuitOpenError:
     wait_s = UNTIL_CLOSED_S if circuit.left_s is None else max(1, math.ceil(circuit.left_s))
-    return CircuitOpenError(
-        f"{version} fails too often and takes no jobs now: {circuit.reason}", retry_after_s=wait_s
-    )
+    if circuit.client == EVERY_CLIENT:
+        sentence, whose = f"{version} fails too often and takes no jobs now: {circuit.reason}", "version"
+    else:
+        sentence = (
+            f"Your own jobs at {version} fail too often, so it takes none of yours now; other clients are not"
+            f" held: {circuit.reason}"
+        )
+        whose = "client"
+    return CircuitOpenError(sentence, retry_after_s=wait_s, circuit=whose)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from time import monotonic
 
-from jobs.core.circuits.gate import CircuitStatus
+from jobs.core.circuits.gate import CircuitKey, CircuitStatus, circuits_of
+from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.db.statement import fetch_all
-from jobs.services.circuits.statements import NOT_CLOSED, statuses_by_version
+from jobs.services.circuits.statements import NOT_CLOSED, statuses_by_key
 
 KEPT_S = 1.0
-_cached: tuple[float, dict[int, CircuitStatus]] = (float("-inf"), {})
+_cached: tuple[float, dict[CircuitKey, CircuitStatus]] = (float("-inf"), {})
 
 
-def circuit_of(version: int) -> CircuitStatus | None:
-    """Return a version's circuit, or None where it is closed."""
+def circuit_of(version: int, client: int = EVERY_CLIENT) -> CircuitStatus | None:
+    """Return the circuit that holds a client's jobs at a version, else one that lets a few pass, or None."""
     global _cached  # noqa: PLW0603  # one answer for all of the process
     if monotonic() - _cached[0] >= KEPT_S:
-        _cached = (monotonic(), statuses_by_version(fetch_all(NOT_CLOSED)))
-    return _cached[1].get(version)
+        _cached = (monotonic(), statuses_by_key(fetch_all(NOT_CLOSED)))
+    circuits = circuits_of(version, client, _cached[1])
+    return min(circuits, key=lambda circuit: not circuit.holds, default=None)
 
 
 def forget_circuits() -> None:

@@ -1,28 +1,35 @@
 """The rows of circuits, the same for all workers and relays; a change is one statement that checks the row.
 
-A version without a row is closed. Every change leaves an Event.
+A version has a row of EVERY_CLIENT and rows of single clients; one without a row is closed. Every change
+leaves an Event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from jobs.core.access.audit_kinds import AuditKind
-from jobs.core.circuits.breaker import CircuitState, Tally
-from jobs.core.circuits.gate import CircuitStatus
+from jobs.core.circuits.breaker import CircuitState, Finding
+from jobs.core.circuits.gate import CircuitKey, CircuitStatus
+from jobs.core.circuits.rest import Sighting
+from jobs.core.circuits.tally import EVERY_CLIENT, Tally
+from jobs.core.ids import first_id_at
 from jobs.db.statement import Statement, run
 from models_registry.core.options import BreakerOptions
 
 BREAKER = "breaker"  # the actor of changes that no person made
+MOST_BATCHES = 256  # of other workers that are looked at upon trouble
 
 
 class CircuitRow(NamedTuple):
     """A circuit as stored; `left_s` is None where only a person closes it."""
 
     version: int
+    client: int
     state: str
     left_s: float | None
     probes: int
@@ -33,6 +40,7 @@ class Changed(NamedTuple):
     """A circuit that was changed, and why."""
 
     version: int
+    client: int
     reason: str
 
 
@@ -42,15 +50,16 @@ def _noted(change: LiteralString) -> LiteralString:
 WITH changed AS ({change}), noted AS (
   INSERT INTO jobs_event (kind, actor, detail)
   SELECT %(kind)s, %(actor)s,
-    jsonb_build_object('version', version_id, 'state', %(now)s::text, 'reason', reason)
+    jsonb_build_object('version', version_id, 'client', client, 'state', %(now)s::text, 'reason', reason)
   FROM changed
-) SELECT version_id AS version, reason FROM changed
+) SELECT version_id AS version, client, reason FROM changed
 """  # noqa: S608  # built from constants of this file
 
 
 NOT_CLOSED = Statement(
     """
-SELECT version_id AS version, state, extract(epoch FROM retry_at - now())::float8 AS left_s, probes, reason
+SELECT version_id AS version, client, state, extract(epoch FROM retry_at - now())::float8 AS left_s, probes,
+  reason
 FROM jobs_circuit WHERE state <> 'closed'
 """,
     CircuitRow,
@@ -60,15 +69,16 @@ FROM jobs_circuit WHERE state <> 'closed'
 _OPEN = Statement(
     _noted("""
 INSERT INTO jobs_circuit AS circuit
-  (version_id, state, reason, since, retry_at, openings, probes, succeeded)
-VALUES (%(version)s, %(now)s, %(reason)s, now(), now() + make_interval(secs => %(first_s)s), 1, %(probes)s, 0)
-ON CONFLICT (version_id) DO UPDATE SET
+  (version_id, client, state, reason, since, retry_at, openings, probes, succeeded)
+VALUES (%(version)s, %(client)s, %(now)s, %(reason)s, now(), now() + make_interval(secs => %(first_s)s), 1,
+  %(probes)s, 0)
+ON CONFLICT (version_id, client) DO UPDATE SET
   state = %(now)s, reason = %(reason)s, since = now(), probes = %(probes)s, succeeded = 0,
   openings = circuit.openings + 1,
   retry_at = now() + make_interval(secs => LEAST(
     %(cap_s)s::float8, %(first_s)s * power(2, LEAST(circuit.openings, 32))))
 WHERE circuit.state IN ('closed', 'half_open')
-RETURNING version_id, reason
+RETURNING version_id, client, reason
 """),
     Changed,
 )
@@ -77,28 +87,29 @@ _HALF_OPEN = Statement(
     _noted("""
 UPDATE jobs_circuit SET state = %(now)s, since = now(), succeeded = 0
 WHERE state = 'open' AND retry_at <= now()
-RETURNING version_id, reason
+RETURNING version_id, client, reason
 """),
     Changed,
 )
 
 _COUNT = Statement("""
 UPDATE jobs_circuit SET succeeded = succeeded + %(succeeded)s
-WHERE version_id = %(version)s AND state = 'half_open'
+WHERE version_id = %(version)s AND client = %(client)s AND state = 'half_open'
 """)
 
 _CLOSE = Statement(
     _noted("""
 UPDATE jobs_circuit SET state = %(now)s, reason = %(reason)s, since = now(), retry_at = NULL, openings = 0
-WHERE version_id = %(version)s AND state = 'half_open' AND succeeded >= probes
-RETURNING version_id, reason
+WHERE version_id = %(version)s AND client = %(client)s AND state = 'half_open' AND succeeded >= probes
+RETURNING version_id, client, reason
 """),
     Changed,
 )
 
 _LOCK_HALF_OPEN = Statement(
     """
-SELECT version_id FROM jobs_circuit WHERE version_id = %(version)s AND state = 'half_open' FOR UPDATE
+SELECT version_id FROM jobs_circuit
+WHERE version_id = %(version)s AND client = %(client)s AND state = 'half_open' FOR UPDATE
 """,
     int,
 )
@@ -110,33 +121,64 @@ WITH held AS (
   WHERE queue = (SELECT model.name FROM models_registry_modelversion version
                  JOIN models_registry_registeredmodel model ON model.id = version.model_id
                  WHERE version.id = %(version)s)
-    AND version_id = %(version)s AND published = 0 AND NOT retry AND due > now()
+    AND version_id = %(version)s AND (%(client)s = %(every_client)s OR client = %(client)s)
+    AND published = 0 AND NOT retry AND due > now()
   LIMIT %(most)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_outbox SET due = now() FROM held WHERE jobs_outbox.job_id = held.job_id
 """)
 
 
-def read(connection: sa.Connection) -> dict[int, CircuitStatus]:
-    """Return the circuits that are not closed, by version."""
-    return statuses_by_version(run(connection, NOT_CLOSED))
+# Read upon trouble only. A job that another batch ran since then is not counted twice.
+_SIGHTINGS = Statement(
+    """
+SELECT batch.worker_id AS worker, job.client_id AS client,
+  count(*) FILTER (WHERE job.state = 'succeeded') AS succeeded,
+  count(*) FILTER (WHERE job.state IN ('waiting', 'dead')) AS failed
+FROM (
+  SELECT id, worker_id, members FROM jobs_batch
+  WHERE id >= %(first)s AND version_id = %(version)s AND worker_id <> %(worker)s
+  ORDER BY id DESC LIMIT %(most)s
+) AS batch
+CROSS JOIN LATERAL unnest(batch.members) AS member(id)
+JOIN jobs_job job ON job.id = member.id AND job.batch_id = batch.id
+GROUP BY batch.worker_id, job.client_id
+""",
+    Sighting,
+)
+_NOW_MS = Statement("SELECT (extract(epoch FROM now()) * 1000)::bigint", int)
 
 
-def statuses_by_version(rows: Iterable[CircuitRow]) -> dict[int, CircuitStatus]:
-    """Return the circuits of rows of NOT_CLOSED, by version."""
-    return {
-        row.version: CircuitStatus(row.version, CircuitState(row.state), row.left_s, row.probes, row.reason)
+def read(connection: sa.Connection) -> dict[CircuitKey, CircuitStatus]:
+    """Return the circuits that are not closed, by version and client."""
+    return statuses_by_key(run(connection, NOT_CLOSED))
+
+
+def statuses_by_key(rows: Iterable[CircuitRow]) -> dict[CircuitKey, CircuitStatus]:
+    """Return the circuits of rows of NOT_CLOSED, by version and client."""
+    circuits = [
+        CircuitStatus(row.version, CircuitState(row.state), row.left_s, row.probes, row.reason, row.client)
         for row in rows
-    }
+    ]
+    return {circuit.key: circuit for circuit in circuits}
+
+
+def sightings(connection: sa.Connection, *, version: int, worker: UUID, window_s: float) -> list[Sighting]:
+    """Return what the other workers made of the version's jobs in the last `window_s` seconds."""
+    (now_ms,) = run(connection, _NOW_MS)
+    first = first_id_at(now_ms - int(window_s * 1_000))
+    values = {"version": version, "worker": worker, "first": first, "most": MOST_BATCHES}
+    return run(connection, _SIGHTINGS, values)
 
 
 def open_circuit(
-    connection: sa.Connection, *, version: int, reason: str, options: BreakerOptions
+    connection: sa.Connection, *, version: int, finding: Finding, options: BreakerOptions
 ) -> list[Changed]:
     """Open a closed circuit, or one whose probes failed; return it, or nothing where it was open."""
     values = {
         "version": version,
-        "reason": reason,
+        "client": finding.client,
+        "reason": finding.reason,
         "first_s": options.cool_s,
         "cap_s": options.cap_s,
         "probes": options.probes,
@@ -150,28 +192,31 @@ def begin_probing(connection: sa.Connection) -> list[Changed]:
 
 
 def probed(
-    connection: sa.Connection, *, version: int, tally: Tally, options: BreakerOptions
+    connection: sa.Connection, *, key: CircuitKey, tally: Tally, options: BreakerOptions
 ) -> list[Changed]:
-    """Count verdicts of a half-open version: one failure opens it again, enough successes close it."""
-    if tally.blamed:
-        reason = (
-            f"It was tried again, and {tally.blamed} of {tally.blamed + tally.succeeded} attempts failed."
-        )
-        return _reopen(connection, version, reason, options)
-    run(connection, _COUNT, {"version": version, "succeeded": tally.succeeded})
-    values = {"version": version, "reason": "It was tried again, and its jobs succeeded."}
+    """Count verdicts of a half-open circuit: one failure opens it again, enough successes close it."""
+    version, client = key
+    failed = tally.suspected if client == EVERY_CLIENT else max(tally.blamed, tally.dead)
+    if failed:
+        reason = f"It was tried again, and {failed} of {failed + tally.succeeded} attempts failed."
+        return _reopen(connection, version, Finding(client, reason), options)
+    run(connection, _COUNT, {"version": version, "client": client, "succeeded": tally.succeeded})
+    values = {"version": version, "client": client, "reason": "It was tried again, and its jobs succeeded."}
     return _change(connection, _CLOSE, CircuitState.CLOSED, values)
 
 
-def let_go(connection: sa.Connection, *, version: int, most: int) -> None:
+def let_go(connection: sa.Connection, *, version: int, client: int = EVERY_CLIENT, most: int) -> None:
     """Make up to `most` held jobs due; the others become due when their hold is over."""
-    run(connection, _LET_GO, {"version": version, "most": most})
+    values = {"version": version, "client": client, "every_client": EVERY_CLIENT, "most": most}
+    run(connection, _LET_GO, values)
 
 
-def _reopen(connection: sa.Connection, version: int, reason: str, options: BreakerOptions) -> list[Changed]:
-    if not run(connection, _LOCK_HALF_OPEN, {"version": version}):
+def _reopen(
+    connection: sa.Connection, version: int, finding: Finding, options: BreakerOptions
+) -> list[Changed]:
+    if not run(connection, _LOCK_HALF_OPEN, {"version": version, "client": finding.client}):
         return []
-    return open_circuit(connection, version=version, reason=reason, options=options)
+    return open_circuit(connection, version=version, finding=finding, options=options)
 
 
 def _change(

@@ -107,6 +107,14 @@ class DeadLetterKey(NamedTuple):
     epoch: int
 
 
+class LookAlikes(NamedTuple):
+    """Dead letters of one model and fingerprint that match a filter, and how many they are."""
+
+    queue: str
+    fingerprint: str
+    jobs: int
+
+
 class _QueueRow(NamedTuple):
     queue: str
     dead_letters: int
@@ -143,6 +151,15 @@ SELECT count(*) FROM (
 ) AS letter
 """,  # noqa: S608
     int,
+)
+_LOOK_ALIKES = Statement(
+    f"""
+SELECT queue, fingerprint, count(*) AS jobs FROM (
+  SELECT queue, fingerprint FROM jobs_deadletter letter WHERE {_CHOSEN}
+  ORDER BY queue, kind, fingerprint LIMIT %(looked_at)s
+) AS letter GROUP BY queue, fingerprint ORDER BY count(*) DESC, queue, fingerprint LIMIT %(most)s
+""",  # noqa: S608
+    LookAlikes,
 )
 _BY_QUEUE = Statement(
     """
@@ -205,6 +222,16 @@ def groups(selection: DeadLetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:
     """Return the groups of the dead letters that match, largest first."""
     rows = fetch_all(GROUPS, {**asdict(selection), "most": most, "looked_at": LOOKED_AT})
     return Groups(rows, dead_letters=rows[0].dead_letters, groups=rows[0].groups) if rows else Groups([])
+
+
+def look_alikes(selection: DeadLetterFilter, *, most: int = GROUPS_SHOWN) -> list[LookAlikes]:
+    """Return the groups of the dead letters that match, picked ones too, largest first."""
+    return fetch_all(_LOOK_ALIKES, {**asdict(selection), "most": most, "looked_at": LOOKED_AT})
+
+
+def ids_first(selection: DeadLetterFilter) -> list[UUID]:
+    """Return the id of the oldest job whose dead letter matches; none where none does."""
+    return ids(selection, after=FIRST_ID, most=1)
 
 
 def count(selection: DeadLetterFilter) -> int:

@@ -14,7 +14,7 @@ from jobs import metrics
 from jobs.broker import broker_queues
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
-from jobs.core.circuits.gate import CircuitGate, CircuitStatus
+from jobs.core.circuits.gate import CircuitGate, Circuits
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.priority import HIGHEST, LEVELS
 from jobs.core.relay.publish_policy import (
@@ -66,7 +66,7 @@ class QueueFeeder:
         publisher: ConfirmingPublisher,
         max_batch: Callable[[int], int],
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
-        circuits: Callable[[], Mapping[int, CircuitStatus]] = dict,
+        circuits: Callable[[], Circuits] = dict,
     ) -> None:
         """Prepare to keep the queue of the model `queue` at `depth` jobs a level; 0 chooses the depth.
 

@@ -13,7 +13,8 @@ from jobs.broker import broker_queues
 from jobs.broker.publisher import ConfirmingPublisher
 from jobs.core.channels import SUBMITTED
 from jobs.core.circuits.breaker import CircuitState
-from jobs.core.circuits.gate import CircuitStatus
+from jobs.core.circuits.gate import CircuitKey, CircuitStatus
+from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
 from jobs.db import leases
@@ -78,7 +79,7 @@ class Relay(ListenLoop):
         self._declared = frozenset[str]()
         self._feeders: dict[str, QueueFeeder] = {}
         self._refresh_at = self._busy_until = self._circuits_at = 0.0
-        self._circuits: dict[int, CircuitStatus] = {}
+        self._circuits: dict[CircuitKey, CircuitStatus] = {}
         metrics.RELAY_QUEUES.set(0)
 
     def step(self, session: sa.Connection, payloads: Sequence[str] = ()) -> None:
@@ -121,12 +122,17 @@ class Relay(ListenLoop):
         with leases.fenced(session):
             circuits.begin_probing(session)
         previous, self._circuits = self._circuits, circuits.read(session)
-        for version in previous.keys() - self._circuits.keys():
+        for version, client in previous.keys() - self._circuits.keys():
             with leases.fenced(session):
-                circuits.let_go(session, version=version, most=LET_GO)
-        for version in {**previous, **self._circuits}:
-            circuit = self._circuits.get(version)
-            metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[circuit.state] if circuit else 0)
+                circuits.let_go(session, version=version, client=client, most=LET_GO)
+        for version in {version for version, _ in {**previous, **self._circuits}}:
+            self._show_circuits(version)
+
+    def _show_circuits(self, version: int) -> None:
+        circuit = self._circuits.get((version, EVERY_CLIENT))
+        metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[circuit.state] if circuit else 0)
+        clients = sum(of == version and client != EVERY_CLIENT for of, client in self._circuits)
+        metrics.CLIENTS_HELD.labels(str(version)).set(clients)
 
     def _feeder(self, session: sa.Connection, queue: str) -> QueueFeeder:
         feeder = self._feeders.get(queue)

@@ -39,6 +39,11 @@ class DueRow:
         """Return the row id of the job's model version."""
         return self.envelope.version
 
+    @property
+    def client(self) -> int:
+        """Return the id of the job's owner."""
+        return self.envelope.client
+
 
 # There are up to a thousand at once, which the garbage collector need not track.
 class _TakenRow(msgspec.Struct, frozen=True, gc=False):

@@ -35,7 +35,7 @@ def parse_jobs(
 
 
 def _parsed(owner: Owner, request: JobRequest, parts: Parts) -> ParsedJob:
-    version = once_more(lambda: answering(resolve(request.model)))
+    version = once_more(lambda: answering(resolve(request.model), client=owner.id))
     job = _with_input(owner, request, version, parts)
     check_callback(owner, request.callback_url)
     return guarded(job, version.secrecy)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
@@ -66,20 +67,21 @@ class Claimer:
         )
         batch.claimed_at = time.monotonic()
         self.claiming = batch.id
-        if hold_s := self._hold_s(int(str(sealed.key))):
-            return batch, self._held(sealed.tokens, hold_s)
+        tokens, held = self._without_held(sealed)
+        if not tokens:
+            return batch, held
         if not self.lease(batch):
-            return batch, self._held(sealed.tokens, UNLOADED_S)
+            return batch, [*held, *self._held(tokens, UNLOADED_S)]
         row = self._row(batch, sealed)
-        newest = {d.job: d for d in sorted(sealed.tokens, key=lambda d: d.envelope.epoch)}
+        newest = {d.job: d for d in sorted(tokens, key=lambda d: d.envelope.epoch)}
         jobs = persist(self._engine, lambda c, tries: _claim(c, row, newest, tries), stopping=self._stopping)
         if not jobs:
             self.done(batch)
         if jobs is None:
-            return batch, []
+            return batch, held
         batch.jobs, batch.deliveries = jobs, [newest[job.job] for job in jobs]
         claimed = set(map(id, batch.deliveries))
-        return batch, self._refused([d for d in sealed.tokens if id(d) not in claimed])
+        return batch, [*held, *self._refused([d for d in tokens if id(d) not in claimed])]
 
     def prepare(self, batch: ClaimedBatch) -> None:
         """Decode the inputs, group by compatibility and collate ahead."""
@@ -130,9 +132,21 @@ class Claimer:
             isolation_group=sealed.isolation_group,
         )
 
-    def _hold_s(self, version: int) -> float:
+    def _without_held(
+        self, sealed: SealedBatch[MessageDelivery]
+    ) -> tuple[list[MessageDelivery], list[Refused]]:
+        """Return the deliveries that may run, and those that circuits hold, which are put back."""
+        version, by_hold_s = int(str(sealed.key)), defaultdict[float, list[MessageDelivery]](list)
+        clients = {delivery.envelope.client for delivery in sealed.tokens}
+        hold_s = {client: self._hold_s(version, client) for client in clients}
+        for delivery in sealed.tokens:
+            by_hold_s[hold_s[delivery.envelope.client]].append(delivery)
+        free = by_hold_s.pop(0.0, [])
+        return free, [held for s, group in by_hold_s.items() for held in self._held(group, s)]
+
+    def _hold_s(self, version: int, client: int) -> float:
         # Later, a worker of the publisher's release may take it.
-        return NEWER_HOLD_S if version == NEWER else self._circuits.hold_s(version)
+        return NEWER_HOLD_S if version == NEWER else self._circuits.hold_s(version, client)
 
     def _held(self, deliveries: list[MessageDelivery], hold_s: float) -> list[Refused]:
         """Leave jobs that may not run here now in the outbox for later; return their messages as refused."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,6 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.canonical_json import output_bytes
+from jobs.core.circuits.answered_inputs import AnsweredInputs
+from jobs.core.circuits.tally import Answer
 from jobs.core.errors import PayloadUnavailableError
 from jobs.core.failures import Failure, Success
 from jobs.payloads.claim_check import store_payload
@@ -50,6 +53,7 @@ class Settler:
         """Prepare to settle for `node`; `expected_s` predicts the run time of a version and size."""
         self._engine, self._stopping, self._circuits = engine, stopping, circuits
         self._node, self._expected_s = node, expected_s
+        self._answered = defaultdict[int, AnsweredInputs](AnsweredInputs)
 
     def settle(self, batch: ClaimedBatch) -> Stored | None:
         """Store the batch's verdicts and return them; None where the worker stops before they are stored.
@@ -60,9 +64,29 @@ class Settler:
         batch.busy_since = None  # a slow database is not a batch that hangs
         stored = persist(self._engine, lambda c, _: self._store(c, batch, verdicts), stopping=self._stopping)
         if stored is not None:
-            self._circuits.observe(int(str(batch.key)), stored.verdicts, stored.settled)
+            self._observe(batch, stored)
             batch.verdicts = [verdict for verdict in verdicts if verdict.job in stored.locked]
         return stored
+
+    def _observe(self, batch: ClaimedBatch, stored: Stored) -> None:
+        """Tell the circuits what became of the batch, and remember some inputs that were answered."""
+        version, ends = int(str(batch.key)), {row.job: row.state for row in stored.settled}
+        inputs = {job.job: job.body for job in batch.jobs}
+        clients = {delivery.job: delivery.envelope.client for delivery in batch.deliveries}
+        answered = self._answered[version]
+        answers = [
+            Answer(
+                clients.get(verdict.job, 0),
+                verdict.outcome,
+                ends.get(verdict.job),
+                isinstance(verdict.outcome, Failure) and inputs.get(verdict.job, b"") in answered,
+            )
+            for verdict in stored.verdicts
+        ]
+        self._circuits.observe(version, answers)
+        answered.remember(
+            inputs[verdict.job] for verdict in stored.verdicts if isinstance(verdict.outcome, Success)
+        )
 
     def _store(self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]) -> Stored:
         verdicts = convict(connection, verdicts)

@@ -168,7 +168,7 @@ def test_an_envelope_of_an_earlier_epoch_claims_no_job_that_is_queued_again(
     ((since,),) = app.rows("SELECT now()")
     (first, *_), (job, version, epoch) = (ended(app, {"fail": "invalid"}) for _ in range(2))
     # The first is due at once, the other in a thousand seconds.
-    words = ("--model", MODEL, "--since", since.isoformat(), "--rate", "0.001")
+    words = ("--model", MODEL, "--since", since.isoformat(), "--rate", "0.001", "--at-once")
     assert "2 jobs are queued again." in manage(stack, "dead_letters", "replay", *words)
     app.finished(first)
     before = fate(app, job)

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client as Browser
+from django.utils import timezone
 
 from jobs.core.states import State
 from jobs.models import (
     ApiToken,
     Batch,
+    CanaryReplay,
     Circuit,
     DeadLetter,
     Delivery,
@@ -73,12 +75,20 @@ def rows(db: str) -> dict[str, Any]:
         "job": [dead.pk, done.pk, waiting.pk, running.pk], "deadletter": [dead.pk], "outbox": [waiting.pk],
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
         "worker": [Worker.objects.get().pk], "client": [dead.client_id],
+        "canaryreplay": [canary_replay(dead.pk)],
         "circuit": [Circuit.objects.create(version=version, state="open").pk],
         "delivery": [Delivery.objects.create(job=done, client=done.client, url="https://example.org/").pk],
         "disabledendpoint": [DisabledEndpoint.objects.create(client=done.client, url="https://gone/").pk],
         "webhooksecret": [WebhookSecret.objects.create(client=done.client, sealed=b"sealed").pk],
         "apitoken": [ApiToken.objects.get(digest=token_digest(token)).pk],
     }  # fmt: skip
+
+
+def canary_replay(job: Any) -> int:
+    replay = CanaryReplay.objects.create(
+        model="echo", fingerprint="x", until=timezone.now(), most=1, canary=job, state="trying", actor="olga"
+    )
+    return replay.pk
 
 
 def test_without_the_right_to_payloads_no_page_shows_any(viewer: Browser, rows: dict[str, Any]) -> None:

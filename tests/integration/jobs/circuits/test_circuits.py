@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 
-from jobs.core.circuits.breaker import CircuitState, Tally
+from jobs.core.circuits.breaker import CircuitState, Finding
+from jobs.core.circuits.tally import EVERY_CLIENT, Answer, Tally
 from jobs.core.errors import CircuitOpenError, WrongStateError
+from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.messages.envelope import Envelope
+from jobs.core.states import State
 from jobs.core.submission.request import JobRequest
 from jobs.db.engine import engine
-from jobs.models import Circuit, Job, Outbox
+from jobs.models import Batch, Circuit, Client, Job, Outbox, Worker
 from jobs.models import Event as EventRow
 from jobs.services.access.owner import owner_of, token_digest
 from jobs.services.access.tokens import create_token
@@ -22,12 +26,12 @@ from jobs.services.circuits import statements as circuits
 from jobs.services.circuits.operate import answering, close_by_hand, open_by_hand, probe_now
 from jobs.services.circuits.reads import circuit_of, forget_circuits
 from jobs.services.submission.submit import submit_job, submit_jobs
-from jobs.worker.circuit_monitor import CircuitMonitor, hold
+from jobs.worker.circuit_monitor import NOBODY, CircuitMonitor, hold
 from models_registry import selectors
 from models_registry.core.options import BreakerOptions
 from models_registry.models import ModelVersion
 from tests.support.admin import browser_of
-from tests.support.factories import make_jobs, make_version
+from tests.support.factories import job_id, make_client, make_jobs, make_version, make_worker
 from tests.support.relays import drain_jobs, new_model, ready, running
 from tests.support.threads import at_once
 from tests.support.wait import wait_until
@@ -49,16 +53,18 @@ def version() -> ModelVersion:
     return make_version()
 
 
-def opened(version: ModelVersion, reason: str = "It broke.", options: BreakerOptions = OPTIONS) -> int:
+def opened(version: ModelVersion, reason: str = "It broke.", *, client: int = EVERY_CLIENT) -> int:
+    finding = Finding(client, reason)
     with engine().begin() as session:
-        events = circuits.open_circuit(session, version=version.id, reason=reason, options=options)
+        events = circuits.open_circuit(session, version=version.id, finding=finding, options=OPTIONS)
     forget_circuits()
     return len(events)
 
 
-def probed(version: ModelVersion, **tally: int) -> int:
+def probed(version: ModelVersion, *, client: int = EVERY_CLIENT, **tally: int) -> int:
+    key = version.id, client
     with engine().begin() as session:
-        return len(circuits.probed(session, version=version.id, tally=Tally(**tally), options=OPTIONS))
+        return len(circuits.probed(session, key=key, tally=Tally(**tally), options=OPTIONS))
 
 
 def cool_down_over(version: ModelVersion) -> None:
@@ -70,7 +76,7 @@ def cool_down_over(version: ModelVersion) -> None:
 
 
 def row(version: ModelVersion) -> Circuit:
-    return Circuit.objects.get(pk=version.id)
+    return Circuit.objects.get(version=version, client=EVERY_CLIENT)
 
 
 def left_s(version: ModelVersion) -> float:
@@ -111,8 +117,8 @@ def test_a_cool_down_that_is_not_over_is_waited_for(version: ModelVersion) -> No
         assert circuits.begin_probing(session) == []
 
 
-def owner() -> Any:
-    return owner_of(token_digest(create_token(client="tests")))
+def owner(client: str = "tests") -> Any:
+    return owner_of(token_digest(create_token(client=client)))
 
 
 def test_without_a_fallback_jobs_are_refused_with_a_retry_after(version: ModelVersion) -> None:
@@ -229,11 +235,151 @@ def test_the_admin_shows_the_reason_and_only_an_operator_can_act(version: ModelV
     page = browser.get("/admin/jobs/circuit/").content.decode()
     assert "Everything failed." in page
     assert "echo:1" in page
-    closing = {"action": "close", "_selected_action": [str(version.id)], "index": "0"}
+    closing = {"action": "close", "_selected_action": [str(row(version).pk)], "index": "0"}
     browser.post("/admin/jobs/circuit/", closing)
     assert row(version).state == CircuitState.OPEN
     User.objects.get().user_permissions.add(Permission.objects.get(codename="change_circuit"))
     page = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
     assert "The circuit of echo:1 was closed." in page
     assert row(version).state == CircuitState.CLOSED
-    assert browser.get(f"/admin/jobs/circuit/{version.id}/change/").status_code == 200
+    assert browser.get(f"/admin/jobs/circuit/{row(version).pk}/change/").status_code == 200
+
+
+def judged(count: int, client: str, kind: FailureKind | None = None) -> list[Answer]:
+    """Return that many answers of one client, failures where they have a kind."""
+    if kind is None:
+        return [Answer(make_client(client).id, Success(b"1"), State.SUCCEEDED)] * count
+    failure = Failure(kind, "Bug", "a message")
+    return [Answer(make_client(client).id, failure, State.DEAD)] * count
+
+
+def monitor(worker: UUID = NOBODY) -> CircuitMonitor:
+    return CircuitMonitor(engine(), lambda _version: OPTIONS, worker)
+
+
+def test_one_client_s_bad_inputs_hold_that_client_and_nobody_else(version: ModelVersion) -> None:
+    noisy, quiet = owner("noisy"), owner("quiet")
+    monitor().observe(version.id, judged(60, "noisy", FailureKind.INTERNAL))
+    forget_circuits()
+    assert Circuit.objects.get().client == noisy.id
+    request = JobRequest(model="echo", input={})
+    with pytest.raises(CircuitOpenError, match="Your own jobs at echo:1 fail too often") as caught:
+        submit_job(owner=noisy, request=request)
+    assert caught.value.details["circuit"] == "client"
+    assert caught.value.details["retry_after_s"] <= 20
+    assert submit_job(owner=quiet, request=request).state == State.QUEUED
+    view = monitor()
+    assert view.hold_s(version.id, noisy.id) > 0.0
+    assert view.hold_s(version.id, quiet.id) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("failures", "held"),
+    [
+        ([("noisy", 60, FailureKind.INVALID)], {"noisy"}),
+        ([("noisy", 30, FailureKind.INTERNAL), ("other", 30, FailureKind.INTERNAL)], {"all"}),
+        ([("noisy", 30, FailureKind.INVALID), ("other", 30, FailureKind.INVALID)], set()),
+    ],
+)
+def test_several_clients_failures_open_the_version_s_circuit_but_no_invalid_inputs(
+    version: ModelVersion, failures: list[tuple[str, int, FailureKind]], held: set[str]
+) -> None:
+    view = monitor()
+    for client, count, kind in failures:
+        view.observe(version.id, judged(count, client, kind))
+    names = {0: "all"} | {client.id: client.name for client in Client.objects.all()}
+    assert {names[circuit.client] for circuit in Circuit.objects.all()} == held
+
+
+def test_a_failure_that_bisection_pinned_opens_nothing_for_others(version: ModelVersion) -> None:
+    view = monitor()
+    for _ in range(100):
+        noisy = judged(1, "noisy", FailureKind.INTERNAL)
+        view.observe(version.id, [*noisy, *judged(7, "quiet")])
+    assert Circuit.objects.get().client == make_client("noisy").id
+
+
+def ran(version: ModelVersion, worker: Worker, client: str, state: State, count: int = 20) -> None:
+    """Store a batch of another worker whose jobs ended like this."""
+    batch = Batch.objects.create(
+        id=job_id(), worker=worker, version=version, members=[], size=count, seal_reason="full"
+    )
+    jobs = make_jobs(count, state=state, version=version, client=make_client(client), batch=batch)
+    Batch.objects.filter(pk=batch.pk).update(members=[job.id for job in jobs])
+
+
+@pytest.mark.parametrize("clients", [["one"], ["one", "two"]])
+def test_a_version_that_fails_on_one_worker_alone_rests_there_and_stays_open_to_all(
+    version: ModelVersion, clients: list[str]
+) -> None:
+    sick, well = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    for client in clients:
+        ran(version, well, client, State.SUCCEEDED)
+    view = monitor(sick.id)
+    for client in clients:
+        view.observe(version.id, judged(60 // len(clients), client, FailureKind.INTERNAL))
+    assert not Circuit.objects.exists()
+    assert view.resting() == {version.id}
+    assert view.hold_s(version.id) == 1.0
+    (event,) = EventRow.objects.filter(kind="circuit")
+    assert (event.detail["state"], event.detail["worker"]) == ("resting", str(sick.id))
+    assert not monitor(well.id).resting()
+
+
+def test_a_version_that_fails_on_every_worker_is_held_for_all(version: ModelVersion) -> None:
+    here, there = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    ran(version, there, "one", State.DEAD)
+    ran(version, there, "two", State.SUCCEEDED, count=1)
+    view = monitor(here.id)
+    view.observe(version.id, judged(30, "one", FailureKind.INTERNAL))
+    view.observe(version.id, judged(30, "two", FailureKind.INTERNAL))
+    assert Circuit.objects.get().client == EVERY_CLIENT
+    assert not view.resting()
+
+
+def test_a_client_whose_inputs_fail_here_is_held_though_an_earlier_one_worked_elsewhere(
+    version: ModelVersion,
+) -> None:
+    here, there = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    ran(version, there, "noisy", State.SUCCEEDED)
+    view = monitor(here.id)
+    view.observe(version.id, judged(20, "quiet"))
+    view.observe(version.id, judged(60, "noisy", FailureKind.INTERNAL))
+    assert Circuit.objects.get().client == make_client("noisy").id
+    assert not view.resting()
+
+
+def test_probes_of_a_client_close_its_circuit_and_leave_the_version_s_alone(version: ModelVersion) -> None:
+    client = make_client("noisy").id
+    opened(version, client=client)
+    cool_down_over(version)
+    view = monitor()
+    assert view.hold_s(version.id, client) == 0.0
+    view.observe(version.id, [*judged(2, "noisy"), *judged(4, "quiet", FailureKind.INVALID)])
+    assert Circuit.objects.get().state == CircuitState.CLOSED
+
+
+def test_the_relay_holds_a_client_s_jobs_and_publishes_those_of_others(broker_url: str) -> None:
+    model = new_model()
+    version = make_version(model)
+    noisy, quiet = make_client("noisy"), make_client("quiet")
+    opened(version, client=noisy.id)
+    held = {job.id for job in make_jobs(5, model=model, version=version, client=noisy, priority=9)}
+    passed = {job.id for job in make_jobs(5, model=model, version=version, client=quiet)}
+    with running(broker_url, [model]):
+        wait_until(lambda: Outbox.objects.filter(published=1, job_id__in=passed).count() == 5)
+        since = Circuit.objects.get().since
+        wait_until(lambda: all(due > since for due in _due(held)))
+        assert set(Outbox.objects.filter(job_id__in=held).values_list("published", flat=True)) == {0}
+        close_by_hand(version=selectors.info(version.id), client=noisy.id, actor="olga")
+        wait_until(lambda: ready(broker_url, model) == 10)
+
+
+def test_the_admin_names_the_client_that_a_circuit_holds(version: ModelVersion) -> None:
+    opened(version, client=make_client("noisy").id)
+    browser = browser_of("view_circuit", "change_circuit")
+    assert "client noisy" in browser.get("/admin/jobs/circuit/").content.decode()
+    closing = {"action": "close", "_selected_action": [str(Circuit.objects.get().pk)], "index": "0"}
+    page = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
+    assert "The circuit of echo:1 for client noisy was closed." in page
+    assert Circuit.objects.get().state == CircuitState.CLOSED

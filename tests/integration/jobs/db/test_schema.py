@@ -17,7 +17,8 @@ INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
     "jobs_cacheentry": {"pkey (key)", "(expires_at)", "(job_id)"},
-    "jobs_circuit": {"pkey (version_id)"},
+    "jobs_canaryreplay": {"pkey (id)", "(id) WHERE (ended_at IS NULL)"},
+    "jobs_circuit": {"pkey (id)", "unique (version_id, client)"},
     "jobs_client": {"pkey (id)", "unique (name)", "(name varchar_pattern_ops)"},
     "jobs_deadletter": {
         "pkey (job_id)",

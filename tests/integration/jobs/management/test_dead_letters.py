@@ -79,7 +79,7 @@ def test_a_filter_chooses_the_same_dead_letters_for_list_and_replay(words: list[
     made = make_dead(2, **({"created_at": old + timedelta(days=3)} | columns[words[0]]))
     assert "2 dead letters in 1 groups" in output_of("list", *words)
     assert "2 jobs would be queued again" in output_of("replay", *words, "--dry-run")
-    assert "2 jobs are queued again." in output_of("replay", *words)
+    assert "2 jobs are queued again." in output_of("replay", *words, "--at-once")
     assert set(Outbox.objects.values_list("job_id", flat=True)) == {job.id for job in made}
 
 
@@ -113,17 +113,26 @@ def test_one_job_is_replayed_by_the_login_s_name() -> None:
 
 def test_many_are_replayed_at_a_rate_and_up_to_a_limit() -> None:
     make_dead(5)
-    text = output_of("replay", "--model", "echo", "--rate", "0.5", "--limit", "3", "--actor", "olga")
+    words = ("--model", "echo", "--rate", "0.5", "--limit", "3", "--actor", "olga")
+    text = output_of("replay", *words, "--at-once")
     assert "3 jobs are queued again. 2 more match: run the command again." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
     assert {(later - earlier).total_seconds() for earlier, later in pairwise(due)} == {2.0}
     assert set(Event.objects.values_list("kind", "actor")) == {("replay", "olga")}
 
 
+def test_one_of_each_group_is_replayed_first() -> None:
+    make_dead(5)
+    text = output_of("replay", "--model", "echo", "--limit", "3")
+    assert "1 job is queued again; 2 more follow" in text
+    assert "2 more match: run the command again." in text
+    assert count_by_state() == {"queued": 1, "dead": 4}
+
+
 def test_all_means_all() -> None:
     make_dead(2)
     make_dead(1, model="other")
-    output_of("replay", "--all")
+    output_of("replay", "--all", "--at-once")
     assert count_by_state() == {"queued": 3}
 
 

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
 from models_registry import selectors
 from tests.support.admin import browser_of
-from tests.support.factories import make_dead, make_version
+from tests.support.factories import count_by_state, make_dead, make_version
 
 LETTERS = "/admin/jobs/deadletter/"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -88,9 +88,8 @@ def test_the_selected_are_shown_first_and_acted_on_after_the_confirmation(
     assert "3 dead letters selected." in page.content.decode()
     assert not Event.objects.exists()
     (redirected, _), *_ = page.redirect_chain
-    assert f"3 {'queued again' if verb == 'replay' else 'discarded'}" in confirm(
-        browser, verb, redirected.partition("?")[2]
-    )
+    said = "3 queued again" if verb == "replay" else "3 discarded"
+    assert said in confirm(browser, verb, redirected.partition("?")[2], at_once="on")
     acted = {"queued"} if verb == "replay" else {"dead"}
     assert (states(chosen), states(others)) == (acted, {"dead"})
     assert set(Event.objects.values_list("job_id", "kind", "actor")) == {
@@ -100,12 +99,21 @@ def test_the_selected_are_shown_first_and_acted_on_after_the_confirmation(
 
 def test_all_jobs_of_a_filter_are_replayed_at_the_requested_rate(browser: Browser) -> None:
     matching, others = make_dead(5, kind="timeout"), make_dead(3)
-    text = confirm(browser, "replay", "kind=timeout", rate="0.5")
+    text = confirm(browser, "replay", "kind=timeout", rate="0.5", at_once="on")
     assert "5 queued again, the last due in 8 s." in text
     due = sorted(Outbox.objects.values_list("due", flat=True))
     assert {(later - earlier).total_seconds() for earlier, later in pairwise(due)} == {2.0}
     assert (states(matching), states(others)) == ({"queued"}, {"dead"})
     assert Event.objects.filter(kind="replay", actor="olga").count() == 5
+
+
+def test_without_a_choice_one_job_goes_first(browser: Browser) -> None:
+    jobs = make_dead(5)
+    text = confirm(browser, "replay", "model=echo", limit="3")
+    assert "1 job is queued again; 2 more follow where these succeed" in text
+    assert "2 more dead letters match" in text
+    assert count_by_state() == {"queued": 1, "dead": 4}
+    assert states([min(jobs, key=lambda job: job.id)]) == {"queued"}
 
 
 def test_all_jobs_of_a_filter_are_discarded(browser: Browser) -> None:
@@ -120,7 +128,7 @@ def test_all_jobs_of_a_filter_are_discarded(browser: Browser) -> None:
 
 def test_the_number_is_limited_and_the_message_counts_the_others(browser: Browser) -> None:
     jobs = make_dead(5)
-    text = confirm(browser, "replay", "model=echo", limit="2")
+    text = confirm(browser, "replay", "model=echo", limit="2", at_once="on")
     assert "2 queued again." in text
     assert "3 more dead letters match" in text
     oldest = sorted(jobs, key=lambda job: job.id)[:2]
@@ -132,7 +140,7 @@ def test_jobs_that_die_after_the_page_was_shown_are_left_out(browser: Browser) -
     page = browser.get(f"{LETTERS}replay/?model=echo")
     after = make_dead(2)
     fields = hidden_in(page.content.decode())
-    browser.post(f"{LETTERS}replay/", {**fields, "confirm": "yes"})
+    browser.post(f"{LETTERS}replay/", {**fields, "confirm": "yes", "at_once": "on"})
     assert (states(before), states(after)) == ({"queued"}, {"dead"})
 
 

@@ -1,80 +1,145 @@
-"""A breaker opens when a version causes most failures, or when every job ends dead, and gives the reason."""
+"""A version's circuit opens on failures of several clients or of known inputs; else a client's own opens."""
 
 from __future__ import annotations
 
+import random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.core.circuits.breaker import BLAMED, Breaker, Tally, tally_of
-from jobs.core.failures import Failure, FailureKind, Outcome, Success
-from jobs.core.states import State
+from jobs.core.circuits.breaker import ANSWERED_BEFORE, Breaker, Finding
+from jobs.core.circuits.tally import EVERY_CLIENT, Tally
 from models_registry.core.options import BreakerOptions
 
 OPTIONS = BreakerOptions(window_s=30.0, least=20, share=0.5, dead=10)
-TALLIES = st.builds(Tally, *[st.integers(0, 8)] * 3)
-STEPS = st.lists(st.tuples(st.floats(0.0, 20.0), TALLIES), max_size=60)
+A, B, C, D, E = range(1, 6)
 
 
-def failure(kind: FailureKind) -> Failure:
-    return Failure(kind, "a_code", "a message")
+def failed(count: int) -> Tally:
+    return Tally(blamed=count)
 
 
-def test_a_failing_majority_opens_the_circuit() -> None:
+def dead(count: int) -> Tally:
+    return Tally(blamed=count, dead=count, spent=count)
+
+
+def answered(count: int) -> Tally:
+    return Tally(succeeded=count)
+
+
+def clients(findings: list[Finding]) -> set[int]:
+    return {finding.client for finding in findings}
+
+
+def test_a_failing_majority_of_several_clients_opens_the_version_s_circuit() -> None:
     breaker = Breaker(OPTIONS)
-    assert breaker.observe(0.0, Tally(succeeded=9, blamed=10)) is None
-    assert breaker.observe(1.0, Tally(blamed=1)) == "11 of 20 attempts in 30 s failed, more than 50%."
+    assert breaker.observe(0.0, {A: failed(9), B: Tally(succeeded=9, blamed=1)}) == []
+    assert breaker.observe(1.0, {C: failed(2)}) == [
+        Finding(EVERY_CLIENT, "12 of 21 attempts in 30 s failed, of several clients, more than 50%.")
+    ]
 
 
-def test_dead_jobs_open_the_circuit_for_any_cause() -> None:
-    reason = Breaker(OPTIONS).observe(0.0, Tally(dead=10))
-    assert reason == "Every job fails: 10 ended dead in 30 s and none succeeded."
-    assert Breaker(OPTIONS).observe(0.0, Tally(succeeded=1, dead=1_000)) is None
+def test_one_client_s_failures_hold_that_client_alone() -> None:
+    (finding,) = Breaker(OPTIONS).observe(0.0, {A: failed(60), B: answered(3)})
+    assert finding == Finding(A, "60 of the client's 60 attempts in 30 s failed, more than 50%.")
 
 
-def test_a_client_s_bad_input_is_no_failure_of_the_model() -> None:
-    assert FailureKind.INVALID not in BLAMED
-    outcomes: list[Outcome] = [Success(b"1"), *map(failure, FailureKind)]
-    tally = tally_of(outcomes, [State.SUCCEEDED, State.DEAD, State.WAITING])
-    assert tally == Tally(succeeded=1, blamed=len(FailureKind) - 2, dead=1)
+def test_one_failure_of_a_second_client_does_not_make_the_version_sick() -> None:
+    assert clients(Breaker(OPTIONS).observe(0.0, {A: failed(60), B: failed(1)})) == {A}
+
+
+def test_bad_inputs_of_some_clients_do_not_hold_those_that_succeed() -> None:
+    many = {A: failed(300), B: failed(300), C: answered(5), D: answered(5), E: answered(5)}
+    assert clients(Breaker(OPTIONS).observe(0.0, many)) == {A, B}
+
+
+def test_failures_of_inputs_that_succeeded_before_show_that_the_version_is_sick() -> None:
+    bad = Tally(blamed=20, answered_before=ANSWERED_BEFORE)
+    (finding,) = Breaker(OPTIONS).observe(0.0, {A: bad})
+    assert finding.client == EVERY_CLIENT
+    assert "also of inputs that succeeded before" in finding.reason
+    fewer = Tally(blamed=20, answered_before=ANSWERED_BEFORE - 1)
+    assert clients(Breaker(OPTIONS).observe(0.0, {A: fewer})) == {A}
+
+
+def test_pinned_failures_never_open_the_version_s_circuit() -> None:
+    pinned = Tally(blamed=500, pinned=500, dead=500)
+    assert clients(Breaker(OPTIONS).observe(0.0, {A: pinned, B: pinned, C: pinned})) == {A, B, C}
+
+
+def test_invalid_inputs_hold_a_client_none_of_whose_jobs_succeeds() -> None:
+    invalid = Tally(dead=10)
+    findings = Breaker(OPTIONS).observe(0.0, {A: invalid, B: invalid, C: Tally(succeeded=1, dead=1_000)})
+    assert clients(findings) == {A, B}
+    assert findings[0].reason == ("Every job of the client fails: 10 ended dead in 30 s and none succeeded.")
+
+
+def test_dead_jobs_of_several_clients_open_the_version_s_circuit() -> None:
+    limits = BreakerOptions(window_s=30.0, least=10_000, share=0.5, dead=10)
+    one_each = {client: dead(1) for client in range(1, 1_200)}
+    (finding,) = Breaker(limits).observe(0.0, one_each)
+    assert finding.client == EVERY_CLIENT
+    assert "1199 ended dead" in finding.reason
+    assert clients(Breaker(limits).observe(0.0, {A: dead(10)})) == {A}
+
+
+def test_many_clients_of_one_job_each_open_the_version_s_circuit() -> None:
+    assert clients(Breaker(OPTIONS).observe(0.0, {c: failed(1) for c in range(1, 21)})) == {EVERY_CLIENT}
 
 
 def test_verdicts_older_than_the_window_are_forgotten() -> None:
     breaker = Breaker(OPTIONS)
-    assert breaker.observe(0.0, Tally(blamed=19)) is None
-    assert breaker.observe(30.0, Tally(blamed=19)) is None
-    assert breaker.observe(31.0, Tally(blamed=1)) is not None
+    assert breaker.observe(0.0, {A: failed(19)}) == []
+    assert breaker.observe(30.0, {A: failed(19)}) == []
+    assert clients(breaker.observe(31.0, {A: failed(1)})) == {A}
 
 
-def test_counting_restarts_after_an_opening() -> None:
+@pytest.mark.parametrize("whose", [[A], [A, B]])
+def test_counting_restarts_after_an_opening(whose: list[int]) -> None:
     breaker = Breaker(OPTIONS)
-    assert breaker.observe(0.0, Tally(blamed=20)) is not None
-    assert breaker.observe(0.1, Tally(blamed=19)) is None
+    some = {client: failed(20 // len(whose)) for client in whose}
+    assert breaker.observe(0.0, some)
+    assert breaker.observe(0.1, {A: failed(9)}) == []
+
+
+def test_a_client_s_failures_still_count_for_the_version_after_its_own_circuit_opened() -> None:
+    breaker = Breaker(OPTIONS)
+    assert clients(breaker.observe(0.0, {A: failed(20)})) == {A}
+    assert clients(breaker.observe(1.0, {B: failed(5)})) == {EVERY_CLIENT}
 
 
 def test_a_disabled_breaker_never_opens() -> None:
-    assert Breaker(BreakerOptions(enabled=False)).observe(0.0, Tally(blamed=10_000, dead=10_000)) is None
+    options = BreakerOptions(enabled=False)
+    assert Breaker(options).observe(0.0, {A: dead(10_000), B: dead(10_000)}) == []
 
 
-@given(STEPS)
-def test_a_breaker_never_opens_below_its_counts(steps: list[tuple[float, Tally]]) -> None:
-    breaker, now, seen = Breaker(OPTIONS), 0.0, list[tuple[float, Tally]]()
-    for gap_s, tally in steps:
-        now += gap_s
-        seen.append((now, tally))
-        # Verdicts are kept in parts of the window, so the oldest may be a part older.
-        recent = [past for at, past in seen if at > now - OPTIONS.window_s - OPTIONS.window_s / 30]
-        judged = sum(past.succeeded + past.blamed for past in recent)
-        if breaker.observe(now, tally) is not None:
-            assert judged >= OPTIONS.least or sum(past.dead for past in recent) >= OPTIONS.dead
-            seen.clear()
+def test_a_breaker_says_whether_its_worker_answers_other_clients() -> None:
+    breaker = Breaker(OPTIONS)
+    breaker.observe(0.0, {A: failed(20), B: answered(2)})
+    assert breaker.answers_others(A)
+    assert not breaker.answers_others(B)
 
 
-@given(STEPS)
-def test_a_breaker_always_opens_when_all_jobs_fail(steps: list[tuple[float, Tally]]) -> None:
-    breaker, now, failed = Breaker(OPTIONS), 0.0, 0
-    for _, tally in steps:
+def test_bad_clients_come_and_go_for_an_hour_and_the_good_ones_are_never_held() -> None:
+    """Virtual time: batches of mixed clients, of which some send only what fails."""
+    chance, breaker, held = random.Random(15), Breaker(BreakerOptions()), set[int]()
+    for second in range(3_600):
+        bad = 100 + second // 600
+        good = {client: answered(chance.randint(0, 3)) for client in range(1, 7)}
+        held |= clients(breaker.observe(float(second), {**good, bad: dead(chance.randint(0, 40))}))
+    assert held == {100, 101, 102, 103, 104, 105}
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 20.0), st.integers(1, 4), st.integers(0, 8)), max_size=60))
+def test_all_that_fails_is_held_by_one_circuit_or_the_other(steps: list[tuple[float, int, int]]) -> None:
+    breaker, now, seen = Breaker(OPTIONS), 0.0, dict.fromkeys(range(1, 5), 0)
+    for _, client, count in steps:
         now += 0.01
-        failed += tally.blamed
-        reason = breaker.observe(now, Tally(blamed=tally.blamed))
-        assert (reason is not None) == (failed >= OPTIONS.least)
-        failed = 0 if reason else failed
+        seen[client] += count
+        held = clients(breaker.observe(now, {client: failed(count)}))
+        if EVERY_CLIENT in held:
+            return
+        assert (client in held) == (seen[client] >= OPTIONS.least)
+        if client in held:
+            seen[client] = 0

@@ -10,10 +10,11 @@ from uuid import UUID
 
 import pytest
 
-from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.batching.sealed_batch import SealedBatch, SealReason
 from jobs.core.canonical_json import canonical_bytes
 from jobs.core.errors import PayloadLostError, PayloadUnavailableError
 from jobs.core.failures import Failure, FailureKind, Success
+from jobs.core.messages.envelope import Envelope
 from jobs.core.payloads.pointer import StoredPayload, pointer_bytes
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
@@ -135,15 +136,46 @@ def test_nothing_is_claimed_of_a_version_that_this_worker_cannot_load(
     monkeypatch.setattr("jobs.worker.stages.claimer.hold", hold)
     monkeypatch.setattr("jobs.worker.stages.claimer.persist", lambda _engine, call, **_: call(None, 0))
     monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", None)  # so that to call it fails
-    delivery: Any = SimpleNamespace(envelope="an envelope")
-    claimer = Claimer(None, UUID(int=1), Pool(error), lambda: False, SimpleNamespace(hold_s=lambda _: 0.0))  # type: ignore[arg-type]
+    delivery, envelope = a_delivery(client=7)
+    claimer = Claimer(None, UUID(int=1), Pool(error), lambda: False, SimpleNamespace(hold_s=lambda *_: 0.0))  # type: ignore[arg-type]
     sealed: Any = SimpleNamespace(
         key=5, padded_size=1, reason=SealReason.FULL, tokens=[delivery], isolation_group=0
     )
     batch, refused = claimer.claim(sealed)
     assert (batch.jobs, batch.loaded) == ([], None)
     assert refused == [Refused(delivery, State.QUEUED)]
-    assert held == [(["an envelope"], UNLOADED_S)]
+    assert held == [([envelope], UNLOADED_S)]
+
+
+def test_a_held_client_s_deliveries_are_put_back_and_the_others_are_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, claimed = list[Any](), list[Any]()
+
+    def hold(_connection: Any, envelopes: Any, hold_s: float) -> bool:
+        held.append((envelopes, hold_s))
+        return True
+
+    def claim(_connection: Any, *, batch: Any, envelopes: Any) -> list[Claimed]:
+        claimed.extend(envelopes)
+        return [Claimed(envelope.job, 1, 1, 3, b"{}", None) for envelope in envelopes]
+
+    monkeypatch.setattr("jobs.worker.stages.claimer.hold", hold)
+    monkeypatch.setattr("jobs.worker.stages.claimer.persist", lambda _engine, call, **_: call(None, 0))
+    monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", claim)
+    (noisy, bad), (quiet, good) = a_delivery(client=7), a_delivery(client=8)
+    circuits: Any = SimpleNamespace(hold_s=lambda _version, client: 9.0 if client == 7 else 0.0)
+    claimer = Claimer(None, UUID(int=1), Pool(), lambda: False, circuits)  # type: ignore[arg-type]
+    sealed = SealedBatch(5, [noisy, quiet], 2, SealReason.FULL, 0.0)
+    batch, refused = claimer.claim(sealed)
+    assert (batch.deliveries, claimed) == ([quiet], [good])
+    assert refused == [Refused(noisy, State.QUEUED)]
+    assert held == [([bad], 9.0)]
+
+
+def a_delivery(client: int) -> tuple[Any, Envelope]:
+    envelope = Envelope(UUID(int=client), 0, 5, 4, client=client)
+    return SimpleNamespace(envelope=envelope, job=envelope.job), envelope
 
 
 def test_an_input_whose_key_cannot_be_made_fails_alone() -> None:

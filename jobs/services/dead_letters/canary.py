@@ -1,0 +1,180 @@
+"""Replay dead jobs that look alike: one goes first, and the others follow only where it succeeds.
+
+Whatever killed them may still be there, and then a replay would only kill them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from jobs.core.retry.replay_steps import ReplayState, Step, next_step
+from jobs.core.states import State
+from jobs.db.notify import wake_relay
+from jobs.db.statement import Statement, execute, fetch_all
+from jobs.services.dead_letters.lock_dead import lock_dead
+from jobs.services.dead_letters.reads import DeadLetterFilter, LookAlikes, ids_first, look_alikes
+from jobs.services.dead_letters.replay_many import now, replay_dead_letters
+from jobs.services.lifecycle.replay import requeue
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStart:
+    """How many jobs were queued again, and how many wait for what becomes of these."""
+
+    first: int
+    following: int
+
+    @property
+    def sentence(self) -> str:
+        """Return what happened, for people."""
+        queued = "1 job is" if self.first == 1 else f"{self.first:,} jobs are"
+        if not self.following:
+            return f"{queued} queued again."
+        return f"{queued} queued again; {self.following:,} more follow where these succeed (Admin, Replays)."
+
+
+class OpenReplay(NamedTuple):
+    """A replay that has not ended, and what became of its first job; `now` is that job's new fingerprint."""
+
+    id: int
+    model: str
+    fingerprint: str
+    since: datetime | None
+    until: datetime
+    jobs: list[UUID] | None
+    rate_per_s: float | None
+    most: int
+    tried: int
+    actor: str
+    state: str | None
+    now: str
+
+    @property
+    def selection(self) -> DeadLetterFilter:
+        """Return the dead letters that it replays."""
+        return DeadLetterFilter(
+            model=self.model, fingerprint=self.fingerprint, since=self.since, until=self.until, jobs=self.jobs
+        )
+
+
+_START: Statement[None] = Statement("""
+INSERT INTO jobs_canaryreplay
+  (model, fingerprint, since, until, jobs, rate_per_s, most, canary, state, actor)
+VALUES (%(model)s, %(fingerprint)s, %(since)s, %(until)s, %(jobs)s::uuid[], %(rate_per_s)s::float8, %(most)s,
+  %(canary)s, %(trying)s, %(actor)s)
+""")
+_OPEN = Statement(
+    """
+SELECT replay.id, replay.model, replay.fingerprint, replay.since, replay.until, replay.jobs,
+  replay.rate_per_s, replay.most, replay.tried, replay.actor, job.state,
+  COALESCE(letter.fingerprint, '') AS now
+FROM jobs_canaryreplay replay
+LEFT JOIN jobs_job job ON job.id = replay.canary
+LEFT JOIN jobs_deadletter letter ON letter.job_id = replay.canary
+WHERE replay.ended_at IS NULL ORDER BY replay.id
+""",
+    OpenReplay,
+)
+_AGAIN: Statement[None] = Statement("""
+UPDATE jobs_canaryreplay SET canary = %(canary)s, tried = tried + 1 WHERE id = %(id)s AND ended_at IS NULL
+""")
+_END: Statement[None] = Statement("""
+UPDATE jobs_canaryreplay
+SET state = %(state)s, reason = %(reason)s, replayed = %(replayed)s, ended_at = now()
+WHERE id = %(id)s AND ended_at IS NULL
+""")
+
+
+def start_replay(
+    *, selection: DeadLetterFilter, actor: str, rate: float | None = None, most: int
+) -> ReplayStart:
+    """Queue one dead job of each group that matches, and note what is to follow, up to `most` jobs in all."""
+    until = selection.until or now()
+    first = following = 0
+    for alike in look_alikes(replace(selection, until=until)):
+        count = min(alike.jobs, most - first - following)
+        if count <= 0:
+            break
+        group = replace(selection, model=alike.queue, fingerprint=alike.fingerprint, until=until)
+        if _start_group(group, alike, actor=actor, rate=rate, most=count):
+            first, following = first + 1, following + count - 1
+    wake_relay()
+    return ReplayStart(first, following)
+
+
+def take_steps() -> None:
+    """Take the next step of each replay that has not ended."""
+    for replay in fetch_all(_OPEN):
+        _take_step(replay)
+
+
+def _start_group(
+    group: DeadLetterFilter, alike: LookAlikes, *, actor: str, rate: float | None, most: int
+) -> bool:
+    with transaction.atomic():
+        canary = _first(group, actor)
+        if canary is not None and most > 1:
+            values = {
+                "model": alike.queue,
+                "fingerprint": alike.fingerprint,
+                "since": group.since,
+                "until": group.until,
+                "jobs": group.jobs,
+                "rate_per_s": rate,
+                "most": most,
+                "canary": canary,
+                "trying": ReplayState.TRYING,
+                "actor": actor,
+            }
+            execute(_START, values)
+    return canary is not None
+
+
+def _first(group: DeadLetterFilter, actor: str) -> UUID | None:
+    """Queue the oldest job of a group again and return it. Requires a transaction."""
+    dead = lock_dead(ids_first(group))
+    if not dead:
+        return None
+    requeue(dead, actor=actor)
+    return dead[0]
+
+
+def _take_step(replay: OpenReplay) -> None:
+    state = None if replay.state is None else State(replay.state)
+    step, reason = next_step(before=replay.fingerprint, tried=replay.tried, state=state, now=replay.now)
+    if step is Step.TRY_ANOTHER:
+        _try_another(replay)
+    elif step is Step.GO_ON:
+        _go_on(replay)
+    elif step is Step.STOP:
+        _end(replay, ReplayState.STOPPED, reason)
+
+
+def _try_another(replay: OpenReplay) -> None:
+    with transaction.atomic():
+        canary = _first(replay.selection, replay.actor)
+        if canary is None:
+            _end(replay, ReplayState.DONE, "No further job is dead.")
+            return
+        execute(_AGAIN, {"id": replay.id, "canary": canary})
+    wake_relay()
+
+
+def _go_on(replay: OpenReplay) -> None:
+    # A process that dies midway leaves the replay open: the next look queues those that are still dead.
+    replayed = replay_dead_letters(
+        selection=replay.selection,
+        actor=replay.actor,
+        rate=replay.rate_per_s,
+        most=replay.most - replay.tried,
+    )
+    _end(replay, ReplayState.DONE, "The first job succeeded.", replayed)
+
+
+def _end(replay: OpenReplay, state: ReplayState, reason: str, replayed: int = 0) -> None:
+    execute(_END, {"id": replay.id, "state": state, "reason": reason, "replayed": replayed})
