@@ -8,8 +8,10 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 handler = get_wsgi_application()
 
-from jobs.api.app import Server  # noqa: E402  # its imports need Django's settings
+from jobs import metrics  # noqa: E402  # these imports need Django's settings
+from jobs.api.app import Server  # noqa: E402
 
 # With Python's default of 5 ms, a thread with a bulk call delays short calls by that much at every step.
 sys.setswitchinterval(0.0005)
 application = Server(handler)
+metrics.serve_in_turn()

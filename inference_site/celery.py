@@ -1,5 +1,6 @@
 """The Celery application of the CPU worker, beat and Flower; its settings are in `celeryconfig`."""
 
+import logging
 import os
 from typing import Any
 
@@ -8,12 +9,15 @@ from models_registry.shared.process_end import end_on_sigterm, end_within
 end_on_sigterm()
 
 from celery import Celery  # noqa: E402
-from celery.signals import import_modules, worker_shutting_down  # noqa: E402
+from celery.signals import beat_init, import_modules, worker_init, worker_shutting_down  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.db import DatabaseError, connection  # noqa: E402
 
+from jobs import metrics  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
+log = logging.getLogger(__name__)
 LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
 app = Celery("inference_site")
@@ -25,6 +29,28 @@ app.autodiscover_tasks()
 def refuse_untrusted_broker(**_: object) -> None:
     """End a starting worker, beat or Flower if the broker is not trusted; Celery would retry for ever."""
     refuse_untrusted(app.conf.broker_url)
+
+
+@worker_init.connect
+@beat_init.connect
+def _serve_metrics(**_: Any) -> None:
+    metrics.serve()
+
+
+@worker_init.connect
+def _refuse_other_keys(**_: Any) -> None:
+    """End a starting CPU worker whose keys are not those of the database: it could sign no webhook."""
+    from jobs.core.errors import DatabaseUnusableError
+    from jobs.services.access.known_keys import check_keys
+
+    try:
+        check_keys()
+    except DatabaseUnusableError as error:
+        raise SystemExit(f"error: {error}") from error
+    except DatabaseError as error:
+        log.warning("the keys are not compared with the database's, which does not answer: %s", error)
+    finally:
+        connection.close()
 
 
 @worker_shutting_down.connect

@@ -1,5 +1,6 @@
 """Celery's settings, with the reason beside each surprising one."""
 
+from celery.schedules import crontab
 from django.conf import settings
 
 from jobs.broker.broker_queues import task_queue
@@ -36,8 +37,11 @@ broker_connection_max_retries = None
 broker_channel_error_retry = True  # reopen a closed channel instead of ending the worker
 worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"
+beat_scheduler = "jobs.worker.marking_scheduler:MarkingScheduler"
+# By the clock: an interval begins anew with each start of beat, so daily ones never ended with daily deploys.
 beat_schedule = {
-    "retention": {"task": "jobs.keep_retention", "schedule": 3_600.0},
-    "payloads": {"task": "jobs.forget_payloads", "schedule": 86_400.0},
-    "events": {"task": "jobs.forget_events", "schedule": 86_400.0},
+    "beat": {"task": "jobs.note_beat", "schedule": crontab()},  # each minute
+    "retention": {"task": "jobs.keep_retention", "schedule": crontab(minute="7")},
+    "payloads": {"task": "jobs.forget_payloads", "schedule": crontab(minute="23", hour="3")},
+    "events": {"task": "jobs.forget_events", "schedule": crontab(minute="37", hour="3")},
 }

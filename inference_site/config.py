@@ -206,11 +206,22 @@ class Config:
         bool, about("Load TorchScript and torch.export programs, which can run any code.")
     ] = False
     metrics_port: Annotated[
-        int, Meta(ge=0, le=65_535), about("The port of a relay's or worker's /metrics; 0: not served.")
+        int, Meta(ge=0, le=65_535), about("The port of a process's /metrics; 0: not served.")
     ] = 0
     metrics_host: Annotated[str, about("The address that /metrics is served on.", allowed="an address")] = (
         "127.0.0.1"
     )
+    metrics_on_api: Annotated[
+        bool, about("Serve /metrics on the port of the API too; it names clients, and needs no token.")
+    ] = False
+    health_dir: Annotated[
+        str,
+        about(
+            "The folder in which workers and beat leave marks of their work, for `manage.py health`.",
+            allowed="a path",
+            default="one of this user in the system's folder for temporary files",
+        ),
+    ] = ""
     prometheus_multiproc_dir: Annotated[
         str, about("A folder in which the processes of a host count together.", allowed="a path")
     ] = ""

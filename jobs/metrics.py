@@ -6,14 +6,20 @@ and each of them serves the metrics of all.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from threading import Thread
 
 import psutil
 from django.conf import settings
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+TURN_S = 5.0
 _ITEMS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 256)
 
 RELAY_PUBLISHED = Counter(
@@ -109,6 +115,11 @@ HORIZON_PID = Gauge(
 SHED = Counter(
     "jobs_shed", "Jobs refused at admission, by reason: goal, deadline or full.", ["model", "reason"]
 )
+BEAT_LAST = Gauge(
+    "beat_last_timestamp_seconds",
+    "Unix time at which this CPU worker last ran a task that beat had sent; alert when it is old.",
+    multiprocess_mode="max",
+)
 QUOTA_REFUSED = Counter(
     "quota_refused",
     "Jobs refused because of their client's quota: requests, bytes or in_flight.",
@@ -171,11 +182,42 @@ def counted() -> CollectorRegistry:
     return registry
 
 
+@cache
 def serve() -> None:
-    """Serve /metrics on METRICS_HOST and METRICS_PORT, if a port is set."""
+    """Serve /metrics on METRICS_HOST and METRICS_PORT, if a port is set; a second call does nothing."""
+    if settings.INFERENCE.metrics_port:
+        _listen()
+
+
+@cache
+def serve_in_turn() -> None:
+    """Do the same where several processes have one port, those of a web server: one of them serves it.
+
+    When that one ends, another takes over. The page has the metrics of all if they share a folder.
+    """
+    if settings.INFERENCE.metrics_port:
+        Thread(target=_listen_when_free, name="metrics", daemon=True).start()
+
+
+def _listen_when_free() -> None:
+    while True:
+        try:
+            return _listen()
+        except OSError:
+            time.sleep(TURN_S)
+
+
+def _listen() -> None:
     config = settings.INFERENCE
-    if config.metrics_port:
-        start_http_server(config.metrics_port, addr=config.metrics_host, registry=counted())
+    start_http_server(config.metrics_port, addr=config.metrics_host, registry=_Counted())
+
+
+class _Counted(CollectorRegistry):
+    """The metrics of all processes that share the folder, looked at anew for each page."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield them; the processes that ended meanwhile are left out."""
+        return counted().collect()
 
 
 def _forget_the_dead(folder: Path) -> None:

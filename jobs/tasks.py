@@ -9,6 +9,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from django.conf import settings
 
+from jobs import metrics
 from jobs.broker.webhook_task import DELIVER
 from jobs.core.messages.envelope import TASK_NAME
 from jobs.services.access.audit import forget_events
@@ -37,6 +38,12 @@ def deliver_webhook(job: str, attempts: int) -> None:
 def infer(self: Any, **envelope: Any) -> None:
     """Refuse to be called: a job is submitted through the API, which stores it first."""
     raise TypeError("submit a job with POST /api/v1/jobs; its row is what makes it run")
+
+
+@shared_task(name="jobs.note_beat", ignore_result=True)
+def note_beat() -> None:
+    """Note that beat sends tasks and that a CPU worker runs them."""
+    metrics.BEAT_LAST.set_to_current_time()
 
 
 @shared_task(name="jobs.keep_retention", ignore_result=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from inference_site.stack.leash import Child, Command
-from inference_site.stack.ports import LOOPBACK, free_port
+from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.private_files import private_dir, secret
 from inference_site.stack.stack_errors import StackError, StartError
 
@@ -73,7 +73,7 @@ class Postgres:
     def __init__(self, run_dir: Path, *, durable: bool = True) -> None:
         """Prepare to serve from `run_dir`; if not `durable`, a power cut may lose all data."""
         self.run_dir = private_dir(run_dir)
-        self.port = 0
+        self.port, self._ports = 0, RememberedPorts(self.run_dir)
         self.child: Child | None = None
         self._home = private_dir(self.run_dir / "postgres")
         self._settings = SETTINGS if durable else {**SETTINGS, **FRAGILE}
@@ -87,7 +87,8 @@ class Postgres:
     def start(self) -> None:
         """Start the server on its port, at first a free one, without waiting for it."""
         self._create_cluster()
-        self.port = self.port or free_port()
+        if not self.port:
+            (self.port,) = self._ports.take(self.name)
         settings = {**self._settings, "port": str(self.port)}
         flags = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         argv = [str(binaries() / "postgres"), "-D", str(self._data), *flags]
@@ -117,6 +118,7 @@ class Postgres:
     def forget_ports(self) -> None:
         """Make the next start choose another port."""
         self.port = 0
+        self._ports.forget(self.name)
 
     @property
     def _data(self) -> Path:

@@ -16,6 +16,7 @@ START_TIMEOUT_S = 90.0
 class Spec:
     """A program's name, command and environment; `health_url` answers 200 once it is ready.
 
+    `health` is its name for `manage.py health`, which says when it does its work; may be empty.
     `death` is the signal that it gets when the supervisor dies; programs stop by `rank`, 0 first.
     """
 
@@ -23,6 +24,7 @@ class Spec:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     health_url: str = ""
+    health: str = ""
     death: signal.Signals = signal.SIGKILL
     grace_s: float = 10.0
     rank: int = 0

@@ -11,7 +11,7 @@ import amqp
 
 from inference_site.stack import debian
 from inference_site.stack.leash import Child, Command
-from inference_site.stack.ports import LOOPBACK, free_ports
+from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.private_files import private_dir, secret, write_private
 from inference_site.stack.stack_errors import StackError, StartError
 
@@ -86,6 +86,9 @@ class Ports:
     mapper: int
 
 
+PORTS = ("rabbitmq", "rabbitmq-management", "rabbitmq-distribution", "rabbitmq-mapper")
+
+
 class RabbitMQ:
     """A RabbitMQ node in a run directory; its ports and password survive restarts."""
 
@@ -97,6 +100,7 @@ class RabbitMQ:
         self._stop_signal = signal.SIGTERM if durable else signal.SIGKILL
         self.run_dir = private_dir(run_dir)
         self.ports: Ports | None = None
+        self._remembered = RememberedPorts(self.run_dir)
         self.child: Child | None = None
         self._mapper: Child | None = None
         self._unpack_root = unpack_root
@@ -121,7 +125,7 @@ class RabbitMQ:
     def start(self) -> None:
         """Start the port mapper and the node without waiting for them."""
         installation = find_installation(self._unpack_root)
-        self.ports = self.ports or Ports(*free_ports(4))
+        self.ports = self.ports or Ports(*self._remembered.take(*PORTS))
         self._write_files()
         env = self._environment(installation)
         self._start_mapper(env)
@@ -151,6 +155,7 @@ class RabbitMQ:
     def forget_ports(self) -> None:
         """Make the next start choose other ports."""
         self.ports = None
+        self._remembered.forget(*PORTS)
 
     def _chosen_ports(self) -> Ports:
         if self.ports is None:

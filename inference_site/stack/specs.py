@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_site.config import Config
-from inference_site.stack.ports import LOOPBACK, free_ports
+from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.program import Spec
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES
 
@@ -52,7 +52,7 @@ def make_plan(
     *, run_dir: Path, workers: int | None, login: str, web_workers: int = Config.web_workers
 ) -> StackPlan:
     """Return a plan on free ports; by default with a worker for each GPU, or one on the CPU."""
-    api, stream, flower = free_ports(3)
+    api, stream, flower = RememberedPorts(run_dir).take("web", "stream", "flower")
     gpus = count_gpus()
     return StackPlan(
         run_dir=run_dir,
@@ -78,7 +78,7 @@ def specs(plan: StackPlan) -> list[Spec]:
     """Return all programs of the stack, in the order of their start."""
     first = [_web(plan), _stream(plan), _relay()]
     gpu_workers = [_gpu_worker(plan, index) for index in range(plan.workers)]
-    return [*first, *gpu_workers, _cpu_worker(), _beat(plan), _flower(plan)]
+    return [*first, *gpu_workers, _cpu_worker(), _beat(), _flower(plan)]
 
 
 def chosen(everything: list[Spec], only: Sequence[str]) -> list[Spec]:
@@ -120,13 +120,14 @@ def _stream(plan: StackPlan) -> Spec:
 
 
 def _relay() -> Spec:
-    return Spec(name="relay", argv=manage("relay"))
+    return Spec(name="relay", argv=manage("relay"), health="relay")
 
 
 def _gpu_worker(plan: StackPlan, index: int) -> Spec:
     device = ("--gpu", str(index % plan.gpus)) if plan.gpus else ("--cpu",)
     argv = manage("gpu_worker", *device, "--models", MODELS, "--index", str(index))
-    return Spec(name=f"gpu-worker-{index}", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
+    name, health = f"gpu-worker-{index}", f"worker-{index}"
+    return Spec(name=name, argv=argv, health=health, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
 
 
 def _celery(*words: str) -> tuple[str, ...]:
@@ -138,12 +139,11 @@ def _cpu_worker() -> Spec:
     options = ("-Q", queues, "-n", f"{CPU_NODE}@%h", "--pool", "threads")
     quiet = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
     argv = _celery("worker", *options, *quiet)
-    return Spec(name="cpu-worker", argv=argv, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
+    return Spec(name="cpu-worker", argv=argv, health=CPU_NODE, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
 
 
-def _beat(plan: StackPlan) -> Spec:
-    schedule = str(plan.run_dir / "beat-schedule")
-    return Spec(name="beat", argv=_celery("beat", "--schedule", schedule, "--pidfile", ""))
+def _beat() -> Spec:
+    return Spec(name="beat", argv=_celery("beat", "--pidfile", ""))
 
 
 def _flower(plan: StackPlan) -> Spec:

@@ -14,20 +14,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from inference_site.config import Config
+from inference_site.config import Config, setting_rows
+from inference_site.stack.beside import FILE as SETTINGS_FILE
+from inference_site.stack.beside import write_settings
+from inference_site.stack.console import Console
 from inference_site.stack.keeper import Keeper
-from inference_site.stack.leash import death_words
+from inference_site.stack.leash import Child, Command, death_words
 from inference_site.stack.prepare import Credentials, login, prepare
 from inference_site.stack.private_files import empty_dir, payload_key, private_dir, secret
 from inference_site.stack.program import Program, Spec
 from inference_site.stack.record import FILE, stack_info, write_stack_info
 from inference_site.stack.served import Served, stop_together
 from inference_site.stack.services import PROJECT, Services
-from inference_site.stack.specs import StackPlan, chosen, make_plan, specs
+from inference_site.stack.specs import StackPlan, chosen, make_plan, manage, specs
+from inference_site.stack.stack_errors import StartError
 from inference_site.stack.supervisor_lock import supervisor_lock
 
 LOOK_S = 0.1
 COMMAND_GRACE_S = 30.0
+WORK_TIMEOUT_S = 240.0  # the largest model is read from the disk for some 40 s on a slow machine
+# Not for other terminals: a page of metrics has one port, and the counts are those of the stack's processes.
+ONE_PROCESS = {"METRICS_PORT", "PROMETHEUS_MULTIPROC_DIR"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Prepare = Callable[..., Credentials]
 
@@ -68,12 +75,14 @@ class Supervisor:
         self._credentials = Credentials()
         self._services = Services(run_dir=self.run_dir, durable=options.durable)
         self._programs: list[Program] = []
+        self._console = Console()
 
     def run(self, command: Sequence[str] = ()) -> int:
         """Run the stack until a signal comes or `command` ends; return the exit status."""
         with supervisor_lock(self.run_dir), _stop_signals():
             try:
                 self._start()
+                self._console.ready(self._info(), self.run_dir, at_length=not command)
                 return self._keep(command)
             except Stopped as stopped:
                 return 128 + stopped.number if command else 0
@@ -83,16 +92,57 @@ class Supervisor:
     def _start(self) -> None:
         self._plan = self._make_plan()
         selected = chosen(self._table(self._plan), self.options.only)
-        self._services.start()
+        self._start_servers()
         self._env = self._environment()
+        write_settings(self.run_dir, ours=self._shared_settings())
+        self._console.step("prepares the database: tables, admin, token, built-in models")
         self._credentials = self._prepare(self.run_dir, env=self._env, project=PROJECT)
         self._programs = [self._program(spec) for spec in selected]
+        self._console.step(f"starts {', '.join(program.name for program in self._programs)}")
         for program in self._programs:
             program.start()
         for program in self._programs:
             program.wait_ready()
+        self._wait_until_all_work()
         self._write()
-        print(f"ready: {self._plan.api_url} ({self.run_dir / FILE})", flush=True)
+
+    def _start_servers(self) -> None:
+        names = " and ".join(server.name for server in self._services.started)
+        self._console.step(
+            f"starts {names or 'no server: it uses those that are set'}; logs: {self.run_dir / 'log'}"
+        )
+        self._services.start()
+
+    def _wait_until_all_work(self) -> None:
+        """Wait until a job of each model would be answered; StartError where a program ends before."""
+        names = [program.spec.health for program in self._programs if program.spec.health]
+        if not names:
+            return
+        self._console.step("waits until the workers have loaded their models and consume")
+        argv = manage("health", *names, "--wait", f"{WORK_TIMEOUT_S:.0f}")
+        asked = Child(Command(name="health", argv=argv, env=self._env, cwd=PROJECT), run_dir=self.run_dir)
+        try:
+            self._follow(asked)
+        finally:
+            asked.finish(0)
+
+    def _follow(self, asked: Child) -> None:
+        shown = asked.log_path.stat().st_size
+        while True:
+            ended = asked.ended()
+            text = asked.log_path.read_bytes()[shown:].decode(errors="replace")
+            whole = text[: text.rfind("\n") + 1]
+            shown += len(whole.encode())
+            for line in whole.splitlines():
+                self._console.step(line)
+            if ended:
+                break
+            for program in self._programs:
+                if program.child is not None and program.child.ended():
+                    raise StartError(f"{program.name} ended before it did its work: {program.child.tail()}")
+            time.sleep(LOOK_S)
+        if asked.process.returncode:
+            raise StartError(f"not every program did its work within {WORK_TIMEOUT_S:.0f} s: {asked.tail()}")
 
     def _make_plan(self) -> StackPlan:
         config = Config.from_env({**os.environ, **self.options.env})
@@ -117,6 +167,8 @@ class Supervisor:
             "API_URL": self._plan.api_url,
             "STREAM_URL": self._plan.stream_url,
             "STACK_JSON": str(self.run_dir / FILE),
+            "HEALTH_DIR": str(empty_dir(self.run_dir / "health")),
+            "METRICS_ON_API": "1",  # nobody else reaches this machine's loopback
             "PYTHONUNBUFFERED": "1",
             "PROMETHEUS_MULTIPROC_DIR": str(empty_dir(self.run_dir / "metrics")),
             **self.options.env,
@@ -162,14 +214,21 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
+    def _shared_settings(self) -> dict[str, str]:
+        names = {row.name for row in setting_rows()} - ONE_PROCESS | {"DJANGO_SETTINGS_MODULE"}
+        return {name: value for name, value in self._env.items() if name in names}
+
+    def _info(self) -> dict[str, object]:
+        return stack_info(self._plan, self._services.env, self._credentials, self._served)
+
     def _write(self) -> None:
-        info = stack_info(self._plan, self._services.env, self._credentials, self._served)
-        write_stack_info(self.run_dir, info)
+        write_stack_info(self.run_dir, self._info())
 
     def _stop(self) -> None:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        (self.run_dir / FILE).unlink(missing_ok=True)
+        for file in (FILE, SETTINGS_FILE):
+            (self.run_dir / file).unlink(missing_ok=True)
         programs = sorted(self._programs, key=lambda program: program.spec.rank)
         for _, group in itertools.groupby(programs, key=lambda program: program.spec.rank):
             stop_together(group)

@@ -11,6 +11,7 @@ from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
 from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
+from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.outbox import Outbox
 from jobs.models.queue_standing import QueueStanding
@@ -35,6 +36,7 @@ __all__ = [
     "Job",
     "JobInput",
     "JobResult",
+    "KnownKey",
     "Lease",
     "LeaseHolder",
     "Outbox",

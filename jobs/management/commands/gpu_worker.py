@@ -21,6 +21,7 @@ from jobs.broker import connection as broker
 from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
 from jobs.db.preflight import check_database
+from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
 from jobs.worker.consuming import event_serializer, patches
@@ -65,6 +66,7 @@ class Command(BaseCommand):
         node = topology.gpu_node(index, socket.gethostname())
         try:
             check_database()
+            check_keys()
             pool = make_pool(device, options["memory_budget"], node)
             missing, prefetch_count = serve(names, pool, node, lanes)
         except (PlatformError, psycopg.OperationalError) as error:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from jobs.core.errors import DatabaseUnusableError
 from jobs.services.webhooks.secrets import GRACE_HOURS, make_secret
 from models_registry.management.actor import actor
 
@@ -19,4 +20,8 @@ class Command(BaseCommand):
     def handle(self, *, client: str, grace_hours: int, **_options: Any) -> None:
         if grace_hours < 0:
             raise CommandError("--grace-hours must be a whole number, 0 or above")
-        self.stdout.write(make_secret(client=client, actor=actor(), grace_hours=grace_hours))
+        try:
+            secret = make_secret(client=client, actor=actor(), grace_hours=grace_hours)
+        except DatabaseUnusableError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(secret)

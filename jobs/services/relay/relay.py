@@ -7,6 +7,7 @@ from threading import Event
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
+from django.db import connection
 
 from jobs import metrics
 from jobs.broker import broker_queues
@@ -20,6 +21,7 @@ from jobs.core.retry.budget import RetryBudget
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.db.preflight import check_database
+from jobs.services.access.known_keys import check_keys
 from jobs.services.circuits import statements as circuits
 from jobs.services.relay.feeder import QueueFeeder
 
@@ -69,6 +71,10 @@ class Relay(ListenLoop):
     def opened(self, session: sa.Connection) -> None:  # noqa: ARG002
         """End the relay, with what to set, where the database cannot be worked with."""
         check_database()
+        try:
+            check_keys()
+        finally:
+            connection.close()  # Django closes no connection of a thread of ours
 
     def closed(self) -> None:
         """Close the broker's connection, and forget the owned queues."""

@@ -27,6 +27,7 @@ from jobs.payloads.row_sealing import COLUMNS, unsealed_input
 from jobs.payloads.sealed_objects import under_first_key
 from jobs.payloads.sql import BYTES, FILES_BYTES
 from jobs.services.access.audit import note
+from jobs.services.access.known_keys import forget_older_keys
 
 MOST_BYTES = 16_000_000  # of payloads in hand
 NAMED = 20
@@ -100,6 +101,8 @@ def rotate_payload_keys(*, actor: str, batch: int, rate: float | None = None) ->
             if rate:
                 time.sleep(max(0.0, len(jobs) / rate - (time.monotonic() - started)))
     unreadable = len(rotated.unreadable)
+    if not unreadable:
+        forget_older_keys()
     note(AuditKind.ROTATE_KEYS, actor=actor, rows=rotated.rows, unreadable=unreadable, encoding=newest)
     return rotated
 

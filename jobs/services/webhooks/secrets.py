@@ -17,6 +17,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.webhooks.policy import secret_text
 from jobs.models import Client, WebhookSecret
 from jobs.services.access.audit import note
+from jobs.services.access.known_keys import check_keys
 
 SECRET_BYTES = 32
 GRACE_HOURS = 24
@@ -27,7 +28,9 @@ def make_secret(*, client: str, actor: str, grace_hours: int = GRACE_HOURS) -> s
     """Return a new secret of `client`, which is created where it is missing; older ones end after the grace.
 
     Within the grace each webhook is signed with both, so that receivers can change over.
+    DatabaseUnusableError where no other process could read it, because SECRET_KEY is not theirs.
     """
+    check_keys()
     owner, _ = Client.objects.get_or_create(name=client)
     ends_at = Least("expires_at", Now() + timedelta(hours=grace_hours))  # a NULL is not the least
     replaced = _valid(owner.pk).update(expires_at=ends_at)

@@ -51,6 +51,7 @@ LIBRARIES = (
             # Overridden by JobConsumer and UndelayedConsumer.
             Inside(f"{_CONSUMER}.connect", "self"),
             Inside(f"{_CONSUMER}.stop", "self"),
+            Inside(f"{_CONSUMER}.on_ready", "self"),
             Inside(f"{_CONSUMER}.ensure_connected", "self conn", "ensure_connection"),
             Inside(f"{_CONSUMER}.on_connection_error_after_connected", "self exc"),
             Inside(f"{_CONSUMER}.create_task_handler", "self promise", "on_unknown_message"),

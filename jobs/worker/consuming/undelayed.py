@@ -1,4 +1,4 @@
-"""The consumer of every worker here: Celery's, but for two things that a cluster of brokers shows."""
+"""The consumer of every worker here: Celery's, but for what a cluster of brokers and an operator show."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
+from jobs.worker import process_marks
+
 RETRY = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}  # seconds
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 
 class UndelayedConsumer(Consumer):
-    """Celery's consumer, which connects again within seconds and makes no queues for delays."""
+    """Celery's consumer: it connects again within seconds, makes no queues for delays, and marks its work."""
+
+    _marking: Any = None
 
     class Blueprint(Consumer.Blueprint):
         """Celery's steps without the queues for delays, which it makes beside quorum queues."""
@@ -24,3 +28,15 @@ class UndelayedConsumer(Consumer):
         """Return the connection once it is made, with at most 3 s between two tries; Celery has 30."""
         conn.ensure_connection = partial(conn.ensure_connection, **RETRY)
         return super().ensure_connected(conn)
+
+    def on_ready(self) -> None:
+        """Leave a mark now, and while the connection's loop turns: its queues are consumed."""
+        super().on_ready()
+        if self.hub is not None:
+            if self._marking is not None:
+                self._marking.cancel()
+            self._mark()
+            self._marking = self.hub.call_repeatedly(process_marks.CONSUMED_EVERY_S, self._mark)
+
+    def _mark(self) -> None:
+        process_marks.leave(str(self.hostname))

@@ -1,0 +1,1 @@
+"""What `manage.py health` asks of each process."""

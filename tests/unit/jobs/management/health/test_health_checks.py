@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from inference_site.stack.ports import LOOPBACK, free_port
+from jobs.management.health.health_checks import Health, check_of, checked
+
+LOGIN = "Basic YWRtaW46d29yZA=="
+
+
+@contextmanager
+def serving(path: str, status: int, body: Any) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            expected = self.path == path and self.headers.get("Authorization") in {None, LOGIN}
+            self.send_response(status if expected else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer((LOOPBACK, 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("name", ["web", "stream"])
+def test_a_server_is_well_where_it_is_ready(name: str) -> None:
+    with serving("/readyz", 200, {}) as url:
+        assert checked(check_of(name, url)).good
+    with serving("/readyz", 503, {}) as url:
+        assert checked(check_of(name, url)) == Health(False, "HTTP Error 503: Service Unavailable")
+    assert not checked(check_of(name, f"http://{LOOPBACK}:{free_port()}")).good
+
+
+@pytest.mark.parametrize(("age_s", "good"), [(1, True), (600, False)])
+def test_flower_is_well_where_workers_answer_it(
+    monkeypatch: pytest.MonkeyPatch, age_s: int, *, good: bool
+) -> None:
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", "admin:word")
+    with serving("/api/workers?refresh=1", 200, {"cpu@host": {"timestamp": time.time() - age_s}}) as url:
+        assert checked(check_of("flower", url)).good is good
+
+
+def test_flower_that_sees_no_worker_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", "admin:word")
+    with serving("/api/workers?refresh=1", 200, {}) as url:
+        assert checked(check_of("flower", url)) == Health(False, "0 workers answer it")
+
+
+@pytest.mark.parametrize("name", ["relays", "worker-x", "beat-1", ""])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(KeyError):
+        check_of(name)
