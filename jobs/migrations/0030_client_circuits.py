@@ -18,7 +18,7 @@ ALTER TABLE jobs_circuit DROP CONSTRAINT circuit_once, DROP COLUMN client, DROP 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0021_leases"), ("models_registry", "0001_first")]
+    dependencies = [("jobs", "0022_known_keys"), ("models_registry", "0001_first")]
     operations = [
         migrations.RunSQL(
             KEYED,
