@@ -45,6 +45,7 @@ INDEXES = {
     },
     "jobs_jobinput": {"pkey (job_id, keep_days)"},
     "jobs_jobresult": {"pkey (job_id, keep_days)"},
+    "jobs_knownkey": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_lease": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_leaseholder": {"pkey (id)"},
     "jobs_outbox": {
