@@ -32,7 +32,7 @@ TRIES = 3
 class Passed:
     """A fault that came and went: when, in seconds of the round, and how long recovery took.
 
-    The waits of the jobs accepted between `since` and `healed` are its `p99_s`'s.
+    `p99_s` bounds the waits of the jobs that were accepted between `since` and `healed`.
     """
 
     name: str
