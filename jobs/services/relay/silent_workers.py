@@ -12,10 +12,10 @@ from jobs.core.relay.publish_policy import VISIBILITY_S
 from jobs.db.leases import HELD, fence_of
 from jobs.db.statement import Statement, count, run
 
-SILENT_S = 8.0  # a heartbeat comes every 5 s
+SILENT_S = 7.0  # a heartbeat comes every 5 s
 FORGOTTEN_S = 60.0  # by then every message has come back by itself
-UNDER_WAY_S = 3.0  # younger messages may be with any worker
-AGAIN_S = 5.0
+UNDER_WAY_S = 2.0  # younger messages may be with any worker
+AGAIN_S = 2.0  # the stopped worker gets some of them again, until its prefetch is full
 
 # Without another worker of the model, more messages would help nobody.
 _QUEUES = Statement(
