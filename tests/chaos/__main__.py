@@ -45,7 +45,9 @@ def _round(
 ) -> int:
     """Run one round of faults, which are of one ground; return the exit status."""
     ground = faults[0].ground
-    chaos = Round(home, seed=arguments.seed, rate=arguments.rate, ground=ground)
+    # The short round runs anywhere, beside anything: it shows the waits, and judges the jobs alone.
+    bounded = not arguments.short
+    chaos = Round(home, seed=arguments.seed, rate=arguments.rate, ground=ground, bounded=bounded)
     chosen = _soaking(arguments, chaos, faults) if soaks else _in_order(faults)
     outcome = chaos.run(_announced(console, chosen))
     report.show(console, outcome, seed=arguments.seed, ground=ground)

@@ -22,13 +22,15 @@ class Waits:
 def waits(history: History, since: float, until: float) -> Waits | None:
     """Return how long the jobs waited that were accepted between two times; None where there were none.
 
-    A job that did not end counts as waiting for ever. Jobs that fail, expire or are cancelled do not count.
+    A job that did not end counts as waiting for ever. Jobs that fail, expire or are cancelled do not count,
+    nor those that a dead or stopped worker had claimed: of the others is the question how they went on.
     """
     times = sorted(
         _ended(history.changes.get(job, ())) - accepted.at
         for job, accepted in history.accepted.items()
         if since <= accepted.at <= until and accepted.expect == FINE and not accepted.hurried
         and job not in history.cancels and job not in history.forgotten
+        and not any(change.ground for change in history.changes.get(job, ()))
     )  # fmt: skip
     if not times:
         return None

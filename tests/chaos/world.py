@@ -36,7 +36,7 @@ VERSIONS: dict[tuple[str, str], tuple[str, dict[str, Any], int]] = {
     ("echo", "tight"): ("faulty", {"fits": 8}, 64),
     ("echo", "killer"): ("faulty", {"batch_limit_s": 2}, 4),
     ("sleeper", "shared"): ("sleeper", {"base_s": 0.5, "collapse": True, "cache_ttl_s": 1}, 64),
-    ("sleeper", "long"): ("sleeper", {"base_s": 6.0}, 8),
+    ("sleeper", "long"): ("sleeper", {"base_s": 4.0}, 8),
     ("sleeper", "slow"): ("sleeper", {"base_s": 1.0}, 64),  # so that there is always a batch in hand
 }
 LIMIT_S, LOOK_S = 90.0, 0.1  # of a wait for something that a fault may hold up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from threading import Event
 
@@ -24,9 +25,13 @@ from jobs.db.preflight import check_database
 from jobs.services.access.known_keys import check_keys
 from jobs.services.circuits import statements as circuits
 from jobs.services.relay.feeder import QueueFeeder
+from jobs.services.relay.silent_workers import AGAIN_S, queues_of_silent, recall_from_silent
+
+log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 CIRCUITS_S = 1.0
+MOST_RECALLED = 2_000  # at once from a silent worker
 LET_GO = 10_000  # held jobs that are due at once when their circuit closes; others within their hold
 POLL_S = 0.005
 BUSY_S = 0.1
@@ -86,6 +91,7 @@ class Relay(ListenLoop):
         self._feeders: dict[str, QueueFeeder] = {}
         self._refresh_at = self._busy_until = self._circuits_at = 0.0
         self._circuits: dict[CircuitKey, CircuitStatus] = {}
+        self._recall_at: dict[str, float] = {}
         metrics.RELAY_QUEUES.set(0)
 
     def step(self, session: sa.Connection, payloads: Sequence[str] = ()) -> None:
@@ -101,6 +107,7 @@ class Relay(ListenLoop):
             self._refresh_at = now + REFRESH_S
         if now >= self._circuits_at:
             self._look_at_circuits(session)
+            self._look_at_silent_workers(session, now)
             self._circuits_at = now + CIRCUITS_S
         fed = sum(self._feed(session, feeder, now) for feeder in self._feeders.values())
         if fed:
@@ -139,6 +146,14 @@ class Relay(ListenLoop):
         metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[circuit.state] if circuit else 0)
         clients = sum(of == version and client != EVERY_CLIENT for of, client in self._circuits)
         metrics.CLIENTS_HELD.labels(str(version)).set(clients)
+
+    def _look_at_silent_workers(self, session: sa.Connection, now: float) -> None:
+        for queue in self._feeders.keys() & set(queues_of_silent(session)):
+            if now < self._recall_at.get(queue, 0.0):
+                continue
+            self._recall_at[queue] = now + AGAIN_S
+            if recalled := recall_from_silent(session, queue, most=MOST_RECALLED):
+                log.warning("a worker of %s is silent: %d jobs are published again", queue, recalled)
 
     def _feeder(self, session: sa.Connection, queue: str) -> QueueFeeder:
         feeder = self._feeders.get(queue)

@@ -24,8 +24,9 @@ TABLE: tuple[Fault, ...] = (
 )  # fmt: skip
 BY_NAME = {fault.name: fault for fault in TABLE}
 SHORT = (
-    "worker killed", "worker stopped past its heartbeat", "web killed after commit",
-    "relay and sweeper killed", "broker wiped", "half-open relay-postgres", "cut worker-postgres",
-    "silent worker-rabbit", "postgres restarted", "connections exhausted", "copies messages",
-    "malformed messages", "poison that raises", "poison that segfaults",
+    "snapshot open for the whole round", "worker killed", "worker stopped past its heartbeat",
+    "worker paused in its settle", "relay paused past its lease", "read-only database",
+    "failover with lost commits", "web killed after commit", "relay and sweeper killed", "broker wiped",
+    "cut worker-postgres", "postgres restarted", "connections exhausted", "malformed messages",
+    "poison that raises", "poison that segfaults",
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from tests.chaos.checker import Accepted, Change, History
 from tests.chaos.records import ANY, FINE
@@ -33,3 +34,9 @@ def test_jobs_that_need_not_succeed_do_not_count() -> None:
     assert (
         waits(history({}, any=Accepted(3.0, ANY), late=Accepted(3.0, FINE, hurried=True)), 2.0, 4.0) is None
     )
+
+
+def test_a_job_that_was_taken_from_its_worker_does_not_count() -> None:
+    told = history({"other": (3.0, 4.0), "taken": (3.0, 30.0)})
+    taken = [Change(18.0, "running", "queued", 2, 0, "ended"), *told.changes["taken"]]
+    assert waits(replace(told, changes={**told.changes, "taken": taken}), 2.0, 4.0) == Waits(1, 1.0, 1.0)
