@@ -151,10 +151,12 @@ def outbox(job: Job) -> SafeString | str:
 
 def _place(job: Job) -> tuple[str, str]:
     age_s = (timezone.now() - job.created_at).total_seconds()
-    expected = expected_of(job.model, job.priority, job.client_id, age_s=age_s)
+    expected = expected_of(
+        job.model, job.version.version, job.priority, job.client_id, age_s=age_s, job=job.pk
+    )
     if expected is None or job.state != State.QUEUED:
         return NONE, NONE
-    eta = NONE if expected.eta_s is None else f"{expected.eta_s:,.1f} s"
+    eta = f"unknown: {expected.unknown}" if expected.eta_s is None else f"{expected.eta_s:,.1f} s"
     return f"{expected.position:,} jobs", eta
 
 

@@ -39,15 +39,17 @@ class QueueStandingAdmin(ReadOnlyAdmin):
         """Return how many jobs wait."""
         return f"{sum(row.waiting):,}"
 
-    @admin.display(description="longest due")
+    @admin.display(description="longest wait")
     def longest(self, row: QueueStanding) -> str:
-        """Return how long the first job has been due."""
+        """Return for how long the first job has waited."""
         return f"{max(row.head_age_s):,.1f} s"
 
     @admin.display(description="drain rate")
     def rate(self, row: QueueStanding) -> str:
         """Return how many jobs its workers finish a second."""
-        return "no worker, or none observed yet" if row.per_s is None else f"{row.per_s:,.1f} a second"
+        if row.per_s is None:
+            return "not measured lately" if row.workers else "no worker"
+        return f"{row.per_s:,.1f} a second"
 
     @admin.display(description="claim to verdict")
     def answer(self, row: QueueStanding) -> str:
@@ -67,7 +69,7 @@ class QueueStandingAdmin(ReadOnlyAdmin):
             for priority in range(HIGHEST, LOWEST - 1, -1)
             if row.waiting[priority]
         )
-        return table(("priority", "waiting jobs", "longest due"), rows)
+        return table(("priority", "waiting jobs", "longest wait"), rows)
 
     @admin.display(description="clients with most")
     def clients(self, row: QueueStanding) -> SafeString:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.http import HttpResponse
 
-from jobs.core.admission.shedding import Expected
+from jobs.core.admission.shedding import EtaUnknown, Expected
 from jobs.core.states import TERMINAL, State
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.job_views import View, brief_view
@@ -42,7 +42,10 @@ def placed(view: View, client: int | None) -> View:
     if view["state"] != State.QUEUED:
         return view
     age_s = (datetime.now(UTC) - view["created_at"]).total_seconds()
-    return _with_estimate(view, expected_of(view["model"], view["priority"], client or 0, age_s=age_s))
+    expected = expected_of(
+        view["model"], view["version"], view["priority"], client or 0, age_s=age_s, job=view["id"]
+    )
+    return _with_estimate(view, expected)
 
 
 def accepted(view: View) -> HttpResponse:
@@ -54,7 +57,9 @@ def accepted(view: View) -> HttpResponse:
 
 
 def _with_estimate(view: View, expected: Expected | None) -> View:
-    if expected is None:
+    if view["state"] != State.QUEUED:
         return view
+    if expected is None:
+        return view | {"eta_unknown": EtaUnknown.NOT_COUNTED}
     eta_s = None if expected.eta_s is None else round(expected.eta_s, 3)
-    return view | {"queue_position": expected.position, "eta_s": eta_s}
+    return view | {"queue_position": expected.position, "eta_s": eta_s, "eta_unknown": expected.unknown}

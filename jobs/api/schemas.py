@@ -9,6 +9,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import AwareDatetime, BeforeValidator, Field
 
+from jobs.core.admission.shedding import EtaUnknown
 from jobs.core.failures import FailureKind
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.states import State
@@ -39,7 +40,9 @@ class AcknowledgementSchema(Schema):
     """A job that was accepted, with an estimate while it is queued.
 
     `queue_position` estimates how many jobs of the same or a higher priority are ahead, and `eta_s` in how
-    many seconds the job ends. Both are null where there is no estimate, for example without workers.
+    many seconds the job ends. Where a queued job has no `eta_s`, `eta_unknown` says why: `no_worker` serves
+    the model, a circuit holds it (`circuit_open`), its workers ran nothing lately (`not_measured`), or nobody
+    has counted its queue (`not_counted`).
     """
 
     id: UUID
@@ -52,6 +55,7 @@ class AcknowledgementSchema(Schema):
     created_at: datetime
     queue_position: int | None
     eta_s: float | None
+    eta_unknown: EtaUnknown | None
     urls: JobUrlsSchema
 
 

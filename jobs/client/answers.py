@@ -44,6 +44,7 @@ class RemoteJob(msgspec.Struct, frozen=True):
     urls: Urls
     queue_position: int | None = None
     eta_s: float | None = None
+    eta_unknown: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     metadata: dict[str, Any] | None = None

@@ -24,6 +24,9 @@ class Outbox(models.Model):
     priority = models.PositiveSmallIntegerField()
     size = models.PositiveIntegerField(db_default=0)
     due = models.DateTimeField(db_default=Now())
+    since = models.DateTimeField(
+        db_default=Now(), help_text="When the job began to wait: its first due time, which no publish moves."
+    )
     published = models.PositiveIntegerField(db_default=0)
     deadline = models.DateTimeField(null=True)
     client = models.PositiveIntegerField(

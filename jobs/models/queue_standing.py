@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 
 def no_clients() -> list[dict[str, int]]:
-    """Return empty counts by client for each of the ten priorities."""
+    """Return empty maps by client for each of the ten priorities."""
     return [{} for _ in range(10)]
 
 
@@ -25,7 +25,7 @@ class QueueStanding(models.Model):
     )
     waiting = ArrayField(models.PositiveIntegerField())
     head_age_s = ArrayField(
-        models.FloatField(), help_text="Seconds since the first job of each priority has been due."
+        models.FloatField(), help_text="Seconds for which the first job of each priority has waited."
     )
     mean_age_s = ArrayField(models.FloatField(), default=no_ages, help_text="The same for the average job.")
     per_s = models.FloatField(null=True, help_text="Jobs that its workers finish a second; empty: unknown.")
@@ -34,6 +34,10 @@ class QueueStanding(models.Model):
     by_client = models.JSONField(
         default=no_clients, help_text="Waiting jobs of each priority by client id, for the largest clients."
     )
+    spans = models.JSONField(
+        default=no_clients, help_text="When and between which ids those clients' jobs began to wait."
+    )
+    workers = models.PositiveIntegerField(default=0, help_text="Live workers that serve the model.")
     counted_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

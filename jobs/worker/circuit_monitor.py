@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ from jobs.core.circuits.gate import (
     circuits_of,
 )
 from jobs.core.circuits.rest import RestTimes, works_elsewhere
-from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Answer, Tally, tallies_of
+from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally
 from jobs.core.messages.envelope import Envelope
 from jobs.services.access.audit import note_in
 from jobs.services.circuits import statements as circuits
@@ -67,15 +67,15 @@ class CircuitMonitor:
         """Return the versions that fail on this worker alone, and are left to the others for a while."""
         return {version for version in [*self._rests] if self._rest_s(version)}
 
-    def observe(self, version: int, answers: Iterable[Answer]) -> None:
+    def observe(self, version: int, tallies: Tallies) -> None:
         """Note the verdicts of a batch, on the settle stage's thread; only a change needs the database."""
         try:
-            self._observe(version, answers)
+            self._observe(version, dict(tallies))
         except (sa.exc.DBAPIError, DjangoDatabaseError) as error:
             log.warning("the circuit of version %d could not be changed: %s", version, type(error).__name__)
 
-    def _observe(self, version: int, answers: Iterable[Answer]) -> None:
-        tallies, now = tallies_of(answers), time.monotonic()
+    def _observe(self, version: int, tallies: dict[int, Tally]) -> None:
+        now = time.monotonic()
         if (version, EVERY_CLIENT) in self._circuits:
             self._probed((version, EVERY_CLIENT), sum(tallies.values(), NOTHING))
             return

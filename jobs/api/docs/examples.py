@@ -42,6 +42,7 @@ ACKNOWLEDGED = {
     "created_at": _AT,
     "queue_position": 12,
     "eta_s": 0.21,
+    "eta_unknown": None,
     "urls": _URLS,
 }
 _LISTED = {**ACKNOWLEDGED, "priority": 7, "max_attempts": 3, "deadline": "2026-01-31T12:01:00.000Z"}

@@ -7,11 +7,15 @@ the ledger and corrected by how that calculation compared when the queue was las
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
+FORGET_S = 120.0  # the rate of workers that ran nothing for so long is not known
+MEASURED_S = 20.0  # a lasting backlog is measured over so many seconds
+LEAST_MEASURED_S = 2.0
+OVERLAP = 3.0  # batches of a worker between claim and verdict: one is prepared, one runs, one is stored
 BACKLOG_BATCHES = 2  # full batches that wait for each worker: no device runs out of work
 BACKLOG_COUNTS = 2  # so many counts in a row before the queue is taken as backlogged
-_LEARN = 0.2
 _LEAST, _MOST = 0.1, 1.5
 
 
@@ -42,12 +46,17 @@ class RecentRuns:
 
     @property
     def capacity_per_s(self) -> float:
-        """Return the jobs a second that one lane finishes in full batches."""
+        """Return the jobs a second that one lane finishes in full batches.
+
+        Short runs are bound by what is around them: a few batches at a time are between claim and verdict.
+        """
         mean_s, mean = self.ran_s / self.batches, self.jobs / self.batches
         if self.per_unit_s is None or self.per_unit_s < 0 or self.fixed_s < 0:
             seconds = mean_s * (1.0 + max(0.0, self.full / mean - 1.0) / 2.0)  # half of it grows with size
         else:
             seconds = self.fixed_s + self.per_unit_s * self.full * self.per_item
+        around_s = max(0.0, self.answer_s - mean_s)
+        seconds = max(seconds, (around_s + seconds) / OVERLAP)
         return self.full / seconds if seconds > 0.0 else 0.0
 
 
@@ -56,7 +65,8 @@ class DrainRate:
 
     def __init__(self) -> None:
         self.runs: RecentRuns | None = None
-        self._ended_per_s = 0.0
+        self._idle_s = self._ended_per_s = 0.0
+        self._measured = deque[tuple[float, int]]()
         self._backlogged = 0
         self._efficiency = 1.0
 
@@ -65,27 +75,40 @@ class DrainRate:
     ) -> float | None:
         """Learn from `seconds` in which `ended` jobs ended and after which `waiting` wait; return the rate.
 
-        The rate is None without a worker and before the first run.
+        The rate is None without a worker, before the first run, and long after the last one.
         """
-        self.runs = runs or self.runs
+        self._idle_s = 0.0 if runs else self._idle_s + seconds
+        self.runs = runs or (self.runs if self._idle_s < FORGET_S else None)
         if not workers or self.runs is None:
             self._backlogged, self._ended_per_s = 0, 0.0
+            self._measured.clear()
             return None
         backlog = waiting >= BACKLOG_BATCHES * self.runs.full * workers
         self._backlogged = self._backlogged + 1 if backlog else 0
-        self._learn(ended / seconds)
+        self._learn(ended, seconds)
         return self._rate(self.runs.capacity_per_s * workers)
 
-    def _learn(self, ended_per_s: float) -> None:
-        """Average over a lasting backlog; otherwise the last value counts alone."""
+    def _learn(self, ended: int, seconds: float) -> None:
+        """Measure over a lasting backlog; otherwise the last value counts alone.
+
+        Batches end at once, so a count of half a second sees none or many.
+        """
         if self._backlogged <= BACKLOG_COUNTS:
-            self._ended_per_s = ended_per_s
-        else:
-            self._ended_per_s += _LEARN * (ended_per_s - self._ended_per_s)
+            self._measured.clear()
+            self._ended_per_s = ended / seconds
+            return
+        self._measured.append((seconds, ended))
+        while sum(part_s for part_s, _ in self._measured) > MEASURED_S + seconds:
+            self._measured.popleft()
+        measured_s = sum(part_s for part_s, _ in self._measured)
+        jobs = sum(number for _, number in self._measured)
+        self._ended_per_s = jobs / measured_s if measured_s >= LEAST_MEASURED_S else 0.0
 
     def _rate(self, capacity_per_s: float) -> float | None:
         if self._backlogged > BACKLOG_COUNTS and self._ended_per_s:
             if capacity_per_s:
                 self._efficiency = min(max(self._ended_per_s / capacity_per_s, _LEAST), _MOST)
             return self._ended_per_s
+        if self._backlogged:
+            return self._efficiency * capacity_per_s or None
         return max(self._efficiency * capacity_per_s, self._ended_per_s) or None

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.priority import HIGHEST
@@ -110,18 +111,30 @@ class QueueEstimate:
         own = clients.get(client, 0) + self._own.get((priority, client), 0) * self._scale
         return QueuePlace(sum(self._level[priority + 1 :]), self._level[priority], others, own)
 
-    def ahead_of(self, priority: int, client: int, now: float, *, age_s: float) -> int:
+    def ahead_of(
+        self, priority: int, client: int, now: float, *, age_s: float, job: UUID | None = None
+    ) -> int:
         """Return about how many jobs are ahead of one that was submitted `age_s` ago."""
         age_at_count_s = age_s - (now - self.counted_s)
         if age_at_count_s <= 0.0:
             return self.place(priority, client, now).position()
         self._advance(now)
-        head_s, mean_s = self.count.head_age_s[priority], self.count.mean_age_s[priority]
-        earlier = earlier_part(age_at_count_s, head_s=head_s, mean_s=mean_s)
+        earlier = self._earlier(priority, client, age_at_count_s, job)
         drained = (self.count.per_s or 0.0) * (now - self.counted_s)
         above = sum(self.count.waiting[priority + 1 :])
         before = above + self._same_priority(priority, client, earlier) - drained
         return max(round(sum(self._level[priority + 1 :])), round(before))
+
+    def _earlier(self, priority: int, client: int, age_s: float, job: UUID | None) -> float:
+        """Return which part of the client's counted jobs is older; without it, of all of the priority."""
+        span = self.count.spans[priority].get(client)
+        if span is None:
+            head_s, mean_s = self.count.head_age_s[priority], self.count.mean_age_s[priority]
+            return earlier_part(age_s, head_s=head_s, mean_s=mean_s)
+        rank = None if job is None else span.rank(job)
+        if rank is not None:
+            return rank
+        return earlier_part(age_s, head_s=span.head_age_s, mean_s=span.mean_age_s)
 
     def _same_priority(self, priority: int, client: int, earlier: float) -> float:
         """Return how many counted jobs of one priority go first, if this part of the client's are older."""

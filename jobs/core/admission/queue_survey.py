@@ -38,6 +38,7 @@ class QueueSurvey:
         arrived = self._arrived(waiting + ledger.running, ledger.ended)
         return replace(
             count,
+            workers=workers,
             per_s=per_s,
             answer_s=self._rate.runs.answer_s if self._rate.runs else 0.0,
             arriving_per_s=0.0 if since_s is None else arrived / seconds,

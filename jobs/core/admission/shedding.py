@@ -30,6 +30,15 @@ class ShedReason(StrEnum):
     FULL = "full"
 
 
+class EtaUnknown(StrEnum):
+    """Why there is no estimate of a job's answer, as the API says it."""
+
+    NOT_COUNTED = "not_counted"  # nobody has counted the queue in the last minutes
+    NO_WORKER = "no_worker"
+    CIRCUIT_OPEN = "circuit_open"
+    NOT_MEASURED = "not_measured"  # the workers have run nothing lately
+
+
 @dataclass(frozen=True, slots=True)
 class WaitLimits:
     """Upper bounds for one job: jobs that may wait, and seconds until its answer.
@@ -45,10 +54,11 @@ class WaitLimits:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An estimate: jobs ahead, and seconds until the answer; None where the drain rate is unknown."""
+    """An estimate: jobs ahead, and seconds until the answer; None where these are unknown, and then why."""
 
     position: int
     eta_s: float | None = None
+    unknown: EtaUnknown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +70,16 @@ class Shed:
     expected: Expected
 
 
-def expect(position: int, *, per_s: float | None, answer_s: float) -> Expected:
-    """Estimate the answer of a job behind `position` others, where workers finish `per_s` jobs a second."""
-    return Expected(position, position / per_s + answer_s if per_s else None)
+def expect(position: int, count: QueueCount) -> Expected:
+    """Estimate the answer of a job behind `position` others."""
+    if count.per_s:
+        return Expected(position, position / count.per_s + count.answer_s)
+    return Expected(position, unknown=EtaUnknown.NO_WORKER if count.workers == 0 else EtaUnknown.NOT_MEASURED)
 
 
 def shed_from(count: QueueCount, place: QueuePlace, limits: WaitLimits, *, more: int = 0) -> Shed | None:
     """Return the refusal of a job at `place` behind `more` jobs of its call, or None to admit it."""
-    expected = expect(place.position(more), per_s=count.per_s, answer_s=count.answer_s)
+    expected = expect(place.position(more), count)
     return decide(expected, limits, waiting=place.waiting + more, per_s=count.per_s)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally, summed
+from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally, add_to, summed
 
 PARTS = 30  # of a window: verdicts are counted together in each
 ANSWERED_BEFORE = 3  # failures of such inputs that stand for the failures of a second client
@@ -63,16 +63,14 @@ class VerdictWindow:
     window_s: float
     _parts: deque[tuple[float, dict[int, Tally]]] = field(default_factory=deque)
 
-    def add(self, now: float, tallies: Tallies) -> dict[int, Tally]:
-        """Count tallies; return the sums of the window, by client."""
+    def add(self, now: float, tallies: Tallies) -> None:
+        """Count tallies."""
         if self._parts and now - self._parts[-1][0] < self.window_s / PARTS:
-            since, counted = self._parts.pop()
-            self._parts.append((since, summed([counted, tallies])))
+            add_to(self._parts[-1][1], tallies)
         else:
             self._parts.append((now, dict(tallies)))
         while self._parts[0][0] <= now - self.window_s:
             self._parts.popleft()
-        return self.total()
 
     def total(self) -> dict[int, Tally]:
         """Return the sums at the last count, by client."""
@@ -96,11 +94,14 @@ class Breaker:
 
     def observe(self, now: float, tallies: Tallies) -> list[Finding]:
         """Count verdicts, by client; return the circuits that have to open."""
-        of_version, of_clients = self._of_version.add(now, tallies), self._of_clients.add(now, tallies)
-        if not self.limits.enabled:
+        self._of_version.add(now, tallies)
+        self._of_clients.add(now, tallies)
+        if not self.limits.enabled or not any(tally.blamed or tally.dead for tally in tallies.values()):
             return []
-        reason = self._version_reason(of_version)
-        findings = [Finding(EVERY_CLIENT, reason)] if reason else list(self._clients(of_clients))
+        reason = self._version_reason(self._of_version.total())
+        findings = (
+            [Finding(EVERY_CLIENT, reason)] if reason else list(self._clients(self._of_clients.total()))
+        )
         for finding in findings:
             self._of_clients.forget(finding.client)
         if reason:

@@ -6,6 +6,7 @@ of an input that the version answered before does.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -86,9 +87,19 @@ def summed(parts: Iterable[Tallies]) -> dict[int, Tally]:
     """Return the sum of tallies, by client."""
     total: dict[int, Tally] = {}
     for part in parts:
-        for client, tally in part.items():
-            total[client] = total.get(client, NOTHING) + tally
+        add_to(total, part)
     return total
+
+
+def add_to(total: dict[int, Tally], part: Tallies) -> None:
+    """Add tallies to a sum."""
+    for client, tally in part.items():
+        total[client] = total[client] + tally if client in total else tally
+
+
+def all_answered(clients: Iterable[int]) -> dict[int, Tally]:
+    """Return the tally of each client in a batch that was answered whole; `clients` has one for each job."""
+    return {client: Tally(succeeded=jobs) for client, jobs in Counter(clients).items()}
 
 
 def _tally(answer: Answer, *, pinned: bool) -> Tally:

@@ -10,18 +10,29 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from jobs import metrics
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_estimate import QueuePlace
-from jobs.core.admission.shedding import Expected, Shed, ShedReason, WaitLimits, expect, shed_from
+from jobs.core.admission.shedding import (
+    EtaUnknown,
+    Expected,
+    Shed,
+    ShedReason,
+    WaitLimits,
+    expect,
+    shed_from,
+)
 from jobs.core.errors import OverloadedError
 from jobs.core.submission.parsed_job import ParsedJob, Refusals
 from jobs.payloads.row_sealing import shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.admission.queues import queues
 from jobs.services.admission.quotas import within_quota
+from jobs.services.circuits.reads import any_circuit, circuit_of
 from jobs.services.reuse.reads import answers_there, keyed_before
+from models_registry.selectors import resolve
 
 _UNKNOWN = (QueuePlace(0.0, 0.0), QueueCount())
 _LIMITS = {
@@ -55,10 +66,16 @@ def admit_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob]) -> Admission:
     return Admission(admitted, refusals, expected)
 
 
-def expected_of(queue: str, priority: int, client: int, *, age_s: float) -> Expected | None:
+def expected_of(  # whose job it is, and where it waits
+    model: str, version: str, priority: int, client: int, *, age_s: float, job: UUID
+) -> Expected | None:
     """Estimate position and ETA of a job that has waited `age_s` seconds; None without a count."""
-    ahead = queues.ahead_of(queue, priority, client, age_s=age_s)
-    return None if ahead is None else _expect(*ahead)
+    ahead = queues.ahead_of(model, priority, client, age_s=age_s, job=job)
+    if ahead is None:
+        return None
+    if any_circuit():
+        return _unless_held(expect(*ahead), resolve(f"{model}:{version}").id, client)
+    return expect(*ahead)
 
 
 def _shed_groups(client: int, jobs: Mapping[int, ParsedJob]) -> Refusals:
@@ -125,13 +142,18 @@ def _new_work(client: int, jobs: Mapping[int, ParsedJob], indices: Sequence[int]
     ]
 
 
-def _expect(position: int, count: QueueCount) -> Expected:
-    return expect(position, per_s=count.per_s, answer_s=count.answer_s)
-
-
 def _expected(client: int, job: ParsedJob) -> Expected | None:
     place = queues.place(job.version.model, job.priority, client)
-    return None if place is None else _expect(place[0].position(), place[1])
+    if place is None:
+        return None
+    return _unless_held(expect(place[0].position(), place[1]), job.version.id, client)
+
+
+def _unless_held(expected: Expected, version: int, client: int) -> Expected:
+    """Return the estimate without a time where a circuit holds the client's jobs, or lets few pass."""
+    if circuit_of(version, client) is None:
+        return expected
+    return Expected(expected.position, unknown=EtaUnknown.CIRCUIT_OPEN)
 
 
 def _overloaded(job: ParsedJob, shed: Shed, limits: WaitLimits) -> OverloadedError:

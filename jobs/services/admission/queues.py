@@ -7,8 +7,9 @@ from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import NamedTuple
+from uuid import UUID
 
-from jobs.core.admission.queue_count import QueueCount
+from jobs.core.admission.queue_count import QueueCount, Span
 from jobs.core.admission.queue_estimate import QueuePlace
 from jobs.core.admission.queue_view import READ_EVERY_S, STALE_S, QueueView
 from jobs.core.errors import UnavailableError
@@ -26,13 +27,15 @@ class QueueRow(NamedTuple):
     answer_s: float
     arriving_per_s: float
     by_client: list[dict[str, int]]
+    spans: list[dict[str, tuple[float, float, str, str]]]
+    workers: int
     counted_age_s: float
 
 
 READ = Statement(
     """
-SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client,
-  extract(epoch FROM now() - counted_at)::float8 AS counted_age_s
+SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans,
+  workers, extract(epoch FROM now() - counted_at)::float8 AS counted_age_s
 FROM jobs_queuestanding WHERE counted_at > now() - make_interval(secs => %(stale_s)s)
 """,
     QueueRow,
@@ -77,7 +80,7 @@ class Queues:
             return estimate.place(priority, client, monotonic()), estimate.count
 
     def ahead_of(
-        self, queue: str, priority: int, client: int, *, age_s: float
+        self, queue: str, priority: int, client: int, *, age_s: float, job: UUID | None = None
     ) -> tuple[int, QueueCount] | None:
         """Return about how many jobs are ahead of one submitted `age_s` ago, and the count."""
         self.refresh()
@@ -85,7 +88,8 @@ class Queues:
             estimate = self._views[queue].estimate
             if estimate is None:
                 return None
-            return estimate.ahead_of(priority, client, monotonic(), age_s=age_s), estimate.count
+            ahead = estimate.ahead_of(priority, client, monotonic(), age_s=age_s, job=job)
+            return ahead, estimate.count
 
     def add(self, queue: str, priority: int, client: int, jobs: int = 1) -> None:
         """Record jobs that this process admits."""
@@ -102,6 +106,8 @@ def _count(row: QueueRow) -> QueueCount:
         answer_s=row.answer_s,
         arriving_per_s=row.arriving_per_s,
         by_client=tuple({int(client): jobs for client, jobs in level.items()} for level in row.by_client),
+        spans=tuple({int(client): Span(*span) for client, span in level.items()} for level in row.spans),
+        workers=row.workers,
     )
 
 

@@ -81,12 +81,14 @@ _NOW_MS = Statement("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)", i
 
 _STORE = Statement("""
 INSERT INTO jobs_queuestanding
-    (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, counted_at)
+    (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
+    counted_at)
 VALUES (%(queue)s, %(waiting)s, %(head_age_s)s, %(mean_age_s)s, %(per_s)s, %(answer_s)s, %(arriving_per_s)s,
-    %(by_client)s::jsonb, now() - make_interval(secs => %(age_s)s))
+    %(by_client)s::jsonb, %(spans)s::jsonb, %(workers)s, now() - make_interval(secs => %(age_s)s))
 ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
     mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
-    arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, counted_at = EXCLUDED.counted_at
+    arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, spans = EXCLUDED.spans,
+    workers = EXCLUDED.workers, counted_at = EXCLUDED.counted_at
 """)
 
 _FORGET = Statement("DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[])")
@@ -117,6 +119,8 @@ def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: fl
             "answer_s": count.answer_s,
             "arriving_per_s": count.arriving_per_s,
             "by_client": json.dumps([dict(clients) for clients in count.by_client]),
+            "spans": json.dumps([dict(clients) for clients in count.spans]),
+            "workers": count.workers or 0,
             "age_s": age_s,
         }
         for queue, count in sorted(counts.items())

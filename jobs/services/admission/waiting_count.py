@@ -29,12 +29,16 @@ class _WaitingRow(NamedTuple):
     low_s: float
     head_age_s: float
     ages_s: float
+    first: str
+    last: str
 
 
+# A publish and a hold move `due`, so ages are counted from when the wait began.
 _FIGURES: LiteralString = """
 count(*) AS jobs, extract(epoch FROM min(due))::float8 AS low_s,
-    CAST(GREATEST(0, extract(epoch FROM now() - min(due))) AS double precision) AS head_age_s,
-    CAST(sum(GREATEST(0, extract(epoch FROM now() - due))) AS double precision) AS ages_s
+    CAST(GREATEST(0, extract(epoch FROM now() - min(since))) AS double precision) AS head_age_s,
+    CAST(sum(GREATEST(0, extract(epoch FROM now() - since))) AS double precision) AS ages_s,
+    min(CAST(job_id AS text) COLLATE "C") AS first, max(CAST(job_id AS text) COLLATE "C") AS last
 """
 _NOW_S: LiteralString = "extract(epoch FROM now())::float8 AS now_s"
 _WHOLE = Statement(
@@ -71,7 +75,8 @@ FROM fresh CROSS JOIN LATERAL (
         AND due >= LEAST(fresh.low, now() - make_interval(secs => %(slack_s)s))
 ) AS waiting WHERE waiting.jobs > 0
 UNION ALL
-SELECT {_NOW_S}, model.name, flight.priority, flight.client, true, jobs, low_s, head_age_s, ages_s
+SELECT {_NOW_S}, model.name, flight.priority, flight.client, true, jobs, low_s, head_age_s, ages_s,
+    first, last
 FROM models_registry_registeredmodel model CROSS JOIN LATERAL (
     SELECT priority, client, {_FIGURES} FROM jobs_outbox
     WHERE queue = model.name AND published > 0
@@ -100,7 +105,9 @@ class WaitingCount:
         self._now_s = max((row.now_s for row in self._rows), default=self._now_s)
         groups = defaultdict[str, list[WaitingGroup]](list)
         for row in self._rows:
-            group = WaitingGroup(row.priority, row.client, row.jobs, row.head_age_s, row.ages_s)
+            group = WaitingGroup(
+                row.priority, row.client, row.jobs, row.head_age_s, row.ages_s, row.first, row.last
+            )
             groups[row.queue].append(group)
         return {queue: counted(rows) for queue, rows in groups.items()}
 

@@ -15,11 +15,20 @@ _cached: tuple[float, dict[CircuitKey, CircuitStatus]] = (float("-inf"), {})
 
 def circuit_of(version: int, client: int = EVERY_CLIENT) -> CircuitStatus | None:
     """Return the circuit that holds a client's jobs at a version, else one that lets a few pass, or None."""
+    circuits = circuits_of(version, client, _circuits())
+    return min(circuits, key=lambda circuit: not circuit.holds, default=None)
+
+
+def any_circuit() -> bool:
+    """Return whether any circuit is not closed."""
+    return bool(_circuits())
+
+
+def _circuits() -> dict[CircuitKey, CircuitStatus]:
     global _cached  # noqa: PLW0603  # one answer for all of the process
     if monotonic() - _cached[0] >= KEPT_S:
         _cached = (monotonic(), statuses_by_key(fetch_all(NOT_CLOSED)))
-    circuits = circuits_of(version, client, _cached[1])
-    return min(circuits, key=lambda circuit: not circuit.holds, default=None)
+    return _cached[1]
 
 
 def forget_circuits() -> None:

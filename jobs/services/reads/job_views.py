@@ -168,6 +168,7 @@ def brief_view(
         "created_at": created_at,
         "queue_position": None,
         "eta_s": None,
+        "eta_unknown": None,
         "urls": urls(job_id),
     }
 

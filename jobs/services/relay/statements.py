@@ -100,7 +100,8 @@ class _ChosenRow(NamedTuple):
 
 # A level's clients take turns, the one with least in flight first. Each one's rows are read from where they
 # begin, because dead rows may lie before; a client whose first job came a moment ago is found by its `due`.
-# All rows before a row are at its level or above, so its number is compared with its level's room.
+# All rows before a row are at its level or above, so its number is compared with its level's room. The jobs
+# of one call are due at one time; their ids have their order.
 _FRESH = Statement(
     """
 WITH level AS (
@@ -123,7 +124,7 @@ who AS MATERIALIZED (
 ),
 candidate AS (
     SELECT ready.job_id, ready.due, level.priority, level.room, COALESCE(held.count, 0)
-        + row_number() OVER (PARTITION BY who.priority, who.client ORDER BY ready.due) AS turn
+        + row_number() OVER (PARTITION BY who.priority, who.client ORDER BY ready.due, ready.job_id) AS turn
     FROM who JOIN level USING (priority) LEFT JOIN held USING (priority, client)
     CROSS JOIN LATERAL (
         SELECT job_id, due FROM jobs_outbox

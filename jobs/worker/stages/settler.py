@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from jobs.core.canonical_json import output_bytes
 from jobs.core.circuits.answered_inputs import AnsweredInputs
-from jobs.core.circuits.tally import Answer
+from jobs.core.circuits.tally import Answer, Tally, all_answered, tallies_of
 from jobs.core.errors import PayloadUnavailableError
 from jobs.core.failures import Failure, Success
+from jobs.core.states import State
 from jobs.payloads.claim_check import store_payload
 from jobs.services.lifecycle import settle as store
 from jobs.services.lifecycle.poison import convict
@@ -69,23 +70,22 @@ class Settler:
         return stored
 
     def _observe(self, batch: ClaimedBatch, stored: Stored) -> None:
-        """Tell the circuits what became of the batch, and remember some inputs that were answered."""
-        version, ends = int(str(batch.key)), {row.job: row.state for row in stored.settled}
+        """Count for the circuits what became of the batch, and remember some inputs that were answered."""
+        version = int(str(batch.key))
+        self._circuits.observe(version, self._tallies(batch, stored, self._answered[version]))
+        succeeded = {verdict.job for verdict in stored.verdicts if isinstance(verdict.outcome, Success)}
+        self._answered[version].remember(job.body for job in batch.jobs if job.job in succeeded)
+
+    def _tallies(self, batch: ClaimedBatch, stored: Stored, answered: AnsweredInputs) -> dict[int, Tally]:
+        ends = {row.job: row.state for row in stored.settled}
+        if len(ends) == len(batch.deliveries) and set(ends.values()) == {State.SUCCEEDED}:
+            return all_answered(delivery.envelope.client for delivery in batch.deliveries)
         inputs = {job.job: job.body for job in batch.jobs}
         clients = {delivery.job: delivery.envelope.client for delivery in batch.deliveries}
-        answered = self._answered[version]
-        answers = [
-            Answer(
-                clients.get(verdict.job, 0),
-                verdict.outcome,
-                ends.get(verdict.job),
-                isinstance(verdict.outcome, Failure) and inputs.get(verdict.job, b"") in answered,
-            )
-            for verdict in stored.verdicts
-        ]
-        self._circuits.observe(version, answers)
-        answered.remember(
-            inputs[verdict.job] for verdict in stored.verdicts if isinstance(verdict.outcome, Success)
+        return tallies_of(
+            Answer(clients[v.job], v.outcome, ends.get(v.job), inputs.get(v.job, b"") in answered)
+            for v in stored.verdicts
+            if v.job in clients
         )
 
     def _store(self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]) -> Stored:

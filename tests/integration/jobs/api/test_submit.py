@@ -26,7 +26,8 @@ def test_a_job_is_acknowledged_and_stored_with_its_input_and_its_outbox_row(post
     assert answer.status_code == 202
     assert answer.headers["Location"] == view["urls"]["self"]
     assert set(view) == {
-        "id", "state", "model", "version", "attempts", "created_at", "queue_position", "eta_s", "urls",
+        "id", "state", "model", "version", "attempts", "created_at", "queue_position", "eta_s", "eta_unknown",
+        "urls",
     }  # fmt: skip
     job = Job.objects.get(pk=view["id"])
     outbox = Outbox.objects.get(pk=job.pk)

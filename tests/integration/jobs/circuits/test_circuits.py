@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 
 from jobs.core.circuits.breaker import CircuitState, Finding
-from jobs.core.circuits.tally import EVERY_CLIENT, Answer, Tally
+from jobs.core.circuits.tally import EVERY_CLIENT, Answer, Tally, tallies_of
 from jobs.core.errors import CircuitOpenError, WrongStateError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.messages.envelope import Envelope
@@ -259,7 +259,7 @@ def monitor(worker: UUID = NOBODY) -> CircuitMonitor:
 
 def test_one_client_s_bad_inputs_hold_that_client_and_nobody_else(version: ModelVersion) -> None:
     noisy, quiet = owner("noisy"), owner("quiet")
-    monitor().observe(version.id, judged(60, "noisy", FailureKind.INTERNAL))
+    monitor().observe(version.id, tallies_of(judged(60, "noisy", FailureKind.INTERNAL)))
     forget_circuits()
     assert Circuit.objects.get().client == noisy.id
     request = JobRequest(model="echo", input={})
@@ -286,7 +286,7 @@ def test_several_clients_failures_open_the_version_s_circuit_but_no_invalid_inpu
 ) -> None:
     view = monitor()
     for client, count, kind in failures:
-        view.observe(version.id, judged(count, client, kind))
+        view.observe(version.id, tallies_of(judged(count, client, kind)))
     names = {0: "all"} | {client.id: client.name for client in Client.objects.all()}
     assert {names[circuit.client] for circuit in Circuit.objects.all()} == held
 
@@ -295,7 +295,7 @@ def test_a_failure_that_bisection_pinned_opens_nothing_for_others(version: Model
     view = monitor()
     for _ in range(100):
         noisy = judged(1, "noisy", FailureKind.INTERNAL)
-        view.observe(version.id, [*noisy, *judged(7, "quiet")])
+        view.observe(version.id, tallies_of([*noisy, *judged(7, "quiet")]))
     assert Circuit.objects.get().client == make_client("noisy").id
 
 
@@ -317,7 +317,7 @@ def test_a_version_that_fails_on_one_worker_alone_rests_there_and_stays_open_to_
         ran(version, well, client, State.SUCCEEDED)
     view = monitor(sick.id)
     for client in clients:
-        view.observe(version.id, judged(60 // len(clients), client, FailureKind.INTERNAL))
+        view.observe(version.id, tallies_of(judged(60 // len(clients), client, FailureKind.INTERNAL)))
     assert not Circuit.objects.exists()
     assert view.resting() == {version.id}
     assert view.hold_s(version.id) == 1.0
@@ -331,8 +331,8 @@ def test_a_version_that_fails_on_every_worker_is_held_for_all(version: ModelVers
     ran(version, there, "one", State.DEAD)
     ran(version, there, "two", State.SUCCEEDED, count=1)
     view = monitor(here.id)
-    view.observe(version.id, judged(30, "one", FailureKind.INTERNAL))
-    view.observe(version.id, judged(30, "two", FailureKind.INTERNAL))
+    view.observe(version.id, tallies_of(judged(30, "one", FailureKind.INTERNAL)))
+    view.observe(version.id, tallies_of(judged(30, "two", FailureKind.INTERNAL)))
     assert Circuit.objects.get().client == EVERY_CLIENT
     assert not view.resting()
 
@@ -343,8 +343,8 @@ def test_a_client_whose_inputs_fail_here_is_held_though_an_earlier_one_worked_el
     here, there = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
     ran(version, there, "noisy", State.SUCCEEDED)
     view = monitor(here.id)
-    view.observe(version.id, judged(20, "quiet"))
-    view.observe(version.id, judged(60, "noisy", FailureKind.INTERNAL))
+    view.observe(version.id, tallies_of(judged(20, "quiet")))
+    view.observe(version.id, tallies_of(judged(60, "noisy", FailureKind.INTERNAL)))
     assert Circuit.objects.get().client == make_client("noisy").id
     assert not view.resting()
 
@@ -355,7 +355,7 @@ def test_probes_of_a_client_close_its_circuit_and_leave_the_version_s_alone(vers
     cool_down_over(version)
     view = monitor()
     assert view.hold_s(version.id, client) == 0.0
-    view.observe(version.id, [*judged(2, "noisy"), *judged(4, "quiet", FailureKind.INVALID)])
+    view.observe(version.id, tallies_of([*judged(2, "noisy"), *judged(4, "quiet", FailureKind.INVALID)]))
     assert Circuit.objects.get().state == CircuitState.CLOSED
 
 

@@ -36,6 +36,12 @@ def test_rows_are_taken_by_priority_and_then_the_longest_due_first(session: sa.C
     assert rows[1].late_s == pytest.approx(60, abs=5)
 
 
+def test_jobs_of_one_moment_are_taken_in_the_order_of_their_ids(session: sa.Connection) -> None:
+    jobs = make_jobs(200)
+    rows = feed.take_fresh(session, "echo", rooms=ROOMY, most=1_000)
+    assert [row.envelope.job for row in rows] == sorted(job.id for job in jobs)
+
+
 def test_a_row_that_is_not_due_is_not_taken(session: sa.Connection) -> None:
     make_job(due=timezone.now() + timedelta(seconds=60))
     assert feed.take_fresh(session, "echo", rooms=ROOMY, most=10) == []

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from jobs.core.admission.queue_count import QueueCount
+from jobs.core.admission.queue_count import QueueCount, Span
 from jobs.core.admission.queue_estimate import QueueEstimate, QueuePlace, earlier_part
 from jobs.core.admission.shedding import expect
+from jobs.core.ids import uuid7
 
 ME, NOISY, QUIET = 1, 2, 3
 
@@ -98,7 +99,7 @@ def test_the_estimate_is_calibrated_over_many_jobs() -> None:
         if now - counted_s >= 1.0:
             counted_s = now
             queue = QueueEstimate(counted(jobs=sum(end > now for end in ends[-5_000:]), per_s=per_s), now)
-        estimate = expect(queue.place(4, ME, now).position(), per_s=per_s, answer_s=service_s)
+        estimate = expect(queue.place(4, ME, now).position(), QueueCount(per_s=per_s, answer_s=service_s))
         queue.add(4, ME, 1, now)
         free_s = max(free_s, now) + chance.uniform(0.5, 1.5) / per_s
         ends.append(free_s)
@@ -106,3 +107,21 @@ def test_the_estimate_is_calibrated_over_many_jobs() -> None:
         ratios.append(estimate.eta_s / (free_s - now + service_s))
     print(f"median {median(ratios):.2f}")
     assert 0.7 <= median(ratios) <= 1.4
+
+
+def test_jobs_of_one_call_keep_their_order() -> None:
+    ids = [uuid7(1_000, 77 + number) for number in range(800)]
+    span = Span(6.4, 6.4, str(ids[200]), str(ids[-1]))  # the first 200 are done
+    count = replace(counted(jobs=600), by_client=({},) * 4 + ({ME: 600},) + ({},) * 5)
+    count = replace(count, spans=({},) * 4 + ({ME: span},) + ({},) * 5)
+    queue = QueueEstimate(count, 0.0)
+    places = [queue.ahead_of(4, ME, 0.0, age_s=6.4, job=ids[at]) for at in (200, 500, 799)]
+    assert places == pytest.approx([0, 300, 600], abs=2)
+
+
+def test_a_client_s_place_is_by_the_ages_of_its_own_jobs() -> None:
+    ids = [str(uuid7(ms, 0)) for ms in (1_000, 9_000)]
+    mine, other = Span(2.0, 1.0, *ids), Span(100.0, 99.0, *ids)
+    count = replace(counted(jobs=1_010), by_client=({},) * 4 + ({ME: 10, ME + 1: 1_000},) + ({},) * 5)
+    count = replace(count, spans=({},) * 4 + ({ME: mine, ME + 1: other},) + ({},) * 5)
+    assert QueueEstimate(count, 0.0).ahead_of(4, ME, 0.0, age_s=1.0) == pytest.approx(11, abs=2)

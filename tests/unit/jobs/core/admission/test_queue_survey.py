@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.core.admission.drain_rate import BACKLOG_COUNTS, RecentRuns
-from jobs.core.admission.queue_count import QueueCount, WaitingGroup, counted
+from jobs.core.admission.drain_rate import BACKLOG_COUNTS, FORGET_S, RecentRuns
+from jobs.core.admission.queue_count import QueueCount, Span, WaitingGroup, counted
 from jobs.core.admission.queue_survey import LedgerCount, QueueSurvey
+from jobs.core.ids import uuid7
 
 RUNS = RecentRuns(
     jobs=40, batches=10, ran_s=4.4, per_item=1.0, fixed_s=0.04, per_unit_s=0.001, answer_s=0.3, max_batch=10
@@ -49,9 +50,43 @@ def test_without_workers_or_before_the_first_run_the_rate_is_unknown() -> None:
 
 def test_a_lasting_backlog_gives_the_rate_at_which_jobs_end_and_corrects_the_calculated_one() -> None:
     survey, slow = QueueSurvey(), LedgerCount(ended=50, runs=RUNS)
-    rates = [surveyed(survey, 1_000, slow).per_s for _ in range(BACKLOG_COUNTS + 1)]
-    assert rates == pytest.approx([200.0, 200.0, 100.0])
+    rates = [surveyed(survey, 1_000, slow).per_s for _ in range(BACKLOG_COUNTS + 4)]
+    assert rates == pytest.approx([200.0] * (BACKLOG_COUNTS + 3) + [100.0])
     assert surveyed(survey, 0, LedgerCount(ended=5)).per_s == pytest.approx(100.0)
+
+
+def test_a_backlog_whose_batches_end_at_once_is_measured_over_seconds() -> None:
+    survey = QueueSurvey()
+    runs = replace(RUNS, jobs=40, batches=5, ran_s=5.0, per_unit_s=None, answer_s=2.0, max_batch=8)
+    ends = [8 * (number % 2) for number in range(80)]  # eight jobs a second
+    rates = [surveyed(survey, 800, LedgerCount(ended=ended, runs=runs)).per_s for ended in ends]
+    assert all(rate == pytest.approx(8.0, rel=0.25) for rate in rates[BACKLOG_COUNTS:])
+    assert all(rate == pytest.approx(8.0, rel=0.05) for rate in rates[40:])
+
+
+def test_the_rate_of_short_runs_is_bound_by_the_time_around_them() -> None:
+    quick = RecentRuns(
+        jobs=10, batches=10, ran_s=0.004, per_item=1.0, fixed_s=0.0004, per_unit_s=0.0, answer_s=0.01,
+        max_batch=64,
+    )  # fmt: skip
+    assert 10_000 < quick.capacity_per_s <= 3 * 64 / 0.01
+
+
+def test_the_rate_of_a_queue_that_ran_nothing_for_long_is_forgotten() -> None:
+    survey = QueueSurvey()
+    assert surveyed(survey, 3, LedgerCount(ended=8, runs=RUNS)).per_s
+    rates = [surveyed(survey, 0, LedgerCount()).per_s for _ in range(int(2 * FORGET_S) + 1)]
+    assert rates[0] == pytest.approx(200.0)
+    assert rates[-1] is None
+
+
+def test_a_count_knows_the_workers_and_where_each_client_s_jobs_stand() -> None:
+    ids = [str(uuid7(7, number)) for number in range(5)]
+    count = counted(
+        [WaitingGroup(4, 1, 3, 9.0, 12.0, ids[1], ids[2]), WaitingGroup(4, 1, 1, 4.0, 4.0, ids[0], ids[0])]
+    )
+    assert count.spans[4] == {1: Span(9.0, 4.0, ids[0], ids[2])}
+    assert surveyed(QueueSurvey(), 3, LedgerCount(), workers=2).workers == 2
 
 
 def test_arrivals_are_the_growth_plus_the_ends() -> None:

@@ -90,6 +90,8 @@ def _row(control: AdmissionControl, now: float) -> QueueRow:
         queue="m",
         waiting=list(count.waiting),
         head_age_s=list(count.head_age_s),
+        spans=[{}] * 10,
+        workers=count.workers or 0,
         mean_age_s=list(count.mean_age_s),
         per_s=count.per_s,
         answer_s=count.answer_s,

@@ -14,8 +14,7 @@ import sqlalchemy as sa
 from django.db import OperationalError
 
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
-from jobs.core.circuits.tally import Answer
-from jobs.core.failures import Failure, FailureKind
+from jobs.core.circuits.tally import Tally
 from jobs.worker import process as host
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.claimed_batch import ClaimedBatch
@@ -69,7 +68,7 @@ def test_a_batch_that_waits_for_the_database_does_not_hang() -> None:
 
 
 def test_a_circuit_error_loses_no_stored_batch() -> None:
-    CircuitMonitor(MagicMock(), away).observe(1, [Answer(7, Failure(FailureKind.INTERNAL, "Bug", ""))])
+    CircuitMonitor(MagicMock(), away).observe(1, {7: Tally(blamed=60)})
 
 
 def test_an_unreadable_version_is_retried_and_fails_no_job() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+from unittest.mock import MagicMock
 from uuid import UUID
 
 import pytest
@@ -14,13 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.batching.sealed_batch import SealReason
+from jobs.core.circuits.tally import Tally
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
 from jobs.services.lifecycle.claim import Claimed
+from jobs.services.lifecycle.settle import Settled
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.classify import failure_of
-from jobs.worker.stages.settler import verdicts_of
+from jobs.worker.stages.settler import Settler, Stored, verdicts_of
 from models_registry.core.options import RetryOptions
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
@@ -222,3 +226,33 @@ def test_nan_is_tried_again_for_a_version_that_says_so() -> None:
     batch.table = table_of("entry_point", refuse_nan=False)
     (verdict,) = verdicts_of(batch)
     assert (verdict.state, verdict.outcome.code) == (State.WAITING, "not_finite")  # type: ignore[union-attr]
+
+
+def test_the_circuits_are_told_whose_jobs_ended_how_and_which_inputs_were_answered_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = list[dict[int, Tally]]()
+    circuits: Any = SimpleNamespace(observe=lambda _version, tallies: told.append(tallies))
+    settler = Settler(MagicMock(), lambda: False, node="", expected_s=lambda *_: 0.0, circuits=circuits)
+
+    def settled(outputs: list[Any], bodies: list[bytes]) -> dict[int, Tally]:
+        batch = work(outputs)
+        batch.jobs = [replace(job, body=body) for job, body in zip(batch.jobs, bodies, strict=True)]
+        batch.deliveries = [
+            cast("Any", SimpleNamespace(job=job.job, envelope=SimpleNamespace(client=7 + at)))
+            for at, job in enumerate(batch.jobs)
+        ]
+        verdicts = verdicts_of(batch)
+        ends = [Settled(verdict.job, verdict.state) for verdict in verdicts]
+        stored = Stored(verdicts, ends, set())
+        monkeypatch.setattr("jobs.worker.stages.settler.persist", lambda *_, **__: stored)
+        settler.settle(batch)
+        return told[-1]
+
+    assert settled([1, 2], [b"good", b"fine"]) == {7: Tally(succeeded=1), 8: Tally(succeeded=1)}
+    assert settled([1, ValueError("no")], [b"good", b"bad"]) == {
+        7: Tally(succeeded=1),
+        8: Tally(blamed=1, pinned=1),
+    }
+    again = settled([ValueError("no"), ValueError("no")], [b"good", b"bad"])
+    assert again == {7: Tally(blamed=1, answered_before=1), 8: Tally(blamed=1)}
