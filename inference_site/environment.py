@@ -28,6 +28,7 @@ from models_registry.core.struct_fields import (
 
 Environ = Mapping[str, str]
 KEY_BYTES = 32
+PLACEHOLDER = "change-me"
 _KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,8}")
 _ENTRY = (
     "a name, 1 to 8 letters, digits, dots or dashes and used once, a colon, and a key of 32 bytes in base64"
@@ -130,6 +131,9 @@ def read(kind: type, environ: Environ) -> tuple[dict[str, Any], list[str]]:
     values, mistakes = dict[str, Any](), list(_misspelt(environ, types))
     for name, setting in types.items():
         text = environ.get(name, "").strip()
+        if PLACEHOLDER in text:
+            mistakes.append(f"{name} still has the example's value, {PLACEHOLDER}.")
+            continue
         try:
             values |= {name.lower(): _value(text, setting)} if text else {}
         except msgspec.ValidationError:

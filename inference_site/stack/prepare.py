@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,14 @@ def login(run_dir: Path) -> str:
     return f"{ADMIN}:{secret(run_dir / 'admin-password')}"
 
 
-def prepare(run_dir: Path, *, env: Mapping[str, str], project: Path) -> Credentials:
-    """Migrate, then create the admin, the token, the models and the partitions that are missing."""
+def prepare(
+    run_dir: Path, *, env: Mapping[str, str], project: Path, say: Callable[[str], None]
+) -> Credentials:
+    """Migrate, then create the admin, the token, the models and the partitions; `say` each step."""
     run = _Commands(env, project)
+    say("migrates the database")
     run.now("migrate", "--verbosity", "0")
+    say("registers the built-in models, and makes the admin, a token and partitions where they are missing")
     password = secret(run_dir / "admin-password")
     admin = run.later("createsuperuser", "--noinput", extra=_superuser(password))
     models = run.later("register_builtin_models")

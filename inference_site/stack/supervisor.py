@@ -95,8 +95,9 @@ class Supervisor:
         self._start_servers()
         self._env = self._environment()
         write_settings(self.run_dir, ours=self._shared_settings())
-        self._console.step("prepares the database: tables, admin, token, built-in models")
-        self._credentials = self._prepare(self.run_dir, env=self._env, project=PROJECT)
+        self._credentials = self._prepare(
+            self.run_dir, env=self._env, project=PROJECT, say=self._console.step
+        )
         self._programs = [self._program(spec) for spec in selected]
         self._console.step(f"starts {', '.join(program.name for program in self._programs)}")
         for program in self._programs:

@@ -18,7 +18,11 @@ import httpx
 from inference_site.stack.services import PROJECT
 
 COMPOSE = PROJECT / "compose"
-FILES = ("definitions.template.json", "render_definitions.sh")
+FILES = ("definitions.template.json", "render.py")
+ENV = {
+    "SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "p@ss/w$rd", "FLOWER_BASIC_AUTH": "admin:word",
+    "API_URL": "https://api", "STREAM_URL": "https://stream", "ALLOWED_HOSTS": "api",
+}  # fmt: skip
 
 
 @contextmanager
@@ -28,12 +32,12 @@ def production_logins(tmp_path: Path, *, default_queue_type: str = "classic") ->
     RabbitMQ 3.10 knows no default type of a virtual host's queues, and ignores it.
     """
     vhost, admin = f"rights-{uuid4().hex[:8]}", urlsplit(os.environ["BROKER_URL"])
-    definitions, passwords = rendered(tmp_path, vhost)
+    definitions, urls = rendered(tmp_path, vhost)
     _management("put", f"/api/vhosts/{vhost}", {"default_queue_type": default_queue_type})
     _management("put", f"/api/permissions/{vhost}/{admin.username}", dict.fromkeys(RIGHTS, ".*"))
     _management("post", "/api/definitions", definitions)
     where = f"{admin.hostname}:{admin.port}/{vhost}"
-    logins = {user: f"amqp://{user}:{password}@{where}" for user, password in passwords.items()}
+    logins = {user: f"{url.rpartition('@')[0]}@{where}" for user, url in urls.items()}
     try:
         yield {**logins, "admin": f"amqp://{admin.username}:{admin.password}@{where}"}
     finally:
@@ -44,16 +48,22 @@ RIGHTS = ("configure", "write", "read")
 
 
 def rendered(folder: Path, vhost: str) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """Run compose's own script; return its definitions for a virtual host, and each user's password."""
+    """Run compose's own script; return its definitions for a virtual host, and each user's URL."""
     for name in FILES:
         shutil.copy(COMPOSE / name, folder)
     definitions = json.loads((folder / FILES[0]).read_text())
-    passwords = {user["name"]: uuid4().hex for user in definitions["users"]}
-    lines = [f"{user.upper().replace('-', '_')}_PASSWORD={word}" for user, word in passwords.items()]
-    (folder / ".env").write_text("\n".join(lines))
+    users = [user["name"] for user in definitions["users"]]
+    # A shell or a URL would read these characters as something else.
+    words = {f"{user.upper().replace('-', '_')}_PASSWORD": f"{uuid4().hex} @/$:%#" for user in users}
+    (folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in {**ENV, **words}.items()))
     subprocess.run([f"{folder}/{FILES[1]}"], check=True)
     text = (folder / "definitions.json").read_text().replace('"/"', json.dumps(vhost))
-    return json.loads(text), passwords
+    return json.loads(text), {user: _broker_url(folder / "urls" / f"{user}.env") for user in users}
+
+
+def _broker_url(path: Path) -> str:
+    variables = dict(line.split("=", 1) for line in path.read_text().splitlines())
+    return variables["BROKER_URL"]
 
 
 def _management(method: str, path: str, body: Any = None) -> None:

@@ -28,6 +28,7 @@ from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.row_sealing import sealed_input, unsealed_input
 from jobs.payloads.sealed_objects import under_first_key
+from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.replay import lock_replayable, requeue
 from jobs.services.lifecycle.unshare import unshare
 from jobs.services.reads.payloads import plain_input
@@ -89,12 +90,15 @@ class EditedInput:
 def check_edit(*, job_id: UUID, text: str) -> EditedInput:
     """Return `text` as an input; JobNotFoundError, MalformedRequestError or InvalidInputError.
 
-    Where the version marks personal data, each token is replaced by its value in the old input.
+    Where the version marks personal data, each token is replaced by its value in the old input. Where it
+    guards any, DatabaseUnusableError if this process has other keys than the workers.
     """
     rows = fetch_all(_VERSION, {"job": job_id, "most": POINTER_BYTES})
     if not rows:
         raise JobNotFoundError
     version = info(rows[0].version)
+    if version.secrecy.guarded:
+        check_keys()
     files = tuple(file for file in files_of(rows[0].head or b"") if _may_name(text, file))
     value = _without_tokens(job_id, version.secrecy, _parsed(text))
     if not files:

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
 import re
+import subprocess
+import sys
+from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from kombu.utils.url import parse_url
+from psycopg.conninfo import conninfo_to_dict
 
+from inference_site.config import Config
 from inference_site.stack.specs import StackPlan, specs
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES, BrokerUser
+from jobs.management.health.health_checks import check_of
 
 COMPOSE = Path(__file__).parents[3] / "compose"
-LOGIN = re.compile(r"amqp://(.+):\$\{(.+):\?\}@rabbitmq:5672//")
+
+
+def _render() -> Any:
+    spec = importlib.util.spec_from_file_location("render", COMPOSE / "render.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+render = _render()
 USERS = {
     "relay": BrokerUser.RELAY,
     "gpu-worker": BrokerUser.WORKER,
@@ -46,20 +68,122 @@ def test_the_stack_of_one_machine_runs_the_same_cpu_worker(services: dict[str, A
 
 
 def test_each_process_logs_in_to_the_broker_as_its_own_user(services: dict[str, Any]) -> None:
-    urls = {name: service.get("environment", {}).get("BROKER_URL", "") for name, service in services.items()}
-    logins = {name: LOGIN.fullmatch(url) for name, url in urls.items()}
-    assert {name: login[1] for name, login in logins.items() if login} == USERS
-    for login in filter(None, logins.values()):
-        assert login[2] == f"{login[1].upper().replace('-', '_')}_PASSWORD"
+    files = {name: services[name]["env_file"] for name in USERS}
+    assert files == {name: [f"urls/{user}.env"] for name, user in USERS.items()}
 
 
 def test_processes_that_do_not_use_the_broker_have_no_user(services: dict[str, Any]) -> None:
-    others = [services[name]["environment"]["BROKER_URL"] for name in ("web", "stream", "migrate")]
-    assert {url.partition("@")[0] for url in others} == {"amqp://none"}
+    for name in ("web", "stream", "migrate"):
+        assert services[name]["env_file"] == ["urls/nobody.env"]
+    assert "BROKER_URL=amqp://none@" in render.urls("", ENV)
     assert "none" not in {user.value for user in BrokerUser}
+
+
+def test_no_service_has_a_url_with_a_password_pasted_into_it() -> None:
+    assert not re.search(r"\$\{\w+_PASSWORD[^}]*\}@", (COMPOSE / "compose.yaml").read_text())
 
 
 def test_the_example_names_every_password() -> None:
     example = (COMPOSE / ".env.example").read_text()
     for user in BrokerUser:
         assert f"\n{user.upper().replace('-', '_')}_PASSWORD=" in example
+
+
+@pytest.mark.parametrize("name", [*USERS, "web", "stream"])
+def test_each_service_is_asked_whether_it_did_its_work(services: dict[str, Any], name: str) -> None:
+    if name == "operator":  # runs single commands
+        return
+    words = services[name]["healthcheck"]["test"]
+    assert words[:4] == ["CMD", "python", "manage.py", "health"]
+    check_of(words[4])  # KeyError where there is no such process
+
+
+def test_every_process_exports_its_metrics_inside_the_network_alone(services: dict[str, Any]) -> None:
+    for name in ("web", "stream", "relay", "gpu-worker", "cpu-worker", "beat"):
+        assert services[name]["environment"]["METRICS_PORT"] == "9100"
+        assert not any("9100" in port for port in services[name].get("ports", ()))
+        assert "METRICS_ON_API" not in services[name]["environment"]
+
+
+def test_nothing_is_migrated_before_the_deployment_was_checked(services: dict[str, Any]) -> None:
+    first, *_ = services["migrate"]["command"][2].split(" && ")
+    assert first == "python manage.py check --deploy --fail-level WARNING"
+
+
+DEPLOYED = {
+    "DATABASE_URL": "postgresql://inference:word@postgres:5432/inference", "BROKER_URL": "amqp://none@rabbitmq//",
+    "SECRET_KEY": "k3y-" + "abcdefghij" * 6, "API_URL": "https://api.example", "STREAM_URL": "https://s.example",
+    "TRUSTED_PROXY_HOPS": "1", "ALLOWED_HOSTS": "api.example",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"API_URL": "http://api.example"}, "security.W"),
+        ({"STREAM_URL": "http://s.example"}, "jobs.W001"),
+        ({"TRUSTED_PROXY_HOPS": "0"}, "jobs.W001"),
+        ({"SECRET_KEY": "change-me"}, "SECRET_KEY still has the example's value"),
+        ({"SECRET_KEY": "short"}, "security.W009"),
+        ({"DEBUG": "true"}, "security.W018"),
+    ],
+    ids=str,
+)
+def test_the_check_of_a_deployment_stops_one_that_is_not_safe(changes: dict[str, str], fault: str) -> None:
+    words = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    env = {"PATH": os.environ["PATH"], **DEPLOYED, **changes}
+    ended = subprocess.run(
+        words, env=env, cwd=COMPOSE.parent, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode == 0) is not bool(fault), ended.stderr
+    assert fault in ended.stderr
+
+
+ENV = {
+    "SECRET_KEY": "k", "POSTGRES_PASSWORD": "p@ss/w$rd :%", "FLOWER_BASIC_AUTH": "admin:w", "API_URL": "https://a",
+    "STREAM_URL": "https://s", "ALLOWED_HOSTS": "a",
+    **{render.password_of(user): f"{user} @/$:%#" for user in BrokerUser},
+}  # fmt: skip
+
+
+def test_passwords_of_any_characters_arrive_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in ENV.items()))
+    render.main(tmp_path)
+    config = Config.from_env({**variables(tmp_path / "urls/relay.env"), "SECRET_KEY": "k"})
+    assert config.mistakes == ()
+    assert conninfo_to_dict(config.database_url)["password"] == ENV["POSTGRES_PASSWORD"]
+    assert parse_url(config.broker_url)["password"] == ENV["RELAY_PASSWORD"]
+    assert (tmp_path / "urls/relay.env").stat().st_mode & 0o777 == 0o600
+    (relay,) = [
+        u for u in json.loads((tmp_path / "definitions.json").read_text())["users"] if u["name"] == "relay"
+    ]
+    stored = b64decode(relay["password_hash"])
+    assert stored[4:] == sha256(stored[:4] + ENV["RELAY_PASSWORD"].encode()).digest()
+
+
+def variables(path: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def test_the_file_of_values_is_read_and_never_run(tmp_path: Path) -> None:
+    text = f"A=$(touch {tmp_path}/run)"
+    with pytest.raises(render.EnvFileError, match="put A in single quotes"):
+        render.read_env(text)
+    assert not (tmp_path / "run").exists()
+    lines = "# note\n\nA=a b # note\nB='a $b # c' # note\nC=\"x y\"\nexport D=a#b\nE=\n"
+    assert render.read_env(lines) == {"A": "a b", "B": "a $b # c", "C": "x y", "D": "a#b", "E": ""}
+
+
+@pytest.mark.parametrize("line", ["A=a$b", 'A="a$b"', "A=a\\b", "A='it's'", "A='open", "not a line"])
+def test_a_line_that_compose_would_read_in_another_way_is_refused(line: str) -> None:
+    with pytest.raises(render.EnvFileError, match="line 1"):
+        render.read_env(line)
+
+
+def test_a_value_of_the_example_is_refused_by_its_name() -> None:
+    values = render.read_env((COMPOSE / ".env.example").read_text())
+    with pytest.raises(render.EnvFileError, match=r"SECRET_KEY, POSTGRES_PASSWORD, .*FLOWER_BASIC_AUTH"):
+        render.check(values, [*BrokerUser])
+    with pytest.raises(render.EnvFileError, match=r"\.env has no BEAT_PASSWORD"):
+        render.check({name: value for name, value in ENV.items() if name != "BEAT_PASSWORD"}, [*BrokerUser])

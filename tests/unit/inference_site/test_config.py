@@ -192,3 +192,9 @@ def test_a_broker_that_cannot_be_used_is_a_mistake_that_quotes_no_password(url: 
     mistakes = Config.from_env(NEEDED | {"BROKER_URL": url}).mistakes
     assert mistakes[0].startswith("BROKER_URL: node ")
     assert "word" not in mistakes[0].replace("password", "")
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "PAYLOAD_KEYS", "PII_KEY"])
+def test_a_value_of_the_example_is_refused_by_its_setting_s_name(name: str) -> None:
+    mistakes = Config.from_env({name: "a-change-me-b"}).mistakes
+    assert f"{name} still has the example's value, change-me." in mistakes

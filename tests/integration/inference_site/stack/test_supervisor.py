@@ -41,6 +41,10 @@ except StackError as error:
 """
 
 
+# A stack whose only program that is waited for is asked for by a name that `manage.py health` does not know.
+NEVER_WELL = UP.replace("rank=1)\n    deaf", 'rank=1, health="nobody")\n    deaf')
+
+
 def info(run_dir: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((run_dir / "stack.json").read_text())
     return content
@@ -49,8 +53,15 @@ def info(run_dir: Path) -> dict[str, Any]:
 @pytest.fixture
 def up(start_script: StartScript, tmp_path: Path) -> Script:
     script = start_script(UP, str(tmp_path), **ELSEWHERE)
-    assert script.line().startswith("ready: ")
+    came_up(script)
     return script
+
+
+def came_up(script: Script) -> None:
+    """Read what it prints once it is ready, to the last line."""
+    assert script.line().startswith("ready: ")
+    while not script.line().startswith("Ctrl-C ends the stack"):
+        pass
 
 
 def test_a_killed_program_is_started_again_and_recorded(up: Script, tmp_path: Path) -> None:
@@ -110,6 +121,37 @@ def test_a_command_runs_beside_the_stack_and_its_status_is_passed_on(
     assert nothing_left(tmp_path)
 
 
+def test_a_stack_whose_programs_do_not_do_their_work_is_not_ready(
+    start_script: StartScript, tmp_path: Path
+) -> None:
+    assert NEVER_WELL != UP
+    script = start_script(NEVER_WELL, str(tmp_path), **ELSEWHERE)
+    assert "not every program did its work" in script.line()
+    assert script.process.wait(30) == 3
+    assert not (tmp_path / "stack.json").exists()
+    assert nothing_left(tmp_path)
+
+
+def test_other_terminals_get_the_settings_while_the_stack_is_up(up: Script, tmp_path: Path) -> None:
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["SECRET_KEY"] == (tmp_path / "secret-key").read_text()
+    assert {name: settings[name] for name in ELSEWHERE} == ELSEWHERE
+    assert not {"METRICS_PORT", "PROMETHEUS_MULTIPROC_DIR", "PATH"} & settings.keys()
+    up.end(signal.SIGTERM)
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_ports_are_the_same_at_the_next_start(up: Script, start_script: StartScript, tmp_path: Path) -> None:
+    before = info(tmp_path)
+    up.end(signal.SIGTERM)
+    script = start_script(UP, str(tmp_path), **ELSEWHERE)
+    came_up(script)
+    after = info(tmp_path)
+    assert {name: after[name] for name in ("api", "stream", "flower")} == {
+        name: before[name] for name in ("api", "stream", "flower")
+    }
+
+
 def test_an_interrupted_start_leaves_nothing(start_script: StartScript, tmp_path: Path) -> None:
     script = start_script(UP, str(tmp_path))
     wait_until(lambda: {"postgres", "beam.smp"} <= set(processes_of(tmp_path).values()))
@@ -121,7 +163,7 @@ def test_killed_servers_come_back_on_the_same_ports_with_their_data(
     start_script: StartScript, tmp_path: Path, broker_url: str
 ) -> None:
     script = start_script(UP, str(tmp_path), BROKER_URL=broker_url)
-    script.line()
+    came_up(script)
     before = info(tmp_path)
     with psycopg.connect(before["database"]) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")

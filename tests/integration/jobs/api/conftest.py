@@ -91,7 +91,9 @@ def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
             words = ["granian", "--interface", "asgi", "--port", str(port), "--no-ws", "--workers", "1"]
             words += ["--workers-kill-timeout", "8"]
             argv = [sys.executable, "-m", *words, APPLICATION]
-            process = subprocess.Popen(argv, env=os.environ | env, stdout=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                argv, env=os.environ | {"METRICS_ON_API": "1"} | env, stdout=subprocess.DEVNULL
+            )
             stack.callback(process.wait, 20)
             stack.callback(process.terminate)
             headers = {"Authorization": f"Bearer {token}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from django.test import override_settings
 from inference_site.stack.program import Program
 from inference_site.stack.services import PROJECT
 from inference_site.stack.specs import MODELS, StackPlan, make_plan, manage, specs
+from jobs.broker.topology import CPU_NODE
 from jobs.client.webhook import verify
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
@@ -27,6 +29,7 @@ from jobs.models import Job, Worker
 from jobs.services.access.owner import Owner
 from jobs.services.submission.submit import submit_job
 from jobs.services.webhooks.secrets import make_secret
+from jobs.worker import process_marks
 from tests.support.broker_logins import production_logins
 from tests.support.factories import make_client, make_version
 from tests.support.receiver import receiving
@@ -39,6 +42,8 @@ USERS = {
     "beat": "beat",
     "flower": "monitor",
 }
+NOTED = re.compile(r"Task jobs\.note_beat\[.*\] succeeded")
+A_MINUTE_S = 90.0
 BUILTIN = "models_registry.loaders.builtin:echo"
 
 
@@ -58,12 +63,13 @@ def running(plan: StackPlan, env: Mapping[str, Mapping[str, str]]) -> Iterator[N
         yield
 
 
-def environments(logins: Mapping[str, str], queue_type: str) -> dict[str, dict[str, str]]:
+def environments(logins: Mapping[str, str], queue_type: str, marks: Path) -> dict[str, dict[str, str]]:
     settings_of_all = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "inference_site.settings",
         "WEBHOOK_INTERNAL_HOSTS": "127.0.0.1",
         "QUEUE_TYPE": queue_type,
+        "HEALTH_DIR": str(marks),
     }
     return {user: {**settings_of_all, "BROKER_URL": url} for user, url in logins.items()}
 
@@ -92,7 +98,7 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
     make_version("echo", artifact=BUILTIN)
     secret = make_secret(client="tests", actor="test")
     with production_logins(tmp_path, default_queue_type="quorum") as logins, receiving() as receiver:
-        env = environments(logins, queue_type)
+        env = environments(logins, queue_type, tmp_path / "health")
         with running(plan, env):
             wait_until(lambda: Worker.objects.filter(ended_at=None).exists())
             job = submitted(receiver.url)
@@ -107,6 +113,10 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
                 text=True, check=False,
             )  # fmt: skip
             assert ordered.returncode == 0, ordered.stderr[-2000:]
+            marks = tmp_path / "health"
+            wait_until((marks / process_marks.BEAT).exists, limit_s=A_MINUTE_S)  # it sends a task each minute
+            wait_until(lambda: NOTED.search((tmp_path / "log" / "cpu-worker.log").read_text()))
+            assert {path.name.partition("@")[0] for path in marks.iterdir()} == {"beat", "gpu-0", CPU_NODE}
     vhost = logins["admin"].rpartition("/")[2]
     assert not [line for line in broker_log().splitlines() if vhost in line and "refused" in line]
     logs = {name: (tmp_path / "log" / f"{name}.log").read_text() for name in USERS}

@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 from django.test import Client as Browser
 
-from jobs.core.errors import PayloadUnreadableError
-from jobs.models import Event, JobInput, JobResult
+from jobs.core.errors import DatabaseUnusableError, PayloadUnreadableError
+from jobs.models import Event, Job, JobInput, JobResult
 from jobs.payloads import vault
+from jobs.services.access.known_keys import check_keys
 from jobs.services.dead_letters.dry_run import dry_run
 from jobs.services.dead_letters.edit import check_edit, replay_edited
 from jobs.services.dead_letters.payload import read_payload
@@ -108,3 +109,15 @@ def test_an_edit_of_a_job_under_an_old_key_seals_the_whole_row_under_one_key(
     view = job_view(job.id, client_id=None)
     assert view is not None
     assert (bytes(view["output"]), bytes(view["metadata"])) == (b'{"text":"new"}', b'{"m":1}')
+
+
+def test_an_edit_with_a_key_that_no_worker_has_is_refused(
+    version: str, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_keys()
+    job = dead_job(version, session)
+    text = read_payload(job_id=job.id, actor="olga").head.decode()
+    use(monkeypatch, OLD, secret_key="another")
+    with pytest.raises(DatabaseUnusableError, match="SECRET_KEY is not the one"):
+        replay_edited(job_id=job.id, actor="olga", text=text)
+    assert Job.objects.get(pk=job.id).state == "dead"

@@ -1,8 +1,13 @@
 import json
+import os
+import runpy
+import sys
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import pytest
 
+from inference_site.stack import beside
 from inference_site.stack.beside import FILE, use_settings, write_settings
 from inference_site.stack.supervisor_lock import supervisor_lock
 
@@ -60,3 +65,11 @@ def test_the_file_is_private(tmp_path: Path) -> None:
     write_settings(tmp_path, ours=SETTINGS)
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
     assert json.loads((tmp_path / FILE).read_text()) == SETTINGS
+
+
+def test_every_command_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[MutableMapping[str, str]]()
+    monkeypatch.setattr(beside, "use_settings", asked.append)
+    monkeypatch.setattr(sys, "argv", ["manage.py", "version"])
+    runpy.run_path(str(beside.RUN_DIR.parent / "manage.py"), run_name="__main__")
+    assert asked == [os.environ]

@@ -1,0 +1,100 @@
+"""Every process has a page of metrics on METRICS_PORT, of a web server's processes one at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from inference_site.stack.leash import death_words
+from inference_site.stack.ports import LOOPBACK, free_ports
+from inference_site.stack.services import PROJECT
+from tests.support.wait import wait_until
+
+CELERY = (sys.executable, "-m", "celery", "-A", "inference_site")
+CPU_WORKER = (
+    *CELERY,
+    "worker",
+    "-Q",
+    "cpu,webhooks",
+    "-n",
+    "cpu-8@%h",
+    "--pool",
+    "threads",
+    "--without-mingle",
+)
+GRANIAN = (sys.executable, "-m", "granian", "--interface", "asgi", "--host", LOOPBACK, "--no-ws")
+WORKERS = (
+    "--workers",
+    "2",
+    "--respawn-failed-workers",
+    "--workers-kill-timeout",
+    "8",
+    "inference_site.asgi:application",
+)
+
+
+@contextmanager
+def process(*words: str, port: int, **env: str) -> Iterator[psutil.Process]:
+    started = subprocess.Popen(
+        [*death_words(signal.SIGKILL), *words],
+        env=os.environ | {"METRICS_PORT": f"{port}"} | env,
+        cwd=PROJECT,
+    )
+    try:
+        yield psutil.Process(started.pid)
+    finally:
+        started.terminate()
+        started.wait(30)
+
+
+def metrics(port: int) -> str:
+    try:
+        return httpx.get(f"http://{LOOPBACK}:{port}/metrics", trust_env=False).raise_for_status().text
+    except httpx.TransportError:
+        return ""
+
+
+@pytest.mark.parametrize("words", [CPU_WORKER, (*CELERY, "beat", "--pidfile", "")], ids=["cpu", "beat"])
+def test_the_cpu_worker_and_beat_export_what_they_count(
+    words: tuple[str, ...], db: str, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    with process(*words, port=port, HEALTH_DIR=str(tmp_path)):
+        text = wait_until(lambda: metrics(port))
+    for name in ("retention_last_timestamp_seconds", "webhook_seconds_count", "beat_last_timestamp_seconds"):
+        assert f"\n{name} " in text
+
+
+def test_of_a_web_server_s_processes_one_serves_the_metrics_of_all_and_another_takes_over(
+    db: str, tmp_path: Path
+) -> None:
+    api, port = free_ports(2)
+    words = (*GRANIAN, "--port", str(api), *WORKERS)
+    with process(*words, port=port, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as server:
+        wait_until(lambda: metrics(port))
+        assert httpx.get(f"http://{LOOPBACK}:{api}/metrics", trust_env=False).status_code == 404
+        serving = wait_until(lambda: listener(server, port))
+        serving.kill()
+        wait_until(lambda: (other := listener(server, port)) is not None and other != serving)
+        assert "messages_newer_total" in wait_until(lambda: metrics(port))
+
+
+def listener(server: psutil.Process, port: int) -> psutil.Process | None:
+    """Return the process of the server that listens on the port."""
+    for child in server.children(recursive=True):
+        try:
+            sockets = child.net_connections("tcp")
+        except psutil.Error:
+            continue
+        if any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in sockets):
+            return child
+    return None
