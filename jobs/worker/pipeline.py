@@ -254,11 +254,14 @@ class Pipeline:
         self._observer.settled(done, answer.verdicts, answer.settled)
 
     def _next_to_settle(self) -> ClaimedBatch | None:
-        """Return the next batch, None at the end; now and then one that had locked rows."""
+        """Return the next batch, None at the end; now and then, however busy, one that had locked rows."""
         if not self._locked:
             return self._to_settle.get()
-        if len(self._locked) < MOST_LOCKED:
+        wait_s = self._locked_at - time.monotonic()
+        if wait_s > 0 and (len(self._locked) < MOST_LOCKED or self._closed):
             with suppress(Empty):
-                return self._to_settle.get(timeout=max(0.0, self._locked_at - time.monotonic()))
+                return self._to_settle.get(timeout=wait_s)
+        elif wait_s > 0:
+            time.sleep(wait_s)
         self._locked_at = time.monotonic() + LOCKED_S
         return self._locked.popleft()
