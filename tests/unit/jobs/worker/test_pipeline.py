@@ -195,6 +195,27 @@ def test_a_batch_with_a_locked_row_is_tried_again_while_others_keep_the_settling
     assert pipeline._next_to_settle() is other, "not again at once"
 
 
+def test_an_isolated_batch_does_not_wait_for_the_lock_of_another_s_row(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = Event()
+
+    def settle(work: ClaimedBatch) -> Stored:
+        if work.isolation_group or free.is_set():
+            return Stages.settle(stages, work)
+        return Stored([], [], {job.job for job in work.jobs})
+
+    monkeypatch.setattr(stages, "settle", settle)
+    stages.gate.set()
+    fill(buffer, 2)
+    wait_until(lambda: len(stages.claims) == 1)
+    fill(buffer, 2, isolation_group=1)
+    wait_until(lambda: [work.isolation_group for work in stages.settled] == [1])
+    assert [work.isolation_group for work in pipeline.unsettled()] == [0]
+    free.set()
+    wait_until(lambda: not pipeline.unsettled())
+
+
 def test_many_batches_with_locked_rows_are_tried_again_one_after_the_other_with_pauses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
