@@ -65,6 +65,10 @@ class ConfirmingPublisher:
             self._open_channel()
         return self._connection
 
+    def open(self) -> None:
+        """Connect unless that was done; BrokerUnavailableError."""
+        _ = self.connection
+
     def close(self) -> None:
         """Drop the connection without a farewell, because the broker may not be reading."""
         connection, self._connection, self._channel = self._connection, None, None

@@ -65,6 +65,8 @@ DELETE FROM jobs_leaseholder WHERE id IN (
 """,  # noqa: S608  # built from constants of this file
     str,
 )
+# A statement that waits for a lease's row sees the holders of before it waited: this one waits instead.
+_AWAIT = Statement("SELECT name FROM jobs_lease WHERE name = %(name)s FOR UPDATE", str)
 _TAKE = Statement("""
 INSERT INTO jobs_lease AS lease (name, holder, fence, taken_at) VALUES (%(name)s, %(holder)s, 1, now())
 ON CONFLICT (name) DO UPDATE
@@ -131,7 +133,9 @@ class HeldLeases:
         """Take the lease `name` unless another holds it; return whether this holder has it."""
         for label in run(self._session, _BURY):
             log.warning("%s has not renewed its leases: they are free", label)
-        return bool(count(self._session, _TAKE, {**self._key, "name": name}))
+        with transaction(self._session):
+            run(self._session, _AWAIT, {"name": name})
+            return bool(count(self._session, _TAKE, {**self._key, "name": name}))
 
     def release(self, name: str) -> None:
         """Let others take the lease `name`."""

@@ -67,7 +67,10 @@ class ListenLoop(ABC):
         self._look_at = self._clock() + LOOK_EVERY_S
         return True
 
-    def opened(self, session: sa.Connection) -> None:  # noqa: B027  # a hook, as the next two
+    def prepare(self) -> None:  # noqa: B027  # a hook, as the next three
+        """Get ready before the office is asked for: a holder that cannot work keeps others from it."""
+
+    def opened(self, session: sa.Connection) -> None:  # noqa: B027
         """Prepare a session that was just opened and holds the office."""
 
     def interrupted(self) -> None:  # noqa: B027
@@ -93,6 +96,7 @@ class ListenLoop(ABC):
                 self.closed()
 
     def _serve(self, session: sa.Connection) -> None:
+        self.prepare()
         if not self._holds_office(session):
             return
         for channel in self.channels:

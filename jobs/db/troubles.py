@@ -33,7 +33,6 @@ TROUBLES: dict[str, Trouble] = {
     "25006": Trouble.READ_ONLY,
     "53": Trouble.RESOURCES,
     "58": Trouble.RESOURCES,  # the server's system: an I/O error, a missing file
-    "54": Trouble.RESOURCES,  # a limit of the server
     "55P03": Trouble.LOCK,
     "55006": Trouble.LOCK,  # an object in use
     "40001": Trouble.SERIALIZATION,

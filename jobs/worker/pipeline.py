@@ -72,7 +72,8 @@ class Pipeline:
         self._to_settle: Queue[ClaimedBatch | None] = Queue(maxsize=lanes + AHEAD)
         self._open: dict[int, ClaimedBatch] = {}
         self._changed = Condition()
-        self._locked: deque[ClaimedBatch] = deque()  # batches of which a row was locked
+        self._locked: deque[ClaimedBatch] = deque()  # batches of which a row was locked, to be tried again
+        self._stuck = set[int]()  # the same, while they are tried again too
         self._locked_at = 0.0
         self._closed = self.failed = False
         self._closed_at = 0.0
@@ -164,11 +165,14 @@ class Pipeline:
             self._to_run.put(None)
 
     def _alone(self) -> bool:
-        """Wait until nothing else is in hand and keep it so; False where the worker stops before."""
+        """Wait until nothing else runs and keep it so; False where the worker stops before.
+
+        A batch that waits for a locked row has run: its lock may be held for hours.
+        """
         for _ in range(self._most - 1):
             self._slots.acquire()
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or not self._open)
+            self._changed.wait_for(lambda: self._closed or self._open.keys() <= self._stuck)
         return not self._closed
 
     def _free(self, batch: ClaimedBatch) -> None:
@@ -247,18 +251,24 @@ class Pipeline:
         if answer.locked:
             logger.warning("%d jobs are locked by another transaction: tried again", len(answer.locked))
             self._locked.append(batch)
-        else:
-            with self._changed:
+        with self._changed:
+            if answer.locked:
+                self._stuck.add(id(batch))
+            else:
+                self._stuck.discard(id(batch))
                 del self._open[id(batch)]
-                self._changed.notify_all()
+            self._changed.notify_all()
         self._observer.settled(done, answer.verdicts, answer.settled)
 
     def _next_to_settle(self) -> ClaimedBatch | None:
-        """Return the next batch, None at the end; now and then one that had locked rows."""
+        """Return the next batch, None at the end; now and then, however busy, one that had locked rows."""
         if not self._locked:
             return self._to_settle.get()
-        if len(self._locked) < MOST_LOCKED:
+        wait_s = self._locked_at - time.monotonic()
+        if wait_s > 0 and (len(self._locked) < MOST_LOCKED or self._closed):
             with suppress(Empty):
-                return self._to_settle.get(timeout=max(0.0, self._locked_at - time.monotonic()))
+                return self._to_settle.get(timeout=wait_s)
+        elif wait_s > 0:
+            time.sleep(wait_s)
         self._locked_at = time.monotonic() + LOCKED_S
         return self._locked.popleft()

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from jobs.api.http.asgi_call import Call
+from jobs.api.http.asgi_call import Call, ClientGoneError
 from jobs.api.http.body import PIECE_BYTES
 from jobs.core.errors import SlowBodyError
 
@@ -48,7 +48,7 @@ class Inflow:
         """
         if self._asks_first and not self._size:
             return  # it was refused before it was told to send
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, ClientGoneError):
             async with asyncio.timeout(LINGER_S):
                 while not self.complete and self._size < LINGER_BYTES:
                     self._size += len(await self._receive_piece())
@@ -56,7 +56,7 @@ class Inflow:
     async def ahead(self) -> None:
         """Receive a short body completely, and nothing of a long one, which may be refused by its headers.
 
-        SlowBodyError.
+        SlowBodyError, ClientGoneError.
         """
         if not self._long:
             await self._hold(PIECE_BYTES)
@@ -67,9 +67,15 @@ class Inflow:
         return BytesIO(self._held) if self.complete else BufferedReader(_Rest(self), PIECE_BYTES)
 
     def take(self, most: int) -> bytes:
-        """Return the next bytes, none at the end; called on the reading thread."""
+        """Return the next bytes, none at the end; called on the reading thread.
+
+        ConnectionResetError where the client goes before the end, which no length might tell.
+        """
         if not self._held and not self.complete:
-            asyncio.run_coroutine_threadsafe(self._hold(most), self._loop).result()
+            try:
+                asyncio.run_coroutine_threadsafe(self._hold(most), self._loop).result()
+            except ClientGoneError:
+                raise ConnectionResetError("the client has gone away") from None
         piece = bytes(self._held[:most])
         del self._held[:most]
         return piece
@@ -91,7 +97,10 @@ class Inflow:
 
     async def _receive_piece(self) -> bytes:
         message = await self._receive()
-        self.complete = not message.get("more_body", False)  # a client that has gone sends nothing more
+        if message["type"] == "http.disconnect":
+            self.complete = True  # nothing more comes
+            raise ClientGoneError
+        self.complete = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         return piece
 

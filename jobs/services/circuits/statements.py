@@ -86,7 +86,9 @@ RETURNING version_id, client, reason
 _HALF_OPEN = Statement(
     _noted("""
 UPDATE jobs_circuit SET state = %(now)s, since = now(), succeeded = 0
-WHERE state = 'open' AND retry_at <= now()
+WHERE id = ANY(ARRAY(
+  SELECT id FROM jobs_circuit WHERE state = 'open' AND retry_at <= now() FOR UPDATE SKIP LOCKED
+))
 RETURNING version_id, client, reason
 """),
     Changed,

@@ -5,6 +5,7 @@ Whatever killed them may still be there, and then a replay would only kill them 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -107,10 +108,14 @@ def start_replay(
     return ReplayStart(first, following)
 
 
-def take_steps() -> None:
-    """Take the next step of each replay that has not ended."""
+def take_steps(go_on: Callable[[], None] = lambda: None) -> None:
+    """Take the next step of each replay that has not ended; `go_on` is called in between, and may end it.
+
+    A step may queue a hundred thousand jobs, which takes longer than a lease.
+    """
     for replay in fetch_all(_OPEN):
-        _take_step(replay)
+        go_on()
+        _take_step(replay, go_on)
 
 
 def _start_group(
@@ -144,13 +149,13 @@ def _first(group: DeadLetterFilter, actor: str) -> UUID | None:
     return dead[0]
 
 
-def _take_step(replay: OpenReplay) -> None:
+def _take_step(replay: OpenReplay, go_on: Callable[[], None]) -> None:
     state = None if replay.state is None else State(replay.state)
     step, reason = next_step(before=replay.fingerprint, tried=replay.tried, state=state, now=replay.now)
     if step is Step.TRY_ANOTHER:
         _try_another(replay)
     elif step is Step.GO_ON:
-        _go_on(replay)
+        _go_on(replay, go_on)
     elif step is Step.STOP:
         _end(replay, ReplayState.STOPPED, reason)
 
@@ -165,13 +170,14 @@ def _try_another(replay: OpenReplay) -> None:
     wake_relay()
 
 
-def _go_on(replay: OpenReplay) -> None:
+def _go_on(replay: OpenReplay, go_on: Callable[[], None]) -> None:
     # A process that dies midway leaves the replay open: the next look queues those that are still dead.
     replayed = replay_dead_letters(
         selection=replay.selection,
         actor=replay.actor,
         rate=replay.rate_per_s,
         most=replay.most - replay.tried,
+        go_on=go_on,
     )
     _end(replay, ReplayState.DONE, "The first job succeeded.", replayed)
 

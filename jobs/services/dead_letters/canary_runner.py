@@ -36,6 +36,6 @@ class CanaryRunner(ListenLoop):
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # services have a connection of their own
         """Take the next step of each open replay."""
         try:
-            take_steps()
+            take_steps(lambda: leases.keep(session))
         finally:
             connection.close()  # Django closes no connection of a thread of ours

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -21,16 +21,22 @@ _NOW = Statement("SELECT clock_timestamp()", datetime)
 
 
 def replay_dead_letters(
-    *, selection: DeadLetterFilter, actor: str, rate: float | None = None, most: int
+    *,
+    selection: DeadLetterFilter,
+    actor: str,
+    rate: float | None = None,
+    most: int,
+    go_on: Callable[[], None] = lambda: None,
 ) -> int:
     """Queue again up to `most` dead jobs whose dead letters match, oldest first; return how many.
 
     With a `rate` so many become due a second, else all at once. Each chunk is a transaction: where the
-    database fails midway, earlier chunks stay queued.
+    database fails midway, earlier chunks stay queued. `go_on` is called before each, and may end it.
     """
     start = now()
     gap_s, replayed = 1.0 / rate if rate else 0.0, 0
     for jobs in chunks(replace(selection, until=selection.until or start), most=most):
+        go_on()
         with transaction.atomic():
             dead = lock_dead(jobs)
             requeue(dead, actor=actor, pace=ReplayPace(start, replayed, gap_s))

@@ -17,6 +17,7 @@ HUNG = "hung"  # the end reason of a worker whose watchdog ended it
 _REGISTER = Statement("""
 INSERT INTO jobs_worker (id, node, host, pid, device, model_names)
 VALUES (%(id)s, %(node)s, %(host)s, %(pid)s, %(device)s, %(models)s::text[])
+ON CONFLICT (id) DO NOTHING
 """)
 _END_PREDECESSORS = Statement("""
 UPDATE jobs_worker SET ended_at = now(), end_reason = 'replaced'
@@ -47,7 +48,10 @@ class Incarnation:
 
 
 def register(connection: sa.Connection, incarnation: Incarnation) -> None:
-    """Insert the incarnation's row and end every earlier one under the same node name at once."""
+    """Insert the incarnation's row and end every earlier one under the same node name at once.
+
+    It may be repeated: where the connection was lost at the commit, the row may be there already.
+    """
     end_predecessors(connection, incarnation)
     parameters = {
         "id": incarnation.id,

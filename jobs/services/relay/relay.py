@@ -73,13 +73,18 @@ class Relay(ListenLoop):
         """Return the errors of database and broker, after which it goes on with a new session."""
         return (*super().interruptions(), BrokerUnavailableError, DjangoDatabaseError)
 
-    def opened(self, session: sa.Connection) -> None:  # noqa: ARG002
-        """End the relay, with what to set, where the database cannot be worked with."""
+    def prepare(self) -> None:
+        """End the relay, with what to set, where the database cannot be worked with; connect to the broker.
+
+        The queues are divided among the relays that are registered, so one that the broker does not let in
+        must not be: its part would be fed by nobody.
+        """
         check_database()
         try:
             check_keys()
         finally:
             connection.close()  # Django closes no connection of a thread of ours
+        self._publisher.open()
 
     def closed(self) -> None:
         """Close the broker's connection, and forget the owned queues."""

@@ -91,10 +91,11 @@ class _LockedJob(NamedTuple):
 _LOCK = Statement(
     """
 SELECT id, state, epoch, priority, max_attempts, deadline <= now() AS late FROM jobs_job
-WHERE id = ANY(%(jobs)s::uuid[]) ORDER BY id FOR UPDATE
+WHERE id = ANY(%(jobs)s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     _LockedJob,
 )
+_THERE = Statement("SELECT id FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])", UUID)
 
 
 class _Ending(NamedTuple):
@@ -167,10 +168,17 @@ def leaders(connection: sa.Connection, *, after: UUID, most: int) -> list[Leader
 
 
 def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed:
-    """Settle up to `most` followers of a finished leader: answer, bury or promote. Requires a transaction."""
+    """Settle up to `most` followers of a finished leader: answer, bury or promote. Requires a transaction.
+
+    A follower whose row another transaction has locked is left for a later look, and if the leader's is, all.
+    """
     followers = run(connection, _FOLLOWERS, {"leader": leader, "most": most})
-    keys = {follower.job_id: follower.key for follower in followers}
-    locked = {job.id: job for job in run(connection, _LOCK, {"jobs": [*keys, leader]})}
+    jobs = [leader, *(follower.job_id for follower in followers)]
+    locked = {job.id: job for job in run(connection, _LOCK, {"jobs": jobs})}
+    busy = {*run(connection, _THERE, {"jobs": [job for job in jobs if job not in locked]})}
+    if leader in busy:
+        return Landed()
+    keys = {follower.job_id: follower.key for follower in followers if follower.job_id not in busy}
     waiting = [job for job in map(locked.get, keys) if job is not None and job.waits]
     _leave(connection, sorted(keys.keys() - {job.id for job in waiting}))
     ending = _ending(connection, leader, locked.get(leader))
@@ -178,10 +186,10 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     if FollowerFate.WAIT in fates.values():
         return Landed()
     late = sweep.expire(connection, [job.id for job in waiting if job.late])
-    jobs = [job for job in waiting if job.id not in late]
-    answered = _answer(connection, leader, [job.id for job in jobs if fates[job.id] is FollowerFate.ANSWER])
-    dead = _bury(connection, leader, [job.id for job in jobs if fates[job.id] is FollowerFate.DIE])
-    led = [job for job in jobs if fates[job.id] is FollowerFate.LEAD]
+    rest = [job for job in waiting if job.id not in late]
+    answered = _answer(connection, leader, [job.id for job in rest if fates[job.id] is FollowerFate.ANSWER])
+    dead = _bury(connection, leader, [job.id for job in rest if fates[job.id] is FollowerFate.DIE])
+    led = [job for job in rest if fates[job.id] is FollowerFate.LEAD]
     running, moved_to = _lead(connection, leader, led, keys) if led else (0, None)
     return Landed(len(keys), answered, dead, running, moved_to)
 

@@ -17,12 +17,15 @@ _DOUBLINGS = 6
 HOLD_S = 15.0  # longer than one send takes: connect, and write a window of messages until its confirms
 
 
+# A row that is locked is armed by a later look: it must not keep all others waiting.
 def _arm(jobs: LiteralString) -> LiteralString:
     return f"""
 UPDATE jobs_delivery delivery SET due = now(), epoch = job.epoch
 FROM jobs_job job
-WHERE delivery.job_id = job.id AND delivery.job_id IN ({jobs}) AND delivery.state = 'waiting'
-  AND delivery.due IS NULL AND job.state = ANY(%(ended)s::text[])
+WHERE delivery.job_id = job.id AND job.state = ANY(%(ended)s::text[]) AND delivery.job_id = ANY(ARRAY(
+  SELECT job_id FROM jobs_delivery
+  WHERE job_id IN ({jobs}) AND state = 'waiting' AND due IS NULL ORDER BY job_id FOR UPDATE SKIP LOCKED
+))
 """  # noqa: S608  # built from constants of this file
 
 

@@ -32,6 +32,7 @@ from models_registry.core.options import BreakerOptions
 from models_registry.models import ModelVersion
 from tests.support.admin import browser_of
 from tests.support.factories import job_id, make_client, make_jobs, make_version, make_worker
+from tests.support.locked import locked
 from tests.support.relays import drain_jobs, new_model, ready, running
 from tests.support.threads import at_once
 from tests.support.wait import wait_until
@@ -383,3 +384,14 @@ def test_the_admin_names_the_client_that_a_circuit_holds(version: ModelVersion) 
     page = browser.post("/admin/jobs/circuit/", closing, follow=True).content.decode()
     assert "The circuit of echo:1 for client noisy was closed." in page
     assert Circuit.objects.get().state == CircuitState.CLOSED
+
+
+def test_a_circuit_whose_row_is_locked_keeps_no_other_from_being_tried(db: str) -> None:
+    first, second = make_version(), make_version(new_model())
+    for version in (first, second):
+        opened(version)
+    Circuit.objects.update(retry_at="2000-01-01T00:00Z")
+    with locked(db, "jobs_circuit WHERE version_id = %s", first.id), engine().begin() as session:
+        assert [change.version for change in circuits.begin_probing(session)] == [second.id]
+    with engine().begin() as session:
+        assert [change.version for change in circuits.begin_probing(session)] == [first.id]

@@ -17,6 +17,8 @@ from tests.support.threads import in_thread
 from tests.support.wait import wait_until
 
 OFFICE = "an-office"
+_WAITS = Statement("SELECT count(*) FROM pg_locks WHERE NOT granted", int)
+_GIVE = Statement("UPDATE jobs_lease SET holder = %(holder)s WHERE name = %(name)s")
 _MARK = Statement("UPDATE jobs_lease SET taken_at = now() WHERE name = %(name)s")
 
 
@@ -122,3 +124,26 @@ def sleep_in_a_transaction(session: sa.Connection, other: sa.Connection) -> None
     with fenced(session):
         wait_until(lambda: HeldLeases(other, OFFICE).take(OFFICE))
         run(session, _MARK, {"name": OFFICE})
+
+
+def test_a_lease_that_another_took_while_this_one_waited_for_its_row_is_not_taken(
+    session: sa.Connection,
+) -> None:
+    first = HeldLeases(session, OFFICE)
+    assert first.take(OFFICE)
+    first.resign()
+    taken = list[bool]()
+
+    def take() -> None:
+        with open_session() as late:
+            taken.append(HeldLeases(late, OFFICE).take(OFFICE))
+
+    with open_session() as other:
+        driver(other).execute("BEGIN")
+        run(other, _MARK, {"name": OFFICE})
+        with in_thread(take, Event()):
+            wait_until(lambda: run(session, _WAITS)[0] > 0)
+            winner = HeldLeases(session, OFFICE)
+            run(other, _GIVE, {"name": OFFICE, "holder": winner.id})
+            driver(other).execute("COMMIT")
+    assert (taken, Lease.objects.get(name=OFFICE).holder) == ([False], winner.id)

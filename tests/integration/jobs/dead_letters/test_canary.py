@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from jobs.core.retry.replay_steps import MOST_CANARIES
 from jobs.core.states import State
+from jobs.db.leases import LeaseLostError
 from jobs.models import CanaryReplay, DeadLetter, Job
+from jobs.services.dead_letters import replay_many
 from jobs.services.dead_letters.canary import ReplayStart, start_replay, take_steps
 from jobs.services.dead_letters.canary_runner import CanaryRunner
 from jobs.services.dead_letters.reads import DeadLetterFilter
@@ -133,3 +135,22 @@ def test_the_relay_s_process_takes_the_steps() -> None:
         stop.set()
         runner.join()
     assert count_by_state() == {"queued": 2, "succeeded": 1}
+
+
+def test_a_long_replay_asks_before_each_part_whether_it_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_many, "CHUNK_JOBS", 10)
+    jobs = sorted(job.id for job in make_dead(31, fingerprint=SAME))
+    started()
+    ended(jobs[0], State.SUCCEEDED)
+    calls = list[int]()
+
+    def another_took_over() -> None:
+        calls.append(len(calls))
+        if len(calls) > 2:
+            raise LeaseLostError
+
+    with pytest.raises(LeaseLostError):
+        take_steps(another_took_over)
+    assert count_by_state() == {"dead": 20, "queued": 10, "succeeded": 1}
+    take_steps()
+    assert count_by_state() == {"queued": 30, "succeeded": 1}

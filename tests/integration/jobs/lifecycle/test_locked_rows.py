@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from threading import Event
 from uuid import UUID, uuid4
@@ -21,16 +20,13 @@ from jobs.services.lifecycle.claim import BatchRow, Claimed, Standing, claim, st
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
+from tests.support import locked as locks
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 
-@contextmanager
-def locked(db: str, job: UUID) -> Iterator[None]:
+def locked(db: str, job: UUID) -> AbstractContextManager[None]:
     """Hold a job's row, as a forgotten console does, or a worker that was stopped in its transaction."""
-    with psycopg.connect(db) as console:
-        console.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job])
-        yield
-        console.rollback()
+    return locks.locked(db, "jobs_job WHERE id = %s", job)
 
 
 def claim_all(session: sa.Connection, jobs: list[Job]) -> tuple[UUID, list[Claimed]]:

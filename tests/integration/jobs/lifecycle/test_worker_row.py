@@ -1,4 +1,5 @@
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -30,3 +31,10 @@ def test_a_worker_that_ended_otherwise_stays_ended(session: sa.Connection, reaso
     worker = make_worker(ended_at=timezone.now(), end_reason=reason)
     assert not worker_row.beat(session, worker.id, tuple)
     assert not alive(worker)
+
+
+def test_a_registration_whose_answer_was_lost_may_be_repeated(session: sa.Connection) -> None:
+    incarnation = worker_row.Incarnation(uuid4(), "gpu-0@here", "here", 1, "cpu", ("a-model",))
+    for _ in range(2):
+        worker_row.register(session, incarnation)
+    assert alive(Worker.objects.get(node=incarnation.node))

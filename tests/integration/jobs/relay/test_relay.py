@@ -1,3 +1,4 @@
+import socket
 from threading import Event
 
 import pytest
@@ -9,6 +10,7 @@ from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.core.errors import TopologyMismatchError
 from jobs.core.relay.queue_depth import AHEAD_LEAST
+from jobs.db import leases
 from jobs.db.session import open_session
 from jobs.models import Outbox
 from tests.support.factories import make_job, make_jobs
@@ -205,3 +207,18 @@ def test_messages_that_a_wiped_broker_lost_are_published_when_the_relay_connects
     assert Outbox.objects.filter(model=model, published=F("published"), due__gt=Now()).count() == 5
     with running(broker_url, [model]):
         wait_until(lambda: ready(broker_url, model) == 5)
+
+
+def test_a_relay_that_the_broker_does_not_answer_takes_no_part_of_the_queues(
+    model: str, broker_url: str
+) -> None:
+    with open_session() as session, socket.create_server(("127.0.0.1", 0)) as silent:
+        before = leases.peers(session, leases.RELAY)
+        with running(f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}//", [model]):
+            silent.settimeout(30)
+            waiting, _ = silent.accept()
+            assert leases.peers(session, leases.RELAY) == before
+            waiting.close()
+            with running(broker_url, [model]):
+                make_job(model=model)
+                wait_until(lambda: ready(broker_url, model) == 1)

@@ -31,6 +31,7 @@ from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.reuse.settle_followers import Landed
 from jobs.services.submission.submitted import Submitted
 from tests.support.listening import listening
+from tests.support.locked import locked
 from tests.support.reuse import followed, shared_version, states, submit
 from tests.support.threads import in_thread
 from tests.support.wait import wait_until
@@ -113,6 +114,31 @@ def test_many_followers_are_settled_in_bounded_chunks_and_another_process_can_fi
     answerer.step(session, [])
     assert set(states(*jobs)) == {"succeeded"}
     assert JobResult.objects.count() == 8
+
+
+def test_a_follower_whose_row_is_locked_keeps_no_other_waiting(
+    session: sa.Connection, answerer: FollowerSettler, db: str
+) -> None:
+    jobs = [submit() for _ in range(4)]
+    settle_due(session)
+    with locked(db, "jobs_job WHERE id = %s", jobs[1].id):
+        answerer.step(session, [f"job:{jobs[0].id}"])
+        assert states(*jobs) == ["succeeded", "queued", "succeeded", "succeeded"]
+        assert followed() == {jobs[1].id: jobs[0].id}
+    answerer.step(session, [f"job:{jobs[0].id}"])
+    assert states(*jobs) == ["succeeded"] * 4
+
+
+def test_followers_wait_while_their_leader_s_row_is_locked(
+    session: sa.Connection, answerer: FollowerSettler, db: str
+) -> None:
+    jobs = [submit() for _ in range(2)]
+    settle_due(session)
+    with locked(db, "jobs_job WHERE id = %s", jobs[0].id):
+        answerer.step(session, [f"job:{jobs[0].id}"])
+        assert (states(*jobs), followed()) == (["succeeded", "queued"], {jobs[1].id: jobs[0].id})
+    answerer.step(session, [f"job:{jobs[0].id}"])
+    assert states(*jobs) == ["succeeded"] * 2
 
 
 def test_a_leader_with_many_followers_does_not_delay_others(

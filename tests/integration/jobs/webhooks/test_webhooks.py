@@ -47,6 +47,7 @@ from jobs.services.webhooks.dispatcher import REFUSED_DELAY_S, WebhookDispatcher
 from jobs.services.webhooks.secrets import make_secret
 from jobs.services.webhooks.subscriptions import enable, send_again
 from tests.support.factories import make_batch, make_client, make_version, make_worker
+from tests.support.locked import locked
 from tests.support.receiver import Receiver, receiving
 from tests.support.recorded_tasks import RecordedTasks
 
@@ -126,6 +127,15 @@ def test_a_cancelled_job_s_webhook_is_sent_without_a_notification(
     assert dispatched(session) == [(job, 0)]
     deliver(job, attempts=0)
     assert verify(*receiver.requests[0], [secret]).type == "job.cancelled"
+
+
+def test_a_webhook_whose_row_is_locked_keeps_no_other_waiting(
+    receiver: Receiver, session: sa.Connection, db: str
+) -> None:
+    first, second = ended(receiver.url), ended(receiver.url)
+    with locked(db, "jobs_delivery WHERE job_id = %s", first):
+        assert dispatched(session, f"job:{first}", f"job:{second}") == [(second, 0)]
+    assert dispatched(session) == [(first, 0)]
 
 
 def test_a_lost_task_is_sent_again(receiver: Receiver, session: sa.Connection) -> None:

@@ -120,6 +120,20 @@ def test_only_the_holder_of_the_office_takes_steps(monkeypatch: pytest.MonkeyPat
     assert (loop.history, answers) == (["opened", "step 1", "closed"], [])
 
 
+def test_a_loop_that_cannot_get_ready_does_not_ask_for_its_office(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    monkeypatch.setattr(leases, "held_by_another", lambda _session, office: asked.append(office))
+    loop = Officer(stop=(stop := Event()), steps=1)
+
+    def fail() -> None:
+        stop.set()
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr(loop, "prepare", fail)
+    loop.run()
+    assert (loop.history, asked) == (["interrupted", "closed"], [])
+
+
 def test_a_loop_that_waits_for_its_office_ends_with_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = Event()
 

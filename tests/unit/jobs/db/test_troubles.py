@@ -24,7 +24,6 @@ PASSING = {
     errors.OutOfMemory: Trouble.RESOURCES,
     errors.TooManyConnections: Trouble.RESOURCES,
     errors.IoError: Trouble.RESOURCES,
-    errors.ProgramLimitExceeded: Trouble.RESOURCES,
     errors.LockNotAvailable: Trouble.LOCK,
     errors.SerializationFailure: Trouble.SERIALIZATION,
     errors.DeadlockDetected: Trouble.DEADLOCK,
@@ -34,6 +33,7 @@ LASTING = [
     errors.SyntaxError, errors.UndefinedTable, errors.UniqueViolation, errors.CheckViolation,
     errors.NumericValueOutOfRange, errors.InsufficientPrivilege, errors.InvalidTextRepresentation,
     errors.FeatureNotSupported, errors.DataCorrupted,
+    errors.ProgramLimitExceeded, errors.StatementTooComplex,  # the same data meets the same limit again
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from jobs.core.batching.sealed_batch import BatchLimits, SealReason
 from jobs.core.messages.envelope import Envelope
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.message_delivery import MessageDelivery, Parcel
-from jobs.worker.pipeline import Pipeline
+from jobs.worker.pipeline import LOCKED_S, MOST_LOCKED, Pipeline
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.settler import Stored
@@ -182,3 +182,47 @@ def _prepared(stages: Stages, work: ClaimedBatch, guilty: Mock) -> None:
     work.table = table_of("entry_point")
     if len(stages.claims) == 1:
         work.runner = SimpleNamespace(run=guilty, outputs=list, collate=list)
+
+
+def test_a_batch_with_a_locked_row_is_tried_again_while_others_keep_the_settling_busy() -> None:
+    pipeline = Pipeline(Mock(), Mock(), Mock(), Mock(), lanes=3)
+    locked, other = object(), object()
+    for _ in range(4):
+        pipeline._to_settle.put(other)  # type: ignore[arg-type]  # what they are is not looked at
+    pipeline._locked.append(locked)  # type: ignore[arg-type]
+    assert pipeline._next_to_settle() is locked
+    pipeline._locked.append(locked)  # type: ignore[arg-type]
+    assert pipeline._next_to_settle() is other, "not again at once"
+
+
+def test_an_isolated_batch_does_not_wait_for_the_lock_of_another_s_row(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = Event()
+
+    def settle(work: ClaimedBatch) -> Stored:
+        if work.isolation_group or free.is_set():
+            return Stages.settle(stages, work)
+        return Stored([], [], {job.job for job in work.jobs})
+
+    monkeypatch.setattr(stages, "settle", settle)
+    stages.gate.set()
+    fill(buffer, 2)
+    wait_until(lambda: len(stages.claims) == 1)
+    fill(buffer, 2, isolation_group=1)
+    wait_until(lambda: [work.isolation_group for work in stages.settled] == [1])
+    assert [work.isolation_group for work in pipeline.unsettled()] == [0]
+    free.set()
+    wait_until(lambda: not pipeline.unsettled())
+
+
+def test_many_batches_with_locked_rows_are_tried_again_one_after_the_other_with_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses = list[float]()
+    monkeypatch.setattr("jobs.worker.pipeline.time.sleep", pauses.append)
+    pipeline = Pipeline(Mock(), Mock(), Mock(), Mock())
+    pipeline._locked.extend([Mock()] * (MOST_LOCKED + 1))
+    pipeline._next_to_settle()
+    pipeline._next_to_settle()
+    assert pauses == [pytest.approx(LOCKED_S, abs=0.2)]

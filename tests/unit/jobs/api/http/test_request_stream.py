@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from jobs.api.http import request_stream
-from jobs.api.http.asgi_call import Call
+from jobs.api.http.asgi_call import Call, ClientGoneError
 from jobs.api.http.request_stream import Inflow
 
 PIECE = b"x" * 1_000
@@ -62,3 +62,40 @@ def test_a_client_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_client_that_asks_before_it_sends_is_not_told_to_send(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lingered(monkeypatch, ends_after=5, expect="100-continue") == 0
+
+
+def test_a_body_whose_client_goes_in_the_middle_is_not_taken_for_a_complete_one() -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": PIECE * 100, "more_body": True}, {"type": "http.disconnect"},
+    ]  # fmt: skip
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(_message: Message) -> None:
+        raise AssertionError
+
+    async def read() -> bytes:
+        scope = {"type": "http", "http_version": "2", "headers": []}
+        inflow = Inflow(Call(Request(scope, receive), send))
+        await inflow.ahead()
+        return await asyncio.to_thread(inflow.file.read)
+
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(read())
+
+
+def test_nothing_is_done_for_a_client_that_goes_before_a_short_body_has_come() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "http_version": "1.1", "headers": [(b"transfer-encoding", b"chunked")]}
+
+    async def begin() -> None:
+        await Inflow(Call(Request(scope, receive), send)).ahead()
+
+    with pytest.raises(ClientGoneError):
+        asyncio.run(begin())

@@ -33,6 +33,18 @@ def test_slices_that_take_long_become_narrow() -> None:
     assert widths == [1.0, 2.0, 4.0, 8.0, 4.0, 2.0]
 
 
+def test_a_database_that_is_slow_to_answer_does_not_hold_the_walk_up() -> None:
+    walk, slices = PastWalk(), 0
+    while (part := walk.slice(NOW_S)) is not None:
+        walk.read(part[0], took_s=1.5 * SLICE_S, now_s=NOW_S)
+        slices += 1
+        assert slices < 60, "the way there takes so long, however narrow the slice is"
+    later_s = NOW_S + 2 * REST_S
+    assert walk.slice(later_s) == (later_s - 1.0, later_s)
+    walk.read(later_s - 1.0, took_s=1.5 * SLICE_S, now_s=later_s)
+    assert walk.slice(later_s) == (later_s - 1.5, later_s - 1.0), "the next walk begins as careful"
+
+
 def test_a_walk_begins_again_after_a_rest() -> None:
     walk = PastWalk()
     walk_to_the_end(walk, took_s=0.0)
