@@ -24,7 +24,7 @@ def _engine() -> sa.Engine:
     return sa.create_engine(
         "postgresql+psycopg://",
         poolclass=sa.NullPool,
-        creator=lambda: connections.connect("jobs", Use.LOOP, direct=True),
+        creator=lambda: connections.connect("jobs-loop", Use.LOOP, direct=True),
         isolation_level="AUTOCOMMIT",
     )
 

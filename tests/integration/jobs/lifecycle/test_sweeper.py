@@ -28,7 +28,7 @@ from tests.support.wait import wait_until
 
 PAST = timedelta(minutes=5)
 HAVE_TRIED = sa.text("""
-SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%jobs_leaseholder%'
+SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%jobs_lease AS lease JOIN%'
 """)
 
 
@@ -206,9 +206,9 @@ def test_a_job_claimed_in_the_meantime_does_not_expire(session: sa.Connection) -
 def test_only_the_sweeping_process_sets_the_metric_of_the_last_sweep(session: sa.Connection) -> None:
     metrics.SWEEP_LAST.set(0)
     with open_session() as other:
-        assert HeldLeases(other, leases.SWEEPER).take(leases.SWEEPER)
+        assert HeldLeases(other, leases.SWEEPER, lease_s=300.0).take(leases.SWEEPER)
         with sweeping():
-            wait_until(lambda: session.execute(HAVE_TRIED).scalar_one() == 2)
+            wait_until(lambda: session.execute(HAVE_TRIED).scalar_one() == 1)
             assert metrics.SWEEP_LAST._value.get() == 0
             other.close()
             wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
@@ -219,7 +219,7 @@ def test_a_sweeper_outlives_its_connection_and_sweeps_again(session: sa.Connecti
     with sweeping():
         wait_until(lambda: metrics.SWEEP_LAST._value.get() > 0)
         failed = metrics.SWEEP_FAILED._value.get()
-        others = "pid <> pg_backend_pid() AND application_name = 'jobs'"
+        others = "pid <> pg_backend_pid() AND application_name = 'jobs-loop'"
         session.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
         wait_until(lambda: metrics.SWEEP_FAILED._value.get() > failed)
         metrics.SWEEP_LAST.set(0)

@@ -181,7 +181,7 @@ def test_a_cut_database_connection_is_made_again(model: str, broker_url: str) ->
     with running(broker_url, [model]) as relay:
         wait_until(lambda: model in relay._feeders)
         with open_session() as session:
-            others = "pid <> pg_backend_pid() AND application_name = 'jobs'"
+            others = "pid <> pg_backend_pid() AND application_name = 'jobs-loop'"
             session.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
         make_job(model=model)
         wait_until(lambda: ready(broker_url, model) == 1)

@@ -358,7 +358,7 @@ def test_one_of_two_follower_settlers_works_and_the_other_takes_over(session: sa
     leader, follower = submit(), submit()
     stop = Event()
     with open_session() as holder:
-        held = HeldLeases(holder, leases.FOLLOWER_SETTLER)
+        held = HeldLeases(holder, leases.FOLLOWER_SETTLER, lease_s=300.0)
         assert held.take(leases.FOLLOWER_SETTLER)
         with in_thread(FollowerSettler(stop=stop).run, stop):
             settle_due(session)
