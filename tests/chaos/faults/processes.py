@@ -21,7 +21,7 @@ MADE_SINCE = "SELECT count(*) FROM chaos_history WHERE seq > %s AND kind = 'stat
 HELD_BY = """
 SELECT job.id::text, job.epoch FROM jobs_job job
 JOIN jobs_batch batch ON batch.id = job.batch_id JOIN jobs_worker worker ON worker.id = batch.worker_id
-WHERE job.state = 'running' AND worker.pid = %s AND batch.finished_at IS NULL
+WHERE job.state = 'running' AND worker.pid = %s AND batch.finished_at IS NULL AND job.id = ANY(%s::uuid[])
 """
 RUN_AGAIN = """
 SELECT count(*) FROM unnest(%s::uuid[], %s::int[]) AS held(id, epoch) JOIN jobs_job job USING (id)
@@ -57,11 +57,14 @@ def busy_worker_killed(world: World, *, name: str) -> Iterator[None]:
 
 
 def held_by(world: World, name: str) -> list[tuple[str, int]]:
-    """Post long jobs; return what the worker holds, once it holds some."""
-    world.submit(LONG, [{"n": world.fresh()} for _ in range(LONG_JOBS)], priority=9)
+    """Post long jobs; return which of them the worker holds, once it holds some."""
+    jobs = world.submit(LONG, [{"n": world.fresh()} for _ in range(LONG_JOBS)], priority=9)
     pid = world.stack.pid(name)
     return wait_until(
-        lambda: world.rows(HELD_BY, pid), limit_s=LIMIT_S, every_s=LOOK_S, what=f"jobs that {name} holds"
+        lambda: world.rows(HELD_BY, pid, jobs),
+        limit_s=LIMIT_S,
+        every_s=LOOK_S,
+        what=f"jobs that {name} holds",
     )
 
 
@@ -86,7 +89,7 @@ def paused(world: World, *, name: str, wait: bool = False) -> Iterator[list[tupl
     held = held_by(world, name) if wait else []
     pid = world.stack.kill(name, signal.SIGSTOP)
     try:
-        yield world.rows(HELD_BY, pid) if wait else held
+        yield world.rows(HELD_BY, pid, [job for job, _ in held]) if wait else held
     finally:
         os.kill(pid, signal.SIGCONT)
 
