@@ -27,6 +27,6 @@ SHORT = (
     "snapshot open for the whole round", "worker killed", "worker stopped past its heartbeat",
     "worker paused in its settle", "relay paused past its lease", "read-only database",
     "failover with lost commits", "web killed after commit", "relay and sweeper killed", "broker wiped",
-    "cut worker-postgres", "postgres restarted", "connections exhausted", "malformed messages",
+    "postgres restarted", "malformed messages",
     "poison that raises", "poison that segfaults",
 )  # fmt: skip

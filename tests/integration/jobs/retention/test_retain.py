@@ -331,7 +331,7 @@ def test_every_task_of_beat_exists(monkeypatch: pytest.MonkeyPatch) -> None:
 
     app.loader.import_default_modules()
     sent = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert sent == {"jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads"}
+    assert sent == {"jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads", "jobs.note_beat"}
     assert sent <= set(current_app.tasks)
     tasks.retention()
     assert not exists(f"{INPUT}{OVER.suffix}")

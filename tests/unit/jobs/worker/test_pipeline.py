@@ -61,7 +61,7 @@ class Stages:
         self.gate.wait(10)
         return batch
 
-    def settle(self, work: ClaimedBatch) -> Any:
+    def settle(self, work: ClaimedBatch) -> Stored:
         with self.lock:
             self.in_hand -= 1
             self.settled.append(work)
