@@ -98,7 +98,7 @@ def test_a_job_that_a_circuit_holds_says_so(stack: Stack, app: App) -> None:
     (job,) = app.bulk("held", [{"n": 1}])
     try:
         app.rows(
-            "INSERT INTO jobs_circuit (version_id, state) SELECT version.id, 'open'"
+            "INSERT INTO jobs_circuit (version_id, state, reason) SELECT version.id, 'open', 'By hand.'"
             " FROM models_registry_modelversion version JOIN models_registry_registeredmodel model"
             " ON model.id = version.model_id WHERE model.name = 'held' RETURNING id"
         )

@@ -191,8 +191,11 @@ def test_counting_reads_the_outbox_along_its_indexes(db: str) -> None:
     make_jobs(200)
     with open_session() as session:
         session.exec_driver_sql("VACUUM (ANALYZE) jobs_outbox")
+        # Of a small table without dead rows the planner reads all; with dead ones the indexes are cheaper.
+        session.exec_driver_sql("SET enable_seqscan = off")
         lines = session.exec_driver_sql(f"EXPLAIN {_WHOLE.sql}").scalars()
-        assert sum("using outbox_" in line for line in lines) == 2
+        plan = "\n".join(lines)
+    assert plan.count("using outbox_") == 2, plan
 
 
 def test_the_counts_are_read_at_most_once_a_second(
