@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -52,8 +52,15 @@ def process(*words: str, port: int, **env: str) -> Iterator[psutil.Process]:
     try:
         yield psutil.Process(started.pid)
     finally:
+        children = psutil.Process(started.pid).children(recursive=True)
         started.terminate()
-        started.wait(30)
+        try:
+            started.wait(30)
+        finally:
+            started.kill()
+            for child in children:  # of a server that is killed they would go on
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
 
 
 def metrics(port: int) -> str:
