@@ -202,7 +202,8 @@ def test_an_isolated_batch_does_not_wait_for_the_lock_of_another_s_row(
 
     def settle(work: ClaimedBatch) -> Stored:
         if work.isolation_group or free.is_set():
-            return Stages.settle(stages, work)
+            Stages.settle(stages, work)
+            return Stored([], [], set())
         return Stored([], [], {job.job for job in work.jobs})
 
     monkeypatch.setattr(stages, "settle", settle)
