@@ -35,6 +35,8 @@ def database_url(text: str) -> str:
     if not parts.get("dbname"):
         raise ValueError("must end in the name of a database")
     hosts, ports = str(parts.get("host", "")).split(","), str(parts.get("port", "")).split(",")
+    if any("@" in host[1:] for host in hosts):  # one that begins with it is a socket without a file
+        raise ValueError("has a host with an @ in it: write that of a user or password as %40")
     if len(ports) not in {1, len(hosts)}:
         raise ValueError(
             f"has {len(hosts)} hosts and {len(ports)} ports; give one port, or one for each host"

@@ -25,6 +25,7 @@ _LOST_HOST: Mapping[str, str] = {
 _MEANING: Mapping[str, str] = {
     "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC", "bytea_output": "hex",
     "standard_conforming_strings": "on", "default_transaction_isolation": "read committed",
+    "client_encoding": "UTF8", "extra_float_digits": "1", "array_nulls": "on",
 }  # fmt: skip
 # The tables are empty one minute and have a million rows the next, so their statistics are always old. A plan
 # from a quiet hour read whole tables for every batch of a busy one: 10 ms became 300. Every statement here

@@ -17,7 +17,7 @@ from jobs.db.connections import connect, connect_to
 from jobs.db.engine import engine
 from jobs.db.session import driver, open_session
 from jobs.db.session_settings import Use
-from jobs.db.statement import Statement, fetch_all
+from jobs.db.statement import Statement, fetch_all, run
 
 ODD = {
     "DateStyle": "SQL, DMY", "IntervalStyle": "iso_8601", "TimeZone": "Asia/Kathmandu",
@@ -25,11 +25,13 @@ ODD = {
     "standard_conforming_strings": "off", "default_transaction_isolation": "serializable",
     "search_path": "pg_temp", "statement_timeout": "1h", "lock_timeout": "1h",
     "idle_in_transaction_session_timeout": "0", "tcp_keepalives_idle": "7200",
+    "client_encoding": "LATIN1", "extra_float_digits": "-5", "array_nulls": "off",
 }  # fmt: skip
 PINNED = {
     "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC", "bytea_output": "hex",
     "standard_conforming_strings": "on", "default_transaction_isolation": "read committed",
     "search_path": '"public"', "tcp_keepalives_idle": "5", "tcp_user_timeout": "15000",
+    "client_encoding": "UTF8", "extra_float_digits": "1", "array_nulls": "on",
 }  # fmt: skip
 SHOW = "SELECT name, setting FROM pg_settings"
 
@@ -90,6 +92,12 @@ def test_a_connection_for_bulk_work_is_pinned_and_its_transactions_read_committe
         raw: Any = bulk.connection.dbapi_connection
         assert_pinned(shown(raw))
         assert raw.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+
+
+def test_bulk_work_stores_text_of_every_language_and_holes_in_arrays() -> None:
+    echo = Statement("SELECT unnest(%(texts)s::text[])", object)
+    with engine().begin() as bulk:
+        assert run(bulk, echo, {"texts": ["日本", None, "é"]}) == ["日本", None, "é"]
 
 
 def test_django_s_connection_is_pinned() -> None:
