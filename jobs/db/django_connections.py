@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import connections as wrappers
@@ -23,8 +25,26 @@ def register() -> None:
 
 
 def _pin(connection: DatabaseWrapper, **_kwargs: Any) -> None:
-    if connection.vendor == "postgresql":
-        connections.pin(connection.connection, Use.WEB)
+    if connection.vendor != "postgresql":
+        return
+    connections.pin(connection.connection, Use.WEB)
+    if connections.pooled() and "set_autocommit" not in vars(connection):
+        vars(connection)["set_autocommit"] = partial(_set_autocommit, connection, connection.set_autocommit)
+
+
+def _set_autocommit(
+    connection: DatabaseWrapper, set_autocommit: Callable[..., None], autocommit: Any, **kwargs: Any
+) -> None:
+    """Begin or end a transaction as Django does, and give one that begins behind a pooler its limits."""
+    set_autocommit(autocommit, **kwargs)
+    if autocommit or connection.connection is None:
+        return
+    try:
+        with connection.wrap_database_errors:
+            connections.pin_transaction(connection.connection, Use.WEB)
+    except Exception:
+        connection.close()  # no transaction has begun for Django, so nothing would end this one
+        raise
 
 
 def _lift_limits(using: str, **_kwargs: Any) -> None:

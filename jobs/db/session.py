@@ -1,4 +1,4 @@
-"""A process's own session: autocommit, outside the pool and past a pooler, with the settings of a loop."""
+"""A process's own session: autocommit, outside the pool and past a pooler, with the settings of its use."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from jobs.db import connections
 from jobs.db.session_settings import Use
 
 
-def open_session() -> sa.Connection:
+def open_session(use: Use = Use.LOOP) -> sa.Connection:
     """Return a new autocommit connection to Postgres itself; the caller closes it."""
-    return _engine().connect()
+    return _engine(use).connect()
 
 
 @cache
-def _engine() -> sa.Engine:
+def _engine(use: Use) -> sa.Engine:
     return sa.create_engine(
         "postgresql+psycopg://",
         poolclass=sa.NullPool,
-        creator=lambda: connections.connect("jobs-loop", Use.LOOP, direct=True),
+        creator=lambda: connections.connect(f"jobs-{use}", use, direct=True),
         isolation_level="AUTOCOMMIT",
     )
 

@@ -41,6 +41,7 @@ class Use(StrEnum):
 
     BULK = "bulk"  # a worker's claims and settles
     LOOP = "loop"  # a background loop's own session
+    WHOLE = "whole"  # reads of whole tables, once a day
     WEB = "web"  # Django's
     READ = "read"  # the event loop's reads
 
@@ -54,6 +55,10 @@ _LIMITS: Mapping[Use, Mapping[str, str]] = {
         # A loop must renew its lease in time, and what is locked now can be done in its next round.
         **_BY_INDEX, "lock_timeout": "1s", "statement_timeout": "30s",
         "idle_in_transaction_session_timeout": "5s", "transaction_timeout": "60s",
+    },
+    Use.WHOLE: {
+        "lock_timeout": "1s", "statement_timeout": "1h", "idle_in_transaction_session_timeout": "5s",
+        "transaction_timeout": "1h",
     },
     Use.WEB: {
         # A client that is told so soon sends its request again; one that waits holds a thread.

@@ -14,6 +14,13 @@ UNFINISHED = ".part"
 class PayloadFiles(FileSystemStorage):
     """Django's storage of files, but a file gets its name only when it is complete and on the disk."""
 
+    def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        """Return the folders and files of a folder; none where it is not there yet."""
+        try:
+            return super().listdir(path)
+        except FileNotFoundError:
+            return [], []
+
     def _save(self, name: str, content: Any) -> str:
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from jobs.services.access.owner import Owner
 from jobs.services.access.request_origin import origin
 
 ACTOR_CHARS = 127
+FORGOTTEN_AT_ONCE = 20_000
 _NOTE: Statement[None] = Statement("""
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
 VALUES (%(job)s::uuid, %(kind)s, %(actor)s, %(epoch)s::int, %(detail)s::text::jsonb, %(address)s::inet,
@@ -30,9 +31,14 @@ FROM jobs_job WHERE id = %(job)s AND client_id <> %(client)s RETURNING id
     int,
 )
 _SET_RETENTION = Statement("SELECT set_config('inference.retention', %(value)s, true)", str)
+# Ids grow with time: the old events are the first, and no look reads all others.
 _FORGET = Statement(
     """
-WITH gone AS (DELETE FROM jobs_event WHERE at < now() - make_interval(days => %(days)s) RETURNING 1)
+WITH gone AS (
+  DELETE FROM jobs_event WHERE at < now() - make_interval(days => %(days)s)
+    AND id = ANY(ARRAY(SELECT id FROM jobs_event ORDER BY id LIMIT %(most)s))
+  RETURNING 1
+)
 SELECT count(*) FROM gone
 """,
     int,
@@ -76,13 +82,20 @@ def submit_columns(owner: Owner, *, jobs: int, refused: int) -> dict[str, Any]:
 
 
 def forget_events(*, older_than_days: int, actor: str) -> int:
-    """Delete events older than that, append an Event of it, and return how many were deleted."""
-    with transaction.atomic():
-        execute(_SET_RETENTION, {"value": "on"})
-        (count,) = execute(_FORGET, {"days": older_than_days})
-        execute(_SET_RETENTION, {"value": "off"})
-        note(AuditKind.FORGET, actor=actor, older_than_days=older_than_days, events=count)
-    return count
+    """Delete events older than that, append an Event of each part, and return how many were deleted.
+
+    A part is a transaction: all at once would take longer than a transaction may.
+    """
+    total, count = 0, FORGOTTEN_AT_ONCE
+    while count == FORGOTTEN_AT_ONCE:
+        with transaction.atomic():
+            execute(_SET_RETENTION, {"value": "on"})
+            (count,) = execute(_FORGET, {"days": older_than_days, "most": FORGOTTEN_AT_ONCE})
+            execute(_SET_RETENTION, {"value": "off"})
+            if count or not total:
+                note(AuditKind.FORGET, actor=actor, older_than_days=older_than_days, events=count)
+        total += count
+    return total
 
 
 def who(kind: str, actor: str) -> dict[str, Any]:

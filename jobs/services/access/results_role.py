@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -25,6 +25,7 @@ VIEWS = {
     "jobs_deadletter": "job_id, message",
 }
 CONNECTIONS = 20
+OWN = {"user", "password", "passfile", "sslcert", "sslkey", "sslpassword"}  # they may stand in a URL's query
 _SCHEMA = Statement("SELECT current_schema()", str)
 # Templates for `psycopg.sql`: names and passwords cannot be parameters of such statements.
 _ROLE = """
@@ -92,4 +93,6 @@ def _run(statements: str, names: dict[str, Any]) -> None:
 def _url(role: str, password: str) -> str:
     parts = urlsplit(settings.INFERENCE.database_url)
     host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{quote(role)}:{quote(password)}@{host}").geturl()
+    given = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in OWN]
+    query = urlencode(given, quote_via=quote)
+    return parts._replace(netloc=f"{quote(role)}:{quote(password)}@{host}", query=query).geturl()

@@ -5,22 +5,27 @@ Whatever killed them may still be there, and then a replay would only kill them 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import Error as DjangoDatabaseError
 from django.db import transaction
 
 from jobs.core.retry.replay_steps import ReplayState, Step, next_step
 from jobs.core.states import State
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all
+from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import DeadLetterFilter, LookAlikes, ids_first, look_alikes
 from jobs.services.dead_letters.replay_many import now, replay_dead_letters
 from jobs.services.lifecycle.replay import requeue
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +116,17 @@ def start_replay(
 def take_steps(go_on: Callable[[], None] = lambda: None) -> None:
     """Take the next step of each replay that has not ended; `go_on` is called in between, and may end it.
 
-    A step may queue a hundred thousand jobs, which takes longer than a lease.
+    A step may queue a hundred thousand jobs, which takes longer than a lease. One that meets a locked row is
+    left for the next time, and the others are taken.
     """
     for replay in fetch_all(_OPEN):
         go_on()
-        _take_step(replay, go_on)
+        try:
+            _take_step(replay, go_on)
+        except DjangoDatabaseError as error:
+            if trouble_of(error) not in IN_THE_WAY:
+                raise
+            log.warning("replay %d is left for the next look: %s", replay.id, " ".join(str(error).split()))
 
 
 def _start_group(

@@ -7,15 +7,18 @@ index over their pointers would cost every small job.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from itertools import islice
 from typing import LiteralString
 
-from django.db import transaction
+import sqlalchemy as sa
 
 from jobs.core.retention.partition_sql import TABLES
 from jobs.db import database_clock
-from jobs.db.statement import Statement, execute, fetch_all
+from jobs.db.session import open_session
+from jobs.db.session_settings import Use
+from jobs.db.statement import Statement, run
 from jobs.payloads.object_store import delete, names_before
 from jobs.payloads.sql import IS_POINTER, POINTER
 
@@ -37,7 +40,6 @@ UNION ALL SELECT before FROM pointer, json_array_elements_text(pointer->'before'
   WHERE pointer->>'name' >= %(until)s
 UNION ALL SELECT name FROM jobs_upload
 """)  # noqa: S608
-_DROP: Statement[None] = Statement("DROP TABLE IF EXISTS pg_temp.payload_in_use")
 _INDEX: Statement[None] = Statement("CREATE INDEX ON payload_in_use (name)")
 _UNUSED = Statement(
     """
@@ -51,19 +53,18 @@ WHERE NOT EXISTS (SELECT FROM payload_in_use used WHERE used.name = old.name)
 def forget_payloads(*, grace_h: int = GRACE_H) -> int:
     """Delete objects that are older than the grace and that nothing points at; return how many there were."""
     until = database_clock.read_now() - timedelta(hours=grace_h)
-    with transaction.atomic():
-        execute(_FORGET_UPLOADS, {"grace_h": grace_h})
-    # No transaction stays open while objects are deleted: it would hold every partition, and no old day could
-    # be dropped.
-    with transaction.atomic():
-        execute(_DROP)
-        execute(_COLLECT_USED, {"until": f"{until:%Y-%m-%d/%H%M%S}"})
-        execute(_INDEX)
-    return sum(_forget(names) for names in _chunks(names_before(until)))
+    # The list is a table of a session, so the session is our own: through a pooler another statement could
+    # meet the list of an earlier run, on which newer objects lack. No transaction stays open while objects
+    # are deleted: it would hold every partition, and no old day could be dropped.
+    with closing(open_session(Use.WHOLE)) as session:
+        run(session, _FORGET_UPLOADS, {"grace_h": grace_h})
+        run(session, _COLLECT_USED, {"until": f"{until:%Y-%m-%d/%H%M%S}"})
+        run(session, _INDEX)
+        return sum(_forget(session, names) for names in _chunks(names_before(until)))
 
 
-def _forget(names: Sequence[str]) -> int:
-    unused = fetch_all(_UNUSED, {"names": names})
+def _forget(session: sa.Connection, names: Sequence[str]) -> int:
+    unused = run(session, _UNUSED, {"names": list(names)})
     for name in unused:
         delete(name)
     return len(unused)

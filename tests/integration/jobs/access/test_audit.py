@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import ApiToken, Event, Job
+from jobs.services.access import audit
 from jobs.services.access.audit import forget_events
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
@@ -155,6 +156,14 @@ def test_only_retention_deletes_old_events_and_it_is_audited(db: str) -> None:
     assert forgotten.actor.startswith("command")
     with pytest.raises(IntegrityError), connection.cursor() as cursor:
         cursor.execute("DELETE FROM jobs_event")
+
+
+def test_many_old_events_are_deleted_part_by_part(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "FORGOTTEN_AT_ONCE", 2)
+    old = timezone.now() - timedelta(days=31)
+    Event.objects.bulk_create([Event(kind="cancel", at=old) for _ in range(4)])
+    assert forget_events(older_than_days=30, actor="a test") == 4
+    assert [event.detail["events"] for event in Event.objects.all()] == [2, 2]
 
 
 def test_retention_s_permission_ends_with_its_statement(db: str) -> None:

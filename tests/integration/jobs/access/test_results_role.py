@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -10,11 +11,13 @@ import psycopg
 import pytest
 from celery import Celery
 from celery.result import AsyncResult
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from jobs import result_backend
 from jobs.core.errors import PayloadKeyMissingError
 from jobs.core.states import State
+from jobs.db.address import parameters
 from jobs.models import DeadLetter, Event, JobResult
 from jobs.result_backend import JobFailedError
 from tests.support.factories import make_client, make_job
@@ -89,3 +92,15 @@ def test_a_role_created_again_has_another_password_and_is_audited(url: str) -> N
 def test_an_unknown_client_has_no_role(db: str) -> None:
     with pytest.raises(CommandError, match="no such client"):
         made("nobody")
+
+
+def test_the_role_s_url_has_no_login_of_ours(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = "postgresql://admin:one@h1:1,h2:2/n?user=admin&password=two&sslmode=require&application_name=a%20b"
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, database_url=ours))
+    make_client("app")
+    url = made("app")
+    call_command("create_results_role", "app", "--drop")
+    parts = parameters(url)
+    assert {"one", "two", "admin"}.isdisjoint(map(str, parts.values()))
+    assert (parts["host"], parts["port"], parts["sslmode"]) == ("h1,h2", "1,2", "require")
+    assert parts["application_name"] == "a b"

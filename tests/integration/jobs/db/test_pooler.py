@@ -11,14 +11,23 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from django.db import connection as django_connection
+from django.db import connections as wrappers
+from django.db.transaction import atomic
 from psycopg import sql
 
 from inference_site.stack.services import PROJECT
 from jobs.core.errors import DatabaseUnusableError
 from jobs.db import connections, preflight
 from jobs.db.session_settings import Use
+from jobs.db.statement import Statement, fetch_all
 from tests.support.connections import end_connections
 from tests.support.pgbouncer import pgbouncer
+
+_LIMITS = Statement(
+    "SELECT current_setting('lock_timeout') || ',' || current_setting('idle_in_transaction_session_timeout')",
+    str,
+)
 
 
 @pytest.fixture
@@ -94,6 +103,25 @@ def alter(db: str, change: LiteralString) -> None:
 
 def shown(connection: psycopg.Connection[Any]) -> dict[str, str]:
     return dict(connection.execute("SELECT name, setting FROM pg_settings").fetchall())
+
+
+def test_a_request_s_transaction_has_its_limits_behind_a_pooler_and_leaves_none(
+    db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    django_connection.close()
+    configure(monkeypatch, db, direct=db)
+    for _ in range(2):
+        with atomic():
+            assert fetch_all(_LIMITS) == ["1s,10s"]
+        assert fetch_all(_LIMITS) == ["0,0"]
+        django_connection.close()
+
+
+@pytest.fixture(autouse=True)
+def own_connection() -> Iterator[None]:
+    yield
+    django_connection.close()
+    vars(wrappers["default"]).pop("set_autocommit", None)
 
 
 @pytest.mark.parametrize("command", [["relay"], ["gpu_worker", "--cpu", "--models", "echo"]])

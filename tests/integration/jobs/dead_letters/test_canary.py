@@ -20,6 +20,7 @@ from jobs.services.dead_letters.reads import DeadLetterFilter
 from models_registry import selectors
 from tests.support.admin import browser_of
 from tests.support.factories import count_by_state, make_dead
+from tests.support.locked import locked
 from tests.support.wait import wait_until
 
 SAME, OTHER = "internal:ValueError:model.py:run", "internal:KeyError:model.py:run"
@@ -154,3 +155,16 @@ def test_a_long_replay_asks_before_each_part_whether_it_may_go_on(monkeypatch: p
     assert count_by_state() == {"dead": 20, "queued": 10, "succeeded": 1}
     take_steps()
     assert count_by_state() == {"queued": 30, "succeeded": 1}
+
+
+def test_a_locked_job_of_one_replay_delays_no_other_replay(db: str) -> None:
+    same, other = (sorted(job.id for job in make_dead(3, fingerprint=what)) for what in (SAME, OTHER))
+    for fingerprint in (SAME, OTHER):
+        started(DeadLetterFilter(fingerprint=fingerprint))
+    for first in (same[0], other[0]):
+        ended(first, State.SUCCEEDED)
+    with locked(db, "jobs_job WHERE id = %s", same[1]):
+        take_steps()
+        assert count_by_state() == {"succeeded": 2, "dead": 2, "queued": 2}
+    take_steps()
+    assert count_by_state() == {"succeeded": 2, "queued": 4}
