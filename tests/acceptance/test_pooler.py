@@ -57,8 +57,7 @@ def test_jobs_waits_events_and_webhooks_work_behind_a_pooler(pooled: tuple[App, 
     answer = app.http.post("/api/v1/jobs", json=body, headers={"Prefer": "wait=20"})
     assert (answer.status_code, answer.json()["output"]) == (200, {"n": 1})
     assert time.monotonic() - began < QUICK_S, "a waiter that nobody wakes looks again only after a while"
-    key = {"SECRET_KEY": (stack.run_dir / "secret-key").read_text()}
-    manage(stack, "webhook_secret", "stack", env=key)
+    manage(stack, "webhook_secret", "stack")
     with receiving() as receiver:
         app.submit("echo", {"n": 7}, callback_url=receiver.url)
         wait_until(lambda: len(receiver.requests) == 1)

@@ -8,8 +8,7 @@ from tests.support.wait import wait_until
 
 
 def test_a_callback_url_receives_the_end_of_its_job(stack: Stack, app: App) -> None:
-    key = {"SECRET_KEY": (stack.run_dir / "secret-key").read_text()}
-    secret = manage(stack, "webhook_secret", "stack", env=key).split()[-1]
+    secret = manage(stack, "webhook_secret", "stack").split()[-1]
     with receiving() as receiver:
         receiver.answers = [(503, {})]  # the first attempt fails
         good = app.submit("echo", {"n": 7}, callback_url=receiver.url)["id"]

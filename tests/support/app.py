@@ -33,7 +33,7 @@ def stack_env(stack: Stack) -> dict[str, str]:
         "PAYLOAD_KEYS": f"stack:{payload_key(stack.run_dir / 'payload-key')}",
         "DATABASE_URL": info["database"],
         "BROKER_URL": info["broker"],
-        "SECRET_KEY": "of-a-command-beside-the-stack-and-worth-nothing-to-anybody",
+        "SECRET_KEY": (stack.run_dir / "secret-key").read_text(),
         "DJANGO_SETTINGS_MODULE": "inference_site.settings",
     }
 
