@@ -64,13 +64,13 @@ def test_jobs_of_one_client_know_their_places_while_one_worker_runs_them(stack: 
 def test_a_backlog_of_another_client_is_shared_in_turns(stack: Stack, app: App) -> None:
     token = manage(stack, "create_token", "neighbour").split()[-1]
     with (
-        paced(stack, app, "shared"),
+        paced(stack, app, "paced-for-two"),
         httpx.Client(base_url=stack.info["api"], headers={"Authorization": f"Bearer {token}"}) as neighbour,
     ):
-        others = [{"model": "shared", "input": {"n": n}} for n in range(80)]
+        others = [{"model": "paced-for-two", "input": {"n": n}} for n in range(80)]
         answer = neighbour.post(f"{JOBS}/bulk", json=others).json()
         time.sleep(1.5)  # a backlog that has been counted and measured
-        since, view = time.time(), app.submit("shared", {"mine": 1})
+        since, view = time.time(), app.submit("paced-for-two", {"mine": 1})
         left = left_s(app, view["id"], since)
         app.all_finished([item["id"] for item in answer["jobs"]])
     assert view["queue_position"] < 40
