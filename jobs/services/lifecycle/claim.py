@@ -95,6 +95,18 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state 
 )
 
 
+_WITHHELD = Statement(
+    """
+WITH free AS (
+  SELECT job_id FROM jobs_outbox WHERE job_id = ANY(%(jobs)s::uuid[]) FOR UPDATE SKIP LOCKED
+)
+SELECT job_id FROM jobs_outbox
+WHERE job_id = ANY(%(jobs)s::uuid[]) AND NOT job_id = ANY(ARRAY(SELECT job_id FROM free))
+""",
+    UUID,
+)
+
+
 class _Standing(NamedTuple):
     id: UUID
     state: str
@@ -146,6 +158,15 @@ def recover(connection: sa.Connection, *, batch: UUID, jobs: Sequence[UUID]) -> 
     """Return what an earlier claim of `batch` made running, where its answer was lost with the connection."""
     parameters = {"jobs": list(jobs), "batch": batch, "target": target(Verb.CLAIM)}
     return run(connection, _RECOVER, parameters)
+
+
+def withheld(connection: sa.Connection, *, jobs: Sequence[UUID]) -> set[UUID]:
+    """Return those of `jobs` whose outbox rows another transaction has locked; lock the others'.
+
+    A claim deletes these rows, and would wait for them. To look first costs a statement, so a claim does it
+    only after it has waited in vain.
+    """
+    return set(run(connection, _WITHHELD, {"jobs": list(jobs)}))
 
 
 def standings(connection: sa.Connection, *, epochs: Mapping[UUID, int]) -> dict[UUID, Standing]:

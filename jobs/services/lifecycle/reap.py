@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -50,17 +51,26 @@ WHERE id IN (
 """,
     str,
 )
+
+
+class Orphan(NamedTuple):
+    """An open batch that nobody runs; `named_at` is when its live worker did not name it, if one lives."""
+
+    id: UUID
+    named_at: datetime | None
+
+
 # A batch is also orphaned where its live worker does not name it: a failover lost the settle, or a claim was
 # stored after its worker had given it up. Its id is named from before its claim until its settle is stored.
 _ORPHANED = Statement(
     """
-SELECT batch.id FROM jobs_batch batch
+SELECT batch.id, CASE WHEN worker.id IS NOT NULL THEN worker.named_at END AS named_at FROM jobs_batch batch
 LEFT JOIN jobs_worker worker ON worker.id = batch.worker_id AND worker.ended_at IS NULL
 WHERE batch.finished_at IS NULL AND (worker.id IS NULL
   OR (batch.claimed_at < worker.named_at AND NOT batch.id = ANY(worker.open_batches)))
 LIMIT %(most)s
 """,
-    UUID,
+    Orphan,
 )
 
 
@@ -151,7 +161,7 @@ def end_silent_workers(connection: sa.Connection, stale_s: float) -> list[str]:
     return run(connection, _END_SILENT, {"silent": SILENT, "stale_s": stale_s})
 
 
-def orphaned_batches(connection: sa.Connection, most: int) -> list[UUID]:
+def orphaned_batches(connection: sa.Connection, most: int) -> list[Orphan]:
     """Return open batches whose worker ended, has no row, or does not have them in hand."""
     return run(connection, _ORPHANED, {"most": most})
 

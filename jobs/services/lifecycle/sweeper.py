@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from threading import Event
 from typing import TypeVar
@@ -22,6 +23,7 @@ from jobs.db.statement import Statement, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.overdue import OverdueJobs
+from jobs.services.lifecycle.reap import Orphan
 
 log = logging.getLogger(__name__)
 Done = TypeVar("Done")
@@ -32,6 +34,7 @@ LONGEST_GAP_S = 10.0
 SLOW_LOOK_S = 0.1
 MOST_BATCHES = 100
 MOST_JOBS = 500
+MOST_UNNAMED = 10_000
 _PING = Statement("SELECT 1", int)
 
 
@@ -55,6 +58,7 @@ class Rescuer(ListenLoop):
         self._up_at = 0.0
         self._overdue = OverdueJobs(clock=clock)
         self._ledger = WholeLooks(quick_s=SLOW_LOOK_S)
+        self._unnamed: dict[UUID, datetime] = {}  # the heartbeat that first did not name an open batch
 
     @property
     def pause_s(self) -> float:
@@ -106,9 +110,21 @@ class Rescuer(ListenLoop):
         began = self._clock()
         if not self._ledger.due(began):
             return []
-        batches = sweep.orphaned_batches(session, MOST_BATCHES)
+        orphans = sweep.orphaned_batches(session, MOST_BATCHES)
         self._ledger.took(self._clock() - began, began=began)
-        return batches
+        return [orphan.id for orphan in orphans if self._is_given_up(orphan)]
+
+    def _is_given_up(self, orphan: Orphan) -> bool:
+        """Return whether two heartbeats did not name the batch.
+
+        After a failover the clock may be behind: a batch that was just claimed then seems older than the last
+        heartbeat, until the next one names it.
+        """
+        if orphan.named_at is None:
+            return True
+        if len(self._unnamed) >= MOST_UNNAMED:
+            self._unnamed.clear()
+        return self._unnamed.setdefault(orphan.id, orphan.named_at) != orphan.named_at
 
     def _expire(self, session: sa.Connection) -> int:
         expired = 0

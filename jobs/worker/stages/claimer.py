@@ -183,6 +183,10 @@ def _claim(
         recovered = store.recover(connection, batch=row.id, jobs=list(newest))
         if recovered:
             return recovered
+        withheld = store.withheld(connection, jobs=list(newest))
+        newest = {job: delivery for job, delivery in newest.items() if job not in withheld}
+        if not newest:
+            return []
     return store.claim(connection, batch=row, envelopes=[d.envelope for d in newest.values()])
 
 

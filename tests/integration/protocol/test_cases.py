@@ -47,7 +47,7 @@ def test_a_reap_spares_a_member_that_was_cancelled_replayed_and_runs_elsewhere(
     replay_job(job_id=first.id, actor="test")
     living = claimed_by(session, "lives@tests", published(session))
     worker_row.end(session, lost.worker, "silent")
-    assert sweep.orphaned_batches(session, 10) == [lost.id]
+    assert [orphan.id for orphan in sweep.orphaned_batches(session, 10)] == [lost.id]
     assert sweep.reap(session, lost.id) == sweep.Reaped(queued=1, dead=0)
     assert dict(Job.objects.values_list("id", "state")) == {first.id: "running", second.id: "queued"}
     settle(session, batch=living.id, verdicts=[Verdict(first.id, 4, Success(b"{}"))], ran_s=0.0)

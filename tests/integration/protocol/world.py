@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event, Lock, Thread
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -45,6 +46,8 @@ BATCH = 32
 STALE_S, HELD_S = 0.8, 0.2
 CRASH, ZOMBIE, RELEASE = 0.05, 0.08, 0.10
 LATE, ROBBED = 0.5, 0.5  # of the releases, of the crashes
+
+Answer = TypeVar("Answer")
 
 
 class World:
@@ -106,8 +109,8 @@ class World:
             time.sleep(0.1)
             with engine().begin() as connection:
                 sweep.end_silent_workers(connection, STALE_S)
-            for batch in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
-                self._reap(batch)
+            for orphan in self._ask(lambda c: sweep.orphaned_batches(c, 100)):
+                self._reap(orphan.id)
             overdue = self._ask(lambda c: OverdueJobs().find(c, 500))
             self.count(expired=len(self._ask(partial(sweep.expire, jobs=overdue))))
 
@@ -121,7 +124,7 @@ class World:
         if others and reaped.queued + reaped.dead != own:
             self.errors.append(f"{own} of batch {batch} ran in it and {others} elsewhere, yet {reaped}")
 
-    def _ask(self, read: Callable[[sa.Connection], list[UUID]]) -> list[UUID]:
+    def _ask(self, read: Callable[[sa.Connection], list[Answer]]) -> list[Answer]:
         with engine().begin() as connection:
             return read(connection)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from threading import Event
 from uuid import UUID, uuid4
 
 import psycopg
+import pytest
 import sqlalchemy as sa
+from django.db.models import F
 
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
-from jobs.models import Job, JobResult, Outbox
+from jobs.models import Job, JobResult, Outbox, Worker
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.claim import BatchRow, claim, recover
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
@@ -24,31 +27,38 @@ VALUES (%s, %s, %s, %s, 1, 0, 'test', 0, 0, 0, 0, 0)
 """
 
 
-def sweep(session: sa.Connection) -> Swept:
-    return Rescuer(stop=Event()).sweep(session)
+@pytest.fixture
+def sweeper() -> Rescuer:
+    return Rescuer(stop=Event())
 
 
 def beat(session: sa.Connection, worker: UUID, *batches: UUID) -> None:
     assert worker_row.beat(session, worker, lambda: batches)
 
 
-def test_a_batch_whose_settle_a_failover_lost_is_taken_back_uncharged(session: sa.Connection) -> None:
+def test_a_batch_whose_settle_a_failover_lost_is_taken_back_uncharged(
+    session: sa.Connection, sweeper: Rescuer
+) -> None:
     worker, version = make_worker(), make_version()
     jobs = make_jobs(3)
     make_batch(worker, version, jobs, isolation_group=7)  # as before its settle, which the worker saw stored
     kept = make_batch(worker, version, make_jobs(1))
-    assert sweep(session) == NOTHING, "no heartbeat has named anything yet"
+    assert sweeper.sweep(session) == NOTHING, "no heartbeat has named anything yet"
     beat(session, worker.id, kept.id)
-    assert sweep(session) == Swept(3, 0)
+    assert sweeper.sweep(session) == NOTHING, "one heartbeat may be of another clock"
+    beat(session, worker.id, kept.id)
+    assert sweeper.sweep(session) == Swept(3, 0)
     rows = Job.objects.filter(id__in=[job.id for job in jobs])
     assert set(rows.values_list("state", "attempts")) == {(State.QUEUED, 0)}
     apart = Outbox.objects.filter(job__in=rows).values_list("isolation_group", flat=True)
     assert set(apart) == {0}, "its worker lives, so none of them ended it"
     assert not JobResult.objects.exists()
-    assert sweep(session) == NOTHING
+    assert sweeper.sweep(session) == NOTHING
 
 
-def test_a_batch_claimed_after_the_heartbeat_began_is_not_taken_back(session: sa.Connection) -> None:
+def test_a_batch_claimed_after_the_heartbeat_began_is_not_taken_back(
+    session: sa.Connection, sweeper: Rescuer
+) -> None:
     worker, version = make_worker(), make_version()
 
     def in_hand() -> list[UUID]:
@@ -57,13 +67,26 @@ def test_a_batch_claimed_after_the_heartbeat_began_is_not_taken_back(session: sa
         return batches
 
     assert worker_row.beat(session, worker.id, in_hand)
-    assert sweep(session) == NOTHING
+    assert sweeper.sweep(session) == NOTHING
+    for swept in (NOTHING, Swept(1, 0)):  # the next two heartbeats do not name it either
+        beat(session, worker.id)
+        assert sweeper.sweep(session) == swept
+
+
+def test_a_batch_that_seems_older_than_a_heartbeat_by_another_clock_is_spared_once_it_is_named(
+    session: sa.Connection, sweeper: Rescuer
+) -> None:
+    worker, version = make_worker(), make_version()
     beat(session, worker.id)
-    assert sweep(session) == Swept(1, 0), "the next heartbeat does not name it either"
+    Worker.objects.update(named_at=F("named_at") + timedelta(seconds=30))  # the old primary's clock was ahead
+    batch = make_batch(worker, version, make_jobs(1))
+    assert [sweeper.sweep(session) for _ in range(2)] == [NOTHING, NOTHING]
+    beat(session, worker.id, batch.id)
+    assert sweeper.sweep(session) == NOTHING
 
 
 def test_a_claim_whose_commit_came_after_it_was_tried_again_is_taken_back(
-    session: sa.Connection, db: str
+    session: sa.Connection, db: str, sweeper: Rescuer
 ) -> None:
     job, worker = make_job(), make_worker()
     row = BatchRow(uuid4(), worker.id, make_version().id, 0, "test", 0.0)
@@ -81,7 +104,8 @@ def test_a_claim_whose_commit_came_after_it_was_tried_again_is_taken_back(
         lost.execute(LATE_BATCH, [row.id, worker.id, row.version, [job.id]])
     assert Job.objects.get(id=job.id).state == State.RUNNING
     beat(session, worker.id, row.id)
-    assert sweep(session) == NOTHING, "the claim may still be under way"
-    beat(session, worker.id)
-    assert sweep(session) == Swept(1, 0)
+    assert sweeper.sweep(session) == NOTHING, "the claim may still be under way"
+    for swept in (NOTHING, Swept(1, 0)):
+        beat(session, worker.id)
+        assert sweeper.sweep(session) == swept
     assert Outbox.objects.filter(job=job).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from threading import Event
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import psycopg
@@ -15,11 +16,13 @@ from django.utils import timezone
 from jobs.core.failures import Success
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
+from jobs.db.session import transaction
 from jobs.models import Batch, Job, Worker
 from jobs.services.lifecycle.claim import BatchRow, Claimed, Standing, claim, standings
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
+from jobs.worker.stages.claimer import _claim
 from tests.support import locked as locks
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
@@ -48,6 +51,26 @@ def test_a_claim_takes_the_others_and_knows_the_locked_one_for_claimable(
         second.id: Standing(State.RUNNING, claimable=False),
     }
     assert [job.job for job in claim_all(session, [first])[1]] == [first.id]
+
+
+def test_a_claim_that_waited_for_an_outbox_row_in_vain_takes_the_others(
+    session: sa.Connection, db: str
+) -> None:
+    first, second = make_jobs(2)
+    row = BatchRow(uuid4(), make_worker().id, make_version().id, 0, "test", 0.0)
+    deliveries = {
+        job.id: SimpleNamespace(envelope=Envelope(job.id, 0, row.version, 4)) for job in (first, second)
+    }
+    with psycopg.connect(db) as console:
+        console.execute("SELECT FROM jobs_outbox WHERE job_id = %s FOR UPDATE", [first.id])
+        with transaction(session):
+            taken = _claim(session, row, deliveries, tries=1)  # type: ignore[arg-type]  # only the envelopes count
+        assert [job.job for job in taken] == [second.id]
+        seen = standings(session, epochs={first.id: first.epoch})
+        assert seen == {first.id: Standing(State.QUEUED, claimable=True)}
+        with transaction(session):
+            assert _claim(session, row, {first.id: deliveries[first.id]}, tries=1) == []  # type: ignore[dict-item]
+        console.rollback()
 
 
 def test_an_old_message_of_a_locked_job_is_not_claimable(session: sa.Connection) -> None:
