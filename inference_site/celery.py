@@ -2,9 +2,10 @@
 
 import logging
 import os
+import sys
 from typing import Any
 
-from models_registry.shared.process_end import end_on_sigterm, end_within
+from models_registry.shared.process_end import end_after_main, end_on_sigterm, end_within
 
 end_on_sigterm()
 
@@ -29,6 +30,8 @@ app.autodiscover_tasks()
 def refuse_untrusted_broker(**_: object) -> None:
     """End a starting worker, beat or Flower if the broker is not trusted; Celery would retry for ever."""
     refuse_untrusted(app.conf.broker_url)
+    if "flower" in sys.argv:  # its threads ask the broker, and end with no signal of Celery's
+        end_after_main(LAST_S)
 
 
 @worker_init.connect

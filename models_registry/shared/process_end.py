@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
-from threading import Lock, Timer
+import threading
 
 OVERTIME_STATUS = 70  # as of a worker whose batch hangs
-_begun = Lock()
+_begun = threading.Lock()
 
 
 def end_on_sigterm() -> None:
@@ -23,9 +23,18 @@ def end_on_sigterm() -> None:
         signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))  # as a shell reports it
 
 
-def end_within(seconds: float) -> None:
+def end_after_main(seconds: float) -> None:
+    """End this process so many seconds after its main thread has ended, whatever its other threads wait for.
+
+    Python waits for the threads of every executor, and one that asks a silent broker may wait for minutes.
+    Executors use the same hook; nothing public runs before that wait.
+    """
+    threading._register_atexit(end_within, seconds, 0)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def end_within(seconds: float, status: int = OVERTIME_STATUS) -> None:
     """End this process in so many seconds whatever hangs then, a silent broker say; the first call counts."""
     if _begun.acquire(blocking=False):
-        timer = Timer(seconds, os._exit, (OVERTIME_STATUS,))
+        timer = threading.Timer(seconds, os._exit, (status,))
         timer.daemon = True
         timer.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from threading import Lock
 
@@ -53,3 +55,15 @@ def test_a_process_that_does_not_end_is_ended_once(statuses: list[int]) -> None:
     end_within(0.0)
     wait_until(lambda: statuses)
     assert statuses == [OVERTIME_STATUS]
+
+
+def test_a_process_whose_thread_waits_for_ever_ends_soon_after_its_main_thread() -> None:
+    program = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from models_registry.shared.process_end import end_after_main
+end_after_main(0.1)
+ThreadPoolExecutor().submit(Event().wait)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=30, check=False)
+    assert ended.returncode == 0
