@@ -66,15 +66,15 @@ class Settler:
         stored = persist(self._engine, lambda c, _: self._store(c, batch, verdicts), stopping=self._stopping)
         if stored is not None:
             self._observe(batch, stored)
-            batch.verdicts = [verdict for verdict in verdicts if verdict.job in stored.locked]
+            batch.verdicts = [v for v in verdicts if v.job in stored.locked] if stored.locked else []
         return stored
 
     def _observe(self, batch: ClaimedBatch, stored: Stored) -> None:
         """Count for the circuits what became of the batch, and remember some inputs that were answered."""
         version = int(str(batch.key))
         self._circuits.observe(version, self._tallies(batch, stored, self._answered[version]))
-        succeeded = {verdict.job for verdict in stored.verdicts if isinstance(verdict.outcome, Success)}
-        self._answered[version].remember(job.body for job in batch.jobs if job.job in succeeded)
+        pairs = zip(stored.verdicts, batch.jobs, strict=False) if not stored.locked else ()
+        self._answered[version].remember(job.body for v, job in pairs if isinstance(v.outcome, Success))
 
     def _tallies(self, batch: ClaimedBatch, stored: Stored, answered: AnsweredInputs) -> dict[int, Tally]:
         ends = {row.job: row.state for row in stored.settled}
@@ -93,7 +93,8 @@ class Settler:
         settled, locked = store.settle(
             connection, batch=batch.id, verdicts=verdicts, ran_s=batch.ran_s, worker=self._node
         )
-        return Stored([verdict for verdict in verdicts if verdict.job not in locked], settled, locked)
+        done = [verdict for verdict in verdicts if verdict.job not in locked] if locked else verdicts
+        return Stored(done, settled, locked)
 
 
 def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
