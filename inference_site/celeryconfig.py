@@ -38,7 +38,7 @@ broker_channel_error_retry = True  # reopen a closed channel instead of ending t
 worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"
 beat_scheduler = "jobs.worker.marking_scheduler:MarkingScheduler"
-# By the clock: an interval begins anew with each start of beat, so daily ones never ended with daily deploys.
+# By the clock: each start of beat restarts an interval, so with daily deploys a daily task never ran.
 beat_schedule = {
     "beat": {"task": "jobs.note_beat", "schedule": crontab()},  # each minute
     "retention": {"task": "jobs.keep_retention", "schedule": crontab(minute="7")},

@@ -213,7 +213,7 @@ def _listen() -> None:
 
 
 class _Counted(CollectorRegistry):
-    """The metrics of all processes that share the folder, looked at anew for each page."""
+    """The metrics of all processes that share the folder, read again for each page."""
 
     def collect(self) -> Iterable[Metric]:
         """Yield them; the processes that ended meanwhile are left out."""

@@ -50,6 +50,9 @@ def _set_autocommit(
 def _lift_limits(using: str, **_kwargs: Any) -> None:
     wrapper = wrappers[using]
     wrapper.ensure_connection()
+    if connections.pooled():  # a session's settings would become those of others; its transactions get none
+        vars(wrapper).pop("set_autocommit", None)
+        return
     version = wrapper.connection.info.server_version
     lifted = {name: "0" for name, since in TIMES.items() if version >= since}
     wrapper.connection.execute(*setting({**lifted, "lock_timeout": MIGRATION_LOCK_TIMEOUT}))

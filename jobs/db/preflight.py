@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from django.conf import settings
+from psycopg.rows import scalar_row
 
 from jobs.core.errors import DatabaseUnusableError
 from jobs.db import connections
@@ -56,8 +57,8 @@ def _changes_sessions(options: dict[str, Any]) -> bool:
 
 
 def _pid(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute(_PID).fetchone()
-    return int(row[0]) if row else 0
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute(_PID).fetchone() or 0)
 
 
 def _unlike() -> dict[str, str]:

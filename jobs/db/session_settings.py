@@ -61,7 +61,7 @@ _LIMITS: Mapping[Use, Mapping[str, str]] = {
         "transaction_timeout": "1h",
     },
     Use.WEB: {
-        # A client that is told so soon sends its request again; one that waits holds a thread.
+        # A refused client sends its request again; a client that waits would hold a thread.
         "lock_timeout": "1s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "10s",
         "transaction_timeout": "60s",
     },

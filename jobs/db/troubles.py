@@ -1,4 +1,4 @@
-"""What an error of the database means for whoever asked: one classification by SQLSTATE, for every process.
+"""What an error of the database means: one classification by SQLSTATE, for every process.
 
 Trouble passes: hold what there is and try again. Any other error says that a statement or its data is wrong.
 """

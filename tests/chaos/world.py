@@ -87,7 +87,7 @@ class World:
         self.notes.append(words)
 
     def forget(self) -> None:
-        """Begin to count anew what the next fault hits."""
+        """Reset the counts of what a fault hits."""
         self.hits, self.notes, self.since = {}, [], 0.0
 
     def newest(self) -> int:

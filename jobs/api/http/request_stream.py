@@ -47,7 +47,7 @@ class Inflow:
         would see a broken pipe instead of the reason.
         """
         if self._asks_first and not self._size:
-            return  # it was refused before it was told to send
+            return  # the client waits for 100 Continue and sends nothing
         with suppress(TimeoutError, ClientGoneError):
             async with asyncio.timeout(LINGER_S):
                 while not self.complete and self._size < LINGER_BYTES:

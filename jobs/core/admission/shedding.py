@@ -33,7 +33,7 @@ class ShedReason(StrEnum):
 class EtaUnknown(StrEnum):
     """Why there is no estimate of a job's answer, as the API says it."""
 
-    NOT_COUNTED = "not_counted"  # nobody has counted the queue in the last minutes
+    NOT_COUNTED = "not_counted"  # the last count of the queue is minutes old
     NO_WORKER = "no_worker"
     CIRCUIT_OPEN = "circuit_open"
     NOT_MEASURED = "not_measured"  # the workers have run nothing lately

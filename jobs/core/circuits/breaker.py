@@ -89,7 +89,7 @@ class Breaker:
 
     def __init__(self, limits: BreakerLimits) -> None:
         self.limits = limits
-        # A client's circuit starts to count anew when it opened; its failures still count for the version.
+        # A client's counts start at zero when its circuit opens; its failures still count for the version.
         self._of_version, self._of_clients = VerdictWindow(limits.window_s), VerdictWindow(limits.window_s)
 
     def observe(self, now: float, tallies: Tallies) -> list[Finding]:

@@ -54,7 +54,7 @@ WHERE id IN (
 
 
 class Orphan(NamedTuple):
-    """An open batch that nobody runs; `named_at` is when its live worker did not name it, if one lives."""
+    """An open batch that no worker runs; `named_at` is the heartbeat without it, None if its worker ended."""
 
     id: UUID
     named_at: datetime | None

@@ -17,7 +17,7 @@ FORGOTTEN_S = 60.0  # by then every message has come back by itself
 UNDER_WAY_S = 2.0  # younger messages may be with any worker
 AGAIN_S = 2.0  # the stopped worker gets some of them again, until its prefetch is full
 
-# Without another worker of the model, more messages would help nobody.
+# Without another worker of the model, more messages would be useless.
 _QUEUES = Statement(
     """
 SELECT DISTINCT model FROM jobs_worker worker CROSS JOIN LATERAL unnest(worker.model_names) AS model
@@ -48,6 +48,6 @@ def queues_of_silent(session: sa.Connection) -> list[str]:
 
 
 def recall_from_silent(session: sa.Connection, queue: str, *, most: int) -> int:
-    """Make jobs due again whose first message nobody claimed for seconds; return how many."""
+    """Make jobs due again that were published seconds ago and not claimed; return how many."""
     values = {"queue": queue, "most": most, "left_s": VISIBILITY_S - UNDER_WAY_S}
     return count(session, _RECALL, values | fence_of(session))

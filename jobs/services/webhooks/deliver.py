@@ -116,7 +116,7 @@ def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
         answer = _made(attempt, limit_s)
     except UnavailableError:  # no outcome can be stored now: the webhook is due again
         raise
-    except Exception as error:  # an error that nobody foresaw ends an attempt as well, or it is made for ever
+    except Exception as error:  # an unexpected error ends the attempt too, or it would be repeated for ever
         log.exception("the webhook of job %s was not sent", job_id)
         answer = WebhookResponse(None, 0.0, f"not sent: {type(error).__name__}: {error}"[:EXCERPT_BYTES])
     if answer is None:

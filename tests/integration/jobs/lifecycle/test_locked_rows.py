@@ -1,4 +1,4 @@
-"""A row that somebody else has locked costs nobody else's: claim, settle, release, reap and expiry go on."""
+"""A row that another transaction has locked delays no other row: claim, settle, release, reap, expiry."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from django.test import override_settings
 
 from jobs.core.webhooks.url import endpoint
 from jobs.services.webhooks.http_post import WebhookResponse, post
-from tests.support.private_ca import private_ca
+from tests.support.certificates import Authority
 from tests.support.receiver import Receiver, receiving
 
 HOST = "hooks.internal"
@@ -110,12 +110,13 @@ def test_only_public_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_receiver_with_a_private_authority_is_reached_once_it_is_trusted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    files = private_ca(tmp_path, host=HOST)
+    authority = Authority(tmp_path)
+    files = authority.issue("receiver", HOST)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(files.certificate, files.key)
+    server.load_cert_chain(files.cert, files.key)
     resolve_to(monkeypatch, "127.0.0.1")
     with receiving(server) as receiver:
         assert "CERTIFICATE_VERIFY_FAILED" in sent_to(receiver).text
-        trusting = replace(settings.INFERENCE, webhook_ca_file=str(files.authority))
+        trusting = replace(settings.INFERENCE, webhook_ca_file=str(authority.ca_file))
         with override_settings(INFERENCE=trusting):
             assert sent_to(receiver).status == 200
