@@ -137,6 +137,10 @@ JOBS_SETTLED = Counter("jobs_settled", "Verdicts: succeeded, waiting, dead or fe
 MESSAGES_NEWER = Counter(
     "messages_newer", "Messages of a later release than the worker's, whose jobs went back to the outbox."
 )
+MESSAGES_FORGED = Counter(
+    "messages_forged",
+    "Dead-lettered messages that contradict their job's row: somebody else publishes. Alert above 0.",
+)
 LOAD_FAILED = Gauge(
     "model_load_failed",
     "1 while a worker cannot load a version, by the version's id; alert above 0.",

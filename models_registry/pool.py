@@ -144,6 +144,11 @@ class ModelPool:
         with self._changed:
             return list(self._loaded.values())
 
+    def has(self, version_id: int) -> bool:
+        """Return whether the version is loaded."""
+        with self._changed:
+            return version_id in self._loaded
+
     def retry_in_s(self, version_id: int) -> float:
         """Return the seconds until a version that could not be loaded is tried again; 0 for any other."""
         failed = self._failed.get(version_id)

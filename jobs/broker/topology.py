@@ -71,6 +71,11 @@ def queue_name(model: str) -> str:
     return f"{INFER.name}.{model}"
 
 
+def model_of(routing_key: object) -> str:
+    """Return the model that a message was published for, by its routing key or by its queue's name."""
+    return str(routing_key).removeprefix(f"{INFER.name}.")
+
+
 def dead_queue_name(model: str) -> str:
     """Return the queue that the model's dead letters and malformed messages land in."""
     return f"{queue_name(model)}.dead"

@@ -14,6 +14,12 @@ class MalformedEnvelopeError(PlatformError):
     code = "malformed_message"
 
 
+class MessageMismatchError(PlatformError):
+    """A message says of a job what its row does not: it was not written by the relay."""
+
+    code = "message_mismatch"
+
+
 class TopologyMismatchError(PlatformError):
     """A queue or exchange exists in the broker with other arguments than this project declares."""
 

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from kombu import Message
 
+from jobs.broker.topology import model_of
 from jobs.core.messages.envelope import TASK_NAME, Envelope
+from jobs.services.lifecycle.standings import Pointer
 
 
 class Parcel:
@@ -24,6 +26,11 @@ class Parcel:
     def __init__(self, message: Message, jobs: int, generation: int) -> None:
         self.message, self.open_jobs, self.generation, self.unknown = message, jobs, generation, False
         self._acknowledged_in_bulk = False
+
+    @property
+    def model(self) -> str:
+        """Return the model whose queue it came by, as the broker says."""
+        return model_of(self.message.delivery_info.get("routing_key"))
 
     @property
     def tag(self) -> int:
@@ -57,6 +64,11 @@ class MessageDelivery:
     def job(self) -> UUID:
         """Return the id of the job that the message points at."""
         return self.envelope.job
+
+    @property
+    def pointer(self) -> Pointer:
+        """Return what the message says of the job, and where it came by."""
+        return Pointer(self.parcel.model, self.envelope)
 
     @property
     def generation(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from celery.worker.state import task_accepted, task_ready, task_reserved
 
 from jobs import metrics
+from jobs.core.errors import MessageMismatchError
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.services.lifecycle.settle import Settled, Verdict
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 EVENT_BUFFER = 500
 EVENT_FLUSH_S = 0.1
 _REVOKED = (State.CANCELLED, State.EXPIRED)
+MISMATCH = MessageMismatchError.code
 
 
 class Reporter:
@@ -95,12 +97,12 @@ class Reporter:
         self._done([refusal.delivery for refusal in refused if refusal.state is not None])
         for refusal in refused:
             if refusal.state is None:
+                _note_refusal(refusal)
                 self._bury(refusal.delivery)
             elif refusal.state in _REVOKED:
                 self._send_revoked(refusal.delivery, refusal.state)
 
     def _bury(self, delivery: MessageDelivery) -> None:
-        logger.error("job %s is unknown: its message is dead-lettered", delivery.id)
         task_ready(delivery)
         if delivery.generation == self.generation:
             self._acks.reject(delivery)
@@ -153,6 +155,17 @@ class Reporter:
             self._dispatcher.flush()
         except Exception:
             logger.exception("task events were not sent; monitors miss some")
+
+
+def _note_refusal(refusal: Refused) -> None:
+    """Log and count a message that ends in the dead-letter queue."""
+    job = refusal.delivery.id
+    if not refusal.untrue:
+        logger.error("job %s is unknown: its message is dead-lettered", job)
+        return
+    metrics.MESSAGES_FORGED.inc()
+    untrue = ", ".join(refusal.untrue)
+    logger.error("%s: a message for job %s is dead-lettered: untrue is its %s", MISMATCH, job, untrue)
 
 
 def _count(batch: ClaimedBatch, states: dict[Any, State]) -> None:

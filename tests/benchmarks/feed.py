@@ -13,7 +13,9 @@ from tests.benchmarks.figure import Figure
 
 JOBS = 20_000
 SHARES = (1, 8, 32)
-WAITING = "SELECT id, epoch, version_id, priority FROM jobs_job WHERE state = 'queued' ORDER BY id"
+WAITING = (
+    "SELECT id, epoch, version_id, priority, size, client_id FROM jobs_job WHERE state = 'queued' ORDER BY id"
+)
 LIVE = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
 SPAN = """
 SELECT extract(epoch FROM max(finished_at) - min(claimed_at))::float8, avg(size)::float8

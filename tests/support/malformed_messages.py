@@ -30,6 +30,8 @@ MALFORMED = {
     "no task": malformed(task=...),
     "a list for a task": malformed(task=["jobs.infer"]),
     "an unknown task": malformed(task="jobs.unheard_of"),
+    "a task of the CPU worker": malformed("[[], {}, {}]", task="jobs.keep_retention"),
+    "a task of Celery's own": malformed('[[{"task": "jobs.keep_retention"}, []], {}, {}]', task="celery.map"),
     "a pickle": malformed(b"\x80\x04K\x05.", content_type="application/x-python-serialize"),
     "a bad eta": malformed(eta="the day after tomorrow"),
     "a job that is no id": malformed(

@@ -27,6 +27,7 @@ from jobs.worker.stages.settler import verdicts_of
 from models_registry import selectors
 from models_registry.core.runner import Runner
 from models_registry.loaders.builtin import Echo
+from models_registry.models import ModelVersion
 from models_registry.pool import Loaded
 from tests.support.factories import job_id, make_version, make_worker
 
@@ -62,9 +63,9 @@ def run(session: sa.Connection, runner: Runner | None = None, *, attempts_left: 
 def claim_due(session: sa.Connection) -> ClaimedBatch:
     """Claim all that is due, of whatever model, as one batch of the first job's version."""
     envelopes = list(_due(session))
-    version = envelopes[0].version if envelopes else make_version().id
-    batch = ClaimedBatch(job_id(), version, 1, SealReason.IDLE, [])
-    row = BatchRow(batch.id, make_worker().id, version, 0, "idle", 0.0)
+    version = ModelVersion.objects.get(id=envelopes[0].version) if envelopes else make_version()
+    batch = ClaimedBatch(job_id(), version.id, 1, SealReason.IDLE, [])
+    row = BatchRow(batch.id, make_worker().id, version.id, version.model.name, 0, "idle", 0.0)
     with transaction(session):
         batch.jobs = claim(session, batch=row, envelopes=envelopes)
     batch.deliveries = [_delivery(envelope.size) for envelope in envelopes]

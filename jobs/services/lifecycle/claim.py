@@ -1,22 +1,23 @@
 """Claim: one statement takes a batch of messages, locks their jobs in id order and returns the inputs.
 
-A message counts only while its epoch is the job's and the job is queued or waiting within its deadline.
+A message counts only while its epoch is the job's and the job is queued or waiting within its deadline, and
+only if it says of the job what the rows say: see `standings`. Whoever can publish can choose no version.
 The Outbox row goes with the claim; the batch row comes with it, so that no job runs without a batch. A job
 whose row another transaction has locked is left out, and `standings` says so: it must not be forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import LiteralString, NamedTuple
+from typing import LiteralString
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from jobs.core.messages.envelope import Envelope
 from jobs.core.payloads.keyring import PLAIN
-from jobs.core.states import State, Verb, sources, target
+from jobs.core.states import Verb, sources, target
 from jobs.db.statement import Statement, run
 
 
@@ -27,6 +28,7 @@ class BatchRow:
     id: UUID
     worker: UUID
     version: int
+    model: str
     padded_size: int
     seal_reason: str
     waited_s: float
@@ -48,6 +50,7 @@ class Claimed:
     parameters: bytes | None
     left_s: float | None = None
     encoding: str = PLAIN
+    client: int = 0
 
 
 _LEFT_S: LiteralString = "extract(epoch FROM job.deadline - now())::float8 AS left_s"
@@ -55,17 +58,21 @@ _LEFT_S: LiteralString = "extract(epoch FROM job.deadline - now())::float8 AS le
 _CLAIM = Statement(
     f"""
 WITH message AS (
-  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS message(id, epoch)
+  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(clients)s::int[], %(variants)s::int[])
+    AS message(id, epoch, client, variant)
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN message USING (id, epoch)
   WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
+    AND job.version_id = %(version)s AND job.queue = %(model)s AND job.client_id = message.client
+    AND (SELECT outbox.variant = message.variant AND outbox.apart = %(apart)s
+         FROM jobs_outbox outbox WHERE outbox.job_id = job.id AND outbox.epoch = job.epoch LIMIT 1)
   ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 ), claimed AS (
   UPDATE jobs_job job
   SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts + 1,
       batch_id = %(batch)s, started_at = now()
   FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}
+  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}, job.client_id
 ), taken AS (
   DELETE FROM jobs_outbox WHERE job_id = ANY(ARRAY(SELECT id FROM claimed))
 ), opened AS (
@@ -75,7 +82,8 @@ WITH message AS (
          %(waited_s)s, %(apart)s, 0, 0, 0, 0
   FROM claimed HAVING count(*) > 0
 )
-SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding
+SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding,
+  client_id AS client
 FROM claimed CROSS JOIN LATERAL (
   SELECT body, parameters, encoding FROM jobs_jobinput
   WHERE job_id = claimed.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1
@@ -87,7 +95,7 @@ FROM claimed CROSS JOIN LATERAL (
 _RECOVER = Statement(
     f"""
 SELECT job.id AS job, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
-  input.encoding
+  input.encoding, job.client_id AS client
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
 WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state = %(target)s
 """,  # noqa: S608
@@ -107,40 +115,20 @@ WHERE job_id = ANY(%(jobs)s::uuid[]) AND NOT job_id = ANY(ARRAY(SELECT job_id FR
 )
 
 
-class _Standing(NamedTuple):
-    id: UUID
-    state: str
-    epoch: int
-    late: bool
-
-
-_STANDINGS = Statement(
-    """
-SELECT id, state, epoch, COALESCE(deadline <= now(), false) AS late FROM jobs_job
-WHERE id = ANY(%(jobs)s::uuid[])
-""",
-    _Standing,
-)
-
-
-class Standing(NamedTuple):
-    """What became of a message that was not claimed; `claimable` where only a lock was in the way."""
-
-    state: State
-    claimable: bool
-
-
 def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
     """Make the jobs of `envelopes` running under `batch` and return those that were claimed, in any order."""
-    epochs = {envelope.job: envelope.epoch for envelope in envelopes}
+    jobs = [envelope.job for envelope in envelopes]
     return run(
         connection,
         _CLAIM,
         {
-            "jobs": list(epochs),
-            "first": min(epochs),
-            "last": max(epochs),
-            "epochs": list(epochs.values()),
+            "jobs": jobs,
+            "first": min(jobs),
+            "last": max(jobs),
+            "epochs": [envelope.epoch for envelope in envelopes],
+            "clients": [envelope.client for envelope in envelopes],
+            "variants": [envelope.parameters_digest for envelope in envelopes],
+            "model": batch.model,
             "sources": sources(Verb.CLAIM),
             "target": target(Verb.CLAIM),
             "batch": batch.id,
@@ -167,14 +155,3 @@ def withheld(connection: sa.Connection, *, jobs: Sequence[UUID]) -> set[UUID]:
     only after it has waited in vain.
     """
     return set(run(connection, _WITHHELD, {"jobs": list(jobs)}))
-
-
-def standings(connection: sa.Connection, *, epochs: Mapping[UUID, int]) -> dict[UUID, Standing]:
-    """Return how those jobs stand that have a row; `epochs` are those of the messages."""
-    return {
-        row.id: Standing(
-            State(row.state),
-            row.epoch == epochs[row.id] and row.state in sources(Verb.CLAIM) and not row.late,
-        )
-        for row in run(connection, _STANDINGS, {"jobs": list(epochs)})
-    }

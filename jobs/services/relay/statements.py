@@ -173,7 +173,8 @@ _GIVE_BACK: Statement[None] = Statement(f"""
 WITH failed AS (
     SELECT outbox.job_id
     FROM unnest(%(jobs)s::uuid[], %(epochs)s::integer[]) AS failure(job_id, epoch) CROSS JOIN LATERAL (
-        SELECT job_id FROM jobs_outbox WHERE job_id = failure.job_id AND epoch = failure.epoch AND {HELD}
+        SELECT job_id FROM jobs_outbox
+        WHERE job_id = failure.job_id AND epoch = failure.epoch AND published > 0 AND {HELD}
         LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS outbox
 )

@@ -1,27 +1,28 @@
-"""The consumer: no delivery, however malformed, ends the worker."""
+"""The consumer of jobs: its connection is read in bursts, and a lost one does not hold it up."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Any
 
 from celery.utils.threads import bound_open_broker_sockets
-from kombu import Message
 
 import jobs.worker.consuming.control  # noqa: F401  # makes its commands known to Celery
+from jobs.core.messages.envelope import TASK_NAME
 from jobs.worker.consuming.patches import read_in_bursts
 from jobs.worker.consuming.read_ahead import ReadAhead
 from jobs.worker.consuming.undelayed import UndelayedConsumer
 
-logger = logging.getLogger(__name__)
 FAREWELL_S = 1.0
 
 
 class JobConsumer(UndelayedConsumer):
-    """The consumer of jobs: every delivery that could hurt ends in its queue's dead-letter queue."""
+    """The consumer of jobs, which takes messages of jobs and of no other task."""
 
     _ahead: ReadAhead | None = None
+
+    def takes(self, task: str) -> bool:
+        """Return whether messages of the task are executed here: those that stand for jobs."""
+        return task == TASK_NAME
 
     def connect(self) -> Any:
         """Return a new connection, read in bursts."""
@@ -43,37 +44,3 @@ class JobConsumer(UndelayedConsumer):
         if self.connection is not None:
             bound_open_broker_sockets(self.connection, FAREWELL_S)
         super().stop()
-
-    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
-        """Return Celery's handler, guarded."""
-        handle = super().create_task_handler(*args, **kwargs)
-
-        def guarded(message: Message) -> None:
-            try:
-                handle(message)
-            except Exception as error:  # noqa: BLE001  # a forged message may raise anything, anywhere
-                self.bury(message, error)
-
-        return guarded
-
-    def on_decode_error(self, message: Message, exc: Exception) -> None:
-        """Dead-letter a message whose body cannot be decoded; Celery would acknowledge and lose it."""
-        self.bury(message, exc)
-
-    def on_unknown_task(self, body: Any, message: Message, exc: Exception) -> None:
-        """Dead-letter a message of another task; Celery would mark the job of that id as failed."""
-        self.bury(message, exc)
-
-    def on_unknown_message(self, body: Any, message: Message) -> None:
-        """Dead-letter a message that is not Celery's."""
-        self.bury(message, ValueError("not a Celery task message"))
-
-    def on_invalid_task(self, body: Any, message: Message, exc: Exception) -> None:
-        """Dead-letter a message whose content a handler refused."""
-        self.bury(message, exc)
-
-    def bury(self, message: Message, error: Exception) -> None:
-        """Reject the message into its queue's dead-letter queue, once."""
-        logger.error("a message is dead-lettered: %s: %s", type(error).__name__, error)
-        if not message.acknowledged:
-            message.reject(requeue=False)

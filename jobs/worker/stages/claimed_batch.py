@@ -24,10 +24,14 @@ from models_registry.loaders.ready import Loaded
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A delivery whose claim was refused, and the state of its job, None where there is no such job."""
+    """A delivery whose claim was refused, and the state of its job, None where there is no such job.
+
+    `untrue` names what the message says of the job that is not so: it is a forgery.
+    """
 
     delivery: MessageDelivery
     state: State | None
+    untrue: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

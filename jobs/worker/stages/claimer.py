@@ -19,9 +19,9 @@ from django.db import Error as DjangoDatabaseError
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import NEWER
-from jobs.core.states import State
 from jobs.db import database_clock
 from jobs.services.lifecycle import claim as store
+from jobs.services.lifecycle.standings import Standing, standings
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
@@ -67,21 +67,24 @@ class Claimer:
         )
         batch.claimed_at = time.monotonic()
         self.claiming = batch.id
-        tokens, held = self._without_held(sealed)
+        tokens, refused = self._true(sealed)
+        tokens, held = self._without_held(sealed, tokens)
+        refused += held
         if not tokens:
-            return batch, held
+            return batch, refused
         if not self.lease(batch):
-            return batch, [*held, *self._held(tokens, UNLOADED_S)]
+            return batch, [*refused, *self._held(tokens, UNLOADED_S)]
         row = self._row(batch, sealed)
-        newest = {d.job: d for d in sorted(tokens, key=lambda d: d.envelope.epoch)}
-        jobs = persist(self._engine, lambda c, tries: _claim(c, row, newest, tries), stopping=self._stopping)
+        own = [d for d in tokens if d.parcel.model == row.model]
+        jobs = persist(self._engine, lambda c, tries: _claim(c, row, own, tries), stopping=self._stopping)
         if not jobs:
             self.done(batch)
         if jobs is None:
-            return batch, held
-        batch.jobs, batch.deliveries = jobs, [newest[job.job] for job in jobs]
+            return batch, refused
+        by_key = {_key(delivery): delivery for delivery in own}
+        batch.jobs, batch.deliveries = jobs, [by_key[job.job, job.epoch - 1, job.client] for job in jobs]
         claimed = set(map(id, batch.deliveries))
-        return batch, [*held, *self._refused([d for d in tokens if id(d) not in claimed])]
+        return batch, [*refused, *self._refused([d for d in tokens if id(d) not in claimed])]
 
     def prepare(self, batch: ClaimedBatch) -> None:
         """Decode the inputs, group by compatibility and collate ahead."""
@@ -122,6 +125,7 @@ class Claimer:
             self._pool.release(int(str(batch.key)))
 
     def _row(self, batch: ClaimedBatch, sealed: SealedBatch[MessageDelivery]) -> store.BatchRow:
+        assert batch.loaded is not None  # noqa: S101  # nothing is claimed without a lease
         return store.BatchRow(
             id=batch.id,
             worker=self._worker,
@@ -130,16 +134,33 @@ class Claimer:
             seal_reason=sealed.reason.value,
             waited_s=sealed.waited_s,
             isolation_group=sealed.isolation_group,
+            model=batch.loaded.info.model,
         )
 
+    def _true(self, sealed: SealedBatch[MessageDelivery]) -> tuple[list[MessageDelivery], list[Refused]]:
+        """Return the deliveries that may be claimed, and forgeries, where the claim would load their version.
+
+        A claim refuses forgeries too; this keeps them from choosing what this worker loads.
+        """
+        if self._pool.has(int(str(sealed.key))):
+            return sealed.tokens, []
+        rows = self._standings(sealed.tokens)
+        pairs = list(zip(sealed.tokens, rows, strict=True)) if rows else []
+        forged = [_refusal(delivery, standing) for delivery, standing in pairs if _is_forged(standing)]
+        return [delivery for delivery, standing in pairs if not _is_forged(standing)], forged
+
+    def _standings(self, deliveries: list[MessageDelivery]) -> list[Standing | None] | None:
+        pointers = [delivery.pointer for delivery in deliveries]
+        return persist(self._engine, lambda c, _: standings(c, pointers=pointers), stopping=self._stopping)
+
     def _without_held(
-        self, sealed: SealedBatch[MessageDelivery]
+        self, sealed: SealedBatch[MessageDelivery], tokens: list[MessageDelivery]
     ) -> tuple[list[MessageDelivery], list[Refused]]:
         """Return the deliveries that may run, and those that circuits hold, which are put back."""
         version, by_hold_s = int(str(sealed.key)), defaultdict[float, list[MessageDelivery]](list)
-        clients = {delivery.envelope.client for delivery in sealed.tokens}
+        clients = {delivery.envelope.client for delivery in tokens}
         hold_s = {client: self._hold_s(version, client) for client in clients}
-        for delivery in sealed.tokens:
+        for delivery in tokens:
             by_hold_s[hold_s[delivery.envelope.client]].append(delivery)
         free = by_hold_s.pop(0.0, [])
         return free, [held for s, group in by_hold_s.items() for held in self._held(group, s)]
@@ -150,44 +171,55 @@ class Claimer:
 
     def _held(self, deliveries: list[MessageDelivery], hold_s: float) -> list[Refused]:
         """Leave jobs that may not run here now in the outbox for later; return their messages as refused."""
-        envelopes = [delivery.envelope for delivery in deliveries]
-        stored = persist(self._engine, lambda c, _: hold(c, envelopes, hold_s), stopping=self._stopping)
-        return [Refused(delivery, State.QUEUED) for delivery in deliveries] if stored else []
+        return self._answered(deliveries, hold_s)
 
     def _refused(self, deliveries: list[MessageDelivery]) -> list[Refused]:
-        if not deliveries:
-            return []
-        newest = sorted(deliveries, key=lambda d: d.envelope.epoch)
-        epochs = {delivery.job: delivery.envelope.epoch for delivery in newest}
-        known = persist(self._engine, lambda c, _: store.standings(c, epochs=epochs), stopping=self._stopping)
-        if known is None:
-            return []
-        locked = [d for d in deliveries if d.job in known and known[d.job].claimable]
-        if locked and not self._leave(locked):
-            return []
-        return [Refused(d, known[d.job].state if d.job in known else None) for d in deliveries]
+        """Return what no claim took; the relay publishes those again that are only locked."""
+        return self._answered(deliveries, LOCKED_S) if deliveries else []
 
-    def _leave(self, deliveries: list[MessageDelivery]) -> bool:
-        """Let the relay publish jobs again whose rows are locked; their outbox rows live on."""
-        logger.warning("%d jobs are locked by another transaction: they come again", len(deliveries))
-        envelopes = [delivery.envelope for delivery in deliveries]
-        left = persist(self._engine, lambda c, _: hold(c, envelopes, LOCKED_S), stopping=self._stopping)
-        return bool(left)
+    def _answered(self, deliveries: list[MessageDelivery], later_s: float) -> list[Refused]:
+        rows = self._standings(deliveries)
+        if rows is None:
+            return []
+        pairs = list(zip(deliveries, rows, strict=True))
+        back = [delivery.envelope for delivery, standing in pairs if standing and standing.claimable]
+        if back:
+            logger.warning("%d jobs cannot be claimed now: they come again in %g s", len(back), later_s)
+            if not persist(self._engine, lambda c, _: hold(c, back, later_s), stopping=self._stopping):
+                return []
+        return [_refusal(*pair) for pair in pairs]
 
 
 def _claim(
-    connection: sa.Connection, row: store.BatchRow, newest: dict[UUID, MessageDelivery], tries: int
+    connection: sa.Connection, row: store.BatchRow, deliveries: list[MessageDelivery], tries: int
 ) -> list[store.Claimed]:
     """Claim; on a later try, first look whether an earlier claim was stored and only its answer was lost."""
     if tries:
-        recovered = store.recover(connection, batch=row.id, jobs=list(newest))
+        jobs = [delivery.job for delivery in deliveries]
+        recovered = store.recover(connection, batch=row.id, jobs=jobs)
         if recovered:
             return recovered
-        withheld = store.withheld(connection, jobs=list(newest))
-        newest = {job: delivery for job, delivery in newest.items() if job not in withheld}
-        if not newest:
-            return []
-    return store.claim(connection, batch=row, envelopes=[d.envelope for d in newest.values()])
+        withheld = store.withheld(connection, jobs=jobs)
+        deliveries = [delivery for delivery in deliveries if delivery.job not in withheld]
+    if not deliveries:
+        return []
+    return store.claim(connection, batch=row, envelopes=[delivery.envelope for delivery in deliveries])
+
+
+def _key(delivery: MessageDelivery) -> tuple[UUID, int, int]:
+    """Return what distinguishes a message from forgeries of it that are in the same batch."""
+    return delivery.job, delivery.envelope.epoch, delivery.envelope.client
+
+
+def _is_forged(standing: Standing | None) -> bool:
+    return standing is None or bool(standing.untrue)
+
+
+def _refusal(delivery: MessageDelivery, standing: Standing | None) -> Refused:
+    """Return the refusal of a delivery, with what is untrue in it."""
+    if standing is None:
+        return Refused(delivery, None)
+    return Refused(delivery, None if standing.untrue else standing.state, standing.untrue)
 
 
 def _new_id() -> UUID:

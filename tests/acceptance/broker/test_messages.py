@@ -20,6 +20,7 @@ from tests.support.malformed_messages import MALFORMED, malformed
 from tests.support.wait import wait_until
 
 MODEL = "echo"
+POINTERS = "SELECT id, version_id, priority, client_id FROM jobs_job WHERE id = ANY(%s::uuid[])"
 VERSION_1 = """
 SELECT v.id FROM models_registry_modelversion v JOIN models_registry_registeredmodel m ON m.id = v.model_id
 WHERE m.name = %s AND v.version = '1'
@@ -72,10 +73,31 @@ def test_an_unknown_job_id_is_dead_lettered(app: App, broker: kombu.Connection) 
     wait_until(lambda: any(str(unknown) in message for message in dead_ids(broker)), limit_s=15)
 
 
+@pytest.mark.parametrize("queue", [MODEL, "minilm"])
+def test_a_forged_message_runs_a_job_under_no_other_version(
+    queue: str, app: App, broker: kombu.Connection
+) -> None:
+    job = UUID(str(app.submit("sleeper:slow", {"n": 1}, priority=0)["id"]))
+    ((client, version),) = app.rows("SELECT client_id, version_id FROM jobs_job WHERE id = %s", job)
+    ((other,),) = app.rows(VERSION_1, MODEL)
+    channel = broker.channel()
+    forged = job_message(Envelope(job=job, epoch=0, version=other, priority=9, client=client))
+    for message in (forged, job_message(Envelope(job=job, epoch=0, version=version, priority=9))):
+        channel.basic_publish(message, exchange=INFER.name, routing_key=queue)
+    channel.close()
+    app.finished(str(job))
+    (ran,) = app.rows(
+        "SELECT batch.version_id, job.attempts FROM jobs_job job JOIN jobs_batch batch ON batch.id = batch_id"
+        " WHERE job.id = %s",
+        job,
+    )
+    assert ran == (version, 1)
+
+
 def test_a_duplicate_delivery_stores_one_result(app: App, broker: kombu.Connection) -> None:
     ids = app.bulk("echo", [{"n": n} for n in range(200)])
-    rows = app.rows("SELECT id, version_id, priority FROM jobs_job WHERE id = ANY(%s::uuid[])", ids)
-    copies = [job_message(Envelope(job=i, epoch=0, version=v, priority=p)) for i, v, p in rows]
+    rows = app.rows(POINTERS, ids)
+    copies = [job_message(Envelope(job=i, epoch=0, version=v, priority=p, client=c)) for i, v, p, c in rows]
     publish(broker, *copies, *copies)
     assert app.all_finished(ids) == {"succeeded": 200}
     publish(broker, *copies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from amqp.basic_message import Message
 
@@ -18,10 +19,11 @@ from tests.support.malformed_messages import MALFORMED
 from tests.support.wait import wait_until
 
 SOME_LIVE = """
-SELECT id, epoch, version_id, priority FROM jobs_job WHERE queue = 'sleeper' AND id = ANY(%s::uuid[])
+SELECT id, epoch, version_id, priority, client_id FROM jobs_job
+WHERE queue = 'sleeper' AND id = ANY(%s::uuid[])
 """
 SOME_ENDED = """
-SELECT id, greatest(epoch - 1, 0), version_id, priority FROM jobs_job
+SELECT id, greatest(epoch - 1, 0), version_id, priority, client_id FROM jobs_job
 WHERE queue = 'sleeper' AND finished_at IS NOT NULL LIMIT 2000
 """
 A_VERSION = "SELECT version_id FROM jobs_job WHERE queue = 'sleeper' LIMIT 1"
@@ -46,7 +48,7 @@ def reordered(world: World) -> list[Message]:
     """Return messages of many jobs, last first, twenty jobs in each."""
     ids = world.submit("sleeper", [{"n": world.fresh()} for _ in range(2_000)], priority=4)
     rows = sorted(world.rows(SOME_LIVE, ids), reverse=True)
-    pointers = [Envelope(job=job, epoch=epoch, version=v, priority=p) for job, epoch, v, p in rows]
+    pointers = [_envelope(*row) for row in rows]
     return [job_message(*pointers[start : start + 20]) for start in range(0, len(pointers), 20)]
 
 
@@ -62,8 +64,12 @@ def malformed(_: World) -> list[Message]:
     return [message for message in MALFORMED.values() for _ in range(5)]
 
 
-def _message(job: object, epoch: int, version: int, priority: int) -> Message:
-    return job_message(Envelope(job=job, epoch=epoch, version=version, priority=priority))  # type: ignore[arg-type]  # a row's uuid
+def _message(*columns: Any) -> Message:
+    return job_message(_envelope(*columns))
+
+
+def _envelope(job: Any, epoch: int, version: int, priority: int, client: int = 0) -> Envelope:
+    return Envelope(job, epoch, version, priority, client=client)
 
 
 @contextlib.contextmanager

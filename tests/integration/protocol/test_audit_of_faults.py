@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.messages.envelope import Envelope
 from jobs.core.retry.policy import RetryAfter
 from jobs.db.leases import SWEEPER, HeldLeases
 from jobs.db.statement import Statement
-from jobs.models import Job
+from jobs.models import Job, Outbox
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle import settle as settling
 from jobs.services.lifecycle import worker_row
@@ -23,7 +22,8 @@ from jobs.services.lifecycle.claim import BatchRow, claim
 from jobs.services.lifecycle.settle import Verdict, settle
 from tests.chaos import audit
 from tests.chaos.checker import Dump, Row, gather, judge
-from tests.support.factories import make_job, make_version, make_worker
+from tests.support.claims import batch_row, envelope_of
+from tests.support.factories import make_job
 
 RETRY = Failure(FailureKind.TRANSIENT, "flaky", "not yet")
 
@@ -45,8 +45,9 @@ def found(database: str) -> set[str]:
 
 
 def claimed(session: sa.Connection, job: Job, epoch: int) -> BatchRow:
-    row = BatchRow(uuid4(), make_worker(node=f"{uuid4()}@tests").id, make_version().id, 0, "test", 0.0)
-    claim(session, batch=row, envelopes=[Envelope(job.id, epoch, job.version_id, 4)])
+    group = Outbox.objects.get(job=job).isolation_group
+    row = batch_row(isolation_group=group)
+    claim(session, batch=row, envelopes=[envelope_of(job, epoch=epoch, isolation_group=group)])
     return row
 
 

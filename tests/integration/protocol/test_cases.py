@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -23,13 +22,14 @@ from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.relay import statements as feed
 from jobs.services.relay.in_flight_statements import in_flight
+from tests.support.claims import batch_row
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 ROOMY = dict.fromkeys(range(10), 1_000)
 
 
 def claimed_by(session: sa.Connection, node: str, envelopes: list[Envelope]) -> BatchRow:
-    row = BatchRow(uuid4(), make_worker(node=node).id, make_version().id, 0, "test", 0.0)
+    row = batch_row(worker=make_worker(node=node).id)
     claim(session, batch=row, envelopes=envelopes)
     return row
 

@@ -12,7 +12,7 @@ import random
 import sys
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event, Lock, Thread
@@ -172,10 +172,11 @@ class Worker:
 
     def turn(self) -> None:
         self._beat()
-        envelopes = self.world.broker.take(BATCH)
-        if not envelopes:
-            return
-        self._finish(self._claim(envelopes), envelopes)
+        groups = defaultdict[int, list[Envelope]](list)
+        for envelope in self.world.broker.take(BATCH):
+            groups[envelope.isolation_group].append(envelope)
+        for group in groups.values():
+            self._finish(self._claim(group), group)
 
     def _beat(self) -> None:
         if time.monotonic() - self.beaten > 0.2:
@@ -187,7 +188,9 @@ class Worker:
 
     def _claim(self, envelopes: Sequence[Envelope]) -> list[Claimed]:
         self.batch = uuid7(int(time.time() * 1000), self.chance.getrandbits(74))
-        row = BatchRow(self.batch, self.self.id, self.world.version, 0, "test", 0.0)
+        row = BatchRow(
+            self.batch, self.self.id, self.world.version, QUEUE, 0, "test", 0.0, envelopes[0].isolation_group
+        )
         with engine().begin() as connection:
             jobs = claim(connection, batch=row, envelopes=envelopes)
         self._hold({(e.job, e.epoch + 1) for e in envelopes}, {(job.job, job.epoch) for job in jobs})
@@ -224,7 +227,9 @@ class Worker:
             self.world.meddle("cancelled", partial(cancel_job, job_id=job.job, actor="test"))
             self.world.meddle("replayed", partial(replay_job, job_id=job.job, actor="test"))
         other, batch = Worker(self.world, self.chance), self.batch
-        replayed = [Envelope(job.job, job.epoch + 2, self.world.version, 0, 0) for job in robbed]
+        replayed = [
+            Envelope(job.job, job.epoch + 2, self.world.version, 0, client=job.client) for job in robbed
+        ]
         claimed = other._claim(replayed)
         self._crash(envelopes)
         other._outlive(batch, claimed)

@@ -37,6 +37,7 @@ def of_a_later_release(envelopes: list[Any]) -> Any:
         content_type="application/json",
         body=json.dumps([[], body, {}]),
         headers={"id": str(first.job)},
+        delivery_info={"routing_key": "echo"},
         properties={"message_id": f"{first.job}:{first.epoch}"},
     )
 

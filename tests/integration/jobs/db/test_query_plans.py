@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.core.messages.envelope import Envelope
 from jobs.db.engine import engine
 from jobs.models import Job
-from jobs.services.lifecycle.claim import BatchRow, claim
-from tests.support.factories import make_jobs, make_version, make_worker
+from jobs.services.lifecycle.claim import claim
+from tests.support.claims import batch_row, envelope_of
+from tests.support.factories import make_jobs, make_worker
 
 QUIET, BUSY, BATCH = 100, 5_000, 4
 # An index that is read from end to end counts each row of it, too.
@@ -23,8 +23,8 @@ FLUSH = sa.text("SELECT pg_stat_force_next_flush()")
 
 
 def claim_some(connection: sa.Connection, jobs: list[Job], worker: UUID) -> int:
-    row = BatchRow(uuid4(), worker, make_version("echo").pk, 0, "full", 0.0)
-    envelopes = [Envelope(job.pk, 0, row.version, 4) for job in jobs]
+    row = batch_row(worker=worker)
+    envelopes = [envelope_of(job) for job in jobs]
     with connection.begin():
         return len(claim(connection, batch=row, envelopes=envelopes))
 

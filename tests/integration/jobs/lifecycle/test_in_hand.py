@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from threading import Event
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from django.db.models import F
 
-from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.models import Job, JobResult, Outbox, Worker
 from jobs.services.lifecycle import worker_row
-from jobs.services.lifecycle.claim import BatchRow, claim, recover
+from jobs.services.lifecycle.claim import claim, recover
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
+from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 NOTHING = Swept(0, 0)
@@ -89,12 +89,11 @@ def test_a_claim_whose_commit_came_after_it_was_tried_again_is_taken_back(
     session: sa.Connection, db: str, sweeper: Rescuer
 ) -> None:
     job, worker = make_job(), make_worker()
-    row = BatchRow(uuid4(), worker.id, make_version().id, 0, "test", 0.0)
-    envelope = Envelope(job.id, job.epoch, job.version_id, 4)
+    row = batch_row(worker=worker.id)
     with psycopg.connect(db) as lost:  # its answer never came, and its commit is still under way
         lost.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [job.id])
         assert recover(session, batch=row.id, jobs=[job.id]) == []
-        assert claim(session, batch=row, envelopes=[envelope]) == []
+        assert claim(session, batch=row, envelopes=[envelope_of(job)]) == []
         lost.execute(
             "UPDATE jobs_job SET state = 'running', epoch = epoch + 1, attempts = 1, batch_id = %s"
             " WHERE id = %s",

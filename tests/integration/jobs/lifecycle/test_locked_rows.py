@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from threading import Event
 from types import SimpleNamespace
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -14,16 +15,17 @@ import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs.core.failures import Success
-from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.db.session import transaction
 from jobs.models import Batch, Job, Worker
-from jobs.services.lifecycle.claim import BatchRow, Claimed, Standing, claim, standings
+from jobs.services.lifecycle.claim import Claimed, claim
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
+from jobs.services.lifecycle.standings import Pointer, Standing, standings
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
 from jobs.worker.stages.claimer import _claim
 from tests.support import locked as locks
+from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 
@@ -33,9 +35,12 @@ def locked(db: str, job: UUID) -> AbstractContextManager[None]:
 
 
 def claim_all(session: sa.Connection, jobs: list[Job]) -> tuple[UUID, list[Claimed]]:
-    row = BatchRow(uuid4(), make_worker().id, make_version().id, 0, "test", 0.0)
-    envelopes = [Envelope(job.id, job.epoch, job.version_id, 4) for job in jobs]
-    return row.id, claim(session, batch=row, envelopes=envelopes)
+    row = batch_row(worker=make_worker().id)
+    return row.id, claim(session, batch=row, envelopes=[envelope_of(job) for job in jobs])
+
+
+def standings_of(session: sa.Connection, *jobs: Job) -> list[Standing | None]:
+    return standings(session, pointers=[Pointer(job.model, envelope_of(job)) for job in jobs])
 
 
 def test_a_claim_takes_the_others_and_knows_the_locked_one_for_claimable(
@@ -45,11 +50,8 @@ def test_a_claim_takes_the_others_and_knows_the_locked_one_for_claimable(
     with locked(db, first.id):
         _, taken = claim_all(session, [first, second])
         assert [job.job for job in taken] == [second.id]
-        seen = standings(session, epochs={first.id: first.epoch, second.id: second.epoch})
-    assert seen == {
-        first.id: Standing(State.QUEUED, claimable=True),
-        second.id: Standing(State.RUNNING, claimable=False),
-    }
+        seen = standings_of(session, first, second)
+    assert seen == [Standing(State.QUEUED, claimable=True), Standing(State.RUNNING, claimable=False)]
     assert [job.job for job in claim_all(session, [first])[1]] == [first.id]
 
 
@@ -57,26 +59,27 @@ def test_a_claim_that_waited_for_an_outbox_row_in_vain_takes_the_others(
     session: sa.Connection, db: str
 ) -> None:
     first, second = make_jobs(2)
-    row = BatchRow(uuid4(), make_worker().id, make_version().id, 0, "test", 0.0)
-    deliveries = {
-        job.id: SimpleNamespace(envelope=Envelope(job.id, 0, row.version, 4)) for job in (first, second)
-    }
+    row = batch_row(worker=make_worker().id)
+    deliveries: list[Any] = [
+        SimpleNamespace(job=job.id, envelope=envelope_of(job)) for job in (first, second)
+    ]
     with psycopg.connect(db) as console:
         console.execute("SELECT FROM jobs_outbox WHERE job_id = %s FOR UPDATE", [first.id])
         with transaction(session):
-            taken = _claim(session, row, deliveries, tries=1)  # type: ignore[arg-type]  # only the envelopes count
+            taken = _claim(session, row, deliveries, tries=1)
         assert [job.job for job in taken] == [second.id]
-        seen = standings(session, epochs={first.id: first.epoch})
-        assert seen == {first.id: Standing(State.QUEUED, claimable=True)}
+        assert standings_of(session, first) == [Standing(State.QUEUED, claimable=True)]
         with transaction(session):
-            assert _claim(session, row, {first.id: deliveries[first.id]}, tries=1) == []  # type: ignore[dict-item]
+            assert _claim(session, row, deliveries[:1], tries=1) == []
         console.rollback()
 
 
 def test_an_old_message_of_a_locked_job_is_not_claimable(session: sa.Connection) -> None:
     job, late = make_job(), make_job(deadline=timezone.now() - timedelta(seconds=1))
-    assert not standings(session, epochs={job.id: job.epoch + 1})[job.id].claimable
-    assert not standings(session, epochs={late.id: late.epoch})[late.id].claimable
+    job.epoch += 1
+    for standing in standings_of(session, job, late):
+        assert standing is not None
+        assert not standing.claimable
 
 
 def test_a_settle_stores_the_others_and_the_locked_one_later(session: sa.Connection, db: str) -> None:

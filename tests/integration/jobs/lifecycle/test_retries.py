@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -11,17 +11,17 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.messages.envelope import Envelope
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job, JobResult, Outbox
 from jobs.services.lifecycle import reap as sweep
-from jobs.services.lifecycle.claim import BatchRow, Claimed, claim, recover
+from jobs.services.lifecycle.claim import Claimed, claim, recover
 from jobs.services.lifecycle.poison import convict
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
 from jobs.services.relay import statements as feed
+from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
 
 BUSY = Failure(FailureKind.TRANSIENT, "busy", "try later")
@@ -31,8 +31,8 @@ LAST = Bury("attempt 3 of 3 was the last", exhausted=True)
 
 def claimed(session: sa.Connection, job: Job) -> tuple[UUID, Claimed]:
     job.refresh_from_db()
-    row = BatchRow(uuid4(), make_worker(node=f"gpu-{job.epoch}@tests").id, job.version_id, 0, "test", 0.0)
-    (attempt,) = claim(session, batch=row, envelopes=[Envelope(job.id, job.epoch, job.version_id, 4)])
+    row = batch_row(job.version, make_worker(node=f"gpu-{job.epoch}@tests").id)
+    (attempt,) = claim(session, batch=row, envelopes=[envelope_of(job)])
     return row.id, attempt
 
 
@@ -171,8 +171,7 @@ def test_a_claim_has_the_time_until_the_deadline(session: sa.Connection) -> None
 
 def test_a_claim_refuses_a_job_past_its_deadline(session: sa.Connection) -> None:
     job = make_job(deadline=timezone.now() - timedelta(seconds=1))
-    row = BatchRow(uuid4(), make_worker().id, job.version_id, 0, "test", 0.0)
-    assert claim(session, batch=row, envelopes=[Envelope(job.id, 0, job.version_id, 4)]) == []
+    assert claim(session, batch=batch_row(), envelopes=[envelope_of(job)]) == []
     assert sweep.expire(session, [job.id]) == [job.id]
 
 

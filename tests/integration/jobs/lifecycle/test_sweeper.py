@@ -5,22 +5,22 @@ from datetime import timedelta
 from math import log2
 from threading import Event
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
 from jobs import metrics
-from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.db import leases
 from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
 from jobs.services.lifecycle import reap as statements
-from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.claim import claim
 from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
+from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 from tests.support.listening import listening
 from tests.support.threads import in_thread
@@ -147,12 +147,9 @@ def test_a_killer_is_isolated_within_two_log_two_deaths_and_its_neighbours_are_n
 
 def claim_all(session: sa.Connection, ids: list[UUID], isolation_group: int) -> dict[UUID, int]:
     """Claim the jobs as one batch of a new worker; return their attempts."""
-    rows = Job.objects.filter(id__in=ids).values_list("id", "epoch", "version_id")
-    envelopes = [
-        Envelope(job, epoch, version, 4, isolation_group=isolation_group) for job, epoch, version in rows
-    ]
-    worker = make_worker()
-    batch = BatchRow(uuid4(), worker.id, envelopes[0].version, len(ids), "full", 0.0, isolation_group)
+    jobs = Job.objects.filter(id__in=ids)
+    envelopes = [envelope_of(job, isolation_group=isolation_group) for job in jobs]
+    batch = batch_row(worker=make_worker().id, isolation_group=isolation_group)
     with transaction(session):
         return {job.job: job.attempts for job in claim(session, batch=batch, envelopes=envelopes)}
 

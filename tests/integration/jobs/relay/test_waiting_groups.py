@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from django.utils import timezone
 
-from jobs.core.messages.envelope import Envelope
 from jobs.core.whole_looks import WholeLooks
 from jobs.db.engine import engine
 from jobs.models import Client, Job, Outbox
 from jobs.services.admission.surveyor import QueueSurveyor
-from jobs.services.lifecycle.claim import BatchRow, claim
+from jobs.services.lifecycle.claim import claim
 from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.relay.statements import DueRow, take_fresh, take_overdue
 from jobs.services.relay.waiting_groups import WaitingGroups
 from tests.support.churn import churn, open_snapshot
+from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_client, make_job, make_jobs, make_version, make_worker
 
 DEAD, A_LOOK = 20_000, 500
@@ -183,10 +182,10 @@ def test_a_row_published_a_moment_ago_counts_before_the_next_count(
 
 def test_the_claim_of_a_few_jobs_reads_no_dead_rows(dead: None, session: sa.Connection) -> None:
     jobs, worker = make_jobs(4), make_worker().pk
-    batch = BatchRow(uuid4(), worker, make_version("echo").pk, 0, "full", 0.0)
+    batch = batch_row(worker=worker)
     before = rows_read(session)
     with engine().begin() as other:
-        assert len(claim(other, batch=batch, envelopes=[Envelope(job.pk, 0, 1, 4) for job in jobs])) == 4
+        assert len(claim(other, batch=batch, envelopes=[envelope_of(job) for job in jobs])) == 4
     assert rows_read(session) - before < A_LOOK
     assert not Outbox.objects.exists()
 

@@ -20,6 +20,7 @@ from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
 from jobs.core.submission.file_references import Reference, stored_form
 from jobs.services.lifecycle.claim import Claimed
+from jobs.services.lifecycle.standings import Standing
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 from jobs.worker.stages.claimer import UNLOADED_S, Claimer
 from jobs.worker.stages.execute import execute_all
@@ -43,6 +44,9 @@ class Pool:
 
     def __init__(self, error: Exception | None = None, runner: Runner | None = None) -> None:
         self.error, self.runner = error, runner or Echo()
+
+    def has(self, _version: int) -> bool:
+        return not self.error
 
     def acquire(self, version: int) -> Any:
         if self.error:
@@ -134,6 +138,7 @@ def test_nothing_is_claimed_of_a_version_that_this_worker_cannot_load(
         return True
 
     monkeypatch.setattr("jobs.worker.stages.claimer.hold", hold)
+    monkeypatch.setattr("jobs.worker.stages.claimer.standings", all_claimable)
     monkeypatch.setattr("jobs.worker.stages.claimer.persist", lambda _engine, call, **_: call(None, 0))
     monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", None)  # so that to call it fails
     delivery, envelope = a_delivery(client=7)
@@ -158,9 +163,10 @@ def test_a_held_client_s_deliveries_are_put_back_and_the_others_are_claimed(
 
     def claim(_connection: Any, *, batch: Any, envelopes: Any) -> list[Claimed]:
         claimed.extend(envelopes)
-        return [Claimed(envelope.job, 1, 1, 3, b"{}", None) for envelope in envelopes]
+        return [Claimed(envelope.job, 1, 1, 3, b"{}", None, client=envelope.client) for envelope in envelopes]
 
     monkeypatch.setattr("jobs.worker.stages.claimer.hold", hold)
+    monkeypatch.setattr("jobs.worker.stages.claimer.standings", all_claimable)
     monkeypatch.setattr("jobs.worker.stages.claimer.persist", lambda _engine, call, **_: call(None, 0))
     monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", claim)
     (noisy, bad), (quiet, good) = a_delivery(client=7), a_delivery(client=8)
@@ -173,9 +179,14 @@ def test_a_held_client_s_deliveries_are_put_back_and_the_others_are_claimed(
     assert held == [([bad], 9.0)]
 
 
+def all_claimable(_connection: Any, *, pointers: Any) -> list[Standing]:
+    return [Standing(State.QUEUED, claimable=True) for _ in pointers]
+
+
 def a_delivery(client: int) -> tuple[Any, Envelope]:
     envelope = Envelope(UUID(int=client), 0, 5, 4, client=client)
-    return SimpleNamespace(envelope=envelope, job=envelope.job), envelope
+    parcel: Any = SimpleNamespace(model="m")
+    return SimpleNamespace(envelope=envelope, job=envelope.job, parcel=parcel, pointer=None), envelope
 
 
 def test_an_input_whose_key_cannot_be_made_fails_alone() -> None:
