@@ -10,7 +10,7 @@ from models_registry.shared.process_end import end_after_main, end_on_sigterm, e
 end_on_sigterm()
 
 from celery import Celery  # noqa: E402
-from celery.signals import beat_init, import_modules, worker_init, worker_shutting_down  # noqa: E402
+from celery.signals import beat_init, import_modules, worker_init, worker_shutdown, worker_shutting_down  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, connection  # noqa: E402
 
@@ -19,6 +19,7 @@ from jobs.broker.connection import refuse_untrusted  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 log = logging.getLogger(__name__)
+DRAIN_S = 3.0  # less than what follows
 LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
 app = Celery("inference_site")
@@ -54,6 +55,14 @@ def _refuse_other_keys(**_: Any) -> None:
         log.warning("the keys are not compared with the database's, which does not answer: %s", error)
     finally:
         connection.close()
+
+
+@worker_shutdown.connect
+def _send_what_has_begun(**_: Any) -> None:
+    """Let webhooks on their way arrive: the others are sent again in a minute."""
+    from jobs.services.webhooks.sender import sender
+
+    sender().drain(DRAIN_S)
 
 
 @worker_shutting_down.connect

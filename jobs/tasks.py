@@ -30,7 +30,7 @@ class InferTask(Task):
 
 @shared_task(name=DELIVER, ignore_result=True)
 def deliver_webhook(job: str, attempts: int) -> None:
-    """Attempt once to deliver a job's webhook, after `attempts` earlier attempts."""
+    """Begin one attempt to deliver a job's webhook, after `attempts` earlier attempts; wait for nothing."""
     deliver(UUID(job), attempts=attempts)
 
 

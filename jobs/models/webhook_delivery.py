@@ -37,13 +37,17 @@ class Delivery(models.Model):
         help_text="Attempts before it was last sent by hand or its job was replayed.",
     )
     history = models.JSONField(db_default=[], help_text="The last attempts, oldest first.")
+    discloses = models.BooleanField(
+        db_default=False, help_text="It holds the output and metadata, which its submitter may read."
+    )
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "deliveries"
         indexes = [
             models.Index("job", condition=Q(state="waiting", due__isnull=True), name="delivery_not_ended"),
-            models.Index("due", condition=Q(due__isnull=False), name="delivery_due"),
+            models.Index("client", "due", condition=Q(due__isnull=False), name="delivery_due_by_client"),
+            models.Index("client", condition=Q(requested__gt=0), name="delivery_requested"),
         ]
 
     def __str__(self) -> str:

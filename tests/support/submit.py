@@ -13,7 +13,7 @@ from tests.support.factories import make_client
 
 def owner(name: str = "tests") -> Owner:
     """Return a client that may submit, made where there is none of that name."""
-    return Owner(make_client(name).id, name, 0, frozenset({"submit"}))
+    return Owner(make_client(name).id, name, 0, frozenset({"submit", "read"}))
 
 
 def submit_to(model: str, value: Any, **fields: Any) -> Submitted:

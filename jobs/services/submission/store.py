@@ -74,7 +74,8 @@ def _stored(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> dict[UUI
         return _store(owner, chunk, event)
     with transaction.atomic():
         stored = _store(owner, chunk, event)
-        expect({new.id: new.job.callback_url for new in chunk if new.id in stored and new.job.callback_url})
+        urls = {new.id: new.job.callback_url for new in chunk if new.id in stored and new.job.callback_url}
+        expect(owner, urls)
     return stored
 
 

@@ -1,11 +1,18 @@
-"""Deliver one webhook: count the attempt, make it outside any transaction, record the outcome."""
+"""Deliver one webhook: count the attempt, send it outside any transaction, record the outcome.
+
+Nothing here waits for a receiver: the sender's loop does, for all of them. An attempt that finds its client's
+or its receiver's share taken is not counted, and is due again when there should be room.
+"""
 
 from __future__ import annotations
 
 import logging
 import random
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, assert_never
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -31,21 +38,31 @@ from jobs.core.webhooks.policy import (
     signature,
     verdict,
 )
+from jobs.core.webhooks.shares import Receiver
 from jobs.core.webhooks.url import endpoint
 from jobs.db import database_clock
 from jobs.db.statement import Statement, fetch_all
-from jobs.services.reads.job_views import ONE_JOB, View, view_of
-from jobs.services.webhooks.http_post import EXCERPT_BYTES, LIMIT_S, WebhookResponse, post
+from jobs.services.reads.job_views import ONE_JOB, ListedJob, View, view_of
+from jobs.services.webhooks.http_post import EXCERPT_BYTES, LIMIT_S, WebhookRequest, WebhookResponse
 from jobs.services.webhooks.secrets import signing_keys
+from jobs.services.webhooks.sender import sender
 
 log = logging.getLogger(__name__)
 
 HISTORY = 20
+HIDDEN = "Shown to tokens that may read."
+OUTLINE = (*ListedJob.__struct_fields__, "urls")
+
+
+class _ReceiverRow(NamedTuple):
+    client: int
+    url: str
 
 
 class _BegunRow(NamedTuple):
     """A webhook of which an attempt was just counted; `disabled` where its address answered 410 before."""
 
+    discloses: bool
     client: int
     url: str
     epoch: int
@@ -54,6 +71,18 @@ class _BegunRow(NamedTuple):
     disabled: bool
 
 
+# The time of the next attempt is the dispatcher's to judge: a message alone brings none forward.
+_RECEIVER = Statement(
+    """
+SELECT client_id AS client, url FROM jobs_delivery
+WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND sent > 0
+""",
+    _ReceiverRow,
+)
+_DEFER: Statement[None] = Statement("""
+UPDATE jobs_delivery SET sent = 0, due = now() + make_interval(secs => %(wait_s)s::float8)
+WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
+""")
 # A repeated task counts no second attempt, because the number of attempts has changed. What follows an
 # attempt is written by its epoch too: a replay may have made another end due, whose attempt has not begun.
 _BEGIN = Statement(
@@ -61,7 +90,7 @@ _BEGIN = Statement(
 UPDATE jobs_delivery delivery
 SET attempts = attempts + 1, sent = 0, due = now() + make_interval(secs => %(again_s)s)
 WHERE job_id = %(job)s AND attempts = %(attempts)s AND state = 'waiting' AND due IS NOT NULL
-RETURNING client_id AS client, url, epoch, attempts, before AS attempts_before, EXISTS (
+RETURNING discloses, client_id AS client, url, epoch, attempts, before AS attempts_before, EXISTS (
   SELECT FROM jobs_disabledendpoint gone
   WHERE gone.client_id = delivery.client_id AND gone.url = delivery.url) AS disabled
 """,
@@ -89,7 +118,10 @@ WHERE job_id = %(job)s AND epoch = %(epoch)s AND attempts = %(attempts)s
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """One attempt that was counted: its `number` among all, `tries` since the webhook was last sent again."""
+    """One attempt that was counted: its `number` among all, `tries` since the webhook was last sent again.
+
+    Without `discloses` it says no more than that the job has ended, and how.
+    """
 
     job: UUID
     client: int
@@ -98,6 +130,7 @@ class DeliveryAttempt:
     number: int
     tries: int
     disabled: bool
+    discloses: bool
 
     @property
     def message_id(self) -> str:
@@ -105,24 +138,59 @@ class DeliveryAttempt:
         return f"msg_{self.job.hex}_{self.epoch}"
 
 
-def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> None:
-    """Make the attempt that follows `attempts` others, unless it was made; record its outcome."""
+def deliver(job_id: UUID, *, attempts: int, limit_s: float = LIMIT_S) -> Future[None]:
+    """Begin the attempt that follows `attempts` others, unless it was made; return its end."""
+    values = {"job": job_id, "attempts": attempts}
+    if not (rows := fetch_all(_RECEIVER, values)):
+        return _done()
+    receiver = Receiver(rows[0].client, urlsplit(rows[0].url).netloc)
+    if wait_s := sender().enter(receiver):
+        fetch_all(_DEFER, {**values, "wait_s": wait_s})
+        return _done()
+    sent: Future[None] | None = None
+    try:
+        sent = _begun(job_id, attempts, limit_s, receiver)
+    finally:
+        if sent is None:
+            sender().leave(receiver)
+    return sent or _done()
+
+
+def _begun(job_id: UUID, attempts: int, limit_s: float, receiver: Receiver) -> Future[None] | None:
+    """Count an attempt and begin to send it; None where there is nothing to send, which is recorded."""
     rows = fetch_all(_BEGIN, {"job": job_id, "attempts": attempts, "again_s": 4 * limit_s})
     if not rows:
-        return
+        return None
     database_clock.refresh()  # receivers refuse a timestamp that is minutes off
     attempt = _attempt(job_id, rows[0])
     try:
-        answer = _made(attempt, limit_s)
+        request = _request(attempt)
     except UnavailableError:  # no outcome can be stored now: the webhook is due again
         raise
     except Exception as error:  # an unexpected error ends the attempt too, or it would be repeated for ever
         log.exception("the webhook of job %s was not sent", job_id)
-        answer = WebhookResponse(None, 0.0, f"not sent: {type(error).__name__}: {error}"[:EXCERPT_BYTES])
-    if answer is None:
+        request = _unsent(f"{type(error).__name__}: {error}")
+    if request is None:
         fetch_all(_ANOTHER_END, {"job": job_id, "epoch": attempt.epoch, "attempts": attempt.number})
-        return
+    elif isinstance(request, WebhookResponse):
+        _record(attempt, request)
+    else:
+        return sender().send(receiver, request, partial(_record, attempt), limit_s=limit_s)
+    return None
+
+
+def _record(attempt: DeliveryAttempt, answer: WebhookResponse) -> None:
     _write(attempt, answer, _verdict(attempt, answer))
+
+
+def _done() -> Future[None]:
+    done = Future[None]()
+    done.set_result(None)
+    return done
+
+
+def _unsent(reason: str) -> WebhookResponse:
+    return WebhookResponse(None, 0.0, f"not sent: {reason}"[:EXCERPT_BYTES])
 
 
 def _attempt(job_id: UUID, row: _BegunRow) -> DeliveryAttempt:
@@ -134,39 +202,48 @@ def _attempt(job_id: UUID, row: _BegunRow) -> DeliveryAttempt:
         number=row.attempts,
         tries=row.attempts - row.attempts_before,
         disabled=row.disabled,
+        discloses=row.discloses,
     )
 
 
-def _made(attempt: DeliveryAttempt, limit_s: float) -> WebhookResponse | None:
-    """Make the attempt; None where the job was replayed meanwhile, so that its next end is sent instead."""
+def _request(attempt: DeliveryAttempt) -> WebhookRequest | WebhookResponse | None:
+    """Return what to send, or why nothing is; None if the job was replayed, so that its next end is sent."""
     if attempt.tries > MOST_TRIES:
-        return WebhookResponse(None, 0.0, "not sent: the last attempt did not come to an end")
+        return _unsent("the last attempt did not come to an end")
     rows = fetch_all(ONE_JOB, {"id": attempt.job, "client": None})
     if not rows or rows[0].state not in TERMINAL or rows[0].epoch != attempt.epoch:
         return None
+    if attempt.disabled:
+        return _unsent("the address answered 410 before; an operator may enable it")
     try:
         view = view_of(rows[0])
     except PayloadUnavailableError as error:
-        return WebhookResponse(None, 0.0, f"not sent: {error}")
-    return _answer(attempt, view, limit_s)
-
-
-def _answer(attempt: DeliveryAttempt, view: View, limit_s: float) -> WebhookResponse:
-    if attempt.disabled:
-        return WebhookResponse(
-            None, 0.0, "not sent: the address answered 410 before; an operator may enable it"
-        )
+        return _unsent(str(error))
     if _lacks_key(view):
-        return WebhookResponse(None, 0.0, f"not sent: {view['error']['detail']}")
+        return _unsent(view["error"]["detail"])
+    return _signed_request(attempt, view if attempt.discloses else _outline(view))
+
+
+def _signed_request(attempt: DeliveryAttempt, view: View) -> WebhookRequest | WebhookResponse:
     try:
         where = endpoint(attempt.url, internal_hosts=settings.INFERENCE.webhook_internal_hosts)
         keys = signing_keys(attempt.client)
-    except (CallbackRefusedError, InvalidToken) as error:
-        return WebhookResponse(None, 0.0, str(error) or "the secret cannot be read: SECRET_KEY has changed")
+    except CallbackRefusedError as error:
+        return _unsent(str(error))
+    except InvalidToken:
+        return _unsent("the secret cannot be read: SECRET_KEY has changed")
     if not keys:
-        return WebhookResponse(None, 0.0, "not sent: the client has no valid secret")
+        return _unsent("the client has no valid secret")
     body = _body(view)
-    return post(attempt.url, where, body, _headers(attempt, keys, body), limit_s=limit_s)
+    return WebhookRequest(attempt.url, where, body, _headers(attempt, keys, body))
+
+
+def _outline(view: View) -> View:
+    """Return what a submitter may see of a job that may not read it."""
+    outline = {name: view[name] for name in OUTLINE if name in view}
+    if error := view.get("error"):
+        outline["error"] = {"kind": error["kind"], "code": error["code"], "detail": HIDDEN}
+    return outline
 
 
 def _lacks_key(view: View) -> bool:

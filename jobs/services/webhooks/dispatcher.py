@@ -46,6 +46,7 @@ class WebhookDispatcher(ListenLoop):
         self._after, self._tasks = _FIRST, tasks or WebhookTasks(stopping=stop.is_set)
         self._checks, self._dues = WholeLooks(), WholeLooks()
         self._others = WholeLooks(quick_s=QUICK_S)
+        self._at_share = True
 
     def interruptions(self) -> tuple[type[Exception], ...]:
         """Return the errors after which the loop goes on a little later."""
@@ -87,13 +88,17 @@ class WebhookDispatcher(ListenLoop):
         due = self._take(session, since_s)
         if whole:
             self._dues.took(self._clock() - began, began=began)
+        taken = bool(due)
         while due:
             self._send(session, due)
             if self._stop.is_set():
                 return
             leases.keep(session)
             due = self._take(session, since_s)
-        self._dues.emptied(now_s)
+        if taken or self._at_share:
+            self._at_share = webhooks.any_at_share(session)
+        if not self._at_share:
+            self._dues.emptied(now_s)
 
     def _take(self, session: sa.Connection, since_s: float) -> list[WebhookAttempt]:
         with leases.fenced(session):

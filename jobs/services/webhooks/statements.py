@@ -14,6 +14,7 @@ from jobs.db.statement import Statement, run
 
 LOST_S = 60.0  # a task that has not begun by then is sent again; this doubles with every time
 _DOUBLINGS = 6
+SHARE = 64
 HOLD_S = 15.0  # longer than one send takes: connect, and write a window of messages until its confirms
 
 
@@ -44,17 +45,42 @@ WHERE state = 'waiting' AND due IS NULL AND job_id > %(after)s ORDER BY job_id L
 """,
     UUID,
 )
+# Clients take turns, each with so many tasks at once that have not begun: the rest waits here, and not before
+# others' in the broker. Owners are looked up one by one, because those with something due are few.
 _TAKE = Statement(
     """
-WITH taken AS (
-  SELECT job_id FROM jobs_delivery WHERE due >= to_timestamp(%(since_s)s::float8) AND due <= now()
-  ORDER BY due LIMIT %(most)s FOR UPDATE SKIP LOCKED
+WITH RECURSIVE owner AS (
+  (SELECT client_id FROM jobs_delivery WHERE due IS NOT NULL ORDER BY client_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT client_id FROM jobs_delivery WHERE due IS NOT NULL AND client_id > owner.client_id
+          ORDER BY client_id LIMIT 1)
+  FROM owner WHERE owner.client_id IS NOT NULL
+), chosen AS (
+  SELECT row.job_id FROM owner CROSS JOIN LATERAL (
+    SELECT job_id, due, row_number() OVER (ORDER BY due) AS turn FROM (
+      SELECT job_id, due FROM jobs_delivery
+      WHERE client_id = owner.client_id AND due >= to_timestamp(%(since_s)s::float8) AND due <= now()
+      ORDER BY due LIMIT GREATEST(0, %(share)s - (
+        SELECT count(*) FROM jobs_delivery WHERE client_id = owner.client_id AND sent > 0 AND due > now()))
+    ) AS first
+  ) AS row ORDER BY turn, due LIMIT %(most)s
+), taken AS (
+  SELECT job_id FROM jobs_delivery WHERE job_id = ANY(ARRAY(SELECT job_id FROM chosen)) AND due <= now()
+  FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs_delivery delivery SET due = now() + make_interval(secs => %(hold_s)s)
+UPDATE jobs_delivery delivery SET due = now() + make_interval(secs => %(hold_s)s), sent = sent + 1
 FROM taken WHERE delivery.job_id = taken.job_id
 RETURNING delivery.job_id AS job, delivery.attempts AS attempts_before
 """,
     WebhookAttempt,
+)
+_AT_SHARE = Statement(
+    """
+SELECT EXISTS (
+  SELECT FROM jobs_delivery WHERE sent > 0 AND due > now() GROUP BY client_id HAVING count(*) >= %(share)s
+)
+""",
+    bool,
 )
 # Another number of attempts means that the task has begun. A row that is locked stays as it was taken.
 _THESE: LiteralString = """
@@ -69,14 +95,15 @@ _COUNT_SENT: Statement[None] = Statement(
     _THESE
     + """
 UPDATE jobs_delivery delivery
-SET sent = sent + 1, due = now() + make_interval(secs => %(lost_s)s * 2 ^ LEAST(sent, %(doublings)s))
+SET due = now() + make_interval(secs => %(lost_s)s * 2 ^ LEAST(GREATEST(sent - 1, 0), %(doublings)s))
 FROM these WHERE delivery.job_id = these.job_id
 """
 )
 _GIVE_BACK: Statement[None] = Statement(
     _THESE
     + """
-UPDATE jobs_delivery delivery SET due = now() + make_interval(secs => %(delay_s)s)
+UPDATE jobs_delivery delivery
+SET due = now() + make_interval(secs => %(delay_s)s), sent = GREATEST(sent - 1, 0)
 FROM these WHERE delivery.job_id = these.job_id
 """
 )
@@ -104,13 +131,19 @@ def arm_next(session: sa.Connection, *, after: UUID, most: int) -> UUID | None:
 def take(session: sa.Connection, most: int, *, since_s: float = 0.0) -> list[WebhookAttempt]:
     """Return up to `most` webhooks that are due, and hold them while their tasks are sent.
 
-    None of them was due before `since_s`.
+    None of them was due before `since_s`. A client gets no more while `SHARE` of its tasks have not begun.
     """
-    return run(session, _TAKE, {"most": most, "since_s": since_s, "hold_s": HOLD_S})
+    return run(session, _TAKE, {"most": most, "since_s": since_s, "hold_s": HOLD_S, "share": SHARE})
+
+
+def any_at_share(session: sa.Connection) -> bool:
+    """Return whether some client has as many tasks as it may, so that it may have more webhooks due."""
+    (at_share,) = run(session, _AT_SHARE, {"share": SHARE})
+    return at_share
 
 
 def count_sent(session: sa.Connection, sent: Sequence[WebhookAttempt]) -> None:
-    """Count the tasks that were sent, and postpone each webhook until its task must have been lost."""
+    """Postpone each webhook whose task was sent until that must have been lost."""
     if sent:
         run(session, _COUNT_SENT, {**_given(sent), "lost_s": LOST_S, "doublings": _DOUBLINGS})
 

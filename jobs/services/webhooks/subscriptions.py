@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
+from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError, WebhookSecretMissingError, WrongStateError
 from jobs.core.states import TERMINAL
 from jobs.core.webhooks.url import endpoint
@@ -26,8 +27,9 @@ SELECT EXISTS (SELECT FROM jobs_webhooksecret
 )
 # A job that was answered from the cache has already ended.
 _EXPECT: Statement[None] = Statement("""
-INSERT INTO jobs_delivery (job_id, client_id, url, epoch, due)
-SELECT job.id, job.client_id, given.url, job.epoch, CASE WHEN job.state = ANY(%(ended)s) THEN now() END
+INSERT INTO jobs_delivery (job_id, client_id, url, epoch, discloses, due)
+SELECT job.id, job.client_id, given.url, job.epoch, %(discloses)s,
+  CASE WHEN job.state = ANY(%(ended)s) THEN now() END
 FROM unnest(%(jobs)s::uuid[], %(urls)s::text[]) AS given(id, url) JOIN jobs_job job USING (id)
 ON CONFLICT (job_id) DO NOTHING
 """)
@@ -58,10 +60,13 @@ def check_callback(owner: Owner, url: str | None) -> None:
         raise WebhookSecretMissingError
 
 
-def expect(urls: Mapping[UUID, str]) -> None:
-    """Register one webhook per job, sent when the job ends. Requires the transaction that stores the jobs."""
+def expect(owner: Owner, urls: Mapping[UUID, str]) -> None:
+    """Register one webhook per job, sent when the job ends. Requires the transaction that stores the jobs.
+
+    It holds what the submitter may read: a token that may only submit learns nothing by choosing an address.
+    """
     values = {"jobs": list(urls), "urls": list(urls.values()), "ended": sorted(TERMINAL)}
-    execute(_EXPECT, values)
+    execute(_EXPECT, {**values, "discloses": owner.may(Scope.READ)})
 
 
 def expect_again(jobs: Sequence[UUID]) -> None:

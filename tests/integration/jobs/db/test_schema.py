@@ -29,7 +29,8 @@ INDEXES = {
     "jobs_delivery": {
         "pkey (job_id)",
         "(job_id) WHERE ((due IS NULL) AND ((state)::text = 'waiting'::text))",
-        "(due) WHERE (due IS NOT NULL)",
+        "(client_id) WHERE (sent > 0)",
+        "(client_id, due) WHERE (due IS NOT NULL)",
     },
     "jobs_disabledendpoint": {"pkey (id)", "unique (client_id, url)", "(client_id)"},
     "jobs_event": {"pkey (id)", "(job_id)"},

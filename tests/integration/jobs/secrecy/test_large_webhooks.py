@@ -18,12 +18,12 @@ from jobs.client.webhook import verify
 from jobs.models import Delivery, JobResult
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
-from jobs.services.webhooks.deliver import deliver
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
 from jobs.services.webhooks.secrets import make_secret
 from models_registry import selectors
 from models_registry.models import ModelVersion
 from tests.integration.jobs.secrecy.stored_objects import pointer
+from tests.support.deliveries import delivered
 from tests.support.payload_keys import NEW, OLD, submit, use
 from tests.support.receiver import Receiver, receiving
 from tests.support.recorded_tasks import RecordedTasks
@@ -68,15 +68,15 @@ def shown(job_id: UUID) -> Any:
     return Client(headers={"Authorization": f"Bearer {token}"}).get(f"/api/v1/jobs/{job_id}").content
 
 
-def delivered(receiver: Receiver, secret: str) -> Any:
+def received(receiver: Receiver, secret: str) -> Any:
     ((headers, body),) = receiver.requests
     assert verify(headers, body, [secret]).type == "job.succeeded"
     return msgspec.json.decode(body)["data"]
 
 
 def test_a_delivery_has_the_same_data_as_the_api(receiver: Receiver, secret: str, answered: UUID) -> None:
-    deliver(answered, attempts=0)
-    data = delivered(receiver, secret)
+    delivered(answered, attempts=0)
+    data = received(receiver, secret)
     assert data == msgspec.json.decode(shown(answered))
     assert (data["output"], data["metadata"]) == (INPUT, {"m": 1})
     assert msgspec.json.encode(data["output"], order="deterministic") in shown(answered)
@@ -91,33 +91,33 @@ def test_a_silent_storage_fails_the_attempt_and_the_next_one_sends_the_output(
 
     with monkeypatch.context() as broken:
         broken.setattr("jobs.payloads.file_storage.PayloadFiles.open", lambda _, name: absent(name))
-        deliver(answered, attempts=0)
+        delivered(answered, attempts=0)
     row = Delivery.objects.get()
     assert (receiver.requests, row.state, row.attempts, len(row.history)) == ([], "waiting", 1, 1)
     assert "storage" in row.history[0]["said"]
-    deliver(answered, attempts=1)
-    assert delivered(receiver, secret)["output"] == INPUT
+    delivered(answered, attempts=1)
+    assert received(receiver, secret)["output"] == INPUT
 
 
 def test_a_process_without_the_key_leaves_the_delivery_to_another(
     receiver: Receiver, secret: str, answered: UUID, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, NEW, webhook_internal_hosts=HERE)
-    deliver(answered, attempts=0)
+    delivered(answered, attempts=0)
     if kind == "sealed":
         assert (receiver.requests, Delivery.objects.get().state) == ([], "waiting")
         assert "key" in Delivery.objects.get().history[0]["said"]
         use(monkeypatch, NEW, OLD, webhook_internal_hosts=HERE)
-        deliver(answered, attempts=1)
-    assert delivered(receiver, secret)["output"] == INPUT
+        delivered(answered, attempts=1)
+    assert received(receiver, secret)["output"] == INPUT
 
 
 def test_a_lost_output_is_sent_as_the_api_shows_it(
     receiver: Receiver, secret: str, answered: UUID, folder: Path
 ) -> None:
     shutil.rmtree(folder)
-    deliver(answered, attempts=0)
-    data = delivered(receiver, secret)
+    delivered(answered, attempts=0)
+    data = received(receiver, secret)
     assert "output" not in data
     assert data["error"]["code"] == "payload_lost"
     assert data == msgspec.json.decode(shown(answered))
@@ -127,6 +127,6 @@ def test_a_changed_output_is_sent_as_an_error(
     receiver: Receiver, secret: str, answered: UUID, folder: Path
 ) -> None:
     (folder / pointer(answered, JobResult).name).write_bytes(b'{"text":"of somebody else"}')
-    deliver(answered, attempts=0)
-    assert delivered(receiver, secret)["error"]["code"] == "payload_corrupt"
+    delivered(answered, attempts=0)
+    assert received(receiver, secret)["error"]["code"] == "payload_corrupt"
     assert b"somebody else" not in receiver.requests[0][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from jobs.core.webhooks.url import endpoint
-from jobs.services.webhooks.http_post import WebhookResponse, post
+from jobs.services.webhooks.http_post import WebhookRequest, WebhookResponse, post
 from tests.support.certificates import Authority
 from tests.support.receiver import Receiver, receiving
 
@@ -42,10 +43,14 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr("socket.getaddrinfo", answer)
 
 
+def posted(request: WebhookRequest, *, limit_s: float = 15.0) -> WebhookResponse:
+    return asyncio.run(post(request, limit_s=limit_s))
+
+
 def sent_to(receiver: Receiver, *, limit_s: float = 15.0) -> WebhookResponse:
     parts = urlsplit(receiver.url)
     url = f"{parts.scheme}://{HOST}:{parts.port}/hook"
-    return post(url, endpoint(url, internal_hosts=(HOST,)), b"{}", {}, limit_s=limit_s)
+    return posted(WebhookRequest(url, endpoint(url, internal_hosts=(HOST,)), b"{}", {}), limit_s=limit_s)
 
 
 @pytest.mark.parametrize("order", [("::1", NOBODY, "127.0.0.1"), ("127.0.0.1", "::1")])
@@ -97,13 +102,14 @@ def test_what_was_sent_is_not_sent_to_a_second_address(
 def test_only_public_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
 
-    def refuse(_backend: object, host: str, *_: object) -> None:
+    async def refuse(_backend: object, host: str, *_: object) -> None:
         tried.append(host)
         raise httpcore.ConnectError("nobody")
 
-    monkeypatch.setattr("httpcore.SyncBackend.connect_tcp", refuse)
+    monkeypatch.setattr("httpcore.AnyIOBackend.connect_tcp", refuse)
     resolve_to(monkeypatch, "10.0.0.1", "2606:4700::1111", "::1", "1.1.1.1", "fe80::1%2")
-    post(f"https://{HOST}/", endpoint(f"https://{HOST}/", internal_hosts=()), b"{}", {})
+    url = f"https://{HOST}/"
+    posted(WebhookRequest(url, endpoint(url, internal_hosts=()), b"{}", {}))
     assert tried == ["2606:4700::1111", "1.1.1.1"]
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -32,9 +33,12 @@ from jobs.core.errors import (
     WebhookSecretMissingError,
     WrongStateError,
 )
-from jobs.core.failures import Success
+from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.ids import uuid7
+from jobs.core.retry.policy import Bury
+from jobs.core.states import State
 from jobs.core.submission.request import parse_request
+from jobs.core.webhooks.shares import ShareLimits
 from jobs.db.session import transaction
 from jobs.models import Delivery, DisabledEndpoint, Event, Job
 from jobs.services.access.owner import Owner
@@ -45,11 +49,14 @@ from jobs.services.submission.submit import submit_job
 from jobs.services.webhooks.deliver import deliver
 from jobs.services.webhooks.dispatcher import REFUSED_DELAY_S, WebhookDispatcher
 from jobs.services.webhooks.secrets import make_secret
+from jobs.services.webhooks.statements import SHARE
 from jobs.services.webhooks.subscriptions import enable, send_again
-from tests.support.factories import make_batch, make_client, make_version, make_worker
+from tests.support.deliveries import delivered
+from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
 from tests.support.locked import locked
 from tests.support.receiver import Receiver, receiving
 from tests.support.recorded_tasks import RecordedTasks
+from tests.support.wait import wait_until
 
 Asked = list[tuple[UUID, int]]
 
@@ -90,6 +97,14 @@ def dispatched(session: sa.Connection, *payloads: str) -> Asked:
     return list(tasks.sent)
 
 
+def submitted_by(scopes: set[str], url: str) -> UUID:
+    """Return a job of a token with these scopes, whose metadata and output its reader may see."""
+    client = make_client()
+    body = {"model": "echo", "input": {"n": 1}, "metadata": {"patient": 7}, "callback_url": url}
+    request = parse_request(json.dumps(body).encode())
+    return submit_job(owner=Owner(client.id, client.name, 0, frozenset(scopes)), request=request).id
+
+
 def due_now(job: UUID) -> None:
     Delivery.objects.filter(pk=job, due__isnull=False).update(due=timezone.now() - timedelta(seconds=1))
 
@@ -109,8 +124,8 @@ def test_an_end_is_sent_once_with_a_signature(
     with transaction(session):
         settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(b'{"n":1}'))], ran_s=0.1)
     assert dispatched(session, f"batch:{batch}") == [(job, 0)]
-    deliver(job, attempts=0)
-    deliver(job, attempts=0)  # the message came twice
+    delivered(job, attempts=0)
+    delivered(job, attempts=0)  # the message came twice
     ((headers, body),) = receiver.requests
     hook = verify(headers, body, [secret])
     assert (hook.type, hook.data.id, hook.data.output) == ("job.succeeded", job, {"n": 1})
@@ -125,7 +140,7 @@ def test_a_cancelled_job_s_webhook_is_sent_without_a_notification(
 ) -> None:
     job = ended(receiver.url)
     assert dispatched(session) == [(job, 0)]
-    deliver(job, attempts=0)
+    delivered(job, attempts=0)
     assert verify(*receiver.requests[0], [secret]).type == "job.cancelled"
 
 
@@ -151,13 +166,13 @@ def test_a_worker_that_dies_in_mid_attempt_leaves_it_to_another(
 ) -> None:
     job = ended(receiver.url)
     dispatched(session)
-    monkeypatch.setattr("jobs.services.webhooks.deliver.post", _die)
+    monkeypatch.setattr("jobs.services.webhooks.deliver._signed_request", _die)
     with pytest.raises(KeyboardInterrupt):
-        deliver(job, attempts=0)
+        delivered(job, attempts=0)
     monkeypatch.undo()
     due_now(job)
     assert dispatched(session) == [(job, 1)]
-    deliver(job, attempts=1)
+    delivered(job, attempts=1)
     assert row(job).state == "delivered"
 
 
@@ -172,7 +187,7 @@ def test_an_error_is_retried_after_the_receiver_s_retry_after(
     job = ended(receiver.url)
     for attempts in range(3):
         dispatched(session)
-        deliver(job, attempts=attempts)
+        delivered(job, attempts=attempts)
         waits = row(job).due
         if attempts == 1:
             assert waits is not None
@@ -189,13 +204,13 @@ def test_a_410_disables_the_address_until_an_operator_enables_it(
     receiver.answers = [(410, {})]
     first, second = ended(receiver.url), ended(receiver.url)
     dispatched(session)
-    deliver(first, attempts=0)
-    deliver(second, attempts=0)
+    delivered(first, attempts=0)
+    delivered(second, attempts=0)
     assert (row(first).state, row(second).state, len(receiver.requests)) == ("disabled", "disabled", 1)
     assert enable(endpoint_id=DisabledEndpoint.objects.get().pk, actor="olga")
     send_again(job_id=second, actor="olga")
     assert dispatched(session) == [(second, 1)]
-    deliver(second, attempts=1)
+    delivered(second, attempts=1)
     assert row(second).state == "delivered"
     kinds = Event.objects.filter(actor="olga").values_list("kind", flat=True)
     assert set(kinds) == {"webhook_enable", "webhook_send"}
@@ -205,7 +220,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver, session: sa.Connection) 
     receiver.answers = [(302, {"Location": receiver.url})]
     job = ended(receiver.url)
     dispatched(session)
-    deliver(job, attempts=0)
+    delivered(job, attempts=0)
     assert len(receiver.requests) == 1
     assert row(job).history[0]["status"] == 302
     assert row(job).state == "waiting"
@@ -217,7 +232,7 @@ def test_a_receiver_that_hangs_costs_no_more_than_the_limit(
     receiver.hangs = True
     job = ended(receiver.url)
     dispatched(session)
-    deliver(job, attempts=0, limit_s=0.3)
+    delivered(job, attempts=0, limit_s=0.3)
     assert row(job).history[0]["status"] is None
     assert "Timeout" in row(job).history[0]["said"]
     assert row(job).state == "waiting"
@@ -230,7 +245,7 @@ def test_a_host_that_turns_out_to_be_private_is_not_called(
     job = ended("https://localhost.example.org/")
     Delivery.objects.filter(pk=job).update(url=receiver.url.replace("http://127.0.0.1", "https://localhost"))
     dispatched(session)
-    deliver(job, attempts=0)
+    delivered(job, attempts=0)
     assert receiver.requests == []
     assert "no address that may be called" in row(job).history[0]["said"]
 
@@ -241,12 +256,12 @@ def test_both_secrets_sign_while_one_replaces_the_other(
     second = make_secret(client="tests", actor="test")
     job = ended(receiver.url)
     dispatched(session)
-    deliver(job, attempts=0)
+    delivered(job, attempts=0)
     for signer in (secret, second):
         verify(*receiver.requests[0], [signer])
     third = make_secret(client="tests", actor="test", grace_hours=0)
     send_again(job_id=job, actor="test")
-    deliver(job, attempts=1)
+    delivered(job, attempts=1)
     verify(*receiver.requests[1], [third])
     with pytest.raises(WebhookRefusedError):
         verify(*receiver.requests[1], [secret, second])
@@ -257,12 +272,12 @@ def test_the_next_end_of_a_replayed_job_has_another_webhook_id(
 ) -> None:
     job = ended(receiver.url)
     dispatched(session)
-    deliver(job, attempts=0)
+    delivered(job, attempts=0)
     replay_job(job_id=job, actor="test")
     assert (row(job).state, dispatched(session)) == ("waiting", [])
     cancel_job(job_id=job, actor="test")
     assert dispatched(session, f"job:{job}") == [(job, 1)]
-    deliver(job, attempts=1)
+    delivered(job, attempts=1)
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 2
 
 
@@ -274,11 +289,11 @@ def test_a_webhook_that_was_given_up_can_be_sent_again_by_hand(
     for attempts in range(9):
         due_now(job)
         dispatched(session)
-        deliver(job, attempts=attempts)
+        delivered(job, attempts=attempts)
     assert (row(job).state, row(job).due) == ("given_up", None)
     send_again(job_id=job, actor="test")
     dispatched(session)
-    deliver(job, attempts=9)
+    delivered(job, attempts=9)
     assert row(job).state == "waiting"  # the tenth failed too, and is tried again
 
 
@@ -393,10 +408,10 @@ def test_an_attempt_for_an_old_end_says_nothing_about_a_new_one(
     dispatched(session)
     receiver.answers = [(status, {})]
     receiver.before_answer = partial(replayed_and_ended, job, session)
-    deliver(job, attempts=0)
+    delivered(job, attempts=0)
     receiver.before_answer = lambda: None
     assert (row(job).state, row(job).attempts, row(job).history) == ("waiting", 1, [])
-    deliver(job, attempts=1)
+    delivered(job, attempts=1)
     assert row(job).state == "delivered"
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 2
 
@@ -409,11 +424,11 @@ def test_an_end_is_not_sent_under_the_id_of_an_older_one(receiver: Receiver, ses
     cancel_job(job_id=job, actor="test")
     # The dispatcher armed it as the replay was under way, with what it had read of the job before.
     Delivery.objects.filter(pk=job).update(due=timezone.now(), epoch=armed.epoch)
-    deliver(job, attempts=0)
+    delivered(job, attempts=0)
     assert receiver.requests == []
     assert row(job).due is None
     assert dispatched(session) == [(job, 1)]
-    deliver(job, attempts=1)
+    delivered(job, attempts=1)
     assert row(job).state == "delivered"
 
 
@@ -427,9 +442,7 @@ def test_an_error_of_any_kind_ends_an_attempt_and_is_in_the_history(
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    caplog.set_level(
-        logging.CRITICAL, "jobs.services.webhooks.deliver"
-    )  # no report can hold half a character
+    caplog.set_level(logging.CRITICAL, "jobs.services.webhooks.sender")  # no report can hold half a character
 
     def fail(*_: Any, **__: Any) -> None:
         raise error
@@ -439,7 +452,7 @@ def test_an_error_of_any_kind_ends_an_attempt_and_is_in_the_history(
     for attempts in range(9):
         due_now(job)
         dispatched(session)
-        deliver(job, attempts=attempts)
+        delivered(job, attempts=attempts)
     assert (row(job).state, row(job).due, len(row(job).history)) == ("given_up", None, 9)
     assert type(error).__name__ in row(job).history[0]["said"]
 
@@ -448,12 +461,91 @@ def test_a_webhook_that_ends_its_worker_each_time_is_given_up(
     receiver: Receiver, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ended(receiver.url)
-    monkeypatch.setattr("jobs.services.webhooks.deliver.post", _die)
+    monkeypatch.setattr("jobs.services.webhooks.deliver._signed_request", _die)
     for attempts in range(9):
         due_now(job)
         dispatched(session)
         with pytest.raises(KeyboardInterrupt):
-            deliver(job, attempts=attempts)
-    deliver(job, attempts=9)
+            delivered(job, attempts=attempts)
+    delivered(job, attempts=9)
     assert row(job).state == "given_up"
     assert "did not come to an end" in row(job).history[0]["said"]
+
+
+@pytest.mark.parametrize("scopes", [{"submit"}, {"submit", "read"}])
+def test_a_webhook_holds_what_the_submitter_s_token_may_read(
+    scopes: set[str], receiver: Receiver, session: sa.Connection, secret: str
+) -> None:
+    job = submitted_by(scopes, receiver.url)
+    make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
+    batch = Job.objects.get(pk=job).batch_id
+    assert batch is not None
+    with transaction(session):
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(b'{"n":"private"}'))], ran_s=0.1)
+    dispatched(session, f"batch:{batch}")
+    delivered(job, attempts=0)
+    headers, body = receiver.requests[0]
+    assert verify(headers, body, [secret]).data.id == job
+    assert (b"private" in body, b"patient" in body) == ("read" in scopes,) * 2
+
+
+def test_a_webhook_of_a_failure_quotes_its_message_to_readers_only(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    job = submitted_by({"submit"}, receiver.url)
+    make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
+    batch = Job.objects.get(pk=job).batch_id
+    assert batch is not None
+    failure = Failure(FailureKind.INVALID, "bad", "the patient's name")
+    with transaction(session):
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, failure, Bury("bad"))], ran_s=0.1)
+    dispatched(session, f"batch:{batch}")
+    delivered(job, attempts=0)
+    data = json.loads(receiver.requests[0][1])["data"]
+    assert (data["state"], data["error"]["code"]) == ("dead", "bad")
+    assert b"patient" not in receiver.requests[0][1]
+
+
+def test_a_receiver_that_never_answers_holds_up_nobody_else(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    receiver.hangs = True
+    jobs = [ended(receiver.url) for _ in range(12)]
+    dispatched(session)
+    ends = [deliver(job, attempts=0, limit_s=20.0) for job in jobs]
+    wait_until(lambda: len(receiver.requests) == ShareLimits().receiver)
+    waiting = [job for job, end in zip(jobs, ends, strict=True) if end.done()]
+    assert len(waiting) == 4
+    later = Delivery.objects.filter(pk__in=waiting, attempts=0, requested=0, due__gt=timezone.now())
+    assert later.count() == 4
+    with receiving() as other:
+        job = ended(other.url)
+        dispatched(session)
+        delivered(job, attempts=0)
+        assert row(job).state == "delivered"
+    receiver.over.set()
+    wait(ends)
+
+
+def test_a_client_with_many_webhooks_takes_turns_with_the_others(
+    receiver: Receiver, session: sa.Connection
+) -> None:
+    many = {ended(receiver.url) for _ in range(SHARE + 6)}
+    other = make_job(state=State.SUCCEEDED, client=make_client("other"))
+    Delivery.objects.create(job=other, client=other.client, url=receiver.url, epoch=0, due=timezone.now())
+    sent = [job for job, _ in dispatched(session)]
+    assert other.id in sent[: SHARE + 1]
+    assert len(sent) == SHARE + 1
+    assert dispatched(session) == []  # none of them has begun
+    for job in list(many & set(sent))[:6]:
+        delivered(job, attempts=0)
+    assert len(dispatched(session)) == 6
+
+
+def test_a_message_brings_no_attempt_forward(receiver: Receiver, session: sa.Connection) -> None:
+    receiver.answers = [(503, {"Retry-After": "3600"})]
+    job = ended(receiver.url)
+    dispatched(session)
+    delivered(job, attempts=0)
+    deliver(job, attempts=1).result(20)
+    assert (len(receiver.requests), row(job).attempts) == (1, 1)
