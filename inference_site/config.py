@@ -134,9 +134,7 @@ class Config:
     ] = 4
     cpu_worker_threads: Annotated[
         Threads,
-        about(
-            "Threads of the CPU worker, for its ordinary tasks; none of them waits for a receiver of webhooks."
-        ),
+        about("Threads of the CPU worker, for ordinary tasks; none waits for a receiver of webhooks."),
     ] = 16
     max_body_bytes: Annotated[Positive, about("Bytes of a request's body, at most.")] = 1_000_000
     max_bulk_body_bytes: Annotated[Positive, about("Bytes of a bulk call's body, at most.")] = 64_000_000
