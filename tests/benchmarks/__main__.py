@@ -8,6 +8,7 @@ import sys
 from rich.console import Console
 
 from tests.benchmarks import (
+    abuse,
     cache,
     device,
     drain,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "waiters": waiters.measure,
     "rivals": compare.measure,
     "contract": fuzz.measure,
+    "abuse": abuse.measure,
 }
 
 
