@@ -43,5 +43,6 @@ beat_schedule = {
     "beat": {"task": "jobs.note_beat", "schedule": crontab()},  # each minute
     "retention": {"task": "jobs.keep_retention", "schedule": crontab(minute="7")},
     "payloads": {"task": "jobs.forget_payloads", "schedule": crontab(minute="23", hour="3")},
+    "tokens": {"task": "jobs.warn_of_tokens", "schedule": crontab(minute="53", hour="3")},
     "events": {"task": "jobs.forget_events", "schedule": crontab(minute="37", hour="3")},
 }

@@ -124,6 +124,18 @@ class Config:
     stream_url: Annotated[
         SiteUrl, about("The address of `stream` for clients: waiting calls go there.", allowed="a URL")
     ] = "http://127.0.0.1:8001"
+    admin_two_factor: Annotated[
+        bool, about("Ask everybody at the admin for a second factor, which `manage.py two_factor` makes.")
+    ] = False
+    client_requests_per_s: Annotated[
+        Whole, about("Jobs a second of a client that `create_token` creates; 0: no limit.")
+    ] = 1_000
+    client_bytes_per_s: Annotated[
+        Whole, about("Bytes of input a second of a client that `create_token` creates; 0: no limit.")
+    ] = 100_000_000
+    client_most_in_flight: Annotated[
+        Whole, about("Jobs that wait or run of a client that `create_token` creates; 0: no limit.")
+    ] = 50_000
     trusted_proxy_hops: Annotated[
         Whole, about("Proxies in front whose X-Forwarded-For and X-Forwarded-Proto are believed.")
     ] = 0

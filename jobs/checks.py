@@ -16,7 +16,7 @@ from jobs.services.webhooks.http_post import trusted
 from models_registry.models import ModelVersion
 
 MISTAKE, NO_KEY, NO_STORAGE, NO_AUTHORITIES = "jobs.E001", "jobs.E002", "jobs.E003", "jobs.E004"
-HALF_OPEN = "jobs.W001"
+HALF_OPEN, ONE_FACTOR = "jobs.W001", "jobs.W002"
 
 
 @register()
@@ -77,3 +77,13 @@ def check_https(**_kwargs: Any) -> list[CheckMessage]:
             "API_URL is https and TRUSTED_PROXY_HOPS is 0: no proxy may say that a request was https."
         )
     return [Caution(text, id=HALF_OPEN) for text in warnings]
+
+
+@register(Tags.security, deploy=True)
+def check_second_factor(**_kwargs: Any) -> list[CheckMessage]:
+    """Return a warning if a stolen password alone opens the admin."""
+    if settings.INFERENCE.admin_two_factor:
+        return []
+    text = "ADMIN_TWO_FACTOR is not set: a password alone opens the admin."
+    hint = "Set it to true, and run `manage.py two_factor USER` for each user of the admin."
+    return [Caution(text, hint=hint, id=ONE_FACTOR)]

@@ -13,6 +13,7 @@ from jobs import metrics
 from jobs.broker.webhook_task import DELIVER
 from jobs.core.messages.envelope import TASK_NAME
 from jobs.services.access.audit import forget_events
+from jobs.services.access.tokens import warn_of_ends
 from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.retain import AnotherRunError, keep_retention
 from jobs.services.webhooks.deliver import deliver
@@ -57,6 +58,12 @@ def retention() -> None:
 def payloads() -> None:
     """Delete stored inputs, outputs and uploads that no row points at."""
     forget_payloads()
+
+
+@shared_task(name="jobs.warn_of_tokens", ignore_result=True)
+def token_ends() -> None:
+    """Log the tokens that end soon."""
+    warn_of_ends()
 
 
 @shared_task(name="jobs.forget_events", ignore_result=True)

@@ -55,7 +55,7 @@ def _superuser(password: str) -> dict[str, str]:
 
 def _token(path: Path, run: "_Commands") -> str:
     if not path.exists():
-        write_private(path, run.now("create_token", CLIENT).split()[-1])
+        write_private(path, run.now("create_token", CLIENT, "--never-expires", "--no-quotas").split()[-1])
     return path.read_text()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
@@ -13,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from jobs.api.http.asgi_call import Call, ClientGoneError
+from jobs.api.http.https_only import https_location
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Handler, Threads
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
+from jobs.services.access.refusals import write_refusals
 
 
 class JobIdConvertor(Convertor[UUID]):
@@ -35,6 +38,7 @@ class JobIdConvertor(Convertor[UUID]):
 
 
 register_url_convertor("job_id", JobIdConvertor())
+REFUSALS_WRITTEN_EVERY_S = 1.0
 JOB = "/api/v1/jobs/{job_id:job_id}"
 
 
@@ -67,7 +71,10 @@ class Server:
 
     @asynccontextmanager
     async def _lifespan(self, _router: Router) -> AsyncIterator[None]:
+        writer = asyncio.create_task(_write_refusals())
         yield
+        writer.cancel()
+        await asyncio.to_thread(write_refusals, whole=True)
         if self._hub is not None:
             await self._hub.stop()
 
@@ -89,6 +96,13 @@ class Server:
         await inflow.linger()
 
 
+async def _write_refusals() -> None:
+    """Write the counts of refused calls into the audit, for as long as the server runs."""
+    while True:
+        await asyncio.sleep(REFUSALS_WRITTEN_EVERY_S)
+        await asyncio.to_thread(write_refusals)
+
+
 class CallEndpoint:
     """One kind of calls as an ASGI application: every error of `answer` becomes a problem."""
 
@@ -101,6 +115,9 @@ class CallEndpoint:
         call = Call(Request(scope, receive), send)
         with suppress(ClientGoneError):
             try:
+                if location := https_location(call.request):
+                    await call.answer(308, b"", {"Location": location})  # it keeps the method
+                    return
                 await self._answer(call)
             except ClientGoneError:
                 raise

@@ -113,7 +113,7 @@ def test_nothing_is_migrated_before_the_deployment_was_checked(services: dict[st
 DEPLOYED = {
     "DATABASE_URL": "postgresql://inference:word@postgres:5432/inference", "BROKER_URL": "amqp://none@rabbitmq//",
     "SECRET_KEY": "k3y-" + "abcdefghij" * 6, "API_URL": "https://api.example", "STREAM_URL": "https://s.example",
-    "TRUSTED_PROXY_HOPS": "1", "ALLOWED_HOSTS": "api.example",
+    "TRUSTED_PROXY_HOPS": "1", "ALLOWED_HOSTS": "api.example", "ADMIN_TWO_FACTOR": "true",
 }  # fmt: skip
 
 
@@ -127,6 +127,7 @@ DEPLOYED = {
         ({"SECRET_KEY": "change-me"}, "SECRET_KEY still has the example's value"),
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"DEBUG": "true"}, "security.W018"),
+        ({"ADMIN_TWO_FACTOR": "false"}, "jobs.W002"),
     ],
     ids=str,
 )

@@ -36,7 +36,7 @@ PROMISED = {
     "POST /api/v1/jobs/{job_id}/cancel": Scope.CANCEL,
     "POST /api/v1/jobs/{job_id}/replay": Scope.REPLAY,
 }
-OPEN = {"/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
+OPEN = {"/api/v1/token/rotate", "/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
 
 def test_every_call_but_the_registry_s_names_its_scope() -> None:
