@@ -43,7 +43,7 @@ def measure() -> Iterator[Figure]:
 def _measured(model: str) -> Iterator[Figure]:
     with bed("noisy", ("web", "relay")) as ground:
         register(ground, "paced", PACE)
-        quiet, other = (ground.manage("create_token", name) for name in ("quiet", "other"))
+        quiet, other = (ground.manage("create_token", name, "--no-quotas") for name in ("quiet", "other"))
         with ground.worker(model):
             alone = _offered(ground, model, quiet)
             with _ordinary(ground, model, other):

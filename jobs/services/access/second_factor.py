@@ -37,7 +37,7 @@ def verified_device(user: Any, code: str) -> Any:
 
     After each wrong code a device refuses all codes for twice as long as before.
     """
-    code = code.strip().lower()
+    code = "".join(code.split()).lower()
     if not code:
         return None
     kind = TOTPDevice if len(code) == DIGITS and code.isdecimal() else StaticDevice
