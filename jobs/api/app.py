@@ -20,7 +20,7 @@ from jobs.api.http.wsgi_threads import Handler, Threads
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
-from jobs.services.access.refusals import write_refusals
+from jobs.services.access.refusals import RefusalWriter
 
 
 class JobIdConvertor(Convertor[UUID]):
@@ -38,7 +38,6 @@ class JobIdConvertor(Convertor[UUID]):
 
 
 register_url_convertor("job_id", JobIdConvertor())
-REFUSALS_WRITTEN_EVERY_S = 1.0
 JOB = "/api/v1/jobs/{job_id:job_id}"
 
 
@@ -71,10 +70,10 @@ class Server:
 
     @asynccontextmanager
     async def _lifespan(self, _router: Router) -> AsyncIterator[None]:
-        writer = asyncio.create_task(_write_refusals())
+        writer = RefusalWriter()
+        writer.start()
         yield
-        writer.cancel()
-        await asyncio.to_thread(write_refusals, whole=True)
+        await asyncio.to_thread(writer.stop)
         if self._hub is not None:
             await self._hub.stop()
 
@@ -94,13 +93,6 @@ class Server:
         inflow = Inflow(call)
         await answer_once_ended(await self._threads.answer(call, inflow), call, lambda: self.hub)
         await inflow.linger()
-
-
-async def _write_refusals() -> None:
-    """Write the counts of refused calls into the audit, for as long as the server runs."""
-    while True:
-        await asyncio.sleep(REFUSALS_WRITTEN_EVERY_S)
-        await asyncio.to_thread(write_refusals)
 
 
 class CallEndpoint:

@@ -50,7 +50,7 @@ class LoginGate:
             raise _refused(call, 1.0)
         self._inside += 1
         work = asyncio.get_running_loop().run_in_executor(self._threads, handle)
-        work.add_done_callback(self._leave)  # also where the call was cancelled and the thread works on
+        work.add_done_callback(self._leave)  # also where the call was cancelled
         return await work
 
     def _leave(self, _work: object) -> None:

@@ -7,7 +7,7 @@ killed, those of the last minute are lost; an address's first refusal was writte
 from __future__ import annotations
 
 import logging
-from threading import Lock
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
@@ -20,7 +20,8 @@ from jobs.db.statement import once_more
 from jobs.services.access.audit import note
 from jobs.services.access.request_origin import coming_from
 
-__all__ = ["RefusalReason", "count_refusal", "write_refusals"]
+__all__ = ["RefusalReason", "RefusalWriter", "count_refusal", "write_refusals"]
+LOOKS_EVERY_S, LAST_WRITE_S = 1.0, 2.0
 ACTOR = "anonymous"
 log = logging.getLogger(__name__)
 _counts, _lock = RefusalCounts(), Lock()
@@ -43,6 +44,29 @@ def write_refusals(*, whole: bool = False) -> int:
         if due:
             connection.close()  # of a thread that may not run again
     return len(due)
+
+
+class RefusalWriter:
+    """A server's thread that writes the counts; a daemon, so that no silent database delays its end."""
+
+    def __init__(self) -> None:
+        """Prepare the thread."""
+        self._end = Event()
+        self._thread = Thread(target=self._run, name="refusals", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is counted, unless that takes long."""
+        self._end.set()
+        self._thread.join(LAST_WRITE_S)
+
+    def _run(self) -> None:
+        while not self._end.wait(LOOKS_EVERY_S):
+            write_refusals()
+        write_refusals(whole=True)
 
 
 def _write(refused: RefusedCalls) -> None:
