@@ -26,8 +26,8 @@ your own jobs, and `admin` for everything on the jobs of all clients. Each call 
 needs as `x-scope`; without it the call returns 403, whether or not the job is yours. A job of another client
 returns 404, as if it did not exist. Without `read`, a token gets no metadata, output or error, not even of
 the jobs that it submits, cancels or replays. Any valid token may read the registry of models, as far as its
-client may use them, and replace itself. In the last two weeks of a token, each answer names its end in
-`Token-Expires`.
+client may use them, and replace itself. In the last two weeks of a token, each answer, but to a call that
+waits, names its end in `Token-Expires`.
 
 **Problems.** Every error is `application/problem+json` (RFC 9457) with a stable `code`. After a 429 or 503,
 send the call again once `Retry-After` seconds have passed. A submit with an `Idempotency-Key` can also be
