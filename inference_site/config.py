@@ -67,6 +67,19 @@ class Config:
         Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
         about("The schema of the tables; `search_path` is set to it.", allowed="a name"),
     ] = "public"
+    database_owner_password: Annotated[
+        str,
+        about(
+            "The password that `database_roles` gives to inference_owner, which migrates.", allowed="a text"
+        ),
+    ] = field(default="", repr=False)
+    database_runtime_password: Annotated[
+        str,
+        about(
+            "The password that `database_roles` gives to inference_runtime, as which all processes log in.",
+            allowed="a text",
+        ),
+    ] = field(default="", repr=False)
     broker_url: Annotated[
         BrokerUrl,
         about(

@@ -1,6 +1,9 @@
 """Django's entry to the jobs app."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class JobsConfig(AppConfig):
@@ -15,4 +18,11 @@ class JobsConfig(AppConfig):
         from jobs.payloads import object_store
 
         django_connections.register()
+        post_migrate.connect(_apply_rights, sender=self, dispatch_uid="jobs.apply_rights")
         object_store.use_clock(database_clock.now)
+
+
+def _apply_rights(**_kwargs: Any) -> None:
+    from jobs.services.access.database_roles import apply_rights
+
+    apply_rights()

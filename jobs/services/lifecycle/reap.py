@@ -118,8 +118,8 @@ UPDATE jobs_job SET state = %(state)s, epoch = epoch + 1, finished_at = now(), e
 WHERE id = ANY(%(jobs)s::uuid[])
 """)
 _NOTE = Statement("""
-INSERT INTO jobs_event (job_id, epoch, kind, actor, detail, at)
-SELECT id, epoch, 'failed', 'sweeper', %(detail)s::jsonb || jsonb_build_object('attempt', attempts), now()
+INSERT INTO jobs_event (job_id, epoch, kind, actor, detail)
+SELECT id, epoch, 'failed', 'sweeper', %(detail)s::jsonb || jsonb_build_object('attempt', attempts)
 FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])
 """)
 _BURY = Statement("""
