@@ -211,6 +211,13 @@ class Config:
         about("Days that inputs and results of versions without `retention_days` are kept."),
     ] = 30
     events_days: Annotated[Whole, about("Days that events of the audit are kept; 0: for ever.")] = 0
+    audit_export: Annotated[
+        str,
+        about(
+            "Where the relay copies the audit and its seals; no change of the database alters the copy.",
+            allowed="a path, syslog://host:port or syslog:///dev/log",
+        ),
+    ] = ""
     model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""
     model_entry_points: Annotated[
         Words,

@@ -24,6 +24,16 @@ class DatabaseRole(StrEnum):
 # Tables to which rows are only added, and the columns that the one who adds them fills in.
 APPEND_ONLY = {
     "jobs_event": ("job_id", "kind", "actor", "epoch", "detail", "address", "token"),
+    "jobs_auditseal": (
+        "first_id",
+        "last_id",
+        "row_count",
+        "row_hashes",
+        "previous",
+        "hash",
+        "mac",
+        "newest_at",
+    ),
     "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "at"),
 }
 READ_ONLY = frozenset({"django_migrations"})
@@ -33,8 +43,14 @@ LENT = (
     "jobs_make_window",
     "jobs_detach_window",
     "jobs_drop_window",
+    "jobs_forget_events",
 )
-OF_THE_AUDIT = ("jobs_event_append_only", "models_registry_append_only")
+OF_THE_AUDIT = (
+    "jobs_event_append_only",
+    "jobs_auditseal_follows",
+    "jobs_forget_events",
+    "models_registry_append_only",
+)
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 

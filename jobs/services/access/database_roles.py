@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
@@ -72,6 +73,8 @@ _TABLE_RIGHTS = """
 REVOKE ALL ON TABLE {name} FROM PUBLIC, {runtime};
 GRANT {rights} ON TABLE {name} TO {runtime};
 """
+# No other role can make the audit forget what is younger.
+_KEEP = "ALTER FUNCTION jobs_forget_events SET inference.events_days TO {days}"
 _LENT = "REVOKE ALL ON ROUTINE {name} FROM PUBLIC; GRANT EXECUTE ON ROUTINE {name} TO {runtime};"
 
 
@@ -105,6 +108,8 @@ def apply_rights() -> None:
             _run(_TABLE_RIGHTS, name=identifier, rights=sql.SQL(table_rights(owned.name)), **names)
         elif owned.name in LENT:
             _run(_LENT, name=identifier, **names)
+        if owned.name == "jobs_forget_events":
+            _run(_KEEP, days=sql.Literal(str(settings.INFERENCE.events_days)))
 
 
 def _give(owned: _Owned) -> None:
