@@ -46,6 +46,7 @@ LENT = (
     "jobs_forget_events",
 )
 OF_THE_AUDIT = (
+    "jobs_note_registry",
     "jobs_event_append_only",
     "jobs_auditseal_follows",
     "jobs_forget_events",
