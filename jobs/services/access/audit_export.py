@@ -43,7 +43,7 @@ class SealRow(NamedTuple):
     newest_at: datetime
 
 
-class _EventRow(NamedTuple):
+class _ExportedEvent(NamedTuple):
     id: int
     job_id: UUID | None
     kind: str
@@ -67,7 +67,7 @@ _EVENTS = Statement(
 SELECT id, job_id, kind, actor, epoch, detail, at, host(address) AS address, token FROM jobs_event
 WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id
 """,
-    _EventRow,
+    _ExportedEvent,
 )
 _NEWEST = Statement("SELECT COALESCE(max(id), 0) FROM jobs_auditseal", int)
 Send = Callable[[Iterable[bytes]], None]

@@ -16,10 +16,10 @@ from django.core.management import CommandError, call_command
 
 from jobs import result_backend
 from jobs.core.errors import PayloadKeyMissingError
+from jobs.core.job_failed import JobFailedError
 from jobs.core.states import State
 from jobs.db.address import parameters
 from jobs.models import DeadLetter, Event, JobResult
-from jobs.result_backend import JobFailedError
 from tests.support.factories import make_client, make_job
 
 TABLES = ("jobs_job", "jobs_jobinput", "jobs_jobresult", "jobs_deadletter", "jobs_apitoken", "jobs_event")
