@@ -76,8 +76,8 @@ class HttpBackend(BaseBackend):
                     raise ResultTimeoutError("The operation timed out.") from None
             if on_interval:
                 on_interval()
-        left_s = None if deadline is None else max(deadline - monotonic(), 0.0)
-        meta: dict[str, Any] = super().wait_for(task_id, left_s, interval, no_ack, on_interval)
+        rest_s = None if deadline is None else max(deadline - monotonic(), 0.0)
+        meta: dict[str, Any] = super().wait_for(task_id, rest_s, interval, no_ack, on_interval)
         return meta
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
@@ -128,7 +128,8 @@ def _error(job: RemoteJob) -> Exception | None:
     error = job.error or _NO_ERROR
     status = CELERY_STATES[State(job.state)]
     if status == states.REVOKED:
-        return TaskRevokedError(f"{job.state}: {error.detail}")
+        revoked: Exception = TaskRevokedError(f"{job.state}: {error.detail}")
+        return revoked
     return JobFailedError(error.detail, error.kind, error.code) if status == states.FAILURE else None
 
 

@@ -24,13 +24,14 @@ CREATE TRIGGER jobs_auditseal_follows BEFORE INSERT ON jobs_auditseal
 CREATE TRIGGER jobs_auditseal_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON jobs_auditseal
   FOR EACH STATEMENT EXECUTE FUNCTION jobs_event_append_only();
 """
-# Whole seals go, so that the others can still be verified. `inference.events_days` is set by the owner
+# Whole seals go, so that the others can still be verified. `jobs_events_days` is made anew by the owner
 # (`apply_rights`, from EVENTS_DAYS): another role deletes nothing younger, and nothing at all where it is 0.
 FORGET = """
+CREATE FUNCTION jobs_events_days() RETURNS int LANGUAGE sql AS 'SELECT 0';
 CREATE FUNCTION jobs_forget_events(days int, most int) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = {schema}, pg_temp SET inference.retention = 'on' SET inference.events_days = '0' AS $$
+SET search_path = {schema}, pg_temp AS $$
 DECLARE
-  least int := current_setting('inference.events_days')::int;
+  least int := jobs_events_days();
   young timestamptz := now() - make_interval(days => days);
   until_id bigint;
   gone bigint;
@@ -46,8 +47,10 @@ BEGIN
     WHERE last_id >= (SELECT min(id) FROM jobs_event)
       AND id < COALESCE((SELECT min(id) FROM jobs_auditseal WHERE newest_at >= young), 9223372036854775807)
   ) AS seal WHERE before < most;
+  PERFORM set_config('inference.retention', 'on', true);
   DELETE FROM jobs_event WHERE id <= until_id;
   GET DIAGNOSTICS gone = ROW_COUNT;
+  PERFORM set_config('inference.retention', 'off', true);
   RETURN gone;
 END $$;
 REVOKE ALL ON FUNCTION jobs_forget_events FROM PUBLIC;
@@ -66,7 +69,7 @@ def create(apps, schema_editor):
 def drop(apps, schema_editor):
     schema_editor.execute("DROP TRIGGER jobs_auditseal_follows ON jobs_auditseal")
     schema_editor.execute("DROP TRIGGER jobs_auditseal_append_only ON jobs_auditseal")
-    schema_editor.execute("DROP FUNCTION jobs_auditseal_follows, jobs_forget_events")
+    schema_editor.execute("DROP FUNCTION jobs_auditseal_follows, jobs_forget_events, jobs_events_days")
 
 
 class Migration(migrations.Migration):

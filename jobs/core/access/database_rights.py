@@ -49,6 +49,7 @@ OF_THE_AUDIT = (
     "jobs_note_registry",
     "jobs_event_append_only",
     "jobs_auditseal_follows",
+    "jobs_events_days",
     "jobs_forget_events",
     "models_registry_append_only",
 )

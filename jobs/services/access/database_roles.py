@@ -74,7 +74,7 @@ REVOKE ALL ON TABLE {name} FROM PUBLIC, {runtime};
 GRANT {rights} ON TABLE {name} TO {runtime};
 """
 # No other role can make the audit forget what is younger.
-_KEEP = "ALTER FUNCTION jobs_forget_events SET inference.events_days TO {days}"
+_KEEP = "CREATE OR REPLACE FUNCTION jobs_events_days() RETURNS int LANGUAGE sql AS {body}"
 _LENT = "REVOKE ALL ON ROUTINE {name} FROM PUBLIC; GRANT EXECUTE ON ROUTINE {name} TO {runtime};"
 
 
@@ -108,8 +108,8 @@ def apply_rights() -> None:
             _run(_TABLE_RIGHTS, name=identifier, rights=sql.SQL(table_rights(owned.name)), **names)
         elif owned.name in LENT:
             _run(_LENT, name=identifier, **names)
-        if owned.name == "jobs_forget_events":
-            _run(_KEEP, days=sql.Literal(str(settings.INFERENCE.events_days)))
+        if owned.name == "jobs_events_days":
+            _run(_KEEP, body=sql.Literal(f"SELECT {settings.INFERENCE.events_days}"))
 
 
 def _give(owned: _Owned) -> None:

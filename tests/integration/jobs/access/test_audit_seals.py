@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
@@ -17,6 +18,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.utils import IntegrityError
+from django.utils import timezone
 
 from jobs.core.access.database_rights import DatabaseRole
 from jobs.db.session import open_session
@@ -239,7 +241,21 @@ def test_the_runtime_role_forgets_nothing_that_the_owner_keeps() -> None:
         for days in (0, -1, 1, 10_000):
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="keeps events"):
                 session.execute("SELECT jobs_forget_events(%s, 10)", (days,))
-        session.execute("SET inference.events_days = '1'")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="keeps events"):
-            session.execute("SELECT jobs_forget_events(1, 10)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(
+                "CREATE OR REPLACE FUNCTION jobs_events_days() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+            )
     assert Event.objects.count() == 4
+
+
+def test_the_runtime_role_forgets_what_is_older_than_the_owner_s_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=30))
+    runtime = make_roles()[DatabaseRole.RUNTIME]
+    Event.objects.create(kind="cancel", at=timezone.now() - timedelta(days=31))
+    seal()
+    with psycopg.connect(runtime, autocommit=True) as session:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="keeps events"):
+            session.execute("SELECT jobs_forget_events(29, 10)")
+        assert session.execute("SELECT jobs_forget_events(30, 10)").fetchone() == (1,)
