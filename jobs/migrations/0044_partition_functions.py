@@ -6,6 +6,8 @@ schema, and last the temporary tables.
 
 from django.db import migrations
 
+# A role that reads results could keep a partition for ever by a transaction that it leaves open: it sets its own
+# timeouts. Its sessions end where they are in the way for so long.
 CHECK = """
 CREATE FUNCTION jobs_check_window(root text, keep_days int, suffix text) RETURNS void
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$ BEGIN
@@ -14,6 +16,11 @@ LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$ BEGIN
   ) THEN
     RAISE EXCEPTION '% % % is no window', root, keep_days, suffix USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  PERFORM pg_terminate_backend(held.pid)
+  FROM pg_locks AS held JOIN pg_stat_activity AS reader ON reader.pid = held.pid
+  WHERE held.relation IN (SELECT relid FROM pg_partition_tree(to_regclass(root)))
+    AND starts_with(reader.usename, 'results_') AND reader.xact_start < clock_timestamp() - interval '5 seconds'
+    AND pg_has_role(current_user, 'pg_signal_backend', 'USAGE');
 END $$;
 """
 # The statements are those of `jobs.core.retention.partition_sql`, which says why they are in this order.

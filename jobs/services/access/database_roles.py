@@ -57,7 +57,8 @@ _DATABASE_RIGHTS = """
 REVOKE ALL ON DATABASE {database} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {database} TO {owner}, {runtime};
 GRANT {audit} TO {owner};
-GRANT pg_read_all_stats TO {runtime};
+GRANT pg_read_all_stats TO {runtime}, {owner};
+GRANT pg_signal_backend TO {owner};
 ALTER SCHEMA {schema} OWNER TO {owner};
 """
 _SCHEMA_RIGHTS = """
