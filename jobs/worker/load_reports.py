@@ -9,11 +9,7 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from jobs import metrics
-from jobs.worker.stages.known_code import known_of
-from jobs.worker.stages.privacy import WITHHELD
-from models_registry import selectors
 from models_registry.services import forget_load_failures, note_load_failure
-from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +26,9 @@ class LoadReports:
 
     def failed(self, version: int, error: Exception) -> None:
         """Report that a version could not be loaded."""
-        reason = _reason(version, error)
-        logger.error("version %d cannot be loaded, and its jobs are left to others: %s", version, reason)
+        logger.error("version %d cannot be loaded, and its jobs are left to others: %s", version, error)
         metrics.LOAD_FAILED.labels(str(version)).set(1)
-        self._write(lambda: note_load_failure(node=self._node, version=version, reason=reason))
+        self._write(lambda: note_load_failure(node=self._node, version=version, reason=str(error)))
 
     def loaded(self, version: int) -> None:
         """Report that a version, which could not be loaded before, was."""
@@ -48,16 +43,3 @@ class LoadReports:
         finally:
             if not connection.in_atomic_block:
                 connection.close()  # Django closes no connection of a thread of ours
-
-
-def _reason(version: int, error: Exception) -> str:
-    """Return why a version cannot be loaded; of a guarded one the code alone, in doubt too.
-
-    Loading runs its example, and its module may remember inputs of an earlier load.
-    """
-    try:
-        guarded = selectors.info(version).secrecy.guarded
-    except (PlatformError, DjangoDatabaseError):
-        guarded = True
-    cause = known_of(error.__cause__ or error).code
-    return f"{cause}: {WITHHELD}" if guarded else str(error)

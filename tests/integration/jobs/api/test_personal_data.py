@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from jobs.payloads import vault
 from jobs.services.access.tokens import create_token
 from tests.support.payload_keys import secret_version
-from tests.support.personal_data import SCHEMA, STREET, secrets_in, submit
+from tests.support.personal_data import INPUT, SCHEMA, STREET, secrets_in, submit
 from tests.support.worker import run
 
 Serve = Callable[..., httpx.Client]
