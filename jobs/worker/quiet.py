@@ -1,7 +1,8 @@
 """Quiet: while a stage works on a guarded version, no text of the model reaches the worker's output.
 
-A model may print, warn and log what its input holds. Records of the platform's own files pass: they hold ids
-and counts. What a model writes on a thread of its own, or in C to the file itself, is not caught here.
+A model may print, warn and log what its input holds, also on threads that it starts meanwhile. Records of the
+platform's own files pass: they hold ids and counts. What a model writes on a thread that it started while it
+was loaded, or in C to the file itself, is not caught here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from jobs.worker.stages.known_code import known_of
+
+logger = logging.getLogger(__name__)
 HUSHED: Final = "a message of a model with confidential data is not logged"
 _OURS = tuple(f"{Path(__file__).resolve().parents[2] / name}/" for name in ("jobs", "models_registry"))
 _thread = threading.local()
@@ -39,6 +43,27 @@ def install() -> None:
     """Let this process keep quiet where it must; Celery's log goes to the streams as they were before."""
     sys.stdout, sys.stderr = _Gate(sys.stdout), _Gate(sys.stderr)
     logging.setLogRecordFactory(_records(logging.getLogRecordFactory()))
+    threading.Thread.start = _starting(threading.Thread.start)  # type: ignore[method-assign, assignment]
+
+
+def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    def started(thread: threading.Thread) -> None:
+        if is_quiet():
+            thread.run = _hushed(thread.run)  # type: ignore[method-assign]
+        start(thread)
+
+    return started
+
+
+def _hushed(run: Callable[[], None]) -> Callable[[], None]:
+    def hushed() -> None:
+        with quiet(on=True):
+            try:
+                run()
+            except BaseException as error:  # noqa: BLE001  # what ends a thread is printed
+                logger.error("a thread of a model ended by %s", known_of(error).code)  # noqa: TRY400
+
+    return hushed
 
 
 def _records(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:

@@ -44,7 +44,7 @@ def _place(trace: TracebackType | None) -> str:
         frame, trace = trace.tb_frame, trace.tb_next
         module = sys.modules.get(str(frame.f_globals.get("__name__")))
         if module is not None and module.__dict__ is frame.f_globals and _holds(module, frame.f_code):
-            place = f"{short_file(str(module.__file__))}:{frame.f_code.co_name}"
+            place = f"{short_file(getattr(module, '__file__', None) or NOWHERE)}:{frame.f_code.co_name}"
     return place
 
 

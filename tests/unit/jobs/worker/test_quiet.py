@@ -24,11 +24,20 @@ def speak():
         logging.getLogger("model").exception("{SECRET}", stack_info=True)
         traceback.print_exc()
 
+def fail():
+    speak()
+    raise ValueError("{SECRET}")
+
+other = threading.Thread(target=lambda: (go.wait(), print("another thread")))
+go = threading.Event()
+other.start()
 with quiet.quiet(on=True):
     speak()
-    other = threading.Thread(target=print, args=("another thread",))
-    other.start()
+    go.set()
     other.join()
+    own = threading.Thread(target=fail)
+    own.start()
+    own.join()
     with quiet.quiet(on=False):
         print("inner")
 print("after")
@@ -40,5 +49,6 @@ def test_a_model_s_words_are_kept_out_of_the_output_and_others_are_not() -> None
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert SECRET not in done.stdout + done.stderr
     assert done.stdout.split("\n") == ["another thread", "inner", "after", ""]
-    assert done.stderr.count("is not logged") == 3
+    assert done.stderr.count("is not logged") == 6
+    assert "jobs.worker.quiet: a thread of a model ended by ValueError" in done.stderr
     assert "root: after all" in done.stderr
