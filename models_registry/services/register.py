@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jsonschema_rs
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from models_registry import selectors
+from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
@@ -26,6 +26,7 @@ from models_registry.loaders.loader_options import check_options
 from models_registry.loaders.trial import trial
 from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
 from models_registry.services.changes import announce
+from models_registry.services.pattern_trial import try_patterns
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
@@ -158,8 +159,9 @@ def _check_schemas(row: ModelVersion) -> None:
 def _check_schema(field: str, schema: object) -> None:
     if not isinstance(schema, dict):
         raise RegistrationError(f"{field} is not a JSON object.")
+    try_patterns(field, schema)
     try:
-        jsonschema_rs.validator_for(schema, offline=True)
+        validator(schema)
     except ValueError as error:
         raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
     check_marks(schema)

@@ -224,6 +224,8 @@ def _dead_letter(verdict: Verdict) -> dict[str, Any]:
         "traceback": failure.traceback,
         "fingerprint": failure.fingerprint,
         "reason": verdict.after.reason if isinstance(verdict.after, Bury) else "",
+        "words": failure.words.body if failure.words else None,
+        "words_encoding": failure.words.encoding if failure.words else "",
     }
 
 
