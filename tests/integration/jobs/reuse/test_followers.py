@@ -351,7 +351,14 @@ def test_a_follower_that_runs_itself_follows_no_more(
 
 def publish(job: Submitted) -> None:
     row = Job.objects.get(id=job.id)
-    Outbox.objects.create(job=row, epoch=0, version_id=row.version_id, model=row.model, priority=row.priority)
+    Outbox.objects.create(
+        job=row,
+        epoch=0,
+        version_id=row.version_id,
+        model=row.model,
+        priority=row.priority,
+        client=row.client_id,
+    )
 
 
 def test_one_of_two_follower_settlers_works_and_the_other_takes_over(session: sa.Connection) -> None:

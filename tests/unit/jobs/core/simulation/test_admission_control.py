@@ -39,6 +39,7 @@ class FrontDoor:
         self._options = PlatformOptions.of(options)
         monkeypatch.setattr(queues, "monotonic", lambda: self.now)
         monkeypatch.setattr(queues, "fetch_all", lambda *_: self.counts)
+        monkeypatch.setattr(admit, "circuit_of", lambda *_: None)
         queues.forget_queues()
 
     def refusal(self, arrival: Arrival) -> OverloadedError | None:
