@@ -204,9 +204,7 @@ class Config:
         Positive,
         about("Seconds that a call waits for a result, at most; below the limit of proxies, often 60."),
     ] = 55
-    events_heartbeat_s: Annotated[
-        Positive, about("Seconds between heartbeats of an event stream; its token is checked then.")
-    ] = 15
+    events_heartbeat_s: Annotated[Positive, about("Seconds between heartbeats of an event stream.")] = 15
     waits_per_client: Annotated[
         Positive, about("Calls of one client that wait at once at each process of `web` and `stream`.")
     ] = 1_000
