@@ -263,9 +263,6 @@ class Config:
     metrics_host: Annotated[str, about("The address that /metrics is served on.", allowed="an address")] = (
         "127.0.0.1"
     )
-    metrics_on_api: Annotated[
-        bool, about("Serve /metrics on the port of the API too; it names clients, and needs no token.")
-    ] = False
     health_dir: Annotated[
         str,
         about(

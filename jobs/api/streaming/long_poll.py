@@ -35,7 +35,7 @@ async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
     """Answer one call, or raise the error to answer with; ClientGoneError where the client is gone."""
     auth = StreamAuth(hub, call)
     owner = await auth.owner()
-    view = await auth.shown(await Wait(auth, owner, call, hub).job(job_id, _wait_s(call)))
+    view = await auth.shown(await JobWait(auth, owner, call, hub).job(job_id, _wait_s(call)))
     await auth.note_view(owner, job_id)
     await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
 
@@ -53,7 +53,7 @@ async def _ended(accepted: AsgiResponse, job_id: UUID, call: Call, hub: Hub, wai
     try:
         auth = StreamAuth(hub, call)
         owner = await auth.owner(Scope.SUBMIT)
-        view = await Wait(auth, owner, call, hub).job(job_id, wait_s)
+        view = await JobWait(auth, owner, call, hub).job(job_id, wait_s)
     except (PlatformError, psycopg.Error) as error:
         if isinstance(error, ClientGoneError):
             raise
@@ -71,7 +71,7 @@ def _without(answer: AsgiResponse, header: str) -> Headers:
     return [(name, value) for name, value in answer.headers if name.lower() != header]
 
 
-class Wait:
+class JobWait:
     """One call's wait for a job of its owner."""
 
     def __init__(self, auth: StreamAuth, owner: Owner, call: Call, hub: Hub) -> None:

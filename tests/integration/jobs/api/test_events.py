@@ -20,6 +20,7 @@ from jobs.models import Batch, Job
 from jobs.services.access.tokens import create_token
 from jobs.services.lifecycle.cancel import cancel_job
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
+from tests.support.metrics_pages import lines_of
 from tests.support.wait import wait_until
 
 Serve = Callable[..., httpx.Client]
@@ -165,8 +166,7 @@ def test_another_client_s_job_and_a_bad_token_are_problems(stream: httpx.Client)
 
 def waiting(server: httpx.Client, kind: str = "events") -> float:
     name = f'stream_waiting{{kind="{kind}"}} '
-    lines = server.get("/metrics").text.splitlines()
-    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+    return sum(float(line.removeprefix(name)) for line in lines_of(server) if line.startswith(name))
 
 
 def until_waiting(server: httpx.Client, count: int, kind: str = "events") -> None:
