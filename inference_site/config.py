@@ -174,6 +174,10 @@ class Config:
         Positive,
         about("Bytes of bodies that each `web` process holds; a client's are a quarter at most."),
     ] = 1_000_000_000
+    sending_bytes: Annotated[
+        Positive,
+        about("Bytes of large results that a process sends at once; a client's are half of them at most."),
+    ] = 50_000_000
     body_dir: Annotated[
         str,
         about(

@@ -20,8 +20,8 @@ from jobs.core.errors import JobNotFoundError, UnauthenticatedError
 from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE_JOB
-from jobs.services.reads.snapshot import JobSnapshot, snapshot_of_job
+from jobs.services.reads.job_views import ONE_JOB, JobRow
+from jobs.services.reads.snapshot import JobSnapshot, end_without_output, snapshot_of_job
 
 KIND = "events"
 
@@ -42,24 +42,29 @@ async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
         waiter.put(now)
         hub.look_at(job_id)  # the read above brought no progress
         with auth.waiting(hub.streams) as revoked, STREAM_WAITING.labels(KIND).track_inprogress():
-            await Stream(call, auth, waiter, last).run(revoked)
+            await Stream(call, auth, waiter, last, hub).run(revoked)
     finally:
         hub.forget(job_id, waiter)
 
 
 async def _snapshot(job_id: UUID, owner: Owner, hub: Hub) -> JobSnapshot:
+    row = await _row(job_id, owner, hub)
+    return end_without_output(row) if row.is_remote else snapshot_of_job(row)
+
+
+async def _row(job_id: UUID, owner: Owner, hub: Hub) -> JobRow:
     rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
-    return await run(snapshot_of_job, rows[0])
+    return rows[0]
 
 
 class Stream:
     """One client's events; `last` is the id of the last event that it has."""
 
-    def __init__(self, call: Call, auth: StreamAuth, waiter: Waiter, last: EventId | None) -> None:
+    def __init__(self, call: Call, auth: StreamAuth, waiter: Waiter, last: EventId | None, hub: Hub) -> None:
         """Prepare to send the snapshots of `waiter`."""
-        self._call, self._auth, self._waiter, self._last = call, auth, waiter, last
+        self._call, self._auth, self._waiter, self._last, self._hub = call, auth, waiter, last, hub
 
     async def run(self, revoked: asyncio.Event) -> None:
         """Send until the job has ended or the client is gone; UnauthenticatedError once `revoked` is set."""
@@ -102,8 +107,22 @@ class Stream:
         """Send the events that the client does not have yet, and return whether the job has ended."""
         if now.view is not None:
             await self._auth.again()
+        if now.lacks_output:
+            await self._send_large(now.id)
+            return True
+        if now.view is not None:
             now = msgspec.structs.replace(now, view=await self._auth.shown(now.view))
         for event in events(self._last, now):
             await self._call.piece(event)
         self._last = now.event_id.after(self._last)  # the first read brought no progress
         return now.view is not None
+
+    async def _send_large(self, job_id: UUID) -> None:
+        """Send the end of a job whose output is large, once there is room for it."""
+        owner = self._auth.current
+        row = await _row(job_id, owner, self._hub)
+        async with self._hub.outputs.room_for(owner.id, row.output_size):
+            end = await run(snapshot_of_job, row)
+            view = await self._auth.shown(end.view or {})
+            for event in events(self._last, msgspec.structs.replace(end, view=view)):
+                await self._call.piece(event)

@@ -12,6 +12,7 @@ import psycopg
 from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
+from jobs.api.http.output_room import OutputRoom
 from jobs.api.streaming.lookup import Lookup
 from jobs.api.streaming.open_calls import OpenCalls
 from jobs.api.streaming.token_watch import TokenWatch
@@ -36,6 +37,7 @@ class Hub:
         self._waiters = Waiters()
         self._lookup = Lookup(self._waiters, self._fetch)
         self.tokens = TokenWatch(self.fetch)
+        self.outputs = OutputRoom(settings.INFERENCE.sending_bytes)
         self.waits = OpenCalls(settings.INFERENCE.waits_per_client)
         self.streams = OpenCalls(settings.INFERENCE.streams_per_client)
         self._tasks: list[asyncio.Task[None]] = []

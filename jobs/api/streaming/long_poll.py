@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -15,7 +16,7 @@ import psycopg
 
 from jobs.api.auth import seen_by
 from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError, Headers
-from jobs.api.prefer import bounded_wait_s
+from jobs.api.prefer import WaitRequest, bounded_wait_s
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.offload import run
 from jobs.api.streaming.stream_auth import StreamAuth
@@ -24,7 +25,6 @@ from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
-from jobs.services.access.owner import Owner
 from jobs.services.reads.job_views import ONE_JOB, View, view_of
 
 KIND = "long_poll"
@@ -35,25 +35,37 @@ async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
     """Answer one call, or raise the error to answer with; ClientGoneError where the client is gone."""
     auth = StreamAuth(hub, call)
     owner = await auth.owner()
-    view = await auth.shown(await JobWait(auth, owner, call, hub).job(job_id, _wait_s(call)))
-    await auth.note_view(owner, job_id)
-    await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
+    async with AsyncExitStack() as room:
+        view = await JobWait(auth, call, hub, room).job(job_id, _wait_s(call))
+        view = await auth.shown(view)
+        await auth.note_view(owner, job_id)
+        await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
 
 
 async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], Hub]) -> None:
-    """Send `first`, or, where it accepts a job whose client prefers to wait, the job if it ends in time."""
+    """Send `first`, or the job that it leaves to be sent.
+
+    That is one with a large output, or one whose client prefers to wait, if it ends in time.
+    """
     wait = first.wait
-    if wait.job_id is not None and wait.wait_s > 0:
-        first = await _ended(first, wait.job_id, call, hub(), wait.wait_s)
-    await call.reply(first)
+    if wait.job_id is not None and wait.is_large:
+        return await answer_job(wait.job_id, call, hub())
+    async with AsyncExitStack() as room:
+        if wait.job_id is not None and wait.wait_s > 0:
+            first = await _ended(first, wait, call, hub(), room)
+        await call.reply(first)
+    return None
 
 
-async def _ended(accepted: AsgiResponse, job_id: UUID, call: Call, hub: Hub, wait_s: float) -> AsgiResponse:
+async def _ended(
+    accepted: AsgiResponse, wait: WaitRequest, call: Call, hub: Hub, room: AsyncExitStack
+) -> AsgiResponse:
     """Return an answer with the whole job; `accepted` where it has not ended, or waiting for it fails."""
+    job_id = cast(UUID, wait.job_id)
     try:
         auth = StreamAuth(hub, call)
-        owner = await auth.owner(Scope.SUBMIT)
-        view = await JobWait(auth, owner, call, hub).job(job_id, wait_s)
+        await auth.owner(Scope.SUBMIT)
+        view = await JobWait(auth, call, hub, room).job(job_id, wait.wait_s)
     except (PlatformError, psycopg.Error) as error:
         if isinstance(error, ClientGoneError):
             raise
@@ -74,9 +86,9 @@ def _without(answer: AsgiResponse, header: str) -> Headers:
 class JobWait:
     """One call's wait for a job of its owner."""
 
-    def __init__(self, auth: StreamAuth, owner: Owner, call: Call, hub: Hub) -> None:
-        """Prepare to wait."""
-        self._auth, self._owner, self._call, self._hub = auth, owner, call, hub
+    def __init__(self, auth: StreamAuth, call: Call, hub: Hub, room: AsyncExitStack) -> None:
+        """Prepare to wait; `room` keeps room for a large output until it is sent."""
+        self._auth, self._call, self._hub, self._room = auth, call, hub, room
 
     async def job(self, job_id: UUID, wait_s: float) -> View:
         """Return the job, once it has ended or the time is over.
@@ -93,7 +105,8 @@ class JobWait:
                 STREAM_WAITING.labels(KIND).track_inprogress(),
             ):
                 await self._until_it_ends(waiter, revoked, wait_s)
-            ended = waiter.newest.view if waiter.newest else None
+            newest = waiter.newest
+            ended = newest.view if newest and not newest.lacks_output else None
             view = ended or await self._read(job_id)
             await self._auth.again()
             return view
@@ -101,9 +114,11 @@ class JobWait:
             self._hub.forget(job_id, waiter)
 
     async def _read(self, job_id: UUID) -> View:
-        rows = await self._hub.fetch(ONE_JOB, {"id": job_id, "client": self._owner.reach})
+        owner = self._auth.current
+        rows = await self._hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
         if not rows:
             raise JobNotFoundError
+        await self._room.enter_async_context(self._hub.outputs.room_for(owner.id, rows[0].output_size))
         return await run(view_of, rows[0])
 
     async def _until_it_ends(self, waiter: Waiter, revoked: asyncio.Event, wait_s: float) -> None:
