@@ -48,10 +48,10 @@ async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], H
     That is one with a large output, or one whose client prefers to wait, if it ends in time.
     """
     wait = first.wait
-    if wait.job_id is not None and wait.is_large:
+    if wait.job_id is not None and wait.is_large and call.request.method == "GET":
         return await answer_job(wait.job_id, call, hub())
     async with AsyncExitStack() as room:
-        if wait.job_id is not None and wait.wait_s > 0:
+        if wait.job_id is not None and (wait.wait_s > 0 or wait.is_large):
             first = await _ended(first, wait, call, hub(), room)
         await call.reply(first)
     return None
@@ -71,7 +71,8 @@ async def _ended(
             raise
         log.warning("job %s was accepted, its client cannot wait for it: %s", job_id, error)
         # The job is stored: after an error the client would send it again.
-        return replace(accepted, headers=_without(accepted, "preference-applied"))
+        status = HTTPStatus.ACCEPTED if wait.is_large else accepted.status
+        return replace(accepted, status=status, headers=_without(accepted, "preference-applied"))
     if view["state"] not in TERMINAL:
         return accepted
     body = msgspec.json.encode(seen_by(auth.current, view))

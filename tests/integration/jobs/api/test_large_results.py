@@ -11,9 +11,10 @@ from uuid import UUID
 
 import httpx
 import psutil
+from django.utils import timezone
 
 from jobs.core.states import State
-from jobs.models import JobResult
+from jobs.models import Job, JobResult
 from jobs.payloads.claim_check import store_payload
 from jobs.services.access.tokens import create_token
 from tests.integration.jobs.api.test_events import listen
@@ -21,6 +22,7 @@ from tests.support.factories import make_client, make_job
 
 Serve = Callable[..., httpx.Client]
 READERS, OUTPUT = 60, {"text": "x" * 10_000_000}
+KEY = "of-today"
 GROWTH_BYTES = 200_000_000
 
 
@@ -28,6 +30,12 @@ def a_large_result(client: str = "app") -> UUID:
     job = make_job(state=State.SUCCEEDED, client=make_client(client))
     JobResult.objects.filter(job=job).update(body=store_payload(json.dumps(OUTPUT).encode()))
     return UUID(str(job.id))
+
+
+def end(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(state=State.SUCCEEDED, finished_at=timezone.now())
+    body = store_payload(json.dumps(OUTPUT).encode())
+    JobResult.objects.create(job=job, epoch=job.epoch, body=body, keep_days=job.keep_days)
 
 
 def memory() -> int:
@@ -43,6 +51,11 @@ def test_many_readers_of_a_large_result_share_its_room(serve: Serve) -> None:
         assert server.get(way).json()["output"] == OUTPUT
     with listen(server, job) as events:
         assert next(events).data["output"] == OUTPUT
+    repeated = {"Idempotency-Key": KEY}
+    posted = server.post("/api/v1/jobs", json={"model": "echo", "input": {}}, headers=repeated)
+    end(Job.objects.get(pk=posted.json()["id"]))
+    again = server.post("/api/v1/jobs", json={"model": "echo", "input": {}}, headers=repeated)
+    assert (again.status_code, again.json()["output"]) == (200, OUTPUT)
     before, most = memory(), 0
     with ExitStack() as stack:
         wires = [
