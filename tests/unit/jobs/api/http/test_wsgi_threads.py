@@ -2,59 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from django.conf import settings
-from starlette.requests import Request
-from starlette.types import Message
 
-from jobs.api.http.asgi_call import AsgiResponse, Call
-from jobs.api.http.body_room import BodyRoom
-from jobs.api.http.request_stream import Inflow
+from jobs.api.http.asgi_call import Call
 from jobs.api.http.wsgi_threads import Environ, Threads
 from jobs.core.errors import SlowBodyError
+from tests.support.calls import a_call, answered
 
 Start = Callable[..., None]
-
-
-def a_call(
-    *pieces: bytes,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
-    path: bytes = b"/",
-    stalls: bool = False,
-    version: str = "1.1",
-) -> Call:
-    coming: Iterator[bytes] = iter(pieces)
-    remaining = len(pieces)
-
-    async def receive() -> Message:
-        nonlocal remaining
-        if not remaining:
-            await asyncio.Event().wait()
-        remaining -= 1
-        return {"type": "http.request", "body": next(coming), "more_body": stalls or remaining > 0}
-
-    async def send(_message: Message) -> None:
-        raise AssertionError
-
-    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path.decode(), "raw_path": path}
-    scope |= {"query_string": b"a=1", "http_version": version, "scheme": "http"}
-    scope |= {"server": ("here", 80), "client": ("there", 1), "headers": list(headers)}
-    return Call(Request(scope, receive), send)
-
-
-async def answered(threads: Threads, call: Call) -> AsgiResponse:
-    inflow = Inflow(call)
-    room = BodyRoom(most=100, most_bytes=10_000_000)
-    try:
-        await inflow.gather(1_000_000, room, room.enter((), 0))
-        return await threads.answer(call, inflow)
-    finally:
-        inflow.close()
-        assert room.is_empty
 
 
 def asked_by(call: Call) -> tuple[Environ, bytes]:
