@@ -167,6 +167,25 @@ class Config:
     body_patience_s: Annotated[
         Positive, about("Seconds that a client has to send a body, beside the time for its size.")
     ] = 10
+    open_bodies: Annotated[
+        Positive, about("Bodies that arrive at once at each `web` process; a client's are a quarter at most.")
+    ] = 1_024
+    open_body_bytes: Annotated[
+        Positive,
+        about("Bytes of bodies that each `web` process holds; a client's are a quarter at most."),
+    ] = 1_000_000_000
+    sending_bytes: Annotated[
+        Positive,
+        about("Bytes of large results that a process sends at once; a client's are half of them at most."),
+    ] = 50_000_000
+    body_dir: Annotated[
+        str,
+        about(
+            "The folder of long bodies, encrypted, until their calls are answered.",
+            allowed="a path",
+            default="one of this user in the system's folder for temporary files",
+        ),
+    ] = ""
     claim_check_bytes: Annotated[
         Positive,
         about("Bytes of an input or output beyond which it is stored as an object, not in Postgres."),
@@ -189,9 +208,13 @@ class Config:
         Positive,
         about("Seconds that a call waits for a result, at most; below the limit of proxies, often 60."),
     ] = 55
-    events_heartbeat_s: Annotated[
-        Positive, about("Seconds between heartbeats of an event stream; its token is checked then.")
-    ] = 15
+    events_heartbeat_s: Annotated[Positive, about("Seconds between heartbeats of an event stream.")] = 15
+    waits_per_client: Annotated[
+        Positive, about("Calls of one client that wait at once at each process of `web` and `stream`.")
+    ] = 1_000
+    streams_per_client: Annotated[
+        Positive, about("Event streams of one client at once at each process of `web` and `stream`.")
+    ] = 1_000
     queue_type: Annotated[
         Literal["classic", "quorum"], about("The type of RabbitMQ's queues; quorum for a cluster.")
     ] = "classic"
@@ -244,9 +267,6 @@ class Config:
     metrics_host: Annotated[str, about("The address that /metrics is served on.", allowed="an address")] = (
         "127.0.0.1"
     )
-    metrics_on_api: Annotated[
-        bool, about("Serve /metrics on the port of the API too; it names clients, and needs no token.")
-    ] = False
     health_dir: Annotated[
         str,
         about(

@@ -22,7 +22,7 @@ def stack_info(
         "stream": plan.stream_url,
         "admin": f"{plan.api_url}/admin/",
         "flower": plan.flower_url,
-        "metrics": f"{plan.api_url}/metrics",
+        "metrics": plan.metrics_url,
         "database": services["DATABASE_URL"],
         "broker": services["BROKER_URL"],
         "rabbitmq_management": services["RABBITMQ_MANAGEMENT_URL"],

@@ -15,6 +15,9 @@ from jobs.broker.topology import CPU_NODE, TASK_QUEUES
 
 WORKER_GRACE_S = 35.0
 APPLICATION = "inference_site.asgi:application"
+# Only where HTTP/1 is the one protocol does the limit for headers count from a connection's start: else one
+# that sends nothing stays for ever. HTTP/2 would also bring 16 MB of headers and 200 calls with it.
+HEADERS = ("--http", "1", "--http1-header-read-timeout", "10000", "--http1-buffer-size", "131072")
 MODELS = "minilm,echo,sleeper"
 STOPS_FIRST, STOPS_NEXT = 0, 1
 
@@ -27,6 +30,7 @@ class StackPlan:
     api_port: int
     stream_port: int
     flower_port: int
+    metrics_port: int
     gpus: int
     workers: int
     login: str
@@ -47,18 +51,29 @@ class StackPlan:
         """Return Flower's URL."""
         return f"http://{LOOPBACK}:{self.flower_port}"
 
+    @property
+    def metrics_url(self) -> str:
+        """Return the page with the metrics of all processes."""
+        return f"http://{LOOPBACK}:{self.metrics_port}/metrics"
+
+    @property
+    def metrics_env(self) -> dict[str, str]:
+        """Return the environment of the processes that take turns at serving that page."""
+        return {"METRICS_PORT": str(self.metrics_port), "METRICS_HOST": LOOPBACK}
+
 
 def make_plan(
     *, run_dir: Path, workers: int | None, login: str, web_workers: int = Config.web_workers
 ) -> StackPlan:
     """Return a plan on free ports; by default with a worker for each GPU, or one on the CPU."""
-    api, stream, flower = RememberedPorts(run_dir).take("web", "stream", "flower")
+    api, stream, flower, metrics = RememberedPorts(run_dir).take("web", "stream", "flower", "metrics")
     gpus = count_gpus()
     return StackPlan(
         run_dir=run_dir,
         api_port=api,
         stream_port=stream,
         flower_port=flower,
+        metrics_port=metrics,
         gpus=gpus,
         workers=max(1, gpus) if workers is None else workers,
         web_workers=web_workers,
@@ -103,20 +118,20 @@ def manage(*words: str) -> tuple[str, ...]:
 def _granian(port: int, workers: int) -> tuple[str, ...]:
     listen = ("--host", LOOPBACK, "--port", str(port), "--backlog", "2048", "--no-ws")
     lives = ("--workers", str(workers), "--respawn-failed-workers", "--workers-kill-timeout", "8")
-    return python("granian", "--interface", "asgi", *listen, *lives)
+    return python("granian", "--interface", "asgi", *listen, *lives, *HEADERS)
 
 
 def _web(plan: StackPlan) -> Spec:
     argv = (*_granian(plan.api_port, plan.web_workers), APPLICATION)
     health = f"{plan.api_url}/healthz"
     # Granian's workers survive a SIGKILL of Granian, but SIGTERM makes it stop them.
-    return Spec(name="web", argv=argv, health_url=health, death=signal.SIGTERM)
+    return Spec(name="web", argv=argv, env=plan.metrics_env, health_url=health, death=signal.SIGTERM)
 
 
 def _stream(plan: StackPlan) -> Spec:
     argv = (*_granian(plan.stream_port, 1), APPLICATION)
     health = f"{plan.stream_url}/healthz"
-    return Spec(name="stream", argv=argv, health_url=health, death=signal.SIGTERM)
+    return Spec(name="stream", argv=argv, env=plan.metrics_env, health_url=health, death=signal.SIGTERM)
 
 
 def _relay() -> Spec:

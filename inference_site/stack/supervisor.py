@@ -175,7 +175,6 @@ class Supervisor:
             "STREAM_URL": self._plan.stream_url,
             "STACK_JSON": str(self.run_dir / FILE),
             "HEALTH_DIR": str(empty_dir(self.run_dir / "health")),
-            "METRICS_ON_API": "1",  # only this machine reaches its loopback
             "PYTHONUNBUFFERED": "1",
             "PROMETHEUS_MULTIPROC_DIR": str(empty_dir(self.run_dir / "metrics")),
             **self.options.env,

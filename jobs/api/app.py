@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from jobs.api.http.asgi_call import Call, ClientGoneError
+from jobs.api.http.doorkeeper import Doorkeeper
 from jobs.api.http.https_only import https_location
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Handler, Threads
@@ -47,6 +48,7 @@ class Server:
     def __init__(self, handler: Handler) -> None:
         """Prepare to pass other calls to Django's WSGI handler."""
         self._threads = Threads(handler)
+        self._door = Doorkeeper(self._threads.run)
         self._hub: Hub | None = None
         self._router = Router(
             routes=[Route(f"{JOB}/events", CallEndpoint(self._events)), Route(JOB, CallEndpoint(self._job))],
@@ -78,21 +80,48 @@ class Server:
             await self._hub.stop()
 
     async def _events(self, call: Call) -> None:
-        if call.request.method == "GET":
-            await answer_events(call.request.path_params["job_id"], call, self.hub)
-        else:
+        if call.request.method != "GET":
             await self._other(call)
+        elif await self._received(call):
+            await answer_events(call.request.path_params["job_id"], call, self.hub)
 
     async def _job(self, call: Call) -> None:
-        if call.request.method == "GET" and call.request.query_params.get("wait"):
-            await answer_job(call.request.path_params["job_id"], call, self.hub)
-        else:
+        if call.request.method != "GET" or not call.request.query_params.get("wait"):
             await self._other(call)
+        elif await self._received(call):
+            await answer_job(call.request.path_params["job_id"], call, self.hub)
+
+    async def _received(self, call: Call) -> bool:
+        """Receive and drop the body of a call that waits; return whether the call may wait."""
+        inflow = Inflow(call)
+        try:
+            return await self._let_in(call, inflow)
+        finally:
+            inflow.close()
 
     async def _other(self, call: Call) -> None:
         inflow = Inflow(call)
-        await answer_once_ended(await self._threads.answer(call, inflow), call, lambda: self.hub)
-        await inflow.linger()
+        try:
+            if not await self._let_in(call, inflow):
+                return
+            answer = await self._threads.answer(call, inflow)
+        finally:
+            inflow.close()
+        await answer_once_ended(answer, call, lambda: self.hub)
+
+    async def _let_in(self, call: Call, inflow: Inflow) -> bool:
+        """Receive the body of a call, or refuse it; return whether it came."""
+        try:
+            self._threads.admit(call)
+            await self._door.receive(call, inflow)
+        except ClientGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a problem for the client, whatever it is
+            inflow.close()  # the client may take its time to go
+            await call.refuse(error)
+            await self._door.see_off(inflow, error)
+            return False
+        return True
 
 
 class CallEndpoint:

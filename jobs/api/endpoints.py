@@ -64,7 +64,6 @@ def nothing_here(_request: HttpRequest, **_parts: str) -> HttpResponse:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("metrics", health.metrics),
     path("api/v1/", api.urls),
     re_path(r"^api/", nothing_here),
 ]

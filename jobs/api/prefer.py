@@ -17,10 +17,14 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])
 
 @dataclass(slots=True)
 class WaitRequest:
-    """The job that a call waits for after its view has answered, None for no job; and the seconds."""
+    """The job that a call waits for after its view has answered, None for no job; and the seconds.
+
+    `is_large`: the call does not wait, but the job's output is too large for a thread to send.
+    """
 
     job_id: UUID | None = None
     wait_s: float = 0.0
+    is_large: bool = False
 
 
 def bounded_wait_s(wait_s: float) -> float:
@@ -39,3 +43,12 @@ def wait_for(request: HttpRequest, job_id: UUID, wait_s: float) -> None:
     slot: WaitRequest | None = request.META.get(WAIT_REQUEST)
     if slot is not None:
         slot.job_id, slot.wait_s = job_id, bounded_wait_s(wait_s)
+
+
+def leave_large(request: HttpRequest, job_id: UUID) -> bool:
+    """Have the server read and send a job whose output is large; return False without our own server."""
+    slot: WaitRequest | None = request.META.get(WAIT_REQUEST)
+    if slot is None:
+        return False
+    slot.job_id, slot.is_large = job_id, True
+    return True

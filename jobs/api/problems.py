@@ -50,6 +50,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.SlowBodyError: HTTPStatus.REQUEST_TIMEOUT,
     errors.TokenEndedError: HTTPStatus.CONFLICT,
     errors.TooManyLoginsError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyCallsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,

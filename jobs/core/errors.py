@@ -198,6 +198,13 @@ class QuotaExceededError(RequestError):
     retryable = True
 
 
+class TooManyCallsError(RequestError):
+    """You have too many calls open at once: send this one again when others are answered."""
+
+    code = "too_many_calls"
+    retryable = True
+
+
 class WebhookSecretMissingError(RequestError):
     """Webhooks are signed: an operator creates your first secret with `manage.py webhook_secret CLIENT`."""
 

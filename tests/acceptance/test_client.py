@@ -120,7 +120,7 @@ def waiting(stack: Stack, app: App) -> Iterator[str]:
 def streams(stack: Stack) -> float:
     """Return how many streams the server holds; 0 while it is away."""
     try:
-        text = httpx.get(f"{stack.info['stream']}/metrics", trust_env=False).raise_for_status().text
+        text = httpx.get(stack.info["metrics"], trust_env=False).raise_for_status().text
     except httpx.HTTPError:
         return 0.0
     count = re.search(r'^stream_waiting{kind="events"} (\S+)$', text, re.MULTILINE)

@@ -93,7 +93,7 @@ def _waiting(ground: Bed, jobs: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 def _waiters(ground: Bed) -> float:
     """Return how many waiting clients the stream process reports."""
-    lines = ground.http.get(f"{ground.stack.info['stream']}/metrics").text.splitlines()
+    lines = ground.http.get(ground.stack.info["metrics"]).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("stream_waiting{"))
 
 

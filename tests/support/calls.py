@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from jobs.api.http.asgi_call import AsgiResponse, Call
+from jobs.api.http.body_room import BodyRoom
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Threads
 
@@ -42,4 +43,13 @@ def a_call(
 
 
 async def answered(threads: Threads, call: Call) -> AsgiResponse:
-    return await threads.answer(call, Inflow(call))
+    """Return the answer to a call, whose body is gathered before, with room for all."""
+    threads.admit(call)
+    inflow = Inflow(call)
+    room = BodyRoom(most=100, most_bytes=10_000_000)
+    try:
+        await inflow.gather(1_000_000, room, room.enter((), 0))
+        return await threads.answer(call, inflow)
+    finally:
+        inflow.close()
+        assert room.is_empty

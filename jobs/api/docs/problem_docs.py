@@ -20,7 +20,12 @@ ANYWHERE: Kinds = (
     errors.PlatformError,
     errors.UnavailableError,
 )
-_WITH_BODY: Kinds = (errors.BodyTooLargeError, errors.EncodedBodyError, errors.SlowBodyError)
+_WITH_BODY: Kinds = (
+    errors.BodyTooLargeError,
+    errors.EncodedBodyError,
+    errors.SlowBodyError,
+    errors.TooManyCallsError,
+)
 _OF_A_JOB: Kinds = (errors.JobNotFoundError, errors.ResourceNotFoundError)
 _OF_A_MODEL: Kinds = (errors.ModelNotFoundError, errors.ResourceNotFoundError)
 # A bulk call returns these in its answer, one for each refused item.
@@ -50,8 +55,8 @@ REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
     "post jobs/bulk": (*_WITH_BODY, errors.IdempotencyConflictError, errors.PayloadUnavailableError),
-    "get jobs/{job_id}": (*_OF_A_JOB, errors.PayloadUnavailableError),
-    "get jobs/{job_id}/events": (*_OF_A_JOB, errors.PayloadUnavailableError),
+    "get jobs/{job_id}": (*_OF_A_JOB, errors.PayloadUnavailableError, errors.TooManyCallsError),
+    "get jobs/{job_id}/events": (*_OF_A_JOB, errors.PayloadUnavailableError, errors.TooManyCallsError),
     "get jobs/{job_id}/lineage": (*_OF_A_JOB, *_UNREADABLE, errors.PayloadUnavailableError),
     "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),
     "post jobs/{job_id}/replay": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from jobs.api.http.request_id import request_id
 from jobs.api.prefer import WaitRequest
 from jobs.core.errors import PlatformError
 
+BIT_BYTES = 262_144
 Headers = list[tuple[str, str]]
 # HTTP/2 forbids them, and its clients take such an answer for a broken one.
 OF_CONNECTION = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
@@ -70,8 +72,19 @@ class Call:
         await self._start(status, list(fields.items()))
 
     async def piece(self, body: bytes, *, last: bool = False) -> None:
-        """Send a piece of the body."""
-        await self.send({"type": "http.response.body", "body": body, "more_body": not last})
+        """Send a piece of the body, a large one in bits; ClientGoneError where the client takes too long."""
+        sent = 0
+        while len(body) - sent > BIT_BYTES:
+            await self._bit(body[sent : sent + BIT_BYTES])
+            sent += BIT_BYTES
+        await self.send({"type": "http.response.body", "body": body[sent:], "more_body": not last})
+
+    async def _bit(self, bit: bytes) -> None:
+        try:
+            async with asyncio.timeout(settings.INFERENCE.body_patience_s):
+                await self.send({"type": "http.response.body", "body": bit, "more_body": True})
+        except TimeoutError:
+            raise ClientGoneError from None
 
     async def reply(self, answer: AsgiResponse) -> None:
         """Send a complete answer unchanged."""

@@ -11,18 +11,23 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 
 from jobs.api.http.asgi_call import AsgiResponse, Call, Headers
+from jobs.api.http.body_limits import BULK, SMALL_BYTES
+from jobs.api.http.doorkeeper import shares_of
 from jobs.api.http.login_gate import LoginGate
 from jobs.api.http.request_stream import Inflow
+from jobs.api.http.thread_shares import ThreadShares
 from jobs.api.prefer import WAIT_REQUEST, WaitRequest
 from jobs.core.errors import BodyTooLargeError
 
-BULK = "/api/v1/jobs/bulk"
+LONG_PARTS = (0.5, 0.75)  # of the long threads: a client's, and an address's
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 Environ = dict[str, Any]
 Handler = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -44,22 +49,31 @@ class Threads:
         self._handler, self._logins = handler, LoginGate()
         config = settings.INFERENCE
         self._short = ThreadPoolExecutor(config.web_threads, thread_name_prefix="short")
+        self._shares = ThreadShares(config.web_long_threads)
         self._long = ThreadPoolExecutor(config.web_long_threads, thread_name_prefix="long")
 
     async def answer(self, call: Call, inflow: Inflow) -> AsgiResponse:
-        """Return the answer to a call, whose body may still be arriving; SlowBodyError."""
+        """Return the answer to a call, whose body has arrived."""
         if self._logins.takes(call):
             return await self._answer_login(call, inflow)
-        await inflow.ahead()
-        long = call.request.scope["path"] == BULK or not inflow.complete
-        run = asyncio.get_running_loop().run_in_executor
-        return await run(self._long if long else self._short, self._handle, environ(call, inflow))
+        if call.request.scope["path"] != BULK and inflow.size <= SMALL_BYTES:
+            return await self.run(self._handle, environ(call, inflow))
+        async with self._shares.turn(shares_of(call, inflow, LONG_PARTS)):
+            run = asyncio.get_running_loop().run_in_executor
+            return await run(self._long, self._handle, environ(call, inflow))
+
+    async def run(self, function: Callable[[Given], Result], value: Given) -> Result:
+        """Return `function(value)`, called on a thread for short calls."""
+        return await asyncio.get_running_loop().run_in_executor(self._short, function, value)
+
+    def admit(self, call: Call) -> None:
+        """Refuse a form with a password from where too many come, before its body is read."""
+        if self._logins.takes(call):
+            self._logins.admit(call)
 
     async def _answer_login(self, call: Call, inflow: Inflow) -> AsgiResponse:
         """Answer a form with a password; BodyTooLargeError for one that is no short form."""
-        self._logins.admit(call)
-        await inflow.ahead()
-        if not inflow.complete:
+        if inflow.size > SMALL_BYTES:
             raise BodyTooLargeError
         return await self._logins.answer(call, lambda: self._handle(environ(call, inflow)))
 
@@ -97,7 +111,7 @@ def environ(call: Call, inflow: Inflow) -> Environ:
     for name, value in scope["headers"]:
         _add(environment, name.decode("latin-1"), value.decode("latin-1"))
     environment["HTTP_X_REQUEST_ID"] = call.request_id
-    if inflow.complete and inflow.size:
+    if inflow.size:
         environment.setdefault("CONTENT_LENGTH", str(inflow.size))  # Django reads no body without one
     return environment
 

@@ -1,20 +1,17 @@
-"""Pages for machines: health, readiness and metrics; they need no token."""
+"""Pages for machines: health and readiness; they need no token, and metrics have a port of their own."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import connection
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from jobs.api.responses import json_answer
 from jobs.core.errors import UnavailableError
 from jobs.db.preflight import check_database
 from jobs.db.statement import Statement, fetch_all
-from jobs.metrics import counted
 from jobs.services.access.known_keys import check_keys
 
 
@@ -52,14 +49,3 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     check_database()
     check_keys()
     return json_answer({"status": "ready", "synchronous_replication": condition.synchronous_replication})
-
-
-@require_safe
-def metrics(_request: HttpRequest) -> HttpResponse:
-    """Return the metrics of all processes that share them, in Prometheus' text format; 404 unless allowed.
-
-    They name clients, and the page needs no token, so by default only METRICS_PORT serves them.
-    """
-    if not settings.INFERENCE.metrics_on_api:
-        raise Http404
-    return HttpResponse(generate_latest(counted()), content_type=CONTENT_TYPE_LATEST)

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from ninja import Query
 
 from jobs.api.auth import ApiRequest, check_scope, needs, seen_by
+from jobs.api.prefer import leave_large
 from jobs.api.responses import json_answer, placed
 from jobs.api.router import router
 from jobs.api.schemas import JobPageSchema, JobQuerySchema, JobSchema
@@ -18,7 +19,7 @@ from jobs.services.access.owner import Owner, client_id
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.reads.job_pages import Filters, jobs_page
-from jobs.services.reads.job_views import View, job_view
+from jobs.services.reads.job_views import View, job_row, job_view, view_of
 from jobs.services.reads.payloads import view_for
 
 
@@ -54,7 +55,13 @@ def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpRespon
 )
 def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:  # noqa: ARG001  # see below
     """Return one job at once; with `wait`, when it has ended or after so many seconds."""
-    view = _view(request, job_id)  # `app` serves calls that wait: they never come here
+    # `app` serves calls that wait: they never come here.
+    row = job_row(job_id, client_id=request.auth.reach)
+    if row is None:
+        raise JobNotFoundError
+    if row.is_remote and leave_large(request, job_id):
+        return HttpResponse()
+    view = view_of(row)
     view_of_another(request.auth, job_id)
     return json_answer(view_for(request.auth, placed(view, request.auth.reach)))
 

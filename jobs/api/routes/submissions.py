@@ -12,7 +12,7 @@ from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.docs.request_docs import BULK_DOC, SUBMIT_DOC
 from jobs.api.http.body import read_body
 from jobs.api.http.multipart import is_multipart, read_form
-from jobs.api.prefer import bounded_wait_s, preferred_wait_s, wait_for
+from jobs.api.prefer import bounded_wait_s, leave_large, preferred_wait_s, wait_for
 from jobs.api.problems import problem
 from jobs.api.rate_limit_headers import within_limits
 from jobs.api.responses import accepted, acknowledgement, json_answer
@@ -22,7 +22,7 @@ from jobs.core.access.scopes import Scope
 from jobs.core.errors import KeysDifferError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.core.submission.request import JobRequest, check_key, keyed, parse_bulk, parse_request, without_bom
-from jobs.services.reads.job_views import View, job_view
+from jobs.services.reads.job_views import View, job_row, view_of
 from jobs.services.submission.submit import submit_job, submit_jobs
 from jobs.services.submission.submitted import Submitted
 
@@ -89,9 +89,10 @@ def _submitted(request: ApiRequest) -> Submitted:
 def _view(request: ApiRequest, job: Submitted) -> View:
     """Return the whole job where it has ended already, else its acknowledgement."""
     brief = acknowledgement(job)
-    if brief["state"] in TERMINAL:
-        return job_view(job.id, client_id=request.auth.id) or brief
-    return brief
+    row = job_row(job.id, client_id=request.auth.id) if brief["state"] in TERMINAL else None
+    if row is None or (row.is_remote and leave_large(request, job.id)):
+        return brief
+    return view_of(row)
 
 
 def _header_key(request: ApiRequest) -> str | None:

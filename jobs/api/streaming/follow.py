@@ -16,12 +16,12 @@ from jobs.api.streaming.offload import run
 from jobs.api.streaming.sse import HEADERS, HEARTBEAT, events, knows_all, preamble
 from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.api.streaming.waiters import Waiter
-from jobs.core.errors import JobNotFoundError
+from jobs.core.errors import JobNotFoundError, UnauthenticatedError
 from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE_JOB
-from jobs.services.reads.snapshot import JobSnapshot, snapshot_of_job
+from jobs.services.reads.job_views import ONE_JOB, JobRow
+from jobs.services.reads.snapshot import JobSnapshot, end_without_output, snapshot_of_job
 
 KIND = "events"
 
@@ -41,57 +41,64 @@ async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
             return
         waiter.put(now)
         hub.look_at(job_id)  # the read above brought no progress
-        with STREAM_WAITING.labels(KIND).track_inprogress():
-            await Stream(call, auth, waiter, last).run()
+        with auth.waiting(hub.streams) as revoked, STREAM_WAITING.labels(KIND).track_inprogress():
+            await Stream(call, auth, waiter, last, hub).run(revoked)
     finally:
         hub.forget(job_id, waiter)
 
 
 async def _snapshot(job_id: UUID, owner: Owner, hub: Hub) -> JobSnapshot:
+    row = await _row(job_id, owner, hub)
+    return end_without_output(row) if row.is_remote else snapshot_of_job(row)
+
+
+async def _row(job_id: UUID, owner: Owner, hub: Hub) -> JobRow:
     rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
     if not rows:
         raise JobNotFoundError
-    return await run(snapshot_of_job, rows[0])
+    return rows[0]
 
 
 class Stream:
     """One client's events; `last` is the id of the last event that it has."""
 
-    def __init__(self, call: Call, auth: StreamAuth, waiter: Waiter, last: EventId | None) -> None:
+    def __init__(self, call: Call, auth: StreamAuth, waiter: Waiter, last: EventId | None, hub: Hub) -> None:
         """Prepare to send the snapshots of `waiter`."""
-        self._call, self._auth, self._waiter, self._last = call, auth, waiter, last
+        self._call, self._auth, self._waiter, self._last, self._hub = call, auth, waiter, last, hub
 
-    async def run(self) -> None:
-        """Send until the job has ended or the client is gone."""
+    async def run(self, revoked: asyncio.Event) -> None:
+        """Send until the job has ended or the client is gone; UnauthenticatedError once `revoked` is set."""
         await self._call.begin(200, HEADERS)
         await self._call.piece(preamble())
         gone: asyncio.Future[Any] = asyncio.ensure_future(self._call.gone())
+        no_token: asyncio.Future[Any] = asyncio.ensure_future(revoked.wait())
         try:
-            await self._send_until(gone)
+            await self._send_until(gone, no_token)
         finally:
             gone.cancel()
+            no_token.cancel()
 
-    async def _send_until(self, gone: asyncio.Future[Any]) -> None:
+    async def _send_until(self, gone: asyncio.Future[Any], no_token: asyncio.Future[Any]) -> None:
         every_s = settings.INFERENCE.events_heartbeat_s
         beat_at, ended = monotonic() + every_s, False
         while not ended:
-            now = await self._news(gone, beat_at - monotonic())
+            now = await self._news({gone, no_token}, beat_at - monotonic())
             if gone.done():
                 return
+            if no_token.done():
+                raise UnauthenticatedError
             if now is not None:
                 ended = await self.send(now)
             if monotonic() >= beat_at:
-                await self._auth.owner()  # the stream ends where the token was revoked meanwhile
                 await self._call.piece(HEARTBEAT)
                 beat_at = monotonic() + every_s
         await self._call.piece(b"", last=True)
 
-    async def _news(self, gone: asyncio.Future[Any], within_s: float) -> JobSnapshot | None:
-        """Return the next snapshot; None where none comes in time, or the client is gone."""
+    async def _news(self, ends: set[asyncio.Future[Any]], within_s: float) -> JobSnapshot | None:
+        """Return the next snapshot; None where none comes in time, or one of `ends` is done."""
         news = asyncio.ensure_future(self._waiter.news())
-        either: set[asyncio.Future[Any]] = {news, gone}
         try:
-            await asyncio.wait(either, timeout=max(within_s, 0.0), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({news, *ends}, timeout=max(within_s, 0.0), return_when=asyncio.FIRST_COMPLETED)
             return news.result() if news.done() else None
         finally:
             news.cancel()
@@ -99,8 +106,23 @@ class Stream:
     async def send(self, now: JobSnapshot) -> bool:
         """Send the events that the client does not have yet, and return whether the job has ended."""
         if now.view is not None:
+            await self._auth.again()
+        if now.lacks_output:
+            await self._send_large(now.id)
+            return True
+        if now.view is not None:
             now = msgspec.structs.replace(now, view=await self._auth.shown(now.view))
         for event in events(self._last, now):
             await self._call.piece(event)
         self._last = now.event_id.after(self._last)  # the first read brought no progress
         return now.view is not None
+
+    async def _send_large(self, job_id: UUID) -> None:
+        """Send the end of a job whose output is large, once there is room for it."""
+        owner = self._auth.current
+        row = await _row(job_id, owner, self._hub)
+        async with self._hub.outputs.room_for(owner.id, row.output_size):
+            end = await run(snapshot_of_job, row)
+            view = await self._auth.shown(end.view or {})
+            for event in events(self._last, msgspec.structs.replace(end, view=view)):
+                await self._call.piece(event)

@@ -9,9 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
+from jobs.api.http.output_room import OutputRoom
 from jobs.api.streaming.lookup import Lookup
+from jobs.api.streaming.open_calls import OpenCalls
+from jobs.api.streaming.token_watch import TokenWatch
 from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
 from jobs.db import connections
@@ -32,6 +36,10 @@ class Hub:
         self._name = name
         self._waiters = Waiters()
         self._lookup = Lookup(self._waiters, self._fetch)
+        self.tokens = TokenWatch(self.fetch)
+        self.outputs = OutputRoom(settings.INFERENCE.sending_bytes)
+        self.waits = OpenCalls(settings.INFERENCE.waits_per_client)
+        self.streams = OpenCalls(settings.INFERENCE.streams_per_client)
         self._tasks: list[asyncio.Task[None]] = []
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             min_size=1,
@@ -45,7 +53,8 @@ class Hub:
     async def start(self) -> None:
         """Open the pool and listen, once."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(work) for work in (self._listen(), self._lookup.run())]
+            works = (self._listen(), self._lookup.run(), self.tokens.run())
+            self._tasks = [asyncio.create_task(work) for work in works]
             await self._pool.open()
 
     async def stop(self) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 import psycopg
 
 from jobs.api.auth import seen_by
-from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
-from jobs.api.prefer import bounded_wait_s
+from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError, Headers
+from jobs.api.prefer import WaitRequest, bounded_wait_s
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.offload import run
 from jobs.api.streaming.stream_auth import StreamAuth
@@ -23,7 +25,6 @@ from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
-from jobs.services.access.owner import Owner
 from jobs.services.reads.job_views import ONE_JOB, View, view_of
 
 KIND = "long_poll"
@@ -34,69 +35,105 @@ async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
     """Answer one call, or raise the error to answer with; ClientGoneError where the client is gone."""
     auth = StreamAuth(hub, call)
     owner = await auth.owner()
-    view = await auth.shown(await _job(job_id, owner, call, hub, _wait_s(call)))
-    await auth.note_view(owner, job_id)
-    await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
+    async with AsyncExitStack() as room:
+        view = await JobWait(auth, call, hub, room).job(job_id, _wait_s(call))
+        view = await auth.shown(view)
+        await auth.note_view(owner, job_id)
+        await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
 
 
 async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], Hub]) -> None:
-    """Send `first`, or, where it accepts a job whose client prefers to wait, the job if it ends in time."""
+    """Send `first`, or the job that it leaves to be sent.
+
+    That is one with a large output, or one whose client prefers to wait, if it ends in time.
+    """
     wait = first.wait
-    if wait.job_id is not None and wait.wait_s > 0:
-        first = await _ended(first, wait.job_id, call, hub(), wait.wait_s)
-    await call.reply(first)
+    if wait.job_id is not None and wait.is_large and call.request.method == "GET":
+        return await answer_job(wait.job_id, call, hub())
+    async with AsyncExitStack() as room:
+        if wait.job_id is not None and (wait.wait_s > 0 or wait.is_large):
+            first = await _ended(first, wait, call, hub(), room)
+        await call.reply(first)
+    return None
 
 
-async def _ended(accepted: AsgiResponse, job_id: UUID, call: Call, hub: Hub, wait_s: float) -> AsgiResponse:
+async def _ended(
+    accepted: AsgiResponse, wait: WaitRequest, call: Call, hub: Hub, room: AsyncExitStack
+) -> AsgiResponse:
     """Return an answer with the whole job; `accepted` where it has not ended, or waiting for it fails."""
+    job_id = cast(UUID, wait.job_id)
     try:
-        owner = await StreamAuth(hub, call).owner(Scope.SUBMIT)
-        view = await _job(job_id, owner, call, hub, wait_s)
+        auth = StreamAuth(hub, call)
+        await auth.owner(Scope.SUBMIT)
+        view = await JobWait(auth, call, hub, room).job(job_id, wait.wait_s)
     except (PlatformError, psycopg.Error) as error:
         if isinstance(error, ClientGoneError):
             raise
         log.warning("job %s was accepted, its client cannot wait for it: %s", job_id, error)
-        return accepted  # the job is stored: after an error the client would send it again
+        # The job is stored: after an error the client would send it again.
+        status = HTTPStatus.ACCEPTED if wait.is_large else accepted.status
+        return replace(accepted, status=status, headers=_without(accepted, "preference-applied"))
     if view["state"] not in TERMINAL:
         return accepted
-    body = msgspec.json.encode(seen_by(owner, view))
-    headers = [(name, value) for name, value in accepted.headers if name.lower() != "content-length"]
-    return AsgiResponse(HTTPStatus.OK, [*headers, ("Content-Length", str(len(body)))], body)
+    body = msgspec.json.encode(seen_by(auth.current, view))
+    headers = [*_without(accepted, "content-length"), ("Content-Length", str(len(body)))]
+    return AsgiResponse(HTTPStatus.OK, headers, body)
 
 
-async def _job(job_id: UUID, owner: Owner, call: Call, hub: Hub, wait_s: float) -> View:
-    """Return a job of `owner`, once it has ended or the time is over."""
-    waiter = hub.expect(job_id)  # before the read: an end between the two is not missed
-    try:
-        view = await _read(job_id, owner, hub)
-        if view["state"] in TERMINAL or wait_s <= 0:
+def _without(answer: AsgiResponse, header: str) -> Headers:
+    return [(name, value) for name, value in answer.headers if name.lower() != header]
+
+
+class JobWait:
+    """One call's wait for a job of its owner."""
+
+    def __init__(self, auth: StreamAuth, call: Call, hub: Hub, room: AsyncExitStack) -> None:
+        """Prepare to wait; `room` keeps room for a large output until it is sent."""
+        self._auth, self._call, self._hub, self._room = auth, call, hub, room
+
+    async def job(self, job_id: UUID, wait_s: float) -> View:
+        """Return the job, once it has ended or the time is over.
+
+        After a wait, UnauthenticatedError where the token works no more; TooManyCallsError, ClientGoneError.
+        """
+        waiter = self._hub.expect(job_id)  # before the read: an end between the two is not missed
+        try:
+            view = await self._read(job_id)
+            if view["state"] in TERMINAL or wait_s <= 0:
+                return view
+            with (
+                self._auth.waiting(self._hub.waits) as revoked,
+                STREAM_WAITING.labels(KIND).track_inprogress(),
+            ):
+                await self._until_it_ends(waiter, revoked, wait_s)
+            newest = waiter.newest
+            ended = newest.view if newest and not newest.lacks_output else None
+            view = ended or await self._read(job_id)
+            await self._auth.again()
             return view
-        with STREAM_WAITING.labels(KIND).track_inprogress():
-            await _wait(waiter, call, wait_s)
-        ended = waiter.newest.view if waiter.newest else None
-        return ended or await _read(job_id, owner, hub)
-    finally:
-        hub.forget(job_id, waiter)
+        finally:
+            self._hub.forget(job_id, waiter)
 
+    async def _read(self, job_id: UUID) -> View:
+        owner = self._auth.current
+        rows = await self._hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
+        if not rows:
+            raise JobNotFoundError
+        await self._room.enter_async_context(self._hub.outputs.room_for(owner.id, rows[0].output_size))
+        return await run(view_of, rows[0])
 
-async def _read(job_id: UUID, owner: Owner, hub: Hub) -> View:
-    rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
-    if not rows:
-        raise JobNotFoundError
-    return await run(view_of, rows[0])
-
-
-async def _wait(waiter: Waiter, call: Call, wait_s: float) -> None:
-    """Return when the job has ended or the time is over; ClientGoneError where the client leaves first."""
-    ended, gone = asyncio.ensure_future(waiter.news()), asyncio.ensure_future(call.gone())
-    either: set[asyncio.Future[Any]] = {ended, gone}
-    try:
-        await asyncio.wait(either, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-        if gone.done() and not ended.done():
-            raise ClientGoneError
-    finally:
-        ended.cancel()
-        gone.cancel()
+    async def _until_it_ends(self, waiter: Waiter, revoked: asyncio.Event, wait_s: float) -> None:
+        """Return when the job or its token has ended, or the time is over; ClientGoneError."""
+        ended, gone = asyncio.ensure_future(waiter.news()), asyncio.ensure_future(self._call.gone())
+        no_token = asyncio.ensure_future(revoked.wait())
+        any_of_them: set[asyncio.Future[Any]] = {ended, gone, no_token}
+        try:
+            await asyncio.wait(any_of_them, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done() and not ended.done():
+                raise ClientGoneError
+        finally:
+            for future in any_of_them:
+                future.cancel()
 
 
 def _wait_s(call: Call) -> float:

@@ -16,13 +16,18 @@ from uuid import UUID
 
 import psycopg
 
-from jobs.api.streaming.offload import run
 from jobs.api.streaming.waiters import Waiters
 from jobs.core.errors import PayloadUnavailableError
 from jobs.core.states import TERMINAL
 from jobs.db.statement import Params, Row, Statement
 from jobs.services.reads.job_views import ENDED_JOBS
-from jobs.services.reads.snapshot import BATCH_MEMBERS, SNAPSHOTS, snapshot_of, snapshot_of_job
+from jobs.services.reads.snapshot import (
+    BATCH_MEMBERS,
+    SNAPSHOTS,
+    end_without_output,
+    snapshot_of,
+    snapshot_of_job,
+)
 
 FALLBACK_S = 2.0  # notifications may be lost, so all waited-for jobs are looked up this often
 FOLLOW_S = 0.25  # followed jobs are looked up this often, and less often where a look takes long
@@ -111,8 +116,11 @@ class Lookup:
         for ids in _chunks(jobs):
             values = {"ids": ids, "first": min(ids), "last": max(ids), "terminal": _TERMINAL}
             for row in await self._fetch(ENDED_JOBS, values):
+                if row.is_remote:  # each waiter reads it when its turn to send has come
+                    self._waiters.deliver(end_without_output(row))
+                    continue
                 with suppress(PayloadUnavailableError):  # the storage is asked again in FALLBACK_S
-                    self._waiters.deliver(await run(snapshot_of_job, row))
+                    self._waiters.deliver(snapshot_of_job(row))
 
     async def _deliver_changes(self, jobs: Collection[UUID]) -> set[UUID]:
         """Deliver snapshots of followed jobs, and return those that have ended meanwhile."""

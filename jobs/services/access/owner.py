@@ -41,6 +41,13 @@ WHERE t.digest = %(digest)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL O
 """,
     TokenRow,
 )
+WORKING_TOKENS = Statement(
+    """
+SELECT digest FROM jobs_apitoken
+WHERE digest = ANY(%(digests)s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+""",
+    bytes,
+)
 _CLIENT = Statement("SELECT id FROM jobs_client WHERE name = %(name)s", int)
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
 from jobs.core.job_error import EndError, error_of
 from jobs.core.payloads.keyring import Column, Place
-from jobs.core.payloads.pointer import is_pointer
+from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
@@ -63,6 +63,13 @@ class JobRow(ListedJob, frozen=True):
         """Return whether the output has to be fetched from the storage."""
         return self.output is not None and is_pointer(self.output)
 
+    @property
+    def output_size(self) -> int:
+        """Return how many bytes the output has as it is stored."""
+        if self.output is None:
+            return 0
+        return pointer_of(self.output).size if self.is_remote else len(self.output)
+
 
 LISTED_COLUMNS: LiteralString = """
 j.id, j.state, j.queue AS model, v.version, j.attempts, j.created_at, j.priority, j.max_attempts, j.deadline,
@@ -103,8 +110,14 @@ WHERE j.id = ANY(%(ids)s) AND j.state = ANY(%(terminal)s)
 
 def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
     """Return a job (of `client_id`, if given) with its output or error, or None where there is none."""
+    row = job_row(job_id, client_id=client_id)
+    return None if row is None else view_of(row)
+
+
+def job_row(job_id: UUID, *, client_id: int | None) -> JobRow | None:
+    """Return the row of a job (of `client_id`, if given), or None where there is none."""
     rows = fetch_all(ONE_JOB, {"id": job_id, "client": client_id})
-    return view_of(rows[0]) if rows else None
+    return rows[0] if rows else None
 
 
 def view_of(row: JobRow) -> View:

@@ -11,7 +11,7 @@ import msgspec
 from jobs.core.event_id import EventId
 from jobs.core.states import TERMINAL, State
 from jobs.db.statement import Statement
-from jobs.services.reads.job_views import JobRow, View, view_of
+from jobs.services.reads.job_views import JobRow, View, listed_view, view_of
 
 
 class SnapshotRow(msgspec.Struct, frozen=True):
@@ -36,7 +36,10 @@ BATCH_MEMBERS = Statement("SELECT unnest(members) FROM jobs_batch WHERE id = ANY
 
 
 class JobSnapshot(msgspec.Struct, frozen=True):
-    """The newest state of a job; `view` is the whole job once it has ended."""
+    """The newest state of a job; `view` is the whole job once it has ended.
+
+    `lacks_output`: it is the job without its output, which is large: whoever sends it reads it.
+    """
 
     id: UUID
     event_id: EventId
@@ -44,6 +47,7 @@ class JobSnapshot(msgspec.Struct, frozen=True):
     fraction: float | None = None
     message: str = ""
     view: View | None = None
+    lacks_output: bool = False
 
 
 def snapshot_of(row: SnapshotRow) -> JobSnapshot:
@@ -60,3 +64,9 @@ def snapshot_of_job(row: JobRow) -> JobSnapshot:
     view = view_of(row)
     ended = State(row.state) in TERMINAL
     return JobSnapshot(row.id, EventId(row.epoch, 0, row.state), row.attempts, view=view if ended else None)
+
+
+def end_without_output(row: JobRow) -> JobSnapshot:
+    """Return the snapshot of an ended job, without what lies in the storage."""
+    event_id = EventId(row.epoch, 0, row.state)
+    return JobSnapshot(row.id, event_id, row.attempts, view=listed_view(row), lacks_output=True)

@@ -19,7 +19,7 @@ from kombu.utils.url import parse_url
 from psycopg.conninfo import conninfo_to_dict
 
 from inference_site.config import Config
-from inference_site.stack.specs import StackPlan, specs
+from inference_site.stack.specs import HEADERS, StackPlan, specs
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES, BrokerUser
 from jobs.core.access.database_rights import DatabaseRole
 from jobs.management.health.health_checks import check_of
@@ -60,9 +60,8 @@ def test_the_cpu_worker_consumes_the_task_queues_under_its_node_s_name(services:
 
 
 def test_the_stack_of_one_machine_runs_the_same_cpu_worker(services: dict[str, Any], tmp_path: Path) -> None:
-    plan = StackPlan(
-        run_dir=tmp_path, api_port=1, stream_port=2, flower_port=3, gpus=0, workers=1, login="a:b"
-    )
+    ports = {"api_port": 1, "stream_port": 2, "flower_port": 3, "metrics_port": 4}
+    plan = StackPlan(run_dir=tmp_path, gpus=0, workers=1, login="a:b", **ports)
     (ours,) = [spec.argv for spec in specs(plan) if spec.name == "cpu-worker"]
     theirs = services["cpu-worker"]["command"]
     assert ours[ours.index("worker") : ours.index("--loglevel")] == tuple(theirs[theirs.index("worker") :])
@@ -102,8 +101,14 @@ def test_each_service_is_asked_whether_it_did_its_work(services: dict[str, Any],
 def test_every_process_exports_its_metrics_inside_the_network_alone(services: dict[str, Any]) -> None:
     for name in ("web", "stream", "relay", "gpu-worker", "cpu-worker", "beat"):
         assert services[name]["environment"]["METRICS_PORT"] == "9100"
+        assert "METRICS_ON_API" not in services[name]["environment"]  # it was a setting
         assert not any("9100" in port for port in services[name].get("ports", ()))
-        assert "METRICS_ON_API" not in services[name]["environment"]
+
+
+@pytest.mark.parametrize("name", ["web", "stream"])
+def test_the_web_servers_limit_headers_as_those_of_the_stack_do(services: dict[str, Any], name: str) -> None:
+    limits = [f"{option}={value}" for option, value in zip(HEADERS[::2], HEADERS[1::2], strict=True)]
+    assert set(limits) <= set(services[name]["command"])
 
 
 def test_nothing_is_migrated_before_the_deployment_was_checked(services: dict[str, Any]) -> None:

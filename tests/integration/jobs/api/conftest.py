@@ -12,8 +12,9 @@ import httpx
 import pytest
 from django.test import Client
 
-from inference_site.stack.ports import free_port
+from inference_site.stack.ports import free_ports
 from inference_site.stack.specs import APPLICATION
+from tests.support.metrics_pages import PAGES
 from tests.support.wait import wait_until
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
@@ -87,19 +88,19 @@ def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
     with ExitStack() as stack:
 
         def start(**env: str) -> httpx.Client:
-            port = free_port()
+            port, metrics = free_ports(2)
             words = ["granian", "--interface", "asgi", "--port", str(port), "--no-ws", "--workers", "1"]
             words += ["--workers-kill-timeout", "8"]
             argv = [sys.executable, "-m", *words, APPLICATION]
-            process = subprocess.Popen(
-                argv, env=os.environ | {"METRICS_ON_API": "1"} | env, stdout=subprocess.DEVNULL
-            )
+            served = os.environ | {"METRICS_PORT": str(metrics)} | env
+            process = subprocess.Popen(argv, env=served, stdout=subprocess.DEVNULL)
             stack.callback(process.wait, 20)
             stack.callback(process.terminate)
             headers = {"Authorization": f"Bearer {token}"}
             client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
             client.event_hooks = {"response": [_check_described]}
             stack.callback(client.close)
+            PAGES[client] = f"http://127.0.0.1:{metrics}/metrics"
             _wait_until_up(client, process)
             return client
 

@@ -20,6 +20,7 @@ from jobs.models import Batch, Job
 from jobs.services.access.tokens import create_token
 from jobs.services.lifecycle.cancel import cancel_job
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
+from tests.support.metrics_pages import lines_of
 from tests.support.wait import wait_until
 
 Serve = Callable[..., httpx.Client]
@@ -165,13 +166,13 @@ def test_another_client_s_job_and_a_bad_token_are_problems(stream: httpx.Client)
 
 def waiting(server: httpx.Client, kind: str = "events") -> float:
     name = f'stream_waiting{{kind="{kind}"}} '
-    lines = server.get("/metrics").text.splitlines()
-    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+    return sum(float(line.removeprefix(name)) for line in lines_of(server) if line.startswith(name))
 
 
-def until_waiting(server: httpx.Client, count: int) -> None:
+def until_waiting(server: httpx.Client, count: int, kind: str = "events") -> None:
     wait_until(
-        lambda: waiting(server) == count, what=lambda: f"{count} waiting clients; there are {waiting(server)}"
+        lambda: waiting(server, kind) == count,
+        what=lambda: f"{count} waiting clients; there are {waiting(server, kind)}",
     )
 
 
@@ -194,12 +195,3 @@ def test_streams_hold_no_connection_each_and_outlive_the_one_that_listens(
         assert 1 <= len(operator.execute(lost).fetchall()) <= 5
         cancel_job(job_id=job, actor="test")
         assert next(events).id == "1.0.cancelled"
-
-
-def test_a_revoked_token_s_stream_ends_at_its_next_heartbeat(serve: Serve, db: str) -> None:
-    server, job = serve(EVENTS_HEARTBEAT_S="1"), a_job()
-    with listen(server, job) as events, psycopg.connect(db, autocommit=True) as operator:
-        assert next(events).id == "0.0.queued"
-        operator.execute("UPDATE jobs_apitoken SET revoked_at = now()")
-        assert list(events) == []
-    assert server.get(f"/api/v1/jobs/{job}").status_code == 401

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import close_old_connections, connection
 from django.test import Client
 from psycopg import sql
@@ -37,12 +35,8 @@ def test_a_database_that_takes_writes_is_ready_and_says_how_safe_they_are(echo: 
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "synchronous_replication": False})
 
 
-@pytest.mark.parametrize(("on_api", "status"), [(False, 404), (True, 200)])
-def test_metrics_name_clients_so_the_api_s_port_shows_none_unless_told_to(
-    monkeypatch: pytest.MonkeyPatch, echo: None, *, on_api: bool, status: int
-) -> None:
-    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, metrics_on_api=on_api))
-    assert Client().get("/metrics").status_code == status
+def test_metrics_name_clients_so_the_api_s_port_shows_none(echo: None) -> None:
+    assert Client().get("/metrics").status_code == 404
 
 
 def test_a_read_only_database_is_not_ready_and_takes_no_job(token: str, read_only: None, post: Any) -> None:

@@ -146,7 +146,7 @@ def test_a_client_that_sends_everything_first_reads_why_it_was_refused(serve: Se
     for token, path, status in (
         (server.headers["Authorization"], "/api/v1/jobs", 413),
         ("Bearer x", "/api/v1/jobs", 401),
-        (server.headers["Authorization"], "/api/v1/nothing", 404),
+        (server.headers["Authorization"], "/api/v1/nothing", 413),
     ):
         with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as plain:
             plain.request("POST", path, b" " * (megabytes * 2**20 + 1), {"Authorization": token})

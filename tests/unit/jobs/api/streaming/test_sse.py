@@ -103,7 +103,7 @@ def test_an_end_goes_to_all_waiters_and_a_change_to_followers_only() -> None:
 def test_a_first_read_without_progress_sends_no_older_event(last_id: str, sent: list[str]) -> None:
     pieces = list[bytes]()
     stand_in: Any = Pieces(pieces)
-    stream = Stream(stand_in, stand_in, stand_in, EventId.parse(last_id))
+    stream = Stream(stand_in, stand_in, stand_in, EventId.parse(last_id), stand_in)
     for now in (RUNNING, HALF, standing("3.6.running", 0.6)):
         assert not asyncio.run(stream.send(now))
     assert [piece.split(b"\n")[0].decode().removeprefix("id: ") for piece in pieces] == sent

@@ -1,0 +1,44 @@
+"""How large the body of a call may be, by its address alone, and who may send one that is not small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from jobs.api.http.asgi_call import Call
+from jobs.core.access.scopes import Scope
+
+SMALL_BYTES = 65_536  # of a body whose sender has not shown who it is
+SUBMIT, BULK, UPLOADS = "/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/uploads"
+ADMIN = "/admin/"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """The most bytes of a body: for a token with `scope`, for a logged in member of the staff, or for anyone.
+
+    `named`: whose call it is has to be known even where the body is small.
+    """
+
+    most: int = SMALL_BYTES
+    scope: Scope | None = None
+    staff: bool = False
+    named: bool = False
+
+
+def limit_of(call: Call) -> BodyLimit:
+    """Return the limit of a call's body; every address that is not named here takes small bodies only."""
+    path, method = call.request.scope["path"], call.request.method
+    if path.startswith(ADMIN):
+        return BodyLimit(settings.INFERENCE.max_body_bytes, staff=True)
+    most = _most_of_a_post(path, call) if method == "POST" else None
+    return BodyLimit() if most is None else BodyLimit(most, Scope.SUBMIT, named=path == BULK)
+
+
+def _most_of_a_post(path: str, call: Call) -> int | None:
+    config = settings.INFERENCE
+    if path == SUBMIT:
+        is_form = call.request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+        return config.max_body_bytes + (config.max_upload_bytes if is_form else 0)
+    return {BULK: config.max_bulk_body_bytes, UPLOADS: config.max_upload_bytes}.get(path)

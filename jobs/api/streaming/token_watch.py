@@ -1,0 +1,70 @@
+"""The tokens of calls that wait: one statement every other second finds those that work no more.
+
+Before a call that waited is answered, its token is read again: one that was revoked meanwhile gets nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from jobs.api.streaming.lookup import Fetch
+from jobs.services.access.owner import TOKEN_BY_DIGEST, WORKING_TOKENS, Owner, cache_owner
+
+LOOK_S = 2.0
+log = logging.getLogger(__name__)
+
+
+class TokenWatch:
+    """Watches tokens, by their digests, on one event loop."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        """Prepare to read through `fetch`."""
+        self._fetch = fetch
+        self._watching: dict[bytes, set[asyncio.Event]] = {}
+        self._reading: dict[bytes, asyncio.Future[Owner | None]] = {}
+
+    @contextmanager
+    def watch(self, digest: bytes) -> Iterator[asyncio.Event]:
+        """Yield the event that is set once the token works no more."""
+        ended = asyncio.Event()
+        self._watching.setdefault(digest, set()).add(ended)
+        try:
+            yield ended
+        finally:
+            events = self._watching[digest]
+            events.discard(ended)
+            if not events:
+                del self._watching[digest]
+
+    async def read(self, digest: bytes) -> Owner | None:
+        """Return the owner of a token as the database has it now; calls that ask at once share the answer."""
+        reading = self._reading.get(digest)
+        if reading is None:
+            reading = self._reading[digest] = asyncio.ensure_future(self._owner(digest))
+            reading.add_done_callback(lambda _: self._reading.pop(digest))
+        return await asyncio.shield(reading)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self._look()
+            except psycopg.Error as error:
+                log.warning("the tokens of calls that wait cannot be read: %s", error)
+
+    async def _look(self) -> None:
+        if not (digests := list(self._watching)):
+            return
+        working = set(await self._fetch(WORKING_TOKENS, {"digests": digests}))
+        for digest in set(digests) - working:
+            for ended in self._watching.get(digest, ()):
+                ended.set()
+
+    async def _owner(self, digest: bytes) -> Owner | None:
+        return cache_owner(digest, await self._fetch(TOKEN_BY_DIGEST, {"digest": digest}))
