@@ -9,12 +9,14 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the checks, the audit of logins, what new connections get, and the clock of objects."""
+        """Register the checks, the audit of logins, what new connections get, and what objects and keys need."""
         from jobs import checks  # noqa: F401
         from jobs.db import database_clock, django_connections
-        from jobs.payloads import object_store
+        from jobs.payloads import object_store, vault
         from jobs.services.access import logins
+        from jobs.services.access.data_key_rows import StoredDataKeys
 
         django_connections.register()
         object_store.use_clock(database_clock.now)
+        vault.use_rows(StoredDataKeys())
         logins.listen()

@@ -14,6 +14,7 @@ from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.outbox import Outbox
+from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
@@ -27,6 +28,7 @@ __all__ = [
     "CanaryReplay",
     "Circuit",
     "Client",
+    "DataKey",
     "DeadLetter",
     "DeadLetterQueueSize",
     "Delivery",
@@ -35,6 +37,7 @@ __all__ = [
     "Follower",
     "Job",
     "JobInput",
+    "JobKey",
     "JobResult",
     "KnownKey",
     "Lease",

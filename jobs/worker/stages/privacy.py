@@ -10,9 +10,11 @@ from uuid import UUID
 
 from jobs.core.errors import InvalidInputError, PayloadUnreadableError, PlatformError
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.payloads.keyring import Column, Place
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import Column
 from jobs.core.payloads.redaction import Redactor
 from jobs.payloads import vault
+from jobs.payloads.job_seal import JobSeal
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.stages.classify import MESSAGE_CHARS, TRACEBACK_CHARS
 from jobs.worker.stages.inputs import item_of
@@ -28,13 +30,14 @@ class Privacy:
         """Read the jobs' inputs; EncryptionUnavailableError where their results could not be sealed."""
         secrecy = version.secrecy
         if secrecy.encrypt:
-            vault.keyring().require()
+            _ = vault.data_keys().first
         self._secrecy = secrecy
         self.items: dict[int, Item] = {}
         self.unread: dict[int, Failure] = {}
+        self._seals = {job.job: _seal(job, version) for job in jobs}
         for at, job in enumerate(jobs):
             try:
-                self.items[at] = item_of(job, version)
+                self.items[at] = item_of(job, version, self._seals[job.job])
             except (PayloadUnreadableError, InvalidInputError) as error:
                 self.unread[at] = _unread(error)
 
@@ -54,8 +57,8 @@ class Privacy:
         """Return a job's output, encrypted where the version asks for it."""
         if not self._secrecy.encrypt:
             return outcome
-        body = vault.seal(outcome.body, Place(job, Column.RESULT))
-        return Success(body, vault.keyring().encoding)
+        seal = self._seals[job]
+        return Success(seal.seal(outcome.body, Column.RESULT), seal.encoding)
 
     @cached_property
     def _redactor(self) -> Redactor:
@@ -68,6 +71,12 @@ class Privacy:
                 yield from (item.input, dict(item.parameters))
             elif self._secrecy.input_marks:
                 yield from pii.marked(self._secrecy.input_marks, item.input)
+
+
+def _seal(job: Claimed, version: VersionInfo) -> JobSeal:
+    # The version that runs the job: under any other one the job cannot be read.
+    identity = JobIdentity(job.job, job.client, version.id)
+    return JobSeal(identity, job.wrapped, job.answer, encrypts=version.secrecy.encrypt)
 
 
 def _unread(error: PlatformError) -> Failure:
