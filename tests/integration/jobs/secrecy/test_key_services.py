@@ -1,4 +1,4 @@
-"""Data keys that AWS KMS or HashiCorp Vault wraps: stand-ins on loopback, which never give their keys away."""
+"""Data keys that AWS KMS or HashiCorp Vault wraps: stand-ins on loopback, which give no key away."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 import sqlalchemy as sa
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from jobs.core.errors import PayloadKeyMissingError, PayloadUnavailableError
 from jobs.core.submission.request import JobRequest
@@ -30,10 +31,9 @@ INPUT = {"text": "open-sesame"}
 
 @dataclass(frozen=True)
 class Service:
-    """The settings that name a service, and what makes it refuse and fall silent."""
+    """The settings that name a service, and what makes it fall silent."""
 
     settings: dict[str, Any]
-    refuse: Callable[[], None]
     fall_silent: Callable[[], None]
 
 
@@ -61,12 +61,10 @@ def _kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         def fall_silent() -> None:
             monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", _unreachable)
 
-        yield Service(settings, lambda: client.disable_key(KeyId=key), fall_silent)
+        yield Service(settings, fall_silent)
 
 
 def _unreachable(*_: object) -> None:
-    from botocore.exceptions import EndpointConnectionError
-
     raise EndpointConnectionError(endpoint_url="http://kms")
 
 
@@ -83,11 +81,7 @@ def _vault(tmp_path: Path) -> Iterator[Service]:
         def fall_silent() -> None:
             engine.status = 503
 
-        yield Service(settings, lambda: write(token, "another"), fall_silent)
-
-
-def write(file: Path, text: str) -> None:
-    file.write_text(text)
+        yield Service(settings, fall_silent)
 
 
 def output(job: Any) -> bytes:
@@ -151,10 +145,12 @@ def test_while_the_service_is_silent_nothing_is_lost(
     assert (row.state, row.error_code) == ("waiting", "payload_unavailable")
 
 
-def test_a_service_that_refuses_the_key_is_named(monkeypatch: pytest.MonkeyPatch, service: Service) -> None:
-    use(monkeypatch, **service.settings)
-    submit(INPUT)
-    service.refuse()
-    vault.forget()
-    with pytest.raises(PayloadKeyMissingError, match="refuses the wrapping key"):
-        submit(INPUT)
+def test_a_service_that_refuses_the_key_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for service in _vault(tmp_path):
+        use(monkeypatch, **service.settings)
+        (tmp_path / "token").write_text("another")
+        with pytest.raises(PayloadKeyMissingError, match="Vault refuses the wrapping key: 403"):
+            submit(INPUT)
+    denied = ClientError({"Error": {"Code": "AccessDeniedException"}}, "Decrypt")
+    with pytest.raises(PayloadKeyMissingError, match="AWS KMS refuses"), kms._translated():
+        raise denied
