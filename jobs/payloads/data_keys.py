@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from secrets import token_bytes
 from threading import Lock
 from typing import Protocol
 
-from jobs.core.errors import EncryptionUnavailableError, PayloadErasedError, PayloadKeyMissingError
+from jobs.core.errors import (
+    EncryptionUnavailableError,
+    PayloadErasedError,
+    PayloadKeyMissingError,
+    PayloadUnavailableError,
+)
 from jobs.core.payloads.job_keys import DataKeyName
 from jobs.core.payloads.keyring import KEY_BYTES
 from jobs.payloads.wrapping.wrapping_key import WrappedDataKey, WrappingKey
 
 KEPT_S = 300.0
+PAUSE_S = 5.0  # after a failed call no thread asks the service again for so long
 MOST = 1_000
 
 
@@ -49,6 +56,7 @@ class DataKeys:
         """Begin with no key; `clock` is monotonic seconds."""
         self._rows, self._wrapping, self._clock = rows, wrapping, clock
         self._kept: dict[DataKeyName, tuple[bytes, float]] = {}
+        self._silent_until = float("-inf")
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -77,17 +85,28 @@ class DataKeys:
 
     def wrapped_again(self, name: DataKeyName, row: WrappedDataKey) -> WrappedDataKey:
         """Return a stored data key under the first wrapping key."""
-        return WrappedDataKey(self.first.wrap(self._unwrapped(name, row), name), self.first.name)
+        key = self._unwrapped(name, row)
+        return WrappedDataKey(self._asked(lambda: self.first.wrap(key, name)), self.first.name)
 
     def _made(self, name: DataKeyName) -> WrappedDataKey:
-        wrapped = self.first.wrap(token_bytes(KEY_BYTES), name)
+        wrapped = self._asked(lambda: self.first.wrap(token_bytes(KEY_BYTES), name))
         return self._rows.add(name, WrappedDataKey(wrapped, self.first.name))
 
     def _unwrapped(self, name: DataKeyName, row: WrappedDataKey) -> bytes:
         for key in self._wrapping:
             if row.wrapped_by.startswith(key.kind):
-                return key.unwrap(row, name)
+                return self._asked(partial(key.unwrap, row, name))
         raise PayloadKeyMissingError(f"The data key is wrapped by {row.wrapped_by!r}: that key is not here.")
+
+    def _asked(self, call: Callable[[], bytes]) -> bytes:
+        """Return the answer of a wrapping key; while its service is silent, refuse without waiting for it."""
+        if self._clock() < self._silent_until:
+            raise PayloadUnavailableError("The service that wraps keys does not respond.")
+        try:
+            return call()
+        except PayloadUnavailableError:
+            self._silent_until = self._clock() + PAUSE_S
+            raise
 
     def _recent(self, name: DataKeyName) -> bytes | None:
         key, until = self._kept.get(name, (None, 0.0))

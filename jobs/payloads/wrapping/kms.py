@@ -14,7 +14,7 @@ from jobs.core.errors import PayloadKeyMissingError, PayloadUnavailableError, Pa
 from jobs.core.payloads.job_keys import DataKeyName
 from jobs.payloads.wrapping.wrapping_key import WrappedDataKey
 
-CONNECT_S, READ_S, ATTEMPTS = 3, 5, 3
+CONNECT_S, READ_S, ATTEMPTS = 2, 3, 2
 _FORGED = {"InvalidCiphertextException", "IncorrectKeyException"}
 _REFUSED = {"AccessDeniedException", "NotFoundException", "DisabledException", "KMSInvalidStateException"}
 
