@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0047_webhook_shares")]
+    dependencies = [("jobs", "0034_client_models")]
     operations = [
         migrations.CreateModel(
             name="JobKey",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from jobs import metrics
 from jobs.core.errors import PayloadErasedError, PayloadPlainError, PayloadUnreadableError
-from jobs.core.payloads.job_keys import OF_JOB, JobIdentity, Place, TaggedKey
+from jobs.core.payloads.job_keys import OF_CLIENT, OF_JOB, JobIdentity, Place, TaggedKey
 from jobs.core.payloads.keyring import (
     KEY_BYTES,
     NONCE_BYTES,
@@ -60,6 +60,25 @@ class JobSeal:
         """Return a payload sealed for this job; the errors of `unseal` where its keys cannot be read."""
         key, place = self._key_and_place(column)
         return sealed(plain, key=key, place=place, nonce=token_bytes(NONCE_BYTES))
+
+    def seal_message(self, plain: bytes) -> tuple[bytes, str]:
+        """Return what a model said, sealed, and its encoding: under the job's key, or else its client's.
+
+        Jobs of versions that only mark personal data have no keys of their own. EncryptionUnavailableError.
+        """
+        place = Place(self.identity, Column.MESSAGE)
+        if self.wrapped is not None:
+            return self.seal_at(plain, place), OF_JOB
+        data_key = (self._keys or vault.data_keys()).for_sealing(self.identity.data_key)
+        return sealed(plain, key=data_key, place=place, nonce=token_bytes(NONCE_BYTES)), OF_CLIENT
+
+    def unseal_message(self, stored: bytes, encoding: str) -> bytes:
+        """Return what `seal_message` sealed; PayloadUnreadableError."""
+        if encoding != OF_CLIENT or self.encrypts:
+            return self.unseal(stored, encoding, Column.MESSAGE)
+        data_key = (self._keys or vault.data_keys()).for_reading(self.identity.data_key)
+        place = Place(self.identity, Column.MESSAGE)
+        return unsealed(bytes(stored), key=data_key, place=place)
 
     def seal_at(self, plain: bytes, place: SealedPlace) -> bytes:
         """Return `plain` sealed under the job's own key for a place that names the job."""

@@ -11,21 +11,19 @@ from collections.abc import Iterator
 from hashlib import sha256
 from io import BytesIO
 from secrets import token_bytes
-from typing import IO, Final, cast
+from typing import IO, cast
 
 import msgspec
 from django.conf import settings
 
 from jobs.core.errors import PayloadPlainError, PayloadUnreadableError
-from jobs.core.payloads.job_keys import OF_JOB, DataKeyName, FilePlace
+from jobs.core.payloads.job_keys import OF_CLIENT, OF_JOB, DataKeyName, FilePlace
 from jobs.core.payloads.keyring import KEY_BYTES, NONCE_BYTES, PLAIN, SealedPlace, sealed, unsealed
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.payloads.sealed_file import SALT_BYTES, Flow, Read, sealed_pieces, unsealed_pieces
 from jobs.payloads import vault
 from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.object_store import Measured, get, put_stream
-
-OF_CLIENT: Final = "client-key"
 
 
 def put_file(source: IO[bytes], *, client: int, content_type: str) -> tuple[StoredPayload, StoredPayload]:

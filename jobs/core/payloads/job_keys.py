@@ -19,6 +19,7 @@ from uuid import UUID
 from jobs.core.payloads.keyring import KEY_BYTES, Column
 
 OF_JOB: Final = "job-key"
+OF_CLIENT: Final = "client-key"  # the data key itself
 _LATEST_MS: Final = 253_402_300_799_000  # of the year 9999
 
 

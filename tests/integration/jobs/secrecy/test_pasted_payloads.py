@@ -12,10 +12,12 @@ from celery.result import AsyncResult
 
 from jobs import metrics, result_backend
 from jobs.core.errors import PayloadErasedError, PayloadPlainError, PayloadUnreadableError
+from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import Column
 from jobs.core.submission.request import JobRequest
 from jobs.db.session import transaction
 from jobs.models import CacheEntry, DeadLetter, Job, JobInput, JobKey, JobResult
+from jobs.payloads.job_seal import JobSeal
 from jobs.services.dead_letters.edit import replay_edited
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.reads.job_views import job_view
@@ -217,3 +219,23 @@ def test_what_an_earlier_release_sealed_is_a_clear_error(session: sa.Connection)
     view = job_view(job.id, client_id=None)
     assert view is not None
     assert "'aesgcm:old' of another release" in view["error"]["detail"]
+
+
+def test_what_a_model_said_is_sealed_for_its_job_too() -> None:
+    mine, theirs = submit(INPUT), submit(OTHER)
+    seals = []
+    for job in (mine, theirs):
+        row, keys = Job.objects.get(pk=job.id), JobKey.objects.get(pk=job.id)
+        identity = JobIdentity(job.id, row.client_id, row.version_id)
+        seals += [
+            JobSeal(identity, bytes(keys.wrapped), bytes(keys.answer), encrypts=True),
+            JobSeal(identity, None, None, encrypts=False),  # of a version that only marks personal data
+        ]
+    for own, other in ((seals[0], seals[2]), (seals[1], seals[3])):
+        body, encoding = own.seal_message(b"the model said")
+        assert own.unseal_message(body, encoding) == b"the model said"
+        with pytest.raises(PayloadUnreadableError):
+            other.unseal_message(body, encoding)
+    body, encoding = seals[1].seal_message(b"under the client's key")
+    with pytest.raises(PayloadUnreadableError):  # where the version encrypts, only the job's key will do
+        seals[0].unseal_message(body, encoding)
