@@ -9,7 +9,7 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the checks and the audit of logins, and give connections, objects and keys what they need."""
+        """Register the checks and the audit of logins; give connections, objects and keys what they need."""
         from jobs import checks  # noqa: F401
         from jobs.db import database_clock, django_connections
         from jobs.payloads import object_store, vault
