@@ -67,6 +67,19 @@ class Config(KeyConfig):
         Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
         about("The schema of the tables; `search_path` is set to it.", allowed="a name"),
     ] = "public"
+    database_owner_password: Annotated[
+        str,
+        about(
+            "The password that `database_roles` gives to inference_owner, which migrates.", allowed="a text"
+        ),
+    ] = field(default="", repr=False)
+    database_runtime_password: Annotated[
+        str,
+        about(
+            "The password that `database_roles` gives to inference_runtime, as which all processes log in.",
+            allowed="a text",
+        ),
+    ] = field(default="", repr=False)
     broker_url: Annotated[
         BrokerUrl,
         about(
@@ -203,6 +216,13 @@ class Config(KeyConfig):
         about("Days that inputs and results of versions without `retention_days` are kept."),
     ] = 30
     events_days: Annotated[Whole, about("Days that events of the audit are kept; 0: for ever.")] = 0
+    audit_export: Annotated[
+        str,
+        about(
+            "Where the relay copies the audit and its seals; no change of the database alters the copy.",
+            allowed="a path, syslog://host:port or syslog:///dev/log",
+        ),
+    ] = ""
     model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""
     model_entry_points: Annotated[
         Words,

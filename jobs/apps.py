@@ -1,6 +1,9 @@
 """Django's entry to the jobs app."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class JobsConfig(AppConfig):
@@ -15,8 +18,24 @@ class JobsConfig(AppConfig):
         from jobs.payloads import object_store, vault
         from jobs.services.access import logins
         from jobs.services.access.data_key_rows import StoredDataKeys
+        from models_registry.services.changes import registry_changed
 
         django_connections.register()
+        registry_changed.connect(_note_registry, dispatch_uid="jobs.note_registry")
+        post_migrate.connect(_apply_rights, sender=self, dispatch_uid="jobs.apply_rights")
         object_store.use_clock(database_clock.now)
         vault.use_rows(StoredDataKeys())
         logins.listen()
+
+
+def _apply_rights(**_kwargs: Any) -> None:
+    from jobs.services.access.database_roles import apply_rights
+
+    apply_rights()
+
+
+def _note_registry(act: str, actor: str, detail: dict[str, Any], **_kwargs: Any) -> None:
+    from jobs.core.access.audit_kinds import AuditKind
+    from jobs.services.access.audit import note
+
+    note(AuditKind.REGISTRY, actor=actor, act=act, **detail)

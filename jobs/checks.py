@@ -13,10 +13,11 @@ from django.db import DatabaseError
 
 from jobs.payloads.object_store import storage
 from jobs.services.webhooks.http_post import trusted
+from models_registry.core.patterns import patterns, refusal
 from models_registry.models import ModelVersion
 
 MISTAKE, NO_KEY, NO_STORAGE, NO_AUTHORITIES = "jobs.E001", "jobs.E002", "jobs.E003", "jobs.E004"
-HALF_OPEN, ONE_FACTOR = "jobs.W001", "jobs.W002"
+HALF_OPEN, ONE_FACTOR, OLD_PATTERN = "jobs.W001", "jobs.W002", "jobs.W007"
 
 
 @register()
@@ -62,6 +63,24 @@ def check_payload_keys(*, databases: Sequence[str] | None = None, **_kwargs: Any
         return []
     text = f"PAYLOAD_KEYS is not set, and these versions are encrypted: {', '.join(versions)}."
     return [Error(text, hint="Their jobs are refused until it is.", id=NO_KEY)] if versions else []
+
+
+@register(Tags.database)
+def check_patterns(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Return a warning for each registered version with a pattern that could not be registered any more."""
+    if not databases:
+        return []
+    try:
+        rows = list(ModelVersion.objects.select_related("model"))
+    except DatabaseError:  # the tables do not exist yet
+        return []
+    hint = "Its jobs are refused with the code invalid_input. Register a version with another pattern."
+    return [
+        Caution(f"{row}: the pattern {pattern[:200]!r} is refused: {reason}.", hint=hint, id=OLD_PATTERN)
+        for row in rows
+        for pattern in dict.fromkeys([*patterns(row.input_schema), *patterns(row.output_schema)])
+        if (reason := refusal(pattern))
+    ]
 
 
 @register(Tags.security, deploy=True)

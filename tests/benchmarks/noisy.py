@@ -66,7 +66,7 @@ def _measured(model: str) -> Iterator[Figure]:
 
 
 def _offered(ground: Bed, model: str, token: str) -> list[float]:
-    with stored_moments(ground.stack.info["database"]) as stored:
+    with stored_moments(ground.stack) as stored:
         answers: dict[str, Any] = offer(ground, model, PER_S, SECONDS, token=token)
         ids = [job for job, *_ in answers["sent"]]
         live = f"SELECT count(*) FROM jobs_job WHERE id = ANY('{{{','.join(ids)}}}') AND state <> 'succeeded'"

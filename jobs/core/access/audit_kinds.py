@@ -16,6 +16,8 @@ class AuditKind(StrEnum):
     PURGE = "purge"
     FORGET = "forget"
     DELETE = "delete"
+    UPLOAD = "upload"
+    REGISTRY = "registry"
     CIRCUIT = "circuit"
     WEBHOOK_SEND = "webhook_send"
     WEBHOOK_ENABLE = "webhook_enable"
