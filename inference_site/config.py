@@ -17,7 +17,6 @@ from inference_site.environment import (
     BrokerUrl,
     Environ,
     Key,
-    NamedKeys,
     PostgresUrl,
     ServerUrl,
     SettingRow,
@@ -26,6 +25,7 @@ from inference_site.environment import (
     read,
     rows,
 )
+from inference_site.key_config import NEEDED_BY_SERVICE, KeyConfig
 from models_registry.core.options import LONGEST_DAYS
 from models_registry.core.struct_fields import about
 
@@ -36,7 +36,7 @@ Threads = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(KeyConfig):
     """The configuration of a process; `mistakes` holds a sentence for each value that could not be used."""
 
     database_url: Annotated[
@@ -111,13 +111,6 @@ class Config:
             allowed="a random text of 50 characters or more; required",
         ),
     ] = field(default="", repr=False)
-    payload_keys: Annotated[
-        NamedKeys,
-        about(
-            "Keys for the option `encrypt`: the first encrypts, all decrypt.",
-            allowed="name:key,name:key…, each key 32 bytes in base64",
-        ),
-    ] = field(default=(), repr=False)
     pii_key: Annotated[
         Key,
         about(
@@ -293,12 +286,14 @@ class Config:
         """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`."""
         values, mistakes = read(cls, environ)
         config = cls(**values)
+        keys, unread = config.keys_of_file()
         needed = ["database_url", "broker_url", "secret_key"]
         needed += ["payload_bucket"] if config.payload_storage == "s3" else []
+        needed += NEEDED_BY_SERVICE[config.payload_key_service]
         missing = [
             f"{name.upper()} is not set." for name in needed if not environ.get(name.upper(), "").strip()
         ]
-        return replace(config, mistakes=(*mistakes, *missing))
+        return replace(config, payload_keys=keys, mistakes=(*mistakes, *unread, *missing))
 
     @property
     def https(self) -> bool:

@@ -12,17 +12,19 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        """Register the checks, the audit of logins, what new connections get, and the clock of objects."""
+        """Register the checks and the audit of logins; give connections, objects and keys what they need."""
         from jobs import checks  # noqa: F401
         from jobs.db import database_clock, django_connections
-        from jobs.payloads import object_store
+        from jobs.payloads import object_store, vault
         from jobs.services.access import logins
+        from jobs.services.access.data_key_rows import StoredDataKeys
         from models_registry.services.changes import registry_changed
 
         django_connections.register()
         registry_changed.connect(_note_registry, dispatch_uid="jobs.note_registry")
         post_migrate.connect(_apply_rights, sender=self, dispatch_uid="jobs.apply_rights")
         object_store.use_clock(database_clock.now)
+        vault.use_rows(StoredDataKeys())
         logins.listen()
 
 

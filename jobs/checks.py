@@ -54,7 +54,7 @@ def check_webhook_authorities(**_kwargs: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def check_payload_keys(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
     """Return an error if a registered version encrypts but no key is set."""
-    if not databases or settings.INFERENCE.payload_keys:
+    if not databases or settings.INFERENCE.seals:
         return []
     try:
         rows = ModelVersion.objects.select_related("model").filter(options__encrypt=True)

@@ -38,6 +38,11 @@ DEAD_LETTERS_PUBLISHED = Counter(
     "Dead letters by the broker's answer: confirmed, nacked, unroutable or unknown.",
     ["queue", "outcome"],
 )
+PAYLOADS_REFUSED = Counter(
+    "payloads_refused",
+    "Stored payloads that could not be read, by code; payload_plain and payload_unreadable are tampering.",
+    ["code"],
+)
 RELAY_LAG = Histogram(
     "relay_lag_seconds", "From the time a job was due to its publish.", ["queue"], buckets=_SECONDS
 )

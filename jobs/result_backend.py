@@ -33,9 +33,13 @@ from jobs.core.errors import (
 )
 from jobs.core.job_error import REVOKED_CODE, error_of, for_caller
 from jobs.core.job_failed import JobFailedError
+from jobs.core.payloads.job_keys import DataKeyName, JobIdentity
+from jobs.core.payloads.keyring import Column
 from jobs.core.states import CELERY_STATES, State
 from jobs.db import connections
 from jobs.db.session_settings import Use
+from jobs.payloads import vault
+from jobs.payloads.wrapping.wrapping_key import WrappedDataKey
 
 REVOKER = "celery"
 
@@ -90,7 +94,7 @@ class JobBackend(DatabaseBackend):
             return _exception(
                 JobFailedError.__name__, JobFailedError.__module__, message, row.error_kind, row.error_code
             )
-        return self._decode_stored_result(_output(row)) if status == states.SUCCESS else None
+        return self._decode_stored_result(_output(self.url, row)) if status == states.SUCCESS else None
 
     def _decode_stored_result(self, payload: Any) -> Any:
         """Decode canonical JSON and nothing else: never a pickle, nor kombu's `__type__` objects."""
@@ -147,13 +151,43 @@ def _engine(url: str) -> sa.Engine:
 
 @cache
 def _one_job() -> sa.Select[Any]:
-    from jobs.db.tables import DEAD_LETTER, JOB, JOB_RESULT
+    from jobs.db.tables import DEAD_LETTER, JOB, JOB_KEY, JOB_RESULT, VERSION
 
-    job, result, dead = JOB.c, JOB_RESULT.c, DEAD_LETTER.c
+    job, result, dead, key, version = JOB.c, JOB_RESULT.c, DEAD_LETTER.c, JOB_KEY.c, VERSION.c
     columns = (job.id, job.state, job.queue, job.attempts, job.error_kind, job.error_code, job.finished_at)
-    joined = JOB.outerjoin(JOB_RESULT, result.job_id == job.id).outerjoin(DEAD_LETTER, dead.job_id == job.id)
-    query = sa.select(*columns, result.body, result.encoding, result.source, dead.message).select_from(joined)
+    identity = (job.client_id, job.version_id, version.options["encrypt"].label("encrypt"))
+    stored = (result.body, result.encoding, result.source, key.wrapped, key.answer, dead.message)
+    joined = JOB.join(VERSION, version.id == job.version_id)
+    for table in (JOB_RESULT, DEAD_LETTER, JOB_KEY):
+        joined = joined.outerjoin(table, table.c.job_id == job.id)
+    query = sa.select(*columns, *identity, *stored).select_from(joined)
     return query.where(job.id == sa.bindparam("job"))
+
+
+class _DataKeyReads:
+    """The data keys as the backend's role may read them."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def find(self, name: DataKeyName) -> WrappedDataKey | None:
+        from jobs.db.tables import DATA_KEY
+
+        key = DATA_KEY.c
+        query = sa.select(key.wrapped, key.wrapped_by).where(
+            key.client_id == name.client, key.month == name.month
+        )
+        with _engine(self._url).connect() as connected:
+            row = connected.execute(query).one_or_none()
+        return None if row is None else WrappedDataKey(bytes(row.wrapped), row.wrapped_by)
+
+    def add(self, name: DataKeyName, row: WrappedDataKey) -> WrappedDataKey:
+        raise NotImplementedError("the backend only reads")
+
+
+@cache
+def _data_key_reads(url: str) -> _DataKeyReads:
+    return _DataKeyReads(url)
 
 
 def _why_revoked(row: sa.Row[Any]) -> str:
@@ -161,14 +195,22 @@ def _why_revoked(row: sa.Row[Any]) -> str:
     return f"{row.state}: {error.detail}" if error else str(row.state)
 
 
-def _output(row: sa.Row[Any]) -> bytes | None:
+def _output(url: str, row: sa.Row[Any]) -> bytes | None:
     """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
-    from jobs.core.payloads.keyring import Column, Place
     from jobs.payloads.claim_check import load_plain
+    from jobs.payloads.job_seal import JobSeal
 
     if row.body is None:
         return None
-    return load_plain(row.body, row.encoding, Place(row.source or row.id, Column.RESULT))
+    seal = JobSeal(
+        JobIdentity(row.id, row.client_id, row.version_id),
+        row.wrapped,
+        row.answer,
+        encrypts=row.encrypt is True,
+        run=row.source,
+        keys=vault.data_keys_in(_data_key_reads(url)),
+    )
+    return load_plain(row.body, row.encoding, seal, Column.RESULT)
 
 
 def _uuid(task_id: str) -> UUID | None:

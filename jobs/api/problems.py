@@ -39,6 +39,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.ModelNotAllowedError: HTTPStatus.FORBIDDEN,
     errors.ModelNotFoundError: HTTPStatus.NOT_FOUND,
     errors.PartNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.PayloadErasedError: HTTPStatus.GONE,
     errors.PayloadUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PayloadGoneError: HTTPStatus.GONE,
     errors.PayloadKeyMissingError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -158,6 +158,18 @@ class PayloadKeyMissingError(PayloadUnreadableError):
     retryable = True
 
 
+class PayloadPlainError(PayloadUnreadableError):
+    """The stored payload is not encrypted, but its model version encrypts: somebody put it there."""
+
+    code = "payload_plain"
+
+
+class PayloadErasedError(PayloadUnreadableError):
+    """The job's key was destroyed, so nobody can read its payloads again."""
+
+    code = "payload_erased"
+
+
 class PayloadLostError(PayloadUnreadableError):
     """A stored input or output is no longer in the storage."""
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeEngine
 
 from jobs import models
+from models_registry.models import ModelVersion
 
 METADATA = sa.MetaData()
 
@@ -20,6 +21,8 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "BinaryField": pg.BYTEA(),
     "DateTimeField": pg.TIMESTAMP(timezone=True),
     "JSONField": pg.JSONB(),
+    "FloatField": pg.DOUBLE_PRECISION(),
+    "BooleanField": pg.BOOLEAN(),
     "BigAutoField": pg.BIGINT(),
     "PositiveBigIntegerField": pg.BIGINT(),
     "PositiveIntegerField": pg.INTEGER(),
@@ -44,3 +47,6 @@ def _table(model: type[Model]) -> sa.Table:
 JOB = _table(models.Job)
 JOB_RESULT = _table(models.JobResult)
 DEAD_LETTER = _table(models.DeadLetter)
+JOB_KEY = _table(models.JobKey)
+DATA_KEY = _table(models.DataKey)
+VERSION = _table(ModelVersion)

@@ -15,6 +15,7 @@ from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.outbox import Outbox
+from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
 from jobs.models.reuse import CacheEntry, Follower
@@ -29,6 +30,7 @@ __all__ = [
     "CanaryReplay",
     "Circuit",
     "Client",
+    "DataKey",
     "DeadLetter",
     "DeadLetterQueueSize",
     "Delivery",
@@ -37,6 +39,7 @@ __all__ = [
     "Follower",
     "Job",
     "JobInput",
+    "JobKey",
     "JobResult",
     "KnownKey",
     "Lease",

@@ -76,7 +76,7 @@ class Job(models.Model):
 class JobInput(models.Model):
     """The input of a job: canonical JSON as bytes, insert-only, in a row of its own so that Job stays narrow.
 
-    `encoding` is that of all three payloads; if they are sealed, it names the key. The row stands in the
+    `encoding` is that of all three payloads: plain, or sealed under the job's key. The row stands in the
     partition of its job's `keep_days` and of the day of its id, and is dropped with it.
     """
 

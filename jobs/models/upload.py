@@ -17,6 +17,10 @@ class Upload(models.Model):
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     sha256 = models.CharField(max_length=64)
     content_type = models.CharField(max_length=127)
+    sealed = models.BinaryField(
+        null=True,
+        help_text="The object as it is stored, in JSON, with its key; empty if it is plain.",
+    )
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
 

@@ -6,21 +6,17 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from jobs.core.payloads.keyring import Place
+from jobs.core.payloads.keyring import Column
 from jobs.core.payloads.pointer import StoredPayload, is_pointer, pointer_bytes, pointer_of
-from jobs.payloads import vault
+from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.object_store import get, head, put
 
 
-def store_payload(body: bytes, files: Sequence[StoredPayload] = (), before: Sequence[str] = ()) -> bytes:
-    """Return the bytes for the row: `body` itself, or a pointer if it is large or refers to `files`.
-
-    `before` names the objects that the row pointed at, because processes that have read the old pointer may
-    still read them.
-    """
+def store_payload(body: bytes, files: Sequence[StoredPayload] = ()) -> bytes:
+    """Return the bytes for the row: `body` itself, or a pointer if it is large or refers to `files`."""
     if len(body) <= settings.INFERENCE.claim_check_bytes and not files:
         return body
-    return pointer_bytes(put(body), files, before)
+    return pointer_bytes(put(body), files)
 
 
 def load_payload(body: bytes) -> bytes:
@@ -28,9 +24,9 @@ def load_payload(body: bytes) -> bytes:
     return get(pointer_of(body)) if is_pointer(body) else body
 
 
-def load_plain(body: bytes, encoding: str, place: Place) -> bytes:
+def load_plain(body: bytes, encoding: str, seal: JobSeal, column: Column) -> bytes:
     """Return the decrypted payload of a row's bytes; payloads are sealed before they are stored."""
-    return vault.unseal(load_payload(body), encoding, place)
+    return seal.unseal(load_payload(body), encoding, column)
 
 
 def head_of(body: bytes, total: int, most: int) -> tuple[bytes, int]:

@@ -1,4 +1,4 @@
-"""Stores objects as files in a directory that all processes of the site share."""
+"""Stores objects as files in a directory that all processes of the site share, and no other user reads."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ class PayloadFiles(FileSystemStorage):
 
     def _save(self, name: str, content: Any) -> str:
         target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         part = target.with_name(target.name + UNFINISHED)
         try:
-            with part.open("xb") as file:
-                for chunk in content.chunks():
-                    file.write(chunk)
+            with open(part, "xb", opener=_for_this_user) as file:
+                file.writelines(content.chunks())
                 file.flush()
                 os.fsync(file.fileno())
             part.rename(target)
@@ -37,6 +36,17 @@ class PayloadFiles(FileSystemStorage):
             raise
         _sync(target.parent)
         return name
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, for this user alone."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _for_this_user(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
 
 
 def _sync(folder: Path) -> None:

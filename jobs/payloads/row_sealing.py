@@ -1,21 +1,19 @@
-"""Stores jobs of guarded versions: payloads are sealed, and digests are keyed."""
+"""Stores jobs of guarded versions: payloads are sealed under the job's keys, and digests are keyed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any, Final
-from uuid import UUID
 
-from jobs.core.errors import PlatformError
-from jobs.core.payloads.keyring import PLAIN, Column, Place
-from jobs.core.payloads.pointer import StoredPayload
+from jobs.core.payloads.job_keys import OF_JOB, JobIdentity
+from jobs.core.payloads.keyring import PLAIN, Column
 from jobs.core.reuse.key import Reuse, reuse
-from jobs.core.submission.parsed_job import ParsedJob, Refusals
+from jobs.core.submission.parsed_job import ParsedJob
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
-from jobs.payloads.sealed_objects import under_first_key
+from jobs.payloads.job_seal import JobSeal, new_seal
+from jobs.payloads.sealed_objects import for_job
 from models_registry.core.secrecy import Secrecy
 
 COLUMNS: Final[Mapping[str, Column]] = {
@@ -23,7 +21,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "parameters": Column.PARAMETERS,
     "metadata": Column.METADATA,
 }
-_UNSEALED: Final[dict[str, Any]] = {"encoding": PLAIN, "variant": None}
+_UNSEALED: Final[dict[str, Any]] = {"encoding": PLAIN, "variant": None, "wrapped": None, "answer": None}
 
 
 def guarded(job: ParsedJob, secrecy: Secrecy) -> ParsedJob:
@@ -31,32 +29,10 @@ def guarded(job: ParsedJob, secrecy: Secrecy) -> ParsedJob:
     if not secrecy.guarded:
         return job
     if secrecy.encrypt:
-        vault.keyring().require()
+        _ = vault.data_keys().first
     # An input could be guessed from a plain digest.
     digest = None if job.digest is None else vault.digest("request", job.digest)
     return replace(job, digest=digest, secrecy=secrecy)
-
-
-def sealed_files(jobs: Mapping[int, ParsedJob]) -> tuple[dict[int, ParsedJob], Refusals]:
-    """Seal the files that lie in clear of jobs whose version encrypts; return the jobs and the refusals.
-
-    A file that several jobs of a call refer to is sealed once: it is bound to itself, not to a job.
-    """
-    seal = cache(under_first_key)
-    sealed: dict[int, ParsedJob] = {}
-    refusals: Refusals = {}
-    for index, job in jobs.items():
-        try:
-            sealed[index] = _with_sealed_files(job, seal)
-        except PlatformError as error:
-            refusals[index] = error
-    return sealed, refusals
-
-
-def _with_sealed_files(job: ParsedJob, seal: Callable[[StoredPayload], StoredPayload]) -> ParsedJob:
-    if not (job.files and job.secrecy.encrypt):
-        return job
-    return replace(job, files=tuple(map(seal, job.files)))
 
 
 def shared_key(job: ParsedJob, *, client: int) -> Reuse | None:
@@ -67,30 +43,31 @@ def shared_key(job: ParsedJob, *, client: int) -> Reuse | None:
     return replace(shared, key=vault.digest("answer", shared.key))
 
 
-def input_columns(job_id: UUID, job: ParsedJob) -> dict[str, Any]:
-    """Return the columns of JobInput for a new job."""
+def input_columns(identity: JobIdentity, job: ParsedJob, shared: Reuse | None) -> dict[str, Any]:
+    """Return the columns of JobInput for a new job, and the wrapped keys of one that encrypts."""
     plain = {name: getattr(job, name) for name in COLUMNS}
-    columns = sealed_input(job_id, plain) if job.secrecy.encrypt else plain | _UNSEALED
-    columns["body"] = store_payload(columns["body"], job.files)
-    return columns
+    if not job.secrecy.encrypt:
+        return {**plain, **_UNSEALED, "body": store_payload(job.body, job.files)}
+    seal = new_seal(identity, request=shared.key if shared else None)
+    columns = sealed_input(seal, plain)
+    files = [for_job(file, seal=seal) for file in job.files]
+    keys = {"wrapped": seal.wrapped, "answer": seal.answer}
+    return {**columns, **keys, "body": store_payload(columns["body"], files)}
 
 
-def sealed_input(job_id: UUID, plain: Mapping[str, bytes | None]) -> dict[str, Any]:
-    """Return the columns of an input, sealed under the first key."""
-    sealed = {
-        name: None if body is None else vault.seal(body, Place(job_id, COLUMNS[name]))
-        for name, body in plain.items()
-    }
-    # Equal parameters are sealed under different nonces; this digest says which may share a batch.
+def sealed_input(seal: JobSeal, plain: Mapping[str, bytes | None]) -> dict[str, Any]:
+    """Return the columns of an input, sealed for its job."""
+    sealed = {name: None if body is None else seal.seal(body, COLUMNS[name]) for name, body in plain.items()}
+    # Equal parameters are sealed under different keys; this digest says which may share a batch.
     digest = vault.parameters_digest(plain["parameters"])
-    return sealed | {"encoding": vault.keyring().encoding, "variant": digest}
+    return sealed | {"encoding": OF_JOB, "variant": digest}
 
 
 def unsealed_input(
-    job_id: UUID, stored: Mapping[str, bytes | None], encoding: str
+    seal: JobSeal, stored: Mapping[str, bytes | None], encoding: str
 ) -> dict[str, bytes | None]:
     """Return the decrypted columns of an input; PayloadUnreadableError."""
     return {
-        name: None if body is None else load_plain(body, encoding, Place(job_id, COLUMNS[name]))
+        name: None if body is None else load_plain(body, encoding, seal, COLUMNS[name])
         for name, body in stored.items()
     }

@@ -1,49 +1,54 @@
-"""The vault: encryption and keyed digests with this process's keys; no other module reads the keys.
+"""The vault: data keys and keyed digests with this process's keys; no other module reads the keys.
 
-It stands directly above the core, because submits, reads, the worker and the admin all need it. `seal` and
-`unseal` take bytes and a place but no row, so that large payloads can be sealed before they are stored.
+It stands directly above the core, because submits, reads, the worker and the admin all need it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
-from secrets import token_bytes
 from typing import Any
 
 from django.conf import settings
 
 from jobs.core.payloads import keyed_digest
-from jobs.core.payloads.keyring import NONCE_BYTES, Keyring, Place, SealedPlace
-from jobs.core.payloads.sealed_file import SALT_BYTES, Read, sealed_pieces, unsealed_pieces
+from jobs.payloads.data_keys import DataKeyRows, DataKeys
+from jobs.payloads.wrapping.wrapping_keys import WrappingSettings, wrapping_keys
+
+_rows: DataKeyRows | None = None
 
 
-def keyring() -> Keyring:
-    """Return the encryption keys of payloads."""
-    return _keyring(settings.INFERENCE.payload_keys)
+def use_rows(rows: DataKeyRows) -> None:
+    """Keep data keys in these rows, because this package knows no database."""
+    global _rows  # noqa: PLW0603  # the vault of a process has one database
+    _rows = rows
 
 
-def seal(plain: bytes, place: SealedPlace) -> bytes:
-    """Return `plain` sealed under the first key, whose name is `keyring().encoding`."""
-    return keyring().seal(plain, place=place, nonce=token_bytes(NONCE_BYTES))
+def data_keys() -> DataKeys:
+    """Return the clients' data keys."""
+    assert _rows is not None  # noqa: S101  # set when Django is ready
+    return data_keys_in(_rows)
 
 
-def unseal(stored: bytes, encoding: str, place: Place) -> bytes:
-    """Return a stored payload decrypted; PayloadUnreadableError."""
-    return keyring().unseal(bytes(stored), encoding=encoding, place=place)
-
-
-def sealed_file(read: Read) -> Iterator[bytes]:
-    """Yield the file that `read` gives, sealed under the first key."""
-    return sealed_pieces(read, seal=seal, salt=token_bytes(SALT_BYTES))
-
-
-def unsealed_file(read: Read, encoding: str) -> Iterator[bytes]:
-    """Yield the decrypted file; PayloadUnreadableError, at the latest at its end."""
-    ring = keyring()
-    return unsealed_pieces(
-        read, unseal=lambda piece, place: ring.unseal(piece, encoding=encoding, place=place)
+def data_keys_in(rows: DataKeyRows) -> DataKeys:
+    """Return the data keys of these rows, as this process's wrapping keys open them."""
+    config = settings.INFERENCE
+    given = WrappingSettings(
+        config.payload_keys,
+        config.payload_key_service,
+        config.payload_kms_key,
+        config.payload_kms_region,
+        config.payload_kms_endpoint_url,
+        config.payload_vault_key,
+        config.payload_vault_url,
+        config.payload_vault_token_file,
+        config.payload_vault_ca_file,
     )
+    return _data_keys(rows, given)
+
+
+def forget() -> None:
+    """Forget all data keys, so that their rows are read again."""
+    _data_keys.cache_clear()
 
 
 def digest(purpose: str, body: bytes) -> bytes:
@@ -72,5 +77,5 @@ def _derived(root: bytes, purpose: str) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _keyring(keys: tuple[tuple[str, bytes], ...]) -> Keyring:
-    return Keyring(dict(keys))
+def _data_keys(rows: DataKeyRows, given: WrappingSettings) -> DataKeys:
+    return DataKeys(rows, wrapping_keys(given))

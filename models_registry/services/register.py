@@ -141,7 +141,7 @@ def _check_options(row: ModelVersion) -> None:
     if not isinstance(row.options, dict):
         raise RegistrationError("options is not a JSON object.")
     options = check_options(row.loader, row.artifact, row.options)
-    if options.encrypt and not settings.INFERENCE.payload_keys:
+    if options.encrypt and not settings.INFERENCE.seals:
         raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
 
 

@@ -49,6 +49,8 @@ _UNREADABLE: Kinds = (
     errors.PayloadUnreadableError,
     errors.PayloadLostError,
     errors.PayloadCorruptError,
+    errors.PayloadPlainError,
+    errors.PayloadErasedError,
     errors.PayloadKeyMissingError,
 )
 REFUSALS: Mapping[str, Kinds] = {

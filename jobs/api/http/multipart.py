@@ -10,12 +10,12 @@ from typing import IO, Any, TypeAlias, cast
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils.datastructures import MultiValueDict
 
 from jobs.api.http.body import RequestBody
+from jobs.api.http.unnamed_parts import UnnamedPartHandler
 from jobs.core.errors import BodyTooLargeError, MalformedRequestError
 from jobs.services.submission.attachments import Part
 
@@ -83,7 +83,7 @@ def _parsed(request: HttpRequest, body: RequestBody, most: int) -> Parsed:
         # The length only tells Django's parser that there is a body; where it ends, `body` knows.
         length = request.META.get("CONTENT_LENGTH") or str(most)
         headers = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": length}
-        return MultiPartParser(headers, body, [TemporaryFileUploadHandler()], _BYTES).parse()  # type: ignore[arg-type]  # it reads like a request
+        return MultiPartParser(headers, body, [UnnamedPartHandler()], _BYTES).parse()  # type: ignore[arg-type]  # it reads like a request
     except MultiPartParserError as error:
         raise MalformedRequestError(f"the form cannot be read: {error}") from None
     except RequestDataTooBig:

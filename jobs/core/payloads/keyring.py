@@ -1,8 +1,8 @@
-"""Encryption of payloads at rest: AES-256-GCM under a named key, bound to one row and column.
+"""Encryption at rest: AES-256-GCM, bound to the place of what is sealed.
 
-A sealed payload is nonce (12 bytes), ciphertext and tag (16 bytes); the `encoding` of its row names the key.
-The job that ran and the column are authenticated: a payload that is moved elsewhere is unreadable. Nonces are
-random, so a key must be rotated before it has sealed four thousand million payloads.
+What is sealed is nonce (12 bytes), ciphertext and tag (16 bytes). The place is authenticated: bytes that are
+moved elsewhere are unreadable. Nonces are random, which is safe because each job, file and month of a client
+has a key of its own. The named keys of a `Keyring` wrap only the clients' data keys.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
-from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,7 +30,8 @@ class Column(StrEnum):
     METADATA = "metadata"
     RESULT = "result"
     FILE = "file"
-    ERROR = "error"
+    MESSAGE = "message"
+    KEY = "key"
 
 
 class SealedPlace(Protocol):
@@ -43,17 +43,17 @@ class SealedPlace(Protocol):
     def bound(self) -> bytes: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The place of a payload; `job` is the job that ran, because its followers hold copies of its result."""
+def sealed(plain: bytes, *, key: bytes, place: SealedPlace, nonce: bytes) -> bytes:
+    """Return `plain` sealed under `key`; a `nonce` of 12 bytes must never be used twice."""
+    return nonce + AESGCM(key).encrypt(nonce, plain, place.bound)
 
-    job: UUID
-    column: Column
 
-    @property
-    def bound(self) -> bytes:
-        """Return the bytes that are authenticated beside the payload; a job's id has a fixed length."""
-        return b"payload/1/" + self.job.bytes + self.column.value.encode()
+def unsealed(stored: bytes, *, key: bytes, place: SealedPlace) -> bytes:
+    """Return the plain bytes; PayloadUnreadableError if they were not sealed under `key` for this place."""
+    try:
+        return AESGCM(key).decrypt(stored[:NONCE_BYTES], stored[NONCE_BYTES:], place.bound)
+    except (InvalidTag, ValueError):
+        raise PayloadUnreadableError(f"The {place.column} is not what was sealed here.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Keyring:
 
     @property
     def encoding(self) -> str:
-        """Return the `encoding` of payloads that are sealed now; EncryptionUnavailableError without a key."""
+        """Return the name of what seals now; EncryptionUnavailableError without a key."""
         return SEALED + self._first
 
     def require(self) -> None:
@@ -78,25 +78,14 @@ class Keyring:
         raise EncryptionUnavailableError
 
     def seal(self, plain: bytes, *, place: SealedPlace, nonce: bytes) -> bytes:
-        """Return `plain` sealed under the first key; a `nonce` of 12 bytes must never be used twice."""
-        return nonce + AESGCM(self.keys[self._first]).encrypt(nonce, plain, place.bound)
+        """Return `plain` sealed under the first key."""
+        return sealed(plain, key=self.keys[self._first], place=place, nonce=nonce)
 
     def unseal(self, stored: bytes, *, encoding: str, place: SealedPlace) -> bytes:
-        """Return the plain bytes; `stored` itself if its encoding is plain.
-
-        PayloadKeyMissingError if the key is missing; PayloadUnreadableError if the bytes were not sealed for
-        this place.
-        """
-        if encoding == PLAIN:
-            return stored
+        """Return the plain bytes; PayloadKeyMissingError without the key, or PayloadUnreadableError."""
         key = self.keys.get(encoding.removeprefix(SEALED)) if encoding.startswith(SEALED) else None
         if key is None:
             raise PayloadKeyMissingError(
                 f"The {place.column} is sealed by {encoding!r}: that key is not here."
             )
-        try:
-            return AESGCM(key).decrypt(stored[:NONCE_BYTES], stored[NONCE_BYTES:], place.bound)
-        except (InvalidTag, ValueError):
-            raise PayloadUnreadableError(
-                f"The {place.column} is not what {encoding!r} sealed here."
-            ) from None
+        return unsealed(stored, key=key, place=place)

@@ -23,7 +23,7 @@ POINTER_BYTES = 32_768  # no pointer is longer, so a row's first bytes are enoug
 class StoredPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     """An object in the storage: its name, its size in bytes and its SHA-256 in hex.
 
-    `encoding` says how a file is sealed; the encoding of a body stands in its row.
+    `encoding` says which key wraps the `key` of a sealed file; the encoding of a body stands in its row.
     """
 
     name: str
@@ -31,18 +31,13 @@ class StoredPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     content_type: str = "application/json"
     encoding: str = PLAIN
+    key: bytes = b""
 
 
 class PayloadPointer(StoredPayload, frozen=True, omit_defaults=True):
-    """The object of a body, and the files that it refers to; `before` names the objects that they replace."""
+    """The object of a body, and the files that it refers to."""
 
     files: tuple[StoredPayload, ...] = ()
-    before: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> list[str]:
-        """Return the names of all objects that the row needs."""
-        return [self.name, *(file.name for file in self.files)]
 
 
 _POINTER = msgspec.json.Decoder(PayloadPointer)
@@ -53,11 +48,9 @@ def is_pointer(body: bytes) -> bool:
     return body[: len(MARK)] == MARK
 
 
-def pointer_bytes(
-    body: StoredPayload, files: Iterable[StoredPayload] = (), before: Iterable[str] = ()
-) -> bytes:
+def pointer_bytes(body: StoredPayload, files: Iterable[StoredPayload] = ()) -> bytes:
     """Return the pointer that a row holds instead of `body`."""
-    pointer = PayloadPointer(body.name, body.size, body.sha256, files=tuple(files), before=tuple(before))
+    pointer = PayloadPointer(body.name, body.size, body.sha256, files=tuple(files))
     return MARK + msgspec.json.encode(pointer)
 
 
@@ -72,11 +65,6 @@ def pointer_of(body: bytes) -> PayloadPointer:
 def files_of(body: bytes) -> tuple[StoredPayload, ...]:
     """Return the files that an input refers to; a row's first POINTER_BYTES are enough."""
     return pointer_of(body).files if is_pointer(body) else ()
-
-
-def names_of(body: bytes) -> tuple[str, ...]:
-    """Return the names of all objects that a row needs."""
-    return tuple(pointer_of(body).names) if is_pointer(body) else ()
 
 
 def sha256_of(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""`manage.py rotate_payload_keys`: encrypts payloads of older keys with the first of PAYLOAD_KEYS."""
+"""`manage.py rotate_payload_keys`: wraps clients' data keys again with the newest wrapping key."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,25 +12,24 @@ from models_registry.management.actor import actor
 
 class Command(BaseCommand):
     help = (
-        "Encrypt payloads of older keys with the first key. First add the new key at the end of PAYLOAD_KEYS "
-        "in every process; then put it first; then run this until it finds nothing; then remove the old key. "
-        "You may interrupt it and run it again at any time."
+        "Wrap the clients' data keys with the first wrapping key; payloads stay as they are. First add the "
+        "new key at the end of PAYLOAD_KEYS in every process; then put it first; then run this until it "
+        "finds nothing; then remove the old key. You may interrupt it and run it again at any time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--batch", type=int, default=500, help="rows in a transaction, at most")
-        parser.add_argument("--rate", type=float, help="rows a second, at most")
+        parser.add_argument("--batch", type=int, default=500, help="data keys in a page, at most")
 
     def handle(self, **options: Any) -> None:
-        if options["batch"] < 1 or (options["rate"] is not None and options["rate"] <= 0):
-            raise CommandError("--batch and --rate must be above zero")
+        if options["batch"] < 1:
+            raise CommandError("--batch must be above zero")
         try:
-            rotated = rotate_payload_keys(actor=actor(), batch=options["batch"], rate=options["rate"])
+            rotated = rotate_payload_keys(actor=actor(), batch=options["batch"])
         except PlatformError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{rotated.rows:,} of {rotated.looked_at:,} rows were encrypted again.")
+        self.stdout.write(f"{rotated.rows:,} of {rotated.looked_at:,} data keys were wrapped again.")
         if rotated.unreadable:
-            jobs = ", ".join(map(str, rotated.unreadable[:NAMED]))
+            names = ", ".join(rotated.unreadable[:NAMED])
             raise CommandError(
-                f"{len(rotated.unreadable):,} rows cannot be read and were not changed: {jobs}"
+                f"{len(rotated.unreadable):,} data keys cannot be read and were not changed: {names}"
             )

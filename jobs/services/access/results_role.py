@@ -23,9 +23,10 @@ from jobs.services.access.audit import note
 from jobs.services.access.owner import client_id
 
 VIEWS = {
-    "jobs_job": "id, state, queue, attempts, error_kind, error_code, finished_at",
+    "jobs_job": "id, state, queue, attempts, error_kind, error_code, finished_at, client_id, version_id",
     "jobs_jobresult": "job_id, body, encoding, source",
     "jobs_deadletter": "job_id, message",
+    "jobs_jobkey": "job_id, wrapped, answer",
 }
 CONNECTIONS = 20
 OWN = {"user", "password", "passfile", "sslcert", "sslkey", "sslpassword"}  # they may stand in a URL's query
@@ -47,6 +48,15 @@ CREATE VIEW {role}.{table} WITH (security_barrier) AS SELECT {columns} FROM {hom
 WHERE EXISTS (SELECT FROM {home}.jobs_job AS own WHERE own.id = shown.{key} AND own.client_id = {client});
 GRANT SELECT ON {role}.{table} TO {role};
 """
+# The client's wrapped data keys, and of all versions whether they encrypt.
+_KEY_VIEWS = """
+CREATE VIEW {role}.jobs_datakey WITH (security_barrier) AS
+SELECT client_id, month, wrapped, wrapped_by FROM {home}.jobs_datakey WHERE client_id = {client};
+CREATE VIEW {role}.models_registry_modelversion WITH (security_barrier) AS
+SELECT id, jsonb_build_object('encrypt', options->'encrypt') AS options
+FROM {home}.models_registry_modelversion;
+GRANT SELECT ON {role}.jobs_datakey, {role}.models_registry_modelversion TO {role};
+"""
 _DROP = "DROP SCHEMA IF EXISTS {role} CASCADE; DROP OWNED BY {role}; DROP ROLE {role};"
 _EXISTS = Statement("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %(role)s)", bool)
 
@@ -63,6 +73,7 @@ def create_results_role(*, client: str, actor: str) -> str:
     _run(_ROLE, names | {"password": sql.Literal(password), "most": sql.Literal(CONNECTIONS)})
     for table, columns in VIEWS.items():
         _run(_VIEW, names | _view(table, columns, number))
+    _run(_KEY_VIEWS, names | {"client": sql.Literal(number)})
     note(AuditKind.ROLE_CREATE, actor=actor, client=client, role=role_of(number))
     return _url(role_of(number), password)
 

@@ -10,10 +10,12 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.errors import JobNotFoundError, PayloadGoneError, PlatformError
-from jobs.core.payloads.keyring import Column, Place
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import Column
 from jobs.core.payloads.pointer import files_of
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
+from jobs.payloads.job_seal import JobSeal
 from jobs.services.dead_letters import reads as dead_letters
 from jobs.services.dead_letters.reads import DeadInput, DeadLetterFilter
 from jobs.services.dead_letters.replay_many import chunks
@@ -80,7 +82,9 @@ def _inputs(selection: DeadLetterFilter, *, most: int) -> Iterator[DeadInput]:
 
 
 def _decoded(row: DeadInput) -> Any:
-    return msgspec.json.decode(load_plain(row.body, row.encoding, Place(row.job, Column.INPUT)))
+    identity, encrypts = JobIdentity(row.job, row.client, row.version), info(row.version).secrecy.encrypt
+    seal = JobSeal(identity, row.wrapped, None, encrypts=encrypts)
+    return msgspec.json.decode(load_plain(row.body, row.encoding, seal, Column.INPUT))
 
 
 def fault_of(row: DeadInput) -> str:

@@ -19,15 +19,17 @@ from jobs.core.errors import (
     PayloadGoneError,
     PayloadUnreadableError,
 )
-from jobs.core.payloads.keyring import PLAIN, Column, Place
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import PLAIN, Column
 from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of
 from jobs.core.submission.file_references import FILE
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain, store_payload
+from jobs.payloads.job_seal import JobSeal, new_seal
 from jobs.payloads.row_sealing import sealed_input, unsealed_input
-from jobs.payloads.sealed_objects import under_first_key
+from jobs.payloads.sealed_objects import for_job
 from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.replay import lock_replayable, requeue
 from jobs.services.lifecycle.unshare import unshare
@@ -50,6 +52,14 @@ class _OldInput(NamedTuple):
     metadata: bytes | None
     encoding: str
     variant: int | None
+    client: int
+    version: int
+    wrapped: bytes | None
+
+    def seal(self, job: UUID, secrecy: Secrecy) -> JobSeal:
+        """Return what opens the old input."""
+        identity = JobIdentity(job, self.client, self.version)
+        return JobSeal(identity, self.wrapped, None, encrypts=secrecy.encrypt)
 
 
 _VERSION = Statement(
@@ -62,7 +72,10 @@ FROM jobs_job WHERE id = %(job)s
 )
 _OLD = Statement(
     """
-SELECT body, parameters, metadata, encoding, variant FROM jobs_jobinput WHERE job_id = %(job)s
+SELECT i.body, i.parameters, i.metadata, i.encoding, i.variant, j.client_id AS client,
+  j.version_id AS version, k.wrapped
+FROM jobs_job j JOIN jobs_jobinput i ON i.job_id = j.id LEFT JOIN jobs_jobkey k ON k.job_id = j.id
+WHERE j.id = %(job)s
 """,
     _OldInput,
 )
@@ -70,6 +83,11 @@ _EDIT: Statement[None] = Statement("""
 UPDATE jobs_jobinput SET body = %(body)s, parameters = %(parameters)s, metadata = %(metadata)s,
   encoding = %(encoding)s, variant = %(variant)s
 WHERE job_id = %(job)s
+""")
+# The old input is sealed under the old keys, so that nobody can put it back.
+_KEYS: Statement[None] = Statement("""
+INSERT INTO jobs_jobkey (job_id, wrapped, answer) VALUES (%(job)s, %(wrapped)s, %(answer)s)
+ON CONFLICT (job_id) DO UPDATE SET wrapped = excluded.wrapped, answer = excluded.answer
 """)
 _RESIZE: Statement[None] = Statement("UPDATE jobs_job SET size = %(size)s WHERE id = %(job)s")
 
@@ -124,10 +142,11 @@ def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
         rows = execute(_OLD, {"job": job_id})
         if not rows:
             raise PayloadGoneError
-        execute(_EDIT, _columns(job_id, edited, rows[0]) | {"job": job_id})
+        old = rows[0].seal(job_id, edited.secrecy)
+        execute(_EDIT, _columns(old, edited, rows[0]) | {"job": job_id})
         unshare(job_id)
         execute(_RESIZE, {"size": edited.size, "job": job_id})
-        requeue([job_id], actor=actor, detail=_detail(_old_input(job_id, rows[0]), edited))
+        requeue([job_id], actor=actor, detail=_detail(_old_input(old, rows[0]), edited))
     wake_relay()
 
 
@@ -152,21 +171,24 @@ def _without_tokens(job_id: UUID, secrecy: Secrecy, value: Any) -> Any:
     )
 
 
-def _columns(job_id: UUID, edited: EditedInput, old: _OldInput) -> dict[str, Any]:
-    """Return the columns of the edited input, all sealed under one key where its version is encrypted."""
+def _columns(before: JobSeal, edited: EditedInput, old: _OldInput) -> dict[str, Any]:
+    """Return the columns of the edited input; where its version encrypts, seal them by new keys."""
     others = {"parameters": old.parameters, "metadata": old.metadata}
-    plain: dict[str, Any] = {"body": edited.body} | unsealed_input(job_id, others, old.encoding)
+    plain: dict[str, Any] = {"body": edited.body} | unsealed_input(before, others, old.encoding)
     if not edited.secrecy.encrypt:
         body = store_payload(edited.body, edited.files)
         return plain | {"body": body, "encoding": PLAIN, "variant": old.variant}
-    sealed = sealed_input(job_id, plain)
-    return sealed | {"body": store_payload(sealed["body"], tuple(map(under_first_key, edited.files)))}
+    seal = new_seal(before.identity)
+    execute(_KEYS, {"job": seal.identity.job, "wrapped": seal.wrapped, "answer": seal.answer})
+    sealed = sealed_input(seal, plain)
+    files = [for_job(file, seal=seal, before=before) for file in edited.files]
+    return sealed | {"body": store_payload(sealed["body"], files)}
 
 
-def _old_input(job_id: UUID, old: _OldInput) -> bytes:
+def _old_input(seal: JobSeal, old: _OldInput) -> bytes:
     """Return the old input in clear; empty where it is lost, because an edit repairs such a job."""
     try:
-        return load_plain(old.body, old.encoding, Place(job_id, Column.INPUT))
+        return load_plain(old.body, old.encoding, seal, Column.INPUT)
     except PayloadUnreadableError:
         return b""
 

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
 from django.db import transaction
 
 from jobs.core.errors import PayloadGoneError
-from jobs.core.payloads.keyring import Column, Place
-from jobs.core.payloads.sealed_words import SealedWords, Words
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import Column
+from jobs.core.payloads.sealed_words import Words
 from jobs.db.statement import Statement, fetch_all
-from jobs.payloads import vault
+from jobs.payloads.job_seal import JobSeal
 from jobs.services.access.audit import view_payload
 from jobs.services.reads.payloads import ALL_BYTES, ShownPayload, show_payload
+from models_registry.selectors import info
+
+
+@dataclass(frozen=True, slots=True)
+class _WordsRow:
+    """Sealed words, and whose they are."""
+
+    body: bytes
+    encoding: str
+    client: int
+    version: int
+    wrapped: bytes | None
+
 
 _WORDS = Statement(
     """
-SELECT words AS body, words_encoding AS encoding FROM jobs_deadletter
-WHERE job_id = %(job)s AND words IS NOT NULL
+SELECT letter.words AS body, letter.words_encoding AS encoding, job.client_id AS client,
+  job.version_id AS version, keys.wrapped
+FROM jobs_deadletter letter JOIN jobs_job job ON job.id = letter.job_id
+LEFT JOIN jobs_jobkey keys ON keys.job_id = job.id
+WHERE letter.job_id = %(job)s AND letter.words IS NOT NULL
 """,
-    SealedWords,
+    _WordsRow,
 )
 
 
@@ -45,5 +63,7 @@ def words_of(job_id: UUID) -> Words | None:
     rows = fetch_all(_WORDS, {"job": job_id})
     if not rows:
         return None
-    plain = vault.unseal(rows[0].body, rows[0].encoding, Place(job_id, Column.ERROR))
-    return msgspec.json.decode(plain, type=Words)
+    row = rows[0]
+    identity, encrypts = JobIdentity(job_id, row.client, row.version), info(row.version).secrecy.encrypt
+    seal = JobSeal(identity, row.wrapped, None, encrypts=encrypts)
+    return msgspec.json.decode(seal.unseal_message(row.body, row.encoding), type=Words)

@@ -98,6 +98,8 @@ class DeadInput:
     body: bytes
     overdue: bool | None
     encoding: str
+    client: int
+    wrapped: bytes | None
 
 
 class DeadLetterKey(NamedTuple):
@@ -196,8 +198,10 @@ ORDER BY job_id LIMIT %(most)s
 )
 _INPUTS = Statement(
     """
-SELECT job.id AS job, job.version_id AS version, input.body, job.deadline <= now() AS overdue, input.encoding
+SELECT job.id AS job, job.version_id AS version, input.body, job.deadline <= now() AS overdue, input.encoding,
+  job.client_id AS client, keys.wrapped
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
+LEFT JOIN jobs_jobkey keys ON keys.job_id = job.id
 WHERE job.id = ANY(%(jobs)s) ORDER BY job.id
 """,
     DeadInput,

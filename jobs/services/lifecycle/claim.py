@@ -39,7 +39,8 @@ class BatchRow:
 class Claimed:
     """One job that this claim made running, with its input's bytes.
 
-    `left_s` is the seconds until its deadline at the time of the claim, None where it has none.
+    `left_s` is the seconds until its deadline at the time of the claim, None where it has none. `wrapped` and
+    `answer` are the keys of a sealed job.
     """
 
     job: UUID
@@ -51,8 +52,16 @@ class Claimed:
     left_s: float | None = None
     encoding: str = PLAIN
     client: int = 0
+    wrapped: bytes | None = None
+    answer: bytes | None = None
 
 
+# Of sealed jobs alone: no other has keys.
+_KEYS: LiteralString = """
+LEFT JOIN LATERAL (
+  SELECT wrapped, answer FROM jobs_jobkey WHERE job_id = input.job_id AND input.encoding <> 'identity' LIMIT 1
+) AS keys ON true
+"""
 _LEFT_S: LiteralString = "extract(epoch FROM job.deadline - now())::float8 AS left_s"
 
 _CLAIM = Statement(
@@ -83,11 +92,11 @@ WITH message AS (
   FROM claimed HAVING count(*) > 0
 )
 SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding,
-  client_id AS client
+  client_id AS client, keys.wrapped, keys.answer
 FROM claimed CROSS JOIN LATERAL (
-  SELECT body, parameters, encoding FROM jobs_jobinput
+  SELECT job_id, body, parameters, encoding FROM jobs_jobinput
   WHERE job_id = claimed.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1
-) AS input
+) AS input {_KEYS}
 """,  # noqa: S608  # built from a constant of this file
     Claimed,
 )
@@ -95,8 +104,8 @@ FROM claimed CROSS JOIN LATERAL (
 _RECOVER = Statement(
     f"""
 SELECT job.id AS job, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
-  input.encoding, job.client_id AS client
-FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
+  input.encoding, job.client_id AS client, keys.wrapped, keys.answer
+FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id {_KEYS}
 WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state = %(target)s
 """,  # noqa: S608
     Claimed,

@@ -13,11 +13,13 @@ from django.conf import settings
 
 from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
 from jobs.core.job_error import EndError, error_of
-from jobs.core.payloads.keyring import Column, Place
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import PLAIN, Column
 from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
+from jobs.payloads.job_seal import JobSeal
 
 log = logging.getLogger(__name__)
 SUGGESTED_WAIT_S = 30
@@ -57,18 +59,30 @@ class JobRow(ListedJob, frozen=True):
     source: UUID | None
     output_encoding: str | None
     output: bytes | None
+    client: int
+    version_id: int
+    encrypts: bool
+    wrapped: bytes | None
+    answer: bytes | None
 
     @property
     def is_remote(self) -> bool:
-        """Return whether the output has to be fetched from the storage."""
-        return self.output is not None and is_pointer(self.output)
+        """Return whether the output, or a key that opens the payloads, may have to be fetched."""
+        sealed = self.input_encoding not in {PLAIN, None} or self.output_encoding not in {PLAIN, None}
+        return sealed or (self.output is not None and is_pointer(self.output))
+
+    @property
+    def seal(self) -> JobSeal:
+        """Return what opens the job's payloads."""
+        identity = JobIdentity(self.id, self.client, self.version_id)
+        return JobSeal(identity, self.wrapped, self.answer, encrypts=self.encrypts, run=self.source)
 
     @property
     def output_size(self) -> int:
         """Return how many bytes the output has as it is stored."""
         if self.output is None:
             return 0
-        return pointer_of(self.output).size if self.is_remote else len(self.output)
+        return pointer_of(self.output).size if is_pointer(self.output) else len(self.output)
 
 
 LISTED_COLUMNS: LiteralString = """
@@ -77,12 +91,22 @@ j.started_at, j.finished_at
 """
 # The parameter `client` is None where any client's job may be read.
 OF_CLIENT: LiteralString = "(%(client)s::bigint IS NULL OR j.client_id = %(client)s)"
+# Whether the version encrypts, in a statement that joins it as `v`.
+ENCRYPTS: LiteralString = "COALESCE(v.options->'encrypt' = 'true', false)"
+# The keys of a sealed job: no other has any, so none is looked for.
+_KEYS: LiteralString = """
+LEFT JOIN LATERAL (
+  SELECT wrapped, answer FROM jobs_jobkey
+  WHERE job_id = j.id AND COALESCE(r.encoding, i.encoding, 'identity') <> 'identity' LIMIT 1
+) k ON true
+"""
 _INPUT: LiteralString = "SELECT encoding, metadata FROM jobs_jobinput WHERE job_id"
 _RESULT: LiteralString = "SELECT source, encoding, body FROM jobs_jobresult WHERE job_id"
 _JOB: LiteralString = f"""
 SELECT {LISTED_COLUMNS}, j.error_kind, j.error_code, j.epoch, d.message, d.reason,
   i.encoding IS NULL AS expired, i.encoding AS input_encoding, i.metadata, r.source,
-  r.encoding AS output_encoding, r.body AS output
+  r.encoding AS output_encoding, r.body AS output, j.client_id AS client, j.version_id,
+  {ENCRYPTS} AS encrypts, k.wrapped, k.answer
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'
 """  # noqa: S608  # built from our own constants
@@ -92,6 +116,7 @@ ONE_JOB = Statement(
     f"""{_JOB}
 LEFT JOIN LATERAL ({_INPUT} = %(id)s LIMIT 1) i ON true
 LEFT JOIN LATERAL ({_RESULT} = %(id)s LIMIT 1) r ON j.state = 'succeeded'
+{_KEYS}
 WHERE j.id = %(id)s AND {OF_CLIENT}
 """,
     JobRow,
@@ -102,6 +127,7 @@ ENDED_JOBS = Statement(
     f"""{_JOB}
 LEFT JOIN LATERAL ({_INPUT} {_ONE_OF_THESE}) i ON true
 LEFT JOIN LATERAL ({_RESULT} {_ONE_OF_THESE}) r ON j.state = 'succeeded'
+{_KEYS}
 WHERE j.id = ANY(%(ids)s) AND j.state = ANY(%(terminal)s)
 """,
     JobRow,
@@ -124,11 +150,11 @@ def view_of(row: JobRow) -> View:
     """Return the view of one job; PayloadUnavailableError where its payloads can only be read later."""
     view = listed_view(row)
     view["payload_expired"] = row.expired
-    view["metadata"] = _load(view, row.metadata, row.input_encoding, Place(row.id, Column.METADATA))
+    seal = row.seal
+    view["metadata"] = _load(view, row.metadata, row.input_encoding, seal, Column.METADATA)
     view["cached_from"] = row.source
     if row.state == State.SUCCEEDED:
-        place = Place(row.source or row.id, Column.RESULT)
-        output = _load(view, row.output, row.output_encoding, place)
+        output = _load(view, row.output, row.output_encoding, seal, Column.RESULT)
         view |= {"output": output} if output is not None else {}
     if error := _error(row):
         view["error"] = error._asdict()
@@ -140,7 +166,9 @@ def _error(row: JobRow) -> EndError | None:
     return error_of(row.state, kind=kind, code=code, message=row.message or "", reason=row.reason or "")
 
 
-def _load(view: View, stored: bytes | None, encoding: str | None, place: Place) -> msgspec.Raw | None:
+def _load(
+    view: View, stored: bytes | None, encoding: str | None, seal: JobSeal, column: Column
+) -> msgspec.Raw | None:
     """Return a payload in clear; where it is lost for good return None and say why in the view's error.
 
     PayloadUnavailableError where it can be read later.
@@ -148,7 +176,7 @@ def _load(view: View, stored: bytes | None, encoding: str | None, place: Place) 
     if stored is None or encoding is None:
         return None
     try:
-        return msgspec.Raw(load_plain(stored, encoding, place))
+        return msgspec.Raw(load_plain(stored, encoding, seal, column))
     except PayloadUnavailableError:
         raise
     except PayloadUnreadableError as error:

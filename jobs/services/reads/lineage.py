@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-from jobs.core.payloads.keyring import Column, Place
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import Column
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import load_plain
+from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.sql import IS_POINTER, POINTER
 from jobs.services.reads.job_views import OF_CLIENT, View
 from models_registry.selectors import info
@@ -50,6 +52,16 @@ class _LineageRow:
     worker: UUID | None
     node: str | None
     device: str | None
+    client: int
+    wrapped: bytes | None
+    answer: bytes | None
+
+    @property
+    def seal(self) -> JobSeal:
+        """Return what opens the payloads."""
+        encrypts = info(self.version_id).secrecy.encrypt
+        identity = JobIdentity(self.id, self.client, self.version_id)
+        return JobSeal(identity, self.wrapped, self.answer, encrypts=encrypts, run=self.source)
 
 
 class _EventRow(NamedTuple):
@@ -77,10 +89,12 @@ SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finishe
   CASE WHEN %(stored)s THEN r.body ELSE {_SHA256.format("r.body")} END AS output,
   r.encoding AS output_encoding, r.epoch AS output_epoch, r.source,
   b.id AS batch, b.size AS batch_size, b.seal_reason, b.claimed_at, b.ran_s,
-  b.finished_at AS batch_finished_at, w.id AS worker, w.node, w.device
+  b.finished_at AS batch_finished_at, w.id AS worker, w.node, w.device,
+  j.client_id AS client, k.wrapped, k.answer
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN LATERAL (SELECT * FROM jobs_jobinput WHERE job_id = %(id)s LIMIT 1) i ON true
 LEFT JOIN LATERAL (SELECT * FROM jobs_jobresult WHERE job_id = %(id)s LIMIT 1) r ON j.state = 'succeeded'
+LEFT JOIN jobs_jobkey k ON k.job_id = j.id AND %(stored)s
 LEFT JOIN jobs_batch b ON b.id = j.batch_id
 LEFT JOIN jobs_worker w ON w.id = b.worker_id
 WHERE j.id = %(id)s AND {OF_CLIENT}
@@ -148,31 +162,28 @@ def _input(row: _LineageRow) -> View | None:
     if row.input is None:
         return None
     return {
-        "sha256": _digest(row, row.input, row.input_encoding, Place(row.id, Column.INPUT)),
-        "parameters_sha256": _digest(
-            row, row.parameters, row.input_encoding, Place(row.id, Column.PARAMETERS)
-        ),
+        "sha256": _digest(row, row.input, row.input_encoding, Column.INPUT),
+        "parameters_sha256": _digest(row, row.parameters, row.input_encoding, Column.PARAMETERS),
     }
 
 
 def _output(row: _LineageRow) -> View | None:
     if row.output_epoch is None:
         return None
-    place = Place(row.source or row.id, Column.RESULT)
     return {
         "epoch": row.output_epoch,
-        "sha256": _digest(row, row.output, row.output_encoding, place),
+        "sha256": _digest(row, row.output, row.output_encoding, Column.RESULT),
         "cached_from": row.source,
     }
 
 
-def _digest(row: _LineageRow, stored: bytes | None, encoding: str, place: Place) -> str | None:
+def _digest(row: _LineageRow, stored: bytes | None, encoding: str, column: Column) -> str | None:
     """Return a payload's hash: a keyed one of a guarded version, for which the payload itself was read."""
     if stored is None:
         return None
     if not _is_guarded(row):
         return bytes(stored).hex()
-    return vault.digest("lineage", load_plain(stored, encoding, place)).hex()
+    return vault.digest("lineage", load_plain(stored, encoding, row.seal, column)).hex()
 
 
 def _batch(row: _LineageRow) -> View | None:

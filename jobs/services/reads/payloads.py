@@ -14,13 +14,15 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.canonical_json import canonical_bytes
-from jobs.core.payloads.keyring import Column, Place
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import Column
 from jobs.core.payloads.pointer import POINTER_BYTES
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import head_of, load_plain
+from jobs.payloads.job_seal import JobSeal
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import View
+from jobs.services.reads.job_views import ENCRYPTS, View
 from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
 from models_registry.selectors import info
@@ -43,7 +45,7 @@ class _Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _StoredPayloads:
-    """A job's payloads as they are stored; the output is sealed for the job `source`."""
+    """A job's payloads as they are stored; where `source` is another job, the output is a copy of its own."""
 
     input: bytes
     parameters: bytes | None
@@ -52,6 +54,18 @@ class _StoredPayloads:
     output: bytes | None
     output_encoding: str | None
     source: UUID | None
+    job: UUID
+    client: int
+    version: int
+    encrypts: bool
+    wrapped: bytes | None
+    answer: bytes | None
+
+    @property
+    def seal(self) -> JobSeal:
+        """Return what opens the payloads."""
+        identity = JobIdentity(self.job, self.client, self.version)
+        return JobSeal(identity, self.wrapped, self.answer, encrypts=self.encrypts, run=self.source)
 
 
 _JOB = Statement(
@@ -87,11 +101,14 @@ SELECT substr(body, 1, %(most)s) AS head, length(body) AS total FROM jobs_jobres
     ),
 }
 _STORED = Statement(
-    """
+    f"""
 SELECT i.body AS input, i.parameters, i.metadata, i.encoding AS input_encoding, r.body AS output,
-  r.encoding AS output_encoding, COALESCE(r.source, r.job_id) AS source
-FROM jobs_jobinput i LEFT JOIN jobs_jobresult r USING (job_id) WHERE i.job_id = %(job)s
-""",
+  r.encoding AS output_encoding, r.source, j.id AS job, j.client_id AS client, j.version_id AS version,
+  {ENCRYPTS} AS encrypts, k.wrapped, k.answer
+FROM jobs_jobinput i JOIN jobs_job j ON j.id = i.job_id
+JOIN models_registry_modelversion v ON v.id = j.version_id
+LEFT JOIN jobs_jobresult r USING (job_id) LEFT JOIN jobs_jobkey k USING (job_id) WHERE i.job_id = %(job)s
+""",  # noqa: S608  # built from our own constants
     _StoredPayloads,
 )
 
@@ -143,7 +160,7 @@ def secrecy_of(job_id: UUID) -> Secrecy | None:
 def plain_input(job_id: UUID) -> Any:
     """Return a job's input in clear, which must not leave the process; None where it is gone."""
     rows = fetch_all(_STORED, {"job": job_id})
-    return _decoded_input(job_id, rows[0]) if rows else None
+    return _decoded_input(rows[0]) if rows else None
 
 
 def _plain_head(job_id: UUID, column: Column, most: int) -> ShownPayload | None:
@@ -155,25 +172,25 @@ def _plain_head(job_id: UUID, column: Column, most: int) -> ShownPayload | None:
 
 def _guarded_body(job_id: UUID, column: Column, secrecy: Secrecy) -> bytes | None:
     rows = fetch_all(_STORED, {"job": job_id})
-    plain = _plain_body(job_id, column, rows[0]) if rows else None
+    plain = _plain_body(column, rows[0]) if rows else None
     if plain is None or not secrecy.personal:
         return plain
     return _tokenized(plain, column, secrecy)
 
 
-def _plain_body(job_id: UUID, column: Column, row: _StoredPayloads) -> bytes | None:
+def _plain_body(column: Column, row: _StoredPayloads) -> bytes | None:
     if column is Column.RESULT:
-        stored, encoding, run = row.output, row.output_encoding, row.source
+        stored, encoding = row.output, row.output_encoding
     else:
         columns = {Column.INPUT: row.input, Column.PARAMETERS: row.parameters, Column.METADATA: row.metadata}
-        stored, encoding, run = columns[column], row.input_encoding, job_id
-    if stored is None or encoding is None or run is None:
+        stored, encoding = columns[column], row.input_encoding
+    if stored is None or encoding is None:
         return None
-    return load_plain(stored, encoding, Place(run, column))
+    return load_plain(stored, encoding, row.seal, column)
 
 
-def _decoded_input(job_id: UUID, row: _StoredPayloads) -> Any:
-    return msgspec.json.decode(load_plain(row.input, row.input_encoding, Place(job_id, Column.INPUT)))
+def _decoded_input(row: _StoredPayloads) -> Any:
+    return msgspec.json.decode(load_plain(row.input, row.input_encoding, row.seal, Column.INPUT))
 
 
 def _tokenized(plain: bytes, column: Column, secrecy: Secrecy) -> bytes:

@@ -36,8 +36,6 @@ CREATE TEMPORARY TABLE payload_in_use AS
 WITH pointer AS MATERIALIZED ({_POINTERS})
 SELECT pointer->>'name' AS name FROM pointer
 UNION ALL SELECT file->>'name' FROM pointer, json_array_elements(pointer->'files') AS file
-UNION ALL SELECT before FROM pointer, json_array_elements_text(pointer->'before') AS before
-  WHERE pointer->>'name' >= %(until)s
 UNION ALL SELECT name FROM jobs_upload
 """)  # noqa: S608
 _INDEX: Statement[None] = Statement("CREATE INDEX ON payload_in_use (name)")
@@ -58,7 +56,7 @@ def forget_payloads(*, grace_h: int = GRACE_H) -> int:
     # are deleted: it would hold every partition, and no old day could be dropped.
     with closing(open_session(Use.WHOLE)) as session:
         run(session, _FORGET_UPLOADS, {"grace_h": grace_h})
-        run(session, _COLLECT_USED, {"until": f"{until:%Y-%m-%d/%H%M%S}"})
+        run(session, _COLLECT_USED)
         run(session, _INDEX)
         return sum(_forget(session, names) for names in _chunks(names_before(until)))
 

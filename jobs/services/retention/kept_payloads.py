@@ -52,6 +52,17 @@ DELETE FROM {table} AS payload USING jobs_job job
 WHERE payload.job_id = ANY(%(jobs)s::uuid[]) AND job.id = payload.job_id
   AND job.state = ANY(%(ended)s::text[])
 """
+# A key outlives no payload: it would open the copies in backups.
+_DELETE_KEYS: Statement[None] = Statement("DELETE FROM jobs_jobkey WHERE job_id = ANY(%(jobs)s::uuid[])")
+_DELETE_KEYS_OF_WINDOW: Statement[None] = Statement("""
+DELETE FROM jobs_jobkey WHERE job_id = ANY(ARRAY(
+  SELECT key.job_id FROM jobs_jobkey key JOIN jobs_job job ON job.id = key.job_id
+  WHERE key.job_id >= %(first)s AND key.job_id < %(end)s AND job.keep_days = %(keep_days)s
+    AND NOT EXISTS (SELECT FROM jobs_jobinput input
+      WHERE input.job_id = key.job_id AND input.keep_days = %(keep_days)s)
+  LIMIT %(most)s
+))
+""")
 _COUNT = """
 SELECT count(*) FILTER (WHERE job_id >= %(oldest)s) AS misplaced,
   count(*) FILTER (WHERE job_id < %(oldest)s) AS outlived
@@ -73,7 +84,14 @@ def forget(session: sa.Connection, table: str, keep_days: int, *, most: int) -> 
         if not jobs:
             return 0
         delete: Statement[None] = Statement(_DELETE.format(table=leaf))
+        count(session, _DELETE_KEYS, {"jobs": jobs})
         return count(session, delete, {"ended": ended, "jobs": jobs})
+
+
+def forget_keys(session: sa.Connection, window: Window, *, most: int) -> int:
+    """Delete up to `most` keys of jobs of a window whose inputs are gone; return how many."""
+    values = {"first": window.first_id, "end": window.end_id, "keep_days": window.keep_days, "most": most}
+    return count(session, _DELETE_KEYS_OF_WINDOW, values)
 
 
 def astray(session: sa.Connection, table: str, keep_days: int, now_ms: int) -> tuple[int, int]:

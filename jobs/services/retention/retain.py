@@ -108,6 +108,9 @@ def _carried_out(
         leases.keep(session)
         if why := _drop(session, window, leaves, actor):
             postponed[window] = why
+            continue
+        while kept_payloads.forget_keys(session, window, most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE:
+            pass
     _forget_outlived(session)
     amended = [_amended(verdict, postponed) for verdict in verdicts]
     _measure(session, amended, now_ms)

@@ -119,6 +119,9 @@ _ANSWER = Statement("""
 WITH answered AS (
   UPDATE jobs_job SET state = %(state)s, finished_at = now() WHERE id = ANY(%(jobs)s::uuid[])
   RETURNING id, keep_days, epoch
+), keys AS (
+  UPDATE jobs_jobkey own SET answer = theirs.answer
+  FROM answered, jobs_jobkey theirs WHERE own.job_id = answered.id AND theirs.job_id = %(leader)s
 )
 INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
 SELECT answered.id, answered.keep_days, answered.epoch, result.body, result.content_type, result.encoding,

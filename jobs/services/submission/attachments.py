@@ -8,15 +8,16 @@ from typing import IO, NamedTuple
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 
-from jobs.core.errors import PartNotFoundError, UploadNotFoundError
+from jobs.core.errors import EncryptionUnavailableError, PartNotFoundError, UploadNotFoundError
+from jobs.core.payloads.keyring import PLAIN
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.submission.file_references import Reference, references, stored_form
 from jobs.core.submission.parsed_job import ParsedJob, parse_job
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import Statement, fetch_all
-from jobs.payloads.object_store import put_stream
-from jobs.payloads.sealed_objects import put_sealed
+from jobs.payloads.sealed_objects import put_file
 from jobs.services.access.owner import Owner
 from models_registry.core.version import VersionInfo
 
@@ -40,11 +41,18 @@ class _UploadRow(NamedTuple):
     size: int
     sha256: str
     content_type: str
+    sealed: bytes | None
+
+    @property
+    def pair(self) -> tuple[StoredPayload, StoredPayload]:
+        """Return the file in its plain and in its stored form."""
+        file = StoredPayload(self.name, self.size, self.sha256, self.content_type)
+        return file, file if self.sealed is None else msgspec.json.decode(self.sealed, type=StoredPayload)
 
 
 _UPLOADS = Statement(
     """
-SELECT id, name, size, sha256, content_type FROM jobs_upload
+SELECT id, name, size, sha256, content_type, sealed FROM jobs_upload
 WHERE client_id = %(client)s AND id = ANY(%(ids)s) AND expires_at > now()
 """,
     _UploadRow,
@@ -54,13 +62,16 @@ WHERE client_id = %(client)s AND id = ANY(%(ids)s) AND expires_at > now()
 def attached(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> ParsedJob | None:
     """Return the job with the files that it refers to; None without any.
 
-    Where the version encrypts, parts are stored sealed; `sealed_files` seals uploads later.
-    UploadNotFoundError, also for another client's upload, PartNotFoundError or EncryptionUnavailableError.
+    Parts are stored here, sealed where keys are set. UploadNotFoundError, also for another client's upload,
+    and for one in clear where the version encrypts; PartNotFoundError or EncryptionUnavailableError.
     """
     referred = references(request.input)
     if not referred:
         return None
-    files = _uploads(owner, referred) | _parts(parts, referred, encrypt=version.secrecy.encrypt)
+    encrypts = version.secrecy.encrypt
+    if encrypts and not settings.INFERENCE.seals:
+        raise EncryptionUnavailableError
+    files = _uploads(owner, referred, encrypts=encrypts) | _parts(owner, parts, referred)
     return _with_files(request, version, files)
 
 
@@ -72,29 +83,28 @@ def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> Pars
     return replace(job, files=tuple(stored_file for _, stored_file in files.values()), size=size)
 
 
-def _uploads(owner: Owner, referred: Iterable[Reference]) -> Files:
+def _uploads(owner: Owner, referred: Iterable[Reference], *, encrypts: bool) -> Files:
     named = {reference: _uuid(reference.name) for reference in referred if reference.source == "upload"}
     if not named:
         return {}
     rows = fetch_all(_UPLOADS, {"client": owner.id, "ids": list(named.values())})
-    files = {row.id: StoredPayload(row.name, row.size, row.sha256, row.content_type) for row in rows}
+    files = {row.id: row.pair for row in rows}
     if missing := [reference.name for reference, key in named.items() if key not in files]:
         raise UploadNotFoundError(f"There is no upload {missing[0]}.")
-    return {reference: (files[key], files[key]) for reference, key in named.items()}
+    if encrypts and any(stored.encoding == PLAIN for _, stored in files.values()):
+        raise UploadNotFoundError("An upload was stored before keys were set: upload it again.")
+    return {reference: files[key] for reference, key in named.items()}
 
 
-def _parts(parts: Parts, referred: Iterable[Reference], *, encrypt: bool) -> Files:
+def _parts(owner: Owner, parts: Parts, referred: Iterable[Reference]) -> Files:
     named = [reference for reference in referred if reference.source == "part"]
     if missing := [reference.name for reference in named if reference.name not in parts]:
         raise PartNotFoundError(f"There is no file part {missing[0]!r} in this call.")
-    return {reference: _of_part(parts[reference.name], encrypt=encrypt) for reference in named}
+    return {reference: _of_part(owner, parts[reference.name]) for reference in named}
 
 
-def _of_part(part: Part, *, encrypt: bool) -> tuple[StoredPayload, StoredPayload]:
-    if encrypt:
-        return put_sealed(part.source, content_type=part.content_type)
-    file = put_stream(part.source, content_type=part.content_type)
-    return file, file
+def _of_part(owner: Owner, part: Part) -> tuple[StoredPayload, StoredPayload]:
+    return put_file(part.source, client=owner.id, content_type=part.content_type)
 
 
 def _uuid(text: str) -> UUID:

@@ -1,4 +1,4 @@
-"""Place admitted jobs: an id for each, sealed files, and the key under which it may share a result."""
+"""Place admitted jobs: an id for each, and the key under which it may share a result."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from uuid import UUID
 
 from jobs.core.admission.shedding import Expected
 from jobs.core.ids import uuid7
+from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
-from jobs.core.submission.parsed_job import ParsedJob, Refusals
+from jobs.core.submission.parsed_job import ParsedJob
 from jobs.db import database_clock
-from jobs.payloads.row_sealing import input_columns, sealed_files, shared_key
+from jobs.payloads.row_sealing import input_columns, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
 
@@ -23,13 +24,14 @@ _BASE_BITS = 73  # of 74, so that a call's indices never overflow it
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """An admitted job that is about to be stored: its place in its call, its id, what it may share.
+    """An admitted job that is about to be stored: its place in its call, id, client, and what it shares.
 
     `expected` is its estimated wait, where it is known.
     """
 
     index: int
     id: UUID
+    client: int
     job: ParsedJob
     reuse: Reuse | None
     expected: Expected | None = None
@@ -48,7 +50,7 @@ class NewJob:
             "deadline_s": job.deadline_s,
             "key": job.idempotency_key,
             "digest": job.digest,
-            **input_columns(self.id, job),
+            **input_columns(JobIdentity(self.id, self.client, job.version.id), job, self.reuse),
             "keep_days": keep_days(job.version.platform_options),
         }
 
@@ -62,19 +64,15 @@ class StoredJob:
     source: UUID | None = None
 
 
-def place_jobs(
-    *, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expected | None
-) -> tuple[list[NewJob], Refusals]:
-    """Return the jobs in the order of their places, ids growing, and the refusals of unsealable files."""
-    sealed, refusals = sealed_files(jobs)
+def place_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expected | None) -> list[NewJob]:
+    """Return the jobs in the order of their places, ids growing."""
     # An id decides when its payloads are deleted.
     database_clock.refresh()
     now_ms, base = database_clock.now_ms(), getrandbits(_BASE_BITS)
-    placed = [
-        NewJob(index, uuid7(now_ms, base + index), job, shared_key(job, client=owner.id), expected)
-        for index, job in sorted(sealed.items())
+    return [
+        NewJob(index, uuid7(now_ms, base + index), owner.id, job, shared_key(job, client=owner.id), expected)
+        for index, job in sorted(jobs.items())
     ]
-    return placed, refusals
 
 
 def in_key_order(jobs: Sequence[NewJob]) -> list[NewJob]:

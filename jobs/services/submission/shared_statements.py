@@ -18,7 +18,7 @@ from uuid import UUID
 
 from jobs.db.statement import Statement
 from jobs.services.lifecycle.enqueue import outbox_insert
-from jobs.services.submission.statements import AT_ONCE, EVENT, JOB_COLUMNS, UNLESS_THERE, WITH_INPUT
+from jobs.services.submission.statements import AT_ONCE, EVENT, JOB_COLUMNS, KEYS, UNLESS_THERE, WITH_INPUT
 
 LOOK_AGAIN_S = 60  # how long an entry is left to the run that it names before the sweeper looks at it
 
@@ -28,9 +28,10 @@ given AS MATERIALIZED (
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
     %(encoding)s::text[], %(variant)s::int[], %(shared)s::bytea[],
-    %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[], %(keep_days)s::smallint[])
+    %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[], %(keep_days)s::smallint[],
+    %(wrapped)s::bytea[], %(answer)s::bytea[])
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters,
-    metadata, encoding, variant, shared, ttl_s, takes, follows, keep_days)
+    metadata, encoding, variant, shared, ttl_s, takes, follows, keep_days, wrapped, answer)
 )
 """
 # The client stands in the key already; asked again, a wrong key cannot show one client another's result.
@@ -43,7 +44,8 @@ seen AS MATERIALIZED (
     WHEN leader.state = ANY(%(live)s) AND g.takes AND NOT g.follows THEN 'alone'
     WHEN g.takes AND leader.state = %(succeeded)s
       AND leader.finished_at > now() - make_interval(secs => entry.ttl_s)
-      AND EXISTS (SELECT FROM jobs_jobresult result WHERE result.job_id = leader.id LIMIT 1) THEN 'hit'
+      AND EXISTS (SELECT FROM jobs_jobresult result WHERE result.job_id = leader.id LIMIT 1)
+      AND (g.wrapped IS NULL OR EXISTS (SELECT FROM jobs_jobkey WHERE job_id = leader.id)) THEN 'hit'
     ELSE 'lead' END AS role
   FROM given g LEFT JOIN jobs_cacheentry entry ON entry.key = g.shared
   LEFT JOIN jobs_job leader ON leader.id = entry.job_id AND leader.client_id = %(client)s
@@ -95,6 +97,12 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant
   FROM job JOIN given g USING (id)
   RETURNING job_id, parameters, variant
+), keys AS (
+  {KEYS}
+  SELECT g.id, g.wrapped, COALESCE(theirs.answer, g.answer)
+  FROM job JOIN placed USING (id) JOIN given g USING (id)
+  LEFT JOIN jobs_jobkey theirs ON theirs.job_id = placed.leader AND placed.role = 'hit'
+  WHERE g.wrapped IS NOT NULL
 ), answered AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, content_type, encoding, source)
   SELECT job.id, job.keep_days, 0, result.body, result.content_type, result.encoding,

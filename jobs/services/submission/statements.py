@@ -28,6 +28,8 @@ EVENT: LiteralString = """
     %(audit)s::text::jsonb, %(address)s::inet, %(token)s::bigint
   FROM job WHERE %(audit)s::text IS NOT NULL LIMIT 1
 """
+# The keys of a job whose version encrypts; `job` are the new jobs.
+KEYS: LiteralString = "INSERT INTO jobs_jobkey (job_id, wrapped, answer)"
 _THE_REST: LiteralString = f"""
 outbox AS ({outbox_insert(WITH_INPUT, due=AT_ONCE)}), event AS ({EVENT})
 SELECT id, created_at FROM job
@@ -52,6 +54,8 @@ WITH job AS (
   INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant)
   SELECT id, keep_days, %(body)s, %(parameters)s, %(metadata)s, %(encoding)s, %(variant)s FROM job
   RETURNING job_id, parameters, variant
+), keys AS (
+  {KEYS} SELECT id, %(wrapped)s::bytea, %(answer)s::bytea FROM job WHERE %(wrapped)s::bytea IS NOT NULL
 ), {_THE_REST}
 """,  # noqa: S608  # built from our own constants
     MadeJob,
@@ -62,9 +66,10 @@ WITH given AS MATERIALIZED (
   SELECT * FROM unnest(%(id)s::uuid[], %(version)s::bigint[], %(queue)s::text[], %(priority)s::smallint[],
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
-    %(encoding)s::text[], %(variant)s::int[], %(keep_days)s::smallint[])
+    %(encoding)s::text[], %(variant)s::int[], %(keep_days)s::smallint[], %(wrapped)s::bytea[],
+    %(answer)s::bytea[])
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
-    encoding, variant, keep_days)
+    encoding, variant, keep_days, wrapped, answer)
 ), job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS})
   SELECT id, %(client)s, version, queue, priority, %(state)s, max_attempts, size,
@@ -75,6 +80,8 @@ WITH given AS MATERIALIZED (
   SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant
   FROM job JOIN given g USING (id)
   RETURNING job_id, parameters, variant
+), keys AS (
+  {KEYS} SELECT id, g.wrapped, g.answer FROM job JOIN given g USING (id) WHERE g.wrapped IS NOT NULL
 ), {_THE_REST}
 """,  # noqa: S608  # built from our own constants
     MadeJob,

@@ -2,7 +2,7 @@
 
     parsed     `parse`: read against the model version that will run it, schema and files checked
     admitted   `admission.admit`: not shed for load, within its client's quota
-    placed     `new_job`: with an id, sealed files, and the key that it may share a result under
+    placed     `new_job`: with an id, and the key that it may share a result under
     stored     `store`: Job, JobInput and Outbox in one statement, or behind an identical job
 
 What a step refuses leaves the road there with its error. Each statement may be run twice: a job's id is
@@ -44,11 +44,10 @@ def submit_jobs(
     readable = {i: request for i, request in enumerate(requests) if isinstance(request, JobRequest)}
     parsed, unfit = parse_jobs(owner=owner, requests=readable, parts=parts)
     admission = admit_jobs(owner=owner, jobs=parsed)
-    # After the load check, so that refused jobs copy no files.
-    placed, unsealed = place_jobs(owner=owner, jobs=admission.jobs, expected=admission.expected)
+    placed = place_jobs(owner=owner, jobs=admission.jobs, expected=admission.expected)
     event = CallEvent(owner, jobs=len(placed), refused=len(requests) - len(placed))
     stored = store_jobs(owner=owner, jobs=placed, event=event)
-    return _in_order(requests, {**unfit, **admission.refusals, **unsealed, **stored})
+    return _in_order(requests, {**unfit, **admission.refusals, **stored})
 
 
 def _in_order(

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from jobs.core.payloads.keyring import PLAIN, Column, Place
+from jobs.core.payloads.keyring import Column
 from jobs.core.payloads.pointer import files_of
 from jobs.core.submission.file_references import filled, may_refer
-from jobs.payloads import vault
-from jobs.payloads.claim_check import load_payload
+from jobs.payloads.claim_check import load_plain
+from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.sealed_objects import get_file
 from jobs.services.lifecycle.claim import Claimed
 from models_registry.core.runner import Item
@@ -18,23 +18,19 @@ from models_registry.core.version import VersionInfo
 from models_registry.selectors import validate_input
 
 
-def item_of(job: Claimed, version: VersionInfo) -> Item:
+def item_of(job: Claimed, version: VersionInfo, seal: JobSeal) -> Item:
     """Return a job's input and parameters; PayloadUnreadableError, or InvalidInputError for a file."""
-    value = _input(job, version)
+    value = _input(job, version, seal)
     if not job.parameters:
         return Item(value)
-    return Item(value, msgspec.json.decode(_plain(job, job.parameters, Column.PARAMETERS)))
+    return Item(value, msgspec.json.decode(seal.unseal(job.parameters, job.encoding, Column.PARAMETERS)))
 
 
-def _input(job: Claimed, version: VersionInfo) -> Any:
-    body = _plain(job, load_payload(job.body), Column.INPUT)
+def _input(job: Claimed, version: VersionInfo, seal: JobSeal) -> Any:
+    body = load_plain(job.body, job.encoding, seal, Column.INPUT)
     value = msgspec.json.decode(body)
     if may_refer(body):  # so that a row that lost its files is noticed too
-        value = filled(value, dict(map(get_file, files_of(job.body))))
+        value = filled(value, dict(get_file(file, seal) for file in files_of(job.body)))
     if files_of(job.body):
         validate_input(version, value)
     return value
-
-
-def _plain(job: Claimed, stored: bytes, column: Column) -> bytes:
-    return stored if job.encoding == PLAIN else vault.unseal(stored, job.encoding, Place(job.job, column))

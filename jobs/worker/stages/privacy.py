@@ -1,8 +1,8 @@
 """Privacy: inputs are unsealed here, outputs sealed, and so is all that a guarded model says of a failure.
 
 No text is searched for values: a model can write one in any form. Of a guarded version's failure only its
-kind, its code and where loaded code raised it are kept in clear. The model's own words are sealed under the
-site's keys, for people who may see payloads; without keys nobody keeps them.
+kind, its code and where loaded code raised it are kept in clear. The model's own words are sealed for
+the job, for people who may see payloads; without keys nobody keeps them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,18 @@ from uuid import UUID
 
 import msgspec
 
-from jobs.core.errors import InvalidInputError, PayloadUnreadableError, PlatformError
+from jobs.core.errors import (
+    EncryptionUnavailableError,
+    InvalidInputError,
+    PayloadUnreadableError,
+    PlatformError,
+)
 from jobs.core.failures import Failure, FailureKind, Success
-from jobs.core.payloads.keyring import Column, Place
+from jobs.core.payloads.job_keys import JobIdentity
+from jobs.core.payloads.keyring import Column
 from jobs.core.payloads.sealed_words import SealedWords, Words
 from jobs.payloads import vault
+from jobs.payloads.job_seal import JobSeal
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.stages.inputs import item_of
 from models_registry.core.runner import Item
@@ -34,13 +41,14 @@ class Privacy:
         """Read the jobs' inputs; EncryptionUnavailableError where their results could not be sealed."""
         secrecy = version.secrecy
         if secrecy.encrypt:
-            vault.keyring().require()
+            _ = vault.data_keys().first
         self._secrecy = secrecy
         self.items: dict[int, Item] = {}
         self.unread: dict[int, Failure] = {}
+        self._seals = {job.job: _seal(job, version) for job in jobs}
         for at, job in enumerate(jobs):
             try:
-                self.items[at] = item_of(job, version)
+                self.items[at] = item_of(job, version, self._seals[job.job])
             except (PayloadUnreadableError, InvalidInputError) as error:
                 self.unread[at] = _unread(error)
 
@@ -57,22 +65,29 @@ class Privacy:
             code=outcome.known.code,
             message=WITHHELD,
             traceback="",
-            words=_sealed(job, Words(outcome.message, outcome.traceback)),
+            words=_sealed(self._seals[job], Words(outcome.message, outcome.traceback)),
         )
 
     def sealed(self, job: UUID, outcome: Success) -> Success:
         """Return a job's output, encrypted where the version asks for it."""
         if not self._secrecy.encrypt:
             return outcome
-        body = vault.seal(outcome.body, Place(job, Column.RESULT))
-        return Success(body, vault.keyring().encoding)
+        seal = self._seals[job]
+        return Success(seal.seal(outcome.body, Column.RESULT), seal.encoding)
 
 
-def _sealed(job: UUID, words: Words) -> SealedWords | None:
-    if not vault.keyring().keys:
+def _sealed(seal: JobSeal, words: Words) -> SealedWords | None:
+    """Return the words sealed; None where they cannot be, because a verdict must not wait for a key."""
+    try:
+        return SealedWords(*seal.seal_message(msgspec.json.encode(words)))
+    except (EncryptionUnavailableError, PayloadUnreadableError):
         return None
-    body = vault.seal(msgspec.json.encode(words), Place(job, Column.ERROR))
-    return SealedWords(body, vault.keyring().encoding)
+
+
+def _seal(job: Claimed, version: VersionInfo) -> JobSeal:
+    # The version that runs the job: under any other one the job cannot be read.
+    identity = JobIdentity(job.job, job.client, version.id)
+    return JobSeal(identity, job.wrapped, job.answer, encrypts=version.secrecy.encrypt)
 
 
 def _unread(error: PlatformError) -> Failure:

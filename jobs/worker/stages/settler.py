@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from jobs.core.canonical_json import output_bytes
 from jobs.core.circuits.answered_inputs import AnsweredInputs
 from jobs.core.circuits.tally import Answer, Tally, all_answered, tallies_of
-from jobs.core.errors import PayloadUnavailableError
+from jobs.core.errors import PayloadUnreadableError
 from jobs.core.failures import Failure, Success
 from jobs.core.states import State
 from jobs.payloads.claim_check import store_payload
@@ -110,10 +110,10 @@ def _storable(privacy: Privacy | None, job: UUID, outcome: Success | Failure) ->
     """Return an outcome as its row will hold it: sealed, and replaced by a pointer where it is large."""
     if isinstance(outcome, Failure):
         return outcome if privacy is None else privacy.outcome(job, outcome)
-    sealed = outcome if privacy is None else privacy.sealed(job, outcome)
     try:
+        sealed = outcome if privacy is None else privacy.sealed(job, outcome)
         body = store_payload(sealed.body)
-    except PayloadUnavailableError as error:
+    except PayloadUnreadableError as error:
         return failure_of(error)
     return sealed if body is sealed.body else Success(body, sealed.encoding)
 

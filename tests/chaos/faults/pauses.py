@@ -52,7 +52,7 @@ class Moment:
 
 
 MOMENTS = {
-    "its claim": Moment(r"AS message\(id, epoch\)"),
+    "its claim": Moment(r"AS message\(id, epoch"),
     "its settle": Moment(r"AS verdict\(id, epoch, state|SET finished_at = CASE WHEN|'failed', 'worker'"),
     "its farewell": Moment(
         r"AS held\(id, epoch\)|released = released|UPDATE jobs_worker SET ended_at", stopping=True

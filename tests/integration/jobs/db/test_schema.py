@@ -60,6 +60,8 @@ INDEXES = {
     "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
     "jobs_queuestanding": {"pkey (queue)", "(queue varchar_pattern_ops)"},
     "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
+    "jobs_datakey": {"pkey (id)", "unique (client_id, month)"},
+    "jobs_jobkey": {"pkey (job_id)"},
     "jobs_upload": {"pkey (id)", "(expires_at)"},
     "jobs_worker": {"pkey (id)"},
 }

@@ -24,7 +24,7 @@ from jobs.core.retention.partition_sql import TABLES
 from jobs.core.states import State
 from jobs.db.leases import RETENTION, HeldLeases
 from jobs.db.session import open_session
-from jobs.models import CacheEntry, DeadLetter, Event, Follower, Job, JobInput, JobResult, Outbox
+from jobs.models import CacheEntry, DeadLetter, Event, Follower, Job, JobInput, JobKey, JobResult, Outbox
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token
 from jobs.services.dead_letters.dry_run import dry_run_one
@@ -324,6 +324,20 @@ def test_the_next_run_creates_a_version_s_class_ahead() -> None:
     run()
     assert {verdict.fate for verdict in foreseen} <= {PartitionFate.MAKE, PartitionFate.KEEP}
     assert all(exists(f"{table}{window(-7, 23).suffix}") for table in TABLES)
+
+
+def test_the_keys_of_a_job_go_with_its_payloads_and_no_others() -> None:
+    gone, recent = job_of(OVER), job_of(KEPT)
+    dead = job_of(OVER, State.DEAD)
+    other = job_of(OVER, keep_days=KEPT.keep_days + 40)
+    for job in (gone, recent, dead, other):
+        JobKey.objects.create(job_id=job.pk, wrapped=b"w", answer=b"a")
+    run()
+    assert set(JobKey.objects.values_list("job_id", flat=True)) == {recent.pk, dead.pk, other.pk}
+    DeadLetter.objects.filter(job=dead).delete()
+    Job.objects.filter(pk=dead.pk).update(finished_at=timezone.now() - timedelta(days=100))
+    run()
+    assert not JobKey.objects.filter(job_id=dead.pk).exists()
 
 
 def test_every_task_of_beat_exists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_a_job_succeeds_and_no_table_holds_its_input_in_clear(session: sa.Connec
     answer = view(job)
     assert (answer["state"], answer["output"]) == ("succeeded", b'{"n":7,"text":"open-sesame"}')
     assert answer["metadata"] == b'{"m":"open-sesame"}'
-    assert {JobInput.objects.get().encoding, JobResult.objects.get().encoding} == {"aesgcm:old"}
+    assert {JobInput.objects.get().encoding, JobResult.objects.get().encoding} == {"job-key"}
 
 
 def test_a_bulk_call_is_sealed_too(session: sa.Connection) -> None:
@@ -61,7 +61,7 @@ def test_a_bulk_call_is_sealed_too(session: sa.Connection) -> None:
     submit_jobs(owner=owner(), requests=requests)
     assert MARKER not in dump()
     run(session)
-    assert JobResult.objects.filter(encoding="aesgcm:old").count() == 3
+    assert JobResult.objects.filter(encoding="job-key").count() == 3
 
 
 def test_a_failure_that_quotes_its_input_is_stored_without_it(session: sa.Connection) -> None:
@@ -142,13 +142,10 @@ def test_a_worker_without_the_key_fails_those_jobs_for_now_and_runs_the_others(
 ) -> None:
     lost = submit({"text": "old"})
     use(monkeypatch, NEW)
-    job = submit({"text": "new"})
+    request = JobRequest(model=payload_keys.MODEL, input={"text": "new"})
+    job = submit_job(owner=owner("another"), request=request)
     run(session, attempts_left=True)
-    states = (
-        dict(Job.objects.values_list("id", "state", "error_code"))
-        if False
-        else {row.id: (row.state, row.error_code) for row in Job.objects.all()}
-    )
+    states = {row.id: (row.state, row.error_code) for row in Job.objects.all()}
     assert states == {lost.id: ("waiting", "payload_key_missing"), job.id: ("succeeded", "")}
 
 

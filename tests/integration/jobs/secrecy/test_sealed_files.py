@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.utils import timezone
 
 from jobs.core.errors import OverloadedError
 from jobs.core.submission.parsed_job import ParsedJob
@@ -24,11 +22,10 @@ from jobs.services.access.owner import Owner, forget_owners
 from jobs.services.access.tokens import create_token
 from jobs.services.admission.admit import Admission
 from jobs.services.lifecycle.replay import replay_job
-from jobs.services.retention.delete_objects import forget_payloads
 from jobs.services.retention.rotate_keys import rotate_payload_keys
 from models_registry import selectors
 from models_registry.models import ModelVersion
-from tests.integration.jobs.secrecy.stored_objects import aged, backdate, content, names, point, pointer
+from tests.integration.jobs.secrecy.stored_objects import content, names, point, pointer
 from tests.support import payload_keys
 from tests.support.payload_keys import NEW, OLD, dump, use
 from tests.support.worker import raising, run
@@ -93,22 +90,21 @@ def test_a_file_of_a_form_reaches_the_model_and_is_stored_only_sealed(
     assert MARKER.decode() not in dump()
     assert SHA256 not in dump()
     (file,) = pointer(job_id).files
-    assert (file.encoding, file.content_type) == ("aesgcm:old", "text/plain")
+    assert (file.encoding, file.content_type) == ("job-key", "text/plain")
     assert sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256
 
 
 @pytest.mark.parametrize("size", [0, 3, 1_048_576, 3_000_000])
-def test_an_uploaded_file_is_in_clear_while_its_upload_lives(
+def test_an_upload_is_sealed_on_arrival_and_its_job_copies_nothing(
     app: Client, folder: Path, session: sa.Connection, size: int
 ) -> None:
     body = (MARKER * (size // len(MARKER) + 1))[:size]
-    job_id = ahead(app, body)
-    upload = Upload.objects.get()
-    assert (folder / upload.name).read_bytes() == body
-    Upload.objects.update(expires_at=timezone.now() - timedelta(days=3))
-    backdate(folder, upload.name)
-    assert forget_payloads(grace_h=1) == 1
-    assert MARKER not in content(folder)
+    upload = app.post("/api/v1/uploads", data=body, content_type=OCTETS).json()
+    assert (upload["size"], upload["sha256"]) == (size, sha256(body).hexdigest())
+    assert size < 11 or MARKER not in content(folder)
+    job_id = UUID(post(app, upload["id"])["id"])
+    assert [file.name for file in pointer(job_id).files] == [Upload.objects.get().name]
+    Upload.objects.all().delete()
     run(session)
     if size:
         assert view(app, job_id)["output"] == {"text": b64encode(body).decode()}
@@ -116,20 +112,72 @@ def test_an_uploaded_file_is_in_clear_while_its_upload_lives(
         assert code(app, job_id) == "dead invalid_input"
 
 
-def test_a_bulk_call_seals_a_file_once_and_a_lost_one_fails_its_own_job(
+def test_a_version_that_does_not_encrypt_reads_sealed_uploads_too(
+    app: Client, folder: Path, session: sa.Connection
+) -> None:
+    payload_keys.secret_version("open", options={}, input_schema=SCHEMA)
+    body = {"model": f"{payload_keys.MODEL}:open", "input": {"text": {"$upload": uploaded(app)}}}
+    job = app.post("/api/v1/jobs", data=body, content_type="application/json").json()
+    assert MARKER not in content(folder)
+    run(session)
+    assert view(app, UUID(job["id"]))["output"] == {"text": b64encode(FILE).decode()}
+
+
+def test_files_and_their_folders_are_for_one_user_alone(app: Client, folder: Path) -> None:
+    submitted(app)
+    uploaded(app)
+    paths = list(folder.rglob("*"))
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in paths}
+    assert modes == {(True, 0o700), (False, 0o600)}
+
+
+def test_an_upload_from_before_keys_were_set_is_not_taken_for_a_version_that_encrypts(
+    app: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch)
+    upload = uploaded(app)
+    use(monkeypatch, OLD)
+    answer = post(app, upload)
+    assert (answer["code"], "upload it again" in answer["detail"]) == ("upload_not_found", True)
+
+
+def test_a_file_of_another_client_or_in_clear_is_not_read(app: Client, session: sa.Connection) -> None:
+    payload_keys.secret_version("open", options={}, input_schema=SCHEMA)
+    token = create_token(client="rival")
+    rival = Client(headers={"Authorization": f"Bearer {token}"})
+    ids = [uploaded(app), uploaded(rival)]
+    bodies = [
+        {"model": f"{payload_keys.MODEL}:open", "input": {"text": {"$upload": upload}}} for upload in ids
+    ]
+    jobs = [
+        UUID(who.post("/api/v1/jobs", data=body, content_type="application/json").json()["id"])
+        for who, body in zip((app, rival), bodies, strict=True)
+    ]
+    (stolen,) = pointer(jobs[1]).files
+    (own,) = pointer(jobs[0]).files
+    point(jobs[0], msgspec.structs.replace(pointer(jobs[0]), files=(stolen,)))
+    run(session)
+    sealed = submitted(app)
+    in_clear = msgspec.structs.replace(own, encoding="identity", key=b"")
+    point(sealed, msgspec.structs.replace(pointer(sealed), files=(in_clear,)))
+    run(session)
+    assert code(app, jobs[0]) == "dead payload_unreadable"
+    assert code(app, sealed) == "dead payload_plain"
+
+
+def test_a_bulk_call_shares_a_file_and_a_lost_one_fails_its_own_job(
     app: Client, folder: Path, session: sa.Connection
 ) -> None:
     lost, good = uploaded(app, b"lost"), uploaded(app)
     (folder / Upload.objects.get(pk=lost).name).unlink()
-    items = post(app, good, lost, good)["jobs"]
-    assert [item.get("problem", {}).get("code") for item in items] == [None, "payload_lost", None]
-    jobs = [UUID(item["id"]) for item in items if "id" in item]
-    assert len({file.name for job_id in jobs for file in pointer(job_id).files}) == 1
+    jobs = [UUID(item["id"]) for item in post(app, good, lost, good)["jobs"]]
+    assert len({file.name for at in (0, 2) for file in pointer(jobs[at]).files}) == 1
     assert sorted(run(session)) == jobs
-    assert [view(app, job_id)["output"]["text"] for job_id in jobs] == [b64encode(FILE).decode()] * 2
+    assert code(app, jobs[1]) == "dead payload_lost"
+    assert [view(app, jobs[at])["output"]["text"] for at in (0, 2)] == [b64encode(FILE).decode()] * 2
 
 
-def test_a_job_that_is_refused_for_load_copies_no_file(
+def test_a_job_that_is_refused_for_load_stores_no_file(
     app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*, owner: Owner, jobs: dict[int, ParsedJob]) -> Admission:
@@ -190,55 +238,36 @@ def test_a_file_that_the_input_does_not_name_is_not_given_to_the_model(
     files = pointer(donor).files if whose == "another's" else ()
     point(victim, msgspec.structs.replace(pointer(victim), files=files))
     run(session)
-    assert code(app, victim) == "dead invalid_input"
+    assert code(app, victim) == f"dead {'payload_unreadable' if files else 'invalid_input'}"
     assert view(app, donor)["output"] == {"text": "another file"}
 
 
-def test_a_rotation_seals_files_again_and_the_old_key_is_needed_no_more(
+def test_after_a_rotation_files_and_uploads_need_the_old_key_no_more(
     app: Client, folder: Path, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent, uploaded_before = submitted(app), ahead(app)
-    before = aged(folder, sent)
+    sent, upload, before = submitted(app), uploaded(app), names(folder)
     use(monkeypatch, NEW, OLD)
-    assert rotate_payload_keys(actor="olga", batch=10).rows == 2
+    assert rotate_payload_keys(actor="olga", batch=10).rows == 1
+    assert names(folder) == before
     use(monkeypatch, NEW)
-    (file,) = pointer(sent).files
-    assert (file.encoding, file.content_type) == ("aesgcm:new", "text/plain")
-    assert sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256
-    assert pointer(sent).before == (before.name, before.files[0].name)
+    late = UUID(post(app, upload)["id"])
     run(session)
     assert view(app, sent)["output"] == {"text": FILE.decode()}
-    assert view(app, uploaded_before)["output"] == {"text": b64encode(FILE).decode()}
-    assert MARKER not in content(folder).replace((folder / Upload.objects.get().name).read_bytes(), b"")
+    assert view(app, late)["output"] == {"text": b64encode(FILE).decode()}
 
 
-def test_a_rotation_leaves_a_changed_file_and_names_it(
-    app: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    victim, other = submitted(app), submitted(app)
-    row = JobInput.objects.get(pk=victim).body
-    (folder / pointer(victim).files[0].name).write_bytes(b"changed")
-    use(monkeypatch, NEW, OLD)
-    report = rotate_payload_keys(actor="olga", batch=10)
-    assert (report.rows, report.unreadable) == (1, [victim])
-    assert JobInput.objects.get(pk=victim).body == row
-    assert pointer(other).files[0].encoding == "aesgcm:new"
-
-
-def test_an_edited_input_keeps_its_file_under_the_key_of_its_row(
-    app: Client, session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+def test_an_edited_input_keeps_its_file_under_the_new_key_of_its_job(
+    app: Client, session: sa.Connection
 ) -> None:
     from jobs.services.dead_letters.edit import replay_edited
 
     job_id = submitted(app)
     run(session, raising(lambda _: ValueError("no")))
-    use(monkeypatch, NEW, OLD)
     named = {"$file": {"content_type": "text/plain", "sha256": SHA256, "size": len(FILE)}}
     replay_edited(job_id=job_id, actor="olga", text=json.dumps({"text": named, "also": 1}))
-    use(monkeypatch, NEW)
     run(session)
     assert view(app, job_id)["output"] == {"text": FILE.decode(), "also": 1}
-    assert pointer(job_id).files[0].encoding == JobInput.objects.get().encoding == "aesgcm:new"
+    assert pointer(job_id).files[0].encoding == JobInput.objects.get().encoding == "job-key"
 
 
 def test_a_replayed_job_has_its_file_again(app: Client, session: sa.Connection) -> None:

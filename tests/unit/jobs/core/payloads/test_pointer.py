@@ -23,7 +23,6 @@ def test_a_pointer_describes_its_object() -> None:
     assert is_pointer(body)
     pointer = pointer_of(body)
     assert (pointer.name, pointer.size, pointer.sha256) == (BODY.name, BODY.size, BODY.sha256)
-    assert pointer.names == [BODY.name, FILE.name]
     assert files_of(body) == (FILE,)
     assert sha256_of(body) == BODY.sha256
 
@@ -35,7 +34,7 @@ def test_no_json_is_mistaken_for_a_pointer(value: object) -> None:
 
 
 def test_a_pointer_with_the_most_files_is_recognized_by_its_first_bytes() -> None:
-    long = StoredPayload("2026-11-24/" + "n" * 60, 100_000_000, "f" * 64, "é" * 127)
+    long = StoredPayload("2026-11-24/" + "n" * 60, 100_000_000, "f" * 64, "é" * 127, "client-key", bytes(60))
     assert len(pointer_bytes(BODY, [long] * 16)) < POINTER_BYTES
 
 

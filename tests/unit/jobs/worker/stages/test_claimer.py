@@ -118,7 +118,7 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
     job = Claimed(UUID(int=2), 1, 1, 3, row, None)
     for kind, fits in (("string", True), ("integer", False)):
         schema = {"type": "object", "properties": {"text": {"type": kind}}}
-        version: Any = SimpleNamespace(input_schema_text=json.dumps(schema), secrecy=Secrecy())
+        version: Any = SimpleNamespace(id=1, input_schema_text=json.dumps(schema), secrecy=Secrecy())
         read = Privacy(version, [job])
         if fits:
             assert read.items == {0: Item({"text": "hi"})}

@@ -1,0 +1,1 @@
+"""Wrapping keys: what encrypts the clients' data keys."""
