@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 DRAIN_S = 3.0  # less than what follows
 LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
-app = Celery("inference_site")
+app = Celery("inference_site", control="jobs.result_backend:JobControl")
 app.config_from_object("inference_site.celeryconfig")
 app.autodiscover_tasks()
 

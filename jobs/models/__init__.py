@@ -13,6 +13,7 @@ from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
+from jobs.models.model_order import ModelOrder
 from jobs.models.outbox import Outbox
 from jobs.models.queue_standing import QueueStanding
 from jobs.models.quota_bucket import QuotaBucket
@@ -39,6 +40,7 @@ __all__ = [
     "KnownKey",
     "Lease",
     "LeaseHolder",
+    "ModelOrder",
     "Outbox",
     "QueueStanding",
     "QuotaBucket",
