@@ -22,8 +22,16 @@ from urllib.parse import quote
 HERE = Path(__file__).resolve().parent
 LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 PLACEHOLDER = "change-me"
-REQUIRED = ("SECRET_KEY", "POSTGRES_PASSWORD", "FLOWER_BASIC_AUTH", "API_URL", "STREAM_URL", "ALLOWED_HOSTS")
-NOBODY = "amqp://none@rabbitmq:5672//"  # web processes never log in to the broker
+REQUIRED = (
+    "SECRET_KEY",
+    "PII_KEY",
+    "POSTGRES_PASSWORD",
+    "FLOWER_BASIC_AUTH",
+    "API_URL",
+    "STREAM_URL",
+    "ALLOWED_HOSTS",
+)
+NO_DATABASE = {"beat", "monitor"}  # users of the broker whose processes read and write no row
 
 
 class EnvFileError(Exception):
@@ -86,12 +94,14 @@ def _hashed(password: str) -> str:
 
 
 def urls(user: str, values: Mapping[str, str]) -> str:
-    """Return the file of environment variables of the processes that log in to the broker as `user`."""
-    database = f"postgresql://inference:{quote(values['POSTGRES_PASSWORD'], safe='')}@postgres:5432/inference"
-    broker = NOBODY
+    """Return the URLs of the processes that log in to the broker as `user`; without one, the database's."""
+    lines = list[str]()
+    if user not in NO_DATABASE:
+        password = quote(values["POSTGRES_PASSWORD"], safe="")
+        lines.append(f"DATABASE_URL=postgresql://inference:{password}@postgres:5432/inference")
     if user:
-        broker = f"amqp://{user}:{quote(values[password_of(user)], safe='')}@rabbitmq:5672//"
-    return f"DATABASE_URL={database}\nBROKER_URL={broker}\n"
+        lines.append(f"BROKER_URL=amqp://{user}:{quote(values[password_of(user)], safe='')}@rabbitmq:5672//")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def main(folder: Path = HERE) -> None:

@@ -26,6 +26,7 @@ from inference_site.environment import (
     read,
     rows,
 )
+from inference_site.process_needs import BROKER, DATABASE, SITE_KEY, Needs
 from models_registry.core.options import LONGEST_DAYS
 from models_registry.core.struct_fields import about
 
@@ -33,6 +34,7 @@ Whole = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Threads = Annotated[int, Meta(ge=1, le=1_000)]
+ALL = Needs((DATABASE, BROKER, SITE_KEY))
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Config:
         str,
         about(
             "Signs the admin's sessions, encrypts webhook secrets, and makes tokens if PII_KEY is not set.",
-            allowed="a random text of 50 characters or more; required",
+            allowed="a random text of 50 characters or more; relay and beat need none",
         ),
     ] = field(default="", repr=False)
     payload_keys: Annotated[
@@ -237,15 +239,15 @@ class Config:
     mistakes: tuple[str, ...] = ()
 
     @classmethod
-    def from_env(cls, environ: Environ) -> Config:
-        """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`."""
+    def from_env(cls, environ: Environ, needs: Needs = ALL) -> Config:
+        """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`.
+
+        So does each secret that the process must have and that is not set.
+        """
         values, mistakes = read(cls, environ)
-        config = cls(**values)
-        needed = ["database_url", "broker_url", "secret_key"]
-        needed += ["payload_bucket"] if config.payload_storage == "s3" else []
-        missing = [
-            f"{name.upper()} is not set." for name in needed if not environ.get(name.upper(), "").strip()
-        ]
+        config, missing = cls(**values), needs.missing(environ)
+        if config.payload_storage == "s3" and not config.payload_bucket:
+            missing.append("PAYLOAD_BUCKET is not set.")
         return replace(config, mistakes=(*mistakes, *missing))
 
     @property
