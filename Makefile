@@ -51,8 +51,9 @@ down: $(STAMP)
 # Only files whose hashes are pinned, and none that runs code to be installed.
 HASHED := --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 
-$(STAMP): requirements.lock compose/runtime.lock
+$(STAMP): requirements.lock compose/runtime.lock compose/torch-cpu.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(HASHED) -r compose/torch-cpu.lock 2>/dev/null || echo "torch's CPU build is not at hand: PyPI's"
 	$(BIN)/python -m pip install $(HASHED) -r requirements.lock
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install $(HASHED) -r compose/runtime.lock
 	touch $@
@@ -67,15 +68,14 @@ broker-definitions: $(STAMP)
 	$(BIN)/python manage.py broker_permissions > compose/definitions.fresh
 	mv compose/definitions.fresh compose/definitions.template.json
 
-# Pins every dependency again, with hashes; needs `uv` on the PATH. CPU_TORCH is the hash of torch's CPU build, which
-# is not on PyPI: with a new version of torch, take that of `pip hash` of its wheel.
-CPU_TORCH := 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
+# Pins every dependency again, with hashes; needs `uv` on the PATH. It leaves compose/torch-cpu.lock alone.
+CPU_TORCH = $(shell grep -o 'sha256:[0-9a-f]*' compose/torch-cpu.lock)
 PIN := uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header \
   --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet
 lock:
 	mkdir -p .run
 	$(PIN) pyproject.toml --extra dev --extra s3 | awk '/^[a-z0-9]/ {ours = $$0 !~ /^(nvidia|cuda|triton)/} ours {print} \
-	  /^torch==/ {print "    --hash=sha256:$(CPU_TORCH) \\"}' > .run/requirements.fresh
+	  /^torch==/ {print "    --hash=$(CPU_TORCH) \\"}' > .run/requirements.fresh
 	$(PIN) pyproject.toml --extra s3 --constraint .run/requirements.fresh > .run/runtime.fresh
 	printf 'pip-audit\ncyclonedx-bom\n' | $(PIN) - > .run/tools.fresh
 	for pair in requirements:requirements.lock runtime:compose/runtime.lock tools:compose/tools.lock; do \

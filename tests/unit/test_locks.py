@@ -43,10 +43,11 @@ def test_the_image_has_no_tools_of_tests_and_the_versions_that_were_tested() -> 
 
 
 def test_both_builds_of_torch_are_known_by_hash() -> None:
-    (cpu,) = re.findall(r"^CPU_TORCH := ([0-9a-f]{64})$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    hashes = pins("requirements.lock")["torch"][1]
-    assert f"--hash=sha256:{cpu}" in hashes
-    assert set(pins("compose/runtime.lock")["torch"][1]) == set(hashes) - {f"--hash=sha256:{cpu}"}
+    version, (cpu,) = pins("compose/torch-cpu.lock")["torch"]
+    pinned, hashes = pins("requirements.lock")["torch"]
+    assert version == f"{pinned}+cpu"
+    assert cpu in hashes
+    assert set(pins("compose/runtime.lock")["torch"][1]) == set(hashes) - {cpu}
 
 
 @pytest.mark.parametrize("file", ["Makefile", "compose/Dockerfile"])
