@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0032_waiting_since")]
+    dependencies = [("jobs", "0047_webhook_shares")]
     operations = [
         migrations.CreateModel(
             "ModelOrder",

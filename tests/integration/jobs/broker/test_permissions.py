@@ -18,10 +18,10 @@ from amqp.basic_message import Message
 from amqp.exceptions import AccessRefused, PreconditionFailed
 from celery import Celery
 from celery.beat import Scheduler
-from celery.events import EventReceiver
 from django.conf import settings
 from django.test import override_settings
 
+from inference_site.viewer.event_reader import BoundReceiver
 from jobs.broker import broker_queues
 from jobs.broker.connection import connected
 from jobs.broker.dead_letter_message import outgoing_dead_letter
@@ -334,8 +334,8 @@ def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:
 def test_a_worker_s_events_reach_flower(logins: Logins) -> None:
     monitor, worker, came = as_user(logins["monitor"]), as_user(logins["worker"]), Event()
     with monitor.connection_for_read() as reading:
-        receiver = EventReceiver(reading, {"task-started": lambda _event: came.set()}, app=monitor)
-        reads = meanwhile(lambda: list(receiver.itercapture(limit=1, timeout=10)))
+        receiver = BoundReceiver(reading, {"task-started": lambda _event: came.set()}, app=monitor)
+        reads = meanwhile(lambda: list(receiver.itercapture(limit=1, timeout=10, wakeup=False)))
         with reads, worker.connection_for_write() as writing:
             sender = worker.events.Dispatcher(writing, hostname=gpu_node(0, "host"))
             wait_until(lambda: sender.send("task-started", uuid=str(JOB)) or came.wait(0.05))
