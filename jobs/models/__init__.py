@@ -9,6 +9,7 @@ from jobs.models.canary_replay import CanaryReplay
 from jobs.models.circuit import Circuit
 from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
+from jobs.models.erasure import Erasure, Subject, UnwantedObject
 from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
@@ -31,6 +32,7 @@ __all__ = [
     "DeadLetterQueueSize",
     "Delivery",
     "DisabledEndpoint",
+    "Erasure",
     "Event",
     "Follower",
     "Job",
@@ -42,6 +44,8 @@ __all__ = [
     "Outbox",
     "QueueStanding",
     "QuotaBucket",
+    "Subject",
+    "UnwantedObject",
     "Upload",
     "WebhookSecret",
     "Worker",

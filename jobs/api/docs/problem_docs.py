@@ -21,7 +21,8 @@ ANYWHERE: Kinds = (
     errors.UnavailableError,
 )
 _WITH_BODY: Kinds = (errors.BodyTooLargeError, errors.EncodedBodyError, errors.SlowBodyError)
-_OF_A_JOB: Kinds = (errors.JobNotFoundError, errors.ResourceNotFoundError)
+_OF_ANY_JOB: Kinds = (errors.JobNotFoundError, errors.ResourceNotFoundError)
+_OF_A_JOB: Kinds = (*_OF_ANY_JOB, errors.JobErasedError)
 _OF_A_MODEL: Kinds = (errors.ModelNotFoundError, errors.ResourceNotFoundError)
 # A bulk call returns these in its answer, one for each refused item.
 _OF_AN_ITEM: Kinds = (
@@ -56,6 +57,9 @@ REFUSALS: Mapping[str, Kinds] = {
     "post jobs/{job_id}/replay": (
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError,
     ),
+    "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
+    "post erasures": _WITH_BODY,
+    "get erasures/{erasure_id}": (errors.ResourceNotFoundError,),
     "post uploads": (*_WITH_BODY, errors.QuotaExceededError, errors.PayloadUnavailableError),
     "get models": (),
     "get models/{name}": _OF_A_MODEL,

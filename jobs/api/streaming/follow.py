@@ -16,11 +16,10 @@ from jobs.api.streaming.offload import run
 from jobs.api.streaming.sse import HEADERS, HEARTBEAT, events, knows_all, preamble
 from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.api.streaming.waiters import Waiter
-from jobs.core.errors import JobNotFoundError
 from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE_JOB
+from jobs.services.reads.job_views import ONE_JOB, only
 from jobs.services.reads.snapshot import JobSnapshot, snapshot_of_job
 
 KIND = "events"
@@ -49,9 +48,7 @@ async def answer_events(job_id: UUID, call: Call, hub: Hub) -> None:
 
 async def _snapshot(job_id: UUID, owner: Owner, hub: Hub) -> JobSnapshot:
     rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
-    if not rows:
-        raise JobNotFoundError
-    return await run(snapshot_of_job, rows[0])
+    return await run(snapshot_of_job, only(rows))
 
 
 class Stream:

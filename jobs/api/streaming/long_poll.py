@@ -20,11 +20,11 @@ from jobs.api.streaming.offload import run
 from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.api.streaming.waiters import Waiter
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
+from jobs.core.errors import MalformedRequestError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE_JOB, View, view_of
+from jobs.services.reads.job_views import ONE_JOB, View, only, view_of
 
 KIND = "long_poll"
 log = logging.getLogger(__name__)
@@ -81,9 +81,7 @@ async def _job(job_id: UUID, owner: Owner, call: Call, hub: Hub, wait_s: float) 
 
 async def _read(job_id: UUID, owner: Owner, hub: Hub) -> View:
     rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
-    if not rows:
-        raise JobNotFoundError
-    return await run(view_of, rows[0])
+    return await run(view_of, only(rows))
 
 
 async def _wait(waiter: Waiter, call: Call, wait_s: float) -> None:

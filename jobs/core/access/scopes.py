@@ -13,6 +13,7 @@ class Scope(StrEnum):
     READ = "read"
     CANCEL = "cancel"
     REPLAY = "replay"
+    ERASE = "erase"
     ADMIN = "admin"
 
 
@@ -20,7 +21,10 @@ DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY)
 
 
 def default_scopes() -> list[str]:
-    """Return the scopes of a token that was created without any: all that an app needs."""
+    """Return the scopes of a token that was created without any: what an app needs each day.
+
+    `erase` is not among them: what it does cannot be undone.
+    """
     return [scope.value for scope in DEFAULT_SCOPES]
 
 

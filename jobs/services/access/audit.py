@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,14 @@ WITH gone AS (
     AND id = ANY(ARRAY(SELECT id FROM jobs_event ORDER BY id LIMIT %(most)s))
   RETURNING 1
 )
+SELECT count(*) FROM gone
+""",
+    int,
+)
+# A failed attempt is no act of anybody, and its message may quote the input.
+_FORGET_ATTEMPTS = Statement(
+    """
+WITH gone AS (DELETE FROM jobs_event WHERE job_id = ANY(%(jobs)s) AND kind = 'failed' RETURNING 1)
 SELECT count(*) FROM gone
 """,
     int,
@@ -96,6 +105,14 @@ def forget_events(*, older_than_days: int, actor: str) -> int:
                 note(AuditKind.FORGET, actor=actor, older_than_days=older_than_days, events=count)
         total += count
     return total
+
+
+def forget_attempts(jobs: Sequence[UUID]) -> int:
+    """Delete the events of failed attempts of these jobs; return how many. Requires a transaction."""
+    execute(_SET_RETENTION, {"value": "on"})
+    (count,) = execute(_FORGET_ATTEMPTS, {"jobs": list(jobs)})
+    execute(_SET_RETENTION, {"value": "off"})
+    return count
 
 
 def who(kind: str, actor: str) -> dict[str, Any]:

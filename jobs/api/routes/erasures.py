@@ -1,0 +1,84 @@
+"""The calls that erase: one job, or all jobs of a subject."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpResponse
+from ninja import Schema
+from pydantic import Field
+
+from jobs.api.auth import ApiRequest, needs
+from jobs.api.docs.request_docs import ERASURE_DOC
+from jobs.api.http.body import read_body
+from jobs.api.responses import json_answer
+from jobs.api.router import router
+from jobs.core.access.scopes import Scope
+from jobs.core.submission.erasure_request import parse_erasure
+from jobs.services.erasure.erase_job import erase_job
+from jobs.services.erasure.erase_subject import count_jobs, read_erasure, request_erasure
+
+NO_CONTENT = 204
+MOST_BYTES = 10_000
+
+
+class ErasureSchema(Schema):
+    """The receipt of an erasure; it names nobody. With `dry_run` it has no `id` and nothing was erased."""
+
+    id: UUID | None
+    jobs: int = Field(description="The jobs of the subject when the erasure was requested.")
+    erased: int = Field(description="The jobs of them that are erased by now.")
+    created_at: datetime | None
+    finished_at: datetime | None = Field(description="Null while jobs are left; they go within minutes.")
+
+
+@router.delete(
+    "/jobs/{uuid:job_id}",
+    operation_id="eraseJob",
+    response={NO_CONTENT: None},
+    summary="Erase a job",
+    **needs(Scope.ERASE),
+)
+def erase(request: ApiRequest, job_id: UUID) -> HttpResponse:
+    """Erase all content of a job; a live one is cancelled first. Calls on it return 410 from then on.
+
+    Input, output, metadata, error, idempotency key, callback address and files are gone at once. Its id,
+    state and times are kept for a while. A job that was erased before returns 204 again.
+    """
+    erase_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
+    return HttpResponse(status=NO_CONTENT, headers={"Cache-Control": "no-store"})
+
+
+@router.post(
+    "/erasures",
+    operation_id="eraseSubject",
+    response={202: ErasureSchema},
+    summary="Erase all jobs of a subject",
+    **needs(Scope.ERASE, **ERASURE_DOC),
+)
+def erase_all(request: ApiRequest) -> HttpResponse:
+    """Erase all of your jobs whose input holds this subject, where their model marks it with `x-subject`.
+
+    Jobs that are submitted later are not part of it. The first jobs go at once, the rest within minutes.
+    """
+    asked = parse_erasure(read_body(request, limit_bytes=MOST_BYTES))
+    if asked.dry_run:
+        jobs = count_jobs(client=request.auth.id, subject=asked.subject)
+        return json_answer(
+            {"id": None, "jobs": jobs, "erased": 0, "created_at": None, "finished_at": None}, 202
+        )
+    receipt = request_erasure(client=request.auth.id, subject=asked.subject, actor=request.auth.actor)
+    return json_answer(receipt._asdict(), 202)
+
+
+@router.get(
+    "/erasures/{uuid:erasure_id}",
+    operation_id="getErasure",
+    response={200: ErasureSchema},
+    summary="How far an erasure is",
+    **needs(Scope.ERASE),
+)
+def read_one(request: ApiRequest, erasure_id: UUID) -> HttpResponse:
+    """Return the receipt of an erasure that you requested."""
+    return json_answer(read_erasure(erasure_id, client_id=request.auth.reach)._asdict())
