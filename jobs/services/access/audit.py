@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,9 +11,18 @@ import sqlalchemy as sa
 from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
+from jobs.db.session import transaction as transaction_of
 from jobs.db.statement import Statement, execute, fetch_all, once_more, run
 from jobs.services.access.owner import Owner
 from jobs.services.access.request_origin import origin
+
+
+class ForgottenPage(NamedTuple):
+    """The last event of a page, None after the last page; and how many of its events were deleted."""
+
+    upto: int | None
+    rows: int
+
 
 ACTOR_CHARS = 127
 FORGOTTEN_AT_ONCE = 20_000
@@ -45,6 +54,18 @@ SELECT count(*) FROM gone
     int,
 )
 # A failed attempt is no act of anybody, and its message may quote the input.
+_FORGET_OLD_ATTEMPTS = Statement(
+    """
+WITH page AS MATERIALIZED (
+  SELECT id FROM jobs_event WHERE id > %(after)s ORDER BY id LIMIT %(most)s
+), gone AS (
+  DELETE FROM jobs_event AS event USING page WHERE event.id = page.id AND event.kind = 'failed'
+    AND event.at < now() - make_interval(days => %(days)s) RETURNING 1
+)
+SELECT (SELECT max(id) FROM page) AS upto, (SELECT count(*) FROM gone) AS rows
+""",
+    ForgottenPage,
+)
 _FORGET_ATTEMPTS = Statement(
     """
 WITH gone AS (DELETE FROM jobs_event WHERE job_id = ANY(%(jobs)s) AND kind = 'failed' RETURNING 1)
@@ -113,6 +134,20 @@ def forget_attempts(jobs: Sequence[UUID]) -> int:
     (count,) = execute(_FORGET_ATTEMPTS, {"jobs": list(jobs)})
     execute(_SET_RETENTION, {"value": "off"})
     return count
+
+
+def forget_old_attempts(session: sa.Connection, *, older_than_days: int) -> int:
+    """Delete older events of failed attempts, a page a transaction; return how many were deleted."""
+    after: int | None = 0
+    total = 0
+    while after is not None:
+        with transaction_of(session):
+            run(session, _SET_RETENTION, {"value": "on"})
+            values = {"after": after, "most": FORGOTTEN_AT_ONCE, "days": older_than_days}
+            (page,) = run(session, _FORGET_OLD_ATTEMPTS, values)
+            run(session, _SET_RETENTION, {"value": "off"})
+        after, total = page.upto, total + page.rows
+    return total
 
 
 def who(kind: str, actor: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_a_purge_drops_the_messages_of_replayed_and_discarded_jobs_and_keeps_the
     assert len(dead_messages(broker_url, model)) == 10
     event = Event.objects.get(kind="purge")
     assert (event.actor, event.detail) == (
-        "olga", {"model": model, "dropped": 2, "malformed_too": False},
+        "olga", {"model": model, "dropped": 2, "malformed_after_days": None},
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_malformed_messages_are_dropped_only_on_request(db: str, broker_url: str
     model = new_model()
     posted(broker_url, model, 2)
     put(broker_url, "", topology.dead_queue_name(model), malformed())
-    assert purge_stale(model=model, actor="olga", malformed_too=True).dropped == 1
+    assert purge_stale(model=model, actor="olga", malformed_after_days=0).dropped == 1
     assert len(dead_messages(broker_url, model)) == 2
 
 
