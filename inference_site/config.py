@@ -210,7 +210,7 @@ class Config:
     deliveries_days: Annotated[
         Days, about("Days after a webhook's last attempt that its address and its answers are kept.")
     ] = 30
-    attempts_days: Annotated[Days, about("Days that failed attempts, and their messages, are kept.")] = 90
+    attempts_days: Annotated[Days, about("Days that messages of failed attempts are kept.")] = 90
     ledger_days: Annotated[Days, about("Days that batches and workers are kept after their end.")] = 90
     events_days: Annotated[
         Whole, about("Days that events of the audit, which hold no content, are kept; 0: for ever.")

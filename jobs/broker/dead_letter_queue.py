@@ -56,5 +56,7 @@ def _since(message: Any) -> datetime | None:
     """Return when the broker dead-lettered a message, or when it was published."""
     deaths = (message.properties.get("application_headers") or {}).get("x-death") or [{}]
     since = deaths[0].get("time") if isinstance(deaths[0], dict) else None
-    since = since or message.properties.get("timestamp")
-    return since.replace(tzinfo=since.tzinfo or UTC) if isinstance(since, datetime) else None
+    if isinstance(since, datetime):
+        return since.replace(tzinfo=UTC)  # the library's times are naive, and UTC
+    sent_s = message.properties.get("timestamp")
+    return datetime.fromtimestamp(sent_s, UTC) if isinstance(sent_s, int) else None

@@ -10,7 +10,7 @@ from jobs.models.circuit import Circuit
 from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
 from jobs.models.erasure import Erasure, Subject, UnwantedObject
-from jobs.models.event import Event
+from jobs.models.event import AttemptMessage, Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
@@ -23,6 +23,7 @@ from jobs.models.webhook_delivery import Delivery, DisabledEndpoint, WebhookSecr
 
 __all__ = [
     "ApiToken",
+    "AttemptMessage",
     "Batch",
     "CacheEntry",
     "CanaryReplay",

@@ -79,8 +79,8 @@ KEPT = (
         content=True,
     ),
     Kept(
-        "failed attempts, with their messages",
-        ("jobs_event",),
+        "messages of failed attempts",
+        ("jobs_attemptmessage",),
         "after the attempt",
         setting="ATTEMPTS_DAYS",
         oldest="at",

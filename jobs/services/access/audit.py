@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,18 +10,9 @@ import sqlalchemy as sa
 from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
-from jobs.db.session import transaction as transaction_of
 from jobs.db.statement import Statement, execute, fetch_all, once_more, run
 from jobs.services.access.owner import Owner
 from jobs.services.access.request_origin import origin
-
-
-class ForgottenPage(NamedTuple):
-    """The last event of a page, None after the last page; and how many of its events were deleted."""
-
-    upto: int | None
-    rows: int
-
 
 ACTOR_CHARS = 127
 FORGOTTEN_AT_ONCE = 20_000
@@ -49,26 +39,6 @@ WITH gone AS (
     AND id = ANY(ARRAY(SELECT id FROM jobs_event ORDER BY id LIMIT %(most)s))
   RETURNING 1
 )
-SELECT count(*) FROM gone
-""",
-    int,
-)
-# A failed attempt is no act of anybody, and its message may quote the input.
-_FORGET_OLD_ATTEMPTS = Statement(
-    """
-WITH page AS MATERIALIZED (
-  SELECT id FROM jobs_event WHERE id > %(after)s ORDER BY id LIMIT %(most)s
-), gone AS (
-  DELETE FROM jobs_event AS event USING page WHERE event.id = page.id AND event.kind = 'failed'
-    AND event.at < now() - make_interval(days => %(days)s) RETURNING 1
-)
-SELECT (SELECT max(id) FROM page) AS upto, (SELECT count(*) FROM gone) AS rows
-""",
-    ForgottenPage,
-)
-_FORGET_ATTEMPTS = Statement(
-    """
-WITH gone AS (DELETE FROM jobs_event WHERE job_id = ANY(%(jobs)s) AND kind = 'failed' RETURNING 1)
 SELECT count(*) FROM gone
 """,
     int,
@@ -125,28 +95,6 @@ def forget_events(*, older_than_days: int, actor: str) -> int:
             if count or not total:
                 note(AuditKind.FORGET, actor=actor, older_than_days=older_than_days, events=count)
         total += count
-    return total
-
-
-def forget_attempts(jobs: Sequence[UUID]) -> int:
-    """Delete the events of failed attempts of these jobs; return how many. Requires a transaction."""
-    execute(_SET_RETENTION, {"value": "on"})
-    (count,) = execute(_FORGET_ATTEMPTS, {"jobs": list(jobs)})
-    execute(_SET_RETENTION, {"value": "off"})
-    return count
-
-
-def forget_old_attempts(session: sa.Connection, *, older_than_days: int) -> int:
-    """Delete older events of failed attempts, a page a transaction; return how many were deleted."""
-    after: int | None = 0
-    total = 0
-    while after is not None:
-        with transaction_of(session):
-            run(session, _SET_RETENTION, {"value": "on"})
-            values = {"after": after, "most": FORGOTTEN_AT_ONCE, "days": older_than_days}
-            (page,) = run(session, _FORGET_OLD_ATTEMPTS, values)
-            run(session, _SET_RETENTION, {"value": "off"})
-        after, total = page.upto, total + page.rows
     return total
 
 

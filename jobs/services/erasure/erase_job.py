@@ -18,7 +18,6 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.ids import first_id_at
 from jobs.core.states import TERMINAL
 from jobs.db.statement import execute, fetch_all, once_more
-from jobs.services.access.audit import forget_attempts
 from jobs.services.erasure.sealed_uploads import uploads_of
 from jobs.services.erasure.statements import (
     DELETE_ROWS,
@@ -86,9 +85,8 @@ def erase_locked(jobs: Sequence[UUID], *, actor: str, uploads: Mapping[UUID, Seq
     (erased,) = execute(DELETE_ROWS, {"jobs": ids})
     for job in ids:
         unshare(job)
-    attempts = forget_attempts(ids)
     _forget_progress(execute(EMPTY_JOBS, {"jobs": ids}))
-    counts = erased._asdict() | {"jobs": len(ids), "attempts": attempts, "objects": len(names)}
+    counts = erased._asdict() | {"jobs": len(ids), "objects": len(names)}
     note_all(ids, kind=AuditKind.ERASE, actor=actor, detail=msgspec.json.encode(counts).decode())
     return ErasedJobs(ids, names)
 

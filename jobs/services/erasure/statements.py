@@ -24,7 +24,8 @@ TABLES = {
     "jobs_follower": "deleted",
     "jobs_cacheentry": "deleted",
     "jobs_subject": "deleted",
-    "jobs_event": "ids",  # `failed` events are deleted, acts of people hold no content
+    "jobs_attemptmessage": "deleted",
+    "jobs_event": "ids",
 }
 
 
@@ -44,6 +45,7 @@ class Erased(NamedTuple):
     webhooks: int
     endpoints: int
     cache_entries: int
+    messages: int
 
 
 # In id order, as all statements lock jobs.
@@ -90,12 +92,14 @@ WITH input AS (DELETE FROM jobs_jobinput WHERE {_THESE} RETURNING 1),
   endpoint AS (DELETE FROM jobs_disabledendpoint AS gone USING delivery
     WHERE gone.client_id = delivery.client_id AND gone.url = delivery.url RETURNING 1),
   entry AS (DELETE FROM jobs_cacheentry WHERE {_THESE} RETURNING 1),
+  message AS (DELETE FROM jobs_attemptmessage WHERE {_THESE} RETURNING 1),
   outbox AS (DELETE FROM jobs_outbox WHERE {_THESE}),
   follower AS (DELETE FROM jobs_follower WHERE {_THESE}),
   subject AS (DELETE FROM jobs_subject WHERE {_THESE})
 SELECT (SELECT count(*) FROM input) AS inputs, (SELECT count(*) FROM result) AS results,
   (SELECT count(*) FROM letter) AS dead_letters, (SELECT count(*) FROM delivery) AS webhooks,
-  (SELECT count(*) FROM endpoint) AS endpoints, (SELECT count(*) FROM entry) AS cache_entries
+  (SELECT count(*) FROM endpoint) AS endpoints, (SELECT count(*) FROM entry) AS cache_entries,
+  (SELECT count(*) FROM message) AS messages
 """,  # noqa: S608  # built from our own constants
     Erased,
 )

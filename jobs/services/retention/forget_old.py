@@ -20,7 +20,7 @@ from jobs.db import database_clock
 from jobs.db.session import open_session, transaction
 from jobs.db.session_settings import Use
 from jobs.db.statement import Statement, run
-from jobs.services.access.audit import forget_old_attempts, note_in
+from jobs.services.access.audit import note_in
 
 PAGE = 2_000
 _START = {"uuid": str(UUID(int=0)), "bigint": "0", "text": ""}
@@ -101,6 +101,12 @@ _RULES: Final = (
         _delete("jobs_disabledendpoint", _older("since"), type_="bigint"),
         "bigint",
     ),
+    _Rule(
+        "messages of attempts",
+        "attempts_days",
+        _delete("jobs_attemptmessage", _older("at"), "event_id", "bigint"),
+        "bigint",
+    ),
     _Rule("idempotency keys", "keys_days", _FORGET_KEYS),
     _Rule("batches", "ledger_days", _delete("jobs_batch", _older("finished_at"))),
     _Rule("workers", "ledger_days", _delete("jobs_worker", _older("ended_at"))),
@@ -150,6 +156,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 )
 _OF_A_JOB: Final[tuple[LiteralString, ...]] = (
     "jobs_jobinput", "jobs_jobresult", "jobs_delivery", "jobs_subject", "jobs_cacheentry",
+    "jobs_attemptmessage",
 )  # fmt: skip
 _SIDE_ROWS: Final[tuple[Statement[None], ...]] = tuple(
     Statement(f"DELETE FROM {table} WHERE job_id = ANY(%(jobs)s::uuid[])")  # noqa: S608
@@ -166,7 +173,6 @@ def forget_old(*, actor: str) -> dict[str, int]:
         counts = {
             rule.kind: _forget(session, rule, getattr(config, rule.setting, 1), now_ms) for rule in _RULES
         }
-        counts["failed attempts"] = forget_old_attempts(session, older_than_days=config.attempts_days)
         counts["jobs"] = _forget_jobs(session, config.jobs_days, now_ms)
         gone = {kind: rows for kind, rows in counts.items() if rows}
         if gone:

@@ -71,6 +71,8 @@ _IDS_ONLY = {
     ("jobs_canaryreplay", "canary"),
     ("jobs_canaryreplay", "jobs"),
     ("jobs_erasure", "last_job"),
+    ("jobs_event", "detail"),
+    ("jobs_event", "job_id"),
     ("jobs_follower", "leader"),
     ("jobs_jobresult", "source"),
     ("jobs_unwantedobject", "erased_jobs"),
@@ -144,16 +146,11 @@ def _trace(column: _Column, job: UUID, erased: datetime | None) -> Trace | None:
     condition = sql.SQL(cast(Any, _FINDS[column.kind])).format(
         column=sql.Identifier(column.name), job=sql.Literal(job)
     )
-    query = sql.SQL("SELECT count(*) FROM {table} WHERE {condition}{more}").format(
-        table=sql.Identifier(column.relation), condition=condition, more=sql.SQL(cast(Any, _more(column)))
+    query = sql.SQL("SELECT count(*) FROM {table} WHERE {condition}").format(
+        table=sql.Identifier(column.relation), condition=condition
     )
     rows = int(_value(query))
     return Trace(column.relation, column.name, rows, _has_content(column, erased)) if rows else None
-
-
-def _more(column: _Column) -> str:
-    """Return the condition that leaves out the audit, which names jobs and holds no content."""
-    return " AND kind = 'failed'" if column.relation == "jobs_event" else ""
 
 
 def _has_content(column: _Column, erased: datetime | None) -> bool:

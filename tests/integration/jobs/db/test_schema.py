@@ -15,6 +15,7 @@ from models_registry.models import ModelVersion, RegisteredModel
 
 INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
+    "jobs_attemptmessage": {"pkey (event_id)", "(job_id)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
     "jobs_cacheentry": {"pkey (key)", "(expires_at)", "(job_id)"},
     "jobs_canaryreplay": {"pkey (id)", "(id) WHERE (ended_at IS NULL)"},
@@ -33,6 +34,7 @@ INDEXES = {
         "(client_id, due) WHERE (due IS NOT NULL)",
     },
     "jobs_disabledendpoint": {"pkey (id)", "unique (client_id, url)", "(client_id)"},
+    "jobs_erasure": {"pkey (id)"},
     "jobs_event": {"pkey (id)", "(job_id)"},
     "jobs_follower": {
         "pkey (job_id)",
@@ -59,6 +61,8 @@ INDEXES = {
     "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
     "jobs_queuestanding": {"pkey (queue)", "(queue varchar_pattern_ops)"},
     "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
+    "jobs_subject": {"pkey (id)", "(client_id, digest, job_id)", "unique (job_id, digest)"},
+    "jobs_unwantedobject": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_upload": {"pkey (id)", "(expires_at)"},
     "jobs_worker": {"pkey (id)"},
 }
