@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from jobs.core.errors import PayloadUnavailableError, UnavailableError
 from jobs.core.ids import first_id_at
-from jobs.db.statement import Statement, execute, fetch_all
+from jobs.db.statement import Statement, execute, fetch_all, run
 from jobs.payloads.object_store import delete
 from jobs.payloads.sql import IS_POINTER, POINTER
 
@@ -37,6 +39,12 @@ _MARK: Statement[None] = Statement("""
 INSERT INTO jobs_unwantedobject (name, client_id, erased_jobs, is_result)
 SELECT name, job.client_id, ARRAY[job.id], false
 FROM unnest(%(names)s::text[]) AS object(name), jobs_job job WHERE job.id = %(job)s
+ON CONFLICT (name) DO NOTHING
+""")
+_MARK_LATE: Statement[None] = Statement("""
+INSERT INTO jobs_unwantedobject (name, client_id, erased_jobs, is_result)
+SELECT given.name, job.client_id, ARRAY[job.id], true
+FROM unnest(%(jobs)s::uuid[], %(names)s::text[]) AS given(id, name) JOIN jobs_job job USING (id)
 ON CONFLICT (name) DO NOTHING
 """)
 _OLDEST = Statement("SELECT name FROM jobs_unwantedobject ORDER BY since, name LIMIT %(most)s", str)
@@ -65,6 +73,15 @@ def mark_unwanted(job: UUID, names: Sequence[str]) -> None:
     """Have the objects of a job's old input deleted soon. Requires the transaction that replaces it."""
     if names:
         execute(_MARK, {"job": job, "names": list(names)})
+
+
+def mark_late_outputs(session: sa.Connection, names: Mapping[UUID, str]) -> None:
+    """Have outputs deleted whose verdicts came too late: their jobs were cancelled, and maybe erased, before.
+
+    One that was stored by a settle of which the worker does not know is pointed at, and stays.
+    """
+    if names:
+        run(session, _MARK_LATE, {"jobs": list(names), "names": list(names.values())})
 
 
 def delete_objects(names: Sequence[str]) -> int:

