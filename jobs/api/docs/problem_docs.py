@@ -59,7 +59,7 @@ REFUSALS: Mapping[str, Kinds] = {
     ),
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,
-    "get erasures/{erasure_id}": (errors.ResourceNotFoundError,),
+    "get erasures": (),
     "post uploads": (*_WITH_BODY, errors.QuotaExceededError, errors.PayloadUnavailableError),
     "get models": (),
     "get models/{name}": _OF_A_MODEL,

@@ -31,7 +31,6 @@ def _header(name: str, schema: dict[str, Any], description: str, example: str) -
 # Parameters of paths and queries; their types stand in the code.
 PARAMETERS: Mapping[str, tuple[str, Any]] = {
     "job_id": ("A job's `id`.", examples.JOB_ID),
-    "erasure_id": ("An erasure's `id`.", examples.ERASURE_ID),
     "name": ("A model's name.", "minilm"),
     "wait": (
         "How many seconds to wait for the job's end, up to the server's limit, usually 55.",

@@ -97,7 +97,7 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
             {"it is done": examples.ERASURE, "a dry run": examples.COUNTED},
         )
     },
-    "get erasures/{erasure_id}": {200: ResponseDoc("The receipt.", {"it is done": examples.ERASURE})},
+    "get erasures": {200: ResponseDoc("The receipts.", {"one": {"erasures": [examples.ERASURE]}})},
     "post uploads": {201: ResponseDoc("The file is stored.", {"a picture": examples.UPLOADED})},
     "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},
     "get models/{name}": {200: ResponseDoc("The model.", {"a model": examples.MODEL})},

@@ -17,7 +17,7 @@ from jobs.api.router import router
 from jobs.core.access.scopes import Scope
 from jobs.core.submission.erasure_request import parse_erasure
 from jobs.services.erasure.erase_job import erase_job
-from jobs.services.erasure.erase_subject import count_jobs, read_erasure, request_erasure
+from jobs.services.erasure.erase_subject import count_jobs, read_erasures, request_erasure
 
 NO_CONTENT = 204
 MOST_BYTES = 10_000
@@ -31,6 +31,12 @@ class ErasureSchema(Schema):
     erased: int = Field(description="The jobs of them that are erased by now.")
     created_at: datetime | None
     finished_at: datetime | None = Field(description="Null while jobs are left; they go within minutes.")
+
+
+class ErasuresSchema(Schema):
+    """Receipts of erasures, newest first."""
+
+    erasures: list[ErasureSchema]
 
 
 @router.delete(
@@ -73,12 +79,13 @@ def erase_all(request: ApiRequest) -> HttpResponse:
 
 
 @router.get(
-    "/erasures/{uuid:erasure_id}",
-    operation_id="getErasure",
-    response={200: ErasureSchema},
-    summary="How far an erasure is",
+    "/erasures",
+    operation_id="listErasures",
+    response={200: ErasuresSchema},
+    summary="How far your erasures are",
     **needs(Scope.ERASE),
 )
-def read_one(request: ApiRequest, erasure_id: UUID) -> HttpResponse:
-    """Return the receipt of an erasure that you requested."""
-    return json_answer(read_erasure(erasure_id, client_id=request.auth.reach)._asdict())
+def list_erasures(request: ApiRequest) -> HttpResponse:
+    """Return the receipts of your client's last hundred erasures, newest first."""
+    receipts = read_erasures(client_id=request.auth.id)
+    return json_answer({"erasures": [receipt._asdict() for receipt in receipts]})

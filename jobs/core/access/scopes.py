@@ -17,14 +17,11 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY)
+DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY, Scope.ERASE)
 
 
 def default_scopes() -> list[str]:
-    """Return the scopes of a token that was created without any: what an app needs each day.
-
-    `erase` is not among them: what it does cannot be undone.
-    """
+    """Return the scopes of a token that was created without any: all that an app needs."""
     return [scope.value for scope in DEFAULT_SCOPES]
 
 

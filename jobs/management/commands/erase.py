@@ -44,6 +44,6 @@ def _of_subject(name: str, subject: str, *, dry_run: bool) -> str:
         return f"{count_jobs(client=client, subject=subject):,} jobs would be erased"
     erasure = request_erasure(client=client, subject=subject, actor=actor()).id
     continue_erasures()
-    receipt = read_erasure(erasure, client_id=client)
+    receipt = read_erasure(erasure)
     end = "" if receipt.finished_at else "; the rest is erased within minutes"
     return f"erasure {erasure}: {receipt.erased:,} of {receipt.jobs:,} jobs are erased{end}"

@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
-from jobs.core.errors import ResourceNotFoundError
 from jobs.core.ids import uuid7
 from jobs.db import database_clock
 from jobs.db.statement import Statement, execute, fetch_all, once_more
@@ -23,6 +22,7 @@ from jobs.services.erasure.sealed_uploads import uploads_of
 from jobs.services.erasure.unwanted_objects import delete_objects
 
 JOBS_AT_ONCE = 100
+MOST_SHOWN = 100
 AT_ONCE_S = 2.0  # so long the call that requests an erasure erases by itself
 
 
@@ -46,9 +46,12 @@ WHERE client_id = %(client)s AND digest = %(digest)s AND job_id <= %(id)s
 ON CONFLICT (id) DO NOTHING
 """)
 _READ = Statement(
+    "SELECT id, jobs, erased, created_at, finished_at FROM jobs_erasure WHERE id = %(id)s", Receipt
+)
+_LAST = Statement(
     """
-SELECT id, jobs, erased, created_at, finished_at FROM jobs_erasure
-WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s)
+SELECT id, jobs, erased, created_at, finished_at FROM jobs_erasure WHERE client_id = %(client)s
+ORDER BY id DESC LIMIT %(most)s
 """,
     Receipt,
 )
@@ -93,15 +96,18 @@ def request_erasure(*, client: int, subject: str, actor: str) -> Receipt:
     until = time.monotonic() + AT_ONCE_S
     while time.monotonic() < until and _erase_some(erasure):
         pass
-    return read_erasure(erasure, client_id=client)
+    return read_erasure(erasure)
 
 
-def read_erasure(erasure: UUID, *, client_id: int | None) -> Receipt:
-    """Return the receipt of an erasure (of `client_id`, if given); ResourceNotFoundError."""
-    rows = fetch_all(_READ, {"id": erasure, "client": client_id})
-    if not rows:
-        raise ResourceNotFoundError("There is no such erasure.")
-    return rows[0]
+def read_erasure(erasure: UUID) -> Receipt:
+    """Return the receipt of an erasure that was requested."""
+    (receipt,) = fetch_all(_READ, {"id": erasure})
+    return receipt
+
+
+def read_erasures(*, client_id: int) -> list[Receipt]:
+    """Return the receipts of a client's last erasures, newest first."""
+    return fetch_all(_LAST, {"client": client_id, "most": MOST_SHOWN})
 
 
 def continue_erasures() -> int:

@@ -86,7 +86,7 @@ OPERATION_IDS = {
     "get /api/v1/jobs/{job_id}": "getJob",
     "delete /api/v1/jobs/{job_id}": "eraseJob",
     "post /api/v1/erasures": "eraseSubject",
-    "get /api/v1/erasures/{erasure_id}": "getErasure",
+    "get /api/v1/erasures": "listErasures",
     "post /api/v1/jobs/{job_id}/cancel": "cancelJob",
     "get /api/v1/jobs/{job_id}/events": "streamJobEvents",
     "get /api/v1/jobs/{job_id}/lineage": "getJobLineage",
