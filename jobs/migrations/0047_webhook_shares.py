@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0032_waiting_since'),
+        ('jobs', '0042_attempt_messages'),
     ]
 
     operations = [

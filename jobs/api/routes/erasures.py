@@ -1,4 +1,4 @@
-"""The calls that erase: one job, or all jobs of a subject."""
+"""The calls that erase all jobs of a subject."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from jobs.api.responses import json_answer
 from jobs.api.router import router
 from jobs.core.access.scopes import Scope
 from jobs.core.submission.erasure_request import parse_erasure
-from jobs.services.erasure.erase_job import erase_job
 from jobs.services.erasure.erase_subject import count_jobs, read_erasures, request_erasure
 
-NO_CONTENT = 204
 MOST_BYTES = 10_000
 
 
@@ -37,23 +35,6 @@ class ErasuresSchema(Schema):
     """Receipts of erasures, newest first."""
 
     erasures: list[ErasureSchema]
-
-
-@router.delete(
-    "/jobs/{uuid:job_id}",
-    operation_id="eraseJob",
-    response={NO_CONTENT: None},
-    summary="Erase a job",
-    **needs(Scope.ERASE),
-)
-def erase(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Erase all content of a job; a live one is cancelled first. Calls on it return 410 from then on.
-
-    Input, output, metadata, error, idempotency key, callback address and files are gone at once. Its id,
-    state and times are kept for a while. A job that was erased before returns 204 again.
-    """
-    erase_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
-    return HttpResponse(status=NO_CONTENT, headers={"Cache-Control": "no-store"})
 
 
 @router.post(
