@@ -22,7 +22,15 @@ from urllib.parse import quote
 HERE = Path(__file__).resolve().parent
 LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 PLACEHOLDER = "change-me"
-REQUIRED = ("SECRET_KEY", "POSTGRES_PASSWORD", "FLOWER_BASIC_AUTH", "API_URL", "STREAM_URL", "ALLOWED_HOSTS")
+REQUIRED = (
+    "SECRET_KEY", "POSTGRES_PASSWORD", "DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD",
+    "FLOWER_BASIC_AUTH", "API_URL", "STREAM_URL", "ALLOWED_HOSTS",
+)  # fmt: skip
+# Roles of the database and the variables with their passwords. Every process but these two runs as the last.
+SUPERUSER, OWNER, RUNTIME = "inference", "inference_owner", "inference_runtime"
+LOGINS = {
+    SUPERUSER: "POSTGRES_PASSWORD", OWNER: "DATABASE_OWNER_PASSWORD", RUNTIME: "DATABASE_RUNTIME_PASSWORD",
+}  # fmt: skip
 NOBODY = "amqp://none@rabbitmq:5672//"  # web processes never log in to the broker
 
 
@@ -85,9 +93,10 @@ def _hashed(password: str) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def urls(user: str, values: Mapping[str, str]) -> str:
-    """Return the file of environment variables of the processes that log in to the broker as `user`."""
-    database = f"postgresql://inference:{quote(values['POSTGRES_PASSWORD'], safe='')}@postgres:5432/inference"
+def urls(user: str, values: Mapping[str, str], *, role: str = RUNTIME) -> str:
+    """Return the variables of processes that log in to the broker as `user`, to the database as `role`."""
+    word = quote(values[LOGINS[role]], safe="")
+    database = f"postgresql://{role}:{word}@postgres:5432/inference"
     broker = NOBODY
     if user:
         broker = f"amqp://{user}:{quote(values[password_of(user)], safe='')}@rabbitmq:5672//"
@@ -104,6 +113,8 @@ def main(folder: Path = HERE) -> None:
     (folder / "urls").mkdir(exist_ok=True)
     for user in ["", *users]:
         (folder / "urls" / f"{user or 'nobody'}.env").write_text(urls(user, values))
+    for name, role in (("database-roles", SUPERUSER), ("migrate", OWNER)):
+        (folder / "urls" / f"{name}.env").write_text(urls("", values, role=role))
     (folder / "definitions.json").write_text(definitions(template, values))
     # The broker's container runs as another user, which has to read the file.
     (folder / "definitions.json").chmod(0o644)

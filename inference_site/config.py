@@ -68,6 +68,19 @@ class Config:
         Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
         about("The schema of the tables; `search_path` is set to it.", allowed="a name"),
     ] = "public"
+    database_owner_password: Annotated[
+        str,
+        about(
+            "The password that `database_roles` gives to inference_owner, which migrates.", allowed="a text"
+        ),
+    ] = field(default="", repr=False)
+    database_runtime_password: Annotated[
+        str,
+        about(
+            "The password that `database_roles` gives to inference_runtime, as which all processes log in.",
+            allowed="a text",
+        ),
+    ] = field(default="", repr=False)
     broker_url: Annotated[
         BrokerUrl,
         about(
@@ -125,6 +138,18 @@ class Config:
     stream_url: Annotated[
         SiteUrl, about("The address of `stream` for clients: waiting calls go there.", allowed="a URL")
     ] = "http://127.0.0.1:8001"
+    admin_two_factor: Annotated[
+        bool, about("Ask everybody at the admin for a second factor, which `manage.py two_factor` makes.")
+    ] = False
+    client_requests_per_s: Annotated[
+        Whole, about("Jobs a second of a client that `create_token` creates; 0: no limit.")
+    ] = 1_000
+    client_bytes_per_s: Annotated[
+        Whole, about("Bytes of input a second of a client that `create_token` creates; 0: no limit.")
+    ] = 100_000_000
+    client_most_in_flight: Annotated[
+        Whole, about("Jobs that wait or run of a client that `create_token` creates; 0: no limit.")
+    ] = 50_000
     trusted_proxy_hops: Annotated[
         Whole, about("Proxies in front whose X-Forwarded-For and X-Forwarded-Proto are believed.")
     ] = 0
@@ -215,6 +240,13 @@ class Config:
     events_days: Annotated[
         Whole, about("Days that events of the audit, which hold no content, are kept; 0: for ever.")
     ] = 730
+    audit_export: Annotated[
+        str,
+        about(
+            "Where the relay copies the audit and its seals; no change of the database alters the copy.",
+            allowed="a path, syslog://host:port or syslog:///dev/log",
+        ),
+    ] = ""
     model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""
     model_entry_points: Annotated[
         Words,

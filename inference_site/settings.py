@@ -1,7 +1,10 @@
 """Django's settings, all derived from one Config."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
+
+from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
@@ -20,13 +23,17 @@ WHITENOISE_USE_FINDERS = True  # files come from the installed packages, listed 
 WHITENOISE_AUTOREFRESH = DEBUG
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "inference_site.admin_app.PlatformAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "ninja",  # has the script of the API's page, so that the page works without the internet
+    "axes",  # before `jobs`, whose record of a refused login says whether it was locked out
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "models_registry",
     "jobs",
 ]
@@ -34,13 +41,17 @@ MIDDLEWARE = [
     "jobs.api.http.origin.OriginMiddleware",  # first, because the audit records the origin of every call
     "jobs.api.http.middleware.ApiMiddleware",  # answers calls of the API, which need none of those below
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's static files, on any server
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "inference_site.session_limits.SessionLimitsMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it replaces the answer to a login that is locked out
 ]
 TEMPLATES = [
     {
@@ -67,7 +78,26 @@ SECURE_HSTS_SECONDS = 365 * 86_400 if CONFIG.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = CONFIG.https
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3_600  # `session_limits` ends a session then, and an idle one earlier
 X_FRAME_OPTIONS = "DENY"
+# Of the admin; the documents and the API's page have stricter ones. No page has a script of its own in it.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: who is locked out is refused before a password is hashed
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
@@ -77,6 +107,21 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     }
 ]
+
+# Five wrong passwords of a name from an address lock this pair out for half an hour; `login_lockout` adds a
+# limit for the address. A name alone is never locked, or anybody could lock the operators out.
+AXES_HANDLER = "inference_site.login_lockout.LoginLockout"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=30)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what a locked out client tries leaves no row
+AXES_CLIENT_IP_CALLABLE = "inference_site.login_lockout.address_of_login"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True  # our own audit has the logins
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "Inference platform"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
 # The limits of the admin's forms; the API has limits of its own.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes

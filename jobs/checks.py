@@ -13,10 +13,11 @@ from django.db import DatabaseError
 
 from jobs.payloads.object_store import storage
 from jobs.services.webhooks.http_post import trusted
+from models_registry.core.patterns import patterns, refusal
 from models_registry.models import ModelVersion
 
 MISTAKE, NO_KEY, NO_STORAGE, NO_AUTHORITIES = "jobs.E001", "jobs.E002", "jobs.E003", "jobs.E004"
-HALF_OPEN = "jobs.W001"
+HALF_OPEN, ONE_FACTOR, OLD_PATTERN = "jobs.W001", "jobs.W002", "jobs.W007"
 
 
 @register()
@@ -64,6 +65,24 @@ def check_payload_keys(*, databases: Sequence[str] | None = None, **_kwargs: Any
     return [Error(text, hint="Their jobs are refused until it is.", id=NO_KEY)] if versions else []
 
 
+@register(Tags.database)
+def check_patterns(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Return a warning for each registered version with a pattern that could not be registered any more."""
+    if not databases:
+        return []
+    try:
+        rows = list(ModelVersion.objects.select_related("model"))
+    except DatabaseError:  # the tables do not exist yet
+        return []
+    hint = "Its jobs are refused with the code invalid_input. Register a version with another pattern."
+    return [
+        Caution(f"{row}: the pattern {pattern[:200]!r} is refused: {reason}.", hint=hint, id=OLD_PATTERN)
+        for row in rows
+        for pattern in dict.fromkeys([*patterns(row.input_schema), *patterns(row.output_schema)])
+        if (reason := refusal(pattern))
+    ]
+
+
 @register(Tags.security, deploy=True)
 def check_https(**_kwargs: Any) -> list[CheckMessage]:
     """Return a warning for each setting that sends tokens unencrypted, or redirects without end."""
@@ -77,3 +96,13 @@ def check_https(**_kwargs: Any) -> list[CheckMessage]:
             "API_URL is https and TRUSTED_PROXY_HOPS is 0: no proxy may say that a request was https."
         )
     return [Caution(text, id=HALF_OPEN) for text in warnings]
+
+
+@register(Tags.security, deploy=True)
+def check_second_factor(**_kwargs: Any) -> list[CheckMessage]:
+    """Return a warning if a stolen password alone opens the admin."""
+    if settings.INFERENCE.admin_two_factor:
+        return []
+    text = "ADMIN_TWO_FACTOR is not set: a password alone opens the admin."
+    hint = "Set it to true, and run `manage.py two_factor USER` for each user of the admin."
+    return [Caution(text, hint=hint, id=ONE_FACTOR)]

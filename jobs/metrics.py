@@ -125,6 +125,12 @@ QUOTA_REFUSED = Counter(
     "Jobs refused because of their client's quota: requests, bytes or in_flight.",
     ["client", "kind"],
 )
+AUDIT_SEALED_AT = Gauge(
+    "audit_sealed_timestamp_seconds",
+    "When this process last sealed the audit, seconds since 1970.",
+    multiprocess_mode="mostrecent",
+)
+AUDIT_EXPORT_FAILURES = Counter("audit_export_failures", "Times that AUDIT_EXPORT could not be written.")
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that failed.")
 
 BATCHES = Counter("batches", "Sealed batches, by reason.", ["model", "reason"])

@@ -32,25 +32,12 @@ from jobs.core.errors import (
     WrongStateError,
 )
 from jobs.core.job_error import REVOKED_CODE, error_of, for_caller
+from jobs.core.job_failed import JobFailedError
 from jobs.core.states import CELERY_STATES, State
 from jobs.db import connections
 from jobs.db.session_settings import Use
 
 REVOKER = "celery"
-
-
-class JobFailedError(PlatformError):
-    """The job's last attempt failed: its message, its failure kind and its error code are the arguments."""
-
-    code = "job_failed"
-
-    def __init__(self, message: str = "", kind: str = "", error_code: str = "") -> None:
-        super().__init__(message)
-        self.args = (message, kind, error_code)
-        self.kind, self.error_code = kind, error_code
-
-    def __str__(self) -> str:
-        return f"{self.args[0]} ({self.kind}, {self.error_code})"
 
 
 class JobBackend(DatabaseBackend):
@@ -100,7 +87,9 @@ class JobBackend(DatabaseBackend):
             return _exception("TaskRevokedError", "celery.exceptions", _why_revoked(row))
         if status in states.EXCEPTION_STATES:
             message = for_caller(row.message or f"the last attempt failed: {row.error_code or 'no code'}")
-            return _exception(JobFailedError.__name__, __name__, message, row.error_kind, row.error_code)
+            return _exception(
+                JobFailedError.__name__, JobFailedError.__module__, message, row.error_kind, row.error_code
+            )
         return self._decode_stored_result(_output(row)) if status == states.SUCCESS else None
 
     def _decode_stored_result(self, payload: Any) -> Any:
@@ -190,8 +179,14 @@ def _uuid(task_id: str) -> UUID | None:
 
 
 def _lost(task_id: str, error: PlatformError) -> dict[str, Any]:
-    result = _exception(JobFailedError.__name__, __name__, str(error), "internal", error.code)
+    result = _exception(
+        JobFailedError.__name__, JobFailedError.__module__, str(error), "internal", error.code
+    )
     return {"task_id": task_id, "status": states.FAILURE, "result": result, "traceback": None}
+
+
+def _failed(*arguments: str) -> dict[str, Any]:
+    return _exception(JobFailedError.__name__, JobFailedError.__module__, *arguments)
 
 
 def _exception(name: str, module: str, *arguments: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from jobs import metrics
 from jobs.broker.webhook_task import DELIVER
 from jobs.core.messages.envelope import TASK_NAME
 from jobs.services.access.audit import forget_events
+from jobs.services.access.tokens import warn_of_ends
 from jobs.services.dead_letters.purge import purge_stale
 from jobs.services.erasure.erase_subject import continue_erasures
 from jobs.services.erasure.unwanted_objects import delete_unwanted
@@ -82,6 +83,12 @@ def letters() -> None:
     """Drop messages of dead letters that are gone, and malformed ones that are as old."""
     for model in known_queues():
         purge_stale(model=model, actor=BEAT, malformed_after_days=settings.INFERENCE.dead_letters_days)
+
+
+@shared_task(name="jobs.warn_of_tokens", ignore_result=True)
+def token_ends() -> None:
+    """Log the tokens that end soon."""
+    warn_of_ends()
 
 
 @shared_task(name="jobs.forget_events", ignore_result=True)

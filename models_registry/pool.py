@@ -11,7 +11,13 @@ from typing import Protocol
 
 from django.db import connection
 
-from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError, OverBudgetError
+from models_registry.core.registry_errors import (
+    ArtifactMismatchError,
+    LoaderRefusedError,
+    LoadFailedError,
+    ModelNotFoundError,
+    OverBudgetError,
+)
 from models_registry.core.residency import Never, Residency, Wait
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
@@ -22,6 +28,7 @@ from models_registry.shared.platform_errors import PlatformError
 
 __all__ = ["Loaded", "ModelPool"]
 MIB = 2**20
+_OWN_ERRORS = (ArtifactMismatchError, LoaderRefusedError, OverBudgetError)
 
 
 class LoadWatcher(Protocol):
@@ -179,8 +186,9 @@ class ModelPool:
         try:
             loaded = self._admit(info)
         except PlatformError as error:
-            self._note(info, failed, error)
-            raise
+            shown = _without_words(info, error)
+            self._note(info, failed, shown)
+            raise shown from None
         if failed is not None and self._watcher is not None:
             self._watcher.loaded(version_id)
         return loaded
@@ -259,6 +267,16 @@ class ModelPool:
 def _too_large(info: VersionInfo, size_bytes: int, plan: Never) -> OverBudgetError:
     size, room = size_bytes / MIB, max(plan.room_bytes, 0) / MIB
     return OverBudgetError(f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it.")
+
+
+def _without_words(info: VersionInfo, error: PlatformError) -> PlatformError:
+    """Return the error, of a guarded version without what its code says: it may remember inputs of jobs."""
+    if not info.secrecy.guarded or type(error) in _OWN_ERRORS:
+        return error
+    return LoadFailedError(
+        f"{info} cannot be loaded. Its message is not shown, because its data is confidential:"
+        " a trial load of the same artifact shows it."
+    )
 
 
 def _read(version_id: int) -> VersionInfo:

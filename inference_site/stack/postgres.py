@@ -14,6 +14,7 @@ from inference_site.stack.leash import Child, Command
 from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.private_files import private_dir, secret
 from inference_site.stack.stack_errors import StackError, StartError
+from jobs.core.access.database_rights import DatabaseRole
 
 DATABASE = "inference"
 USER = "inference"
@@ -81,8 +82,16 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Return the database's URL."""
+        """Return the database's URL for its superuser, which no program of the stack is given."""
         return f"postgresql://{USER}:{self._password}@{LOOPBACK}:{self.port}/{DATABASE}"
+
+    def role_password(self, role: DatabaseRole) -> str:
+        """Return the password of one of the roles that `database_roles` creates."""
+        return secret(self._home / f"{role}-password")
+
+    def url_of(self, role: DatabaseRole) -> str:
+        """Return the database's URL for one of these roles."""
+        return f"postgresql://{role}:{self.role_password(role)}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def start(self) -> None:
         """Start the server on its port, at first a free one, without waiting for it."""

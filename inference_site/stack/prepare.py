@@ -30,12 +30,24 @@ def login(run_dir: Path) -> str:
 
 
 def prepare(
-    run_dir: Path, *, env: Mapping[str, str], project: Path, say: Callable[[str], None]
+    run_dir: Path,
+    *,
+    env: Mapping[str, str],
+    project: Path,
+    say: Callable[[str], None],
+    superuser: Mapping[str, str],
+    owner: Mapping[str, str],
 ) -> Credentials:
-    """Migrate, then create the admin, the token, the models and the partitions; `say` each step."""
+    """Migrate, then create the admin, the token, the models and the partitions; `say` each step.
+
+    `superuser` and `owner` are the variables with which the database's roles are made, and used to migrate;
+    empty for a database that is not ours.
+    """
     run = _Commands(env, project)
     say("migrates the database")
-    run.now("migrate", "--verbosity", "0")
+    if superuser:
+        run.now("database_roles", extra=superuser)
+    run.now("migrate", "--verbosity", "0", extra=owner)
     say("registers the built-in models, and makes the admin, a token and partitions where they are missing")
     password = secret(run_dir / "admin-password")
     admin = run.later("createsuperuser", "--noinput", extra=_superuser(password))
@@ -55,7 +67,7 @@ def _superuser(password: str) -> dict[str, str]:
 
 def _token(path: Path, run: "_Commands") -> str:
     if not path.exists():
-        write_private(path, run.now("create_token", CLIENT).split()[-1])
+        write_private(path, run.now("create_token", CLIENT, "--never-expires", "--no-quotas").split()[-1])
     return path.read_text()
 
 
@@ -65,8 +77,8 @@ class _Commands:
     def __init__(self, env: Mapping[str, str], project: Path) -> None:
         self.env, self.project = env, project
 
-    def now(self, *words: str) -> str:
-        return self.result(self.later(*words))
+    def now(self, *words: str, extra: Mapping[str, str] | None = None) -> str:
+        return self.result(self.later(*words, extra=extra))
 
     def later(self, *words: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -12,6 +12,7 @@ from inference_site.stack.postgres import Postgres
 from inference_site.stack.rabbitmq import RabbitMQ
 from inference_site.stack.served import stop_together
 from inference_site.stack.stack_errors import StartError
+from jobs.core.access.database_rights import DatabaseRole
 
 STARTS = 3
 PROJECT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,27 @@ class Services:
             urls["BROKER_URL"] = self.rabbitmq.url
             urls["RABBITMQ_MANAGEMENT_URL"] = self.rabbitmq.management_url
         return urls
+
+    @property
+    def superuser_env(self) -> dict[str, str]:
+        """Return the variables with which `database_roles` runs; none for a database that is not ours."""
+        if self.postgres is None:
+            return {}
+        passwords = {
+            "DATABASE_OWNER_PASSWORD": self.postgres.role_password(DatabaseRole.OWNER),
+            "DATABASE_RUNTIME_PASSWORD": self.postgres.role_password(DatabaseRole.RUNTIME),
+        }
+        return {"DATABASE_URL": self.postgres.url, **passwords}
+
+    @property
+    def owner_env(self) -> dict[str, str]:
+        """Return the variable with which `migrate` runs."""
+        return {} if self.postgres is None else {"DATABASE_URL": self.postgres.url_of(DatabaseRole.OWNER)}
+
+    @property
+    def runtime_env(self) -> dict[str, str]:
+        """Return the variable with which every program runs, as in production."""
+        return {} if self.postgres is None else {"DATABASE_URL": self.postgres.url_of(DatabaseRole.RUNTIME)}
 
     def __enter__(self) -> dict[str, str]:
         """Start the servers, and return the URLs when they answer."""

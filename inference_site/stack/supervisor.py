@@ -96,7 +96,12 @@ class Supervisor:
         self._env = self._environment()
         write_settings(self.run_dir, ours=self._shared_settings())
         self._credentials = self._prepare(
-            self.run_dir, env=self._env, project=PROJECT, say=self._console.step
+            self.run_dir,
+            env=self._env,
+            project=PROJECT,
+            say=self._console.step,
+            superuser=self._services.superuser_env,
+            owner=self._services.owner_env,
         )
         self._programs = [self._program(spec) for spec in selected]
         self._console.step(f"starts {', '.join(program.name for program in self._programs)}")
@@ -162,6 +167,7 @@ class Supervisor:
             "PAYLOAD_DIR": str(self.run_dir / "payloads"),
             **os.environ,
             **self._services.env,
+            **self._services.runtime_env,
             "DJANGO_SETTINGS_MODULE": "inference_site.settings",
             "SECRET_KEY": secret(self.run_dir / "secret-key"),
             **self._payload_keys(),

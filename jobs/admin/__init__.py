@@ -8,6 +8,7 @@ from jobs.admin import (
     client_admin,
     job_admin,
     outbox_and_events,
+    people_admin,
     queue_admin,
     webhook_admin,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "dead_letters",
     "job_admin",
     "outbox_and_events",
+    "people_admin",
     "queue_admin",
     "replays",
     "webhook_admin",

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin.rights import may_change_tokens
+from jobs.core.access.scopes import WARNED_DAYS
 from jobs.core.admission.quota import Quota
-from jobs.core.errors import PlatformError
 from jobs.models import ApiToken, Client
-from jobs.services.access.tokens import GRACE_HOURS, revoke_token, rotate_token
+from jobs.services.access.client_models import allow_models
+from jobs.services.access.tokens import GRACE_HOURS, end_token, revoke_token
 from jobs.services.admission.set_quota import LIMITS, set_quota
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import table
@@ -30,17 +31,19 @@ class ClientAdmin(ReadOnlyAdmin):
     list_display = ("name", "created_at", "jobs")
     ordering = ("name",)
     search_fields = ("name",)
-    fields = ("name", "created_at", *LIMITS, "tokens", "jobs")
+    fields = ("name", "created_at", "models", *LIMITS, "tokens", "jobs")
     readonly_fields = ("name", "created_at", "tokens", "jobs")
 
     def has_change_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Return whether this user may change quotas, the only values that a form changes here."""
+        """Return whether this user may change models and quotas, the only values that a form changes here."""
         return bool(request.user.has_perm("jobs.change_client"))
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: Any) -> None:  # noqa: ARG002  # Django's signature
-        """Give the client the form's quotas."""
+        """Give the client the form's models and quotas."""
+        actor = request.user.get_username()
         quota = Quota(*(form.cleaned_data[name] for name in LIMITS))
-        set_quota(client_id=obj.pk, quota=quota, actor=request.user.get_username())
+        set_quota(client_id=obj.pk, quota=quota, actor=actor)
+        allow_models(client_id=obj.pk, models=form.cleaned_data["models"], actor=actor)
 
     def tokens(self, client: Client) -> SafeString:
         """Return the client's newest tokens."""
@@ -56,7 +59,7 @@ class ClientAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    """A bearer token: its digest is never shown, the token itself only when it is created."""
+    """A bearer token. No page shows one that works: its owner rotates it by the API."""
 
     list_display = ("id", "prefix", "client", "label", "may", "valid", "created_at", "expires_at")
     list_display_links = ("id", "prefix")
@@ -67,27 +70,21 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         "prefix", "client", "label", "may", "valid", "created_at", "expires_at", "revoked_at", "replaces",
     )  # fmt: skip
     readonly_fields = ("may", "valid")
-    actions = ("rotate", "revoke")
+    actions = ("end", "revoke")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may rotate and revoke."""
+        """Return whether this user may end and revoke tokens."""
         return may_change_tokens(request)
 
     @admin.action(
-        description=f"Rotate: create a successor; the old one works {GRACE_HOURS} h more",
+        description=f"Let the selected tokens end in {GRACE_HOURS} hours",
         permissions=["operate"],
     )
-    def rotate(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> HttpResponse:
-        """Show the successors of the selected tokens, only now."""
-        made: list[tuple[ApiToken, str]] = []
-        for old in tokens.order_by("pk"):
-            try:
-                token = rotate_token(token_id=old.pk, actor=request.user.get_username())
-            except PlatformError as error:
-                self.message_user(request, f"{old}: {error}", messages.WARNING)
-            else:
-                made.append((old, token))
-        return _shown_once(self, request, made)
+    def end(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        """Let each selected token end soon."""
+        actor = request.user.get_username()
+        count = sum(end_token(token_id=pk, actor=actor) for pk in tokens.values_list("pk", flat=True))
+        self.message_user(request, f"{count} end in {GRACE_HOURS} hours at the latest.")
 
     @admin.action(description="Revoke the selected tokens at once", permissions=["operate"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
@@ -116,18 +113,9 @@ def status(token: ApiToken) -> str:
     """Return whether a token is valid now, expired or revoked."""
     if token.revoked_at is not None:
         return "revoked"
-    return "expired" if token.expires_at and token.expires_at <= timezone.now() else "valid"
-
-
-def _shown_once(own: ReadOnlyAdmin, request: HttpRequest, made: list[tuple[ApiToken, str]]) -> HttpResponse:
-    """Return a page for the tokens, because a message would carry them in a cookie."""
-    context: dict[str, Any] = {
-        **own.admin_site.each_context(request),
-        "title": "New tokens",
-        "opts": own.opts,
-        "made": made,
-        "grace_hours": GRACE_HOURS,
-    }
-    page = TemplateResponse(request, "admin/jobs/apitoken/rotated.html", context)
-    page.headers["Cache-Control"] = "no-store"
-    return page
+    if token.expires_at is None:
+        return "valid"
+    remains = token.expires_at - timezone.now()
+    if remains <= timedelta():
+        return "expired"
+    return f"ends in {remains.days} days" if remains.days < WARNED_DAYS else "valid"

@@ -21,7 +21,7 @@ def may_act(request: HttpRequest) -> bool:
 
 
 def may_change_tokens(request: HttpRequest) -> bool:
-    """Return whether this user may rotate and revoke tokens."""
+    """Return whether this user may end and revoke tokens."""
     return bool(request.user.has_perm("jobs.change_apitoken"))
 
 

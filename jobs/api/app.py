@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
@@ -13,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from jobs.api.http.asgi_call import Call, ClientGoneError
+from jobs.api.http.https_only import https_location
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Handler, Threads
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
+from jobs.services.access.refusals import RefusalWriter
 
 
 class JobIdConvertor(Convertor[UUID]):
@@ -67,7 +70,10 @@ class Server:
 
     @asynccontextmanager
     async def _lifespan(self, _router: Router) -> AsyncIterator[None]:
+        writer = RefusalWriter()
+        writer.start()
         yield
+        await asyncio.to_thread(writer.stop)
         if self._hub is not None:
             await self._hub.stop()
 
@@ -101,6 +107,9 @@ class CallEndpoint:
         call = Call(Request(scope, receive), send)
         with suppress(ClientGoneError):
             try:
+                if location := https_location(call.request):
+                    await call.answer(308, b"", {"Location": location})  # it keeps the method
+                    return
                 await self._answer(call)
             except ClientGoneError:
                 raise

@@ -10,7 +10,8 @@ from ninja.security.base import AuthBase
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import ForbiddenError, UnauthenticatedError
 from jobs.services.access.owner import Owner, owner_of, token_digest
-from jobs.services.access.request_origin import with_token
+from jobs.services.access.refusals import RefusalReason, count_refusal
+from jobs.services.access.request_origin import origin, with_token
 from jobs.services.reads.job_views import View
 
 PAYLOAD = ("output", "error")
@@ -36,7 +37,7 @@ class BearerToken(AuthBase):
     def __call__(self, request: HttpRequest) -> Owner:
         """Return the owner of the request's token; ForbiddenError where it lacks the scope."""
         digest = presented_digest(request.META.get("HTTP_AUTHORIZATION", ""))
-        owner = authenticated(owner_of(digest))
+        owner = authenticated(owner_of(digest), address=origin().address)
         with_token(owner.token)
         if self.scope is not None:
             check_scope(owner, self.scope)
@@ -73,8 +74,12 @@ def presented_digest(header: str) -> bytes:
     return token_digest(token.strip())
 
 
-def authenticated(owner: Owner | None) -> Owner:
-    """Return the owner that was looked up for a token; UnauthenticatedError where there is none."""
+def authenticated(owner: Owner | None, *, address: str | None) -> Owner:
+    """Return the owner that was looked up for a token; count a refusal and raise where there is none.
+
+    UnauthenticatedError.
+    """
     if owner is None:
+        count_refusal(address, RefusalReason.TOKEN)
         raise UnauthenticatedError("The bearer token is unknown, expired or revoked.")
     return owner

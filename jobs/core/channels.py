@@ -1,4 +1,7 @@
-"""The channels of Postgres NOTIFY: each notification is a hint, and a listener also polls."""
+"""The channels of Postgres NOTIFY: each notification is a hint, and a listener also polls.
+
+In the database each has a name that ends in a secret: `jobs.db.channel_names`.
+"""
 
 SUBMITTED = "jobs_submitted"  # no payload; outside the submit's transaction, coalesced per web process
 SETTLED = "jobs_settled"  # payload: "batch:<uuid>" for a settled batch, "job:<uuid>" for a single job

@@ -76,6 +76,19 @@ class ForbiddenError(RequestError):
     code = "forbidden"
 
 
+class ModelNotAllowedError(RequestError):
+    """This client may not use that model: an operator can allow it."""
+
+    code = "model_not_allowed"
+
+
+class TooManyLoginsError(RequestError):
+    """Too many passwords were sent: wait before the next."""
+
+    code = "too_many_logins"
+    retryable = True
+
+
 class TokenEndedError(RequestError):
     """There is no such token, or it has expired or was revoked."""
 

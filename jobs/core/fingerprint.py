@@ -25,7 +25,7 @@ def fingerprint(kind: str, code: str, traceback: str) -> str:
     frames = [frame for line in block if (frame := _FRAME.fullmatch(line))]
     if not frames:
         return f"{kind}:{code}:{NOWHERE}"[:MOST_CHARS]
-    where = f"{_file(frames[-1]['path'])}:{frames[-1]['function'] or NOWHERE}"
+    where = f"{short_file(frames[-1]['path'])}:{frames[-1]['function'] or NOWHERE}"
     return f"{kind}:{_type(block) or code}:{where}"[:MOST_CHARS]
 
 
@@ -42,7 +42,8 @@ def _type(block: Sequence[str]) -> str:
     return match[0] if match else ""
 
 
-def _file(path: str) -> str:
+def short_file(path: str) -> str:
+    """Return a file's name, from its package on where it is installed, without what varies between runs."""
     path = path.replace("\\", "/")
     module, is_installed = _INSTALLED.subn("", path, count=1)
     return _VARYING.sub("*", module if is_installed else path.rpartition("/")[2])

@@ -12,6 +12,7 @@ import psycopg
 
 from jobs.core.channels import SUBMITTED
 from jobs.db import connections
+from jobs.db.channel_names import channel_name
 from jobs.db.session_settings import Use
 
 GAP_S = 0.01
@@ -58,7 +59,8 @@ class _Bell:
             while True:
                 self._rung.wait()
                 self._rung.clear()
-                connection.execute(_NOTIFY, {"channel": SUBMITTED}, prepare=connections.prepares() or None)
+                name = {"channel": channel_name(SUBMITTED)}
+                connection.execute(_NOTIFY, name, prepare=connections.prepares() or None)
                 sleep(GAP_S)
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0042_attempt_messages'),
+        ('jobs', '0046_registry_audit'),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ Instead, each live state has a small table of its own: Outbox (queued, waiting),
 DeadLetter (dead). A job's deadline, idempotency key and size never change.
 """
 
+from jobs.models.audit_seal import AuditSeal
 from jobs.models.batch import Batch, Worker
 from jobs.models.canary_replay import CanaryReplay
 from jobs.models.circuit import Circuit
@@ -24,6 +25,7 @@ from jobs.models.webhook_delivery import Delivery, DisabledEndpoint, WebhookSecr
 __all__ = [
     "ApiToken",
     "AttemptMessage",
+    "AuditSeal",
     "Batch",
     "CacheEntry",
     "CanaryReplay",

@@ -32,6 +32,14 @@ class Client(models.Model):
         null=True, blank=True, help_text="Jobs that wait or run at the same time. Empty: no limit."
     )
 
+    models = ArrayField(
+        models.CharField(max_length=63),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Names of the models that it may use, with commas between. Empty: all.",
+    )
+
     class Meta:
         constraints = [
             models.CheckConstraint(

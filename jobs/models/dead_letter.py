@@ -23,6 +23,10 @@ class DeadLetter(models.Model):
     code = models.CharField(max_length=63)
     message = models.TextField()
     traceback = models.TextField(blank=True, default="")
+    words = models.BinaryField(
+        null=True, help_text="The model's own message and traceback, sealed; the others are shown then."
+    )
+    words_encoding = models.CharField(max_length=63, blank=True, db_default="")
     fingerprint = models.CharField(max_length=255)
     reason = models.TextField(blank=True, db_default="", help_text="Why there was no further attempt.")
     history = models.JSONField(db_default=[], help_text="The last failed attempts, oldest first.")

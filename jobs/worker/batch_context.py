@@ -18,10 +18,10 @@ class BatchContext:
     """
 
     def __init__(
-        self, batch: UUID, jobs: Sequence[tuple[UUID, int]], redact: Callable[[str], str] = str
+        self, batch: UUID, jobs: Sequence[tuple[UUID, int]], shown: Callable[[str], str] = str
     ) -> None:
-        """Begin with `jobs`, their ids and the epochs of their claims; `redact` cleans each message."""
-        self.batch, self.jobs, self._redact = batch, jobs, redact
+        """Begin with `jobs`, their ids and the epochs of their claims; `shown` returns the text to keep."""
+        self.batch, self.jobs, self._shown = batch, jobs, shown
         self.polls_cancels = self.cut_short = self.closed = False
         self._steps = [0] * len(jobs)
         self._newest: dict[int, Progress] = {}
@@ -56,7 +56,7 @@ class BatchContext:
         self._gone = frozenset(place for place, (job, _) in enumerate(self.jobs) if job in jobs)
 
     def _report_of(self, place: int, progress: Progress) -> ProgressReport:
-        message = self._redact(progress.message)
+        message = self._shown(progress.message)
         return ProgressReport(self.jobs[place][1], self._steps[place], progress.fraction, message)
 
 

@@ -21,14 +21,19 @@ HEARTBEAT_S = 5.0
 
 
 class Heartbeat(ListenLoop):
-    """Renews an incarnation's row until stopped; ends the process where another one took its name."""
+    """Renews an incarnation's row until stopped.
+
+    It ends the process where another one took its name, or where a batch runs on although the row was ended
+    for its silence: the batch's verdicts do not count, and it would keep the device from others.
+    """
 
     def __init__(
         self, incarnation: Incarnation, *, stop: Event, in_hand: Callable[[], Collection[UUID]]
     ) -> None:
         """Prepare to beat for `incarnation`; `in_hand` returns the batches that it works on."""
         super().__init__(stop=stop)
-        self._incarnation, self._replaced, self._in_hand = incarnation, False, in_hand
+        self._incarnation, self._ending, self._in_hand = incarnation, False, in_hand
+        self._void = frozenset[UUID]()  # what ran here when the row was opened again
 
     @property
     def pause_s(self) -> float:
@@ -36,14 +41,18 @@ class Heartbeat(ListenLoop):
         return HEARTBEAT_S
 
     def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # no channel notifies it
-        """Beat once; a SIGTERM to this process, once, where the row has ended."""
+        """Beat once; a SIGTERM to this process, once, where the row has ended or what runs is void."""
         database_clock.measure(session)
-        if (
-            worker_row.beat(session, self._incarnation.id, self._in_hand)
-            or self._stop.is_set()
-            or self._replaced
-        ):
+        beat = worker_row.beat(session, self._incarnation.id, self._in_hand)
+        if self._stop.is_set() or self._ending:
             return
-        self._replaced = True
-        logger.critical("another worker took the name %s: this one ends", self._incarnation.node)
+        if not beat.known:
+            self._end(f"another worker took the name {self._incarnation.node}")
+        elif self._void & frozenset(self._in_hand()):
+            self._end("a batch runs on whose jobs were given to others, because this worker was silent")
+        self._void = beat.void
+
+    def _end(self, reason: str) -> None:
+        self._ending = True
+        logger.critical("%s: this one ends", reason)
         os.kill(os.getpid(), signal.SIGTERM)  # its batches are reaped as soon as they are claimed

@@ -23,10 +23,12 @@ from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.progress_channel import ProgressChannel
+from jobs.worker.quiet import quiet
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.execute import execute_all, failure_of
+from jobs.worker.stages.known_code import known_of
 from jobs.worker.stages.settler import Settler, Stored
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,10 @@ MOST_LOCKED = 64  # with more batches like these nothing else is settled
 AHEAD = 1  # batches claimed and not running
 CLAIM_LIMIT_S = 6.0  # a little more than a claim may wait for its locks
 LEAST_CLAIM_S = 0.5
+
+
+class StageBrokenError(Exception):
+    """A stage failed at a batch whose data is confidential: only the reason's code may be shown."""
 
 
 class Observer(Protocol):
@@ -66,6 +72,9 @@ class Pipeline:
     ) -> None:
         self.buffer, self._claimer, self._settler, self._observer = buffer, claimer, settler, observer
         self._progress = progress
+        self.began: Callable[[ClaimedBatch], None] = lambda _: (
+            None
+        )  # called where a stage begins with a batch
         self._most = lanes + AHEAD
         self._slots = Semaphore(self._most)
         self._to_run: Queue[ClaimedBatch | None] = Queue()
@@ -149,9 +158,12 @@ class Pipeline:
     @contextmanager
     def _blaming(self, batch: ClaimedBatch) -> Iterator[None]:
         try:
-            yield
-        except BaseException:
+            with quiet(on=batch.guarded):
+                yield
+        except BaseException as error:
             self._broken.append(batch)
+            if batch.guarded:  # what ends a thread is printed
+                raise StageBrokenError(known_of(error).code) from None
             raise
 
     def _claim(self) -> None:
@@ -196,15 +208,22 @@ class Pipeline:
         with self._changed:
             self._open[id(batch)] = batch
         self._observer.claimed(batch)
-        batch.busy_since = time.monotonic()
+        self._begin(batch)
         try:
-            self._claimer.prepare(batch)
+            with quiet(on=batch.guarded):
+                self._claimer.prepare(batch)
             if self._progress is not None:
                 self._progress.serve(batch)
         except BaseException as error:  # noqa: BLE001  # any failure of an input or a model is a verdict
             batch.failure = failure_of(error, batch.table)
         batch.busy_since = None
         self._to_run.put(batch)
+
+    def _begin(self, batch: ClaimedBatch) -> float:
+        """Note that a stage works on the batch from now on, in which the model may hang; return the time."""
+        batch.busy_since = started = time.monotonic()
+        self.began(batch)
+        return started
 
     def _run(self, lane: int) -> None:
         while (batch := self._to_run.get()) is not None:
@@ -222,7 +241,7 @@ class Pipeline:
         self.buffer.started(lane, batch.key, batch.padded_size)
         if batch.failure is not None or batch.runner is None:
             return
-        batch.busy_since = started = time.monotonic()
+        started = self._begin(batch)
         with self._blaming(batch):
             execute_all(batch)
         batch.busy_since, batch.ran_s = None, time.monotonic() - started
@@ -235,8 +254,7 @@ class Pipeline:
 
     def _settle(self) -> None:
         while (batch := self._next_to_settle()) is not None:
-            started = time.monotonic()
-            batch.busy_since = started
+            started = self._begin(batch)
             with self._blaming(batch):
                 answer = self._settler.settle(batch)
             batch.busy_since, batch.settle_s = None, time.monotonic() - started

@@ -23,6 +23,7 @@ from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.heartbeat import Heartbeat
 from jobs.worker.message_delivery import MessageDelivery
+from jobs.worker.outer_watchdog import OuterWatchdog
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.reporter import Reporter
@@ -55,6 +56,7 @@ class WorkerProcess:
     stopped: Event
     circuits: CircuitMonitor
     missing: tuple[str, ...] = ()
+    outer: OuterWatchdog | None = None
 
     def start(self, stopping: Callable[[], bool]) -> None:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages.
@@ -106,7 +108,9 @@ class WorkerProcess:
     def _watchdog(self) -> Watchdog:
         limit_s = settings.INFERENCE.batch_limit_s
         batches = self.pipeline.unsettled
-        return Watchdog(batches, limit_s=limit_s, last_words=self._hang, stopped=self.stopped)
+        return Watchdog(
+            batches, limit_s=limit_s, last_words=self._hang, stopped=self.stopped, outer=self.outer
+        )
 
     def _hang(self) -> None:
         with engine().begin() as connection:
@@ -124,7 +128,12 @@ def current() -> WorkerProcess | None:
 
 
 def make(
-    incarnation: worker_row.Incarnation, pool: ModelPool, *, lanes: int = 1, missing: tuple[str, ...] = ()
+    incarnation: worker_row.Incarnation,
+    pool: ModelPool,
+    *,
+    lanes: int = 1,
+    missing: tuple[str, ...] = (),
+    outer: OuterWatchdog | None = None,
 ) -> WorkerProcess:
     """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
@@ -139,11 +148,27 @@ def make(
     )
     progress = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
+    pipeline.began = _began(outer)
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
     _current = WorkerProcess(
-        incarnation, pool, reporter, pipeline, cancels, stopped, circuits=circuits, missing=missing
+        incarnation,
+        pool,
+        reporter,
+        pipeline,
+        cancels,
+        stopped,
+        circuits=circuits,
+        missing=missing,
+        outer=outer,
     )
     return _current
+
+
+def _began(outer: OuterWatchdog | None) -> Callable[[ClaimedBatch], None]:
+    if outer is None:
+        return lambda _: None
+    limit_s = settings.INFERENCE.batch_limit_s
+    return lambda batch: outer.began(batch.limit_s or limit_s)
 
 
 @cache  # a version never changes

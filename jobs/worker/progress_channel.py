@@ -39,8 +39,8 @@ class ProgressChannel:
         """Give a claimed batch a context where its runner takes one, and serve it until it is closed."""
         if batch.runner is None or not takes_context(batch.runner):
             return
-        redact = batch.privacy.text if batch.privacy is not None else str
-        context = BatchContext(batch.id, [(job.job, job.epoch) for job in batch.jobs], redact)
+        shown = batch.privacy.progress_message if batch.privacy is not None else str
+        context = BatchContext(batch.id, [(job.job, job.epoch) for job in batch.jobs], shown)
         with self._lock:
             batch.context = self._open[id(context)] = context
             self._has_contexts.set()

@@ -7,11 +7,10 @@ that cannot be followed counts as a marked schema. A value need not be valid by 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
+from models_registry.core.patterns import linear
 from models_registry.core.registry_errors import RegistrationError
 
 MARK: Final = "x-pii"
@@ -163,16 +162,8 @@ def _of_item(schemas: list[Schema], at: int) -> list[Any]:
 
 
 def _fits(pattern: str, key: str) -> bool:
-    expression = _compiled(pattern)
-    return expression is None or expression.search(key) is not None
-
-
-@lru_cache(maxsize=1_000)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """Return the pattern; None if Python cannot compile it: in another dialect it may match anything."""
+    expression = linear(pattern)  # None in a version of an older release: then it may match anything
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return re.compile(pattern)
-    except (re.error, Warning, RecursionError, OverflowError):
-        return None
+        return expression is None or expression.search(key) is not None
+    except UnicodeError:  # half of a surrogate pair
+        return True

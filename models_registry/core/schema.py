@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from models_registry.core import patterns
 from models_registry.core.registry_errors import InvalidInputError
 from models_registry.shared.json_depth import DEEPEST, is_deeper_than
 
@@ -24,7 +25,15 @@ def check(
     if is_deeper_than(value):
         raise InvalidInputError(f"The {what} nests deeper than {DEEPEST} levels.", pointer="")
     try:
-        _validator(schema).validate(value)
+        validator = _validator(schema)
+    except ValueError:
+        raise InvalidInputError(
+            f"The {what} cannot be checked: this version's schema has a pattern with a backreference,"
+            " lookaround or too many repetitions, which is refused now. A new version needs another pattern.",
+            pointer="",
+        ) from None
+    try:
+        validator.validate(value)
     except jsonschema_rs.ValidationError as error:
         raise (_invalid(error, what) if quoting else _unquoted(error, what, names)) from None
     except (ValueError, OverflowError) as error:
@@ -34,7 +43,7 @@ def check(
 
 @lru_cache(maxsize=1_000)
 def _validator(schema: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(schema, offline=True)
+    return patterns.validator(schema)
 
 
 def _invalid(error: jsonschema_rs.ValidationError, what: str) -> InvalidInputError:

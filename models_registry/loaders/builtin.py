@@ -6,6 +6,7 @@ This module imports the standard library alone: benchmarks run it in the environ
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -161,6 +162,11 @@ def _hang(value: Mapping[str, Any]) -> None:
     time.sleep(float(value.get("seconds", 3600)))
 
 
+def _hold(value: Mapping[str, Any]) -> None:
+    """Hold the interpreter lock for ever: a backtracking engine needs 2 to the power of 60 steps for this."""
+    re.match(r"^([a-z]+_?)+$", str(value.get("text", "a" * 60 + "!")))
+
+
 def _segfault(value: Mapping[str, Any]) -> None:
     del value
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -198,6 +204,7 @@ FAULTS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "raise": _raise,
     "memory": _memory,
     "hang": _hang,
+    "hold": _hold,
     "segfault": _segfault,
     "exit": _exit,
     "interrupt": _interrupt,

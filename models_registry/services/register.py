@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jsonschema_rs
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from models_registry import selectors
+from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
@@ -26,6 +26,8 @@ from models_registry.loaders.load import Permissions
 from models_registry.loaders.loader_options import check_options
 from models_registry.loaders.trial import trial
 from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
+from models_registry.services.changes import announce
+from models_registry.services.pattern_trial import try_patterns
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
@@ -49,7 +51,9 @@ def try_version(
     return trial(VersionInfo.of(row), permissions, limit_s=limit_s)
 
 
-def register_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
+def register_version(
+    *, name: str, version: str, loader: str, artifact: str, actor: str = "platform", **fields: Any
+) -> VersionInfo:
     """Register a version and return it; RegistrationError if it is registered with other contents.
 
     `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch.
@@ -58,7 +62,7 @@ def register_version(*, name: str, version: str, loader: str, artifact: str, **f
     """
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
     row.sha256 = _checked(name, row)
-    stored = _store(name, row)
+    stored = _store(name, row, actor)
     selectors.forget()
     return VersionInfo.of(stored)
 
@@ -89,6 +93,7 @@ def move_alias(
         if before != row.version:
             move = {"before": before, "after": row.version, "actor": actor[:127], "address": address}
             Promotion.objects.create(model=name, alias=alias, **move)
+            announce("alias", actor=actor, model=name, alias=alias, before=before, after=row.version)
     selectors.forget()
     return VersionInfo.of(row)
 
@@ -101,7 +106,7 @@ def _point(model: RegisteredModel, alias: str, to: ModelVersion) -> str:
     return old.version.version if old else ""
 
 
-def _store(name: str, row: ModelVersion) -> ModelVersion:
+def _store(name: str, row: ModelVersion, actor: str) -> ModelVersion:
     with transaction.atomic():
         row.model, _ = RegisteredModel.objects.get_or_create(name=name)
         try:
@@ -109,6 +114,8 @@ def _store(name: str, row: ModelVersion) -> ModelVersion:
                 row.save(force_insert=True)
         except IntegrityError:
             return _same(row)
+        kept = {"model": name, "version": row.version, "loader": row.loader, "sha256": row.sha256}
+        announce("register", actor=actor, **kept)
     return row
 
 
@@ -153,8 +160,9 @@ def _check_schemas(row: ModelVersion) -> None:
 def _check_schema(field: str, schema: object) -> None:
     if not isinstance(schema, dict):
         raise RegistrationError(f"{field} is not a JSON object.")
+    try_patterns(field, schema)
     try:
-        jsonschema_rs.validator_for(schema, offline=True)
+        validator(schema)
     except ValueError as error:
         raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
     check_marks(schema)

@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 
 OVERTIME_STATUS = 70  # as of a worker whose batch hangs
+PASSED_ON = (
+    signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
 _begun = threading.Lock()
 
 
@@ -21,6 +25,35 @@ def end_on_sigterm() -> None:
     """
     if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))  # as a shell reports it
+
+
+def go_on_in_a_child() -> None:
+    """Return in a child of this process where this is the first one of a container; call before any thread.
+
+    No process can kill the first one, not even itself. It stays behind, passes signals on, and ends as the
+    child does.
+    """
+    if os.getpid() == 1:
+        stay_behind()
+
+
+def stay_behind() -> None:
+    """Return in a child; the process itself passes signals on to it, and ends with its status."""
+    child = os.fork()
+    if not child:
+        return
+    for number in PASSED_ON:
+        signal.signal(number, lambda number, _: _send(child, number))
+    while True:
+        ended, status = os.wait()  # an orphan of the container may end before
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)  # as a shell reports a signal
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def end_after_main(seconds: float) -> None:

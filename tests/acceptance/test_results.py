@@ -5,12 +5,14 @@ import random
 import warnings
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
 from inference_site.stack.harness import Stack
+from jobs.core.job_failed import JobFailedError
 from jobs.management.demo.corpus import sentences
 from tests.support.app import App
 
@@ -64,6 +66,16 @@ def test_an_app_that_has_only_celery_gets_the_result(stack: Stack, app: App) -> 
     )
     result: Any = AsyncResult(job["id"], app=celery).get(timeout=30)
     assert result == {"only": "celery"}
+
+
+def test_an_app_that_has_only_a_token_gets_the_result_and_the_failure(stack: Stack, app: App) -> None:
+    job, dead = app.submit("echo", {"only": "http"}), app.submit("echo:faulty", {"fail": "raise"})
+    celery = Celery("an-app", backend=f"jobs.client.celery_backend:HttpBackend+{stack.info['api']}")
+    celery.conf.inference_token = stack.info["token"]
+    assert AsyncResult(job["id"], app=celery).get(timeout=30) == {"only": "http"}
+    with pytest.raises(JobFailedError):
+        AsyncResult(dead["id"], app=celery).get(timeout=30)
+    assert AsyncResult(str(uuid4()), app=celery).state == "PENDING"
 
 
 def test_a_failing_item_does_not_fail_its_neighbours(app: App) -> None:

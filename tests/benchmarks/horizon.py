@@ -42,7 +42,7 @@ def measure() -> Iterator[Figure]:
 
 def _waits(ground: Bed) -> list[float]:
     """Offer jobs; return the seconds from the moment when each was due to be sent to its stored result."""
-    with stored_moments(ground.stack.info["database"]) as stored:
+    with stored_moments(ground.stack) as stored:
         answers = offer(ground, "sleeper", PER_S, SECONDS)
         ground.until(LIVE, 0)
     rows = {row[0]: row[1] for row in ground.database.execute(ROWS)}

@@ -43,7 +43,7 @@ def measure() -> Iterator[Figure]:
 def _measured(model: str) -> Iterator[Figure]:
     with bed("noisy", ("web", "relay")) as ground:
         register(ground, "paced", PACE)
-        quiet, other = (ground.manage("create_token", name) for name in ("quiet", "other"))
+        quiet, other = (ground.manage("create_token", name, "--no-quotas") for name in ("quiet", "other"))
         with ground.worker(model):
             alone = _offered(ground, model, quiet)
             with _ordinary(ground, model, other):
@@ -66,7 +66,7 @@ def _measured(model: str) -> Iterator[Figure]:
 
 
 def _offered(ground: Bed, model: str, token: str) -> list[float]:
-    with stored_moments(ground.stack.info["database"]) as stored:
+    with stored_moments(ground.stack) as stored:
         answers: dict[str, Any] = offer(ground, model, PER_S, SECONDS, token=token)
         ids = [job for job, *_ in answers["sent"]]
         live = f"SELECT count(*) FROM jobs_job WHERE id = ANY('{{{','.join(ids)}}}') AND state <> 'succeeded'"

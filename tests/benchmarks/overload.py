@@ -28,7 +28,7 @@ def measure() -> Iterator[Figure]:
         register(ground, "unbounded", PACE)
         register(ground, "bounded", PACE | {"shed": True})
         capacity = drained(ground, same("unbounded", BACKLOG), "unbounded", published=False).per_s
-        with ground.worker("bounded"), stored_moments(ground.stack.info["database"]) as stored:
+        with ground.worker("bounded"), stored_moments(ground.stack) as stored:
             offer(ground, "bounded", capacity / 2, CALM_S)
             answers = offer(ground, "bounded", capacity * 2, STORM_S)
             ground.until(LIVE, 0)

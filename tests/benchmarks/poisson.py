@@ -19,8 +19,10 @@ from typing import Any
 
 import psycopg
 
+from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
 from jobs.core.channels import SETTLED
+from jobs.db.channel_names import name_of
 from jobs.management.demo.figures import percentile
 from tests.benchmarks.bed import Bed, bed, cpu_s
 from tests.benchmarks.figure import Figure, at_most
@@ -39,7 +41,7 @@ def measure() -> Iterator[Figure]:
         ground.bulk("sleeper", 1, {})
         ground.until(LIVE, 0)
         before_s = ground.cpu_s() + cpu_s(worker)
-        with stored_moments(ground.stack.info["database"]) as stored:
+        with stored_moments(ground.stack) as stored:
             answers = offer(ground, "sleeper", PER_S, SECONDS)
             ground.until(LIVE, 0)
         stack_s = ground.cpu_s() + cpu_s(worker) - before_s
@@ -76,10 +78,10 @@ def offer(ground: Bed, model: str, per_s: float, seconds: float, *, token: str =
 
 
 @contextmanager
-def stored_moments(database: str) -> Iterator[dict[str, float]]:
+def stored_moments(stack: Stack) -> Iterator[dict[str, float]]:
     """Yield a dictionary that fills with the moment at which each batch's notification arrived."""
     moments, stop = dict[str, float](), Event()
-    listener = Thread(target=_listen, args=(database, moments, stop))
+    listener = Thread(target=_listen, args=(stack, moments, stop))
     listener.start()
     try:
         yield moments
@@ -88,9 +90,10 @@ def stored_moments(database: str) -> Iterator[dict[str, float]]:
         listener.join()
 
 
-def _listen(database: str, moments: dict[str, float], stop: Event) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(f"LISTEN {SETTLED}")
+def _listen(stack: Stack, moments: dict[str, float], stop: Event) -> None:
+    channel = name_of((stack.run_dir / "secret-key").read_text(), SETTLED)
+    with psycopg.connect(stack.info["database"], autocommit=True) as connection:
+        connection.execute(f"LISTEN {channel}".encode())
         while not stop.is_set():
             for notice in connection.notifies(timeout=0.5):
                 moments[notice.payload] = time.time()

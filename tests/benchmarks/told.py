@@ -30,7 +30,7 @@ Way = Callable[[Server, Server], Awaitable[dict[str, Any]]]
 def measure() -> Iterator[Figure]:
     with bed("told", ("web", "stream", "relay")) as ground:
         register(ground.stack, "sleeper", "slow", "sleeper", base_s=BASE_S)
-        with ground.worker("sleeper"), stored_moments(ground.stack.info["database"]) as stored:
+        with ground.worker("sleeper"), stored_moments(ground.stack) as stored:
             for name, way in WAYS.items():
                 answers = asyncio.run(_wait_by(ground, way))[CLIENTS * 5 :]
                 batches: dict[str, str] = dict(ground.database.execute(BATCHES).fetchall())

@@ -87,6 +87,9 @@ WATCHED = ("jobs_job", "jobs_outbox", "jobs_batch", "jobs_lease")
 TOUCHED = """
 CREATE TABLE chaos_suspect (pid int PRIMARY KEY);
 CREATE TABLE chaos_touched (at timestamptz DEFAULT clock_timestamp(), pid int, place text);
+-- The programs that fire the triggers own nothing.
+GRANT ALL ON chaos_history, chaos_ended, chaos_suspect, chaos_touched TO PUBLIC;
+GRANT ALL ON SEQUENCE chaos_history_seq_seq TO PUBLIC;
 CREATE FUNCTION chaos_touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   INSERT INTO chaos_touched (pid, place) SELECT pid, TG_TABLE_NAME FROM chaos_suspect
   WHERE pid = pg_backend_pid() AND EXISTS (SELECT FROM touched); RETURN NULL;

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 
 from jobs.core.channels import SETTLED
+from jobs.db.channel_names import channel_name
 from tests.support.wait import wait_until
 
 PASS_S = 0.2  # notifications of one transaction arrive together, or nearly
@@ -21,7 +22,7 @@ def listening(database: str, channel: str = SETTLED) -> Iterator[list[str]]:
     """
     payloads: list[str] = []
     with psycopg.connect(database, autocommit=True) as listener:
-        listener.execute(f"LISTEN {channel}".encode())
+        listener.execute(f"LISTEN {channel_name(channel)}".encode())
         yield payloads
         wait_until(lambda: _receive(listener, payloads), what=f"a notification on {channel}")
 

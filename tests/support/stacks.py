@@ -13,6 +13,13 @@ from inference_site.stack.services import PROJECT
 SERVERS = ("DATABASE_URL", "BROKER_URL", "RABBITMQ_MANAGEMENT_URL")
 
 
+def refusals(stack: Stack) -> list[str]:
+    """Return what the stack's own Postgres refused for want of a right."""
+    log = stack.run_dir / "log" / "postgres.log"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return [line for line in lines if "permission denied" in line or "must be owner" in line]
+
+
 @contextmanager
 def own_stack(name: str, *, only: Sequence[str], env: Mapping[str, str]) -> Iterator[Stack]:
     """Run a stack of `only` these programs, with servers of its own, and delete it afterwards."""
@@ -22,6 +29,8 @@ def own_stack(name: str, *, only: Sequence[str], env: Mapping[str, str]) -> Iter
         with stack:
             os.environ.update(urls)
             yield stack
+            # Its programs log in as production's do, so each test shows that none needs more rights.
+            assert refusals(stack) == []
     finally:
         os.environ.update(urls)
         stack.delete()

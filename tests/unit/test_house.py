@@ -41,7 +41,7 @@ def modules() -> Iterator[Path]:
 def test_no_folder_has_more_modules_than_a_person_can_hold_in_mind() -> None:
     rooms = defaultdict[Path, list[str]](list)
     for path in modules():
-        # Django finds a command by its file in this one folder.
+        # Django finds commands in this one folder only; they are read by their names, one at a time.
         if path.stem != "__init__" and path.parent.name != "commands":
             rooms[path.parent].append(path.name)
     full = {str(room.relative_to(ROOT)): len(names) for room, names in rooms.items()}

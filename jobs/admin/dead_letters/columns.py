@@ -14,7 +14,10 @@ from jobs.admin import job_page
 from jobs.admin.base import BoundedAdmin
 from jobs.admin.links import batch_link, job_link, one_line, whole_id
 from jobs.admin.rights import may_see
+from jobs.core.errors import PayloadUnreadableError
+from jobs.core.payloads.sealed_words import Words
 from jobs.models import DeadLetter
+from jobs.services.dead_letters.payload import words_of
 from models_registry.shared.admin_render import bounded_text, table
 
 SHOWN_CHARS = 120
@@ -71,12 +74,14 @@ class DeadLetterColumns(BoundedAdmin):
     @admin.display(description="message")
     def whole_message(self, dead_letter: DeadLetter) -> SafeString:
         """Return the message."""
-        return bounded_text(dead_letter.message)
+        words = _words(dead_letter)
+        return bounded_text(words.message if words else dead_letter.message)
 
     @admin.display(description="traceback")
     def whole_traceback(self, dead_letter: DeadLetter) -> SafeString:
         """Return the traceback."""
-        return bounded_text(dead_letter.traceback or "none was kept")
+        words = _words(dead_letter)
+        return bounded_text((words.traceback if words else dead_letter.traceback) or "none was kept")
 
     def dead_letter(self, dead_letter: DeadLetter) -> str:
         """Return the state of its message in the broker."""
@@ -95,6 +100,16 @@ class DeadLetterColumns(BoundedAdmin):
     def events(self, dead_letter: DeadLetter) -> SafeString | str:
         """Return the job's events."""
         return job_page.events(dead_letter.job)
+
+
+def _words(dead_letter: DeadLetter) -> Words | None:
+    """Return the model's own words where they are sealed; that the page shows them is in the audit."""
+    if dead_letter.words is None:
+        return None
+    try:
+        return words_of(dead_letter.pk)
+    except PayloadUnreadableError as error:
+        return Words(str(error), "")
 
 
 def _attempt(entry: dict[str, Any]) -> list[object]:

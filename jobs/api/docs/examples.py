@@ -23,6 +23,12 @@ _URLS = {
     "events": f"{_BASE}/{JOB_ID}/events",
 }
 
+ROTATED = {
+    "token": "inf_pZ1h7x0m3q9vT4kLr8sYcW2dN6bGfJ5aEoUiQwXyR0t",
+    "prefix": "inf_pZ1h",
+    "scopes": ["read", "submit"],
+    "expires_at": "2026-05-01T12:00:00.000Z",
+}
 SENTENCE = {"model": "minilm", "input": {"text": "Good morning."}, "priority": 7, "deadline_s": 60}
 NOTED = {"model": "minilm:1", "input": {"text": "Good night."}, "metadata": {"order": 4711}}
 CALLED = {

@@ -27,6 +27,7 @@ _OF_A_MODEL: Kinds = (errors.ModelNotFoundError, errors.ResourceNotFoundError)
 # A bulk call returns these in its answer, one for each refused item.
 _OF_AN_ITEM: Kinds = (
     errors.ModelNotFoundError,
+    errors.ModelNotAllowedError,
     errors.IdempotencyConflictError,
     errors.InvalidInputError,
     errors.MetadataTooLargeError,
@@ -55,12 +56,13 @@ REFUSALS: Mapping[str, Kinds] = {
     "get jobs/{job_id}/lineage": (*_OF_A_JOB, *_UNREADABLE, errors.PayloadUnavailableError),
     "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),
     "post jobs/{job_id}/replay": (
-        *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError,
+        *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,
     ),
     "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
     "post erasures": _WITH_BODY,
     "get erasures": (),
     "post uploads": (*_WITH_BODY, errors.QuotaExceededError, errors.PayloadUnavailableError),
+    "post token/rotate": (*_WITH_BODY, errors.TokenEndedError),
     "get models": (),
     "get models/{name}": _OF_A_MODEL,
     "get models/{name}/versions": _OF_A_MODEL,

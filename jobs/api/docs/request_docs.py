@@ -45,6 +45,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
     ),
     "client": ("List the jobs of this client instead of yours; this takes the scope `admin`.", "search-app"),
     "cursor": ("The `next_cursor` of the previous page.", examples.JOB_ID),
+    "grace_hours": ("For how many hours the old token works beside the new one.", 1),
     "limit": ("The largest number of jobs on the page.", 50),
 }
 _SAFE = "Makes the call safe to send again. A key that was used before with the same body returns"

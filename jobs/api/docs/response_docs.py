@@ -30,6 +30,7 @@ _HEADERS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
     "RateLimit": (_REST, _TEXT, '"requests";r=42;t=2'),
     "Retry-After": ("After how many seconds to send the call again.", {"type": "integer", "minimum": 1}, 2),
     "WWW-Authenticate": ("How to authenticate.", _TEXT, 'Bearer realm="inference"'),
+    "Token-Expires": ("When the call's token ends, within two weeks of that.", _TEXT, "2026-02-07T12:00:00Z"),
     "Allow": ("The methods that this address allows.", _TEXT, "GET"),
 }  # fmt: skip
 _OF_STATUS: Mapping[int, tuple[str, ...]] = {
@@ -99,6 +100,7 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "get erasures": {200: ResponseDoc("The receipts.", {"one": {"erasures": [examples.ERASURE]}})},
     "post uploads": {201: ResponseDoc("The file is stored.", {"a picture": examples.UPLOADED})},
+    "post token/rotate": {200: ResponseDoc("The new token, shown only now.", {"a token": examples.ROTATED})},
     "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},
     "get models/{name}": {200: ResponseDoc("The model.", {"a model": examples.MODEL})},
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},
@@ -119,7 +121,7 @@ def headers_of(call: str, status: int) -> dict[str, Any]:
     answer = ANSWERS[call].get(status)
     names = answer.headers if answer else _OF_STATUS.get(status, ())
     metered = call in METERED and (answer is not None or status == HTTPStatus.TOO_MANY_REQUESTS)
-    return headers(*names, *(QUOTA_HEADERS if metered else ()), "X-Request-ID")
+    return headers(*names, *(QUOTA_HEADERS if metered else ()), "X-Request-ID", "Token-Expires")
 
 
 def by_example(examples_: Examples) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from starlette.types import Send
 
 from jobs.api import problems
 from jobs.api.http.client_address import client_address
+from jobs.api.http.https_only import hsts
 from jobs.api.http.request_id import request_id
 from jobs.api.prefer import WaitRequest
 from jobs.core.errors import PlatformError
@@ -93,9 +94,11 @@ class Call:
 
     async def _start(self, status: int, headers: Headers) -> None:
         of_hop = OF_CONNECTION if self.framed else ()
+        added = {"X-Request-ID": self.request_id, **hsts(self.request)}
+        given = [pair for pair in headers if pair[0] not in added]
         pairs = [
             (name.lower().encode(), value.encode("latin-1"))
-            for name, value in (*headers, ("X-Request-ID", self.request_id))
+            for name, value in (*given, *added.items())
             if name.lower() not in of_hop
         ]
         self.begun = True

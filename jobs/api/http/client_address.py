@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+IPV6_PREFIX = 64  # a host may choose any address in such a network
 
 
 def client_address(peer: str, forwarded: str, *, hops: int) -> str | None:
@@ -14,6 +16,14 @@ def client_address(peer: str, forwarded: str, *, hops: int) -> str | None:
     if hops == 0 or not forwarded.strip():
         return _address(peer)
     return _address(forwarded.rsplit(",", hops)[-hops:][0])
+
+
+def network_of(address: str | None) -> str | None:
+    """Return what limits count an address under: itself, or the first address of an IPv6 host's network."""
+    if address is None or ":" not in address:
+        return address
+    mapped = IPv6Address(address).ipv4_mapped
+    return str(mapped or IPv6Network((address, IPV6_PREFIX), strict=False).network_address)
 
 
 def _address(text: str) -> str | None:

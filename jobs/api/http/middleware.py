@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import resolve
 
 from jobs.api.problems import on_exception, respond
+from jobs.core.access.scopes import WARNED_DAYS
 from jobs.core.errors import MethodNotAllowedError
 
 PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics")
 URLCONF = "jobs.api.endpoints"
+# The API's page is the only one here: its scripts are files, its styles are not. All else is data.
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+WARNED = timedelta(days=WARNED_DAYS)
 Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -33,7 +42,17 @@ def serve(request: HttpRequest) -> HttpResponse:
     response = _answer(request)
     response.headers["Content-Length"] = str(len(response.content))
     response.headers["X-Content-Type-Options"] = "nosniff"
+    _warn_of_end(request, response)
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    response.headers["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
     return response
+
+
+def _warn_of_end(request: HttpRequest, response: HttpResponse) -> None:
+    """Name the end of the request's token where it comes soon."""
+    ends_at: datetime | None = getattr(getattr(request, "auth", None), "expires_at", None)
+    if ends_at is not None and ends_at - datetime.now(UTC) < WARNED:
+        response.headers["Token-Expires"] = ends_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _answer(request: HttpRequest) -> HttpResponse:

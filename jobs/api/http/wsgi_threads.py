@@ -17,8 +17,10 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 
 from jobs.api.http.asgi_call import AsgiResponse, Call, Headers
+from jobs.api.http.login_gate import LoginGate
 from jobs.api.http.request_stream import Inflow
 from jobs.api.prefer import WAIT_REQUEST, WaitRequest
+from jobs.core.errors import BodyTooLargeError
 
 BULK = "/api/v1/jobs/bulk"
 Environ = dict[str, Any]
@@ -39,17 +41,27 @@ class Threads:
 
     def __init__(self, handler: Handler) -> None:
         """Prepare the threads; each starts with its first call."""
-        self._handler = handler
+        self._handler, self._logins = handler, LoginGate()
         config = settings.INFERENCE
         self._short = ThreadPoolExecutor(config.web_threads, thread_name_prefix="short")
         self._long = ThreadPoolExecutor(config.web_long_threads, thread_name_prefix="long")
 
     async def answer(self, call: Call, inflow: Inflow) -> AsgiResponse:
         """Return the answer to a call, whose body may still be arriving; SlowBodyError."""
+        if self._logins.takes(call):
+            return await self._answer_login(call, inflow)
         await inflow.ahead()
         long = call.request.scope["path"] == BULK or not inflow.complete
         run = asyncio.get_running_loop().run_in_executor
         return await run(self._long if long else self._short, self._handle, environ(call, inflow))
+
+    async def _answer_login(self, call: Call, inflow: Inflow) -> AsgiResponse:
+        """Answer a form with a password; BodyTooLargeError for one that is no short form."""
+        self._logins.admit(call)
+        await inflow.ahead()
+        if not inflow.complete:
+            raise BodyTooLargeError
+        return await self._logins.answer(call, lambda: self._handle(environ(call, inflow)))
 
     def _handle(self, environment: Environ) -> AsgiResponse:
         answer = AsgiResponse()

@@ -87,6 +87,8 @@ def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
 )
 def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
     """Queue a dead, cancelled or expired job again; 409 in any other state, 410 without its input."""
+    if request.auth.models:
+        request.auth.check_model(_view(request, job_id)["model"])
     replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 

@@ -15,6 +15,7 @@ from jobs.api.streaming.lookup import Lookup
 from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
 from jobs.db import connections
+from jobs.db.channel_names import channel_name
 from jobs.db.statement import Params, Row, Statement, fetch_async
 from jobs.db.troubles import trouble_of
 
@@ -96,7 +97,7 @@ class Hub:
         async with await connect as connection:
             await connections.pin_async(connection, direct=True)
             for channel in (PROGRESSED, SETTLED):
-                await connection.execute(f"LISTEN {channel}")
+                await connection.execute(f"LISTEN {channel_name(channel)}")
             self._lookup.look_at_all()
             async for notification in connection.notifies():
                 self._lookup.notified(notification.payload)

@@ -30,7 +30,7 @@ class StreamAuth:
         is_cached, owner = cached_owner(digest)
         if not is_cached:
             owner = cache_owner(digest, await self._hub.fetch(TOKEN_BY_DIGEST, {"digest": digest}))
-        self._owner = authenticated(owner)
+        self._owner = authenticated(owner, address=self._call.address)
         check_scope(self._owner, scope)
         return self._owner
 

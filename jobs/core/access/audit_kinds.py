@@ -18,6 +18,8 @@ class AuditKind(StrEnum):
     ERASE_SUBJECT = "erase_subject"
     FORGET = "forget"
     DELETE = "delete"
+    UPLOAD = "upload"
+    REGISTRY = "registry"
     CIRCUIT = "circuit"
     WEBHOOK_SEND = "webhook_send"
     WEBHOOK_ENABLE = "webhook_enable"
@@ -29,6 +31,15 @@ class AuditKind(StrEnum):
     TOKEN_CREATE = "token_create"  # noqa: S105  # a kind of event
     TOKEN_ROTATE = "token_rotate"  # noqa: S105
     TOKEN_REVOKE = "token_revoke"  # noqa: S105
+    TOKEN_END = "token_end"  # noqa: S105
+    CLIENT_MODELS = "client_models"
+    LOGIN = "login"
+    LOGIN_REFUSED = "login_refused"
+    LOGIN_LOCKED = "login_locked"
+    LOGOUT = "logout"
+    ACCESS_REFUSED = "access_refused"
+    TWO_FACTOR = "two_factor"
+    USER_CHANGE = "user_change"
 
 
 KINDS = frozenset(kind.value for kind in AuditKind)

@@ -1,4 +1,4 @@
-"""The scopes of a token; `admin` includes all others and covers the jobs of every client."""
+"""The scopes and the lifetime of a token; `admin` includes all others and covers the jobs of every client."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+LIFETIME_DAYS = 90
+WARNED_DAYS = 14  # before a token's end
 DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY, Scope.ERASE)
 
 

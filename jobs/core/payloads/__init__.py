@@ -1,1 +1,1 @@
-"""Payloads at rest: pointers to stored objects, encryption, digests, redaction."""
+"""Payloads at rest: pointers to stored objects, encryption, digests, sealed words."""

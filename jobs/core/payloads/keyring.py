@@ -31,6 +31,7 @@ class Column(StrEnum):
     METADATA = "metadata"
     RESULT = "result"
     FILE = "file"
+    ERROR = "error"
 
 
 class SealedPlace(Protocol):

@@ -88,7 +88,7 @@ KEPT = (
     ),
     Kept(
         "the audit: who did what, without content",
-        ("jobs_event", "django_admin_log"),
+        ("jobs_event", "jobs_auditseal", "django_admin_log"),
         "after the act; 0 keeps it for ever",
         setting="EVENTS_DAYS",
         oldest="at",
@@ -126,6 +126,15 @@ KEPT = (
         ("jobs_outbox", "jobs_follower", "jobs_cacheentry"),
         "until the job runs or ends; a cache entry for the `cache_ttl_s` of its version",
     ),
+    Kept(
+        "logins to the admin, with their addresses",
+        (
+            "axes_accesslog", "axes_accessfailurelog", "axes_accessattempt", "axes_accessattemptexpiration",
+        ),
+        "after the login",
+        setting="LEDGER_DAYS",
+        oldest="attempt_time",
+    ),
     Kept("sessions of the admin", ("django_session",), "until they expire", oldest="expire_date"),
     Kept("secrets of webhooks", ("jobs_webhooksecret",), "until they expire", oldest="created_at"),
     Kept(
@@ -137,7 +146,8 @@ KEPT = (
         "people who may log in, and their rights",
         (
             "auth_user", "auth_group", "auth_permission", "auth_user_groups", "auth_user_user_permissions",
-            "auth_group_permissions",
+            "auth_group_permissions", "otp_static_staticdevice", "otp_static_statictoken",
+            "otp_totp_totpdevice",
         ),
         "until an operator deletes them",
     ),

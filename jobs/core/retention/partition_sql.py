@@ -1,4 +1,6 @@
-"""The statements that create and detach partitions of payloads, also for the migration. Pure.
+"""How payloads are partitioned, and the statements with which the migration did it. Pure.
+
+Later partitions are made by functions of the tables' owner, with the same statements.
 
     jobs_jobinput                 by list of keep_days: a class
       jobs_jobinput_k30           by range of job_id: a window of days
@@ -30,27 +32,9 @@ def make_class(table: str, keep_days: int, windows: Iterable[Window]) -> Iterato
     yield f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ({keep_days})"
 
 
-def make_window(table: str, window: Window) -> Iterator[str]:
-    """Yield the statements that create a window of an existing class and move its rows into it."""
-    parent, partition = class_of(table, window.keep_days), f"{table}{window.suffix}"
-    yield f"CREATE TABLE {partition} (LIKE {parent} INCLUDING ALL)"
-    yield from _move(f"{parent}_other", partition, within(window))
-    yield f"ALTER TABLE {parent} ATTACH PARTITION {partition} {_bounds(window)}"
-
-
-def detach(table: str, window: Window) -> str:
-    """Return the statement that detaches a window from its class."""
-    return f"ALTER TABLE {class_of(table, window.keep_days)} DETACH PARTITION {table}{window.suffix}"
-
-
 def class_of(table: str, keep_days: int) -> str:
     """Return the name of a class's table."""
     return f"{table}_k{keep_days}"
-
-
-def within(window: Window) -> str:
-    """Return the condition for rows of jobs within the window."""
-    return f"job_id >= '{window.first_id}' AND job_id < '{window.end_id}'"
 
 
 def _move(source: str, target: str, condition: str) -> Iterator[str]:

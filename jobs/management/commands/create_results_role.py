@@ -4,10 +4,17 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError
+from psycopg.errors import InsufficientPrivilege
 
 from jobs.core.errors import PlatformError
 from jobs.services.access.results_role import create_results_role, drop_results_role
 from models_registry.management.actor import actor
+
+TRUST = (
+    "Give this URL to trusted apps alone: whoever is in the database can hold its locks and connections. "
+    "Other apps read results over HTTP, with jobs.client.celery_backend."
+)
 
 
 class Command(BaseCommand):
@@ -24,5 +31,10 @@ class Command(BaseCommand):
                 drop_results_role(**arguments)
             else:
                 self.stdout.write(create_results_role(**arguments))
+                self.stderr.write(TRUST)
         except PlatformError as error:
             raise CommandError(str(error)) from error
+        except ProgrammingError as error:
+            if not isinstance(error.__cause__, InsufficientPrivilege):
+                raise
+            raise CommandError(f"{error}: run this with a DATABASE_URL of the superuser") from error

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.core.access.scopes import Scope, default_scopes
+from jobs.core.access.scopes import LIFETIME_DAYS, Scope, default_scopes
 from jobs.services.access.tokens import create_token
 from models_registry.management.actor import actor
 
@@ -21,14 +21,25 @@ class Command(BaseCommand):
             "--scope", action="append", choices=[scope.value for scope in Scope],
             help="a scope of the token; may be repeated; all scopes but admin if missing",
         )  # fmt: skip
-        parser.add_argument("--expires-in-days", type=int, help="the token never expires if missing")
+        parser.add_argument("--expires-in-days", type=int, default=LIFETIME_DAYS, help="default: %(default)s")
+        parser.add_argument(
+            "--never-expires", action="store_true", help="the token works until it is revoked"
+        )
+        parser.add_argument("--no-quotas", action="store_true", help="a client that is created has no quotas")
 
     def handle(self, **options: Any) -> None:
         client, days = options["client"] or options["name"], options["expires_in_days"]
         if not client or (options["client"] and options["name"]):
             raise CommandError("give the client once: create_token --client NAME")
-        if days is not None and days < 1:
+        if days < 1:
             raise CommandError("--expires-in-days must be a whole number above zero")
         scopes = options["scope"] or default_scopes()
-        arguments = {"client": client, "label": options["label"], "scopes": scopes, "expires_in_days": days}
-        self.stdout.write(create_token(**arguments, actor=actor()))
+        token = create_token(
+            client=client,
+            label=options["label"],
+            scopes=scopes,
+            expires_in_days=None if options["never_expires"] else days,
+            limited=not options["no_quotas"],
+            actor=actor(),
+        )
+        self.stdout.write(token)

@@ -24,11 +24,14 @@ from jobs.db.preflight import check_database
 from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
+from jobs.worker import quiet
 from jobs.worker.consuming import event_serializer, patches
 from jobs.worker.consuming.drain import DrainStep
 from jobs.worker.load_reports import LoadReports
+from jobs.worker.outer_watchdog import OuterWatchdog
 from models_registry import selectors
 from models_registry.pool import MIB, ModelPool
+from models_registry.shared.process_end import go_on_in_a_child
 
 SWITCH_INTERVAL_S = 0.0005  # with Python's default, a busy thread delays the device thread by 5 ms
 MOST_LANES = 4  # more lanes would only make every batch slower
@@ -57,6 +60,8 @@ class Command(BaseCommand):
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
         check_libraries()
+        go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
+        outer = OuterWatchdog()  # before torch, so that it is small
         metrics.serve()
         device = pin(None if options["cpu"] else options["gpu"])
         lanes = options["lanes"] or default_lanes(device)
@@ -68,7 +73,7 @@ class Command(BaseCommand):
             check_database()
             check_keys()
             pool = make_pool(device, options["memory_budget"], node)
-            missing, prefetch_count = serve(names, pool, node, lanes)
+            missing, prefetch_count = serve(names, pool, node, lanes, outer)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
         sys.exit(run_celery(names, missing, node, prefetch_count, loglevel))
@@ -113,7 +118,9 @@ def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
     )
 
 
-def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> tuple[tuple[str, ...], int]:
+def serve(
+    names: tuple[str, ...], pool: ModelPool, node: str, lanes: int, outer: OuterWatchdog
+) -> tuple[tuple[str, ...], int]:
     """Load the models, declare their queues, create the worker process.
 
     Return the models that cannot be loaded now, which are tried again later, and the prefetch count.
@@ -124,7 +131,7 @@ def serve(names: tuple[str, ...], pool: ModelPool, node: str, lanes: int) -> tup
     with broker.connected(settings.INFERENCE.broker_url) as connection:
         broker_queues.declare(connection, names)
     incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, served)
-    host.make(incarnation, pool, lanes=lanes, missing=missing)
+    host.make(incarnation, pool, lanes=lanes, missing=missing, outer=outer)
     return missing, prefetch(max(info.max_batch for info in infos.values()))
 
 
@@ -142,6 +149,7 @@ def run_celery(
 ) -> int:
     """Run `celery worker` in this process until it is stopped; return its exit status."""
     patches.apply()
+    quiet.install()
     app = find_app(settings.CELERY_APP)
     app.conf.update(
         task_queues=[broker_queues.model_queue(name) for name in names],

@@ -17,6 +17,7 @@ from jobs import metrics
 from jobs.broker.connection import refuse_untrusted
 from jobs.core.errors import BrokerTlsError, DatabaseUnusableError, TopologyMismatchError
 from jobs.core.retry.budget import RetryBudget
+from jobs.services.access.audit_sealer import AuditSealer
 from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.dead_letters.canary_runner import CanaryRunner
 from jobs.services.lifecycle.sweeper import Rescuer
@@ -52,6 +53,7 @@ class Command(BaseCommand):
             Thread(target=WebhookDispatcher(stop=stop).run, name="dispatcher", daemon=True),
             Thread(target=PartitionMaker(stop=stop).run, name="partition-maker", daemon=True),
             Thread(target=CanaryRunner(stop=stop).run, name="canary-runner", daemon=True),
+            Thread(target=AuditSealer(stop=stop).run, name="audit-sealer", daemon=True),
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
         ]
         for loop in loops:

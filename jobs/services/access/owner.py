@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from time import monotonic
 
 from jobs.core.access.scopes import Scope, covers
 from jobs.core.admission.quota import UNLIMITED, Quota
-from jobs.core.errors import ResourceNotFoundError
+from jobs.core.errors import ModelNotAllowedError, ResourceNotFoundError
 from jobs.db.statement import Statement, fetch_all, storable
 
 CACHED_S = 2.0  # a revoked token works for at most this long
@@ -27,12 +28,14 @@ class TokenRow:
     requests_burst: int | None
     bytes_per_s: int | None
     most_in_flight: int | None
+    models: list[str]
+    expires_at: datetime | None
 
 
 TOKEN_BY_DIGEST = Statement(
     """
 SELECT t.id AS token, t.scopes, c.id AS client, c.name, c.requests_per_s, c.requests_burst, c.bytes_per_s,
-  c.most_in_flight
+  c.most_in_flight, c.models, t.expires_at
 FROM jobs_apitoken t JOIN jobs_client c ON c.id = t.client_id
 WHERE t.digest = %(digest)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
 """,
@@ -50,10 +53,21 @@ class Owner:
     token: int
     scopes: frozenset[str]
     quota: Quota = UNLIMITED
+    models: frozenset[str] = frozenset()  # those that it may use; all where it is empty
+    expires_at: datetime | None = None
 
     def may(self, scope: Scope) -> bool:
         """Return whether the token has `scope`."""
         return covers(self.scopes, scope)
+
+    def may_use(self, model: str) -> bool:
+        """Return whether the client may use the model of this name."""
+        return not self.models or model in self.models
+
+    def check_model(self, model: str) -> None:
+        """Refuse a model that the client may not use: ModelNotAllowedError, whether or not it exists."""
+        if not self.may_use(model):
+            raise ModelNotAllowedError(f"This client may not use the model {model!r}: ask an operator.")
 
     @property
     def reach(self) -> int | None:
@@ -112,4 +126,5 @@ def forget_owners() -> None:
 
 def _owner(row: TokenRow) -> Owner:
     quota = Quota(row.requests_per_s, row.requests_burst, row.bytes_per_s, row.most_in_flight)
-    return Owner(row.client, row.name, row.token, frozenset(row.scopes), quota)
+    scopes, models = frozenset(row.scopes), frozenset(row.models)
+    return Owner(row.client, row.name, row.token, scopes, quota, models, row.expires_at)

@@ -1,5 +1,8 @@
 """A database role for one app that uses `AsyncResult`: it reads the results of one client and nothing else.
 
+The role is for trusted apps. Who is in a database can hold its locks and connections, and so delay everybody;
+no right forbids that. Other apps read results over HTTP: `jobs.client.celery_backend`.
+
 The role's search path leads to views with the names of the tables, so that the result backend works
 unchanged. Views run with their owner's rights, and hold only what the backend reads.
 """
@@ -27,21 +30,25 @@ VIEWS = {
 CONNECTIONS = 20
 OWN = {"user", "password", "passfile", "sslcert", "sslkey", "sslpassword"}  # they may stand in a URL's query
 _SCHEMA = Statement("SELECT current_schema()", str)
+_DATABASE = Statement("SELECT current_database()", str)
 # Templates for `psycopg.sql`: names and passwords cannot be parameters of such statements.
 _ROLE = """
 CREATE ROLE {role} LOGIN PASSWORD {password} CONNECTION LIMIT {most};
 ALTER ROLE {role} SET search_path = {role};
 ALTER ROLE {role} SET default_transaction_read_only = on;
 ALTER ROLE {role} SET statement_timeout = '10s';
+ALTER ROLE {role} SET idle_in_transaction_session_timeout = '5s';
 CREATE SCHEMA {role};
 GRANT USAGE ON SCHEMA {role} TO {role};
+GRANT CONNECT ON DATABASE {database} TO {role};
 """
 _VIEW = """
 CREATE VIEW {role}.{table} WITH (security_barrier) AS SELECT {columns} FROM {home}.{table} AS shown
 WHERE EXISTS (SELECT FROM {home}.jobs_job AS own WHERE own.id = shown.{key} AND own.client_id = {client});
 GRANT SELECT ON {role}.{table} TO {role};
 """
-_DROP = "DROP SCHEMA IF EXISTS {role} CASCADE; DROP ROLE IF EXISTS {role};"
+_DROP = "DROP SCHEMA IF EXISTS {role} CASCADE; DROP OWNED BY {role}; DROP ROLE {role};"
+_EXISTS = Statement("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %(role)s)", bool)
 
 
 @transaction.atomic
@@ -52,7 +59,7 @@ def create_results_role(*, client: str, actor: str) -> str:
     """
     number, password = client_id(client), token_urlsafe(24)
     names = _names(number)
-    _run(_DROP, names)
+    _drop(number)
     _run(_ROLE, names | {"password": sql.Literal(password), "most": sql.Literal(CONNECTIONS)})
     for table, columns in VIEWS.items():
         _run(_VIEW, names | _view(table, columns, number))
@@ -64,7 +71,7 @@ def create_results_role(*, client: str, actor: str) -> str:
 def drop_results_role(*, client: str, actor: str) -> None:
     """Drop the client's role; the errors of `create_results_role`."""
     number = client_id(client)
-    _run(_DROP, _names(number))
+    _drop(number)
     note(AuditKind.ROLE_DROP, actor=actor, client=client, role=role_of(number))
 
 
@@ -73,9 +80,19 @@ def role_of(number: int) -> str:
     return f"results_{number}"
 
 
+def _drop(number: int) -> None:
+    (exists,) = execute(_EXISTS, {"role": role_of(number)})
+    if exists:
+        _run(_DROP, _names(number))
+
+
 def _names(number: int) -> dict[str, sql.Composable]:
-    (schema,) = execute(_SCHEMA)
-    return {"role": sql.Identifier(role_of(number)), "home": sql.Identifier(schema)}
+    (schema,), (database,) = execute(_SCHEMA), execute(_DATABASE)
+    return {
+        "role": sql.Identifier(role_of(number)),
+        "home": sql.Identifier(schema),
+        "database": sql.Identifier(database),
+    }
 
 
 def _view(table: str, columns: str, number: int) -> dict[str, sql.Composable]:

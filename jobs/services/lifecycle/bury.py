@@ -14,9 +14,10 @@ MOST_ATTEMPTS = 20
 MESSAGE_CHARS, TRACEBACK_CHARS = 2_000, 8_000
 
 _BURY = Statement("""
-INSERT INTO jobs_deadletter (job_id, epoch, queue, kind, code, message, traceback, fingerprint, reason)
+INSERT INTO jobs_deadletter (job_id, epoch, queue, kind, code, message, traceback, fingerprint, reason, words,
+  words_encoding)
 VALUES (%(job_id)s, %(epoch)s, (SELECT queue FROM jobs_job WHERE id = %(job_id)s), %(kind)s, %(code)s,
-  %(message)s, %(traceback)s, %(fingerprint)s, %(reason)s)
+  %(message)s, %(traceback)s, %(fingerprint)s, %(reason)s, %(words)s, %(words_encoding)s)
 """)
 
 # Sorted by time, not by id: the scan would walk the primary key past the events of all other jobs.
@@ -43,7 +44,8 @@ WHERE letter.job_id = dead.id AND past.attempts IS NOT NULL
 def bury(connection: sa.Connection, deaths: Sequence[Mapping[str, Any]]) -> None:
     """Write the dead letters of jobs that have just died, each with its attempts; they are due at once.
 
-    A death has a job_id, epoch, kind, code, message, traceback and fingerprint, and may have a reason.
+    A death has a job_id, epoch, kind, code, message, traceback and fingerprint; it may have a reason, and a
+    model's sealed words.
     """
     run_many(connection, _BURY, [_bounded(death) for death in deaths])
     remember(connection, [death["job_id"] for death in deaths])
@@ -54,7 +56,7 @@ def _bounded(death: Mapping[str, Any]) -> dict[str, Any]:
         "message": death["message"][:MESSAGE_CHARS],
         "traceback": death["traceback"][-TRACEBACK_CHARS:],  # its end says more
     }
-    return {"reason": "", **death, **text}
+    return {"reason": "", "words": None, "words_encoding": "", **death, **text}
 
 
 def remember(connection: sa.Connection, jobs: Sequence[UUID]) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from jobs.core.channels import PROGRESSED
 from jobs.core.states import Verb, target
+from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, run
 
 
@@ -52,7 +53,7 @@ WHERE NOT EXISTS (
 def write_progress(connection: sa.Connection, *, batch: UUID, reports: Mapping[UUID, ProgressReport]) -> None:
     """Store the newest reports of some members of a batch, and notify those who follow them."""
     progress = msgspec.json.encode({str(job): asdict(report) for job, report in reports.items()}).decode()
-    run(connection, _WRITE, {"batch": batch, "progress": progress, "channel": PROGRESSED})
+    run(connection, _WRITE, {"batch": batch, "progress": progress, "channel": channel_name(PROGRESSED)})
 
 
 def taken_away(connection: sa.Connection, *, held: Collection[tuple[UUID, int]]) -> set[UUID]:

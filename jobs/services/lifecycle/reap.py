@@ -20,6 +20,7 @@ from jobs.core.failures import FailureKind
 from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
+from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
 from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
@@ -117,8 +118,8 @@ UPDATE jobs_job SET state = %(state)s, epoch = epoch + 1, finished_at = now(), e
 WHERE id = ANY(%(jobs)s::uuid[])
 """)
 _NOTE = Statement("""
-INSERT INTO jobs_event (job_id, epoch, kind, actor, detail, at)
-SELECT id, epoch, 'failed', 'sweeper', %(detail)s::jsonb || jsonb_build_object('attempt', attempts), now()
+INSERT INTO jobs_event (job_id, epoch, kind, actor, detail)
+SELECT id, epoch, 'failed', 'sweeper', %(detail)s::jsonb || jsonb_build_object('attempt', attempts)
 FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])
 """)
 _BURY = Statement("""
@@ -238,4 +239,4 @@ def _end(connection: sa.Connection, jobs: Sequence[UUID], state: State, kind: Fa
 
 def notify_ended(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
     """Notify those who wait for these jobs, at commit."""
-    run(connection, _NOTIFY, {"channel": SETTLED, "jobs": jobs})
+    run(connection, _NOTIFY, {"channel": channel_name(SETTLED), "jobs": jobs})

@@ -20,6 +20,7 @@ from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State, Verb, sources, target
+from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, run, run_many
 from jobs.services.lifecycle.bury import bury
 from jobs.services.lifecycle.enqueue import enqueue
@@ -144,7 +145,7 @@ def settle(
             "done": not locked,
         },
     )
-    run(connection, _NOTIFY, {"channel": SETTLED, "payload": f"batch:{batch}"})
+    run(connection, _NOTIFY, {"channel": channel_name(SETTLED), "payload": f"batch:{batch}"})
     return settled, locked
 
 
@@ -229,6 +230,8 @@ def _dead_letter(verdict: Verdict) -> dict[str, Any]:
         "traceback": failure.traceback,
         "fingerprint": failure.fingerprint,
         "reason": verdict.after.reason if isinstance(verdict.after, Bury) else "",
+        "words": failure.words.body if failure.words else None,
+        "words_encoding": failure.words.encoding if failure.words else "",
     }
 
 

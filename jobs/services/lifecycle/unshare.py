@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from jobs.core.channels import SETTLED
+from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, execute
 
 # A leader without a row has ended without an answer: the follower settler lets the first follower lead.
@@ -23,4 +24,4 @@ def unshare(job: UUID) -> None:
 
     Else the answer to its new input would be served for the old one.
     """
-    execute(_UNSHARE, {"job": job, "nobody": uuid4(), "channel": SETTLED})
+    execute(_UNSHARE, {"job": job, "nobody": uuid4(), "channel": channel_name(SETTLED)})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from jobs.db.statement import Statement, count, run
+from jobs.db.statement import Statement, run
 
 SILENT = "silent"  # the end reason of a worker whose heartbeat was stale
 HUNG = "hung"  # the end reason of a worker whose watchdog ended it
@@ -24,11 +25,16 @@ UPDATE jobs_worker SET ended_at = now(), end_reason = 'replaced'
 WHERE node = %(node)s AND ended_at IS NULL AND id <> %(id)s
 """)
 _SERVE = Statement("UPDATE jobs_worker SET model_names = %(models)s::text[] WHERE id = %(worker)s")
-_BEAT = Statement("""
-UPDATE jobs_worker SET heartbeat_at = now(), ended_at = NULL, end_reason = '',
+_BEAT = Statement(
+    """
+UPDATE jobs_worker worker SET heartbeat_at = now(), ended_at = NULL, end_reason = '',
   named_at = %(named_at)s, open_batches = %(batches)s::uuid[]
-WHERE id = %(worker)s AND (ended_at IS NULL OR end_reason = %(silent)s)
-""")
+FROM (SELECT id, end_reason FROM jobs_worker WHERE id = %(worker)s FOR UPDATE) AS before
+WHERE worker.id = before.id AND (worker.ended_at IS NULL OR worker.end_reason = %(silent)s)
+RETURNING before.end_reason
+""",
+    str,
+)
 _CLOCK = Statement("SELECT clock_timestamp()", datetime)
 _END = Statement("""
 UPDATE jobs_worker SET ended_at = now(), end_reason = %(reason)s WHERE id = %(worker)s AND ended_at IS NULL
@@ -74,8 +80,18 @@ def serve(connection: sa.Connection, worker: UUID, models: Iterable[str]) -> Non
     run(connection, _SERVE, {"worker": worker, "models": list(models)})
 
 
-def beat(connection: sa.Connection, worker: UUID, in_hand: Callable[[], Collection[UUID]]) -> bool:
-    """Renew the heartbeat, which names the batches in hand; False where another process took the name.
+class Beat(NamedTuple):
+    """The effect of a heartbeat: False where another process took the name, and the batches that are void.
+
+    Batches are void where the row was ended for its silence: the rescuer has given their jobs to others.
+    """
+
+    known: bool
+    void: frozenset[UUID] = frozenset()
+
+
+def beat(connection: sa.Connection, worker: UUID, in_hand: Callable[[], Collection[UUID]]) -> Beat:
+    """Renew the heartbeat, which names the batches in hand.
 
     A row that was ended for its silence is opened again: its old batches were reaped, its next ones count.
     """
@@ -83,7 +99,8 @@ def beat(connection: sa.Connection, worker: UUID, in_hand: Callable[[], Collecti
     (named_at,) = run(connection, _CLOCK)
     batches = list(in_hand())
     parameters = {"worker": worker, "silent": SILENT, "named_at": named_at, "batches": batches}
-    return bool(count(connection, _BEAT, parameters))
+    before = run(connection, _BEAT, parameters)
+    return Beat(bool(before), frozenset(batches) if SILENT in before else frozenset())
 
 
 def end(connection: sa.Connection, worker: UUID, reason: str) -> None:

@@ -1,6 +1,7 @@
 """A job's payloads as people may see them: in clear, with tokens for personal data, and bounded.
 
-Personal data is what a schema marks, and the same values wherever else they stand.
+Personal data is what a schema marks. Parameters and metadata have no schema, and an output's may mark nothing
+although a model echoes its input: of a version with personal data, one token replaces these as a whole.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import msgspec
 from jobs.core.canonical_json import canonical_bytes
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.pointer import POINTER_BYTES
-from jobs.core.payloads.redaction import Redactor
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import head_of, load_plain
@@ -158,7 +158,7 @@ def _guarded_body(job_id: UUID, column: Column, secrecy: Secrecy) -> bytes | Non
     plain = _plain_body(job_id, column, rows[0]) if rows else None
     if plain is None or not secrecy.personal:
         return plain
-    return _tokenized(plain, column, secrecy, _decoded_input(job_id, rows[0]))
+    return _tokenized(plain, column, secrecy)
 
 
 def _plain_body(job_id: UUID, column: Column, row: _StoredPayloads) -> bytes | None:
@@ -176,8 +176,9 @@ def _decoded_input(job_id: UUID, row: _StoredPayloads) -> Any:
     return msgspec.json.decode(load_plain(row.input, row.input_encoding, Place(job_id, Column.INPUT)))
 
 
-def _tokenized(plain: bytes, column: Column, secrecy: Secrecy, decoded_input: Any) -> bytes:
-    marks = {Column.INPUT: secrecy.input_marks, Column.RESULT: secrecy.output_marks}.get(column, {})
-    parts = pii.marked(secrecy.input_marks, decoded_input) if secrecy.input_marks else []
-    value = pii.replaced(marks, msgspec.json.decode(plain), vault.token)
-    return canonical_bytes(Redactor(parts, names=secrecy.names, token=vault.token).value(value))
+def _tokenized(plain: bytes, column: Column, secrecy: Secrecy) -> bytes:
+    value = msgspec.json.decode(plain)
+    if column is Column.INPUT:
+        return canonical_bytes(pii.replaced(secrecy.input_marks, value, vault.token))
+    marks = secrecy.output_marks if column is Column.RESULT else {}
+    return canonical_bytes(pii.replaced(marks, value, vault.token) if marks else vault.token(value))

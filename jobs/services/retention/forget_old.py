@@ -118,6 +118,18 @@ _RULES: Final = (
         "bigint",
     ),
     _Rule(
+        "logins",
+        "ledger_days",
+        _delete("axes_accesslog", _older("attempt_time"), type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
+        "refused logins",
+        "ledger_days",
+        _delete("axes_accessfailurelog", _older("attempt_time"), type_="bigint"),
+        "bigint",
+    ),
+    _Rule(
         "sessions",
         "",
         _delete("django_session", _older("expire_date"), "session_key", "text"),

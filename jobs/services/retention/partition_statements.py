@@ -59,6 +59,15 @@ WHERE above.inhparent = %(table)s::text::regclass AND class.relkind = 'p'
 """,
     int,
 )
+# Functions of the tables' owner, because this process's role owns none.
+_MAKE_CLASS: Statement[None] = Statement("""
+SELECT jobs_make_class(%(table)s, %(keep_days)s, %(suffixes)s::text[], %(firsts)s::uuid[], %(ends)s::uuid[])
+""")
+_MAKE_WINDOW: Statement[None] = Statement("""
+SELECT jobs_make_window(%(table)s, %(keep_days)s, %(suffix)s, %(first)s, %(past)s)
+""")
+_DETACH_WINDOW: Statement[None] = Statement("SELECT jobs_detach_window(%(table)s, %(keep_days)s, %(suffix)s)")
+_DROP_WINDOW: Statement[None] = Statement("SELECT jobs_drop_window(%(table)s, %(keep_days)s, %(suffix)s)")
 _PATIENCE = Statement("SELECT set_config('lock_timeout', %(patience)s, true)", str)
 
 
@@ -94,12 +103,21 @@ def classes(session: sa.Connection, table: str) -> set[int]:
 
 def make_class(session: sa.Connection, table: str, keep_days: int, windows: Iterable[Window]) -> None:
     """Make a class with its windows, or BusyError."""
-    _run_all(session, partition_sql.make_class(table, keep_days, windows))
+    made = list(windows)
+    bounds = {
+        "suffixes": [window.suffix for window in made],
+        "firsts": [window.first_id for window in made],
+        "ends": [window.end_id for window in made],
+    }
+    with _brief(session):
+        run(session, _MAKE_CLASS, {"table": table, "keep_days": keep_days, **bounds})
 
 
 def make_window(session: sa.Connection, table: str, window: Window) -> None:
     """Make a window of a class that exists, or BusyError."""
-    _run_all(session, partition_sql.make_window(table, window))
+    with _brief(session):
+        bounds = {"first": window.first_id, "past": window.end_id}
+        run(session, _MAKE_WINDOW, {**_key(table, window), **bounds})
 
 
 @contextmanager
@@ -110,10 +128,10 @@ def without(session: sa.Connection, window: Window, tables: Iterable[str]) -> It
     """
     with _brief(session):
         for table in tables:
-            session.exec_driver_sql(partition_sql.detach(table, window))
+            run(session, _DETACH_WINDOW, _key(table, window))
         yield
         for table in tables:
-            session.exec_driver_sql(f"DROP TABLE {table}{window.suffix}")
+            run(session, _DROP_WINDOW, _key(table, window))
 
 
 def put_back(session: sa.Connection, window: Window, table: str, jobs: list[UUID]) -> int:
@@ -125,10 +143,8 @@ def put_back(session: sa.Connection, window: Window, table: str, jobs: list[UUID
     return count(session, move, {"jobs": jobs}) if jobs else 0
 
 
-def _run_all(session: sa.Connection, statements: Iterable[str]) -> None:
-    with _brief(session):
-        for statement in statements:
-            session.exec_driver_sql(statement)
+def _key(table: str, window: Window) -> dict[str, object]:
+    return {"table": table, "keep_days": window.keep_days, "suffix": window.suffix}
 
 
 @contextmanager

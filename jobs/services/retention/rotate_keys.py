@@ -63,7 +63,16 @@ class _ResultRow:
     body: bytes
 
 
-Stored = TypeVar("Stored", _InputRow, _ResultRow)
+@dataclass(frozen=True, slots=True)
+class _WordsRow:
+    """A model's words about a failure, sealed, as they are stored."""
+
+    job: UUID
+    encoding: str
+    words: bytes
+
+
+Stored = TypeVar("Stored", _InputRow, _ResultRow, _WordsRow)
 Columns = dict[str, Any]
 
 
@@ -93,7 +102,7 @@ def rotate_payload_keys(*, actor: str, batch: int, rate: float | None = None) ->
     may seal rows of jobs that end with the old key.
     """
     newest, rotated = vault.keyring().encoding, Rotated()
-    tables: tuple[_Table[Any], ...] = (_INPUTS, _RESULTS)
+    tables: tuple[_Table[Any], ...] = (_INPUTS, _RESULTS, _WORDS)
     for table in tables:
         for jobs in _pages(table, newest, batch, rotated):
             started = time.monotonic()
@@ -151,6 +160,11 @@ def _seal_result(row: _ResultRow) -> Columns:
     return {"job": row.job, "body": _stored_again(sealed, row.body)}
 
 
+def _seal_words(row: _WordsRow) -> Columns:
+    place = Place(row.job, Column.ERROR)
+    return {"job": row.job, "words": vault.seal(vault.unseal(row.words, row.encoding, place), place)}
+
+
 def _sealed_again(job: UUID, column: Column, plain: bytes | None) -> bytes | None:
     return None if plain is None else vault.seal(plain, Place(job, column))
 
@@ -205,4 +219,26 @@ UPDATE jobs_jobresult SET body = again.body, encoding = %(encoding)s
 FROM unnest(%(job)s::uuid[], %(body)s::bytea[]) AS again(id, body) WHERE job_id = again.id
 """),
     seal_again=_seal_result,
+)
+_WORDS: Final = _Table(
+    page=Statement(
+        """
+SELECT job_id AS job, words_encoding AS encoding, length(words) AS bytes FROM jobs_deadletter
+WHERE job_id > %(after)s AND words IS NOT NULL ORDER BY job_id LIMIT %(most)s
+""",
+        _RowToSeal,
+    ),
+    lock=Statement(
+        """
+SELECT job_id AS job, words_encoding AS encoding, words FROM jobs_deadletter
+WHERE job_id = ANY(%(jobs)s) AND words IS NOT NULL AND words_encoding <> %(newest)s
+ORDER BY job_id FOR UPDATE
+""",
+        _WordsRow,
+    ),
+    write=Statement("""
+UPDATE jobs_deadletter SET words = again.words, words_encoding = %(encoding)s
+FROM unnest(%(job)s::uuid[], %(words)s::bytea[]) AS again(id, words) WHERE job_id = again.id
+"""),
+    seal_again=_seal_words,
 )

@@ -16,6 +16,7 @@ from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
 from jobs.services.submission.attachments import Parts, attached
 from jobs.services.webhooks.subscriptions import check_callback
+from models_registry.core.refs import Ref
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import resolve, validate_input
 
@@ -37,7 +38,10 @@ def parse_jobs(
 
 
 def _parsed(owner: Owner, request: JobRequest, parts: Parts) -> ParsedJob:
+    if owner.models:  # before a look at the registry, whose other models it may not know
+        owner.check_model(Ref.parse(request.model).name)
     version = once_more(lambda: answering(resolve(request.model), client=owner.id))
+    owner.check_model(version.model)  # it may be another model's fallback
     job = _with_input(owner, request, version, parts)
     check_callback(owner, request.callback_url)
     if version.subject_marks:

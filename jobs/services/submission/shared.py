@@ -10,6 +10,7 @@ from jobs import metrics
 from jobs.core.channels import SETTLED
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import TERMINAL, State, Verb, sources, target
+from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.access.owner import Owner
 from jobs.services.submission.call_event import CallEvent
@@ -73,4 +74,6 @@ def _still_unsure(jobs: Iterable[NewJob], places: Iterable[PlacedJob]) -> list[N
 
 def _notify_of_ended(leaders: set[UUID]) -> None:
     if leaders:
-        fetch_all(_NOTIFY, {"channel": SETTLED, "jobs": list(leaders), "ended": sorted(TERMINAL)})
+        fetch_all(
+            _NOTIFY, {"channel": channel_name(SETTLED), "jobs": list(leaders), "ended": sorted(TERMINAL)}
+        )

@@ -8,11 +8,13 @@ from random import getrandbits
 from typing import IO
 from uuid import UUID
 
+from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.ids import uuid7
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.db import database_clock
-from jobs.db.statement import Statement, fetch_all
+from jobs.db.statement import Statement, fetch_all, once_more
 from jobs.payloads.object_store import put_stream
+from jobs.services.access.audit import note
 from jobs.services.access.owner import Owner
 
 KEPT_H = 24
@@ -51,4 +53,5 @@ def take_upload(*, owner: Owner, source: IO[bytes], content_type: str) -> Upload
         "keep_h": KEPT_H,
     }
     (expires_at,) = fetch_all(_INSERT, columns)
+    once_more(lambda: note(AuditKind.UPLOAD, actor=owner.actor, upload=upload_id, size=file.size))
     return Uploaded(upload_id, file, expires_at)

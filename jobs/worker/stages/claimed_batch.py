@@ -85,6 +85,11 @@ class ClaimedBatch:
     privacy: Privacy | None = None
     verdicts: list[Verdict] = field(default_factory=list)
 
+    @property
+    def guarded(self) -> bool:
+        """Return whether its version's data is confidential, so that nothing its model says may be shown."""
+        return self.loaded is not None and self.loaded.info.secrecy.guarded
+
     def split_off(self, jobs: Collection[UUID]) -> ClaimedBatch:
         """Keep only `jobs`, and return a batch of the others."""
         pairs = list(zip(self.jobs, self.deliveries, strict=True))

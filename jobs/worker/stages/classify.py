@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from jobs.core.failures import Failure, FailureKind
+from jobs.worker.stages.known_code import known_of
 from models_registry.core.faults import Table, code_of, fault_of, text_of
 from models_registry.loaders.fault_tables import COMMON
 
@@ -19,7 +20,8 @@ def failure_of(error: BaseException, table: Table = COMMON) -> Failure:
     """
     trace = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]
     kind, code = FailureKind(fault_of(error, table).value), code_of(error)
-    return Failure(kind, code[:63], _storable(text_of(error)[:MESSAGE_CHARS]) or code, _storable(trace))
+    message = _storable(text_of(error)[:MESSAGE_CHARS]) or code
+    return Failure(kind, code[:63], message, _storable(trace), known_of(error))
 
 
 def _storable(text: str) -> str:

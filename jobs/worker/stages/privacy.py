@@ -1,24 +1,30 @@
-"""Privacy: inputs are unsealed here, outputs sealed, and failures cleaned of what a job's input holds."""
+"""Privacy: inputs are unsealed here, outputs sealed, and so is all that a guarded model says of a failure.
+
+No text is searched for values: a model can write one in any form. Of a guarded version's failure only its
+kind, its code and where loaded code raised it are kept in clear. The model's own words are sealed under the
+site's keys, for people who may see payloads; without keys nobody keeps them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from jobs.core.errors import InvalidInputError, PayloadUnreadableError, PlatformError
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.payloads.keyring import Column, Place
-from jobs.core.payloads.redaction import Redactor
+from jobs.core.payloads.sealed_words import SealedWords, Words
 from jobs.payloads import vault
 from jobs.services.lifecycle.claim import Claimed
-from jobs.worker.stages.classify import MESSAGE_CHARS, TRACEBACK_CHARS
 from jobs.worker.stages.inputs import item_of
-from models_registry.core import pii
 from models_registry.core.runner import Item
 from models_registry.core.version import VersionInfo
+
+WITHHELD: Final = "The model's message is sealed, because this version's data is confidential."
 
 
 class Privacy:
@@ -38,17 +44,21 @@ class Privacy:
             except (PayloadUnreadableError, InvalidInputError) as error:
                 self.unread[at] = _unread(error)
 
-    def text(self, text: str) -> str:
-        """Return a text that the model wrote, with tokens where it quotes secret or personal data."""
-        return self._redactor.text(text) if self._secrecy.guarded else text
+    def progress_message(self, message: str) -> str:
+        """Return a message of the model's progress; empty where its version is guarded."""
+        return "" if self._secrecy.guarded else message
 
-    def outcome(self, outcome: Success | Failure) -> Success | Failure:
-        """Return an outcome whose failure quotes no such value, of any job of the batch."""
-        if isinstance(outcome, Success) or not self._secrecy.guarded:
+    def outcome(self, job: UUID, outcome: Failure) -> Failure:
+        """Return a job's failure, without the model's words where the version is guarded."""
+        if not self._secrecy.guarded or outcome.known is None:  # the platform's own words quote no value
             return outcome
-        message = self._redactor.text(outcome.message, most=MESSAGE_CHARS)
-        trace = self._redactor.text(outcome.traceback, most=TRACEBACK_CHARS)
-        return dataclasses.replace(outcome, message=message, traceback=trace)
+        return dataclasses.replace(
+            outcome,
+            code=outcome.known.code,
+            message=WITHHELD,
+            traceback="",
+            words=_sealed(job, Words(outcome.message, outcome.traceback)),
+        )
 
     def sealed(self, job: UUID, outcome: Success) -> Success:
         """Return a job's output, encrypted where the version asks for it."""
@@ -57,17 +67,12 @@ class Privacy:
         body = vault.seal(outcome.body, Place(job, Column.RESULT))
         return Success(body, vault.keyring().encoding)
 
-    @cached_property
-    def _redactor(self) -> Redactor:
-        return Redactor(self._secrets(), names=self._secrecy.names, token=vault.token)
 
-    def _secrets(self) -> Iterator[Any]:
-        """Yield what no message may quote: whole inputs of an encrypted version, else their marked parts."""
-        for item in self.items.values():
-            if self._secrecy.encrypt:
-                yield from (item.input, dict(item.parameters))
-            elif self._secrecy.input_marks:
-                yield from pii.marked(self._secrecy.input_marks, item.input)
+def _sealed(job: UUID, words: Words) -> SealedWords | None:
+    if not vault.keyring().keys:
+        return None
+    body = vault.seal(msgspec.json.encode(words), Place(job, Column.ERROR))
+    return SealedWords(body, vault.keyring().encoding)
 
 
 def _unread(error: PlatformError) -> Failure:

@@ -113,7 +113,7 @@ def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[st
 def _storable(privacy: Privacy | None, job: UUID, outcome: Success | Failure) -> Success | Failure:
     """Return an outcome as its row will hold it: sealed, and replaced by a pointer where it is large."""
     if isinstance(outcome, Failure):
-        return outcome if privacy is None else privacy.outcome(outcome)
+        return outcome if privacy is None else privacy.outcome(job, outcome)
     sealed = outcome if privacy is None else privacy.sealed(job, outcome)
     try:
         body = store_payload(sealed.body)

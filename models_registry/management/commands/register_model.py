@@ -64,7 +64,7 @@ class Command(BaseCommand):
         source["version"] = options["model_version"]
         try:
             tried = "" if options["no_load"] else _tried(options["load_limit_s"], **source, **fields)
-            info = register_version(**source, **fields)
+            info = register_version(**source, actor=actor(), **fields)
             for alias in options["alias"]:
                 move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
         except PlatformError as error:

@@ -8,7 +8,7 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from jobs.worker.watchdog import EXIT_CODE
-from tests.support.app import App
+from tests.support.app import App, register
 from tests.support.gated_model import ENTRY_POINT
 from tests.support.own_worker import log_of, own_worker, register_gated
 from tests.support.wait import wait_until
@@ -80,3 +80,18 @@ def test_a_hanging_batch_ends_its_worker_and_the_job_dies_of_a_timeout(stack: St
     assert (job["state"], job["error"]["kind"]) == ("dead", "timeout")
     ended = app.rows("SELECT count(*) FROM jobs_worker WHERE end_reason = 'hung'")
     assert ended[0][0] == 2  # once in a batch with others, once alone
+
+
+def test_a_model_that_holds_the_interpreter_lock_for_ever_is_ended_from_outside_and_only_its_job_dies(
+    stack: Stack, app: App
+) -> None:
+    register(stack, "echo", "holding", "faulty", batch_limit_s=1)
+    *others, guilty = app.bulk("echo:holding", [{"n": 1}, {"n": 2}, {"fail": "hold"}], max_attempts=1)
+    elsewhere = app.submit("sleeper", {})["id"]  # its model was loaded in the same worker
+    job = app.finished(guilty, timeout_s=120)
+    assert (job["state"], job["error"]["kind"], job["attempts"]) == ("dead", "crash", 1)
+    assert app.all_finished([*others, elsewhere]) == {"succeeded": 3}
+    app.assert_each_ran_to_one_result(others)
+    log = (stack.run_dir / "log" / "gpu-worker-0.log").read_text()
+    assert log.count("the outer watchdog ends worker") == 2  # once in a batch with others, once alone
+    assert log.count("a batch is over its limit") == 2

@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from jobs import result_backend
 from jobs.core.ids import uuid7
+from jobs.core.job_failed import JobFailedError
 from jobs.core.states import TERMINAL, State
 from jobs.models import Batch, Client, DeadLetter, Job, JobResult, Worker
-from jobs.result_backend import JobBackend, JobFailedError
+from jobs.result_backend import JobBackend
 from models_registry.models import ModelVersion, RegisteredModel
 
 BY_NAME = "jobs.result_backend:JobBackend"

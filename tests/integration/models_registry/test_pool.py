@@ -1,4 +1,5 @@
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,18 @@ def test_a_failing_example_is_no_job_s_bad_input() -> None:
     with pytest.raises(LoadFailedError, match="InvalidInputError") as caught:
         ModelPool("cpu").runner(register("faulty", example={"fail": "invalid"}))
     assert not isinstance(caught.value, InvalidInputError)
+
+
+def test_what_a_version_with_personal_data_says_as_it_fails_to_load_is_not_shown() -> None:
+    marked = {"properties": {"name": {"x-pii": True}}}
+    example = {"fail": "raise", "message": "of maxima-muster"}
+    artifact = "models_registry.loaders.builtin:faulty"
+    pool = ModelPool("cpu", entry_points=(artifact,))
+    version = register("faulty", artifact=artifact, input_schema=marked, example=example)
+    for _ in range(2):  # also where the failure is remembered
+        with pytest.raises(LoadFailedError, match="its data is confidential") as raised:
+            pool.runner(version)
+        assert "maxima" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_an_unknown_version_is_not_found() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from jobs.checks import OLD_PATTERN, check_patterns
 from models_registry import selectors
-from models_registry.core.registry_errors import ModelNotFoundError, RegistrationError
+from models_registry.core.registry_errors import InvalidInputError, ModelNotFoundError, RegistrationError
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.artifact import locate
 from models_registry.loaders.entry_point import BUILT_IN
@@ -82,6 +83,8 @@ def test_a_changed_artifact_is_another_version(tmp_path: Path) -> None:
         ({"p95_goal_s": float("nan")}, "p95_goal_s"),
         ({"input_schema": {"type": "no such type"}}, "input_schema is no JSON Schema"),
         ({"input_schema": {"$ref": "http://127.0.0.1:1/schema"}}, "input_schema is no JSON Schema"),
+        ({"input_schema": {"pattern": "(?=a)"}}, "without backtracking"),
+        ({"output_schema": {"patternProperties": {r"(a)\1": {}}}}, "without backtracking"),
         ({"output_schema": []}, "output_schema"),
         ({"options": []}, "options"),
         ({"options": {"retension_days": 3}}, "no option retension_days; did you mean retention_days"),
@@ -99,6 +102,18 @@ def test_an_invalid_version_is_refused_and_leaves_no_row(fields: dict[str, Any],
     with pytest.raises(RegistrationError, match=message):
         register_echo(**fields)
     assert not RegisteredModel.objects.exists()
+
+
+def test_a_stored_version_whose_pattern_is_refused_now_is_named_by_the_checks_and_refuses_its_jobs() -> None:
+    info = register_echo()
+    ModelVersion.objects.filter(pk=info.id).update(input_schema={"pattern": r"(a)\1"})
+    selectors.forget()
+    assert check_patterns() == []
+    (warning,) = check_patterns(databases=["default"])
+    assert warning.id == OLD_PATTERN
+    assert "echo:1: the pattern" in warning.msg
+    with pytest.raises(InvalidInputError, match="cannot be checked"):
+        selectors.validate_input(selectors.info(info.id), "aa")
 
 
 def test_concurrent_registrations_of_one_version_get_the_same_row() -> None:

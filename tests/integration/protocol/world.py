@@ -181,7 +181,7 @@ class Worker:
     def _beat(self) -> None:
         if time.monotonic() - self.beaten > 0.2:
             with engine().begin() as connection:
-                alive = worker_row.beat(connection, self.self.id, lambda: [self.batch])
+                alive = worker_row.beat(connection, self.self.id, lambda: [self.batch]).known
             self.beaten = time.monotonic()
             if not alive:
                 self._begin(self.self.node)

@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 from inference_site.config import Config
 from inference_site.stack.specs import StackPlan, specs
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES, BrokerUser
+from jobs.core.access.database_rights import DatabaseRole
 from jobs.management.health.health_checks import check_of
 
 COMPOSE = Path(__file__).parents[3] / "compose"
@@ -73,7 +74,7 @@ def test_each_process_logs_in_to_the_broker_as_its_own_user(services: dict[str, 
 
 
 def test_processes_that_do_not_use_the_broker_have_no_user(services: dict[str, Any]) -> None:
-    for name in ("web", "stream", "migrate"):
+    for name in ("web", "stream"):
         assert services[name]["env_file"] == ["urls/nobody.env"]
     assert "BROKER_URL=amqp://none@" in render.urls("", ENV)
     assert "none" not in {user.value for user in BrokerUser}
@@ -113,7 +114,7 @@ def test_nothing_is_migrated_before_the_deployment_was_checked(services: dict[st
 DEPLOYED = {
     "DATABASE_URL": "postgresql://inference:word@postgres:5432/inference", "BROKER_URL": "amqp://none@rabbitmq//",
     "SECRET_KEY": "k3y-" + "abcdefghij" * 6, "API_URL": "https://api.example", "STREAM_URL": "https://s.example",
-    "TRUSTED_PROXY_HOPS": "1", "ALLOWED_HOSTS": "api.example",
+    "TRUSTED_PROXY_HOPS": "1", "ALLOWED_HOSTS": "api.example", "ADMIN_TWO_FACTOR": "true",
 }  # fmt: skip
 
 
@@ -127,6 +128,7 @@ DEPLOYED = {
         ({"SECRET_KEY": "change-me"}, "SECRET_KEY still has the example's value"),
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"DEBUG": "true"}, "security.W018"),
+        ({"ADMIN_TWO_FACTOR": "false"}, "jobs.W002"),
     ],
     ids=str,
 )
@@ -141,7 +143,9 @@ def test_the_check_of_a_deployment_stops_one_that_is_not_safe(changes: dict[str,
 
 
 ENV = {
-    "SECRET_KEY": "k", "POSTGRES_PASSWORD": "p@ss/w$rd :%", "FLOWER_BASIC_AUTH": "admin:w", "API_URL": "https://a",
+    "SECRET_KEY": "k", "POSTGRES_PASSWORD": "p@ss/w$rd :%",
+    "DATABASE_OWNER_PASSWORD": "o@/", "DATABASE_RUNTIME_PASSWORD": "r$@/:",
+    "FLOWER_BASIC_AUTH": "admin:w", "API_URL": "https://a",
     "STREAM_URL": "https://s", "ALLOWED_HOSTS": "a",
     **{render.password_of(user): f"{user} @/$:%#" for user in BrokerUser},
 }  # fmt: skip
@@ -152,7 +156,7 @@ def test_passwords_of_any_characters_arrive_as_they_are(tmp_path: Path) -> None:
     render.main(tmp_path)
     config = Config.from_env({**variables(tmp_path / "urls/relay.env"), "SECRET_KEY": "k"})
     assert config.mistakes == ()
-    assert conninfo_to_dict(config.database_url)["password"] == ENV["POSTGRES_PASSWORD"]
+    assert conninfo_to_dict(config.database_url)["password"] == ENV["DATABASE_RUNTIME_PASSWORD"]
     assert parse_url(config.broker_url)["password"] == ENV["RELAY_PASSWORD"]
     assert (tmp_path / "urls/relay.env").stat().st_mode & 0o777 == 0o600
     (relay,) = [
@@ -160,6 +164,24 @@ def test_passwords_of_any_characters_arrive_as_they_are(tmp_path: Path) -> None:
     ]
     stored = b64decode(relay["password_hash"])
     assert stored[4:] == sha256(stored[:4] + ENV["RELAY_PASSWORD"].encode()).digest()
+
+
+def test_no_process_logs_in_to_the_database_with_more_rights_than_it_needs(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in ENV.items()))
+    render.main(tmp_path)
+    users = {}
+    for name, service in services.items():
+        if files := service.get("env_file"):
+            (file,) = files
+            users[name] = conninfo_to_dict(variables(tmp_path / file)["DATABASE_URL"])["user"]
+    others = {user for name, user in users.items() if name not in {"database-roles", "migrate"}}
+    assert others == {DatabaseRole.RUNTIME}
+    assert (users["database-roles"], users["migrate"]) == ("inference", DatabaseRole.OWNER)
+    assert (render.OWNER, render.RUNTIME) == (DatabaseRole.OWNER, DatabaseRole.RUNTIME)
+    superusers = [name for name, service in services.items() if "POSTGRES_PASSWORD" in str(service)]
+    assert superusers == ["postgres"]
 
 
 def variables(path: Path) -> dict[str, str]:

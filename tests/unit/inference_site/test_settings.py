@@ -14,6 +14,7 @@ PRODUCTION = {
     "STREAM_URL": "https://stream.inference.example",
     "ALLOWED_HOSTS": "inference.example,stream.inference.example",
     "TRUSTED_PROXY_HOPS": "1",
+    "ADMIN_TWO_FACTOR": "1",
     "DJANGO_SETTINGS_MODULE": "inference_site.settings",
 }
 ASK = """
@@ -52,6 +53,7 @@ def test_the_deployment_check_finds_nothing_in_the_production_settings() -> None
         ({"TRUSTED_PROXY_HOPS": "0"}, "TRUSTED_PROXY_HOPS"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
         ({"DEBUG": "1"}, "DEBUG"),
+        ({"ADMIN_TWO_FACTOR": "0"}, "ADMIN_TWO_FACTOR"),
     ],
 )
 def test_the_deployment_check_finds_unsafe_settings(env: dict[str, str], warning: str) -> None:

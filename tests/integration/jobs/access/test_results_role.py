@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -13,14 +14,20 @@ from celery import Celery
 from celery.result import AsyncResult
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from jobs import result_backend
 from jobs.core.errors import PayloadKeyMissingError
+from jobs.core.job_failed import JobFailedError
+from jobs.core.retention.partition_sql import TABLES as TABLES_OF_PAYLOADS
 from jobs.core.states import State
 from jobs.db.address import parameters
+from jobs.db.session import open_session
 from jobs.models import DeadLetter, Event, JobResult
-from jobs.result_backend import JobFailedError
+from jobs.services.retention import partition_statements
 from tests.support.factories import make_client, make_job
+from tests.support.partitions import make, window
+from tests.support.wait import wait_until
 
 TABLES = ("jobs_job", "jobs_jobinput", "jobs_jobresult", "jobs_deadletter", "jobs_apitoken", "jobs_event")
 
@@ -87,6 +94,43 @@ def test_a_role_created_again_has_another_password_and_is_audited(url: str) -> N
     assert len(events) == 2
     assert all(event.actor.startswith("command") and event.detail["client"] == "app" for event in events)
     assert not any(part in str(events[1].detail) for part in (again, again.split(":")[2].split("@")[0]))
+
+
+def test_a_transaction_that_is_left_open_keeps_no_partition(url: str) -> None:
+    day = window(3, 27)
+    make(day)
+    with psycopg.connect(url) as app, closing(open_session()) as session:
+        app.execute("SET idle_in_transaction_session_timeout = 0")
+        app.execute("SELECT count(*) FROM jobs_jobresult")
+
+        def dropped() -> bool:
+            try:
+                with partition_statements.without(session, day, TABLES_OF_PAYLOADS):
+                    return True
+            except partition_statements.BusyError:
+                return False
+
+        assert not dropped()
+        wait_until(dropped, limit_s=20)
+        with pytest.raises(psycopg.OperationalError):
+            app.execute("SELECT 1")
+
+
+def test_the_command_says_whom_to_trust_and_which_login_it_needs(
+    db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_client("app")
+    told = StringIO()
+    call_command("create_results_role", "app", stdout=StringIO(), stderr=told)
+    assert "trusted apps alone" in told.getvalue()
+    call_command("create_results_role", "app", "--drop")
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE pg_monitor")
+        try:
+            with pytest.raises(CommandError, match="DATABASE_URL of the superuser"):
+                made("app")
+        finally:
+            cursor.execute("RESET ROLE")
 
 
 def test_an_unknown_client_has_no_role(db: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ from jobs.services.access.owner import token_digest
 from jobs.services.access.tokens import create_token
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 from tests.support.admin import ADDRESS, admin_pages, bodies, browser_of
-from tests.support.factories import make_batch, make_job, make_version, make_worker
+from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
 
 SECRETS = ("ask-sesame", "with-sesame", "meta-sesame", "told-sesame", "trace-sesame", "event-sesame")
 # The message of a dead letter is tested with its pages: an operator sorts failures by it.
@@ -152,24 +153,41 @@ def press(browser: Browser, action: str, *tokens: int) -> str:
     return answer.content.decode()
 
 
-def test_an_operator_rotates_a_token_whose_successor_is_shown_once(db: str) -> None:
-    old = ApiToken.objects.get(digest=token_digest(create_token(client="app", scopes=["read"])))
-    operator = browser_of("view_apitoken", "change_apitoken")
-    (shown,) = re.findall(r"inf_[\w-]{43}", press(operator, "rotate", old.pk))
-    made = ApiToken.objects.get(digest=token_digest(shown))
-    assert (made.replaces, made.scopes) == (old, ["read"])
-    assert shown not in operator.get(TOKENS).content.decode()
-    assert shown not in str(operator.cookies) + str(dict(operator.session))
-    assert "rotated before" in press(operator, "rotate", old.pk) + operator.get(TOKENS).content.decode()
-    press(operator, "revoke", made.pk)
+def test_an_operator_ends_tokens_and_no_page_shows_one_that_works(db: str) -> None:
+    old = ApiToken.objects.get(digest=token_digest(create_token(client="app", scopes=["admin"])))
+    operator = browser_of("view_apitoken", "change_apitoken", "view_client", "change_client")
+    shown = press(operator, "rotate", old.pk) + press(operator, "end", old.pk)
+    assert re.findall(r"inf_[\w-]{43}", shown) == []
+    assert ApiToken.objects.count() == 1
+    old.refresh_from_db()
+    assert old.expires_at is not None
+    assert old.expires_at - timezone.now() < timedelta(hours=25)
+    press(operator, "revoke", old.pk)
     kinds = Event.objects.exclude(kind="token_create").order_by("id").values_list("kind", "actor")
-    assert list(kinds) == [("token_rotate", "olga"), ("token_revoke", "olga")]
+    assert list(kinds) == [("token_end", "olga"), ("token_revoke", "olga")]
+
+
+def test_no_page_of_the_admin_makes_a_token(db: str) -> None:
+    form = {"client": "1", "scopes": "admin", "prefix": "inf_", "digest": "x"}
+    assert browser_of().post(f"{TOKENS}add/", form).status_code == 403
+    assert not ApiToken.objects.exists()
+
+
+def test_a_clerk_sets_the_models_of_a_client_and_that_is_audited(db: str) -> None:
+    client = make_client("app")
+    clerk = browser_of("view_client", "change_client", name="carl")
+    page = f"/admin/jobs/client/{client.pk}/change/"
+    assert clerk.post(page, {"models": "minilm, echo"}).status_code == 302
+    client.refresh_from_db()
+    assert client.models == ["echo", "minilm"]
+    event = Event.objects.get(kind="client_models")
+    assert (event.actor, event.detail["before"], event.detail["after"]) == ("carl", [], ["echo", "minilm"])
 
 
 def test_a_viewer_of_tokens_cannot_change_them(db: str) -> None:
-    token = ApiToken.objects.get(digest=token_digest(create_token(client="app")))
+    token = ApiToken.objects.get(digest=token_digest(create_token(client="app", expires_in_days=None)))
     viewer = browser_of("view_apitoken", name="vera")
-    for action in ("rotate", "revoke"):
+    for action in ("end", "revoke"):
         press(viewer, action, token.pk)
     token.refresh_from_db()
     assert (token.revoked_at, token.expires_at, ApiToken.objects.count()) == (None, None, 1)

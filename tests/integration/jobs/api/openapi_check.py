@@ -16,7 +16,7 @@ from tests.integration.jobs.api.calls import PREFIX
 # Headers of any answer of a web server.
 ANY_ANSWER_S = {
     "cache-control", "connection", "content-length", "content-type", "date", "server", "transfer-encoding",
-    "x-accel-buffering", "x-content-type-options",
+    "x-accel-buffering", "x-content-type-options", "content-security-policy",
 }  # fmt: skip
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 

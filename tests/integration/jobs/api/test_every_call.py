@@ -38,7 +38,7 @@ PROMISED = {
     "DELETE /api/v1/jobs/{job_id}": Scope.ERASE,
     "POST /api/v1/erasures": Scope.ERASE,
 }
-OPEN = {"/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
+OPEN = {"/api/v1/token/rotate", "/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
 
 def test_every_call_but_the_registry_s_names_its_scope() -> None:

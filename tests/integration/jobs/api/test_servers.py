@@ -20,7 +20,7 @@ from tests.support.wait import wait_until
 
 GOOD = {"model": "echo", "input": {"text": "hello"}}
 END_LISTENERS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN jobs_settled'
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN jobs_settled_%'
 """
 Serve = Callable[..., httpx.Client]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from io import StringIO
+from unittest import mock
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,8 +14,10 @@ from django.utils import timezone
 
 from jobs.core.errors import TokenEndedError
 from jobs.models import ApiToken, Event
+from jobs.models import Client as Tenant
 from jobs.services.access.owner import forget_owners, token_digest
-from jobs.services.access.tokens import create_token, revoke_token, rotate_token
+from jobs.services.access.tokens import create_token, revoke_token, rotate_token, warn_of_ends
+from models_registry.selectors import resolve
 
 
 def works(token: str) -> bool:
@@ -73,7 +76,7 @@ def test_a_rotated_token_works_for_its_grace_and_its_successor_until_its_expiry(
 def test_without_grace_the_old_token_ends_at_once_and_one_that_never_ends_has_such_a_successor(
     echo: None,
 ) -> None:
-    old = create_token(client="app")
+    old = create_token(client="app", expires_in_days=None)
     new = rotate_token(token_id=row_of(old).pk, actor="olga", grace_hours=0)
     assert not works(old)
     assert works(new)
@@ -140,3 +143,114 @@ def test_only_an_admin_lists_the_jobs_of_a_client_by_name(echo: None) -> None:
     for name in ("app", "nobody", "other"):
         refused = app.get(f"/api/v1/jobs?client={name}")
         assert (refused.status_code, refused.json()["scope"]) == (403, "admin")
+
+
+def lifetime(token: str) -> timedelta:
+    expires_at = row_of(token).expires_at
+    assert expires_at is not None
+    return expires_at - timezone.now()
+
+
+def test_a_token_ends_after_90_days_unless_it_is_asked_not_to(echo: None) -> None:
+    assert timedelta(days=89) < lifetime(output_of("create_token", "app")) < timedelta(days=91)
+    assert row_of(output_of("create_token", "app", "--never-expires")).expires_at is None
+
+
+def test_an_app_rotates_its_own_token_and_alone_sees_the_successor(echo: None) -> None:
+    old = create_token(client="app", scopes=["submit"], expires_in_days=30)
+    app = Client(headers={"Authorization": f"Bearer {old}"})
+    answer = app.post("/api/v1/token/rotate?grace_hours=2")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    new = answer.json()["token"]
+    assert answer.json()["scopes"] == ["submit"]
+    assert (works(old), works(new)) == (True, True)
+    assert lifetime(old) < timedelta(hours=2)
+    assert timedelta(days=29) < lifetime(new) < timedelta(days=31)
+    event = Event.objects.get(kind="token_rotate")
+    assert event.actor == "client:app"
+    assert new not in str(event.detail)
+    again = app.post("/api/v1/token/rotate")
+    assert (again.status_code, again.json()["code"]) == (409, "token_ended")
+
+
+@pytest.mark.parametrize("grace", ["-1", "25", "nan"])
+def test_the_old_token_cannot_be_kept_for_long(echo: None, grace: str) -> None:
+    app = Client(headers={"Authorization": f"Bearer {create_token(client='app')}"})
+    assert app.post(f"/api/v1/token/rotate?grace_hours={grace}").status_code == 400
+    assert ApiToken.objects.count() == 1
+
+
+def test_no_grace_ends_the_old_token_at_once(echo: None) -> None:
+    old = create_token(client="app")
+    app = Client(headers={"Authorization": f"Bearer {old}"})
+    new = app.post("/api/v1/token/rotate?grace_hours=0").json()["token"]
+    assert (works(old), works(new)) == (False, True)
+
+
+def test_answers_and_the_log_warn_of_a_token_s_end(echo: None, caplog: pytest.LogCaptureFixture) -> None:
+    soon, later = (create_token(client="app", expires_in_days=days) for days in (13, 15))
+    ends = []
+    for token in (soon, later):
+        answer = Client(headers={"Authorization": f"Bearer {token}"}).get("/api/v1/jobs")
+        ends.append(answer.headers.get("Token-Expires"))
+    expires_at = row_of(soon).expires_at
+    assert expires_at is not None
+    assert ends == [f"{expires_at:%Y-%m-%dT%H:%M:%SZ}", None]
+    assert warn_of_ends() == 1
+    assert row_of(soon).prefix in caplog.text
+    rotate_token(token_id=row_of(soon).pk, actor="olga")
+    assert warn_of_ends() == 1, "only the successor, which lives as long"
+
+
+def test_a_client_that_the_command_creates_has_quotas(echo: None) -> None:
+    assert row_of(output_of("create_token", "app")).client.requests_per_s == 1_000
+    assert row_of(output_of("create_token", "own", "--no-quotas")).client.requests_per_s is None
+
+
+@pytest.fixture
+def limited(echo: None) -> Client:
+    from tests.support.factories import make_version
+
+    make_version("other")
+    token = create_token(client="app")
+    Tenant.objects.update(models=["echo"])
+    return Client(headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize("ref", ["other", "other:1", "other@default", "unheard-of"])
+def test_a_client_may_use_its_models_alone(limited: Client, ref: str) -> None:
+    good = {"model": "echo", "input": {"text": "a"}}
+    bad = {"model": ref, "input": {"text": "a"}}
+    assert limited.post("/api/v1/jobs", good, "application/json").status_code == 202
+    refused = limited.post("/api/v1/jobs", bad, "application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "model_not_allowed")
+    bulk = limited.post("/api/v1/jobs/bulk", [bad, good], "application/json").json()
+    assert (bulk["accepted"], bulk["jobs"][0]["problem"]["code"]) == (1, "model_not_allowed")
+
+
+def test_a_client_sees_its_models_alone(limited: Client) -> None:
+    assert [model["name"] for model in limited.get("/api/v1/models").json()] == ["echo"]
+    for path in ("/api/v1/models/other", "/api/v1/models/other/versions", "/api/v1/models/none"):
+        refused = limited.get(path)
+        assert (refused.status_code, refused.json()["code"]) == (404, "model_not_found")
+
+
+def test_a_job_of_a_model_that_a_client_may_no_longer_use_is_not_replayed(limited: Client) -> None:
+    from jobs.core.states import State
+    from tests.support.factories import make_job
+
+    first, dead = (make_job(state=State.DEAD, client=Tenant.objects.get(name="app")) for _ in range(2))
+    Tenant.objects.update(models=[first.version.model.name])
+    assert limited.post(f"/api/v1/jobs/{first.id}/replay").status_code == 200
+    Tenant.objects.update(models=["other"])
+    forget_owners()
+    refused = limited.post(f"/api/v1/jobs/{dead.id}/replay")
+    assert (refused.status_code, refused.json()["code"]) == (403, "model_not_allowed")
+    assert limited.get(f"/api/v1/jobs/{dead.id}").status_code == 200, "it is still the client's own"
+
+
+def test_the_fallback_of_a_model_is_no_way_to_another(limited: Client) -> None:
+    good = {"model": "echo", "input": {"text": "a"}}
+    with mock.patch("jobs.services.submission.parse.answering", return_value=resolve("other")):
+        refused = limited.post("/api/v1/jobs", good, "application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "model_not_allowed")

@@ -33,7 +33,7 @@ def sweeper() -> Rescuer:
 
 
 def beat(session: sa.Connection, worker: UUID, *batches: UUID) -> None:
-    assert worker_row.beat(session, worker, lambda: batches)
+    assert worker_row.beat(session, worker, lambda: batches).known
 
 
 def test_a_batch_whose_settle_a_failover_lost_is_taken_back_uncharged(
@@ -66,7 +66,7 @@ def test_a_batch_claimed_after_the_heartbeat_began_is_not_taken_back(
         make_batch(worker, version, make_jobs(1))  # claimed in the middle of the heartbeat
         return batches
 
-    assert worker_row.beat(session, worker.id, in_hand)
+    assert worker_row.beat(session, worker.id, in_hand).known
     assert sweeper.sweep(session) == NOTHING
     for swept in (NOTHING, Swept(1, 0)):  # the next two heartbeats do not name it either
         beat(session, worker.id)

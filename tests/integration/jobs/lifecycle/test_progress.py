@@ -28,7 +28,7 @@ from tests.support.listening import listening
 from tests.support.threads import in_thread
 from tests.support.wait import wait_until
 
-LISTENERS = "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN jobs_cancelled'"
+LISTENERS = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN jobs_cancelled_%'"
 ONE, TWO = ProgressReport(1, 3, 0.5, 'half "way"\n'), ProgressReport(1, 4, 0.75, "")
 
 

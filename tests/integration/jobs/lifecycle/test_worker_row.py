@@ -20,7 +20,7 @@ def test_a_silent_worker_with_a_new_heartbeat_is_alive_again(session: sa.Connect
     worker = make_worker(heartbeat_at=timezone.now() - timedelta(minutes=5))
     assert sweep.end_silent_workers(session, 15.0) == [worker.node]
     assert not alive(worker)
-    assert worker_row.beat(session, worker.id, tuple)
+    assert worker_row.beat(session, worker.id, tuple).known
     assert alive(worker)
     make_batch(worker, make_version(), make_jobs(1))
     assert sweep.orphaned_batches(session, 10) == []
@@ -29,7 +29,7 @@ def test_a_silent_worker_with_a_new_heartbeat_is_alive_again(session: sa.Connect
 @pytest.mark.parametrize("reason", ["replaced", "stopped", worker_row.HUNG])
 def test_a_worker_that_ended_otherwise_stays_ended(session: sa.Connection, reason: str) -> None:
     worker = make_worker(ended_at=timezone.now(), end_reason=reason)
-    assert not worker_row.beat(session, worker.id, tuple)
+    assert not worker_row.beat(session, worker.id, tuple).known
     assert not alive(worker)
 
 

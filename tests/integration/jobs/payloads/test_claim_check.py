@@ -13,6 +13,7 @@ from django.conf import settings
 
 from jobs.core.errors import PayloadCorruptError, PayloadLostError
 from jobs.core.failures import Success
+from jobs.core.job_failed import JobFailedError
 from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
 from jobs.db.engine import engine
@@ -20,7 +21,6 @@ from jobs.models import JobInput, JobResult
 from jobs.payloads.claim_check import load_payload, store_payload
 from jobs.payloads.file_storage import PayloadFiles
 from jobs.payloads.object_store import get, head, put, put_stream
-from jobs.result_backend import JobFailedError
 from jobs.services.lifecycle import settle
 from jobs.services.lifecycle.settle import Verdict
 from jobs.services.reads.job_views import job_view

@@ -34,6 +34,7 @@ from jobs.services.reads.job_views import job_view
 from jobs.services.retention import retain
 from jobs.services.retention.retain import AnotherRunError, PartitionFate, PartitionVerdict, keep_retention
 from models_registry import selectors
+from tests.support.audit import seal
 from tests.support.factories import make_job, make_version
 from tests.support.locks import wait_until_a_session_is_blocked
 from tests.support.partitions import CLASS, exists, fates, home, job_of, make, window
@@ -352,6 +353,7 @@ def test_the_audit_is_kept_for_ever_unless_a_setting_limits_it(monkeypatch: pyte
     monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=0))
     tasks.events()
     before = Event.objects.count()
+    seal()
     monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=399))
     tasks.events()
     assert (before, json.dumps(list(Event.objects.values_list("kind", flat=True)))) == (1, '["forget"]')

@@ -19,10 +19,12 @@ from jobs.core.reuse.key import answer_key
 from jobs.core.submission.request import JobRequest
 from jobs.db.session import transaction
 from jobs.models import CacheEntry, DeadLetter, Job, JobInput, JobResult, Outbox
+from jobs.services.dead_letters.payload import words_of
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.reads.job_views import job_view
 from jobs.services.reuse import settle_followers
 from jobs.services.submission.submit import submit_job, submit_jobs
+from jobs.worker.stages.privacy import WITHHELD
 from tests.support import payload_keys
 from tests.support.payload_keys import NEW, dump, secret_version, submit, use
 from tests.support.submit import owner
@@ -66,7 +68,11 @@ def test_a_failure_that_quotes_its_input_is_stored_without_it(session: sa.Connec
     submit(INPUT, **REST)
     run(session, raising(lambda value: ValueError(f"cannot read {value}")))
     assert MARKER not in dump()
-    assert "cannot read {'n': 7, 'text': 'pii:" in DeadLetter.objects.get().message
+    letter = DeadLetter.objects.get()
+    assert (letter.message, letter.traceback, letter.code) == (WITHHELD, "", "ValueError")
+    words = words_of(letter.pk)
+    assert words is not None
+    assert MARKER in words.message
 
 
 def test_equal_parameters_share_a_batch_and_unequal_ones_do_not() -> None:

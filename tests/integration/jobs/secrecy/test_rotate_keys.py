@@ -18,6 +18,7 @@ from jobs.core.submission.request import JobRequest
 from jobs.db.session import open_session, transaction
 from jobs.models import Event, Job, JobInput, JobResult
 from jobs.payloads import vault
+from jobs.services.dead_letters.payload import words_of
 from jobs.services.reads.job_views import job_view
 from jobs.services.retention import rotate_keys
 from jobs.services.retention.rotate_keys import rotate_payload_keys
@@ -28,7 +29,7 @@ from tests.support.factories import make_job
 from tests.support.locks import wait_until_a_session_is_blocked
 from tests.support.payload_keys import MODEL, NEW, OLD, SCHEMA, secret_version, submit, use
 from tests.support.submit import owner
-from tests.support.worker import run
+from tests.support.worker import raising, run
 
 INPUT = {"text": "open-sesame"}
 
@@ -41,6 +42,19 @@ def output(job_id: object) -> bytes:
     view = job_view(job_id, client_id=None)  # type: ignore[arg-type]
     assert view is not None
     return bytes(view["output"])
+
+
+def test_a_model_s_sealed_words_are_sealed_again(
+    session: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(INPUT)
+    run(session, raising(lambda value: ValueError(f"cannot read {value}")))
+    use(monkeypatch, NEW, OLD)
+    assert rotate_payload_keys(actor="olga", batch=2).rows == 2  # the input, and the words
+    use(monkeypatch, NEW)
+    words = words_of(job.id)
+    assert words is not None
+    assert "cannot read" in words.message
 
 
 @pytest.mark.parametrize("batch", [1, 2, 500])

@@ -1,6 +1,10 @@
 """A receiver accepts only a webhook that one of its secrets signed just now."""
 
+import base64
+import hashlib
+import hmac
 import json
+from typing import Any
 
 import pytest
 
@@ -53,7 +57,7 @@ def test_a_missing_header_is_refused(missing: str) -> None:
 
 
 def test_another_body_or_secret_is_refused() -> None:
-    for body, secrets in ((BODY + b" ", [SECRET]), (BODY, [OTHER]), (BODY, [])):
+    for body, secrets in ((BODY + b" ", [SECRET]), (BODY, [OTHER])):
         with pytest.raises(WebhookRefusedError, match="none of your secrets"):
             verify(headers(), body, secrets, now=NOW_S)
 
@@ -61,3 +65,71 @@ def test_another_body_or_secret_is_refused() -> None:
 def test_a_signed_riddle_is_refused() -> None:
     with pytest.raises(WebhookRefusedError, match="not a job's end"):
         verify(headers(b"{}"), b"{}", [SECRET], now=NOW_S)
+
+
+def forged(key: bytes, timestamp: str = str(NOW_S), body: bytes = BODY) -> dict[str, str]:
+    signed = base64.b64encode(
+        hmac.digest(key, f"msg_1.{timestamp}.".encode() + body, hashlib.sha256)
+    ).decode()
+    return {"webhook-id": "msg_1", "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signed}"}
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        [],
+        [""],
+        ["whsec_"],
+        ["   "],
+        ["whsec_   "],
+        ["whsec_!!!!"],
+        ["whsec_AA"],
+        ["whsec_" + "é" * 40],
+        ["whsec_QUFB"],
+        [SECRET.removeprefix("whsec_")],
+        [SECRET + "\n"],
+        [f" {SECRET}"],
+        [b""],
+        [None],
+        "",
+        SECRET,
+        SECRET.encode(),
+        [SECRET, ""],
+        ["", SECRET],
+    ],
+)
+def test_a_missing_or_malformed_secret_refuses_every_webhook(secrets: Any) -> None:
+    for key in (b"", b"\0", b"AAA"):
+        with pytest.raises(WebhookRefusedError, match="secret"):
+            verify(forged(key), BODY, secrets, now=NOW_S)
+    with pytest.raises(WebhookRefusedError, match="secret"):
+        verify(headers(), BODY, secrets, now=NOW_S)
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["", " ", "-1", "1e9", "1_790_000_000", "٣", f" {NOW_S}", "9" * 5_000, "nan"]
+)
+def test_a_timestamp_is_plain_digits(timestamp: str) -> None:
+    with pytest.raises(WebhookRefusedError, match="header"):
+        verify(forged(secret_key(SECRET), timestamp), BODY, [SECRET], now=NOW_S)
+
+
+def test_headers_and_bodies_of_another_type_are_refused() -> None:
+    odd: list[tuple[Any, Any]] = [
+        ({name: value.encode() for name, value in headers().items()}, BODY),
+        (headers() | {"Webhook-Signature": "v1,\udcff"}, BODY),
+        (headers() | {"Webhook-Id": "é"}, BODY),
+        ({b"webhook-id": "x"}, BODY),
+        (headers(), BODY.decode()),
+        (headers(), None),
+    ]
+    for given, body in odd:
+        with pytest.raises(WebhookRefusedError):
+            verify(given, body, [SECRET], now=NOW_S)
+
+
+def test_many_signatures_of_a_large_body_cost_one_digest_a_secret() -> None:
+    body = b"x" * 5_000_000
+    named = forged(b"", body=body) | {"webhook-signature": "v1,AAAA " * 8_000}
+    with pytest.raises(WebhookRefusedError, match="none of your secrets"):
+        verify(named, body, [SECRET, OTHER], now=NOW_S)

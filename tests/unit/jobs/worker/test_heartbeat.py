@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from jobs.services.lifecycle.worker_row import Incarnation
+from jobs.services.lifecycle.worker_row import Beat, Incarnation
 from jobs.worker.heartbeat import Heartbeat
 
 INCARNATION = Incarnation(UUID(int=1), "gpu-0@host", "host", 7, "cpu", ("echo",))
@@ -25,7 +25,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 
 def beat(monkeypatch: pytest.MonkeyPatch, *alive: bool, stop: Event | None = None) -> None:
-    answers = list(alive)
+    answers = [Beat(known) for known in alive]
     monkeypatch.setattr("jobs.worker.heartbeat.database_clock.measure", lambda _: 0.0)
     monkeypatch.setattr("jobs.worker.heartbeat.worker_row.beat", lambda *_: answers.pop(0))
     heartbeat = Heartbeat(INCARNATION, stop=stop or Event(), in_hand=tuple)
@@ -54,3 +54,20 @@ def test_a_worker_that_stops_already_needs_no_signal(
     stop.set()
     beat(monkeypatch, False, stop=stop)
     assert signals == []
+
+
+@pytest.mark.parametrize(("runs_on", "ends"), [(True, True), (False, False)])
+def test_a_worker_that_was_given_up_ends_only_where_a_void_batch_still_runs(
+    monkeypatch: pytest.MonkeyPatch, signals: list[tuple[int, int]], *, runs_on: bool, ends: bool
+) -> None:
+    old, new = UUID(int=2), UUID(int=3)
+    in_hand = [old]
+    answers = [Beat(known=True, void=frozenset({old})), Beat(known=True)]
+    monkeypatch.setattr("jobs.worker.heartbeat.database_clock.measure", lambda _: 0.0)
+    monkeypatch.setattr("jobs.worker.heartbeat.worker_row.beat", lambda *_: answers.pop(0))
+    heartbeat = Heartbeat(INCARNATION, stop=Event(), in_hand=lambda: in_hand)
+    heartbeat.step(SESSION, ())
+    assert signals == []
+    in_hand[:] = [old, new] if runs_on else [new]
+    heartbeat.step(SESSION, ())
+    assert bool(signals) is ends

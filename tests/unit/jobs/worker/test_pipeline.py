@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from threading import Event, Lock, Timer
+from traceback import format_exception
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -24,6 +25,7 @@ from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.settler import Stored
 from models_registry.core.runner import Item
+from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.fault_tables import table_of
 from tests.support.wait import wait_until
 
@@ -174,6 +176,28 @@ def test_a_stage_that_fails_ends_the_pipeline_but_what_has_run_is_stored(
     (broken,) = {work.id for work in pipeline.unsettled()} - remaining
     assert guilty.call_count == 1
     assert broken not in stored | remaining
+
+
+def test_what_breaks_a_stage_at_confidential_data_is_not_printed(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = list[str]()
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    monkeypatch.setattr(
+        threading, "excepthook", lambda args: printed.extend(format_exception(args.exc_value))
+    )
+    guilty = Mock(side_effect=RuntimeError("CUDA error: device-side assert triggered by maxima-muster"))
+
+    def prepare(work: ClaimedBatch) -> None:
+        work.loaded = SimpleNamespace(info=SimpleNamespace(secrecy=Secrecy(encrypt=True)))  # type: ignore[assignment]
+        _prepared(stages, work, guilty)
+
+    monkeypatch.setattr(stages, "prepare", prepare)
+    stages.gate.set()
+    fill(buffer, 1)
+    wait_until(lambda: pipeline.failed and printed)
+    assert "StageBrokenError: RuntimeError" in "".join(printed)
+    assert "maxima" not in "".join(printed)
 
 
 def _prepared(stages: Stages, work: ClaimedBatch, guilty: Mock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from threading import Event
 from typing import Any
@@ -55,3 +56,48 @@ def test_a_stopped_watchdog_ends_no_process() -> None:
     stopped.set()
     watchdog(work(busy_s=11), stopped=stopped, end=ends.append).run()
     assert ends == []
+
+
+class Outer:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[float | str] = []
+
+    def beat(self, left_s: float) -> None:
+        self.heard.append(round(left_s, 1))
+
+    def bye(self) -> None:
+        self.heard.append("bye")
+
+
+def test_it_beats_with_what_its_most_urgent_batch_has_left() -> None:
+    now, outer = time.monotonic(), Outer()
+    watchdog(work(busy_s=4), work(busy_s=2, limit_s=3), work(busy_s=None), outer=outer).hung(now)
+    watchdog(outer=outer).hung(now)
+    assert outer.heard == [1.0, math.inf]
+
+
+def test_it_says_goodbye_once_it_is_stopped() -> None:
+    stopped, outer = Event(), Outer()
+    stopped.set()
+    watchdog(stopped=stopped, outer=outer).run()
+    assert outer.heard == ["bye"]
+
+
+def test_the_time_in_which_the_process_was_stopped_counts_for_no_batch() -> None:
+    now, batch = time.monotonic(), work(busy_s=4)
+    watching = watchdog(batch)
+    assert watching.hung(now) is None
+    watching.forgive(60.0, used_s=0.1)
+    assert watching.hung(now + 60) is None
+    assert watching.hung(now + 67) is batch
+
+
+def test_a_late_look_of_a_busy_process_is_no_pause() -> None:
+    now, batch = time.monotonic(), work(busy_s=4)
+    watching = watchdog(batch)
+    assert watching.hung(now) is None
+    watching.forgive(60.0, used_s=55.0)
+    watching.forgive(0.6, used_s=0.0)
+    assert watching.hung(now + 60) is batch

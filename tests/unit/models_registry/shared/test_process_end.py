@@ -67,3 +67,31 @@ ThreadPoolExecutor().submit(Event().wait)
 """
     ended = subprocess.run([sys.executable, "-c", program], timeout=30, check=False)
     assert ended.returncode == 0
+
+
+CHILD = """
+import os, sys, time
+from models_registry.shared.process_end import stay_behind
+first = os.getpid()
+stay_behind()
+assert os.getpid() != first
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "status"), [("sys.exit(70)", 70), ("os.kill(os.getpid(), 9)", 128 + signal.SIGKILL)]
+)
+def test_the_first_process_of_a_container_ends_as_the_child_that_does_its_work(
+    does: str, status: int
+) -> None:
+    assert subprocess.run([sys.executable, "-c", CHILD.format(does)], check=False).returncode == status
+
+
+def test_the_first_process_of_a_container_passes_signals_on() -> None:
+    does = "print('ready', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", CHILD.format(does)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM

@@ -80,6 +80,7 @@ def test_every_problem_is_in_the_description(now: dict[str, Any]) -> None:
 
 
 OPERATION_IDS = {
+    "post /api/v1/token/rotate": "rotateToken",
     "get /api/v1/jobs": "listJobs",
     "post /api/v1/jobs": "submitJob",
     "post /api/v1/jobs/bulk": "submitJobs",

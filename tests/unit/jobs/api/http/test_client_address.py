@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.api.http.client_address import client_address
+from jobs.api.http.client_address import client_address, network_of
 
 PEER = "10.0.0.1"
 
@@ -40,3 +40,16 @@ def test_only_the_trusted_hops_of_x_forwarded_for_are_believed(
 )
 def test_an_address_is_returned_as_postgres_accepts_it(text: str, address: str | None) -> None:
     assert client_address(text, "", hops=0) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        (None, None),
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+    ],
+)
+def test_limits_count_an_ipv6_host_s_network(address: str | None, network: str | None) -> None:
+    assert network_of(address) == network

@@ -1,0 +1,56 @@
+"""The admin's site: who may enter, and the form that lets people in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin import AdminSite
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
+
+from jobs.services.access.second_factor import is_needed, verified_device
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Name, password and code, asked for at once: no answer reveals which of them was wrong."""
+
+    code = forms.CharField(
+        required=False,
+        max_length=16,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
+        help_text="Of your authenticator, or one of your recovery codes; empty if you have none.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Check name and password, then the code, where one is needed."""
+        cleaned = super().clean()
+        user = self.get_user()
+        if user is not None and is_needed(user):
+            self._check_code(user)
+        return cleaned
+
+    def _check_code(self, user: Any) -> None:
+        user.otp_device = verified_device(user, self.cleaned_data.get("code", ""))
+        if user.otp_device is None:
+            # A wrong code counts as a wrong password does: towards the lockout, and in the audit.
+            credentials = {"username": user.get_username()}
+            user_login_failed.send(sender=__name__, credentials=credentials, request=self.request)
+            self.user_cache = None
+            raise self.get_invalid_login_error()
+
+
+class PlatformAdminSite(AdminSite):
+    """The admin: staff only, and with a second factor where one is needed."""
+
+    login_form = LoginForm
+    login_template = "admin/login_with_code.html"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user is staff, and the session verified where a second factor is needed."""
+        return super().has_permission(request) and _is_verified(request.user)
+
+
+def _is_verified(user: Any) -> bool:
+    return bool(user.is_verified()) or not is_needed(user)

@@ -1,0 +1,41 @@
+"""The end of the admin's sessions: twelve hours after the login, and after an hour without a request.
+
+Django's own age counts from a session's last change, so that a used session would never end.
+"""
+
+from __future__ import annotations
+
+from time import time
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+
+from jobs.api.http.middleware import Next
+
+IDLE_S = 3_600
+NOTED_EVERY_S = 60  # so that not every page writes its session
+BEGAN, SEEN = "began_at", "seen_at"
+
+
+class SessionLimitsMiddleware:
+    """Ends sessions that are over; after the middleware that knows the user."""
+
+    def __init__(self, get_response: Next) -> None:
+        """Prepare to pass requests to `get_response`."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on, as nobody's where its session is over."""
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
+            _keep_or_end(request, time())
+        return self.get_response(request)
+
+
+def _keep_or_end(request: HttpRequest, now: float) -> None:
+    session = request.session
+    began, seen = session.get(BEGAN, now), session.get(SEEN, now)
+    if now - began >= settings.SESSION_COOKIE_AGE or now - seen >= IDLE_S:
+        logout(request)
+    elif SEEN not in session or now - seen >= NOTED_EVERY_S:
+        session[BEGAN], session[SEEN] = began, now

@@ -1,0 +1,69 @@
+"""What each role of the database may do, as data. Pure.
+
+    inference_owner    owns the tables and migrates them; no process that serves or works is given it
+    inference_audit    owns what is only appended; nobody logs in as it, and the owner is a member of it
+    inference_runtime  what web, relay, workers and beat log in as: reads and writes rows, owns nothing
+
+The runtime role appends to the audit in the columns named here. It cannot choose an id or a time, change or
+delete a row, switch a trigger off, or make a table, so it cannot make the audit say another thing later.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DatabaseRole(StrEnum):
+    """A role of the database; the value is its name there."""
+
+    OWNER = "inference_owner"
+    AUDIT = "inference_audit"
+    RUNTIME = "inference_runtime"
+
+
+# Tables to which rows are only added, and the columns that the one who adds them fills in.
+APPEND_ONLY = {
+    "jobs_event": ("job_id", "kind", "actor", "epoch", "detail", "address", "token"),
+    "jobs_auditseal": (
+        "first_id",
+        "last_id",
+        "row_count",
+        "row_hashes",
+        "previous",
+        "hash",
+        "mac",
+        "newest_at",
+    ),
+    "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "at"),
+}
+READ_ONLY = frozenset({"django_migrations"})
+# Functions that do one thing with the rights of their owner.
+LENT = (
+    "jobs_make_class",
+    "jobs_make_window",
+    "jobs_detach_window",
+    "jobs_drop_window",
+    "jobs_forget_events",
+)
+OF_THE_AUDIT = (
+    "jobs_note_registry",
+    "jobs_event_append_only",
+    "jobs_auditseal_follows",
+    "jobs_events_days",
+    "jobs_forget_events",
+    "models_registry_append_only",
+)
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+
+
+def owner_of(name: str) -> DatabaseRole:
+    """Return the role that owns a table or function."""
+    return DatabaseRole.AUDIT if name in {*APPEND_ONLY, *OF_THE_AUDIT} else DatabaseRole.OWNER
+
+
+def table_rights(table: str) -> str:
+    """Return what the runtime role may do with a table, as GRANT spells it."""
+    if table in APPEND_ONLY:
+        columns = ", ".join(f'"{column}"' for column in APPEND_ONLY[table])
+        return f"SELECT, INSERT ({columns})"
+    return "SELECT" if table in READ_ONLY else _ALL
