@@ -131,7 +131,7 @@ KEPT = (
         (
             "axes_accesslog", "axes_accessfailurelog", "axes_accessattempt", "axes_accessattemptexpiration",
         ),
-        "after the login",
+        "after the login; the count of refused attempts stays until the next that succeeds",
         setting="LEDGER_DAYS",
         oldest="attempt_time",
     ),
