@@ -334,7 +334,7 @@ def test_every_task_of_beat_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert sent == {
         "jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads", "jobs.note_beat",
-        "jobs.forget_old", "jobs.purge_letters", "jobs.continue_erasures",
+        "jobs.forget_old", "jobs.purge_letters", "jobs.continue_erasures", "jobs.warn_of_tokens",
     }  # fmt: skip
     assert sent <= set(current_app.tasks)
     tasks.retention()
