@@ -31,6 +31,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.JobErasedError: HTTPStatus.GONE,
     errors.JobNotFoundError: HTTPStatus.NOT_FOUND,
     errors.KeysDifferError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MalformedRequestError: HTTPStatus.BAD_REQUEST,

@@ -20,6 +20,7 @@ from models_registry.core.registry_errors import (
     ModelNotFoundError,
     RegistrationError,
 )
+from models_registry.core.subject import check_subject_marks
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
 from models_registry.loaders.load import Permissions
@@ -168,6 +169,7 @@ def _check_schema(field: str, schema: object) -> None:
     except ValueError as error:
         raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
     check_marks(schema)
+    check_subject_marks(schema)
 
 
 def _pinned_hash(row: ModelVersion) -> str:

@@ -42,7 +42,8 @@ Refusals = dict[int, PlatformError]  # by an item's place in its call
 class ParsedJob:
     """A request that fits its model version; `body`, `parameters` and `metadata` are canonical JSON.
 
-    `files` are those that the input refers to. `size` is in the version's units, 0 where it does not pad.
+    `files` are those that the input refers to; `subjects` are keyed digests, of models that mark subjects.
+    `size` is in the version's units, 0 where it does not pad.
     """
 
     version: Version
@@ -59,6 +60,7 @@ class ParsedJob:
     secrecy: Secrecy = OPEN
     callback_url: str | None = None
     files: tuple[StoredPayload, ...] = ()
+    subjects: tuple[bytes, ...] = ()
 
     @property
     def payload_bytes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from jobs.core.errors import PlatformError, UnavailableError
 from jobs.core.submission.file_references import may_refer
@@ -10,6 +11,7 @@ from jobs.core.submission.parsed_job import ParsedJob, Refusals, parse_job
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import once_more
 from jobs.payloads.row_sealing import guarded
+from jobs.payloads.subject_digest import subject_digests
 from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
 from jobs.services.submission.attachments import Parts, attached
@@ -42,6 +44,8 @@ def _parsed(owner: Owner, request: JobRequest, parts: Parts) -> ParsedJob:
     owner.check_model(version.model)  # it may be another model's fallback
     job = _with_input(owner, request, version, parts)
     check_callback(owner, request.callback_url)
+    if version.subject_marks:
+        job = replace(job, subjects=subject_digests(version, request.input, client=owner.id))
     return guarded(job, version.secrecy)
 
 
