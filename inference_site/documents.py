@@ -25,6 +25,7 @@ NAMES = (
     "api",
     "models",
     "operations",
+    "security",
     "decisions",
     "benchmarks",
     "glossary",

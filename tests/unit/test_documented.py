@@ -87,6 +87,17 @@ def test_every_place_that_is_named_exists(path: Path) -> None:
     assert [place for place in places if not list(ROOT.glob(place.rstrip("/")))] == []
 
 
+def test_every_line_of_the_threat_model_points_to_a_test_that_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page("security").text)
+    lost = {
+        f"{path}::{test}"
+        for path, test in named
+        if not (ROOT / path).exists() or (test and f"def {test}(" not in (ROOT / path).read_text())
+    }
+    assert lost == set()
+    assert len(named) > MOST_README_LINES
+
+
 def test_every_command_and_make_target_is_in_the_operator_s_tables() -> None:
     text = "\n".join(page("operations").code)
     assert our_commands() - set(MANAGE.findall(text)) == set()
