@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from random import getrandbits
 from typing import Any
 from uuid import UUID
 
 from jobs.core.admission.shedding import Expected
-from jobs.core.ids import uuid7
 from jobs.core.reuse.key import Reuse
 from jobs.core.submission.parsed_job import ParsedJob, Refusals
 from jobs.db import database_clock
+from jobs.db.new_ids import new_ids
 from jobs.payloads.row_sealing import input_columns, sealed_files, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
-
-_BASE_BITS = 73  # of 74, so that a call's indices never overflow it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +66,9 @@ def place_jobs(
     sealed, refusals = sealed_files(jobs)
     # An id decides when its payloads are deleted.
     database_clock.refresh()
-    now_ms, base = database_clock.now_ms(), getrandbits(_BASE_BITS)
     placed = [
-        NewJob(index, uuid7(now_ms, base + index), job, shared_key(job, client=owner.id), expected)
-        for index, job in sorted(sealed.items())
+        NewJob(index, job_id, job, shared_key(job, client=owner.id), expected)
+        for job_id, (index, job) in zip(new_ids(len(sealed)), sorted(sealed.items()), strict=True)
     ]
     return placed, refusals
 

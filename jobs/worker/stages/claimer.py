@@ -7,7 +7,6 @@ consuming by itself until the database is back.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -17,9 +16,8 @@ import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 
 from jobs.core.batching.sealed_batch import SealedBatch
-from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import NEWER
-from jobs.db import database_clock
+from jobs.db.new_ids import new_id
 from jobs.services.lifecycle import claim as store
 from jobs.services.lifecycle.standings import Standing, standings
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
@@ -58,7 +56,7 @@ class Claimer:
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that no claim took."""
         batch = ClaimedBatch(
-            _new_id(),
+            new_id(),
             sealed.key,
             sealed.padded_size,
             sealed.reason,
@@ -220,10 +218,6 @@ def _refusal(delivery: MessageDelivery, standing: Standing | None) -> Refused:
     if standing is None:
         return Refused(delivery, None)
     return Refused(delivery, None if standing.untrue else standing.state, standing.untrue)
-
-
-def _new_id() -> UUID:
-    return uuid7(database_clock.now_ms(), random.getrandbits(74))  # an id, not a secret
 
 
 def _grouped(batch: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
