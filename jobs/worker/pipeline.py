@@ -198,7 +198,8 @@ class Pipeline:
         self._observer.claimed(batch)
         batch.busy_since = time.monotonic()
         try:
-            self._claimer.prepare(batch)
+            if left := self._claimer.prepare(batch):
+                self._observer.refused(left)
             if self._progress is not None:
                 self._progress.serve(batch)
         except BaseException as error:  # noqa: BLE001  # any failure of an input or a model is a verdict

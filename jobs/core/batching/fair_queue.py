@@ -23,7 +23,10 @@ _due = attrgetter("due_s")
 
 @dataclass(slots=True, eq=False)
 class Waiting(Generic[Token]):
-    """One item: `due_s` is its place in the order, after `deadline_s` its answer is of no use."""
+    """One item: `due_s` is its place in the order, after `deadline_s` its answer is of no use.
+
+    `input_bytes` is what its input will take of the worker's memory, as far as it is known.
+    """
 
     token: Token
     arrived_s: float
@@ -32,6 +35,7 @@ class Waiting(Generic[Token]):
     client: int
     deadline_s: float | None
     due_s: float
+    input_bytes: int = 0
 
 
 class FairQueue(Generic[Token]):

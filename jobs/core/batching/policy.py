@@ -57,10 +57,11 @@ class BatchPolicy(Generic[Token]):
         priority: int = 0,
         client: int = 0,
         deadline_s: float | None = None,
+        input_bytes: int = 0,
     ) -> None:
         """Add one item; items that differ in key, parameters or isolation group never share a batch."""
         due_s = now + PATIENCE_S if deadline_s is None else min(deadline_s, now + PATIENCE_S)
-        item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s)
+        item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s, input_bytes)
         name = (key, (parameters_digest, isolation_group))
         group = self._groups.get(name)
         if group is None:
@@ -102,6 +103,10 @@ class BatchPolicy(Generic[Token]):
     def observe_claim(self, seconds: float) -> None:
         """Learn the seconds from the seal of a batch until it can run."""
         self._overhead.observe(seconds)
+
+    def pads(self, key: Hashable) -> bool:
+        """Return whether batches of `key` are padded, so that the size of an item is its length."""
+        return self._limits(key).padded
 
     def service_time(self, key: Hashable) -> ServiceTime:
         """Return the learned service time of `key`."""
@@ -167,7 +172,8 @@ class BatchPolicy(Generic[Token]):
     def _choose(self, group: Group[Token], limits: BatchLimits, bound: SizeBound) -> list[Waiting[Token]]:
         most = limits.max_batch
         if not limits.padded:
-            return within(group.first(most), most=most, bound=bound.size)
+            most_bytes = limits.max_input_bytes or float("inf")
+            return within(group.first(most), most=most, bound=bound.size, most_bytes=most_bytes)
         alike = group.same_level(least=most, most=WINDOW)
         return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))
 
@@ -184,6 +190,8 @@ def _reason(
         return SealReason.FULL
     if len(chosen) < len(group) and (len(chosen) + 1) * max(item.size for item in chosen) > bound.size:
         return bound.reason
+    if not limits.padded and len(chosen) < min(len(group), limits.max_batch):
+        return SealReason.BYTES
     if draining:
         return SealReason.DRAIN
     return SealReason.LINGER if group.lingering else SealReason.IDLE

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, NamedTuple
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 
 from jobs.core.errors import PartNotFoundError, UploadNotFoundError
 from jobs.core.payloads.pointer import StoredPayload
-from jobs.core.submission.file_references import Reference, references, stored_form
+from jobs.core.submission.file_references import Reference, outline, stored_form
+from jobs.core.submission.input_size import MOST_SIZE, check_resolved, memory_bytes, resolved_bytes
 from jobs.core.submission.parsed_job import ParsedJob, parse_job
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import Statement, fetch_all
@@ -19,6 +22,7 @@ from jobs.payloads.object_store import put_stream
 from jobs.payloads.sealed_objects import put_sealed
 from jobs.services.access.owner import Owner
 from models_registry.core.version import VersionInfo
+from models_registry.selectors import validate_outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,17 @@ class Part:
 
 Parts = Mapping[str, Part]
 Files = dict[Reference, tuple[StoredPayload, StoredPayload]]  # each as it was given, and as it is stored
+Uploads = Mapping[UUID, StoredPayload]
 NO_PARTS: Parts = {}
+SHOWN_CHARS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class FilesOfCall:
+    """What the jobs of a call may refer to."""
+
+    uploads: Uploads
+    parts: Parts
 
 
 class _UploadRow(NamedTuple):
@@ -51,42 +65,48 @@ WHERE client_id = %(client)s AND id = ANY(%(ids)s) AND expires_at > now()
 )
 
 
-def attached(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> ParsedJob | None:
-    """Return the job with the files that it refers to; None without any.
+def uploads_of(owner: Owner, referred: Iterable[Reference]) -> Uploads:
+    """Return those of the referred uploads that the client has, for all jobs of a call in one statement."""
+    ids = {key for reference in referred if (key := _uuid(reference))}
+    rows = fetch_all(_UPLOADS, {"client": owner.id, "ids": list(ids)}) if ids else []
+    return {row.id: StoredPayload(row.name, row.size, row.sha256, row.content_type) for row in rows}
 
-    Where the version encrypts, parts are stored sealed; `sealed_files` seals uploads later.
-    UploadNotFoundError, also for another client's upload, PartNotFoundError or EncryptionUnavailableError.
+
+def attached(
+    request: JobRequest, version: VersionInfo, referred: Counter[Reference], files: FilesOfCall
+) -> ParsedJob:
+    """Return the job with the files that it refers to, so often each.
+
+    Nothing of a file is read: the schema is checked around the files, and their sizes are known. Where the
+    version encrypts, parts are stored sealed; `sealed_files` seals uploads later. UploadNotFoundError, also
+    for another client's upload, PartNotFoundError, EncryptionUnavailableError, InputTooLargeError or
+    InvalidInputError.
     """
-    referred = references(request.input)
-    if not referred:
-        return None
-    files = _uploads(owner, referred) | _parts(parts, referred, encrypt=version.secrecy.encrypt)
-    return _with_files(request, version, files)
-
-
-def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> ParsedJob:
-    given = {reference: pair[0] for reference, pair in files.items()}
+    held = _uploads(files.uploads, referred)
+    held |= _parts(files.parts, referred, encrypt=version.secrecy.encrypt)
+    given = {reference: pair[0] for reference, pair in held.items()}
     stored = msgspec.structs.replace(request, input=stored_form(request.input, given))
+    validate_outline(version, *outline(stored.input))
     job = parse_job(stored, version)
-    size = job.size + sum(file.size for file in given.values()) if version.padded else 0
-    return replace(job, files=tuple(stored_file for _, stored_file in files.values()), size=size)
+    each = [given[reference] for reference in referred.elements()]
+    total = resolved_bytes(len(job.body), each)
+    check_resolved(total, settings.INFERENCE.max_resolved_bytes)
+    size = min(total if version.padded else memory_bytes(job.body, each), MOST_SIZE)
+    return replace(job, files=tuple(stored_file for _, stored_file in held.values()), size=size)
 
 
-def _uploads(owner: Owner, referred: Iterable[Reference]) -> Files:
-    named = {reference: _uuid(reference.name) for reference in referred if reference.source == "upload"}
-    if not named:
-        return {}
-    rows = fetch_all(_UPLOADS, {"client": owner.id, "ids": list(named.values())})
-    files = {row.id: StoredPayload(row.name, row.size, row.sha256, row.content_type) for row in rows}
-    if missing := [reference.name for reference, key in named.items() if key not in files]:
-        raise UploadNotFoundError(f"There is no upload {missing[0]}.")
-    return {reference: (files[key], files[key]) for reference, key in named.items()}
+def _uploads(uploads: Uploads, referred: Iterable[Reference]) -> Files:
+    named = [reference for reference in referred if reference.source == "upload"]
+    found = {reference: uploads.get(key) for reference in named if (key := _uuid(reference))}
+    if missing := [reference.name for reference in named if found.get(reference) is None]:
+        raise UploadNotFoundError(f"There is no upload {missing[0][:SHOWN_CHARS]!r}.")
+    return {reference: (file, file) for reference, file in found.items() if file}
 
 
 def _parts(parts: Parts, referred: Iterable[Reference], *, encrypt: bool) -> Files:
     named = [reference for reference in referred if reference.source == "part"]
     if missing := [reference.name for reference in named if reference.name not in parts]:
-        raise PartNotFoundError(f"There is no file part {missing[0]!r} in this call.")
+        raise PartNotFoundError(f"There is no file part {missing[0][:SHOWN_CHARS]!r} in this call.")
     return {reference: _of_part(parts[reference.name], encrypt=encrypt) for reference in named}
 
 
@@ -97,8 +117,8 @@ def _of_part(part: Part, *, encrypt: bool) -> tuple[StoredPayload, StoredPayload
     return file, file
 
 
-def _uuid(text: str) -> UUID:
+def _uuid(reference: Reference) -> UUID | None:
     try:
-        return UUID(text)
+        return UUID(reference.name) if reference.source == "upload" else None
     except ValueError:
-        raise UploadNotFoundError(f"There is no upload {text!r}.") from None
+        return None

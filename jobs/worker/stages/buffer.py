@@ -35,13 +35,16 @@ class Buffer:
     def _add(self, delivery: MessageDelivery, now: float) -> None:
         envelope = delivery.envelope
         deadline = envelope.deadline
+        if not self._policy.pads(envelope.version):
+            delivery.units = 1  # its size is that of its input in memory
         self._policy.add(
             delivery,
             now,
             key=envelope.version,
             parameters_digest=envelope.parameters_digest,
             isolation_group=envelope.isolation_group,
-            size=envelope.size,
+            size=delivery.units,
+            input_bytes=envelope.size,
             priority=envelope.priority,
             client=envelope.client,
             # Unix seconds of the database's clock: hosts may differ, and the claim looks again.

@@ -8,21 +8,30 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from jobs.core.errors import InvalidInputError, PayloadUnreadableError, PlatformError
+from jobs.core.errors import (
+    BatchFullError,
+    InputTooLargeError,
+    InvalidInputError,
+    PayloadUnreadableError,
+    PlatformError,
+)
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.payloads.keyring import Column, Place
 from jobs.core.payloads.redaction import Redactor
 from jobs.payloads import vault
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.stages.classify import MESSAGE_CHARS, TRACEBACK_CHARS
-from jobs.worker.stages.inputs import item_of
+from jobs.worker.stages.inputs import BatchInputs
 from models_registry.core import pii
 from models_registry.core.runner import Item
 from models_registry.core.version import VersionInfo
 
 
 class Privacy:
-    """The inputs of one batch by position: `items` where they could be read, `unread` failures elsewhere."""
+    """The inputs of one batch by position: `items` where they could be read, `unread` failures elsewhere.
+
+    Where their memory is full, the inputs from `full_at` on were not read.
+    """
 
     def __init__(self, version: VersionInfo, jobs: Sequence[Claimed]) -> None:
         """Read the jobs' inputs; EncryptionUnavailableError where their results could not be sealed."""
@@ -32,11 +41,20 @@ class Privacy:
         self._secrecy = secrecy
         self.items: dict[int, Item] = {}
         self.unread: dict[int, Failure] = {}
+        self.full_at = len(jobs)
+        inputs = BatchInputs(version)
         for at, job in enumerate(jobs):
             try:
-                self.items[at] = item_of(job, version)
-            except (PayloadUnreadableError, InvalidInputError) as error:
+                self.items[at] = inputs.item_of(job)
+            except BatchFullError:
+                self.full_at = at
+                break
+            except (PayloadUnreadableError, InvalidInputError, InputTooLargeError) as error:
                 self.unread[at] = _unread(error)
+
+    def leave(self, first: int, number: int) -> None:
+        """Let so many jobs, which could not be given back, be tried again: nothing of them was read."""
+        self.unread |= dict.fromkeys(range(first, first + number), _unread(BatchFullError()))
 
     def text(self, text: str) -> str:
         """Return a text that the model wrote, with tokens where it quotes secret or personal data."""
