@@ -20,7 +20,7 @@ class RecordedRun(NamedTuple):
 _JOBS = Statement(
     """
 SELECT extract(epoch FROM created_at)::float8 AS at_s, CASE WHEN (
-    SELECT padded FROM models_registry_modelversion v WHERE v.id = version_id
+    SELECT v.pads FROM models_registry_modelversion v WHERE v.id = version_id
   ) THEN GREATEST(size, 1) ELSE 1 END AS size, priority,
   client_id AS client, version_id AS version,
   extract(epoch FROM deadline - created_at)::float8 AS deadline_in_s
