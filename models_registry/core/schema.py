@@ -14,6 +14,7 @@ from models_registry.shared.json_depth import DEEPEST, is_deeper_than
 
 SHOWN = 300
 MOST_PARTS = 10_000
+MOST_BACKTRACKS = 20_000  # of a pattern with look-around or a back reference; all others are linear
 Places: TypeAlias = "Mapping[tuple[str | int, ...], bool]"
 # Below these keywords a fault may be no fault of the whole, or depend on a value elsewhere.
 _CONDITIONAL = frozenset({"if", "then", "else", "not", "anyOf", "oneOf", "contains", "dependentSchemas"})
@@ -95,7 +96,12 @@ def _is_final(fault: jsonschema_rs.ValidationError, places: Places) -> bool:
 
 @lru_cache(maxsize=1_000)
 def _validator(schema: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(schema, offline=True, keywords={"uniqueItems": UniqueItems})
+    return jsonschema_rs.validator_for(
+        schema,
+        offline=True,
+        keywords={"uniqueItems": UniqueItems},
+        pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MOST_BACKTRACKS),
+    )
 
 
 def _invalid(error: jsonschema_rs.ValidationError, what: str) -> InvalidInputError:

@@ -1,11 +1,12 @@
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from models_registry.core.registry_errors import InvalidInputError
-from models_registry.core.schema import check_outline
+from models_registry.core.schema import check, check_outline
 
 PAGES = {
     "type": "object",
@@ -60,3 +61,16 @@ def test_an_outline_with_very_many_faults_costs_no_list_of_them() -> None:
     with pytest.raises(InvalidInputError):
         check_outline(schema, {"a": [0] * 200_000, "file": ""}, {("file",): True})
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("pattern", [r"(\w+)\1$|!$", r"(?=a)(\w*)*\1!$", r"^(?!x)((a|b)+)+\1$"])
+def test_a_pattern_that_no_linear_engine_takes_has_a_bounded_time(pattern: str) -> None:
+    schema = json.dumps({"items": {"pattern": pattern}})
+    began = time.process_time()
+    with suppress(InvalidInputError):
+        check(schema, ["ab" * 300 + "!"] * 1_600)
+    assert time.process_time() - began < 2.0
+
+
+def test_a_usual_pattern_with_look_around_takes_a_long_text() -> None:
+    check(json.dumps({"pattern": "^(?=.*[0-9])(?=.*[a-z]).{8,}$"}), "abcdefg0" * 10_000)

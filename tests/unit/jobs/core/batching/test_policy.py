@@ -382,3 +382,25 @@ def test_no_key_has_two_turns_in_a_row_while_another_waits(keys: list[str]) -> N
         remaining = {keys[token] for token in buffer}
         if len(remaining) > 1:
             assert len(set(turns[-2:])) == len(turns[-2:])
+
+
+def test_bytes_are_part_of_a_batch_s_bound() -> None:
+    buffer = policy(BatchLimits(max_batch=4, max_input_bytes=100))
+    for token, size in enumerate([40, 50, 20, 300, 1]):
+        buffer.add(token, 10.0, key="a", input_bytes=size)
+    first, second, third = (buffer.take(10.0) for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert (first.tokens, first.reason, first.padded_size) == ([0, 1], SealReason.BYTES, 2)
+    assert (second.tokens, second.reason) == ([2], SealReason.BYTES)
+    assert third.tokens == [3]  # one that is larger runs alone
+
+
+def test_bytes_bound_a_padded_batch_by_its_padded_size() -> None:
+    buffer = policy(BatchLimits(max_batch=4, max_input_bytes=100, padded=True))
+    for token in range(4):
+        buffer.add(token, 10.0, key="a", size=45, input_bytes=45)
+    sealed = buffer.take(10.0)
+    assert sealed is not None
+    assert (len(sealed.tokens), sealed.reason) == (2, SealReason.BYTES)
