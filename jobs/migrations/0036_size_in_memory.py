@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0032_waiting_since")]
+    dependencies = [("jobs", "0047_webhook_shares")]
 
     operations = [
         migrations.AlterField(

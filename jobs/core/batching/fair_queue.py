@@ -25,7 +25,7 @@ _due = attrgetter("due_s")
 class Waiting(Generic[Token]):
     """One item: `due_s` is its place in the order, after `deadline_s` its answer is of no use.
 
-    `input_bytes` is what its input will take of the worker's memory, as far as it is known.
+    `size` is its length where a batch is padded, and else what its input takes of the worker's memory.
     """
 
     token: Token
@@ -35,7 +35,6 @@ class Waiting(Generic[Token]):
     client: int
     deadline_s: float | None
     due_s: float
-    input_bytes: int = 0
 
 
 class FairQueue(Generic[Token]):

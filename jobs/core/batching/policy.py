@@ -57,11 +57,10 @@ class BatchPolicy(Generic[Token]):
         priority: int = 0,
         client: int = 0,
         deadline_s: float | None = None,
-        input_bytes: int = 0,
     ) -> None:
         """Add one item; items that differ in key, parameters or isolation group never share a batch."""
         due_s = now + PATIENCE_S if deadline_s is None else min(deadline_s, now + PATIENCE_S)
-        item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s, input_bytes)
+        item = Waiting(token, now, max(size, 1), priority, client, deadline_s, due_s)
         name = (key, (parameters_digest, isolation_group))
         group = self._groups.get(name)
         if group is None:
@@ -159,7 +158,7 @@ class BatchPolicy(Generic[Token]):
         limits, estimators = self._limits(group.key), self._of(group.key, now)
         bound = bound_of(group, limits, estimators, start_s=start_s)
         chosen = self._choose(group, limits, bound)
-        longest = max(item.size for item in chosen)
+        longest = max(item.size for item in chosen) if limits.padded else 1
         reason = _reason(group, chosen, limits, bound, draining=draining)
         group.remove(chosen)
         group.lingering, estimators.sealed_s = False, now
@@ -172,8 +171,8 @@ class BatchPolicy(Generic[Token]):
     def _choose(self, group: Group[Token], limits: BatchLimits, bound: SizeBound) -> list[Waiting[Token]]:
         most = limits.max_batch
         if not limits.padded:
-            most_bytes = limits.max_input_bytes or float("inf")
-            return within(group.first(most), most=most, bound=bound.size, most_bytes=most_bytes)
+            most = max(int(min(bound.size, most)), 1)
+            return within(group.first(most), limits.max_input_bytes or float("inf"))
         alike = group.same_level(least=most, most=WINDOW)
         return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))
 
@@ -186,11 +185,12 @@ def _reason(
     *,
     draining: bool,
 ) -> SealReason:
+    longest = max(item.size for item in chosen) if limits.padded else 1
     if len(chosen) >= limits.max_batch:
         return SealReason.FULL
-    if len(chosen) < len(group) and (len(chosen) + 1) * max(item.size for item in chosen) > bound.size:
+    if len(chosen) < len(group) and (len(chosen) + 1) * longest > bound.size:
         return bound.reason
-    if not limits.padded and len(chosen) < min(len(group), limits.max_batch):
+    if not limits.padded and len(chosen) < len(group):
         return SealReason.BYTES
     if draining:
         return SealReason.DRAIN
