@@ -33,9 +33,10 @@ JOBS = 6
 def deliveries_of(version: int) -> list[MessageDelivery]:
     """Return forged messages of all jobs that wait: by their hints, each input is empty."""
     envelopes = [
-        Envelope(row.job_id, row.epoch, version, 0, size=0) for row in Outbox.objects.order_by("job_id")
+        Envelope(row.job_id, row.epoch, version, 0, size=0, client=owner().id)
+        for row in Outbox.objects.order_by("job_id")
     ]
-    parcel = Parcel(SimpleNamespace(delivery_tag=1, acknowledged=False), len(envelopes), 1)
+    parcel = Parcel(SimpleNamespace(delivery_info={"routing_key": "echo"}), len(envelopes), 1)
     return [MessageDelivery(parcel, envelope, task=None) for envelope in envelopes]
 
 
@@ -57,6 +58,7 @@ def test_what_does_not_fit_a_batch_waits_again_uncharged(
     pool: Any = SimpleNamespace(
         acquire=lambda _: SimpleNamespace(runner=Echo(), info=selectors.info(version.id)),
         release=lambda _: None,
+        has=lambda _: True,
     )
     circuits: Any = SimpleNamespace(hold_s=lambda *_: 0.0)
     claimer = Claimer(engine(), make_worker().id, pool, lambda: False, circuits)
