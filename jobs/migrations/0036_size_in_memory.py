@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0047_webhook_shares")]
+    dependencies = [("jobs", "0034_client_models")]
 
     operations = [
         migrations.AlterField(

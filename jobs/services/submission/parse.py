@@ -98,18 +98,21 @@ class _Call:
 
     def _answer(self, model: str) -> VersionInfo | PlatformError:
         try:
-            if self._owner.models:  # first, because it may not learn which other models there are
-                self._owner.check_model(Ref.parse(model).name)
-            named = self._named[model]
-            if not isinstance(named, VersionInfo):
-                return named
-            version = once_more(lambda: answering(named, client=self._owner.id))
-            self._owner.check_model(version.model)  # it may be another model's fallback
-            return version
+            return self._answering(model)
         except UnavailableError:
             raise
         except PlatformError as error:
             return error
+
+    def _answering(self, model: str) -> VersionInfo:
+        if self._owner.models:  # first, because it may not learn which other models there are
+            self._owner.check_model(Ref.parse(model).name)
+        named = self._named[model]
+        if not isinstance(named, VersionInfo):
+            raise named
+        version = once_more(lambda: answering(named, client=self._owner.id))
+        self._owner.check_model(version.model)  # it may be another model's fallback
+        return version
 
     @cached_property
     def _has_secret(self) -> bool:
