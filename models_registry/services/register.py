@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -27,6 +28,7 @@ from models_registry.loaders.trial import trial
 from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
 from models_registry.services.changes import announce
 from models_registry.services.pattern_trial import try_patterns
+from models_registry.services.schema_trial import check_growth
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
@@ -165,6 +167,7 @@ def _check_schema(field: str, schema: object) -> None:
     except ValueError as error:
         raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
     check_marks(schema)
+    check_growth(field, json.dumps(schema))
 
 
 def _pinned_hash(row: ModelVersion) -> str:

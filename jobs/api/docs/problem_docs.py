@@ -34,6 +34,7 @@ _OF_AN_ITEM: Kinds = (
     errors.ModelNotAllowedError,
     errors.IdempotencyConflictError,
     errors.InvalidInputError,
+    errors.InputTooLargeError,
     errors.MetadataTooLargeError,
     errors.CallbackRefusedError,
     errors.WebhookSecretMissingError,

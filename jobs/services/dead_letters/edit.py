@@ -22,7 +22,8 @@ from jobs.core.errors import (
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import PLAIN, Column
 from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of
-from jobs.core.submission.file_references import FILE
+from jobs.core.submission.file_references import FILE, outline, referred_files
+from jobs.core.submission.input_size import MOST_SIZE, check_resolved, memory_bytes, resolved_bytes
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all
 from jobs.payloads import vault
@@ -36,7 +37,7 @@ from jobs.services.lifecycle.unshare import unshare
 from jobs.services.reads.payloads import plain_input
 from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
-from models_registry.selectors import info, validate_input
+from models_registry.selectors import info, validate_input, validate_outline
 
 
 class _VersionAndHead(NamedTuple):
@@ -106,7 +107,7 @@ class EditedInput:
 
 
 def check_edit(*, job_id: UUID, text: str) -> EditedInput:
-    """Return `text` as an input; JobNotFoundError, MalformedRequestError or InvalidInputError.
+    """Return `text` as an input; JobNotFoundError, or an error of a submit that says what is wrong with it.
 
     Where the version marks personal data, each token is replaced by its value in the old input. Where it
     guards any, DatabaseUnusableError if this process has other keys than the workers.
@@ -119,11 +120,16 @@ def check_edit(*, job_id: UUID, text: str) -> EditedInput:
         check_keys()
     files = tuple(file for file in files_of(rows[0].head or b"") if _may_name(text, file))
     value = _without_tokens(job_id, version.secrecy, _parsed(text))
-    if not files:
+    if files:
+        validate_outline(version, *outline(value))
+    else:
         validate_input(version, value)
     body = canonical_bytes(value)
-    size = len(body) + sum(file.size for file in files)
-    return EditedInput(body, size if version.padded else 0, version.secrecy, files)
+    referred = referred_files(value) if files else []
+    total = resolved_bytes(len(body), referred)
+    check_resolved(total, settings.INFERENCE.max_resolved_bytes)
+    size = min(total if version.padded else memory_bytes(body, referred), MOST_SIZE)
+    return EditedInput(body, size, version.secrecy, files)
 
 
 def _may_name(text: str, file: StoredPayload) -> bool:
