@@ -13,7 +13,7 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions lock clean
+.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions lock audit sbom digests clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -48,9 +48,14 @@ up: $(STAMP)
 down: $(STAMP)
 	$(STACK) down
 
-$(STAMP): requirements.lock
+# Only files whose hashes are pinned, and none that runs code to be installed.
+HASHED := --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
+
+$(STAMP): requirements.lock compose/runtime.lock compose/torch-cpu.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install $(HASHED) -r compose/torch-cpu.lock 2>/dev/null || echo "torch's CPU build is not at hand: PyPI's"
+	$(BIN)/python -m pip install $(HASHED) -r requirements.lock
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install $(HASHED) -r compose/runtime.lock
 	touch $@
 
 # The API's description, on which clients rely; a test compares it with the API.
@@ -63,12 +68,41 @@ broker-definitions: $(STAMP)
 	$(BIN)/python manage.py broker_permissions > compose/definitions.fresh
 	mv compose/definitions.fresh compose/definitions.template.json
 
-# Pins every dependency again; needs `uv` on the PATH. The torch pin names no build: see the header.
+# Pins every dependency again, with hashes; needs `uv` on the PATH. It leaves compose/torch-cpu.lock alone.
+CPU_TORCH = $(shell grep -o 'sha256:[0-9a-f]*' compose/torch-cpu.lock)
+PIN := uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet
 lock:
-	uv pip compile pyproject.toml --extra dev --extra s3 --python-version 3.11 --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --upgrade --quiet | sed 's/+cpu$$//' > .lock.fresh
-	(grep '^#' requirements.lock; cat .lock.fresh) > .lock.whole
-	mv .lock.whole requirements.lock && rm .lock.fresh
+	mkdir -p .run
+	$(PIN) pyproject.toml --extra dev --extra s3 | awk '/^[a-z0-9]/ {ours = $$0 !~ /^(nvidia|cuda|triton)/} ours {print} \
+	  /^torch==/ {print "    --hash=$(CPU_TORCH) \\"}' > .run/requirements.fresh
+	$(PIN) pyproject.toml --extra s3 --constraint .run/requirements.fresh > .run/runtime.fresh
+	printf 'pip-audit\ncyclonedx-bom\n' | $(PIN) - > .run/tools.fresh
+	for pair in requirements:requirements.lock runtime:compose/runtime.lock tools:compose/tools.lock; do \
+	  (grep '^#' $${pair#*:}; cat .run/$${pair%%:*}.fresh) > .run/whole && cp .run/whole $${pair#*:} || exit 1; done
+
+# Known holes in what is pinned; the tools have an environment of their own. Run it every day, outside of CI's path:
+# a hole that was published today must not stop an unrelated change.
+TOOLS := .run/tools
+audit: $(TOOLS)/.installed
+	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r compose/runtime.lock
+	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
+
+# The bill of materials of the image, as CycloneDX; the image installs exactly this lock.
+sbom: $(TOOLS)/.installed
+	$(TOOLS)/bin/cyclonedx-py requirements compose/runtime.lock --output-reproducible --of JSON -o .run/sbom.json
+
+$(TOOLS)/.installed: compose/tools.lock
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install $(HASHED) -r compose/tools.lock
+	touch $@
+
+# The images that compose starts, by digest: put these lines into compose/.env. It asks the registry.
+IMAGES := BASE_IMAGE=python:3.11-slim-bookworm POSTGRES_IMAGE=postgres:18 RABBITMQ_IMAGE=rabbitmq:4-management
+digests:
+	@for image in $(IMAGES); do \
+	  digest=$$(docker buildx imagetools inspect "$${image#*=}" --format '{{.Manifest.Digest}}') || exit 1; \
+	  echo "$$image@$$digest"; done
 
 clean: $(STAMP)
 	$(STACK) down

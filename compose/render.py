@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 PLACEHOLDER = "change-me"
 REQUIRED = (
-    "SECRET_KEY", "POSTGRES_PASSWORD", "DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD",
+    "SECRET_KEY", "PII_KEY", "POSTGRES_PASSWORD", "DATABASE_OWNER_PASSWORD", "DATABASE_RUNTIME_PASSWORD",
     "FLOWER_BASIC_AUTH", "API_URL", "STREAM_URL", "ALLOWED_HOSTS",
 )  # fmt: skip
 # Roles of the database and the variables with their passwords. Every process but these two runs as the last.
@@ -31,7 +31,7 @@ SUPERUSER, OWNER, RUNTIME = "inference", "inference_owner", "inference_runtime"
 LOGINS = {
     SUPERUSER: "POSTGRES_PASSWORD", OWNER: "DATABASE_OWNER_PASSWORD", RUNTIME: "DATABASE_RUNTIME_PASSWORD",
 }  # fmt: skip
-NOBODY = "amqp://none@rabbitmq:5672//"  # web processes never log in to the broker
+NO_DATABASE = {"beat", "monitor"}  # users of the broker whose processes read and write no row
 
 
 class EnvFileError(Exception):
@@ -94,13 +94,14 @@ def _hashed(password: str) -> str:
 
 
 def urls(user: str, values: Mapping[str, str], *, role: str = RUNTIME) -> str:
-    """Return the variables of processes that log in to the broker as `user`, to the database as `role`."""
-    word = quote(values[LOGINS[role]], safe="")
-    database = f"postgresql://{role}:{word}@postgres:5432/inference"
-    broker = NOBODY
+    """Return the URLs of processes that log in to the broker as `user`, and to the database as `role`."""
+    lines = list[str]()
+    if user not in NO_DATABASE:
+        word = quote(values[LOGINS[role]], safe="")
+        lines.append(f"DATABASE_URL=postgresql://{role}:{word}@postgres:5432/inference")
     if user:
-        broker = f"amqp://{user}:{quote(values[password_of(user)], safe='')}@rabbitmq:5672//"
-    return f"DATABASE_URL={database}\nBROKER_URL={broker}\n"
+        lines.append(f"BROKER_URL=amqp://{user}:{quote(values[password_of(user)], safe='')}@rabbitmq:5672//")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def main(folder: Path = HERE) -> None:

@@ -6,6 +6,11 @@ import sys
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
+
+from inference_site.process_needs import refuse
+from inference_site.settings import CONFIG
+
+refuse(CONFIG.mistakes)
 handler = get_wsgi_application()
 
 from jobs import metrics  # noqa: E402  # these imports need Django's settings

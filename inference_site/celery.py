@@ -1,11 +1,10 @@
-"""The Celery application of the CPU worker, beat and Flower; its settings are in `celeryconfig`."""
+"""The Celery application of the CPU worker and beat; its settings are in `celeryconfig`."""
 
 import logging
 import os
-import sys
 from typing import Any
 
-from models_registry.shared.process_end import end_after_main, end_on_sigterm, end_within
+from models_registry.shared.process_end import end_on_sigterm, end_within
 
 end_on_sigterm()
 
@@ -14,6 +13,7 @@ from celery.signals import beat_init, import_modules, worker_init, worker_shutdo
 from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, connection  # noqa: E402
 
+from inference_site.process_needs import refuse  # noqa: E402
 from jobs import metrics  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 
@@ -22,17 +22,19 @@ log = logging.getLogger(__name__)
 DRAIN_S = 3.0  # less than what follows
 LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
-app = Celery("inference_site")
+app = Celery("inference_site", control="jobs.result_backend:JobControl")
 app.config_from_object("inference_site.celeryconfig")
 app.autodiscover_tasks()
 
 
 @import_modules.connect(sender=app)
-def refuse_untrusted_broker(**_: object) -> None:
-    """End a starting worker, beat or Flower if the broker is not trusted; Celery would retry for ever."""
+def refuse_mistakes(**_: object) -> None:
+    """End a starting worker or beat with its mistakes, or if the broker is not trusted.
+
+    Celery ignores what Django's checks find, and would ask such a broker for ever.
+    """
+    refuse(settings.INFERENCE.mistakes)
     refuse_untrusted(app.conf.broker_url)
-    if "flower" in sys.argv:  # its threads ask the broker, and end with no signal of Celery's
-        end_after_main(LAST_S)
 
 
 @worker_init.connect

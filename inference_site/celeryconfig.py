@@ -14,7 +14,8 @@ def _route(queue: QueueSpec) -> dict[str, str]:
 
 
 broker_url = settings.INFERENCE.broker_url
-result_backend = "jobs.result_backend:JobBackend"
+# Beat has no database: it sends tasks, and reads no results.
+result_backend = "jobs.result_backend:JobBackend" if settings.INFERENCE.database_url else None
 result_expires = None  # otherwise beat's nightly clean-up would delete jobs
 database_create_tables_at_setup = False
 accept_content = ["json"]

@@ -26,6 +26,7 @@ from inference_site.environment import (
     rows,
 )
 from inference_site.key_config import NEEDED_BY_SERVICE, KeyConfig
+from inference_site.process_needs import BROKER, DATABASE, SITE_KEY, Needs
 from models_registry.core.options import LONGEST_DAYS
 from models_registry.core.struct_fields import about
 
@@ -33,6 +34,7 @@ Whole = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Threads = Annotated[int, Meta(ge=1, le=1_000)]
+ALL = Needs((DATABASE, BROKER, SITE_KEY))
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Config(KeyConfig):
         str,
         about(
             "Signs the admin's sessions, encrypts webhook secrets, and makes tokens if PII_KEY is not set.",
-            allowed="a random text of 50 characters or more; required",
+            allowed="a random text of 50 characters or more; beat and Flower need none",
         ),
     ] = field(default="", repr=False)
     pii_key: Annotated[
@@ -290,15 +292,17 @@ class Config(KeyConfig):
     mistakes: tuple[str, ...] = ()
 
     @classmethod
-    def from_env(cls, environ: Environ) -> Config:
-        """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`."""
+    def from_env(cls, environ: Environ, needs: Needs = ALL) -> Config:
+        """Read `environ`; a value that cannot be used leaves its default and a sentence in `mistakes`.
+
+        So does each secret that the process must have and that is not set.
+        """
         values, mistakes = read(cls, environ)
-        config = cls(**values)
+        config, missing = cls(**values), needs.missing(environ)
         keys, unread = config.keys_of_file()
-        needed = ["database_url", "broker_url", "secret_key"]
-        needed += ["payload_bucket"] if config.payload_storage == "s3" else []
+        needed = ["payload_bucket"] if config.payload_storage == "s3" else []
         needed += NEEDED_BY_SERVICE[config.payload_key_service]
-        missing = [
+        missing += [
             f"{name.upper()} is not set." for name in needed if not environ.get(name.upper(), "").strip()
         ]
         return replace(config, payload_keys=keys, mistakes=(*mistakes, *unread, *missing))

@@ -1,6 +1,7 @@
 """Django's settings, all derived from one Config."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
+from inference_site.process_needs import NEEDS, process_of
 
-CONFIG = Config.from_env(os.environ)
+CONFIG = Config.from_env(os.environ, NEEDS[process_of(sys.argv)])
 
-SECRET_KEY = CONFIG.secret_key or "not-set: `manage.py check` says so"
+SECRET_KEY = CONFIG.secret_key  # where it is not set, Django refuses its first use
 DEBUG = CONFIG.debug
 ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
 ROOT_URLCONF = "inference_site.urls"

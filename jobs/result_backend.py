@@ -3,8 +3,10 @@
     app = Celery(broker=…, backend="jobs.result_backend:JobBackend+postgresql://user:password@host/name")
     AsyncResult(job_id, app=app).get(timeout=30)
 
-It reads; its only write is a revoke, which calls the cancel service. DJANGO_SETTINGS_MODULE names the
-settings, whose database is the default where the URL is left out. An app that uses it holds database
+It reads; its only write is a revoke, which calls the cancel service under the name of the database's user and
+the app. With `control="jobs.result_backend:JobControl"`, `AsyncResult(id).revoke()` does it; without, Celery
+asks the workers, which refuse. DJANGO_SETTINGS_MODULE names the settings, whose database is the default where
+the URL is left out. An app that uses it holds database
 credentials, so it is for trusted apps, through a role of their own.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -19,6 +22,7 @@ from uuid import UUID
 import django
 import sqlalchemy as sa
 from celery import states
+from celery.app.control import Control
 from celery.backends.database import DatabaseBackend
 from django.apps import apps
 from django.conf import settings
@@ -40,8 +44,6 @@ from jobs.db import connections
 from jobs.db.session_settings import Use
 from jobs.payloads import vault
 from jobs.payloads.wrapping.wrapping_key import WrappedDataKey
-
-REVOKER = "celery"
 
 
 class JobBackend(DatabaseBackend):
@@ -114,7 +116,7 @@ class JobBackend(DatabaseBackend):
         """Cancel the job for REVOKED; store nothing for any other state: only a settle does."""
         job_id = _uuid(task_id)
         if state == states.REVOKED and job_id is not None:
-            _cancel(job_id)
+            _cancel(job_id, str(self.app.main or "celery"))
 
     def _forget(self, task_id: str) -> None:
         """Forget nothing: a job stays until retention deletes it."""
@@ -134,6 +136,15 @@ class JobBackend(DatabaseBackend):
     def on_backend_retryable_error(self, _exc: Exception) -> None:
         """Close the pooled connections before Celery tries again."""
         _engine(self.url).dispose()
+
+
+class JobControl(Control):
+    """Celery's remote control, whose revoke cancels the job in the database instead of asking workers."""
+
+    def revoke(self, task_id: str | Iterable[str], *_: Any, **__: Any) -> None:
+        """Cancel one job or several; a job that runs is cancelled too."""
+        for job in [task_id] if isinstance(task_id, str) else task_id:
+            self.app.backend.mark_as_revoked(job, reason="revoked")
 
 
 @cache
@@ -235,13 +246,14 @@ def _exception(name: str, module: str, *arguments: str) -> dict[str, Any]:
     return {"exc_type": name, "exc_module": module, "exc_message": list(arguments)}
 
 
-def _cancel(job_id: UUID) -> None:
+def _cancel(job_id: UUID, app: str) -> None:
+    from jobs.services.access.database_user import database_user
     from jobs.services.lifecycle.cancel import cancel_job
 
     try:
-        cancel_job(job_id=job_id, actor=REVOKER, code=REVOKED_CODE)
+        cancel_job(job_id=job_id, actor=f"celery:{database_user()}:{app}", code=REVOKED_CODE)
     except (JobNotFoundError, WrongStateError):
-        pass  # every worker that receives a revoke comes here; the first one cancels
+        pass  # as in Celery, a revoke of what has ended or never was is no error
     finally:
         if not connection.in_atomic_block:
             connection.close()  # a worker's thread keeps no connection open

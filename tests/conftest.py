@@ -88,7 +88,7 @@ _TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
   AND (NOT relispartition OR pg_relation_size(oid) > 0)
 """
-NOT_OURS = {"django_migrations", "django_content_type", "auth_permission"}
+NOT_OURS = {"django_migrations", "django_content_type", "auth_permission", "jobs_channelsecret"}
 
 
 def _truncate() -> None:

@@ -163,7 +163,7 @@ def _beat() -> Spec:
 
 def _flower(plan: StackPlan) -> Spec:
     listen = (f"--address={LOOPBACK}", f"--port={plan.flower_port}")
-    argv = _celery("flower", *listen, "--read_only=True")
+    argv = python("inference_site.viewer.serve_events", *listen)
     # The password is in the environment, because every user can read command lines.
     env = {"FLOWER_BASIC_AUTH": plan.login}
     return Spec(name="flower", argv=argv, env=env, health_url=f"{plan.flower_url}/healthcheck")

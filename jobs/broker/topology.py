@@ -105,7 +105,9 @@ Users = frozenset[BrokerUser]
 class QueueUse:
     """Queues of one kind, by a regular expression of their names, and what each process does with them.
 
-    Users in `declared_by` also bind it to `exchange`; those in `filled_by` publish there.
+    Users in `declared_by` also bind it to `exchange`; those in `filled_by` publish there. Users in `bound_by`
+    make the queue and bind it, but the exchange is made for them: who may declare one may delete it too.
+    A topic exchange takes routing keys that match `keys`, and no others.
     """
 
     names: str
@@ -113,7 +115,9 @@ class QueueUse:
     declared_by: Users
     filled_by: Users
     emptied_by: Users
+    bound_by: Users = frozenset()
     dead_letters: ExchangeSpec | None = None
+    keys: str = ""
 
 
 def _users(*users: BrokerUser) -> Users:
@@ -121,7 +125,7 @@ def _users(*users: BrokerUser) -> Users:
 
 
 _CELERY_WORKERS = _users(BrokerUser.WORKER, BrokerUser.CPU_WORKER)
-_CALLERS = _users(BrokerUser.MONITOR, BrokerUser.OPERATOR)  # of Celery's control commands
+_CALLERS = _users(BrokerUser.OPERATOR)  # of Celery's inspect commands; workers answer no others
 _DECLARERS = _users(BrokerUser.RELAY, BrokerUser.WORKER, BrokerUser.OPERATOR)
 
 QUEUE_USES = (
@@ -155,11 +159,13 @@ QUEUE_USES = (
         emptied_by=_users(BrokerUser.CPU_WORKER),
     ),
     QueueUse(
-        names=r"celeryev\..+",
+        names=r"celeryev\.[0-9a-f-]+",
         exchange=EVENTS,
-        declared_by=_users(BrokerUser.MONITOR),
+        declared_by=_users(),
+        bound_by=_users(BrokerUser.MONITOR),
         filled_by=_CELERY_WORKERS,
         emptied_by=_users(BrokerUser.MONITOR),
+        keys=r"(?:worker|task)\.[a-z]+",
     ),
     QueueUse(
         names=rf"{GPU_NODE}-\d+@.+\.celery\.pidbox",

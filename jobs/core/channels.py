@@ -7,3 +7,4 @@ SUBMITTED = "jobs_submitted"  # no payload; outside the submit's transaction, co
 SETTLED = "jobs_settled"  # payload: "batch:<uuid>" for a settled batch, "job:<uuid>" for a single job
 PROGRESSED = "jobs_progressed"  # payload: "batch:<uuid>"; sent only for models that report progress
 CANCELLED = "jobs_cancelled"  # payload: "<uuid>:<epoch>", the epoch that the cancel gave the job
+ORDERED = "jobs_ordered"  # no payload; an order to load or unload a model was stored

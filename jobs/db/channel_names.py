@@ -1,29 +1,30 @@
-"""The names of the channels in the database, which only a holder of SECRET_KEY can know.
+"""The names of the channels in the database, which only who may read a table of ours can know.
 
 Any role that may connect to a database may LISTEN and NOTIFY there on any channel whose name it knows, and
-no right forbids it. So a name ends in a digest: a stranger neither hears the ids of other clients' jobs nor
-wakes a listener with a forged one. `pg_stat_activity` shows a session's statements to its own role alone.
+no right forbids it. So the database's function `jobs_channel` puts a secret behind a name: a stranger neither
+hears the ids of other clients' jobs nor wakes a listener with a forged one. No process needs a key for it.
+`pg_stat_activity` shows a session's statements to its own role alone.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Any, LiteralString
 
-from django.conf import settings
+import psycopg
+import sqlalchemy as sa
 
-from jobs.core.payloads import keyed_digest
-
-DIGEST_CHARS = 32
-
-
-def channel_name(channel: str) -> str:
-    """Return a channel's name for LISTEN, NOTIFY and `pg_notify`; it needs no quotes."""
-    return name_of(settings.INFERENCE.secret_key, channel)
+NAME: LiteralString = "SELECT jobs_channel(%(channel)s)"
 
 
-@lru_cache(maxsize=64)
-def name_of(secret_key: str, channel: str) -> str:
-    """Return a channel's name in the stack that has this SECRET_KEY."""
-    key = keyed_digest.derived(secret_key.encode(), "channels")
-    digest = keyed_digest.keyed(key, channel.encode()).hex()
-    return f"{channel}_{digest[:DIGEST_CHARS]}"
+def listen(session: sa.Connection, channel: str) -> None:
+    """Let a session hear a channel."""
+    name = session.exec_driver_sql(NAME, {"channel": channel}).scalar_one()
+    session.exec_driver_sql(f"LISTEN {name}")
+
+
+async def listen_async(connection: psycopg.AsyncConnection[Any], channel: str) -> None:
+    """Let a connection hear a channel."""
+    cursor = await connection.execute(NAME, {"channel": channel})
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101  # a function's call is one row
+    await connection.execute(f"LISTEN {row[0]}")

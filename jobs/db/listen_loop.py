@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from jobs.db import leases
-from jobs.db.channel_names import channel_name
+from jobs.db.channel_names import listen
 from jobs.db.leases import HeldLeases, LeaseLostError
 from jobs.db.session import driver, open_session
 
@@ -101,7 +101,7 @@ class ListenLoop(ABC):
         if not self._holds_office(session):
             return
         for channel in self.channels:
-            session.exec_driver_sql(f"LISTEN {channel_name(channel)}")
+            listen(session, channel)
         self._look_at = 0.0
         self.opened(session)
         payloads: Sequence[str] = ()

@@ -12,12 +12,11 @@ import psycopg
 
 from jobs.core.channels import SUBMITTED
 from jobs.db import connections
-from jobs.db.channel_names import channel_name
 from jobs.db.session_settings import Use
 
 GAP_S = 0.01
 RETRY_S = 1.0
-_NOTIFY = "SELECT pg_notify(%(channel)s, '')"
+_NOTIFY = "SELECT pg_notify(jobs_channel(%(channel)s), '')"
 log = logging.getLogger(__name__)
 
 
@@ -59,7 +58,7 @@ class _Bell:
             while True:
                 self._rung.wait()
                 self._rung.clear()
-                name = {"channel": channel_name(SUBMITTED)}
+                name = {"channel": SUBMITTED}
                 connection.execute(_NOTIFY, name, prepare=connections.prepares() or None)
                 sleep(GAP_S)
 

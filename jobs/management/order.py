@@ -1,4 +1,4 @@
-"""An order to GPU workers over Celery's remote control, and its outcome at each worker."""
+"""An order to GPU workers, stored for each of them, and its outcome at each."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from celery.app.utils import find_app
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from jobs.services.lifecycle.order_models import order_model, order_states, withdraw_orders
 from jobs.services.reads.workers import live_nodes
+from models_registry.management.actor import actor
 
-ANSWER_S = 5.0
+ANSWER_S = 10.0  # a worker looks every five seconds, also where no notification reached it
 POLL_S = 0.3
 UNDER_WAY, FAILED = ("loading", "unloading"), "failed"
 
 
 class OrderCommand(BaseCommand):
-    """Base of commands that send `order` for a model to workers and print the outcome at each."""
+    """Base of commands that give workers the `order` for a model and print the outcome at each."""
 
     order: ClassVar[str]
 
@@ -33,7 +33,7 @@ class OrderCommand(BaseCommand):
         parser.add_argument("--timeout", type=float, default=300.0, help="seconds to wait for the workers")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Print each worker's reply; CommandError if one of them failed or was too slow."""
+        """Print each worker's outcome; CommandError if one of them failed or was too slow."""
         nodes = options["worker"] or live_nodes()
         if not nodes:
             raise CommandError("No GPU worker is running.")
@@ -45,34 +45,17 @@ class OrderCommand(BaseCommand):
             raise CommandError(f"Not done by {', '.join(failed)}.")
 
 
-def carry_out(order: str, ref: str, nodes: Sequence[str], timeout_s: float) -> Iterator[tuple[str, str]]:
-    """Send the order, and yield each node with its final state as soon as it is reached."""
-    until = time.monotonic() + timeout_s
-    states = {node: _first_state(reply) for node, reply in _ask(order, nodes, ref=ref).items()}
-    while states:
-        is_late = time.monotonic() > until
-        ended = {node: state for node, state in states.items() if is_late or state not in UNDER_WAY}
-        yield from ended.items()
-        states = _states(ref, [node for node in states if node not in ended])
-
-
-def _first_state(reply: dict[str, Any]) -> str:
-    return f"{FAILED}: {reply['error']}" if "error" in reply else UNDER_WAY[0]
-
-
-def _states(ref: str, nodes: Sequence[str]) -> dict[str, str]:
-    if not nodes:
-        return {}
-    time.sleep(POLL_S)
-    replies = _ask("loaded_models", nodes)
-    return {node: replies[node].get("orders", {}).get(ref, UNDER_WAY[0]) for node in nodes}
-
-
-def _ask(command: str, nodes: Sequence[str], **arguments: str) -> dict[str, dict[str, Any]]:
-    """Return each node's reply, or an error for a node without one."""
-    control = find_app(settings.CELERY_APP).control
-    messages = control.broadcast(
-        command, arguments=arguments, destination=list(nodes), reply=True, timeout=ANSWER_S
-    )
-    replies = {node: reply for message in messages for node, reply in message.items()}
-    return {node: replies.get(node, {"error": f"no answer in {ANSWER_S:.0f} s"}) for node in nodes}
+def carry_out(action: str, ref: str, nodes: Sequence[str], timeout_s: float) -> Iterator[tuple[str, str]]:
+    """Give the order, and yield each node with its outcome as soon as it is there, or with what it does."""
+    began = time.monotonic()
+    ids = order_model(action=action, ref=ref, nodes=nodes, actor=actor())
+    node_of = {order.id: order.node for order in order_states(ids)}
+    yield from ((node, f"{FAILED}: no such worker runs") for node in nodes if node not in node_of.values())
+    while node_of and (waited_s := time.monotonic() - began) < timeout_s:
+        time.sleep(POLL_S)
+        unread = withdraw_orders([*node_of]) if waited_s > ANSWER_S else []
+        yield from ((node_of.pop(order), f"{FAILED}: no answer in {ANSWER_S:.0f} s") for order in unread)
+        ended = [order for order in order_states([*node_of]) if order.outcome]
+        yield from ((node_of.pop(order.id), order.outcome) for order in ended)
+    withdraw_orders([*node_of])
+    yield from ((node, f"{action}ing") for node in node_of.values())

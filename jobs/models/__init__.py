@@ -7,6 +7,7 @@ DeadLetter (dead). A job's deadline, idempotency key and size never change.
 from jobs.models.audit_seal import AuditSeal
 from jobs.models.batch import Batch, Worker
 from jobs.models.canary_replay import CanaryReplay
+from jobs.models.channel_secret import ChannelSecret
 from jobs.models.circuit import Circuit
 from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
@@ -14,6 +15,7 @@ from jobs.models.event import Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
+from jobs.models.model_order import ModelOrder
 from jobs.models.outbox import Outbox
 from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
@@ -28,6 +30,7 @@ __all__ = [
     "Batch",
     "CacheEntry",
     "CanaryReplay",
+    "ChannelSecret",
     "Circuit",
     "Client",
     "DataKey",
@@ -44,6 +47,7 @@ __all__ = [
     "KnownKey",
     "Lease",
     "LeaseHolder",
+    "ModelOrder",
     "Outbox",
     "QueueStanding",
     "QuotaBucket",

@@ -68,7 +68,8 @@ def parameters_digest(parameters: bytes | None) -> int:
 
 def _key(purpose: str) -> bytes:
     config = settings.INFERENCE
-    return _derived(config.pii_key or config.secret_key.encode(), purpose)
+    # Django refuses an empty SECRET_KEY at its first use: no token is made of a key that everybody knows.
+    return _derived(config.pii_key or (config.secret_key or settings.SECRET_KEY).encode(), purpose)
 
 
 @lru_cache(maxsize=64)

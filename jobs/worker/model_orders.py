@@ -1,7 +1,7 @@
 """Orders to load and unload models while the worker runs.
 
-Loading takes seconds, so each order has a thread of its own; calls on the connection run on its thread. An
-order is answered at once, and its state can be read later.
+Loading takes seconds, so each order has a thread of its own; calls on the connection run on its thread. The
+outcome of an order is written to its row.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 from uuid import UUID
 
+import sqlalchemy as sa
 from django.conf import settings
 from django.db import connection
 
@@ -21,6 +22,7 @@ from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
 from jobs.db.engine import engine
 from jobs.services.lifecycle import worker_row
+from jobs.services.lifecycle.order_models import LOAD, OrderRow, end_order
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.process import WorkerProcess
 from jobs.worker.stages.persist import persist
@@ -41,13 +43,15 @@ class ModelOrders:
         self.orders: dict[str, str] = {}
         self.unwanted = set[str]()  # unloaded on order, so not to be served by itself
 
-    def load(self, ref: str, consumer: Any) -> str:
-        """Begin to load what `ref` names and to consume its model's queue; return the order's state."""
-        return self._begin(ref, "loading", partial(self._load, ref, consumer))
+    def begin(self, order: OrderRow, consumer: Any) -> None:
+        """Begin to load a version and consume its model's queue, or to drop what the order names.
 
-    def unload(self, ref: str, consumer: Any) -> str:
-        """Begin to drop what `ref` names (a bare name means all versions); return the order's state."""
-        return self._begin(ref, "unloading", partial(self._unload, ref, consumer))
+        A bare name means all versions when it is dropped. The outcome goes to the order's row.
+        """
+        work = self._load if order.action == LOAD else self._unload
+        self.orders[order.ref] = f"{order.action}ing"
+        carry_out = partial(self._carry_out, order, partial(work, order.ref, consumer))
+        Thread(target=carry_out, name=f"{order.action}-{order.ref}", daemon=True).start()
 
     def serve(self, ref: str, consumer: Any) -> None:
         """Load what `ref` names and consume its model's queue, now; PlatformError where it does not load."""
@@ -63,22 +67,17 @@ class ModelOrders:
         """Return the models whose queues are consumed, by name; on the connection's thread."""
         return sorted(str(queue.routing_key) for queue in consumer.app.amqp.queues.consume_from.values())
 
-    def _begin(self, ref: str, state: str, order: Callable[[], str]) -> str:
-        if self.orders.get(ref) in {"loading", "unloading"}:
-            return self.orders[ref]
-        self.orders[ref] = state
-        Thread(target=self._carry_out, args=(ref, order), name=f"{state}-{ref}", daemon=True).start()
-        return state
-
-    def _carry_out(self, ref: str, order: Callable[[], str]) -> None:
+    def _carry_out(self, order: OrderRow, work: Callable[[], str]) -> None:
         try:
             with self._one_at_a_time:
-                self.orders[ref] = order()
+                outcome = work()
         except Exception as error:  # noqa: BLE001  # any failure is the order's answer
-            logger.warning("an order for %s failed: %s", ref, error)
-            self.orders[ref] = f"failed: {error}"
+            logger.warning("an order for %s failed: %s", order.ref, error)
+            outcome = f"failed: {error}"
         finally:
             connection.close()  # the thread ends, and Django closes no connection of it
+        self.orders[order.ref] = outcome
+        self._persist(lambda session: end_order(session, order.id, outcome))
 
     def _load(self, ref: str, consumer: Any) -> str:
         info = selectors.resolve(ref)
@@ -117,8 +116,11 @@ class ModelOrders:
         return self.models(consumer)
 
     def _store(self, models: list[str]) -> None:
-        row, stopping = self._process.incarnation.id, self._process.stopped.is_set
-        persist(engine(), lambda c, _: worker_row.serve(c, row, models), stopping=stopping)
+        row = self._process.incarnation.id
+        self._persist(lambda session: worker_row.serve(session, row, models))
+
+    def _persist(self, write: Callable[[sa.Connection], None]) -> None:
+        persist(engine(), lambda session, _: write(session), stopping=self._process.stopped.is_set)
 
 
 _orders_of: dict[UUID, ModelOrders] = {}

@@ -14,6 +14,8 @@ _REF = re.compile(
     rf"(?:(?P<mark>[:@])(?P<rest>[a-z0-9][a-z0-9._-]{{0,{_LONGEST - 1}}}))?"
 )
 _SHOWN = 80
+# The queue of a model `x.dead` would be that of the dead letters of `x`.
+RESERVED_ENDING = ".dead"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from models_registry import selectors
 from models_registry.core.patterns import validator
 from models_registry.core.pii import check_marks
+from models_registry.core.refs import RESERVED_ENDING
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
@@ -71,6 +72,8 @@ def register_version(
 def _checked(name: str, row: ModelVersion) -> str:
     """Check what is to be registered, and return the hash of its artifact; RegistrationError."""
     _clean(RegisteredModel(name=name))
+    if name.endswith(RESERVED_ENDING):
+        raise RegistrationError(f"No model's name ends in {RESERVED_ENDING}: dead letters have that queue.")
     _clean(row, exclude=["model"])
     _check_limits(row)
     _check_options(row)

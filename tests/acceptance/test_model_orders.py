@@ -16,6 +16,7 @@ from celery import Celery
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
+from jobs.worker.consuming.inspect_only import REFUSED
 from tests.support.app import App, manage, register, stack_env
 from tests.support.wait import wait_until
 
@@ -106,7 +107,7 @@ def test_a_command_that_fails_prints_the_reason(stack: Stack, app: App) -> None:
     output = refused(stack, "load_model", "echo", "--worker", NODE, "--worker", "gpu-99@nowhere")
     assert sorted(output.splitlines()) == [
         f"{NODE}: echo serving",
-        "gpu-99@nowhere: echo failed: no answer in 5 s",
+        "gpu-99@nowhere: echo failed: no such worker runs",
     ]
     assert served(app) == ["echo"]
 
@@ -115,7 +116,7 @@ def test_a_command_that_fails_prints_the_reason(stack: Stack, app: App) -> None:
 def ask(stack: Stack) -> Callable[..., Any]:
     operator = Celery("an-operator", broker=stack.info["broker"])
 
-    def send(command: str, **arguments: str) -> Any:
+    def send(command: str, **arguments: Any) -> Any:
         # A connection of its own: kombu's pool, shared by URL, keeps one that a stopped broker closed.
         with operator.connection_for_write() as connection:
             replies = operator.control.broadcast(
@@ -132,14 +133,23 @@ def ask(stack: Stack) -> Callable[..., Any]:
     return send
 
 
-def test_celery_s_remote_control_sends_the_commands_too(ask: Callable[..., Any]) -> None:
-    assert ask("load_model", ref="dozer@default") == {"ok": "dozer@default: loading"}
-    wait_until(lambda: ask("loaded_models")["orders"]["dozer@default"] == "serving")
+def test_an_order_over_the_broker_is_refused_and_one_in_the_database_is_audited(
+    stack: Stack, app: App, ask: Callable[..., Any]
+) -> None:
+    for command, arguments in (("load_model", {"ref": "dozer"}), ("shutdown", {}), ("pool_grow", {"n": 9})):
+        assert ask(command, **arguments) == {"error": REFUSED}
+    manage(stack, "load_model", "dozer@default", "--worker", NODE)
     answer = ask("loaded_models")
     assert answer["serves"] == ["dozer", "echo"]
     assert versions(answer) == {"echo:1", "dozer:slow"}
-    assert "ok" in ask("unload_model", ref="dozer")
-    wait_until(lambda: ask("loaded_models")["serves"] == ["echo"])
+    assert answer["orders"]["dozer@default"] == "serving"
+    (actor, detail) = app.rows(
+        "SELECT actor, detail FROM jobs_event WHERE kind = 'model_order' ORDER BY id DESC LIMIT 1"
+    )[0]
+    assert actor
+    assert detail == {"action": "load", "ref": "dozer@default", "workers": [NODE]}
+    manage(stack, "unload_model", "dozer", "--worker", NODE)
+    assert ask("loaded_models")["serves"] == ["echo"]
     wait_until(lambda: versions(ask("loaded_models")) == {"echo:1"})
 
 
@@ -147,12 +157,14 @@ def versions(answer: Any) -> set[str]:
     return {model["version"] for model in answer["loaded"]}
 
 
-def test_a_worker_answers_and_works_while_it_loads(app: App, ask: Callable[..., Any]) -> None:
-    assert ask("load_model", ref="sluggish") == {"ok": "sluggish: loading"}
-    job = app.submit("echo", {"n": 1})["id"]
-    assert ask("loaded_models")["orders"]["sluggish"] == "loading"
-    assert app.finished(job)["state"] == "succeeded"
-    assert ask("load_model", ref="sluggish") == {"ok": "sluggish: loading"}
-    wait_until(lambda: ask("loaded_models")["orders"]["sluggish"] == "serving")
-    ask("unload_model", ref="sluggish")
-    wait_until(lambda: ask("loaded_models")["serves"] == ["echo"])
+def test_a_worker_answers_and_works_while_it_loads(stack: Stack, app: App, ask: Callable[..., Any]) -> None:
+    words = [sys.executable, "manage.py", "load_model", "sluggish", "--worker", NODE]
+    with subprocess.Popen(words, env=stack_env(stack), cwd=PROJECT) as loading:
+        wait_until(lambda: ask("loaded_models")["orders"].get("sluggish") == "loading")
+        job = app.submit("echo", {"n": 1})["id"]
+        assert app.finished(job)["state"] == "succeeded"
+        assert ask("loaded_models")["orders"]["sluggish"] == "loading"
+        assert loading.wait(30) == 0
+    assert ask("loaded_models")["orders"]["sluggish"] == "serving"
+    manage(stack, "unload_model", "sluggish", "--worker", NODE)
+    assert ask("loaded_models")["serves"] == ["echo"]

@@ -22,7 +22,7 @@ import psycopg
 from inference_site.stack.harness import Stack
 from inference_site.stack.services import PROJECT
 from jobs.core.channels import SETTLED
-from jobs.db.channel_names import name_of
+from jobs.db.channel_names import NAME
 from jobs.management.demo.figures import percentile
 from tests.benchmarks.bed import Bed, bed, cpu_s
 from tests.benchmarks.figure import Figure, at_most
@@ -91,8 +91,8 @@ def stored_moments(stack: Stack) -> Iterator[dict[str, float]]:
 
 
 def _listen(stack: Stack, moments: dict[str, float], stop: Event) -> None:
-    channel = name_of((stack.run_dir / "secret-key").read_text(), SETTLED)
     with psycopg.connect(stack.info["database"], autocommit=True) as connection:
+        ((channel,),) = connection.execute(NAME, {"channel": SETTLED}).fetchall()
         connection.execute(f"LISTEN {channel}".encode())
         while not stop.is_set():
             for notice in connection.notifies(timeout=0.5):

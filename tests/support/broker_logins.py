@@ -20,8 +20,8 @@ from inference_site.stack.services import PROJECT
 COMPOSE = PROJECT / "compose"
 FILES = ("definitions.template.json", "render.py")
 ENV = {
-    "SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "p@ss/w$rd",
-    "DATABASE_OWNER_PASSWORD": "o@/", "DATABASE_RUNTIME_PASSWORD": "r$@/:",
+    "SECRET_KEY": "x" * 50, "PII_KEY": "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA=",
+    "POSTGRES_PASSWORD": "p@ss/w$rd", "DATABASE_OWNER_PASSWORD": "o@/", "DATABASE_RUNTIME_PASSWORD": "r$@/:",
     "FLOWER_BASIC_AUTH": "admin:word",
     "API_URL": "https://api", "STREAM_URL": "https://stream", "ALLOWED_HOSTS": "api",
 }  # fmt: skip

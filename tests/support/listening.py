@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 
 from jobs.core.channels import SETTLED
-from jobs.db.channel_names import channel_name
+from jobs.db.channel_names import NAME
 from tests.support.wait import wait_until
 
 PASS_S = 0.2  # notifications of one transaction arrive together, or nearly
@@ -22,7 +22,8 @@ def listening(database: str, channel: str = SETTLED) -> Iterator[list[str]]:
     """
     payloads: list[str] = []
     with psycopg.connect(database, autocommit=True) as listener:
-        listener.execute(f"LISTEN {channel_name(channel)}".encode())
+        ((name,),) = listener.execute(NAME, {"channel": channel}).fetchall()
+        listener.execute(f"LISTEN {name}".encode())
         yield payloads
         wait_until(lambda: _receive(listener, payloads), what=f"a notification on {channel}")
 

@@ -29,6 +29,7 @@ UNMIRRORED = {
     "test_documented_code.py": "the code in the documents",
     "test_house.py": "the tree itself",
     "test_imports.py": "the imports of the registry, in a process of its own",
+    "test_locks.py": "the locks of dependencies, and what installs them",
     "test_sql.py": "every module that sends SQL",
 }
 

@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # The modules that run SQL themselves, and why they may.
 ALLOWED = {
-    "jobs/api/streaming/hub.py": "LISTEN takes no parameters",
     "jobs/result_backend.py": "Celery's result backend stays on SQLAlchemy's expressions",
     "jobs/services/access/database_roles.py": "the SQL that makes a role takes no parameters",
     "jobs/services/access/results_role.py": "the SQL that makes a role takes no parameters",

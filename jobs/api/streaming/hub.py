@@ -19,7 +19,7 @@ from jobs.api.streaming.token_watch import TokenWatch
 from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
 from jobs.db import connections
-from jobs.db.channel_names import channel_name
+from jobs.db.channel_names import listen_async
 from jobs.db.statement import Params, Row, Statement, fetch_async
 from jobs.db.troubles import trouble_of
 
@@ -106,7 +106,7 @@ class Hub:
         async with await connect as connection:
             await connections.pin_async(connection, direct=True)
             for channel in (PROGRESSED, SETTLED):
-                await connection.execute(f"LISTEN {channel_name(channel)}")
+                await listen_async(connection, channel)
             self._lookup.look_at_all()
             async for notification in connection.notifies():
                 self._lookup.notified(notification.payload)

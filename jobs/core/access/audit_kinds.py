@@ -23,6 +23,7 @@ class AuditKind(StrEnum):
     WEBHOOK_ENABLE = "webhook_enable"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # a kind of event
     ROTATE_KEYS = "rotate_keys"
+    MODEL_ORDER = "model_order"
     QUOTA_CHANGE = "quota_change"
     ROLE_CREATE = "role_create"
     ROLE_DROP = "role_drop"

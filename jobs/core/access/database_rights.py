@@ -36,7 +36,7 @@ APPEND_ONLY = {
     ),
     "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "at"),
 }
-READ_ONLY = frozenset({"django_migrations"})
+READ_ONLY = frozenset({"django_migrations", "jobs_channelsecret"})
 # Functions that do one thing with the rights of their owner.
 LENT = (
     "jobs_make_class",
@@ -44,6 +44,7 @@ LENT = (
     "jobs_detach_window",
     "jobs_drop_window",
     "jobs_forget_events",
+    "jobs_channel",
 )
 OF_THE_AUDIT = (
     "jobs_note_registry",

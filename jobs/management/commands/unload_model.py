@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from jobs.management.order import OrderCommand
+from jobs.services.lifecycle.order_models import UNLOAD
 
 
 class Command(OrderCommand):
     help = (
         "Unload a model or one of its versions from running workers: unload_model minilm --worker gpu-0@host"
     )
-    order = "unload_model"
+    order = UNLOAD

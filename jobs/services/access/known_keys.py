@@ -76,7 +76,7 @@ def _encrypting() -> dict[str, bytes]:
 
 def _own() -> dict[str, bytes]:
     config = settings.INFERENCE
-    keys = {SECRET_KEY: config.secret_key.encode()}
+    keys = {SECRET_KEY: config.secret_key.encode()} if config.secret_key else {}  # GPU workers have none
     keys |= {f"{PAYLOAD}{name}": key for name, key in config.payload_keys}
     return {name: derived(key, f"known/{name}") for name, key in keys.items()}
 

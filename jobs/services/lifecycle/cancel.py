@@ -10,7 +10,6 @@ from jobs.core.channels import CANCELLED, SETTLED
 from jobs.core.errors import WrongStateError
 from jobs.core.job_error import CANCELLED_CODE
 from jobs.core.states import State, Verb, sources, target
-from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, execute, once_more
 from jobs.services.access.audit import note
 from jobs.services.lifecycle.enqueue import WITHDRAW
@@ -28,7 +27,7 @@ RETURNING epoch
     int,
 )
 _NOTIFY = Statement("""
-SELECT pg_notify(channel, payload) FROM (VALUES
+SELECT pg_notify(jobs_channel(channel), payload) FROM (VALUES
   (%(settled)s::text, 'job:' || %(job)s::uuid), (%(cancelled)s::text, %(job)s::uuid || ':' || %(epoch)s::int)
 ) AS notice(channel, payload)
 """)
@@ -53,6 +52,6 @@ def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> bool:
     (epoch,) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
     execute(WITHDRAW, {"jobs": [job_id]})
     note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
-    channels = {"settled": channel_name(SETTLED), "cancelled": channel_name(CANCELLED)}
+    channels = {"settled": SETTLED, "cancelled": CANCELLED}
     execute(_NOTIFY, {**channels, "job": job_id, "epoch": epoch})
     return True

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from jobs.core.channels import PROGRESSED
 from jobs.core.states import Verb, target
-from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, run
 
 
@@ -31,7 +30,7 @@ WITH written AS (
   UPDATE jobs_batch SET progress = coalesce(progress, '{}'::jsonb) || %(progress)s::jsonb
   WHERE id = %(batch)s RETURNING id
 )
-SELECT pg_notify(%(channel)s, 'batch:' || id) FROM written
+SELECT pg_notify(jobs_channel(%(channel)s), 'batch:' || id) FROM written
 """)
 
 _VOID = Statement(
@@ -48,7 +47,7 @@ WHERE NOT EXISTS (
 def write_progress(connection: sa.Connection, *, batch: UUID, reports: Mapping[UUID, ProgressReport]) -> None:
     """Store the newest reports of some members of a batch, and notify those who follow them."""
     progress = msgspec.json.encode({str(job): asdict(report) for job, report in reports.items()}).decode()
-    run(connection, _WRITE, {"batch": batch, "progress": progress, "channel": channel_name(PROGRESSED)})
+    run(connection, _WRITE, {"batch": batch, "progress": progress, "channel": PROGRESSED})
 
 
 def taken_away(connection: sa.Connection, *, held: Collection[tuple[UUID, int]]) -> set[UUID]:

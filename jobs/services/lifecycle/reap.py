@@ -20,7 +20,6 @@ from jobs.core.failures import FailureKind
 from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
-from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
 from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
@@ -146,7 +145,9 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 """,
     UUID,
 )
-_NOTIFY = Statement("SELECT pg_notify(%(channel)s, 'job:' || id) FROM unnest(%(jobs)s::uuid[]) AS ended(id)")
+_NOTIFY = Statement("""
+SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::uuid[]) AS ended(id)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +240,4 @@ def _end(connection: sa.Connection, jobs: Sequence[UUID], state: State, kind: Fa
 
 def notify_ended(connection: sa.Connection, jobs: Sequence[UUID]) -> None:
     """Notify those who wait for these jobs, at commit."""
-    run(connection, _NOTIFY, {"channel": channel_name(SETTLED), "jobs": jobs})
+    run(connection, _NOTIFY, {"channel": SETTLED, "jobs": jobs})

@@ -20,7 +20,6 @@ from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State, Verb, sources, target
-from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, run, run_many
 from jobs.services.lifecycle.bury import bury
 from jobs.services.lifecycle.enqueue import enqueue
@@ -114,7 +113,7 @@ INSERT INTO jobs_event (job_id, kind, actor, epoch, detail)
 VALUES (%(job)s, 'failed', 'worker', %(epoch)s, %(detail)s::jsonb)
 """)
 
-_NOTIFY = Statement("SELECT pg_notify(%(channel)s, %(payload)s)")
+_NOTIFY = Statement("SELECT pg_notify(jobs_channel(%(channel)s), %(payload)s)")
 
 
 def settle(
@@ -139,7 +138,7 @@ def settle(
             "done": not locked,
         },
     )
-    run(connection, _NOTIFY, {"channel": channel_name(SETTLED), "payload": f"batch:{batch}"})
+    run(connection, _NOTIFY, {"channel": SETTLED, "payload": f"batch:{batch}"})
     return settled, locked
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from jobs.core.channels import SETTLED
-from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, execute
 
 # A leader without a row has ended without an answer: the follower settler lets the first follower lead.
@@ -15,7 +14,7 @@ WITH entry AS (
 ), follower AS (
   UPDATE jobs_follower SET leader = %(nobody)s WHERE leader = %(job)s RETURNING job_id
 )
-SELECT pg_notify(%(channel)s, 'job:' || %(nobody)s::uuid) WHERE EXISTS (SELECT FROM follower)
+SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || %(nobody)s::uuid) WHERE EXISTS (SELECT FROM follower)
 """)
 
 
@@ -24,4 +23,4 @@ def unshare(job: UUID) -> None:
 
     Else the answer to its new input would be served for the old one.
     """
-    execute(_UNSHARE, {"job": job, "nobody": uuid4(), "channel": channel_name(SETTLED)})
+    execute(_UNSHARE, {"job": job, "nobody": uuid4(), "channel": SETTLED})

@@ -8,7 +8,6 @@ from threading import Event
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
-from django.db import connection
 
 from jobs import metrics
 from jobs.broker import broker_queues
@@ -22,7 +21,6 @@ from jobs.core.retry.budget import RetryBudget
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
 from jobs.db.preflight import check_database
-from jobs.services.access.known_keys import check_keys
 from jobs.services.circuits import statements as circuits
 from jobs.services.relay.feeder import QueueFeeder
 from jobs.services.relay.silent_workers import AGAIN_S, queues_of_silent, recall_from_silent
@@ -80,10 +78,6 @@ class Relay(ListenLoop):
         must not be: its part would be fed by nobody.
         """
         check_database()
-        try:
-            check_keys()
-        finally:
-            connection.close()  # Django closes no connection of a thread of ours
         self._publisher.open()
 
     def closed(self) -> None:

@@ -10,7 +10,6 @@ from jobs import metrics
 from jobs.core.channels import SETTLED
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import TERMINAL, State, Verb, sources, target
-from jobs.db.channel_names import channel_name
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.access.owner import Owner
 from jobs.services.submission.call_event import CallEvent
@@ -21,7 +20,8 @@ ROUNDS = 3  # the second finds who was first in the first; the third is for who 
 _LIVE = sources(Verb.CANCEL)
 # A leader may have ended before its follower's row could be seen: notify the follower settler.
 _NOTIFY: Statement[None] = Statement("""
-SELECT pg_notify(%(channel)s, 'job:' || id) FROM jobs_job WHERE id = ANY(%(jobs)s) AND state = ANY(%(ended)s)
+SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM jobs_job
+WHERE id = ANY(%(jobs)s) AND state = ANY(%(ended)s)
 """)
 
 
@@ -74,6 +74,4 @@ def _still_unsure(jobs: Iterable[NewJob], places: Iterable[PlacedJob]) -> list[N
 
 def _notify_of_ended(leaders: set[UUID]) -> None:
     if leaders:
-        fetch_all(
-            _NOTIFY, {"channel": channel_name(SETTLED), "jobs": list(leaders), "ended": sorted(TERMINAL)}
-        )
+        fetch_all(_NOTIFY, {"channel": SETTLED, "jobs": list(leaders), "ended": sorted(TERMINAL)})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -20,6 +21,7 @@ from django.conf import settings
 from jobs.worker import process
 from jobs.worker.model_orders import orders_of
 from jobs.worker.model_retries import ModelRetries
+from jobs.worker.order_inbox import OrderInbox
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.watchdog import EXIT_CODE
 
@@ -44,8 +46,12 @@ class DrainStep(bootsteps.StartStopStep):
         current = process.current()
         if current is not None:
             current.start(stopping=lambda: self._stopping)
-            retries = ModelRetries(current, orders_of(current), current.missing)
+            orders = orders_of(current)
+            retries = ModelRetries(current, orders, current.missing)
             Thread(target=retries.run, args=(worker.consumer,), name="model-retries", daemon=True).start()
+            begin = partial(orders.begin, consumer=worker.consumer)
+            inbox = OrderInbox(current.incarnation.id, begin, stop=current.stopped)
+            Thread(target=inbox.run, name="order-inbox", daemon=True).start()
 
     def stop(self, worker: Any) -> None:
         """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.
@@ -55,7 +61,7 @@ class DrainStep(bootsteps.StartStopStep):
         current = process.current()
         if current is None:
             return
-        self._stopping = True  # by `celery control shutdown` no signal came
+        self._stopping = True  # where Celery ends by itself, no signal came
         began, pipeline = time.monotonic(), current.pipeline
         pipeline.close()
         turns = _turns(worker.hub)

@@ -1,4 +1,7 @@
-"""The consumer of every worker here: Celery's, but no delivery, malformed or forged, ends the worker."""
+"""The consumer of every worker here: Celery's, but no delivery, malformed or forged, ends the worker.
+
+It answers questions over the broker, and no orders.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ OURS = "jobs."
 
 RETRY = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 3.0}  # seconds
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+CONTROL = "celery.worker.consumer.control:Control"
+QUESTIONS = "jobs.worker.consuming.inspect_only:Questions"
 
 
 class UndelayedConsumer(Consumer):
@@ -29,10 +34,14 @@ class UndelayedConsumer(Consumer):
     _marking: Any = None
 
     class Blueprint(Consumer.Blueprint):
-        """Celery's steps without the queues for delays, which it makes beside quorum queues."""
+        """Celery's steps without the queues for delays, which it makes beside quorum queues, and orders."""
 
         # What has to wait waits in Postgres, and no user of the broker may declare those queues.
-        default_steps = [step for step in Consumer.Blueprint.default_steps if step != DELAYED_DELIVERY]
+        default_steps = [
+            QUESTIONS if step == CONTROL else step
+            for step in Consumer.Blueprint.default_steps
+            if step != DELAYED_DELIVERY
+        ]
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return the connection once it is made, with at most 3 s between two tries; Celery has 30."""

@@ -1,5 +1,7 @@
 """Celery's own tools work: inspect, revoke and Flower show each job as a task of its own."""
 
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -7,7 +9,9 @@ import pytest
 from celery import Celery
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App
+from inference_site.stack.services import PROJECT
+from jobs.worker.consuming.inspect_only import REFUSED
+from tests.support.app import App, register, stack_env
 from tests.support.wait import wait_until
 
 
@@ -33,28 +37,28 @@ def test_inspect_shows_running_jobs_as_active_and_buffered_ones_as_reserved(cele
     wait_until(lambda: not ids_in(celery.control.inspect(timeout=1).active()) & ids)
 
 
-def test_revoke_cancels_a_buffered_job_and_its_replay_runs(celery: Celery, app: App) -> None:
-    ids = app.bulk("sleeper:slow", [{"n": n} for n in range(900)])
-    wait_until(lambda: app.states(ids).get("running"))
-    buffered = {str(job) for (job,) in app.rows("SELECT id FROM jobs_job WHERE state = 'queued'")}
-    reserved = wait_until(lambda: ids_in(celery.control.inspect(timeout=1).reserved()) & buffered & set(ids))
-    chosen = next(job for job in reversed(ids) if job in reserved)
-    celery.control.revoke(chosen)
-    wait_until(lambda: app.job(chosen)["state"] == "cancelled", limit_s=10)
-    wait_until_every_worker_has_handled_its_orders(celery)
-    app.act(chosen, "replay")
-    assert app.finished(chosen)["state"] == "succeeded"
-    assert app.all_finished(ids) == {"succeeded": 900}
-    app.assert_each_ran_to_one_result(ids)
+REVOKE = """
+import sys
+from celery import Celery
+control, backend = "jobs.result_backend:JobControl", "jobs.result_backend:JobBackend"
+app = Celery("trusted", control=control, backend=backend)
+app.conf.database_url = None
+app.AsyncResult(sys.argv[1]).revoke()
+"""
 
 
-def wait_until_every_worker_has_handled_its_orders(celery: Celery) -> None:
-    """Each worker cancels a revoked job by itself; a replay before the last one would be cancelled too.
-
-    Orders are handled in turn: a worker that answers a ping has handled the orders before it.
-    """
-    nodes = wait_until(lambda: celery.control.inspect(timeout=2).ping())
-    wait_until(lambda: (celery.control.inspect(timeout=2).ping() or {}).keys() >= nodes.keys())
+def test_a_revoke_through_the_broker_changes_nothing_and_one_through_the_database_has_a_name(
+    celery: Celery, stack: Stack, app: App
+) -> None:
+    register(stack, "unserved", "1", "sleeper", "--alias", "default")  # its jobs wait
+    forged, chosen = (app.submit("unserved", {"n": n})["id"] for n in range(2))
+    refusals = celery.control.revoke([forged, chosen], reply=True, terminate=True, timeout=5, limit=2)
+    assert {reply["error"] for node in refusals for reply in node.values()} == {REFUSED}
+    subprocess.run([sys.executable, "-c", REVOKE, chosen], env=stack_env(stack), cwd=PROJECT, check=True)
+    assert app.states([forged, chosen]) == {"cancelled": 1, "queued": 1}
+    ((actor,),) = app.rows("SELECT actor FROM jobs_event WHERE job_id = %s AND kind = 'cancel'", chosen)
+    assert actor.startswith("celery:")
+    assert actor.endswith(":trusted")
 
 
 def test_a_job_cancelled_and_replayed_by_the_api_runs(app: App) -> None:

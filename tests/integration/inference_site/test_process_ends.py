@@ -31,7 +31,7 @@ PROGRAMS = {
     "gpu-worker": (sys.executable, "manage.py", "gpu_worker", "--cpu", "--models", "echo", "--index", "5"),
     "cpu-worker": (*CELERY, "worker", "-Q", "cpu", "-n", "cpu-5@%h", "--pool", "threads", "--without-mingle"),
     "beat": (*CELERY, "beat", "--pidfile", ""),
-    "flower": (*CELERY, "flower", f"--address={LOOPBACK}"),
+    "flower": (sys.executable, "-m", "inference_site.viewer.serve_events", f"--address={LOOPBACK}"),
 }
 GRACE_S = 2.0
 LIMIT_S = 10.0  # what a container has by default

@@ -13,14 +13,15 @@ import sqlalchemy as sa
 from celery import Celery
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
+from django.db import connection
 from django.utils import timezone
 
 from jobs import result_backend
 from jobs.core.ids import uuid7
 from jobs.core.job_failed import JobFailedError
 from jobs.core.states import TERMINAL, State
-from jobs.models import Batch, Client, DeadLetter, Job, JobResult, Worker
-from jobs.result_backend import JobBackend
+from jobs.models import Batch, Client, DeadLetter, Event, Job, JobResult, Worker
+from jobs.result_backend import JobBackend, JobControl
 from models_registry.models import ModelVersion, RegisteredModel
 
 BY_NAME = "jobs.result_backend:JobBackend"
@@ -221,6 +222,18 @@ def test_a_revoke_cancels_the_job(app: Celery, version: ModelVersion) -> None:
     app.backend.mark_as_revoked(str(job.id), reason="revoked")
     job.refresh_from_db()
     assert job.state == State.CANCELLED
+    user = connection.settings_dict["USER"]
+    assert Event.objects.get(kind="cancel", job=job.id).actor == f"celery:{user}:{app.main}"
+
+
+def test_async_result_revokes_in_the_database_and_asks_no_worker(app: Celery, version: ModelVersion) -> None:
+    jobs = [a_job(version) for _ in range(3)]
+    control = JobControl(app)
+    control.revoke(str(jobs[0].id), terminate=True)
+    control.terminate([str(job.id) for job in jobs[1:]])
+    for job in jobs:
+        job.refresh_from_db()
+        assert job.state == State.CANCELLED
 
 
 def test_a_revoke_of_an_ended_or_unknown_job_is_ignored(app: Celery, version: ModelVersion) -> None:

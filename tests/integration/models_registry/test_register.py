@@ -73,6 +73,7 @@ def test_a_changed_artifact_is_another_version(tmp_path: Path) -> None:
     [
         ({"name": "Echo"}, "name: Use lower-case"),
         ({"name": ""}, "name"),
+        ({"name": "echo.dead"}, r"No model's name ends in \.dead"),
         ({"version": "a b"}, "version: Use lower-case"),
         ({"loader": "pickle"}, "loader"),
         ({"artifact": ""}, "artifact"),

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from jobs.core.channels import SETTLED
 from jobs.core.errors import PlatformError
 from jobs.core.submission.request import JobRequest
-from jobs.db.channel_names import channel_name
+from jobs.db.channel_names import listen
 from jobs.db.session import driver, open_session, transaction
 from jobs.services.reuse import settle_followers
 from jobs.services.reuse.follower_settler import FollowerSettler
@@ -63,7 +63,7 @@ class SharingWorld(World):
     def _answer(self, chance: random.Random) -> None:
         answerer = FollowerSettler(stop=Event())
         with open_session() as session:
-            session.exec_driver_sql(f"LISTEN {channel_name(SETTLED)}")
+            listen(session, SETTLED)
             while not self.stop.is_set():
                 payloads = [notice.payload for notice in driver(session).notifies(timeout=0.05, stop_after=1)]
                 if chance.random() < DIES:

@@ -19,6 +19,7 @@ from kombu.utils.url import parse_url
 from psycopg.conninfo import conninfo_to_dict
 
 from inference_site.config import Config
+from inference_site.process_needs import NEEDS, SECRETS, Process
 from inference_site.stack.specs import HEADERS, StackPlan, specs
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES, BrokerUser
 from jobs.core.access.database_rights import DatabaseRole
@@ -75,8 +76,37 @@ def test_each_process_logs_in_to_the_broker_as_its_own_user(services: dict[str, 
 def test_processes_that_do_not_use_the_broker_have_no_user(services: dict[str, Any]) -> None:
     for name in ("web", "stream"):
         assert services[name]["env_file"] == ["urls/nobody.env"]
-    assert "BROKER_URL=amqp://none@" in render.urls("", ENV)
-    assert "none" not in {user.value for user in BrokerUser}
+    assert render.urls("", ENV).partition("=")[0] == "DATABASE_URL"
+    assert "BROKER_URL" not in render.urls("", ENV)
+
+
+@pytest.mark.parametrize("name", Process)
+def test_each_service_has_the_secrets_of_its_process_and_no_others(
+    services: dict[str, Any], name: Process
+) -> None:
+    (file,) = services[name]["env_file"]
+    user = Path(file).stem
+    broker = {user.value for user in BrokerUser}
+    text = render.urls(user if user in broker else "", ENV)
+    urls = {line.partition("=")[0] for line in text.splitlines()}
+    given = (urls | services[name]["environment"].keys()) & SECRETS
+    assert given <= NEEDS[name].names
+    lacks = dict.fromkeys(given, "x")
+    assert NEEDS[name].missing(lacks) == []
+
+
+def test_no_process_has_a_secret_by_another_name(services: dict[str, Any]) -> None:
+    words = re.compile("KEY|SECRET|PASSWORD|TOKEN|AUTH|URL")
+    harmless = {"API_URL", "STREAM_URL", "PAYLOAD_ENDPOINT_URL", "PAYLOAD_VAULT_URL"}
+    harmless |= {"PAYLOAD_KEY_SERVICE", "PAYLOAD_KMS_KEY"}  # names of keys
+    for name in Process:
+        named = {variable for variable in services[name]["environment"] if words.search(variable)}
+        assert named - harmless <= SECRETS, name
+
+
+def test_the_viewer_has_neither_payloads_nor_what_the_others_are_told(services: dict[str, Any]) -> None:
+    assert services["flower"]["environment"].keys() == {"FLOWER_BASIC_AUTH"}
+    assert services["flower"]["volumes"] == []
 
 
 def test_no_service_has_a_url_with_a_password_pasted_into_it() -> None:
@@ -113,6 +143,9 @@ def test_the_web_servers_limit_headers_as_those_of_the_stack_do(services: dict[s
 
 def test_nothing_is_migrated_before_the_deployment_was_checked(services: dict[str, Any]) -> None:
     first, *_ = services["migrate"]["command"][2].split(" && ")
+    others = set(Process) - {Process.MIGRATE, Process.DATABASE_ROLES}
+    migrated = {"condition": "service_completed_successfully"}
+    assert [services[name]["depends_on"]["migrate"] for name in others] == [migrated] * len(others)
     assert first == "python manage.py check --deploy --fail-level WARNING"
 
 
@@ -134,6 +167,9 @@ DEPLOYED = {
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"DEBUG": "true"}, "security.W018"),
         ({"ADMIN_TWO_FACTOR": "false"}, "jobs.W002"),
+        ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        ({"PII_KEY": "c2hvcnQ="}, "PII_KEY: must be 32 bytes"),
+        ({"PAYLOAD_KEYS": "a:c2hvcnQ="}, "PAYLOAD_KEYS: entry 1"),
     ],
     ids=str,
 )
@@ -148,7 +184,7 @@ def test_the_check_of_a_deployment_stops_one_that_is_not_safe(changes: dict[str,
 
 
 ENV = {
-    "SECRET_KEY": "k", "POSTGRES_PASSWORD": "p@ss/w$rd :%",
+    "SECRET_KEY": "k", "PII_KEY": "k", "POSTGRES_PASSWORD": "p@ss/w$rd :%",
     "DATABASE_OWNER_PASSWORD": "o@/", "DATABASE_RUNTIME_PASSWORD": "r$@/:",
     "FLOWER_BASIC_AUTH": "admin:w", "API_URL": "https://a",
     "STREAM_URL": "https://s", "ALLOWED_HOSTS": "a",
@@ -180,7 +216,8 @@ def test_no_process_logs_in_to_the_database_with_more_rights_than_it_needs(
     for name, service in services.items():
         if files := service.get("env_file"):
             (file,) = files
-            users[name] = conninfo_to_dict(variables(tmp_path / file)["DATABASE_URL"])["user"]
+            if url := variables(tmp_path / file).get("DATABASE_URL"):
+                users[name] = conninfo_to_dict(url)["user"]
     others = {user for name, user in users.items() if name not in {"database-roles", "migrate"}}
     assert others == {DatabaseRole.RUNTIME}
     assert (users["database-roles"], users["migrate"]) == ("inference", DatabaseRole.OWNER)
@@ -210,7 +247,7 @@ def test_a_line_that_compose_would_read_in_another_way_is_refused(line: str) -> 
 
 def test_a_value_of_the_example_is_refused_by_its_name() -> None:
     values = render.read_env((COMPOSE / ".env.example").read_text())
-    with pytest.raises(render.EnvFileError, match=r"SECRET_KEY, POSTGRES_PASSWORD, .*FLOWER_BASIC_AUTH"):
+    with pytest.raises(render.EnvFileError, match=r"SECRET_KEY, POSTGRES_PASSWORD, .*PII_KEY"):
         render.check(values, [*BrokerUser])
     with pytest.raises(render.EnvFileError, match=r"\.env has no BEAT_PASSWORD"):
         render.check({name: value for name, value in ENV.items() if name != "BEAT_PASSWORD"}, [*BrokerUser])

@@ -90,11 +90,10 @@ CELERY = [sys.executable, "-m", "celery", "-A", "inference_site", "worker", "-Q"
 @pytest.mark.parametrize(
     "words",
     [
-        [sys.executable, "manage.py", "relay"],
         [sys.executable, "manage.py", "gpu_worker", "--cpu", "--models", "echo"],
         CELERY,
     ],
-    ids=["relay", "gpu-worker", "cpu-worker"],
+    ids=["gpu-worker", "cpu-worker"],
 )
 def test_a_process_with_other_keys_ends_and_says_which(use: Any, words: list[str]) -> None:
     check_keys()

@@ -15,7 +15,6 @@ import pytest
 
 from jobs.core.channels import PROGRESSED
 from jobs.core.states import State
-from jobs.db.channel_names import channel_name
 from jobs.models import Batch, Job
 from jobs.services.access.tokens import create_token
 from jobs.services.lifecycle.cancel import cancel_job
@@ -83,7 +82,7 @@ def report(db: str, batch: Batch, job: UUID, step: int, fraction: float, *, epoc
     progress = {str(job): {"epoch": epoch, "step": step, "fraction": fraction, "message": f"step {step}"}}
     Batch.objects.filter(pk=batch.pk).update(progress=progress)
     with psycopg.connect(db, autocommit=True) as worker:
-        worker.execute("SELECT pg_notify(%s, %s)", (channel_name(PROGRESSED), f"batch:{batch.pk}"))
+        worker.execute("SELECT pg_notify(jobs_channel(%s), %s)", (PROGRESSED, f"batch:{batch.pk}"))
 
 
 @pytest.fixture

@@ -165,14 +165,14 @@ class TestStart:
         "relay": manage("relay"),
         "worker": python("celery", "-A", "inference_site", "worker", "--pool", "threads", "-Q", "cpu"),
         "beat": python("celery", "-A", "inference_site", "beat", "--schedule", os.devnull, "--pidfile", ""),
-        "flower": python("celery", "-A", "inference_site", "flower", f"--port={free_port()}"),
+        "flower": python("inference_site.viewer.serve_events", f"--port={free_port()}"),
     }
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_a_process_ends_and_names_the_certificate(self, name: str, url: str) -> None:
         ended = subprocess.run(
-            self.COMMANDS[name], env={**os.environ, "BROKER_URL": url}, cwd=PROJECT, capture_output=True,
-            text=True, check=False, timeout=60,
+            self.COMMANDS[name], env={**os.environ, "BROKER_URL": url, "FLOWER_BASIC_AUTH": "a:b"},
+            cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert ended.returncode != 0
         assert "(CN=broker, issued by CN=Test CA, for localhost" in ended.stderr + ended.stdout

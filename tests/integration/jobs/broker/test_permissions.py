@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
+import httpx
 import kombu
 import pytest
 from amqp.basic_message import Message
-from amqp.exceptions import AccessRefused
+from amqp.exceptions import AccessRefused, PreconditionFailed
 from celery import Celery
 from celery.beat import Scheduler
-from celery.events import EventReceiver
 from django.conf import settings
 from django.test import override_settings
 
+from inference_site.viewer.event_reader import BoundReceiver
 from jobs.broker import broker_queues
 from jobs.broker.connection import connected
 from jobs.broker.dead_letter_message import outgoing_dead_letter
@@ -68,11 +71,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "consume": {"webhooks", "cpu", "cpu@host.celery.pidbox"},
     },
     "beat": {"declare": {"cpu"}, "publish": {"tasks.cpu"}, "consume": set()},
-    "monitor": {
-        "declare": {"celeryev.0f3a", "0f-3a.reply.celery.pidbox"},
-        "publish": {"celery.pidbox"},
-        "consume": {"celeryev.0f3a", "0f-3a.reply.celery.pidbox"},
-    },
+    "monitor": {"declare": {"celeryev.0f3a"}, "publish": set(), "consume": {"celeryev.0f3a"}},
     "operator": {
         "declare": {"infer.m", "infer.m.dead", "0f-3a.reply.celery.pidbox"},
         "publish": {"infer.dlx", "celery.pidbox"},
@@ -107,8 +106,8 @@ def declare(channel: Any, queue: str) -> None:
     channel.queue_bind(queue, QUEUES[queue], queue)
 
 
-def publish(channel: Any, exchange: str) -> None:
-    channel.basic_publish(Message("{}"), exchange=exchange, routing_key="nowhere")
+def publish(channel: Any, exchange: str, key: str = "task.started") -> None:
+    channel.basic_publish(Message("{}"), exchange=exchange, routing_key=key)
     channel.basic_qos(0, 1, False)  # a refused publish closes the channel before this is answered
 
 
@@ -150,6 +149,112 @@ def test_nobody_makes_a_queue_that_the_topology_does_not_name(logins: Logins, us
     with kombu.Connection(logins[user]) as connection:
         for name in ("mine", "webhooks2", "cpu.2", "celery", "inference.m", "gpu-1@host", "a.celery.pidbox"):
             assert not is_allowed(connection, lambda channel, name: channel.queue_declare(name), name), name
+
+
+# What an intruder with a user's password would try next, and the only users who may do it: their own
+# processes make these queues, and who may make one may also delete and empty it.
+DECLARERS = {
+    "infer.m": {"relay", "worker", "operator"},
+    "infer.m.dead": {"relay", "worker", "operator"},
+    "webhooks": {"relay", "cpu-worker"},
+    "cpu": {"beat", "cpu-worker"},
+    "celeryev.0f3a": {"monitor"},
+    "gpu-1@host.celery.pidbox": {"worker"},
+    "cpu@host.celery.pidbox": {"cpu-worker"},
+    "0f-3a.reply.celery.pidbox": {"operator"},
+}
+EMPTIERS = {queue: {user for user in MAY if queue in MAY[user]["consume"]} for queue in QUEUES}
+MAKERS = {
+    "infer": {"relay", "worker", "operator"},
+    "infer.dlx": {"relay", "worker", "operator"},
+    "tasks.webhooks": {"relay", "cpu-worker"},
+    "tasks.cpu": {"beat", "cpu-worker"},
+    "celeryev": {"worker", "cpu-worker"},
+    "celery.pidbox": {"worker", "cpu-worker", "operator"},
+    "reply.celery.pidbox": {"worker", "cpu-worker", "operator"},
+}
+EVENT_KEYS = ("task.started", "worker.heartbeat", "task.multi", "control.shutdown", "nowhere", "task.a.b", "")
+
+
+def holders(logins: Logins, act: Callable[[Any, str], None], name: str) -> set[str]:
+    users = set()
+    for user in MAY:
+        with kombu.Connection(logins[user]) as connection:
+            users |= {user} if is_allowed(connection, act, name) else set()
+    return users
+
+
+def delete_if_used(channel: Any, queue: str) -> None:
+    """Ask for a deletion that the broker allows or refuses, and then does not carry out."""
+    try:
+        channel.queue_delete(queue, if_empty=True)
+    except PreconditionFailed:
+        channel.open()
+
+
+def delete_unused(channel: Any, exchange: str) -> None:
+    try:
+        channel.exchange_delete(exchange, if_unused=True)
+    except PreconditionFailed:
+        channel.open()
+
+
+@pytest.mark.usefixtures("_topology")
+def test_who_makes_a_queue_may_delete_it_and_who_reads_it_may_purge_it_and_nobody_else(
+    logins: Logins,
+) -> None:
+    with connected(logins["admin"]) as connection, connection.channel() as channel:
+        for queue in QUEUES:
+            channel.basic_publish(Message("{}"), exchange="", routing_key=queue)
+    assert {queue: holders(logins, delete_if_used, queue) for queue in QUEUES} == DECLARERS
+    purge = lambda channel, queue: channel.queue_purge(queue)  # noqa: E731
+    assert {queue: holders(logins, purge, queue) for queue in QUEUES} == EMPTIERS
+
+
+@pytest.mark.usefixtures("_topology")
+def test_only_who_makes_an_exchange_may_delete_it_and_the_monitor_makes_none(logins: Logins) -> None:
+    with connected(logins["admin"]) as connection, connection.channel() as channel:
+        channel.queue_declare("keeps-exchanges", durable=True, auto_delete=False)
+        for exchange in EXCHANGES:  # an exchange in use is not deleted, but the right is asked for first
+            channel.queue_bind("keeps-exchanges", exchange, "kept")
+    assert {name: holders(logins, delete_unused, name) for name in EXCHANGES} == MAKERS
+    assert not [name for name, users in MAKERS.items() if "monitor" in users]
+
+
+@pytest.mark.usefixtures("_topology")
+@pytest.mark.parametrize("user", MAY)
+def test_a_topic_takes_the_keys_of_events_from_workers_and_nothing_from_others(
+    logins: Logins, user: str
+) -> None:
+    with kombu.Connection(logins[user]) as connection:
+        taken = [
+            key for key in EVENT_KEYS
+            if is_allowed(connection, lambda channel, key: publish(channel, "celeryev", key), key)
+        ]  # fmt: skip
+    assert taken == (list(EVENT_KEYS[:3]) if user in {"worker", "cpu-worker"} else [])
+
+
+@pytest.mark.usefixtures("_topology")
+def test_the_monitor_binds_its_queue_to_events_alone(logins: Logins) -> None:
+    with connected(logins["admin"]) as connection, connection.channel() as channel:
+        channel.queue_declare("celeryev.ab", durable=True, auto_delete=False)
+    with kombu.Connection(logins["monitor"]) as connection:
+        bind = lambda channel, exchange: channel.queue_bind("celeryev.ab", exchange, "#")  # noqa: E731
+        assert [name for name in EXCHANGES if is_allowed(connection, bind, name)] == ["celeryev"]
+        into = lambda channel, queue: channel.queue_bind(queue, "celeryev", "#")  # noqa: E731
+        assert [name for name in QUEUES if is_allowed(connection, into, name)] == ["celeryev.0f3a"]
+        through = {"x-dead-letter-exchange": "infer", "x-message-ttl": 0}
+        dead = lambda channel, name: channel.queue_declare(name, arguments=through)  # noqa: E731
+        assert not is_allowed(connection, dead, "celeryev.cd")
+
+
+@pytest.mark.parametrize("user", MAY)
+def test_no_user_of_a_process_sees_the_broker_s_own_pages(logins: Logins, user: str) -> None:
+    parts = urlsplit(logins[user])
+    base = urlsplit(os.environ["RABBITMQ_MANAGEMENT_URL"])
+    login = (unquote(parts.username or ""), unquote(parts.password or ""))
+    url = f"http://{base.hostname}:{base.port}/api/connections"
+    assert httpx.get(url, auth=login, timeout=20, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
 
 
 def as_user(url: str) -> Celery:
@@ -229,19 +334,16 @@ def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:
 def test_a_worker_s_events_reach_flower(logins: Logins) -> None:
     monitor, worker, came = as_user(logins["monitor"]), as_user(logins["worker"]), Event()
     with monitor.connection_for_read() as reading:
-        receiver = EventReceiver(reading, {"task-started": lambda _event: came.set()}, app=monitor)
-        reads = meanwhile(lambda: list(receiver.itercapture(limit=1, timeout=10)))
+        receiver = BoundReceiver(reading, {"task-started": lambda _event: came.set()}, app=monitor)
+        reads = meanwhile(lambda: list(receiver.itercapture(limit=1, timeout=10, wakeup=False)))
         with reads, worker.connection_for_write() as writing:
             sender = worker.events.Dispatcher(writing, hostname=gpu_node(0, "host"))
             wait_until(lambda: sender.send("task-started", uuid=str(JOB)) or came.wait(0.05))
 
 
-@pytest.mark.parametrize(
-    ("caller", "worker", "node"),
-    [("monitor", "worker", gpu_node(0, "h")), ("operator", "cpu-worker", "cpu@h")],
-)
-def test_a_control_command_is_answered(logins: Logins, caller: str, worker: str, node: str) -> None:
-    calling, working, answered = as_user(logins[caller]), as_user(logins[worker]), Event()
+@pytest.mark.parametrize(("worker", "node"), [("worker", gpu_node(0, "h")), ("cpu-worker", "cpu@h")])
+def test_a_question_of_the_operator_is_answered(logins: Logins, worker: str, node: str) -> None:
+    calling, working, answered = as_user(logins["operator"]), as_user(logins[worker]), Event()
     with working.connection_for_read() as connection:
         mailbox = working.control.mailbox(connection)
         heard = mailbox.Node(node, channel=connection.channel())

@@ -1,4 +1,4 @@
-"""The stack's own processes under the rights that compose/ gives them: all do their work, none is refused."""
+"""The stack's processes, each with its own rights and secrets: all do their work, and none is refused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,7 +18,8 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from inference_site.stack.program import Program
+from inference_site.process_needs import BROKER, NEEDS, SECRETS, SITE_KEY, Process
+from inference_site.stack.program import Program, answers
 from inference_site.stack.services import PROJECT
 from inference_site.stack.specs import MODELS, StackPlan, make_plan, manage, specs
 from jobs.broker.topology import CPU_NODE
@@ -41,6 +43,8 @@ USERS = {
     "cpu-worker": "cpu-worker",
     "beat": "beat",
     "flower": "monitor",
+    "web": "",
+    "stream": "",
 }
 NOTED = re.compile(r"Task jobs\.note_beat\[.*\] succeeded")
 A_MINUTE_S = 90.0
@@ -54,24 +58,43 @@ def running(plan: StackPlan, env: Mapping[str, Mapping[str, str]]) -> Iterator[N
         for spec in specs(plan):
             if spec.name in USERS:
                 argv = tuple("echo" if word == MODELS else word for word in spec.argv)
-                program = Program(
-                    replace(spec, argv=argv), run_dir=plan.run_dir, env=env[USERS[spec.name]], cwd=PROJECT
-                )
+                own = env[USERS[spec.name]]
+                program = Program(replace(spec, argv=argv), run_dir=plan.run_dir, env=own, cwd=PROJECT)
                 program.start()
                 ends.callback(program.finish)
                 ends.callback(program.ask_to_stop)
         yield
 
 
+PROCESSES = {
+    "relay": Process.RELAY,
+    "worker": Process.GPU_WORKER,
+    "cpu-worker": Process.CPU_WORKER,
+    "beat": Process.BEAT,
+    "monitor": Process.FLOWER,
+    "operator": Process.OPERATOR,
+    "": Process.WEB,
+}
+
+
 def environments(logins: Mapping[str, str], queue_type: str, marks: Path) -> dict[str, dict[str, str]]:
-    settings_of_all = {
-        **os.environ,
+    """Return what each process is given: what is no secret, and its own secrets."""
+    plain = {name: value for name, value in os.environ.items() if name not in SECRETS} | {
         "DJANGO_SETTINGS_MODULE": "inference_site.settings",
         "WEBHOOK_INTERNAL_HOSTS": "127.0.0.1",
         "QUEUE_TYPE": queue_type,
         "HEALTH_DIR": str(marks),
     }
-    return {user: {**settings_of_all, "BROKER_URL": url} for user, url in logins.items()}
+    all_secrets = {name: os.environ[name] for name in ("DATABASE_URL", "SECRET_KEY")} | {
+        "PII_KEY": b64encode(b"p" * 32).decode(),
+        "PAYLOAD_KEYS": f"a:{b64encode(b'k' * 32).decode()}",
+    }
+    environments = dict[str, dict[str, str]]()
+    for user, process in PROCESSES.items():
+        needs = NEEDS[process].names - ({SITE_KEY} if process is Process.GPU_WORKER else set())
+        secrets = all_secrets | ({BROKER: logins[user]} if user else {})
+        environments[user] = plain | {name: value for name, value in secrets.items() if name in needs}
+    return environments
 
 
 def submitted(url: str) -> Any:
@@ -87,6 +110,28 @@ def seen_by_flower(plan: StackPlan, path: str) -> Any:
     user, _, password = plan.login.partition(":")
     answer = httpx.get(f"{plan.flower_url}{path}", auth=(user, password), timeout=20, trust_env=False)
     return answer.json() if answer.status_code == httpx.codes.OK else {}
+
+
+def assert_flower_only_watches(plan: StackPlan, job: Any, env: Mapping[str, str]) -> None:
+    """Ask for results, orders and workers' settings, with the login; and for its health, with its secrets."""
+    user, _, password = plan.login.partition(":")
+    info = seen_by_flower(plan, f"/api/task/info/{job}")
+    assert not [name for name in ("args", "kwargs", "result", "traceback") if info.get(name)]
+    with httpx.Client(base_url=plan.flower_url, auth=(user, password), timeout=20, trust_env=False) as client:
+        for path in ("task/result/", "task/abort/", "task/revoke/", "task/timeout/", "worker/shutdown/"):
+            for method in ("GET", "POST"):
+                answer = client.request(method, f"/api/{path}{job}")
+                assert answer.status_code == httpx.codes.NOT_FOUND, (method, path)
+        for path in ("/api/task/send-task/jobs.keep_retention", "/api/task/async-apply/jobs.keep_retention"):
+            assert client.post(path, json={"args": []}).status_code == httpx.codes.NOT_FOUND
+        for path in ("/broker", "/metrics", "/api/queues/length", f"/worker/{CPU_NODE}@host"):
+            assert client.get(path).status_code == httpx.codes.NOT_FOUND, path
+        for path in ("/", "/tasks", f"/task/{job}", "/api/tasks", "/api/task/types"):
+            assert client.get(path).status_code == httpx.codes.OK, path
+    assert httpx.get(f"{plan.flower_url}/api/tasks", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    words = manage("health", "flower", "--url", plan.flower_url)
+    env = {**env, "FLOWER_BASIC_AUTH": plan.login}
+    subprocess.run([*words], env=env, cwd=PROJECT, check=True, capture_output=True)
 
 
 @pytest.mark.usefixtures("db")
@@ -108,6 +153,8 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
             assert Job.objects.get(pk=job).state == State.SUCCEEDED
             wait_until(lambda: seen_by_flower(plan, f"/api/task/info/{job}").get("state") == "SUCCESS")
             wait_until(lambda: len(seen_by_flower(plan, "/api/workers?refresh=1")) == 2)
+            assert_flower_only_watches(plan, job, env["monitor"])
+            wait_until(lambda: answers(f"{plan.api_url}/readyz") and answers(f"{plan.stream_url}/readyz"))
             ordered = subprocess.run(
                 [*manage("load_model", "echo")], env=env["operator"], cwd=PROJECT, capture_output=True,
                 text=True, check=False,

@@ -16,6 +16,8 @@ from models_registry.models import ModelVersion, RegisteredModel
 INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
     "jobs_auditseal": {"pkey (id)", "unique (previous)", "unique (hash)"},
+    "jobs_channelsecret": {"pkey (id)"},
+    "jobs_modelorder": {"pkey (id)", "(worker_id) WHERE (taken_at IS NULL)"},
     "jobs_batch": {"pkey (id)", "(worker_id) WHERE (finished_at IS NULL)"},
     "jobs_cacheentry": {"pkey (key)", "(expires_at)", "(job_id)"},
     "jobs_canaryreplay": {"pkey (id)", "(id) WHERE (ended_at IS NULL)"},

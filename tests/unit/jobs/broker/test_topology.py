@@ -85,9 +85,9 @@ def test_the_arguments_and_the_uses_name_the_same_exchanges() -> None:
 
 
 def test_every_kind_of_queue_is_declared_filled_and_emptied_by_somebody() -> None:
-    assert all(use.declared_by and use.filled_by and use.emptied_by for use in QUEUE_USES)
-    users = [user for use in QUEUE_USES for user in use.declared_by | use.filled_by | use.emptied_by]
-    assert set(users) == set(BrokerUser)
+    assert all(use.declared_by | use.bound_by and use.filled_by and use.emptied_by for use in QUEUE_USES)
+    users = [use.declared_by | use.bound_by | use.filled_by | use.emptied_by for use in QUEUE_USES]
+    assert set().union(*users) == set(BrokerUser)
 
 
 def test_an_exchange_is_named_unlike_any_queue() -> None:

@@ -16,7 +16,7 @@ from jobs.core.errors import LibraryChangedError
 from jobs.worker.consuming import patches
 from jobs.worker.consuming.consumer import JobConsumer
 from jobs.worker.consuming.patches import LIBRARIES, Inside, ReadLibrary
-from jobs.worker.consuming.undelayed import DELAYED_DELIVERY, UndelayedConsumer
+from jobs.worker.consuming.undelayed import CONTROL, DELAYED_DELIVERY, QUESTIONS, UndelayedConsumer
 
 ROOT = Path(__file__).parents[5]
 
@@ -90,9 +90,10 @@ def test_a_prefetch_is_each_consumer_s_once_applied(monkeypatch: pytest.MonkeyPa
     assert Tasks(type("C", (), {})()).qos_global(None) is False
 
 
-def test_the_consumer_has_all_of_celery_s_steps_but_the_queues_for_delays() -> None:
+def test_the_consumer_has_all_of_celery_s_steps_but_the_queues_for_delays_and_orders() -> None:
     theirs, ours = Consumer.Blueprint.default_steps, JobConsumer.Blueprint.default_steps
-    assert [step for step in theirs if step not in ours] == [DELAYED_DELIVERY]
+    assert [step for step in theirs if step not in ours] == [CONTROL, DELAYED_DELIVERY]
+    assert [step for step in ours if step not in theirs] == [QUESTIONS]
 
 
 def test_no_other_module_of_the_worker_touches_what_libraries_hide() -> None:

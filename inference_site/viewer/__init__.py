@@ -1,0 +1,1 @@
+"""Flower, as a viewer alone: it reads workers' events from the broker, and has nothing else to read."""
