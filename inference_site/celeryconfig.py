@@ -44,6 +44,9 @@ beat_schedule = {
     "beat": {"task": "jobs.note_beat", "schedule": crontab()},  # each minute
     "retention": {"task": "jobs.keep_retention", "schedule": crontab(minute="7")},
     "payloads": {"task": "jobs.forget_payloads", "schedule": crontab(minute="23", hour="3")},
+    "old": {"task": "jobs.forget_old", "schedule": crontab(minute="7", hour="4")},
+    "letters": {"task": "jobs.purge_letters", "schedule": crontab(minute="37", hour="4")},
+    "erasures": {"task": "jobs.continue_erasures", "schedule": crontab()},
     "tokens": {"task": "jobs.warn_of_tokens", "schedule": crontab(minute="53", hour="3")},
     "events": {"task": "jobs.forget_events", "schedule": crontab(minute="37", hour="3")},
 }

@@ -35,6 +35,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Threads = Annotated[int, Meta(ge=1, le=1_000)]
 ALL = Needs((DATABASE, BROKER, SITE_KEY))
+Days = Annotated[int, Meta(ge=1, le=36_500)]
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,23 @@ class Config(KeyConfig):
         Meta(ge=1, le=LONGEST_DAYS),
         about("Days that inputs and results of versions without `retention_days` are kept."),
     ] = 30
-    events_days: Annotated[Whole, about("Days that events of the audit are kept; 0: for ever.")] = 0
+    jobs_days: Annotated[
+        Days, about("Days that an ended job's id, state and times are kept; its payloads go earlier.")
+    ] = 365
+    keys_days: Annotated[
+        Days, about("Days after a job's end that its idempotency key is kept: then the key is free again.")
+    ] = 30
+    dead_letters_days: Annotated[
+        Days, about("Days that dead letters, and the inputs of their jobs, are kept.")
+    ] = 90
+    deliveries_days: Annotated[
+        Days, about("Days after a webhook's last attempt that its address and its answers are kept.")
+    ] = 30
+    attempts_days: Annotated[Days, about("Days that messages of failed attempts are kept.")] = 90
+    ledger_days: Annotated[Days, about("Days that batches and workers are kept after their end.")] = 90
+    events_days: Annotated[
+        Whole, about("Days that events of the audit, which hold no content, are kept; 0: for ever.")
+    ] = 730
     audit_export: Annotated[
         str,
         about(

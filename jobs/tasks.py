@@ -14,9 +14,14 @@ from jobs.broker.webhook_task import DELIVER
 from jobs.core.messages.envelope import TASK_NAME
 from jobs.services.access.audit import forget_events
 from jobs.services.access.tokens import warn_of_ends
+from jobs.services.dead_letters.purge import purge_stale
+from jobs.services.erasure.erase_subject import continue_erasures
+from jobs.services.erasure.unwanted_objects import delete_unwanted
 from jobs.services.retention.delete_objects import forget_payloads
+from jobs.services.retention.forget_old import forget_old
 from jobs.services.retention.retain import AnotherRunError, keep_retention
 from jobs.services.webhooks.deliver import deliver
+from models_registry.selectors import known_queues
 
 BEAT = "beat"
 
@@ -58,6 +63,26 @@ def retention() -> None:
 def payloads() -> None:
     """Delete stored inputs, outputs and uploads that no row points at."""
     forget_payloads()
+
+
+@shared_task(name="jobs.forget_old", ignore_result=True)
+def old_rows() -> None:
+    """Delete rows of every table that have been kept for long enough."""
+    forget_old(actor=BEAT)
+
+
+@shared_task(name="jobs.continue_erasures", ignore_result=True)
+def erasures() -> None:
+    """Carry requested erasures to their ends, and delete the objects that earlier ones left."""
+    continue_erasures()
+    delete_unwanted()
+
+
+@shared_task(name="jobs.purge_letters", ignore_result=True)
+def letters() -> None:
+    """Drop messages of dead letters that are gone, and malformed ones that are as old."""
+    for model in known_queues():
+        purge_stale(model=model, actor=BEAT, malformed_after_days=settings.INFERENCE.dead_letters_days)
 
 
 @shared_task(name="jobs.warn_of_tokens", ignore_result=True)

@@ -17,7 +17,7 @@ from jobs.core.batching.explain import LedgerEntry, seconds, why_this_size
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.payloads.keyring import Column
 from jobs.core.states import State
-from jobs.models import Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
+from jobs.models import AttemptMessage, Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.payloads import show_payload
 from models_registry.shared.admin_render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
@@ -174,11 +174,14 @@ def webhook(job: Job) -> SafeString | str:
 def events(job: Job, *, quoting: bool = False) -> SafeString | str:
     """Return a job's hundred newest events, oldest first; if `quoting` with parts that may quote input."""
     rows = list(Event.objects.filter(job_id=job.pk).order_by("-id")[:EVENTS_SHOWN])[::-1]
+    messages = AttemptMessage.objects.filter(event_id__in=[row.pk for row in rows]) if quoting else ()
+    quoted = {message.event_id: message.message for message in messages}
     names = ("when (UTC)", "what", "who", "from", "epoch", "detail")
-    return table(names, (_event(row, quoting=quoting) for row in rows)) if rows else NONE
+    return table(names, (_event(row, quoted.get(row.pk), quoting=quoting) for row in rows)) if rows else NONE
 
 
-def _event(row: Event, *, quoting: bool) -> tuple[object, ...]:
+def _event(row: Event, message: str | None, *, quoting: bool) -> tuple[object, ...]:
     detail = row.detail if quoting else without_payload(row.kind, row.detail)
+    detail = detail if message is None else {**detail, "message": message}
     who = (row.actor or NONE, row.address or NONE)
     return (moment(row.at), row.kind, *who, row.epoch, bounded_text(pretty(detail)))

@@ -32,6 +32,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InputTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.JobErasedError: HTTPStatus.GONE,
     errors.JobNotFoundError: HTTPStatus.NOT_FOUND,
     errors.KeysDifferError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.MalformedRequestError: HTTPStatus.BAD_REQUEST,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import kombu
@@ -20,6 +21,7 @@ class HeldMessage:
 
     tag: int
     body: bytes | str
+    since: datetime | None = None  # when it came into the queue, as far as it says so
 
 
 Judge = Callable[[Sequence[HeldMessage]], Sequence[HeldMessage]]
@@ -46,5 +48,15 @@ def _get(channel: Any, model: str, most: int) -> list[HeldMessage]:
     queue = topology.dead_queue_name(model)
     chunk: list[HeldMessage] = []
     while len(chunk) < most and (message := channel.basic_get(queue)) is not None:
-        chunk.append(HeldMessage(message.delivery_tag, message.body))
+        chunk.append(HeldMessage(message.delivery_tag, message.body, _since(message)))
     return chunk
+
+
+def _since(message: Any) -> datetime | None:
+    """Return when the broker dead-lettered a message, or when it was published."""
+    deaths = (message.properties.get("application_headers") or {}).get("x-death") or [{}]
+    since = deaths[0].get("time") if isinstance(deaths[0], dict) else None
+    if isinstance(since, datetime):
+        return since.replace(tzinfo=UTC)  # the library's times are naive, and UTC
+    sent_s = message.properties.get("timestamp")
+    return datetime.fromtimestamp(sent_s, UTC) if isinstance(sent_s, int) else None

@@ -142,7 +142,7 @@ QUEUE_USES = (
         exchange=INFER_DEAD,
         declared_by=_DECLARERS,
         filled_by=_users(BrokerUser.RELAY),
-        emptied_by=_users(BrokerUser.OPERATOR),
+        emptied_by=_users(BrokerUser.OPERATOR, BrokerUser.CPU_WORKER),  # it drops what is stale each night
     ),
     QueueUse(
         names=re.escape(WEBHOOKS.name),

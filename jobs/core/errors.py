@@ -101,6 +101,12 @@ class JobNotFoundError(RequestError):
     code = "job_not_found"
 
 
+class JobErasedError(RequestError):
+    """The job was erased: nothing of its content is kept."""
+
+    code = "job_erased"
+
+
 class KeysDifferError(RequestError):
     """The Idempotency-Key header and the body's idempotency_key differ: one of them is enough."""
 

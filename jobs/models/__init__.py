@@ -11,7 +11,8 @@ from jobs.models.channel_secret import ChannelSecret
 from jobs.models.circuit import Circuit
 from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
-from jobs.models.event import Event
+from jobs.models.erasure import Erasure, Subject, UnwantedObject
+from jobs.models.event import AttemptMessage, Event
 from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
@@ -26,6 +27,7 @@ from jobs.models.webhook_delivery import Delivery, DisabledEndpoint, WebhookSecr
 
 __all__ = [
     "ApiToken",
+    "AttemptMessage",
     "AuditSeal",
     "Batch",
     "CacheEntry",
@@ -38,6 +40,7 @@ __all__ = [
     "DeadLetterQueueSize",
     "Delivery",
     "DisabledEndpoint",
+    "Erasure",
     "Event",
     "Follower",
     "Job",
@@ -51,6 +54,8 @@ __all__ = [
     "Outbox",
     "QueueStanding",
     "QuotaBucket",
+    "Subject",
+    "UnwantedObject",
     "Upload",
     "WebhookSecret",
     "Worker",

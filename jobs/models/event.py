@@ -8,6 +8,21 @@ from django.db.models.functions import Now
 from jobs.models.job import Job
 
 
+class AttemptMessage(models.Model):
+    """The message of a failed attempt, which may quote the input: unlike its event it can be erased."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+    job_id = models.UUIDField()
+    message = models.TextField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index("job_id", name="attempt_message_job")]
+
+    def __str__(self) -> str:
+        return f"of event {self.event_id}"
+
+
 class Event(models.Model):
     """Append-only: failed attempts, acts of people, and one row for each call of a client.
 

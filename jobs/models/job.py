@@ -47,6 +47,7 @@ class Job(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True, help_text="When its content was erased; a tombstone since.")
 
     class Meta:
         indexes = [models.Index("client", F("id").desc(), name="job_by_client")]

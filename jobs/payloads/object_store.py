@@ -85,6 +85,12 @@ def delete(name: str) -> None:
         storage().delete(name)
 
 
+def exists(name: str) -> bool:
+    """Return whether there is an object of this name; PayloadUnavailableError if the storage fails."""
+    with _translated_errors():
+        return storage().exists(name)
+
+
 def names_before(until: datetime) -> Iterator[str]:
     """Yield the names of objects that were created before `until`, unfinished ones included."""
     for day in sorted(storage().listdir("")[0]):

@@ -9,6 +9,7 @@ from typing import Any
 
 from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
+from models_registry.core.subject import subject_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class VersionInfo:
     """One immutable model version: identity, artifact, schemas, limits of a batch and options.
 
     `max_padded_size` is items times the longest item's size in bytes, 0 for no limit; `padded` says that a
-    batch is padded to its longest item. `options` is the JSON object that the loader gets. The last three
+    batch is padded to its longest item. `options` is the JSON object that the loader gets. The last four
     fields are made from the others once, here: `platform_options` is the part of the options that the
     platform reads. RegistrationError if one of these is wrong.
     """
@@ -38,6 +39,7 @@ class VersionInfo:
     options: Mapping[str, Any] = field(hash=False)
     platform_options: PlatformOptions = field(init=False, compare=False, repr=False)
     secrecy: Secrecy = field(init=False, compare=False, repr=False)
+    subject_marks: Mapping[str, Any] = field(init=False, compare=False, repr=False)
     input_schema_text: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +47,7 @@ class VersionInfo:
         made = {
             "platform_options": options,
             "secrecy": Secrecy.of(self.input_schema, self.output_schema, encrypt=options.encrypt),
+            "subject_marks": subject_marks(self.input_schema),
             "input_schema_text": json.dumps(self.input_schema, sort_keys=True, ensure_ascii=False),
         }
         for name, value in made.items():

@@ -21,6 +21,7 @@ from models_registry.core.registry_errors import (
     ModelNotFoundError,
     RegistrationError,
 )
+from models_registry.core.subject import check_subject_marks
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
 from models_registry.loaders.load import Permissions
@@ -170,6 +171,7 @@ def _check_schema(field: str, schema: object) -> None:
     except ValueError as error:
         raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
     check_marks(schema)
+    check_subject_marks(schema)
     check_growth(field, json.dumps(schema))
 
 

@@ -12,6 +12,7 @@ _BASE = "https://inference.example/api/v1/jobs"
 JOB_ID = "019b2f6c-52a1-7c3e-9d04-6a1f0e8b7c25"
 OTHER_ID = "019b2f6c-52a1-7c3e-9d04-6a1f0e8b7c26"
 UPLOAD_ID = "019b2f6b-0c7d-7b12-8e55-3f9a4d21c608"
+_ERASURE_ID = "019b2f6d-0a11-7b02-9c33-5d7e9f1a2b3c"
 _BATCH_ID, _WORKER_ID = "019b2f6c-5311-7f00-a1b2-c3d4e5f60718", "019b2f00-0000-7a00-8a00-0123456789ab"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _AT, _STARTED, _DONE = "2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.012Z", "2026-01-31T12:00:00.055Z"
@@ -101,6 +102,13 @@ WEBHOOKS: Examples = {
     "dead": {"type": "job.dead", "timestamp": _DONE, "data": DEAD},
     "expired": {"type": "job.expired", "timestamp": _DONE, "data": EXPIRED},
 }
+
+ERASURES: Examples = {
+    "all jobs of a customer": {"subject": "customer-4711"},
+    "only count them": {"subject": "customer-4711", "dry_run": True},
+}
+ERASURE = {"id": _ERASURE_ID, "jobs": 240, "erased": 240, "created_at": _AT, "finished_at": _DONE}
+COUNTED = {"id": None, "jobs": 240, "erased": 0, "created_at": None, "finished_at": None}
 
 UPLOADED = {
     "id": UPLOAD_ID,

@@ -26,7 +26,8 @@ _WITH_BODY: Kinds = (
     errors.SlowBodyError,
     errors.TooManyCallsError,
 )
-_OF_A_JOB: Kinds = (errors.JobNotFoundError, errors.ResourceNotFoundError)
+_OF_ANY_JOB: Kinds = (errors.JobNotFoundError, errors.ResourceNotFoundError)
+_OF_A_JOB: Kinds = (*_OF_ANY_JOB, errors.JobErasedError)
 _OF_A_MODEL: Kinds = (errors.ModelNotFoundError, errors.ResourceNotFoundError)
 # A bulk call returns these in its answer, one for each refused item.
 _OF_AN_ITEM: Kinds = (
@@ -65,6 +66,9 @@ REFUSALS: Mapping[str, Kinds] = {
     "post jobs/{job_id}/replay": (
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,
     ),
+    "delete jobs/{job_id}": (*_OF_ANY_JOB, *_WITH_BODY),
+    "post erasures": _WITH_BODY,
+    "get erasures": (),
     "post uploads": (*_WITH_BODY, errors.QuotaExceededError, errors.PayloadUnavailableError),
     "post token/rotate": (*_WITH_BODY, errors.TokenEndedError),
     "get models": (),

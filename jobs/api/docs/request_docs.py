@@ -10,9 +10,10 @@ import msgspec
 from jobs.api.docs import examples
 from jobs.api.docs.examples import Examples
 from jobs.api.docs.response_docs import ANSWERS, by_example
+from jobs.core.submission.erasure_request import ErasureRequest
 from jobs.core.submission.request import MAX_BULK_JOBS, MAX_KEY_CHARS, JobRequest
 
-_, _components = msgspec.json.schema_components([JobRequest])
+_, _components = msgspec.json.schema_components([JobRequest, ErasureRequest])
 _REQUEST = _components["JobRequest"]
 _KEY_TEXT = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
 _KEY_FIELD = _REQUEST["properties"]["idempotency_key"]
@@ -145,6 +146,9 @@ SUBMIT_DOC: dict[str, Any] = {
     "callbacks": {"ended": {"{$request.body#/callback_url}": _CALLBACK}},
     "requestBody": _SUBMIT,
     "parameters": [_KEY, _PREFER],
+}
+ERASURE_DOC: dict[str, Any] = {
+    "requestBody": _body(("application/json", _components["ErasureRequest"], examples.ERASURES))
 }
 _MANY = {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": MAX_BULK_JOBS}
 BULK_DOC: dict[str, Any] = {

@@ -91,6 +91,14 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get jobs/{job_id}/lineage": {200: ResponseDoc("The origin of the result.", {"a job": examples.LINEAGE})},
     "post jobs/{job_id}/cancel": {200: ResponseDoc("The cancelled job.", {"cancelled": examples.CANCELLED})},
     "post jobs/{job_id}/replay": {200: ResponseDoc("The job, queued again.", {"queued": examples.QUEUED})},
+    "delete jobs/{job_id}": {204: ResponseDoc("Nothing of the job's content is kept.")},
+    "post erasures": {
+        202: ResponseDoc(
+            "The receipt of the erasure, which may go on.",
+            {"it is done": examples.ERASURE, "a dry run": examples.COUNTED},
+        )
+    },
+    "get erasures": {200: ResponseDoc("The receipts.", {"one": {"erasures": [examples.ERASURE]}})},
     "post uploads": {201: ResponseDoc("The file is stored.", {"a picture": examples.UPLOADED})},
     "post token/rotate": {200: ResponseDoc("The new token, shown only now.", {"a token": examples.ROTATED})},
     "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},

@@ -16,12 +16,11 @@ from jobs.api.docs.request_docs import EVENTS_DOC
 from jobs.api.router import router
 from jobs.api.streaming.sse import HEADERS, events, knows_all, preamble
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import JobNotFoundError
 from jobs.core.event_id import EventId
 from jobs.db.statement import fetch_all
 from jobs.services.access.audit import view_of_another
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE_JOB
+from jobs.services.reads.job_views import ONE_JOB, only
 from jobs.services.reads.payloads import view_for
 from jobs.services.reads.snapshot import SNAPSHOTS, JobSnapshot, snapshot_of, snapshot_of_job
 
@@ -51,10 +50,7 @@ def follow(request: ApiRequest, job_id: UUID) -> HttpResponse:
 
 
 def _snapshot(owner: Owner, job_id: UUID) -> JobSnapshot:
-    jobs = fetch_all(ONE_JOB, {"id": job_id, "client": owner.reach})
-    if not jobs:
-        raise JobNotFoundError
-    now = snapshot_of_job(jobs[0])
+    now = snapshot_of_job(only(fetch_all(ONE_JOB, {"id": job_id, "client": owner.reach})))
     if now.view is not None:
         return now
     (row,) = fetch_all(SNAPSHOTS, {"ids": [job_id]})

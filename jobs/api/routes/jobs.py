@@ -1,4 +1,4 @@
-"""The calls that read jobs, and those that cancel and replay one."""
+"""The calls that read jobs, and those that cancel, replay and erase one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError
 from jobs.services.access.audit import view_of_another
 from jobs.services.access.owner import Owner, client_id
+from jobs.services.erasure.erase_job import erase_job
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.reads.job_pages import Filters, jobs_page
 from jobs.services.reads.job_views import View, job_row, job_view, view_of
 from jobs.services.reads.payloads import view_for
+
+NO_CONTENT = 204
 
 
 @router.get(
@@ -95,6 +98,23 @@ def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
         request.auth.check_model(_view(request, job_id)["model"])
     replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
+
+
+@router.delete(
+    "/jobs/{uuid:job_id}",
+    operation_id="eraseJob",
+    response={NO_CONTENT: None},
+    summary="Erase a job",
+    **needs(Scope.ERASE),
+)
+def erase(request: ApiRequest, job_id: UUID) -> HttpResponse:
+    """Erase all content of a job; a live one is cancelled first. Calls on it return 410 from then on.
+
+    Input, output, metadata, error, idempotency key, callback address and files are gone at once. Its id,
+    state and times are kept for a while. A job that was erased before returns 204 again.
+    """
+    erase_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
+    return HttpResponse(status=NO_CONTENT, headers={"Cache-Control": "no-store"})
 
 
 def _view(request: ApiRequest, job_id: UUID) -> View:

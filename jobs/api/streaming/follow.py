@@ -16,11 +16,11 @@ from jobs.api.streaming.offload import run
 from jobs.api.streaming.sse import HEADERS, HEARTBEAT, events, knows_all, preamble
 from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.api.streaming.waiters import Waiter
-from jobs.core.errors import JobNotFoundError, UnauthenticatedError
+from jobs.core.errors import UnauthenticatedError
 from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
-from jobs.services.reads.job_views import ONE_JOB, JobRow
+from jobs.services.reads.job_views import ONE_JOB, JobRow, only
 from jobs.services.reads.snapshot import JobSnapshot, end_without_output, snapshot_of_job
 
 KIND = "events"
@@ -54,9 +54,7 @@ async def _snapshot(job_id: UUID, owner: Owner, hub: Hub) -> JobSnapshot:
 
 async def _row(job_id: UUID, owner: Owner, hub: Hub) -> JobRow:
     rows = await hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
-    if not rows:
-        raise JobNotFoundError
-    return rows[0]
+    return only(rows)
 
 
 class Stream:

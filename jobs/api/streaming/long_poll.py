@@ -22,10 +22,10 @@ from jobs.api.streaming.offload import run
 from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.api.streaming.waiters import Waiter
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import JobNotFoundError, MalformedRequestError, PlatformError
+from jobs.core.errors import MalformedRequestError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
-from jobs.services.reads.job_views import ONE_JOB, View, view_of
+from jobs.services.reads.job_views import ONE_JOB, View, only, view_of
 
 KIND = "long_poll"
 log = logging.getLogger(__name__)
@@ -117,10 +117,9 @@ class JobWait:
     async def _read(self, job_id: UUID) -> View:
         owner = self._auth.current
         rows = await self._hub.fetch(ONE_JOB, {"id": job_id, "client": owner.reach})
-        if not rows:
-            raise JobNotFoundError
-        await self._room.enter_async_context(self._hub.outputs.room_for(owner.id, rows[0].output_size))
-        return await run(view_of, rows[0])
+        row = only(rows)
+        await self._room.enter_async_context(self._hub.outputs.room_for(owner.id, row.output_size))
+        return await run(view_of, row)
 
     async def _until_it_ends(self, waiter: Waiter, revoked: asyncio.Event, wait_s: float) -> None:
         """Return when the job or its token has ended, or the time is over; ClientGoneError."""

@@ -14,6 +14,8 @@ class AuditKind(StrEnum):
     REPLAY = "replay"
     DISCARD = "discard"
     PURGE = "purge"
+    ERASE = "erase"
+    ERASE_SUBJECT = "erase_subject"
     FORGET = "forget"
     DELETE = "delete"
     UPLOAD = "upload"

@@ -13,12 +13,13 @@ class Scope(StrEnum):
     READ = "read"
     CANCEL = "cancel"
     REPLAY = "replay"
+    ERASE = "erase"
     ADMIN = "admin"
 
 
 LIFETIME_DAYS = 90
 WARNED_DAYS = 14  # before a token's end
-DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY)
+DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY, Scope.ERASE)
 
 
 def default_scopes() -> list[str]:

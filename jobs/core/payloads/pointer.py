@@ -67,6 +67,14 @@ def files_of(body: bytes) -> tuple[StoredPayload, ...]:
     return pointer_of(body).files if is_pointer(body) else ()
 
 
+def names_of(body: bytes) -> tuple[str, ...]:
+    """Return the names of all objects that a row needs."""
+    if not is_pointer(body):
+        return ()
+    pointer = pointer_of(body)
+    return tuple(name for name in (pointer.name, *(file.name for file in pointer.files)) if name)
+
+
 def sha256_of(body: bytes) -> str:
     """Return the SHA-256, in hex, of the payload of a row."""
     return pointer_of(body).sha256 if is_pointer(body) else sha256(body).hexdigest()

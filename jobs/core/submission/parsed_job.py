@@ -43,8 +43,8 @@ Refusals = dict[int, PlatformError]  # by an item's place in its call
 class ParsedJob:
     """A request that fits its model version; `body`, `parameters` and `metadata` are canonical JSON.
 
-    `files` are those that the input refers to. `size` is in bytes: of the input's text where the version
-    pads, else of the memory that the input takes.
+    `files` are those that the input refers to; `subjects` are keyed digests, of models that mark subjects.
+    `size` is in bytes: of the input's text where the version pads, else of the memory that the input takes.
     """
 
     version: Version
@@ -61,6 +61,7 @@ class ParsedJob:
     secrecy: Secrecy = OPEN
     callback_url: str | None = None
     files: tuple[StoredPayload, ...] = ()
+    subjects: tuple[bytes, ...] = ()
 
     @property
     def payload_bytes(self) -> int:

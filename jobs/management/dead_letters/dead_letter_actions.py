@@ -127,7 +127,10 @@ def purge(options: dict[str, Any]) -> str:
     model, is_dry = options["model"], options["dry_run"]
     check_model(model)
     counts = purge_stale(
-        model=model, actor=actor_of(options), malformed_too=options["malformed_too"], dry_run=is_dry
+        model=model,
+        actor=actor_of(options),
+        dry_run=is_dry,
+        malformed_after_days=0 if options["malformed_too"] else None,
     )
     return dead_letter_tables.purged(model, counts, dry_run=is_dry)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from jobs.core.errors import (
 )
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import PLAIN, Column
-from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of
+from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of, names_of
 from jobs.core.submission.file_references import FILE, outline, referred_files
 from jobs.core.submission.input_size import MOST_SIZE, check_resolved, memory_bytes, resolved_bytes
 from jobs.db.notify import wake_relay
@@ -31,19 +30,24 @@ from jobs.payloads.claim_check import load_plain, store_payload
 from jobs.payloads.job_seal import JobSeal, new_seal
 from jobs.payloads.row_sealing import sealed_input, unsealed_input
 from jobs.payloads.sealed_objects import for_job
+from jobs.payloads.subject_digest import subject_digests
 from jobs.services.access.known_keys import check_keys
+from jobs.services.erasure.subjects import remember_subjects
+from jobs.services.erasure.unwanted_objects import mark_unwanted
 from jobs.services.lifecycle.replay import lock_replayable, requeue
 from jobs.services.lifecycle.unshare import unshare
 from jobs.services.reads.payloads import plain_input
 from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
+from models_registry.core.version import VersionInfo
 from models_registry.selectors import info, validate_input, validate_outline
 
 
 class _VersionAndHead(NamedTuple):
-    """A job's version, and the first bytes of its input, enough for a pointer; None where it is gone."""
+    """A job's version and client, and its input's first bytes, enough for a pointer; None if it is gone."""
 
     version: int
+    client: int
     head: bytes | None
 
 
@@ -65,7 +69,7 @@ class _OldInput(NamedTuple):
 
 _VERSION = Statement(
     """
-SELECT version_id AS version,
+SELECT version_id AS version, client_id AS client,
   (SELECT substr(body, 1, %(most)s) FROM jobs_jobinput WHERE job_id = %(job)s LIMIT 1) AS head
 FROM jobs_job WHERE id = %(job)s
 """,
@@ -104,6 +108,7 @@ class EditedInput:
     size: int
     secrecy: Secrecy
     files: tuple[StoredPayload, ...] = ()
+    subjects: tuple[bytes, ...] = ()
 
 
 def check_edit(*, job_id: UUID, text: str) -> EditedInput:
@@ -125,11 +130,17 @@ def check_edit(*, job_id: UUID, text: str) -> EditedInput:
     else:
         validate_input(version, value)
     body = canonical_bytes(value)
+    size = _checked_size(version, value, body, files)
+    subjects = subject_digests(version, value, client=rows[0].client)
+    return EditedInput(body, size, version.secrecy, files, subjects)
+
+
+def _checked_size(version: VersionInfo, value: Any, body: bytes, files: tuple[StoredPayload, ...]) -> int:
+    """Return an input's size as a batcher counts it; InputTooLargeError."""
     referred = referred_files(value) if files else []
     total = resolved_bytes(len(body), referred)
     check_resolved(total, settings.INFERENCE.max_resolved_bytes)
-    size = min(total if version.padded else memory_bytes(body, referred), MOST_SIZE)
-    return EditedInput(body, size, version.secrecy, files)
+    return min(total if version.padded else memory_bytes(body, referred), MOST_SIZE)
 
 
 def _may_name(text: str, file: StoredPayload) -> bool:
@@ -140,7 +151,7 @@ def _may_name(text: str, file: StoredPayload) -> bool:
 def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
     """Replay a job with another input; the errors of `check_edit` and of `replay_job`.
 
-    The Event holds a hash of both inputs, keyed where the version guards them, and no user data.
+    The Event holds a keyed hash of both inputs and no user data: an event outlives an erased job.
     """
     edited = check_edit(job_id=job_id, text=text)
     with transaction.atomic():
@@ -150,6 +161,8 @@ def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
             raise PayloadGoneError
         old = rows[0].seal(job_id, edited.secrecy)
         execute(_EDIT, _columns(old, edited, rows[0]) | {"job": job_id})
+        remember_subjects({job_id: edited.subjects})
+        mark_unwanted(job_id, names_of(rows[0].body))  # unless the new row points at them too
         unshare(job_id)
         execute(_RESIZE, {"size": edited.size, "job": job_id})
         requeue([job_id], actor=actor, detail=_detail(_old_input(old, rows[0]), edited))
@@ -201,8 +214,5 @@ def _old_input(seal: JobSeal, old: _OldInput) -> bytes:
 
 def _detail(old_input: bytes, edited: EditedInput) -> str:
     inputs = {"before": old_input, "after": edited.body}
-    if edited.secrecy.guarded:
-        digests = {name: vault.digest("audit", body).hex() for name, body in inputs.items()}
-        return msgspec.json.encode({"input_hmac": digests}).decode()
-    digests = {name: sha256(body).hexdigest() for name, body in inputs.items()}
-    return msgspec.json.encode({"input_sha256": digests}).decode()
+    digests = {name: vault.digest("audit", body).hex() for name, body in inputs.items()}
+    return msgspec.json.encode({"input_hmac": digests}).decode()

@@ -26,13 +26,14 @@ UPDATE jobs_deadletter AS letter SET history = past.attempts
 FROM unnest(%(jobs)s::uuid[]) AS dead(id) CROSS JOIN LATERAL (
   SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
     'at', event.at, 'epoch', event.epoch, 'kind', event.detail->'kind', 'code', event.detail->'code',
-    'message', event.detail->'message', 'attempt', event.detail->'attempt',
-    'delay_s', event.detail->'delay_s', 'reason', event.detail->'reason',
+    'message', COALESCE(to_jsonb(message.message), event.detail->'message'),
+    'attempt', event.detail->'attempt', 'delay_s', event.detail->'delay_s', 'reason', event.detail->'reason',
     'batch', event.detail->'batch', 'worker', worker.node)) ORDER BY event.id) AS attempts
   FROM (
     SELECT * FROM jobs_event WHERE job_id = dead.id AND kind = 'failed'
     ORDER BY at DESC, id DESC LIMIT %(most)s
   ) AS event
+  LEFT JOIN jobs_attemptmessage message ON message.event_id = event.id
   LEFT JOIN jobs_batch batch ON batch.id = CAST(event.detail->>'batch' AS uuid)
   LEFT JOIN jobs_worker worker ON worker.id = batch.worker_id
 ) AS past

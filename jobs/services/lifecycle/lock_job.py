@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from jobs.core.errors import JobNotFoundError
+from jobs.core.errors import JobErasedError, JobNotFoundError
 from jobs.db.statement import Statement, execute
 
 
@@ -15,12 +15,13 @@ class Locked:
 
     state: str
     epoch: int
+    is_erased: bool
 
 
 _PATIENCE = Statement("SELECT set_config('lock_timeout', '5s', true)")
 _LOCK = Statement(
     """
-SELECT state, epoch FROM jobs_job
+SELECT state, epoch, erased_at IS NOT NULL AS is_erased FROM jobs_job
 WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s) FOR UPDATE
 """,
     Locked,
@@ -28,7 +29,18 @@ WHERE id = %(id)s AND (%(client)s::bigint IS NULL OR client_id = %(client)s) FOR
 
 
 def lock_job(job_id: UUID, *, client_id: int | None) -> Locked:
-    """Lock a job, of one client where that is given; JobNotFoundError. Requires a transaction."""
+    """Lock a job, of one client where that is given. Requires a transaction.
+
+    JobNotFoundError, JobErasedError.
+    """
+    job = lock_any_job(job_id, client_id=client_id)
+    if job.is_erased:
+        raise JobErasedError
+    return job
+
+
+def lock_any_job(job_id: UUID, *, client_id: int | None) -> Locked:
+    """Lock a job as `lock_job` does, also one that was erased."""
     execute(_PATIENCE)
     rows = execute(_LOCK, {"id": job_id, "client": client_id})
     if not rows:

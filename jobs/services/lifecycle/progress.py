@@ -24,10 +24,15 @@ class ProgressReport:
     message: str
 
 
-# A batch is settled in one transaction, so this waits for one row at most.
+# A batch is settled in one transaction, so this waits for one row at most. A worker may not know yet that a
+# job of it was erased.
 _WRITE = Statement("""
 WITH written AS (
-  UPDATE jobs_batch SET progress = coalesce(progress, '{}'::jsonb) || %(progress)s::jsonb
+  UPDATE jobs_batch SET progress = coalesce(progress, '{}'::jsonb) || coalesce((
+    SELECT jsonb_object_agg(report.key, report.value) FROM jsonb_each(%(progress)s::jsonb) AS report
+    WHERE NOT EXISTS (
+      SELECT FROM jobs_job WHERE id = CAST(report.key AS uuid) AND erased_at IS NOT NULL)
+  ), '{}'::jsonb)
   WHERE id = %(batch)s RETURNING id
 )
 SELECT pg_notify(jobs_channel(%(channel)s), 'batch:' || id) FROM written

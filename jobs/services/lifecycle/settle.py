@@ -24,6 +24,8 @@ from jobs.db.statement import Statement, run, run_many
 from jobs.services.lifecycle.bury import bury
 from jobs.services.lifecycle.enqueue import enqueue
 
+EVENT_CHARS = 500  # of a message
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -108,9 +110,13 @@ SET finished_at = CASE WHEN %(done)s THEN now() END, ran_s = %(ran_s)s, succeede
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
+# The event is of the audit, which keeps no content and cannot be changed; the message can be erased.
 _NOTE = Statement("""
-INSERT INTO jobs_event (job_id, kind, actor, epoch, detail)
-VALUES (%(job)s, 'failed', 'worker', %(epoch)s, %(detail)s::jsonb)
+WITH event AS (
+  INSERT INTO jobs_event (job_id, kind, actor, epoch, detail)
+  VALUES (%(job)s, 'failed', 'worker', %(epoch)s, %(detail)s::jsonb) RETURNING id, job_id
+)
+INSERT INTO jobs_attemptmessage (event_id, job_id, message) SELECT id, job_id, %(message)s FROM event
 """)
 
 _NOTIFY = Statement("SELECT pg_notify(jobs_channel(%(channel)s), %(payload)s)")
@@ -196,12 +202,12 @@ def _event(verdict: Verdict, state: State, origin: dict[str, str]) -> dict[str, 
     detail = {
         "kind": failure.kind.value,
         "code": failure.code,
-        "message": failure.message[:500],
         **origin,
         "attempt": verdict.attempt,
         **_what_followed(verdict, state),
     }
-    return {"job": verdict.job, "epoch": verdict.epoch, "detail": json.dumps(detail)}
+    event = {"job": verdict.job, "epoch": verdict.epoch, "detail": json.dumps(detail)}
+    return event | {"message": failure.message[:EVENT_CHARS]}
 
 
 def _what_followed(verdict: Verdict, state: State) -> dict[str, Any]:

@@ -35,7 +35,8 @@ WITH near AS MATERIALIZED (
   ORDER BY client_id, id DESC LIMIT %(window)s
 ), page AS (
   SELECT {LISTED_COLUMNS} FROM near j JOIN models_registry_modelversion v ON v.id = j.version_id
-  WHERE (%(state)s::text IS NULL OR j.state = %(state)s) AND (%(model)s::text IS NULL OR j.queue = %(model)s)
+  WHERE j.erased_at IS NULL
+    AND (%(state)s::text IS NULL OR j.state = %(state)s) AND (%(model)s::text IS NULL OR j.queue = %(model)s)
     AND (%(priority)s::int IS NULL OR j.priority = %(priority)s)
     AND (%(created_after)s::timestamptz IS NULL OR j.created_at > %(created_after)s)
   ORDER BY j.id DESC LIMIT %(limit)s

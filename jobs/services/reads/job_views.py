@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, LiteralString
@@ -11,7 +12,12 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from jobs.core.errors import PayloadUnavailableError, PayloadUnreadableError
+from jobs.core.errors import (
+    JobErasedError,
+    JobNotFoundError,
+    PayloadUnavailableError,
+    PayloadUnreadableError,
+)
 from jobs.core.job_error import EndError, error_of
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import PLAIN, Column
@@ -54,6 +60,7 @@ class JobRow(ListedJob, frozen=True):
     message: str | None
     reason: str | None
     expired: bool
+    erased: bool
     input_encoding: str | None
     metadata: bytes | None
     source: UUID | None
@@ -104,8 +111,8 @@ _INPUT: LiteralString = "SELECT encoding, metadata FROM jobs_jobinput WHERE job_
 _RESULT: LiteralString = "SELECT source, encoding, body FROM jobs_jobresult WHERE job_id"
 _JOB: LiteralString = f"""
 SELECT {LISTED_COLUMNS}, j.error_kind, j.error_code, j.epoch, d.message, d.reason,
-  i.encoding IS NULL AS expired, i.encoding AS input_encoding, i.metadata, r.source,
-  r.encoding AS output_encoding, r.body AS output, j.client_id AS client, j.version_id,
+  i.encoding IS NULL AS expired, j.erased_at IS NOT NULL AS erased, i.encoding AS input_encoding, i.metadata,
+  r.source, r.encoding AS output_encoding, r.body AS output, j.client_id AS client, j.version_id,
   {ENCRYPTS} AS encrypts, k.wrapped, k.answer
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'
@@ -135,15 +142,27 @@ WHERE j.id = ANY(%(ids)s) AND j.state = ANY(%(terminal)s)
 
 
 def job_view(job_id: UUID, *, client_id: int | None) -> View | None:
-    """Return a job (of `client_id`, if given) with its output or error, or None where there is none."""
+    """Return a job (of `client_id`, if given) with its output or error, or None where there is none.
+
+    JobErasedError where it was erased.
+    """
     row = job_row(job_id, client_id=client_id)
     return None if row is None else view_of(row)
 
 
 def job_row(job_id: UUID, *, client_id: int | None) -> JobRow | None:
-    """Return the row of a job (of `client_id`, if given), or None where there is none."""
+    """Return the row of a job (of `client_id`, if given), or None where there is none; JobErasedError."""
     rows = fetch_all(ONE_JOB, {"id": job_id, "client": client_id})
-    return rows[0] if rows else None
+    return only(rows) if rows else None
+
+
+def only(rows: Sequence[JobRow]) -> JobRow:
+    """Return the row that ONE_JOB read; JobNotFoundError, or JobErasedError for a tombstone."""
+    if not rows:
+        raise JobNotFoundError
+    if rows[0].erased:
+        raise JobErasedError
+    return rows[0]
 
 
 def view_of(row: JobRow) -> View:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
+from jobs.core.errors import JobErasedError
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import Column
 from jobs.db.statement import Statement, fetch_all
@@ -55,6 +56,7 @@ class _LineageRow:
     client: int
     wrapped: bytes | None
     answer: bytes | None
+    erased: bool
 
     @property
     def seal(self) -> JobSeal:
@@ -90,7 +92,7 @@ SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finishe
   r.encoding AS output_encoding, r.epoch AS output_epoch, r.source,
   b.id AS batch, b.size AS batch_size, b.seal_reason, b.claimed_at, b.ran_s,
   b.finished_at AS batch_finished_at, w.id AS worker, w.node, w.device,
-  j.client_id AS client, k.wrapped, k.answer
+  j.client_id AS client, k.wrapped, k.answer, j.erased_at IS NOT NULL AS erased
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN LATERAL (SELECT * FROM jobs_jobinput WHERE job_id = %(id)s LIMIT 1) i ON true
 LEFT JOIN LATERAL (SELECT * FROM jobs_jobresult WHERE job_id = %(id)s LIMIT 1) r ON j.state = 'succeeded'
@@ -116,9 +118,14 @@ LEFT JOIN jobs_worker w ON w.id = b.worker_id ORDER BY e.at, e.id
 
 
 def lineage(job_id: UUID, *, client_id: int | None) -> View | None:
-    """Return the lineage of a job (of `client_id`, if given), its newest events last; None without a job."""
+    """Return the lineage of a job (of `client_id`, if given), its newest events last; None without a job.
+
+    JobErasedError where it was erased.
+    """
     params = {"id": job_id, "client": client_id, "stored": False}
     rows = fetch_all(_LINEAGE, params)
+    if rows and rows[0].erased:
+        raise JobErasedError
     if rows and _is_guarded(rows[0]):
         rows = fetch_all(_LINEAGE, params | {"stored": True})
     if not rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from jobs.core.submission.parsed_job import ParsedJob, Refusals, parse_job
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import once_more
 from jobs.payloads.row_sealing import guarded
+from jobs.payloads.subject_digest import subject_digests
 from jobs.services.access.owner import Owner
 from jobs.services.circuits.operate import answering
 from jobs.services.submission.attachments import FilesOfCall, Parts, attached, uploads_of
@@ -86,6 +87,9 @@ class _Call:
             validate_input(bare.version, request.input)
         if request.callback_url is not None:
             check_callback(request.callback_url, has_secret=lambda: self._has_secret)
+        if bare.version.subject_marks:
+            subjects = subject_digests(bare.version, request.input, client=self._owner.id)
+            job = replace(job, subjects=subjects)
         return guarded(job, bare.version.secrecy)
 
     def _version(self, model: str) -> VersionInfo:

@@ -13,6 +13,7 @@ from jobs.core.submission.request import ITEM_MARK
 from jobs.db.notify import wake_relay
 from jobs.db.statement import fetch_all
 from jobs.services.access.owner import Owner
+from jobs.services.erasure.subjects import remember_subjects
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
 from jobs.services.submission.shared import store_shared
@@ -69,13 +70,14 @@ def _store_chunk(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> Out
 
 
 def _stored(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> dict[UUID, StoredJob]:
-    """Store the new jobs of a chunk: with their webhooks in one transaction, else one statement is one."""
-    if not any(new.job.callback_url for new in chunk):
+    """Store the new jobs of a chunk: with webhooks or subjects in a transaction, else by a statement."""
+    if not any(new.job.callback_url or new.job.subjects for new in chunk):
         return _store(owner, chunk, event)
     with transaction.atomic():
         stored = _store(owner, chunk, event)
-        urls = {new.id: new.job.callback_url for new in chunk if new.id in stored and new.job.callback_url}
-        expect(owner, urls)
+        if urls := {new.id: url for new in chunk if new.id in stored and (url := new.job.callback_url)}:
+            expect(owner, urls)
+        remember_subjects({new.id: new.job.subjects for new in chunk if new.id in stored})
     return stored
 
 

@@ -211,7 +211,7 @@ def _request(attempt: DeliveryAttempt) -> WebhookRequest | WebhookResponse | Non
     if attempt.tries > MOST_TRIES:
         return _unsent("the last attempt did not come to an end")
     rows = fetch_all(ONE_JOB, {"id": attempt.job, "client": None})
-    if not rows or rows[0].state not in TERMINAL or rows[0].epoch != attempt.epoch:
+    if not rows or rows[0].erased or rows[0].state not in TERMINAL or rows[0].epoch != attempt.epoch:
         return None
     if attempt.disabled:
         return _unsent("the address answered 410 before; an operator may enable it")

@@ -14,8 +14,10 @@ from jobs.core.circuits.answered_inputs import AnsweredInputs
 from jobs.core.circuits.tally import Answer, Tally, all_answered, tallies_of
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.failures import Failure, Success
+from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
 from jobs.payloads.claim_check import store_payload
+from jobs.services.erasure.unwanted_objects import mark_late_outputs
 from jobs.services.lifecycle import settle as store
 from jobs.services.lifecycle.poison import convict
 from jobs.worker.circuit_monitor import CircuitMonitor
@@ -94,6 +96,8 @@ class Settler:
             connection, batch=batch.id, verdicts=verdicts, ran_s=batch.ran_s, worker=self._node
         )
         done = [verdict for verdict in verdicts if verdict.job not in locked] if locked else verdicts
+        if len(settled) < len(done):
+            mark_late_outputs(connection, _late_outputs(done, {row.job for row in settled}))
         return Stored(done, settled, locked)
 
 
@@ -116,6 +120,12 @@ def _storable(privacy: Privacy | None, job: UUID, outcome: Success | Failure) ->
     except PayloadUnreadableError as error:
         return failure_of(error)
     return sealed if body is sealed.body else Success(body, sealed.encoding)
+
+
+def _late_outputs(done: list[store.Verdict], settled: set[UUID]) -> dict[UUID, str]:
+    """Return the objects of outputs that came too late, by their jobs."""
+    late = ((v.job, v.outcome.body) for v in done if v.job not in settled and isinstance(v.outcome, Success))
+    return {job: pointer_of(body).name for job, body in late if is_pointer(body)}
 
 
 def _all_outcomes(batch: ClaimedBatch) -> dict[int, Success | Failure]:

@@ -128,8 +128,8 @@ def test_a_config_shows_no_secret() -> None:
     assert not any(secret in shown for secret in ("aaaa", "bbbb", KEYS["a"], *NEEDED.values()))
 
 
-def test_payloads_are_kept_for_a_month_and_the_audit_for_ever_by_default() -> None:
-    assert (Config.from_env(NEEDED).retention_days, Config.from_env(NEEDED).events_days) == (30, 0)
+def test_payloads_are_kept_for_a_month_and_the_audit_for_two_years_by_default() -> None:
+    assert (Config.from_env(NEEDED).retention_days, Config.from_env(NEEDED).events_days) == (30, 730)
     config = Config.from_env(NEEDED | {"RETENTION_DAYS": "7", "EVENTS_DAYS": "400"})
     assert (config.retention_days, config.events_days, config.mistakes) == (7, 400, ())
 

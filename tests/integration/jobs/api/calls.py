@@ -10,7 +10,11 @@ from jobs.core.access.scopes import Scope
 
 PREFIX = "/api/v1/"
 GOOD = {"model": "echo", "input": {"text": "hello"}}
-BODIES: dict[str, Any] = {"/api/v1/jobs": GOOD, "/api/v1/jobs/bulk": [GOOD]}
+BODIES: dict[str, Any] = {
+    "/api/v1/jobs": GOOD,
+    "/api/v1/jobs/bulk": [GOOD],
+    "/api/v1/erasures": {"subject": "s"},
+}
 
 
 @dataclass(frozen=True)

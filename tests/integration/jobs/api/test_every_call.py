@@ -35,6 +35,8 @@ PROMISED = {
     "GET /api/v1/jobs/{job_id}/lineage": Scope.READ,
     "POST /api/v1/jobs/{job_id}/cancel": Scope.CANCEL,
     "POST /api/v1/jobs/{job_id}/replay": Scope.REPLAY,
+    "DELETE /api/v1/jobs/{job_id}": Scope.ERASE,
+    "POST /api/v1/erasures": Scope.ERASE,
 }
 OPEN = {"/api/v1/token/rotate", "/api/v1/models", "/api/v1/models/{name}", "/api/v1/models/{name}/versions"}
 
@@ -97,7 +99,7 @@ def state_of(job: UUID) -> tuple[str, int]:
 
 
 def test_another_client_s_job_answers_like_a_missing_one(send: Send) -> None:
-    stranger = create_token(client="other", scopes=["submit", "read", "cancel", "replay"])
+    stranger = create_token(client="other", scopes=["submit", "read", "cancel", "replay", "erase"])
     for call in OF_ONE_JOB:
         for state in STATES:
             job = a_job(state)

@@ -31,6 +31,7 @@ from jobs.broker.topology import TASK_QUEUES, dead_queue_name, gpu_node, queue_n
 from jobs.broker.webhook_task import WebhookAttempt, WebhookTasks
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
 from jobs.core.messages.envelope import Envelope
+from jobs.services.dead_letters.purge import purge_stale
 from tests.support.broker_logins import production_logins
 from tests.support.wait import wait_until
 
@@ -68,7 +69,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "cpu-worker": {
         "declare": {"webhooks", "cpu", "cpu@host.celery.pidbox"},
         "publish": {"celeryev", "reply.celery.pidbox"},
-        "consume": {"webhooks", "cpu", "cpu@host.celery.pidbox"},
+        "consume": {"webhooks", "cpu", "cpu@host.celery.pidbox", "infer.m.dead"},
     },
     "beat": {"declare": {"cpu"}, "publish": {"tasks.cpu"}, "consume": set()},
     "monitor": {"declare": {"celeryev.0f3a"}, "publish": set(), "consume": {"celeryev.0f3a"}},
@@ -317,6 +318,17 @@ def test_a_message_that_a_worker_rejects_goes_to_the_dead_letter_queue(logins: L
         message = channel.basic_get(queue_name("rejects"))
         channel.basic_reject(message.delivery_tag, requeue=False)
         wait_until(lambda: (counts := broker_queues.dead_counts(connection, "rejects")) and counts.ready)
+
+
+def test_the_cpu_worker_may_drop_what_is_stale_among_dead_letters(db: str, logins: Logins) -> None:
+    with connected(logins["relay"]) as connection:
+        broker_queues.declare(connection, ["purged"])
+    publisher = ConfirmingPublisher(logins["relay"])
+    letter = outgoing_dead_letter("purged", DeadLetterMessage(JOB, 1, "poison", "test", "f"))
+    assert publisher.publish([letter]) == [Outcome.CONFIRMED]
+    publisher.close()
+    with override_settings(INFERENCE=replace(settings.INFERENCE, broker_url=logins["cpu-worker"])):
+        assert purge_stale(model="purged", actor="beat").dropped == 1
 
 
 def test_webhooks_and_beat_s_tasks_reach_the_cpu_worker(logins: Logins) -> None:

@@ -15,6 +15,7 @@ from models_registry.models import ModelVersion, RegisteredModel
 
 INDEXES = {
     "jobs_apitoken": {"pkey (id)", "unique (digest)", "(client_id)"},
+    "jobs_attemptmessage": {"pkey (event_id)", "(job_id)"},
     "jobs_auditseal": {"pkey (id)", "unique (previous)", "unique (hash)"},
     "jobs_channelsecret": {"pkey (id)"},
     "jobs_modelorder": {"pkey (id)", "(worker_id) WHERE (taken_at IS NULL)"},
@@ -36,6 +37,7 @@ INDEXES = {
         "(client_id, due) WHERE (due IS NOT NULL)",
     },
     "jobs_disabledendpoint": {"pkey (id)", "unique (client_id, url)", "(client_id)"},
+    "jobs_erasure": {"pkey (id)"},
     "jobs_event": {"pkey (id)", "(job_id)"},
     "jobs_follower": {
         "pkey (job_id)",
@@ -64,6 +66,8 @@ INDEXES = {
     "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
     "jobs_datakey": {"pkey (id)", "unique (client_id, month)"},
     "jobs_jobkey": {"pkey (job_id)"},
+    "jobs_subject": {"pkey (id)", "(client_id, digest, job_id)", "unique (job_id, digest)"},
+    "jobs_unwantedobject": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_upload": {"pkey (id)", "(expires_at)"},
     "jobs_worker": {"pkey (id)"},
 }

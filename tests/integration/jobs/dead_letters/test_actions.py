@@ -156,7 +156,7 @@ def test_an_edited_job_runs_with_the_new_input_and_the_audit_holds_no_data() -> 
     assert bytes(JobInput.objects.get().body) == b'{"n":5}'
     event = Event.objects.get()
     assert (event.kind, event.actor) == ("replay", "olga")
-    assert set(event.detail["input_sha256"]) == {"before", "after"}
+    assert set(event.detail["input_hmac"]) == {"before", "after"}
     assert "secret" not in str(event.detail)
 
 

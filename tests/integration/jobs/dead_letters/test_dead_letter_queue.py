@@ -1,6 +1,7 @@
 """The messages in a dead-letter queue, and those that a purge drops."""
 
 import os
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from jobs.core.states import State
 from jobs.models import DeadLetter, Event, Job
 from jobs.services.dead_letters.discard import discard_dead_letter
 from jobs.services.dead_letters.purge import Purged, purge_stale
+from jobs.services.erasure.erase_job import erase_job
 from jobs.services.lifecycle.replay import replay_job
 from tests.support.dead_letter_queue import dead_letters, dead_messages, declared, put
 from tests.support.factories import make_jobs
@@ -61,7 +63,7 @@ def test_a_purge_drops_the_messages_of_replayed_and_discarded_jobs_and_keeps_the
     assert len(dead_messages(broker_url, model)) == 10
     event = Event.objects.get(kind="purge")
     assert (event.actor, event.detail) == (
-        "olga", {"model": model, "dropped": 2, "malformed_too": False},
+        "olga", {"model": model, "dropped": 2, "malformed_after_days": None},
     )  # fmt: skip
 
 
@@ -77,7 +79,7 @@ def test_malformed_messages_are_dropped_only_on_request(db: str, broker_url: str
     model = new_model()
     posted(broker_url, model, 2)
     put(broker_url, "", topology.dead_queue_name(model), malformed())
-    assert purge_stale(model=model, actor="olga", malformed_too=True).dropped == 1
+    assert purge_stale(model=model, actor="olga", malformed_after_days=0).dropped == 1
     assert len(dead_messages(broker_url, model)) == 2
 
 
@@ -185,3 +187,23 @@ def test_an_overflow_that_refuses_publishes_leaves_no_message(broker_url: str) -
     set_policy(model, **{"max-length": 3, "overflow": "reject-publish"})
     wait_until(lambda: Outcome.NACKED in flood(broker_url, model, 4))
     assert has(broker_url, model)[1] == 0
+
+
+def test_the_message_of_an_erased_job_holds_no_content_and_goes_with_the_next_purge(
+    db: str, broker_url: str
+) -> None:
+    model = new_model()
+    jobs = posted(broker_url, model, 2)
+    erase_job(job_id=jobs[0].id, actor="test")
+    assert purge_stale(model=model, actor="beat", malformed_after_days=90).dropped == 1
+    assert [letter.job for letter in dead_letters(broker_url, model)] == [jobs[1].id]
+
+
+def test_malformed_messages_have_an_end_too(db: str, broker_url: str) -> None:
+    """What a worker refused is as old as the broker says; nobody knows how old another one is."""
+    model = new_model()
+    posted(broker_url, model, 1)
+    dated = Message("{}", content_type="application/json", timestamp=int(time.time()))
+    put(broker_url, "", topology.dead_queue_name(model), malformed(), dated)
+    assert purge_stale(model=model, actor="beat", malformed_after_days=1).dropped == 1
+    assert purge_stale(model=model, actor="beat", malformed_after_days=0).dropped == 1

@@ -13,7 +13,7 @@ from django.utils import timezone
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury, RetryAfter
 from jobs.core.states import State
-from jobs.models import DeadLetter, Event, Job, JobResult, Outbox
+from jobs.models import AttemptMessage, DeadLetter, Event, Job, JobResult, Outbox
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.claim import Claimed, claim, recover
 from jobs.services.lifecycle.poison import convict
@@ -52,8 +52,9 @@ def test_a_failed_attempt_is_an_event_with_the_delay_of_the_next(session: sa.Con
     job = make_job()
     batch, _ = failed(session, job, BUSY, RetryAfter(30.0))
     event, outbox = Event.objects.get(job=job, kind="failed"), Outbox.objects.get(job=job)
+    assert AttemptMessage.objects.get(event_id=event.pk).message == "try later"
     assert event.detail == {
-        "kind": "transient", "code": "busy", "message": "try later", "batch": str(batch),
+        "kind": "transient", "code": "busy", "batch": str(batch),
         "worker": "gpu-0@tests", "attempt": 1, "delay_s": 30.0,
     }  # fmt: skip
     assert outbox.retry

@@ -194,7 +194,8 @@ def test_a_claim_reads_only_the_partitions_of_its_jobs_days(session: sa.Connecti
     job = job_of(window(4, 5), State.QUEUED)
     session.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
     values = {
-        "jobs": [job.id], "epochs": [0], "first": job.id, "last": job.id, "sources": ["queued"],
+        "jobs": [job.id], "epochs": [0], "clients": [1], "variants": [0], "model": "echo", "first": job.id,
+        "last": job.id, "sources": ["queued"],
         "target": "running", "batch": uuid4(), "worker": uuid4(), "version": 1, "padded_size": 0,
         "seal_reason": "x", "waited_s": 0.0, "apart": 0,
     }  # fmt: skip

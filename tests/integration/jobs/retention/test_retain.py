@@ -346,7 +346,10 @@ def test_every_task_of_beat_exists(monkeypatch: pytest.MonkeyPatch) -> None:
 
     app.loader.import_default_modules()
     sent = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert sent == {"jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads", "jobs.note_beat"}
+    assert sent == {
+        "jobs.keep_retention", "jobs.forget_events", "jobs.forget_payloads", "jobs.note_beat",
+        "jobs.forget_old", "jobs.purge_letters", "jobs.continue_erasures", "jobs.warn_of_tokens",
+    }  # fmt: skip
     assert sent <= set(current_app.tasks)
     tasks.retention()
     assert not exists(f"{INPUT}{OVER.suffix}")
@@ -361,6 +364,7 @@ def test_the_audit_is_kept_for_ever_unless_a_setting_limits_it(monkeypatch: pyte
     from jobs import tasks
 
     Event.objects.create(kind="submit", at=timezone.now() - timedelta(days=400))
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=0))
     tasks.events()
     before = Event.objects.count()
     seal()

@@ -73,7 +73,11 @@ def test_another_client_s_job_is_one_that_never_was() -> None:
     assert result({"status": 404, "code": "job_not_found"}, status=404)[0].state == "PENDING"
 
 
-@pytest.mark.parametrize("task_id", ["../../admin/", "x", f"{ID}/cancel", f"{ID}?x=1"])
+@pytest.mark.parametrize(
+    "task_id",
+    ["../../admin/", "x", f"{ID}/cancel", f"{ID}?x=1"],
+    ids=["a path", "a word", "a call", "a query"],
+)
 def test_what_is_no_id_is_not_asked_for(task_id: str) -> None:
     never, script = result(task_id=task_id)
     assert never.state == "PENDING"

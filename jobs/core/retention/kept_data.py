@@ -1,0 +1,176 @@
+"""What is kept, where and how long: one row for each kind of data, with every table of the database. Pure.
+
+`forget_old` deletes by it, the report shows it, and a test holds it against the catalogue, so that a new
+table cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Data of one kind: its tables, how long it is kept, and whether it holds content of a client.
+
+    `setting` names the setting of days, empty where none decides; `oldest` is the column of the first table
+    that holds a row's age.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    until: str
+    setting: str = ""
+    oldest: str = ""
+    content: bool = False
+
+
+KEPT = (
+    Kept(
+        "inputs, parameters, metadata, results",
+        ("jobs_jobinput", "jobs_jobresult", "jobs_jobkey"),
+        "a day is dropped as a whole; of a live or dead job they stay with it",
+        setting="RETENTION_DAYS",
+        content=True,
+    ),
+    Kept(
+        "idempotency keys and digests of requests",
+        ("jobs_job",),
+        "after the job's end; the columns are emptied",
+        setting="KEYS_DAYS",
+        content=True,
+    ),
+    Kept(
+        "jobs: ids, states and times",
+        ("jobs_job", "jobs_subject"),
+        "after the job's end",
+        setting="JOBS_DAYS",
+        oldest="created_at",
+    ),
+    Kept(
+        "dead letters: message, traceback, history; with them the inputs of dead jobs",
+        ("jobs_deadletter",),
+        "after the job's death; its message in the broker goes in the night that follows",
+        setting="DEAD_LETTERS_DAYS",
+        oldest="created_at",
+        content=True,
+    ),
+    Kept(
+        "replays of many dead jobs",
+        ("jobs_canaryreplay",),
+        "after their end",
+        setting="DEAD_LETTERS_DAYS",
+        oldest="created_at",
+    ),
+    Kept(
+        "webhooks: callback addresses and the receivers' answers",
+        ("jobs_delivery",),
+        "after the last attempt",
+        setting="DELIVERIES_DAYS",
+        oldest="finished_at",
+        content=True,
+    ),
+    Kept(
+        "addresses that answered 410",
+        ("jobs_disabledendpoint",),
+        "since the answer, or until an operator enables them",
+        setting="DELIVERIES_DAYS",
+        oldest="since",
+        content=True,
+    ),
+    Kept(
+        "messages of failed attempts",
+        ("jobs_attemptmessage",),
+        "after the attempt",
+        setting="ATTEMPTS_DAYS",
+        oldest="at",
+        content=True,
+    ),
+    Kept(
+        "the audit: who did what, without content",
+        ("jobs_event", "jobs_auditseal", "django_admin_log"),
+        "after the act; 0 keeps it for ever",
+        setting="EVENTS_DAYS",
+        oldest="at",
+    ),
+    Kept(
+        "the ledger: batches with the last progress of their jobs, workers, and orders to them",
+        ("jobs_batch", "jobs_worker", "jobs_modelorder"),
+        "after their end",
+        setting="LEDGER_DAYS",
+        oldest="claimed_at",
+        content=True,
+    ),
+    Kept(
+        "uploads",
+        ("jobs_upload",),
+        "a day; with a job that refers to one, as long as the job's input",
+        oldest="created_at",
+        content=True,
+    ),
+    Kept(
+        "receipts of erasures, which name nobody",
+        ("jobs_erasure",),
+        "after the erasure",
+        setting="JOBS_DAYS",
+        oldest="created_at",
+    ),
+    Kept(
+        "objects of erased jobs that are yet to be deleted",
+        ("jobs_unwantedobject",),
+        "a minute, or until the storage answers",
+        oldest="since",
+    ),
+    Kept(
+        "jobs that wait or share a run",
+        ("jobs_outbox", "jobs_follower", "jobs_cacheentry"),
+        "until the job runs or ends; a cache entry for the `cache_ttl_s` of its version",
+    ),
+    Kept(
+        "logins to the admin, with their addresses",
+        (
+            "axes_accesslog", "axes_accessfailurelog", "axes_accessattempt", "axes_accessattemptexpiration",
+        ),
+        "after the login; the count of refused attempts stays until the next that succeeds",
+        setting="LEDGER_DAYS",
+        oldest="attempt_time",
+    ),
+    Kept("sessions of the admin", ("django_session",), "until they expire", oldest="expire_date"),
+    Kept(
+        "data keys of clients, wrapped",
+        ("jobs_datakey",),
+        "as long as the client: what a key sealed may be in a backup",
+        oldest="created_at",
+    ),
+    Kept("secrets of webhooks", ("jobs_webhooksecret",), "until they expire", oldest="created_at"),
+    Kept(
+        "clients, their tokens and quotas",
+        ("jobs_client", "jobs_apitoken", "jobs_quotabucket"),
+        "until an operator deletes them",
+    ),
+    Kept(
+        "people who may log in, and their rights",
+        (
+            "auth_user", "auth_group", "auth_permission", "auth_user_groups", "auth_user_user_permissions",
+            "auth_group_permissions", "otp_static_staticdevice", "otp_static_statictoken",
+            "otp_totp_totpdevice",
+        ),
+        "until an operator deletes them",
+    ),
+    Kept(
+        "models, versions, aliases and who moved them",
+        (
+            "models_registry_registeredmodel", "models_registry_modelversion", "models_registry_alias",
+            "models_registry_promotion", "models_registry_loadfailure",
+        ),
+        "as long as the model",
+    ),
+    Kept(
+        "the state of the platform itself",
+        (
+            "jobs_circuit", "jobs_deadletterqueuesize", "jobs_knownkey", "jobs_lease", "jobs_leaseholder",
+            "jobs_queuestanding", "jobs_channelsecret", "django_content_type", "django_migrations",
+        ),
+        "it is overwritten",
+    ),
+)  # fmt: skip

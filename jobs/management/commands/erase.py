@@ -1,0 +1,49 @@
+"""`manage.py erase --job ID` or `--client C --subject S`: erases what one job, or one person's jobs, hold."""
+
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.core.errors import PlatformError
+from jobs.services.access.owner import client_id
+from jobs.services.erasure.erase_job import erase_job
+from jobs.services.erasure.erase_subject import continue_erasures, count_jobs, read_erasure, request_erasure
+from models_registry.management.actor import actor
+
+
+class Command(BaseCommand):
+    help = "Erase all content of a job, or of all jobs of a subject; a tombstone and an event remain."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--job", type=UUID, metavar="ID", help="erase this job")
+        parser.add_argument("--client", metavar="NAME", help="the client whose jobs are erased")
+        parser.add_argument("--subject", metavar="VALUE", help="the value that the jobs' inputs hold")
+        parser.add_argument("--dry-run", action="store_true", help="only count the jobs of the subject")
+
+    def handle(self, **options: Any) -> None:
+        job, client, subject = options["job"], options["client"], options["subject"]
+        if (job is None) == (client is None and subject is None) or (client is None) != (subject is None):
+            raise CommandError("give either --job, or --client and --subject")
+        try:
+            self.stdout.write(
+                _of_job(job) if job else _of_subject(client, subject, dry_run=options["dry_run"])
+            )
+        except PlatformError as error:
+            raise CommandError(str(error)) from error
+
+
+def _of_job(job: UUID) -> str:
+    return "the job is erased" if erase_job(job_id=job, actor=actor()) else "the job was erased before"
+
+
+def _of_subject(name: str, subject: str, *, dry_run: bool) -> str:
+    client = client_id(name)
+    if dry_run:
+        return f"{count_jobs(client=client, subject=subject):,} jobs would be erased"
+    erasure = request_erasure(client=client, subject=subject, actor=actor()).id
+    continue_erasures()
+    receipt = read_erasure(erasure)
+    end = "" if receipt.finished_at else "; the rest is erased within minutes"
+    return f"erasure {erasure}: {receipt.erased:,} of {receipt.jobs:,} jobs are erased{end}"
