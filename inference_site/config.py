@@ -160,6 +160,14 @@ class Config(KeyConfig):
     max_body_bytes: Annotated[Positive, about("Bytes of a request's body, at most.")] = 1_000_000
     max_bulk_body_bytes: Annotated[Positive, about("Bytes of a bulk call's body, at most.")] = 64_000_000
     max_upload_bytes: Annotated[Positive, about("Bytes of an uploaded file, at most.")] = 100_000_000
+    max_resolved_bytes: Annotated[
+        int,
+        Meta(ge=1, le=2**31 - 1),
+        about("Bytes of an input with its files in their places, each as often as the input refers to it."),
+    ] = 150_000_000
+    batch_input_bytes: Annotated[
+        Positive, about("Bytes of memory for the inputs of one batch; a larger input runs alone.")
+    ] = 256_000_000
     body_patience_s: Annotated[
         Positive, about("Seconds that a client has to send a body, beside the time for its size.")
     ] = 10

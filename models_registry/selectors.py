@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from django.db.models import Prefetch
 
@@ -18,20 +18,42 @@ from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 
 __all__ = [
-    "VersionInfo", "forget", "info", "known_queues", "model", "models", "resolve", "retention_classes",
-    "validate_against", "validate_input", "versions",
+    "VersionInfo", "forget", "info", "known_queues", "model", "models", "resolve", "resolve_all",
+    "retention_classes", "validate_against", "validate_input", "validate_outline", "versions",
 ]  # fmt: skip
 
 CACHED_S = 1.0
 CACHED_ENTRIES = 10_000
 Answer = TypeVar("Answer")
+Named: TypeAlias = "VersionInfo | ModelNotFoundError"
 _cache: dict[Hashable, tuple[float, object]] = {}
+_absent: dict[Hashable, tuple[float, object]] = {}  # of its own, so that made-up names displace no model
 _lock = Lock()
 
 
 def resolve(ref: str) -> VersionInfo:
     """Return the version that `name`, `name:version` or `name@alias` names; ModelNotFoundError."""
     return _version_or_raise(_recent(("ref", ref), lambda: _resolve(ref)))
+
+
+def resolve_all(refs: Collection[str]) -> dict[str, Named]:
+    """Return what each reference names, as `resolve` does, in three statements however many there are."""
+    answers, missing = dict[str, Named](), dict[str, Ref]()
+    for text in refs:
+        held = _held(("ref", text))
+        try:
+            if held is None:
+                missing[text] = Ref.parse(text)
+            else:
+                answers[text] = held[1]  # type: ignore[assignment]  # what `resolve` stored there
+        except ModelNotFoundError as error:
+            answers[text] = error
+    if missing:
+        read_at, read = monotonic(), _named_by(missing)
+        for text, answer in read.items():
+            _keep(("ref", text), read_at, answer)
+        answers |= read
+    return answers
 
 
 def info(version_id: int) -> VersionInfo:
@@ -43,6 +65,17 @@ def validate_input(version: VersionInfo, value: Any) -> None:
     """Raise InvalidInputError, with the JSON pointer of the fault, unless the schema allows `value`."""
     secrecy = version.secrecy
     schema.check(version.input_schema_text, value, quoting=not secrecy.guarded, names=secrecy.names)
+
+
+def validate_outline(version: VersionInfo, value: Any, files: Mapping[tuple[str | int, ...], bool]) -> None:
+    """Raise InvalidInputError where the schema refuses `value` whatever `files` at these places hold.
+
+    A place is true where a string will stand, and `value` has an empty string or null there.
+    """
+    secrecy = version.secrecy
+    schema.check_outline(
+        version.input_schema_text, value, files, quoting=not secrecy.guarded, names=secrecy.names
+    )
 
 
 def validate_against(described: Mapping[str, Any], value: Any) -> None:
@@ -86,34 +119,70 @@ def forget() -> None:
     """Empty the cache, so that the next read sees the database."""
     with _lock:
         _cache.clear()
+        _absent.clear()
 
 
-def _resolve(text: str) -> VersionInfo | ModelNotFoundError:
+def _resolve(text: str) -> Named:
     ref, rows = Ref.parse(text), ModelVersion.objects.select_related("model")
     rows = rows.filter(model__name=ref.name)
     rows = rows.filter(version=ref.version) if ref.version else rows.filter(aliases__name=ref.alias)
     row = rows.first()
-    return ModelNotFoundError(f"There is no model {str(ref)!r}.") if row is None else VersionInfo.of(row)
+    return _no_such(ref) if row is None else VersionInfo.of(row)
 
 
-def _info(version_id: int) -> VersionInfo | ModelNotFoundError:
+def _no_such(ref: Ref) -> ModelNotFoundError:
+    return ModelNotFoundError(f"There is no model {str(ref)!r}.")
+
+
+def _named_by(refs: Mapping[str, Ref]) -> dict[str, Named]:
+    """Return what many references name; only rows that are named are read whole."""
+    ids = _ids_by_ref(refs.values())
+    rows = ModelVersion.objects.select_related("model").filter(id__in=set(ids.values()))
+    versions = {row.id: VersionInfo.of(row) for row in rows}
+    return {text: versions.get(ids.get(ref, 0)) or _no_such(ref) for text, ref in refs.items()}
+
+
+def _ids_by_ref(refs: Collection[Ref]) -> dict[Ref, int]:
+    names = {ref.name for ref in refs}
+    by_version = ModelVersion.objects.filter(
+        model__name__in=names, version__in={ref.version for ref in refs if ref.version}
+    ).values_list("model__name", "version", "id")
+    by_alias = Alias.objects.filter(
+        model__name__in=names, name__in={ref.alias for ref in refs if ref.alias}
+    ).values_list("model__name", "name", "version_id")
+    ids = {Ref(name, version=version): key for name, version, key in by_version}
+    return ids | {Ref(name, alias=alias): key for name, alias, key in by_alias}
+
+
+def _info(version_id: int) -> Named:
     row = ModelVersion.objects.select_related("model").filter(pk=version_id).first()
     return ModelNotFoundError(f"There is no version {version_id}.") if row is None else VersionInfo.of(row)
 
 
-def _version_or_raise(answer: VersionInfo | ModelNotFoundError) -> VersionInfo:
+def _version_or_raise(answer: Named) -> VersionInfo:
     if isinstance(answer, ModelNotFoundError):
         raise ModelNotFoundError(str(answer))
     return answer
 
 
 def _recent(key: Hashable, read: Callable[[], Answer]) -> Answer:
-    entry = _cache.get(key)
-    if entry is not None and monotonic() - entry[0] < CACHED_S:
+    entry = _held(key)
+    if entry is not None:
         return entry[1]  # type: ignore[return-value]  # the result of `read` for this key
     read_at, answer = monotonic(), read()
-    with _lock:
-        if len(_cache) >= CACHED_ENTRIES:
-            _cache.clear()
-        _cache[key] = (read_at, answer)
+    _keep(key, read_at, answer)
     return answer
+
+
+def _held(key: Hashable) -> tuple[float, object] | None:
+    entry = _cache.get(key) or _absent.get(key)
+    return entry if entry is not None and monotonic() - entry[0] < CACHED_S else None
+
+
+def _keep(key: Hashable, read_at: float, answer: object) -> None:
+    there, elsewhere = (_absent, _cache) if isinstance(answer, ModelNotFoundError) else (_cache, _absent)
+    with _lock:
+        if len(there) >= CACHED_ENTRIES:
+            there.clear()
+        there[key] = (read_at, answer)
+        elsewhere.pop(key, None)

@@ -30,6 +30,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.EncryptionUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
+    errors.InputTooLargeError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.JobErasedError: HTTPStatus.GONE,
     errors.JobNotFoundError: HTTPStatus.NOT_FOUND,

@@ -241,6 +241,19 @@ class MetadataTooLargeError(RequestError):
     code = "metadata_too_large"
 
 
+class InputTooLargeError(RequestError):
+    """The input is too large once its files stand in their places."""
+
+    code = "input_too_large"
+
+
+class BatchFullError(PlatformError):
+    """The inputs of the batch take all the memory that a batch may; the job was left for another."""
+
+    code = "batch_full"
+    retryable = True
+
+
 class UploadNotFoundError(RequestError):
     """The input refers to an upload that does not exist or has expired."""
 

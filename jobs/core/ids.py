@@ -6,12 +6,12 @@ from uuid import UUID
 
 _VERSION_7 = 7 << 76
 _VARIANT = 2 << 62
-_RANDOM_BITS = 74
+RANDOM_BITS = 74
 
 
 def uuid7(unix_ms: int, entropy: int) -> UUID:
     """Return the UUIDv7 of `unix_ms` (milliseconds since 1970) with 74 bits of `entropy`."""
-    entropy &= (1 << _RANDOM_BITS) - 1
+    entropy &= (1 << RANDOM_BITS) - 1
     high, low = entropy >> 62, entropy & ((1 << 62) - 1)
     return UUID(int=(unix_ms << 80) | _VERSION_7 | (high << 64) | _VARIANT | low)
 

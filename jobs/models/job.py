@@ -31,7 +31,7 @@ class Job(models.Model):
     attempts = models.PositiveSmallIntegerField(db_default=0)
     max_attempts = models.PositiveSmallIntegerField()
     size = models.PositiveIntegerField(
-        db_default=0, help_text="The input's length in the model's unit, as a hint."
+        db_default=0, help_text="Bytes of its input in memory, or its length where the version pads; a hint."
     )
     deadline = models.DateTimeField(null=True)
     idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001  # NULLs never collide

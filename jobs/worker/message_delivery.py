@@ -48,10 +48,10 @@ class Parcel:
 
 
 class MessageDelivery:
-    """One job that a message brought."""
+    """One job that a message brought; `units` is what it adds to a batch, its length where that is padded."""
 
     __slots__ = ("__weakref__", "_eta_timer_entry", "done", "envelope", "eventer", "id", "parcel",
-                 "started_at", "task")  # fmt: skip
+                 "started_at", "task", "units")  # fmt: skip
     name: ClassVar[str] = TASK_NAME
     type: ClassVar[str] = TASK_NAME
 
@@ -59,6 +59,7 @@ class MessageDelivery:
         self.parcel, self.envelope, self.task = parcel, envelope, task
         self.id, self._eta_timer_entry, self.done = str(envelope.job), None, False
         self.started_at: float | None = None
+        self.units = max(envelope.size, 1)
 
     @property
     def job(self) -> UUID:

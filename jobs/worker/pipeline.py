@@ -211,7 +211,9 @@ class Pipeline:
         self._begin(batch)
         try:
             with quiet(on=batch.guarded):
-                self._claimer.prepare(batch)
+                left = self._claimer.prepare(batch)
+            if left:
+                self._observer.refused(left)
             if self._progress is not None:
                 self._progress.serve(batch)
         except BaseException as error:  # noqa: BLE001  # any failure of an input or a model is a verdict

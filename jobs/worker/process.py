@@ -201,4 +201,10 @@ class _Bounds:
             return time.monotonic() + self.RETRY_S, BatchLimits()
         finally:
             django_connection.close()  # a stage lives for days: a restart would break an open connection
-        return float("inf"), BatchLimits(info.max_batch, info.max_padded_size, info.padded, info.p95_goal_s)
+        return float("inf"), BatchLimits(
+            info.max_batch,
+            info.max_padded_size,
+            info.padded,
+            info.p95_goal_s,
+            settings.INFERENCE.batch_input_bytes,
+        )

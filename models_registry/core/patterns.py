@@ -14,13 +14,17 @@ from typing import Any, Final
 import jsonschema_rs
 import re2
 
+from models_registry.core.unique_items import UniqueItems
+
 LINEAR: Final = jsonschema_rs.RegexOptions()
 _DATA = frozenset({"const", "enum", "default", "examples"})  # their values are no schemas
 
 
 def validator(schema: Any) -> jsonschema_rs.Validator:
     """Return the validator of a schema; ValueError where it is no schema, or a pattern is refused."""
-    return jsonschema_rs.validator_for(schema, offline=True, pattern_options=LINEAR)
+    return jsonschema_rs.validator_for(
+        schema, offline=True, keywords={"uniqueItems": UniqueItems}, pattern_options=LINEAR
+    )
 
 
 def patterns(schema: Any) -> Iterator[str]:

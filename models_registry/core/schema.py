@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import jsonschema_rs
 
@@ -13,6 +13,15 @@ from models_registry.core.registry_errors import InvalidInputError
 from models_registry.shared.json_depth import DEEPEST, is_deeper_than
 
 SHOWN = 300
+MOST_PARTS = 10_000
+Places: TypeAlias = "Mapping[tuple[str | int, ...], bool]"
+# Below these keywords a fault may be no fault of the whole, or depend on a value elsewhere.
+_CONDITIONAL = frozenset({"if", "then", "else", "not", "anyOf", "oneOf", "contains", "dependentSchemas"})
+# These look at an array or object without its parts.
+_OF_THE_SHAPE = frozenset({
+    "type", "required", "additionalProperties", "minItems", "maxItems", "minProperties", "maxProperties",
+    "dependentRequired",
+})  # fmt: skip
 
 
 def check(
@@ -39,6 +48,57 @@ def check(
     except (ValueError, OverflowError) as error:
         reason = f": {error}" if quoting else "."
         raise InvalidInputError(f"The {what} cannot be checked{reason}", pointer="") from None
+
+
+def check_outline(
+    schema: str, value: Any, places: Places, *, quoting: bool = True, names: Collection[str] = ()
+) -> None:
+    """Raise InvalidInputError where `schema` refuses a value whatever stands at `places` instead.
+
+    A place, which is true where it will be a string, holds an empty string or null now. A fault counts only
+    if no other value at the places could mend it; `check` of the whole value finds the others.
+    """
+    if is_deeper_than(value):
+        raise InvalidInputError(f"The input nests deeper than {DEEPEST} levels.", pointer="")
+    try:
+        validator = _validator(schema)
+        faults = validator.iter_errors(value) if _is_small(value) else _first_fault(validator, value)
+        for fault in faults:
+            if _is_final(fault, places):
+                raise _invalid(fault, "input") if quoting else _unquoted(fault, "input", names)
+    except (ValueError, OverflowError):
+        return  # the check of the whole value says what is wrong
+
+
+def _is_small(value: Any) -> bool:
+    """Return whether a value has so few parts that all its faults may be listed."""
+    pending, parts = [value], 0
+    while pending and parts <= MOST_PARTS:
+        part = pending.pop()
+        parts += 1
+        if isinstance(part, dict | list):
+            parts += len(part)
+            pending += part.values() if isinstance(part, dict) else part
+    return parts <= MOST_PARTS
+
+
+def _first_fault(validator: jsonschema_rs.Validator, value: Any) -> list[jsonschema_rs.ValidationError]:
+    try:
+        validator.validate(value)
+    except jsonschema_rs.ValidationError as fault:
+        return [fault]
+    return []
+
+
+def _is_final(fault: jsonschema_rs.ValidationError, places: Places) -> bool:
+    path, rule = tuple(fault.instance_path), [str(step) for step in fault.schema_path]
+    if not _CONDITIONAL.isdisjoint(rule):
+        return False
+    keyword = rule[-1] if rule else ""
+    if path in places:
+        return places[path] and keyword == "type"
+    around = any(place[: len(path)] == path for place in places)
+    return not around or keyword in _OF_THE_SHAPE
 
 
 @lru_cache(maxsize=1_000)

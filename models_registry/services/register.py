@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -29,6 +30,7 @@ from models_registry.loaders.trial import trial
 from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
 from models_registry.services.changes import announce
 from models_registry.services.pattern_trial import try_patterns
+from models_registry.services.schema_trial import check_growth
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
@@ -170,6 +172,7 @@ def _check_schema(field: str, schema: object) -> None:
         raise RegistrationError(f"{field} is no JSON Schema: {error}") from None
     check_marks(schema)
     check_subject_marks(schema)
+    check_growth(field, json.dumps(schema))
 
 
 def _pinned_hash(row: ModelVersion) -> str:

@@ -80,7 +80,7 @@ def _due(session: sa.Connection) -> Iterator[Envelope]:
 
 
 def _delivery(size: int) -> Any:
-    return SimpleNamespace(envelope=SimpleNamespace(size=size))
+    return SimpleNamespace(envelope=SimpleNamespace(size=size), units=max(size, 1))
 
 
 def _settle(session: sa.Connection, batch: ClaimedBatch, verdicts: Sequence[Verdict]) -> None:

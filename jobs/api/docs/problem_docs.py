@@ -35,6 +35,7 @@ _OF_AN_ITEM: Kinds = (
     errors.ModelNotAllowedError,
     errors.IdempotencyConflictError,
     errors.InvalidInputError,
+    errors.InputTooLargeError,
     errors.MetadataTooLargeError,
     errors.CallbackRefusedError,
     errors.WebhookSecretMissingError,

@@ -69,8 +69,10 @@ def submit_bulk(request: ApiRequest) -> HttpResponse:
     The call returns 202 even where items are refused: check each item, and send items with a `problem` of
     status 429 or 503 again later.
     """
-    raw = read_body(request, limit_bytes=settings.INFERENCE.max_bulk_body_bytes)
-    items = keyed(parse_bulk(raw, ndjson=_is_ndjson(request, raw)), _header_key(request))
+    config = settings.INFERENCE
+    raw = read_body(request, limit_bytes=config.max_bulk_body_bytes)
+    parsed = parse_bulk(raw, ndjson=_is_ndjson(request, raw), most_bytes=config.max_body_bytes)
+    items = keyed(parsed, _header_key(request))
     outcomes = submit_jobs(owner=request.auth, requests=items)
     jobs = [_bulk_item(index, outcome) for index, outcome in enumerate(outcomes)]
     rejected = sum("problem" in job for job in jobs)

@@ -37,6 +37,7 @@ _BECAUSE: Mapping[str, str] = {
     SealReason.DEADLINE: "a larger one would have taken a member past its deadline",
     SealReason.SLO: "a larger one would have missed the goal of {goal}: the oldest had waited {waited}",
     SealReason.MEMORY: "a larger one would not have fitted the device's memory, as one before did not",
+    SealReason.BYTES: "the inputs of a larger one would have taken more memory than a batch may",
     SealReason.IDLE: "the device was free, or about to be, and no {others} waited",
     SealReason.LINGER: "it had waited {waited} for more, and more were not expected soon enough to pay",
     SealReason.DRAIN: "the worker was stopping, and sealed the jobs that it held",

@@ -23,7 +23,10 @@ _due = attrgetter("due_s")
 
 @dataclass(slots=True, eq=False)
 class Waiting(Generic[Token]):
-    """One item: `due_s` is its place in the order, after `deadline_s` its answer is of no use."""
+    """One item: `due_s` is its place in the order, after `deadline_s` its answer is of no use.
+
+    `size` is its length where a batch is padded, and else what its input takes of the worker's memory.
+    """
 
     token: Token
     arrived_s: float

@@ -8,12 +8,12 @@ from jobs.core.batching.fair_queue import Token, Waiting
 from jobs.core.batching.service_time import ServiceTime
 
 
-def within(items: Sequence[Waiting[Token]], *, most: int, bound: float) -> list[Waiting[Token]]:
-    """Return as many of the first items as have a padded size within `bound`, and at least one."""
-    longest, count = 0, 0
-    for item in items[:most]:
-        longest = max(longest, item.size)
-        if count and (count + 1) * longest > bound:
+def within(items: Sequence[Waiting[Token]], most_bytes: float) -> list[Waiting[Token]]:
+    """Return as many of the first items as take `most_bytes` of memory together, and at least one."""
+    total, count = 0, 0
+    for item in items:
+        total += item.size
+        if count and total > most_bytes:
             break
         count += 1
     return list(items[:count])

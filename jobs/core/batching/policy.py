@@ -103,6 +103,10 @@ class BatchPolicy(Generic[Token]):
         """Learn the seconds from the seal of a batch until it can run."""
         self._overhead.observe(seconds)
 
+    def pads(self, key: Hashable) -> bool:
+        """Return whether batches of `key` are padded, so that the size of an item is its length."""
+        return self._limits(key).padded
+
     def service_time(self, key: Hashable) -> ServiceTime:
         """Return the learned service time of `key`."""
         return self._of(key, 0.0).service
@@ -154,7 +158,7 @@ class BatchPolicy(Generic[Token]):
         limits, estimators = self._limits(group.key), self._of(group.key, now)
         bound = bound_of(group, limits, estimators, start_s=start_s)
         chosen = self._choose(group, limits, bound)
-        longest = max(item.size for item in chosen)
+        longest = max(item.size for item in chosen) if limits.padded else 1
         reason = _reason(group, chosen, limits, bound, draining=draining)
         group.remove(chosen)
         group.lingering, estimators.sealed_s = False, now
@@ -167,7 +171,8 @@ class BatchPolicy(Generic[Token]):
     def _choose(self, group: Group[Token], limits: BatchLimits, bound: SizeBound) -> list[Waiting[Token]]:
         most = limits.max_batch
         if not limits.padded:
-            return within(group.first(most), most=most, bound=bound.size)
+            most = max(int(min(bound.size, most)), 1)
+            return within(group.first(most), limits.max_input_bytes or float("inf"))
         alike = group.same_level(least=most, most=WINDOW)
         return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))
 
@@ -180,10 +185,13 @@ def _reason(
     *,
     draining: bool,
 ) -> SealReason:
+    longest = max(item.size for item in chosen) if limits.padded else 1
     if len(chosen) >= limits.max_batch:
         return SealReason.FULL
-    if len(chosen) < len(group) and (len(chosen) + 1) * max(item.size for item in chosen) > bound.size:
+    if len(chosen) < len(group) and (len(chosen) + 1) * longest > bound.size:
         return bound.reason
+    if not limits.padded and len(chosen) < len(group):
+        return SealReason.BYTES
     if draining:
         return SealReason.DRAIN
     return SealReason.LINGER if group.lingering else SealReason.IDLE

@@ -20,6 +20,7 @@ class SealReason(StrEnum):
     LINGER = "linger"
     DRAIN = "drain"
     MEMORY = "memory"
+    BYTES = "bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,15 @@ class BatchLimits:
     """The limits of a model version: items in a batch, and padded size of a batch (0 for no limit).
 
     `padded` means that a batch is padded to its longest item. `p95_goal_s` is the goal for the time from the
-    arrival of an item at the worker to its answer; 0 for no goal.
+    arrival of an item at the worker to its answer; 0 for no goal. `max_input_bytes` is what the inputs of a
+    batch may take of the worker's memory; 0 for no limit.
     """
 
     max_batch: int = 64
     max_padded_size: int = 0
     padded: bool = False
     p95_goal_s: float = 0.0
+    max_input_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def bound_of(group: Group[Any], limits: BatchLimits, estimators: Estimators, *, 
     bounds = [
         SizeBound(limits.max_padded_size or float("inf"), SealReason.FULL),
         SizeBound(estimators.memory.size, SealReason.MEMORY),
+        SizeBound((limits.padded and limits.max_input_bytes) or float("inf"), SealReason.BYTES),
         SizeBound(_fitting(estimators, group.deadline_s - start_s), SealReason.DEADLINE),
     ]
     if limits.p95_goal_s and len(group) <= limits.max_batch:

@@ -45,6 +45,12 @@ def unsealed_pieces(read: Read, *, unseal: Change) -> Iterator[bytes]:
     yield from _changed(read, SEALED_PIECE_BYTES, unseal, exactly(read, SALT_BYTES))
 
 
+def plain_size(sealed_size: int) -> int:
+    """Return how many bytes a sealed file has in clear."""
+    chunks = max(1, -(-(sealed_size - SALT_BYTES) // SEALED_PIECE_BYTES))
+    return sealed_size - SALT_BYTES - chunks * (NONCE_BYTES + TAG_BYTES)
+
+
 def exactly(read: Read, size: int) -> bytes:
     """Return `size` bytes, fewer only at the end, because one `read` may return fewer than it has."""
     piece = read(size)

@@ -9,19 +9,23 @@ itself: text for `text/*`, the decoded value for JSON, and otherwise the bytes i
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from jobs.core.canonical_json import check_depth
 from jobs.core.errors import InvalidInputError, MalformedRequestError
 from jobs.core.payloads.pointer import StoredPayload
+from jobs.core.submission.input_size import is_json, media_type_of
 
 MOST_FILES = 16
+MOST_REFERENCES = 1_000
 _REFERENCE_START = b'{"$'
 FILE = "$file"
+Path: TypeAlias = "tuple[str | int, ...]"
 _SOURCES: Mapping[str, Literal["upload", "part"]] = {"$upload": "upload", "$part": "part"}
 
 
@@ -38,20 +42,24 @@ def may_refer(body: bytes) -> bool:
     return _REFERENCE_START in body
 
 
-def references(value: Any) -> set[Reference]:
-    """Return the references of an input; MalformedRequestError for too many, or for a `$file`."""
-    collected = set[Reference]()
+def references(value: Any) -> Counter[Reference]:
+    """Return how often an input refers to each file; MalformedRequestError for too many, or for a `$file`."""
+    collected = Counter[Reference]()
 
     def collect(item: dict[str, Any]) -> Any:
         if FILE in item:
             raise MalformedRequestError(f"an object of the input whose only key is `{FILE}` means nothing")
         if reference := reference_of(item):
-            collected.add(reference)
+            collected[reference] += 1
         return item
 
     _mapped(value, collect)
     if len(collected) > MOST_FILES:
         raise MalformedRequestError(f"the input refers to {len(collected)} files; at most {MOST_FILES}")
+    if collected.total() > MOST_REFERENCES:
+        raise MalformedRequestError(
+            f"the input refers to files {collected.total()} times; at most {MOST_REFERENCES}"
+        )
     return collected
 
 
@@ -75,31 +83,62 @@ def stored_form(value: Any, files: Mapping[Reference, StoredPayload]) -> Any:
     return _mapped(value, identify)
 
 
-def filled(value: Any, files: Mapping[StoredPayload, bytes]) -> Any:
-    """Return a stored input with each reference replaced by its file; InvalidInputError."""
-    by_identity = {msgspec.json.encode(_identity(file)): (file, body) for file, body in files.items()}
-    values = dict[bytes, Any]()
+def referred_files(value: Any) -> list[StoredPayload]:
+    """Return the files that a stored input refers to, each as often as it does; InvalidInputError."""
+    collected = list[StoredPayload]()
+
+    def collect(item: dict[str, Any]) -> Any:
+        if FILE in item:
+            collected.append(_file_of(item[FILE]))
+        return item
+
+    _mapped(value, collect)
+    return collected
+
+
+def outline(value: Any) -> tuple[Any, dict[Path, bool]]:
+    """Return a stored input without its files, and their places.
+
+    An empty string stands for each file that the model gets as a string, and null for one that may be any
+    value. A place is the path to it; it is true where a string stands.
+    """
+    places = dict[Path, bool]()
+
+    def outlined(part: Any, path: Path) -> Any:
+        if isinstance(part, list):
+            return [outlined(item, (*path, at)) for at, item in enumerate(part)]
+        if not isinstance(part, dict):
+            return part
+        if part.keys() == {FILE}:
+            places[path] = not is_json(_file_of(part[FILE]))
+            return "" if places[path] else None
+        return {key: outlined(item, (*path, key)) for key, item in part.items()}
+
+    return outlined(value, ()), places
+
+
+def filled(value: Any, files: Mapping[StoredPayload, Any]) -> Any:
+    """Return a stored input with each reference replaced by its file's value; InvalidInputError."""
+    values = {msgspec.json.encode(_identity(file)): held for file, held in files.items()}
 
     def fill(item: dict[str, Any]) -> Any:
         if FILE not in item:
             return item
         key = msgspec.json.encode(item[FILE])
-        if key not in by_identity:
-            raise InvalidInputError("The input refers to a file that the job does not have.")
         if key not in values:
-            values[key] = as_value(*by_identity[key])
+            raise InvalidInputError("The input refers to a file that the job does not have.")
         return values[key]
 
     return _mapped(value, fill)
 
 
 def as_value(file: StoredPayload, body: bytes) -> Any:
-    """Return a file as the value that the model gets."""
-    kind = file.content_type.partition(";")[0].strip().lower()
+    """Return a file as the value that the model gets; InvalidInputError."""
+    kind = media_type_of(file)
     try:
         if kind.startswith("text/"):
             return body.decode()
-        if kind == "application/json":
+        if is_json(file):
             return _json(body)
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"A file of {kind} is not UTF-8 (byte {error.start}).") from None
@@ -112,6 +151,13 @@ def _json(body: bytes) -> Any:
     value = msgspec.json.decode(body)
     check_depth(body, value)
     return value
+
+
+def _file_of(identity: Any) -> StoredPayload:
+    try:
+        return msgspec.convert({"name": "", **identity}, StoredPayload)
+    except (msgspec.ValidationError, TypeError):
+        raise InvalidInputError("The input refers to a file that nothing is known of.") from None
 
 
 def _identity(file: StoredPayload) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 from jobs.core.canonical_json import canonical_bytes, digest
 from jobs.core.errors import MetadataTooLargeError, PlatformError
 from jobs.core.payloads.pointer import StoredPayload
+from jobs.core.submission.input_size import MOST_SIZE, memory_bytes
 from jobs.core.submission.request import MAX_METADATA_BYTES, JobRequest
 from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
@@ -43,7 +44,7 @@ class ParsedJob:
     """A request that fits its model version; `body`, `parameters` and `metadata` are canonical JSON.
 
     `files` are those that the input refers to; `subjects` are keyed digests, of models that mark subjects.
-    `size` is in the version's units, 0 where it does not pad.
+    `size` is in bytes: of the input's text where the version pads, else of the memory that the input takes.
     """
 
     version: Version
@@ -76,7 +77,7 @@ def parse_job(request: JobRequest, version: Version) -> ParsedJob:
         version=version,
         priority=request.priority,
         max_attempts=request.max_attempts or version.max_attempts,
-        size=len(body) if version.padded else 0,
+        size=min(len(body) if version.padded else memory_bytes(body), MOST_SIZE),
         deadline_s=request.deadline_s,
         body=body,
         parameters=_object_bytes(request.parameters),

@@ -105,15 +105,18 @@ def _integer(fields: Mapping[str, Any], name: str) -> dict[str, int]:
     return {name: int(value)} if isinstance(value, float) and value.is_integer() else {}
 
 
-def parse_bulk(raw: bytes, *, ndjson: bool) -> list[JobRequest | PlatformError]:
-    """Parse many jobs, with an error for each one that is malformed; raise errors of the whole call."""
+def parse_bulk(raw: bytes, *, ndjson: bool, most_bytes: int) -> list[JobRequest | PlatformError]:
+    """Parse many jobs, with an error for each one that is malformed; raise errors of the whole call.
+
+    A job has at most `most_bytes`, as in a call of its own.
+    """
     raw = without_bom(raw)
     items = [line for line in raw.split(b"\n") if line.strip()] if ndjson else _array_items(raw)
     if not items:
         raise MalformedRequestError("the list of jobs is empty")
     if len(items) > MAX_BULK_JOBS:
         raise BodyTooLargeError(f"{len(items)} jobs in one call; at most {MAX_BULK_JOBS}")
-    return [_request_or_error(item) for item in items]
+    return [_request_or_error(item, most_bytes) for item in items]
 
 
 def keyed(
@@ -148,7 +151,9 @@ def _array_items(raw: bytes) -> list[msgspec.Raw]:
         raise MalformedRequestError("the JSON nests too deep") from None
 
 
-def _request_or_error(raw: bytes | msgspec.Raw) -> JobRequest | PlatformError:
+def _request_or_error(raw: bytes | msgspec.Raw, most_bytes: int) -> JobRequest | PlatformError:
+    if len(memoryview(raw)) > most_bytes:
+        return BodyTooLargeError(f"the job is larger than {most_bytes} bytes")
     try:
         request = parse_request(bytes(raw))
         check_key(request.idempotency_key)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from jobs.core.errors import CallbackRefusedError
+from jobs.core.webhooks.special_addresses import is_special
 
 MAX_URL_CHARS = 2_000
 PORTS = {"https": 443, "http": 80}
@@ -16,8 +17,6 @@ MAX_HOST_CHARS = 253
 # A label of more than 63 characters, or an empty one, cannot be looked up.
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-# These contain an IPv4 address, which a gateway may unpack.
-_CARRIERS = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/32", "2001::/32", "2002::/16")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +44,7 @@ def endpoint(url: str, *, internal_hosts: Collection[str]) -> Endpoint:
 
 def may_connect(address: str, *, internal: bool) -> bool:
     """Return whether a webhook may go to this IP address: public, or any address of an internal host."""
-    if internal:
-        return True
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address) and any(parsed in carrier for carrier in _CARRIERS):
-        return False
-    return _is_public(parsed)
-
-
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    site_local = isinstance(address, IPv6Address) and address.is_site_local
-    return address.is_global and not (address.is_multicast or address.is_reserved or site_local)
+    return internal or not is_special(ip_address(address))
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:

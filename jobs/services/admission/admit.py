@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -84,16 +84,19 @@ def _shed_groups(client: int, jobs: Mapping[int, ParsedJob]) -> Refusals:
     for index, job in jobs.items():
         groups[-job.priority, job.version.id, job.deadline_s].append(index)
     before: dict[str, int] = defaultdict(int)
+    new_work = _NewWork(client, jobs)
     refusals: Refusals = {}
     for _, indices in sorted(groups.items(), key=lambda group: group[0][:2]):
         model = jobs[indices[0]].version.model
-        shed, admitted = _shed(client, {index: jobs[index] for index in indices}, before[model])
+        shed, admitted = _shed(client, {index: jobs[index] for index in indices}, before[model], new_work)
         before[model] += admitted
         refusals |= shed
     return refusals
 
 
-def _shed(client: int, jobs: Mapping[int, ParsedJob], before: int) -> tuple[Refusals, int]:
+def _shed(
+    client: int, jobs: Mapping[int, ParsedJob], before: int, new_work: _NewWork
+) -> tuple[Refusals, int]:
     """Refuse from the end those jobs that would be answered too late; return also how many are in time.
 
     The jobs have one version, priority and deadline. The call has `before` admitted jobs of the same model
@@ -112,8 +115,8 @@ def _shed(client: int, jobs: Mapping[int, ParsedJob], before: int) -> tuple[Refu
     in_time = bisect_left(range(len(indices)), x=True, key=lambda number: refusal(number) is not None)
     late = indices[in_time:]
     refusals: Refusals = {}
-    for number, (index, is_new) in enumerate(zip(late, _new_work(client, jobs, late), strict=True), in_time):
-        shed = refusal(number) if is_new else None
+    for number, index in enumerate(late, in_time):
+        shed = refusal(number) if new_work.is_new(index) else None
         if shed is not None:
             refusals[index] = _overloaded(job, shed, limits)
     return refusals, in_time
@@ -125,21 +128,36 @@ def _limits(job: ParsedJob) -> WaitLimits:
     return WaitLimits(options.max_waiting, goal_s, job.deadline_s)
 
 
-def _new_work(client: int, jobs: Mapping[int, ParsedJob], indices: Sequence[int]) -> list[bool]:
-    """Return for each of some jobs, all of one priority, whether it causes a run.
+class _NewWork:
+    """Which jobs of a call cause a run, read once for each priority, and only if a job is to be refused.
 
     A job with an idempotency key that was used before, or with a result in the cache, causes none.
     """
-    some = [jobs[index] for index in indices]
-    repeated = keyed_before(client, {job.idempotency_key for job in some if job.idempotency_key})
-    keys = [shared_key(job, client=client) for job in some]
-    cached = answers_there(
-        client, {key.key for key in keys if key and (key.takes or key.follows)}, priority=some[0].priority
-    )
-    return [
-        job.idempotency_key not in repeated and (key is None or key.key not in cached)
-        for job, key in zip(some, keys, strict=True)
-    ]
+
+    def __init__(self, client: int, jobs: Mapping[int, ParsedJob]) -> None:
+        self._client, self._jobs = client, jobs
+        self._new = dict[int, set[int]]()
+
+    def is_new(self, index: int) -> bool:
+        """Return whether the job at this place of the call causes a run."""
+        priority = self._jobs[index].priority
+        if priority not in self._new:
+            self._new[priority] = self._read(priority)
+        return index in self._new[priority]
+
+    def _read(self, priority: int) -> set[int]:
+        some = {index: job for index, job in self._jobs.items() if job.priority == priority}
+        repeated = keyed_before(
+            self._client, {job.idempotency_key for job in some.values() if job.idempotency_key}
+        )
+        keys = {index: shared_key(job, client=self._client) for index, job in some.items()}
+        asked = {key.key for key in keys.values() if key and (key.takes or key.follows)}
+        cached = answers_there(self._client, asked, priority=priority)
+        return {
+            index
+            for index, key in keys.items()
+            if some[index].idempotency_key not in repeated and (key is None or key.key not in cached)
+        }
 
 
 def _expected(client: int, job: ParsedJob) -> Expected | None:

@@ -21,7 +21,8 @@ from jobs.core.errors import (
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import PLAIN, Column
 from jobs.core.payloads.pointer import POINTER_BYTES, StoredPayload, files_of, names_of
-from jobs.core.submission.file_references import FILE
+from jobs.core.submission.file_references import FILE, outline, referred_files
+from jobs.core.submission.input_size import MOST_SIZE, check_resolved, memory_bytes, resolved_bytes
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all
 from jobs.payloads import vault
@@ -38,7 +39,8 @@ from jobs.services.lifecycle.unshare import unshare
 from jobs.services.reads.payloads import plain_input
 from models_registry.core import pii
 from models_registry.core.secrecy import Secrecy
-from models_registry.selectors import info, validate_input
+from models_registry.core.version import VersionInfo
+from models_registry.selectors import info, validate_input, validate_outline
 
 
 class _VersionAndHead(NamedTuple):
@@ -110,7 +112,7 @@ class EditedInput:
 
 
 def check_edit(*, job_id: UUID, text: str) -> EditedInput:
-    """Return `text` as an input; JobNotFoundError, MalformedRequestError or InvalidInputError.
+    """Return `text` as an input; JobNotFoundError, or an error of a submit that says what is wrong with it.
 
     Where the version marks personal data, each token is replaced by its value in the old input. Where it
     guards any, DatabaseUnusableError if this process has other keys than the workers.
@@ -123,12 +125,22 @@ def check_edit(*, job_id: UUID, text: str) -> EditedInput:
         check_keys()
     files = tuple(file for file in files_of(rows[0].head or b"") if _may_name(text, file))
     value = _without_tokens(job_id, version.secrecy, _parsed(text))
-    if not files:
+    if files:
+        validate_outline(version, *outline(value))
+    else:
         validate_input(version, value)
     body = canonical_bytes(value)
-    size = len(body) + sum(file.size for file in files)
+    size = _checked_size(version, value, body, files)
     subjects = subject_digests(version, value, client=rows[0].client)
-    return EditedInput(body, size if version.padded else 0, version.secrecy, files, subjects)
+    return EditedInput(body, size, version.secrecy, files, subjects)
+
+
+def _checked_size(version: VersionInfo, value: Any, body: bytes, files: tuple[StoredPayload, ...]) -> int:
+    """Return an input's size as a batcher counts it; InputTooLargeError."""
+    referred = referred_files(value) if files else []
+    total = resolved_bytes(len(body), referred)
+    check_resolved(total, settings.INFERENCE.max_resolved_bytes)
+    return min(total if version.padded else memory_bytes(body, referred), MOST_SIZE)
 
 
 def _may_name(text: str, file: StoredPayload) -> bool:

@@ -19,7 +19,9 @@ class RecordedRun(NamedTuple):
 
 _JOBS = Statement(
     """
-SELECT extract(epoch FROM created_at)::float8 AS at_s, GREATEST(size, 1) AS size, priority,
+SELECT extract(epoch FROM created_at)::float8 AS at_s, CASE WHEN (
+    SELECT v.pads FROM models_registry_modelversion v WHERE v.id = version_id
+  ) THEN GREATEST(size, 1) ELSE 1 END AS size, priority,
   client_id AS client, version_id AS version,
   extract(epoch FROM deadline - created_at)::float8 AS deadline_in_s
 FROM jobs_job WHERE queue = %(model)s ORDER BY id DESC LIMIT %(limit)s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, NamedTuple
@@ -13,13 +14,15 @@ from django.conf import settings
 from jobs.core.errors import EncryptionUnavailableError, PartNotFoundError, UploadNotFoundError
 from jobs.core.payloads.keyring import PLAIN
 from jobs.core.payloads.pointer import StoredPayload
-from jobs.core.submission.file_references import Reference, references, stored_form
+from jobs.core.submission.file_references import Reference, outline, stored_form
+from jobs.core.submission.input_size import MOST_SIZE, check_resolved, memory_bytes, resolved_bytes
 from jobs.core.submission.parsed_job import ParsedJob, parse_job
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.sealed_objects import put_file
 from jobs.services.access.owner import Owner
 from models_registry.core.version import VersionInfo
+from models_registry.selectors import validate_outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,19 @@ class Part:
 
 
 Parts = Mapping[str, Part]
-Files = dict[Reference, tuple[StoredPayload, StoredPayload]]  # each as it was given, and as it is stored
+Pair = tuple[StoredPayload, StoredPayload]  # a file as it was given, and as it is stored
+Files = dict[Reference, Pair]
+Uploads = Mapping[UUID, Pair]
 NO_PARTS: Parts = {}
+SHOWN_CHARS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class FilesOfCall:
+    """What the jobs of a call may refer to."""
+
+    uploads: Uploads
+    parts: Parts
 
 
 class _UploadRow(NamedTuple):
@@ -44,7 +58,7 @@ class _UploadRow(NamedTuple):
     sealed: bytes | None
 
     @property
-    def pair(self) -> tuple[StoredPayload, StoredPayload]:
+    def pair(self) -> Pair:
         """Return the file in its plain and in its stored form."""
         file = StoredPayload(self.name, self.size, self.sha256, self.content_type)
         return file, file if self.sealed is None else msgspec.json.decode(self.sealed, type=StoredPayload)
@@ -59,56 +73,67 @@ WHERE client_id = %(client)s AND id = ANY(%(ids)s) AND expires_at > now()
 )
 
 
-def attached(owner: Owner, request: JobRequest, version: VersionInfo, parts: Parts) -> ParsedJob | None:
-    """Return the job with the files that it refers to; None without any.
+def uploads_of(owner: Owner, referred: Iterable[Reference]) -> Uploads:
+    """Return those of the referred uploads that the client has, for all jobs of a call in one statement."""
+    ids = {key for reference in referred if (key := _uuid(reference))}
+    rows = fetch_all(_UPLOADS, {"client": owner.id, "ids": list(ids)}) if ids else []
+    return {row.id: row.pair for row in rows}
 
-    Parts are stored here, sealed where keys are set. UploadNotFoundError, also for another client's upload,
-    and for one in clear where the version encrypts; PartNotFoundError or EncryptionUnavailableError.
+
+def attached(
+    owner: Owner,
+    request: JobRequest,
+    version: VersionInfo,
+    referred: Counter[Reference],
+    files: FilesOfCall,
+) -> ParsedJob:
+    """Return the job with the files that it refers to, so often each.
+
+    Nothing of a file is read: the schema is checked around the files, and their sizes are known. Parts are
+    stored here, sealed where keys are set. UploadNotFoundError, also for another client's upload, and for one
+    in clear where the version encrypts; PartNotFoundError, EncryptionUnavailableError, InputTooLargeError or
+    InvalidInputError.
     """
-    referred = references(request.input)
-    if not referred:
-        return None
     encrypts = version.secrecy.encrypt
     if encrypts and not settings.INFERENCE.seals:
         raise EncryptionUnavailableError
-    files = _uploads(owner, referred, encrypts=encrypts) | _parts(owner, parts, referred)
-    return _with_files(request, version, files)
-
-
-def _with_files(request: JobRequest, version: VersionInfo, files: Files) -> ParsedJob:
-    given = {reference: pair[0] for reference, pair in files.items()}
+    held = _uploads(files.uploads, referred, encrypts=encrypts)
+    held |= _parts(owner, files.parts, referred)
+    given = {reference: pair[0] for reference, pair in held.items()}
     stored = msgspec.structs.replace(request, input=stored_form(request.input, given))
+    validate_outline(version, *outline(stored.input))
     job = parse_job(stored, version)
-    size = job.size + sum(file.size for file in given.values()) if version.padded else 0
-    return replace(job, files=tuple(stored_file for _, stored_file in files.values()), size=size)
+    each = [given[reference] for reference in referred.elements()]
+    total = resolved_bytes(len(job.body), each)
+    check_resolved(total, settings.INFERENCE.max_resolved_bytes)
+    size = min(total if version.padded else memory_bytes(job.body, each), MOST_SIZE)
+    return replace(job, files=tuple(stored_file for _, stored_file in held.values()), size=size)
 
 
-def _uploads(owner: Owner, referred: Iterable[Reference], *, encrypts: bool) -> Files:
-    named = {reference: _uuid(reference.name) for reference in referred if reference.source == "upload"}
-    if not named:
-        return {}
-    rows = fetch_all(_UPLOADS, {"client": owner.id, "ids": list(named.values())})
-    files = {row.id: row.pair for row in rows}
-    if missing := [reference.name for reference, key in named.items() if key not in files]:
-        raise UploadNotFoundError(f"There is no upload {missing[0]}.")
+def _uploads(uploads: Uploads, referred: Iterable[Reference], *, encrypts: bool) -> Files:
+    named = [reference for reference in referred if reference.source == "upload"]
+    found = {reference: uploads.get(key) for reference in named if (key := _uuid(reference))}
+    if missing := [reference.name for reference in named if found.get(reference) is None]:
+        raise UploadNotFoundError(f"There is no upload {missing[0][:SHOWN_CHARS]!r}.")
+    files = {reference: pair for reference, pair in found.items() if pair}
     if encrypts and any(stored.encoding == PLAIN for _, stored in files.values()):
         raise UploadNotFoundError("An upload was stored before keys were set: upload it again.")
-    return {reference: files[key] for reference, key in named.items()}
+    return files
 
 
 def _parts(owner: Owner, parts: Parts, referred: Iterable[Reference]) -> Files:
     named = [reference for reference in referred if reference.source == "part"]
     if missing := [reference.name for reference in named if reference.name not in parts]:
-        raise PartNotFoundError(f"There is no file part {missing[0]!r} in this call.")
+        raise PartNotFoundError(f"There is no file part {missing[0][:SHOWN_CHARS]!r} in this call.")
     return {reference: _of_part(owner, parts[reference.name]) for reference in named}
 
 
-def _of_part(owner: Owner, part: Part) -> tuple[StoredPayload, StoredPayload]:
+def _of_part(owner: Owner, part: Part) -> Pair:
     return put_file(part.source, client=owner.id, content_type=part.content_type)
 
 
-def _uuid(text: str) -> UUID:
+def _uuid(reference: Reference) -> UUID | None:
     try:
-        return UUID(text)
+        return UUID(reference.name) if reference.source == "upload" else None
     except ValueError:
-        raise UploadNotFoundError(f"There is no upload {text!r}.") from None
+        return None

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from random import getrandbits
 from typing import Any
 from uuid import UUID
 
 from jobs.core.admission.shedding import Expected
-from jobs.core.ids import uuid7
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
 from jobs.core.submission.parsed_job import ParsedJob
 from jobs.db import database_clock
+from jobs.db.new_ids import new_ids
 from jobs.payloads.row_sealing import input_columns, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
-
-_BASE_BITS = 73  # of 74, so that a call's indices never overflow it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +65,9 @@ def place_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expecte
     """Return the jobs in the order of their places, ids growing."""
     # An id decides when its payloads are deleted.
     database_clock.refresh()
-    now_ms, base = database_clock.now_ms(), getrandbits(_BASE_BITS)
     return [
-        NewJob(index, uuid7(now_ms, base + index), owner.id, job, shared_key(job, client=owner.id), expected)
-        for index, job in sorted(jobs.items())
+        NewJob(index, job_id, owner.id, job, shared_key(job, client=owner.id), expected)
+        for job_id, (index, job) in zip(new_ids(len(jobs)), sorted(jobs.items()), strict=True)
     ]
 
 

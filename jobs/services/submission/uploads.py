@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from random import getrandbits
 from typing import IO
 from uuid import UUID
 
 import msgspec
 
 from jobs.core.access.audit_kinds import AuditKind
-from jobs.core.ids import uuid7
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.db import database_clock
+from jobs.db.new_ids import new_id
 from jobs.db.statement import Statement, fetch_all, once_more
 from jobs.payloads.sealed_objects import put_file
 from jobs.services.access.audit import note
@@ -44,7 +43,7 @@ def take_upload(*, owner: Owner, source: IO[bytes], content_type: str) -> Upload
     """Store the file of `source`, sealed where keys are set: the object first, then its row."""
     database_clock.refresh()  # the object's name holds the time
     file, stored = put_file(source, client=owner.id, content_type=content_type)
-    upload_id = uuid7(database_clock.now_ms(), getrandbits(74))
+    upload_id = new_id()
     columns = {
         "id": upload_id,
         "client": owner.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -47,17 +47,20 @@ WHERE job_id = %(job)s AND (due IS NOT NULL OR state <> 'waiting') RETURNING job
 _EXISTS = Statement("SELECT EXISTS (SELECT FROM jobs_delivery WHERE job_id = %(job)s)", bool)
 
 
-def check_callback(owner: Owner, url: str | None) -> None:
-    """Refuse an address that may not be called, or a client without a valid secret.
+def check_callback(url: str, *, has_secret: Callable[[], bool]) -> None:
+    """Refuse an address that may not be called, or a client without a valid secret; no name is looked up.
 
     CallbackRefusedError; WebhookSecretMissingError.
     """
-    if url is None:
-        return
     endpoint(url, internal_hosts=settings.INFERENCE.webhook_internal_hosts)
-    (has_secret,) = fetch_all(_SIGNS, {"client": owner.id})
-    if not has_secret:
+    if not has_secret():
         raise WebhookSecretMissingError
+
+
+def has_valid_secret(owner: Owner) -> bool:
+    """Return whether a client has a secret that signs its webhooks."""
+    (has_secret,) = fetch_all(_SIGNS, {"client": owner.id})
+    return has_secret
 
 
 def expect(owner: Owner, urls: Mapping[UUID, str]) -> None:

@@ -55,6 +55,8 @@ class Buffer:
                 now = time.monotonic()
                 sealed = self._policy.take(now, device_free_at=self._lanes.free_at(now))
                 if sealed is not None:
+                    if not self._policy.pads(sealed.key):
+                        _count_as_one(sealed.tokens)
                     self._lanes.promise(self._predict(sealed.key, sealed.padded_size))
                     return sealed
                 self._wait(now)
@@ -117,3 +119,9 @@ class Buffer:
         self._waiting = True
         self._changed.wait(None if due is None else max(due - now, 0.0))
         self._waiting = False
+
+
+def _count_as_one(deliveries: Sequence[MessageDelivery]) -> None:
+    """Let the size of each, which is that of its input in memory, not count as its length."""
+    for delivery in deliveries:
+        delivery.units = 1

@@ -7,7 +7,6 @@ consuming by itself until the database is back.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -17,10 +16,12 @@ import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 
 from jobs.core.batching.sealed_batch import SealedBatch
-from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import NEWER
-from jobs.db import database_clock
+from jobs.core.states import State
+from jobs.core.submission.input_size import MOST_SIZE
+from jobs.db.new_ids import new_id
 from jobs.services.lifecycle import claim as store
+from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.standings import Standing, standings
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from jobs.worker.message_delivery import MessageDelivery
@@ -58,7 +59,7 @@ class Claimer:
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
         """Return the batch with its claimed jobs, and the deliveries that no claim took."""
         batch = ClaimedBatch(
-            _new_id(),
+            new_id(),
             sealed.key,
             sealed.padded_size,
             sealed.reason,
@@ -86,8 +87,11 @@ class Claimer:
         claimed = set(map(id, batch.deliveries))
         return batch, [*refused, *self._refused([d for d in tokens if id(d) not in claimed])]
 
-    def prepare(self, batch: ClaimedBatch) -> None:
-        """Decode the inputs, group by compatibility and collate ahead."""
+    def prepare(self, batch: ClaimedBatch) -> list[Refused]:
+        """Decode the inputs, group by compatibility and collate ahead.
+
+        Jobs whose inputs do not fit the memory of a batch are queued again, uncharged; return their messages.
+        """
         loaded = batch.loaded
         assert loaded is not None  # noqa: S101  # nothing is claimed without a lease
         batch.runner, batch.model = loaded.runner, loaded.info.model
@@ -95,10 +99,34 @@ class Claimer:
         batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
         batch.table = table_of(loaded.info.loader, refuse_nan=options.refuse_nan)
         batch.privacy = Privacy(loaded.info, batch.jobs)
+        left = self._give_back(batch, batch.privacy)
         batch.pieces = _grouped(batch, batch.privacy.items)
         for piece in batch.pieces:
             if piece.raw_outputs is None:
                 _collate(batch, piece)
+        return left
+
+    def _give_back(self, batch: ClaimedBatch, privacy: Privacy) -> list[Refused]:
+        """Release the jobs that were not read; those whose rows are locked stay in the batch."""
+        at, jobs = privacy.full_at, [(job.job, job.epoch) for job in batch.jobs[privacy.full_at :]]
+        if not jobs:
+            return []
+        logger.warning("%d jobs of a batch are left for another: their inputs are large", len(jobs))
+        group, busy = batch.isolation_group, batch.busy_since is not None
+        batch.busy_since = None  # a slow database is not a batch that hangs
+        released = persist(
+            self._engine,
+            lambda c, _: release(c, batch=batch.id, jobs=jobs, isolation_group=group),
+            stopping=self._stopping,
+        )
+        batch.busy_since = time.monotonic() if busy else None
+        gone = frozenset(released or ())
+        refused = [Refused(delivery, State.QUEUED) for delivery in batch.deliveries if delivery.job in gone]
+        batch.deliveries = [delivery for delivery in batch.deliveries if delivery.job not in gone]
+        batch.jobs = [job for job in batch.jobs if job.job not in gone]
+        batch.padded_size = len(batch.jobs) * max(delivery.units for delivery in batch.deliveries)
+        privacy.leave(at, len(batch.jobs) - at)
+        return refused
 
     def lease(self, batch: ClaimedBatch) -> bool:
         """Load the batch's version and keep it for the batch; False where this worker cannot load it now.
@@ -130,7 +158,7 @@ class Claimer:
             id=batch.id,
             worker=self._worker,
             version=int(str(sealed.key)),
-            padded_size=sealed.padded_size,
+            padded_size=min(sealed.padded_size, MOST_SIZE),
             seal_reason=sealed.reason.value,
             waited_s=sealed.waited_s,
             isolation_group=sealed.isolation_group,
@@ -220,10 +248,6 @@ def _refusal(delivery: MessageDelivery, standing: Standing | None) -> Refused:
     if standing is None:
         return Refused(delivery, None)
     return Refused(delivery, None if standing.untrue else standing.state, standing.untrue)
-
-
-def _new_id() -> UUID:
-    return uuid7(database_clock.now_ms(), random.getrandbits(74))  # an id, not a secret
 
 
 def _grouped(batch: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:

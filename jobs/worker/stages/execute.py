@@ -55,5 +55,5 @@ def _lacked_memory(piece: BatchPiece) -> bool:
 
 
 def _padded_size(batch: ClaimedBatch, positions: list[int]) -> int:
-    longest = max(max(batch.deliveries[position].envelope.size, 1) for position in positions)
+    longest = max(batch.deliveries[position].units for position in positions)
     return len(positions) * longest

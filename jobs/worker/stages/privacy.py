@@ -15,7 +15,9 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.errors import (
+    BatchFullError,
     EncryptionUnavailableError,
+    InputTooLargeError,
     InvalidInputError,
     PayloadUnreadableError,
     PlatformError,
@@ -27,7 +29,7 @@ from jobs.core.payloads.sealed_words import SealedWords, Words
 from jobs.payloads import vault
 from jobs.payloads.job_seal import JobSeal
 from jobs.services.lifecycle.claim import Claimed
-from jobs.worker.stages.inputs import item_of
+from jobs.worker.stages.inputs import BatchInputs
 from models_registry.core.runner import Item
 from models_registry.core.version import VersionInfo
 
@@ -35,7 +37,10 @@ WITHHELD: Final = "The model's message is sealed, because this version's data is
 
 
 class Privacy:
-    """The inputs of one batch by position: `items` where they could be read, `unread` failures elsewhere."""
+    """The inputs of one batch by position: `items` where they could be read, `unread` failures elsewhere.
+
+    Where their memory is full, the inputs from `full_at` on were not read.
+    """
 
     def __init__(self, version: VersionInfo, jobs: Sequence[Claimed]) -> None:
         """Read the jobs' inputs; EncryptionUnavailableError where their results could not be sealed."""
@@ -46,11 +51,20 @@ class Privacy:
         self.items: dict[int, Item] = {}
         self.unread: dict[int, Failure] = {}
         self._seals = {job.job: _seal(job, version) for job in jobs}
+        self.full_at = len(jobs)
+        inputs = BatchInputs(version)
         for at, job in enumerate(jobs):
             try:
-                self.items[at] = item_of(job, version, self._seals[job.job])
-            except (PayloadUnreadableError, InvalidInputError) as error:
+                self.items[at] = inputs.item_of(job, self._seals[job.job])
+            except BatchFullError:
+                self.full_at = at
+                break
+            except (PayloadUnreadableError, InvalidInputError, InputTooLargeError) as error:
                 self.unread[at] = _unread(error)
+
+    def leave(self, first: int, number: int) -> None:
+        """Let so many jobs, which could not be given back, be tried again: nothing of them was read."""
+        self.unread |= dict.fromkeys(range(first, first + number), _unread(BatchFullError()))
 
     def progress_message(self, message: str) -> str:
         """Return a message of the model's progress; empty where its version is guarded."""

@@ -49,7 +49,7 @@ class BatchVerdicts:
     def _needs_s(self, at: int) -> float:
         if self.batch.jobs[at].left_s is None:
             return 0.0
-        return self.expected_s(self.batch.key, max(self.batch.deliveries[at].envelope.size, 1))
+        return self.expected_s(self.batch.key, self.batch.deliveries[at].units)
 
     def _raised_alone(self, outcome: Failure) -> bool:
         # Where the model could not even be loaded, the job is not to blame.

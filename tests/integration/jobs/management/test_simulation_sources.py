@@ -41,7 +41,7 @@ def record_runs(version_id: int, sizes: list[int]) -> None:
 
 
 def test_a_model_s_jobs_come_back_in_the_order_and_at_the_distance_in_which_they_came(db: str) -> None:
-    version, other = make_version("echo"), make_client("another")
+    version, other = make_version("echo", padded=True), make_client("another")
     start = timezone.now()
     late = make_job(priority=9, size=30, client=other, version=version, state=State.SUCCEEDED)
     early = make_job(priority=0, version=version)

@@ -286,14 +286,18 @@ def fill(buffer: BatchPolicy[int], arrivals: list[Arrived]) -> float:
     return now
 
 
-@given(st.lists(Arrival, max_size=60), st.booleans(), st.integers(1, 9), st.integers(0, 900))
+@given(
+    st.lists(Arrival, max_size=60), st.booleans(), st.integers(1, 9), st.integers(0, 900), st.integers(0, 900)
+)
 def test_no_arrivals_lose_double_or_mix_an_item_or_break_a_limit(
     arrivals: list[Arrived],
     padded: bool,  # noqa: FBT001  # hypothesis draws it
     max_batch: int,
     max_padded: int,
+    max_bytes: int,
 ) -> None:
-    buffer, seen = policy(BatchLimits(max_batch, max_padded, padded)), list[int]()
+    limits = BatchLimits(max_batch, max_padded, padded, max_input_bytes=max_bytes)
+    buffer, seen = policy(limits), list[int]()
     now = fill(buffer, arrivals)
     while sealed := buffer.take(now, draining=True):
         seen += sealed.tokens
@@ -301,7 +305,10 @@ def test_no_arrivals_lose_double_or_mix_an_item_or_break_a_limit(
         assert {key for key, *_ in members} == {sealed.key}
         assert len({size % 2 for _, size, *_ in members}) == 1
         assert len(sealed.tokens) <= max_batch
-        assert sealed.padded_size == len(members) * max(max(size, 1) for _, size, *_ in members)
+        sizes = [max(size, 1) for _, size, *_ in members]
+        assert sealed.padded_size == len(members) * (max(sizes) if padded else 1)
+        if max_bytes and len(sealed.tokens) > 1:
+            assert sum(sizes) <= max_bytes
         if max_padded and len(sealed.tokens) > 1:
             assert sealed.padded_size <= max_padded
     assert sorted(seen) == list(range(len(arrivals)))
@@ -382,3 +389,25 @@ def test_no_key_has_two_turns_in_a_row_while_another_waits(keys: list[str]) -> N
         remaining = {keys[token] for token in buffer}
         if len(remaining) > 1:
             assert len(set(turns[-2:])) == len(turns[-2:])
+
+
+def test_bytes_are_part_of_a_batch_s_bound() -> None:
+    buffer = policy(BatchLimits(max_batch=4, max_input_bytes=100))
+    for token, size in enumerate([40, 50, 20, 300, 1]):
+        buffer.add(token, 10.0, key="a", size=size)
+    first, second, third = (buffer.take(10.0) for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert (first.tokens, first.reason, first.padded_size) == ([0, 1], SealReason.BYTES, 2)
+    assert (second.tokens, second.reason) == ([2], SealReason.BYTES)
+    assert third.tokens == [3]  # one that is larger runs alone
+
+
+def test_bytes_bound_a_padded_batch_by_its_padded_size() -> None:
+    buffer = policy(BatchLimits(max_batch=4, max_input_bytes=100, padded=True))
+    for token in range(4):
+        buffer.add(token, 10.0, key="a", size=45)
+    sealed = buffer.take(10.0)
+    assert sealed is not None
+    assert (len(sealed.tokens), sealed.reason) == (2, SealReason.BYTES)

@@ -16,6 +16,7 @@ from jobs.core.payloads.sealed_file import (
     Flow,
     Read,
     exactly,
+    plain_size,
     sealed_pieces,
     unsealed_pieces,
 )
@@ -55,6 +56,7 @@ def test_a_file_of_any_size_is_unsealed_unchanged(size: int) -> None:
     body = sealed(content(size))
     assert unsealed(body) == content(size)
     assert size < 8 or content(size)[:8] not in body
+    assert plain_size(len(body)) == size
 
 
 def few(body: bytes) -> Read:

@@ -10,13 +10,16 @@ from jobs.core.submission.file_references import (
     as_value,
     filled,
     may_refer,
+    outline,
     references,
+    referred_files,
     stored_form,
 )
 
 FILE = StoredPayload("2026-11-24/a", 3, "a" * 64, "image/png")
 TEXT = StoredPayload("2026-11-24/b", 5, "b" * 64, "text/plain; charset=utf-8")
 UPLOAD, PART = Reference("upload", "u-1"), Reference("part", "page")
+FILES = {UPLOAD: FILE, PART: TEXT}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,7 @@ UPLOAD, PART = Reference("upload", "u-1"), Reference("part", "page")
     ],
 )
 def test_references_are_found_at_any_place(value: Any, expected: set[Reference]) -> None:
-    assert references(value) == expected
+    assert set(references(value)) == expected
     assert may_refer(canonical_bytes(value)) or not expected
 
 
@@ -48,11 +51,32 @@ def test_a_job_refers_to_no_more_files_than_it_may() -> None:
         references(many)
 
 
+def test_an_input_refers_to_files_no_more_often_than_it_may() -> None:
+    assert references([{"$upload": "u-1"}] * 1_000)[UPLOAD] == 1_000
+    with pytest.raises(MalformedRequestError, match="1001 times; at most 1000"):
+        references([{"$upload": "u-1"}] * 1_001)
+
+
+def test_a_stored_input_names_each_file_as_often_as_it_refers_to_it() -> None:
+    stored = stored_form([{"$upload": "u-1"}, {"a": {"$upload": "u-1"}}, {"$part": "page"}], FILES)
+    sizes = [(file.size, file.content_type) for file in referred_files(stored)]
+    assert sizes == [(3, "image/png"), (3, "image/png"), (5, TEXT.content_type)]
+    with pytest.raises(InvalidInputError, match="nothing is known"):
+        referred_files([{"$file": "x"}])
+
+
+def test_an_outline_has_empty_values_in_the_places_of_files() -> None:
+    stored = stored_form({"a": [1, {"$upload": "u-1"}], "b": {"$part": "page"}, "c": {"x": 1}}, FILES)
+    assert outline(stored) == ({"a": [1, ""], "b": "", "c": {"x": 1}}, {("a", 1): True, ("b",): True})
+    values = stored_form({"$upload": "u-1"}, {UPLOAD: StoredPayload("n", 9, "c" * 64)})
+    assert outline(values) == (None, {(): False})
+
+
 def test_files_replace_their_references() -> None:
     value = {"image": {"$upload": "u-1"}, "pages": [{"$part": "page"}, "x"], "of": {"$other": 1}}
     stored = stored_form(value, {UPLOAD: FILE, PART: TEXT})
     assert "u-1" not in str(stored)
-    given = filled(stored, {FILE: b"\x00\x01\x02", TEXT: "é!".encode()})
+    given = filled(stored, {FILE: "AAEC", TEXT: "é!"})
     assert given == {"image": "AAEC", "pages": ["é!", "x"], "of": {"$other": 1}}
 
 
@@ -62,8 +86,8 @@ def test_equal_files_make_equal_inputs() -> None:
     assert stored_form(*first) == stored_form(*second)
 
 
-@pytest.mark.parametrize("files", [{FILE: b"abc"}, {}])
-def test_a_file_that_is_not_the_job_s_makes_the_input_invalid(files: dict[StoredPayload, bytes]) -> None:
+@pytest.mark.parametrize("files", [{FILE: "abc"}, {}])
+def test_a_file_that_is_not_the_job_s_makes_the_input_invalid(files: dict[StoredPayload, str]) -> None:
     of_another = stored_form({"$upload": "u-1"}, {UPLOAD: TEXT})
     with pytest.raises(InvalidInputError, match="does not have"):
         filled(of_another, files)

@@ -13,6 +13,7 @@ from jobs.core.errors import (
     PlatformError,
 )
 from jobs.core.submission import request as requests
+from jobs.core.submission.input_size import memory_bytes
 from jobs.core.submission.parsed_job import ParsedJob, parse_job
 from jobs.core.submission.request import (
     JobRequest,
@@ -22,6 +23,8 @@ from jobs.core.submission.request import (
     parse_request,
 )
 from tests.support.versions import Version
+
+MOST = 1_000_000  # bytes of an item
 
 
 def body(**changes: Any) -> bytes:
@@ -110,9 +113,9 @@ def test_metadata_has_a_limit() -> None:
         parsed(metadata={"k": "x" * limit})
 
 
-def test_the_size_is_set_only_for_a_version_that_pads() -> None:
+def test_the_size_is_the_text_s_where_the_version_pads_and_else_that_in_memory() -> None:
     request = parse_request(body(input={"text": "hello"}))
-    assert parse_job(request, Version()).size == 0
+    assert parse_job(request, Version()).size == memory_bytes(b'{"text":"hello"}')
     assert parse_job(request, Version(padded=True)).size == len(b'{"text":"hello"}')
 
 
@@ -147,7 +150,7 @@ def test_a_bulk_calls_key_is_every_items_own() -> None:
 def test_each_bad_item_of_a_bulk_call_has_its_own_error(*, ndjson: bool) -> None:
     raws = [body(), b'{"model":5}', body(idempotency_key="")]
     raw = b"\n".join([*raws, b"  "]) if ndjson else b"[" + b",".join(raws) + b"]"
-    assert [type(item) for item in parse_bulk(raw, ndjson=ndjson)] == [
+    assert [type(item) for item in parse_bulk(raw, ndjson=ndjson, most_bytes=MOST)] == [
         JobRequest, MalformedRequestError, MalformedRequestError,
     ]  # fmt: skip
 
@@ -155,17 +158,17 @@ def test_each_bad_item_of_a_bulk_call_has_its_own_error(*, ndjson: bool) -> None
 @pytest.mark.parametrize("raw", [b"[]", b"{}", b"5", b"[{]", b"[" * 100_000])
 def test_a_bulk_body_that_is_no_list_of_jobs_is_refused(raw: bytes) -> None:
     with pytest.raises(MalformedRequestError):
-        parse_bulk(raw, ndjson=False)
+        parse_bulk(raw, ndjson=False, most_bytes=MOST)
 
 
 def test_an_empty_ndjson_body_is_refused() -> None:
     with pytest.raises(MalformedRequestError, match="empty"):
-        parse_bulk(b"\n \n", ndjson=True)
+        parse_bulk(b"\n \n", ndjson=True, most_bytes=MOST)
 
 
 def test_too_many_jobs_in_one_call_are_refused() -> None:
     with pytest.raises(BodyTooLargeError):
-        parse_bulk(b"[" + b",".join([b"1"] * 10_001) + b"]", ndjson=False)
+        parse_bulk(b"[" + b",".join([b"1"] * 10_001) + b"]", ndjson=False, most_bytes=MOST)
 
 
 def test_a_whole_number_may_be_written_with_a_point_and_an_input_keeps_its_own() -> None:
@@ -176,14 +179,23 @@ def test_a_whole_number_may_be_written_with_a_point_and_an_input_keeps_its_own()
         parse_request(b'{"model": "m", "input": 1, "priority": 7.5}')
 
 
+@pytest.mark.parametrize("ndjson", [False, True])
+def test_an_item_of_a_bulk_call_has_the_limit_of_a_single_call(*, ndjson: bool) -> None:
+    small, large = body(), body(input={"text": "x" * MOST})
+    raw = small + b"\n" + large if ndjson else b"[" + small + b"," + large + b"]"
+    good, refused = parse_bulk(raw, ndjson=ndjson, most_bytes=MOST)
+    assert good == parse_request(small)
+    assert isinstance(refused, BodyTooLargeError)
+
+
 BOM = "\ufeff".encode()
 
 
 def test_a_byte_order_mark_before_utf_8_is_no_part_of_the_json() -> None:
     job = b'{"model": "m", "input": {}}'
     assert parse_request(BOM + job) == parse_request(job)
-    assert parse_bulk(BOM + b"[" + job + b"]", ndjson=False) == [parse_request(job)]
-    assert parse_bulk(BOM + job + b"\n" + job, ndjson=True) == [parse_request(job)] * 2
+    assert parse_bulk(BOM + b"[" + job + b"]", ndjson=False, most_bytes=MOST) == [parse_request(job)]
+    assert parse_bulk(BOM + job + b"\n" + job, ndjson=True, most_bytes=MOST) == [parse_request(job)] * 2
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le"])

@@ -35,7 +35,7 @@ class Small(Echo):
 
 def work(runner: Echo, sizes: list[int], *groups: list[int]) -> ClaimedBatch:
     """Return a batch whose inputs are their own sizes, in pieces of these places or one of all."""
-    deliveries: list[Any] = [SimpleNamespace(envelope=SimpleNamespace(size=size)) for size in sizes]
+    deliveries: list[Any] = [SimpleNamespace(units=max(size, 1)) for size in sizes]
     jobs = [Claimed(UUID(int=n), 1, 1, 3, b"{}", None) for n in range(len(sizes))]
     pieces = [BatchPiece(at, [Item(sizes[n]) for n in at]) for at in groups or [list(range(len(sizes)))]]
     return ClaimedBatch(

@@ -101,4 +101,4 @@ def test_unreadable_limits_are_read_again_and_end_no_stage(
     assert bounds(1) == BatchLimits()
     info = SimpleNamespace(max_batch=7, max_padded_size=70, padded=True, p95_goal_s=2.0)
     monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: info)
-    assert bounds(1) == BatchLimits(7, 70, True, 2.0)
+    assert bounds(1) == BatchLimits(7, 70, True, 2.0, 256_000_000)

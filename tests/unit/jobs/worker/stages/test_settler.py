@@ -179,7 +179,7 @@ def hurried(left_s: float | None, *, size: int = 7, age_s: float = 0.0) -> Claim
     """Return a batch of one that failed and may again; its claim was `age_s` ago."""
     batch = work([RetryableError("later")])
     batch.jobs = [Claimed(UUID(int=1), 5, 1, 3, b"{}", None, left_s)]
-    batch.deliveries = [SimpleNamespace(envelope=SimpleNamespace(size=size))]  # type: ignore[list-item]  # a stand-in
+    batch.deliveries = [SimpleNamespace(units=size)]  # type: ignore[list-item]  # a stand-in
     batch.claimed_at = time.monotonic() - age_s
     batch.retry = RetryOptions(base_s=1_000, cap_s=1_000)
     return batch
