@@ -20,6 +20,7 @@ ORDINARY = {
     "jobs.forget_payloads",
     "jobs.keep_retention",
     "jobs.note_beat",
+    "jobs.warn_of_tokens",
 }
 
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0034_client_models")]
+    dependencies = [("jobs", "0039_client_models")]
     operations = [
         migrations.AddField(
             "deadletter",

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0037_sealed_words")]
+    dependencies = [("jobs", "0040_sealed_words")]
     operations = [
         migrations.CreateModel(
             name="JobKey",

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0046_registry_audit'),
+        ("jobs", "0037_registry_audit"),
     ]
 
     operations = [

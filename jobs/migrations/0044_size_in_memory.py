@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0040_model_orders")]
+    dependencies = [("jobs", "0043_model_orders")]
 
     operations = [
         migrations.AlterField(

@@ -73,7 +73,7 @@ def drop(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0044_partition_functions")]
+    dependencies = [("jobs", "0035_partition_functions")]
     operations = [
         migrations.CreateModel(
             "AuditSeal",

@@ -11,7 +11,7 @@ INSERT INTO jobs_channelsecret (id, secret) VALUES (1, replace(gen_random_uuid()
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0038_payload_keys")]
+    dependencies = [("jobs", "0041_payload_keys")]
     operations = [
         migrations.CreateModel(
             "ChannelSecret",

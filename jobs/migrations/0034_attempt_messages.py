@@ -20,7 +20,7 @@ EMPTY = "DELETE FROM jobs_attemptmessage"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0041_erasure")]
+    dependencies = [("jobs", "0033_erasure")]
     operations = [
         migrations.CreateModel(
             "AttemptMessage",

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0048_channel_secret")]
+    dependencies = [("jobs", "0042_channel_secret")]
     operations = [
         migrations.CreateModel(
             "ModelOrder",

@@ -36,5 +36,5 @@ def drop(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0045_audit_seals"), ("models_registry", "0004_load_failures")]
+    dependencies = [("jobs", "0036_audit_seals"), ("models_registry", "0004_load_failures")]
     operations = [migrations.RunPython(create, drop)]

@@ -97,5 +97,5 @@ def drop(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0042_attempt_messages")]
+    dependencies = [("jobs", "0034_attempt_messages")]
     operations = [migrations.RunPython(create, drop)]

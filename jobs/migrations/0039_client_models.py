@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0047_webhook_shares")]
+    dependencies = [("jobs", "0038_webhook_shares")]
     operations = [
         migrations.AddField(
             "client",
