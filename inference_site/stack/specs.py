@@ -17,7 +17,7 @@ WORKER_GRACE_S = 35.0
 APPLICATION = "inference_site.asgi:application"
 # Only where HTTP/1 is the one protocol does the limit for headers count from a connection's start: else one
 # that sends nothing stays for ever. HTTP/2 would also bring 16 MB of headers and 200 calls with it.
-HEADERS = ("--http", "1", "--http1-header-read-timeout", "10000", "--http1-buffer-size", "131072")
+HEADERS = ("--http", "1", "--http1-header-read-timeout", "30000", "--http1-buffer-size", "131072")
 MODELS = "minilm,echo,sleeper"
 STOPS_FIRST, STOPS_NEXT = 0, 1
 

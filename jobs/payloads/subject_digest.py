@@ -8,14 +8,25 @@ from typing import Any
 from jobs.core.canonical_json import canonical_bytes
 from jobs.payloads import vault
 from models_registry.core import pii
+from models_registry.core.registry_errors import InvalidInputError
 from models_registry.core.version import VersionInfo
+
+MOST_SUBJECTS = 100
 
 
 def subject_digests(version: VersionInfo, value: Any, *, client: int) -> tuple[bytes, ...]:
-    """Return a digest of each subject that the version's schema marks in an input."""
+    """Return a digest of each subject that the version's schema marks in an input.
+
+    InvalidInputError for more than `MOST_SUBJECTS`: each one is a row.
+    """
     if not version.subject_marks:
         return ()
-    texts = {text for part in pii.marked(version.subject_marks, value) for text in _texts(part)}
+    texts = set[str]()
+    for part in pii.marked(version.subject_marks, value):
+        for text in _texts(part):
+            texts.add(text)
+            if len(texts) > MOST_SUBJECTS:
+                raise InvalidInputError(f"The input names more than {MOST_SUBJECTS} subjects.", pointer="")
     return tuple(subject_digest(text, client=client) for text in sorted(texts))
 
 

@@ -14,12 +14,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client as HttpClient
 
 from jobs.models import Erasure, Event, Job, Subject
+from jobs.payloads.subject_digest import MOST_SUBJECTS
 from jobs.services.access.tokens import create_token
 from jobs.services.dead_letters.edit import replay_edited
 from jobs.services.erasure import erase_subject
 from jobs.services.erasure.erase_subject import continue_erasures
 from models_registry import selectors
-from models_registry.core.registry_errors import RegistrationError
+from models_registry.core.registry_errors import InvalidInputError, RegistrationError
 from models_registry.services.register import register_version
 from tests.support import worker
 from tests.support.factories import make_version
@@ -158,3 +159,10 @@ def test_a_mark_that_is_neither_true_nor_false_is_refused() -> None:
     schema = {"type": "object", "properties": {"who": {"x-subject": "yes"}}}
     with pytest.raises(RegistrationError, match="x-subject"):
         register_version(name="odd", version="1", loader="entry_point", artifact="a:b", input_schema=schema)
+
+
+def test_one_job_names_no_more_subjects_than_it_may_have_rows() -> None:
+    of(ANNA, friends=[f"friend {number}" for number in range(MOST_SUBJECTS - 1)])
+    with pytest.raises(InvalidInputError, match="more than 100 subjects"):
+        of(ANNA, friends=[f"friend {number}" for number in range(100_000)])
+    assert Subject.objects.count() == MOST_SUBJECTS

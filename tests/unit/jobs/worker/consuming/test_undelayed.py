@@ -15,6 +15,9 @@ from jobs.worker.consuming.undelayed import UndelayedConsumer
 from tests.support.malformed_messages import MALFORMED
 
 ORDINARY = {
+    "jobs.continue_erasures",
+    "jobs.forget_old",
+    "jobs.purge_letters",
     "jobs.deliver_webhook",
     "jobs.forget_events",
     "jobs.forget_payloads",
