@@ -33,7 +33,11 @@ def test_a_connection_without_a_request_is_closed(db: str, tmp_path_factory: pyt
     )
     (web,) = [spec for spec in specs(plan) if spec.name == "web"]
     with ExitStack() as stack:
-        process = subprocess.Popen(web.argv, env=os.environ, cwd=PROJECT, stdout=subprocess.DEVNULL)
+        argv = [*web.argv]
+        argv[argv.index("--http1-header-read-timeout") + 1] = (
+            "3000"  # milliseconds, instead of thirty seconds
+        )
+        process = subprocess.Popen(argv, env=os.environ, cwd=PROJECT, stdout=subprocess.DEVNULL)
         stack.callback(process.wait, 20)
         stack.callback(process.send_signal, signal.SIGTERM)
         wait_until(lambda: _opened(api) is not None)

@@ -233,7 +233,8 @@ def test_a_seal_that_does_not_follow_is_refused(
         AuditSeal.objects.create(**forged)
 
 
-def test_the_runtime_role_forgets_nothing_that_the_owner_keeps() -> None:
+def test_the_runtime_role_forgets_nothing_that_the_owner_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, events_days=0))
     write(4)
     seal()
     runtime = make_roles()[DatabaseRole.RUNTIME]

@@ -15,8 +15,10 @@ from celery.result import AsyncResult
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from psycopg import sql
 
 from jobs import result_backend
+from jobs.core.access.database_rights import DatabaseRole
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.job_failed import JobFailedError
 from jobs.core.retention.partition_sql import TABLES as TABLES_OF_PAYLOADS
@@ -25,6 +27,7 @@ from jobs.db.address import parameters
 from jobs.db.session import open_session
 from jobs.models import DeadLetter, Event, JobResult
 from jobs.services.retention import partition_statements
+from tests.support.database_roles import make_roles
 from tests.support.factories import make_client, make_job
 from tests.support.partitions import make, window
 from tests.support.wait import wait_until
@@ -124,8 +127,9 @@ def test_the_command_says_whom_to_trust_and_which_login_it_needs(
     call_command("create_results_role", "app", stdout=StringIO(), stderr=told)
     assert "trusted apps alone" in told.getvalue()
     call_command("create_results_role", "app", "--drop")
+    make_roles()
     with connection.cursor() as cursor:
-        cursor.execute("SET ROLE pg_monitor")
+        cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(DatabaseRole.RUNTIME)))
         try:
             with pytest.raises(CommandError, match="DATABASE_URL of the superuser"):
                 made("app")

@@ -37,7 +37,7 @@ def output_of(*words: str) -> str:
 
 
 def test_a_token_without_options_has_all_scopes_that_a_client_needs(echo: None) -> None:
-    assert row_of(output_of("create_token", "app")).scopes == ["cancel", "read", "replay", "submit"]
+    assert row_of(output_of("create_token", "app")).scopes == ["cancel", "erase", "read", "replay", "submit"]
 
 
 def test_the_command_creates_a_token_of_the_named_scopes_and_audits_it(echo: None) -> None:
