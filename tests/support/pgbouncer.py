@@ -22,8 +22,9 @@ from inference_site.stack.services import PROJECT
 from tests.support.wait import wait_until
 
 PACKAGE = Package("pgbouncer", ("libevent-2", "libc-ares"), "PATH to one's folder")
-SERVERS = 20
 Mode = Literal["session", "transaction"]
+# In a session each client has a server of its own.
+SERVERS: dict[Mode, int] = {"transaction": 20, "session": 60}
 CONFIG = """
 [databases]
 {name} = host={host} port={port} dbname={name} user={user} password='{password}'
@@ -70,7 +71,7 @@ def command(
     parts = {name: str(value) for name, value in conninfo_to_dict(database_url).items()}
     text = CONFIG.format(
         name=parts["dbname"], host=parts["host"], port=parts["port"], user=parts["user"],
-        password=parts["password"], loopback=LOOPBACK, listen=port, mode=mode, servers=SERVERS,
+        password=parts["password"], loopback=LOOPBACK, listen=port, mode=mode, servers=SERVERS[mode],
         own=own if os.geteuid() else f"{AS_NOBODY}\n{own}",
     )  # fmt: skip
     path.touch(mode=0o600)

@@ -91,7 +91,7 @@ _RULES: Final = (
         "bigint",
     ),
     _Rule(
-        "webhooks",
+        "deliveries",
         "deliveries_days",
         _delete("jobs_delivery", _older("finished_at"), "job_id"),
     ),

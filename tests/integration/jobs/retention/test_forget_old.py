@@ -105,7 +105,7 @@ def test_each_kind_goes_by_its_own_setting(session: sa.Connection, monkeypatch: 
     age(60)
     counts = forget_old(actor="test")
     assert {kind for kind, rows in counts.items() if rows} == {
-        "webhooks", "disabled addresses", "idempotency keys",
+        "deliveries", "disabled addresses", "idempotency keys",
     }  # fmt: skip
     row = Job.objects.get(pk=job)
     assert (row.idempotency_key, row.request_digest, row.state) == (None, None, State.DEAD)
