@@ -16,12 +16,14 @@ from django.db import DatabaseError, connection  # noqa: E402
 from inference_site.process_needs import refuse  # noqa: E402
 from jobs import metrics  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
+from jobs.broker.uncompressed import refuse_compressed  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 log = logging.getLogger(__name__)
 DRAIN_S = 3.0  # less than what follows
 LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
+refuse_compressed()
 app = Celery("inference_site", control="jobs.result_backend:JobControl")
 app.config_from_object("inference_site.celeryconfig")
 app.autodiscover_tasks()

@@ -21,6 +21,7 @@ from tornado.ioloop import IOLoop
 from tornado.web import Application, HTTPError, StaticFileHandler, authenticated, url
 
 from inference_site.viewer.event_reader import EventThread
+from jobs.broker.uncompressed import refuse_compressed
 
 HEARTBEAT_S = 10
 # What a worker's heartbeat says of it.
@@ -29,6 +30,7 @@ SHOWN = ("pid", "freq", "loadavg", "active", "processed", "clock", "sw_ident", "
 
 def viewing_app(broker_url: str) -> Celery:
     """Return a Celery application that knows the broker, and neither tasks, settings nor results."""
+    refuse_compressed()
     app = Celery("viewer", broker=broker_url, backend=None)
     app.conf.update(accept_content=["json"], timezone="UTC", broker_heartbeat=HEARTBEAT_S)
     return app

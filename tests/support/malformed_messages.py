@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +34,7 @@ MALFORMED = {
     "a task of the CPU worker": malformed("[[], {}, {}]", task="jobs.keep_retention"),
     "a task of Celery's own": malformed('[[{"task": "jobs.keep_retention"}, []], {}, {}]', task="celery.map"),
     "a pickle": malformed(b"\x80\x04K\x05.", content_type="application/x-python-serialize"),
+    "compressed": malformed(zlib.compress(BODY.encode()), compression="application/x-gzip"),
     "a bad eta": malformed(eta="the day after tomorrow"),
     "a job that is no id": malformed(
         json.dumps([[], {"v": 2, "version": 1, "priority": 4, "jobs": [["x", 0]]}, {}])

@@ -49,6 +49,8 @@ LENT = (
 OF_THE_AUDIT = (
     "jobs_note_registry",
     "jobs_event_append_only",
+    "jobs_event_in_order",
+    "jobs_promotion_now",
     "jobs_auditseal_follows",
     "jobs_events_days",
     "jobs_forget_events",

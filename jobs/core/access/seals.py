@@ -10,17 +10,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from jobs.core.payloads import keyed_digest
 
 GENESIS = bytes(32)
 HASH_BYTES = 32
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def seal_hash(previous: bytes, *, first_id: int, last_id: int, row_hashes: bytes) -> bytes:
+def seal_hash(
+    previous: bytes, *, first_id: int, last_id: int, row_hashes: bytes, newest_at: datetime
+) -> bytes:
     """Return the hash of a seal over the rows `first_id` to `last_id`, which follows `previous`."""
-    head = f"{first_id}:{last_id}:{len(row_hashes)}:".encode()
+    newest_us = (newest_at - _EPOCH) // timedelta(microseconds=1)
+    head = f"{first_id}:{last_id}:{newest_us}:{len(row_hashes)}:".encode()
     return sha256(previous + head + row_hashes).digest()
 
 

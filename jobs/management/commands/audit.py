@@ -40,7 +40,10 @@ class Command(BaseCommand):
 
 
 def _sentence(report: AuditReport) -> str:
-    forgotten = f", {report.forgotten:,} more were forgotten by rule" if report.forgotten else ""
+    forgotten = ""
+    if report.forgotten and report.forgotten_to:
+        until = f"up to {report.forgotten_to:%Y-%m-%d}, as {report.forgotten_by} says"
+        forgotten = f", {report.forgotten:,} more were forgotten by rule, {until}"
     return (
         f"{report.seals:,} seals and their {report.events:,} events are as they were made{forgotten}; "
         f"{report.unsealed:,} newer events are not sealed yet."

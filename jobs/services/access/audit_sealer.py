@@ -53,7 +53,7 @@ class AuditSealer(ListenLoop):
             self._sealed, self._seal_at = settled, now + LONGEST_S
         try:
             self._exporter.export(session)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # what cannot be exported stops no seal
             metrics.AUDIT_EXPORT_FAILURES.inc()
             log.warning("the audit is not exported: %s", error)
         metrics.AUDIT_SEALED_AT.set_to_current_time()

@@ -85,7 +85,8 @@ def seal_next(session: sa.Connection, *, until: int) -> int:
 def _seal(last: _Last, events: list[SealedEvent]) -> dict[str, object]:
     ids = {"first_id": events[0].id, "last_id": events[-1].id}
     row_hashes = b"".join(event.hash for event in events)
-    hash_ = seal_hash(last.hash, row_hashes=row_hashes, **ids)
+    newest_at = max(event.at for event in events)
+    hash_ = seal_hash(last.hash, row_hashes=row_hashes, newest_at=newest_at, **ids)
     return {
         "first": ids["first_id"],
         "last": ids["last_id"],
@@ -94,5 +95,5 @@ def _seal(last: _Last, events: list[SealedEvent]) -> dict[str, object]:
         "previous": last.hash,
         "hash": hash_,
         "mac": seal_mac(settings.INFERENCE.secret_key, hash_),
-        "newest_at": max(event.at for event in events),
+        "newest_at": newest_at,
     }

@@ -22,16 +22,23 @@ ALL = 2**62
 
 
 class _Cover(NamedTuple):
-    """Until when the audit says that events were forgotten, and how many events no seal covers."""
+    """Until when the audit says that events were forgotten, as whom, and how many events no seal covers."""
 
     forgotten_to: datetime | None
+    forgotten_by: str
     unsealed: int
 
 
+# Anyone who may append an event may append one of this kind: only whole days count.
 _COVER = Statement(
     """
-SELECT (SELECT max(at - make_interval(days => (detail ->> 'older_than_days')::int)) FROM jobs_event
-  WHERE kind = %(forget)s) AS forgotten_to,
+WITH said AS (
+  SELECT actor, at - make_interval(days => CASE WHEN detail ->> 'older_than_days' ~ '^[1-9][0-9]{0,5}$'
+    THEN (detail ->> 'older_than_days')::int END) AS forgotten_to
+  FROM jobs_event WHERE kind = %(forget)s
+)
+SELECT (SELECT max(forgotten_to) FROM said) AS forgotten_to,
+  COALESCE((SELECT actor FROM said ORDER BY forgotten_to DESC NULLS LAST LIMIT 1), '') AS forgotten_by,
   (SELECT count(*) FROM jobs_event
     WHERE id > COALESCE((SELECT last_id FROM jobs_auditseal ORDER BY id DESC LIMIT 1), 0)) AS unsealed
 """,
@@ -46,6 +53,8 @@ class AuditReport:
     seals: int = 0
     events: int = 0
     forgotten: int = 0
+    forgotten_to: datetime | None = None
+    forgotten_by: str = ""
     unsealed: int = 0
     fault: str = ""
 
@@ -59,14 +68,15 @@ def verify_audit(
     """
     report = AuditReport()
     (cover,) = run(session, _COVER, {"forget": AuditKind.FORGET.value})
-    report.unsealed = cover.unsealed
+    report.unsealed, report.forgotten_by = cover.unsealed, cover.forgotten_by
+    report.forgotten_to = cover.forgotten_to
     expected = _expected(export) if export is not None else {}
     before = _before(session, first)
     for seal in takewhile(lambda seal: seal.id <= last, _seals(session, first - 1)):
         report.fault = (
             _of_chain(before, seal)
             or _of_export(expected.pop(seal.id, None), seal)
-            or _of_rows(session, before, seal, report, cover.forgotten_to)
+            or _of_rows(session, before, seal, report)
         )
         if report.fault:
             return report
@@ -99,7 +109,13 @@ def _of_chain(before: SealRow | None, seal: SealRow) -> str:
     previous = before.hash if before else GENESIS
     if seal.previous != previous:
         return f"seal {seal.id}: it does not follow the seal before: a seal was removed or made anew"
-    made = seal_hash(previous, first_id=seal.first_id, last_id=seal.last_id, row_hashes=seal.row_hashes)
+    made = seal_hash(
+        previous,
+        first_id=seal.first_id,
+        last_id=seal.last_id,
+        row_hashes=seal.row_hashes,
+        newest_at=seal.newest_at,
+    )
     if seal.hash != made or len(seal.row_hashes) != seal.row_count * HASH_BYTES:
         return f"seal {seal.id}: it was changed itself"
     if seal.mac != seal_mac(settings.INFERENCE.secret_key, seal.hash):
@@ -118,11 +134,11 @@ def _of_rows(
     before: SealRow | None,
     seal: SealRow,
     report: AuditReport,
-    forgotten_to: datetime | None,
 ) -> str:
     bounds = {"after": before.last_id if before else 0, "until": seal.last_id, "most": seal.row_count + 1}
     events = run(session, EVENTS, bounds)
-    if not (events or report.events) and forgotten_to is not None and seal.newest_at <= forgotten_to:
+    by_rule = report.forgotten_to is not None and seal.newest_at <= report.forgotten_to
+    if by_rule and not (events or report.events):
         report.forgotten += seal.row_count
         return ""
     report.events += len(events)

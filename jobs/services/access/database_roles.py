@@ -28,6 +28,14 @@ class _Owned(NamedTuple):
 _HERE = Statement("SELECT current_schema()", str)
 _DATABASE = Statement("SELECT current_database()", str)
 _EXISTS = Statement("SELECT rolname FROM pg_roles WHERE rolname = ANY(%(names)s::text[])", str)
+# Releases differ in the parameters of these functions.
+_SIGNATURES = Statement(
+    """
+SELECT oid::regprocedure::text FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace AND proname = ANY(%(names)s::text[])
+""",
+    str,
+)
 # Whether this session may give an object to both owners.
 _MAY_GIVE = Statement(
     """
@@ -61,6 +69,12 @@ GRANT pg_read_all_stats TO {runtime}, {owner};
 GRANT pg_signal_backend TO {owner};
 ALTER SCHEMA {schema} OWNER TO {owner};
 """
+# Everybody who connects could fill the disk by these, also in a session that only reads.
+_FILLING = (
+    "lo_creat", "lo_create", "lo_from_bytea", "lo_put", "lowrite", "lo_truncate", "lo_truncate64",
+    "pg_logical_emit_message",
+)  # fmt: skip
+_NOT_FOR_ALL = "REVOKE EXECUTE ON FUNCTION pg_catalog.{signature} FROM PUBLIC"
 _SCHEMA_RIGHTS = """
 REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {runtime};
 GRANT USAGE ON SCHEMA {schema} TO {runtime};
@@ -89,6 +103,8 @@ def create_roles(*, owner_password: str, runtime_password: str) -> None:
         _run(_ROLE, role=sql.Identifier(role), login=_login(role, password))
     (database,) = execute(_DATABASE)
     _run(_DATABASE_RIGHTS, database=sql.Identifier(database), **_names())
+    for signature in execute(_SIGNATURES, {"names": list(_FILLING)}):
+        _run(_NOT_FOR_ALL, signature=sql.SQL(signature))
     apply_rights()
 
 

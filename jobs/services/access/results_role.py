@@ -39,6 +39,7 @@ ALTER ROLE {role} SET search_path = {role};
 ALTER ROLE {role} SET default_transaction_read_only = on;
 ALTER ROLE {role} SET statement_timeout = '10s';
 ALTER ROLE {role} SET idle_in_transaction_session_timeout = '5s';
+ALTER ROLE {role} SET temp_file_limit = '1GB';
 CREATE SCHEMA {role};
 GRANT USAGE ON SCHEMA {role} TO {role};
 GRANT CONNECT ON DATABASE {database} TO {role};

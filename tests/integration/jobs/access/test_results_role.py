@@ -88,6 +88,39 @@ def test_no_table_is_read_past_the_views_and_none_is_written(url: str, table: st
             assert app.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
 
 
+FILLING = (
+    "SELECT lo_create(0)",
+    "SELECT lo_creat(-1)",
+    "SELECT lo_from_bytea(0, 'x')",
+    "SELECT lo_put(1, 0, 'x')",
+    "SELECT lowrite(0, 'x')",
+    "SELECT lo_truncate(0, 1)",
+    "SELECT lo_truncate64(0, 1)",
+    "SELECT pg_logical_emit_message(true, 'x', 'y')",
+    "SELECT pg_logical_emit_message(true, 'x', 'y'::bytea)",
+    "CREATE TEMP TABLE mine (n int)",
+    "SET temp_file_limit = -1",
+)
+
+
+def refused(app: psycopg.Connection, statement: str) -> bool:
+    try:
+        app.execute(statement.encode())
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    except psycopg.Error:
+        return False
+    return False
+
+
+def test_nothing_but_queries_fills_the_disk_and_those_to_a_limit(url: str) -> None:
+    make_roles()
+    with psycopg.connect(url, autocommit=True) as app:
+        app.execute("SET default_transaction_read_only = off")
+        assert [statement for statement in FILLING if not refused(app, statement)] == []
+        assert app.execute("SHOW temp_file_limit").fetchone() == ("1GB",)
+
+
 def test_a_role_created_again_has_another_password_and_is_audited(url: str) -> None:
     again = made("app")
     psycopg.connect(again).close()

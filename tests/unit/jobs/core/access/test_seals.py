@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -10,6 +11,8 @@ from jobs.core.access.seals import GENESIS, SettledIds, first_difference, seal_h
 
 ONE, TWO, THREE, OTHER = (sha256(bytes([number])).digest() for number in range(4))
 SEALED = ONE + TWO + THREE
+AT = datetime(2026, 11, 29, tzinfo=UTC)
+EARLIER = AT - timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +33,17 @@ def test_the_first_row_that_differs_is_named(ids: list[int], hashes: list[bytes]
 
 
 def test_a_seal_s_hash_covers_its_bounds_its_rows_and_the_seal_before() -> None:
-    whole = seal_hash(GENESIS, first_id=1, last_id=3, row_hashes=SEALED)
+    whole = seal_hash(GENESIS, first_id=1, last_id=3, row_hashes=SEALED, newest_at=AT)
     others = [
-        seal_hash(ONE, first_id=1, last_id=3, row_hashes=SEALED),
-        seal_hash(GENESIS, first_id=2, last_id=3, row_hashes=SEALED),
-        seal_hash(GENESIS, first_id=1, last_id=4, row_hashes=SEALED),
-        seal_hash(GENESIS, first_id=1, last_id=3, row_hashes=ONE + TWO),
+        seal_hash(ONE, first_id=1, last_id=3, row_hashes=SEALED, newest_at=AT),
+        seal_hash(GENESIS, first_id=2, last_id=3, row_hashes=SEALED, newest_at=AT),
+        seal_hash(GENESIS, first_id=1, last_id=4, row_hashes=SEALED, newest_at=AT),
+        seal_hash(GENESIS, first_id=1, last_id=3, row_hashes=ONE + TWO, newest_at=AT),
+        seal_hash(
+            GENESIS, first_id=1, last_id=3, row_hashes=SEALED, newest_at=AT - timedelta(microseconds=1)
+        ),
     ]
-    assert len({whole, *others}) == 5
+    assert len({whole, *others}) == 6
     assert seal_mac("a key", whole) != seal_mac("another", whole)
 
 
