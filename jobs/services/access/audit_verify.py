@@ -135,7 +135,7 @@ def _of_rows(
     seal: SealRow,
     report: AuditReport,
 ) -> str:
-    bounds = {"after": before.last_id if before else 0, "until": seal.last_id, "most": seal.row_count + 1}
+    bounds = {"after": before.last_id if before else -ALL, "until": seal.last_id, "most": seal.row_count + 1}
     events = run(session, EVENTS, bounds)
     by_rule = report.forgotten_to is not None and seal.newest_at <= report.forgotten_to
     if by_rule and not (events or report.events):

@@ -201,7 +201,8 @@ def _event(verdict: Verdict, state: State, origin: dict[str, str]) -> dict[str, 
     failure = _failure(verdict)
     detail = {
         "kind": failure.kind.value,
-        "code": failure.code,
+        # A model may name an exception after its input, and an event outlives an erased job.
+        "code": failure.known.code if failure.known else failure.code,
         **origin,
         "attempt": verdict.attempt,
         **_what_followed(verdict, state),

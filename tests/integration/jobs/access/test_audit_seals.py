@@ -82,7 +82,7 @@ def test_what_nobody_touched_is_verified() -> None:
         ),
         ("DELETE FROM jobs_event WHERE id <= {2}", "seal 1: an event after the seal before was removed"),
         ("DELETE FROM jobs_event WHERE id >= {3}", "seal 2: an event after the seal before was removed"),
-        ("UPDATE jobs_event SET id = -id WHERE id = {6}", "seal 3: an event after the seal before"),
+        ("UPDATE jobs_event SET id = -id WHERE id = {6}", "seal 1: event -{6} was added"),
         ("DELETE FROM jobs_event", "seal 1: an event after the seal before was removed"),
     ],
 )
@@ -104,6 +104,14 @@ def test_a_row_that_is_slipped_in_is_named() -> None:
     tamper(f"INSERT INTO jobs_event (id, kind, actor, detail) VALUES ({free}, 'cancel', 'nobody', '{{}}')")
     assert free == ids[-1] + 1
     with pytest.raises(CommandError, match=f"seal 2: event {free} was added"):
+        verify()
+
+
+def test_a_row_that_is_slipped_in_before_the_first_is_named() -> None:
+    write(3)
+    seal()
+    tamper("INSERT INTO jobs_event (id, kind, actor, detail) VALUES (-5, 'cancel', 'nobody', '{}')")
+    with pytest.raises(CommandError, match="seal 1: event -5 was added"):
         verify()
 
 

@@ -162,6 +162,20 @@ def test_what_a_worker_still_says_of_an_erased_job_is_not_stored(
     assert Batch.objects.get().fenced == 1
 
 
+def test_an_exception_that_is_named_after_its_input_leaves_no_name_behind(
+    session: sa.Connection, folder: Path
+) -> None:
+    selectors.forget()
+    make_version("notes")
+    job = submit_to("notes", {"who": MARK}).id
+    named = type(MARK.replace("-", "_"), (ValueError,), {})
+    worker.finish(session, worker.claim_due(session), worker.raising(lambda _: named("no")))
+    assert places(named.__name__, folder) >= {"jobs_job"}, "else this test would prove nothing"
+    assert Event.objects.get(kind="failed").detail["code"] == "ValueError"
+    erase_job(job_id=job, actor="test")
+    assert places(named.__name__, folder) == set()
+
+
 def test_a_large_output_that_comes_too_late_is_deleted(session: sa.Connection, folder: Path) -> None:
     selectors.forget()
     make_version("notes")
