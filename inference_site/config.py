@@ -151,7 +151,7 @@ class Config(KeyConfig):
     web_workers: Annotated[Threads, about("Processes of `web` in the stack of `make up`.")] = 2
     web_threads: Annotated[Threads, about("Threads of each `web` process for short calls.")] = 8
     web_long_threads: Annotated[
-        Threads, about("Threads of each `web` process for bulk calls and long bodies.")
+        Threads, about("Threads of each `web` process for bulk calls, erasures and long bodies.")
     ] = 4
     cpu_worker_threads: Annotated[
         Threads,

@@ -86,9 +86,9 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         count = sum(end_token(token_id=pk, actor=actor) for pk in tokens.values_list("pk", flat=True))
         self.message_user(request, f"{count} end in {GRACE_HOURS} hours at the latest.")
 
-    @admin.action(description="Revoke the selected tokens at once", permissions=["operate"])
+    @admin.action(description="Revoke the selected tokens and their successors now", permissions=["operate"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
-        """Revoke each selected token."""
+        """Revoke each selected token, and all that it was rotated into."""
         actor = request.user.get_username()
         count = sum(revoke_token(token_id=pk, actor=actor) for pk in tokens.values_list("pk", flat=True))
         self.message_user(request, f"{count} revoked; every server follows within two seconds.")

@@ -62,6 +62,9 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(
+        null=True, blank=True, help_text="When an operator let it end; it cannot be rotated since."
+    )
     replaces = models.ForeignKey(
         "self",
         models.SET_NULL,

@@ -27,6 +27,14 @@ class ReadOnlyAdmin(ModelAdmin):
         codename = get_permission_codename("view", self.opts)
         return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
+        """Return whether a filter of the page reads it.
+
+        Django takes a query on any column of the page's own table, so that who may see the list can find out
+        by guesses what no page shows: messages, tracebacks, details of events.
+        """
+        return any(lookup in _lookups(of) for of in self.get_list_filter(request))
+
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
         """Return False: services and commands add rows."""
         return False
@@ -38,3 +46,10 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
         """Return False: services and commands delete rows."""
         return False
+
+
+def _lookups(list_filter: Any) -> set[str]:
+    """Return the parameters that one entry of `list_filter` reads from the query string."""
+    if not isinstance(list_filter, str):
+        return {list_filter.parameter_name}
+    return {list_filter, *(f"{list_filter}__{end}" for end in ("exact", "id__exact", "isnull"))}

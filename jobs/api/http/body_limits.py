@@ -11,6 +11,7 @@ from jobs.core.access.scopes import Scope
 
 SMALL_BYTES = 65_536  # of a body whose sender has not shown who it is
 SUBMIT, BULK, UPLOADS = "/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/uploads"
+ERASURES = "/api/v1/erasures"
 ADMIN = "/admin/"
 
 
@@ -18,7 +19,7 @@ ADMIN = "/admin/"
 class BodyLimit:
     """The most bytes of a body: for a token with `scope`, for a logged in member of the staff, or for anyone.
 
-    `named`: whose call it is has to be known even where the body is small.
+    `named`: the call may take long even where its body is small, so whose it is has to be known.
     """
 
     most: int = SMALL_BYTES
@@ -32,6 +33,8 @@ def limit_of(call: Call) -> BodyLimit:
     path, method = call.request.scope["path"], call.request.method
     if path.startswith(ADMIN):
         return BodyLimit(settings.INFERENCE.max_body_bytes, staff=True)
+    if (method, path) == ("POST", ERASURES):
+        return BodyLimit(scope=Scope.ERASE, named=True)
     most = _most_of_a_post(path, call) if method == "POST" else None
     return BodyLimit() if most is None else BodyLimit(most, Scope.SUBMIT, named=path == BULK)
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 
 from jobs.api.http.asgi_call import AsgiResponse, Call, Headers
-from jobs.api.http.body_limits import BULK, SMALL_BYTES
+from jobs.api.http.body_limits import SMALL_BYTES, limit_of
 from jobs.api.http.doorkeeper import shares_of
 from jobs.api.http.login_gate import LoginGate
 from jobs.api.http.request_stream import Inflow
@@ -56,7 +56,7 @@ class Threads:
         """Return the answer to a call, whose body has arrived."""
         if self._logins.takes(call):
             return await self._answer_login(call, inflow)
-        if call.request.scope["path"] != BULK and inflow.size <= SMALL_BYTES:
+        if inflow.size <= SMALL_BYTES and not limit_of(call).named:
             return await self.run(self._handle, environ(call, inflow))
         async with self._shares.turn(shares_of(call, inflow, LONG_PARTS)):
             run = asyncio.get_running_loop().run_in_executor

@@ -16,6 +16,7 @@ from jobs.core.access.scopes import Scope
 from jobs.core.errors import JobNotFoundError
 from jobs.services.access.audit import view_of_another
 from jobs.services.access.owner import Owner, client_id
+from jobs.services.admission.quotas import charge_run
 from jobs.services.erasure.erase_job import erase_job
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.lifecycle.replay import replay_job
@@ -93,9 +94,13 @@ def cancel(request: ApiRequest, job_id: UUID) -> HttpResponse:
     **needs(Scope.REPLAY),
 )
 def replay(request: ApiRequest, job_id: UUID) -> HttpResponse:
-    """Queue a dead, cancelled or expired job again; 409 in any other state, 410 without its input."""
+    """Queue a dead, cancelled or expired job again; 409 in any other state, 410 without its input.
+
+    It counts as a new job towards the client's quotas, but for their bytes.
+    """
     if request.auth.models:
         request.auth.check_model(_view(request, job_id)["model"])
+    charge_run(request.auth)
     replay_job(job_id=job_id, actor=request.auth.actor, client_id=request.auth.reach)
     return json_answer(seen_by(request.auth, view_for(request.auth, _view(request, job_id))))
 

@@ -11,11 +11,13 @@ from models_registry.management.actor import actor
 
 
 class Command(BaseCommand):
-    help = "Revoke a token; every server refuses it within two seconds."
+    help = "Revoke a token and its successors; every server refuses them within two seconds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_token(parser)
+        parser.add_argument("--alone", action="store_true", help="leave the tokens that it was rotated into")
 
     def handle(self, **options: Any) -> None:
-        done = revoke_token(token_id=token_of(options), actor=actor())
-        self.stdout.write("The token is revoked." if done else "The token was revoked already.")
+        count = revoke_token(token_id=token_of(options), actor=actor(), alone=options["alone"])
+        done = "The token is revoked." if count == 1 else f"{count} tokens are revoked, with the successors."
+        self.stdout.write(done if count else "The token was revoked already.")

@@ -70,9 +70,12 @@ def rotate_token(*, token_id: int, actor: str, grace_hours: float = GRACE_HOURS)
 
 @transaction.atomic
 def end_token(*, token_id: int, actor: str, grace_hours: int = GRACE_HOURS) -> bool:
-    """Let a token end in `grace_hours`, unless it ends earlier; return whether it works until then."""
+    """Let a token end in `grace_hours`, unless it ends earlier; return whether it works until then.
+
+    It cannot be rotated any more: its successor would not end.
+    """
     last = Least("expires_at", Now() + timedelta(hours=grace_hours))
-    changed = ApiToken.objects.filter(_WORKS, pk=token_id).update(expires_at=last)
+    changed = ApiToken.objects.filter(_WORKS, pk=token_id).update(expires_at=last, ended_at=Now())
     if changed:
         note(
             AuditKind.TOKEN_END,
@@ -94,13 +97,26 @@ def warn_of_ends() -> int:
 
 
 @transaction.atomic
-def revoke_token(*, token_id: int, actor: str = "") -> bool:
-    """Revoke a token and return whether it worked before; other processes follow within two seconds."""
+def revoke_token(*, token_id: int, actor: str = "", alone: bool = False) -> int:
+    """Revoke a token and all that it was rotated into; return how many were not revoked before.
+
+    Whoever stole a token may have rotated it, and would go on with the successor; `alone` leaves successors.
+    Other processes follow within two seconds.
+    """
+    revoked, family = 0, [token_id]
+    while family:  # an update waits for a rotation that is under way, so the next read sees its successor
+        revoked += sum(_revoke(pk, actor) for pk in family)
+        rotated = ApiToken.objects.filter(replaces__in=[] if alone else family)
+        family = list(rotated.values_list("pk", flat=True))
+    transaction.on_commit(forget_owners)
+    return revoked
+
+
+def _revoke(token_id: int, actor: str) -> int:
     changed = ApiToken.objects.filter(pk=token_id, revoked_at__isnull=True).update(revoked_at=Now())
     if changed:
         note(AuditKind.TOKEN_REVOKE, actor=actor, **_public(ApiToken.objects.get(pk=token_id)))
-    transaction.on_commit(forget_owners)
-    return changed == 1
+    return changed
 
 
 def public_view(token: str) -> dict[str, Any]:
@@ -135,6 +151,8 @@ def _working(token_id: int) -> ApiToken:
         raise TokenEndedError
     if ApiToken.objects.filter(replaces=token).exists():
         raise TokenEndedError("The token was rotated before: rotate its successor.")
+    if token.ended_at is not None:
+        raise TokenEndedError("An operator lets the token end: ask for a new one.")
     return token
 
 

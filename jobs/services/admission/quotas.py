@@ -87,6 +87,13 @@ def within_quota(owner: Owner, sizes: Sequence[int]) -> tuple[int, QuotaExceeded
     return allowed, refusal
 
 
+def charge_run(owner: Owner) -> None:
+    """Take one job without input from its client's quotas, for a replay; QuotaExceededError."""
+    _, refusal = within_quota(owner, [0])
+    if refusal is not None:
+        raise refusal
+
+
 def charge_bytes(owner: Owner, size: int) -> None:
     """Take the bytes of an upload from its client's quota; QuotaExceededError where they exceed it."""
     for kind, bucket in owner.quota.buckets():

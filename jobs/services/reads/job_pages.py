@@ -80,7 +80,8 @@ def jobs_page(*, client_id: int, filters: Filters, cursor: UUID | None, limit: i
 
 def _params(client_id: int, filters: Filters, cursor: UUID | None, limit: int) -> dict[str, Any]:
     since, narrows = filters.created_after, (filters.state, filters.model, filters.priority)
-    since_ms = max(0, int((since - CLOCK_SKEW).timestamp() * 1000)) if since else 0
+    # Seconds, because a moment before the first year does not exist.
+    since_ms = max(0, int((since.timestamp() - CLOCK_SKEW.total_seconds()) * 1000)) if since else 0
     return {
         "client": [client_id],
         "before": cursor or LAST_ID,

@@ -65,6 +65,15 @@ def code_of(device: TOTPDevice) -> str:
     return f"{TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift).token():06d}"
 
 
+@pytest.mark.parametrize(
+    "to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x()"]
+)
+def test_a_login_leads_to_no_other_site(olga: User, to: str) -> None:
+    form = {"username": "olga", "password": PASSWORD, "next": to}
+    answer = browser().post(LOGIN, form)
+    assert (answer.status_code, answer.headers["Location"]) == (302, INDEX)
+
+
 @pytest.mark.parametrize("name", ["olga", "nobody"])
 def test_five_wrong_passwords_lock_a_name_out_at_its_address_alone(olga: User, name: str) -> None:
     visitor = browser()

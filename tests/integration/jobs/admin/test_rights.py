@@ -100,6 +100,44 @@ def test_without_the_right_to_payloads_no_page_shows_any(viewer: Browser, rows: 
     assert not Event.objects.filter(kind="view_payload").exists()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "deadletter/?message__startswith=a",
+        "deadletter/?traceback__contains=trace",
+        "deadletter/?history__0__message__startswith=a",
+        "event/?detail__message__startswith=event",
+        "event/?detail__message=event-sesame",
+        "batch/?progress__isnull=0",
+        "job/?idempotency_key__startswith=a",
+        "delivery/?history__0__said__startswith=a",
+        "apitoken/?digest=x",
+        "client/?name__regex=(a%2B)%2B%24",
+    ],
+)
+def test_no_query_string_finds_out_by_guesses_what_the_page_does_not_show(
+    viewer: Browser, rows: dict[str, Any], query: str
+) -> None:
+    assert rows
+    assert viewer.get(f"/admin/jobs/{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "job/?state=dead&model=echo&priority=4&client=1&when=7d",
+        "deadletter/?model=echo&kind=poison&fingerprint=x",
+        "delivery/?state__exact=waiting",
+        "canaryreplay/?state__exact=trying",
+        "outbox/?model=echo&priority=4",
+        "event/?kind=failed",
+    ],
+)
+def test_a_page_s_own_filters_are_taken(viewer: Browser, rows: dict[str, Any], query: str) -> None:
+    assert rows
+    assert viewer.get(f"/admin/jobs/{query}").status_code == 200
+
+
 def test_with_the_right_to_payloads_the_pages_show_all_of_them(reader: Browser, rows: dict[str, Any]) -> None:
     text = "".join(bodies(reader, admin_pages(rows)).values())
     assert [secret for secret in SECRETS if secret not in text] == []

@@ -116,6 +116,9 @@ def test_filters_narrow_a_page(app: Client, post: Callable[..., Any]) -> None:
     assert ids("state=cancelled") == [low["id"]]
     assert ids("priority=9&model=echo") == [high["id"]]
     assert ids(f"created_after={low['created_at']}") == [high["id"]]
+    assert ids("created_after=0001-01-01T00:00:00Z") == ids("created_after=0001-01-01T00:00:00%2B23:59")
+    assert ids("created_after=0001-01-01T00:00:00Z") == [high["id"], low["id"]]
+    assert ids("created_after=9999-12-31T23:59:59-23:59") == []
     assert ids("model=other") == []
     assert app.get("/api/v1/jobs?state=lost").json()["code"] == "malformed"
 

@@ -59,6 +59,18 @@ def test_an_answer_has_the_remaining_quota_and_calls_beyond_it_are_refused(post:
     assert Job.objects.count() == 2
 
 
+@pytest.mark.parametrize("limits", [{"requests_per_s": SLOW, "requests_burst": 2}, {"most_in_flight": 2}])
+def test_a_replay_counts_as_a_job(app: Browser, post: Callable[..., Any], limits: dict[str, float]) -> None:
+    jobs = [post(GOOD).json()["id"] for _ in range(3)]
+    for job in jobs:
+        assert app.post(f"/api/v1/jobs/{job}/cancel").status_code == 200
+    limit(**limits)
+    answers = [app.post(f"/api/v1/jobs/{job}/replay") for job in jobs]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json()["code"] == "quota_exceeded"
+    assert Job.objects.filter(state="cancelled").count() == 1
+
+
 def test_items_of_a_bulk_call_beyond_the_quota_are_refused_one_by_one(post: Callable[..., Any]) -> None:
     limit(requests_per_s=SLOW, requests_burst=3)
     bad = {"model": "nope", "input": {}}

@@ -16,7 +16,7 @@ from jobs.core.errors import TokenEndedError
 from jobs.models import ApiToken, Event
 from jobs.models import Client as Tenant
 from jobs.services.access.owner import forget_owners, token_digest
-from jobs.services.access.tokens import create_token, revoke_token, rotate_token, warn_of_ends
+from jobs.services.access.tokens import create_token, end_token, revoke_token, rotate_token, warn_of_ends
 from models_registry.selectors import resolve
 
 
@@ -110,6 +110,35 @@ def test_a_revoked_token_ends_at_once_and_the_revocation_is_audited_once(echo: N
     assert "already" in output_of("revoke_token", str(row.pk))
     assert not works(token)
     assert Event.objects.get(kind="token_revoke").detail["prefix"] == row.prefix
+
+
+def test_who_rotated_a_stolen_token_has_nothing_once_it_is_revoked(echo: None) -> None:
+    stolen, others = create_token(client="app"), create_token(client="app")
+    first = rotate_token(token_id=row_of(stolen).pk, actor="client:app")
+    second = rotate_token(token_id=row_of(first).pk, actor="client:app")
+    assert "3 tokens are revoked" in output_of("revoke_token", str(row_of(stolen).pk))
+    assert [works(token) for token in (stolen, first, second, others)] == [False, False, False, True]
+    assert Event.objects.filter(kind="token_revoke").count() == 3
+    assert "already" in output_of("revoke_token", str(row_of(stolen).pk))
+
+
+def test_successors_are_revoked_where_their_token_was_revoked_before_and_left_on_demand(echo: None) -> None:
+    old = create_token(client="app")
+    new = rotate_token(token_id=row_of(old).pk, actor="olga")
+    assert "is revoked" in output_of("revoke_token", str(row_of(old).pk), "--alone")
+    assert works(new)
+    assert "is revoked" in output_of("revoke_token", str(row_of(old).pk))
+    assert not works(new)
+
+
+def test_a_token_that_an_operator_lets_end_is_not_rotated_into_one_that_does_not(echo: None) -> None:
+    token = create_token(client="app")
+    assert end_token(token_id=row_of(token).pk, actor="olga")
+    app = Client(headers={"Authorization": f"Bearer {token}"})
+    answer = app.post("/api/v1/token/rotate")
+    assert (answer.status_code, answer.json()["code"]) == (409, "token_ended")
+    assert works(token)
+    assert ApiToken.objects.count() == 1
 
 
 @pytest.mark.parametrize("words", [("inf_none",), ("999999",), ("inf_", "--client", "app")])

@@ -30,6 +30,7 @@ async def no_send(_message: Message) -> None:
         ("POST", "/api/v1/uploads", "multipart/form-data", MOST.max_upload_bytes),
         ("PUT", "/api/v1/uploads", "", SMALL_BYTES),
         ("DELETE", JOB, "", SMALL_BYTES),
+        ("POST", "/api/v1/erasures", "", SMALL_BYTES),
         ("POST", f"{JOB}/cancel", "", SMALL_BYTES),
         ("POST", f"{JOB}/events", "", SMALL_BYTES),
         ("GET", "/api/v1/jobs", "", SMALL_BYTES),

@@ -80,18 +80,17 @@ def test_a_long_body_that_stalls_takes_no_thread(patience: None) -> None:
         asyncio.run(answered(Threads(lambda *_: pytest.fail("it was called")), call))
 
 
-def test_long_calls_leave_threads_for_short_ones() -> None:
+@pytest.mark.parametrize("path", [b"/api/v1/jobs/bulk", b"/api/v1/erasures"])
+def test_long_calls_leave_threads_for_short_ones(path: bytes) -> None:
     release = threading.Event()
 
     def handler(environ: Environ, start: Start) -> list[bytes]:
         start("200 OK", [])
-        return [b"long" if environ["PATH_INFO"].endswith("bulk") and release.wait(60) else b"short"]
+        return [b"long" if environ["PATH_INFO"] != "/" and release.wait(60) else b"short"]
 
     async def both() -> bytes:
         threads = Threads(handler)
-        bulk = [
-            asyncio.ensure_future(answered(threads, a_call(path=b"/api/v1/jobs/bulk"))) for _ in range(40)
-        ]
+        bulk = [asyncio.ensure_future(answered(threads, a_call(path=path))) for _ in range(40)]
         short = await asyncio.wait_for(answered(threads, a_call()), 60)
         release.set()
         assert {answer.body for answer in await asyncio.gather(*bulk)} == {b"long"}
