@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0044_size_in_memory")]
+    dependencies = [("jobs", "0045_forged_events")]
 
     operations = [
         migrations.AddField(
