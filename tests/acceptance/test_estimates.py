@@ -94,8 +94,8 @@ def test_without_a_worker_a_job_says_so_and_its_wait_is_counted(stack: Stack, ap
 
 
 def test_a_job_that_a_circuit_holds_says_so(stack: Stack, app: App) -> None:
-    register(stack, "held", "1", "echo", "--alias", "default")
-    (job,) = app.bulk("held", [{"n": 1}])
+    register(stack, "circuit-held", "1", "echo", "--alias", "default")
+    (job,) = app.bulk("circuit-held", [{"n": 1}])
     try:
         app.rows(
             "INSERT INTO jobs_circuit (version_id, state, reason) SELECT version.id, 'open', 'By hand.'"
@@ -104,7 +104,7 @@ def test_a_job_that_a_circuit_holds_says_so(stack: Stack, app: App) -> None:
         )
         wait_until(lambda: app.job(job)["eta_unknown"] == "circuit_open")
         assert app.job(job)["eta_s"] is None
-        answer = app.http.post(JOBS, json={"model": "held", "input": {}})
+        answer = app.http.post(JOBS, json={"model": "circuit-held", "input": {}})
         assert (answer.status_code, answer.json()["circuit"]) == (503, "version")
     finally:
         app.cancel_live([job])

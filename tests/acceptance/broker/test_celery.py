@@ -50,8 +50,8 @@ app.AsyncResult(sys.argv[1]).revoke()
 def test_a_revoke_through_the_broker_changes_nothing_and_one_through_the_database_has_a_name(
     celery: Celery, stack: Stack, app: App
 ) -> None:
-    register(stack, "unserved", "1", "sleeper", "--alias", "default")  # its jobs wait
-    forged, chosen = (app.submit("unserved", {"n": n})["id"] for n in range(2))
+    register(stack, "revoked", "1", "sleeper", "--alias", "default")  # its jobs wait
+    forged, chosen = (app.submit("revoked", {"n": n})["id"] for n in range(2))
     refusals = celery.control.revoke([forged, chosen], reply=True, terminate=True, timeout=5, limit=2)
     assert {reply["error"] for node in refusals for reply in node.values()} == {REFUSED}
     subprocess.run([sys.executable, "-c", REVOKE, chosen], env=stack_env(stack), cwd=PROJECT, check=True)
