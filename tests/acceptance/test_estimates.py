@@ -100,7 +100,7 @@ def test_a_job_that_a_circuit_holds_says_so(stack: Stack, app: App) -> None:
         app.rows(
             "INSERT INTO jobs_circuit (version_id, state, reason) SELECT version.id, 'open', 'By hand.'"
             " FROM models_registry_modelversion version JOIN models_registry_registeredmodel model"
-            " ON model.id = version.model_id WHERE model.name = 'held' RETURNING id"
+            " ON model.id = version.model_id WHERE model.name = 'circuit-held' RETURNING id"
         )
         wait_until(lambda: app.job(job)["eta_unknown"] == "circuit_open")
         assert app.job(job)["eta_s"] is None
