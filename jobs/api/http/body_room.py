@@ -71,13 +71,16 @@ class BodyRoom:
         """Return whether nothing is held for anyone."""
         return not self._senders and not self._arriving and not self._held
 
-    def enter(self, shares: Shares, announced: int) -> Visit:
-        """Let a body in; TooManyCallsError where a share is full, UnavailableError where the room is."""
+    def enter(self, shares: Shares, announced: int, *, brief: bool = False) -> Visit:
+        """Let a body in; TooManyCallsError where a share is full, UnavailableError where the room is.
+
+        A `brief` one, of few announced bytes, is not refused because others of a burst came a moment before.
+        """
         for share in shares:
-            self._check(share, announced)
+            self._check(share, announced, brief=brief)
         if self._arriving >= self._most:
             fullest = max(self._senders.values(), key=lambda sender: len(sender.arriving))
-            if not _free_a_place(fullest):
+            if not _free_a_place(fullest) and not brief:
                 raise UnavailableError("Too many bodies arrive at once: send the call again.")
         visit = Visit(shares, announced)
         self._arriving += 1
@@ -122,11 +125,12 @@ class BodyRoom:
             if not sender.visits:
                 del self._senders[share.sender]
 
-    def _check(self, share: Share, announced: int) -> None:
+    def _check(self, share: Share, announced: int, *, brief: bool) -> None:
         sender = self._senders.get(share.sender)
         if sender is None:
             return  # one body always fits: the call's own limit is enough
-        if len(sender.arriving) >= max(self._most * share.part, 1) and not _free_a_place(sender):
+        is_full = len(sender.arriving) >= max(self._most * share.part, 1)
+        if is_full and not _free_a_place(sender) and not brief:
             raise TooManyCallsError(_FULL)
         if sender.reserved + announced > self._most_bytes * share.part:
             raise TooManyCallsError(_FULL)

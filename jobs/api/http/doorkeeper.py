@@ -61,7 +61,8 @@ class Doorkeeper:
         most = min(most, limit.most)
         if (inflow.announced or 0) > most:
             raise BodyTooLargeError(f"the body is larger than {most} bytes")
-        visit = self.room.enter(_shares(call, inflow), inflow.announced or 0)
+        brief = inflow.announced is not None and inflow.announced <= SMALL_BYTES
+        visit = self.room.enter(_shares(call, inflow), inflow.announced or 0, brief=brief)
         await inflow.gather(most, self.room, visit)
 
     async def see_off(self, inflow: Inflow, error: Exception) -> None:

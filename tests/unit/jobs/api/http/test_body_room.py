@@ -43,6 +43,19 @@ def test_bodies_that_came_just_now_are_not_driven_out() -> None:
     room.enter(of("b"), 0)
 
 
+def test_a_burst_of_brief_bodies_is_let_in_and_slow_ones_among_them_give_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = BodyRoom(most=8, most_bytes=4_000)
+    burst = [room.enter(of("a"), 10, brief=True) for _ in range(40)]
+    assert not any(visit.is_given_up for visit in burst)
+    monkeypatch.setattr("jobs.api.http.body_room.PATIENT_S", 0.0)
+    room.enter(of("a"), 10, brief=True)
+    assert burst[0].is_given_up
+    with pytest.raises(TooManyCallsError):
+        room.enter(of("a"), 600, brief=True)  # their bytes are bounded as others' are
+
+
 def test_of_a_full_room_whoever_holds_most_gives_up_a_place(impatient: None) -> None:
     room = BodyRoom(most=4, most_bytes=1_000)
     half = [room.enter((Share("a", 0.5),), 0) for _ in range(2)]
