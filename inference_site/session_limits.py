@@ -26,7 +26,7 @@ class SessionLimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass the request on, as nobody's where its session is over."""
+        """Pass the request on, logged out if its session is over."""
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
             _keep_or_end(request, time())
         return self.get_response(request)

@@ -106,7 +106,7 @@ class EventViewer(Flower):
         self.inspector = SeenWorkers(self.events)
 
     def update_workers(self, workername: str | None = None) -> Future[None]:  # noqa: ARG002  # Flower's
-        """Ask nobody: heartbeats come by themselves."""
+        """Send no question to workers, because their heartbeats come by themselves."""
         done = Future[None]()
         done.set_result(None)
         return done

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.rows import scalar_row
 
 NAME: LiteralString = "SELECT jobs_channel(%(channel)s)"
 
@@ -24,7 +25,6 @@ def listen(session: sa.Connection, channel: str) -> None:
 
 async def listen_async(connection: psycopg.AsyncConnection[Any], channel: str) -> None:
     """Let a connection hear a channel."""
-    cursor = await connection.execute(NAME, {"channel": channel})
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101  # a function's call is one row
-    await connection.execute(f"LISTEN {row[0]}")
+    cursor = await connection.cursor(row_factory=scalar_row).execute(NAME, {"channel": channel})
+    name = await cursor.fetchone()
+    await connection.execute(f"LISTEN {name}")

@@ -49,7 +49,7 @@ def install() -> None:
 def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     def started(thread: threading.Thread) -> None:
         if is_quiet():
-            thread.run = _hushed(thread.run)  # type: ignore[method-assign]
+            thread.run = _hushed(thread.run)  # type: ignore[method-assign]  # for this one thread
         start(thread)
 
     return started

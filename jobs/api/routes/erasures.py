@@ -22,7 +22,7 @@ MOST_BYTES = 10_000
 
 
 class ErasureSchema(Schema):
-    """The receipt of an erasure; it names nobody. With `dry_run` it has no `id` and nothing was erased."""
+    """An erasure's receipt, without its subject. With `dry_run` it has no `id` and nothing was erased."""
 
     id: UUID | None
     jobs: int = Field(description="The jobs of the subject when the erasure was requested.")

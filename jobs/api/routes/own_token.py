@@ -1,4 +1,4 @@
-"""The call by which an app replaces its own token: nobody else ever sees the new one."""
+"""The call by which an app replaces its own token: the new one is shown to the app alone."""
 
 from __future__ import annotations
 

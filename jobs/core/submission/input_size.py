@@ -15,7 +15,7 @@ from jobs.core.payloads.pointer import StoredPayload
 MOST_SIZE = 2**31 - 1  # of the column
 # Decoded JSON: an element of a list takes a pointer and most often an object, a list or an object a header.
 _ELEMENT_BYTES, _LIST_BYTES, _OBJECT_BYTES = 32, 64, 200
-_JSON_FACTOR = 4  # of a JSON file that nobody has read yet
+_JSON_FACTOR = 4  # for a JSON file whose contents are not read yet
 _HEAVIEST = 8  # bytes of memory for each byte that an input may have
 
 

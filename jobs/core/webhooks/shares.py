@@ -1,4 +1,4 @@
-"""How many webhooks are on their way at once, and to whom: a silent receiver holds up nobody else. Pure.
+"""How many webhooks are on their way at once, and to whom: a silent receiver delays no other. Pure.
 
 A receiver is a host, as one client names it: what a client does to a host changes nothing for others.
 """
@@ -41,7 +41,7 @@ class _Pace:
 
 
 class WebhookShares:
-    """Counts the attempts under way; an attempt that finds no room is told when to come again.
+    """Counts the attempts under way; an attempt without room gets a time for its next try.
 
     These times are as far apart as its receiver is slow, so that ten thousand webhooks ask about once each.
     """

@@ -62,7 +62,7 @@ class _Judge:
         return True
 
     def _is_old(self, message: HeldMessage) -> bool:
-        """Return whether a malformed message goes; nobody knows the age of one without a time."""
+        """Return whether a malformed message goes; one without a time counts as old."""
         limit = self._malformed_before
         return limit is not None and (message.since is None or message.since < limit)
 

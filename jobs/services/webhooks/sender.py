@@ -65,7 +65,7 @@ class WebhookSender:
         return sent
 
     def drain(self, limit_s: float) -> None:
-        """Wait for what is under way, at most `limit_s`; what is left then is sent again later."""
+        """Wait up to `limit_s` for the attempts under way; attempts that are cut off are made again later."""
         with self._lock:
             under_way = set(self._under_way)
         wait(under_way, timeout=limit_s)
@@ -85,7 +85,10 @@ class WebhookSender:
 
 def _write(record: Callable[[WebhookResponse], None], response: WebhookResponse) -> None:
     close_old_connections()
-    record(response)
+    try:
+        record(response)
+    except Exception:
+        log.exception("the outcome of a webhook was not stored: it is sent again later")
 
 
 @cache

@@ -549,3 +549,20 @@ def test_a_message_brings_no_attempt_forward(receiver: Receiver, session: sa.Con
     delivered(job, attempts=0)
     deliver(job, attempts=1).result(20)
     assert (len(receiver.requests), row(job).attempts) == (1, 1)
+
+
+def test_an_outcome_that_cannot_be_stored_is_logged_and_the_webhook_is_due_again(
+    receiver: Receiver,
+    session: sa.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError("no disk")
+
+    job = ended(receiver.url)
+    dispatched(session)
+    monkeypatch.setattr("jobs.services.webhooks.deliver._write", fails)
+    delivered(job, attempts=0)
+    assert "was not stored" in caplog.text
+    assert (row(job).state, row(job).due is None) == ("waiting", False)
