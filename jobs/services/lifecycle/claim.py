@@ -2,6 +2,7 @@
 
 A message counts only while its epoch is the job's and the job is queued or waiting within its deadline, and
 only if it says of the job what the rows say: see `standings`. Whoever can publish can choose no version.
+A worker that was ended claims nothing until its next heartbeat: the sweeper would take its batch at once.
 The Outbox row goes with the claim; the batch row comes with it, so that no job runs without a batch. A job
 whose row another transaction has locked is left out, and `standings` says so: it must not be forgotten.
 """
@@ -72,6 +73,7 @@ WITH message AS (
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN message USING (id, epoch)
   WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
+    AND NOT EXISTS (SELECT FROM jobs_worker WHERE id = %(worker)s AND ended_at IS NOT NULL)
     AND job.version_id = %(version)s AND job.queue = %(model)s AND job.client_id = message.client
     AND (SELECT outbox.variant = message.variant AND outbox.apart = %(apart)s
          FROM jobs_outbox outbox WHERE outbox.job_id = job.id AND outbox.epoch = job.epoch LIMIT 1)

@@ -8,7 +8,9 @@ from django.utils import timezone
 from jobs.models import Worker
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle import worker_row
-from tests.support.factories import make_batch, make_jobs, make_version, make_worker
+from jobs.services.lifecycle.claim import claim
+from tests.support.claims import batch_row, envelope_of
+from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 
 
 def alive(worker: Worker) -> bool:
@@ -24,6 +26,18 @@ def test_a_silent_worker_with_a_new_heartbeat_is_alive_again(session: sa.Connect
     assert alive(worker)
     make_batch(worker, make_version(), make_jobs(1))
     assert sweep.orphaned_batches(session, 10) == []
+
+
+def test_a_worker_that_was_ended_claims_nothing_before_its_next_heartbeat(session: sa.Connection) -> None:
+    worker = make_worker(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    sweep.end_silent_workers(session, 15.0)
+    job = make_job()
+    row = batch_row(worker=worker.id)
+    assert claim(session, batch=row, envelopes=[envelope_of(job)]) == []
+    job.refresh_from_db()
+    assert (job.state, job.epoch) == ("queued", 0)
+    worker_row.beat(session, worker.id, tuple)
+    assert [claimed.job for claimed in claim(session, batch=row, envelopes=[envelope_of(job)])] == [job.id]
 
 
 @pytest.mark.parametrize("reason", ["replaced", "stopped", worker_row.HUNG])
