@@ -13,6 +13,8 @@ from time import monotonic
 from jobs.core.errors import SlowBodyError, TooManyCallsError, UnavailableError
 
 PATIENT_S = 1.0  # no body is given up sooner
+# Nor a brief one: in a burst it may have arrived, and this process had no time yet to read it.
+PATIENT_WITH_BRIEF_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,17 @@ class Visit:
 
     shares: Shares
     reserved: int
+    is_brief: bool
+    began: float
     held: int = 0
-    began: float = field(default_factory=monotonic)
     is_arriving: bool = True
     is_given_up: bool = False
     timer: asyncio.Timeout | None = None
+
+    @property
+    def may_be_given_up(self) -> bool:
+        """Return whether it has had time enough to arrive."""
+        return monotonic() - self.began >= (PATIENT_WITH_BRIEF_S if self.is_brief else PATIENT_S)
 
     def give_up(self) -> None:
         """End the wait for more of this body."""
@@ -82,7 +90,7 @@ class BodyRoom:
             fullest = max(self._senders.values(), key=lambda sender: len(sender.arriving))
             if not _free_a_place(fullest) and not brief:
                 raise UnavailableError("Too many bodies arrive at once: send the call again.")
-        visit = Visit(shares, announced)
+        visit = Visit(shares, announced, brief, monotonic())
         self._arriving += 1
         for share in shares:
             sender = self._senders.setdefault(share.sender, _Sender())
@@ -147,7 +155,7 @@ _FULL = "You send too many bodies at once: send the call again when others are a
 def _free_a_place(sender: _Sender) -> bool:
     """Give up the sender's oldest body, if it is old enough, and return whether there was one."""
     oldest = next((visit for visit in sender.arriving if not visit.is_given_up), None)
-    if oldest is None or monotonic() - oldest.began < PATIENT_S:
+    if oldest is None or not oldest.may_be_given_up:
         return False
     oldest.give_up()
     return True
