@@ -23,6 +23,7 @@ from tests.benchmarks import (
     poisson,
     policy,
     post,
+    quiet,
     told,
     waiters,
 )
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "mixed": mixed.measure,
     "device": device.measure,
     "poisson": poisson.measure,
+    "quiet": quiet.measure,
     "overload": overload.measure,
     "noisy": noisy.measure,
     "told": told.measure,
