@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tests.benchmarks import (
     abuse,
+    bulk,
     cache,
     device,
     drain,
@@ -33,6 +34,7 @@ from tests.benchmarks.rivals import compare
 
 BENCHMARKS: dict[str, Benchmark] = {
     "drain": drain.measure,
+    "bulk": bulk.measure,
     "minilm": minilm.measure,
     "post": post.measure,
     "ingest": ingest.measure,
