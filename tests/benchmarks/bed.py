@@ -22,6 +22,8 @@ from tests.benchmarks.watched import watch_statements
 from tests.support.app import manage, stack_env
 from tests.support.wait import wait_until
 
+LIGHT = ("web", "stream", "relay")
+
 
 class Bed:
     """A running stack and the ways to load and watch it."""
@@ -102,6 +104,20 @@ def bed(
             yield Bed(stack)
     finally:
         stack.delete()
+
+
+@contextlib.contextmanager
+def whole_bed(name: str) -> Iterator[Bed]:
+    """Run all that `make up` runs, and count the statements of its database.
+
+    BENCH_LIGHT=1 leaves out Flower, beat, the worker of webhooks and MiniLM, for a quick look.
+    """
+    if not os.environ.get("BENCH_LIGHT"):
+        with bed(name, (), statements=True) as ground:
+            yield ground
+        return
+    with bed(name, LIGHT, statements=True) as ground, ground.worker("sleeper,echo"):
+        yield ground
 
 
 def cpu_s(process: psutil.Process) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from tests.benchmarks.bed import Bed, bed, cpu_s
+from tests.benchmarks.bed import Bed, cpu_s, whole_bed
 from tests.benchmarks.costly_statements import costly_statements, forget_statements
 from tests.benchmarks.figure import Figure, at_least, at_most
 from tests.benchmarks.processes import snapshot
@@ -28,7 +28,7 @@ MEAN_BATCH = "SELECT avg(size)::float8 FROM jobs_batch WHERE claimed_at >= to_ti
 
 
 def measure() -> Iterator[Figure]:
-    with bed("bulk", ("web", "relay"), statements=True) as ground, ground.worker("sleeper,echo"):
+    with whole_bed("bulk") as ground:
         for model in GOALS_PER_S:
             ground.bulk(model, WARM_JOBS, {})
             ground.until(LIVE, 0)

@@ -3,7 +3,7 @@
 `make up`'s processes with all their loops, on a database that counts its statements (`pg_stat_statements`
 with planning). Each part shows the CPU by process and the ten costliest statements. QUIET_PARTS names some
 of the parts (`idle,20,100,500,waiting,closed,sixty`), QUIET_SECONDS how long each one is measured, and
-QUIET_LIGHT=1 leaves out Flower, beat, the webhooks' worker and MiniLM, for a quick look at one part.
+BENCH_LIGHT=1 leaves out Flower, beat, the worker of webhooks and MiniLM, for a quick look at one part.
 
 The model sleeps 5 ms and 0.1 ms an item. What the figures of other systems were, in the same harness on two
 quiet cores, stands beside.
@@ -17,12 +17,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from inference_site.stack.services import PROJECT
 from jobs.management.demo.figures import percentile
-from tests.benchmarks.bed import Bed, bed
+from tests.benchmarks.bed import Bed, whole_bed
 from tests.benchmarks.costly_statements import costly_statements, forget_statements
 from tests.benchmarks.figure import Figure, at_least, at_most
 from tests.benchmarks.poisson import offer, stored_moments
@@ -32,7 +31,6 @@ MODEL, SEED = "sleeper", 1
 SECONDS = float(os.environ.get("QUIET_SECONDS", "8"))
 WARM_S, CALM_S = 2.0, 5.0
 CONNECTIONS = 128
-LIGHT = ("web", "stream", "relay")
 SIXTY = 60
 RELAY_CONNECTIONS = ("jobs-loop",)
 LIVE = "SELECT count(*) FROM jobs_job WHERE state <> 'succeeded'"
@@ -64,22 +62,12 @@ def measure() -> Iterator[Figure]:
     names = os.environ.get("QUIET_PARTS", ",".join(PARTS)).split(",")
     if unknown := set(names) - set(PARTS):
         raise SystemExit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    with _ground() as ground:
+    with whole_bed("quiet") as ground:
         ground.bulk(MODEL, 10, {})
         ground.until(LIVE, 0)
         for name in names:
             yield from PARTS[name](ground)
     yield from PEERS
-
-
-@contextmanager
-def _ground() -> Iterator[Bed]:
-    if not os.environ.get("QUIET_LIGHT"):
-        with bed("quiet", (), statements=True) as ground:
-            yield ground
-        return
-    with bed("quiet", LIGHT, statements=True) as ground, ground.worker(MODEL):
-        yield ground
 
 
 def _idle(ground: Bed) -> Iterator[Figure]:
