@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tests.benchmarks import (
     abuse,
+    bulk,
     cache,
     device,
     drain,
@@ -23,6 +24,7 @@ from tests.benchmarks import (
     poisson,
     policy,
     post,
+    quiet,
     told,
     waiters,
 )
@@ -32,6 +34,7 @@ from tests.benchmarks.rivals import compare
 
 BENCHMARKS: dict[str, Benchmark] = {
     "drain": drain.measure,
+    "bulk": bulk.measure,
     "minilm": minilm.measure,
     "post": post.measure,
     "ingest": ingest.measure,
@@ -43,6 +46,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "mixed": mixed.measure,
     "device": device.measure,
     "poisson": poisson.measure,
+    "quiet": quiet.measure,
     "overload": overload.measure,
     "noisy": noisy.measure,
     "told": told.measure,

@@ -18,8 +18,11 @@ import psycopg
 from inference_site.stack.harness import Stack
 from inference_site.stack.leash import death_words
 from inference_site.stack.services import PROJECT
+from tests.benchmarks.watched import watch_statements
 from tests.support.app import manage, stack_env
 from tests.support.wait import wait_until
+
+LIGHT = ("web", "stream", "relay")
 
 
 class Bed:
@@ -30,6 +33,7 @@ class Bed:
         headers = {"Authorization": f"Bearer {info['token']}"}
         self.http = httpx.Client(base_url=info["api"], headers=headers, timeout=120, trust_env=False)
         self.database = psycopg.connect(info["database"], autocommit=True)
+        self.workers = dict[str, int]()  # the process ids of those beside the stack
 
     def bulk(self, model: str, count: int, value: object) -> None:
         """Post `count` jobs, ten thousand a call."""
@@ -66,9 +70,12 @@ class Bed:
                 stdout=log,
                 stderr=log,
             )
+        name = f"worker of {models}"
+        self.workers[name] = process.pid
         try:
             yield psutil.Process(process.pid)
         finally:
+            del self.workers[name]
             process.terminate()
             process.wait(60)
 
@@ -85,14 +92,32 @@ class Bed:
 
 
 @contextlib.contextmanager
-def bed(name: str, only: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator[Bed]:
-    """Run a stack of `only` these programs, and delete it afterwards."""
+def bed(
+    name: str, only: Sequence[str], *, env: Mapping[str, str] | None = None, statements: bool = False
+) -> Iterator[Bed]:
+    """Run a stack of `only` these programs, all if empty, and delete it; `statements`: count them."""
     stack = Stack(PROJECT / ".run" / f"bench-{name}-{os.getpid()}", only=only, workers=1, env=env)
     try:
+        if statements:
+            watch_statements(stack.run_dir)
         with stack:
             yield Bed(stack)
     finally:
         stack.delete()
+
+
+@contextlib.contextmanager
+def whole_bed(name: str) -> Iterator[Bed]:
+    """Run all that `make up` runs, and count the statements of its database.
+
+    BENCH_LIGHT=1 leaves out Flower, beat, the worker of webhooks and MiniLM, for a quick look.
+    """
+    if not os.environ.get("BENCH_LIGHT"):
+        with bed(name, (), statements=True) as ground:
+            yield ground
+        return
+    with bed(name, LIGHT, statements=True) as ground, ground.worker("sleeper,echo"):
+        yield ground
 
 
 def cpu_s(process: psutil.Process) -> float:

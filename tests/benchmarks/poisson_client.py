@@ -64,6 +64,10 @@ class Line(asyncio.Protocol):
         self._due, self._sent, self._read = due, time.time(), b""
         self._transport.write(request)
 
+    def close(self) -> None:
+        assert self._transport is not None
+        self._transport.close()
+
     def data_received(self, data: bytes) -> None:
         self._read += data
         head, gap, body = self._read.partition(b"\r\n\r\n")
