@@ -40,7 +40,7 @@ class Batch(models.Model):
 
     id = models.UUIDField(primary_key=True)
     worker = models.ForeignKey(Worker, models.PROTECT, db_index=False, db_constraint=False)
-    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False, db_constraint=False)
     members = ArrayField(models.UUIDField(), help_text="Ids of the jobs that were claimed.")
     size = models.PositiveIntegerField()
     padded_size = models.PositiveBigIntegerField(default=0, help_text="Items times the longest item's size.")

@@ -19,11 +19,15 @@ KINDS = [(kind.value, kind.value) for kind in FailureKind]
 
 
 class Job(models.Model):
-    """One request for one result; `epoch` fences every change, `attempts` counts for the retry policy."""
+    """One request for one result; `epoch` fences every change, `attempts` counts for the retry policy.
+
+    A foreign key would lock its client's and its version's rows for each job. A trigger refuses to delete one
+    that has jobs instead.
+    """
 
     id = models.UUIDField(primary_key=True)
-    client = models.ForeignKey(Client, models.PROTECT, db_index=False)
-    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    client = models.ForeignKey(Client, models.PROTECT, db_index=False, db_constraint=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False, db_constraint=False)
     model = models.CharField(max_length=63, db_column="queue", help_text="The model's name.")
     priority = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=9, choices=STATES)

@@ -17,9 +17,11 @@ class Outbox(models.Model):
     everything that a message needs, so that the relay reads no other table.
     """
 
-    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="outbox")
+    job = models.OneToOneField(
+        Job, models.CASCADE, primary_key=True, related_name="outbox", db_constraint=False
+    )
     epoch = models.PositiveIntegerField()
-    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False, db_constraint=False)
     model = models.CharField(max_length=63, db_column="queue")
     priority = models.PositiveSmallIntegerField()
     size = models.PositiveIntegerField(db_default=0)

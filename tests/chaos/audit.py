@@ -120,6 +120,10 @@ SIDE_ROWS = {
     "the outbox": "SELECT count(*) FROM jobs_outbox",
     "open batches": "SELECT count(*) FROM jobs_batch WHERE finished_at IS NULL",
     "followers": "SELECT count(*) FROM jobs_follower",
+    "jobs of no client or version": """
+SELECT count(*) FROM jobs_job job WHERE NOT EXISTS (SELECT FROM jobs_client WHERE id = job.client_id)
+  OR NOT EXISTS (SELECT FROM models_registry_modelversion WHERE id = job.version_id)
+""",
     "unpublished dead letters": "SELECT count(*) FROM jobs_deadletter WHERE due IS NOT NULL",
 }
 UNINSTALL = """

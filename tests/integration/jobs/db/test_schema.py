@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.db.utils import DataError
 from django.utils import timezone
 
 from jobs.core.ids import uuid7
-from jobs.models import Batch, Client, Job, Worker
+from jobs.models import Batch, Client, Job, Outbox, Worker
 from models_registry.models import ModelVersion, RegisteredModel
 
 INDEXES = {
@@ -75,6 +75,9 @@ TABLES = r"""
 SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relname LIKE 'jobs\_%'
 """
 PARTITIONS = r"SELECT relname FROM pg_class WHERE relkind = 'r' AND relispartition AND relname LIKE 'jobs\_%'"
+WRITTEN_BY_EVERY_JOB = (
+    "jobs_job", "jobs_jobinput", "jobs_jobresult", "jobs_outbox", "jobs_batch", "jobs_event",
+)  # fmt: skip
 NEVER_CHANGES = {"id", "client_id", "version_id", "queue", "priority", "idempotency_key", "created_at"}
 
 
@@ -191,6 +194,34 @@ def test_an_idempotency_key_is_one_job_s_for_each_client(version: ModelVersion) 
     )  # fmt: skip
     with pytest.raises(IntegrityError, match="job_idempotency_key_once"):
         a_job(version, idempotency_key="k")
+
+
+def test_what_every_job_writes_locks_no_row_of_another_table(version: ModelVersion) -> None:
+    query = "SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY(%s::regclass[])"
+    with connection.cursor() as cursor:
+        cursor.execute(query, (list(WRITTEN_BY_EVERY_JOB),))
+        assert cursor.fetchall() == []
+
+
+def test_what_a_job_refers_to_cannot_be_deleted_also_by_sql(version: ModelVersion) -> None:
+    job, batch = a_job(version), a_batch(version)
+    assert_refused("DELETE FROM jobs_client", "has jobs")
+    assert_refused("DELETE FROM models_registry_modelversion", "has jobs or batches")
+    Outbox.objects.create(job=job, epoch=0, version=version, model="echo", priority=4, client=job.client_id)
+    assert_refused("DELETE FROM jobs_job", "still to be published")
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute("DELETE FROM jobs_job")
+        cursor.execute("DELETE FROM jobs_outbox")  # until the end of the transaction
+    assert_refused("DELETE FROM models_registry_modelversion", "has jobs or batches")
+    batch.delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM jobs_client")
+        cursor.execute("DELETE FROM models_registry_modelversion")
+
+
+def assert_refused(statement: str, why: str) -> None:
+    with pytest.raises(IntegrityError, match=why), connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 def test_a_state_longer_than_the_column_is_refused(version: ModelVersion) -> None:
