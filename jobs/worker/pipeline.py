@@ -275,6 +275,7 @@ class Pipeline:
             if batch.context is not None:
                 batch.context.closed = True
             if answer is not None:
+                self.buffer.observe_platform(batch.claim_s + batch.settle_s / len(batches))
                 self._settled(batch, answer)
 
     def _settled(self, batch: ClaimedBatch, answer: Stored) -> None:
