@@ -25,6 +25,7 @@ from jobs.db.troubles import BROKEN, Trouble, trouble_of
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 Params = Mapping[str, Any]
+Session = sa.Connection | psycopg.Connection[Any]
 NO_PARAMS: Params = {}
 _AGAIN = BROKEN | {Trouble.SERIALIZATION, Trouble.DEADLOCK}
 
@@ -129,8 +130,12 @@ def execute(statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row]:
         return statement.rows(_names(cursor), cursor.fetchall()) if cursor.rownumber is not None else []
 
 
-def run(session: sa.Connection, statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row]:
-    """Run one statement on a bulk process's session and return its rows."""
+def run(session: Session, statement: Statement[Row], params: Params = NO_PARAMS) -> list[Row]:
+    """Run one statement on a bulk process's session, or on the driver's own, and return its rows."""
+    if isinstance(session, psycopg.Connection):
+        with psycopg.Cursor(session) as cursor:
+            cursor.execute(statement.sql, params, binary=True)
+            return statement.rows(_names(cursor), cursor.fetchall()) if cursor.rownumber is not None else []
     result = session.exec_driver_sql(statement.sql, dict(params))
     if not result.returns_rows:
         return []

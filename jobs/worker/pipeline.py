@@ -10,11 +10,10 @@ import logging
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from queue import Empty, Full, Queue
+from queue import Queue
 from threading import Condition, Semaphore, Thread
 from typing import Protocol
 from uuid import UUID
@@ -29,12 +28,11 @@ from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.execute import execute_all, failure_of
 from jobs.worker.stages.known_code import known_of
+from jobs.worker.stages.settle_queue import SettleQueue
 from jobs.worker.stages.settler import Settler, Stored
 
 logger = logging.getLogger(__name__)
 
-LOCKED_S = 0.5  # between two tries to store verdicts whose rows another transaction has locked
-MOST_LOCKED = 64  # with more batches like these nothing else is settled
 AHEAD = 1  # batches claimed and not running
 CLAIM_LIMIT_S = 6.0  # a little more than a claim may wait for its locks
 LEAST_CLAIM_S = 0.5
@@ -78,12 +76,10 @@ class Pipeline:
         self._most = lanes + AHEAD
         self._slots = Semaphore(self._most)
         self._to_run: Queue[ClaimedBatch | None] = Queue()
-        self._to_settle: Queue[ClaimedBatch | None] = Queue(maxsize=lanes + AHEAD)
+        self._to_settle = SettleQueue(lanes + AHEAD)
         self._open: dict[int, ClaimedBatch] = {}
         self._changed = Condition()
-        self._locked: deque[ClaimedBatch] = deque()  # batches of which a row was locked, to be tried again
-        self._stuck = set[int]()  # the same, while they are tried again too
-        self._locked_at = 0.0
+        self._stuck = set[int]()  # batches of which a row was locked, until they are stored
         self._closed = self.failed = False
         self._closed_at = 0.0
         self._broken: list[ClaimedBatch] = []
@@ -106,7 +102,7 @@ class Pipeline:
         """Seal nothing more; claimed batches go on to their end."""
         with self._changed:
             self._closed_at = self._closed_at or time.monotonic()
-            self._closed = True
+            self._closed = self._to_settle.closing = True
             self._changed.notify_all()
         self.buffer.close()
         self._slots.release()
@@ -150,9 +146,9 @@ class Pipeline:
     def _end_early(self) -> None:
         """Store what has run; what still runs is given back, because its lane may never end."""
         self.close()
-        try:
-            self._to_settle.put_nowait(None)
-        except Full:  # the settling is what failed, or it is slow: the drain does not wait for it
+        if (
+            not self._to_settle.end_now()
+        ):  # the settling failed, or it is slow: the drain does not wait for it
             logger.warning("batches that have run are not stored any more")
 
     @contextmanager
@@ -237,7 +233,7 @@ class Pipeline:
             self._running -= 1
             last = not self._running
         if last:
-            self._to_settle.put(None)
+            self._to_settle.end()
 
     def _run_one(self, lane: int, batch: ClaimedBatch) -> None:
         self.buffer.started(lane, batch.key, batch.padded_size)
@@ -255,22 +251,38 @@ class Pipeline:
             self.buffer.observe_memory(batch.key, batch.oom_size)
 
     def _settle(self) -> None:
-        while (batch := self._next_to_settle()) is not None:
-            started = self._begin(batch)
-            with self._blaming(batch):
-                answer = self._settler.settle(batch)
-            batch.busy_since, batch.settle_s = None, time.monotonic() - started
+        while batches := self._to_settle.next():
+            judged = list[ClaimedBatch]()
+            try:
+                for batch in batches:
+                    self._begin(batch)
+                    with self._blaming(batch):
+                        self._settler.judge(batch)
+                    judged.append(batch)
+            finally:
+                self._store(judged)  # where one broke the stage, its neighbours are stored
+
+    def _store(self, batches: list[ClaimedBatch]) -> None:
+        started = time.monotonic()
+        stored = self._settler.together(batches)
+        for batch in batches:
+            answer = stored.get(batch.id)
+            if answer is None:
+                with self._blaming(batch):
+                    answer = self._settler.settle(batch)
+            batch.settle_s = time.monotonic() - started
             self._claimer.done(batch)
             if batch.context is not None:
                 batch.context.closed = True
             if answer is not None:
+                self.buffer.observe_platform(batch.claim_s + batch.settle_s / len(batches))
                 self._settled(batch, answer)
 
     def _settled(self, batch: ClaimedBatch, answer: Stored) -> None:
         done = batch.split_off(answer.locked) if answer.locked else batch
         if answer.locked:
             logger.warning("%d jobs are locked by another transaction: tried again", len(answer.locked))
-            self._locked.append(batch)
+            self._to_settle.retry(batch)
         with self._changed:
             if answer.locked:
                 self._stuck.add(id(batch))
@@ -279,16 +291,3 @@ class Pipeline:
                 del self._open[id(batch)]
             self._changed.notify_all()
         self._observer.settled(done, answer.verdicts, answer.settled)
-
-    def _next_to_settle(self) -> ClaimedBatch | None:
-        """Return the next batch, None at the end; now and then, however busy, one that had locked rows."""
-        if not self._locked:
-            return self._to_settle.get()
-        wait_s = self._locked_at - time.monotonic()
-        if wait_s > 0 and (len(self._locked) < MOST_LOCKED or self._closed):
-            with suppress(Empty):
-                return self._to_settle.get(timeout=wait_s)
-        elif wait_s > 0:
-            time.sleep(wait_s)
-        self._locked_at = time.monotonic() + LOCKED_S
-        return self._locked.popleft()

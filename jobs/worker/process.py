@@ -30,6 +30,7 @@ from jobs.worker.reporter import Reporter
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.claimer import Claimer
+from jobs.worker.stages.host_load import HostLoad
 from jobs.worker.stages.persist import persist
 from jobs.worker.stages.settler import Settler
 from jobs.worker.watchdog import Watchdog
@@ -142,7 +143,7 @@ def make(
     circuits = CircuitMonitor(engine(), _breaker_options, incarnation.id)
     claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits)
     reporter = Reporter()
-    buffer = Buffer(policy, lanes)
+    buffer = Buffer(policy, lanes, HostLoad())
     settler = Settler(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )

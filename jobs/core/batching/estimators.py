@@ -9,6 +9,9 @@ from jobs.core.batching.memory_cap import MemoryCap
 from jobs.core.batching.service_time import ServiceTime
 
 _LEARN = 0.1
+_LEARN_LONGER = 0.01
+_ROOMY = 0.5  # a platform that is no busier than this has room
+_MOST_WEIGHT = 4.0
 
 
 @dataclass(slots=True)
@@ -38,3 +41,29 @@ class OverheadEstimate:
     def lead_s(self) -> float:
         """Return how long before the device is free a batch is sealed so that it is ready in time."""
         return self.mean_s + 2.0 * self.off_s
+
+
+@dataclass(slots=True)
+class PlatformCost:
+    """What a batch costs the platform, whatever it holds, and how scarce that is now.
+
+    The seconds are those of its claim and its settle. Where everything waits for a processor they grow, so
+    the estimate follows shorter ones fast and longer ones slowly.
+    """
+
+    batch_s: float = 0.0
+    busy: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Learn from one batch."""
+        learn = _LEARN if seconds < self.batch_s else _LEARN_LONGER
+        self.batch_s = self.batch_s + learn * (min(seconds, 1.0) - self.batch_s) if self.batch_s else seconds
+
+    @property
+    def weighed_s(self) -> float:
+        """Return the cost as it counts now: nothing while there is room, several times while there is none.
+
+        The time that one batch takes from a busy processor is taken from each job that waits for it.
+        """
+        scarce = (self.busy - _ROOMY) / (1.0 - _ROOMY)
+        return self.batch_s * _MOST_WEIGHT * min(max(scarce, 0.0), 1.0)

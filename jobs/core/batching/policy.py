@@ -2,9 +2,10 @@
 
 A batch is sealed as late as possible: when the device is idle, or just in time for it to become idle,
 because an item that arrives until then may be more urgent. A full batch is sealed a little earlier, because
-there an idle device costs most. Keys (model versions) take turns. Within a key, waiting raises the priority
-and clients take turns. Where items are padded to the longest, those lengths that cost least per item share
-a batch.
+there an idle device costs most. Where the platform's processors are scarce, a batch waits for company, as its
+claim and settle cost the same whatever it holds. Keys (model versions) take turns. Within a key, waiting
+raises the priority and clients take turns. Where items are padded to the longest, those lengths that cost
+least per item share a batch.
 
 Starvation is bounded. A key with items gets its next batch after at most 9 times AGING_S and one batch of
 every other key. Within a key, of two items without deadlines, the one with a priority p levels higher goes
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic
 
-from jobs.core.batching.estimators import Estimators, OverheadEstimate
+from jobs.core.batching.estimators import Estimators, OverheadEstimate, PlatformCost
 from jobs.core.batching.fair_queue import PATIENCE_S, Token, Waiting
 from jobs.core.batching.group import AGING_S, Group
 from jobs.core.batching.length_window import cheapest, within
@@ -38,6 +39,7 @@ class BatchPolicy(Generic[Token]):
         self._groups: dict[tuple[Hashable, Hashable], Group[Token]] = {}
         self._estimators: dict[Hashable, Estimators] = {}
         self._overhead = OverheadEstimate()
+        self._platform = PlatformCost()
 
     def __len__(self) -> int:
         return sum(map(len, self._groups.values()))
@@ -103,6 +105,14 @@ class BatchPolicy(Generic[Token]):
         """Learn the seconds from the seal of a batch until it can run."""
         self._overhead.observe(seconds)
 
+    def observe_platform(self, seconds: float) -> None:
+        """Learn the seconds that the claim and the settle of a batch took together."""
+        self._platform.observe(seconds)
+
+    def observe_load(self, busy: float) -> None:
+        """Note how busy the platform is, from 0 to 1: from some load on a batch is worth waiting for."""
+        self._platform.busy = busy
+
     def pads(self, key: Hashable) -> bool:
         """Return whether batches of `key` are padded, so that the size of an item is its length."""
         return self._limits(key).padded
@@ -132,13 +142,15 @@ class BatchPolicy(Generic[Token]):
     def _due(self, group: Group[Token], now: float, device_free_at: float) -> float:
         limits = self._limits(group.key)
         full = len(group) >= limits.max_batch
-        if device_free_at > now:
-            return max(now, device_free_at - self._lead_s(group.key, full=full))
-        if full:
-            return now
-        until = linger_until(group, limits, self._of(group.key, now), now=now)
-        group.lingering = group.lingering or until > now
-        return until
+        idle = device_free_at <= now
+        ready = now if idle else max(now, device_free_at - self._lead_s(group.key, full=full))
+        estimators, platform_s = self._of(group.key, now), self._platform.weighed_s
+        cost_s = platform_s + (estimators.service.fixed_s if idle else 0.0)
+        if full or not cost_s:
+            return ready
+        until = linger_until(group, limits, estimators, now=now, cost_s=cost_s)
+        group.lingering = group.lingering or until > ready
+        return max(ready, until)
 
     def _lead_s(self, key: Hashable, *, full: bool) -> float:
         """Return how long before the device is free a batch is sealed.

@@ -44,17 +44,21 @@ def _fitting(estimators: Estimators, seconds: float) -> float:
     return size if size >= 1.0 else float("inf")
 
 
-def linger_until(group: Group[Any], limits: BatchLimits, estimators: Estimators, *, now: float) -> float:
+def linger_until(
+    group: Group[Any], limits: BatchLimits, estimators: Estimators, *, now: float, cost_s: float
+) -> float:
     """Return until when it is expected to pay to wait for the next arrival; `now` if it does not pay.
 
-    A run that starts now makes the next arrival wait for its fixed time. Waiting makes each of the n items
-    wait for one gap between arrivals. So it pays while (n + 1) gaps are shorter than the fixed time.
+    `cost_s` is what another batch costs, whatever it holds: a run that starts now makes the next arrival wait
+    for its fixed time, and where the platform is busy, each batch makes others wait for its claim and settle.
+    Waiting makes each of the n items wait for one gap between arrivals. So it pays while (n + 1) gaps are
+    shorter than the cost.
     """
-    rate, fixed_s = estimators.arrivals.per_s, estimators.service.fixed_s
-    if (len(group) + 1) >= rate * fixed_s:
+    rate = estimators.arrivals.per_s
+    if (len(group) + 1) >= rate * cost_s:
         return now
     until = estimators.arrivals.last_s + _PATIENCE_GAPS / rate
-    return max(now, min(until, group.oldest_s + fixed_s, _latest(group, limits, estimators)))
+    return max(now, min(until, group.oldest_s + cost_s, _latest(group, limits, estimators)))
 
 
 def _latest(group: Group[Any], limits: BatchLimits, estimators: Estimators) -> float:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from jobs.core.messages.envelope import Envelope
 from jobs.core.payloads.keyring import PLAIN
 from jobs.core.states import Verb, sources, target
-from jobs.db.statement import Statement, run
+from jobs.db.statement import Session, Statement, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ WHERE job_id = ANY(%(jobs)s::uuid[]) AND NOT job_id = ANY(ARRAY(SELECT job_id FR
 )
 
 
-def claim(connection: sa.Connection, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
+def claim(connection: Session, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
     """Make the jobs of `envelopes` running under `batch` and return those that were claimed, in any order."""
     jobs = [envelope.job for envelope in envelopes]
     return run(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -57,14 +57,16 @@ class Settled:
     state: State
 
 
-class _SettledRow(NamedTuple):
+class SettledRow(NamedTuple):
+    """A row that the settle changed."""
+
     id: UUID
     state: str
 
 
 # A result keeps the epoch of its verdict, not of the row: a broken fence shows, because the two differ.
-_SETTLE = Statement(
-    """
+# Fewer than `least` rows that can be settled now: none of them is.
+SETTLE: LiteralString = """
 WITH verdict AS (
   SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(states)s::text[], %(bodies)s::bytea[],
                        %(kinds)s::text[], %(codes)s::text[], %(encodings)s::text[])
@@ -82,16 +84,15 @@ WITH verdict AS (
       error_kind = CASE WHEN locked.state = %(expired)s THEN %(late_kind)s ELSE locked.kind END,
       error_code = CASE WHEN locked.state = %(expired)s THEN %(late_code)s ELSE locked.code END,
       finished_at = CASE WHEN locked.state = %(waiting)s THEN NULL ELSE now() END
-  FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.keep_days, locked.claim, job.state, locked.body, locked.encoding
+  FROM locked WHERE job.id = locked.id AND (SELECT count(*) FROM locked) >= %(least)s
+  RETURNING job.id, job.batch_id, job.keep_days, locked.claim, job.state, locked.body, locked.encoding
 ), stored AS (
   INSERT INTO jobs_jobresult (job_id, keep_days, epoch, body, encoding)
   SELECT id, keep_days, claim, body, encoding FROM settled WHERE state = %(succeeded)s
 )
-SELECT id, state FROM settled
-""",
-    _SettledRow,
-)
+"""
+
+_SETTLE = Statement(f"{SETTLE} SELECT id, state FROM settled", SettledRow)  # noqa: S608
 
 # Of those that were not settled, the ones that still are this claim's: a lock was in the way.
 _LOCKED = Statement(
@@ -126,7 +127,7 @@ def settle(
     connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float, worker: str = ""
 ) -> tuple[list[Settled], set[UUID]]:
     """Store `verdicts` of the node `worker`, close `batch`, notify; return what changed, and is locked."""
-    rows = run(connection, _SETTLE, _arrays(verdicts))
+    rows = run(connection, _SETTLE, arrays(verdicts))
     settled = [Settled(row.id, State(row.state)) for row in rows]
     origin = {"batch": str(batch), "worker": worker}
     _follow_failures(connection, origin, {row.job: row.state for row in settled}, verdicts)
@@ -149,7 +150,7 @@ def settle(
 
 
 def _locked(
-    connection: sa.Connection, verdicts: Sequence[Verdict], settled: Sequence[_SettledRow]
+    connection: sa.Connection, verdicts: Sequence[Verdict], settled: Sequence[SettledRow]
 ) -> set[UUID]:
     done = {row.id for row in settled}
     left = [verdict for verdict in verdicts if verdict.job not in done]
@@ -161,7 +162,8 @@ def _locked(
     return set(run(connection, _LOCKED, parameters))
 
 
-def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def arrays(verdicts: Sequence[Verdict], *, least: int = 0) -> dict[str, Any]:
+    """Return the parameters of `SETTLE`."""
     failures = [v.outcome if isinstance(v.outcome, Failure) else None for v in verdicts]
     return {
         "jobs": [v.job for v in verdicts],
@@ -177,6 +179,7 @@ def _arrays(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "late_code": DEADLINE_CODE,
         "waiting": State.WAITING,
         "succeeded": State.SUCCEEDED,
+        "least": least,
     }
 
 

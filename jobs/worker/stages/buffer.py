@@ -16,8 +16,11 @@ from jobs.worker.message_delivery import MessageDelivery
 class Buffer:
     """The ordered buffer: the connection's thread fills it, the claim's thread takes batches out."""
 
-    def __init__(self, policy: BatchPolicy[MessageDelivery], lanes: int = 1) -> None:
-        self._policy = policy
+    def __init__(
+        self, policy: BatchPolicy[MessageDelivery], lanes: int = 1, load: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Start empty; `load` returns how busy the platform is, from 0 to 1."""
+        self._policy, self._load = policy, load
         self._lanes = Lanes(lanes)
         self._changed = Condition()
         self._closed = False
@@ -53,6 +56,7 @@ class Buffer:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
+                self._policy.observe_load(self._load())
                 sealed = self._policy.take(now, device_free_at=self._lanes.free_at(now))
                 if sealed is not None:
                     if not self._policy.pads(sealed.key):
@@ -81,6 +85,11 @@ class Buffer:
         """Give the policy the time that a claim took."""
         with self._changed:
             self._policy.observe_claim(seconds)
+
+    def observe_platform(self, seconds: float) -> None:
+        """Give the policy the time that the claim and the settle of a batch took."""
+        with self._changed:
+            self._policy.observe_platform(seconds)
 
     def withdraw(self) -> None:
         """Note that the batch that was sealed last will not run."""

@@ -20,6 +20,8 @@ from jobs.core.messages.envelope import NEWER
 from jobs.core.states import State
 from jobs.core.submission.input_size import MOST_SIZE
 from jobs.db.new_ids import new_id
+from jobs.db.single_statements import SingleStatements
+from jobs.db.statement import Session
 from jobs.services.lifecycle import claim as store
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.standings import Standing, standings
@@ -27,7 +29,7 @@ from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
 from jobs.worker.stages.execute import failure_of
-from jobs.worker.stages.persist import persist
+from jobs.worker.stages.persist import persist, try_once
 from jobs.worker.stages.privacy import Privacy
 from models_registry.core.runner import Item
 from models_registry.loaders.fault_tables import table_of
@@ -54,6 +56,7 @@ class Claimer:
     ) -> None:
         self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
         self._circuits = circuits
+        self._statements = SingleStatements(engine)
         self.claiming: UUID | None = None  # the batch whose claim is under way
 
     def claim(self, sealed: SealedBatch[MessageDelivery]) -> tuple[ClaimedBatch, list[Refused]]:
@@ -77,7 +80,7 @@ class Claimer:
             return batch, [*refused, *self._held(tokens, UNLOADED_S)]
         row = self._row(batch, sealed)
         own = [d for d in tokens if d.parcel.model == row.model]
-        jobs = persist(self._engine, lambda c, tries: _claim(c, row, own, tries), stopping=self._stopping)
+        jobs = self._claim(row, own)
         if not jobs:
             self.done(batch)
         if jobs is None:
@@ -86,6 +89,13 @@ class Claimer:
         batch.jobs, batch.deliveries = jobs, [by_key[job.job, job.epoch - 1, job.client] for job in jobs]
         claimed = set(map(id, batch.deliveries))
         return batch, [*refused, *self._refused([d for d in tokens if id(d) not in claimed])]
+
+    def _claim(self, row: store.BatchRow, deliveries: list[MessageDelivery]) -> list[store.Claimed] | None:
+        """Claim in one round trip; only after trouble in transactions, which look what the trouble left."""
+        jobs = try_once(self._statements, lambda c: _claim(c, row, deliveries), engine=self._engine)
+        if jobs is not None:
+            return jobs
+        return persist(self._engine, lambda c, _: _claim_again(c, row, deliveries), stopping=self._stopping)
 
     def prepare(self, batch: ClaimedBatch) -> list[Refused]:
         """Decode the inputs, group by compatibility and collate ahead.
@@ -219,19 +229,23 @@ class Claimer:
 
 
 def _claim(
-    connection: sa.Connection, row: store.BatchRow, deliveries: list[MessageDelivery], tries: int
+    connection: Session, row: store.BatchRow, deliveries: list[MessageDelivery]
 ) -> list[store.Claimed]:
-    """Claim; on a later try, first look whether an earlier claim was stored and only its answer was lost."""
-    if tries:
-        jobs = [delivery.job for delivery in deliveries]
-        recovered = store.recover(connection, batch=row.id, jobs=jobs)
-        if recovered:
-            return recovered
-        withheld = store.withheld(connection, jobs=jobs)
-        deliveries = [delivery for delivery in deliveries if delivery.job not in withheld]
     if not deliveries:
         return []
     return store.claim(connection, batch=row, envelopes=[delivery.envelope for delivery in deliveries])
+
+
+def _claim_again(
+    connection: sa.Connection, row: store.BatchRow, deliveries: list[MessageDelivery]
+) -> list[store.Claimed]:
+    """Claim, but first look whether an earlier claim was stored and only its answer was lost."""
+    jobs = [delivery.job for delivery in deliveries]
+    recovered = store.recover(connection, batch=row.id, jobs=jobs)
+    if recovered:
+        return recovered
+    withheld = store.withheld(connection, jobs=jobs)
+    return _claim(connection, row, [delivery for delivery in deliveries if delivery.job not in withheld])
 
 
 def _key(delivery: MessageDelivery) -> tuple[UUID, int, int]:

@@ -1,4 +1,7 @@
-"""Persist: a stage's transaction is tried again until it commits, whatever trouble the database has."""
+"""Persist: a stage's transaction is tried again until it commits, whatever trouble the database has.
+
+What is one statement is tried once without a transaction: see `try_once`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,37 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from jobs.db.single_statements import SingleStatements
+from jobs.db.statement import Session
 from jobs.db.troubles import BROKEN, trouble_of
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 FIRST_S, LONGEST_S = 0.05, 2.0
+
+
+def try_once(
+    statements: SingleStatements, action: Callable[[Session], Answer], *, engine: sa.Engine
+) -> Answer | None:
+    """Run `action(connection)`, one statement that commits by itself; None where the database had trouble.
+
+    Then it may have been done nevertheless, as after a lost COMMIT. Other errors are raised.
+    """
+    try:
+        with statements.session() as connection:
+            return action(connection)
+    except (psycopg.Error, DBAPIError) as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        logger.warning("the database failed: %s", trouble)
+        if trouble in BROKEN:
+            engine.dispose()
+        return None
 
 
 def persist(

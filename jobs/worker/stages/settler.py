@@ -1,13 +1,20 @@
-"""Settle: raw outputs become verdicts, and one transaction stores them all."""
+"""Settle: raw outputs become verdicts, and one statement stores them all.
+
+Batches of answers that wait together are stored together. What is no plain answer, and what such a statement
+could not store, is stored batch by batch, each in its own transaction.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from jobs.core.canonical_json import output_bytes
 from jobs.core.circuits.answered_inputs import AnsweredInputs
@@ -16,21 +23,25 @@ from jobs.core.errors import PayloadUnreadableError
 from jobs.core.failures import Failure, Success
 from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
+from jobs.db.single_statements import SingleStatements
 from jobs.payloads.claim_check import store_payload
 from jobs.services.erasure.unwanted_objects import mark_late_outputs
 from jobs.services.lifecycle import settle as store
 from jobs.services.lifecycle.poison import convict
+from jobs.services.lifecycle.settle_answers import AnsweredBatch, only_answers, settle_answers
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.bisect import Splitter
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.classify import failure_of
 from jobs.worker.stages.execute import run
-from jobs.worker.stages.persist import persist
+from jobs.worker.stages.persist import persist, try_once
 from jobs.worker.stages.privacy import Privacy
 from jobs.worker.stages.verdicts import BatchVerdicts, ExpectedS, at_once
 from models_registry.core.faults import Table
 from models_registry.core.registry_errors import BadOutputError
 from models_registry.core.runner import Runner
+
+logger = logging.getLogger(__name__)
 
 
 class Stored(NamedTuple):
@@ -56,15 +67,44 @@ class Settler:
         """Prepare to settle for `node`; `expected_s` predicts the run time of a version and size."""
         self._engine, self._stopping, self._circuits = engine, stopping, circuits
         self._node, self._expected_s = node, expected_s
+        self._statements = SingleStatements(engine)
         self._answered = defaultdict[int, AnsweredInputs](AnsweredInputs)
+
+    def judge(self, batch: ClaimedBatch) -> None:
+        """Make the batch's verdicts, unless an earlier settle left some."""
+        batch.verdicts = batch.verdicts or verdicts_of(batch, self._expected_s)
+        batch.busy_since = None  # a slow database is not a batch that hangs
+
+    def together(self, batches: Sequence[ClaimedBatch]) -> dict[UUID, Stored]:
+        """Store in one statement those judged batches that have answers alone; return what was stored.
+
+        It is nothing where one of them cannot be stored now: `settle` stores the others, and finds which.
+        """
+        plain = [batch for batch in batches if only_answers(batch.verdicts)]
+        if not plain:
+            return {}
+        rows = [AnsweredBatch(batch.id, batch.ran_s, batch.verdicts) for batch in plain]
+        try:
+            states = try_once(self._statements, lambda c: settle_answers(c, rows), engine=self._engine)
+        except (psycopg.Error, DBAPIError) as error:
+            logger.warning("batches are stored one by one: %s", type(error).__name__)
+            return {}
+        return {batch.id: self._noted(batch, states) for batch in plain} if states else {}
+
+    def _noted(self, batch: ClaimedBatch, states: dict[UUID, State]) -> Stored:
+        verdicts, batch.verdicts = batch.verdicts, []
+        settled = [store.Settled(verdict.job, states[verdict.job]) for verdict in verdicts]
+        stored = Stored(verdicts, settled, set())
+        self._observe(batch, stored)
+        return stored
 
     def settle(self, batch: ClaimedBatch) -> Stored | None:
         """Store the batch's verdicts and return them; None where the worker stops before they are stored.
 
         What could not be stored, because another transaction has locked its row, is left in `batch`.
         """
-        verdicts = batch.verdicts or verdicts_of(batch, self._expected_s)
-        batch.busy_since = None  # a slow database is not a batch that hangs
+        self.judge(batch)
+        verdicts = batch.verdicts
         stored = persist(self._engine, lambda c, _: self._store(c, batch, verdicts), stopping=self._stopping)
         if stored is not None:
             self._observe(batch, stored)

@@ -79,7 +79,7 @@ def test_a_sound_history_has_no_violation(session: sa.Connection, audited: str) 
 def without_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     text = settling._SETTLE.sql.replace("JOIN verdict USING (id, epoch)", "JOIN verdict USING (id)")
     assert text != settling._SETTLE.sql
-    monkeypatch.setattr(settling, "_SETTLE", Statement(text, settling._SettledRow))
+    monkeypatch.setattr(settling, "_SETTLE", Statement(text, settling.SettledRow))
 
 
 @pytest.mark.usefixtures("without_its_epoch")

@@ -38,6 +38,7 @@ from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.replay import replay_job
 from jobs.services.lifecycle.settle import Settled, Verdict, settle
+from jobs.services.lifecycle.settle_answers import AnsweredBatch, only_answers, settle_answers
 from jobs.services.relay import statements as feed
 from tests.integration.protocol.lossy_broker import Broker
 
@@ -271,11 +272,20 @@ class Worker:
             return
         with engine().begin() as connection:
             verdicts = [self._verdict(job) for job in jobs]
-            settled, _locked = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
+            settled = self._settle_in_one(connection, verdicts)
+            if not settled:
+                settled, _locked = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
             changed = [row.job for row in settled if row.state != "expired"]
             self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, changed))
         self.world.saw(settled)
         self.world.count(settled=len(settled), fenced=len(jobs) - len(settled))
+
+    def _settle_in_one(self, connection: sa.Connection, verdicts: list[Verdict]) -> list[Settled]:
+        if not only_answers(verdicts):
+            return []
+        states = settle_answers(connection, [AnsweredBatch(self.batch, 0.0, verdicts)])
+        self.world.count(answers=len(states))
+        return [Settled(job, state) for job, state in states.items()]
 
     def _hold(self, mine: set[tuple[UUID, int]], changed: set[tuple[UUID, int]]) -> None:
         """A change that is not by the epoch this worker held is another's, stolen."""

@@ -226,10 +226,10 @@ def test_a_read_of_a_job_uses_only_the_partitions_of_its_day(table: str) -> None
 
 
 def test_a_settle_plans_no_partition_at_all(session: sa.Connection) -> None:
-    from jobs.services.lifecycle.settle import _SETTLE, _arrays
+    from jobs.services.lifecycle.settle import _SETTLE, arrays
 
     verdicts = [Verdict(make_job().id, 1, Success(b"{}"))]
-    plan = "\n".join(session.exec_driver_sql(f"EXPLAIN {_SETTLE.sql}", _arrays(verdicts)).scalars())
+    plan = "\n".join(session.exec_driver_sql(f"EXPLAIN {_SETTLE.sql}", arrays(verdicts)).scalars())
     assert partitions_in(plan) == set()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Event, Lock, Timer
 from traceback import format_exception
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ from jobs.core.batching.sealed_batch import BatchLimits, SealReason
 from jobs.core.messages.envelope import Envelope
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.message_delivery import MessageDelivery, Parcel
-from jobs.worker.pipeline import LOCKED_S, MOST_LOCKED, Pipeline
+from jobs.worker.pipeline import Pipeline
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.settler import Stored
@@ -62,6 +62,11 @@ class Stages:
     def run(self, batch: Any) -> Any:
         self.gate.wait(10)
         return batch
+
+    def judge(self, work: ClaimedBatch) -> None: ...
+
+    def together(self, _: Sequence[ClaimedBatch]) -> dict[UUID, Stored]:
+        return {}
 
     def settle(self, work: ClaimedBatch) -> Stored:
         with self.lock:
@@ -142,7 +147,7 @@ def test_a_batch_being_claimed_at_the_stop_is_among_the_remaining_ones() -> None
         may_end.wait()
         return ClaimedBatch(UUID(int=9), 1, 1, SealReason.IDLE, [], jobs=[job]), []
 
-    buffer, claimer, settler = Mock(), Mock(claim=claim), Mock()
+    buffer, claimer, settler = Mock(), Mock(claim=claim), Mock(together=lambda _: {})
     buffer.next.side_effect = [SimpleNamespace(isolation_group=0), None]
     settler.settle.return_value = None  # the worker stops before the database took it
     pipeline = Pipeline(buffer, claimer, settler, Mock())
@@ -208,17 +213,6 @@ def _prepared(stages: Stages, work: ClaimedBatch, guilty: Mock) -> None:
         work.runner = SimpleNamespace(run=guilty, outputs=list, collate=list)
 
 
-def test_a_batch_with_a_locked_row_is_tried_again_while_others_keep_the_settling_busy() -> None:
-    pipeline = Pipeline(Mock(), Mock(), Mock(), Mock(), lanes=3)
-    locked, other = object(), object()
-    for _ in range(4):
-        pipeline._to_settle.put(other)  # type: ignore[arg-type]  # what they are is not looked at
-    pipeline._locked.append(locked)  # type: ignore[arg-type]
-    assert pipeline._next_to_settle() is locked
-    pipeline._locked.append(locked)  # type: ignore[arg-type]
-    assert pipeline._next_to_settle() is other, "not again at once"
-
-
 def test_an_isolated_batch_does_not_wait_for_the_lock_of_another_s_row(
     pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,13 +235,51 @@ def test_an_isolated_batch_does_not_wait_for_the_lock_of_another_s_row(
     wait_until(lambda: not pipeline.unsettled())
 
 
-def test_many_batches_with_locked_rows_are_tried_again_one_after_the_other_with_pauses(
-    monkeypatch: pytest.MonkeyPatch,
+def test_batches_that_wait_to_be_stored_are_stored_together(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pauses = list[float]()
-    monkeypatch.setattr("jobs.worker.pipeline.time.sleep", pauses.append)
-    pipeline = Pipeline(Mock(), Mock(), Mock(), Mock())
-    pipeline._locked.extend([Mock()] * (MOST_LOCKED + 1))
-    pipeline._next_to_settle()
-    pipeline._next_to_settle()
-    assert pauses == [pytest.approx(LOCKED_S, abs=0.2)]
+    may_store, calls = Event(), list[list[ClaimedBatch]]()
+
+    def together(batches: Sequence[ClaimedBatch]) -> dict[UUID, Stored]:
+        calls.append(list(batches))
+        may_store.wait(10)
+        with stages.lock:
+            stages.settled.extend(batches)
+        return {batch.id: Stored([], [], set()) for batch in batches}
+
+    monkeypatch.setattr(stages, "together", together)
+    monkeypatch.setattr(stages, "settle", None)  # so that to call it fails
+    stages.gate.set()
+    fill(buffer, 2)
+    wait_until(lambda: calls)
+    fill(buffer, 6)
+    wait_until(lambda: pipeline._to_settle.waiting == 3)
+    may_store.set()
+    wait_until(lambda: len(stages.settled) == 4)
+    assert [len(batches) for batches in calls] == [1, 3]
+
+
+def test_a_batch_whose_outputs_break_the_stage_takes_none_with_it(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    judged, all_wait = list[ClaimedBatch](), Event()
+
+    def judge(work: ClaimedBatch) -> None:
+        judged.append(work)
+        if len(judged) == 1:
+            all_wait.wait(10)
+        if len(judged) == 3:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(stages, "judge", judge)
+    stages.gate.set()
+    fill(buffer, 2)
+    wait_until(lambda: judged)
+    fill(buffer, 4)
+    wait_until(lambda: pipeline._to_settle.waiting == 2)
+    all_wait.set()
+    wait_until(lambda: pipeline.failed and len(stages.settled) == 2)
+    assert [work.id for work in stages.settled] == [work.id for work in judged[:2]]
+    assert [work.id for work in pipeline._broken] == [judged[2].id]

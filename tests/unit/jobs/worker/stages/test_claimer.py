@@ -168,6 +168,7 @@ def test_a_held_client_s_deliveries_are_put_back_and_the_others_are_claimed(
     monkeypatch.setattr("jobs.worker.stages.claimer.hold", hold)
     monkeypatch.setattr("jobs.worker.stages.claimer.standings", all_claimable)
     monkeypatch.setattr("jobs.worker.stages.claimer.persist", lambda _engine, call, **_: call(None, 0))
+    monkeypatch.setattr("jobs.worker.stages.claimer.try_once", lambda _statements, call, **_: call(None))
     monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", claim)
     (noisy, bad), (quiet, good) = a_delivery(client=7), a_delivery(client=8)
     circuits: Any = SimpleNamespace(hold_s=lambda _version, client: 9.0 if client == 7 else 0.0)
