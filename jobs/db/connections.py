@@ -26,7 +26,7 @@ def prepares() -> bool:
 def options(name: str, *, direct: bool = False) -> dict[str, Any]:
     """Return psycopg's parameters for a connection named `name`; `direct` goes past a pooler.
 
-    A statement is prepared at its first call: most run thousands of times, and planning costs more than they do.
+    A statement is prepared at its first call: most run thousands of times, and planning costs more.
     """
     config = settings.INFERENCE
     url = (config.database_direct_url or config.database_url) if direct else config.database_url
