@@ -11,6 +11,8 @@ from django.conf import settings
 from jobs.db.address import parameters
 from jobs.db.session_settings import Use, pinned, setting
 
+PREPARE_AFTER = 1  # calls
+
 
 def pooled() -> bool:
     """Return whether DATABASE_URL leads through a pooler whose sessions hold no settings and hear nothing."""
@@ -26,11 +28,12 @@ def prepares() -> bool:
 def options(name: str, *, direct: bool = False) -> dict[str, Any]:
     """Return psycopg's parameters for a connection named `name`; `direct` goes past a pooler.
 
-    A statement is prepared at its first call: most run thousands of times, and planning costs more.
+    A statement is prepared at its second call: most run thousands of times, and planning costs more. One that
+    runs once, a script of several, need not be one that can be prepared.
     """
     config = settings.INFERENCE
     url = (config.database_direct_url or config.database_url) if direct else config.database_url
-    prepare = 0 if direct or prepares() else None
+    prepare = PREPARE_AFTER if direct or prepares() else None
     return {**parameters(url), "application_name": name, "prepare_threshold": prepare}
 
 
