@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import kombu
 from amqp.exceptions import NotFound, PreconditionFailed
@@ -99,10 +101,27 @@ def dead_counts(connection: kombu.Connection, model: str) -> QueueCounts | None:
     return _counts(connection, dead_queue_name(model))
 
 
+def all_dead_counts(connection: kombu.Connection, models: Iterable[str]) -> dict[str, QueueCounts | None]:
+    """Return the same for several models, over one channel as long as none is missing."""
+    counted = dict[str, QueueCounts | None]()
+    left = list(models)
+    while left:
+        with suppress(NotFound), broker_errors(NotFound), connection.channel() as channel:
+            while left:
+                model = left.pop(0)
+                counted[model] = None  # where there is none, the broker closes the channel
+                counted[model] = _declared(channel, dead_queue_name(model))
+    return counted
+
+
 def _counts(connection: kombu.Connection, queue: str) -> QueueCounts | None:
     try:
         with broker_errors(NotFound), connection.channel() as channel:
-            declared = channel.queue_declare(queue=queue, passive=True)
+            return _declared(channel, queue)
     except NotFound:
         return None
+
+
+def _declared(channel: Any, queue: str) -> QueueCounts:
+    declared = channel.queue_declare(queue=queue, passive=True)
     return QueueCounts(ready=declared.message_count, consumers=declared.consumer_count)

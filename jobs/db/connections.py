@@ -11,6 +11,8 @@ from django.conf import settings
 from jobs.db.address import parameters
 from jobs.db.session_settings import Use, pinned, setting
 
+PREPARE_AFTER = 1  # calls
+
 
 def pooled() -> bool:
     """Return whether DATABASE_URL leads through a pooler whose sessions hold no settings and hear nothing."""
@@ -24,11 +26,15 @@ def prepares() -> bool:
 
 
 def options(name: str, *, direct: bool = False) -> dict[str, Any]:
-    """Return psycopg's parameters for a connection named `name`; `direct` goes past a pooler."""
+    """Return psycopg's parameters for a connection named `name`; `direct` goes past a pooler.
+
+    A statement is prepared at its second call: most run thousands of times, and planning costs more. One that
+    runs once, a script of several, need not be one that can be prepared.
+    """
     config = settings.INFERENCE
     url = (config.database_direct_url or config.database_url) if direct else config.database_url
-    prepare = {} if direct or prepares() else {"prepare_threshold": None}
-    return {**parameters(url), "application_name": name, **prepare}
+    prepare = PREPARE_AFTER if direct or prepares() else None
+    return {**parameters(url), "application_name": name, "prepare_threshold": prepare}
 
 
 def connect(name: str, use: Use, *, direct: bool = False) -> psycopg.Connection[Any]:
@@ -67,7 +73,7 @@ async def pin_async(
 ) -> None:
     """Do the same for a connection of the event loop."""
     if direct or not pooled():
-        await connection.execute(*setting(_settings(connection, use)))
+        await connection.execute(*setting(_settings(connection, use)), prepare=False)
 
 
 def pin_transaction(connection: psycopg.Connection[Any], use: Use) -> None:
@@ -77,7 +83,8 @@ def pin_transaction(connection: psycopg.Connection[Any], use: Use) -> None:
 
 
 def _set(connection: psycopg.Connection[Any], values: Mapping[str, str], *, local: bool = False) -> None:
-    connection.execute(*setting(values, local=local))
+    # Behind a pooler that is not known to be one yet, a prepared statement fails in words that help nobody.
+    connection.execute(*setting(values, local=local), prepare=False)
 
 
 def _settings(

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection
 from functools import cache
 from threading import Event, Lock, Thread
 from time import sleep
 
 import psycopg
 
-from jobs.core.channels import SUBMITTED
+from jobs.core.channels import EVERY_QUEUE, SUBMITTED
 from jobs.db import connections
 from jobs.db.session_settings import Use
 
-GAP_S = 0.01
+GAP_S = 0.004
 RETRY_S = 1.0
-_NOTIFY = "SELECT pg_notify(jobs_channel(%(channel)s), '')"
+MOST_QUEUES = 50  # in one signal; for more it names none, and the relay looks at all
+_NOTIFY = "SELECT pg_notify(jobs_channel(%(channel)s), queue) FROM unnest(%(queues)s::text[]) AS queue"
 log = logging.getLogger(__name__)
 
 
-def wake_relay() -> None:
-    """Ask for a NOTIFY; returns at once and never fails, because the relay also polls."""
-    _bell(os.getpid()).ring()
+def wake_relay(*queues: str) -> None:
+    """Ask for a NOTIFY that names these queues, or none: the relay looks at all of them.
+
+    Returns at once and never fails, because the relay also looks by itself.
+    """
+    _bell(os.getpid()).ring(queues)
 
 
 class _Bell:
@@ -30,14 +35,22 @@ class _Bell:
 
     def __init__(self) -> None:
         self._rung, self._lock = Event(), Lock()
+        self._queues = set[str]()
         self._thread: Thread | None = None
 
-    def ring(self) -> None:
-        if self._rung.is_set():
-            return
+    def ring(self, queues: Collection[str]) -> None:
         if self._thread is None:
             self._start()
+        with self._lock:
+            self._queues |= set(queues) or {EVERY_QUEUE}
         self._rung.set()
+
+    def _taken(self) -> list[str]:
+        """Return the queues to name now, and forget them."""
+        with self._lock:
+            queues, self._queues = self._queues, set()
+        many = EVERY_QUEUE in queues or len(queues) > MOST_QUEUES
+        return [EVERY_QUEUE] if many else sorted(queues)
 
     def _start(self) -> None:
         with self._lock:
@@ -58,8 +71,7 @@ class _Bell:
             while True:
                 self._rung.wait()
                 self._rung.clear()
-                name = {"channel": SUBMITTED}
-                connection.execute(_NOTIFY, name, prepare=connections.prepares() or None)
+                connection.execute(_NOTIFY, {"channel": SUBMITTED, "queues": self._taken()})
                 sleep(GAP_S)
 
 

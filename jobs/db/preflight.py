@@ -34,7 +34,8 @@ POOLED = (
 def check_database() -> None:
     """Look at the database, once a process; DatabaseUnusableError, or psycopg.Error where it is away."""
     name = "DATABASE_DIRECT_URL" if connections.pooled() else "DATABASE_URL"
-    if _changes_sessions(connections.options("preflight", direct=True)):
+    # A prepared statement would fail behind such a pooler before it can be noticed.
+    if _changes_sessions({**connections.options("preflight", direct=True), "prepare_threshold": None}):
         raise DatabaseUnusableError(POOLED.format(name=name))
     if connections.pooled() and (unlike := _unlike()):
         alter = "; ".join(f"ALTER ROLE … SET {name} = '{value}'" for name, value in sorted(unlike.items()))
@@ -65,5 +66,5 @@ def _unlike() -> dict[str, str]:
     """Return the settings that a statement would not have through the pooler, by name."""
     wanted = {**meaning(), "search_path": settings.INFERENCE.database_schema}
     with psycopg.connect(**connections.options("preflight"), autocommit=True) as connection:
-        shown = dict(connection.execute(_SHOWN, {"names": list(wanted)}).fetchall())
+        shown = dict(connection.execute(_SHOWN, {"names": list(wanted)}, prepare=False).fetchall())
     return {name: value for name, value in wanted.items() if shown.get(name) != value}

@@ -40,7 +40,12 @@ class CircuitStatus:
     @property
     def holds(self) -> bool:
         """Return whether its jobs are held back."""
-        return self.state is CircuitState.OPEN and (self.left_s is None or self.left_s > 0)
+        return self.state is CircuitState.OPEN and not self.cooled
+
+    @property
+    def cooled(self) -> bool:
+        """Return whether it is open and its time is over: it is to be tried."""
+        return self.state is CircuitState.OPEN and self.left_s is not None and self.left_s <= 0
 
 
 class OfClient(Protocol):

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
 from django.db import connection
 
 from jobs import metrics
@@ -104,8 +105,9 @@ def _budget(version: int) -> RetryBudget:
 
 
 def _models() -> list[str]:
-    # Close the connection: the next call comes seconds later, and Postgres may have restarted by then.
+    # It is asked every two seconds, and a new connection costs more than all the relay's looks together.
     try:
         return known_queues()
-    finally:
-        connection.close()
+    except DatabaseError:
+        connection.close()  # Postgres may have restarted: the relay asks again
+        raise

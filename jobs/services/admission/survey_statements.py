@@ -7,7 +7,7 @@ index holds the end of a batch, so closing one stays cheap.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -16,7 +16,8 @@ from jobs.core.admission.drain_rate import RecentRuns
 from jobs.core.admission.queue_count import QueueCount
 from jobs.core.admission.queue_survey import LONGEST_BATCH_S, RUNS_WINDOW_S, LedgerCount
 from jobs.core.ids import first_id_at
-from jobs.db.statement import Statement, run, run_many
+from jobs.db.leases import HELD, fence_of
+from jobs.db.statement import Statement, run
 
 SILENT_S = 20  # a worker without a heartbeat for longer counts as dead
 
@@ -79,19 +80,24 @@ WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => %(silent
 
 _NOW_MS = Statement("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)", int)
 
-_STORE = Statement("""
-INSERT INTO jobs_queuestanding
-    (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
-    counted_at)
-VALUES (%(queue)s, %(waiting)s, %(head_age_s)s, %(mean_age_s)s, %(per_s)s, %(answer_s)s, %(arriving_per_s)s,
-    %(by_client)s::jsonb, %(spans)s::jsonb, %(workers)s, now() - make_interval(secs => %(age_s)s))
-ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
-    mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
-    arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, spans = EXCLUDED.spans,
-    workers = EXCLUDED.workers, counted_at = EXCLUDED.counted_at
-""")
-
-_FORGET = Statement("DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[])")
+_STORE: Statement[None] = Statement(f"""
+WITH stored AS (
+    INSERT INTO jobs_queuestanding
+        (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
+        counted_at)
+    SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
+        now() - make_interval(secs => %(age_s)s)
+    FROM jsonb_to_recordset(%(counts)s::text::jsonb) AS counted(queue text, waiting integer[],
+        head_age_s float8[], mean_age_s float8[], per_s float8, answer_s float8, arriving_per_s float8,
+        by_client jsonb, spans jsonb, workers integer)
+    WHERE {HELD}
+    ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
+        mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
+        arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, spans = EXCLUDED.spans,
+        workers = EXCLUDED.workers, counted_at = EXCLUDED.counted_at
+)
+DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[]) AND {HELD}
+""")  # noqa: S608  # built from a constant
 
 
 def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
@@ -109,7 +115,7 @@ def workers(session: sa.Connection) -> dict[str, int]:
 
 def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: float) -> None:
     """Store what was counted `age_s` ago, and delete the counts of queues that are gone."""
-    rows: Sequence[dict[str, object]] = [
+    counted = [
         {
             "queue": queue,
             "waiting": list(count.waiting),
@@ -118,15 +124,14 @@ def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: fl
             "per_s": count.per_s,
             "answer_s": count.answer_s,
             "arriving_per_s": count.arriving_per_s,
-            "by_client": json.dumps([dict(clients) for clients in count.by_client]),
-            "spans": json.dumps([dict(clients) for clients in count.spans]),
+            "by_client": [dict(clients) for clients in count.by_client],
+            "spans": [dict(clients) for clients in count.spans],
             "workers": count.workers or 0,
-            "age_s": age_s,
         }
         for queue, count in sorted(counts.items())
     ]
-    run_many(session, _STORE, rows)
-    run(session, _FORGET, {"queues": list(counts)})
+    values = {"counts": json.dumps(counted), "queues": list(counts), "age_s": age_s}
+    run(session, _STORE, {**values, **fence_of(session)})
 
 
 def _recent_runs(row: _LedgerRow) -> RecentRuns | None:

@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 from django.db import transaction
 
 from jobs.core.retry.replay_steps import ReplayState, Step, next_step
 from jobs.core.states import State
 from jobs.db.notify import wake_relay
-from jobs.db.statement import Statement, execute, fetch_all
+from jobs.db.statement import Statement, execute, fetch_all, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import DeadLetterFilter, LookAlikes, ids_first, look_alikes
@@ -86,6 +87,7 @@ WHERE replay.ended_at IS NULL ORDER BY replay.id
 """,
     OpenReplay,
 )
+_ANY_OPEN = Statement("SELECT EXISTS (SELECT FROM jobs_canaryreplay WHERE ended_at IS NULL)", bool)
 _AGAIN: Statement[None] = Statement("""
 UPDATE jobs_canaryreplay SET canary = %(canary)s, tried = tried + 1 WHERE id = %(id)s AND ended_at IS NULL
 """)
@@ -111,6 +113,12 @@ def start_replay(
             first, following = first + 1, following + count - 1
     wake_relay()
     return ReplayStart(first, following)
+
+
+def any_open(session: sa.Connection) -> bool:
+    """Return whether any replay has not ended."""
+    (is_open,) = run(session, _ANY_OPEN)
+    return is_open
 
 
 def take_steps(go_on: Callable[[], None] = lambda: None) -> None:

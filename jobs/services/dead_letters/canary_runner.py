@@ -11,7 +11,7 @@ from django.db import connection
 from jobs.core.errors import PlatformError
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop
-from jobs.services.dead_letters.canary import take_steps
+from jobs.services.dead_letters.canary import any_open, take_steps
 
 EVERY_S = 1.0
 
@@ -33,9 +33,11 @@ class CanaryRunner(ListenLoop):
         """Return the errors after which it goes on with a new session."""
         return (*super().interruptions(), DjangoDatabaseError, PlatformError)
 
-    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # services have a connection of their own
+    def step(self, session: sa.Connection, payloads: Sequence[str]) -> None:  # noqa: ARG002  # no channel notifies it
         """Take the next step of each open replay."""
+        if not any_open(session):
+            return
         try:
             take_steps(lambda: leases.keep(session))
         finally:
-            connection.close()  # Django closes no connection of a thread of ours
+            connection.close()  # the services' own; Django closes no connection of a thread of ours

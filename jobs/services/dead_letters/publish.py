@@ -1,4 +1,4 @@
-"""Publishes the dead letters of one model, each until the broker confirms it, and counts the queue."""
+"""Publishes the dead letters of one model, each until the broker confirms it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from jobs.broker.dead_letter_message import outgoing_dead_letter
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.messages.dead_letter_pointer import DeadLetterMessage
-from jobs.services.dead_letters import queue_sizes
 from jobs.services.dead_letters import statements as dead_letters
 
 log = logging.getLogger(__name__)
 
 MOST = 256
 RECALLED = 20_000
-LOOK_EVERY_S = 0.25
-COUNT_EVERY_S = 5.0
 REFUSED_DELAY_S = 5.0
 UNROUTABLE_DELAY_S = 1.0
 
@@ -34,17 +31,10 @@ class DeadLetterPublisher:
         self.undeclared = False
         self._queue = queue
         self._publisher = publisher
-        self._look_at = self._count_at = 0.0
 
-    def post(self, session: sa.Connection, now: float) -> int:
-        """Publish due dead letters, and count the queue from time to time; return how many were due."""
-        if now >= self._count_at:
-            self._count_at = now + COUNT_EVERY_S
-            self._count(session)
-        if now < self._look_at:
-            return 0
+    def post(self, session: sa.Connection) -> int:
+        """Publish up to MOST due dead letters; return how many were due."""
         due = dead_letters.take_due(session, self._queue, most=MOST)
-        self._look_at = now if len(due) == MOST else now + LOOK_EVERY_S
         if due:
             self._publish(session, due)
         return len(due)
@@ -56,10 +46,6 @@ class DeadLetterPublisher:
             return
         while dead_letters.recall(session, self._queue, most=RECALLED):
             pass
-
-    def _count(self, session: sa.Connection) -> None:
-        counts = broker_queues.dead_counts(self._publisher.connection, self._queue)
-        queue_sizes.keep(session, model=self._queue, messages=None if counts is None else counts.ready)
 
     def _publish(self, session: sa.Connection, due: list[DeadLetterMessage]) -> None:
         try:

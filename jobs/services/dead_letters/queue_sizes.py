@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -21,9 +22,10 @@ class QueueSize:
 
 _KEEP: Statement[None] = Statement(f"""
 INSERT INTO jobs_deadletterqueuesize (model, messages, counted_at)
-SELECT %(model)s, %(messages)s, now() WHERE {HELD}
+SELECT model, messages, now()
+FROM unnest(%(models)s::text[], %(messages)s::bigint[]) AS counted(model, messages) WHERE {HELD}
 ON CONFLICT (model) DO UPDATE SET messages = EXCLUDED.messages, counted_at = EXCLUDED.counted_at
-""")  # built from a constant
+""")  # noqa: S608  # built from a constant
 _SIZES = Statement(
     """
 SELECT model, messages, GREATEST(0, extract(epoch FROM now() - counted_at))::double precision AS age_s
@@ -33,9 +35,10 @@ FROM jobs_deadletterqueuesize
 )
 
 
-def keep(session: sa.Connection, *, model: str, messages: int | None) -> None:
-    """Store how many messages the model's dead-letter queue holds now."""
-    run(session, _KEEP, {"model": model, "messages": messages, **fence_of(session)})
+def keep(session: sa.Connection, messages: Mapping[str, int | None]) -> None:
+    """Store how many messages the models' dead-letter queues hold now; None where there is no queue."""
+    values = {"models": list(messages), "messages": list(messages.values())}
+    run(session, _KEEP, {**values, **fence_of(session)})
 
 
 def sizes() -> dict[str, QueueSize]:

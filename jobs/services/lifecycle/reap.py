@@ -53,6 +53,16 @@ WHERE id IN (
 )
 
 
+_ANY_SILENT = Statement(
+    """
+SELECT EXISTS (
+  SELECT FROM jobs_worker
+  WHERE ended_at IS NULL AND heartbeat_at < now() - make_interval(secs => %(stale_s)s))
+""",
+    bool,
+)
+
+
 class Orphan(NamedTuple):
     """An open batch that no worker runs; `named_at` is the heartbeat without it, None if its worker ended."""
 
@@ -156,6 +166,12 @@ class Reaped:
 
     queued: int
     dead: int
+
+
+def any_silent(connection: sa.Connection, stale_s: float) -> bool:
+    """Return whether a worker's heartbeat is older than `stale_s` seconds."""
+    (silent,) = run(connection, _ANY_SILENT, {"stale_s": stale_s})
+    return silent
 
 
 def end_silent_workers(connection: sa.Connection, stale_s: float) -> list[str]:

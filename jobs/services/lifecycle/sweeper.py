@@ -19,7 +19,6 @@ from jobs import metrics
 from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop, first_line
-from jobs.db.statement import Statement, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.overdue import OverdueJobs
@@ -35,7 +34,6 @@ SLOW_LOOK_S = 0.1
 MOST_BATCHES = 100
 MOST_JOBS = 500
 MOST_UNNAMED = 10_000
-_PING = Statement("SELECT 1", int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +75,18 @@ class Rescuer(ListenLoop):
 
     def sweep(self, session: sa.Connection) -> Swept:
         """Sweep once over `session`, an autocommit connection."""
-        if self._database_was_up_long_enough(session):
+        # A transaction that only looks would cost as much as one that ends somebody: four calls and a flush.
+        silent_now = sweep.any_silent(session, STALE_S)
+        if self._database_was_up_long_enough() and silent_now:
             with leases.fenced(session):
                 silent = sweep.end_silent_workers(session, STALE_S)
             for node in silent:
                 log.warning("%s has been silent for %.0f s: ended", node, STALE_S)
         return Swept(self._reap(session), self._expire(session))
 
-    def _database_was_up_long_enough(self, session: sa.Connection) -> bool:
-        # After an outage every heartbeat looks stale, and workers need as long to beat again. A pause of
-        # this process (of its machine) is an outage too.
-        run(session, _PING)
+    def _database_was_up_long_enough(self) -> bool:
+        # It has just answered. After an outage every heartbeat looks stale, and workers need as long to beat
+        # again. A pause of this process (of its machine) is an outage too.
         now = self._clock()
         if self._up_since is None or now - self._up_at > LONGEST_GAP_S:
             self._up_since = now

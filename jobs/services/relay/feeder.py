@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import sqlalchemy as sa
 
@@ -21,15 +21,17 @@ from jobs.core.relay.publish_policy import (
     VISIBILITY_S,
     FastSide,
     copies_are_useless,
-    jobs_a_message,
     reserve,
     rooms,
 )
 from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
+from jobs.services.dead_letters.publish import MOST as MOST_DEAD_LETTERS
 from jobs.services.dead_letters.publish import DeadLetterPublisher
 from jobs.services.relay import statements as feed
+from jobs.services.relay.bundled_rows import bundles
 from jobs.services.relay.postpone import postpone
+from jobs.services.relay.quick_take import FEW, take_few
 from jobs.services.relay.statements import DueRow
 from jobs.services.relay.waiting_groups import WaitingGroups
 
@@ -53,10 +55,15 @@ class FeedPace:
     paused_until: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     workers_at: float = 0.0
+    counted_at: float = 0.0
 
 
 class QueueFeeder:
-    """Feeds one queue that its relay owns; `undeclared` says that the broker has no such queue."""
+    """Feeds one queue that its relay owns; `undeclared` says that the broker has no such queue.
+
+    It `rests` where the last look took all there was: it need not look again before a signal, or a find of
+    the look at all queues.
+    """
 
     def __init__(
         self,
@@ -74,8 +81,9 @@ class QueueFeeder:
         `circuits` returns the circuits that are not closed.
         """
         self.queue = queue
-        self.undeclared = False
+        self.undeclared = self.rests = False
         self._recalled, self._depth = depth or BACKLOG_MOST, Depth(depth)
+        self._room = 0  # what the queue may hold, as it was last reckoned
         self._largest = self._workers = 1
         self._publisher = publisher
         self._max_batch = max_batch
@@ -87,21 +95,59 @@ class QueueFeeder:
         self._fast = FastSide()
         self._waiting = WaitingGroups(queue)
 
-    def feed(self, session: sa.Connection, now: float) -> int:
-        """Publish due dead letters and due jobs that have room; return how many rows were due."""
-        dead_letters = self._dead_letters.post(session, now)
-        self.undeclared = self.undeclared or self._dead_letters.undeclared
-        return dead_letters + self._feed_jobs(session, now)
+    @property
+    def marks(self) -> tuple[float, float]:
+        """Return the times from which on nobody has looked for fresh and for overdue rows."""
+        return self._waiting.since_s, self._waiting.in_flight.overdue_s
 
-    def _feed_jobs(self, session: sa.Connection, now: float) -> int:
+    @property
+    def counted_at(self) -> float:
+        """Return when what is in flight was last counted."""
+        return self._pace.counted_at
+
+    def looked(self, now_s: float) -> None:
+        """Note that another's look found nothing due, at the database's time `now_s`."""
+        self._waiting.looked(now_s)
+
+    def wake(self) -> None:
+        """Look from further back at the next feed, because something lies there."""
+        self._waiting.look_again()
+        self._pace.overdue_at = 0.0
+
+    def lies_below(self, key: tuple[int, int], low_s: float, *, published: bool) -> None:
+        """Note rows below the marks: of a priority and client, or (`published`) in flight."""
+        if published:
+            self._waiting.in_flight.overdue_since(low_s)
+        else:
+            self._waiting.lies_below(key, low_s)
+
+    def feed(self, session: sa.Connection, now: float) -> int:
+        """Publish due jobs that have room; return how many rows were due."""
         if now < self._pace.paused_until:
             return 0
-        overdue, fresh = self._overdue(session, now), self._fresh(session, now)
+        if self._few_would_have_room():
+            overdue, fresh = list[DueRow](), self._take_few(session)
+        else:
+            overdue, fresh = self._overdue(session, now), self._fresh(session, now)
+            self.rests = self.rests and not overdue
         passed = self._let_through(session, overdue, now)
         passed += self._within_budget(session, self._let_through(session, fresh, now), now)
         if passed:
             self._publish(session, passed, now)
         return len(overdue) + len(fresh)
+
+    def post_dead_letters(self, session: sa.Connection) -> bool:
+        """Publish due dead letters; return whether there are more."""
+        posted = self._dead_letters.post(session)
+        self.undeclared = self.undeclared or self._dead_letters.undeclared
+        return posted == MOST_DEAD_LETTERS
+
+    def count(self, session: sa.Connection) -> None:
+        """Count what is in flight, if anything may be."""
+        in_flight = self._waiting.in_flight
+        if in_flight.at_most.total():
+            in_flight.count(session)
+        self._show_in_flight()
 
     def recover(self, session: sa.Connection) -> None:
         """After a connect: if the broker's queue is empty, the jobs in flight become due again, evenly."""
@@ -117,8 +163,8 @@ class QueueFeeder:
         if now < self._pace.full_until:
             return []
         in_flight = self._waiting.in_flight.count(session)
-        metrics.OUTBOX_IN_FLIGHT.labels(self.queue).set(sum(in_flight.values()))
-        depth = self._depth_now(in_flight, now)
+        self._show_in_flight()
+        depth = self._room = self._depth_now(in_flight, now)
         room = rooms(in_flight, depth)
         if not room[HIGHEST]:
             self._pace.full_until = now + FULL_S
@@ -129,7 +175,27 @@ class QueueFeeder:
         )
         self._waiting.in_flight.published(rows)
         self._waiting.look_at_the_past(session)
+        self.rests = self._waiting.none_known and not rows
+        if len(rows) < min(FEW, *room.values()):
+            self._waiting.look_again()
         return rows
+
+    def _few_would_have_room(self) -> bool:
+        waiting = self._waiting
+        return waiting.none_known and waiting.in_flight.at_most.total() + FEW < self._room
+
+    def _take_few(self, session: sa.Connection) -> list[DueRow]:
+        in_flight = self._waiting.in_flight
+        rows = take_few(session, self.queue, since_s=self._waiting.signalled_since_s, held=in_flight.at_most)
+        in_flight.published(rows)
+        self.rests = len(rows) < FEW
+        if not self.rests:
+            self._waiting.look_again()
+        return rows
+
+    def _show_in_flight(self) -> None:
+        self._pace.counted_at = time.monotonic()
+        metrics.OUTBOX_IN_FLIGHT.labels(self.queue).set(self._waiting.in_flight.at_most.total())
 
     def _depth_now(self, in_flight: Mapping[tuple[int, int], int], now: float) -> int:
         if now >= self._pace.workers_at:
@@ -197,12 +263,12 @@ class QueueFeeder:
     def _send(self, rows: Sequence[DueRow]) -> list[Outcome]:
         """Publish the rows, several in a message under backlog; return an outcome for each row."""
         self._largest = max(self._largest, *(self._max_batch(row.version) for row in rows))
-        bundles = list(_bundles(rows, self._fast.choose(rows), self._max_batch))
-        self._bundled = max(self._bundled, *(len(bundle) for bundle, _ in bundles))
+        sharing = list(bundles(rows, self._fast.choose(rows), self._max_batch))
+        self._bundled = max(self._bundled, *(len(bundle) for bundle, _ in sharing))
         messages = [
-            outgoing(self.queue, [row.envelope for row in bundle], fast=fast) for bundle, fast in bundles
+            outgoing(self.queue, [row.envelope for row in bundle], fast=fast) for bundle, fast in sharing
         ]
-        outcomes = zip(bundles, self._publisher.publish(messages), strict=True)
+        outcomes = zip(sharing, self._publisher.publish(messages), strict=True)
         return [outcome for (bundle, _), outcome in outcomes for _ in bundle]
 
     def _note_outcome(
@@ -238,18 +304,3 @@ class QueueFeeder:
         lag = metrics.RELAY_LAG.labels(self.queue)
         for row in rows:
             lag.observe(max(0.0, row.late_s))
-
-
-def _bundles(
-    rows: Sequence[DueRow], fast: Sequence[bool], max_batch: Callable[[int], int]
-) -> Iterator[tuple[list[DueRow], bool]]:
-    """Yield the rows by version, priority and side, in their order, as many as a message may hold."""
-    for (version, _, side), pairs in groupby(zip(rows, fast, strict=True), _bundle_key):
-        alike = [row for row, _ in pairs]
-        most = jobs_a_message(rows=len(rows), max_batch=max_batch(version))
-        yield from ((alike[start : start + most], side) for start in range(0, len(alike), most))
-
-
-def _bundle_key(pair: tuple[DueRow, bool]) -> tuple[int, int, bool]:
-    row, fast = pair
-    return row.envelope.version, row.envelope.priority, fast

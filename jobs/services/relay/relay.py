@@ -12,17 +12,19 @@ from django.db import Error as DjangoDatabaseError
 from jobs import metrics
 from jobs.broker import broker_queues
 from jobs.broker.publisher import ConfirmingPublisher
-from jobs.core.channels import SUBMITTED
+from jobs.core.channels import EVERY_QUEUE, SUBMITTED
 from jobs.core.circuits.breaker import CircuitState
 from jobs.core.circuits.gate import CircuitKey, CircuitStatus
 from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
 from jobs.db import leases
-from jobs.db.listen_loop import ListenLoop
+from jobs.db.listen_loop import IDLE_S, ListenLoop
 from jobs.db.preflight import check_database
 from jobs.services.circuits import statements as circuits
+from jobs.services.dead_letters.letter_counter import LetterCounter
 from jobs.services.relay.feeder import QueueFeeder
+from jobs.services.relay.resting_queues import RestingQueues
 from jobs.services.relay.silent_workers import AGAIN_S, queues_of_silent, recall_from_silent
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,6 @@ CIRCUITS_S = 1.0
 MOST_RECALLED = 2_000  # at once from a silent worker
 LET_GO = 10_000  # held jobs that are due at once when their circuit closes; others within their hold
 POLL_S = 0.005
-BUSY_S = 0.1
 _LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
 
 
@@ -88,19 +89,23 @@ class Relay(ListenLoop):
     def _forget(self) -> None:
         self._declared = frozenset[str]()
         self._feeders: dict[str, QueueFeeder] = {}
-        self._refresh_at = self._busy_until = self._circuits_at = 0.0
+        self._refresh_at = self._circuits_at = 0.0
+        self._awake = set[str]()
+        self._resting, self._letters = RestingQueues(), LetterCounter(self._publisher)
         self._circuits: dict[CircuitKey, CircuitStatus] = {}
         self._recall_at: dict[str, float] = {}
         metrics.RELAY_QUEUES.set(0)
 
     def step(self, session: sa.Connection, payloads: Sequence[str] = ()) -> None:
-        """Look at every owned queue once."""
+        """Look at the owned queues that were signalled or have work, and now and then at all others."""
         now = self._clock()
-        if payloads:
-            self._busy_until = now + BUSY_S
         # In an alarm the broker reads nothing: even a declaration would time out and cost the connection.
         if self._publisher.listen_while_blocked():
             return
+        self._awake |= {*payloads, *self._resting.came_due(now)} & self._feeders.keys()
+        if EVERY_QUEUE in payloads:
+            self._resting.look_at = 0.0
+        self._feed(session, now)
         if now >= self._refresh_at:
             self._refresh(session)
             self._refresh_at = now + REFRESH_S
@@ -108,22 +113,40 @@ class Relay(ListenLoop):
             self._look_at_circuits(session)
             self._look_at_silent_workers(session, now)
             self._circuits_at = now + CIRCUITS_S
-        fed = sum(self._feed(session, feeder, now) for feeder in self._feeders.values())
-        if fed:
-            self._busy_until = now + BUSY_S
+        if now >= self._resting.look_at:
+            self._look_at_resting(session, now)
+            self._feed(session, now)
         if any(feeder.undeclared for feeder in self._feeders.values()):
             self._declared, self._refresh_at = frozenset(), now
 
-    def _feed(self, session: sa.Connection, feeder: QueueFeeder, now: float) -> int:
+    def _feed(self, session: sa.Connection, now: float) -> None:
+        """Feed the queues that are awake; those where nothing is left rest from now on."""
+        for queue in sorted(self._awake):
+            leases.keep(session)
+            self._feeders[queue].feed(session, now)
+        self._awake = {queue for queue in self._awake if not self._feeders[queue].rests}
+
+    def _look_at_resting(self, session: sa.Connection, now: float) -> None:
         leases.keep(session)
-        return feeder.feed(session, now)
+        found = self._resting.look(session, self._feeders, awake=self._awake)
+        self._awake |= found.due
+        resting = {queue: feeder for queue, feeder in self._feeders.items() if queue not in self._awake}
+        self._awake |= self._resting.look_at_the_past(session, resting)
+        for queue in sorted(found.dead):
+            leases.keep(session)
+            if self._feeders[queue].post_dead_letters(session):
+                self._resting.look_at = now
+        leases.keep(session)
+        self._letters.count(session, self._feeders, now)
 
     def _refresh(self, session: sa.Connection) -> None:
         models = frozenset(self._models())
-        broker_queues.declare(self._publisher.connection, sorted(models - self._declared))
+        if fresh := models - self._declared:
+            broker_queues.declare(self._publisher.connection, sorted(fresh))
         self._declared = models
         owned = self._divide(session, sorted(models))
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
+        self._awake &= owned
         metrics.RELAY_QUEUES.set(len(owned))
 
     def _divide(self, session: sa.Connection, queues: Sequence[str]) -> set[str]:
@@ -131,9 +154,11 @@ class Relay(ListenLoop):
         return set(queues) if holder is None else holder.divide(queues, self._feeders)
 
     def _look_at_circuits(self, session: sa.Connection) -> None:
-        with leases.fenced(session):
-            circuits.begin_probing(session)
         previous, self._circuits = self._circuits, circuits.read(session)
+        if any(circuit.cooled for circuit in self._circuits.values()):
+            with leases.fenced(session):
+                circuits.begin_probing(session)
+            self._circuits = circuits.read(session)
         for version, client in previous.keys() - self._circuits.keys():
             with leases.fenced(session):
                 circuits.let_go(session, version=version, client=client, most=LET_GO)
@@ -168,11 +193,13 @@ class Relay(ListenLoop):
         )
         leases.keep(session)
         feeder.recover(session)
+        self._awake.add(queue)
         return feeder
 
-    def wait(self, session: sa.Connection) -> Sequence[str]:
-        """Poll while there is work, else wait for a submit."""
-        if self._clock() < self._busy_until:
-            self._stop.wait(POLL_S)
-            return ()
-        return super().wait(session)
+    @property
+    def pause_s(self) -> float:
+        """Return the seconds until the next look; while a queue is awake, it is polled."""
+        if self._awake:
+            return POLL_S
+        due_at = min(self._refresh_at, self._circuits_at, self._resting.next_at)
+        return min(max(due_at - self._clock(), 0.0), IDLE_S)

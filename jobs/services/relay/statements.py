@@ -46,7 +46,9 @@ class DueRow:
 
 
 # There are up to a thousand at once, which the garbage collector need not track.
-class _TakenRow(msgspec.Struct, frozen=True, gc=False):
+class TakenRow(msgspec.Struct, frozen=True, gc=False):
+    """A row as the take returns it."""
+
     job: UUID
     epoch: int
     version: int
@@ -59,6 +61,7 @@ class _TakenRow(msgspec.Struct, frozen=True, gc=False):
     retry: bool
 
     def due_row(self, turn: int, late_s: float) -> DueRow:
+        """Return the row to publish."""
         envelope = Envelope(
             self.job, self.epoch, self.version, self.priority, self.size, self.client, self.variant,
             self.deadline, self.apart,
@@ -67,7 +70,7 @@ class _TakenRow(msgspec.Struct, frozen=True, gc=False):
 
 
 # Grows with every publish of the same epoch; the exponent is bounded because 2^n is not.
-_VISIBILITY: LiteralString = """
+VISIBILITY: LiteralString = """
 make_interval(secs => LEAST(
         %(cap_s)s::float8, %(base_s)s * power(2, LEAST(outbox.published, 16))))
 """
@@ -82,13 +85,13 @@ WITH locked AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_outbox AS outbox
-SET due = now() + {_VISIBILITY}, published = outbox.published + 1
+SET due = now() + {VISIBILITY}, published = outbox.published + 1
 WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
 RETURNING outbox.job_id AS job, outbox.epoch, outbox.version_id AS version, outbox.priority, outbox.size,
     outbox.client, outbox.variant, extract(epoch FROM outbox.deadline)::float8 AS deadline,
     outbox.apart, outbox.retry
 """,  # noqa: S608  # built from constants of this file
-    _TakenRow,
+    TakenRow,
 )
 
 
@@ -268,4 +271,9 @@ def _take(connection: sa.Connection, chosen: Collection[_ChosenRow]) -> list[Due
     visibility = {"base_s": VISIBILITY_S, "cap_s": VISIBILITY_CAP_S}
     taken = run(connection, _TAKE, {**visibility, **fence_of(connection), "jobs": list(by_job)})
     rows = [row.due_row(by_job[row.job].turn, by_job[row.job].late_s) for row in taken]
+    return in_order(rows)
+
+
+def in_order(rows: Collection[DueRow]) -> list[DueRow]:
+    """Return taken rows in the order in which they are published."""
     return sorted(rows, key=lambda row: (-row.envelope.priority, row.turn, -row.late_s))

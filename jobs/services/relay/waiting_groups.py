@@ -27,6 +27,7 @@ from jobs.services.relay.statements import DueRow
 SLACK_S = 5.0
 WIDE_EVERY_S = 0.5
 OVERLAP_S = 0.1  # between two looks, for transactions that were under way
+SIGNAL_OVERLAP_S = 1.0  # the same where a signal says that one has ended, which may have been a long one
 REST = 10  # a look that took long is not repeated before so many times its duration
 PAST_EVERY_S = 1.0
 COUNT_REST = 2
@@ -41,7 +42,7 @@ class WaitingGroups:
         self._queue, self._clock = queue, clock
         self._lows: dict[tuple[int, int], float] | None = None
         self._now_s = 0.0
-        self._wide_at = self._past_at = 0.0
+        self._wide_at = self._past_at = self._rests_until = 0.0
         self._walk = PastWalk()
         self.in_flight = InFlightCount(queue, clock=clock)
 
@@ -50,7 +51,36 @@ class WaitingGroups:
         if self._clock() >= self._wide_at:
             self._look(session)
         lows = self._lows or {}
-        return FreshGroups([FreshGroup(*key, low_s) for key, low_s in lows.items()], self._now_s - OVERLAP_S)
+        return FreshGroups([FreshGroup(*key, low_s) for key, low_s in lows.items()], self.since_s)
+
+    @property
+    def none_known(self) -> bool:
+        """Return whether nothing waited at the last look, which need not be repeated yet."""
+        return self._lows is not None and not self._lows and self._clock() < self._wide_at
+
+    @property
+    def since_s(self) -> float:
+        """Return the time from which on jobs of groups that are not known are looked for."""
+        return self._now_s - OVERLAP_S
+
+    @property
+    def signalled_since_s(self) -> float:
+        """Return the time from which on to look after a signal."""
+        return self._now_s - SIGNAL_OVERLAP_S
+
+    def looked(self, now_s: float) -> None:
+        """Note that a look at the last SLACK_S seconds found nothing, at the database's time `now_s`."""
+        self._now_s, self._wide_at = now_s, self._clock() + WIDE_EVERY_S
+        self.in_flight.none_overdue(now_s)
+
+    def look_again(self) -> None:
+        """Make the next look a wide one, unless the last one took too long."""
+        self._wide_at = min(self._wide_at, self._rests_until)
+
+    def lies_below(self, key: tuple[int, int], low_s: float) -> None:
+        """Note that a group has jobs from `low_s` on."""
+        if self._lows is not None:
+            self._lows[key] = min(low_s, self._lows.get(key, low_s))
 
     def look_at_the_past(self, session: sa.Connection) -> None:
         """Read one slice of the past, if it is time to: jobs that lie below a mark are known again."""
@@ -63,8 +93,7 @@ class WaitingGroups:
             if row.published:
                 self.in_flight.overdue_since(row.low_s)
             else:
-                key = (row.priority, row.client)
-                self._lows[key] = min(row.low_s, self._lows.get(key, row.low_s))
+                self.lies_below((row.priority, row.client), row.low_s)
         took_s = self._clock() - began
         self._walk.read(start_s, took_s=took_s, now_s=self._now_s)
         self._past_at = began + max(PAST_EVERY_S, REST * took_s)
@@ -76,10 +105,11 @@ class WaitingGroups:
         else:
             known = [FreshGroup(*key, low_s) for key, low_s in self._lows.items()]
         waiting, self._now_s = groups(
-            session, self._queue, known=known, since_s=self._now_s - OVERLAP_S, slack_s=SLACK_S
+            session, self._queue, known=known, since_s=self.since_s, slack_s=SLACK_S
         )
         self._lows = {(group.priority, group.client): group.low_s for group in waiting}
-        self._wide_at = began + max(WIDE_EVERY_S, REST * (self._clock() - began))
+        self._rests_until = began + REST * (self._clock() - began)
+        self._wide_at = max(began + WIDE_EVERY_S, self._rests_until)
 
 
 class InFlightCount:
@@ -99,6 +129,11 @@ class InFlightCount:
             self._count(session, began)
         return self._jobs
 
+    @property
+    def at_most(self) -> Counter[tuple[int, int]]:
+        """Return the last count and what was published since: claims only lower it."""
+        return self._jobs
+
     def whole(self, session: sa.Connection) -> int:
         """Return how many there are, overdue ones included."""
         return in_flight(session, self._queue, since_s=self._overdue_s).jobs.total()
@@ -111,8 +146,12 @@ class InFlightCount:
         """Return whether a message in flight has outlived its visibility time."""
         look = any_overdue(session, self._queue, since_s=self._overdue_s)
         if not look.overdue:
-            self._overdue_s = look.now_s - SLACK_S
+            self.none_overdue(look.now_s)
         return look.overdue
+
+    def none_overdue(self, now_s: float) -> None:
+        """Note that nothing was overdue at the database's time `now_s`."""
+        self._overdue_s = now_s - SLACK_S
 
     def overdue_since(self, due_s: float) -> None:
         """Note a row in flight that has been due since then."""

@@ -75,6 +75,15 @@ SELECT count(*) AS looked_at, count(*) FILTER (WHERE until IS NULL) AS deleted F
 )
 
 
+_ANY_EXPIRED = Statement("SELECT EXISTS (SELECT FROM jobs_cacheentry WHERE expires_at <= now())", bool)
+
+
+def any_expired(connection: sa.Connection) -> bool:
+    """Return whether the time of any entry has come."""
+    (expired,) = run(connection, _ANY_EXPIRED)
+    return expired
+
+
 def other_leader(connection: sa.Connection, key: bytes, *, than: UUID) -> LiveLeader | None:
     """Lock the entry of `key` and return the live job that it names, if that is another."""
     parameters = {"key": key, "leader": than, "live": sources(Verb.CANCEL)}

@@ -56,8 +56,10 @@ def _refuse_reused_call_key(owner: Owner, jobs: Sequence[NewJob]) -> None:
 
 def _store_chunk(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> Outcomes:
     stored = _stored(owner, chunk, event)
-    if any(job.state == QUEUED for job in stored.values()):
-        wake_relay()
+    if queues := {
+        new.job.version.model for new in chunk if new.id in stored and stored[new.id].state == QUEUED
+    }:
+        wake_relay(*queues)
     made: Outcomes = {new.index: made_now(new, stored[new.id]) for new in chunk if new.id in stored}
     return made | _earlier(owner, [new for new in chunk if new.id not in stored])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -45,17 +45,21 @@ WHERE state = 'waiting' AND due IS NULL AND job_id > %(after)s ORDER BY job_id L
 """,
     UUID,
 )
-# Clients take turns, each with so many tasks at once that have not begun: the rest waits here, and not before
-# others' in the broker. Owners are looked up one by one, because those with something due are few.
-_TAKE = Statement(
-    """
+# Owners are looked up one by one, because those with something due are few.
+_OWNERS: LiteralString = """
 WITH RECURSIVE owner AS (
   (SELECT client_id FROM jobs_delivery WHERE due IS NOT NULL ORDER BY client_id LIMIT 1)
   UNION ALL
   SELECT (SELECT client_id FROM jobs_delivery WHERE due IS NOT NULL AND client_id > owner.client_id
           ORDER BY client_id LIMIT 1)
   FROM owner WHERE owner.client_id IS NOT NULL
-), chosen AS (
+)
+"""
+# Clients take turns, each with so many tasks at once that have not begun: the rest waits here, and not before
+# others' in the broker.
+_TAKE = Statement(
+    f"""{_OWNERS}
+, chosen AS (
   SELECT row.job_id FROM owner CROSS JOIN LATERAL (
     SELECT job_id, due, row_number() OVER (ORDER BY due) AS turn FROM (
       SELECT job_id, due FROM jobs_delivery
@@ -71,8 +75,28 @@ WITH RECURSIVE owner AS (
 UPDATE jobs_delivery delivery SET due = now() + make_interval(secs => %(hold_s)s), sent = sent + 1
 FROM taken WHERE delivery.job_id = taken.job_id
 RETURNING delivery.job_id AS job, delivery.attempts AS attempts_before
-""",
+""",  # noqa: S608  # built from a constant of this file
     WebhookAttempt,
+)
+
+
+class DueLook(NamedTuple):
+    """Whether any webhook is due, at the database's time in seconds since 1970."""
+
+    now_s: float
+    due: bool
+
+
+_DUE = Statement(
+    f"""{_OWNERS}
+SELECT extract(epoch FROM clock_timestamp())::float8 AS now_s, EXISTS (
+  SELECT FROM owner CROSS JOIN LATERAL (
+    SELECT FROM jobs_delivery
+    WHERE client_id = owner.client_id AND due >= to_timestamp(%(since_s)s::float8) AND due <= now() LIMIT 1
+  ) AS first
+) AS due
+""",  # noqa: S608
+    DueLook,
 )
 _AT_SHARE = Statement(
     """
@@ -126,6 +150,12 @@ def arm_next(session: sa.Connection, *, after: UUID, most: int) -> UUID | None:
     if jobs:
         run(session, _ARM_THESE, {"jobs": jobs, "ended": sorted(TERMINAL)})
     return jobs[-1] if len(jobs) == most else None
+
+
+def any_due(session: sa.Connection, *, since_s: float = 0.0) -> DueLook:
+    """Return whether a webhook is due that was not due before `since_s`."""
+    (look,) = run(session, _DUE, {"since_s": since_s})
+    return look
 
 
 def take(session: sa.Connection, most: int, *, since_s: float = 0.0) -> list[WebhookAttempt]:

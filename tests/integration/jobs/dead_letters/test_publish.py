@@ -17,7 +17,8 @@ from jobs.core.states import State
 from jobs.db.session import open_session, transaction
 from jobs.models import Batch, DeadLetter, DeadLetterQueueSize, Job
 from jobs.services.dead_letters import statements as letters
-from jobs.services.dead_letters.publish import COUNT_EVERY_S, MOST, DeadLetterPublisher
+from jobs.services.dead_letters.letter_counter import COUNT_EVERY_S, PARTS, LetterCounter
+from jobs.services.dead_letters.publish import MOST, DeadLetterPublisher
 from jobs.services.lifecycle import bury
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.replay import replay_job
@@ -61,18 +62,35 @@ def test_the_relay_counts_the_queue_now_and_then(
     session: sa.Connection, publisher: ConfirmingPublisher, broker_url: str
 ) -> None:
     model = declared(broker_url, new_model())
-    post, row = DeadLetterPublisher(model, publisher), DeadLetterQueueSize.objects.filter(model=model)
-    post.post(session, 10.0)
+    counter, row = LetterCounter(publisher), DeadLetterQueueSize.objects.filter(model=model)
+    counter.count(session, [model], 10.0)
     assert row.get().messages == 0
     dies(session, model)
-    assert post.post(session, 11.0) == 1
-    assert row.get().messages == 0  # because counting costs a few round trips
-    post.post(session, 10.0 + COUNT_EVERY_S)
+    assert DeadLetterPublisher(model, publisher).post(session) == 1
+    counter.count(session, [model], 11.0)
+    assert row.get().messages == 0  # because counting costs a round trip
+    counter.count(session, [model], 10.0 + COUNT_EVERY_S)
     assert row.get().messages == 1
     with connected(broker_url) as connection, connection.channel() as channel:
         channel.queue_delete(topology.dead_queue_name(model))
-    post.post(session, 10.0 + 2 * COUNT_EVERY_S)
+    counter.count(session, [model], 10.0 + 2 * COUNT_EVERY_S)
     assert row.get().messages is None
+
+
+def test_each_look_counts_a_part_of_the_queues_and_a_missing_one_hides_no_other(
+    session: sa.Connection, publisher: ConfirmingPublisher, broker_url: str
+) -> None:
+    models = [new_model() for _ in range(PARTS + 2)]
+    there = models[1:]
+    for model in there:
+        declared(broker_url, model)
+    counter, counted = LetterCounter(publisher), DeadLetterQueueSize.objects.filter(model__in=models)
+    counter.count(session, models, 10.0)
+    assert counted.count() == 2
+    for _ in range(PARTS):
+        counter.count(session, models, 10.1)
+    assert {size.model for size in counted.filter(messages=0)} == set(there)
+    assert counted.get(model=models[0]).messages is None
 
 
 def test_a_dead_letter_is_published_once_with_its_reason(session: sa.Connection, broker_url: str) -> None:
@@ -153,14 +171,14 @@ def test_an_unconfirmed_dead_letter_is_published_again_after_its_timeout(
     model = declared(broker_url, new_model())
     make_job(state=State.DEAD, model=model)
     silent = Silent(broker_url)
-    assert DeadLetterPublisher(model, silent).post(session, 0) == 1
+    assert DeadLetterPublisher(model, silent).post(session) == 1
     silent.close()
     row = DeadLetter.objects.get()
     assert row.due is not None
     assert timedelta(0) < row.due - timezone.now() <= timedelta(seconds=VISIBILITY_S)
-    assert DeadLetterPublisher(model, publisher).post(session, 0) == 0
+    assert DeadLetterPublisher(model, publisher).post(session) == 0
     DeadLetter.objects.update(due=timezone.now())
-    assert DeadLetterPublisher(model, publisher).post(session, 0) == 1
+    assert DeadLetterPublisher(model, publisher).post(session) == 1
     assert DeadLetter.objects.filter(due=None, published=2).exists()
     assert len(dead_letters(broker_url, model)) == 2
 
@@ -177,7 +195,7 @@ def test_the_row_of_a_dead_letter_can_change_while_it_is_published(
             return super().publish(messages)
 
     meddling = Meddling(broker_url)
-    assert DeadLetterPublisher(model, meddling).post(session, 0) == 1
+    assert DeadLetterPublisher(model, meddling).post(session) == 1
     meddling.close()
     assert not DeadLetter.objects.exists()
     assert Job.objects.get(id=job.id).state == State.QUEUED
@@ -202,7 +220,7 @@ def test_dead_letters_stay_due_without_a_broker(session: sa.Connection) -> None:
     make_job(state=State.DEAD)
     nowhere = ConfirmingPublisher("amqp://nobody:nothing@127.0.0.1:1//")
     with pytest.raises(BrokerUnavailableError):
-        DeadLetterPublisher("echo", nowhere).post(session, 0)
+        DeadLetterPublisher("echo", nowhere).post(session)
     assert DeadLetter.objects.filter(due__lte=timezone.now()).count() == 1
 
 
