@@ -1,8 +1,8 @@
 """Texts as padded tensors of token ids, without the wrapper around the tokenizer where it adds nothing.
 
 The wrapper of transformers takes longer in Python than its tokenizer does in Rust, and holds the interpreter
-lock all that time. A tokenizer of our own is set as the wrapper sets its own. Where the two do not make the same
-of some odd texts, the wrapper stays.
+lock all that time. A tokenizer of our own is set as the wrapper sets its own. Where the two do not make the
+same of some odd texts, the wrapper stays.
 """
 
 from __future__ import annotations

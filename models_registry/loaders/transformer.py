@@ -12,6 +12,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from models_registry.core.output import OCTETS, Output
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
 from models_registry.loaders.loader_options import TransformerOptions
@@ -52,13 +53,14 @@ class TextEmbedder:
         return self._transfer.send_back([embedded])
 
     def outputs(self, raw: Any) -> list[Any]:
-        """Return `{"embedding": [floats]}` for each item."""
+        """Return `{"embedding": [floats]}` for each item, as the bytes of its floats."""
         (rows,) = self._transfer.arrive_back(raw)
         if rows.ndim != EMBEDDING_AXES:
             raise BadOutputError(
                 f"The model returned a tensor of shape {tuple(rows.shape)}, not a row for each item."
             )
-        return [{"embedding": row} for row in rows.float().tolist()]
+        meta = {"dtype": "float32", "shape": [rows.shape[1]], "field": "embedding"}
+        return [Output(row.tobytes(), OCTETS, meta) for row in rows.float().numpy()]
 
     def memory_bytes(self) -> int:
         """Return the bytes of the model's parameters and buffers."""
