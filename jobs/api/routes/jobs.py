@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from ninja import Query
 
 from jobs.api.auth import ApiRequest, check_scope, needs, seen_by
+from jobs.api.docs.request_docs import JOB_DOC
 from jobs.api.prefer import leave_large
 from jobs.api.responses import job_answer, json_answer, placed
 from jobs.api.router import router
@@ -55,7 +56,7 @@ def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpRespon
     operation_id="getJob",
     response={200: JobSchema},
     summary="One job",
-    **needs(Scope.READ),
+    **needs(Scope.READ, **JOB_DOC),
 )
 def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:  # noqa: ARG001  # see below
     """Return one job at once; with `wait`, when it has ended or after so many seconds."""
