@@ -54,7 +54,7 @@ def test_an_array_or_a_date_is_checked_in_the_form_that_it_is_stored_in() -> Non
 
 def test_an_output_of_bytes_is_checked_in_its_json_form_and_stays_bytes() -> None:
     runner = checked(Echo(), replace(VERSION, options={"check_output": True}))
-    one = Output.of_array(np.float64([1.5])[0], field="x")
+    one = Output.of_array(np.array(1.5), field="x")
     good, bad, torn = runner.outputs([one, Output.of_array(np.ones(2), field="x"), Output(b"1", "x")])
     assert good is one
     assert "breaks its schema: /x" in str(bad)
