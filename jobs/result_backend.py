@@ -208,6 +208,7 @@ def _why_revoked(row: sa.Row[Any]) -> str:
 
 def _output(url: str, row: sa.Row[Any]) -> bytes | None:
     """Return a job's result; PayloadUnreadableError where it is encrypted and this app has no key."""
+    from jobs.core.payloads.stored_output import output_json
     from jobs.payloads.claim_check import load_plain
     from jobs.payloads.job_seal import JobSeal
 
@@ -221,7 +222,7 @@ def _output(url: str, row: sa.Row[Any]) -> bytes | None:
         run=row.source,
         keys=vault.data_keys_in(_data_key_reads(url)),
     )
-    return load_plain(row.body, row.encoding, seal, Column.RESULT)
+    return output_json(load_plain(row.body, row.encoding, seal, Column.RESULT))
 
 
 def _uuid(task_id: str) -> UUID | None:

@@ -46,6 +46,7 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.PayloadGoneError: HTTPStatus.GONE,
     errors.PayloadKeyMissingError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PayloadUnreadableError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
     errors.OverloadedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.QuotaExceededError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RequestError: HTTPStatus.BAD_REQUEST,

@@ -6,22 +6,21 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
+from jobs.api.output_formats import JSON, job_body
 from jobs.core.admission.shedding import EtaUnknown, Expected
+from jobs.core.payloads.stored_output import view_json
 from jobs.core.states import TERMINAL, State
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.job_views import View, brief_view
 from jobs.services.submission.submitted import Submitted
 
-JSON = "application/json"
-
 
 def json_answer(value: Any, status: int = 200) -> HttpResponse:
     """Return `value` as an uncached JSON answer."""
     return HttpResponse(
-        msgspec.json.encode(value),
+        view_json(value),
         status=status,
         content_type=JSON,
         headers={"Cache-Control": "no-store"},
@@ -48,10 +47,16 @@ def placed(view: View, client: int | None) -> View:
     return _with_estimate(view, expected)
 
 
-def accepted(view: View) -> HttpResponse:
+def job_answer(request: HttpRequest, view: View, status: int = 200, *, strict: bool = True) -> HttpResponse:
+    """Return one job as the call's `Accept` asks for it; NotAcceptableError, if `strict`."""
+    body, headers = job_body(view, request.META.get("HTTP_ACCEPT", ""), strict=strict)
+    return HttpResponse(body, status=status, headers={"Cache-Control": "no-store", **headers})
+
+
+def accepted(request: HttpRequest, view: View) -> HttpResponse:
     """Return the answer to a submit, with a Location: 200 where the job has ended already, else 202."""
     done = view["state"] in TERMINAL
-    answer = json_answer(view, HTTPStatus.OK if done else HTTPStatus.ACCEPTED)
+    answer = job_answer(request, view, HTTPStatus.OK if done else HTTPStatus.ACCEPTED, strict=False)
     answer.headers["Location"] = view["urls"]["self"]
     return answer
 

@@ -8,6 +8,11 @@ Each submit has an idempotency key, which the client makes if the caller gives n
 repeat: the client tries again after a temporary refusal (429, 503), once `Retry-After` has passed, and after
 a lost connection.
 
+An output of bytes, such as an array, comes without a detour over JSON:
+
+        job = client.submit("minilm", {"text": "Good morning."}, encoding="base64", wait_s=5)
+        vector = job.output_bytes().array()  # or, of any job: client.output_bytes(job.id).array()
+
 Files are uploaded before the jobs that refer to them, or sent with a job, and never read as a whole:
 
         scan = client.upload("scan.png", content_type="image/png")
@@ -19,6 +24,7 @@ from jobs.client.answers import (
     BulkItem,
     JobError,
     JobEvent,
+    OutputBytes,
     PlatformRefusedError,
     Problem,
     RemoteJob,
@@ -36,6 +42,7 @@ __all__ = [
     "File",
     "JobError",
     "JobEvent",
+    "OutputBytes",
     "Patience",
     "PlatformRefusedError",
     "Problem",

@@ -29,6 +29,29 @@ class Urls(msgspec.Struct, frozen=True):
     events: str = ""
 
 
+class OutputBytes(msgspec.Struct, frozen=True):
+    """An output as bytes of a media type; with `dtype` and `shape` in `meta`, they are an array."""
+
+    body: bytes
+    media_type: str
+    meta: dict[str, Any]
+
+    def array(self) -> Any:
+        """Return the array, for which numpy has to be installed; ValueError where the bytes are none."""
+        if "dtype" not in self.meta:
+            raise ValueError(f"the output is {self.media_type} and no array")
+        import numpy as np
+
+        dtype = np.dtype(self.meta["dtype"]).newbyteorder("<")
+        return np.frombuffer(self.body, dtype).reshape(self.meta["shape"])
+
+
+class _Base64(msgspec.Struct, frozen=True):
+    media_type: str
+    meta: dict[str, Any]
+    base64: bytes  # msgspec decodes it
+
+
 class RemoteJob(msgspec.Struct, frozen=True):
     """A job as the API shows it; `output` is set once it succeeded, `error` once it ended without one.
 
@@ -57,6 +80,17 @@ class RemoteJob(msgspec.Struct, frozen=True):
     def ended(self) -> bool:
         """Return whether the job is in a final state."""
         return self.state in TERMINAL
+
+    def output_bytes(self) -> OutputBytes:
+        """Return the output of a job that was submitted with `encoding="base64"`, `"raw"` or `"npy"`.
+
+        ValueError where the output is not in base64: the client's `output_bytes` asks for any job's bytes.
+        """
+        try:
+            output = msgspec.convert(self.output, _Base64)
+        except msgspec.ValidationError:
+            raise ValueError("the job's output is not in base64") from None
+        return OutputBytes(output.base64, output.media_type, output.meta)
 
 
 class Problem(msgspec.Struct, frozen=True):

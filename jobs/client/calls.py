@@ -15,13 +15,25 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 
-from jobs.client.answers import Bulk, BulkItem, Page, PlatformRefusedError, Problem, RemoteJob, UploadedFile
+from jobs.client.answers import (
+    Bulk,
+    BulkItem,
+    OutputBytes,
+    Page,
+    PlatformRefusedError,
+    Problem,
+    RemoteJob,
+    UploadedFile,
+)
 from jobs.client.files import File, Source, UploadBody, form, upload_body
 
 BULK_JOBS = 10_000
 WAIT_S = 30.0
 JOBS = "/api/v1/jobs"
 JSON = {"Content-Type": "application/json"}
+OCTETS = "application/octet-stream"
+# A job that asks for bytes gets them from every call that does not ask for JSON.
+ACCEPTED = "application/json"
 _RETRIED = frozenset({429, 502, 503, 504})
 
 
@@ -106,6 +118,15 @@ class Calls:
         """Read a job."""
         return self._job(Send("GET", f"/api/v1/jobs/{job_id}"))
 
+    def output_bytes(self, job_id: UUID | str) -> Flow[OutputBytes]:
+        """Read the output of a job as bytes."""
+        reply = yield from self._reply(Send("GET", f"/api/v1/jobs/{job_id}", headers={"Accept": OCTETS}))
+        if "Output-Meta" not in reply.headers:
+            job = msgspec.json.decode(reply.content, type=RemoteJob)
+            raise ValueError(f"job {job.id} is {job.state} and has no output")
+        meta = msgspec.json.decode(reply.headers["Output-Meta"])
+        return OutputBytes(reply.content, reply.headers["Content-Type"], meta)
+
     def page(self, filters: Mapping[str, Any], cursor: UUID | None) -> Flow[Page]:
         """Read a page of jobs."""
         query = {**filters, **({"cursor": cursor} if cursor else {})}
@@ -141,10 +162,13 @@ class Calls:
         return msgspec.json.decode((yield from self._ask(send)), type=RemoteJob)
 
     def _ask(self, send: Send) -> Flow[bytes]:
+        return (yield from self._reply(send)).content
+
+    def _reply(self, send: Send) -> Flow[httpx.Response]:
         for tries in count(1):
             reply = yield send
             if isinstance(reply, httpx.Response) and reply.is_success:
-                return reply.content
+                return reply
             retry_after_s = _retry_after_s(reply, last=send.only_once or tries >= self._patience.tries)
             yield Pause(self._patience.pause_s(tries, retry_after_s))
         raise AssertionError  # `count` never ends

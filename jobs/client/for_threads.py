@@ -10,8 +10,8 @@ from uuid import UUID
 
 import httpx
 
-from jobs.client.answers import BulkItem, JobEvent, RemoteJob, UploadedFile
-from jobs.client.calls import NO_FILES, Answer, Calls, Files, Flow, Patience, Pause, Reply, Send
+from jobs.client.answers import BulkItem, JobEvent, OutputBytes, RemoteJob, UploadedFile
+from jobs.client.calls import ACCEPTED, NO_FILES, Answer, Calls, Files, Flow, Patience, Pause, Reply, Send
 from jobs.client.events import EventReader
 from jobs.client.files import OCTETS, File, Source
 
@@ -29,7 +29,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Use the REST API at `url` with a bearer token; `timeout_s` limits each response."""
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPTED}
         self._http = httpx.Client(
             base_url=url, headers=headers, timeout=timeout_s, trust_env=False, transport=transport
         )
@@ -83,6 +83,13 @@ class Client:
     def get(self, job_id: UUID | str) -> RemoteJob:
         """Return the current state of a job."""
         return self._do(self._calls.get(job_id))
+
+    def output_bytes(self, job_id: UUID | str) -> OutputBytes:
+        """Return the output of a job as the model made it; its `array()` needs numpy.
+
+        PlatformRefusedError (406) where the model returned JSON, ValueError where there is no output.
+        """
+        return self._do(self._calls.output_bytes(job_id))
 
     def list(self, **filters: Any) -> Iterator[RemoteJob]:
         """Yield the caller's jobs, newest first; filters have the names of the API."""

@@ -284,6 +284,12 @@ class ResourceNotFoundError(RequestError):
     code = "not_found"
 
 
+class NotAcceptableError(RequestError):
+    """The output has no such form: ask for `application/json`, or leave `Accept` out."""
+
+    code = "not_acceptable"
+
+
 class MethodNotAllowedError(RequestError):
     """This address does not take that method."""
 

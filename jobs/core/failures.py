@@ -25,7 +25,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The output of one item: canonical JSON, or its sealed form as `encoding` names it."""
+    """The output of one item as it is stored, or its sealed form as `encoding` names it."""
 
     body: bytes
     encoding: str = PLAIN

@@ -101,13 +101,22 @@ class JobInput(models.Model):
     )
     content_type = models.CharField(max_length=63, db_default="application/json")
     encoding = models.CharField(max_length=15, db_default="identity")
+    output_form = models.CharField(  # noqa: DJ001  # most jobs ask for nothing, and NULL takes no room
+        max_length=6,
+        null=True,
+        help_text="The form in which the client wants an output of bytes; empty for JSON.",
+    )
 
     def __str__(self) -> str:
         return f"input of {self.job_id}"
 
 
 class JobResult(models.Model):
-    """The result of a job, and its epoch: insert-only, one for a job at most; partitioned like JobInput."""
+    """The result of a job, and its epoch: insert-only, one for a job at most; partitioned like JobInput.
+
+    `body` is canonical JSON, or begins with the mark and description of an output of bytes. Which of them it
+    is, only `body` says, once it is opened.
+    """
 
     job = models.OneToOneField(
         Job, models.CASCADE, primary_key=True, related_name="result", db_constraint=False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from django.conf import settings
 
 from jobs.core.payloads.keyring import Column
@@ -11,12 +12,14 @@ from jobs.core.payloads.pointer import StoredPayload, is_pointer, pointer_bytes,
 from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.object_store import get, head, put
 
+JSON = "application/json"
 
-def store_payload(body: bytes, files: Sequence[StoredPayload] = ()) -> bytes:
+
+def store_payload(body: bytes, files: Sequence[StoredPayload] = (), *, content_type: str = JSON) -> bytes:
     """Return the bytes for the row: `body` itself, or a pointer if it is large or refers to `files`."""
     if len(body) <= settings.INFERENCE.claim_check_bytes and not files:
         return body
-    return pointer_bytes(put(body), files)
+    return pointer_bytes(msgspec.structs.replace(put(body), content_type=content_type), files)
 
 
 def load_payload(body: bytes) -> bytes:

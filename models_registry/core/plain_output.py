@@ -19,6 +19,7 @@ from uuid import UUID
 
 import msgspec
 
+from models_registry.core.output import Output
 from models_registry.core.registry_errors import BadOutputError, NotFiniteError, UnstorableOutputError
 from models_registry.shared.finite import step_of
 from models_registry.shared.json_depth import DEEPEST
@@ -197,6 +198,7 @@ _CONTAINERS: Kinds = (
     (_has_fields, _fields),
 )
 _KINDS: Kinds = (
+    (lambda value: isinstance(value, Output), lambda value: value.value()),
     (_has("tolist"), _array),
     (lambda value: isinstance(value, (datetime, date, time)), _moment),
     (lambda value: isinstance(value, _BYTES), bytes),

@@ -38,7 +38,7 @@ class Runner(Protocol):
         """Return the raw outputs of a batch that has run; they may still be on their way from the device."""
 
     def outputs(self, raw: Any) -> list[Any]:
-        """Return an output for each item, fit for JSON, in the items' order."""
+        """Return an output for each item, fit for JSON or an `Output` of bytes, in the items' order."""
 
 
 @runtime_checkable

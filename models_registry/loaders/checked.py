@@ -8,6 +8,7 @@ from typing import Any
 
 from models_registry.core import schema
 from models_registry.core.context import SILENT, Context, InContext, takes_context
+from models_registry.core.output import Output
 from models_registry.core.plain_output import plain
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError
 from models_registry.core.runner import Item, Runner
@@ -48,13 +49,13 @@ class Checked:
     def _checked(self, output: Any) -> Any:
         if isinstance(output, BaseException):
             return output
-        if self._fault(output) is None:
+        if not isinstance(output, Output) and self._fault(output) is None:
             return output
         try:
-            output = plain(output)  # a schema knows no arrays or dates
+            value = plain(output)  # a schema knows no arrays or dates
         except BadOutputError as error:
             return error
-        return self._fault(output) or output
+        return self._fault(value) or (output if isinstance(output, Output) else value)
 
     def _fault(self, output: Any) -> BadOutputError | None:
         try:

@@ -6,17 +6,18 @@ import json
 import os
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 # Read when the hub's client is imported: models come from this disk, and nothing is downloaded.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from models_registry.core.output import OCTETS, Output
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoaderRefusedError
 from models_registry.core.runner import Item
 from models_registry.loaders.loader_options import TransformerOptions
 from models_registry.loaders.memory import weight_bytes
+from models_registry.loaders.text_tokens import texts_of
 from models_registry.loaders.transfer import transfer_to
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
@@ -32,7 +33,7 @@ class TextEmbedder:
 
         self._torch, self._model = torch, model
         self._transfer = transfer_to(torch, torch.device(device))
-        self._tokenizing = Lock()
+        self._texts = texts_of(model, torch)
 
     def key(self, item: Item) -> Hashable:
         """Return the same key for all texts."""
@@ -41,11 +42,7 @@ class TextEmbedder:
 
     def collate(self, items: Sequence[Item]) -> tuple[Any, dict[str, Any]]:
         """Return token ids and masks, padded and on their way to the device, and the other features."""
-        texts = [_text(item.input) for item in items]
-        with self._tokenizing:  # a fast tokenizer holds its padding and truncation as state
-            features: dict[str, Any] = self._model.preprocess(texts)
-        tensors = {name: x for name, x in features.items() if isinstance(x, self._torch.Tensor)}
-        rest = {name: x for name, x in features.items() if name not in tensors}
+        tensors, rest = self._texts.features([_text(item.input) for item in items])
         return self._transfer.send(tensors), rest
 
     def run(self, batch: tuple[Any, dict[str, Any]]) -> Any:
@@ -56,13 +53,14 @@ class TextEmbedder:
         return self._transfer.send_back([embedded])
 
     def outputs(self, raw: Any) -> list[Any]:
-        """Return `{"embedding": [floats]}` for each item."""
+        """Return `{"embedding": [floats]}` for each item, as the bytes of its floats."""
         (rows,) = self._transfer.arrive_back(raw)
         if rows.ndim != EMBEDDING_AXES:
             raise BadOutputError(
                 f"The model returned a tensor of shape {tuple(rows.shape)}, not a row for each item."
             )
-        return [{"embedding": row} for row in rows.float().tolist()]
+        meta = {"dtype": "float32", "shape": [rows.shape[1]], "field": "embedding"}
+        return [Output(row.tobytes(), OCTETS, meta) for row in rows.float().numpy()]
 
     def memory_bytes(self) -> int:
         """Return the bytes of the model's parameters and buffers."""

@@ -14,6 +14,7 @@ from jobs.api.docs.response_docs import ANSWERS, by_example, headers_of
 from jobs.api.problems import STATUS
 from jobs.core.errors import PlatformError
 
+BINARY = frozenset({"application/x-npy", "application/octet-stream"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 CLASS_SUFFIX = "Schema"  # keeps a class from sharing a model's name; clients see names without it
 
@@ -77,8 +78,9 @@ def _with_answers(name: str, call: dict[str, Any]) -> None:
     for status, answer in ANSWERS[name].items():
         response = call["responses"][status]
         response["description"] = answer.means
-        for content in response.get("content", {}).values():
-            content["examples"] = by_example(answer.examples)
+        for kind, content in response.get("content", {}).items():
+            if kind not in BINARY:
+                content["examples"] = by_example(answer.examples)
         if headers := headers_of(name, status):
             response["headers"] = headers
 

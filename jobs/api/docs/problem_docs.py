@@ -59,7 +59,9 @@ REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
     "post jobs/bulk": (*_WITH_BODY, errors.IdempotencyConflictError, errors.PayloadUnavailableError),
-    "get jobs/{job_id}": (*_OF_A_JOB, errors.PayloadUnavailableError, errors.TooManyCallsError),
+    "get jobs/{job_id}": (
+        *_OF_A_JOB, errors.PayloadUnavailableError, errors.TooManyCallsError, errors.NotAcceptableError,
+    ),
     "get jobs/{job_id}/events": (*_OF_A_JOB, errors.PayloadUnavailableError, errors.TooManyCallsError),
     "get jobs/{job_id}/lineage": (*_OF_A_JOB, *_UNREADABLE, errors.PayloadUnavailableError),
     "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),

@@ -70,6 +70,23 @@ _PREFER = _header(
     " it is busy.",
     "wait=2",
 )
+_ACCEPT = _header(
+    "Accept",
+    {"type": "string"},
+    "`application/json` returns the job, with its output in the form that it asked for with `encoding`. Of an"
+    " output of bytes, `application/x-npy`, `application/octet-stream` or the output's own type return the"
+    " bytes alone; a read returns 406 where the output cannot be that. Without the header, or with `*/*`, the"
+    " job's `encoding` decides. A job that has no output is always JSON.",
+    "application/x-npy",
+)
+_BINARY = {
+    "schema": {"type": "string", "format": "binary"},
+    "examples": by_example({"an array": "the bytes of 384 floats"}),
+}
+_BYTES: dict[str, Any] = {
+    "responses": {200: {"content": {"application/x-npy": _BINARY, "application/octet-stream": _BINARY}}}
+}
+JOB_DOC: dict[str, Any] = {"parameters": [_ACCEPT], **_BYTES}
 _LAST_EVENT = _header(
     "Last-Event-ID",
     {"type": "string"},
@@ -145,7 +162,8 @@ _SUBMIT["content"]["multipart/form-data"]["encoding"] = {"job": {"contentType": 
 SUBMIT_DOC: dict[str, Any] = {
     "callbacks": {"ended": {"{$request.body#/callback_url}": _CALLBACK}},
     "requestBody": _SUBMIT,
-    "parameters": [_KEY, _PREFER],
+    "parameters": [_KEY, _PREFER, _ACCEPT],
+    **_BYTES,
 }
 ERASURE_DOC: dict[str, Any] = {
     "requestBody": _body(("application/json", _components["ErasureRequest"], examples.ERASURES))

@@ -12,6 +12,7 @@ from jobs.api.docs.examples import Examples
 
 _TEXT = {"type": "string"}
 QUOTA_HEADERS = ("RateLimit-Policy", "RateLimit")
+OF_BYTES = ("Content-Disposition", "Output-Meta", "Job-Id")
 METERED = frozenset({"post jobs", "post jobs/bulk", "post uploads"})
 _POLICY = (
     "For a client with quotas: each quota by its name, with its size (`q`), the seconds in which it refills"
@@ -31,6 +32,15 @@ _HEADERS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = {
     "Retry-After": ("After how many seconds to send the call again.", {"type": "integer", "minimum": 1}, 2),
     "WWW-Authenticate": ("How to authenticate.", _TEXT, 'Bearer realm="inference"'),
     "Token-Expires": ("When the call's token ends, within two weeks of that.", _TEXT, "2026-02-07T12:00:00Z"),
+    "Content-Disposition": (
+        "With bytes: a name for them as a file.", _TEXT, f'attachment; filename="{examples.JOB_ID}.npy"',
+    ),
+    "Output-Meta": (
+        "With bytes: what the model says of them, in JSON; `dtype` and `shape` if they are an array.",
+        _TEXT,
+        '{"dtype":"float32","shape":[384],"field":"embedding"}',
+    ),
+    "Job-Id": ("With bytes: the job's id.", _TEXT, examples.JOB_ID),
     "Allow": ("The methods that this address allows.", _TEXT, "GET"),
 }  # fmt: skip
 _OF_STATUS: Mapping[int, tuple[str, ...]] = {
@@ -58,7 +68,7 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
         200: ResponseDoc(
             "The job has ended already: while the call waited, with a cached result, or under the same key.",
             {"it succeeded": examples.SUCCEEDED, "a cached result": examples.CACHED, "dead": examples.DEAD},
-            ("Location", "Preference-Applied"),
+            ("Location", "Preference-Applied", *OF_BYTES),
         ),
         202: ResponseDoc(
             "The job is accepted and stored.",
@@ -78,6 +88,7 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
                 "it is dead": examples.DEAD,
                 "it expired": examples.EXPIRED,
             },
+            OF_BYTES,
         )
     },
     "get jobs/{job_id}/events": {

@@ -8,8 +8,9 @@ from django.http import HttpResponse
 from ninja import Query
 
 from jobs.api.auth import ApiRequest, check_scope, needs, seen_by
+from jobs.api.docs.request_docs import JOB_DOC
 from jobs.api.prefer import leave_large
-from jobs.api.responses import json_answer, placed
+from jobs.api.responses import job_answer, json_answer, placed
 from jobs.api.router import router
 from jobs.api.schemas import JobPageSchema, JobQuerySchema, JobSchema
 from jobs.core.access.scopes import Scope
@@ -55,7 +56,7 @@ def list_jobs(request: ApiRequest, listing: Query[JobQuerySchema]) -> HttpRespon
     operation_id="getJob",
     response={200: JobSchema},
     summary="One job",
-    **needs(Scope.READ),
+    **needs(Scope.READ, **JOB_DOC),
 )
 def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse:  # noqa: ARG001  # see below
     """Return one job at once; with `wait`, when it has ended or after so many seconds."""
@@ -67,7 +68,7 @@ def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse: 
         return HttpResponse()
     view = view_of(row)
     view_of_another(request.auth, job_id)
-    return json_answer(view_for(request.auth, placed(view, request.auth.reach)))
+    return job_answer(request, view_for(request.auth, placed(view, request.auth.reach)))
 
 
 @router.post(

@@ -21,7 +21,7 @@ from jobs.core.event_id import EventId
 from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
 from jobs.services.reads.job_views import ONE_JOB, JobRow, only
-from jobs.services.reads.snapshot import JobSnapshot, end_without_output, snapshot_of_job
+from jobs.services.reads.snapshot import JobSnapshot, end_without_output, snapshot_of_job, written_end
 
 KIND = "events"
 
@@ -120,7 +120,7 @@ class Stream:
         owner = self._auth.current
         row = await _row(job_id, owner, self._hub)
         async with self._hub.outputs.room_for(owner.id, row.output_size):
-            end = await run(snapshot_of_job, row)
+            end = await run(written_end, row)
             view = await self._auth.shown(end.view or {})
             for event in events(self._last, msgspec.structs.replace(end, view=view)):
                 await self._call.piece(event)

@@ -11,14 +11,13 @@ from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
 
-import msgspec
 import psycopg
 
 from jobs.api.auth import seen_by
 from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError, Headers
 from jobs.api.prefer import WaitRequest, bounded_wait_s
 from jobs.api.streaming.hub import Hub
-from jobs.api.streaming.offload import run
+from jobs.api.streaming.offload import run, written
 from jobs.api.streaming.stream_auth import StreamAuth
 from jobs.api.streaming.waiters import Waiter
 from jobs.core.access.scopes import Scope
@@ -39,7 +38,8 @@ async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
         view = await JobWait(auth, call, hub, room).job(job_id, _wait_s(call))
         view = await auth.shown(view)
         await auth.note_view(owner, job_id)
-        await call.answer(200, msgspec.json.encode(view), {"Content-Type": "application/json"})
+        answer = await written(view, call.request.headers.get("accept", ""))
+        await call.answer(200, *answer)
 
 
 async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], Hub]) -> None:
@@ -75,13 +75,15 @@ async def _ended(
         return replace(accepted, status=status, headers=_without(accepted, "preference-applied"))
     if view["state"] not in TERMINAL:
         return accepted
-    body = msgspec.json.encode(seen_by(auth.current, view))
-    headers = [*_without(accepted, "content-length"), ("Content-Length", str(len(body)))]
-    return AsgiResponse(HTTPStatus.OK, headers, body)
+    accept = call.request.headers.get("accept", "")
+    answer = await written(seen_by(auth.current, view), accept, strict=False)  # the job is stored
+    own = {**answer.headers, "Content-Length": str(len(answer.body))}
+    headers = [*_without(accepted, "content-length", "content-type"), *own.items()]
+    return AsgiResponse(HTTPStatus.OK, headers, answer.body)
 
 
-def _without(answer: AsgiResponse, header: str) -> Headers:
-    return [(name, value) for name, value in answer.headers if name.lower() != header]
+def _without(answer: AsgiResponse, *headers: str) -> Headers:
+    return [(name, value) for name, value in answer.headers if name.lower() not in headers]
 
 
 class JobWait:

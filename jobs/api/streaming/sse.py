@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from random import randint
 from typing import Any
 
-import msgspec
-
 from jobs.core.event_id import EventId
+from jobs.core.payloads.stored_output import view_json
 from jobs.services.reads.snapshot import JobSnapshot
 
 CONTENT_TYPE = "text/event-stream"
@@ -52,4 +51,4 @@ def _event(name: str, event_id: EventId, value: Any) -> bytes:
 
 def _line(value: Any) -> bytes:
     """Return JSON on one line: a stored document passes through as it is, and may hold line breaks."""
-    return b" ".join(msgspec.json.encode(value).splitlines())
+    return b" ".join(view_json(value).splitlines())

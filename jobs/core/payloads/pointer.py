@@ -50,7 +50,7 @@ def is_pointer(body: bytes) -> bool:
 
 def pointer_bytes(body: StoredPayload, files: Iterable[StoredPayload] = ()) -> bytes:
     """Return the pointer that a row holds instead of `body`."""
-    pointer = PayloadPointer(body.name, body.size, body.sha256, files=tuple(files))
+    pointer = PayloadPointer(body.name, body.size, body.sha256, body.content_type, files=tuple(files))
     return MARK + msgspec.json.encode(pointer)
 
 

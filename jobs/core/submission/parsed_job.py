@@ -45,6 +45,7 @@ class ParsedJob:
 
     `files` are those that the input refers to; `subjects` are keyed digests, of models that mark subjects.
     `size` is in bytes: of the input's text where the version pads, else of the memory that the input takes.
+    `output_form` is None for JSON.
     """
 
     version: Version
@@ -62,6 +63,7 @@ class ParsedJob:
     callback_url: str | None = None
     files: tuple[StoredPayload, ...] = ()
     subjects: tuple[bytes, ...] = ()
+    output_form: str | None = None
 
     @property
     def payload_bytes(self) -> int:
@@ -86,6 +88,7 @@ def parse_job(request: JobRequest, version: Version) -> ParsedJob:
         digest=_request_digest(request) if request.idempotency_key is not None else None,
         cache=request.cache,
         callback_url=request.callback_url,
+        output_form=None if request.encoding == "json" else request.encoding,
     )
 
 

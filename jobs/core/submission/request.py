@@ -38,6 +38,12 @@ CALLBACK = (
     "The address that gets the job once it has ended, as a webhook by the Standard Webhooks specification:"
     " an https URL of a public host, or of a host that the platform's operators allow."
 )
+ENCODING = (
+    "The form in which you want an output of bytes, such as an array. `json`: numbers in lists. `base64`: an"
+    " object with the bytes in base64. `npy` and `raw`: a call for one job that does not ask for JSON by"
+    " `Accept` returns a `.npy` file or the bytes themselves; events and webhooks hold them in base64. An"
+    " output that the model returns as JSON is always JSON."
+)
 ITEM_MARK = "\x1f"  # not allowed in a client's key, so that no item's key collides with one
 
 
@@ -54,6 +60,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cache: Annotated[Literal["use", "refresh", "bypass"], Meta(description=CACHE)] = "use"
     metadata: Annotated[dict[str, Any], Meta(description=METADATA)] | None = None
     idempotency_key: Annotated[str, Meta(description=KEY)] | None = None
+    encoding: Annotated[Literal["json", "base64", "npy", "raw"], Meta(description=ENCODING)] = "json"
 
 
 _REQUEST = msgspec.json.Decoder(JobRequest)

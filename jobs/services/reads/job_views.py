@@ -22,10 +22,18 @@ from jobs.core.job_error import EndError, error_of
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import PLAIN, Column
 from jobs.core.payloads.pointer import is_pointer, pointer_of
+from jobs.core.payloads.stored_output import (
+    JSON_TIMES,
+    MOST_BYTES_AT_ONCE,
+    ShownBytes,
+    is_bytes,
+    shown_output,
+)
 from jobs.core.states import State
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads.claim_check import load_plain
 from jobs.payloads.job_seal import JobSeal
+from models_registry.core.output import OCTETS
 
 log = logging.getLogger(__name__)
 SUGGESTED_WAIT_S = 30
@@ -71,10 +79,16 @@ class JobRow(ListedJob, frozen=True):
     encrypts: bool
     wrapped: bytes | None
     answer: bytes | None
+    output_form: str | None
 
     @property
     def is_remote(self) -> bool:
-        """Return whether the output, or a key that opens the payloads, may have to be fetched."""
+        """Return whether the output, or a key that opens the payloads, may have to be fetched.
+
+        So may JSON have to be made of many bytes: that too takes too long for the event loop.
+        """
+        if self.output is not None and len(self.output) > MOST_BYTES_AT_ONCE and is_bytes(self.output):
+            return True
         sealed = self.input_encoding not in {PLAIN, None} or self.output_encoding not in {PLAIN, None}
         return sealed or (self.output is not None and is_pointer(self.output))
 
@@ -86,10 +100,13 @@ class JobRow(ListedJob, frozen=True):
 
     @property
     def output_size(self) -> int:
-        """Return how many bytes the output has as it is stored."""
+        """Return how many bytes the output has as it is stored; those of an array, as JSON."""
         if self.output is None:
             return 0
-        return pointer_of(self.output).size if is_pointer(self.output) else len(self.output)
+        if not is_pointer(self.output):
+            return len(self.output) * (JSON_TIMES if is_bytes(self.output) else 1)
+        pointer = pointer_of(self.output)
+        return pointer.size * (JSON_TIMES if pointer.content_type == OCTETS else 1)
 
 
 LISTED_COLUMNS: LiteralString = """
@@ -107,13 +124,13 @@ LEFT JOIN LATERAL (
   WHERE job_id = j.id AND COALESCE(r.encoding, i.encoding, 'identity') <> 'identity' LIMIT 1
 ) k ON true
 """
-_INPUT: LiteralString = "SELECT encoding, metadata FROM jobs_jobinput WHERE job_id"
+_INPUT: LiteralString = "SELECT encoding, metadata, output_form FROM jobs_jobinput WHERE job_id"
 _RESULT: LiteralString = "SELECT source, encoding, body FROM jobs_jobresult WHERE job_id"
 _JOB: LiteralString = f"""
 SELECT {LISTED_COLUMNS}, j.error_kind, j.error_code, j.epoch, d.message, d.reason,
   i.encoding IS NULL AS expired, j.erased_at IS NOT NULL AS erased, i.encoding AS input_encoding, i.metadata,
   r.source, r.encoding AS output_encoding, r.body AS output, j.client_id AS client, j.version_id,
-  {ENCRYPTS} AS encrypts, k.wrapped, k.answer
+  {ENCRYPTS} AS encrypts, k.wrapped, k.answer, i.output_form
 FROM jobs_job j JOIN models_registry_modelversion v ON v.id = j.version_id
 LEFT JOIN jobs_deadletter d ON d.job_id = j.id AND j.state = 'dead'
 """  # noqa: S608  # built from our own constants
@@ -173,7 +190,7 @@ def view_of(row: JobRow) -> View:
     view["metadata"] = _load(view, row.metadata, row.input_encoding, seal, Column.METADATA)
     view["cached_from"] = row.source
     if row.state == State.SUCCEEDED:
-        output = _load(view, row.output, row.output_encoding, seal, Column.RESULT)
+        output = _load(view, row.output, row.output_encoding, seal, Column.RESULT, row.output_form)
         view |= {"output": output} if output is not None else {}
     if error := _error(row):
         view["error"] = error._asdict()
@@ -186,8 +203,13 @@ def _error(row: JobRow) -> EndError | None:
 
 
 def _load(
-    view: View, stored: bytes | None, encoding: str | None, seal: JobSeal, column: Column
-) -> msgspec.Raw | None:
+    view: View,
+    stored: bytes | None,
+    encoding: str | None,
+    seal: JobSeal,
+    column: Column,
+    form: str | None = None,
+) -> msgspec.Raw | ShownBytes | None:
     """Return a payload in clear; where it is lost for good return None and say why in the view's error.
 
     PayloadUnavailableError where it can be read later.
@@ -195,7 +217,7 @@ def _load(
     if stored is None or encoding is None:
         return None
     try:
-        return msgspec.Raw(load_plain(stored, encoding, seal, column))
+        return shown_output(load_plain(stored, encoding, seal, column), form)
     except PayloadUnavailableError:
         raise
     except PayloadUnreadableError as error:

@@ -17,6 +17,7 @@ from jobs.core.canonical_json import canonical_bytes
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.payloads.keyring import Column
 from jobs.core.payloads.pointer import POINTER_BYTES
+from jobs.core.payloads.stored_output import is_bytes, output_json
 from jobs.db.statement import Statement, fetch_all
 from jobs.payloads import vault
 from jobs.payloads.claim_check import head_of, load_plain
@@ -28,6 +29,7 @@ from models_registry.core.secrecy import Secrecy
 from models_registry.selectors import info
 
 ALL_BYTES = 1 << 30  # no row of Postgres is longer
+MOST_AS_JSON = 1 << 20
 _OF_A_VIEW: Final[Mapping[str, Column]] = {"metadata": Column.METADATA, "output": Column.RESULT}
 
 
@@ -167,7 +169,20 @@ def _plain_head(job_id: UUID, column: Column, most: int) -> ShownPayload | None:
     rows = fetch_all(_HEADS[column], {"most": max(most, POINTER_BYTES), "job": job_id})
     if not rows or rows[0].head is None or rows[0].total is None:
         return None
-    return ShownPayload(*head_of(rows[0].head, rows[0].total, most))
+    head, total = head_of(rows[0].head, rows[0].total, most)
+    if column is Column.RESULT and is_bytes(head):
+        return _as_json(job_id, total, most)
+    return ShownPayload(head, total)
+
+
+def _as_json(job_id: UUID, total: int, most: int) -> ShownPayload | None:
+    """Return an output of bytes as JSON; of a large one, of which little would be shown, only its size."""
+    if most < ALL_BYTES and total > MOST_AS_JSON:
+        text = canonical_bytes(f"{total} bytes, which are too many to be shown")
+        return ShownPayload(text, len(text))
+    rows = fetch_all(_STORED, {"job": job_id})
+    body = _plain_body(Column.RESULT, rows[0]) if rows else None
+    return None if body is None else ShownPayload(body[:most], len(body))
 
 
 def _guarded_body(job_id: UUID, column: Column, secrecy: Secrecy) -> bytes | None:
@@ -186,7 +201,8 @@ def _plain_body(column: Column, row: _StoredPayloads) -> bytes | None:
         stored, encoding = columns[column], row.input_encoding
     if stored is None or encoding is None:
         return None
-    return load_plain(stored, encoding, row.seal, column)
+    body = load_plain(stored, encoding, row.seal, column)
+    return output_json(body) if column is Column.RESULT else body
 
 
 def _decoded_input(row: _StoredPayloads) -> Any:

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from jobs.core.event_id import EventId
+from jobs.core.payloads.stored_output import ShownBytes
 from jobs.core.states import TERMINAL, State
 from jobs.db.statement import Statement
 from jobs.services.reads.job_views import JobRow, View, listed_view, view_of
@@ -64,6 +65,15 @@ def snapshot_of_job(row: JobRow) -> JobSnapshot:
     view = view_of(row)
     ended = State(row.state) in TERMINAL
     return JobSnapshot(row.id, EventId(row.epoch, 0, row.state), row.attempts, view=view if ended else None)
+
+
+def written_end(row: JobRow) -> JobSnapshot:
+    """Return the snapshot of an ended job, with JSON made of an output of bytes; the errors of `view_of`."""
+    end = snapshot_of_job(row)
+    output = end.view.get("output") if end.view else None
+    if isinstance(output, ShownBytes):
+        _ = output.json
+    return end
 
 
 def end_without_output(row: JobRow) -> JobSnapshot:

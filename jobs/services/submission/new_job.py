@@ -53,6 +53,7 @@ class NewJob:
             "digest": job.digest,
             **input_columns(JobIdentity(self.id, self.client, job.version.id), job, self.reuse),
             "keep_days": keep_days(job.version.platform_options),
+            "output_form": job.output_form,
         }
 
 

@@ -26,6 +26,7 @@ from jobs.core.errors import (
     PayloadUnavailableError,
     UnavailableError,
 )
+from jobs.core.payloads.stored_output import view_json
 from jobs.core.states import TERMINAL, State
 from jobs.core.webhooks.policy import (
     MOST_TRIES,
@@ -255,7 +256,7 @@ def _lacks_key(view: View) -> bool:
 
 def _body(view: View) -> bytes:
     event = {"type": f"job.{view['state']}", "timestamp": view["finished_at"], "data": view}
-    return msgspec.json.encode(event)
+    return view_json(event)
 
 
 def _headers(attempt: DeliveryAttempt, keys: list[bytes], body: bytes) -> dict[str, str]:

@@ -16,12 +16,12 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from jobs.core.canonical_json import output_bytes
 from jobs.core.circuits.answered_inputs import AnsweredInputs
 from jobs.core.circuits.tally import Answer, Tally, all_answered, tallies_of
 from jobs.core.errors import PayloadUnreadableError
 from jobs.core.failures import Failure, Success
 from jobs.core.payloads.pointer import is_pointer, pointer_of
+from jobs.core.payloads.stored_output import content_type, stored_output
 from jobs.core.states import State
 from jobs.db.single_statements import SingleStatements
 from jobs.payloads.claim_check import store_payload
@@ -156,7 +156,7 @@ def _storable(privacy: Privacy | None, job: UUID, outcome: Success | Failure) ->
         return outcome if privacy is None else privacy.outcome(job, outcome)
     try:
         sealed = outcome if privacy is None else privacy.sealed(job, outcome)
-        body = store_payload(sealed.body)
+        body = store_payload(sealed.body, content_type=content_type(outcome.body))
     except PayloadUnreadableError as error:
         return failure_of(error)
     return sealed if body is sealed.body else Success(body, sealed.encoding)
@@ -205,6 +205,6 @@ def _outcome(output: Any, table: Table) -> Success | Failure:
     if isinstance(output, BaseException):
         return failure_of(output, table)
     try:
-        return Success(output_bytes(output))
+        return Success(stored_output(output))
     except BadOutputError as error:
         return failure_of(error, table)

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from struct import pack
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,9 +20,11 @@ from django.utils import timezone
 from jobs import result_backend
 from jobs.core.ids import uuid7
 from jobs.core.job_failed import JobFailedError
+from jobs.core.payloads.stored_output import stored_output
 from jobs.core.states import TERMINAL, State
 from jobs.models import Batch, Client, DeadLetter, Event, Job, JobResult, Worker
 from jobs.result_backend import JobBackend, JobControl
+from models_registry.core.output import Output
 from models_registry.models import ModelVersion, RegisteredModel
 
 BY_NAME = "jobs.result_backend:JobBackend"
@@ -91,6 +94,12 @@ def result_of(job: Job, app: Celery) -> AsyncResult:
 def test_get_returns_the_output_of_a_succeeded_job(app: Celery, version: ModelVersion) -> None:
     job = a_succeeded_job(version, b'{"embedding":[0.5,1e-07],"text":"\\u0000"}')
     assert result_of(job, app).get(timeout=5) == {"embedding": [0.5, 1e-07], "text": "\x00"}
+
+
+def test_get_returns_an_output_of_bytes_as_json_does(app: Celery, version: ModelVersion) -> None:
+    meta = {"dtype": "float32", "shape": [2], "field": "embedding"}
+    job = a_succeeded_job(version, stored_output(Output(pack("<2f", 0.5, -2.0), meta=meta)))
+    assert result_of(job, app).get(timeout=5) == {"embedding": [0.5, -2.0]}
 
 
 def test_the_site_s_own_application_uses_this_backend_by_name(version: ModelVersion) -> None:

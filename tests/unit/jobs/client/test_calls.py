@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import numpy as np
 import pytest
 
 from jobs.client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
@@ -142,3 +143,39 @@ def test_the_async_client_does_the_same() -> None:
 
     ended = stream("id: 3.0", 'data: {"state": "dead"}', "")
     assert both(Script(ok(view()), httpx.ReadError("cut"), ended), followed) == ["3.0"]
+
+
+def test_every_call_asks_for_json_because_a_job_may_have_asked_for_bytes() -> None:
+    script = Script(ok(view("succeeded")))
+    client(script).get(ID)
+    assert script.requests[0].headers["Accept"] == "application/json"
+
+
+def test_an_output_comes_as_bytes_and_as_an_array() -> None:
+    vector = np.array([[0.5, -1.25]], "float32")
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Output-Meta": '{"dtype":"float32","shape":[1,2]}',
+    }
+    script = Script(httpx.Response(200, content=vector.tobytes(), headers=headers))
+    output = client(script).output_bytes(ID)
+    assert script.requests[0].headers["Accept"] == "application/octet-stream"
+    assert (output.body, output.media_type) == (vector.tobytes(), "application/octet-stream")
+    assert (output.array() == vector).all()
+
+
+def test_a_job_without_an_output_has_no_bytes() -> None:
+    with pytest.raises(ValueError, match="is queued and has no output"):
+        client(Script(ok(view()))).output_bytes(ID)
+
+
+def test_a_job_that_asked_for_base64_brings_its_bytes() -> None:
+    meta = {"dtype": "int16", "shape": [2]}
+    output = {"media_type": "application/octet-stream", "meta": meta, "base64": "AQACAA=="}
+    job = client(Script(ok(view("succeeded", output=output)))).get(ID)
+    assert job.output_bytes().array().tolist() == [1, 2]
+    picture = client(Script(ok(view("succeeded", output=output | {"meta": {}})))).get(ID)
+    with pytest.raises(ValueError, match="no array"):
+        picture.output_bytes().array()
+    with pytest.raises(ValueError, match="not in base64"):
+        client(Script(ok(view("succeeded", output=[1])))).get(ID).output_bytes()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models_registry.core.output import Output
 from models_registry.core.registry_errors import BadOutputError, NotFiniteError, RegistrationError
 from models_registry.core.runner import Item
 from models_registry.core.version import VersionInfo
@@ -49,6 +50,15 @@ def test_an_array_or_a_date_is_checked_in_the_form_that_it_is_stored_in() -> Non
     assert isinstance(bad, BadOutputError)
     assert "breaks its schema: /x" in str(bad)
     assert isinstance(nan, NotFiniteError)
+
+
+def test_an_output_of_bytes_is_checked_in_its_json_form_and_stays_bytes() -> None:
+    runner = checked(Echo(), replace(VERSION, options={"check_output": True}))
+    one = Output.of_array(np.array(1.5), field="x")
+    good, bad, torn = runner.outputs([one, Output.of_array(np.ones(2), field="x"), Output(b"1", "x")])
+    assert good is one
+    assert "breaks its schema: /x" in str(bad)
+    assert isinstance(torn, BadOutputError)
 
 
 def test_an_exception_in_an_output_s_place_stays() -> None:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from struct import pack
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import MagicMock
@@ -26,6 +27,7 @@ from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.classify import failure_of
 from jobs.worker.stages.settler import Settler, Stored, verdicts_of
 from models_registry.core.options import RetryOptions
+from models_registry.core.output import Output
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
@@ -52,6 +54,26 @@ def work(outputs: list[Any], *, attempts: int = 1, requested: int | None = None)
         pieces=[piece],
         model="echo",
     )
+
+
+def test_an_output_of_bytes_is_stored_as_it_came_and_a_wrong_one_fails_alone() -> None:
+    meta = {"dtype": "float32", "shape": [2]}
+    nan = pack("<2f", 1.0, math.nan)
+    outputs = [Output(b"12345678", meta=meta), Output(b"1234", meta=meta), Output(nan, meta=meta)]
+    good, wrong, not_finite = verdicts_of(work(outputs))
+    assert isinstance(good.outcome, Success)
+    assert good.outcome.body.endswith(b"}]\n12345678")
+    for verdict, code in ((wrong, "bad_output"), (not_finite, "not_finite")):
+        assert isinstance(verdict.outcome, Failure)
+        assert (verdict.outcome.kind, verdict.outcome.code) == (FailureKind.POISON, code)
+        assert verdict.state is State.DEAD
+
+
+def test_nan_in_an_output_of_bytes_may_be_tried_again() -> None:
+    batch = work([Output(pack("<f", math.inf), meta={"dtype": "float32", "shape": [1]})])
+    batch.table = table_of("entry_point", refuse_nan=False)
+    (verdict,) = verdicts_of(batch)
+    assert verdict.state is State.WAITING
 
 
 def test_each_output_is_stored_as_canonical_bytes_under_the_claims_epoch() -> None:

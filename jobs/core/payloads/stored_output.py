@@ -1,0 +1,149 @@
+"""How an output is stored, and what of it a reader gets. Pure.
+
+JSON is stored as canonical JSON. An output of bytes is stored as it came, behind a mark that no JSON begins
+with and a line that describes it. So it describes itself wherever it is copied, sealed or moved to the
+storage, and a model cannot forge a pointer. Everything that shows an output reads it here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from jobs.core.canonical_json import canonical_bytes, output_bytes
+from jobs.core.errors import PayloadCorruptError
+from models_registry.core.output import DTYPES, OCTETS, Output
+from models_registry.core.registry_errors import BadOutputError
+
+MARK: Final = b"\x00bytes\x00"
+NPY: Final = "application/x-npy"
+MOST_BYTES_AT_ONCE = 16_384  # as JSON that is 2 ms
+_ALIGNED = 64  # the numbers of a .npy file begin at a multiple of so many bytes
+
+
+JSON_TIMES = 16  # while JSON is made of it, an array of floats takes so many times its bytes
+
+
+class OutputForm(StrEnum):
+    """The form in which a job's client wants an output of bytes."""
+
+    JSON = "json"
+    BASE64 = "base64"
+    NPY = "npy"
+    RAW = "raw"
+
+
+class _Line(msgspec.Struct, frozen=True, array_like=True):
+    media_type: str
+    meta: dict[str, Any]
+
+
+_LINE = msgspec.json.Decoder(_Line)
+
+
+def stored_output(output: Any) -> bytes:
+    """Return a model's output as it is stored; BadOutputError where it cannot be."""
+    if not isinstance(output, Output):
+        return output_bytes(output)
+    output.check()
+    line = msgspec.json.encode(_Line(output.media_type, dict(output.meta)))
+    return b"".join((MARK, line, b"\n", output.body))
+
+
+def is_bytes(plain: bytes) -> bool:
+    """Return whether a stored output, or its beginning, is one of bytes."""
+    return plain[: len(MARK)] == MARK
+
+
+def content_type(plain: bytes) -> str:
+    """Return what the pointer of a large output says of it, because sealed bytes say nothing."""
+    return OCTETS if is_bytes(plain) else "application/json"
+
+
+def bytes_output(plain: bytes) -> Output:
+    """Return the output of bytes that was stored; PayloadCorruptError where it cannot be read."""
+    try:
+        end = plain.index(b"\n")
+        described = _LINE.decode(plain[len(MARK) : end])
+        output = Output(memoryview(plain)[end + 1 :], described.media_type, described.meta)
+        output.check()
+    except (ValueError, BadOutputError) as error:
+        raise PayloadCorruptError(f"The stored output of bytes cannot be read: {error}") from None
+    return output
+
+
+def output_json(plain: bytes) -> bytes:
+    """Return a stored output as canonical JSON; PayloadCorruptError."""
+    return canonical_bytes(bytes_output(plain).value()) if is_bytes(plain) else plain
+
+
+def shown_output(plain: bytes, form: str | None) -> msgspec.Raw | ShownBytes:
+    """Return a stored output for a view; PayloadCorruptError."""
+    return ShownBytes(bytes_output(plain), form) if is_bytes(plain) else msgspec.Raw(plain)
+
+
+class ShownBytes:
+    """An output of bytes in a job's view: JSON is made of it only where the view is written as JSON.
+
+    `form` is what the job asked for.
+    """
+
+    def __init__(self, output: Output, form: str | None) -> None:
+        """Make nothing yet."""
+        self.output, self.form = output, OutputForm(form or OutputForm.JSON)
+        self._json: msgspec.Raw | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Return whether making JSON of it takes too long for an event loop."""
+        return len(self.output.body) > MOST_BYTES_AT_ONCE
+
+    @property
+    def json(self) -> msgspec.Raw:
+        """Return what stands in a JSON document; made once, although several calls may wait for the job."""
+        if self._json is None:
+            self._json = msgspec.Raw(canonical_bytes(self._value()))
+        return self._json
+
+    def in_form(self, form: OutputForm) -> tuple[bytes, str] | None:
+        """Return the output's bytes as they are or as a .npy file, and their media type; None for JSON.
+
+        None too where the output has no such form.
+        """
+        if form is OutputForm.RAW:
+            return bytes(self.output.body), self.output.media_type
+        if form is OutputForm.NPY and self.output.is_array:
+            return npy(self.output), NPY
+        return None
+
+    def _value(self) -> Any:
+        if self.form is OutputForm.JSON:
+            return self.output.value()
+        form = OutputForm.RAW if self.form is OutputForm.BASE64 else self.form
+        return self.output.described(*(self.in_form(form) or (self.output.body, OCTETS)))
+
+
+def npy(output: Output) -> bytes:
+    """Return an array as a file that `numpy.load` reads: version 1.0 of the format."""
+    meta = output.meta
+    shape = "".join(f"{axis}, " for axis in meta["shape"])
+    text = f"{{'descr': '{DTYPES[meta['dtype']].numpy}', 'fortran_order': False, 'shape': ({shape}), }}"
+    padding = -(len(text) + 11) % _ALIGNED
+    header = (text + " " * padding + "\n").encode()
+    return b"".join((b"\x93NUMPY\x01\x00", len(header).to_bytes(2, "little"), header, output.body))
+
+
+def _hook(value: Any) -> Any:
+    if isinstance(value, ShownBytes):
+        return value.json
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_hook)
+
+
+def view_json(value: Any) -> bytes:
+    """Return as JSON what may hold views of jobs, their outputs of bytes in the form that they asked for."""
+    return _ENCODER.encode(value)
