@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import flower.urls
+import pytest
 from celery.backends.base import DisabledBackend
 from flower.options import default_options
 from tornado.web import Application
@@ -44,9 +45,10 @@ def test_its_application_knows_neither_results_nor_our_settings() -> None:
     assert app.conf.result_backend is None
 
 
-def test_what_events_carry_is_dropped_and_what_is_no_event_too() -> None:
+def test_what_events_carry_is_dropped_and_what_is_no_event_too(monkeypatch: pytest.MonkeyPatch) -> None:
     viewer, seen = made(), list[dict[str, Any]]()
-    viewer.events.io_loop = SimpleNamespace(add_callback=lambda call: seen.append(call.args[0]))
+    viewer.events.io_loop = SimpleNamespace(add_callback=lambda call: call())
+    monkeypatch.setattr(viewer.events, "state", SimpleNamespace(event=seen.append))
     contents = {"args": "('x',)", "kwargs": "{'secret': 1}", "result": "'x'", "traceback": "x"}
     viewer.events.on_event(FORGED | contents)
     assert seen == [FORGED]
