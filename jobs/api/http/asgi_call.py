@@ -61,6 +61,11 @@ class Call:
         forwarded = ",".join(self.request.headers.getlist("x-forwarded-for"))
         return client_address(peer, forwarded, hops=settings.INFERENCE.trusted_proxy_hops)
 
+    def header(self, name: str) -> str | None:
+        """Return a header as Django sees it: joined where the call has it several times."""
+        values = self.request.headers.getlist(name)
+        return ",".join(values) if values else None
+
     async def gone(self) -> None:
         """Return when the client has gone away."""
         while (await self.request.receive())["type"] != "http.disconnect":
