@@ -9,12 +9,14 @@ from tests.support.wait import wait_until
 OFTEN_S = 0.005  # some sessions give up after a moment
 
 
-def wait_until_a_session_is_blocked() -> None:
-    """Wait until some session waits for a lock that another one holds."""
-    wait_until(_is_one_blocked, every_s=OFTEN_S, what="a session that waits for a lock")
+def wait_until_a_session_is_blocked(sessions: int = 1) -> None:
+    """Wait until so many sessions wait for locks that others hold."""
+    wait_until(
+        lambda: _blocked() >= sessions, every_s=OFTEN_S, what=f"{sessions} sessions that wait for a lock"
+    )
 
 
-def _is_one_blocked() -> bool:
+def _blocked() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchall())
+        return len(cursor.fetchall())

@@ -11,12 +11,16 @@ from uuid import UUID
 from jobs.core.admission.shedding import Expected
 from jobs.core.payloads.job_keys import JobIdentity
 from jobs.core.reuse.key import Reuse
+from jobs.core.states import Verb, target
 from jobs.core.submission.parsed_job import ParsedJob
 from jobs.db import database_clock
 from jobs.db.new_ids import new_ids
 from jobs.payloads.row_sealing import input_columns, shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.retention.keep_days import keep_days
+from jobs.services.submission.submitted import Submitted
+
+QUEUED = target(Verb.SUBMIT).value
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,22 @@ def place_jobs(*, owner: Owner, jobs: Mapping[int, ParsedJob], expected: Expecte
         NewJob(index, job_id, owner.id, job, shared_key(job, client=owner.id), expected)
         for job_id, (index, job) in zip(new_ids(len(jobs)), sorted(jobs.items()), strict=True)
     ]
+
+
+def made_now(new: NewJob, stored: StoredJob) -> Submitted:
+    """Return the outcome of a job that a statement made."""
+    version = new.job.version
+    return Submitted(
+        id=new.id,
+        state=stored.state,
+        model=version.model,
+        version=version.version,
+        attempts=0,
+        created_at=stored.created_at,
+        created=True,
+        cached_from=stored.source,
+        expected=new.expected if stored.state == QUEUED else None,
+    )
 
 
 def in_key_order(jobs: Sequence[NewJob]) -> list[NewJob]:

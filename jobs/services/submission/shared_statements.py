@@ -90,7 +90,7 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
     CASE WHEN role = 'hit' THEN %(succeeded)s ELSE %(state)s END, max_attempts, size,
     now() + make_interval(secs => deadline_s), key, digest, keep_days,
     CASE WHEN role = 'hit' THEN statement_timestamp() END
-  FROM given g JOIN placed USING (id) ORDER BY key
+  FROM given g JOIN placed USING (id) ORDER BY key COLLATE "C"
   {UNLESS_THERE}
 ), input AS (
   INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant)

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
 
-from jobs.core.errors import IdempotencyConflictError, PlatformError, UnavailableError
-from jobs.core.states import Verb, target
+from jobs.core.errors import IdempotencyConflictError, PlatformError
 from jobs.core.submission.request import ITEM_MARK
 from jobs.db.notify import wake_relay
 from jobs.db.statement import fetch_all
 from jobs.services.access.owner import Owner
 from jobs.services.erasure.subjects import remember_subjects
 from jobs.services.submission.call_event import CallEvent
-from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
+from jobs.services.submission.earlier import earlier_outcomes, earlier_params
+from jobs.services.submission.new_job import QUEUED, NewJob, StoredJob, in_key_order, made_now
 from jobs.services.submission.shared import store_shared
-from jobs.services.submission.statements import (
-    EARLIER,
-    INSERT_MANY,
-    INSERT_ONE,
-    KEYED_BEFORE,
-    EarlierJob,
-)
+from jobs.services.submission.statements import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
 from jobs.services.submission.submitted import Submitted
 from jobs.services.webhooks.subscriptions import expect
 
 CHUNK_JOBS = 1_000
-QUEUED = target(Verb.SUBMIT).value
 Outcomes = dict[int, Submitted | PlatformError]
 
 
@@ -65,8 +58,8 @@ def _store_chunk(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> Out
     stored = _stored(owner, chunk, event)
     if any(job.state == QUEUED for job in stored.values()):
         wake_relay()
-    made: Outcomes = {new.index: _submitted(new, stored[new.id]) for new in chunk if new.id in stored}
-    return made | dict(_earlier(owner, [new for new in chunk if new.id not in stored]))
+    made: Outcomes = {new.index: made_now(new, stored[new.id]) for new in chunk if new.id in stored}
+    return made | _earlier(owner, [new for new in chunk if new.id not in stored])
 
 
 def _stored(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> dict[UUID, StoredJob]:
@@ -100,46 +93,8 @@ def _insert(owner: Owner, jobs: Sequence[NewJob], event: CallEvent) -> dict[UUID
     return {row.id: StoredJob(row.created_at, QUEUED) for row in made}
 
 
-def _submitted(new: NewJob, stored: StoredJob) -> Submitted:
-    version = new.job.version
-    return Submitted(
-        id=new.id,
-        state=stored.state,
-        model=version.model,
-        version=version.version,
-        attempts=0,
-        created_at=stored.created_at,
-        created=True,
-        cached_from=stored.source,
-        expected=new.expected if stored.state == QUEUED else None,
-    )
-
-
-def _earlier(owner: Owner, jobs: Sequence[NewJob]) -> Iterator[tuple[int, Submitted | PlatformError]]:
-    """Yield the jobs that stand where these were not stored: under their keys, or by a repeated statement."""
+def _earlier(owner: Owner, jobs: Sequence[NewJob]) -> Outcomes:
     if not jobs:
-        return
-    keys = [new.job.idempotency_key for new in jobs if new.job.idempotency_key is not None]
-    rows = fetch_all(EARLIER, {"client": owner.id, "ids": [new.id for new in jobs], "keys": keys})
-    by_id = {row.id: row for row in rows}
-    by_key = {row.idempotency_key: row for row in rows if row.idempotency_key}
-    for new in jobs:
-        key = new.job.idempotency_key
-        yield new.index, _same_or_conflict(new, (by_key.get(key) if key else None) or by_id.get(new.id))
-
-
-def _same_or_conflict(new: NewJob, earlier: EarlierJob | None) -> Submitted | PlatformError:
-    if earlier is None:  # made by a call that has since been undone or deleted: the client may try again
-        return UnavailableError("The job could not be stored; send it again.")
-    if earlier.request_digest is not None and earlier.request_digest != new.job.digest:
-        return IdempotencyConflictError()
-    return Submitted(
-        id=earlier.id,
-        state=earlier.state,
-        model=earlier.queue,
-        version=earlier.version,
-        attempts=earlier.attempts,
-        created_at=earlier.created_at,
-        created=earlier.id == new.id,  # a repeated statement's own row
-        cached_from=earlier.source,
-    )
+        return {}
+    found = earlier_outcomes(jobs, fetch_all(EARLIER, earlier_params(owner, jobs)))
+    return {new.index: outcome for new, outcome in zip(jobs, found, strict=True)}
