@@ -44,7 +44,12 @@ class LoopRoad:
         threads = self.server._threads._short
         if number := len(threads._threads):
             all_there = Barrier(number)
-            list(threads.map(lambda _: (all_there.wait(10), connections.close_all()), range(number)))
+
+            def close(_: int) -> None:
+                all_there.wait(10)
+                connections.close_all()
+
+            list(threads.map(close, range(number)))
 
     def takes(self, environ: Environ) -> bool:
         return (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", SUBMIT)
@@ -61,7 +66,8 @@ class LoopRoad:
             try:
                 return next(coming)
             except StopIteration:
-                return await asyncio.get_running_loop().create_future()  # the client stays
+                await asyncio.Event().wait()  # the client stays
+                raise
 
         async def send(message: Message) -> None:
             sent.append(message)
