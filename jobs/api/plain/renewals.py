@@ -28,7 +28,7 @@ EARLY = 0.75  # the part of its time after which something is read again
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedRead:
     """Something in a cache, how much of its time is over (at 1 it must be read), and how it is read."""
 
     name: Hashable
@@ -37,9 +37,9 @@ class Kept:
 
 
 _ALWAYS = (
-    Kept("circuits", circuits.used_life, circuits.renew_circuits),
-    Kept("queues", lambda: queues.used_life, queues.read),
-    Kept("clock", lambda: float(database_clock.is_stale()), database_clock.refresh),
+    CachedRead("circuits", circuits.used_life, circuits.renew_circuits),
+    CachedRead("queues", lambda: queues.used_life, queues.read),
+    CachedRead("clock", lambda: float(database_clock.is_stale()), database_clock.refresh),
 )
 
 
@@ -53,15 +53,15 @@ class Renewals:
 
     async def of_token(self, digest: bytes) -> None:
         """Return once a token is cached."""
-        await self._fresh(Kept(digest, partial(owner.used_life, digest), partial(owner.renew_owner, digest)))
+        await self._fresh(CachedRead(digest, partial(owner.used_life, digest), partial(owner.renew_owner, digest)))
 
     async def of_model(self, ref: str) -> None:
         """Return once all that decides about a job of a model is cached, or cannot be read now."""
         await self._fresh(
-            Kept(ref, partial(selectors.used_life, ref), partial(selectors.renew, ref)), *_ALWAYS
+            CachedRead(ref, partial(selectors.used_life, ref), partial(selectors.renew, ref)), *_ALWAYS
         )
 
-    async def _fresh(self, *needs: Kept) -> None:
+    async def _fresh(self, *needs: CachedRead) -> None:
         missing = list[asyncio.Task[None]]()
         for need in needs:
             used_life = need.used_life()
@@ -72,18 +72,18 @@ class Renewals:
         if missing:
             await asyncio.wait(missing)
 
-    def _read_once(self, need: Kept) -> asyncio.Task[None]:
+    def _read_once(self, need: CachedRead) -> asyncio.Task[None]:
         reading = self._reading.get(need.name)
         if reading is None:
             reading = self._reading[need.name] = asyncio.create_task(self._read(need))
             reading.add_done_callback(lambda _: self._reading.pop(need.name))
         return reading
 
-    async def _read(self, need: Kept) -> None:
+    async def _read(self, need: CachedRead) -> None:
         with suppress(DatabaseError, psycopg.Error, UnavailableError):  # Django's road reports it
             await self._on_thread(_on_thread, need)
 
 
-def _on_thread(need: Kept) -> None:
+def _on_thread(need: CachedRead) -> None:
     close_old_connections()
     need.read()
