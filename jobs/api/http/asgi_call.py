@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.conf import settings
 from starlette.requests import Request
@@ -54,7 +55,7 @@ class Call:
         """Return whether the protocol itself marks where a body ends, as HTTP/2 does."""
         return not self.request.scope["http_version"].startswith("1")
 
-    @property
+    @cached_property
     def address(self) -> str | None:
         """Return the client's address, from the proxies that are trusted."""
         peer = self.request.client.host if self.request.client else ""

@@ -24,6 +24,7 @@ from jobs.services.admission.queues import queues
 from jobs.services.circuits import reads as circuits
 from models_registry import selectors
 
+ROUNDS = 3  # while one thing is read, the time of another may end
 EARLY = 0.75  # the part of its time after which something is read again
 
 
@@ -52,24 +53,26 @@ class Renewals:
         self._reading: dict[Hashable, asyncio.Task[None]] = {}
 
     async def of_token(self, digest: bytes) -> None:
-        """Return once a token is cached."""
-        await self._fresh(CachedRead(digest, partial(owner.used_life, digest), partial(owner.renew_owner, digest)))
+        """Return once a token is cached, or cannot be read now."""
+        token = CachedRead(digest, partial(owner.used_life, digest), partial(owner.renew_owner, digest))
+        await self._fresh(token)
 
     async def of_model(self, ref: str) -> None:
         """Return once all that decides about a job of a model is cached, or cannot be read now."""
-        await self._fresh(
-            CachedRead(ref, partial(selectors.used_life, ref), partial(selectors.renew, ref)), *_ALWAYS
-        )
+        model = CachedRead(ref, partial(selectors.used_life, ref), partial(selectors.renew, ref))
+        await self._fresh(model, *_ALWAYS)
 
     async def _fresh(self, *needs: CachedRead) -> None:
-        missing = list[asyncio.Task[None]]()
-        for need in needs:
-            used_life = need.used_life()
-            if used_life >= EARLY:
-                reading = self._read_once(need)
-                if used_life >= 1:
-                    missing.append(reading)
-        if missing:
+        for _ in range(ROUNDS):
+            missing = list[asyncio.Task[None]]()
+            for need in needs:
+                used_life = need.used_life()
+                if used_life >= EARLY:
+                    reading = self._read_once(need)
+                    if used_life >= 1:
+                        missing.append(reading)
+            if not missing:
+                return
             await asyncio.wait(missing)
 
     def _read_once(self, need: CachedRead) -> asyncio.Task[None]:

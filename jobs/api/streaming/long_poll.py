@@ -139,18 +139,16 @@ class JobWait:
         await self._room.enter_async_context(self._hub.outputs.room_for(owner.id, row.output_size))
         return await run(view_of, row)
 
-    async def _until_it_ends(self, waiter: Waiter, revoked: asyncio.Event, wait_s: float) -> None:
+    async def _until_it_ends(self, waiter: Waiter, revoked: asyncio.Future[None], wait_s: float) -> None:
         """Return when the job or its token has ended, or the time is over; ClientGoneError."""
-        ended, gone = asyncio.ensure_future(waiter.news()), asyncio.ensure_future(self._call.gone())
-        no_token = asyncio.ensure_future(revoked.wait())
-        any_of_them: set[asyncio.Future[Any]] = {ended, gone, no_token}
+        ended, gone = waiter.coming(), asyncio.ensure_future(self._call.gone())
+        any_of_them: set[asyncio.Future[Any]] = {ended, gone, revoked}
         try:
             await asyncio.wait(any_of_them, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
             if gone.done() and not ended.done():
                 raise ClientGoneError
         finally:
-            for future in any_of_them:
-                future.cancel()
+            gone.cancel()
 
 
 def _wait_s(call: Call) -> float:
