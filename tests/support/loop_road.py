@@ -17,6 +17,7 @@ from starlette.types import Message
 from jobs.api.app import Server
 from jobs.api.http.body_limits import SUBMIT
 from jobs.api.http.wsgi_threads import Environ
+from jobs.api.streaming.hub import Hub
 
 
 class LoopRoad:
@@ -27,6 +28,7 @@ class LoopRoad:
         self._thread = Thread(target=self._loop.run_forever, name="loop-road", daemon=True)
         self._thread.start()
         self.server = Server(get_wsgi_application())
+        self.server._hub = Hub(name="loop-road")  # tests count the connections of a server
 
     def stop(self) -> None:
         async def close() -> None:

@@ -64,8 +64,6 @@ class PlainRoad:
         try:
             new = await self._placed(owner, call, inflow)
             return new is not None and await self._stored(PlainJob(owner, new, call.address), call, inflow)
-        except SynchronousOnlyOperation:
-            return False
         except ClientGoneError:
             raise
         except PlatformError as error:
@@ -92,10 +90,11 @@ class PlainRoad:
         if request.callback_url is not None:
             return None
         await self._renewals.of_model(request.model)
-        if not _runs_plainly(owner, request):
+        try:
+            new = place_job(owner=owner, request=request) if _runs_plainly(owner, request) else None
+        except SynchronousOnlyOperation:
             return None
-        new = place_job(owner=owner, request=request)
-        return new if is_plain(new) else None
+        return new if new is not None and is_plain(new) else None
 
     async def _stored(self, job: PlainJob, call: Call, inflow: Inflow) -> bool:
         """Store a job and answer its call; False where an earlier job of its key has ended already."""
