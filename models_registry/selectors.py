@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
@@ -18,8 +19,8 @@ from models_registry.core.version import VersionInfo
 from models_registry.models import Alias, ModelVersion, RegisteredModel
 
 __all__ = [
-    "VersionInfo", "forget", "info", "known_queues", "model", "models", "resolve", "resolve_all",
-    "retention_classes", "validate_against", "validate_input", "validate_outline", "versions",
+    "VersionInfo", "forget", "info", "known_queues", "model", "models", "renew", "resolve", "resolve_all",
+    "retention_classes", "used_life", "validate_against", "validate_input", "validate_outline", "versions",
 ]  # fmt: skip
 
 CACHED_S = 1.0
@@ -48,12 +49,21 @@ def resolve_all(refs: Collection[str]) -> dict[str, Named]:
                 answers[text] = held[1]  # type: ignore[assignment]  # what `resolve` stored there
         except ModelNotFoundError as error:
             answers[text] = error
-    if missing:
-        read_at, read = monotonic(), _named_by(missing)
-        for text, answer in read.items():
-            _keep(("ref", text), read_at, answer)
-        answers |= read
-    return answers
+    return answers | _read_named(missing) if missing else answers
+
+
+def used_life(ref: str) -> float:
+    """Return the part of its time that what a reference names has been in the cache; 1 or more: read it."""
+    entry = _entry(("ref", ref))
+    return 1.0 if entry is None else (monotonic() - entry[0]) / CACHED_S
+
+
+def renew(ref: str) -> None:
+    """Read what a reference names into the cache, and compile its input's schema, so that neither waits."""
+    with suppress(ModelNotFoundError, ValueError):
+        named = _read_named({ref: Ref.parse(ref)})[ref]
+        if isinstance(named, VersionInfo):
+            schema.prepare(named.input_schema_text)
 
 
 def info(version_id: int) -> VersionInfo:
@@ -154,6 +164,13 @@ def _ids_by_ref(refs: Collection[Ref]) -> dict[Ref, int]:
     return ids | {Ref(name, alias=alias): key for name, alias, key in by_alias}
 
 
+def _read_named(refs: Mapping[str, Ref]) -> dict[str, Named]:
+    read_at, read = monotonic(), _named_by(refs)
+    for text, answer in read.items():
+        _keep(("ref", text), read_at, answer)
+    return read
+
+
 def _info(version_id: int) -> Named:
     row = ModelVersion.objects.select_related("model").filter(pk=version_id).first()
     return ModelNotFoundError(f"There is no version {version_id}.") if row is None else VersionInfo.of(row)
@@ -174,8 +191,12 @@ def _recent(key: Hashable, read: Callable[[], Answer]) -> Answer:
     return answer
 
 
+def _entry(key: Hashable) -> tuple[float, object] | None:
+    return _cache.get(key) or _absent.get(key)
+
+
 def _held(key: Hashable) -> tuple[float, object] | None:
-    entry = _cache.get(key) or _absent.get(key)
+    entry = _entry(key)
     return entry if entry is not None and monotonic() - entry[0] < CACHED_S else None
 
 

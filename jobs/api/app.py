@@ -1,4 +1,7 @@
-"""The ASGI application of both servers: calls that wait run on the event loop, all others on threads."""
+"""The ASGI application of both servers: plain submits and calls that wait run on the event loop.
+
+All others run on threads, through Django.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from jobs.api.http.asgi_call import Call, ClientGoneError
+from jobs.api.http.body_limits import SUBMIT
 from jobs.api.http.doorkeeper import Doorkeeper
 from jobs.api.http.https_only import https_location
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Handler, Threads
+from jobs.api.plain.road import PlainRoad
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
@@ -40,6 +45,7 @@ class JobIdConvertor(Convertor[UUID]):
 
 register_url_convertor("job_id", JobIdConvertor())
 JOB = "/api/v1/jobs/{job_id:job_id}"
+Road = Callable[[Call, Inflow], Awaitable[bool]]
 
 
 class Server:
@@ -50,8 +56,13 @@ class Server:
         self._threads = Threads(handler)
         self._door = Doorkeeper(self._threads.run)
         self._hub: Hub | None = None
+        self._plain = PlainRoad(lambda: self.hub, self._threads.run)
         self._router = Router(
-            routes=[Route(f"{JOB}/events", CallEndpoint(self._events)), Route(JOB, CallEndpoint(self._job))],
+            routes=[
+                Route(SUBMIT, CallEndpoint(self._submit)),
+                Route(f"{JOB}/events", CallEndpoint(self._events)),
+                Route(JOB, CallEndpoint(self._job)),
+            ],
             default=CallEndpoint(self._other),
             redirect_slashes=False,
             lifespan=self._lifespan,
@@ -76,6 +87,7 @@ class Server:
         writer.start()
         yield
         await asyncio.to_thread(writer.stop)
+        await self._plain.close()
         if self._hub is not None:
             await self._hub.stop()
 
@@ -91,6 +103,10 @@ class Server:
         elif await self._received(call):
             await answer_job(call.request.path_params["job_id"], call, self.hub)
 
+    async def _submit(self, call: Call) -> None:
+        is_submit = call.request.method == "POST" and call.request.scope["path"] == SUBMIT
+        await self._other(call, by=self._plain.answers if is_submit else None)
+
     async def _received(self, call: Call) -> bool:
         """Receive and drop the body of a call that waits; return whether the call may wait."""
         inflow = Inflow(call)
@@ -99,10 +115,13 @@ class Server:
         finally:
             inflow.close()
 
-    async def _other(self, call: Call) -> None:
+    async def _other(self, call: Call, *, by: Road | None = None) -> None:
+        """Answer a call by Django, unless `by` another road does it."""
         inflow = Inflow(call)
         try:
             if not await self._let_in(call, inflow):
+                return
+            if by is not None and await by(call, inflow):
                 return
             answer = await self._threads.answer(call, inflow)
         finally:

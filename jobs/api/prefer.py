@@ -12,6 +12,7 @@ from django.http import HttpRequest
 WAIT_REQUEST = (
     "inference.wait_request"  # the key in the WSGI environment under which a view leaves its request
 )
+APPLIED = "Preference-Applied"
 _PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -30,6 +31,11 @@ class WaitRequest:
 def bounded_wait_s(wait_s: float) -> float:
     """Return the seconds that a call may wait: those requested, within the server's limit."""
     return min(max(wait_s, 0.0), float(settings.INFERENCE.result_wait_limit_s))
+
+
+def applied(wait_s: float) -> str:
+    """Return the header of an answer to a call that waits (RFC 7240)."""
+    return f"wait={bounded_wait_s(wait_s):.0f}"
 
 
 def preferred_wait_s(prefer: str) -> int | None:

@@ -81,9 +81,14 @@ def read_now() -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def is_stale() -> bool:
+    """Return whether the last measurement is too old."""
+    return _clock.stale
+
+
 def refresh() -> None:
     """Read the database's time, if the last measurement is too old and the database answers."""
-    if _clock.stale:
+    if is_stale():
         with suppress(UnavailableError):
             read_now()
 

@@ -20,14 +20,13 @@ from django.db import connection
 
 from jobs.core.errors import UnavailableError
 from jobs.db.connections import prepares
-from jobs.db.troubles import BROKEN, Trouble, trouble_of
+from jobs.db.troubles import AGAIN, BROKEN, trouble_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 Params = Mapping[str, Any]
 Session = sa.Connection | psycopg.Connection[Any]
 NO_PARAMS: Params = {}
-_AGAIN = BROKEN | {Trouble.SERIALIZATION, Trouble.DEADLOCK}
 
 
 class Statement(Generic[Row]):
@@ -98,7 +97,7 @@ def once_more(work: Callable[[], Result]) -> Result:
         trouble = trouble_of(error)
         if trouble is None:
             raise
-        if connection.in_atomic_block or trouble not in _AGAIN:
+        if connection.in_atomic_block or trouble not in AGAIN:
             forget_broken(error)
             raise UnavailableError("The database cannot take this request now.") from error
         forget_broken(error)
@@ -156,7 +155,7 @@ def count(session: sa.Connection, statement: Statement[Any], params: Params = NO
 async def fetch_async(
     session: psycopg.AsyncConnection[Any], statement: Statement[Row], params: Params = NO_PARAMS
 ) -> list[Row]:
-    """Run one read on the event loop and return its rows."""
+    """Run one statement on the event loop and return its rows."""
     cursor = await session.execute(statement.sql, params)
     return statement.rows(_names(cursor), await cursor.fetchall())
 

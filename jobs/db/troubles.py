@@ -45,6 +45,8 @@ TROUBLES: dict[str, Trouble] = {
 }
 # Troubles after which the connection itself is of no more use: the next one may lead to the new primary.
 BROKEN = frozenset({Trouble.CONNECTION, Trouble.READ_ONLY})
+# Troubles after which work that is safe to do twice is done again at once.
+AGAIN = BROKEN | {Trouble.SERIALIZATION, Trouble.DEADLOCK}
 # Troubles that another transaction made: the next part of the work may be done.
 IN_THE_WAY = frozenset({Trouble.LOCK, Trouble.SERIALIZATION, Trouble.DEADLOCK})
 

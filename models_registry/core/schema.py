@@ -101,6 +101,11 @@ def _is_final(fault: jsonschema_rs.ValidationError, places: Places) -> bool:
     return not around or keyword in _OF_THE_SHAPE
 
 
+def prepare(schema: str) -> None:
+    """Compile `schema` now, so that its first check does not take that long; ValueError."""
+    _validator(schema)
+
+
 @lru_cache(maxsize=1_000)
 def _validator(schema: str) -> jsonschema_rs.Validator:
     return patterns.validator(schema)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.conf import settings
 from starlette.requests import Request
@@ -54,12 +55,17 @@ class Call:
         """Return whether the protocol itself marks where a body ends, as HTTP/2 does."""
         return not self.request.scope["http_version"].startswith("1")
 
-    @property
+    @cached_property
     def address(self) -> str | None:
         """Return the client's address, from the proxies that are trusted."""
         peer = self.request.client.host if self.request.client else ""
         forwarded = ",".join(self.request.headers.getlist("x-forwarded-for"))
         return client_address(peer, forwarded, hops=settings.INFERENCE.trusted_proxy_hops)
+
+    def header(self, name: str) -> str | None:
+        """Return a header as Django sees it: joined where the call has it several times."""
+        values = self.request.headers.getlist(name)
+        return ",".join(values) if values else None
 
     async def gone(self) -> None:
         """Return when the client has gone away."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
+KNOWN = 4_096  # addresses whose texts were read lately: an app sends many calls from one
 IPV6_PREFIX = 64  # a host may choose any address in such a network
 
 
+@lru_cache(maxsize=KNOWN)
 def client_address(peer: str, forwarded: str, *, hops: int) -> str | None:
     """Return the client's address behind `hops` trusted proxies; None where the header holds no address.
 

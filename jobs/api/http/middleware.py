@@ -39,18 +39,22 @@ class ApiMiddleware:
 
 def serve(request: HttpRequest) -> HttpResponse:
     """Return the answer for this path; a problem where there is no such path or its view fails."""
-    response = _answer(request)
-    response.headers["Content-Length"] = str(len(response.content))
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    _warn_of_end(request, response)
-    is_page = response.headers.get("Content-Type", "").startswith("text/html")
-    response.headers["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
+    return complete(_answer(request), getattr(getattr(request, "auth", None), "expires_at", None))
+
+
+def complete(response: HttpResponse, ends_at: datetime | None) -> HttpResponse:
+    """Return an answer with the headers that all have; `ends_at` is the end of its call's token."""
+    headers = response.headers
+    headers["Content-Length"] = str(len(response.content))
+    headers["X-Content-Type-Options"] = "nosniff"
+    _warn_of_end(response, ends_at)
+    is_page = headers.get("Content-Type", "").startswith("text/html")
+    headers["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
     return response
 
 
-def _warn_of_end(request: HttpRequest, response: HttpResponse) -> None:
-    """Name the end of the request's token where it comes soon."""
-    ends_at: datetime | None = getattr(getattr(request, "auth", None), "expires_at", None)
+def _warn_of_end(response: HttpResponse, ends_at: datetime | None) -> None:
+    """Name the end of a token where it comes soon."""
     if ends_at is not None and ends_at - datetime.now(UTC) < WARNED:
         response.headers["Token-Expires"] = ends_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -19,7 +19,7 @@ from jobs.api.http.unnamed_parts import UnnamedPartHandler
 from jobs.core.errors import BodyTooLargeError, MalformedRequestError
 from jobs.services.submission.attachments import Part
 
-JOB = "job"
+JOB, FORM = "job", "multipart/form-data"
 Parsed: TypeAlias = "tuple[QueryDict, MultiValueDict[str, UploadedFile[Any]]]"
 OCTETS = "application/octet-stream"
 MOST_TYPE_CHARS = 127
@@ -48,7 +48,7 @@ def _part(file: UploadedFile[Any]) -> Part:
 def is_multipart(request: HttpRequest) -> bool:
     """Return whether a request's body is a form with files."""
     kind: str = request.META.get("CONTENT_TYPE", "")
-    return kind.partition(";")[0].strip().lower() == "multipart/form-data"
+    return kind.partition(";")[0].strip().lower() == FORM
 
 
 @contextmanager

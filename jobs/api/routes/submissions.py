@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from django.conf import settings
 from django.http import HttpResponse
 
@@ -12,16 +11,23 @@ from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.docs.request_docs import BULK_DOC, SUBMIT_DOC
 from jobs.api.http.body import read_body
 from jobs.api.http.multipart import is_multipart, read_form
-from jobs.api.prefer import bounded_wait_s, leave_large, preferred_wait_s, wait_for
+from jobs.api.prefer import APPLIED, applied, leave_large, preferred_wait_s, wait_for
 from jobs.api.problems import problem
 from jobs.api.rate_limit_headers import within_limits
 from jobs.api.responses import accepted, acknowledgement, json_answer
 from jobs.api.router import router
 from jobs.api.schemas import AcknowledgementSchema, BulkResultSchema, JobSchema
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import KeysDifferError, PlatformError
+from jobs.core.errors import PlatformError
 from jobs.core.states import TERMINAL
-from jobs.core.submission.request import JobRequest, check_key, keyed, parse_bulk, parse_request, without_bom
+from jobs.core.submission.request import (
+    check_key,
+    keyed,
+    parse_bulk,
+    parse_request,
+    with_call_key,
+    without_bom,
+)
 from jobs.services.reads.job_views import View, job_row, view_of
 from jobs.services.submission.submit import submit_job, submit_jobs
 from jobs.services.submission.submitted import Submitted
@@ -49,7 +55,7 @@ def submit(request: ApiRequest) -> HttpResponse:
     answer = accepted(request, seen_by(request.auth, _view(request, job)))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
     if wait_s is not None:
-        answer.headers["Preference-Applied"] = f"wait={bounded_wait_s(wait_s):.0f}"
+        answer.headers[APPLIED] = applied(wait_s)
         if job.state not in TERMINAL:
             wait_for(request, job.id, wait_s)
     return answer
@@ -72,7 +78,7 @@ def submit_bulk(request: ApiRequest) -> HttpResponse:
     config = settings.INFERENCE
     raw = read_body(request, limit_bytes=config.max_bulk_body_bytes)
     parsed = parse_bulk(raw, ndjson=_is_ndjson(request, raw), most_bytes=config.max_body_bytes)
-    items = keyed(parsed, _header_key(request))
+    items = keyed(parsed, check_key(request.META.get("HTTP_IDEMPOTENCY_KEY")))
     outcomes = submit_jobs(owner=request.auth, requests=items)
     jobs = [_bulk_item(index, outcome) for index, outcome in enumerate(outcomes)]
     rejected = sum("problem" in job for job in jobs)
@@ -80,11 +86,12 @@ def submit_bulk(request: ApiRequest) -> HttpResponse:
 
 
 def _submitted(request: ApiRequest) -> Submitted:
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if not is_multipart(request):
         raw = read_body(request, limit_bytes=settings.INFERENCE.max_body_bytes)
-        return submit_job(owner=request.auth, request=_with_key(request, parse_request(raw)))
+        return submit_job(owner=request.auth, request=with_call_key(parse_request(raw), key))
     with read_form(request) as form:
-        job = _with_key(request, parse_request(form.job))
+        job = with_call_key(parse_request(form.job), key)
         return submit_job(owner=request.auth, request=job, parts=form.parts)
 
 
@@ -95,20 +102,6 @@ def _view(request: ApiRequest, job: Submitted) -> View:
     if row is None or (row.is_remote and leave_large(request, job.id)):
         return brief
     return view_of(row)
-
-
-def _header_key(request: ApiRequest) -> str | None:
-    return check_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
-
-
-def _with_key(request: ApiRequest, job: JobRequest) -> JobRequest:
-    key = _header_key(request)
-    if key is None:
-        check_key(job.idempotency_key)
-        return job
-    if job.idempotency_key not in {None, key}:
-        raise KeysDifferError
-    return msgspec.structs.replace(job, idempotency_key=key)
 
 
 def _is_ndjson(request: ApiRequest, raw: bytes) -> bool:

@@ -64,17 +64,15 @@ class Stream:
         """Prepare to send the snapshots of `waiter`."""
         self._call, self._auth, self._waiter, self._last, self._hub = call, auth, waiter, last, hub
 
-    async def run(self, revoked: asyncio.Event) -> None:
-        """Send until the job has ended or the client is gone; UnauthenticatedError once `revoked` is set."""
+    async def run(self, revoked: asyncio.Future[None]) -> None:
+        """Send until the job has ended or the client is gone; UnauthenticatedError once `revoked` is done."""
         await self._call.begin(200, HEADERS)
         await self._call.piece(preamble())
         gone: asyncio.Future[Any] = asyncio.ensure_future(self._call.gone())
-        no_token: asyncio.Future[Any] = asyncio.ensure_future(revoked.wait())
         try:
-            await self._send_until(gone, no_token)
+            await self._send_until(gone, revoked)
         finally:
             gone.cancel()
-            no_token.cancel()
 
     async def _send_until(self, gone: asyncio.Future[Any], no_token: asyncio.Future[Any]) -> None:
         every_s = settings.INFERENCE.events_heartbeat_s

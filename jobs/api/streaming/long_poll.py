@@ -15,7 +15,7 @@ import psycopg
 
 from jobs.api.auth import seen_by
 from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError, Headers
-from jobs.api.prefer import WaitRequest, bounded_wait_s
+from jobs.api.prefer import APPLIED, WaitRequest, bounded_wait_s
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.offload import run, written
 from jobs.api.streaming.stream_auth import StreamAuth
@@ -57,22 +57,36 @@ async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], H
     return None
 
 
-async def _ended(
-    accepted: AsgiResponse, wait: WaitRequest, call: Call, hub: Hub, room: AsyncExitStack
+async def answer_new_job(first: AsgiResponse, call: Call, hub: Hub, waiter: Waiter) -> None:
+    """Send `first`, or the new job that it names if that ends in time; `waiter` was laid before the job."""
+    async with AsyncExitStack() as room:
+        await call.reply(await _ended(first, first.wait, call, hub, room, waiter))
+
+
+async def _ended(  # what a wait needs
+    accepted: AsgiResponse,
+    wait: WaitRequest,
+    call: Call,
+    hub: Hub,
+    room: AsyncExitStack,
+    waiter: Waiter | None = None,
 ) -> AsgiResponse:
     """Return an answer with the whole job; `accepted` where it has not ended, or waiting for it fails."""
     job_id = cast(UUID, wait.job_id)
     try:
         auth = StreamAuth(hub, call)
         await auth.owner(Scope.SUBMIT)
-        view = await JobWait(auth, call, hub, room).job(job_id, wait.wait_s)
+        waiting = JobWait(auth, call, hub, room)
+        view = await (
+            waiting.end_of(job_id, waiter, wait.wait_s) if waiter else waiting.job(job_id, wait.wait_s)
+        )
     except (PlatformError, psycopg.Error) as error:
         if isinstance(error, ClientGoneError):
             raise
         log.warning("job %s was accepted, its client cannot wait for it: %s", job_id, error)
         # The job is stored: after an error the client would send it again.
         status = HTTPStatus.ACCEPTED if wait.is_large else accepted.status
-        return replace(accepted, status=status, headers=_without(accepted, "preference-applied"))
+        return replace(accepted, status=status, headers=_without(accepted, APPLIED.lower()))
     if view["state"] not in TERMINAL:
         return accepted
     accept = call.request.headers.get("accept", "")
@@ -103,18 +117,22 @@ class JobWait:
             view = await self._read(job_id)
             if view["state"] in TERMINAL or wait_s <= 0:
                 return view
-            with (
-                self._auth.waiting(self._hub.waits) as revoked,
-                STREAM_WAITING.labels(KIND).track_inprogress(),
-            ):
-                await self._until_it_ends(waiter, revoked, wait_s)
-            newest = waiter.newest
-            ended = newest.view if newest and not newest.lacks_output else None
-            view = ended or await self._read(job_id)
-            await self._auth.again()
-            return view
+            return await self.end_of(job_id, waiter, wait_s)
         finally:
             self._hub.forget(job_id, waiter)
+
+    async def end_of(self, job_id: UUID, waiter: Waiter, wait_s: float) -> View:
+        """Return the job once its waiter has its end or the time is over; the errors of `job`."""
+        with (
+            self._auth.waiting(self._hub.waits) as revoked,
+            STREAM_WAITING.labels(KIND).track_inprogress(),
+        ):
+            await self._until_it_ends(waiter, revoked, wait_s)
+        newest = waiter.newest
+        ended = newest.view if newest and not newest.lacks_output else None
+        view = ended or await self._read(job_id)
+        await self._auth.again()
+        return view
 
     async def _read(self, job_id: UUID) -> View:
         owner = self._auth.current
@@ -123,18 +141,16 @@ class JobWait:
         await self._room.enter_async_context(self._hub.outputs.room_for(owner.id, row.output_size))
         return await run(view_of, row)
 
-    async def _until_it_ends(self, waiter: Waiter, revoked: asyncio.Event, wait_s: float) -> None:
+    async def _until_it_ends(self, waiter: Waiter, revoked: asyncio.Future[None], wait_s: float) -> None:
         """Return when the job or its token has ended, or the time is over; ClientGoneError."""
-        ended, gone = asyncio.ensure_future(waiter.news()), asyncio.ensure_future(self._call.gone())
-        no_token = asyncio.ensure_future(revoked.wait())
-        any_of_them: set[asyncio.Future[Any]] = {ended, gone, no_token}
+        ended, gone = waiter.coming(), asyncio.ensure_future(self._call.gone())
+        any_of_them: set[asyncio.Future[Any]] = {ended, gone, revoked}
         try:
             await asyncio.wait(any_of_them, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
             if gone.done() and not ended.done():
                 raise ClientGoneError
         finally:
-            for future in any_of_them:
-                future.cancel()
+            gone.cancel()
 
 
 def _wait_s(call: Call) -> float:

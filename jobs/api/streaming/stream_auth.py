@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -13,6 +13,7 @@ from jobs.api.auth import authenticated, check_scope, presented_digest
 from jobs.api.http.asgi_call import Call
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.open_calls import OpenCalls
+from jobs.api.streaming.token_watch import Ended
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import ForbiddenError
 from jobs.services.access.audit import NOTE_VIEW, view_params
@@ -54,12 +55,12 @@ class StreamAuth:
         return authenticated(self._owner, address=self._call.address)
 
     @contextmanager
-    def waiting(self, among: OpenCalls) -> Iterator[asyncio.Event]:
-        """Count the call `among` its client's; yield the event that its token works no more."""
+    def waiting(self, among: OpenCalls) -> Iterator[Ended]:
+        """Count the call `among` its client's; yield the future that its token works no more."""
         with among.one_more(self.current.id), self._hub.tokens.watch(self._digest) as ended:
             yield ended
 
-    @property
+    @cached_property
     def _digest(self) -> bytes:
         return presented_digest(self._call.request.headers.get("authorization", ""))
 

@@ -16,6 +16,7 @@ from jobs.api.streaming.lookup import Fetch
 from jobs.services.access.owner import TOKEN_BY_DIGEST, WORKING_TOKENS, Owner, cache_owner
 
 LOOK_S = 2.0
+Ended = asyncio.Future[None]
 log = logging.getLogger(__name__)
 
 
@@ -25,20 +26,20 @@ class TokenWatch:
     def __init__(self, fetch: Fetch) -> None:
         """Prepare to read through `fetch`."""
         self._fetch = fetch
-        self._watching: dict[bytes, set[asyncio.Event]] = {}
+        self._watching: dict[bytes, set[Ended]] = {}
         self._reading: dict[bytes, asyncio.Future[Owner | None]] = {}
 
     @contextmanager
-    def watch(self, digest: bytes) -> Iterator[asyncio.Event]:
-        """Yield the event that is set once the token works no more."""
-        ended = asyncio.Event()
+    def watch(self, digest: bytes) -> Iterator[Ended]:
+        """Yield the future that is done once the token works no more."""
+        ended: Ended = asyncio.get_running_loop().create_future()
         self._watching.setdefault(digest, set()).add(ended)
         try:
             yield ended
         finally:
-            events = self._watching[digest]
-            events.discard(ended)
-            if not events:
+            watching = self._watching[digest]
+            watching.discard(ended)
+            if not watching:
                 del self._watching[digest]
 
     async def read(self, digest: bytes) -> Owner | None:
@@ -64,7 +65,8 @@ class TokenWatch:
         working = set(await self._fetch(WORKING_TOKENS, {"digests": digests}))
         for digest in set(digests) - working:
             for ended in self._watching.get(digest, ()):
-                ended.set()
+                if not ended.done():
+                    ended.set_result(None)
 
     async def _owner(self, digest: bytes) -> Owner | None:
         return cache_owner(digest, await self._fetch(TOKEN_BY_DIGEST, {"digest": digest}))

@@ -13,25 +13,34 @@ from jobs.services.reads.snapshot import JobSnapshot
 class Waiter:
     """Holds the newest snapshot of one job: its end only, or each change where it follows the job."""
 
-    __slots__ = ("_filled", "follow", "newest")
+    __slots__ = ("_coming", "_is_new", "follow", "newest")
 
     def __init__(self, *, follow: bool = False) -> None:
         """Begin empty."""
         self.follow, self.newest = follow, None
-        self._filled = asyncio.Event()
+        self._is_new, self._coming = False, None
 
     newest: JobSnapshot | None
+    _coming: asyncio.Future[None] | None
 
     def put(self, snapshot: JobSnapshot) -> None:
         """Keep a newer snapshot than the one that is held; two reads may end in the other order."""
         if self.newest is None or snapshot.event_id.age > self.newest.event_id.age:
-            self.newest = snapshot
-            self._filled.set()
+            self.newest, self._is_new = snapshot, True
+            if self._coming is not None and not self._coming.done():
+                self._coming.set_result(None)
+
+    def coming(self) -> asyncio.Future[None]:
+        """Return a future that is done once there is news; a later call of this or `news` replaces it."""
+        coming = self._coming = asyncio.get_running_loop().create_future()
+        if self._is_new:
+            coming.set_result(None)
+        return coming
 
     async def news(self) -> JobSnapshot:
         """Return the newest snapshot as soon as one was put here since the last call."""
-        await self._filled.wait()
-        self._filled.clear()
+        await self.coming()
+        self._is_new = False
         assert self.newest is not None  # noqa: S101  # it is filled
         return self.newest
 

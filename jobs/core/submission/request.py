@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from jobs.core.canonical_json import check_depth
-from jobs.core.errors import BodyTooLargeError, MalformedRequestError, PlatformError
+from jobs.core.errors import BodyTooLargeError, KeysDifferError, MalformedRequestError, PlatformError
 from jobs.core.priority import DEFAULT, HIGHEST, LOWEST
 
 MAX_BULK_JOBS = 10_000
@@ -145,6 +145,17 @@ def check_key(key: str | None) -> str | None:
     if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isascii() and key.isprintable()):
         raise MalformedRequestError(f"an idempotency key is 1 to {MAX_KEY_CHARS} printable ASCII characters")
     return key
+
+
+def with_call_key(job: JobRequest, header: str | None) -> JobRequest:
+    """Return the job under the `Idempotency-Key` of its call; KeysDifferError where it names another one."""
+    key = check_key(header)
+    if key is None:
+        check_key(job.idempotency_key)
+        return job
+    if job.idempotency_key not in {None, key}:
+        raise KeysDifferError
+    return msgspec.structs.replace(job, idempotency_key=key)
 
 
 def _array_items(raw: bytes) -> list[msgspec.Raw]:

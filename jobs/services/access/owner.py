@@ -98,7 +98,7 @@ def token_digest(token: str) -> bytes:
 def owner_of(digest: bytes) -> Owner | None:
     """Return the owner of the token with this digest, or None where it is unknown, expired or revoked."""
     is_cached, owner = cached_owner(digest)
-    return owner if is_cached else cache_owner(digest, fetch_all(TOKEN_BY_DIGEST, {"digest": digest}))
+    return owner if is_cached else renew_owner(digest)
 
 
 def cached_owner(digest: bytes) -> tuple[bool, Owner | None]:
@@ -107,6 +107,17 @@ def cached_owner(digest: bytes) -> tuple[bool, Owner | None]:
     if entry is None or monotonic() - entry[0] > CACHED_S:
         return False, None
     return True, entry[1]
+
+
+def used_life(digest: bytes) -> float:
+    """Return the part of its time that a token has been cached; 1 or more: the next call reads it."""
+    entry = _cached.get(digest)
+    return 1.0 if entry is None else (monotonic() - entry[0]) / CACHED_S
+
+
+def renew_owner(digest: bytes) -> Owner | None:
+    """Read the owner of a token into the cache, and return it."""
+    return cache_owner(digest, fetch_all(TOKEN_BY_DIGEST, {"digest": digest}))
 
 
 def cache_owner(digest: bytes, rows: list[TokenRow]) -> Owner | None:

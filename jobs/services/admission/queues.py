@@ -50,9 +50,19 @@ class Queues:
         self._read_s = float("-inf")
         self._views = defaultdict[str, QueueView](QueueView)
 
+    @property
+    def used_life(self) -> float:
+        """Return the part of its time that the last read has stood; 1 or more: the next call reads."""
+        return (monotonic() - self._read_s) / READ_EVERY_S
+
     def refresh(self) -> None:
-        """Read the counts if the last read is too old; one thread reads and the others go on without."""
-        if monotonic() - self._read_s < READ_EVERY_S or not self._reading.acquire(blocking=False):
+        """Read the counts if the last read is too old."""
+        if self.used_life >= 1:
+            self.read()
+
+    def read(self) -> None:
+        """Read the counts; one thread reads and the others go on without."""
+        if not self._reading.acquire(blocking=False):
             return
         try:
             with suppress(UnavailableError):

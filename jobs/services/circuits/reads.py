@@ -24,10 +24,20 @@ def any_circuit() -> bool:
     return bool(_circuits())
 
 
-def _circuits() -> dict[CircuitKey, CircuitStatus]:
+def used_life() -> float:
+    """Return the part of its time that the cache has stood; 1 or more: the next read asks the database."""
+    return (monotonic() - _cached[0]) / KEPT_S
+
+
+def renew_circuits() -> None:
+    """Read the circuits that are not closed."""
     global _cached  # noqa: PLW0603  # one answer for all of the process
-    if monotonic() - _cached[0] >= KEPT_S:
-        _cached = (monotonic(), statuses_by_key(fetch_all(NOT_CLOSED)))
+    _cached = (monotonic(), statuses_by_key(fetch_all(NOT_CLOSED)))
+
+
+def _circuits() -> dict[CircuitKey, CircuitStatus]:
+    if used_life() >= 1:
+        renew_circuits()
     return _cached[1]
 
 

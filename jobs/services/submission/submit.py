@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from jobs.core.errors import PlatformError
+from jobs.core.submission.parsed_job import Refusals
 from jobs.core.submission.request import JobRequest
 from jobs.services.access.owner import Owner
 from jobs.services.admission.admit import admit_jobs
 from jobs.services.submission.attachments import NO_PARTS, Parts
 from jobs.services.submission.call_event import CallEvent
-from jobs.services.submission.new_job import place_jobs
+from jobs.services.submission.new_job import NewJob, place_jobs
 from jobs.services.submission.parse import parse_jobs
 from jobs.services.submission.store import store_jobs
 from jobs.services.submission.submitted import Submitted
@@ -42,12 +43,25 @@ def submit_jobs(
     call's Event is stored with its first new job; a repeat that makes no job leaves no Event.
     """
     readable = {i: request for i, request in enumerate(requests) if isinstance(request, JobRequest)}
-    parsed, unfit = parse_jobs(owner=owner, requests=readable, parts=parts)
-    admission = admit_jobs(owner=owner, jobs=parsed)
-    placed = place_jobs(owner=owner, jobs=admission.jobs, expected=admission.expected)
+    placed, refusals = _placed(owner, readable, parts)
     event = CallEvent(owner, jobs=len(placed), refused=len(requests) - len(placed))
     stored = store_jobs(owner=owner, jobs=placed, event=event)
-    return _in_order(requests, {**unfit, **admission.refusals, **stored})
+    return _in_order(requests, {**refusals, **stored})
+
+
+def place_job(*, owner: Owner, request: JobRequest) -> NewJob:
+    """Take the only job of a call through all steps but the last; a PlatformError where it is refused."""
+    placed, refusals = _placed(owner, {0: request}, NO_PARTS)
+    if refusals:
+        raise refusals[0]
+    return placed[0]
+
+
+def _placed(owner: Owner, requests: Mapping[int, JobRequest], parts: Parts) -> tuple[list[NewJob], Refusals]:
+    parsed, unfit = parse_jobs(owner=owner, requests=requests, parts=parts)
+    admission = admit_jobs(owner=owner, jobs=parsed)
+    placed = place_jobs(owner=owner, jobs=admission.jobs, expected=admission.expected)
+    return placed, unfit | admission.refusals
 
 
 def _in_order(

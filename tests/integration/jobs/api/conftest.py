@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from django.test import Client
+from django.test.client import ClientHandler
 
 from inference_site.stack.ports import free_ports
 from inference_site.stack.specs import APPLICATION
@@ -40,6 +41,28 @@ def _check_described(answer: httpx.Response) -> None:
     from tests.integration.jobs.api.openapi_check import check
 
     check(answer.request.method, answer.request.url.path, answer.status_code, answer.headers, answer.read)
+
+
+@pytest.fixture(scope="session")
+def loop_server() -> Iterator[Any]:
+    from tests.support.loop_road import loop_road
+
+    with loop_road() as road:
+        yield road
+
+
+@pytest.fixture(params=["django", "loop"])
+def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Send submits on each of the two roads: Django's alone, or with the event loop's before it."""
+    name: str = request.param
+    if name == "loop":
+        on_loop, on_django = request.getfixturevalue("loop_server"), ClientHandler.__call__
+
+        def answer(self: ClientHandler, environ: dict[str, Any]) -> Any:
+            return on_loop.answer(environ) if on_loop.takes(environ) else on_django(self, environ)
+
+        monkeypatch.setattr(ClientHandler, "__call__", answer)
+    return name
 
 
 @pytest.fixture

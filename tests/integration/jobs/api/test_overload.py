@@ -23,6 +23,7 @@ from models_registry import selectors
 from models_registry.selectors import resolve
 from tests.support.factories import make_client, make_job, make_jobs, make_version, make_worker
 
+pytestmark = pytest.mark.usefixtures("road")
 BULK = "/api/v1/jobs/bulk"
 
 

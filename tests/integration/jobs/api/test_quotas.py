@@ -20,6 +20,7 @@ from tests.support.admin import browser_of
 from tests.support.factories import make_jobs, make_version
 from tests.support.threads import at_once
 
+pytestmark = [pytest.mark.usefixtures("road"), pytest.mark.parametrize("road", ["loop"], indirect=True)]
 BULK = "/api/v1/jobs/bulk"
 GOOD = {"model": "echo", "input": {"text": "hello"}}
 SLOW = 0.001  # jobs a second: none comes while a test runs

@@ -18,6 +18,7 @@ from tests.support.reuse import MODEL, shared_version
 from tests.support.threads import at_once
 from tests.support.worker import BAD, settle_due
 
+pytestmark = [pytest.mark.usefixtures("road"), pytest.mark.parametrize("road", ["loop"], indirect=True)]
 SAME = {"model": MODEL, "input": {"text": "hello"}}
 BULK = "/api/v1/jobs/bulk"
 

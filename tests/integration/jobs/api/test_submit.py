@@ -16,6 +16,7 @@ from jobs.models import Job, JobInput, Outbox
 from tests.support.locks import wait_until_a_session_is_blocked
 from tests.support.threads import at_once
 
+pytestmark = pytest.mark.usefixtures("road")
 GOOD = {"model": "echo", "input": {"text": "hello"}}
 BULK = "/api/v1/jobs/bulk"
 

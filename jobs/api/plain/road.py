@@ -1,0 +1,154 @@
+"""Answers plain submits on the event loop; any other call goes Django's road, from its beginning.
+
+Plain is a small JSON body of a client without quotas, for a model whose jobs share no results, name no
+people and are not encrypted, without files and without a callback. Each step is the one of Django's road,
+and reads the process's caches. A step that would have to ask the database raises Django's own error here,
+before it has changed anything, so that the call goes the other road.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
+from django.http import HttpResponse
+
+from jobs.api.auth import presented_digest, seen_by
+from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
+from jobs.api.http.doorkeeper import OnThread
+from jobs.api.http.middleware import complete
+from jobs.api.http.multipart import FORM
+from jobs.api.http.request_stream import Inflow
+from jobs.api.plain.renewals import Renewals
+from jobs.api.prefer import APPLIED, WaitRequest, applied, bounded_wait_s, preferred_wait_s
+from jobs.api.problems import respond
+from jobs.api.responses import accepted, acknowledgement
+from jobs.api.streaming.hub import Hub
+from jobs.api.streaming.long_poll import answer_new_job, answer_once_ended
+from jobs.api.streaming.waiters import Waiter
+from jobs.core.access.scopes import Scope
+from jobs.core.errors import PlatformError, UnauthenticatedError
+from jobs.core.states import TERMINAL
+from jobs.core.submission.request import JobRequest, parse_request, with_call_key
+from jobs.db.loop_session import LoopSession
+from jobs.services.access.owner import Owner, cached_owner
+from jobs.services.circuits.operate import answering
+from jobs.services.submission.gathering import Gathering
+from jobs.services.submission.new_job import NewJob
+from jobs.services.submission.plain_jobs import Outcomes, PlainJob, is_plain, store_plain
+from jobs.services.submission.submit import place_job
+from jobs.services.submission.submitted import Submitted
+from models_registry.selectors import resolve
+
+MOST_BYTES = 16_384  # of a body: what is done with more takes too long for the event loop
+
+
+class PlainRoad:
+    """The road of one event loop."""
+
+    def __init__(self, hub: Callable[[], Hub], on_thread: OnThread) -> None:
+        """Prepare to wait by `hub`, and to read what is in no cache by `on_thread`."""
+        self._hub, self._renewals = hub, Renewals(on_thread)
+        self._session = LoopSession("plain-submits")
+        self._gathering = Gathering(self._store)
+
+    async def answers(self, call: Call, inflow: Inflow) -> bool:
+        """Answer a call whose body has arrived; False, with nothing changed, for one of Django's road."""
+        owner = await self._owner(call) if _may_be_plain(call, inflow) else None
+        if owner is None:
+            return False
+        try:
+            new = await self._placed(owner, call, inflow)
+            return new is not None and await self._stored(PlainJob(owner, new, call.address), call, inflow)
+        except ClientGoneError:
+            raise
+        except PlatformError as error:
+            await call.reply(_complete(respond(error), owner))
+            return True
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._session.close()
+
+    async def _owner(self, call: Call) -> Owner | None:
+        try:
+            digest = presented_digest(call.header("authorization") or "")
+        except UnauthenticatedError:
+            return None
+        await self._renewals.of_token(digest)
+        _, owner = cached_owner(digest)
+        allowed = owner is not None and owner.may(Scope.SUBMIT) and not owner.quota.limits
+        return owner if allowed else None
+
+    async def _placed(self, owner: Owner, call: Call, inflow: Inflow) -> NewJob | None:
+        """Return the job of a call, ready to be stored; None where it is not plain, or its refusal."""
+        request = with_call_key(parse_request(inflow.file.read()), call.header("idempotency-key"))
+        if request.callback_url is not None:
+            return None
+        await self._renewals.of_model(request.model)
+        try:
+            new = place_job(owner=owner, request=request) if _runs_plainly(owner, request) else None
+        except SynchronousOnlyOperation:
+            return None
+        return new if new is not None and is_plain(new) else None
+
+    async def _stored(self, job: PlainJob, call: Call, inflow: Inflow) -> bool:
+        """Store a job and answer its call; False where an earlier job of its key has ended already."""
+        preferred_s = preferred_wait_s(call.header("prefer") or "")
+        wait_s = bounded_wait_s(preferred_s or 0)
+        async with AsyncExitStack() as laid:
+            waiter = await self._lay(job.new.id, laid) if wait_s else None
+            submitted = await self._gathering.stored(job)
+            if submitted.state in TERMINAL:
+                return False
+            inflow.close()
+            wait = WaitRequest(submitted.id, wait_s)
+            first = replace(_first(job.owner, submitted, preferred_s), wait=wait)
+            if waiter is not None and submitted.created:
+                await answer_new_job(first, call, self._hub(), waiter)
+            else:
+                await answer_once_ended(first, call, self._hub)
+        return True
+
+    async def _lay(self, job_id: UUID, laid: AsyncExitStack) -> Waiter:
+        """Return a waiter for a job that is not stored yet, so that its end cannot be missed."""
+        hub = self._hub()
+        await hub.start()
+        waiter = hub.expect(job_id)
+        laid.callback(hub.forget, job_id, waiter)
+        return waiter
+
+    async def _store(self, jobs: Sequence[PlainJob]) -> Outcomes:
+        return await self._session.once_more(lambda session: store_plain(session, jobs))
+
+
+def _may_be_plain(call: Call, inflow: Inflow) -> bool:
+    kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
+    most = min(MOST_BYTES, settings.INFERENCE.claim_check_bytes)
+    return inflow.size <= most and kind != FORM and call.header("content-encoding") is None
+
+
+def _runs_plainly(owner: Owner, request: JobRequest) -> bool:
+    """Return whether the version that runs a job leaves it plain; also where it will be refused."""
+    try:
+        version = answering(resolve(request.model), client=owner.id)
+    except PlatformError:
+        return True
+    shares = version.platform_options.shares_runs and request.cache != "bypass"
+    return not (shares or version.subject_marks or version.secrecy.guarded)
+
+
+def _first(owner: Owner, job: Submitted, preferred_s: int | None) -> AsgiResponse:
+    answer = accepted(seen_by(owner, acknowledgement(job)))
+    if preferred_s is not None:
+        answer.headers[APPLIED] = applied(preferred_s)
+    return _complete(answer, owner)
+
+
+def _complete(answer: HttpResponse, owner: Owner) -> AsgiResponse:
+    answer = complete(answer, owner.expires_at)
+    return AsgiResponse(answer.status_code, list(answer.headers.items()), answer.content)
