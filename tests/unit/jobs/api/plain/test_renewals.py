@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from jobs.api.plain import renewals
-from jobs.api.plain.renewals import EARLY, CachedRead, Renewals
+from jobs.api.plain.renewals import EARLY, LATE, CachedRead, Renewals
 
 
 class Cache:
@@ -85,7 +85,7 @@ def test_all_calls_wait_for_one_read_of_what_is_missing() -> None:
         await asyncio.gather(*calls)
         assert cache.reads == 1
 
-    run(1.0, test)
+    run(LATE, test)
 
 
 def test_a_read_that_fails_ends_no_call_and_is_not_tried_for_ever() -> None:
