@@ -56,7 +56,7 @@ class Server:
         self._threads = Threads(handler)
         self._door = Doorkeeper(self._threads.run)
         self._hub: Hub | None = None
-        self._plain = PlainRoad(lambda: self.hub, self._threads.run)
+        self._plain = PlainRoad(lambda: self.hub)
         self._router = Router(
             routes=[
                 Route(SUBMIT, CallEndpoint(self._submit)),

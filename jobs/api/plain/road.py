@@ -8,19 +8,22 @@ before it has changed anything, so that the call goes the other road.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connections
 from django.http import HttpResponse
 
 from jobs.api.auth import authenticated, check_scope, presented_digest, seen_by
 from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
-from jobs.api.http.doorkeeper import OnThread
 from jobs.api.http.middleware import complete
 from jobs.api.http.multipart import FORM
 from jobs.api.http.request_stream import Inflow
@@ -45,15 +48,19 @@ from jobs.services.submission.submit import place_job
 from jobs.services.submission.submitted import Submitted
 from models_registry.selectors import resolve
 
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 MOST_BYTES = 16_384  # of a body: what is done with more takes too long for the event loop
 
 
 class PlainRoad:
     """The road of one event loop."""
 
-    def __init__(self, hub: Callable[[], Hub], on_thread: OnThread) -> None:
-        """Prepare to wait by `hub`, and to read what is in no cache by `on_thread`."""
-        self._hub, self._renewals = hub, Renewals(on_thread)
+    def __init__(self, hub: Callable[[], Hub]) -> None:
+        """Prepare to wait by `hub`."""
+        self._hub, self._renewals = hub, Renewals(self._on_reader)
+        # A thread of its own, because slow calls of Django's road may hold all of the others.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="renewals")
         self._session = LoopSession("plain-submits")
         self._gathering = Gathering(self._store)
 
@@ -76,8 +83,13 @@ class PlainRoad:
             return True
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        await self._on_reader(lambda _: connections.close_all(), None)
+        self._reader.shutdown()
         await self._session.close()
+
+    async def _on_reader(self, function: Callable[[Given], Result], value: Given) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, function, value)
 
     async def _owner(self, call: Call) -> Owner | None:
         """Return the owner of a call's token; None where it cannot be read now, or has quotas.
