@@ -20,7 +20,7 @@ from django.db import connection
 
 from jobs.core.errors import UnavailableError
 from jobs.db.connections import prepares
-from jobs.db.troubles import AGAIN, BROKEN, trouble_of
+from jobs.db.troubles import AGAIN, BROKEN, Trouble, trouble_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
