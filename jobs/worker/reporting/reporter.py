@@ -17,9 +17,9 @@ from jobs.core.errors import MessageMismatchError
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.services.lifecycle.settle import Settled, Verdict
-from jobs.worker.acks import Acks
-from jobs.worker.consuming.task_events import TaskEvents
 from jobs.worker.message_delivery import MessageDelivery, Parcel
+from jobs.worker.reporting.acks import Acks
+from jobs.worker.reporting.task_events import TaskEvents
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 from celery.events.state import State
 
-from jobs.worker.consuming.task_events import FLUSH_S, LIMIT, TaskEvents
+from jobs.worker.reporting.task_events import FLUSH_S, LIMIT, TaskEvents
 
 
 class Hub:
