@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from jobs.api.output_formats import JSON, job_body
 from jobs.core.admission.shedding import EtaUnknown, Expected
@@ -47,16 +47,16 @@ def placed(view: View, client: int | None) -> View:
     return _with_estimate(view, expected)
 
 
-def job_answer(request: HttpRequest, view: View, status: int = 200, *, strict: bool = True) -> HttpResponse:
-    """Return one job as the call's `Accept` asks for it; NotAcceptableError, if `strict`."""
-    body, headers = job_body(view, request.META.get("HTTP_ACCEPT", ""), strict=strict)
+def job_answer(view: View, accept: str, status: int = 200, *, strict: bool = True) -> HttpResponse:
+    """Return one job as the `Accept` header of a call asks for it; NotAcceptableError, if `strict`."""
+    body, headers = job_body(view, accept, strict=strict)
     return HttpResponse(body, status=status, headers={"Cache-Control": "no-store", **headers})
 
 
-def accepted(request: HttpRequest, view: View) -> HttpResponse:
+def accepted(view: View, accept: str) -> HttpResponse:
     """Return the answer to a submit, with a Location: 200 where the job has ended already, else 202."""
     done = view["state"] in TERMINAL
-    answer = job_answer(request, view, HTTPStatus.OK if done else HTTPStatus.ACCEPTED, strict=False)
+    answer = job_answer(view, accept, HTTPStatus.OK if done else HTTPStatus.ACCEPTED, strict=False)
     answer.headers["Location"] = view["urls"]["self"]
     return answer
 

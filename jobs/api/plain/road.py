@@ -107,7 +107,7 @@ class PlainRoad:
                 return False
             inflow.close()
             wait = WaitRequest(submitted.id, wait_s)
-            first = replace(_first(job.owner, submitted, preferred_s), wait=wait)
+            first = replace(_first(job.owner, submitted, call, preferred_s), wait=wait)
             if waiter is not None and submitted.created:
                 await answer_new_job(first, call, self._hub(), waiter)
             else:
@@ -142,8 +142,8 @@ def _runs_plainly(owner: Owner, request: JobRequest) -> bool:
     return not (shares or version.subject_marks or version.secrecy.guarded)
 
 
-def _first(owner: Owner, job: Submitted, preferred_s: int | None) -> AsgiResponse:
-    answer = accepted(seen_by(owner, acknowledgement(job)))
+def _first(owner: Owner, job: Submitted, call: Call, preferred_s: int | None) -> AsgiResponse:
+    answer = accepted(seen_by(owner, acknowledgement(job)), call.header("accept") or "")
     if preferred_s is not None:
         answer.headers[APPLIED] = applied(preferred_s)
     return _complete(answer, owner)

@@ -68,7 +68,9 @@ def read(request: ApiRequest, job_id: UUID, wait: float = 0.0) -> HttpResponse: 
         return HttpResponse()
     view = view_of(row)
     view_of_another(request.auth, job_id)
-    return job_answer(request, view_for(request.auth, placed(view, request.auth.reach)))
+    return job_answer(
+        view_for(request.auth, placed(view, request.auth.reach)), request.META.get("HTTP_ACCEPT", "")
+    )
 
 
 @router.post(

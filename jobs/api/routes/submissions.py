@@ -52,7 +52,7 @@ def submit(request: ApiRequest) -> HttpResponse:
         curl -F 'job={"model": "reader", "input": {"page": {"$part": "scan"}}}' -F scan=@scan.png …
     """
     job = _submitted(request)
-    answer = accepted(request, seen_by(request.auth, _view(request, job)))
+    answer = accepted(seen_by(request.auth, _view(request, job)), request.META.get("HTTP_ACCEPT", ""))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
     if wait_s is not None:
         answer.headers[APPLIED] = applied(wait_s)

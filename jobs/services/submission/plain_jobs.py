@@ -96,7 +96,7 @@ async def store_plain(session: psycopg.AsyncConnection[Any], jobs: Sequence[Plai
     """
     outcomes, others = plain_outcomes(jobs, await _inserted(session, jobs))
     if outcomes:
-        wake_relay()
+        wake_relay(*{job.new.job.version.model for job in jobs})
     for owner, unmade in others.items():
         rows = await fetch_async(session, EARLIER, earlier_params(owner, unmade))
         outcomes |= {
