@@ -25,7 +25,8 @@ from jobs.services.circuits import reads as circuits
 from models_registry import selectors
 
 ROUNDS = 3  # while one thing is read, the time of another may end
-EARLY = 0.75  # the part of its time after which something is read again
+EARLY = 0.6  # the part of its time after which something is read again, beside the calls
+LATE = 0.9  # after which a call waits for that read: the rest may pass while its steps are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Renewals:
                 used_life = need.used_life()
                 if used_life >= EARLY:
                     reading = self._read_once(need)
-                    if used_life >= 1:
+                    if used_life >= LATE:
                         missing.append(reading)
             if not missing:
                 return

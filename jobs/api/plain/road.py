@@ -85,14 +85,14 @@ class PlainRoad:
         return owner if allowed else None
 
     async def _placed(self, owner: Owner, call: Call, inflow: Inflow) -> NewJob | None:
-        """Return the job of a call, ready to be stored; None where it is not plain, or its refusal."""
+        """Return the job of a call, ready to be stored; None where it is not plain. A PlatformError."""
         request = with_call_key(parse_request(inflow.file.read()), call.header("idempotency-key"))
         if request.callback_url is not None:
             return None
         await self._renewals.of_model(request.model)
         try:
             new = place_job(owner=owner, request=request) if _runs_plainly(owner, request) else None
-        except SynchronousOnlyOperation:
+        except SynchronousOnlyOperation:  # something was to be read after all
             return None
         return new if new is not None and is_plain(new) else None
 
