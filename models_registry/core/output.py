@@ -88,14 +88,13 @@ class Output:
 
     @classmethod
     def of_array(cls, array: Any, *, field: str | None = None) -> Self:
-        """Return an array of numpy, or a tensor of torch in host memory, as an output."""
+        """Return an array of numpy or a tensor of torch as an output; bfloat16 becomes float32."""
         if callable(getattr(array, "detach", None)):
-            array = array.detach().numpy()
-        dtype = str(array.dtype)
+            host = array.detach().cpu()
+            array = (host.float() if "bfloat16" in str(host.dtype) else host).numpy()
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
-            dtype = str(array.dtype)
-        meta = {"dtype": dtype, "shape": list(array.shape)} | ({"field": field} if field else {})
+        meta = {"dtype": str(array.dtype), "shape": list(array.shape)} | ({"field": field} if field else {})
         return cls(array.tobytes(), OCTETS, meta)
 
     @property
