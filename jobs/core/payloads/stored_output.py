@@ -54,7 +54,7 @@ def stored_output(output: Any) -> bytes:
     except BadOutputError:
         raise
     except BaseException as error:  # an object of the model may raise anything when it is read
-        raise UnstorableOutputError(f"The model's output of bytes cannot be read: {type(error).__name__}.") from error
+        raise UnstorableOutputError(f"An output of bytes raises {type(error).__name__}.") from error
 
 
 def is_bytes(plain: bytes) -> bool:
