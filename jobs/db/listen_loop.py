@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from select import select
 from threading import Event
 from typing import ClassVar
 from uuid import UUID
@@ -23,7 +24,7 @@ from jobs.db.session import driver, open_session
 log = logging.getLogger(__name__)
 
 OFFICE_S = 1.0  # how often a process asks for an office that another one holds
-IDLE_S = 0.25
+IDLE_S = 0.5
 LOOK_EVERY_S = 1.0
 
 
@@ -134,7 +135,17 @@ class ListenLoop(ABC):
         if not self.channels:
             self._stop.wait(self.pause_s)
             return ()
-        return [notice.payload for notice in driver(session).notifies(timeout=self.pause_s, stop_after=1)]
+        return heard(session, self.pause_s)
+
+
+def heard(session: sa.Connection, timeout_s: float) -> list[str]:
+    """Wait for the next notification and return the payloads of all that came; none after `timeout_s`."""
+    connection = driver(session)
+    payloads = [notice.payload for notice in connection.notifies(timeout=0)]
+    # psycopg's own wait wakes ten times a second.
+    if not payloads and timeout_s > 0 and select([connection], (), (), timeout_s)[0]:
+        payloads = [notice.payload for notice in connection.notifies(timeout=0)]
+    return payloads
 
 
 def first_line(error: Exception) -> str:

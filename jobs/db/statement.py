@@ -20,7 +20,7 @@ from django.db import connection
 
 from jobs.core.errors import UnavailableError
 from jobs.db.connections import prepares
-from jobs.db.troubles import AGAIN, BROKEN, trouble_of
+from jobs.db.troubles import AGAIN, BROKEN, Trouble, trouble_of
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -155,8 +155,13 @@ def count(session: sa.Connection, statement: Statement[Any], params: Params = NO
 async def fetch_async(
     session: psycopg.AsyncConnection[Any], statement: Statement[Row], params: Params = NO_PARAMS
 ) -> list[Row]:
-    """Run one statement on the event loop and return its rows."""
-    cursor = await session.execute(statement.sql, params)
+    """Run one statement on the event loop and return its rows; a connection with a stale plan is closed."""
+    try:
+        cursor = await session.execute(statement.sql, params)
+    except psycopg.errors.FeatureNotSupported as error:
+        if trouble_of(error) is Trouble.STALE_PLAN:
+            await session.close()  # in a pool, another one takes its place
+        raise
     return statement.rows(_names(cursor), await cursor.fetchall())
 
 

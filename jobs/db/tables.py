@@ -24,6 +24,8 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "FloatField": pg.DOUBLE_PRECISION(),
     "BooleanField": pg.BOOLEAN(),
     "BigAutoField": pg.BIGINT(),
+    "IntegerField": pg.INTEGER(),
+    "SmallIntegerField": pg.SMALLINT(),
     "PositiveBigIntegerField": pg.BIGINT(),
     "PositiveIntegerField": pg.INTEGER(),
     "PositiveSmallIntegerField": pg.SMALLINT(),

@@ -22,6 +22,7 @@ class Trouble(StrEnum):
     SERIALIZATION = "serialization"
     DEADLOCK = "deadlock"
     TIMEOUT = "timeout"  # the statement or its transaction took too long
+    STALE_PLAN = "stale_plan"  # a migration changed a column's type: the connection's kept plan is of no use
 
 
 # The five letters of a state, or its class of two; the longer one decides.
@@ -43,8 +44,10 @@ TROUBLES: dict[str, Trouble] = {
     "28": Trouble.CONNECTION,  # a password that is being rotated, a rule of access that is being changed
     "3D000": Trouble.CONNECTION,  # the database is being restored
 }
+# "cached plan must not change result type" has no state of its own, and its text is in the server's language.
+_NOT_SUPPORTED, _REPLANS = "0A000", "RevalidateCachedQuery"
 # Troubles after which the connection itself is of no more use: the next one may lead to the new primary.
-BROKEN = frozenset({Trouble.CONNECTION, Trouble.READ_ONLY})
+BROKEN = frozenset({Trouble.CONNECTION, Trouble.READ_ONLY, Trouble.STALE_PLAN})
 # Troubles after which work that is safe to do twice is done again at once.
 AGAIN = BROKEN | {Trouble.SERIALIZATION, Trouble.DEADLOCK}
 # Troubles that another transaction made: the next part of the work may be done.
@@ -64,6 +67,8 @@ def trouble_of(error: BaseException) -> Trouble | None:
             if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
             else None
         )
+    if state == _NOT_SUPPORTED and cause.diag.source_function == _REPLANS:
+        return Trouble.STALE_PLAN
     return next((TROUBLES[key] for key in (state, state[:3], state[:2]) if key in TROUBLES), None)
 
 

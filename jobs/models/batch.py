@@ -42,13 +42,13 @@ class Batch(models.Model):
     worker = models.ForeignKey(Worker, models.PROTECT, db_index=False, db_constraint=False)
     version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False, db_constraint=False)
     members = ArrayField(models.UUIDField(), help_text="Ids of the jobs that were claimed.")
-    size = models.PositiveIntegerField()
-    padded_size = models.PositiveBigIntegerField(default=0, help_text="Items times the longest item's size.")
+    size = models.IntegerField()
+    padded_size = models.BigIntegerField(default=0, help_text="Items times the longest item's size.")
     seal_reason = models.CharField(max_length=16)
     waited_s = models.FloatField(
         default=0, help_text="Seconds from the arrival of the oldest item at the worker until the seal."
     )
-    isolation_group = models.PositiveIntegerField(
+    isolation_group = models.IntegerField(
         db_default=0,
         db_column="apart",
         help_text="0, or the group whose jobs ran while the worker held no others.",
@@ -57,10 +57,10 @@ class Batch(models.Model):
     ran_s = models.FloatField(null=True)
     finished_at = models.DateTimeField(null=True)
     progress = models.JSONField(null=True, help_text="The newest progress report of each member, by job id.")
-    succeeded = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
-    released = models.PositiveIntegerField(default=0)
-    fenced = models.PositiveIntegerField(default=0, help_text="Verdicts that came too late and were dropped.")
+    succeeded = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    released = models.IntegerField(default=0)
+    fenced = models.IntegerField(default=0, help_text="Verdicts that came too late and were dropped.")
 
     class Meta:
         verbose_name_plural = "batches"

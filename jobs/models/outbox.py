@@ -20,26 +20,26 @@ class Outbox(models.Model):
     job = models.OneToOneField(
         Job, models.CASCADE, primary_key=True, related_name="outbox", db_constraint=False
     )
-    epoch = models.PositiveIntegerField()
+    epoch = models.IntegerField()
     version = models.ForeignKey(ModelVersion, models.PROTECT, db_index=False, db_constraint=False)
     model = models.CharField(max_length=63, db_column="queue")
-    priority = models.PositiveSmallIntegerField()
-    size = models.PositiveIntegerField(db_default=0)
+    priority = models.SmallIntegerField()
+    size = models.IntegerField(db_default=0)
     due = models.DateTimeField(db_default=Now())
     since = models.DateTimeField(
         db_default=Now(), help_text="When the job began to wait: its first due time, which no publish moves."
     )
-    published = models.PositiveIntegerField(db_default=0)
+    published = models.IntegerField(db_default=0)
     deadline = models.DateTimeField(null=True)
-    client = models.PositiveIntegerField(
+    client = models.IntegerField(
         db_default=0, help_text="The owner's id; relay and batches serve clients in turn."
     )
-    parameters_digest = models.PositiveIntegerField(
+    parameters_digest = models.IntegerField(
         db_default=0,
         db_column="variant",
         help_text="A digest of the parameters: jobs with different digests never run in one batch.",
     )
-    isolation_group = models.PositiveIntegerField(
+    isolation_group = models.IntegerField(
         db_default=0,
         db_column="apart",
         help_text="0, or the group that it runs in without other jobs, because its worker died.",

@@ -17,7 +17,7 @@ from jobs.core.channels import CANCELLED
 from jobs.core.states import State
 from jobs.db.listen_loop import ListenLoop
 from jobs.worker.progress_channel import ProgressChannel
-from jobs.worker.reporter import Reporter
+from jobs.worker.reporting.reporter import Reporter
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import Refused
 

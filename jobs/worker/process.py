@@ -26,7 +26,7 @@ from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.outer_watchdog import OuterWatchdog
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.progress_channel import ProgressChannel
-from jobs.worker.reporter import Reporter
+from jobs.worker.reporting.reporter import Reporter
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.claimer import Claimer

@@ -75,7 +75,7 @@ class Output:
 
     def __init__(
         self,
-        body: bytes | bytearray | memoryview,
+        body: bytes | bytearray | memoryview[Any],
         media_type: str = OCTETS,
         meta: Mapping[str, Any] = NO_META,
     ) -> None:
@@ -88,14 +88,13 @@ class Output:
 
     @classmethod
     def of_array(cls, array: Any, *, field: str | None = None) -> Self:
-        """Return an array of numpy, or a tensor of torch in host memory, as an output."""
+        """Return an array of numpy or a tensor of torch as an output; bfloat16 becomes float32."""
         if callable(getattr(array, "detach", None)):
-            array = array.detach().numpy()
-        dtype = str(array.dtype)
+            host = array.detach().cpu()
+            array = (host.float() if "bfloat16" in str(host.dtype) else host).numpy()
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
-            dtype = str(array.dtype)
-        meta = {"dtype": dtype, "shape": list(array.shape)} | ({"field": field} if field else {})
+        meta = {"dtype": str(array.dtype), "shape": list(array.shape)} | ({"field": field} if field else {})
         return cls(array.tobytes(), OCTETS, meta)
 
     @property
@@ -105,14 +104,21 @@ class Output:
 
     def check(self) -> None:
         """Raise UnstorableOutputError where the output is not what it says, or NotFiniteError."""
+        self.check_form()
+        if self.is_array:
+            self._check_finite()
+
+    def check_form(self) -> None:
+        """Raise UnstorableOutputError where the output is not what it says, whatever its numbers are."""
         if not isinstance(self.body, bytes | bytearray | memoryview):
             raise _wrong(f"its body is of type {type(self.body).__name__}, not bytes")
+        if not memoryview(self.body).c_contiguous:
+            raise _wrong("its body is a view with gaps")
         if not isinstance(self.media_type, str) or not _MEDIA_TYPE.match(self.media_type):
             raise _wrong(f"{str(self.media_type)[:80]!r} is no media type in lower case without parameters")
         _check_meta(self.meta)
         if self.is_array or "shape" in self.meta or "field" in self.meta:
             _check_array(memoryview(self.body).nbytes, self.meta)
-            self._check_finite()
 
     def value(self) -> Any:
         """Return the output as plain JSON: numbers in lists, or else an object with the bytes in base64.
@@ -120,9 +126,13 @@ class Output:
         The errors of `check`.
         """
         self.check()
+        return self.shown()
+
+    def shown(self) -> Any:
+        """Return what `value` does, of an output that was checked before."""
         return self._numbers() if self.is_array else self.described(self.body, self.media_type)
 
-    def described(self, body: bytes | bytearray | memoryview, media_type: str) -> dict[str, Any]:
+    def described(self, body: bytes | bytearray | memoryview[Any], media_type: str) -> dict[str, Any]:
         """Return a JSON object that holds `body`, one form of this output, in base64."""
         return {"media_type": media_type, "meta": dict(self.meta), "base64": b64encode(body).decode()}
 
@@ -138,7 +148,8 @@ class Output:
         if name not in _SUSPECT:
             return
         size = DTYPES[name].size
-        if not bytes(memoryview(self.body)[size - 1 :: size]).translate(None, _FINITE_HIGH[name]):
+        body = self.body if isinstance(self.body, bytes) else memoryview(self.body).cast("B")
+        if not bytes(body[size - 1 :: size]).translate(None, _FINITE_HIGH[name]):
             return
         value = self._numbers()
         if not is_finite(value):

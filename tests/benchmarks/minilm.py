@@ -18,7 +18,7 @@ from tests.benchmarks.figure import Figure, at_least
 
 SENTENCES = 1_500
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-GOAL = 1.6
+GOAL = 1.2
 
 
 def measure() -> Iterator[Figure]:

@@ -37,7 +37,7 @@ APPEND_ONLY = {
     "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "at"),
 }
 READ_ONLY = frozenset({"django_migrations", "jobs_channelsecret"})
-# Functions that do one thing with the rights of their owner.
+# Functions that do one thing, most of them with the rights of their owner.
 LENT = (
     "jobs_make_class",
     "jobs_make_window",
@@ -45,11 +45,13 @@ LENT = (
     "jobs_drop_window",
     "jobs_forget_events",
     "jobs_channel",
+    "jobs_event_readable",
 )
 OF_THE_AUDIT = (
     "jobs_note_registry",
     "jobs_event_append_only",
     "jobs_event_in_order",
+    "jobs_event_readable",
     "jobs_promotion_now",
     "jobs_auditseal_follows",
     "jobs_events_days",

@@ -15,7 +15,7 @@ import msgspec
 from jobs.core.canonical_json import canonical_bytes, output_bytes
 from jobs.core.errors import PayloadCorruptError
 from models_registry.core.output import DTYPES, OCTETS, Output
-from models_registry.core.registry_errors import BadOutputError
+from models_registry.core.registry_errors import BadOutputError, UnstorableOutputError
 
 MARK: Final = b"\x00bytes\x00"
 NPY: Final = "application/x-npy"
@@ -47,9 +47,14 @@ def stored_output(output: Any) -> bytes:
     """Return a model's output as it is stored; BadOutputError where it cannot be."""
     if not isinstance(output, Output):
         return output_bytes(output)
-    output.check()
-    line = msgspec.json.encode(_Line(output.media_type, dict(output.meta)))
-    return b"".join((MARK, line, b"\n", output.body))
+    try:
+        output.check()
+        line = msgspec.json.encode(_Line(output.media_type, dict(output.meta)))
+        return b"".join((MARK, line, b"\n", output.body))
+    except BadOutputError:
+        raise
+    except BaseException as error:  # an object of the model may raise anything when it is read
+        raise UnstorableOutputError(f"An output of bytes raises {type(error).__name__}.") from error
 
 
 def is_bytes(plain: bytes) -> bool:
@@ -68,7 +73,7 @@ def bytes_output(plain: bytes) -> Output:
         end = plain.index(b"\n")
         described = _LINE.decode(plain[len(MARK) : end])
         output = Output(memoryview(plain)[end + 1 :], described.media_type, described.meta)
-        output.check()
+        output.check_form()
     except (ValueError, BadOutputError) as error:
         raise PayloadCorruptError(f"The stored output of bytes cannot be read: {error}") from None
     return output
@@ -76,7 +81,7 @@ def bytes_output(plain: bytes) -> Output:
 
 def output_json(plain: bytes) -> bytes:
     """Return a stored output as canonical JSON; PayloadCorruptError."""
-    return canonical_bytes(bytes_output(plain).value()) if is_bytes(plain) else plain
+    return canonical_bytes(bytes_output(plain).shown()) if is_bytes(plain) else plain
 
 
 def shown_output(plain: bytes, form: str | None) -> msgspec.Raw | ShownBytes:
@@ -120,7 +125,7 @@ class ShownBytes:
 
     def _value(self) -> Any:
         if self.form is OutputForm.JSON:
-            return self.output.value()
+            return self.output.shown()
         form = OutputForm.RAW if self.form is OutputForm.BASE64 else self.form
         return self.output.described(*(self.in_form(form) or (self.output.body, OCTETS)))
 

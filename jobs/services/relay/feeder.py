@@ -176,7 +176,7 @@ class QueueFeeder:
         self._waiting.in_flight.published(rows)
         self._waiting.look_at_the_past(session)
         self.rests = self._waiting.none_known and not rows
-        if len(rows) < min(FEW, *room.values()):
+        if 0 < len(rows) < min(FEW, *room.values()):
             self._waiting.look_again()
         return rows
 

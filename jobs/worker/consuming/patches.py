@@ -61,13 +61,14 @@ LIBRARIES = (
             Inside(f"{_CONSUMER}.on_unknown_message", "self body message"),
             Inside(f"{_CONSUMER}.on_invalid_task", "self body message exc"),
             Inside("celery.worker.consumer.delayed_delivery:DelayedDelivery.include_if", "self c"),
-            # Called, or set on an object, by JobConsumer and Reporter.
+            # Called by JobConsumer and TaskEvents.
             Inside("celery.utils.threads:bound_open_broker_sockets", "connection timeout"),
             Inside(
-                "celery.events.dispatcher:EventDispatcher.send",
-                "self type blind utcoffset retry retry_policy Event fields",
-                "buffer_limit on_send_buffered",
+                "celery.events.dispatcher:EventDispatcher.publish",
+                "self type fields producer blind Event kwargs",
+                "_prepare_event _publish replace",
             ),
+            Inside("celery.events.dispatcher:EventDispatcher._prepare_event", "self type fields blind Event"),
         ),
     ),
     ReadLibrary(

@@ -168,13 +168,13 @@ def a_job(version: ModelVersion, **columns: Any) -> Job:
 @pytest.mark.parametrize(
     ("name", "columns"),
     [
-        ("job_state_known", {"state": "lost"}),
-        ("job_priority_0_to_9", {"priority": 10}),
-        ("priority_check", {"priority": -1}),
-        ("job_terminal_has_an_end", {"state": "succeeded"}),
-        ("job_terminal_has_an_end", {"state": "queued", "finished_at": timezone.now()}),
-        ("job_running_has_a_batch", {"state": "running"}),
-        ("epoch_check", {"epoch": -1}),
+        ("job_state_has_its_columns", {"state": "lost"}),
+        ("job_priority_is_0_to_9", {"priority": 10}),
+        ("job_priority_is_0_to_9", {"priority": -1}),
+        ("job_state_has_its_columns", {"state": "succeeded"}),
+        ("job_state_has_its_columns", {"state": "queued", "finished_at": timezone.now()}),
+        ("job_state_has_its_columns", {"state": "waiting", "finished_at": timezone.now()}),
+        ("job_state_has_its_columns", {"state": "running"}),
     ],
 )
 def test_a_job_that_breaks_a_rule_is_refused(
@@ -201,6 +201,17 @@ def test_what_every_job_writes_locks_no_row_of_another_table(version: ModelVersi
     with connection.cursor() as cursor:
         cursor.execute(query, (list(WRITTEN_BY_EVERY_JOB),))
         assert cursor.fetchall() == []
+
+
+def test_what_every_job_writes_has_few_checks_because_each_statement_parses_them_all(db: str) -> None:
+    query = """SELECT conname FROM pg_constraint
+        WHERE contype = 'c' AND conrelid = ANY(%s::regclass[])"""
+    with connection.cursor() as cursor:
+        cursor.execute(query, (["jobs_job", "jobs_outbox", "jobs_batch"],))
+        assert {name for (name,) in cursor.fetchall()} == {
+            "job_priority_is_0_to_9",
+            "job_state_has_its_columns",
+        }
 
 
 def test_what_a_job_refers_to_cannot_be_deleted_also_by_sql(version: ModelVersion) -> None:

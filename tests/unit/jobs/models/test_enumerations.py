@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Any
 
 import pytest
 from django.apps.registry import Apps
@@ -76,11 +77,27 @@ def test_a_check_constraint_knows_each_value(
 
 
 def checked_values(model: type[Model], lookup: str) -> Iterator[set[str]]:
-    """Yield the values of each constraint that is all of `lookup`, or has it as one of its parts."""
+    """Yield the values that each constraint with `lookup` allows, over all alternatives of its condition."""
     for constraint in model._meta.constraints:
         condition = getattr(constraint, "condition", None)
-        parts = condition.children if isinstance(condition, Q) and condition.connector == Q.AND else []
-        yield from (set(part[1]) for part in parts if isinstance(part, tuple) and part[0] == lookup)
+        leaves = list(leaves_of(condition)) if isinstance(condition, Q) else []
+        if any(name == lookup for name, _ in leaves):
+            alone = lookup.partition("__")[0]
+            yield {
+                value
+                for name, allowed in leaves
+                if name in {lookup, alone}
+                for value in ([allowed] if name == alone else allowed)
+            }
+
+
+def leaves_of(condition: Q) -> Iterator[tuple[str, Any]]:
+    """Yield the lookups of a condition and of its parts."""
+    for part in condition.children:
+        if isinstance(part, Q):
+            yield from leaves_of(part)
+        elif isinstance(part, tuple):
+            yield part
 
 
 @pytest.mark.parametrize("values", [State, Verb, FailureKind, SealReason, AuditKind, CircuitState])

@@ -34,8 +34,20 @@ def test_a_tensor_and_an_array_of_other_order_become_the_same_bytes() -> None:
     array = RANDOM.random((2, 3)).astype("float32")
     expected = bytes(Output.of_array(array).body)
     assert bytes(Output.of_array(torch.from_numpy(array)).body) == expected
-    assert bytes(Output.of_array(array.astype(">f4")).body) == expected
+    swapped = Output.of_array(array.astype(">f4"))
+    assert (bytes(swapped.body), swapped.meta["dtype"]) == (expected, "float32")
     assert bytes(Output.of_array(np.asfortranarray(array)).body) == expected
+
+
+def test_bfloat16_which_numpy_has_not_becomes_float32() -> None:
+    tensor = torch.tensor([0.5, -3.0], dtype=torch.bfloat16)
+    assert Output.of_array(tensor).value() == [0.5, -3.0]
+
+
+@pytest.mark.parametrize("array", [np.array([1j]), np.array(["a"]), np.array([object()])])
+def test_an_array_of_anything_but_numbers_is_refused(array: Any) -> None:
+    with pytest.raises(UnstorableOutputError, match="dtype"):
+        Output.of_array(array).check()
 
 
 def test_other_bytes_are_shown_in_base64() -> None:

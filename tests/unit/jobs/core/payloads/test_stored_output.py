@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64decode, b64encode
+from typing import NoReturn
 
 import msgspec
 import numpy as np
@@ -65,6 +66,31 @@ def test_what_a_model_may_not_return_is_not_stored() -> None:
         stored_output(Output.of_array(np.array([np.nan], "float32")))
     with pytest.raises(UnstorableOutputError):
         stored_output(Output(b"123", meta={"dtype": "float32", "shape": [1]}))
+
+
+class Nasty(dict[str, int]):
+    def items(self) -> NoReturn:
+        raise SystemExit(3)
+
+    keys = __iter__ = items
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        Output(memoryview(b"12345678")[::2]),
+        Output(memoryview(b"12345678").cast("f"), meta={"dtype": "float32", "shape": [3]}),
+        Output(b"", meta=Nasty(a=1)),
+    ],
+)
+def test_an_output_that_raises_when_it_is_read_is_a_bad_one(output: Output) -> None:
+    with pytest.raises(UnstorableOutputError):
+        stored_output(output)
+
+
+def test_a_view_of_any_format_is_stored() -> None:
+    floats = Output(memoryview(VECTOR.tobytes()).cast("f"), meta={"dtype": "float32", "shape": [384]})
+    assert output_json(stored_output(floats)) == output_bytes(VECTOR.tolist())
 
 
 @pytest.mark.parametrize("damaged", [MARK, MARK + b"[]\n", MARK + b"{", STORED[:-1], STORED + b"x"])

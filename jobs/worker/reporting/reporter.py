@@ -6,8 +6,8 @@ The stages hand over one closure a batch; no closure may raise into the hub.
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from celery.worker.state import task_accepted, task_ready, task_reserved
@@ -17,13 +17,12 @@ from jobs.core.errors import MessageMismatchError
 from jobs.core.failures import Failure
 from jobs.core.states import State
 from jobs.services.lifecycle.settle import Settled, Verdict
-from jobs.worker.acks import Acks
 from jobs.worker.message_delivery import MessageDelivery, Parcel
+from jobs.worker.reporting.acks import Acks
+from jobs.worker.reporting.task_events import TaskEvents
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 
 logger = logging.getLogger(__name__)
-EVENT_BUFFER = 500
-EVENT_FLUSH_S = 0.1
 _REVOKED = (State.CANCELLED, State.EXPIRED)
 MISMATCH = MessageMismatchError.code
 
@@ -33,19 +32,17 @@ class Reporter:
 
     def __init__(self) -> None:
         self._hub: Any = None
-        self._dispatcher: Any = None
+        self._events: TaskEvents | None = None
         self._acks = Acks()
-        self._flushing = False
         self._todo: deque[Callable[[], None]] = deque()
         self.generation = 0
 
     def attach(self, consumer: Any) -> int:
         """Use the consumer of a new connection; deliveries of earlier generations are not acknowledged."""
-        self._hub, self._dispatcher, self._acks = consumer.hub, consumer.event_dispatcher, Acks()
+        self._hub, self._acks = consumer.hub, Acks()
+        dispatcher = consumer.event_dispatcher
+        self._events = None if dispatcher is None else TaskEvents(dispatcher, self._hub)
         self.generation += 1
-        if self._dispatcher is not None:
-            self._dispatcher.buffer_limit = EVENT_BUFFER
-            self._dispatcher.on_send_buffered = self._flush_later
         return self.generation
 
     def received(self, parcel: Parcel, deliveries: list[MessageDelivery]) -> None:
@@ -53,8 +50,7 @@ class Reporter:
         self._acks.received(parcel)
         for delivery in deliveries:
             task_reserved(delivery)
-            kwargs = f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}"
-            self._send("task-received", uuid=delivery.id, name=delivery.name, args="()", kwargs=kwargs)
+        self._send("task-received", map(_received, deliveries))
 
     def forget(self, deliveries: list[MessageDelivery]) -> None:
         """Drop deliveries of a lost connection from Celery's request state; on the hub's thread."""
@@ -100,7 +96,7 @@ class Reporter:
                 _note_refusal(refusal)
                 self._bury(refusal.delivery)
             elif refusal.state in _REVOKED:
-                self._send_revoked(refusal.delivery, refusal.state)
+                self._send("task-revoked", [_revoked(refusal.delivery, refusal.state)])
 
     def _bury(self, delivery: MessageDelivery) -> None:
         task_ready(delivery)
@@ -111,50 +107,51 @@ class Reporter:
         for delivery in deliveries:
             delivery.start()
             task_accepted(delivery)
-            self._send("task-started", uuid=delivery.id)
+        self._send("task-started", ({"uuid": delivery.id} for delivery in deliveries))
 
     def _finish(self, batch: ClaimedBatch, verdicts: list[Verdict], states: dict[Any, State]) -> None:
+        ends = defaultdict[str, list[dict[str, Any]]](list)
         for delivery, verdict in zip(batch.deliveries, verdicts, strict=True):
             state = states.get(delivery.job)
             if state is not None:
-                self._send_end(delivery, verdict, state, batch.ran_s)
+                kind, fields = _end(delivery, verdict, state, batch.ran_s)
+                ends[kind].append(fields)
+        for kind, of in ends.items():
+            self._send(kind, of)
         self._done(batch.deliveries)
-
-    def _send_end(self, delivery: MessageDelivery, verdict: Verdict, state: State, ran_s: float) -> None:
-        if state is State.SUCCEEDED:
-            self._send("task-succeeded", uuid=delivery.id, result="", runtime=ran_s)
-        elif state is State.EXPIRED:
-            self._send_revoked(delivery, state)
-        else:
-            failure = verdict.outcome
-            text = f"{failure.kind}: {failure.code}" if isinstance(failure, Failure) else ""
-            kind = "task-retried" if state is State.WAITING else "task-failed"
-            self._send(kind, uuid=delivery.id, exception=text, traceback="")
-
-    def _send_revoked(self, delivery: MessageDelivery, state: State) -> None:
-        expired = state is State.EXPIRED
-        self._send("task-revoked", uuid=delivery.id, terminated=False, signum=None, expired=expired)
 
     def _done(self, deliveries: list[MessageDelivery]) -> None:
         for delivery in deliveries:
             task_ready(delivery)
         self._acks.acknowledge(d for d in deliveries if d.generation == self.generation)
 
-    def _send(self, kind: str, **fields: Any) -> None:
-        if self._dispatcher is not None and self._dispatcher.enabled:
-            self._dispatcher.send(kind, **fields)
+    def _send(self, kind: str, fields: Iterable[dict[str, Any]]) -> None:
+        if self._events is not None:
+            self._events.send(kind, fields)
 
-    def _flush_later(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._hub.call_later(EVENT_FLUSH_S, self._flush)
 
-    def _flush(self) -> None:
-        self._flushing = False
-        try:
-            self._dispatcher.flush()
-        except Exception:
-            logger.exception("task events were not sent; monitors miss some")
+def _received(delivery: MessageDelivery) -> dict[str, Any]:
+    kwargs = f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}"
+    return {"uuid": delivery.id, "name": delivery.name, "args": "()", "kwargs": kwargs}
+
+
+def _end(
+    delivery: MessageDelivery, verdict: Verdict, state: State, ran_s: float
+) -> tuple[str, dict[str, Any]]:
+    """Return the kind of a job's last event and what it has of its own."""
+    if state is State.SUCCEEDED:
+        return "task-succeeded", {"uuid": delivery.id, "result": "", "runtime": ran_s}
+    if state is State.EXPIRED:
+        return "task-revoked", _revoked(delivery, state)
+    failure = verdict.outcome
+    text = f"{failure.kind}: {failure.code}" if isinstance(failure, Failure) else ""
+    kind = "task-retried" if state is State.WAITING else "task-failed"
+    return kind, {"uuid": delivery.id, "exception": text, "traceback": ""}
+
+
+def _revoked(delivery: MessageDelivery, state: State) -> dict[str, Any]:
+    expired = state is State.EXPIRED
+    return {"uuid": delivery.id, "terminated": False, "signum": None, "expired": expired}
 
 
 def _note_refusal(refusal: Refused) -> None:

@@ -15,7 +15,7 @@ from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.message_delivery import MessageDelivery, Parcel
-from jobs.worker.reporter import Reporter
+from jobs.worker.reporting.reporter import Reporter
 from jobs.worker.stages.claimed_batch import ClaimedBatch
 
 JOB = UUID(int=1)

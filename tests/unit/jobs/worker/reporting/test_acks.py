@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.core.messages.envelope import Envelope
-from jobs.worker.acks import Acks
 from jobs.worker.message_delivery import MessageDelivery, Parcel
+from jobs.worker.reporting.acks import Acks
 
 
 class Broker:
