@@ -95,3 +95,15 @@ print(*(name for name in ("amqp", "kombu", "celery", "jobs.broker") if name in s
 def test_a_web_process_loads_no_client_of_the_broker() -> None:
     ended = run("-c", LOADED)
     assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr
+
+
+FROZEN = """
+import gc, sys
+import inference_site.asgi
+print("jobs.api.endpoints" in sys.modules, gc.get_freeze_count() > 50_000)
+"""
+
+
+def test_a_web_process_has_loaded_its_calls_and_never_looks_through_what_it_loaded() -> None:
+    ended = run("-c", FROZEN)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "True True"), ended.stderr
