@@ -58,7 +58,7 @@ class Server:
         self._threads = Threads(handler)
         self._door = Doorkeeper(self._threads.run)
         self._hub: Hub | None = None
-        self._plain = PlainRoad(lambda: self.hub, self._threads.run)
+        self._plain = PlainRoad(lambda: self.hub)
         self._router = Router(
             routes=[
                 Route(STREAM, CallEndpoint(self._submits)),

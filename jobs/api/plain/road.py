@@ -8,18 +8,22 @@ before it has changed anything, so that the call goes the other road.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connections
 from django.http import HttpResponse
 
-from jobs.api.auth import presented_digest, seen_by
+from jobs.api.auth import authenticated, check_scope, presented_digest, seen_by
 from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
-from jobs.api.http.doorkeeper import OnThread
 from jobs.api.http.middleware import complete
 from jobs.api.http.multipart import FORM
 from jobs.api.http.request_stream import Inflow
@@ -31,7 +35,7 @@ from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_new_job, answer_once_ended
 from jobs.api.streaming.waiters import Waiter
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import PlatformError, UnauthenticatedError
+from jobs.core.errors import PlatformError
 from jobs.core.states import TERMINAL
 from jobs.core.submission.request import JobRequest, parse_request, with_call_key
 from jobs.db.loop_session import LoopSession
@@ -44,45 +48,62 @@ from jobs.services.submission.submit import place_job
 from jobs.services.submission.submitted import Submitted
 from models_registry.selectors import resolve
 
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 MOST_BYTES = 16_384  # of a body: what is done with more takes too long for the event loop
 
 
 class PlainRoad:
     """The road of one event loop."""
 
-    def __init__(self, hub: Callable[[], Hub], on_thread: OnThread) -> None:
-        """Prepare to wait by `hub`, and to read what is in no cache by `on_thread`."""
-        self._hub, self._renewals = hub, Renewals(on_thread)
+    def __init__(self, hub: Callable[[], Hub]) -> None:
+        """Prepare to wait by `hub`."""
+        self._hub, self._renewals = hub, Renewals(self._on_reader)
+        # A thread of its own, because slow calls of Django's road may hold all of the others.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="renewals")
         self._session = LoopSession("plain-submits")
         self._gathering = Gathering(self._store)
 
     async def answers(self, call: Call, inflow: Inflow) -> bool:
         """Answer a call whose body has arrived; False, with nothing changed, for one of Django's road."""
-        owner = await self._owner(call) if _may_be_plain(call, inflow) else None
-        if owner is None:
+        if not _may_be_plain(call, inflow):
             return False
+        ends_at: datetime | None = None
         try:
+            owner = await self._owner(call)
+            if owner is None:
+                return False
+            ends_at = owner.expires_at
             new = await self._placed(owner, call, inflow)
             return new is not None and await self._stored(PlainJob(owner, new, call.address), call, inflow)
         except ClientGoneError:
             raise
         except PlatformError as error:
-            await call.reply(_complete(respond(error), owner))
+            await call.reply(_complete(respond(error), ends_at))
             return True
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        await self._on_reader(lambda _: connections.close_all(), None)
+        self._reader.shutdown()
         await self._session.close()
 
+    async def _on_reader(self, function: Callable[[Given], Result], value: Given) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, function, value)
+
     async def _owner(self, call: Call) -> Owner | None:
-        try:
-            digest = presented_digest(call.header("authorization") or "")
-        except UnauthenticatedError:
-            return None
+        """Return the owner of a call's token; None where it cannot be read now, or has quotas.
+
+        UnauthenticatedError, ForbiddenError.
+        """
+        digest = presented_digest(call.header("authorization") or "")
         await self._renewals.of_token(digest)
-        _, owner = cached_owner(digest)
-        allowed = owner is not None and owner.may(Scope.SUBMIT) and not owner.quota.limits
-        return owner if allowed else None
+        is_cached, cached = cached_owner(digest)
+        if not is_cached:
+            return None
+        owner = authenticated(cached, address=call.address)
+        check_scope(owner, Scope.SUBMIT)
+        return None if owner.quota.limits else owner
 
     async def _placed(self, owner: Owner, call: Call, inflow: Inflow) -> NewJob | None:
         """Return the job of a call, ready to be stored; None where it is not plain. A PlatformError."""
@@ -146,9 +167,9 @@ def _first(owner: Owner, job: Submitted, call: Call, preferred_s: int | None) ->
     answer = accepted(seen_by(owner, acknowledgement(job)), call.header("accept") or "")
     if preferred_s is not None:
         answer.headers[APPLIED] = applied(preferred_s)
-    return _complete(answer, owner)
+    return _complete(answer, owner.expires_at)
 
 
-def _complete(answer: HttpResponse, owner: Owner) -> AsgiResponse:
-    answer = complete(answer, owner.expires_at)
+def _complete(answer: HttpResponse, ends_at: datetime | None) -> AsgiResponse:
+    answer = complete(answer, ends_at)
     return AsgiResponse(answer.status_code, list(answer.headers.items()), answer.content)

@@ -51,7 +51,10 @@ def http(method: str, path: str, query: str = "") -> Scope:
         ("HEAD", f"/api/v1/jobs/{JOB}", "wait=1", False),
         ("GET", f"/api/v1/jobs/{JOB.upper()}", "wait=1", False),
         ("GET", f"/api/v1/jobs/{JOB.replace('-', '')}", "wait=1", False),
-        ("POST", "/api/v1/jobs", "", False),
+        ("GET", "/api/v1/jobs", "", False),
+        ("PUT", "/api/v1/jobs", "", False),
+        ("POST", "/api/v1/jobs/", "", False),
+        ("POST", "/api/v1/jobs\n", "", False),
     ],
 )
 def test_a_call_that_waits_stays_on_the_event_loop_and_any_other_goes_to_django(
@@ -68,6 +71,10 @@ def test_a_call_that_waits_stays_on_the_event_loop_and_any_other_goes_to_django(
     monkeypatch.setattr("jobs.api.app.answer_events", wait)
     monkeypatch.setattr(Server, "hub", None)
     assert messages_of(http(method, path, query))[0]["status"] == (200 if waits else 204)
+
+
+def test_a_submit_without_a_token_is_refused_on_the_event_loop() -> None:
+    assert messages_of(http("POST", "/api/v1/jobs"))[0]["status"] == 401
 
 
 def test_a_web_socket_is_closed() -> None:
