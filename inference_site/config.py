@@ -151,7 +151,7 @@ class Config(KeyConfig):
     web_workers: Annotated[Threads, about("Processes of `web` in the stack of `make up`.")] = 2
     web_threads: Annotated[Threads, about("Threads of each `web` process for short calls.")] = 8
     web_long_threads: Annotated[
-        Threads, about("Threads of each `web` process for bulk calls, erasures and long bodies.")
+        Threads, about("Threads of each `web` process for bulk calls, streams, erasures, long bodies.")
     ] = 4
     cpu_worker_threads: Annotated[
         Threads,
@@ -217,7 +217,10 @@ class Config(KeyConfig):
         Positive, about("Calls of one client that wait at once at each process of `web` and `stream`.")
     ] = 1_000
     streams_per_client: Annotated[
-        Positive, about("Event streams of one client at once at each process of `web` and `stream`.")
+        Positive,
+        about(
+            "Event streams of one client at once at each process of `web` and `stream`; of submits, as many."
+        ),
     ] = 1_000
     queue_type: Annotated[
         Literal["classic", "quorum"], about("The type of RabbitMQ's queues; quorum for a cluster.")

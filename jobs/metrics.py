@@ -54,7 +54,10 @@ OUTBOX_IN_FLIGHT = Gauge(
     multiprocess_mode="mostrecent",
 )
 STREAM_WAITING = Gauge(
-    "stream_waiting", "Waiting clients, by long_poll or events.", ["kind"], multiprocess_mode="livesum"
+    "stream_waiting",
+    "Waiting clients, by long_poll, events or submits.",
+    ["kind"],
+    multiprocess_mode="livesum",
 )
 SWEEP_LAST = Gauge(
     "sweep_last_timestamp_seconds",

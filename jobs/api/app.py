@@ -26,6 +26,7 @@ from jobs.api.plain.road import PlainRoad
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
+from jobs.api.streaming.submit_stream import answer_submits
 from jobs.services.access.refusals import RefusalWriter
 
 
@@ -44,6 +45,7 @@ class JobIdConvertor(Convertor[UUID]):
 
 
 register_url_convertor("job_id", JobIdConvertor())
+STREAM = "/api/v1/jobs/stream"
 JOB = "/api/v1/jobs/{job_id:job_id}"
 Road = Callable[[Call, Inflow], Awaitable[bool]]
 
@@ -59,6 +61,7 @@ class Server:
         self._plain = PlainRoad(lambda: self.hub)
         self._router = Router(
             routes=[
+                Route(STREAM, CallEndpoint(self._submits)),
                 Route(SUBMIT, CallEndpoint(self._submit)),
                 Route(f"{JOB}/events", CallEndpoint(self._events)),
                 Route(JOB, CallEndpoint(self._job)),
@@ -106,6 +109,12 @@ class Server:
     async def _submit(self, call: Call) -> None:
         is_submit = call.request.method == "POST" and call.request.scope["path"] == SUBMIT
         await self._other(call, by=self._plain.answers if is_submit else None)
+
+    async def _submits(self, call: Call) -> None:
+        if call.request.method != "POST":
+            await self._other(call)
+        else:
+            await answer_submits(call, self.hub, self._threads, self._door)
 
     async def _received(self, call: Call) -> bool:
         """Receive and drop the body of a call that waits; return whether the call may wait."""

@@ -18,12 +18,19 @@ Files are uploaded before the jobs that refer to them, or sent with a job, and n
         scan = client.upload("scan.png", content_type="image/png")
         client.submit("reader", {"page": scan.ref})
         client.submit("reader", {"page": part("page")}, files={"page": File("scan.png", "image/png")})
+
+A producer of many jobs keeps one stream open, and has the future of each answer:
+
+        with client.submitting() as jobs:
+            for text in texts:
+                answer = jobs.submit("minilm", {"text": text})
 """
 
 from jobs.client.answers import (
     BulkItem,
     JobError,
     JobEvent,
+    JobsRefusedError,
     OutputBytes,
     PlatformRefusedError,
     Problem,
@@ -42,6 +49,7 @@ __all__ = [
     "File",
     "JobError",
     "JobEvent",
+    "JobsRefusedError",
     "OutputBytes",
     "Patience",
     "PlatformRefusedError",

@@ -100,12 +100,16 @@ class Problem(msgspec.Struct, frozen=True):
     code: str = ""
     detail: str = ""
     title: str = ""
+    retry_after_s: float | None = None
 
 
 class BulkItem(msgspec.Struct, frozen=True):
-    """The outcome of one job of a bulk call: an id and a state, or a problem."""
+    """The outcome of one job of a bulk call or a stream: an id and a state, or a problem.
 
-    index: int
+    The `index` is its place; -1 for a problem of the stream itself.
+    """
+
+    index: int = -1
     id: UUID | None = None
     state: str | None = None
     cached_from: UUID | None = None
@@ -154,3 +158,24 @@ class PlatformRefusedError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.status} {problem.code}: {problem.detail or problem.title}")
         self.problem = problem
+
+
+class JobsRefusedError(Exception):
+    """Jobs of a stream were refused: `count` of them; `problems` are those of the first ones."""
+
+    MOST = 100
+
+    def __init__(self) -> None:
+        self.count, self.problems = 0, list[Problem]()
+
+    def __str__(self) -> str:
+        first = "; ".join(
+            f"{problem.status} {problem.code}: {problem.detail}" for problem in self.problems[:3]
+        )
+        return f"{self.count} jobs were refused: {first}"
+
+    def add(self, problem: Problem) -> None:
+        """Note the problem of one job."""
+        self.count += 1
+        if self.count <= self.MOST:
+            self.problems.append(problem)

@@ -34,7 +34,7 @@ JSON = {"Content-Type": "application/json"}
 OCTETS = "application/octet-stream"
 # A job that asks for bytes gets them from every call that does not ask for JSON.
 ACCEPTED = "application/json"
-_RETRIED = frozenset({429, 502, 503, 504})
+RETRIED = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ def problem_of(response: httpx.Response) -> Problem:
 def _retry_after_s(reply: Reply, *, last: bool) -> float:
     """Return how long the platform asks to wait; raise if the call must not be tried again."""
     if isinstance(reply, httpx.Response):
-        if last or reply.status_code not in _RETRIED:
+        if last or reply.status_code not in RETRIED:
             raise PlatformRefusedError(problem_of(reply))
         with suppress(ValueError):
             return max(0.0, float(reply.headers.get("Retry-After", "0")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any, Self
 from uuid import UUID
 
@@ -14,6 +15,9 @@ from jobs.client.answers import BulkItem, JobEvent, OutputBytes, RemoteJob, Uplo
 from jobs.client.calls import ACCEPTED, NO_FILES, Answer, Calls, Files, Flow, Patience, Pause, Reply, Send
 from jobs.client.events import EventReader
 from jobs.client.files import OCTETS, File, Source
+from jobs.client.submit_connection import submit_connection
+from jobs.client.submit_flow import SubmitFlow
+from jobs.client.submitting import WINDOW, Submitting
 
 
 class Client:
@@ -79,6 +83,15 @@ class Client:
     ) -> Sequence[BulkItem]:
         """Submit many jobs, each in the form of the API; return their outcomes in order."""
         return self._do(self._calls.submit_many(requests, key=idempotency_key))
+
+    def submitting(self, *, window: int = WINDOW) -> Submitting:
+        """Return a stream for many jobs, of which at most `window` are unanswered: then a submit waits.
+
+        It sends again what a lost connection left unanswered, and what was refused for a time; at its end it
+        waits for all answers.
+        """
+        connect = partial(submit_connection, self._http.base_url, dict(self._http.headers))
+        return Submitting(partial(SubmitFlow, connect, self._patience), window)
 
     def get(self, job_id: UUID | str) -> RemoteJob:
         """Return the current state of a job."""

@@ -16,6 +16,8 @@ SET: LiteralString = """
 SELECT set_config(name, value, %(local)s)
 FROM unnest(%(names)s::text[], %(values)s::text[]) AS setting(name, value)
 """
+# A condition, always true, of a statement whose commit is not waited for: a crash may forget what it did.
+COMMITS_LATER: LiteralString = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 LOCK_TIMEOUT_MS = 5_000
 # A stopped process answers nothing but keeps its locks, and a vanished host keeps them for hours.
 _LOST_HOST: Mapping[str, str] = {

@@ -59,6 +59,7 @@ REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
     "post jobs/bulk": (*_WITH_BODY, errors.IdempotencyConflictError, errors.PayloadUnavailableError),
+    "post jobs/stream": _WITH_BODY,
     "get jobs/{job_id}": (
         *_OF_A_JOB, errors.PayloadUnavailableError, errors.TooManyCallsError, errors.NotAcceptableError,
     ),

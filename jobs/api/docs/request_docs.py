@@ -177,6 +177,19 @@ BULK_DOC: dict[str, Any] = {
     ),
     "parameters": [_KEYS],
 }
+_STREAM_ANSWER = ANSWERS["post jobs/stream"][200]
+STREAM_DOC: dict[str, Any] = {
+    "requestBody": _body(
+        ("application/x-ndjson", _REQUEST, examples.LINES),
+        description="One job a line; an example shows one line.",
+    ),
+    "responses": {
+        200: {
+            "description": _STREAM_ANSWER.means,
+            "content": {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/BulkItem"}}},
+        }
+    },
+}
 _EVENT = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in ("event", "id", "data")},

@@ -79,6 +79,12 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "post jobs/bulk": {
         202: ResponseDoc("The outcome of each item, in order.", {"one of two": examples.BULK})
     },
+    "post jobs/stream": {
+        200: ResponseDoc(
+            "The outcome of each line, in order, one a line; an example shows one line.",
+            {"stored": examples.BULK["jobs"][0], "refused": examples.BULK["jobs"][1]},  # type: ignore[index]  # of many types
+        )
+    },
     "get jobs/{job_id}": {
         200: ResponseDoc(
             "The job.",

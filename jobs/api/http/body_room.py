@@ -15,6 +15,7 @@ from jobs.core.errors import SlowBodyError, TooManyCallsError, UnavailableError
 PATIENT_S = 1.0  # no body is given up sooner
 # Nor a brief one: in a burst it may have arrived, and this process had no time yet to read it.
 PATIENT_WITH_BRIEF_S = 10.0
+PATIENT_FOR_ROOM_S, LOOK_FOR_ROOM_S = 10.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,12 @@ class BodyRoom:
                 if sender.visits > 1 and sender.reserved > self._most_bytes * share.part:
                     raise TooManyCallsError(_FULL)
 
+    def shrink(self, visit: Visit, size: int) -> None:
+        """Count `size` bytes of a body no more, while the others stay."""
+        visit.held -= size
+        self._held -= size
+        self._reserve(visit, min(visit.held - visit.reserved, 0))
+
     def arrived(self, visit: Visit) -> None:
         """Note that the body is complete: its bytes stay until `leave`."""
         if not visit.is_arriving:
@@ -147,6 +154,49 @@ class BodyRoom:
         visit.reserved += more
         for share in visit.shares:
             self._senders[share.sender].reserved += more
+
+
+class HeldBytes:
+    """The bytes that a stream holds; it waits for room, and while it holds none it is no visit."""
+
+    def __init__(self, room: BodyRoom, shares: Shares) -> None:
+        """Begin without any."""
+        self._room, self._shares = room, shares
+        self._visit: Visit | None = None
+
+    async def take(self, size: int) -> None:
+        """Count `size` more bytes, once there is room; the errors of the room where that takes too long."""
+        give_up_at = monotonic() + PATIENT_FOR_ROOM_S
+        while True:
+            try:
+                return self._grow(size)
+            except (TooManyCallsError, UnavailableError):
+                if monotonic() > give_up_at:
+                    raise
+            await asyncio.sleep(LOOK_FOR_ROOM_S)
+
+    def free(self, size: int) -> None:
+        """Count `size` bytes no more."""
+        if self._visit is not None:
+            self._room.shrink(self._visit, size)
+            if not self._visit.held:
+                self.free_all()
+
+    def free_all(self) -> None:
+        """Hold nothing any more."""
+        if self._visit is not None:
+            self._room.leave(self._visit)
+            self._visit = None
+
+    def _grow(self, size: int) -> None:
+        if self._visit is None:
+            self._visit = self._room.enter(self._shares, 0, brief=True)
+            self._room.arrived(self._visit)  # it is no slow body that could give up its place
+        try:
+            self._room.grow(self._visit, size)
+        except (TooManyCallsError, UnavailableError):
+            self.free(size)
+            raise
 
 
 _FULL = "You send too many bodies at once: send the call again when others are answered."

@@ -70,6 +70,16 @@ class Inflow:
                 await self._write()
         room.arrived(visit)
 
+    async def piece(self) -> bytes:
+        """Receive the next piece, and do not keep it; ClientGoneError."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.complete = True  # nothing more comes
+            raise ClientGoneError
+        self.complete = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
     def close(self) -> None:
         """Drop the body, and give its room back."""
         if self._room is not None:
@@ -90,14 +100,14 @@ class Inflow:
         with suppress(TimeoutError, ClientGoneError):
             async with asyncio.timeout(LINGER_S):
                 while not self.complete and self._size < LINGER_BYTES:
-                    self._size += len(await self._receive_piece())
+                    self._size += len(await self.piece())
 
     async def _within_its_time(self, visit: Visit) -> bytes:
         allowed_s = settings.INFERENCE.body_patience_s + self._size / SLOWEST_BYTES_PER_S
         visit.check()
         try:
             async with asyncio.timeout(self._began + allowed_s - monotonic()) as visit.timer:
-                return await self._receive_piece()
+                return await self.piece()
         except TimeoutError:
             visit.check()
             raise SlowBodyError from None
@@ -114,15 +124,6 @@ class Inflow:
     def _spill(self, piece: bytes) -> None:
         self._spool = self._spool or Spool()
         self._spool.write(piece)
-
-    async def _receive_piece(self) -> bytes:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            self.complete = True  # nothing more comes
-            raise ClientGoneError
-        self.complete = not message.get("more_body", False)
-        piece: bytes = message.get("body", b"")
-        return piece
 
 
 def _announced(call: Call) -> int | None:

@@ -58,13 +58,18 @@ class Threads:
             return await self._answer_login(call, inflow)
         if inflow.size <= SMALL_BYTES and not limit_of(call).named:
             return await self.run(self._handle, environ(call, inflow))
-        async with self._shares.turn(shares_of(call, inflow, LONG_PARTS)):
-            run = asyncio.get_running_loop().run_in_executor
-            return await run(self._long, self._handle, environ(call, inflow))
+        return await self.run_long(call, inflow, lambda _: self._handle(environ(call, inflow)), None)
 
     async def run(self, function: Callable[[Given], Result], value: Given) -> Result:
         """Return `function(value)`, called on a thread for short calls."""
         return await asyncio.get_running_loop().run_in_executor(self._short, function, value)
+
+    async def run_long(
+        self, call: Call, inflow: Inflow, function: Callable[[Given], Result], value: Given
+    ) -> Result:
+        """Return `function(value)`, called on a thread for long calls, once the sender's share allows."""
+        async with self._shares.turn(shares_of(call, inflow, LONG_PARTS)):
+            return await asyncio.get_running_loop().run_in_executor(self._long, function, value)
 
     def admit(self, call: Call) -> None:
         """Refuse a form with a password from where too many come, before its body is read."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.http import HttpResponse
 
 from jobs.api.auth import ApiRequest, needs, seen_by
-from jobs.api.docs.request_docs import BULK_DOC, SUBMIT_DOC
+from jobs.api.docs.request_docs import BULK_DOC, STREAM_DOC, SUBMIT_DOC
 from jobs.api.http.body import read_body
 from jobs.api.http.multipart import is_multipart, read_form
 from jobs.api.prefer import APPLIED, applied, leave_large, preferred_wait_s, wait_for
-from jobs.api.problems import problem
 from jobs.api.rate_limit_headers import within_limits
 from jobs.api.responses import accepted, acknowledgement, json_answer
 from jobs.api.router import router
 from jobs.api.schemas import AcknowledgementSchema, BulkResultSchema, JobSchema
+from jobs.api.streaming.submitted_lines import GROUP_LINES, LineSplitter, item_view, store_lines
 from jobs.core.access.scopes import Scope
-from jobs.core.errors import PlatformError
 from jobs.core.states import TERMINAL
 from jobs.core.submission.request import (
     check_key,
@@ -80,9 +77,32 @@ def submit_bulk(request: ApiRequest) -> HttpResponse:
     parsed = parse_bulk(raw, ndjson=_is_ndjson(request, raw), most_bytes=config.max_body_bytes)
     items = keyed(parsed, check_key(request.META.get("HTTP_IDEMPOTENCY_KEY")))
     outcomes = submit_jobs(owner=request.auth, requests=items)
-    jobs = [_bulk_item(index, outcome) for index, outcome in enumerate(outcomes)]
+    jobs = [item_view(index, outcome) for index, outcome in enumerate(outcomes)]
     rejected = sum("problem" in job for job in jobs)
     return json_answer({"accepted": len(jobs) - rejected, "rejected": rejected, "jobs": jobs}, 202)
+
+
+@router.post(
+    "/jobs/stream",
+    operation_id="streamSubmits",
+    summary="Submit jobs as they come, over one connection",
+    **needs(Scope.SUBMIT, **STREAM_DOC),
+)
+def submit_stream(request: ApiRequest) -> HttpResponse:
+    """Accept one job a line for as long as the connection lasts, and answer each by a line, in order.
+
+    A line is answered as soon as its job is stored, while later ones arrive: read and write at once, over
+    HTTP/1.1 with a chunked body. A client that does not read the answers is not read from. Empty lines may be
+    sent and come at any time. A line without an `index` is the last one, and says why the stream has ended:
+    open another, and send again what was not answered, with the same `idempotency_key`.
+    """
+    config = settings.INFERENCE
+    split = LineSplitter(config.max_body_bytes)
+    raw = read_body(request, limit_bytes=config.max_bulk_body_bytes)
+    lines = [*split.feed(raw), *split.last()]
+    groups = [(first, lines[first : first + GROUP_LINES]) for first in range(0, len(lines), GROUP_LINES)]
+    answer = b"".join(store_lines(request.auth, group, first=first) for first, group in groups)
+    return HttpResponse(answer, content_type=NDJSON[0], headers={"Cache-Control": "no-store"})
 
 
 def _submitted(request: ApiRequest) -> Submitted:
@@ -107,10 +127,3 @@ def _view(request: ApiRequest, job: Submitted) -> View:
 def _is_ndjson(request: ApiRequest, raw: bytes) -> bool:
     kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     return kind in NDJSON or without_bom(raw[:64]).lstrip()[:1] == b"{"
-
-
-def _bulk_item(index: int, outcome: Submitted | PlatformError) -> dict[str, Any]:
-    if isinstance(outcome, PlatformError):
-        return {"index": index, "problem": problem(outcome)}
-    item = {"index": index, "id": outcome.id, "state": outcome.state}
-    return item | ({"cached_from": outcome.cached_from} if outcome.cached_from else {})

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from jobs.api.http.output_room import OutputRoom
 from jobs.api.streaming.lookup import Lookup
 from jobs.api.streaming.open_calls import OpenCalls
+from jobs.api.streaming.stop_signal import StopSignal
 from jobs.api.streaming.token_watch import TokenWatch
 from jobs.api.streaming.waiters import Waiter, Waiters
 from jobs.core.channels import PROGRESSED, SETTLED
@@ -40,6 +41,8 @@ class Hub:
         self.outputs = OutputRoom(settings.INFERENCE.sending_bytes)
         self.waits = OpenCalls(settings.INFERENCE.waits_per_client)
         self.streams = OpenCalls(settings.INFERENCE.streams_per_client)
+        self.submits = OpenCalls(settings.INFERENCE.streams_per_client)
+        self.stopping = StopSignal()
         self._tasks: list[asyncio.Task[None]] = []
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             min_size=1,

@@ -123,7 +123,7 @@ def parse_bulk(raw: bytes, *, ndjson: bool, most_bytes: int) -> list[JobRequest 
         raise MalformedRequestError("the list of jobs is empty")
     if len(items) > MAX_BULK_JOBS:
         raise BodyTooLargeError(f"{len(items)} jobs in one call; at most {MAX_BULK_JOBS}")
-    return [_request_or_error(item, most_bytes) for item in items]
+    return [parse_item(item, most_bytes) for item in items]
 
 
 def keyed(
@@ -169,7 +169,8 @@ def _array_items(raw: bytes) -> list[msgspec.Raw]:
         raise MalformedRequestError("the JSON nests too deep") from None
 
 
-def _request_or_error(raw: bytes | msgspec.Raw, most_bytes: int) -> JobRequest | PlatformError:
+def parse_item(raw: bytes | msgspec.Raw, most_bytes: int) -> JobRequest | PlatformError:
+    """Parse one of many jobs, of at most `most_bytes`; return what is wrong with it where something is."""
     if len(memoryview(raw)) > most_bytes:
         return BodyTooLargeError(f"the job is larger than {most_bytes} bytes")
     try:

@@ -2,6 +2,8 @@
 
 A message counts only while its epoch is the job's and the job is queued or waiting within its deadline, and
 only if it says of the job what the rows say: see `standings`. Whoever can publish can choose no version.
+The commit is not waited for: the settle's is, and a durable settle implies its claim. Where the database
+crashes between the two, the job is queued again, and a late verdict is refused: its batch is not the job's.
 A worker that was ended claims nothing until its next heartbeat: the sweeper would take its batch at once.
 The Outbox row goes with the claim; the batch row comes with it, so that no job runs without a batch. A job
 whose row another transaction has locked is left out, and `standings` says so: it must not be forgotten.
@@ -19,6 +21,7 @@ import sqlalchemy as sa
 from jobs.core.messages.envelope import Envelope
 from jobs.core.payloads.keyring import PLAIN
 from jobs.core.states import Verb, sources, target
+from jobs.db.session_settings import COMMITS_LATER
 from jobs.db.statement import Session, Statement, run
 
 
@@ -73,6 +76,7 @@ WITH message AS (
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN message USING (id, epoch)
   WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
+    AND {COMMITS_LATER}
     AND NOT EXISTS (SELECT FROM jobs_worker WHERE id = %(worker)s AND ended_at IS NOT NULL)
     AND job.version_id = %(version)s AND job.queue = %(model)s AND job.client_id = message.client
     AND (SELECT outbox.variant = message.variant AND outbox.apart = %(apart)s

@@ -18,7 +18,8 @@ WITH held AS (
   SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS held(id, epoch)
 ), locked AS (
   SELECT job.id FROM jobs_job job JOIN held USING (id, epoch)
-  WHERE job.state = ANY(%(sources)s::text[]) ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
+  WHERE job.batch_id = %(batch)s AND job.state = ANY(%(sources)s::text[])
+  ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 )
 UPDATE jobs_job job
 SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts - 1, batch_id = NULL, started_at = NULL
@@ -40,6 +41,7 @@ def release(
     parameters = {
         "jobs": [job for job, _ in jobs],
         "epochs": [epoch for _, epoch in jobs],
+        "batch": batch,
         "sources": sources(Verb.RELEASE),
         "target": target(Verb.RELEASE),
     }

@@ -1,4 +1,4 @@
-"""Settle: one transaction stores a whole batch of verdicts, each fenced by the epoch that its claim made.
+"""Settle: one transaction stores a whole batch of verdicts, each fenced by its batch and its claim's epoch.
 
 A verdict that comes too late (the job was reaped, cancelled or replayed meanwhile) changes nothing; one
 that comes after the job's deadline expires the job. One whose job another transaction has locked is left for
@@ -65,16 +65,17 @@ class SettledRow(NamedTuple):
 
 
 # A result keeps the epoch of its verdict, not of the row: a broken fence shows, because the two differ.
-# Fewer than `least` rows that can be settled now: none of them is.
+# A claim that a crash or a failover of the database lost leaves its epoch to the next one, which has another
+# batch. Fewer than `least` rows that can be settled now: none of them is.
 SETTLE: LiteralString = """
 WITH verdict AS (
   SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(states)s::text[], %(bodies)s::bytea[],
-                       %(kinds)s::text[], %(codes)s::text[], %(encodings)s::text[])
-    AS verdict(id, epoch, state, body, kind, code, encoding)
+                       %(kinds)s::text[], %(codes)s::text[], %(encodings)s::text[], %(claims)s::uuid[])
+    AS verdict(id, epoch, state, body, kind, code, encoding, batch_id)
 ), locked AS (
   SELECT job.id, verdict.epoch AS claim, verdict.body, verdict.encoding, verdict.kind, verdict.code,
          CASE WHEN job.deadline <= now() THEN %(expired)s ELSE verdict.state END AS state
-  FROM jobs_job job JOIN verdict USING (id, epoch)
+  FROM jobs_job job JOIN verdict USING (id, epoch, batch_id)
   WHERE job.state = ANY(%(sources)s::text[])
   ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 ), settled AS (
@@ -99,7 +100,7 @@ _LOCKED = Statement(
     """
 SELECT job.id FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS verdict(id, epoch)
 JOIN jobs_job job USING (id, epoch)
-WHERE job.state = ANY(%(sources)s::text[])
+WHERE job.batch_id = %(batch)s AND job.state = ANY(%(sources)s::text[])
 """,
     UUID,
 )
@@ -127,11 +128,11 @@ def settle(
     connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float, worker: str = ""
 ) -> tuple[list[Settled], set[UUID]]:
     """Store `verdicts` of the node `worker`, close `batch`, notify; return what changed, and is locked."""
-    rows = run(connection, _SETTLE, arrays(verdicts))
+    rows = run(connection, _SETTLE, arrays(verdicts, [batch] * len(verdicts)))
     settled = [Settled(row.id, State(row.state)) for row in rows]
     origin = {"batch": str(batch), "worker": worker}
     _follow_failures(connection, origin, {row.job: row.state for row in settled}, verdicts)
-    locked = set[UUID]() if len(settled) == len(verdicts) else _locked(connection, verdicts, rows)
+    locked = set[UUID]() if len(settled) == len(verdicts) else _locked(connection, batch, verdicts, rows)
     succeeded = sum(row.state is State.SUCCEEDED for row in settled)
     run(
         connection,
@@ -150,24 +151,26 @@ def settle(
 
 
 def _locked(
-    connection: sa.Connection, verdicts: Sequence[Verdict], settled: Sequence[SettledRow]
+    connection: sa.Connection, batch: UUID, verdicts: Sequence[Verdict], settled: Sequence[SettledRow]
 ) -> set[UUID]:
     done = {row.id for row in settled}
     left = [verdict for verdict in verdicts if verdict.job not in done]
     parameters = {
         "jobs": [verdict.job for verdict in left],
         "epochs": [verdict.epoch for verdict in left],
+        "batch": batch,
         "sources": sources(Verb.SETTLE),
     }
     return set(run(connection, _LOCKED, parameters))
 
 
-def arrays(verdicts: Sequence[Verdict], *, least: int = 0) -> dict[str, Any]:
-    """Return the parameters of `SETTLE`."""
+def arrays(verdicts: Sequence[Verdict], batches: Sequence[UUID], *, least: int = 0) -> dict[str, Any]:
+    """Return the parameters of `SETTLE`; `batches` holds the batch of each verdict."""
     failures = [v.outcome if isinstance(v.outcome, Failure) else None for v in verdicts]
     return {
         "jobs": [v.job for v in verdicts],
         "epochs": [v.epoch for v in verdicts],
+        "claims": list(batches),
         "states": [v.state.value for v in verdicts],
         "bodies": [v.outcome.body if isinstance(v.outcome, Success) else None for v in verdicts],
         "encodings": [v.outcome.encoding if isinstance(v.outcome, Success) else None for v in verdicts],

@@ -54,7 +54,8 @@ def only_answers(verdicts: Sequence[Verdict]) -> bool:
 def settle_answers(connection: Session, batches: Sequence[AnsweredBatch]) -> dict[UUID, State]:
     """Store the answers of `batches`; return each job's state, or nothing where not all can be stored."""
     verdicts = [verdict for batch in batches for verdict in batch.verdicts]
-    parameters = arrays(verdicts, least=len(verdicts)) | {
+    claims = [batch.batch for batch in batches for _ in batch.verdicts]
+    parameters = arrays(verdicts, claims, least=len(verdicts)) | {
         "batches": [batch.batch for batch in batches],
         "ran_s": [batch.ran_s for batch in batches],
         "channel": SETTLED,

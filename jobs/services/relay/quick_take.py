@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
 from jobs.db.leases import HELD, fence_of
+from jobs.db.session_settings import COMMITS_LATER
 from jobs.db.statement import Statement, run
 from jobs.services.relay.statements import VISIBILITY, DueRow, TakenRow, in_order
 
@@ -30,7 +31,7 @@ WITH locked AS MATERIALIZED (
 )
 UPDATE jobs_outbox AS outbox
 SET due = now() + {VISIBILITY}, published = outbox.published + 1
-WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
+WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked)) AND {COMMITS_LATER}
 RETURNING outbox.job_id AS job, outbox.epoch, outbox.version_id AS version, outbox.priority, outbox.size,
     outbox.client, outbox.variant, extract(epoch FROM outbox.deadline)::float8 AS deadline,
     outbox.apart, outbox.retry,

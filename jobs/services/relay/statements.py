@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from jobs.core.messages.envelope import Envelope
 from jobs.core.relay.publish_policy import VISIBILITY_CAP_S, VISIBILITY_S
 from jobs.db.leases import HELD, fence_of
+from jobs.db.session_settings import COMMITS_LATER
 from jobs.db.statement import Statement, count, run
 from jobs.services.relay.group_statements import FreshGroups, arrays, every_group
 
@@ -77,7 +78,8 @@ make_interval(secs => LEAST(
 
 # Takes chosen rows, but none that a claim, cancel or expiry is deleting at this moment. A list of keys leaves
 # no plan but probes of the primary key. A join leaves another one, to read all of it, which wins where the
-# statistics know few live rows among a million dead ones.
+# statistics know few live rows among a million dead ones. The commit is not waited for: what a crash forgets
+# is published twice, and one claim wins.
 _TAKE = Statement(
     f"""
 WITH locked AS (
@@ -87,6 +89,7 @@ WITH locked AS (
 UPDATE jobs_outbox AS outbox
 SET due = now() + {VISIBILITY}, published = outbox.published + 1
 WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
+  AND {COMMITS_LATER}
 RETURNING outbox.job_id AS job, outbox.epoch, outbox.version_id AS version, outbox.priority, outbox.size,
     outbox.client, outbox.variant, extract(epoch FROM outbox.deadline)::float8 AS deadline,
     outbox.apart, outbox.retry

@@ -76,7 +76,7 @@ class WebhookDispatcher(ListenLoop):
 
     def _look_around(self, session: sa.Connection) -> None:
         began = self._clock()
-        if self._others.due(began):
+        if self._others.due(began) and self._any_waits(session):
             with leases.fenced(session):
                 self._after = webhooks.arm_next(session, after=self._after, most=MOST_LOOKED_AT) or _FIRST
             self._others.took(self._clock() - began, began=began)

@@ -76,21 +76,21 @@ def test_a_sound_history_has_no_violation(session: sa.Connection, audited: str) 
 
 
 @pytest.fixture
-def without_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = settling._SETTLE.sql.replace("JOIN verdict USING (id, epoch)", "JOIN verdict USING (id)")
+def without_its_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = settling._SETTLE.sql.replace("JOIN verdict USING (id, epoch, batch_id)", "JOIN verdict USING (id)")
     assert text != settling._SETTLE.sql
     monkeypatch.setattr(settling, "_SETTLE", Statement(text, settling.SettledRow))
 
 
-@pytest.mark.usefixtures("without_its_epoch")
-def test_a_settle_without_its_epoch_is_found(session: sa.Connection, audited: str) -> None:
+@pytest.mark.usefixtures("without_its_fence")
+def test_a_settle_without_its_fence_is_found(session: sa.Connection, audited: str) -> None:
     job, first, _ = run_twice(session)
     settled(session, first.id, job, 1)
     assert found(audited) == {"verdict", "ledger"}
 
 
-@pytest.mark.usefixtures("without_its_epoch")
-def test_a_failure_settled_without_its_epoch_is_found(session: sa.Connection, audited: str) -> None:
+@pytest.mark.usefixtures("without_its_fence")
+def test_a_failure_settled_without_its_fence_is_found(session: sa.Connection, audited: str) -> None:
     job, first, _ = run_twice(session)
     settled(session, first.id, job, 1, RETRY)
     assert "verdict" in found(audited)

@@ -13,6 +13,7 @@ GOOD = {"model": "echo", "input": {"text": "hello"}}
 BODIES: dict[str, Any] = {
     "/api/v1/jobs": GOOD,
     "/api/v1/jobs/bulk": [GOOD],
+    "/api/v1/jobs/stream": GOOD,
     "/api/v1/erasures": {"subject": "s"},
 }
 

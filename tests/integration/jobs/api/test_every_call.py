@@ -31,6 +31,7 @@ PROMISED = {
     "GET /api/v1/jobs": Scope.READ,
     "POST /api/v1/jobs": Scope.SUBMIT,
     "POST /api/v1/jobs/bulk": Scope.SUBMIT,
+    "POST /api/v1/jobs/stream": Scope.SUBMIT,
     "GET /api/v1/jobs/{job_id}": Scope.READ,
     "GET /api/v1/jobs/{job_id}/lineage": Scope.READ,
     "POST /api/v1/jobs/{job_id}/cancel": Scope.CANCEL,

@@ -11,10 +11,14 @@ import pytest
 import sqlalchemy as sa
 from django.db.models import F
 
+from jobs.core.failures import Success
 from jobs.core.states import State
+from jobs.db.session import transaction
 from jobs.models import Job, JobResult, Outbox, Worker
 from jobs.services.lifecycle import worker_row
 from jobs.services.lifecycle.claim import claim, recover
+from jobs.services.lifecycle.release import release
+from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.lifecycle.sweeper import Rescuer, Swept
 from tests.support.claims import batch_row, envelope_of
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
@@ -108,3 +112,26 @@ def test_a_claim_whose_commit_came_after_it_was_tried_again_is_taken_back(
         beat(session, worker.id)
         assert sweeper.sweep(session) == swept
     assert Outbox.objects.filter(job=job).exists()
+
+
+def test_the_verdict_of_a_claim_that_a_crash_lost_ends_no_later_run(session: sa.Connection) -> None:
+    job, lost, later = make_job(), batch_row(), batch_row()
+    message = envelope_of(job)
+    outbox = Outbox.objects.get(job=job)
+    assert claim(session, batch=lost, envelopes=[message])
+    Job.objects.filter(id=job.id).update(state=State.QUEUED, epoch=0, attempts=0, batch_id=None)
+    outbox.save(force_insert=True)
+    assert claim(session, batch=later, envelopes=[message])
+    verdict = Verdict(job.id, 1, Success(b'"of the lost claim"'))
+    assert settle(session, batch=lost.id, verdicts=[verdict], ran_s=0.0) == ([], set())
+    assert release(session, batch=lost.id, jobs=[(job.id, 1)]) == []
+    settled, _ = settle(session, batch=later.id, verdicts=[verdict], ran_s=0.0)
+    assert [row.state for row in settled] == [State.SUCCEEDED]
+
+
+def test_the_commit_of_a_claim_is_not_waited_for(session: sa.Connection) -> None:
+    mode = sa.text("SHOW synchronous_commit")
+    with transaction(session):
+        assert claim(session, batch=batch_row(), envelopes=[envelope_of(make_job())])
+        assert session.scalar(mode) == "off"
+    assert session.scalar(mode) == "on"

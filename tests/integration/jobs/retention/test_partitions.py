@@ -229,7 +229,7 @@ def test_a_settle_plans_no_partition_at_all(session: sa.Connection) -> None:
     from jobs.services.lifecycle.settle import _SETTLE, arrays
 
     verdicts = [Verdict(make_job().id, 1, Success(b"{}"))]
-    plan = "\n".join(session.exec_driver_sql(f"EXPLAIN {_SETTLE.sql}", arrays(verdicts)).scalars())
+    plan = "\n".join(session.exec_driver_sql(f"EXPLAIN {_SETTLE.sql}", arrays(verdicts, [uuid4()])).scalars())
     assert partitions_in(plan) == set()
 
 

@@ -35,6 +35,7 @@ from jobs.core.errors import (
 )
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.ids import uuid7
+from jobs.core.payloads.stored_output import stored_output
 from jobs.core.retry.policy import Bury
 from jobs.core.states import State
 from jobs.core.submission.request import parse_request
@@ -51,6 +52,7 @@ from jobs.services.webhooks.dispatcher import REFUSED_DELAY_S, WebhookDispatcher
 from jobs.services.webhooks.secrets import make_secret
 from jobs.services.webhooks.statements import SHARE
 from jobs.services.webhooks.subscriptions import enable, send_again
+from models_registry.core.output import Output
 from tests.support.deliveries import delivered
 from tests.support.factories import make_batch, make_client, make_job, make_version, make_worker
 from tests.support.locked import locked
@@ -97,10 +99,10 @@ def dispatched(session: sa.Connection, *payloads: str) -> Asked:
     return list(tasks.sent)
 
 
-def submitted_by(scopes: set[str], url: str) -> UUID:
+def submitted_by(scopes: set[str], url: str, **fields: str) -> UUID:
     """Return a job of a token with these scopes, whose metadata and output its reader may see."""
     client = make_client()
-    body = {"model": "echo", "input": {"n": 1}, "metadata": {"patient": 7}, "callback_url": url}
+    body = {"model": "echo", "input": {"n": 1}, "metadata": {"patient": 7}, "callback_url": url, **fields}
     request = parse_request(json.dumps(body).encode())
     return submit_job(owner=Owner(client.id, client.name, 0, frozenset(scopes)), request=request).id
 
@@ -487,6 +489,26 @@ def test_a_webhook_holds_what_the_submitter_s_token_may_read(
     headers, body = receiver.requests[0]
     assert verify(headers, body, [secret]).data.id == job
     assert (b"private" in body, b"patient" in body) == ("read" in scopes,) * 2
+
+
+@pytest.mark.parametrize("encoding", ["json", "raw"])
+def test_a_webhook_holds_bytes_in_the_form_that_the_job_asked_for(
+    encoding: str, receiver: Receiver, session: sa.Connection, secret: str
+) -> None:
+    job = submitted_by({Scope.SUBMIT, Scope.READ}, receiver.url, encoding=encoding)
+    make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
+    batch = Job.objects.get(pk=job).batch_id
+    assert batch is not None
+    stored = stored_output(Output(b"\x01\x02", meta={"dtype": "uint8", "shape": [2]}))
+    with transaction(session):
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(stored))], ran_s=0.1)
+    dispatched(session, f"batch:{batch}")
+    delivered(job, attempts=0)
+    data = verify(*receiver.requests[0], [secret]).data
+    if encoding == "json":
+        assert data.output == [1, 2]
+    else:
+        assert data.output_bytes().body == b"\x01\x02"
 
 
 def test_a_webhook_of_a_failure_quotes_its_message_to_readers_only(

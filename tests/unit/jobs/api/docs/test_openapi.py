@@ -84,6 +84,7 @@ OPERATION_IDS = {
     "get /api/v1/jobs": "listJobs",
     "post /api/v1/jobs": "submitJob",
     "post /api/v1/jobs/bulk": "submitJobs",
+    "post /api/v1/jobs/stream": "streamSubmits",
     "get /api/v1/jobs/{job_id}": "getJob",
     "delete /api/v1/jobs/{job_id}": "eraseJob",
     "post /api/v1/erasures": "eraseSubject",
