@@ -96,3 +96,19 @@ def test_a_read_that_fails_ends_no_call_and_is_not_tried_for_ever() -> None:
         assert 1 <= cache.reads <= renewals.ROUNDS
 
     run(1.0, test)
+
+
+def test_where_much_is_read_at_once_nobody_waits_for_more() -> None:
+    async def test(cache: Cache, kept: Renewals) -> None:
+        made_up = [CachedRead(name, lambda: 1.0, lambda: None) for name in range(renewals.MOST_READS)]
+        calls = [asyncio.create_task(kept._fresh(need)) for need in made_up]
+        await settled()
+        async with asyncio.timeout(20):
+            await kept._fresh(cache.need)
+        assert len(kept._reading) == renewals.MOST_READS
+        cache.may_read.set()
+        await asyncio.gather(*calls)
+        await kept._fresh(cache.need)
+        assert cache.reads == 1
+
+    run(1.0, test)
