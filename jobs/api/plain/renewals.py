@@ -61,7 +61,7 @@ class Renewals:
 
     async def of_model(self, ref: str) -> None:
         """Return once all that decides about a job of a model is cached, or cannot be read now."""
-        model = CachedRead(ref, partial(selectors.used_life, ref), partial(selectors.renew, ref))
+        model = CachedRead(("model", ref), partial(selectors.used_life, ref), partial(selectors.renew, ref))
         await self._fresh(model, *_ALWAYS)
 
     async def _fresh(self, *needs: CachedRead) -> None:
