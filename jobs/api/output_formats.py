@@ -7,11 +7,8 @@ an output of bytes is always JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
-
-from django.http.request import MediaType
 
 from jobs.core.errors import NotAcceptableError
 from jobs.core.payloads.stored_output import NPY, OutputForm, ShownBytes, view_json
@@ -20,6 +17,7 @@ from models_registry.core.output import OCTETS
 
 JSON: Final = "application/json"
 ANY: Final = frozenset({"*/*", "application/*"})
+MOST_CHARS = 4_096  # of a header `Accept`: a longer one leaves the choice to the server
 _ENDINGS = {NPY: ".npy", "image/png": ".png", "image/jpeg": ".jpg", "audio/wav": ".wav"}
 Bytes = tuple[bytes, str]
 
@@ -66,29 +64,61 @@ def _own(output: ShownBytes, wanted: str) -> Bytes | None:
 def _bytes(output: ShownBytes, wanted: str) -> Bytes | None:
     if wanted == NPY:
         return output.in_form(OutputForm.NPY)
-    raw = output.in_form(OutputForm.RAW)
-    if raw is None or not MediaType(wanted).match(raw[1]):
-        return (raw[0], OCTETS) if raw and wanted == OCTETS else None
-    return raw
+    media_type = output.output.media_type
+    raw = output.in_form(OutputForm.RAW) if wanted == OCTETS or _covers(wanted, media_type) else None
+    return (raw[0], OCTETS) if raw and not _covers(wanted, media_type) else raw
 
 
 def _only_bytes(ranges: tuple[str, ...]) -> bool:
     """Return whether a call asks for bytes and would not take JSON; other odd headers mean JSON."""
     if not {NPY, OCTETS} & set(ranges):
         return False
-    return not any(MediaType(wanted).match(JSON) for wanted in ranges)
+    return not any(_covers(wanted, JSON) for wanted in ranges)
+
+
+def _covers(wanted: str, media_type: str) -> bool:
+    """Return whether a range of media types holds this one."""
+    return wanted in {media_type, "*/*"} or (wanted.endswith("/*") and media_type.startswith(wanted[:-1]))
 
 
 @lru_cache(maxsize=256)
 def _ranges(accept: str) -> tuple[str, ...]:
-    """Return the media types of a header `Accept`, the most wanted first."""
-    return tuple(f"{kind.main_type}/{kind.sub_type}".lower() for kind in _sorted(accept))
+    """Return the media types of a header `Accept`, the most wanted first.
+
+    Read here and not by Django: it raises on some parameters and takes 0.1 s for others, and this runs on the
+    event loop, for jobs that are stored already.
+    """
+    parts = accept.split(",") if len(accept) <= MOST_CHARS else ()
+    ranges = [_range(part) for part in parts if part.strip()]
+    ranges.sort(key=lambda one: (-one.quality, one.media_type.count("*"), not one.has_parameters))
+    return tuple(one.media_type for one in ranges if one.quality > 0)
 
 
-def _sorted(accept: str) -> Iterator[MediaType]:
-    kinds = [MediaType(part) for part in accept.split(",") if part.strip()]
-    kinds.sort(key=lambda kind: (-kind.quality, -kind.specificity))
-    return (kind for kind in kinds if kind.quality > 0)
+class _Range(NamedTuple):
+    media_type: str
+    quality: float
+    has_parameters: bool
+
+
+def _range(part: str) -> _Range:
+    kind, *parameters = (field.strip() for field in part.lower().split(";"))
+    main, _, sub = kind.partition("/")
+    named = dict(map(_parameter, filter(None, parameters)))
+    return _Range(f"{main}/{sub}", _quality(named.pop("q", "1")), bool(named))
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip(), value.strip(' "')
+
+
+def _quality(text: str) -> float:
+    """Return a range's weight; 1 for what is none."""
+    try:
+        quality = float(text)
+    except ValueError:
+        return 1.0
+    return quality if 0 <= quality <= 1 else 1.0
 
 
 def _as_json(view: View) -> JobBody:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import InvalidStateError
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -31,7 +32,6 @@ class Promise(Protocol):
     def set_result(self, result: Any, /) -> None: ...  # noqa: D102
     def set_exception(self, exception: Any, /) -> None: ...  # noqa: D102
     def exception(self) -> BaseException | None: ...  # noqa: D102
-    def cancelled(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(eq=False, slots=True)
@@ -44,13 +44,12 @@ class UnansweredJob:
 
     def answer(self, outcome: BulkItem | BaseException) -> None:
         """Keep the promise, unless nobody waits for it any more."""
-        if self.promise.cancelled():
-            return
-        if isinstance(outcome, BulkItem):
-            self.promise.set_result(outcome)
-        else:
-            self.promise.set_exception(outcome)
-            self.promise.exception()  # `flush` reports it: asyncio need not, where nobody looks
+        with suppress(InvalidStateError, asyncio.InvalidStateError):  # another thread may cancel it just now
+            if isinstance(outcome, BulkItem):
+                self.promise.set_result(outcome)
+            else:
+                self.promise.set_exception(outcome)
+                self.promise.exception()  # `flush` reports it: asyncio need not, where nobody looks
 
 
 @dataclass(slots=True)

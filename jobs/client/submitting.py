@@ -50,10 +50,10 @@ class AsyncSubmitting:
 
         The error that ended the stream, where it cannot go on.
         """
+        line = self._keys.line({"model": model, "input": value, **options}, idempotency_key)  # it may raise
         await self._until(lambda: self._unanswered < self._window)
         self._unanswered += 1
         promise: asyncio.Future[BulkItem] = asyncio.get_running_loop().create_future()
-        line = self._keys.line({"model": model, "input": value, **options}, idempotency_key)
         self._flow.add(UnansweredJob(line, promise))
         return promise
 
@@ -112,9 +112,10 @@ class Submitting:
         """
         request, promise = {"model": model, "input": value, **options}, Future[BulkItem]()
         with self._changed:
+            line = self._keys.line(request, idempotency_key)  # it may raise
             self._until(lambda: self._unanswered < self._window)
             self._unanswered += 1
-            self._flow.add(UnansweredJob(self._keys.line(request, idempotency_key), promise))
+            self._flow.add(UnansweredJob(line, promise))
         return promise
 
     def flush(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import jsonschema_rs
 
-from models_registry.core import patterns
+from models_registry.core import patterns, unions
 from models_registry.core.registry_errors import InvalidInputError
 from models_registry.shared.json_depth import DEEPEST, is_deeper_than
 
@@ -42,12 +42,27 @@ def check(
             pointer="",
         ) from None
     try:
-        validator.validate(value)
+        if unions.is_costly(schema, value):
+            _check_large(schema, validator, value, what)
+        else:
+            validator.validate(value)
     except jsonschema_rs.ValidationError as error:
         raise (_invalid(error, what) if quoting else _unquoted(error, what, names)) from None
     except (ValueError, OverflowError) as error:
         reason = f": {error}" if quoting else "."
         raise InvalidInputError(f"The {what} cannot be checked{reason}", pointer="") from None
+
+
+def _check_large(schema: str, validator: jsonschema_rs.Validator, value: Any, what: str) -> None:
+    """Raise the ValidationError of a fault outside of unions, else an InvalidInputError for the whole."""
+    if validator.is_valid(value):
+        return
+    if rest := unions.outside(schema):
+        rest.validate(value)
+    raise InvalidInputError(
+        f"The {what} fits no branch of an `anyOf` or `oneOf` of the schema; it is too large to say where.",
+        pointer="",
+    )
 
 
 def check_outline(
@@ -61,7 +76,9 @@ def check_outline(
     if is_deeper_than(value):
         raise InvalidInputError(f"The input nests deeper than {DEEPEST} levels.", pointer="")
     try:
-        validator = _validator(schema)
+        validator = unions.outside(schema) if unions.is_costly(schema, value) else _validator(schema)
+        if validator is None:
+            return  # as below; and no fault of a union is one that counts
         faults = validator.iter_errors(value) if _is_small(value) else _first_fault(validator, value)
         for fault in faults:
             if _is_final(fault, places):

@@ -25,6 +25,7 @@ from jobs.services.circuits import reads as circuits
 from models_registry import selectors
 
 ROUNDS = 3  # while one thing is read, the time of another may end
+MOST_READS = 32  # under way: made-up tokens and models must not make those wait that are known
 EARLY = 0.6  # the part of its time after which something is read again, beside the calls
 LATE = 0.9  # after which a call waits for that read: the rest may pass while its steps are taken
 
@@ -60,7 +61,7 @@ class Renewals:
 
     async def of_model(self, ref: str) -> None:
         """Return once all that decides about a job of a model is cached, or cannot be read now."""
-        model = CachedRead(ref, partial(selectors.used_life, ref), partial(selectors.renew, ref))
+        model = CachedRead(("model", ref), partial(selectors.used_life, ref), partial(selectors.renew, ref))
         await self._fresh(model, *_ALWAYS)
 
     async def _fresh(self, *needs: CachedRead) -> None:
@@ -68,17 +69,19 @@ class Renewals:
             missing = list[asyncio.Task[None]]()
             for need in needs:
                 used_life = need.used_life()
-                if used_life >= EARLY:
-                    reading = self._read_once(need)
-                    if used_life >= LATE:
-                        missing.append(reading)
+                reading = self._read_once(need) if used_life >= EARLY else None
+                if used_life >= LATE:
+                    if reading is None:
+                        return  # Django's road reads it
+                    missing.append(reading)
             if not missing:
                 return
             await asyncio.wait(missing)
 
-    def _read_once(self, need: CachedRead) -> asyncio.Task[None]:
+    def _read_once(self, need: CachedRead) -> asyncio.Task[None] | None:
+        """Return the task that reads something; None where too many others are read now."""
         reading = self._reading.get(need.name)
-        if reading is None:
+        if reading is None and len(self._reading) < MOST_READS:
             reading = self._reading[need.name] = asyncio.create_task(self._read(need))
             reading.add_done_callback(lambda _: self._reading.pop(need.name))
         return reading

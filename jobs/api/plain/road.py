@@ -124,12 +124,14 @@ class PlainRoad:
         async with AsyncExitStack() as laid:
             waiter = await self._lay(job.new.id, laid) if wait_s else None
             submitted = await self._gathering.stored(job)
-            if submitted.state in TERMINAL:
+            has_ended = submitted.state in TERMINAL
+            if has_ended and not submitted.created:
                 return False
             inflow.close()
-            wait = WaitRequest(submitted.id, wait_s)
+            # A new job that has ended was found by a repeated statement: Django's road would store another.
+            wait = WaitRequest(submitted.id, wait_s, is_large=has_ended)
             first = replace(_first(job.owner, submitted, call, preferred_s), wait=wait)
-            if waiter is not None and submitted.created:
+            if waiter is not None and submitted.created and not has_ended:
                 await answer_new_job(first, call, self._hub(), waiter)
             else:
                 await answer_once_ended(first, call, self._hub)

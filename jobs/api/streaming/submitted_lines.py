@@ -43,10 +43,13 @@ class LineSplitter:
 
     def feed(self, piece: bytes) -> Iterator[Line]:
         """Yield the lines that end in a piece, and an error for one that proves too long; no empty ones."""
-        *ended, rest = piece.split(b"\n")
-        for part in ended:
-            yield from self._add(part)
-            yield from self.last()
+        begun, *whole = piece.split(b"\n")
+        yield from self._add(begun)
+        if not whole:
+            return
+        yield from self.last()
+        rest = whole.pop()
+        yield from map(self._checked, filter(bytes.strip, whole))  # no step of ours for an empty line
         yield from self._add(rest)
 
     def last(self) -> Iterator[Line]:
@@ -61,7 +64,14 @@ class LineSplitter:
         self._start += part
         if len(self._start) > self._most:
             self._start, self._drops = bytearray(), True
-            yield BodyTooLargeError(f"the job is larger than {self._most} bytes")
+            yield self._too_large
+
+    def _checked(self, line: bytes) -> Line:
+        return line if len(line) <= self._most else self._too_large
+
+    @property
+    def _too_large(self) -> BodyTooLargeError:
+        return BodyTooLargeError(f"the job is larger than {self._most} bytes")
 
 
 class GatheredLines:

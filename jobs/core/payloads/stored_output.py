@@ -7,7 +7,11 @@ storage, and a model cannot forge a pointer. Everything that shows an output rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
+from itertools import accumulate
+from operator import mul
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +23,8 @@ from models_registry.core.registry_errors import BadOutputError, UnstorableOutpu
 
 MARK: Final = b"\x00bytes\x00"
 NPY: Final = "application/x-npy"
-MOST_BYTES_AT_ONCE = 16_384  # as JSON that is 2 ms
+# Made to JSON on an event loop: 2 ms.
+MOST_BYTES_AT_ONCE, MOST_LISTS_AT_ONCE = 16_384, 1_000
 _ALIGNED = 64  # the numbers of a .npy file begin at a multiple of so many bytes
 
 
@@ -50,7 +55,9 @@ def stored_output(output: Any) -> bytes:
     try:
         output.check()
         line = msgspec.json.encode(_Line(output.media_type, dict(output.meta)))
-        return b"".join((MARK, line, b"\n", output.body))
+        head = b"".join((MARK, line, b"\n"))
+        _described(head)  # a Raw of msgspec in `meta` may hold anything, and nobody could read it again
+        return head + output.body
     except BadOutputError:
         raise
     except BaseException as error:  # an object of the model may raise anything when it is read
@@ -62,6 +69,17 @@ def is_bytes(plain: bytes) -> bool:
     return plain[: len(MARK)] == MARK
 
 
+def is_slow_as_json(plain: bytes) -> bool:
+    """Return whether making JSON of a stored output takes too long for an event loop."""
+    if not is_bytes(plain):
+        return False
+    if len(plain) > MOST_BYTES_AT_ONCE:
+        return True
+    with suppress(ValueError, TypeError):  # who reads it says what is wrong
+        return _lists(_described(plain).meta) > MOST_LISTS_AT_ONCE
+    return False
+
+
 def content_type(plain: bytes) -> str:
     """Return what the pointer of a large output says of it, because sealed bytes say nothing."""
     return OCTETS if is_bytes(plain) else "application/json"
@@ -70,9 +88,9 @@ def content_type(plain: bytes) -> str:
 def bytes_output(plain: bytes) -> Output:
     """Return the output of bytes that was stored; PayloadCorruptError where it cannot be read."""
     try:
-        end = plain.index(b"\n")
-        described = _LINE.decode(plain[len(MARK) : end])
-        output = Output(memoryview(plain)[end + 1 :], described.media_type, described.meta)
+        described = _described(plain)
+        body = memoryview(plain)[plain.index(b"\n") + 1 :]
+        output = Output(body, described.media_type, described.meta)
         output.check_form()
     except (ValueError, BadOutputError) as error:
         raise PayloadCorruptError(f"The stored output of bytes cannot be read: {error}") from None
@@ -103,7 +121,8 @@ class ShownBytes:
     @property
     def is_large(self) -> bool:
         """Return whether making JSON of it takes too long for an event loop."""
-        return len(self.output.body) > MOST_BYTES_AT_ONCE
+        lists = _lists(self.output.meta)
+        return len(self.output.body) > MOST_BYTES_AT_ONCE or lists > MOST_LISTS_AT_ONCE
 
     @property
     def json(self) -> msgspec.Raw:
@@ -138,6 +157,15 @@ def npy(output: Output) -> bytes:
     padding = -(len(text) + 11) % _ALIGNED
     header = (text + " " * padding + "\n").encode()
     return b"".join((b"\x93NUMPY\x01\x00", len(header).to_bytes(2, "little"), header, output.body))
+
+
+def _described(plain: bytes) -> _Line:
+    return _LINE.decode(plain[len(MARK) : plain.index(b"\n")])
+
+
+def _lists(meta: Mapping[str, Any]) -> int:
+    """Return how many lists the JSON form of an array has; a list takes as long as many numbers."""
+    return sum(accumulate(meta.get("shape", ())[:-1], mul, initial=1))
 
 
 def _hook(value: Any) -> Any:

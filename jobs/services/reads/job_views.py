@@ -24,9 +24,9 @@ from jobs.core.payloads.keyring import PLAIN, Column
 from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.payloads.stored_output import (
     JSON_TIMES,
-    MOST_BYTES_AT_ONCE,
     ShownBytes,
     is_bytes,
+    is_slow_as_json,
     shown_output,
 )
 from jobs.core.states import State
@@ -85,9 +85,9 @@ class JobRow(ListedJob, frozen=True):
     def is_remote(self) -> bool:
         """Return whether the output, or a key that opens the payloads, may have to be fetched.
 
-        So may JSON have to be made of many bytes: that too takes too long for the event loop.
+        So may JSON have to be made of many numbers: that too takes too long for the event loop.
         """
-        if self.output is not None and len(self.output) > MOST_BYTES_AT_ONCE and is_bytes(self.output):
+        if self.output is not None and is_slow_as_json(self.output):
             return True
         sealed = self.input_encoding not in {PLAIN, None} or self.output_encoding not in {PLAIN, None}
         return sealed or (self.output is not None and is_pointer(self.output))

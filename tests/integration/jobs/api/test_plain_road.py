@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils.timezone import now
 
+from jobs.api.plain import road as plain_road
 from jobs.db.statement import Statement, execute
 from jobs.models import ApiToken, Event, Job
 from jobs.models import Client as Tenant
 from jobs.services.access import owner
 from jobs.services.lifecycle.cancel import cancel_job
 from jobs.services.reads.job_views import ONE_JOB
+from jobs.services.submission.plain_jobs import store_plain
 from models_registry import selectors
 from models_registry.models import Alias, ModelVersion
 from tests.support.factories import make_version
@@ -110,6 +115,35 @@ def test_a_client_with_quotas_and_an_ended_job_go_to_django_and_a_token_of_anoth
     owner.forget_owners()
     assert "RateLimit" in post(GOOD).headers
     assert on_django == [JOBS] * 2
+
+
+@pytest.mark.parametrize("prefer", ["", "wait=20"])
+def test_a_job_whose_commit_was_not_answered_is_no_second_job_although_it_has_ended(
+    post: Post, on_django: list[str], monkeypatch: pytest.MonkeyPatch, prefer: str
+) -> None:
+    calls = list[int]()
+
+    async def stored(session: Any, jobs: Any) -> Any:
+        calls.append(len(jobs))
+        outcomes = await store_plain(session, jobs)
+        if len(calls) > 1:
+            return outcomes
+        await asyncio.to_thread(_ended, jobs[0].new.id)
+        raise psycopg.OperationalError("the server closed the connection unexpectedly")
+
+    monkeypatch.setattr(plain_road, "store_plain", stored)
+    answer = post(GOOD, prefer=prefer)
+    job = Job.objects.get()
+    view = answer.json()
+    assert (answer.status_code, view["id"], view["state"]) == (200, str(job.pk), "cancelled")
+    assert view["attempts"] == 0
+    assert "finished_at" in view
+    assert (calls, on_django) == ([1, 1], [])
+
+
+def _ended(job: UUID) -> None:
+    cancel_job(job_id=job, actor="test")
+    connection.close()
 
 
 CALLS: Sequence[tuple[Any, dict[str, str]]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import thread_time
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,9 @@ def view(stored: bytes, form: str | None = None) -> dict[str, Any]:
         (ARRAY, "json", f"{NPY};q=0.4, {OCTETS};q=0.6", OCTETS),
         (ARRAY, "json", f"{NPY};q=0, {OCTETS};q=0.1", OCTETS),
         (ARRAY, "json", f"image/png, {NPY}", NPY),
+        (ARRAY, "json", f"{JSON};q=nan;a*=nonsense'b'%ff, {NPY}", JSON),
+        (ARRAY, "json", f"{JSON};q=0.2;a*=nonsense'b'%ff, {NPY};q=\"0.5\"", NPY),
+        (ARRAY, "npy", f"{JSON}, " * 1_000, NPY),
         (PICTURE, None, "image/*", "image/png"),
         (PICTURE, None, "image/png", "image/png"),
         (PICTURE, None, OCTETS, OCTETS),
@@ -66,6 +70,18 @@ def test_the_form(stored: bytes, form: str | None, accept: str, expected: str) -
         assert headers["Job-Id"] == str(ID)
         assert headers["Content-Disposition"].startswith("attachment; filename=")
         assert all(value.isascii() and value.isprintable() for value in headers.values())
+
+
+@pytest.mark.parametrize("part", ["a/b;c,", ";", ";a,", 'a/b;a=",'])
+def test_no_header_takes_long_on_the_event_loop(part: str) -> None:
+    def took_s(number: int) -> float:
+        accept = part * number
+        began = thread_time()
+        job_body(view(ARRAY), accept)
+        return thread_time() - began
+
+    assert min(map(took_s, (10_000, 10_001, 10_002))) < 0.005
+    assert min(map(took_s, (500, 501, 502))) < 0.005
 
 
 def test_the_bytes_are_described() -> None:

@@ -66,6 +66,24 @@ def test_no_more_than_the_window_are_unanswered() -> None:
         assert len(submitted) == 10
 
 
+def test_a_job_that_is_no_json_takes_no_place_in_the_window() -> None:
+    with stream_platform(store_all) as url:
+        with connected(url) as client, client.submitting(window=1) as jobs:
+            with pytest.raises(TypeError):
+                jobs.submit("echo", object())
+            assert not jobs._unanswered
+            assert jobs.submit("echo", 1).result(20).state == "queued"
+        asyncio.run(_submit_no_json(url))
+
+
+async def _submit_no_json(url: str) -> None:
+    async with AsyncClient(url, "secret") as client, client.submitting(window=1) as jobs:
+        with pytest.raises(TypeError):
+            await jobs.submit("echo", object())
+        async with asyncio.timeout(20):
+            assert (await (await jobs.submit("echo", 1))).state == "queued"
+
+
 def test_what_a_lost_connection_left_unanswered_is_sent_again_with_its_key() -> None:
     keys, inputs = Counter[str](), list[int]()
 

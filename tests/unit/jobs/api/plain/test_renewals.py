@@ -11,6 +11,7 @@ from django.db import OperationalError
 
 from jobs.api.plain import renewals
 from jobs.api.plain.renewals import EARLY, LATE, CachedRead, Renewals
+from models_registry import selectors
 
 
 class Cache:
@@ -94,5 +95,36 @@ def test_a_read_that_fails_ends_no_call_and_is_not_tried_for_ever() -> None:
         cache.error = OperationalError()
         await kept._fresh(cache.need)
         assert 1 <= cache.reads <= renewals.ROUNDS
+
+    run(1.0, test)
+
+
+def test_where_much_is_read_at_once_nobody_waits_for_more() -> None:
+    async def test(cache: Cache, kept: Renewals) -> None:
+        made_up = [CachedRead(name, lambda: 1.0, lambda: None) for name in range(renewals.MOST_READS)]
+        calls = [asyncio.create_task(kept._fresh(need)) for need in made_up]
+        await settled()
+        async with asyncio.timeout(20):
+            await kept._fresh(cache.need)
+        assert len(kept._reading) == renewals.MOST_READS
+        cache.may_read.set()
+        await asyncio.gather(*calls)
+        await kept._fresh(cache.need)
+        assert cache.reads == 1
+
+    run(1.0, test)
+
+
+def test_a_model_may_have_the_name_of_something_else_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(clock: Cache, kept: Renewals) -> None:
+        model = Cache(1.0)
+        always = (CachedRead("clock", lambda: clock.used, clock._read),)
+        monkeypatch.setattr(renewals, "_ALWAYS", always)
+        monkeypatch.setattr(renewals, "ROUNDS", 1)
+        monkeypatch.setattr(selectors, "used_life", lambda _: model.used)
+        monkeypatch.setattr(selectors, "renew", lambda _: model._read())
+        clock.may_read.set()
+        await kept.of_model("clock")
+        assert (model.reads, clock.reads) == (1, 1)
 
     run(1.0, test)

@@ -20,6 +20,7 @@ from jobs.core.payloads.stored_output import (
     ShownBytes,
     bytes_output,
     is_bytes,
+    is_slow_as_json,
     npy,
     output_json,
     shown_output,
@@ -41,6 +42,28 @@ def test_many_vectors_answer_byte_for_byte_as_their_lists_did() -> None:
     for vector in [*RANDOM.normal(size=(200, 384)).astype("float32"), *odd, np.zeros(3, "float32")]:
         stored = stored_output(Output.of_array(vector, field="embedding"))
         assert output_json(stored) == output_bytes({"embedding": vector.tolist()})
+
+
+@pytest.mark.parametrize("shape", [[1_001, 0], [1_001, 1], [1_001, 1, 2], [2] * 10 + [0], [16_385]])
+def test_json_of_many_lists_or_numbers_is_slow(shape: list[int]) -> None:
+    stored = stored_output(Output.of_array(np.zeros(shape, "uint8")))
+    shown = shown_output(stored, None)
+    assert is_slow_as_json(stored)
+    assert isinstance(shown, ShownBytes)
+    assert shown.is_large
+
+
+def test_json_of_few_is_not() -> None:
+    broken = [MARK, MARK + b'["a/b",{"shape":1}]\n']
+    for stored in [STORED, PICTURE, stored_output({"a": [[]] * 5_000}), *broken]:
+        assert not is_slow_as_json(stored)
+    assert not shown_output(STORED, None).is_large  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("raw", [b"1\n", b"{}}", b""])
+def test_a_raw_in_the_meta_cannot_make_it_unreadable(raw: bytes) -> None:
+    with pytest.raises(UnstorableOutputError):
+        stored_output(Output(b"a", meta={"a": msgspec.Raw(raw)}))
 
 
 def test_it_is_small() -> None:
