@@ -34,6 +34,7 @@ CIRCUITS_S = 1.0
 MOST_RECALLED = 2_000  # at once from a silent worker
 LET_GO = 10_000  # held jobs that are due at once when their circuit closes; others within their hold
 POLL_S = 0.005
+BLOCKED_S = 0.1  # between two looks whether the broker takes messages again
 _LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
 
 
@@ -199,6 +200,8 @@ class Relay(ListenLoop):
     @property
     def pause_s(self) -> float:
         """Return the seconds until the next look; while a queue is awake, it is polled."""
+        if self._publisher.blocked:
+            return BLOCKED_S
         if self._awake:
             return POLL_S
         due_at = min(self._refresh_at, self._circuits_at, self._resting.next_at)
