@@ -8,6 +8,7 @@ from threading import Event
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
+from django.db import connection
 
 from jobs import metrics
 from jobs.broker import broker_queues
@@ -84,6 +85,7 @@ class Relay(ListenLoop):
 
     def closed(self) -> None:
         """Close the broker's connection, and forget the owned queues."""
+        connection.close()  # after a failover the models would be read from the old primary for ever
         self._publisher.close()
         self._forget()
 

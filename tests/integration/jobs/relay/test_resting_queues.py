@@ -9,6 +9,7 @@ from threading import Event
 
 import pytest
 import sqlalchemy as sa
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -181,6 +182,15 @@ def test_a_relay_whose_broker_takes_no_messages_does_not_spin(
     relay._publisher.blocked = True
     relay.step(session)
     assert relay.pause_s >= BLOCKED_S
+
+
+def test_a_relay_that_begins_anew_reads_the_models_over_a_new_connection(
+    resting: Callable[..., Relay],
+) -> None:
+    relay = resting([new_model()])
+    connection.ensure_connection()
+    relay.closed()
+    assert connection.connection is None
 
 
 def test_a_dead_letter_of_a_queue_that_rests_is_published(
