@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from select import select
+from select import POLLIN, poll
 from threading import Event
 from typing import ClassVar
 from uuid import UUID
@@ -142,9 +142,12 @@ def heard(session: sa.Connection, timeout_s: float) -> list[str]:
     """Wait for the next notification and return the payloads of all that came; none after `timeout_s`."""
     connection = driver(session)
     payloads = [notice.payload for notice in connection.notifies(timeout=0)]
-    # psycopg's own wait wakes ten times a second.
-    if not payloads and timeout_s > 0 and select([connection], (), (), timeout_s)[0]:
-        payloads = [notice.payload for notice in connection.notifies(timeout=0)]
+    if not payloads and timeout_s > 0:
+        # psycopg's own wait wakes ten times a second, and `select` takes no file number above 1,023.
+        waiting = poll()
+        waiting.register(connection, POLLIN)
+        if waiting.poll(timeout_s * 1_000):
+            payloads = [notice.payload for notice in connection.notifies(timeout=0)]
     return payloads
 
 

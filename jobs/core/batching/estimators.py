@@ -12,6 +12,7 @@ _LEARN = 0.1
 _LEARN_LONGER = 0.01
 _ROOMY = 0.5  # a platform that is no busier than this has room
 _MOST_WEIGHT = 4.0
+_MOST_BATCH_S = 0.1  # what takes longer waited for a lock or a database, or loaded the model first
 
 
 @dataclass(slots=True)
@@ -56,8 +57,9 @@ class PlatformCost:
 
     def observe(self, seconds: float) -> None:
         """Learn from one batch."""
-        learn = _LEARN if seconds < self.batch_s else _LEARN_LONGER
-        self.batch_s = self.batch_s + learn * (min(seconds, 1.0) - self.batch_s) if self.batch_s else seconds
+        cost_s = min(seconds, _MOST_BATCH_S)
+        learn = _LEARN if cost_s < self.batch_s else _LEARN_LONGER
+        self.batch_s = self.batch_s + learn * (cost_s - self.batch_s) if self.batch_s else cost_s
 
     @property
     def weighed_s(self) -> float:

@@ -123,6 +123,7 @@ class QueueFeeder:
 
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish due jobs that have room; return how many rows were due."""
+        self.rests = False  # whoever woke it saw something, and it may not be time to look
         if now < self._pace.paused_until:
             return 0
         if self._few_would_have_room():

@@ -8,6 +8,7 @@ from threading import Event
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
+from django.db import connection
 
 from jobs import metrics
 from jobs.broker import broker_queues
@@ -34,6 +35,7 @@ CIRCUITS_S = 1.0
 MOST_RECALLED = 2_000  # at once from a silent worker
 LET_GO = 10_000  # held jobs that are due at once when their circuit closes; others within their hold
 POLL_S = 0.005
+BLOCKED_S = 0.1  # between two looks whether the broker takes messages again
 _LEVEL = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
 
 
@@ -83,6 +85,7 @@ class Relay(ListenLoop):
 
     def closed(self) -> None:
         """Close the broker's connection, and forget the owned queues."""
+        connection.close()  # after a failover the models would be read from the old primary for ever
         self._publisher.close()
         self._forget()
 
@@ -199,6 +202,8 @@ class Relay(ListenLoop):
     @property
     def pause_s(self) -> float:
         """Return the seconds until the next look; while a queue is awake, it is polled."""
+        if self._publisher.blocked:
+            return BLOCKED_S
         if self._awake:
             return POLL_S
         due_at = min(self._refresh_at, self._circuits_at, self._resting.next_at)

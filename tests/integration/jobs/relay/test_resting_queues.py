@@ -9,6 +9,7 @@ from threading import Event
 
 import pytest
 import sqlalchemy as sa
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -18,7 +19,7 @@ from jobs.db.channel_names import listen
 from jobs.db.listen_loop import heard
 from jobs.db.notify import MOST_QUEUES, wake_relay
 from jobs.models import DeadLetter, Outbox
-from jobs.services.relay.relay import Relay
+from jobs.services.relay.relay import BLOCKED_S, Relay
 from tests.support.factories import make_job, make_jobs, make_version
 from tests.support.relays import drain, make_relay, new_model, ready, running
 from tests.support.submit import submit_to
@@ -154,6 +155,42 @@ def test_a_job_below_every_mark_of_a_queue_that_rests_is_found(
         return ready(broker_url, model) == 1
 
     wait_until(lambda: stepped(relay, session, found))
+
+
+@pytest.mark.parametrize("pace", ["full_until", "paused_until"])
+def test_what_lies_below_the_marks_of_a_queue_that_may_not_be_fed_yet_is_not_forgotten(
+    resting: Callable[..., Relay], session: sa.Connection, broker_url: str, pace: str
+) -> None:
+    model = new_model()
+    relay = resting([model])
+    quiet(relay)
+    job = make_job(model=model, due=timezone.now() - timedelta(days=9))
+    feeder = relay._feeders[model]
+    setattr(feeder._pace, pace, relay._clock() + 60)
+    feeder.lies_below((job.priority, job.client_id), 0.0, published=False)
+    relay.step(session, [model])
+    setattr(feeder._pace, pace, 0.0)
+    wait_until(lambda: stepped(relay, session, lambda: ready(broker_url, model) == 1))
+
+
+def test_a_relay_whose_broker_takes_no_messages_does_not_spin(
+    resting: Callable[..., Relay], session: sa.Connection
+) -> None:
+    relay = resting([new_model()])
+    relay._refresh_at = relay._circuits_at = relay._resting.look_at = 0.0
+    assert relay.pause_s == 0.0
+    relay._publisher.blocked = True
+    relay.step(session)
+    assert relay.pause_s >= BLOCKED_S
+
+
+def test_a_relay_that_begins_anew_reads_the_models_over_a_new_connection(
+    resting: Callable[..., Relay],
+) -> None:
+    relay = resting([new_model()])
+    connection.ensure_connection()
+    relay.closed()
+    assert connection.connection is None
 
 
 def test_a_dead_letter_of_a_queue_that_rests_is_published(

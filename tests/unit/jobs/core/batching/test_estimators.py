@@ -71,6 +71,12 @@ def test_the_cost_follows_shorter_times_fast_and_longer_ones_slowly() -> None:
     assert cost.weighed_s < 1.5 * first
 
 
+def test_a_first_batch_that_loaded_its_model_makes_no_later_one_wait_for_seconds() -> None:
+    cost = PlatformCost(busy=1.0)
+    cost.observe(30.0)
+    assert cost.weighed_s < 0.5
+
+
 @dataclass
 class OneProcessor:
     """A platform of one processor, which every job and every batch takes, and one device beside it."""
