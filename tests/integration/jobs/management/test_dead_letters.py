@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from jobs.broker import topology
 from jobs.models import DeadLetter, Event, Job, JobInput, Outbox
-from jobs.services.dead_letters import publish
+from jobs.services.dead_letters import letter_counter
 from jobs.services.lifecycle.replay import replay_job
 from models_registry import selectors
 from tests.support.dead_letter_queue import dead_messages, put
@@ -53,7 +53,7 @@ def test_list_shows_the_queues_beside_the_rows_and_the_groups() -> None:
 def test_list_shows_what_the_relay_counted_in_the_broker(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "COUNT_EVERY_S", 0.1)
+    monkeypatch.setattr(letter_counter, "COUNT_EVERY_S", 0.1)
     model = new_model()
     make_dead(3, model=model)
     with running(broker_url, [model]):
