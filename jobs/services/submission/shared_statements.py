@@ -18,7 +18,7 @@ from uuid import UUID
 
 from jobs.db.statement import Statement
 from jobs.services.lifecycle.enqueue import outbox_insert
-from jobs.services.submission.statements import AT_ONCE, EVENT, JOB_COLUMNS, KEYS, UNLESS_THERE, WITH_INPUT
+from jobs.services.submission.statements import EVENT, IN_TURN, JOB_COLUMNS, KEYS, UNLESS_THERE, WITH_INPUT
 
 LOOK_AGAIN_S = 60  # how long an entry is left to the run that it names before the sweeper looks at it
 
@@ -116,7 +116,7 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   SELECT job.id, placed.leader, g.shared, job.priority, job.deadline
   FROM job JOIN placed USING (id) JOIN given g USING (id) WHERE placed.role = 'follow'
 ), outbox AS (
-  {outbox_insert(_PUBLISHED, due=AT_ONCE)}
+  {outbox_insert(_PUBLISHED, due=IN_TURN)}
 ), event AS ({EVENT})
 SELECT seen.id, CASE WHEN seen.role = 'lead' AND placed.id IS NULL THEN 'unsure' ELSE seen.role END AS role,
   seen.leader, job.created_at

@@ -24,6 +24,10 @@ RETURNING id, client_id, version_id, queue, priority, state, epoch, size, deadli
 """
 WITH_INPUT: LiteralString = "job JOIN input ON input.job_id = job.id"
 AT_ONCE: LiteralString = "statement_timestamp()"
+# Jobs of one call in their order: among equal times, an index has the order of free places in the table.
+IN_TURN: LiteralString = (
+    f"{AT_ONCE} + row_number() OVER (ORDER BY job.id) * interval '1 microsecond'"
+)
 EVENT: LiteralString = """
   INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
   SELECT CASE WHEN %(alone)s::bool THEN id END, %(kind)s, %(actor)s, CASE WHEN %(alone)s::bool THEN 0 END,
@@ -39,8 +43,8 @@ KEYS: LiteralString = "INSERT INTO jobs_jobkey (job_id, wrapped, answer)"
 _MADE: LiteralString = "SELECT id, created_at FROM job"
 
 
-def _rest(event: LiteralString) -> LiteralString:
-    return f"outbox AS ({outbox_insert(WITH_INPUT, due=AT_ONCE)}), event AS ({event}) {_MADE}"
+def _rest(event: LiteralString, *, due: LiteralString) -> LiteralString:
+    return f"outbox AS ({outbox_insert(WITH_INPUT, due=due)}), event AS ({event}) {_MADE}"
 
 
 class MadeJob(NamedTuple):
@@ -64,7 +68,7 @@ WITH job AS (
   RETURNING job_id, parameters, variant
 ), keys AS (
   {KEYS} SELECT id, %(wrapped)s::bytea, %(answer)s::bytea FROM job WHERE %(wrapped)s::bytea IS NOT NULL
-), {_rest(EVENT)}
+), {_rest(EVENT, due=AT_ONCE)}
 """,  # noqa: S608  # built from our own constants
     MadeJob,
 )
@@ -99,7 +103,7 @@ WITH given AS MATERIALIZED (
   RETURNING job_id, parameters, variant
 ), keys AS (
   {KEYS} SELECT id, g.wrapped, g.answer FROM job JOIN given g USING (id) WHERE g.wrapped IS NOT NULL
-), {_rest(event)}
+), {_rest(event, due=IN_TURN)}
 """  # noqa: S608  # built from our own constants
 
 
