@@ -25,9 +25,7 @@ RETURNING id, client_id, version_id, queue, priority, state, epoch, size, deadli
 WITH_INPUT: LiteralString = "job JOIN input ON input.job_id = job.id"
 AT_ONCE: LiteralString = "statement_timestamp()"
 # Jobs of one call in their order: among equal times, an index has the order of free places in the table.
-IN_TURN: LiteralString = (
-    f"{AT_ONCE} + row_number() OVER (ORDER BY job.id) * interval '1 microsecond'"
-)
+IN_TURN: LiteralString = f"{AT_ONCE} + row_number() OVER (ORDER BY job.id) * interval '1 microsecond'"
 EVENT: LiteralString = """
   INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
   SELECT CASE WHEN %(alone)s::bool THEN id END, %(kind)s, %(actor)s, CASE WHEN %(alone)s::bool THEN 0 END,
