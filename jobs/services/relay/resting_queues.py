@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from jobs.core.relay.past_walk import PastWalk
 from jobs.services.relay.feeder import QueueFeeder
 from jobs.services.relay.resting_statements import RestingMark, old_rows, stirred
-from jobs.services.relay.waiting_groups import PAST_EVERY_S, REST, SLACK_S
+from jobs.services.relay.waiting_groups import PAST_EVERY_S, REST, SIGNAL_OVERLAP_S, SLACK_S
 
 LOOK_EVERY_S = 0.25
 COUNTS_A_LOOK = 4  # of jobs in flight, for the metric
@@ -69,12 +69,15 @@ class RestingQueues:
             for row in rows
             if row.queue in resting and row.due_s is not None
         }
+        # What came a moment ago is taken as after a signal: one statement a queue, also in a burst into all.
+        moment_s = self._now_s - SIGNAL_OVERLAP_S
+        old = {row.queue for row in rows if row.overdue or (row.due_s is not None and row.due_s <= moment_s)}
         due = {row.queue for row in rows if row.overdue and row.queue in resting} | self.came_due(ended)
         for queue in resting:
-            if queue in due:
-                feeders[queue].wake()
-            else:
+            if queue not in due:
                 feeders[queue].looked(self._now_s)
+            elif queue in old:
+                feeders[queue].wake()
         self._count(session, feeders.values())
         return Found(due, {row.queue for row in rows if row.dead})
 

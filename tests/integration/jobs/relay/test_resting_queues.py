@@ -104,6 +104,24 @@ def test_a_signal_costs_the_same_among_many_models(
     assert ready(broker_url, model) == 1
 
 
+def test_a_burst_into_all_queues_costs_one_statement_a_queue(
+    resting: Callable[..., Relay], session: sa.Connection, broker_url: str
+) -> None:
+    models = [new_model() for _ in range(6)]
+    relay = resting(models)
+    relay._letters._counted_at = dict.fromkeys(relay._feeders, relay._clock())
+    relay._resting.look_at = 0.0
+    relay.step(session)
+    quiet(relay)
+    relay._resting._past_at = relay._clock() + 60
+    for model in models:
+        make_job(model=model)
+    with statements_of(session) as seen:
+        relay.step(session, [EVERY_QUEUE])
+    assert len(seen) == 1 + len(models)
+    assert [ready(broker_url, model) for model in models] == [1] * len(models)
+
+
 def test_more_jobs_than_few_are_fed_in_their_order(
     resting: Callable[..., Relay], session: sa.Connection, broker_url: str
 ) -> None:
