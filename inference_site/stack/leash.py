@@ -4,6 +4,7 @@ The kernel sends a child its `death` signal when the *thread* that started it en
 thread that lives as long as they must.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from inference_site.stack.private_files import private_dir, write_private
 from inference_site.stack.stack_errors import StartError
 
 POLL_S = 0.05
+GONE_S = 5.0  # the kernel takes a killed process apart in the background
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +118,25 @@ class Child:
 
 
 def end_group(pid: int) -> bool:
-    """Kill the process group with this leader; return whether it had processes."""
+    """Kill the process group with this leader and wait for its end; return whether it had processes."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return False
+    until = time.monotonic() + GONE_S
+    while _lives(pid) and time.monotonic() < until:
+        time.sleep(POLL_S / 10)
     return True
+
+
+def _lives(group: int) -> bool:
+    """Return whether a process of the group is more than an entry that its parent has not read yet."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in {"Z", "X"}:
+                return True
+    return False
 
 
 def end_recorded(run_dir: Path) -> list[str]:
