@@ -1,5 +1,6 @@
 """A killed group is gone when `end_group` returns."""
 
+import os
 import subprocess
 import sys
 
@@ -20,11 +21,11 @@ def test_no_process_of_the_group_is_left() -> None:
         assert leader.stdout.readline() == "made\n"
     leader.wait()
     assert end_group(leader.pid)
-    assert not [p for p in psutil.process_iter() if LARGE in _words(p)]
+    assert not [process for process in psutil.process_iter() if _is_of(process, leader.pid)]
 
 
-def _words(process: psutil.Process) -> list[str]:
+def _is_of(process: psutil.Process, group: int) -> bool:
     try:
-        return [] if process.status() == psutil.STATUS_ZOMBIE else process.cmdline()
-    except psutil.Error:
-        return []
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ProcessLookupError):
+        return False
