@@ -17,6 +17,13 @@ class Loader(models.TextChoices):
     TORCHSCRIPT = "torchscript", "TorchScript program"
     EXPORT = "export", "torch.export program"
     ENTRY_POINT = "entry_point", "Python entry point named in the settings"
+    ONNX = "onnx", "ONNX file"
+    SKLEARN = "sklearn", "scikit-learn estimator, as skops keeps it"
+    XGBOOST = "xgboost", "XGBoost model, JSON or UBJSON"
+    LIGHTGBM = "lightgbm", "LightGBM model, text"
+    PIPELINE = "pipeline", "directory of a Hugging Face pipeline"
+    AOTINDUCTOR = "aotinductor", "AOTInductor package"
+    FOLDER = "folder", "folder with a model of your own"
 
 
 class RegisteredModel(models.Model):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.core.runner import Runner
@@ -10,7 +14,7 @@ from models_registry.core.version import VersionInfo
 from models_registry.loaders import entry_point
 from models_registry.loaders.artifact import locate
 from models_registry.loaders.integrity import verify
-from models_registry.loaders.loader_options import ProgramOptions, TransformerOptions
+from models_registry.loaders.loader_options import LoaderOptions, options_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +26,49 @@ class Permissions:
     model_dir: str = ""
 
 
+Load = Callable[[Path, Any, str], Runner]  # of the artifact, the loader's options and the device
+
+_HOME = "models_registry.loaders"
+# `module:function` of type Load for each loader of files. A module is imported at its first use, because it
+# imports a framework. The options are those that `loader_options` declares.
+OF_FILES: Mapping[str, str] = {
+    "transformer": f"{_HOME}.transformer:load",
+    "torchscript": f"{_HOME}.torch_program:load_torchscript",
+    "export": f"{_HOME}.torch_program:load_exported",
+}
+RUN_CODE = frozenset({"torchscript", "export", "aotinductor"})
+# The extra of this distribution that brings what a loader imports.
+EXTRAS: Mapping[str, str] = {name: name for name in ("onnx", "sklearn", "xgboost", "lightgbm")}
+
+
 def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
     """Return the version's runner on the device; PlatformError if it cannot be loaded."""
-    match version.loader:
-        case "entry_point":
-            return entry_point.load(version.artifact, version.options, device, permissions.entry_points)
-        case "transformer":
-            return _transformer(version, device, permissions)
-        case "torchscript" | "export":
-            return _torch_program(version, device, permissions)
-    raise LoaderRefusedError(f"There is no loader {version.loader!r}.")
-
-
-def _transformer(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
-    path = locate(version.artifact, permissions.model_dir)
-    verify(path, version.sha256)
-    from models_registry.loaders.transformer import load as load_transformer
-
-    return load_transformer(path, TransformerOptions.of(version.options), device)
-
-
-def _torch_program(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
-    if not permissions.torch_programs:
+    if version.loader == "entry_point":
+        return entry_point.load(version.artifact, version.options, device, permissions.entry_points)
+    if version.loader not in OF_FILES:
+        raise LoaderRefusedError(f"There is no loader {version.loader!r}.")
+    if version.loader in RUN_CODE and not permissions.torch_programs:
         raise LoaderRefusedError(
             f"{version} is a {version.loader} program, and loading one can run any code:"
             " set ALLOW_TORCH_PROGRAMS=1 to load such programs from sources that you trust."
         )
     path = locate(version.artifact, permissions.model_dir)
     verify(path, version.sha256)
-    from models_registry.loaders.torch_program import load as load_program
+    kind = options_of(version.loader, version.artifact) or LoaderOptions
+    return _load_of(version.loader)(path, kind.of(version.options), device)
 
-    return load_program(path, version.loader, ProgramOptions.of(version.options), device)
+
+def _load_of(loader: str) -> Load:
+    """Import the loader's module; LoaderRefusedError says what to install where its framework is missing."""
+    module, _, name = OF_FILES[loader].partition(":")
+    try:
+        made: Load = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(loader)
+        if extra is None:
+            raise
+        raise LoaderRefusedError(
+            f"The loader {loader} needs {error.name}, which is not installed here:"
+            f" pip install 'inference-platform[{extra}]'."
+        ) from None
+    return made

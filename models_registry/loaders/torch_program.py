@@ -59,26 +59,22 @@ class TensorProgram:
         return weight_bytes([self._program])
 
 
-def load(path: Path, loader: str, options: ProgramOptions, device: str) -> TensorProgram:
-    """Return the `torchscript` or `export` program in the file; the caller has checked permission."""
-    program = _torchscript(path, device) if loader == "torchscript" else _exported(path, device)
-    return TensorProgram(program, options, device)
-
-
-def _torchscript(path: Path, device: str) -> Any:
+def load_torchscript(path: Path, options: ProgramOptions, device: str) -> TensorProgram:
+    """Return the TorchScript program in the file; the caller has checked permission."""
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the operator knows that TorchScript is old
-        return torch.jit.load(str(path), map_location=device).eval()
+        return TensorProgram(torch.jit.load(str(path), map_location=device).eval(), options, device)
 
 
-def _exported(path: Path, device: str) -> Any:
+def load_exported(path: Path, options: ProgramOptions, device: str) -> TensorProgram:
+    """Return the torch.export program in the file; the caller has checked permission."""
     import torch
     from torch.export.passes import move_to_device_pass
 
     program = torch.export.load(str(path))
-    return move_to_device_pass(program, device).module()
+    return TensorProgram(move_to_device_pass(program, device).module(), options, device)
 
 
 def _check_shapes(tensors: Sequence[Any], names: Sequence[str]) -> None:
