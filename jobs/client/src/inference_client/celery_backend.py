@@ -1,11 +1,11 @@
 """Celery's result backend over the REST API, for apps that are given a token and no database.
 
-    app = Celery(backend="jobs.client.celery_backend:HttpBackend+https://:TOKEN@inference.example")
+    app = Celery(backend="inference_client.celery_backend:HttpBackend+https://:TOKEN@inference.example")
     AsyncResult(job_id, app=app).get(timeout=30)
 
 The token may be the setting `inference_token` of the Celery app instead, which keeps it out of the URL. It
 needs the scope `read`, and shows the jobs of its own client alone. It reads: `revoke` needs the broker, so
-cancel by `jobs.client.Client`.
+cancel by `inference_client.Client`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,20 @@ from celery.backends.base import BaseBackend
 from celery.exceptions import ImproperlyConfigured, TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeoutError
 
-from jobs.client.answers import JobError, PlatformRefusedError, RemoteJob
-from jobs.client.for_threads import Client
-from jobs.core.job_failed import JobFailedError
-from jobs.core.states import CELERY_STATES, State
+from inference_client.answers import JobError, PlatformRefusedError, RemoteJob
+from inference_client.for_threads import Client
+from inference_client.job_failed import JobFailedError
 
 TURN_S = 5.0  # how often a caller's `on_interval` is called during a wait
+CELERY_STATES = {
+    "queued": states.PENDING,
+    "running": states.STARTED,
+    "waiting": states.RETRY,
+    "succeeded": states.SUCCESS,
+    "dead": states.FAILURE,
+    "cancelled": states.REVOKED,
+    "expired": states.REVOKED,
+}
 _NO_ERROR = JobError("", "", "")
 
 
@@ -102,7 +110,7 @@ class HttpBackend(BaseBackend):
         return _client(os.getpid(), self._base, self._token, self._transport)
 
     def _meta(self, task_id: str, job: RemoteJob) -> dict[str, Any]:
-        status = CELERY_STATES[State(job.state)]
+        status = CELERY_STATES[job.state]
         return {
             "task_id": task_id,
             "status": status,
@@ -126,7 +134,7 @@ class HttpBackend(BaseBackend):
 
 def _error(job: RemoteJob) -> Exception | None:
     error = job.error or _NO_ERROR
-    status = CELERY_STATES[State(job.state)]
+    status = CELERY_STATES[job.state]
     if status == states.REVOKED:
         revoked: Exception = TaskRevokedError(f"{job.state}: {error.detail}")
         return revoked

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.client.webhook import TOLERANCE_S, WebhookRefusedError, verify
+from inference_client.webhook import TOLERANCE_S, WebhookRefusedError, verify
 from jobs.core.webhooks.policy import secret_key, signature
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

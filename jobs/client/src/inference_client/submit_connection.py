@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import h11
 import httpx
 
-from jobs.client.answers import PlatformRefusedError
-from jobs.client.calls import JOBS, problem_of
-from jobs.client.events import SILENCE_S
+from inference_client.answers import PlatformRefusedError
+from inference_client.calls import JOBS, problem_of
+from inference_client.events import SILENCE_S
 
 CONNECT_S = 10.0
 PIECE_BYTES = 65_536

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Self
 
-from jobs.client.answers import BulkItem
-from jobs.client.submit_flow import KeyMaker, SubmitFlow, UnansweredJob
+from inference_client.answers import BulkItem
+from inference_client.submit_flow import KeyMaker, SubmitFlow, UnansweredJob
 
 WINDOW = 1_000
 MakeFlow = Callable[[Callable[[int], None]], SubmitFlow]

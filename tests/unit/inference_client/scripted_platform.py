@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from jobs.client import AsyncClient, Client, Patience
+from inference_client import AsyncClient, Client, Patience
 
 URL = "http://platform.test"
 ID = str(uuid4())

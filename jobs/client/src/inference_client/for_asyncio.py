@@ -11,13 +11,24 @@ from uuid import UUID
 
 import httpx
 
-from jobs.client.answers import BulkItem, JobEvent, OutputBytes, RemoteJob, UploadedFile
-from jobs.client.calls import ACCEPTED, NO_FILES, Answer, Calls, Files, Flow, Patience, Pause, Reply, Send
-from jobs.client.events import EventReader
-from jobs.client.files import OCTETS, File, Source, UploadBody
-from jobs.client.submit_connection import submit_connection
-from jobs.client.submit_flow import SubmitFlow
-from jobs.client.submitting import WINDOW, AsyncSubmitting
+from inference_client.answers import BulkItem, JobEvent, OutputBytes, RemoteJob, UploadedFile
+from inference_client.calls import (
+    ACCEPTED,
+    NO_FILES,
+    Answer,
+    Calls,
+    Files,
+    Flow,
+    Patience,
+    Pause,
+    Reply,
+    Send,
+)
+from inference_client.events import EventReader
+from inference_client.files import OCTETS, File, Source, UploadBody
+from inference_client.submit_connection import submit_connection
+from inference_client.submit_flow import SubmitFlow
+from inference_client.submitting import WINDOW, AsyncSubmitting
 
 
 class AsyncClient:

@@ -11,10 +11,10 @@ import httpx
 import numpy as np
 import pytest
 
-from jobs.client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
-from jobs.client.answers import TERMINAL
+from inference_client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
+from inference_client.answers import TERMINAL
 from jobs.core import states
-from tests.unit.jobs.client.scripted_platform import ID, Script, both, client, ok, refusal, view
+from tests.unit.inference_client.scripted_platform import ID, Script, both, client, ok, refusal, view
 
 
 def test_the_client_s_ends_are_the_table_s() -> None:
@@ -69,7 +69,7 @@ def test_an_answer_that_is_no_problem_is_reported_unchanged() -> None:
 
 
 def test_many_jobs_go_in_chunks_and_their_places_count_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.client.calls.BULK_JOBS", 2)
+    monkeypatch.setattr("inference_client.calls.BULK_JOBS", 2)
     ids = [str(uuid4()) for _ in range(2)]
     first = [{"index": i, "id": job, "state": "queued"} for i, job in enumerate(ids)]
     second = [{"index": 0, "problem": {"status": 404, "code": "model_not_found", "detail": "", "title": ""}}]

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 
-from jobs.client.answers import (
+from inference_client.answers import (
     Bulk,
     BulkItem,
     OutputBytes,
@@ -25,7 +25,7 @@ from jobs.client.answers import (
     RemoteJob,
     UploadedFile,
 )
-from jobs.client.files import File, Source, UploadBody, form, upload_body
+from inference_client.files import File, Source, UploadBody, form, upload_body
 
 BULK_JOBS = 10_000
 WAIT_S = 30.0

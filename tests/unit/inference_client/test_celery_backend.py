@@ -11,10 +11,11 @@ from celery.exceptions import ImproperlyConfigured, TaskRevokedError
 from celery.exceptions import TimeoutError as ResultTimeoutError
 from celery.result import AsyncResult
 
-from jobs.client import PlatformRefusedError
-from jobs.client.celery_backend import HttpBackend
-from jobs.core.job_failed import JobFailedError
-from tests.unit.jobs.client.scripted_platform import ID, URL, Script, view
+from inference_client import PlatformRefusedError
+from inference_client.celery_backend import HttpBackend
+from inference_client.job_failed import JobFailedError
+from jobs.core.states import CELERY_STATES
+from tests.unit.inference_client.scripted_platform import ID, URL, Script, view
 
 WITH_TOKEN = "http://:a%20token@platform.test"
 
@@ -32,12 +33,8 @@ def test_the_token_is_sent_and_shown_nowhere() -> None:
     assert waited.backend.as_uri(include_password=True) == URL
 
 
-@pytest.mark.parametrize(
-    ("state", "celery"),
-    [("queued", "PENDING"), ("running", "STARTED"), ("waiting", "RETRY"), ("succeeded", "SUCCESS"),
-     ("dead", "FAILURE"), ("cancelled", "REVOKED"), ("expired", "REVOKED")],
-)  # fmt: skip
-def test_each_state_is_celery_s(state: str, celery: str) -> None:
+@pytest.mark.parametrize(("state", "celery"), CELERY_STATES.items())
+def test_each_state_is_to_an_app_what_it_is_to_the_platform(state: str, celery: str) -> None:
     assert result(view(state))[0].state == celery
 
 
@@ -98,7 +95,7 @@ def test_a_backend_without_address_or_token_is_refused(url: str | None) -> None:
 
 def test_celery_finds_the_backend_by_its_url_and_the_token_in_a_setting() -> None:
     app = Celery(
-        backend="jobs.client.celery_backend:HttpBackend+https://inference.example", broker="memory://"
+        backend="inference_client.celery_backend:HttpBackend+https://inference.example", broker="memory://"
     )
     app.conf.inference_token = "word"
     assert isinstance(app.backend, HttpBackend)

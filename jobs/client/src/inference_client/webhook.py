@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from jobs.client.answers import RemoteJob
+from inference_client.answers import RemoteJob
 
 TOLERANCE_S = 300
 # Standard Webhooks: a shorter key is no secret. The key of an empty one is known to everybody.

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import msgspec
 
-from jobs.client.answers import TERMINAL, JobEvent, PlatformRefusedError
-from jobs.client.calls import problem_of
+from inference_client.answers import TERMINAL, JobEvent, PlatformRefusedError
+from inference_client.calls import problem_of
 
 # Heartbeats come every few seconds, so a stream that is silent for this long is lost.
 SILENCE_S = 60.0

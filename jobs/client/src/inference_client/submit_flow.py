@@ -18,9 +18,9 @@ from uuid import uuid4
 import httpx
 import msgspec
 
-from jobs.client.answers import BulkItem, JobsRefusedError, PlatformRefusedError, Problem
-from jobs.client.calls import RETRIED, Patience
-from jobs.client.submit_connection import LOST, PIECE_BYTES, StreamRefusedError, SubmitConnection
+from inference_client.answers import BulkItem, JobsRefusedError, PlatformRefusedError, Problem
+from inference_client.calls import RETRIED, Patience
+from inference_client.submit_connection import LOST, PIECE_BYTES, StreamRefusedError, SubmitConnection
 
 Connect = Callable[[], AbstractAsyncContextManager[SubmitConnection]]
 _LINE = msgspec.json.Decoder(BulkItem)

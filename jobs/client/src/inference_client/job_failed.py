@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.core.errors import PlatformError
 
-
-class JobFailedError(PlatformError):
+class JobFailedError(Exception):
     """The job's last attempt failed: its message, its failure kind and its error code are the arguments."""
-
-    code = "job_failed"
 
     def __init__(self, message: str = "", kind: str = "", error_code: str = "") -> None:
         super().__init__(message)

@@ -18,9 +18,9 @@ import httpx
 import psutil
 import pytest
 
-from jobs.client import AsyncClient, Client, File, PlatformRefusedError, UploadedFile, part
-from jobs.client.files import PIECE_BYTES
-from tests.unit.jobs.client.scripted_platform import AT_ONCE, ID, URL, Script, client, ok, refusal, view
+from inference_client import AsyncClient, Client, File, PlatformRefusedError, UploadedFile, part
+from inference_client.files import PIECE_BYTES
+from tests.unit.inference_client.scripted_platform import AT_ONCE, ID, URL, Script, client, ok, refusal, view
 
 BYTES = os.urandom(3 * PIECE_BYTES + 7)
 UPLOADED = {

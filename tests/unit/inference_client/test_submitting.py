@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.client import AsyncClient, Client, JobsRefusedError, Patience, PlatformRefusedError
+from inference_client import AsyncClient, Client, JobsRefusedError, Patience, PlatformRefusedError
 from tests.support.wait import wait_until
-from tests.unit.jobs.client.stream_platform import REFUSED, Handle, Lines, store_all, stream_platform
+from tests.unit.inference_client.stream_platform import REFUSED, Handle, Lines, store_all, stream_platform
 
 AT_ONCE = Patience(tries=3, base_s=0.0)
 INVALID = {"status": 422, "code": "invalid_input", "detail": "no"}
