@@ -28,42 +28,42 @@ ENTRY_POINTS = "versioned:Versioned,raising:Any,crashing:Any"
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a worker that may import these models, and install from a folder alone."""
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let workers import these models, and install from the folder alone, which is returned."""
     for name, text in (("versioned", VERSIONED), ("raising", RAISING), ("crashing", CRASHING)):
         (tmp_path / f"{name}.py").write_text(text)
-    places = {
-        "PYTHONPATH": str(tmp_path),
-        "PIP_FIND_LINKS": str(tmp_path),
-        "ENVS_DIR": str(tmp_path / "envs"),
-    }
-    return {**places, "PIP_NO_INDEX": "1", "MODEL_ENTRY_POINTS": ENTRY_POINTS}
+    for name in ("PYTHONPATH", "PIP_FIND_LINKS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("ENVS_DIR", str(tmp_path / "envs"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("MODEL_ENTRY_POINTS", ENTRY_POINTS)
+    return tmp_path
 
 
 def test_one_stack_serves_two_models_with_conflicting_versions_of_a_library(
-    stack: Stack, app: App, tmp_path: Path, env: dict[str, str]
+    stack: Stack, app: App, models: Path
 ) -> None:
     register(stack, "raising", "1", "raising:Any", "--alias", "default")
     options = []
     for version in "12":
         register(stack, f"spam{version}", "1", "versioned:Versioned", "--alias", "default")
-        file = tmp_path / f"requirements-{version}.txt"
-        file.write_text(tiny_wheel(tmp_path, "spam", version, f"VALUE = {version!r}"))
+        file = models / f"requirements-{version}.txt"
+        file.write_text(tiny_wheel(models, "spam", version, f"VALUE = {version!r}"))
         options.append(("--env", f"spam{version}", "--requirements", str(file)))
     with (
-        own_worker(stack, "spam1", index=5, also="raising", options=options[0], **env),
-        own_worker(stack, "spam2", index=6, options=options[1], **env),
+        own_worker(stack, "spam1", index=5, also="raising", options=options[0]),
+        own_worker(stack, "spam2", index=6, options=options[1]),
     ):
         jobs = [app.submit(f"spam{version}", {})["id"] for version in "12"]
         assert [app.finished(job)["output"] for job in jobs] == ["1", "2"]
 
 
 def test_a_model_that_ends_its_process_when_it_is_imported_harms_no_other_worker(
-    stack: Stack, app: App, env: dict[str, str]
+    stack: Stack, app: App, models: Path
 ) -> None:
     register(stack, "crashing", "1", "crashing:Any", "--alias", "default")
     waiting = app.submit("crashing", {})["id"]
-    with pytest.raises(AssertionError), own_worker(stack, "crashing", index=5, **env):
+    with pytest.raises(AssertionError), own_worker(stack, "crashing", index=5):
         raise RuntimeError("it started")
     assert app.finished(app.submit("echo", {"n": 1})["id"])["output"] == {"n": 1}
     assert app.job(waiting)["state"] == "queued"

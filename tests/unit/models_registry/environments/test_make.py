@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from models_registry.core.registry_errors import EnvironmentRefusedError
-from models_registry.environments import make
 from models_registry.environments.make import COMPLETE, enter, make_env, python_of
 from tests.support.wheels import tiny_wheel
 
@@ -37,7 +36,7 @@ def pips(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         runs.append(words)
         return run(*words, **options)
 
-    monkeypatch.setattr(make.subprocess, "run", noting)
+    monkeypatch.setattr("models_registry.environments.make.subprocess.run", noting)
     return runs
 
 
@@ -114,7 +113,7 @@ def test_a_process_runs_its_own_command_again_inside_and_only_once(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr(make.os, "execv", lambda *words: calls.append(words))
+    monkeypatch.setattr("models_registry.environments.make.os.execv", lambda *words: calls.append(words))
     monkeypatch.setattr(sys, "orig_argv", ["python", "manage.py", "gpu_worker", "--env", "spam"])
     enter("spam", spam(wheels, "1"), envs_dir=tmp_path / "envs")
     python = python_of("spam", envs_dir=tmp_path / "envs")
