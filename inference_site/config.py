@@ -277,6 +277,9 @@ class Config(KeyConfig):
         ),
     ] = ""
     model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""
+    envs_dir: Annotated[
+        str, about("The folder of environments that `manage.py make_env` makes.", allowed="a path")
+    ] = ".run/envs"
     model_entry_points: Annotated[
         Words,
         about("Python callables that may be loaded as models.", allowed="package.module:name, with commas"),

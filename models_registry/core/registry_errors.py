@@ -69,3 +69,9 @@ class OverBudgetError(PlatformError):
     """The model version needs more memory than this worker may use."""
 
     code = "over_memory_budget"
+
+
+class EnvironmentRefusedError(PlatformError):
+    """An environment for models cannot be made, or is not there."""
+
+    code = "environment_refused"

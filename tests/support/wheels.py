@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 from inference_site.stack.services import PROJECT
 
@@ -48,3 +50,16 @@ def link_packages(packages: Path, *names: str) -> None:
     """Let an environment have these packages of this one, and no others."""
     for name in names:
         (packages / name).symlink_to(HERE / name)
+
+
+def tiny_wheel(folder: Path, name: str, version: str, text: str) -> str:
+    """Write a wheel of one module, `name`; return its line of hashed requirements."""
+    about = f"{name}-{version}.dist-info"
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with ZipFile(path, "w") as wheel:
+        wheel.writestr(f"{name}.py", text)
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{name}=={version} \\\n    --hash=sha256:{digest}\n"
