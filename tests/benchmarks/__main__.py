@@ -31,6 +31,7 @@ from tests.benchmarks import (
 from tests.benchmarks.contract import fuzz
 from tests.benchmarks.figure import Benchmark, show
 from tests.benchmarks.rivals import compare
+from tests.benchmarks.typescript import generate
 
 BENCHMARKS: dict[str, Benchmark] = {
     "drain": drain.measure,
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "waiters": waiters.measure,
     "rivals": compare.measure,
     "contract": fuzz.measure,
+    "typescript": generate.measure,
     "abuse": abuse.measure,
 }
 

@@ -23,6 +23,12 @@ _URLS = {
     "events": f"{_BASE}/{JOB_ID}/events",
 }
 
+
+def lines(*items: Mapping[str, Any]) -> str:
+    """Return items as NDJSON, one a line."""
+    return "".join(f"{msgspec.json.encode(item).decode()}\n" for item in items)
+
+
 ROTATED = {
     "token": "inf_pZ1h7x0m3q9vT4kLr8sYcW2dN6bGfJ5aEoUiQwXyR0t",
     "prefix": "inf_pZ1h",
@@ -95,7 +101,7 @@ FORMS: Examples = {
     }
 }
 MANY: Examples = {"two jobs": [SENTENCE, NOTED], "two jobs with one file": [OF_UPLOAD, OF_UPLOAD]}
-LINES: Examples = {"one line": SENTENCE, "another line": NOTED}
+LINES: Examples = {"two jobs": lines(SENTENCE, NOTED)}
 FILES: Examples = {"a file": "(the bytes of the file)"}
 WEBHOOKS: Examples = {
     "succeeded": {"type": "job.succeeded", "timestamp": _DONE, "data": SUCCEEDED},
@@ -139,8 +145,8 @@ LAST_PAGE: Mapping[str, Any] = {"jobs": [], "next_cursor": None}
 _SNAPSHOT = {"id": JOB_ID, "state": "running", "attempts": 1}
 
 
-def _event(name: str, event_id: str, data: Mapping[str, Any]) -> dict[str, str]:
-    return {"event": name, "id": event_id, "data": msgspec.json.encode(data).decode()}
+def _event(name: str, event_id: str, data: Mapping[str, Any]) -> str:
+    return f"event: {name}\nid: {event_id}\ndata: {msgspec.json.encode(data).decode()}\n\n"
 
 
 EVENTS: Examples = {

@@ -81,8 +81,8 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "post jobs/stream": {
         200: ResponseDoc(
-            "The outcome of each line, in order, one a line; an example shows one line.",
-            {"stored": examples.BULK["jobs"][0], "refused": examples.BULK["jobs"][1]},  # type: ignore[index]  # of many types
+            "The outcome of each line, in order, one a line.",
+            {"one stored, one refused": examples.lines(*examples.BULK["jobs"])},  # type: ignore[misc]  # of many types
         )
     },
     "get jobs/{job_id}": {
