@@ -14,6 +14,7 @@ from jobs.db.statement import Statement, run
 
 SILENT = "silent"  # the end reason of a worker whose heartbeat was stale
 HUNG = "hung"  # the end reason of a worker whose watchdog ended it
+DEVICE_LOST = "device_lost"  # the end reason of a worker whose device does not answer any more
 
 _REGISTER = Statement("""
 INSERT INTO jobs_worker (id, node, host, pid, device, model_names)
