@@ -117,8 +117,8 @@ class WorkerAdmin(ReadOnlyAdmin):
     ordering = (F("ended_at").desc(nulls_first=True), "-started_at")
     search_fields = ("node", "host")
     fields = (
-        "id", "node", "status", "device", "model_names", "host", "pid", "started_at", "heartbeat_at",
-        "ended_at", "end_reason", "open_batches", "load_failures",
+        "id", "node", "status", "device", "device_uuid", "model_names", "host", "pid", "started_at",
+        "heartbeat_at", "ended_at", "end_reason", "open_batches", "load_failures",
     )  # fmt: skip
     readonly_fields = ("status", "open_batches", "load_failures")
 

@@ -9,6 +9,7 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from jobs import metrics
+from models_registry.loaders.devices.own_device import own_device
 from models_registry.services import forget_load_failures, note_load_failure
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,9 @@ class LoadReports:
         self._write(lambda: forget_load_failures(node=self._node))
 
     def failed(self, version: int, error: Exception) -> None:
-        """Report that a version could not be loaded."""
+        """Report that a version could not be loaded; where the device is lost, that is no version's fault."""
+        if own_device().lost():
+            return
         logger.error("version %d cannot be loaded, and its jobs are left to others: %s", version, error)
         metrics.LOAD_FAILED.labels(str(version)).set(1)
         self._write(lambda: note_load_failure(node=self._node, version=version, reason=str(error)))

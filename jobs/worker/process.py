@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from threading import Event, Thread
 
 import sqlalchemy as sa
@@ -36,6 +36,7 @@ from jobs.worker.stages.settler import Settler
 from jobs.worker.watchdog import Watchdog
 from models_registry import selectors
 from models_registry.core.options import BreakerOptions
+from models_registry.loaders.devices.own_device import own_device
 from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
@@ -98,13 +99,17 @@ class WorkerProcess:
             with engine().begin() as connection:
                 for batch in remaining:
                     _release(connection, batch)
-                worker_row.end(
-                    connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped"
-                )
+                worker_row.end(connection, self.incarnation.id, self._end_reason)
         except sa.exc.SQLAlchemyError as error:
             logger.warning(
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
             )
+
+    @property
+    def _end_reason(self) -> str:
+        if own_device().loss is not None:
+            return worker_row.DEVICE_LOST
+        return "failed" if self.pipeline.failed else "stopped"
 
     def _watchdog(self) -> Watchdog:
         limit_s = settings.INFERENCE.batch_limit_s
@@ -150,6 +155,7 @@ def make(
     progress = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
     pipeline.began = _began(outer)
+    own_device().on_loss = partial(pipeline.fail, "the device does not answer any more")
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
     _current = WorkerProcess(
         incarnation,

@@ -49,6 +49,13 @@ class LoadFailedError(PlatformError):
     retryable = True
 
 
+class DeviceLostError(PlatformError):
+    """The device of the worker does not answer any more."""
+
+    code = "device_lost"
+    retryable = True
+
+
 class BadOutputError(PlatformError):
     """The model's outputs do not match its inputs in number or form."""
 

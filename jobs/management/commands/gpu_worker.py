@@ -22,6 +22,7 @@ from jobs.broker import connection as broker
 from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
 from jobs.db.preflight import check_database
+from jobs.management.pinned_device import PinnedDevice, pin
 from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
@@ -33,6 +34,7 @@ from jobs.worker.outer_watchdog import OuterWatchdog
 from models_registry import selectors
 from models_registry.core.registry_errors import EnvironmentRefusedError
 from models_registry.environments.make import enter
+from models_registry.loaders.devices.own_device import own_device
 from models_registry.pool import MIB, ModelPool
 from models_registry.shared.process_end import go_on_in_a_child
 
@@ -45,7 +47,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         device = parser.add_mutually_exclusive_group(required=True)
-        device.add_argument("--gpu", type=int, help="The device's number.")
+        device.add_argument(
+            "--gpu",
+            help="An index within CUDA_VISIBLE_DEVICES, or a UUID as `nvidia-smi -L` shows it: GPU-…, MIG-….",
+        )
         device.add_argument("--cpu", action="store_true", help="Run on the CPU.")
         parser.add_argument("--models", required=True, help="Names of models, separated by commas.")
         parser.add_argument(
@@ -73,9 +78,9 @@ class Command(BaseCommand):
         check_libraries()
         go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
         outer = OuterWatchdog()  # before torch, so that it is small
+        device = pinned(None if options["cpu"] else options["gpu"])
         metrics.serve()
-        device = pin(None if options["cpu"] else options["gpu"])
-        lanes = options["lanes"] or default_lanes(device)
+        lanes = options["lanes"] or default_lanes(device.name)
         divide_cores(lanes)
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -83,8 +88,8 @@ class Command(BaseCommand):
         try:
             check_database()
             check_keys()
-            pool = make_pool(device, options["memory_budget"], node)
-            missing, prefetch_count = serve(names, pool, node, lanes, outer)
+            pool = make_pool(device.name, options["memory_budget"], node)
+            missing, prefetch_count = serve(names, pool, node, lanes, outer, device.uuid)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
         sys.exit(run_celery(names, missing, node, prefetch_count, loglevel))
@@ -110,10 +115,12 @@ def check_libraries() -> None:
         raise CommandError(str(error)) from error
 
 
-def pin(gpu: int | None) -> str:
-    """Hide all other devices from this process, before torch is imported; return torch's name of its own."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
-    return "cpu" if gpu is None else "cuda:0"
+def pinned(gpu: str | None) -> PinnedDevice:
+    """Return the device, once it answers; CommandError where there is none."""
+    try:
+        return pin(gpu)
+    except PlatformError as error:
+        raise CommandError(str(error)) from error
 
 
 def default_lanes(device: str) -> int:
@@ -142,7 +149,7 @@ def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
 
 
 def serve(
-    names: tuple[str, ...], pool: ModelPool, node: str, lanes: int, outer: OuterWatchdog
+    names: tuple[str, ...], pool: ModelPool, node: str, lanes: int, outer: OuterWatchdog, gpu: str
 ) -> tuple[tuple[str, ...], int]:
     """Load the models, declare their queues, create the worker process.
 
@@ -153,7 +160,9 @@ def serve(
     missing = tuple(name for name in infos if name not in served)
     with broker.connected(settings.INFERENCE.broker_url) as connection:
         broker_queues.declare(connection, names)
-    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, served)
+    if own_device().loss:
+        raise own_device().error()  # no version's fault; the device is asked before the next start
+    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, served, gpu)
     host.make(incarnation, pool, lanes=lanes, missing=missing, outer=outer)
     return missing, prefetch(max(info.max_batch for info in infos.values()))
 

@@ -24,10 +24,12 @@ from jobs.worker.model_retries import ModelRetries
 from jobs.worker.order_inbox import OrderInbox
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.watchdog import EXIT_CODE
+from models_registry.loaders.devices.own_device import own_device
 
 logger = logging.getLogger(__name__)
 TURN_S = 0.05
 FAILED_GRACE_S = 1.0
+DEVICE_LOST_CODE = 71
 
 
 class DrainStep(bootsteps.StartStopStep):
@@ -69,7 +71,7 @@ class DrainStep(bootsteps.StartStopStep):
             next(turns)
         current.stop()
         if pipeline.failed:
-            worker.exitcode = EXIT_CODE
+            worker.exitcode = DEVICE_LOST_CODE if own_device().loss else EXIT_CODE
         for _ in range(3):  # the acks of the last batch were handed to the hub just before it became idle
             next(turns)
 
