@@ -35,6 +35,7 @@ OF_FILES: Mapping[str, str] = {
     "transformer": f"{_HOME}.transformer:load",
     "torchscript": f"{_HOME}.torch_program:load_torchscript",
     "export": f"{_HOME}.torch_program:load_exported",
+    "onnx": f"{_HOME}.formats.onnx_file:load",
 }
 RUN_CODE = frozenset({"torchscript", "export", "aotinductor"})
 # The extra of this distribution that brings what a loader imports.

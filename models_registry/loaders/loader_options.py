@@ -62,6 +62,23 @@ class ProgramOptions(LoaderOptions, frozen=True):
     ] = ("data",)
 
 
+class OnnxOptions(LoaderOptions, frozen=True):
+    """How an ONNX graph is run."""
+
+    threads: Annotated[int, Meta(ge=1, le=256), about("Threads of one run on the CPU.")] = 2
+    batch: Annotated[
+        Literal["auto", "first", "none"],
+        about(
+            "Which axis counts the items of a batch: as the graph names it, the first one, or none: items run"
+            " one after the other, and their arrays have all axes of the graph."
+        ),
+    ] = "auto"
+    provider: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        about("Where the graph runs; `auto`: on the worker's GPU if the installed runtime can, else CPU."),
+    ] = "auto"
+
+
 class SleeperOptions(LoaderOptions, frozen=True):
     """How long the built-in sleeper takes for a batch."""
 
@@ -86,6 +103,7 @@ _OF_LOADER: Mapping[str, type[LoaderOptions]] = {
     "transformer": TransformerOptions,
     "torchscript": ProgramOptions,
     "export": ProgramOptions,
+    "onnx": OnnxOptions,
 }
 _OF_ENTRY_POINT: Mapping[str, type[LoaderOptions]] = {
     BUILT_IN["echo"]: LoaderOptions,
