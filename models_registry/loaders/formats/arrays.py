@@ -36,7 +36,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 def array_of(value: Any, dtype: np.dtype[Any], shape: Shape, name: str) -> np.ndarray[Any, Any]:
     """Return a job's value as an array of the type and shape; InvalidInputError that names the input."""
-    array = _of_bytes(value, name) if isinstance(value, dict) else _of_lists(value, name)
+    array = _of_bytes(value, name) if isinstance(value, dict) else _of_lists(value, dtype, name)
     fits = array.ndim == len(shape)
     fits = fits and all(want in (None, axis) for axis, want in zip(array.shape, shape, strict=True))
     if not fits:
@@ -73,9 +73,9 @@ def shape_text(shape: Sequence[int | None]) -> str:
     return "[" + ", ".join("?" if axis is None else str(axis) for axis in shape) + "]"
 
 
-def _of_lists(value: Any, name: str) -> np.ndarray[Any, Any]:
+def _of_lists(value: Any, dtype: np.dtype[Any], name: str) -> np.ndarray[Any, Any]:
     try:
-        return np.asarray(value)
+        return np.asarray(value, TEXT if dtype == TEXT else None)
     except (ValueError, TypeError, OverflowError):
         raise InvalidInputError(f"{name} is no array: its lists differ in length.") from None
 
@@ -96,11 +96,10 @@ def _of_bytes(value: dict[str, Any], name: str) -> np.ndarray[Any, Any]:
 
 
 def _texts(array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
-    texts = array.astype(object)
-    for text in texts.flat:
+    for text in array.flat:
         if not isinstance(text, str) or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise InvalidInputError(f"{name} holds something that is no text.")
-    return texts
+    return array
 
 
 def _numbers(array: np.ndarray[Any, Any], dtype: np.dtype[Any], name: str) -> np.ndarray[Any, Any]:
@@ -108,6 +107,7 @@ def _numbers(array: np.ndarray[Any, Any], dtype: np.dtype[Any], name: str) -> np
         raise InvalidInputError(f"{name} holds something that is no number.")
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)
-    if dtype.kind != "f" and not np.array_equal(cast, array):
+    same = np.isfinite(cast) | ~np.isfinite(array) if dtype.kind == "f" else cast == array
+    if not np.all(same):
         raise InvalidInputError(f"{name} holds a number that {dtype} cannot hold.")
     return cast

@@ -22,6 +22,7 @@ from models_registry.core.runner import Item
 from models_registry.loaders.formats.arrays import array_of, shape_of
 from models_registry.loaders.formats.onnx_graph import Graph, Port, graph_of
 from models_registry.loaders.loader_options import OnnxOptions
+from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
 NAME, CUDA, CPU = "model.onnx", "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -86,9 +87,9 @@ def load(path: Path, options: OnnxOptions, device: str) -> OnnxModel:
     file = _file_in(path)
     try:
         session = _session(path, file, options, device)
-    except onnxruntime.capi.onnxruntime_pybind11_state.NoSuchFile as error:
-        raise LoadFailedError(f"{file.name} cannot be read: {error}") from None
-    except Exception as error:
+    except PlatformError:
+        raise
+    except Exception as error:  # noqa: BLE001  # each of the runtime's errors is a class without a base
         raise LoadFailedError(_words(file.name, str(error))) from None
     files = [file] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
     graph = graph_of(session.get_inputs(), session.get_outputs(), options.batch)
