@@ -18,6 +18,14 @@ class Item:
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
 
 
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """A file in an item's input, for a runner that has `takes_files = True`; others get base64 text."""
+
+    body: bytes
+    media_type: str
+
+
 class Runner(Protocol):
     """One loaded model version; any of its methods may be called from several threads at once.
 
@@ -47,6 +55,11 @@ class Weighed(Protocol):
 
     def memory_bytes(self) -> int:
         """Return the bytes of the loaded model's parameters and buffers."""
+
+
+def takes_files(runner: object) -> bool:
+    """Return whether a runner gets uploaded files as FileInput."""
+    return bool(getattr(runner, "takes_files", False))
 
 
 def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:

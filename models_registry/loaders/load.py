@@ -35,10 +35,21 @@ OF_FILES: Mapping[str, str] = {
     "transformer": f"{_HOME}.transformer:load",
     "torchscript": f"{_HOME}.torch_program:load_torchscript",
     "export": f"{_HOME}.torch_program:load_exported",
+    "onnx": f"{_HOME}.formats.onnx_file:load",
+    "sklearn": f"{_HOME}.formats.skops_file:load",
+    "xgboost": f"{_HOME}.formats.boosted_trees:load_xgboost",
+    "lightgbm": f"{_HOME}.formats.boosted_trees:load_lightgbm",
 }
 RUN_CODE = frozenset({"torchscript", "export", "aotinductor"})
-# The extra of this distribution that brings what a loader imports.
-EXTRAS: Mapping[str, str] = {name: name for name in ("onnx", "sklearn", "xgboost", "lightgbm")}
+# Types that a version may trust by itself: scikit-learn's own. Others may do anything when they are made.
+_TYPES_OF_DATA = ("sklearn.", "collections.")
+# What a loader imports that comes with the extra of the same name.
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "onnx": ("onnxruntime",),
+    "sklearn": ("skops", "sklearn"),
+    "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+}
 
 
 def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
@@ -47,7 +58,7 @@ def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
         return entry_point.load(version.artifact, version.options, device, permissions.entry_points)
     if version.loader not in OF_FILES:
         raise LoaderRefusedError(f"There is no loader {version.loader!r}.")
-    if version.loader in RUN_CODE and not permissions.torch_programs:
+    if _runs_code(version) and not permissions.torch_programs:
         raise LoaderRefusedError(
             f"{version} is a {version.loader} program, and loading one can run any code:"
             " set ALLOW_TORCH_PROGRAMS=1 to load such programs from sources that you trust."
@@ -55,20 +66,29 @@ def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
     path = locate(version.artifact, permissions.model_dir)
     verify(path, version.sha256)
     kind = options_of(version.loader, version.artifact) or LoaderOptions
-    return _load_of(version.loader)(path, kind.of(version.options), device)
+    try:
+        return _load_of(version.loader)(path, kind.of(version.options), device)
+    except ModuleNotFoundError as error:
+        _say_what_to_install(version.loader, error)
+        raise
+
+
+def _runs_code(version: VersionInfo) -> bool:
+    """Return whether loading the version may run code that the registration chose."""
+    types = version.options.get("trusted", ()) if version.loader == "sklearn" else ()
+    return version.loader in RUN_CODE or not all(str(name).startswith(_TYPES_OF_DATA) for name in types)
 
 
 def _load_of(loader: str) -> Load:
-    """Import the loader's module; LoaderRefusedError says what to install where its framework is missing."""
     module, _, name = OF_FILES[loader].partition(":")
-    try:
-        made: Load = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        extra = EXTRAS.get(loader)
-        if extra is None:
-            raise
+    made: Load = getattr(import_module(module), name)
+    return made
+
+
+def _say_what_to_install(loader: str, error: ModuleNotFoundError) -> None:
+    """Raise LoaderRefusedError where the loader's own framework is missing."""
+    if (error.name or "").partition(".")[0] in EXTRAS.get(loader, ()):
         raise LoaderRefusedError(
             f"The loader {loader} needs {error.name}, which is not installed here:"
-            f" pip install 'inference-platform[{extra}]'."
+            f" pip install 'inference-platform[{loader}]'."
         ) from None
-    return made

@@ -62,6 +62,58 @@ class ProgramOptions(LoaderOptions, frozen=True):
     ] = ("data",)
 
 
+class OnnxOptions(LoaderOptions, frozen=True):
+    """How an ONNX graph is run."""
+
+    threads: Annotated[int, Meta(ge=1, le=256), about("Threads of one run on the CPU.")] = 2
+    batch: Annotated[
+        Literal["auto", "first", "none"],
+        about(
+            "Which axis counts the items of a batch: as the graph names it, the first one, or none: items run"
+            " one after the other, and their arrays have all axes of the graph."
+        ),
+    ] = "auto"
+    provider: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        about("Where the graph runs; `auto`: on the worker's GPU if the installed runtime can, else CPU."),
+    ] = "auto"
+
+
+class SklearnOptions(LoaderOptions, frozen=True):
+    """How an estimator of scikit-learn is called, and which types its file may hold."""
+
+    method: Annotated[
+        Literal["predict", "predict_proba", "transform", "decision_function"],
+        about("The estimator's method that answers."),
+    ] = "predict"
+    trusted: Annotated[
+        tuple[str, ...],
+        about(
+            "Types that the file may hold beside those that skops trusts. Those of other packages than"
+            " scikit-learn need ALLOW_TORCH_PROGRAMS=1, because making them can run any code.",
+            allowed="a list of names such as `package.module.Type`",
+        ),
+    ] = ()
+
+
+class TreesOptions(LoaderOptions, frozen=True):
+    """What a model of XGBoost or LightGBM answers."""
+
+    output: Annotated[
+        Literal["value", "margin", "contributions"],
+        about("The prediction, the raw score, or what each feature adds to it."),
+    ] = "value"
+    labels: Annotated[
+        tuple[str, ...],
+        about(
+            "Names of a classifier's classes: the output then has the most probable one and the"
+            " probabilities of all.",
+            allowed="a list of names",
+        ),
+    ] = ()
+    threads: Annotated[int, Meta(ge=1, le=256), about("Threads of one run on the CPU.")] = 2
+
+
 class SleeperOptions(LoaderOptions, frozen=True):
     """How long the built-in sleeper takes for a batch."""
 
@@ -86,6 +138,10 @@ _OF_LOADER: Mapping[str, type[LoaderOptions]] = {
     "transformer": TransformerOptions,
     "torchscript": ProgramOptions,
     "export": ProgramOptions,
+    "onnx": OnnxOptions,
+    "sklearn": SklearnOptions,
+    "xgboost": TreesOptions,
+    "lightgbm": TreesOptions,
 }
 _OF_ENTRY_POINT: Mapping[str, type[LoaderOptions]] = {
     BUILT_IN["echo"]: LoaderOptions,

