@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models_registry.core.registry_errors import EnvironmentRefusedError
-from models_registry.environments.platform_libraries import refuse_other_versions
-from models_registry.environments.requirements import pinned
+from models_registry.environments.platform_libraries import refuse_other_versions, worker_versions
+from models_registry.environments.requirements import pinned, without
 
 MADE, COMPLETE = "made", ".complete"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
@@ -40,17 +40,16 @@ def make_env(name: str, requirements: Path, *, envs_dir: Path) -> Path:
     Processes that ask at the same time make it once. EnvironmentRefusedError says what to do.
     """
     _check_name(name)
-    try:
-        text = requirements.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EnvironmentRefusedError(f"{requirements} cannot be read: {error}") from error
-    refuse_other_versions(pinned(text))
+    text = _own_libraries(requirements)
     folder = envs_dir.absolute() / MADE / _digest(text)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        if not (folder / COMPLETE).exists():
-            _make(folder, text, requirements.absolute().parent)
-    _link(envs_dir.absolute() / name, folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            if not (folder / COMPLETE).exists():
+                _make(folder, text, requirements.absolute().parent)
+        _link(envs_dir.absolute() / name, folder)
+    except OSError as error:
+        raise EnvironmentRefusedError(f"ENVS_DIR cannot be written: {error}") from error
     return folder / "bin" / "python"
 
 
@@ -74,6 +73,16 @@ def enter(name: str, requirements: Path | None, *, envs_dir: Path) -> None:
         else python_of(name, envs_dir=envs_dir)
     )
     os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606  # the same words, as the same process
+
+
+def _own_libraries(requirements: Path) -> str:
+    """Return the requirements without what the worker runs on, which is new after the platform's upgrade."""
+    try:
+        text = requirements.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvironmentRefusedError(f"{requirements} cannot be read: {error}") from error
+    refuse_other_versions(pinned(text))
+    return without(text, worker_versions())
 
 
 def _check_name(name: str) -> None:

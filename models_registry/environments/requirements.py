@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -24,9 +25,19 @@ class PinnedLibrary:
 
 def pinned(text: str) -> list[PinnedLibrary]:
     """Return the libraries of a file of requirements; EnvironmentRefusedError for a line of another kind."""
+    return [_pin(line) for line in _lines(text) if not line.startswith(OPTIONS)]
+
+
+def without(text: str, names: Container[str]) -> str:
+    """Return a file of requirements that `pinned` has read, without the libraries of these names."""
+    rest = [line for line in _lines(text) if line.startswith(OPTIONS) or _pin(line).name not in names]
+    return "".join(f"{line}\n" for line in rest)
+
+
+def _lines(text: str) -> list[str]:
     lines = text.replace("\\\n", " ").splitlines()
-    bare = [line.partition(" #")[0].strip() for line in lines if not line.lstrip().startswith("#")]
-    return [_pin(line) for line in bare if line and not line.startswith(OPTIONS)]
+    bare = (line.partition(" #")[0].strip() for line in lines if not line.lstrip().startswith("#"))
+    return [line for line in bare if line]
 
 
 def _pin(line: str) -> PinnedLibrary:

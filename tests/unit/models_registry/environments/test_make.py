@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,22 @@ def test_nothing_is_made_of_requirements_that_are_refused(tmp_path: Path, pips: 
     with pytest.raises(EnvironmentRefusedError, match="cannot be read"):
         make_env("spam", tmp_path / "none.txt", envs_dir=tmp_path / "envs")
     assert pips == []
+
+
+def test_what_the_worker_runs_on_is_the_platform_s_own_also_where_it_is_pinned(
+    wheels: Path, tmp_path: Path
+) -> None:
+    file, version = spam(wheels, "1"), metadata.version("celery")
+    file.write_text(
+        file.read_text() + f"Celery=={version} --hash=sha256:{'a' * 64}\n"
+    )  # no such file is at hand
+    assert value(make_env("spam", file, envs_dir=tmp_path / "envs")) == "1"
+
+
+def test_a_folder_that_cannot_be_written_is_named(wheels: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentRefusedError, match=r"ENVS_DIR cannot be written: .*file"):
+        make_env("spam", spam(wheels, "1"), envs_dir=tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "Spam", "made", "-x"])

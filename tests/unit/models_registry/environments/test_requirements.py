@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from models_registry.core.registry_errors import EnvironmentRefusedError
-from models_registry.environments.requirements import PinnedLibrary, pinned
+from models_registry.environments.requirements import PinnedLibrary, pinned, without
 from tests.support.documents import ROOT
 
 HASH = "--hash=sha256:" + "a" * 64
@@ -20,6 +20,7 @@ Spam_Lib[extra]==1.0 ; python_version >= "3.11" \\
 eggs==2 {HASH}  # pinned by hand
 """
     assert pinned(text) == [PinnedLibrary("spam-lib", "1.0"), PinnedLibrary("eggs", "2")]
+    assert without(text, {"spam-lib"}) == f"--index-url https://index.example/simple\neggs==2 {HASH}\n"
     assert len(pinned((ROOT / "requirements.lock").read_text())) > 100
 
 
