@@ -38,14 +38,32 @@ class LoaderOptions(Struct, frozen=True):
 class TransformerOptions(LoaderOptions, frozen=True):
     """How a directory of safetensors is loaded."""
 
+    kind: Annotated[
+        Literal["auto", "embedding", "sparse", "multi_vector", "cross_encoder"],
+        about("What the encoder makes; `auto`: what its directory says."),
+    ] = "auto"
     dtype: Annotated[
-        Literal["float32", "bfloat16", "float16"], about("The type that the weights are converted to.")
-    ] = "float32"
+        Literal["auto", "float32", "bfloat16", "float16"],
+        about("The type that the weights are converted to; `auto`: the fastest that the device runs well."),
+    ] = "auto"
     max_length: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         about("Tokens of a text that are read; the rest is cut off.", default="the tokenizer's"),
     ] = None
-    compile: Annotated[bool, about("Compile the model with torch.compile.")] = False
+    compile: Annotated[
+        bool, about("Compile the model with torch.compile, and run batches of several lengths at the load.")
+    ] = False
+    int8_ranges: Annotated[
+        tuple[tuple[float, ...], tuple[float, ...]] | None,
+        about(
+            "The least and the greatest value of each dimension, for the precisions `int8` and `uint8`.",
+            allowed="two lists of numbers or null",
+            default="none",
+        ),
+    ] = None
+    pairs_per_run: Annotated[
+        int, Meta(ge=1), about("Pairs of texts that a cross-encoder scores at a time.")
+    ] = 32
 
 
 class ProgramOptions(LoaderOptions, frozen=True):

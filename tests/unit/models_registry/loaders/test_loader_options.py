@@ -35,7 +35,7 @@ FILE = "/models/a"
         ),
         ("transformer", FILE, {"retension_days": 8}, "retension_days; did you mean retention_days"),
         ("transformer", FILE, {"max_length": 0}, "max_length is 0; it must be a whole number of at least 1"),
-        ("transformer", FILE, {"dtype": "int8"}, "dtype is 'int8'; it must be one of bfloat16, float16, fl"),
+        ("transformer", FILE, {"dtype": "int8"}, "dtype is 'int8'; it must be one of auto, bfloat16, fl"),
         ("transformer", FILE, {"outputs": ["a"]}, "no option outputs"),
         ("torchscript", FILE, {"output": ["a"]}, "no option output; did you mean outputs"),
         ("export", FILE, {"outputs": []}, r"outputs is \[\]; it must be a list of names"),
