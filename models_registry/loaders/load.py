@@ -54,6 +54,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 
 def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
     """Return the version's runner on the device; PlatformError if it cannot be loaded."""
+    version = version.on(device)
     if version.loader == "entry_point":
         return entry_point.load(version.artifact, version.options, device, permissions.entry_points)
     if version.loader not in OF_FILES:

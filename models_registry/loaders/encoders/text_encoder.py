@@ -69,6 +69,8 @@ class TextEncoder(LibraryModel[Asked]):
 
     def warm(self, max_batch: int) -> None:
         """Run batches of 2 and of the most items at several lengths, so that none compiles in traffic."""
+        if getattr(self._model, "_compiled_call_impl", None) is None:
+            return
         most = min(getattr(self._model, "max_seq_length", None) or _WARM_TOKENS, _WARM_TOKENS)
         for words in sorted({1, most // 8 or 1, most // 2 or 1, most}):
             for size in sorted({2, max_batch}):
