@@ -103,6 +103,11 @@ class ModelPool:
         if dropped:
             memory.collect()
 
+    def longest_bytes(self, version_id: int) -> int | None:
+        """Return the bytes from which on an input of a loaded version is as long as any; None if unknown."""
+        loaded = self._loaded.get(version_id)
+        return None if loaded is None else loaded.longest_bytes
+
     @contextmanager
     def lease(self, version_id: int) -> Iterator[Loaded]:
         """Load the version if it is not loaded, and protect it while the block runs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from threading import Event, Thread
 
@@ -144,7 +144,7 @@ def make(
     """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
-    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds())
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool))
     circuits = CircuitMonitor(engine(), _breaker_options, incarnation.id)
     claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits)
     reporter = Reporter()
@@ -191,7 +191,8 @@ class _Bounds:
 
     RETRY_S = 5.0
 
-    def __init__(self) -> None:
+    def __init__(self, pool: ModelPool) -> None:
+        self._pool = pool
         self._limits: dict[Hashable, tuple[float, BatchLimits]] = {}
 
     def __call__(self, key: Hashable) -> BatchLimits:
@@ -199,11 +200,15 @@ class _Bounds:
         if time.monotonic() >= until:
             until, limits = self._read(key)
             self._limits[key] = until, limits
+        longest = self._pool.longest_bytes(int(str(key))) if limits.padded else None
+        if longest and longest != limits.longest:  # known once the version is loaded
+            limits = replace(limits, longest=longest)
+            self._limits[key] = until, limits
         return limits
 
     def _read(self, key: Hashable) -> tuple[float, BatchLimits]:
         try:
-            info = selectors.info(int(str(key)))
+            info = selectors.info(int(str(key))).on(self._pool.device)
         except (PlatformError, DjangoDatabaseError):
             return time.monotonic() + self.RETRY_S, BatchLimits()
         finally:

@@ -62,6 +62,23 @@ def takes_files(runner: object) -> bool:
     return bool(getattr(runner, "takes_files", False))
 
 
+@runtime_checkable
+class Clipped(Protocol):
+    """A runner that reads no more than the start of a long input."""
+
+    @property
+    def longest_bytes(self) -> int | None:
+        """Return the bytes of an input from which on it is as long as any; None where nothing is cut off."""
+
+
+@runtime_checkable
+class Warmed(Protocol):
+    """A runner that has more to prepare than its example shows, such as compiled kernels."""
+
+    def warm(self, max_batch: int) -> None:
+        """Run batches of the sizes and lengths that jobs may bring, up to `max_batch` items."""
+
+
 def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:
     """Return the outputs of `items`, run as one batch in the caller's thread."""
     return runner.outputs(runner.run(runner.collate(items)))

@@ -32,7 +32,7 @@ _HOME = "models_registry.loaders"
 # `module:function` of type Load for each loader of files. A module is imported at its first use, because it
 # imports a framework. The options are those that `loader_options` declares.
 OF_FILES: Mapping[str, str] = {
-    "transformer": f"{_HOME}.transformer:load",
+    "transformer": f"{_HOME}.encoders.transformer:load",
     "torchscript": f"{_HOME}.torch_program:load_torchscript",
     "export": f"{_HOME}.torch_program:load_exported",
     "onnx": f"{_HOME}.formats.onnx_file:load",
@@ -54,6 +54,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 
 def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
     """Return the version's runner on the device; PlatformError if it cannot be loaded."""
+    version = version.on(device)
     if version.loader == "entry_point":
         return entry_point.load(version.artifact, version.options, device, permissions.entry_points)
     if version.loader not in OF_FILES:

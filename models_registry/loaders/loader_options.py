@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct
 
-from models_registry.core.options import PlatformOptions
+from models_registry.core.options import LIMITS, PlatformOptions, ProfileLimits, Profiles
 from models_registry.core.registry_errors import LoaderRefusedError, RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, did_you_mean, field_rows, first_fault
 from models_registry.loaders.builtin import BASE_S, PER_ITEM_S, STEP_S, STEPS
@@ -38,14 +38,32 @@ class LoaderOptions(Struct, frozen=True):
 class TransformerOptions(LoaderOptions, frozen=True):
     """How a directory of safetensors is loaded."""
 
+    kind: Annotated[
+        Literal["auto", "embedding", "sparse", "multi_vector", "cross_encoder"],
+        about("What the encoder makes; `auto`: what its directory says."),
+    ] = "auto"
     dtype: Annotated[
-        Literal["float32", "bfloat16", "float16"], about("The type that the weights are converted to.")
-    ] = "float32"
+        Literal["auto", "float32", "bfloat16", "float16"],
+        about("The type that the weights are converted to; `auto`: the fastest that the device runs well."),
+    ] = "auto"
     max_length: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         about("Tokens of a text that are read; the rest is cut off.", default="the tokenizer's"),
     ] = None
-    compile: Annotated[bool, about("Compile the model with torch.compile.")] = False
+    compile: Annotated[
+        bool, about("Compile the model with torch.compile, and run batches of several lengths at the load.")
+    ] = False
+    int8_ranges: Annotated[
+        tuple[tuple[float, ...], tuple[float, ...]] | None,
+        about(
+            "The least and the greatest value of each dimension, for the precisions `int8` and `uint8`.",
+            allowed="two lists of numbers or null",
+            default="none",
+        ),
+    ] = None
+    pairs_per_run: Annotated[
+        int, Meta(ge=1), about("Pairs of texts that a cross-encoder scores at a time.")
+    ] = 32
 
 
 class ProgramOptions(LoaderOptions, frozen=True):
@@ -162,11 +180,34 @@ def check_options(loader: str, artifact: str, options: Mapping[str, Any]) -> Pla
     platform, declared = PlatformOptions.of(options), options_of(loader, artifact)
     if declared is not None:
         _refuse_unknown(declared.__struct_fields__, options)
-        try:
-            declared.of(options)
-        except LoaderRefusedError as error:
-            raise RegistrationError(str(error)) from None
+        _check_values(declared, options)
+    for kind in Profiles.__struct_fields__:
+        _check_profile(declared, options, kind, platform.profiles.of(kind))
     return platform
+
+
+def _check_values(declared: type[LoaderOptions], options: Mapping[str, Any]) -> None:
+    try:
+        declared.of(options)
+    except LoaderRefusedError as error:
+        raise RegistrationError(str(error)) from None
+
+
+def _check_profile(
+    declared: type[LoaderOptions] | None, options: Mapping[str, Any], kind: str, profile: Mapping[str, Any]
+) -> None:
+    """Raise RegistrationError unless the version has right limits and options with this profile."""
+    limits = {name: value for name, value in profile.items() if name in LIMITS}
+    if fault := first_fault(ProfileLimits, limits, prefix=f"profiles.{kind}."):
+        raise RegistrationError(fault)
+    own = {name: value for name, value in profile.items() if name not in LIMITS}
+    names = None if declared is None else declared.__struct_fields__
+    for name in own:
+        if name in PlatformOptions.__struct_fields__ or (names is not None and name not in names):
+            takes = ", ".join([*(names or ("the loader's options",)), *LIMITS])
+            raise RegistrationError(f"There is no option profiles.{kind}.{name}. A profile takes {takes}.")
+    if declared is not None and own:
+        _check_values(declared, {**options, **own})
 
 
 def check_entry_options(entry_point: str, options: Mapping[str, Any], allowed: Collection[str]) -> None:

