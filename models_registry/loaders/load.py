@@ -39,16 +39,20 @@ OF_FILES: Mapping[str, str] = {
     "sklearn": f"{_HOME}.formats.skops_file:load",
     "xgboost": f"{_HOME}.formats.boosted_trees:load_xgboost",
     "lightgbm": f"{_HOME}.formats.boosted_trees:load_lightgbm",
+    "pipeline": f"{_HOME}.formats.hugging_face:load",
+    "aotinductor": f"{_HOME}.formats.aotinductor:load",
 }
 RUN_CODE = frozenset({"torchscript", "export", "aotinductor"})
 # Types that a version may trust by itself: scikit-learn's own. Others may do anything when they are made.
 _TYPES_OF_DATA = ("sklearn.", "collections.")
-# What a loader imports that comes with the extra of the same name.
-EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "onnx": ("onnxruntime",),
-    "sklearn": ("skops", "sklearn"),
-    "xgboost": ("xgboost",),
-    "lightgbm": ("lightgbm",),
+# Packages that loaders import, and the extra of this distribution that brings each.
+EXTRAS: Mapping[str, str] = {
+    "onnxruntime": "onnx",
+    "skops": "sklearn",
+    "sklearn": "sklearn",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "soundfile": "audio",
 }
 
 
@@ -88,8 +92,9 @@ def _load_of(loader: str) -> Load:
 
 def _say_what_to_install(loader: str, error: ModuleNotFoundError) -> None:
     """Raise LoaderRefusedError where the loader's own framework is missing."""
-    if (error.name or "").partition(".")[0] in EXTRAS.get(loader, ()):
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is not None:
         raise LoaderRefusedError(
             f"The loader {loader} needs {error.name}, which is not installed here:"
-            f" pip install 'inference-platform[{loader}]'."
+            f" pip install 'inference-platform[{extra}]'."
         ) from None

@@ -133,6 +133,29 @@ class TreesOptions(LoaderOptions, frozen=True):
     threads: Annotated[int, Meta(ge=1, le=256), about("Threads of one run on the CPU.")] = 2
 
 
+class PipelineOptions(LoaderOptions, frozen=True):
+    """What a pipeline of Hugging Face does."""
+
+    task: Annotated[
+        Literal[
+            "text-classification",
+            "token-classification",
+            "zero-shot-classification",
+            "image-classification",
+            "audio-classification",
+        ],
+        about("What the model does."),
+    ] = "text-classification"
+    top_k: Annotated[int, Meta(ge=1), about("Labels in the output, the best ones.")] = 5
+    aggregation: Annotated[
+        Literal["none", "simple", "first", "average", "max"],
+        about("How tokens become entities, for `token-classification`."),
+    ] = "simple"
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"], about("The type that the weights are converted to.")
+    ] = "float32"
+
+
 class SleeperOptions(LoaderOptions, frozen=True):
     """How long the built-in sleeper takes for a batch."""
 
@@ -161,6 +184,8 @@ _OF_LOADER: Mapping[str, type[LoaderOptions]] = {
     "sklearn": SklearnOptions,
     "xgboost": TreesOptions,
     "lightgbm": TreesOptions,
+    "pipeline": PipelineOptions,
+    "aotinductor": ProgramOptions,
 }
 _OF_ENTRY_POINT: Mapping[str, type[LoaderOptions]] = {
     BUILT_IN["echo"]: LoaderOptions,

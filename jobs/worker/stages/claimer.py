@@ -31,7 +31,7 @@ from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
 from jobs.worker.stages.execute import failure_of
 from jobs.worker.stages.persist import persist, try_once
 from jobs.worker.stages.privacy import Privacy
-from models_registry.core.runner import Item
+from models_registry.core.runner import Item, takes_files
 from models_registry.loaders.fault_tables import table_of
 from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
@@ -108,7 +108,7 @@ class Claimer:
         options = loaded.info.platform_options
         batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
         batch.table = table_of(loaded.info.loader, refuse_nan=options.refuse_nan)
-        batch.privacy = Privacy(loaded.info, batch.jobs)
+        batch.privacy = Privacy(loaded.info, batch.jobs, as_files=takes_files(loaded.runner))
         left = self._give_back(batch, batch.privacy)
         batch.pieces = _grouped(batch, batch.privacy.items)
         for piece in batch.pieces:

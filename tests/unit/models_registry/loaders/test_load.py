@@ -12,19 +12,23 @@ from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.loaders.load import EXTRAS, Permissions, load
 from tests.support.specimens import SPECIMENS
 
+LOADERS = {"onnxruntime": "onnx", "sklearn": "sklearn", "skops": "sklearn", "soundfile": "pipeline"}
 
-@pytest.mark.parametrize("loader", sorted(EXTRAS))
+
+@pytest.mark.parametrize("package", sorted(EXTRAS))
 def test_a_loader_says_which_extra_brings_its_framework(
-    loader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    specimen = SPECIMENS[loader](tmp_path)
-    missing = EXTRAS[loader][0]
-    own = [name for name in sys.modules if name.partition(".")[0] == missing]
-    for name in [missing, *own]:
+    version = SPECIMENS[LOADERS.get(package, package)](tmp_path).version
+    if package == "soundfile":
+        version = replace(version, options={"task": "audio-classification"})
+    own = [name for name in sys.modules if name.partition(".")[0] == package]
+    for name in [package, *own]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "models_registry.loaders.formats.onnx_file", raising=False)
-    with pytest.raises(LoaderRefusedError, match=rf"needs {missing}.*inference-platform\[{loader}\]"):
-        load(specimen.version, "cpu", Permissions())
+    words = rf"needs {package}.*inference-platform\[{EXTRAS[package]}\]"
+    with pytest.raises(LoaderRefusedError, match=words):
+        load(version, "cpu", Permissions())
 
 
 def test_types_of_other_packages_in_a_skops_file_need_the_permission_to_run_code(tmp_path: Path) -> None:
