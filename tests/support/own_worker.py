@@ -30,8 +30,12 @@ def own_worker(
     options: Sequence[str] = (),
     **env: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a CPU worker of one model, one batch at a time: it consumes by then, and must end as foretold."""
-    words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
+    """Run a worker of one model, one batch at a time: it consumes by then, and must end as foretold.
+
+    It is on the CPU unless its `options` name a GPU.
+    """
+    device = () if "--gpu" in options else ("--cpu",)
+    words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", *device]
     words += ["--models", f"{model},{also}", "--index", str(index), "--lanes", "1", *options]
     before, path = consumers(stack, model), log_of(stack, index)
     with path.open("wb") as log:

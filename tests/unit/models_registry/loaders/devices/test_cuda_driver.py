@@ -10,17 +10,14 @@ from pathlib import Path
 import pytest
 
 from models_registry.loaders.devices import cuda_driver
+from tests.support.fake_driver import built
 
 ONES, TWOS = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("driver")
-    source = Path(__file__).with_name("libcuda.c")
-    words = ["cc", "-shared", "-fPIC", "-O0", "-o", str(folder / "libcuda.so.1"), str(source)]
-    subprocess.run(words, check=True, timeout=60)
-    return folder
+    return built(tmp_path_factory.mktemp("driver"))
 
 
 def ask(libraries: Path, gpu: str) -> tuple[int, str]:
