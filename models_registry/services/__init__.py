@@ -1,10 +1,16 @@
 """All writes to the registry."""
 
-from models_registry.services.load_failures import forget_load_failures, note_load_failure
+from models_registry.services.load_rows import (
+    begin_loads,
+    forget_load,
+    note_load_failure,
+    note_loading,
+    note_ready,
+)
 from models_registry.services.register import move_alias, register_version, try_version
 from models_registry.services.register_builtin import register_builtin_models
 
 __all__ = [
-    "forget_load_failures", "move_alias", "note_load_failure", "register_builtin_models", "register_version",
-    "try_version",
+    "begin_loads", "forget_load", "move_alias", "note_load_failure", "note_loading", "note_ready",
+    "register_builtin_models", "register_version", "try_version",
 ]  # fmt: skip

@@ -56,7 +56,8 @@ class DrainStep(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:
         """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.
 
-        A worker that must end because a stage failed waits a second for what has run, and is no success.
+        A worker that must end because a stage failed waits a second for what has run. It is no success, nor
+        is one that ends because a load is stuck.
         """
         current = process.current()
         if current is None:
@@ -68,7 +69,7 @@ class DrainStep(bootsteps.StartStopStep):
         while not (pipeline.idle or self._hurried) and time.monotonic() < began + _grace_s(pipeline):
             next(turns)
         current.stop()
-        if pipeline.failed:
+        if current.failed:
             worker.exitcode = EXIT_CODE
         for _ in range(3):  # the acks of the last batch were handed to the hub just before it became idle
             next(turns)
