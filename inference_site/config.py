@@ -241,6 +241,10 @@ class Config(KeyConfig):
             " and its worker ends once its batches have, and is started again."
         ),
     ] = 600
+    keep_warm_s: Annotated[
+        Seconds,
+        about("Seconds that a worker prefers to keep a version in memory after an alias has left it."),
+    ] = 3_600.0
     webhook_internal_hosts: Annotated[
         Words,
         about(

@@ -10,13 +10,11 @@ from time import monotonic
 from django.db import connection
 
 from models_registry.core.loads.failed_loads import FailedLoads
+from models_registry.core.loads.load_faults import too_large, without_words
 from models_registry.core.loads.load_watcher import LoadWatcher, NobodyWatches
 from models_registry.core.registry_errors import (
-    ArtifactMismatchError,
-    LoaderRefusedError,
     LoadFailedError,
     ModelNotFoundError,
-    OverBudgetError,
 )
 from models_registry.core.residency import Evict, Never, Residency, Wait
 from models_registry.core.version import VersionInfo
@@ -28,7 +26,6 @@ from models_registry.shared.platform_errors import PlatformError
 
 __all__ = ["Loaded", "ModelPool"]
 MIB = 2**20
-_OWN_ERRORS = (ArtifactMismatchError, LoaderRefusedError, OverBudgetError)
 
 
 class ModelPool:
@@ -143,6 +140,14 @@ class ModelPool:
             self._residency.pin(version_id, pinned=pinned)
             self._changed.notify_all()
 
+    def keep(self, *, pinned: Iterable[int], shared: Iterable[int], warm: Iterable[int]) -> None:
+        """Protect the `pinned` versions from eviction and no others; evict the `warm` ones last.
+
+        Of the pinned ones those in `shared` may replace each other, where they do not fit together.
+        """
+        with self._changed:
+            self._residency.keep(pinned=pinned, shared=shared, warm=warm)
+
     def loaded(self) -> list[Loaded]:
         """Return the loaded versions, in the order of loading."""
         with self._changed:
@@ -183,7 +188,7 @@ class ModelPool:
         try:
             loaded = self._admit(info)
         except PlatformError as error:
-            shown = _without_words(info, error)
+            shown = without_words(info, error)
             with self._changed:
                 self._failed.note(version_id, info.model, shown, monotonic())
             self._watcher.failed(version_id, shown)
@@ -245,7 +250,7 @@ class ModelPool:
             finally:
                 self._asked_to_leave = frozenset()
             if isinstance(plan, Never):
-                raise _too_large(info, size_bytes, plan)
+                raise too_large(info, size_bytes, plan)
             for version in plan.versions:
                 self._drop(version)
             take()
@@ -273,21 +278,6 @@ class ModelPool:
     def _drop(self, version_id: int) -> None:
         self._residency.remove(version_id)
         del self._loaded[version_id]
-
-
-def _too_large(info: VersionInfo, size_bytes: int, plan: Never) -> OverBudgetError:
-    size, room = size_bytes / MIB, max(plan.room_bytes, 0) / MIB
-    return OverBudgetError(f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it.")
-
-
-def _without_words(info: VersionInfo, error: PlatformError) -> PlatformError:
-    """Return the error, of a guarded version without what its code says: it may remember inputs of jobs."""
-    if not info.secrecy.guarded or type(error) in _OWN_ERRORS:
-        return error
-    return LoadFailedError(
-        f"{info} cannot be loaded. Its message is not shown, because its data is confidential:"
-        " a trial load of the same artifact shows it."
-    )
 
 
 def _read(version_id: int) -> VersionInfo:

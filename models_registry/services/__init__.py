@@ -1,5 +1,6 @@
 """All writes to the registry."""
 
+from models_registry.services.alias_moves import finish_moves, move_alias
 from models_registry.services.load_rows import (
     begin_loads,
     forget_load,
@@ -7,10 +8,10 @@ from models_registry.services.load_rows import (
     note_loading,
     note_ready,
 )
-from models_registry.services.register import move_alias, register_version, try_version
+from models_registry.services.register import register_version, try_version
 from models_registry.services.register_builtin import register_builtin_models
 
 __all__ = [
-    "begin_loads", "forget_load", "move_alias", "note_load_failure", "note_loading", "note_ready",
-    "register_builtin_models", "register_version", "try_version",
+    "begin_loads", "finish_moves", "forget_load", "move_alias", "note_load_failure", "note_loading",
+    "note_ready", "register_builtin_models", "register_version", "try_version",
 ]  # fmt: skip

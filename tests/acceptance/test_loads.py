@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from inference_site.stack.harness import Stack
 from tests.support.app import App, register
@@ -10,7 +11,7 @@ from tests.support.gated_model import SLUGGISH
 from tests.support.own_worker import log_of, own_worker
 from tests.support.wait import wait_until
 
-LIMITS = {"MODEL_ENTRY_POINTS": SLUGGISH, "BATCH_LIMIT_S": "1", "LOAD_LIMIT_S": "5"}
+LIMITS: dict[str, Any] = {"MODEL_ENTRY_POINTS": SLUGGISH, "BATCH_LIMIT_S": "1", "LOAD_LIMIT_S": "5"}
 STATES = """
 SELECT version.version, load.state FROM models_registry_versionload AS load
 JOIN models_registry_modelversion AS version ON version.id = load.version_id

@@ -137,6 +137,8 @@ def serve(
     infos = {name: selectors.resolve(name) for name in names}
     served = tuple(name for name, info in infos.items() if loads(loader, info.id))
     missing = tuple(name for name in infos if name not in served)
+    for version in selectors.wanted_versions(served, keep_warm_s=0.0).to_load:
+        loads(loader, version)  # each alias: what has traffic is in memory before it comes
     with broker.connected(settings.INFERENCE.broker_url) as connection:
         broker_queues.declare(connection, names)
     incarnation = Incarnation(

@@ -19,6 +19,7 @@ from celery.worker.components import Pool
 from django.conf import settings
 
 from jobs.worker import process
+from jobs.worker.loading.resident_versions import ResidentVersions
 from jobs.worker.model_orders import orders_of
 from jobs.worker.model_retries import ModelRetries
 from jobs.worker.order_inbox import OrderInbox
@@ -49,6 +50,9 @@ class DrainStep(bootsteps.StartStopStep):
             orders = orders_of(current)
             retries = ModelRetries(current, orders, current.missing)
             Thread(target=retries.run, args=(worker.consumer,), name="model-retries", daemon=True).start()
+            models = partial(orders.models, worker.consumer)
+            resident = ResidentVersions(current.loader, models, stop=current.stopped)
+            Thread(target=resident.run, name="resident-versions", daemon=True).start()
             begin = partial(orders.begin, consumer=worker.consumer)
             inbox = OrderInbox(current.incarnation.id, begin, stop=current.stopped)
             Thread(target=inbox.run, name="order-inbox", daemon=True).start()
