@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
@@ -22,11 +24,13 @@ from jobs.services.lifecycle.release import release
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.heartbeat import Heartbeat
+from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.outer_watchdog import OuterWatchdog
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.reporting.reporter import Reporter
+from jobs.worker.stages.awaited_loads import AwaitedLoads
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.claimer import Claimer
@@ -52,6 +56,7 @@ class WorkerProcess:
 
     incarnation: worker_row.Incarnation
     pool: ModelPool
+    loader: ModelLoader
     reporter: Reporter
     pipeline: Pipeline
     cancels: Cancels
@@ -59,6 +64,11 @@ class WorkerProcess:
     circuits: CircuitMonitor
     missing: tuple[str, ...] = ()
     outer: OuterWatchdog | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it ends because a stage broke or a load is stuck."""
+        return self.pipeline.failed or self.loader.stuck
 
     def start(self, stopping: Callable[[], bool]) -> None:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages.
@@ -90,6 +100,10 @@ class WorkerProcess:
         if farewell.is_alive():
             logger.warning("the database does not answer: the row is not ended, its batches are reaped later")
 
+    def end_late(self) -> None:
+        """End the process once its batches have: a thread that loads cannot be stopped."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def _register(self, connection: sa.Connection) -> bool:
         worker_row.register(connection, self.incarnation)
         return True
@@ -109,14 +123,16 @@ class WorkerProcess:
     def _end_reason(self) -> str:
         if own_device().loss is not None:
             return worker_row.DEVICE_LOST
-        return "failed" if self.pipeline.failed else "stopped"
+        return "failed" if self.failed else "stopped"
 
     def _watchdog(self) -> Watchdog:
         limit_s = settings.INFERENCE.batch_limit_s
         batches = self.pipeline.unsettled
-        return Watchdog(
+        watchdog = Watchdog(
             batches, limit_s=limit_s, last_words=self._hang, stopped=self.stopped, outer=self.outer
         )
+        watchdog.look_at_load = self.loader.look
+        return watchdog
 
     def _hang(self) -> None:
         with engine().begin() as connection:
@@ -135,20 +151,22 @@ def current() -> WorkerProcess | None:
 
 def make(
     incarnation: worker_row.Incarnation,
-    pool: ModelPool,
+    loader: ModelLoader,
     *,
     lanes: int = 1,
     missing: tuple[str, ...] = (),
     outer: OuterWatchdog | None = None,
 ) -> WorkerProcess:
     """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
+    pool = loader.pool
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
     policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool))
     circuits = CircuitMonitor(engine(), _breaker_options, incarnation.id)
-    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits)
     reporter = Reporter()
     buffer = Buffer(policy, lanes, HostLoad())
+    loads = AwaitedLoads(buffer, loader)
+    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits, loads)
     settler = Settler(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )
@@ -160,6 +178,7 @@ def make(
     _current = WorkerProcess(
         incarnation,
         pool,
+        loader,
         reporter,
         pipeline,
         cancels,
@@ -168,7 +187,17 @@ def make(
         missing=missing,
         outer=outer,
     )
+    loader.late = _current.end_late
     return _current
+
+
+def load_limit_s(version: int) -> float:
+    """Return how long the load of a version may take."""
+    try:
+        options = selectors.info(version).platform_options
+    finally:
+        django_connection.close()  # Django closes no connection of a thread of ours
+    return options.load_limit_s or settings.INFERENCE.load_limit_s
 
 
 def _began(outer: OuterWatchdog | None) -> Callable[[ClaimedBatch], None]:

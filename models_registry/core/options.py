@@ -172,6 +172,13 @@ class PlatformOptions(Struct, frozen=True):
             default="BATCH_LIMIT_S",
         ),
     ] = None
+    load_limit_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        about(
+            "Seconds that loading the version may take before its worker is ended and started again.",
+            default="LOAD_LIMIT_S",
+        ),
+    ] = None
     retry: Annotated[RetryOptions, about("When and how often failed jobs are tried again.")] = RetryOptions()
     breaker: Annotated[
         BreakerOptions, about("When the version's jobs are held back and new ones refused.")

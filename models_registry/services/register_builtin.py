@@ -9,7 +9,8 @@ from models_registry.core.refs import DEFAULT_ALIAS
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.models import Alias, Loader, ModelVersion
-from models_registry.services.register import move_alias, register_version
+from models_registry.services.alias_moves import move_alias
+from models_registry.services.register import register_version
 
 VERSION = "1"
 # Of the file that all-MiniLM-L6-v2 is published as.

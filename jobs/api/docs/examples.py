@@ -35,6 +35,27 @@ ROTATED = {
     "scopes": ["read", "submit"],
     "expires_at": "2026-05-01T12:00:00.000Z",
 }
+LIVE_WORKER = {
+    "id": _WORKER_ID,
+    "node": "gpu-0@host-a.example",
+    "host": "host-a.example",
+    "device": "cuda:0",
+    "models": ["minilm"],
+    "started_at": _AT,
+    "heartbeat_at": _DONE,
+    "versions": [
+        {
+            "model": "minilm",
+            "version": "2",
+            "state": "loading",
+            "since": _DONE,
+            "load_s": None,
+            "memory_bytes": None,
+            "failed_loads": 0,
+            "last_error": None,
+        }
+    ],
+}
 SENTENCE = {"model": "minilm", "input": {"text": "Good morning."}, "priority": 7, "deadline_s": 60}
 NOTED = {"model": "minilm:1", "input": {"text": "Good night."}, "metadata": {"order": 4711}}
 CALLED = {

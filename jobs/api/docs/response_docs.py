@@ -118,6 +118,7 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get erasures": {200: ResponseDoc("The receipts.", {"one": {"erasures": [examples.ERASURE]}})},
     "post uploads": {201: ResponseDoc("The file is stored.", {"a picture": examples.UPLOADED})},
     "post token/rotate": {200: ResponseDoc("The new token, shown only now.", {"a token": examples.ROTATED})},
+    "get workers": {200: ResponseDoc("The workers.", {"one worker": {"workers": [examples.LIVE_WORKER]}})},
     "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},
     "get models/{name}": {200: ResponseDoc("The model.", {"a model": examples.MODEL})},
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},

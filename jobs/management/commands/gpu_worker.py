@@ -30,9 +30,10 @@ from jobs.worker import quiet
 from jobs.worker.consuming import event_serializer, patches
 from jobs.worker.consuming.drain import DrainStep
 from jobs.worker.load_reports import LoadReports
+from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.outer_watchdog import OuterWatchdog
 from models_registry import selectors
-from models_registry.core.registry_errors import EnvironmentRefusedError
+from models_registry.core.registry_errors import EnvironmentRefusedError, LoadFailedError
 from models_registry.environments.make import enter
 from models_registry.loaders.devices.own_device import own_device
 from models_registry.pool import MIB, ModelPool
@@ -88,8 +89,8 @@ class Command(BaseCommand):
         try:
             check_database()
             check_keys()
-            pool = make_pool(device.name, options["memory_budget"], node)
-            missing, prefetch_count = serve(names, pool, node, lanes, outer, device.uuid)
+            loader = make_loader(device.name, options["memory_budget"], node)
+            missing, prefetch_count = serve(names, loader, node, lanes, outer, device.uuid)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
         sys.exit(run_celery(names, missing, node, prefetch_count, loglevel))
@@ -133,12 +134,14 @@ def divide_cores(lanes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // lanes)))
 
 
-def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
-    """Return an empty pool of models on the device; it loads the kinds of models that the settings allow."""
+def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
+    """Return the loader of an empty pool on the device; it loads what the settings allow.
+
+    What the last worker of this name could not load within its limit is left alone for a while.
+    """
     config = settings.INFERENCE
     reports = LoadReports(node)
-    reports.started()
-    return ModelPool(
+    pool = ModelPool(
         device,
         allow_torch_programs=config.allow_torch_programs,
         entry_points=config.model_entry_points,
@@ -146,32 +149,46 @@ def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
         memory_budget_bytes=None if budget_mib is None else budget_mib * MIB,
         watcher=reports,
     )
+    for version, (rest_s, reason) in reports.started().items():
+        pool.rest(selectors.info(version), LoadFailedError(reason), rest_s)
+    loader = ModelLoader(pool, limit_s=host.load_limit_s)
+    loader.start()
+    return loader
 
 
 def serve(
-    names: tuple[str, ...], pool: ModelPool, node: str, lanes: int, outer: OuterWatchdog, gpu: str
+    names: tuple[str, ...], loader: ModelLoader, node: str, lanes: int, outer: OuterWatchdog, gpu: str
 ) -> tuple[tuple[str, ...], int]:
     """Load the models, declare their queues, create the worker process.
 
     Return the models that cannot be loaded now, which are tried again later, and the prefetch count.
     """
     infos = {name: selectors.resolve(name) for name in names}
-    served = tuple(name for name, info in infos.items() if loads(pool, info.id))
+    served = tuple(name for name, info in infos.items() if loads(loader, info.id))
     missing = tuple(name for name in infos if name not in served)
+    for version in selectors.wanted_versions(served, keep_warm_s=0.0).to_load:
+        loads(loader, version)  # each alias: what has traffic is in memory before it comes
     with broker.connected(settings.INFERENCE.broker_url) as connection:
         broker_queues.declare(connection, names)
     if own_device().loss:
         raise own_device().error()  # no version's fault; the device is asked before the next start
-    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, served, gpu)
-    host.make(incarnation, pool, lanes=lanes, missing=missing, outer=outer)
+    incarnation = Incarnation(
+        uuid.uuid4(), node, socket.gethostname(), os.getpid(), loader.pool.device, served, gpu
+    )
+    host.make(incarnation, loader, lanes=lanes, missing=missing, outer=outer)
     return missing, prefetch(max(info.max_batch for info in infos.values()))
 
 
-def loads(pool: ModelPool, version: int) -> bool:
-    """Load a version; False where it cannot be, which the pool has reported: one must not stop the others."""
+def loads(loader: ModelLoader, version: int) -> bool:
+    """Load a version; False where it cannot be, which the pool has reported: one must not stop the others.
+
+    CommandError where the load is stuck: the next process of this name leaves the version alone for a while.
+    """
     try:
-        pool.runner(version)
-    except PlatformError:
+        loader.load_watching(version)
+    except PlatformError as error:
+        if loader.stuck:
+            raise CommandError(str(error)) from None
         return False
     return True
 

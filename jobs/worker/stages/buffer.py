@@ -90,6 +90,20 @@ class Buffer:
         with self._changed:
             self._policy.observe_platform(seconds)
 
+    def keep(self, key: Hashable, deliveries: Sequence[MessageDelivery]) -> None:
+        """Take deliveries of a sealed batch back; no batch of `key` is sealed until `free` is called."""
+        with self._changed:
+            self._policy.hold(key)
+            now = time.monotonic()
+            for delivery in deliveries:
+                self._add(delivery, now)
+
+    def free(self, key: Hashable) -> None:
+        """Let batches of `key` be sealed again."""
+        with self._changed:
+            self._policy.free(key)
+            self._changed.notify()
+
     def withdraw(self) -> None:
         """Note that the batch that was sealed last will not run."""
         with self._changed:

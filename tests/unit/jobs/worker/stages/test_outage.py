@@ -18,10 +18,7 @@ from jobs.core.circuits.tally import Tally
 from jobs.worker import process as host
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.claimed_batch import ClaimedBatch
-from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.settler import Settler
-from models_registry.core.options import PlatformOptions
-from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from tests.support.specimens import version
 
@@ -56,10 +53,6 @@ def a_settler(engine: Any, stopping: Callable[[], bool]) -> Settler:
     )
 
 
-def a_claimer(acquire: Callable[[int], Any], stopping: Callable[[], bool]) -> Claimer:
-    return Claimer(MagicMock(), UUID(int=2), MagicMock(acquire=acquire), stopping, MagicMock())
-
-
 def test_a_batch_that_waits_for_the_database_does_not_hang() -> None:
     work, engine = batch(), MagicMock()
     engine.begin.side_effect = sa.exc.OperationalError("", None, psycopg.OperationalError())
@@ -70,27 +63,6 @@ def test_a_batch_that_waits_for_the_database_does_not_hang() -> None:
 
 def test_a_circuit_error_loses_no_stored_batch() -> None:
     CircuitMonitor(MagicMock(), away).observe(1, {7: Tally(blamed=60)})
-
-
-def test_an_unreadable_version_is_retried_and_fails_no_job() -> None:
-    work, counts = batch(), list[int]()
-    info = SimpleNamespace(model="m", platform_options=PlatformOptions(), loader="builtin", secrecy=Secrecy())
-    loaded = SimpleNamespace(runner=Echo(), info=info)
-
-    def acquire(version: int) -> Any:
-        counts.append(version)
-        return away() if len(counts) < 3 else loaded
-
-    stopping = Stopping(work, refusals=9)
-    claimer = a_claimer(acquire, stopping)
-    assert claimer.lease(work)
-    claimer.prepare(work)
-    assert (counts, work.failure, work.model) == ([1, 1, 1], None, "m")
-
-
-def test_a_worker_that_stops_waits_for_no_version() -> None:
-    work = batch()
-    assert not a_claimer(away, lambda: True).lease(work)
 
 
 def test_unreadable_limits_are_read_again_and_end_no_stage(
