@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_registry', '0004_load_failures'),
+        ('models_registry', '0005_formats'),
     ]
 
     operations = [
