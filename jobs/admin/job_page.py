@@ -20,6 +20,7 @@ from jobs.core.states import State
 from jobs.models import AttemptMessage, Batch, DeadLetter, Delivery, Event, Job, Outbox, Worker
 from jobs.services.admission.admit import expected_of
 from jobs.services.reads.payloads import show_payload
+from models_registry.core.version import VersionInfo
 from models_registry.shared.admin_render import SHOWN_BYTES, bounded_json, bounded_text, pretty, table
 
 NONE = "-"
@@ -94,7 +95,9 @@ def why(batch: Batch) -> str:
     limits = ("max_batch", "max_padded_size", "padded", "p95_goal_s")
     measures = ("size", "padded_size", "seal_reason", "waited_s", "isolation_group")
     fields = {name: getattr(batch, name) for name in measures}
-    return why_this_size(LedgerEntry(**fields, **{name: getattr(batch.version, name) for name in limits}))
+    worker, version = worker_of(batch), VersionInfo.of(batch.version)
+    there = version.on(worker.device) if worker else version
+    return why_this_size(LedgerEntry(**fields, **{name: getattr(there, name) for name in limits}))
 
 
 def ran(batch: Batch) -> str:
