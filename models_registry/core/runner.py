@@ -79,6 +79,12 @@ class Warmed(Protocol):
         """Run batches of the sizes and lengths that jobs may bring, up to `max_batch` items."""
 
 
+def schemas_of(runner: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the JSON Schemas of inputs and outputs that a runner derives in `schemas()`; else empty ones."""
+    derive = getattr(runner, "schemas", None)
+    return derive() if callable(derive) else ({}, {})
+
+
 def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:
     """Return the outputs of `items`, run as one batch in the caller's thread."""
     return runner.outputs(runner.run(runner.collate(items)))

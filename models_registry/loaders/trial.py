@@ -22,7 +22,7 @@ import msgspec
 from models_registry.core.output import Output
 from models_registry.core.plain_output import plain
 from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError, RegistrationError
-from models_registry.core.runner import Item, Runner, answer
+from models_registry.core.runner import Item, Runner, answer, schemas_of
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.load import Permissions
@@ -40,18 +40,25 @@ class Report(msgspec.Struct):
     load_s: float = 0.0
     run_s: float = 0.0
     output: Any = None
+    input_schema: dict[str, Any] = {}
+    output_schema: dict[str, Any] = {}
     code: str = ""
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A trial that went well: its seconds, the output in its JSON form, and what the model printed."""
+    """A trial that went well: its seconds, the output in its JSON form, and what the model printed.
+
+    The schemas are those that the loader derives of the artifact; empty where it derives none.
+    """
 
     load_s: float
     run_s: float
     output: Any
     printed: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
 
 
 def trial(
@@ -107,7 +114,8 @@ def _tried(info: VersionInfo, status: int, answered: bytes, errors: bytes) -> Tr
     if report.code:
         raise LoadFailedError("\n".join(filter(None, (report.message, words[-WORDS_SHOWN:]))))
     shown = "\n".join(filter(None, (printed.decode("utf-8", "replace").strip(), words)))
-    return Tried(report.load_s, report.run_s, report.output, shown)
+    schemas = report.input_schema, report.output_schema
+    return Tried(report.load_s, report.run_s, report.output, shown, *schemas)
 
 
 def main() -> None:
@@ -134,7 +142,8 @@ def _carried_out(order: dict[str, Any]) -> Report:
         permissions = _permitted(info, permissions, unlisted=order["unlisted"])
         _check_entry(info, permissions)
     loaded = ready(info, "cpu", permissions, lambda: True)
-    report = Report(load_s=loaded.load_s)
+    taken, given = schemas_of(loaded.runner)
+    report = Report(load_s=loaded.load_s, input_schema=taken, output_schema=given)
     if "item" in order:
         began = monotonic()
         report.output = _output(loaded.runner, info, Item(**order["item"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError
@@ -9,7 +11,7 @@ from models_registry.core.runner import Item
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.load import Permissions
 from models_registry.loaders.trial import trial
-from tests.support.specimens import version
+from tests.support.specimens import SPECIMENS, version
 
 
 def test_an_input_is_run_on_the_loaded_version() -> None:
@@ -24,3 +26,9 @@ def test_an_entry_point_that_is_not_listed_is_imported_only_for_who_may() -> Non
         trial(info, Permissions(), limit_s=30)
     with pytest.raises(LoadFailedError, match=r"takes \(\); a model's factory takes"):
         trial(info, Permissions(), limit_s=30, unlisted=True)
+
+
+def test_a_trial_returns_the_schemas_that_the_loader_derives(tmp_path: Path) -> None:
+    tried = trial(SPECIMENS["onnx"](tmp_path).version, Permissions(), limit_s=60)
+    assert tried.input_schema["required"] == ["data"]
+    assert tried.output_schema["required"] == ["out"]
