@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inference_site.stack.harness import Stack
-from tests.support.app import App, register
+from tests.support.app import App, manage, register
 from tests.support.own_worker import own_worker
 from tests.support.wheels import tiny_wheel
 
@@ -24,6 +24,7 @@ class Versioned(Echo):
 """
 RAISING = "raise RuntimeError('no such driver')"
 CRASHING = "import os; os._exit(3)"
+ENTRY_POINT = ("--loader", "entry_point", "--artifact", "versioned:Versioned")
 ENTRY_POINTS = "versioned:Versioned,raising:Any,crashing:Any"
 
 
@@ -46,10 +47,11 @@ def test_one_stack_serves_two_models_with_conflicting_versions_of_a_library(
     register(stack, "raising", "1", "raising:Any", "--alias", "default")
     options = []
     for version in "12":
-        register(stack, f"spam{version}", "1", "versioned:Versioned", "--alias", "default")
         file = models / f"requirements-{version}.txt"
         file.write_text(tiny_wheel(models, "spam", version, f"VALUE = {version!r}"))
         options.append(("--env", f"spam{version}", "--requirements", str(file)))
+        words = (*ENTRY_POINT, "--alias", "default", "--example", "{}", *options[-1])
+        assert "It was loaded here in " in manage(stack, "register_model", f"spam{version}", "1", *words)
     with (
         own_worker(stack, "spam1", index=5, also="raising", options=options[0]),
         own_worker(stack, "spam2", index=6, options=options[1]),

@@ -7,7 +7,6 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -33,9 +32,9 @@ from jobs.worker.load_reports import LoadReports
 from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.outer_watchdog import OuterWatchdog
 from models_registry import selectors
-from models_registry.core.registry_errors import EnvironmentRefusedError, LoadFailedError
-from models_registry.environments.make import enter
+from models_registry.core.registry_errors import LoadFailedError
 from models_registry.loaders.devices.own_device import own_device
+from models_registry.management.environment_option import add_environment, enter_environment
 from models_registry.pool import MIB, ModelPool
 from models_registry.shared.process_end import go_on_in_a_child
 
@@ -66,16 +65,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--index", type=int, default=0, help="Number of this worker on its host.")
         parser.add_argument("--loglevel", default="WARNING")
-        parser.add_argument("--env", metavar="NAME", help="Run in this environment, which `make_env` makes.")
-        parser.add_argument(
-            "--requirements",
-            type=Path,
-            metavar="FILE",
-            help="Hashed requirements, of which the environment is made where it is missing.",
-        )
+        add_environment(parser)
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
-        enter_environment(options["env"], options["requirements"])
+        enter_environment(**options)
         check_libraries()
         go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
         outer = OuterWatchdog()  # before torch, so that it is small
@@ -94,18 +87,6 @@ class Command(BaseCommand):
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
         sys.exit(run_celery(names, missing, node, prefetch_count, loglevel))
-
-
-def enter_environment(name: str | None, requirements: Path | None) -> None:
-    """Go on in the environment of this name, where one is named."""
-    if name is None:
-        if requirements is not None:
-            raise CommandError("--requirements needs --env NAME: the environment that is made of them")
-        return
-    try:
-        enter(name, requirements, envs_dir=Path(settings.INFERENCE.envs_dir))
-    except EnvironmentRefusedError as error:
-        raise CommandError(str(error)) from error
 
 
 def check_libraries() -> None:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.management.actor import actor
+from models_registry.management.environment_option import add_environment, enter_environment
 from models_registry.management.json_argument import json_or_file
 from models_registry.management.move_wait import wait_for
 from models_registry.models import Loader
@@ -57,8 +58,10 @@ class Command(BaseCommand):
             "--load-limit-s", type=float, default=300.0, help="seconds that this load may take (300)"
         )
         parser.add_argument("--alias", action="append", default=[], help="point this alias at the version")
+        add_environment(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        enter_environment(**options)
         fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
         source = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
         source["version"] = options["model_version"]

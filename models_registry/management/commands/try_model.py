@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from models_registry.management.environment_option import add_environment, enter_environment
 from models_registry.management.json_argument import json_or_file
 from models_registry.services import try_registered
 from models_registry.shared.platform_errors import PlatformError
@@ -22,8 +23,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--load-limit-s", type=float, default=300.0, help="seconds that load and run may take (300)"
         )
+        add_environment(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        enter_environment(**options)
         if not isinstance(options["parameters"], dict):
             raise CommandError("--parameters takes a JSON object.")
         asked = {"ref": options["model"], "value": options["input"], "parameters": options["parameters"]}
