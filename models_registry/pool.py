@@ -10,7 +10,7 @@ from time import monotonic
 from django.db import connection
 
 from models_registry.core.loads.failed_loads import FailedLoads
-from models_registry.core.loads.load_faults import too_large, without_words
+from models_registry.core.loads.load_faults import ran_out, too_large, without_words
 from models_registry.core.loads.load_watcher import LoadWatcher, NobodyWatches
 from models_registry.core.registry_errors import (
     LoadFailedError,
@@ -203,18 +203,23 @@ class ModelPool:
 
     def _read(self, version_id: int) -> VersionInfo:
         try:
-            return _read(version_id)
-        except ModelNotFoundError as error:
+            return VersionInfo.of(ModelVersion.objects.select_related("model").get(pk=version_id))
+        except ModelVersion.DoesNotExist:
+            error = ModelNotFoundError(f"There is no version {version_id}.")
             with self._changed:
                 self._failed.note(version_id, "", error, monotonic())
-            raise
+            raise error from None
+        finally:
+            # On a worker's thread, no request ends and closes the connection.
+            if not connection.in_atomic_block:
+                connection.close()
 
     def _admit(self, info: VersionInfo) -> Loaded:
         """Make room and load the version; the caller is its first user."""
         likely = self._likely_bytes(info)
         self._make_room(info, likely, lambda: self._expect(info.id, likely))
         try:
-            loaded = ready(info, self.device, self._permissions, lambda: self._runs_alone(info.id))
+            loaded = self._ready(info)
             self._sizes[info.id] = size = loaded.memory_bytes
             self._make_room(info, size, lambda: self._residency.resize(info.id, size))
         except BaseException:
@@ -224,6 +229,20 @@ class ModelPool:
             self._failed.forget(info.id)
             self._loaded[info.id] = loaded
         return loaded
+
+    def _ready(self, info: VersionInfo) -> Loaded:
+        """Load the version; where the device has too little memory, evict others one by one and try again."""
+        while True:
+            try:
+                return ready(info, self.device, self._permissions, lambda: self._runs_alone(info.id))
+            except LoadFailedError as error:
+                with self._changed:
+                    out = self._residency.next_out(info.id) if ran_out(error) else None
+                    if out is not None:
+                        self._drop(out)
+                if out is None:
+                    raise
+            self._collect([out])
 
     def _expect(self, version_id: int, size_bytes: int) -> None:
         self._residency.add(version_id, size_bytes)
@@ -283,14 +302,3 @@ class ModelPool:
     def _drop(self, version_id: int) -> None:
         self._residency.remove(version_id)
         del self._loaded[version_id]
-
-
-def _read(version_id: int) -> VersionInfo:
-    try:
-        return VersionInfo.of(ModelVersion.objects.select_related("model").get(pk=version_id))
-    except ModelVersion.DoesNotExist:
-        raise ModelNotFoundError(f"There is no version {version_id}.") from None
-    finally:
-        # On a worker's thread, no request ends and closes the connection.
-        if not connection.in_atomic_block:
-            connection.close()

@@ -77,6 +77,13 @@ class Residency:
     def _room(self, pinned: Collection[int]) -> int:
         return (self.budget_bytes or 0) - sum(self._residents[pin].size_bytes for pin in pinned)
 
+    def next_out(self, version: int) -> int | None:
+        """Return the version to evict next for `version`, which ran out of memory; None where none may be."""
+        free = [v for v, resident in self._residents.items() if v != version and not resident.users]
+        free = [v for v in free if v not in self._pinned or (v in self._shared and version in self._shared)]
+        order = sorted(free, key=lambda v: (v in self._pinned, v in self._warm, self._residents[v].used))
+        return next(iter(order), None)
+
     def add(self, version: int, size_bytes: int) -> None:
         """Add a version that occupies `size_bytes`, the most recently used, without users."""
         self._residents[version] = _Resident(size_bytes, self._turn())

@@ -1,6 +1,7 @@
 """The device's memory: occupied bytes, and releasing cached blocks.
 
-This module never imports torch, it only uses it if it is loaded: a worker of built-in models needs none.
+But for `free_bytes` on a GPU this module never imports torch, it only uses it if it is loaded: a worker of
+built-in models needs none.
 """
 
 from __future__ import annotations
@@ -28,6 +29,16 @@ def allocated_bytes() -> int | None:
     """Return the bytes that tensors occupy on the device now; None if no device is in use."""
     cuda = _cuda()
     return None if cuda is None else int(cuda.memory_allocated())
+
+
+def free_bytes(device: str) -> int | None:
+    """Return what is free on a GPU before anything is loaded; None on a CPU, whose memory is others' too."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free)
 
 
 def weight_bytes(modules: Iterable[Any]) -> int:

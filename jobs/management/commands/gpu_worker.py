@@ -33,12 +33,14 @@ from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.outer_watchdog import OuterWatchdog
 from models_registry import selectors
 from models_registry.core.registry_errors import LoadFailedError
+from models_registry.loaders import memory
 from models_registry.loaders.devices.own_device import own_device
 from models_registry.management.environment_option import add_environment, enter_environment
 from models_registry.pool import MIB, ModelPool
 from models_registry.shared.process_end import go_on_in_a_child
 
 SWITCH_INTERVAL_S = 0.0005  # with Python's default, a busy thread delays the device thread by 5 ms
+FREE_SHARE = 0.85  # the rest is for the running batches, and what CUDA itself needs
 MOST_LANES = 4  # more lanes would only make every batch slower
 
 
@@ -61,7 +63,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--memory-budget",
             type=int,
-            help="MiB that all loaded models may occupy; no limit if missing.",
+            help="MiB that all loaded models may occupy; by default most of a GPU's free memory, without"
+            " a limit on a CPU.",
         )
         parser.add_argument("--index", type=int, default=0, help="Number of this worker on its host.")
         parser.add_argument("--loglevel", default="WARNING")
@@ -76,6 +79,7 @@ class Command(BaseCommand):
         metrics.serve()
         lanes = options["lanes"] or default_lanes(device.name)
         divide_cores(lanes)
+        tune_allocator()
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         node = topology.gpu_node(index, socket.gethostname())
@@ -127,7 +131,7 @@ def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
         allow_torch_programs=config.allow_torch_programs,
         entry_points=config.model_entry_points,
         model_dir=config.model_dir,
-        memory_budget_bytes=None if budget_mib is None else budget_mib * MIB,
+        memory_budget_bytes=budget_bytes(budget_mib, memory.free_bytes(device)),
         watcher=reports,
     )
     for version, (rest_s, reason) in reports.started().items():
@@ -135,6 +139,18 @@ def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
     loader = ModelLoader(pool, limit_s=host.load_limit_s)
     loader.start()
     return loader
+
+
+def budget_bytes(budget_mib: int | None, free_bytes: int | None) -> int | None:
+    """Return what all loaded models may occupy: what the operator says, else most of what a GPU has free."""
+    if budget_mib is not None:
+        return budget_mib * MIB
+    return None if free_bytes is None else int(FREE_SHARE * free_bytes)
+
+
+def tune_allocator() -> None:
+    """Let torch's allocator grow its blocks, so that versions that left leave no gaps; before torch."""
+    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
 
 
 def serve(

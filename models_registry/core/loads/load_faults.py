@@ -22,6 +22,16 @@ def too_large(info: VersionInfo, size_bytes: int, plan: Never) -> OverBudgetErro
     return OverBudgetError(f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it.")
 
 
+def ran_out(error: BaseException) -> bool:
+    """Return whether the error, or what caused it, is that the device or the host has too little memory."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError":
+            return True
+        cause = cause.__cause__
+    return False
+
+
 def without_words(info: VersionInfo, error: PlatformError) -> PlatformError:
     """Return the error, of a guarded version without what its code says: it may remember inputs of jobs."""
     if not info.secrecy.guarded or type(error) in _OWN_ERRORS:

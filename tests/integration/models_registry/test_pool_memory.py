@@ -14,6 +14,7 @@ from models_registry.core.registry_errors import LoadFailedError, OverBudgetErro
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import builtin, memory
 from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.loaders.load import load
 from models_registry.pool import ModelPool
 from models_registry.services import register_version
 from models_registry.services.register_builtin import MODELS
@@ -211,3 +212,24 @@ def test_allocated_memory_counts_for_a_version_only_if_nothing_else_runs(
     pool = ModelPool("cpu")
     assert pool.acquire(alone).memory_bytes == 700
     assert pool.acquire(beside).memory_bytes == 500
+
+
+def test_a_load_that_runs_out_of_memory_is_tried_again_with_less_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = ModelPool("cpu")
+    first, second, third = register("a", 1), register("b", 1), register("c", 1)
+    pool.runner(first)
+    pool.acquire(second)
+    tries = list[list[str]]()
+
+    def full(*args: Any) -> Any:
+        tries.append(loaded(pool))
+        if len(loaded(pool)) > 1:
+            raise MemoryError
+        return load(*args)
+
+    monkeypatch.setattr("models_registry.loaders.ready.load", full)
+    pool.runner(third)
+    assert tries == [["a", "b"], ["b"]]
+    assert loaded(pool) == ["b", "c"]

@@ -126,3 +126,14 @@ def test_versions_with_traffic_that_do_not_fit_together_take_turns_and_no_other_
     assert residency.room_for(2, 60) == Evict((1,))
     assert residency.room_for(3, 60) == Never(40)
     assert residency.room_for(4, 60) == Never(40)
+
+
+def test_where_memory_runs_out_the_least_needed_leaves_first_and_what_has_traffic_stays() -> None:
+    residency = shelf(None, 10, 10, 10, 10)
+    residency.keep(pinned=(1,), shared=(1,), warm=(0,))
+    residency.acquire(3)
+    leave = list[int]()
+    while (version := residency.next_out(NEW)) is not None:
+        leave.append(version)
+        residency.remove(version)
+    assert leave == [2, 0]
