@@ -38,6 +38,7 @@ from models_registry.environments.make import enter
 from models_registry.loaders.devices.own_device import own_device
 from models_registry.pool import MIB, ModelPool
 from models_registry.shared.process_end import go_on_in_a_child
+from models_registry.sources.local_copies import LocalCopies
 
 SWITCH_INTERVAL_S = 0.0005  # with Python's default, a busy thread delays the device thread by 5 ms
 MOST_LANES = 4  # more lanes would only make every batch slower
@@ -149,6 +150,7 @@ def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
         memory_budget_bytes=None if budget_mib is None else budget_mib * MIB,
         watcher=reports,
     )
+    pool.copies = LocalCopies(Path(config.artifact_cache_dir), config.artifact_cache_mb * MIB)
     for version, (rest_s, reason) in reports.started().items():
         pool.rest(selectors.info(version), LoadFailedError(reason), rest_s)
     loader = ModelLoader(pool, limit_s=host.load_limit_s)
