@@ -11,7 +11,7 @@ from jobs.db.address import parameters
 
 
 def django_storages(config: Config) -> dict[str, dict[str, object]]:
-    """Return Django's STORAGES; `payloads` holds large inputs and outputs.
+    """Return Django's STORAGES; `payloads` holds large inputs and outputs, `artifacts` models.
 
     The storage reads a bucket's keys from AWS's own variables.
     """
@@ -27,10 +27,12 @@ def django_storages(config: Config) -> dict[str, dict[str, object]]:
         "file_overwrite": False,
     }
     s3: dict[str, object] = {"BACKEND": "jobs.payloads.s3_storage.PayloadBucket", "OPTIONS": bucket}
+    stored = s3 if config.payload_storage == "s3" else files
     return {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-        "payloads": s3 if config.payload_storage == "s3" else files,
+        "payloads": stored,
+        "artifacts": stored,
     }
 
 

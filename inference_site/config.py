@@ -291,6 +291,16 @@ class Config(KeyConfig):
     envs_dir: Annotated[
         str, about("The folder of environments that `manage.py make_env` makes.", allowed="a path")
     ] = ".run/envs"
+    artifact_cache_dir: Annotated[
+        str, about("The folder of this host for copies of stored artifacts.", allowed="a path")
+    ] = ".run/artifacts"
+    artifact_cache_mb: Annotated[
+        Positive, about("MiB that these copies take, and the largest artifact that is taken into the store.")
+    ] = 20_480
+    model_signers: Annotated[
+        Words,
+        about("Files of public keys; an artifact needs the signature of one.", allowed="paths, with commas"),
+    ] = ()
     model_entry_points: Annotated[
         Words,
         about("Python callables that may be loaded as models.", allowed="package.module:name, with commas"),

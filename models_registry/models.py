@@ -64,6 +64,16 @@ class ModelVersion(models.Model):
         default=2.0, help_text="Seconds from admission to result, at the 95th percentile."
     )
     max_attempts = models.PositiveSmallIntegerField(default=3)
+    source = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where the stored artifact was fetched from, its branch or alias resolved.",
+    )
+    origin = models.JSONField(
+        null=True, blank=True, help_text="Who trained it, on which data and code, and its metrics."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

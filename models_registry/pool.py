@@ -23,6 +23,7 @@ from models_registry.loaders.load import Permissions
 from models_registry.loaders.ready import Loaded, file_bytes, ready
 from models_registry.models import ModelVersion
 from models_registry.shared.platform_errors import PlatformError
+from models_registry.sources.local_copies import LocalCopies, NoCopies
 
 __all__ = ["Loaded", "ModelPool"]
 MIB = 2**20
@@ -50,6 +51,7 @@ class ModelPool:
         watcher: LoadWatcher | None = None,
     ) -> None:
         self.device, self._watcher = device, watcher or NobodyWatches()
+        self.copies: LocalCopies | NoCopies = NoCopies()  # without them, no artifact of the store is loaded
         self._permissions = Permissions(allow_torch_programs, tuple(entry_points), model_dir)
         self._residency = Residency(memory_budget_bytes)
         self._loaded: dict[int, Loaded] = {}
@@ -191,8 +193,9 @@ class ModelPool:
         info = self._read(version_id)
         self._watcher.loading(version_id)
         try:
-            loaded = self._admit(info)
+            loaded = self._admit(self.copies.here(info))
         except PlatformError as error:
+            self.copies.load_failed(info, error)
             shown = without_words(info, error)
             with self._changed:
                 self._failed.note(version_id, info.model, shown, monotonic())
@@ -301,4 +304,4 @@ class ModelPool:
 
     def _drop(self, version_id: int) -> None:
         self._residency.remove(version_id)
-        del self._loaded[version_id]
+        self.copies.let_go(self._loaded.pop(version_id).info)

@@ -30,6 +30,24 @@ class RegistrationError(PlatformError):
     code = "registration"
 
 
+class VersionConflictError(RegistrationError):
+    """The model version is registered already with other contents: versions do not change."""
+
+    code = "version_conflict"
+
+
+class SourceError(RegistrationError):
+    """The artifact's source cannot be read, or holds what an artifact may not."""
+
+    code = "source"
+
+
+class SignatureError(RegistrationError):
+    """The artifact has no signature of a key that the settings name."""
+
+    code = "signature"
+
+
 class ArtifactMismatchError(PlatformError):
     """The artifact's hash differs from the registered one."""
 

@@ -19,8 +19,12 @@ def digest(path: Path) -> str:
     """
     if path.is_file():
         return _file_digest(path)
-    lines = (f"{_file_digest(path / name)}  {name}\n" for name in sorted(_names(path)))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256(manifest(path).encode()).hexdigest()
+
+
+def manifest(folder: Path) -> str:
+    """Return a line for each file of a folder: its SHA-256 and relative path, as `digest` hashes them."""
+    return "".join(f"{_file_digest(folder / name)}  {name}\n" for name in sorted(_names(folder)))
 
 
 def verify(path: Path, expected: str) -> None:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_registry', '0005_formats'),
+        ('models_registry', '0007_registering'),
     ]
 
     operations = [

@@ -19,6 +19,7 @@ from models_registry.core.registry_errors import (
     InvalidInputError,
     LoadFailedError,
     RegistrationError,
+    VersionConflictError,
 )
 from models_registry.core.subject import check_subject_marks
 from models_registry.core.version import VersionInfo
@@ -30,11 +31,13 @@ from models_registry.models import Alias, Loader, ModelVersion, RegisteredModel
 from models_registry.services.changes import announce
 from models_registry.services.pattern_trial import try_patterns
 from models_registry.services.schema_trial import check_growth
+from models_registry.sources.content_store import STORED, StoredArtifact, holds
 
 CONTENTS = (
     "loader", "artifact", "sha256", "input_schema", "output_schema", "example", "options", "max_batch",
     "max_padded_size", "padded", "p95_goal_s", "max_attempts",
 )  # fmt: skip
+MOST_ORIGIN_BYTES = 16_384
 
 
 def try_version(
@@ -53,9 +56,15 @@ def try_version(
     process cannot try the version, RegistrationError for what may not be registered, LoadFailedError where
     it does not load, or not within `limit_s` seconds.
     """
+    info = check_version(name=name, version=version, loader=loader, artifact=artifact, **fields)
+    return trial(info, permissions(), limit_s=limit_s, unlisted=not listed).load_s
+
+
+def check_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
+    """Check what is to be registered, but for its load, and return it with the id 0; RegistrationError."""
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
     row.model, row.id, row.sha256 = RegisteredModel(name=name), 0, _checked(name, row)
-    return trial(VersionInfo.of(row), permissions(), limit_s=limit_s, unlisted=not listed).load_s
+    return VersionInfo.of(row)
 
 
 def permissions() -> Permissions:
@@ -89,6 +98,7 @@ def _checked(name: str, row: ModelVersion) -> str:
     _check_limits(row)
     _check_options(row)
     _check_schemas(row)
+    _check_origin(row)
     return _pinned_hash(row)
 
 
@@ -111,7 +121,7 @@ def _same(row: ModelVersion) -> ModelVersion:
         raise RegistrationError(f"{row} breaks a limit of the table.")
     differences = [field for field in CONTENTS if getattr(stored, field) != getattr(row, field)]
     if differences:
-        raise RegistrationError(
+        raise VersionConflictError(
             f"{row} is registered already, with another {', '.join(differences)}: versions do not change."
         )
     return stored
@@ -130,6 +140,16 @@ def _check_options(row: ModelVersion) -> None:
     options = check_options(row.loader, row.artifact, row.options)
     if options.encrypt and not settings.INFERENCE.seals:
         raise RegistrationError("The option encrypt needs a key: set PAYLOAD_KEYS.")
+
+
+def _check_origin(row: ModelVersion) -> None:
+    if row.origin is None:
+        return
+    if not isinstance(row.origin, dict):
+        raise RegistrationError("origin is not a JSON object.")
+    size = len(json.dumps(row.origin, ensure_ascii=False).encode("utf-8", "replace"))
+    if size > MOST_ORIGIN_BYTES:
+        raise RegistrationError(f"origin has {size:,} bytes; {MOST_ORIGIN_BYTES:,} are allowed.")
 
 
 def _check_schemas(row: ModelVersion) -> None:
@@ -161,6 +181,8 @@ def _pinned_hash(row: ModelVersion) -> str:
         if row.sha256:
             raise RegistrationError("An entry point has no hash, because its code is an installed package.")
         return ""
+    if row.artifact.startswith(STORED):
+        return _stored_hash(row.artifact)
     try:
         path = artifact.locate(row.artifact, settings.INFERENCE.model_dir)
         if row.sha256:
@@ -168,6 +190,13 @@ def _pinned_hash(row: ModelVersion) -> str:
         return integrity.digest(path)
     except (ArtifactMismatchError, LoadFailedError) as error:
         raise RegistrationError(str(error)) from error
+
+
+def _stored_hash(artifact: str) -> str:
+    stored = StoredArtifact.of(artifact)
+    if stored is None or not holds(stored):
+        raise RegistrationError(f"The store has no artifact {artifact!r}.")
+    return stored.sha256
 
 
 def clean_row(row: RegisteredModel | ModelVersion | Alias, exclude: list[str] | None = None) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from django.conf import settings
 
 from models_registry import selectors
 from models_registry.core import schema
@@ -12,6 +15,8 @@ from models_registry.core.registry_errors import BadOutputError, InvalidInputErr
 from models_registry.core.runner import Item
 from models_registry.loaders.trial import Tried, trial
 from models_registry.services.register import permissions
+from models_registry.services.registering import MIB
+from models_registry.sources.local_copies import LocalCopies
 
 
 def try_registered(*, ref: str, value: Any, parameters: Mapping[str, Any], limit_s: float) -> Tried:
@@ -22,7 +27,14 @@ def try_registered(*, ref: str, value: Any, parameters: Mapping[str, Any], limit
     """
     info = selectors.resolve(ref)
     selectors.validate_input(info, value)
-    tried = trial(info, permissions(), limit_s=limit_s, unlisted=True, item=Item(value, parameters))
+    copies = LocalCopies(
+        Path(settings.INFERENCE.artifact_cache_dir), settings.INFERENCE.artifact_cache_mb * MIB
+    )
+    try:
+        item = Item(value, parameters)
+        tried = trial(copies.here(info), permissions(), limit_s=limit_s, unlisted=True, item=item)
+    finally:
+        copies.let_go(info)
     try:
         schema.check(json.dumps(info.output_schema), tried.output, "output")
     except InvalidInputError as error:

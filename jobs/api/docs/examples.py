@@ -15,6 +15,8 @@ UPLOAD_ID = "019b2f6b-0c7d-7b12-8e55-3f9a4d21c608"
 _ERASURE_ID = "019b2f6d-0a11-7b02-9c33-5d7e9f1a2b3c"
 _BATCH_ID, _WORKER_ID = "019b2f6c-5311-7f00-a1b2-c3d4e5f60718", "019b2f00-0000-7a00-8a00-0123456789ab"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_SOURCE = "hf:my-org/minilm@7c1f5d0a3f8e4b2d9c6a1e0b5f4d3c2b1a098f7e"
+_ORIGIN = {"trained_by": "ann", "code": "3f2c9d1", "metrics": {"recall": 0.93}}
 _AT, _STARTED, _DONE = "2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.012Z", "2026-01-31T12:00:00.055Z"
 _URLS = {
     "self": f"{_BASE}/{JOB_ID}",
@@ -185,7 +187,14 @@ LINEAGE = {
     "created_at": _AT,
     "started_at": _STARTED,
     "finished_at": _DONE,
-    "model": {"name": "minilm", "version": "1", "loader": "transformer", "sha256": _SHA256},
+    "model": {
+        "name": "minilm",
+        "version": "1",
+        "loader": "transformer",
+        "sha256": _SHA256,
+        "source": _SOURCE,
+        "origin": _ORIGIN,
+    },
     "input": {"sha256": _SHA256, "parameters_sha256": None},
     "output": {"epoch": 1, "sha256": _SHA256, "cached_from": None},
     "batch": {
@@ -222,6 +231,8 @@ VERSION = {
     "version": "1",
     "loader": "transformer",
     "sha256": _SHA256,
+    "source": _SOURCE,
+    "origin": _ORIGIN,
     "input_schema": {
         "type": "object",
         "properties": {"text": {"type": "string"}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -28,6 +29,8 @@ class ModelBuildSchema(Schema):
     sha256: str | None = Field(
         description="The SHA-256 of the artifact, which workers check when they load it."
     )
+    source: str | None = Field(description="Where the artifact was fetched from; null where it was not.")
+    origin: dict[str, Any] | None = Field(description="What was said of its making at registration.")
 
 
 class InputHashesSchema(Schema):

@@ -7,6 +7,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -38,6 +39,7 @@ from models_registry.loaders.devices.own_device import own_device
 from models_registry.management.environment_option import add_environment, enter_environment
 from models_registry.pool import MIB, ModelPool
 from models_registry.shared.process_end import go_on_in_a_child
+from models_registry.sources.local_copies import LocalCopies
 
 SWITCH_INTERVAL_S = 0.0005  # with Python's default, a busy thread delays the device thread by 5 ms
 FREE_SHARE = 0.85  # the rest is for the running batches, and what CUDA itself needs
@@ -134,6 +136,7 @@ def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
         memory_budget_bytes=budget_bytes(budget_mib, memory.free_bytes(device)),
         watcher=reports,
     )
+    pool.copies = LocalCopies(Path(config.artifact_cache_dir), config.artifact_cache_mb * MIB)
     for version, (rest_s, reason) in reports.started().items():
         pool.rest(selectors.info(version), LoadFailedError(reason), rest_s)
     loader = ModelLoader(pool, limit_s=host.load_limit_s)

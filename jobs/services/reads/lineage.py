@@ -37,6 +37,8 @@ class _LineageRow:
     version: str
     loader: str
     artifact_sha256: str | None
+    artifact_source: str | None
+    origin: Any
     input: bytes | None
     parameters: bytes | None
     input_encoding: str
@@ -85,6 +87,7 @@ _LINEAGE = Statement(
     f"""
 SELECT j.id, j.state, j.epoch, j.attempts, j.created_at, j.started_at, j.finished_at,
   j.queue AS model, j.version_id, v.version, v.loader, NULLIF(v.sha256, '') AS artifact_sha256,
+  NULLIF(v.source, '') AS artifact_source, v.origin,
   CASE WHEN %(stored)s THEN i.body ELSE {_SHA256.format("i.body")} END AS input,
   CASE WHEN %(stored)s THEN i.parameters ELSE sha256(i.parameters) END AS parameters,
   i.encoding AS input_encoding,
@@ -162,6 +165,8 @@ def _model(row: _LineageRow) -> View:
         "version": row.version,
         "loader": row.loader,
         "sha256": row.artifact_sha256,
+        "source": row.artifact_source,
+        "origin": row.origin,
     }
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from argparse import BooleanOptionalAction
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from models_registry.core.options import PlatformOptions
-from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.management.actor import actor
 from models_registry.management.environment_option import add_environment, enter_environment
 from models_registry.management.json_argument import json_or_file
 from models_registry.management.move_wait import wait_for
 from models_registry.models import Loader
-from models_registry.services import move_alias, register_version, try_version
+from models_registry.services import Asked, Terms, move_alias, register
 from models_registry.shared.platform_errors import PlatformError
 
-JSON = ("input_schema", "output_schema", "example", "options")
+JSON = ("input_schema", "output_schema", "example", "options", "origin")
 PLATFORM = ", ".join(PlatformOptions.__struct_fields__)
 MORE = {"options": f"; the platform reads {PLATFORM}; the loader reads the others"}
 LIMITS = {
@@ -36,8 +36,15 @@ class Command(BaseCommand):
         parser.add_argument("model_version", metavar="version", help="the version, such as 1 or 2026-11")
         parser.add_argument("--loader", required=True, choices=Loader.values)
         parser.add_argument(
-            "--artifact", required=True, help="/path, path under MODEL_DIR, package:name/path, module:name"
+            "--artifact", default="", help="/path, path under MODEL_DIR, package:name/path, module:name"
         )
+        parser.add_argument(
+            "--source",
+            default="",
+            help="fetched once into the store: /path, s3://bucket/key, hf:org/name@commit,"
+            " mlflow:models/name/3 or @alias; #path takes one file of it",
+        )
+        parser.add_argument("--signature", type=Path, help="file of an OpenSSF model signature")
         parser.add_argument(
             "--sha256", default="", help="of the file, or of the directory's model.safetensors"
         )
@@ -63,26 +70,20 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         enter_environment(**options)
         fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
-        source = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
-        source["version"] = options["model_version"]
+        source = {name: options[name] for name in ("name", "loader", "artifact", "source", "sha256")}
+        terms = Terms(tries=not options["no_load"], load_limit_s=options["load_limit_s"])
         try:
-            tried = "" if options["no_load"] else _tried(options["load_limit_s"], **source, **fields)
-            info = register_version(**source, actor=actor(), **fields)
+            signature = options["signature"].read_bytes() if options["signature"] else b""
+            asked = Asked(**source, version=options["model_version"], signature=signature, contents=fields)
+            registered = register(asked, actor=actor(), terms=terms)
+            info = registered.info
             for alias in options["alias"]:
                 moved = move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
                 wait_for(moved, self.stdout.write)
-        except PlatformError as error:
+        except (PlatformError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")
-        self.stdout.write(tried or "It was not loaded: --no-load.")
-
-
-def _tried(limit_s: float, **contents: Any) -> str:
-    """Load the version in a process of its own, and return a sentence about it; LoadFailedError."""
-    try:
-        return f"It was loaded here in {try_version(limit_s=limit_s, **contents):.1f} s, and ran its example."
-    except LoaderRefusedError as error:
-        return f"It was not loaded here: {error}"
+        self.stdout.write(registered.trial)
 
 
 def _flag(name: str) -> str:

@@ -18,7 +18,8 @@ from tests.support.factories import make_batch, make_client, make_job, make_vers
 
 @pytest.fixture
 def version(echo: None) -> ModelVersion:
-    return make_version("echo", "7", sha256="ab" * 32, loader="transformer")
+    origin = {"trained_by": "ann"}
+    return make_version("echo", "7", sha256="ab" * 32, loader="transformer", source="file:m", origin=origin)
 
 
 def read(app: Client, job: Job) -> LineageSchema:
@@ -43,6 +44,7 @@ def test_a_result_names_its_build_input_batch_worker_and_failed_attempts(
     lineage = read(app, job)
     assert lineage.model.model_dump() == {
         "name": "echo", "version": "7", "loader": "transformer", "sha256": "ab" * 32,
+        "source": "file:m", "origin": {"trained_by": "ann"},
     }  # fmt: skip
     stored = bytes(JobInput.objects.get(job=job).body)
     assert lineage.input is not None
