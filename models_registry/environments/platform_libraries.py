@@ -17,7 +17,7 @@ from models_registry.environments.requirements import PinnedLibrary
 OF_THE_WORKER = frozenset({
     "celery", "kombu", "amqp", "django", "django-ninja", "sqlalchemy", "psycopg", "msgspec", "jsonschema-rs",
     "starlette", "prometheus-client", "psutil", "httpcore", "certifi", "cryptography", "httpx", "h11",
-    "whitenoise", "django-axes", "django-otp", "django-csp", "google-re2",
+    "whitenoise", "django-axes", "django-otp", "django-csp", "google-re2", "packaging",
 })  # fmt: skip
 # What models may bring themselves, and what other processes need.
 OF_MODELS_OR_OTHERS = frozenset({
