@@ -30,7 +30,9 @@ def promote(*, name: str, alias: str, to: str, seen: str, mover: Mover, now: boo
         rows = Alias.objects.filter(model__name=name, name=alias)
         there = rows.values_list("version__version", flat=True).first()
         if there != seen:
-            raise RegistrationError(f"{name}@{alias} was moved since you opened the page, to {there or 'nothing'}.")
+            raise RegistrationError(
+                f"{name}@{alias} was moved since you opened the page, to {there or 'nothing'}."
+            )
         return move_alias(name=name, alias=alias, version=to, now=now, **asdict(mover))
 
 

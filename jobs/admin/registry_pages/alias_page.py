@@ -41,7 +41,7 @@ class MoveForm(forms.Form):
     now = forms.BooleanField(
         required=False,
         label="At once",
-        help_text="Jobs then wait for workers that have yet to load the version. Otherwise the move waits for them.",
+        help_text="Do not wait until the workers have loaded the version: jobs wait for that then.",
     )
 
 
@@ -96,7 +96,9 @@ class MovableAliasAdmin(AliasAdmin):
     @admin.display(description="last move that waited")
     def last_move(self, alias: Alias) -> str:
         """Return how far the newest move is that waited for workers."""
-        move = AliasMove.objects.filter(model=alias.model_id, alias=alias.name).select_related("version").last()
+        move = (
+            AliasMove.objects.filter(model=alias.model_id, alias=alias.name).select_related("version").last()
+        )
         if move is None:
             return NONE
         return f"to {move.version.version}, by {move.actor}: {move.get_state_display()}. {move.outcome}"

@@ -74,7 +74,17 @@ class ServedVersionAdmin(ModelVersionAdmin):
             )
             for worker in rows
         ]
-        headers = ("worker", "device", "heartbeat", "state", "since (UTC)", "memory", "load time", "failed loads", "last load error")
+        headers = (
+            "worker",
+            "device",
+            "heartbeat",
+            "state",
+            "since (UTC)",
+            "memory",
+            "load time",
+            "failed loads",
+            "last load error",
+        )
         return _wide(table(headers, cells)) if cells else "no live worker serves this model"
 
     @admin.display(description="service time")

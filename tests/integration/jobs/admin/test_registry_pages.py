@@ -9,7 +9,7 @@ import pytest
 from django.test import Client as Browser
 
 from jobs.models import Batch, Event, Job
-from models_registry.models import Alias, LoadFailure, ModelVersion, Promotion
+from models_registry.models import Alias, ModelVersion, Promotion, VersionLoad
 from models_registry.services import move_alias
 from tests.support.admin import ADDRESS, browser_of, text_of
 from tests.support.factories import make_batch, make_job, make_version, make_worker
@@ -52,15 +52,18 @@ def answers(to: str, seen: str, reason: str = "the new one is wrong") -> dict[st
     return {"to": to, "seen": seen, "reason": reason}
 
 
-def test_a_version_shows_its_workers_and_which_cannot_load_it(
+def test_a_version_shows_what_is_loaded_where_and_why_it_is_not(
     browser: Browser, version: ModelVersion
 ) -> None:
     for node in ("gpu-0@tests", "gpu-1@tests"):
         make_worker(node, model_names=["echo"])
     make_worker("gpu-2@tests", model_names=["another"])
-    LoadFailure.objects.create(version=version, node="gpu-1@tests", reason="<no such file>")
+    ready = {"state": "ready", "memory_bytes": 90 * 2**20, "load_s": 1.5}
+    VersionLoad.objects.create(version=version, node="gpu-0@tests", **ready)
+    VersionLoad.objects.create(version=version, node="gpu-1@tests", state="failed", reason="<no such file>")
     page = text_of(browser, f"{VERSIONS}/{version.pk}/change/")
     assert "gpu-0@tests" in page
+    assert "<td>90.0\xa0MB</td><td>1.5 s</td>" in page
     assert "&lt;no such file&gt;" in page
     assert "gpu-2@tests" not in page
 
@@ -149,3 +152,13 @@ def test_a_move_without_a_token_of_the_form_is_refused(alias: Alias) -> None:
     strict = browser_of(*VIEW, "move_alias", name="carl", csrf=True)
     assert strict.post(f"{ALIASES}/{alias.pk}/move/", answers("1", "2")).status_code == 403
     assert version_of(alias) == "2"
+
+
+def test_a_move_waits_for_workers_unless_it_is_to_be_at_once(mover: Browser, alias: Alias) -> None:
+    make_worker("gpu-0@tests", model_names=["echo"])
+    page = f"{ALIASES}/{alias.pk}/move/"
+    assert "Workers load echo:1 first." in mover.post(page, answers("1", "2"), follow=True).content.decode()
+    assert version_of(alias) == "2"
+    assert "to 1, by mona" in text_of(mover, f"{ALIASES}/{alias.pk}/change/")
+    mover.post(page, {**answers("1", "2"), "now": "on"})
+    assert version_of(alias) == "1"
