@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from jobs.admin.registry_pages.service_times import Line, Run
+from jobs.admin.registry_pages.service_times import BatchRun, Line
 
 POINTS = 400  # drawn: more would hide each other
 
 
-def drawn(runs: list[Run], line: Line | None) -> bytes:
+def drawn(runs: list[BatchRun], line: Line | None) -> bytes:
     """Return the picture."""
     import matplotlib as mpl  # half a second, which only a picture needs
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from jobs.db.statement import Statement, fetch_all
 MOST_BATCHES = 1_000
 
 
-class Run(NamedTuple):
+class BatchRun(NamedTuple):
     """A batch that has run: how many items it had, and its seconds."""
 
     size: int
@@ -49,16 +49,16 @@ SELECT size, ran_s FROM (
 ) newest
 WHERE version_id = %(version)s AND ran_s IS NOT NULL AND finished_at IS NOT NULL LIMIT %(most)s
 """,
-    Run,
+    BatchRun,
 )
 
 
-def recent_runs(version: int) -> list[Run]:
+def recent_runs(version: int) -> list[BatchRun]:
     """Return a version's newest runs, a thousand at most, among the last 20,000 batches of all versions."""
     return fetch_all(_RUNS, {"version": version, "most": MOST_BATCHES})
 
 
-def fitted(runs: list[Run]) -> Line | None:
+def fitted(runs: list[BatchRun]) -> Line | None:
     """Return the line of least squares; None where all runs have one size."""
     if len({run.size for run in runs}) < 2:  # noqa: PLR2004  # two points make a line
         return None
@@ -66,7 +66,7 @@ def fitted(runs: list[Run]) -> Line | None:
     return Line(intercept, slope)
 
 
-def by_size(runs: list[Run]) -> list[SizeRow]:
+def by_size(runs: list[BatchRun]) -> list[SizeRow]:
     """Return the runs by ranges of sizes, each twice as wide as the one before."""
     ranges = defaultdict[int, list[float]](list)
     for run in runs:

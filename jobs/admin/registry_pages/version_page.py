@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin.job_page import NONE, moment
 from jobs.admin.links import one_line, worker_link
-from jobs.admin.registry_pages.failures import failures_of_a_day
+from jobs.admin.registry_pages.failure_counts import failures_of_a_day
 from jobs.admin.registry_pages.picture import drawn
 from jobs.admin.registry_pages.service_times import by_size, fitted, recent_runs
 from jobs.models import Worker
