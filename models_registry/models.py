@@ -97,6 +97,7 @@ class Alias(models.Model):
 
     class Meta:
         verbose_name_plural = "aliases"
+        permissions = [("move_alias", "Can move an alias to another version")]
         constraints = [models.UniqueConstraint(fields=["model", "name"], name="alias_once_per_model")]
 
     def __str__(self) -> str:
@@ -116,7 +117,11 @@ class Promotion(models.Model):
     after = models.CharField(max_length=63)
     actor = models.CharField(max_length=127)
     address = models.GenericIPAddressField(null=True, help_text="Empty for a command.")
+    reason = models.TextField(blank=True, db_default="", help_text="What a person gave as the reason.")
     at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index("model", "alias", "id", name="promotion_by_alias")]
 
     def __str__(self) -> str:
         return f"{self.model}@{self.alias} to {self.after}"
@@ -176,6 +181,7 @@ class AliasMove(models.Model):
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="moves")
     actor = models.CharField(max_length=127)
     address = models.GenericIPAddressField(null=True, help_text="Empty for a command.")
+    reason = models.TextField(blank=True, db_default="", help_text="What a person gave as the reason.")
     state = models.CharField(max_length=8, choices=MoveState.choices, default=MoveState.LOADING)
     asked_at = models.DateTimeField(db_default=Now())
     until = models.DateTimeField(help_text="When it fails, unless all workers have the version by then.")

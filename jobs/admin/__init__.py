@@ -14,8 +14,10 @@ from jobs.admin import (
 )
 from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
+from jobs.admin.registry_pages import alias_page, version_page
 
 __all__ = [
+    "alias_page",
     "batches",
     "circuit_admin",
     "client_admin",
@@ -25,6 +27,7 @@ __all__ = [
     "people_admin",
     "queue_admin",
     "replays",
+    "version_page",
     "webhook_admin",
 ]
 

@@ -25,6 +25,11 @@ def may_change_tokens(request: HttpRequest) -> bool:
     return bool(request.user.has_perm("jobs.change_apitoken"))
 
 
+def may_move(request: HttpRequest) -> bool:
+    """Return whether this user may move aliases."""
+    return bool(request.user.has_perm("models_registry.move_alias"))
+
+
 def require(admin: ReadOnlyAdmin, request: HttpRequest, *, can: bool) -> None:
     """Raise PermissionDenied unless the user may view these rows and holds the permission in question."""
     if not (can and admin.has_view_permission(request)):

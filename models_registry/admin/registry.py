@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
@@ -49,12 +51,14 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_filter = ("loader", "model")
     ordering = ("-id",)
     search_fields = ("model__name", "version")
-    fields = (
+    fields: ClassVar[tuple[str, ...]] = (
         "model", "version", "aliases", "loader", "artifact", "sha256", "created_at",
         "max_batch", "max_padded_size", "padded", "p95_goal_s", "max_attempts",
         "accepts", "answers", "warms_up_with", "loader_options", "loads",
     )  # fmt: skip
-    readonly_fields = ("loads", "aliases", "accepts", "answers", "warms_up_with", "loader_options")
+    readonly_fields: ClassVar[tuple[str, ...]] = (
+        "loads", "aliases", "accepts", "answers", "warms_up_with", "loader_options",
+    )  # fmt: skip
 
     def aliases(self, version: ModelVersion) -> str:
         """Return the aliases that point here."""
@@ -100,14 +104,14 @@ class AliasAdmin(ReadOnlyAdmin):
     list_select_related = ("model", "version__model")
     list_filter = ("model",)
     ordering = ("model__name", "name")
-    fields = ("model", "name", "version", "changed_at")
+    fields: ClassVar[tuple[str, ...]] = ("model", "name", "version", "changed_at")
 
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin):
     """A move of an alias with its actor: the registry's part of the audit."""
 
-    list_display = ("at", "model", "alias", "before", "after", "actor", "address")
+    list_display = ("at", "model", "alias", "before", "after", "actor", "address", "reason")
     list_filter = ("model",)
     ordering = ("-id",)
     fields = list_display

@@ -58,6 +58,7 @@ def move_alias(  # noqa: PLR0913  # who moves what, and how long it may take
     version: str,
     actor: str = "platform",
     address: str | None = None,
+    reason: str = "",
     now: bool = False,
     wait_s: float = WAIT_S,
 ) -> Moved:
@@ -65,7 +66,7 @@ def move_alias(  # noqa: PLR0913  # who moves what, and how long it may take
 
     It takes effect at once with `now`, or where no worker lacks the version. Else it waits for `wait_s` at
     most, and takes the place of a move of this alias that waits. ModelNotFoundError if there is no such
-    version. A Promotion records each move that took effect, with the actor and the address.
+    version. A Promotion records each move that took effect, with the actor, the address and the reason.
     """
     clean_row(Alias(name=alias), exclude=["model", "version"])
     with transaction.atomic():
@@ -77,7 +78,8 @@ def move_alias(  # noqa: PLR0913  # who moves what, and how long it may take
         _end(earlier, MoveState.FAILED, "A later move was asked for.")
         points_there = Alias.objects.filter(model=row.model, name=alias, version=row).exists()
         without = [] if now or points_there else workers_without(name, row.pk)
-        move = AliasMove(model=row.model, alias=alias, version=row, actor=actor[:127], address=address)
+        by = {"actor": actor[:127], "address": address, "reason": reason}
+        move = AliasMove(model=row.model, alias=alias, version=row, **by)
         if without:
             move.until = Now() + timedelta(seconds=wait_s)
             move.outcome = _whom(without)
@@ -130,9 +132,10 @@ def _take_effect(move: AliasMove) -> None:
     Alias.objects.update_or_create(model=move.model, name=move.alias, defaults={"version": move.version})
     names = {"before": old.version.version if old else "", "after": move.version.version}
     if names["before"] != names["after"]:
-        model, alias = move.model.name, move.alias
-        Promotion.objects.create(model=model, alias=alias, actor=move.actor, address=move.address, **names)
-        announce("alias", actor=move.actor, model=model, alias=alias, **names)
+        names |= {"model": move.model.name, "alias": move.alias}
+        by = {"actor": move.actor, "address": move.address, "reason": move.reason}
+        Promotion.objects.create(**by, **names)
+        announce("alias", actor=move.actor, **names, **({"reason": move.reason} if move.reason else {}))
 
 
 def _end(moves: QuerySet[AliasMove], state: MoveState, outcome: str) -> None:

@@ -34,7 +34,7 @@ APPEND_ONLY = {
         "mac",
         "newest_at",
     ),
-    "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "at"),
+    "models_registry_promotion": ("model", "alias", "before", "after", "actor", "address", "reason", "at"),
 }
 READ_ONLY = frozenset({"django_migrations", "jobs_channelsecret"})
 # Functions that do one thing, most of them with the rights of their owner.
