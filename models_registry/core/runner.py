@@ -21,6 +21,8 @@ class Item:
 class Runner(Protocol):
     """One loaded model version; any of its methods may be called from several threads at once.
 
+    A model needs to have `run` only: `models_registry.core.completed` adds the other methods.
+
     A worker has a thread for each running batch, one that collates ahead, and one that fetches outputs and
     runs the parts of a failed batch again: a runner must lock the state that it changes. There is one output
     for each item, in the items' order; an exception in place of an output fails that item alone. An item may
@@ -47,6 +49,14 @@ class Weighed(Protocol):
 
     def memory_bytes(self) -> int:
         """Return the bytes of the loaded model's parameters and buffers."""
+
+
+@runtime_checkable
+class Warmed(Protocol):
+    """A runner that prepares more than its own example does: shapes to compile, caches to fill."""
+
+    def warm(self) -> None:
+        """Run what makes later batches fast; called once after loading, before the example."""
 
 
 def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:

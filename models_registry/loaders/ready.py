@@ -9,7 +9,7 @@ from time import monotonic
 
 from models_registry.core.plain_output import plain
 from models_registry.core.registry_errors import LoadFailedError
-from models_registry.core.runner import Item, Runner, Weighed, answer
+from models_registry.core.runner import Item, Runner, Warmed, Weighed, answer
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
 from models_registry.loaders.artifact import locate, weight_file_bytes
@@ -36,6 +36,8 @@ def ready(info: VersionInfo, device: str, permissions: Permissions, alone: Calla
     started, was_alone, before = monotonic(), alone(), memory.allocated_bytes() or 0
     try:
         runner = load(info, device, permissions)
+        if isinstance(runner, Warmed):
+            runner.warm()
         _warm_up(checking := checked(runner, info), info)
     except PlatformError:
         raise
