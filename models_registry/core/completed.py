@@ -1,8 +1,10 @@
 """Completes a model: `run` is all that it must have, and what else a worker calls has defaults.
 
-class Shout:
-    def run(self, inputs):
-        return [{"text": value["text"].upper()} for value in inputs]
+    class Shout:
+        def run(self, inputs):
+            return [{"text": value["text"].upper()} for value in inputs]
+
+A model that has all methods is used as it is, and pays nothing.
 """
 
 from __future__ import annotations

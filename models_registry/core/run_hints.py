@@ -1,7 +1,9 @@
 """What the signature of a model's `run` says: the types of one input and one output, and what it asks for.
 
-def run(self, inputs: list[Question]) -> list[Answer]
-def run(self, inputs: list[dict], parameters: list[dict], context)
+    def run(self, inputs: list[Question]) -> list[Answer]
+    def run(self, inputs: list[dict], parameters: list[dict], context)
+
+A hint that is a sequence of one type names the type of one job's input or output.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The options that each loader declares: checked when a version is registered, read when it is loaded.
 
-An entry point of the operator's declares none: it gets all options of the version, and checks its own.
+Those of an operator's entry point are known only where it is imported: `check_entry_options` runs in the
+trial's process. A worker refuses no unknown option, because a registered version never changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
@@ -15,7 +16,7 @@ from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import LoaderRefusedError, RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, did_you_mean, field_rows, first_fault
 from models_registry.loaders.builtin import BASE_S, PER_ITEM_S, STEP_S, STEPS
-from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.loaders.entry_point import BUILT_IN, declared_options, find, own_options
 
 Seconds = Annotated[float, Meta(ge=0)]
 
@@ -104,12 +105,27 @@ def check_options(loader: str, artifact: str, options: Mapping[str, Any]) -> Pla
     """Return the platform's options of a version; RegistrationError if any option is wrong or unknown."""
     platform, declared = PlatformOptions.of(options), options_of(loader, artifact)
     if declared is not None:
-        _refuse_unknown(declared, options)
+        _refuse_unknown(declared.__struct_fields__, options)
         try:
             declared.of(options)
         except LoaderRefusedError as error:
             raise RegistrationError(str(error)) from None
     return platform
+
+
+def check_entry_options(entry_point: str, options: Mapping[str, Any], allowed: Collection[str]) -> None:
+    """Import an entry point of the operator's; RegistrationError for an unknown or wrong option."""
+    declared = declared_options(find(entry_point, allowed))
+    try:
+        _refuse_unknown(() if declared is None else declared.__struct_fields__, options)
+    except RegistrationError as error:
+        how = " Annotate the first parameter of the factory with a msgspec.Struct to declare options."
+        raise RegistrationError(f"{error}{how if declared is None else ''}") from None
+    if declared is not None:
+        try:
+            own_options(declared, options)
+        except LoaderRefusedError as error:
+            raise RegistrationError(str(error)) from None
 
 
 def loader_option_rows() -> list[tuple[str, FieldRow]]:
@@ -118,13 +134,12 @@ def loader_option_rows() -> list[tuple[str, FieldRow]]:
     return [(name.rpartition(":")[2], row) for name, kind in kinds for row in field_rows(kind)]
 
 
-def _refuse_unknown(declared: type[LoaderOptions], options: Mapping[str, Any]) -> None:
-    names = (*PlatformOptions.__struct_fields__, *declared.__struct_fields__)
+def _refuse_unknown(own: Sequence[str], options: Mapping[str, Any]) -> None:
+    names = (*PlatformOptions.__struct_fields__, *own)
     for name in options:
         if name not in names:
-            own = ", ".join(declared.__struct_fields__) or "none"
             platform = ", ".join(PlatformOptions.__struct_fields__)
             raise RegistrationError(
-                f"There is no option {name}{did_you_mean(name, names)} The loader's options: {own}. The"
-                f" platform's options: {platform}."
+                f"There is no option {name}{did_you_mean(name, names)} The loader's options:"
+                f" {', '.join(own) or 'none'}. The platform's options: {platform}."
             )

@@ -39,19 +39,30 @@ CONTENTS = (
 
 
 def try_version(
-    *, name: str, version: str, loader: str, artifact: str, limit_s: float, **fields: Any
+    *,
+    name: str,
+    version: str,
+    loader: str,
+    artifact: str,
+    limit_s: float,
+    listed: bool = False,
+    **fields: Any,
 ) -> float:
     """Load what is to be registered in a process of its own; return the seconds that it took.
 
-    LoaderRefusedError where the settings of this process do not allow to load it, LoadFailedError where it
-    does not load, or not within `limit_s` seconds.
+    `listed` refuses entry points that MODEL_ENTRY_POINTS does not name. LoaderRefusedError where this
+    process cannot try the version, RegistrationError for what may not be registered, LoadFailedError where
+    it does not load, or not within `limit_s` seconds.
     """
     row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
     row.model, row.id, row.sha256 = RegisteredModel(name=name), 0, _checked(name, row)
+    return trial(VersionInfo.of(row), permissions(), limit_s=limit_s, unlisted=not listed).load_s
+
+
+def permissions() -> Permissions:
+    """Return what the settings of this process allow a loader to load."""
     config = settings.INFERENCE
-    entry_points = tuple(config.model_entry_points)
-    permissions = Permissions(config.allow_torch_programs, entry_points, config.model_dir)
-    return trial(VersionInfo.of(row), permissions, limit_s=limit_s)
+    return Permissions(config.allow_torch_programs, tuple(config.model_entry_points), config.model_dir)
 
 
 def register_version(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentTypeError, BooleanOptionalAction
-from pathlib import Path
+from argparse import BooleanOptionalAction
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.management.actor import actor
+from models_registry.management.json_argument import json_or_file
 from models_registry.models import Loader
 from models_registry.services import move_alias, register_version, try_version
 from models_registry.shared.platform_errors import PlatformError
@@ -79,14 +78,6 @@ def _tried(limit_s: float, **contents: Any) -> str:
         return f"It was loaded here in {try_version(limit_s=limit_s, **contents):.1f} s, and ran its example."
     except LoaderRefusedError as error:
         return f"It was not loaded here: {error}"
-
-
-def json_or_file(text: str) -> Any:
-    """Return the JSON in `text`, or in the file that `@path` names."""
-    try:
-        return json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArgumentTypeError(f"{text[:80]!r} is neither JSON nor @file: {error}") from None
 
 
 def _flag(name: str) -> str:

@@ -76,7 +76,7 @@ def test_what_is_registered_is_loaded_first_in_a_process_of_its_own() -> None:
     assert "It was loaded here in" in run("register_model", "e", "1", *echo, "--example", "{}")
     assert "It was not loaded: --no-load" in run("register_model", "e", "2", *echo, "--no-load")
     elsewhere = run("register_model", "e", "3", *ENTRY_POINT, "of_workers_alone:load")
-    assert "It was not loaded here: 'of_workers_alone:load' is not among the entry points" in elsewhere
+    assert "It was not loaded here: there is no module of_workers_alone here" in elsewhere
     assert [info.version for info in selectors.versions("e")] == ["3", "2", "1"]
 
 
@@ -95,3 +95,86 @@ def test_what_does_not_load_is_not_registered(example: object, reason: str) -> N
     with pytest.raises(CommandError, match=reason):
         run("register_model", "f", "1", *faulty, "--example", json.dumps(example))
     assert selectors.known_queues() == []
+
+
+MODULE = """
+import msgspec
+from models_registry.loaders.builtin import Echo
+
+class Options(msgspec.Struct):
+    tag: str = ""
+
+class Tagged(Echo):
+    def __init__(self, tag):
+        self.tag = tag
+    def outputs(self, raw):
+        print("a word of the model")
+        return [{"tag": self.tag, "of": 1 / value["of"]} for value in raw]
+
+def load(options: Options, device):
+    return Tagged(options.tag)
+
+def plain(options, device):
+    return Tagged(options["tag"])
+
+def thing(options, device):
+    return 7
+
+number = 7
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "my_tagged.py").write_text(MODULE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "my_tagged"
+
+
+@pytest.mark.parametrize(
+    ("artifact", "options", "reason"),
+    [
+        ("os:system", "{}", r"takes \(command\); a model's factory takes \(options, device\)"),
+        ("my_tagged:nofunc", "{}", "cannot be imported: module 'my_tagged' has no attribute 'nofunc'"),
+        ("my_tagged:number", "{}", "is no callable: int"),
+        ("my_tagged:thing", "{}", "of type int, which has no method key, collate, run, outputs"),
+        ("my_tagged:load", '{"check_outputs": true}', "no option check_outputs; did you mean check_output"),
+        ("my_tagged:load", '{"tag": 3}', "tag is 3; it must be a text"),
+        ("my_tagged:plain", '{"tag": "a"}', r"no option tag.*first parameter .* msgspec\.Struct"),
+    ],
+)
+def test_an_entry_point_that_is_no_model_or_has_a_wrong_option_is_not_registered(
+    artifact: str, options: str, reason: str, module: str
+) -> None:
+    with pytest.raises(CommandError, match=reason):
+        run("register_model", "t", "1", *ENTRY_POINT, artifact, "--options", options)
+    assert selectors.known_queues() == []
+
+
+def tried(*words: str) -> tuple[object, str]:
+    out, errors = io.StringIO(), io.StringIO()
+    call_command("try_model", *words, stdout=out, stderr=errors)
+    return json.loads(out.getvalue()), errors.getvalue()
+
+
+def test_a_registered_version_answers_an_input_here_without_a_worker(module: str, tmp_path: Path) -> None:
+    schemas = (
+        "--input-schema",
+        '{"required": ["of"]}',
+        "--output-schema",
+        '{"properties": {"of": {"maximum": 1}}}',
+    )
+    run("register_model", "t", "1", *ENTRY_POINT, f"{module}:load", "--options", '{"tag": "é"}', *schemas)
+    (tmp_path / "x.json").write_text('{"of": 2}')
+    output, words = tried("t:1", "--input", f"@{tmp_path}/x.json")
+    assert output == {"tag": "é", "of": 0.5}
+    assert "a word of the model\nLoaded in" in words
+    for wrong, reason in {"{}": '"of" is a required', '{"of": 0.1}': "output breaks its schema"}.items():
+        with pytest.raises(CommandError, match=reason):
+            tried("t:1", "--input", wrong)
+    with pytest.raises(
+        CommandError, match=r'fails on this input: ZeroDivisionError(.|\n)*my_tagged\.py", line 1'
+    ):
+        tried("t:1", "--input", '{"of": 0}')
+    with pytest.raises(CommandError, match="no model 't:9'"):
+        tried("t:9", "--input", "{}")

@@ -1,0 +1,30 @@
+"""One run of a registered version without a worker, for the person who made it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from models_registry import selectors
+from models_registry.core import schema
+from models_registry.core.registry_errors import BadOutputError, InvalidInputError
+from models_registry.core.runner import Item
+from models_registry.loaders.trial import Tried, trial
+from models_registry.services.register import permissions
+
+
+def try_registered(*, ref: str, value: Any, parameters: Mapping[str, Any], limit_s: float) -> Tried:
+    """Load what `name`, `name:version` or `name@alias` names in a process of its own, and run one input.
+
+    The input and, where the version has a schema of it, the output are checked as those of a job are.
+    ModelNotFoundError, InvalidInputError, BadOutputError, LoaderRefusedError or LoadFailedError.
+    """
+    info = selectors.resolve(ref)
+    selectors.validate_input(info, value)
+    tried = trial(info, permissions(), limit_s=limit_s, unlisted=True, item=Item(value, parameters))
+    try:
+        schema.check(json.dumps(info.output_schema), tried.output, "output")
+    except InvalidInputError as error:
+        raise BadOutputError(f"The model answered, and its output breaks its schema: {error}") from None
+    return tried

@@ -1,0 +1,26 @@
+"""What a trial of an entry point finds out, and what its caller learns."""
+
+from __future__ import annotations
+
+import pytest
+
+from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError
+from models_registry.core.runner import Item
+from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.loaders.load import Permissions
+from models_registry.loaders.trial import trial
+from tests.support.specimens import version
+
+
+def test_an_input_is_run_on_the_loaded_version() -> None:
+    tried = trial(version("entry_point", BUILT_IN["echo"]), Permissions(), limit_s=30, item=Item({"a": 1}))
+    assert tried.output == {"a": 1}
+    assert tried.load_s >= 0 < tried.run_s
+
+
+def test_an_entry_point_that_is_not_listed_is_imported_only_for_who_may() -> None:
+    info = version("entry_point", "os:getcwd")
+    with pytest.raises(LoaderRefusedError, match="not among the entry points in MODEL_ENTRY_POINTS"):
+        trial(info, Permissions(), limit_s=30)
+    with pytest.raises(LoadFailedError, match=r"takes \(\); a model's factory takes"):
+        trial(info, Permissions(), limit_s=30, unlisted=True)
