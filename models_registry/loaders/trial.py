@@ -25,7 +25,7 @@ from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedE
 from models_registry.core.runner import Item, Runner, answer
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
-from models_registry.loaders.load import Permissions
+from models_registry.loaders.load import ANY_FOLDER, FOLDER, Permissions
 from models_registry.loaders.loader_options import check_entry_options
 from models_registry.loaders.ready import ready
 from models_registry.shared.platform_errors import PlatformError
@@ -130,6 +130,8 @@ def main() -> None:
 def _carried_out(order: dict[str, Any]) -> Report:
     info = VersionInfo(**order["info"])
     permissions = msgspec.convert(order["permissions"], Permissions)
+    if info.loader == FOLDER and order["unlisted"]:
+        permissions = replace(permissions, folders=(ANY_FOLDER,))
     if info.loader == "entry_point" and info.artifact not in BUILT_IN.values():
         permissions = _permitted(info, permissions, unlisted=order["unlisted"])
         _check_entry(info, permissions)

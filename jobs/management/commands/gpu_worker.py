@@ -108,7 +108,7 @@ def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
     config = settings.INFERENCE
     reports = LoadReports(node)
     reports.started()
-    return ModelPool(
+    pool = ModelPool(
         device,
         allow_torch_programs=config.allow_torch_programs,
         entry_points=config.model_entry_points,
@@ -116,6 +116,8 @@ def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
         memory_budget_bytes=None if budget_mib is None else budget_mib * MIB,
         watcher=reports,
     )
+    pool.allow_folders(config.model_folders)
+    return pool
 
 
 def serve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import BooleanOptionalAction
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,7 +13,8 @@ from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.management.actor import actor
 from models_registry.management.json_argument import json_or_file
 from models_registry.models import Loader
-from models_registry.services import move_alias, register_version, try_version
+from models_registry.services import move_alias, register_folder, register_version, try_version
+from models_registry.services.register_folder import is_folder
 from models_registry.shared.platform_errors import PlatformError
 
 JSON = ("input_schema", "output_schema", "example", "options")
@@ -30,11 +32,17 @@ class Command(BaseCommand):
     help = "Register one version of a model; to repeat it changes nothing, other contents are refused."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="the model's name")
-        parser.add_argument("model_version", metavar="version", help="the version, such as 1 or 2026-11")
-        parser.add_argument("--loader", required=True, choices=Loader.values)
+        parser.add_argument("name", help="the model's name, or its folder: ./my_model")
         parser.add_argument(
-            "--artifact", required=True, help="/path, path under MODEL_DIR, package:name/path, module:name"
+            "model_version",
+            metavar="version",
+            nargs="?",
+            default="",
+            help="the version, such as 1 or 2026-11; of a folder by default the start of its SHA-256",
+        )
+        parser.add_argument("--loader", choices=Loader.values, help="needed, but for a folder")
+        parser.add_argument(
+            "--artifact", default="", help="/path, path under MODEL_DIR, package:name/path, module:name"
         )
         parser.add_argument(
             "--sha256", default="", help="of the file, or of the directory's model.safetensors"
@@ -58,6 +66,11 @@ class Command(BaseCommand):
         parser.add_argument("--alias", action="append", default=[], help="point this alias at the version")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if is_folder(options["name"]):
+            self._register_folder(options)
+            return
+        if not (options["model_version"] and options["loader"]):
+            raise CommandError("Give a version and --loader; the folder of a model is written ./my_model.")
         fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
         source = {name: options[name] for name in ("name", "loader", "artifact", "sha256")}
         source["version"] = options["model_version"]
@@ -70,6 +83,19 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")
         self.stdout.write(tried or "It was not loaded: --no-load.")
+
+    def _register_folder(self, options: dict[str, Any]) -> None:
+        given = [name for name in (*JSON, *LIMITS, "padded", "loader", "artifact", "sha256") if options[name]]
+        if given:
+            raise CommandError(f"Of a folder, {given[0]} is not an option: set it in model.toml or @model.")
+        terms = {"version": options["model_version"], "limit_s": options["load_limit_s"], "actor": actor()}
+        try:
+            info = register_folder(
+                folder=Path(options["name"]), tries=not options["no_load"], aliases=options["alias"], **terms
+            )
+        except PlatformError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{info} is registered, sha256 {info.sha256}.")
 
 
 def _tried(limit_s: float, **contents: Any) -> str:

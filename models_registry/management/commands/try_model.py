@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from models_registry.management.json_argument import json_or_file
-from models_registry.services import try_registered
+from models_registry.services import try_folder, try_registered
+from models_registry.services.register_folder import is_folder
 from models_registry.shared.platform_errors import PlatformError
 
 
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     help = "Run one input on a version, in a process of its own on the CPU, and print its output as JSON."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("model", help="the version: name, name:version or name@alias")
+        parser.add_argument("model", help="name, name:version, name@alias, or a folder: ./my_model")
         parser.add_argument("--input", required=True, type=json_or_file, help="the input: JSON, or @file")
         parser.add_argument("--parameters", default={}, type=json_or_file, help="JSON, or @file")
         parser.add_argument(
@@ -28,7 +29,8 @@ class Command(BaseCommand):
             raise CommandError("--parameters takes a JSON object.")
         asked = {"ref": options["model"], "value": options["input"], "parameters": options["parameters"]}
         try:
-            tried = try_registered(**asked, limit_s=options["load_limit_s"])
+            run = try_folder if is_folder(options["model"]) else try_registered
+            tried = run(**asked, limit_s=options["load_limit_s"])
         except PlatformError as error:
             raise CommandError(str(error)) from error
         # Only the output goes to the standard output, so that another program can read it.

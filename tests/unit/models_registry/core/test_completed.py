@@ -50,6 +50,7 @@ class Returns:
         self.raw = raw
 
     def run(self, inputs: list[Any]) -> Any:
+        del inputs
         return self.raw
 
 
