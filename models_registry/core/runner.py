@@ -21,7 +21,7 @@ class Item:
 class Runner(Protocol):
     """One loaded model version; any of its methods may be called from several threads at once.
 
-    A model needs to have `run` only: `models_registry.core.completed` adds the other methods.
+    A model needs to have `run` only: `models_registry.core.own_model.completed` adds the other methods.
 
     A worker has a thread for each running batch, one that collates ahead, and one that fetches outputs and
     runs the parts of a failed batch again: a runner must lock the state that it changes. There is one output

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from models_registry.core.completed import completed
+from models_registry.core.own_model.completed import completed
 from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError
 from models_registry.core.runner import Runner
 from models_registry.core.struct_fields import first_fault

@@ -28,6 +28,7 @@ from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.load import ANY_FOLDER, FOLDER, Permissions
 from models_registry.loaders.loader_options import check_entry_options
 from models_registry.loaders.ready import ready
+from models_registry.shared.child_path import child_env
 from models_registry.shared.platform_errors import PlatformError
 
 WORDS_SHOWN = 1_500
@@ -74,7 +75,12 @@ def trial(
         order["item"] = {"input": item.input, "parameters": dict(item.parameters)}
     words = [sys.executable, "-m", __name__]
     process = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=child_env(),
     )
     try:
         answered, errors = process.communicate(msgspec.json.encode(order), timeout=limit_s)

@@ -12,6 +12,7 @@ import msgspec
 
 from models_registry.core.registry_errors import LoadFailedError, RegistrationError
 from models_registry.loaders.folder.own_class import OwnClass
+from models_registry.shared.child_path import child_env
 from models_registry.shared.platform_errors import PlatformError
 
 WORDS_SHOWN = 1_500
@@ -21,7 +22,7 @@ def described(folder: Path, *, limit_s: float) -> dict[str, Any]:
     """Return the fields of a version that a folder gives; RegistrationError, LoadFailedError."""
     words = [sys.executable, "-m", __name__, str(folder)]
     try:
-        ended = subprocess.run(words, capture_output=True, timeout=limit_s, check=False)
+        ended = subprocess.run(words, capture_output=True, timeout=limit_s, check=False, env=child_env())
     except subprocess.TimeoutExpired:
         raise LoadFailedError(f"{folder.name} was not imported within {limit_s:g} s.") from None
     try:

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from models_registry.core.completed import completed
-from models_registry.core.own_model import OwnModel, declared_by
+from models_registry.core.own_model.completed import completed
+from models_registry.core.own_model.declared import OwnModel, declared_by
+from models_registry.core.own_model.run_hints import RunHints
 from models_registry.core.registry_errors import LoadFailedError, RegistrationError
-from models_registry.core.run_hints import RunHints
 from models_registry.core.runner import Runner
 from models_registry.loaders.entry_point import own_options
 from models_registry.loaders.folder.isolated_import import import_folder

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from models_registry.loaders.trial import Tried
 from models_registry.management.json_argument import json_or_file
 from models_registry.services import try_folder, try_registered
 from models_registry.services.register_folder import is_folder
@@ -15,6 +17,8 @@ from models_registry.shared.platform_errors import PlatformError
 
 class Command(BaseCommand):
     help = "Run one input on a version, in a process of its own on the CPU, and print its output as JSON."
+
+    requires_system_checks: Sequence[str] = ()  # a folder needs no servers; for a registered one see below
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("model", help="name, name:version, name@alias, or a folder: ./my_model")
@@ -29,7 +33,7 @@ class Command(BaseCommand):
             raise CommandError("--parameters takes a JSON object.")
         asked = {"ref": options["model"], "value": options["input"], "parameters": options["parameters"]}
         try:
-            run = try_folder if is_folder(options["model"]) else try_registered
+            run = try_folder if is_folder(options["model"]) else self._checked()
             tried = run(**asked, limit_s=options["load_limit_s"])
         except PlatformError as error:
             raise CommandError(str(error)) from error
@@ -38,3 +42,7 @@ class Command(BaseCommand):
             self.stderr.write(tried.printed)
         self.stderr.write(f"Loaded in {tried.load_s:.2f} s, ran in {tried.run_s:.4f} s.")
         self.stdout.write(json.dumps(tried.output, ensure_ascii=False))
+
+    def _checked(self) -> Callable[..., Tried]:
+        self.check()
+        return try_registered

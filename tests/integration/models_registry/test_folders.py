@@ -57,6 +57,11 @@ def test_a_new_folder_is_tried_registered_and_answers(tmp_path: Path, model_dir:
     assert output.text == "HO"
 
 
+def test_a_folder_is_tried_from_any_place(shout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shout.parent)
+    assert run("try_model", "./shout", "--input", '{"text": "hi"}') == '{"text": "HI"}\n'
+
+
 def test_each_file_is_in_the_version_s_hash_and_its_old_files_stay(shout: Path, model_dir: Path) -> None:
     first = register_folder(folder=shout, tries=False)
     assert register_folder(folder=shout, tries=False).id == first.id

@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from models_registry.core.own_model.run_hints import RunHints
 from models_registry.core.registry_errors import LoadFailedError
-from models_registry.core.run_hints import RunHints
 
 
 class Text(msgspec.Struct):

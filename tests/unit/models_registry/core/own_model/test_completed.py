@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from models_registry.core.completed import completed
 from models_registry.core.context import SILENT, Context, takes_context
+from models_registry.core.own_model.completed import completed
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoadFailedError
 from models_registry.core.runner import Item, Warmed, Weighed, answer
 from models_registry.loaders.builtin import Echo

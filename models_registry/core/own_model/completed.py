@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from models_registry.core.context import SILENT, Context
+from models_registry.core.own_model.run_hints import RunHints, convert
 from models_registry.core.registry_errors import BadOutputError, LoadFailedError
-from models_registry.core.run_hints import RunHints, convert
 from models_registry.core.runner import Item, Runner
 
 OTHERS = ("key", "collate", "outputs")
