@@ -20,7 +20,7 @@ from django.core.management.base import CommandParser
 from jobs.core.webhooks.policy import secret_key, signature
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import entry_point
-from models_registry.loaders.folder.starter import MODEL
+from models_registry.loaders.folder.starter import MODEL, write_folder
 from tests.support.documents import FILES, ROOT, Written, page, shown_model, written
 
 README, MODELS = written(ROOT / "README.md"), page("models")
@@ -74,7 +74,11 @@ def test_the_folder_that_is_shown_is_the_one_that_new_model_writes() -> None:
 
 
 @pytest.mark.parametrize("code", SHELL)
-def test_every_command_line_that_is_shown_is_one_that_its_command_takes(code: str) -> None:
+def test_every_command_line_that_is_shown_is_one_that_its_command_takes(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path, "shout")
+    monkeypatch.chdir(tmp_path)  # where files that a line names are read
     names = set(re.findall(r"manage\.py ([a-z_]+)", code))
     assert all(list(lines_of(code, name)) for name in names)
 

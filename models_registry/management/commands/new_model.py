@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from models_registry.shared.platform_errors import PlatformError
 class Command(BaseCommand):
     help = "Write a folder with a model that works: new_model shout, then try_model ./shout."
 
-    requires_system_checks: Sequence[str] = ()  # it writes files, and needs no servers
+    requires_system_checks: list[str] = []  # it writes files, and needs no servers
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="the model's name, and the folder's")

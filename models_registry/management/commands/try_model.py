@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -18,7 +18,7 @@ from models_registry.shared.platform_errors import PlatformError
 class Command(BaseCommand):
     help = "Run one input on a version, in a process of its own on the CPU, and print its output as JSON."
 
-    requires_system_checks: Sequence[str] = ()  # a folder needs no servers; for a registered one see below
+    requires_system_checks: list[str] = []  # a folder needs no servers; for a registered one see below
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("model", help="name, name:version, name@alias, or a folder: ./my_model")
