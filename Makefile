@@ -52,11 +52,16 @@ down: $(STAMP)
 # Only files whose hashes are pinned, and none that runs code to be installed.
 HASHED := --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 
-$(STAMP): requirements.lock compose/runtime.lock compose/torch-cpu.lock
+# The client's package is a distribution of its own, and its source is not at the root: this line of a .pth file finds it
+# from here. It is relative, so that a checkout may be moved, and one environment be linked into several.
+CLIENT_PTH := open(sysconfig.get_path("purelib") + "/inference_client.pth", "w").write("../../../../jobs/client/src\n")
+
+$(STAMP): requirements.lock compose/runtime.lock compose/torch-cpu.lock jobs/client/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(HASHED) -r compose/torch-cpu.lock 2>/dev/null || echo "torch's CPU build is not at hand: PyPI's"
 	$(BIN)/python -m pip install $(HASHED) -r requirements.lock
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install $(HASHED) -r compose/runtime.lock
+	$(BIN)/python -c 'import sysconfig; $(CLIENT_PTH)'
 	touch $@
 
 # The API's description, on which clients rely; a test compares it with the API.

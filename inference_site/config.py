@@ -234,6 +234,17 @@ class Config(KeyConfig):
     batch_limit_s: Annotated[
         Seconds, about("Seconds that a batch may take before its worker is ended and started again.")
     ] = 60.0
+    load_limit_s: Annotated[
+        Positive,
+        about(
+            "Seconds that loading a version may take, warm-up included. A load that takes longer has failed,"
+            " and its worker ends once its batches have, and is started again."
+        ),
+    ] = 600
+    keep_warm_s: Annotated[
+        Seconds,
+        about("Seconds that a worker prefers to keep a version in memory after an alias has left it."),
+    ] = 3_600.0
     webhook_internal_hosts: Annotated[
         Words,
         about(
@@ -277,6 +288,9 @@ class Config(KeyConfig):
         ),
     ] = ""
     model_dir: Annotated[str, about("The folder that relative artifacts are in.", allowed="a path")] = ""
+    envs_dir: Annotated[
+        str, about("The folder of environments that `manage.py make_env` makes.", allowed="a path")
+    ] = ".run/envs"
     model_entry_points: Annotated[
         Words,
         about("Python callables that may be loaded as models.", allowed="package.module:name, with commas"),

@@ -18,10 +18,12 @@ class JobsConfig(AppConfig):
         from jobs.payloads import object_store, vault
         from jobs.services.access import logins
         from jobs.services.access.data_key_rows import StoredDataKeys
-        from models_registry.services.changes import registry_changed
+        from jobs.services.lifecycle.loaded_versions import workers_without
+        from models_registry.services.changes import registry_changed, version_asked
 
         django_connections.register()
         registry_changed.connect(_note_registry, dispatch_uid="jobs.note_registry")
+        version_asked.connect(workers_without, dispatch_uid="jobs.workers_without")
         post_migrate.connect(_apply_rights, sender=self, dispatch_uid="jobs.apply_rights")
         object_store.use_clock(database_clock.now)
         vault.use_rows(StoredDataKeys())

@@ -28,6 +28,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
+from inference_client.job_failed import JobFailedError
 from jobs.core.errors import (
     JobNotFoundError,
     PayloadCorruptError,
@@ -36,7 +37,6 @@ from jobs.core.errors import (
     WrongStateError,
 )
 from jobs.core.job_error import REVOKED_CODE, error_of, for_caller
-from jobs.core.job_failed import JobFailedError
 from jobs.core.payloads.job_keys import DataKeyName, JobIdentity
 from jobs.core.payloads.keyring import Column
 from jobs.core.states import CELERY_STATES, State

@@ -112,19 +112,72 @@ class Promotion(models.Model):
         return f"{self.model}@{self.alias} to {self.after}"
 
 
-class LoadFailure(models.Model):
-    """A version that a worker cannot load now; the row goes once it loads, or the worker starts again."""
+class LoadState(models.TextChoices):
+    """How far a worker is with a version."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class VersionLoad(models.Model):
+    """A version that a worker holds, loads or cannot load; the row goes when the version leaves its memory.
+
+    The rows of a worker that ended stay until a worker of its name starts: read them with the live workers.
+    """
 
     id = models.BigAutoField(primary_key=True)
-    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="load_failures")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="loads")
     node = models.CharField(max_length=255, help_text="Celery's node name of the worker.")
-    reason = models.TextField()
-    tries = models.PositiveIntegerField(db_default=1)
-    since = models.DateTimeField(db_default=Now())
-    tried_at = models.DateTimeField(db_default=Now())
+    state = models.CharField(max_length=8, choices=LoadState.choices)
+    since = models.DateTimeField(db_default=Now(), help_text="When the state began.")
+    load_s = models.FloatField(null=True, help_text="Seconds that the load took.")
+    memory_bytes = models.BigIntegerField(null=True, help_text="What it occupies of the device's memory.")
+    reason = models.TextField(
+        blank=True, db_default="", help_text="Why the last load failed; empty once one succeeded."
+    )
+    tries = models.PositiveIntegerField(db_default=0, help_text="Failed loads since the last that succeeded.")
+    tried_at = models.DateTimeField(db_default=Now(), help_text="When the last load began or failed.")
+    next_try_at = models.DateTimeField(
+        null=True, help_text="No worker of this name tries earlier, because the last load outlived its limit."
+    )
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version", "node"], name="load_failure_once_per_node")]
+        constraints = [models.UniqueConstraint(fields=["version", "node"], name="version_load_once_per_node")]
 
     def __str__(self) -> str:
-        return f"version {self.version_id} on {self.node}"
+        return f"version {self.version_id} on {self.node}: {self.state}"
+
+
+class MoveState(models.TextChoices):
+    """What became of an ordered move of an alias."""
+
+    LOADING = "loading", "workers load the version first"
+    MOVED = "moved"
+    FAILED = "failed"
+
+
+class AliasMove(models.Model):
+    """A move of an alias that waits until each live worker of the model has the version in memory."""
+
+    id = models.BigAutoField(primary_key=True)
+    model = models.ForeignKey(RegisteredModel, models.CASCADE, related_name="moves")
+    alias = models.CharField(max_length=63)
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="moves")
+    actor = models.CharField(max_length=127)
+    address = models.GenericIPAddressField(null=True, help_text="Empty for a command.")
+    state = models.CharField(max_length=8, choices=MoveState.choices, default=MoveState.LOADING)
+    asked_at = models.DateTimeField(db_default=Now())
+    until = models.DateTimeField(help_text="When it fails, unless all workers have the version by then.")
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.TextField(blank=True, db_default="", help_text="Why it failed, or whom it waits for.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "alias"], condition=Q(state="loading"), name="alias_move_one_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.alias} to version {self.version_id}: {self.state}"

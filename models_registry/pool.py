@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Condition, Lock
 from time import monotonic
-from typing import Protocol
 
 from django.db import connection
 
+from models_registry.core.loads.failed_loads import FailedLoads
+from models_registry.core.loads.load_faults import too_large, without_words
+from models_registry.core.loads.load_watcher import LoadWatcher, NobodyWatches
 from models_registry.core.registry_errors import (
-    ArtifactMismatchError,
-    LoaderRefusedError,
     LoadFailedError,
     ModelNotFoundError,
-    OverBudgetError,
 )
-from models_registry.core.residency import Never, Residency, Wait
+from models_registry.core.residency import Evict, Never, Residency, Wait
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
 from models_registry.loaders.load import Permissions
@@ -28,40 +27,17 @@ from models_registry.shared.platform_errors import PlatformError
 
 __all__ = ["Loaded", "ModelPool"]
 MIB = 2**20
-_OWN_ERRORS = (ArtifactMismatchError, LoaderRefusedError, OverBudgetError)
-
-
-class LoadWatcher(Protocol):
-    """Learns which versions a pool cannot load, on the thread that tried."""
-
-    def failed(self, version: int, error: Exception) -> None:
-        """Note that a version could not be loaded."""
-
-    def loaded(self, version: int) -> None:
-        """Note that a version was loaded that could not be before."""
-
-
-@dataclass(slots=True)
-class _Failed:
-    """Why a version could not be loaded, and when it is tried again, in monotonic seconds."""
-
-    error: PlatformError
-    model: str
-    delay_s: float
-    due_at: float
 
 
 class ModelPool:
     """The versions loaded on one device (`cpu`, `cuda:0`); every method is thread-safe.
 
     Together they stay within `memory_budget_bytes`, None for no limit. To make room for a version, the pool
-    evicts the least recently used ones, or waits up to `ROOM_S` for running batches to end. A version that
-    cannot be loaded is not tried again for `RETRY_S`, which doubles up to `LONGEST_RETRY_S`: reading a large
-    artifact at every batch would starve healthy versions. `watcher` learns of such versions.
+    evicts the least recently used ones, or waits up to `ROOM_S` for running batches to end; no further batch
+    gets these versions meanwhile. A version that cannot be loaded rests before it is tried again: reading a
+    large artifact at every batch would starve healthy versions. `watcher` learns of each load.
     """
 
-    RETRY_S = 5.0
-    LONGEST_RETRY_S = 60.0
     ROOM_S = 60.0
 
     def __init__(
@@ -74,13 +50,14 @@ class ModelPool:
         memory_budget_bytes: int | None = None,
         watcher: LoadWatcher | None = None,
     ) -> None:
-        self.device, self._watcher = device, watcher
+        self.device, self._watcher = device, watcher or NobodyWatches()
         self._permissions = Permissions(allow_torch_programs, tuple(entry_points), model_dir)
         self._residency = Residency(memory_budget_bytes)
         self._loaded: dict[int, Loaded] = {}
         self._leaving = set[int]()
         self._sizes: dict[int, int] = {}
-        self._failed: dict[int, _Failed] = {}
+        self._asked_to_leave: frozenset[int] = frozenset()
+        self._failed = FailedLoads()
         self._locks: dict[int, Lock] = {}
         self._changed = Condition()
 
@@ -96,8 +73,13 @@ class ModelPool:
         with self._lock_of(version_id):
             return self._hold(version_id) or self._load(version_id)
 
+    def hold(self, version_id: int) -> Loaded | None:
+        """Protect the version until `release`; None where it is not loaded, or is to leave for another."""
+        with self._changed:
+            return None if version_id in self._asked_to_leave else self._hold(version_id)
+
     def release(self, version_id: int) -> None:
-        """Undo one `acquire`: without users, the version may be evicted."""
+        """Undo one `acquire` or `hold`: without users, the version may be evicted."""
         with self._changed:
             self._residency.release(version_id)
             dropped = version_id in self._leaving - self._residency.in_use
@@ -105,7 +87,12 @@ class ModelPool:
                 self._drop(version_id)
             self._changed.notify_all()
         if dropped:
-            memory.collect()
+            self._collect([version_id])
+
+    def longest_bytes(self, version_id: int) -> int | None:
+        """Return the bytes from which on an input of a loaded version is as long as any; None if unknown."""
+        loaded = self._loaded.get(version_id)
+        return None if loaded is None else loaded.longest_bytes
 
     @contextmanager
     def lease(self, version_id: int) -> Iterator[Loaded]:
@@ -123,11 +110,23 @@ class ModelPool:
 
     def load(self, version_id: int) -> Loaded:
         """Load the version even if that failed a moment ago, and end the effect of `unload`."""
-        with self._changed:
-            if version_id in self._failed:
-                self._failed[version_id].due_at = monotonic()
-            self._leaving.discard(version_id)
+        self.begin_anew(version_id)
         return self.runner(version_id)
+
+    def begin_anew(self, version_id: int) -> None:
+        """Let the version be tried although that failed a moment ago, and end the effect of `unload`."""
+        with self._changed:
+            self._failed.try_now(version_id, monotonic())
+            self._leaving.discard(version_id)
+
+    def rest(self, info: VersionInfo, error: PlatformError, delay_s: float) -> None:
+        """Do not try the version for `delay_s`, because an earlier process could not load it."""
+        with self._changed:
+            self._failed.rest(info.id, info.model, error, now=monotonic(), delay_s=delay_s)
+
+    def fail_late(self, version_id: int, error: PlatformError) -> None:
+        """Note that a version's load has outlived its limit: it rests also in the next process."""
+        self._watcher.failed(version_id, error, late=True)
 
     def unload(self, version_id: int) -> bool:
         """Evict the version; if it is in use, return False and evict it once it has no users.
@@ -138,10 +137,11 @@ class ModelPool:
             self._leaving.add(version_id)
             if version_id in self._residency.in_use:
                 return False
-            if version_id in self._loaded:
-                self._drop(version_id)
+            dropped = [version_id] if version_id in self._loaded else []
+            for version in dropped:
+                self._drop(version)
             self._changed.notify_all()
-        memory.collect()
+        self._collect(dropped)
         return True
 
     def pin(self, version_id: int, *, pinned: bool = True) -> None:
@@ -149,6 +149,14 @@ class ModelPool:
         with self._changed:
             self._residency.pin(version_id, pinned=pinned)
             self._changed.notify_all()
+
+    def keep(self, *, pinned: Iterable[int], shared: Iterable[int], warm: Iterable[int]) -> None:
+        """Protect the `pinned` versions from eviction and no others; evict the `warm` ones last.
+
+        Of the pinned ones those in `shared` may replace each other, where they do not fit together.
+        """
+        with self._changed:
+            self._residency.keep(pinned=pinned, shared=shared, warm=warm)
 
     def loaded(self) -> list[Loaded]:
         """Return the loaded versions, in the order of loading."""
@@ -162,14 +170,13 @@ class ModelPool:
 
     def retry_in_s(self, version_id: int) -> float:
         """Return the seconds until a version that could not be loaded is tried again; 0 for any other."""
-        failed = self._failed.get(version_id)
-        return 0.0 if failed is None else max(failed.due_at - monotonic(), 0.0)
+        now, failed = monotonic(), self._failed.resting(version_id, monotonic())
+        return 0.0 if failed is None else failed.due_s - now
 
     def models_without_versions(self) -> set[str]:
         """Return the models of which a version could not be loaded, and no other is."""
         with self._changed:
-            failed = {failure.model for failure in self._failed.values() if failure.model}
-            return failed - {loaded.info.model for loaded in self._loaded.values()}
+            return self._failed.models() - {loaded.info.model for loaded in self._loaded.values()}
 
     def _hold(self, version_id: int) -> Loaded | None:
         with self._changed:
@@ -183,26 +190,29 @@ class ModelPool:
             return self._locks.setdefault(version_id, Lock())
 
     def _load(self, version_id: int) -> Loaded:
-        failed = self._failed.get(version_id)
-        if failed is not None and monotonic() < failed.due_at:
+        failed = self._failed.resting(version_id, monotonic())
+        if failed is not None:
             raise failed.error.with_traceback(None)
-        info = _read(version_id)
+        info = self._read(version_id)
+        self._watcher.loading(version_id)
         try:
             loaded = self._admit(info)
         except PlatformError as error:
-            shown = _without_words(info, error)
-            self._note(info, failed, shown)
+            shown = without_words(info, error)
+            with self._changed:
+                self._failed.note(version_id, info.model, shown, monotonic())
+            self._watcher.failed(version_id, shown)
             raise shown from None
-        if failed is not None and self._watcher is not None:
-            self._watcher.loaded(version_id)
+        self._watcher.loaded(version_id, memory_bytes=loaded.memory_bytes, load_s=loaded.load_s)
         return loaded
 
-    def _note(self, info: VersionInfo, before: _Failed | None, error: PlatformError) -> None:
-        delay_s = self.RETRY_S if before is None else min(2 * before.delay_s, self.LONGEST_RETRY_S)
-        with self._changed:
-            self._failed[info.id] = _Failed(error, info.model, delay_s, monotonic() + delay_s)
-        if self._watcher is not None:
-            self._watcher.failed(info.id, error)
+    def _read(self, version_id: int) -> VersionInfo:
+        try:
+            return _read(version_id)
+        except ModelNotFoundError as error:
+            with self._changed:
+                self._failed.note(version_id, "", error, monotonic())
+            raise
 
     def _admit(self, info: VersionInfo) -> Loaded:
         """Make room and load the version; the caller is its first user."""
@@ -216,7 +226,7 @@ class ModelPool:
             self._give_up(info.id)
             raise
         with self._changed:
-            self._failed.pop(info.id, None)
+            self._failed.forget(info.id)
             self._loaded[info.id] = loaded
         return loaded
 
@@ -244,20 +254,32 @@ class ModelPool:
 
     def _make_room(self, info: VersionInfo, size_bytes: int, take: Callable[[], None]) -> None:
         """Evict others, or wait for them, until the version fits; then `take` the room under one lock."""
-        until = monotonic() + self.ROOM_S
         with self._changed:
-            while isinstance(plan := self._residency.room_for(info.id, size_bytes), Wait):
-                if not self._changed.wait(until - monotonic()):
-                    raise LoadFailedError(
-                        f"{info} found no room within {self.ROOM_S:.0f} s: others were in use."
-                    )
+            try:
+                plan = self._room(info, size_bytes)
+            finally:
+                self._asked_to_leave = frozenset()
             if isinstance(plan, Never):
-                raise _too_large(info, size_bytes, plan)
+                raise too_large(info, size_bytes, plan)
             for version in plan.versions:
                 self._drop(version)
             take()
         if plan.versions:
-            memory.collect()
+            self._collect(plan.versions)
+
+    def _room(self, info: VersionInfo, size_bytes: int) -> Evict | Never:
+        until = monotonic() + self.ROOM_S
+        while isinstance(plan := self._residency.room_for(info.id, size_bytes), Wait):
+            # Else a version with enough jobs would never be free, because batches go on while this waits.
+            self._asked_to_leave = frozenset(plan.versions)
+            if not self._changed.wait(until - monotonic()):
+                raise LoadFailedError(f"{info} found no room within {self.ROOM_S:.0f} s: others were in use.")
+        return plan
+
+    def _collect(self, dropped: Iterable[int]) -> None:
+        memory.collect()
+        for version in dropped:
+            self._watcher.dropped(version)
 
     def _runs_alone(self, version_id: int) -> bool:
         with self._changed:
@@ -266,21 +288,6 @@ class ModelPool:
     def _drop(self, version_id: int) -> None:
         self._residency.remove(version_id)
         del self._loaded[version_id]
-
-
-def _too_large(info: VersionInfo, size_bytes: int, plan: Never) -> OverBudgetError:
-    size, room = size_bytes / MIB, max(plan.room_bytes, 0) / MIB
-    return OverBudgetError(f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it.")
-
-
-def _without_words(info: VersionInfo, error: PlatformError) -> PlatformError:
-    """Return the error, of a guarded version without what its code says: it may remember inputs of jobs."""
-    if not info.secrecy.guarded or type(error) in _OWN_ERRORS:
-        return error
-    return LoadFailedError(
-        f"{info} cannot be loaded. Its message is not shown, because its data is confidential:"
-        " a trial load of the same artifact shows it."
-    )
 
 
 def _read(version_id: int) -> VersionInfo:

@@ -5,22 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from threading import Lock
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
 from django.db.models import Prefetch
+from django.db.models.functions import Now
 
 from models_registry.core import schema
+from models_registry.core.loads.wanted import Wanted
 from models_registry.core.options import PlatformOptions
-from models_registry.core.refs import Ref
+from models_registry.core.refs import DEFAULT_ALIAS, Ref
 from models_registry.core.registry_errors import ModelNotFoundError
 from models_registry.core.version import VersionInfo
-from models_registry.models import Alias, ModelVersion, RegisteredModel
+from models_registry.models import (
+    Alias,
+    AliasMove,
+    ModelVersion,
+    MoveState,
+    Promotion,
+    RegisteredModel,
+)
 
 __all__ = [
     "VersionInfo", "forget", "info", "known_queues", "model", "models", "renew", "resolve", "resolve_all",
     "retention_classes", "used_life", "validate_against", "validate_input", "validate_outline", "versions",
+    "wanted_versions",
 ]  # fmt: skip
 
 CACHED_S = 1.0
@@ -116,6 +127,19 @@ def versions(name: str) -> Sequence[ModelVersion]:
     """Return a model's versions, newest first, with aliases prefetched; ModelNotFoundError."""
     rows = ModelVersion.objects.select_related("model").prefetch_related("aliases")
     return list(rows.filter(model=model(name)).order_by("-id"))
+
+
+def wanted_versions(names: Collection[str], *, keep_warm_s: float) -> Wanted:
+    """Return what a worker of these models is to hold: `default` first, then by alias; never cached."""
+    aliases = Alias.objects.filter(model__name__in=names).order_by("id").values_list("name", "version_id")
+    stable = tuple(version for _, version in sorted(aliases, key=lambda row: row[0] != DEFAULT_ALIAS))
+    moves = AliasMove.objects.filter(model__name__in=names, state=MoveState.LOADING).order_by("id")
+    since = Now() - timedelta(seconds=keep_warm_s)
+    left = set(Promotion.objects.filter(model__in=names, at__gt=since).values_list("model", "before"))
+    past = ModelVersion.objects.filter(model__name__in=names, version__in={before for _, before in left})
+    rows = past.values_list("id", "model__name", "version")
+    warm = tuple(key for key, *named in rows if tuple(named) in left and key not in stable)
+    return Wanted(stable, tuple(moves.values_list("version_id", flat=True)), warm)
 
 
 def retention_classes() -> set[int]:

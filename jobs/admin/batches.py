@@ -18,7 +18,7 @@ from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFi
 from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
 from jobs.core.batching.explain import seconds
 from jobs.models import Batch, Worker
-from models_registry.models import LoadFailure
+from models_registry.models import VersionLoad
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 from models_registry.shared.admin_render import table
 
@@ -117,10 +117,10 @@ class WorkerAdmin(ReadOnlyAdmin):
     ordering = (F("ended_at").desc(nulls_first=True), "-started_at")
     search_fields = ("node", "host")
     fields = (
-        "id", "node", "status", "device", "model_names", "host", "pid", "started_at", "heartbeat_at",
-        "ended_at", "end_reason", "open_batches", "load_failures",
+        "id", "node", "status", "device", "device_uuid", "model_names", "host", "pid", "started_at",
+        "heartbeat_at", "ended_at", "end_reason", "open_batches", "loads",
     )  # fmt: skip
-    readonly_fields = ("status", "open_batches", "load_failures")
+    readonly_fields = ("status", "open_batches", "loads")
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Return the workers with the age of their heartbeats by the database's clock."""
@@ -135,14 +135,18 @@ class WorkerAdmin(ReadOnlyAdmin):
         silent_s = worker.silent_for.total_seconds()
         return "alive" if silent_s < STALE_AFTER_S else f"silent for {silent_s:,.0f} s"
 
-    @admin.display(description="cannot load")
-    def load_failures(self, worker: Worker) -> Any:
-        """Return the versions that it cannot load now, and why."""
-        rows = LoadFailure.objects.filter(node=worker.node).select_related("version__model").order_by("id")
-        cells = [(str(row.version), row.reason, row.tries, row.since, row.tried_at) for row in rows]
+    @admin.display(description="versions")
+    def loads(self, worker: Worker) -> Any:
+        """Return the versions that it holds, loads or cannot load, and why."""
+        rows = VersionLoad.objects.filter(node=worker.node).select_related("version__model").order_by("id")
+        cells = [
+            (str(row.version), row.state, row.since, row.load_s, row.memory_bytes, row.tries, row.reason)
+            for row in rows
+        ]
         if worker.ended_at is not None or not cells:
             return job_page.NONE
-        return table(("version", "reason", "tries", "since", "last try"), cells)
+        words = ("version", "state", "since", "seconds to load", "bytes", "failed loads", "last error")
+        return table(words, cells)
 
     def open_batches(self, worker: Worker) -> Any:
         """Return the batches that it is running."""

@@ -17,13 +17,14 @@ from jobs.api.routes import (
     job_events,
     job_lineage,
     jobs,
+    live_workers,
     own_token,
     submissions,
 )
 from models_registry.api import router as models_router
 
 # Each put its calls on the router.
-ROUTES = (erasures, file_uploads, job_events, job_lineage, jobs, own_token, submissions)
+ROUTES = (erasures, file_uploads, job_events, job_lineage, jobs, live_workers, own_token, submissions)
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send
 `Prefer: wait=S` with the submit, open `urls.wait` or `urls.events` of the answer, or name a

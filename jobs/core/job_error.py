@@ -15,13 +15,25 @@ _CANCELS = {
     REVOKED_CODE: "The job was cancelled by Celery's revoke.",
 }
 _EXPIRED = "The job's deadline passed before it ended."
-_TRACEBACK = re.compile(r"\s*Traceback \(most recent call last\).*", re.DOTALL)
+# TorchScript writes the model's own source into its message, before what was raised.
+_SCRIPT = re.compile(
+    r"(?:The following operation failed in the TorchScript interpreter\.\s*)?"
+    r"Traceback of TorchScript.*<--- HERE[^\n]*\n(?:[ \t][^\n]*\n|\n)*(?:builtins\.)?",
+    re.DOTALL,
+)
+# Of Python and TorchScript, and of the C++ below torch, XGBoost and others.
+_TRACEBACK = re.compile(
+    r"\s*(?:Traceback (?:of TorchScript[^\n]*)?\(most recent call last\)|Traceback of TorchScript"
+    r"|Exception raised from [^\n]*\(most recent call first\)|Stack trace:|C\+\+ CapturedTraceback:"
+    r"|frame #\d+:).*",
+    re.DOTALL,
+)
 # A file's name says enough. JSON pointers begin with a slash as well, so a path is known by its end, or by
 # a folder that every Unix has.
 _ROOTS = "bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var"
 _NAMED = r"[\w.@+~-]+"
 _PATH = re.compile(
-    rf"(?<![\w.:/])(?:/(?:{_ROOTS})(?:/{_NAMED})*/|/(?:{_NAMED}/)+(?={_NAMED}\.(?:py|pyc|so|pt|pth|safetensors)\b))"
+    rf"(?<![\w.:/])(?:/(?:{_ROOTS})(?:/{_NAMED})*/|/(?:{_NAMED}/)+(?={_NAMED}\.(?:py|pyc|so|pt|pth|safetensors|onnx|bin|joblib|skops|cc|cpp|cu|cuh|h|hpp)\b))"
 )
 
 
@@ -48,4 +60,4 @@ def error_of(state: str, *, kind: str, code: str, message: str, reason: str) -> 
 
 def for_caller(message: str) -> str:
     """Return a failure's message without tracebacks, and without the folders of this host."""
-    return _PATH.sub("", _TRACEBACK.sub("", message))
+    return _PATH.sub("", _TRACEBACK.sub("", _SCRIPT.sub("", message))).rstrip()

@@ -18,6 +18,9 @@ class Worker(models.Model):
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     device = models.CharField(max_length=63)
+    device_uuid = models.CharField(
+        max_length=63, blank=True, db_default="", help_text="The GPU, as `nvidia-smi -L` lists it."
+    )
     model_names = ArrayField(models.CharField(max_length=63))
     open_batches = ArrayField(
         models.UUIDField(),

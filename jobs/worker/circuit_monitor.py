@@ -1,7 +1,8 @@
 """The worker's part in the circuits: it counts verdicts, opens a failing circuit, and returns held jobs.
 
 Only trouble needs the database: then the worker also reads what the others made of the same version, because
-what fails here alone is the fault of this device, and opens no circuit.
+what fails here alone is the fault of this device, and opens no circuit. Where the others have not shown yet
+whether they answer it, they get the chance.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from jobs.core.circuits.gate import (
     CircuitStatus,
     circuits_of,
 )
-from jobs.core.circuits.rest import RestTimes, works_elsewhere
+from jobs.core.circuits.rest import Elsewhere, RestTimes, sick_at_probe, sick_here
 from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally
 from jobs.core.messages.envelope import Envelope
 from jobs.services.access.audit import note_in
@@ -76,29 +77,45 @@ class CircuitMonitor:
 
     def _observe(self, version: int, tallies: dict[int, Tally]) -> None:
         now = time.monotonic()
+        if self._rest_s(version):
+            return  # stragglers
         if (version, EVERY_CLIENT) in self._circuits:
             self._probed((version, EVERY_CLIENT), sum(tallies.values(), NOTHING))
             return
         for client in [client for client in tallies if (version, client) in self._circuits]:
             self._probed((version, client), tallies.pop(client))
-        if not tallies or self._rest_s(version):
-            return
-        rest = self._rests.get(version)
-        if rest is not None and rest.tried(now, sum(tallies.values(), NOTHING)):
-            self._begin_rest(version, "It was tried again here, and failed.")
+        if not tallies or self._rested_again(version, now, sum(tallies.values(), NOTHING)):
             return
         for finding in self._breaker(version).observe(now, tallies):
             self._act_on(version, finding)
 
+    def _rested_again(self, version: int, now: float, tally: Tally) -> bool:
+        rest = self._rests.get(version)
+        if rest is None or not rest.tried(now, tally):
+            return False
+        if not self._elsewhere(version).served:
+            del self._rests[version]  # nobody else would run it: its circuit decides
+            return False
+        self._begin_rest(version, "It was tried again here, and failed.")
+        return True
+
     def _probed(self, key: CircuitKey, tally: Tally) -> None:
+        version, client = key
+        if tally.suspected and circuits.probes_failed(client, tally):
+            with self._engine.begin() as connection:
+                elsewhere = circuits.probing_elsewhere(connection, key=key, worker=self._worker)
+            if elsewhere is not None and sick_at_probe(elsewhere):
+                self._begin_rest(version, "Its probes failed here first.")
+                return
         with self._engine.begin() as connection:
             changed = circuits.probed(connection, key=key, tally=tally, options=self._options(key[0]))
         self._report(changed)
 
     def _act_on(self, version: int, finding: Finding) -> None:
         options = self._options(version)
-        if not self._breaker(version).answers_others(finding.client) and self._works_elsewhere(
-            version, finding, options
+        answers_others = self._breaker(version).answers_others(finding.client)
+        if not (finding.of_inputs or answers_others) and sick_here(
+            finding, self._elsewhere(version), options
         ):
             self._begin_rest(version, finding.reason)
             return
@@ -107,12 +124,10 @@ class CircuitMonitor:
         metrics.CIRCUITS_OPENED.labels(str(version)).inc(len(changed))
         self._report(changed)
 
-    def _works_elsewhere(self, version: int, finding: Finding, options: BreakerOptions) -> bool:
+    def _elsewhere(self, version: int) -> Elsewhere:
+        window_s = self._options(version).window_s
         with self._engine.begin() as connection:
-            seen = circuits.sightings(
-                connection, version=version, worker=self._worker, window_s=options.window_s
-            )
-        return works_elsewhere(finding, seen, options)
+            return circuits.elsewhere(connection, version=version, worker=self._worker, window_s=window_s)
 
     def _begin_rest(self, version: int, reason: str) -> None:
         options = self._options(version)
@@ -123,14 +138,14 @@ class CircuitMonitor:
         self._breakers.pop(version, None)
         metrics.VERSION_RESTS.labels(str(version)).inc()
         log.warning(
-            "version %d fails on this worker and not on others: it rests here for %.0f s: %s",
+            "version %d fails on this worker, and no other shows that it must: it rests here for %.0f s: %s",
             version, rest_s, reason,
         )  # fmt: skip
         worker = str(self._worker)
         with self._engine.begin() as connection:
             note_in(
                 connection, AuditKind.CIRCUIT, actor=circuits.BREAKER, version=version, worker=worker,
-                state=RESTING, reason=f"It fails on this worker and not on others. {reason}",
+                state=RESTING, reason=f"It fails on this worker alone. {reason}",
             )  # fmt: skip
 
     def _rest_s(self, version: int) -> float:

@@ -1,17 +1,27 @@
-"""Reports what the pool could not load: rows for the admin's pages, and a metric."""
+"""Reports on the pool's loads: rows for the admin's pages and for moves of aliases, and a metric."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from jobs import metrics
-from models_registry.services import forget_load_failures, note_load_failure
+from models_registry.loaders.devices.own_device import own_device
+from models_registry.services import (
+    begin_loads,
+    forget_load,
+    note_load_failure,
+    note_loading,
+    note_ready,
+)
 
 logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 
 class LoadReports:
@@ -20,26 +30,39 @@ class LoadReports:
     def __init__(self, node: str) -> None:
         self._node = node
 
-    def started(self) -> None:
-        """Forget what the worker's last incarnation could not load."""
-        self._write(lambda: forget_load_failures(node=self._node))
+    def started(self) -> dict[int, tuple[float, str]]:
+        """Forget what the worker's last incarnation held; return what it must leave alone, and why."""
+        return self._write(partial(begin_loads, node=self._node)) or {}
 
-    def failed(self, version: int, error: Exception) -> None:
-        """Report that a version could not be loaded."""
+    def loading(self, version: int) -> None:
+        """Report that the load of a version begins."""
+        self._write(partial(note_loading, node=self._node, version=version))
+
+    def failed(self, version: int, error: Exception, *, late: bool = False) -> None:
+        """Report that a version could not be loaded; where the device is lost, that is no version's fault."""
+        if own_device().lost():
+            return
         logger.error("version %d cannot be loaded, and its jobs are left to others: %s", version, error)
         metrics.LOAD_FAILED.labels(str(version)).set(1)
-        self._write(lambda: note_load_failure(node=self._node, version=version, reason=str(error)))
+        failure = partial(note_load_failure, node=self._node, version=version, reason=str(error))
+        self._write(partial(failure, late=late))
 
-    def loaded(self, version: int) -> None:
-        """Report that a version, which could not be loaded before, was."""
+    def loaded(self, version: int, *, memory_bytes: int, load_s: float) -> None:
+        """Report that a version was loaded."""
         metrics.LOAD_FAILED.labels(str(version)).set(0)
-        self._write(lambda: forget_load_failures(node=self._node, version=version))
+        ready = partial(note_ready, node=self._node, version=version)
+        self._write(partial(ready, memory_bytes=memory_bytes, load_s=load_s))
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def dropped(self, version: int) -> None:
+        """Report that a version has left memory."""
+        self._write(partial(forget_load, node=self._node, version=version))
+
+    def _write(self, write: Callable[[], Answer]) -> Answer | None:
         try:
-            write()
+            return write()
         except DjangoDatabaseError as error:
             logger.warning("a report on a load was not stored: %s", type(error).__name__)
+            return None
         finally:
             if not connection.in_atomic_block:
                 connection.close()  # Django closes no connection of a thread of ours

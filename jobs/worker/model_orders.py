@@ -82,7 +82,7 @@ class ModelOrders:
     def _load(self, ref: str, consumer: Any) -> str:
         info = selectors.resolve(ref)
         self.unwanted.discard(info.model)
-        self._process.pool.load(info.id)
+        self._process.loader.load(info.id, anew=True)
         with broker.connected(settings.INFERENCE.broker_url) as own:
             broker_queues.declare(own, [info.model])
         self._store(_on_hub(consumer, lambda: self._consume(info.model, consumer)))

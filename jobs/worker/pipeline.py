@@ -30,6 +30,7 @@ from jobs.worker.stages.execute import execute_all, failure_of
 from jobs.worker.stages.known_code import known_of
 from jobs.worker.stages.settle_queue import SettleQueue
 from jobs.worker.stages.settler import Settler, Stored
+from models_registry.loaders.devices.own_device import own_device
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +71,7 @@ class Pipeline:
     ) -> None:
         self.buffer, self._claimer, self._settler, self._observer = buffer, claimer, settler, observer
         self._progress = progress
-        self.began: Callable[[ClaimedBatch], None] = lambda _: (
-            None
-        )  # called where a stage begins with a batch
+        self.began: Callable[[ClaimedBatch], None] = lambda _: None  # called where a stage begins with one
         self._most = lanes + AHEAD
         self._slots = Semaphore(self._most)
         self._to_run: Queue[ClaimedBatch | None] = Queue()
@@ -137,18 +136,22 @@ class Pipeline:
         try:
             stage()
         except BaseException:
-            logger.critical("the stage %s failed; the worker ends, to be started again", name)
-            self.failed = True
+            self.fail(f"the stage {name} failed")
+            raise
+
+    def fail(self, reason: str) -> None:
+        """End the worker; on any thread."""
+        with self._changed:
+            first, self.failed = not self.failed, True
+        if first:
+            logger.critical("%s; the worker ends, to be started again", reason)
             self._end_early()
             os.kill(os.getpid(), signal.SIGTERM)
-            raise
 
     def _end_early(self) -> None:
         """Store what has run; what still runs is given back, because its lane may never end."""
         self.close()
-        if (
-            not self._to_settle.end_now()
-        ):  # the settling failed, or it is slow: the drain does not wait for it
+        if not self._to_settle.end_now():  # the settling failed, or is slow: the drain does not wait for it
             logger.warning("batches that have run are not stored any more")
 
     @contextmanager
@@ -157,7 +160,8 @@ class Pipeline:
             with quiet(on=batch.guarded):
                 yield
         except BaseException as error:
-            self._broken.append(batch)
+            if own_device().loss is None or own_device().lost_in_work_since(batch.busy_since):
+                self._broken.append(batch)
             if batch.guarded:  # what ends a thread is printed
                 raise StageBrokenError(known_of(error).code) from None
             raise
@@ -214,6 +218,8 @@ class Pipeline:
                 self._progress.serve(batch)
         except BaseException as error:  # noqa: BLE001  # any failure of an input or a model is a verdict
             batch.failure = failure_of(error, batch.table)
+        if own_device().lost_in_work_since(batch.busy_since):
+            self._broken.append(batch)
         batch.busy_since = None
         self._to_run.put(batch)
 

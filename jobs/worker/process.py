@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from threading import Event, Thread
 
 import sqlalchemy as sa
@@ -22,11 +24,13 @@ from jobs.services.lifecycle.release import release
 from jobs.worker.cancels import Cancels
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.heartbeat import Heartbeat
+from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.outer_watchdog import OuterWatchdog
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.reporting.reporter import Reporter
+from jobs.worker.stages.awaited_loads import AwaitedLoads
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch
 from jobs.worker.stages.claimer import Claimer
@@ -36,6 +40,7 @@ from jobs.worker.stages.settler import Settler
 from jobs.worker.watchdog import Watchdog
 from models_registry import selectors
 from models_registry.core.options import BreakerOptions
+from models_registry.loaders.devices.own_device import own_device
 from models_registry.pool import ModelPool
 from models_registry.shared.platform_errors import PlatformError
 
@@ -51,6 +56,7 @@ class WorkerProcess:
 
     incarnation: worker_row.Incarnation
     pool: ModelPool
+    loader: ModelLoader
     reporter: Reporter
     pipeline: Pipeline
     cancels: Cancels
@@ -58,6 +64,11 @@ class WorkerProcess:
     circuits: CircuitMonitor
     missing: tuple[str, ...] = ()
     outer: OuterWatchdog | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it ends because a stage broke or a load is stuck."""
+        return self.pipeline.failed or self.loader.stuck
 
     def start(self, stopping: Callable[[], bool]) -> None:
         """Register the incarnation, end its predecessor, start the heartbeat and the stages.
@@ -89,6 +100,10 @@ class WorkerProcess:
         if farewell.is_alive():
             logger.warning("the database does not answer: the row is not ended, its batches are reaped later")
 
+    def end_late(self) -> None:
+        """End the process once its batches have: a thread that loads cannot be stopped."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def _register(self, connection: sa.Connection) -> bool:
         worker_row.register(connection, self.incarnation)
         return True
@@ -98,20 +113,26 @@ class WorkerProcess:
             with engine().begin() as connection:
                 for batch in remaining:
                     _release(connection, batch)
-                worker_row.end(
-                    connection, self.incarnation.id, "failed" if self.pipeline.failed else "stopped"
-                )
+                worker_row.end(connection, self.incarnation.id, self._end_reason)
         except sa.exc.SQLAlchemyError as error:
             logger.warning(
                 "the row was not ended, its batches are reaped later: %s", error.__class__.__name__
             )
 
+    @property
+    def _end_reason(self) -> str:
+        if own_device().loss is not None:
+            return worker_row.DEVICE_LOST
+        return "failed" if self.failed else "stopped"
+
     def _watchdog(self) -> Watchdog:
         limit_s = settings.INFERENCE.batch_limit_s
         batches = self.pipeline.unsettled
-        return Watchdog(
+        watchdog = Watchdog(
             batches, limit_s=limit_s, last_words=self._hang, stopped=self.stopped, outer=self.outer
         )
+        watchdog.look_at_load = self.loader.look
+        return watchdog
 
     def _hang(self) -> None:
         with engine().begin() as connection:
@@ -130,30 +151,34 @@ def current() -> WorkerProcess | None:
 
 def make(
     incarnation: worker_row.Incarnation,
-    pool: ModelPool,
+    loader: ModelLoader,
     *,
     lanes: int = 1,
     missing: tuple[str, ...] = (),
     outer: OuterWatchdog | None = None,
 ) -> WorkerProcess:
     """Make what this process holds; the caller starts it. `missing` are models that are not loaded yet."""
+    pool = loader.pool
     global _current  # noqa: PLW0603  # Celery constructs its hooks by name, so they can only look it up
     stopped = Event()
-    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds())
+    policy: BatchPolicy[MessageDelivery] = BatchPolicy(_Bounds(pool))
     circuits = CircuitMonitor(engine(), _breaker_options, incarnation.id)
-    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits)
     reporter = Reporter()
     buffer = Buffer(policy, lanes, HostLoad())
+    loads = AwaitedLoads(buffer, loader)
+    claimer = Claimer(engine(), incarnation.id, pool, stopped.is_set, circuits, loads)
     settler = Settler(
         engine(), stopped.is_set, node=incarnation.node, expected_s=buffer.expected_s, circuits=circuits
     )
     progress = ProgressChannel(engine())
     pipeline = Pipeline(buffer, claimer, settler, reporter, lanes=lanes, progress=progress)
     pipeline.began = _began(outer)
+    own_device().on_loss = partial(pipeline.fail, "the device does not answer any more")
     cancels = Cancels(buffer, reporter, progress, stop=stopped)
     _current = WorkerProcess(
         incarnation,
         pool,
+        loader,
         reporter,
         pipeline,
         cancels,
@@ -162,7 +187,17 @@ def make(
         missing=missing,
         outer=outer,
     )
+    loader.late = _current.end_late
     return _current
+
+
+def load_limit_s(version: int) -> float:
+    """Return how long the load of a version may take."""
+    try:
+        options = selectors.info(version).platform_options
+    finally:
+        django_connection.close()  # Django closes no connection of a thread of ours
+    return options.load_limit_s or settings.INFERENCE.load_limit_s
 
 
 def _began(outer: OuterWatchdog | None) -> Callable[[ClaimedBatch], None]:
@@ -185,7 +220,8 @@ class _Bounds:
 
     RETRY_S = 5.0
 
-    def __init__(self) -> None:
+    def __init__(self, pool: ModelPool) -> None:
+        self._pool = pool
         self._limits: dict[Hashable, tuple[float, BatchLimits]] = {}
 
     def __call__(self, key: Hashable) -> BatchLimits:
@@ -193,11 +229,15 @@ class _Bounds:
         if time.monotonic() >= until:
             until, limits = self._read(key)
             self._limits[key] = until, limits
+        longest = self._pool.longest_bytes(int(str(key))) if limits.padded else None
+        if longest and longest != limits.longest:  # known once the version is loaded
+            limits = replace(limits, longest=longest)
+            self._limits[key] = until, limits
         return limits
 
     def _read(self, key: Hashable) -> tuple[float, BatchLimits]:
         try:
-            info = selectors.info(int(str(key)))
+            info = selectors.info(int(str(key))).on(self._pool.device)
         except (PlatformError, DjangoDatabaseError):
             return time.monotonic() + self.RETRY_S, BatchLimits()
         finally:

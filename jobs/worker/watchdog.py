@@ -51,6 +51,7 @@ class Watchdog:
         """Prepare to watch; `limit_s`, in seconds, is for batches without a limit of their own."""
         self._batches, self._limit_s, self._last_words = batches, limit_s, last_words
         self._stopped, self._end, self._outer = stopped, end, outer
+        self.look_at_load: Callable[[float], None] = lambda _: None  # holds a load to a limit of its own
         self._paused_s = 0.0  # how long this process was stopped in all
         self._seen: dict[tuple[int, float], float] = {}  # the same, when a stage's work was seen first
 
@@ -65,6 +66,7 @@ class Watchdog:
             if hung is not None:
                 self._bark(hung)
                 return
+            self.look_at_load(now - self._paused_s)
         if self._outer is not None:
             self._outer.bye()
 

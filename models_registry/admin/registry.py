@@ -52,20 +52,24 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     fields = (
         "model", "version", "aliases", "loader", "artifact", "sha256", "created_at",
         "max_batch", "max_padded_size", "padded", "p95_goal_s", "max_attempts",
-        "accepts", "answers", "warms_up_with", "loader_options", "load_failures",
+        "accepts", "answers", "warms_up_with", "loader_options", "loads",
     )  # fmt: skip
-    readonly_fields = ("load_failures", "aliases", "accepts", "answers", "warms_up_with", "loader_options")
+    readonly_fields = ("loads", "aliases", "accepts", "answers", "warms_up_with", "loader_options")
 
     def aliases(self, version: ModelVersion) -> str:
         """Return the aliases that point here."""
         return ", ".join(f"@{alias.name}" for alias in version.aliases.order_by("name")) or "-"
 
-    @admin.display(description="cannot be loaded")
-    def load_failures(self, version: ModelVersion) -> SafeString | str:
-        """Return the workers that cannot load the version now, and why."""
-        rows = version.load_failures.order_by("node")[:100]
-        cells = [(row.node, row.reason, row.tries, row.since, row.tried_at) for row in rows]
-        return table(("worker", "reason", "tries", "since", "last try"), cells) if cells else "-"
+    @admin.display(description="on workers")
+    def loads(self, version: ModelVersion) -> SafeString | str:
+        """Return the workers that hold the version, load it or cannot load it, and why."""
+        rows = version.loads.order_by("node")[:100]
+        cells = [
+            (row.node, row.state, row.since, row.load_s, row.memory_bytes, row.tries, row.reason)
+            for row in rows
+        ]
+        words = ("worker", "state", "since", "seconds to load", "bytes", "failed loads", "last error")
+        return table(words, cells) if cells else "-"
 
     @admin.display(description="input schema")
     def accepts(self, version: ModelVersion) -> SafeString:

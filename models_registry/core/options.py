@@ -122,6 +122,29 @@ class BreakerOptions(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 5
 
 
+class ProfileLimits(Struct, frozen=True):
+    """The limits of a batch that a profile may hold beside options of the loader."""
+
+    max_batch: Count = 1
+    max_padded_size: Annotated[int, Meta(ge=0)] = 0
+
+
+LIMITS = ProfileLimits.__struct_fields__
+_A_PROFILE = "options of the loader, `max_batch` and `max_padded_size`"
+
+
+class Profiles(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a version has otherwise on one kind of device."""
+
+    cuda: Annotated[dict[str, Any], about("On a GPU.", allowed=_A_PROFILE, default="none")] = {}
+    cpu: Annotated[dict[str, Any], about("On a CPU.", allowed=_A_PROFILE, default="none")] = {}
+
+    def of(self, device: str) -> dict[str, Any]:
+        """Return the profile of a device such as `cpu` or `cuda:0`; empty if it has none."""
+        profile: dict[str, Any] = getattr(self, device.partition(":")[0], {})
+        return profile
+
+
 class PlatformOptions(Struct, frozen=True):
     """What the platform does with a version's jobs, beside running them.
 
@@ -147,6 +170,13 @@ class PlatformOptions(Struct, frozen=True):
         about(
             "Seconds that a batch may take before its worker is ended and started again.",
             default="BATCH_LIMIT_S",
+        ),
+    ] = None
+    load_limit_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        about(
+            "Seconds that loading the version may take before its worker is ended and started again.",
+            default="LOAD_LIMIT_S",
         ),
     ] = None
     retry: Annotated[RetryOptions, about("When and how often failed jobs are tried again.")] = RetryOptions()
@@ -188,6 +218,10 @@ class PlatformOptions(Struct, frozen=True):
         Annotated[int, Meta(ge=1, le=LONGEST_DAYS)] | None,
         about("Days that inputs and results are kept.", default="RETENTION_DAYS"),
     ] = None
+
+    profiles: Annotated[Profiles, about("Options of the loader and limits of a batch by kind of device.")] = (
+        Profiles()
+    )
 
     @property
     def collapses(self) -> bool:

@@ -49,6 +49,13 @@ class LoadFailedError(PlatformError):
     retryable = True
 
 
+class DeviceLostError(PlatformError):
+    """The device of the worker does not answer any more."""
+
+    code = "device_lost"
+    retryable = True
+
+
 class BadOutputError(PlatformError):
     """The model's outputs do not match its inputs in number or form."""
 
@@ -69,3 +76,9 @@ class OverBudgetError(PlatformError):
     """The model version needs more memory than this worker may use."""
 
     code = "over_memory_budget"
+
+
+class EnvironmentRefusedError(PlatformError):
+    """An environment for models cannot be made, or is not there."""
+
+    code = "environment_refused"

@@ -6,7 +6,7 @@ occupied between batches: the budget must leave room for what a running batch ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -36,7 +36,6 @@ class _Resident:
     size_bytes: int
     used: int
     users: int = 0
-    pinned: bool = False
 
 
 class Residency:
@@ -46,6 +45,7 @@ class Residency:
         self.budget_bytes = budget_bytes
         self._residents: dict[int, _Resident] = {}
         self._turns = 0
+        self._pinned, self._shared, self._warm = set[int](), frozenset[int](), frozenset[int]()
 
     def __contains__(self, version: int) -> bool:
         return version in self._residents
@@ -65,11 +65,17 @@ class Residency:
         if self.budget_bytes is None:
             return Evict()
         others = {v: resident for v, resident in self._residents.items() if v != version}
-        room = self.budget_bytes - sum(other.size_bytes for other in others.values() if other.pinned)
-        if size_bytes > room:
-            return Never(room)
+        pinned = self._pinned & others.keys()
+        if version in self._shared and size_bytes > self._room(pinned):
+            pinned -= self._shared  # versions that all have traffic and do not fit together take turns
+        if size_bytes > self._room(pinned):
+            return Never(self._room(pinned))
         occupied = sum(other.size_bytes for other in others.values())
-        return _plan(others, occupied + size_bytes - self.budget_bytes)
+        free = {v: resident for v, resident in others.items() if v not in pinned}
+        return _plan(free, occupied + size_bytes - self.budget_bytes, self._warm)
+
+    def _room(self, pinned: Collection[int]) -> int:
+        return (self.budget_bytes or 0) - sum(self._residents[pin].size_bytes for pin in pinned)
 
     def add(self, version: int, size_bytes: int) -> None:
         """Add a version that occupies `size_bytes`, the most recently used, without users."""
@@ -97,18 +103,22 @@ class Residency:
 
     def pin(self, version: int, *, pinned: bool = True) -> None:
         """Protect the version from eviction, in use or not, or end that protection."""
-        self._residents[version].pinned = pinned
+        (self._pinned.add if pinned else self._pinned.discard)(version)
+
+    def keep(self, *, pinned: Iterable[int], shared: Iterable[int], warm: Iterable[int]) -> None:
+        """Set what is pinned, resident or not, what of it may replace each other, and what to evict last."""
+        self._pinned, self._shared, self._warm = set(pinned), frozenset(shared), frozenset(warm)
 
     def _turn(self) -> int:
         self._turns += 1
         return self._turns
 
 
-def _plan(others: Mapping[int, _Resident], excess_bytes: int) -> Evict | Wait:
-    # A pinned version may not be evicted, and one of size 0 would free nothing.
-    evictable = [v for v, resident in others.items() if not resident.pinned and resident.size_bytes]
+def _plan(others: Mapping[int, _Resident], excess_bytes: int, warm: Collection[int]) -> Evict | Wait:
+    # A version of size 0 would free nothing.
+    evictable = [v for v, resident in others.items() if resident.size_bytes]
     evicted = []
-    for version in sorted(evictable, key=lambda v: others[v].used):
+    for version in sorted(evictable, key=lambda v: (v in warm, others[v].used)):
         if excess_bytes > 0 and not others[version].users:
             evicted.append(version)
             excess_bytes -= others[version].size_bytes

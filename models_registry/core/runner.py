@@ -18,6 +18,14 @@ class Item:
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
 
 
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """A file in an item's input, for a runner that has `takes_files = True`; others get base64 text."""
+
+    body: bytes
+    media_type: str
+
+
 class Runner(Protocol):
     """One loaded model version; any of its methods may be called from several threads at once.
 
@@ -51,12 +59,26 @@ class Weighed(Protocol):
         """Return the bytes of the loaded model's parameters and buffers."""
 
 
+def takes_files(runner: object) -> bool:
+    """Return whether a runner gets uploaded files as FileInput."""
+    return bool(getattr(runner, "takes_files", False))
+
+
+@runtime_checkable
+class Clipped(Protocol):
+    """A runner that reads no more than the start of a long input."""
+
+    @property
+    def longest_bytes(self) -> int | None:
+        """Return the bytes of an input from which on it is as long as any; None where nothing is cut off."""
+
+
 @runtime_checkable
 class Warmed(Protocol):
-    """A runner that prepares more than its own example does: shapes to compile, caches to fill."""
+    """A runner that has more to prepare than its example shows, such as compiled kernels."""
 
-    def warm(self) -> None:
-        """Run what makes later batches fast; called once after loading, before the example."""
+    def warm(self, max_batch: int) -> None:
+        """Run batches of the sizes and lengths that jobs may bring, up to `max_batch` items."""
 
 
 def answer(runner: Runner, items: Sequence[Item]) -> list[Any]:

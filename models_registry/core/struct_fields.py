@@ -46,10 +46,15 @@ def allowed(kind: Any) -> str:
     return _allowed(inspect.type_info(kind))
 
 
-def first_fault(kind: type, values: Mapping[str, Any], *, strict: bool = True, prefix: str = "") -> str:
-    """Return a sentence on the first entry of `values` that is no valid field of `kind`; empty if all are."""
+def first_fault(
+    kind: type, values: Mapping[str, Any], *, strict: bool = True, prefix: str = "", noun: str = "option"
+) -> str:
+    """Return a sentence on the first entry of `values` that is no valid field of `kind`; empty if all are.
+
+    `noun` is the word for a field.
+    """
     types = get_type_hints(kind, include_extras=True)
-    faults = (_fault(types, name, value, prefix, strict=strict) for name, value in values.items())
+    faults = (_fault(types, name, value, prefix, noun, strict=strict) for name, value in values.items())
     return next(filter(None, faults), "")
 
 
@@ -77,17 +82,19 @@ def extra_of(info: inspect.Type) -> Mapping[str, Any]:
     return (isinstance(info, inspect.Metadata) and info.extra) or {}
 
 
-def _fault(types: Mapping[str, Any], name: str, value: Any, prefix: str, *, strict: bool) -> str:
+def _fault(  # one entry's place, each part by name
+    types: Mapping[str, Any], name: str, value: Any, prefix: str, noun: str, *, strict: bool
+) -> str:
     if name not in types:
-        place = f" The option {prefix.rstrip('.')} takes {', '.join(sorted(types))}." if prefix else ""
-        return f"There is no option {prefix}{name}{did_you_mean(name, types)}{place}"
+        place = f" The {noun} {prefix.rstrip('.')} takes {', '.join(sorted(types))}." if prefix else ""
+        return f"There is no {noun} {prefix}{name}{did_you_mean(name, types)}{place}"
     try:
         msgspec.convert(value, types[name], strict=strict)
     except msgspec.ValidationError:
         nested = _nested(inspect.type_info(types[name]))
         if nested and isinstance(value, Mapping):
-            return first_fault(nested, value, strict=strict, prefix=f"{prefix}{name}.")
-        return f"The option {prefix}{name} is {short_repr(value)}; it must be {allowed(types[name])}."
+            return first_fault(nested, value, strict=strict, prefix=f"{prefix}{name}.", noun=noun)
+        return f"The {noun} {prefix}{name} is {short_repr(value)}; it must be {allowed(types[name])}."
     return ""
 
 

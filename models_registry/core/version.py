@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from models_registry.core.options import PlatformOptions
+from models_registry.core.options import LIMITS, PlatformOptions
 from models_registry.core.secrecy import Secrecy
 from models_registry.core.subject import subject_marks
 
@@ -52,6 +52,15 @@ class VersionInfo:
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)  # the class is frozen
+
+    def on(self, device: str) -> VersionInfo:
+        """Return the version as it is on a device, `cpu` or `cuda:0`: with the options of that profile."""
+        profile = self.platform_options.profiles.of(device)
+        if not profile:
+            return self
+        limits = {name: profile[name] for name in LIMITS if name in profile}
+        own = {name: value for name, value in profile.items() if name not in LIMITS}
+        return replace(self, options={**self.options, **own}, **limits)
 
     @property
     def queue(self) -> str:

@@ -11,7 +11,7 @@ from models_registry.core.context import SILENT, Context, InContext, takes_conte
 from models_registry.core.output import Output
 from models_registry.core.plain_output import plain
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError
-from models_registry.core.runner import Item, Runner
+from models_registry.core.runner import Item, Runner, takes_files
 from models_registry.core.version import VersionInfo
 
 
@@ -29,6 +29,7 @@ class Checked:
 
     def __init__(self, runner: Runner, *, schema_text: str, quoting: bool = True) -> None:
         self._runner, self._schema, self._quoting = runner, schema_text, quoting
+        self.takes_files = takes_files(runner)
 
     def key(self, item: Item) -> Hashable:
         """Return the runner's key."""

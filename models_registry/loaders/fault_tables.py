@@ -81,12 +81,53 @@ ENTRY_POINT: Table = (
     *COMMON,
 )
 
+_ONNX = "onnxruntime.capi.onnxruntime_pybind11_state"
+ONNX: Table = (
+    Row(f"{_ONNX}.InvalidArgument", Fault.INVALID),  # a shape, or an index beyond a table
+    *(
+        Row(f"{_ONNX}.{kind}", fault, text)
+        for kind in ("Fail", "RuntimeException")
+        for fault, text in (
+            (Fault.RESOURCE, "Failed to allocate memory"),  # its arena, on any device
+            (Fault.RESOURCE, "out of memory"),  # CUDA
+            (Fault.CRASH, "illegal memory access"),  # the CUDA context is lost
+            (Fault.CRASH, "unspecified launch failure"),  # same
+            (Fault.INVALID, "mismatch"),  # of dimensions, in a matrix product
+            (Fault.INVALID, "The input tensor cannot be reshaped"),  # Reshape
+            (Fault.INVALID, "nvalid dim"),  # Gemm, Concat, broadcasting
+        )
+    ),
+    *COMMON,
+)
+
+SKLEARN: Table = (
+    Row("builtins.ValueError", Fault.INVALID, "contains NaN"),  # null, for an estimator that takes none
+    Row("builtins.ValueError", Fault.INVALID, "contains infinity"),  # also a number beyond its float32
+    Row("builtins.ValueError", Fault.INVALID, "unknown categories"),  # OneHotEncoder, OrdinalEncoder
+    *COMMON,
+)
+
+XGBOOST: Table = (
+    Row("xgboost.core.XGBoostError", Fault.RESOURCE, "out of memory"),
+    Row("xgboost.core.XGBoostError", Fault.RESOURCE, "bad_alloc"),  # of the host
+    Row("xgboost.core.XGBoostError", Fault.INVALID, "contains `inf`"),  # a number beyond its float32
+    *COMMON,
+)
+
+LIGHTGBM: Table = (Row("lightgbm.basic.LightGBMError", Fault.RESOURCE, "bad_alloc"), *COMMON)
+
 _OF_LOADER = {
     "transformer": TRANSFORMER,
     "torchscript": TORCHSCRIPT,
     "export": EXPORT,
     "entry_point": ENTRY_POINT,
     "folder": ENTRY_POINT,
+    "onnx": ONNX,
+    "sklearn": SKLEARN,
+    "xgboost": XGBOOST,
+    "lightgbm": LIGHTGBM,
+    "pipeline": TRANSFORMER,
+    "aotinductor": EXPORT,
 }
 
 

@@ -39,23 +39,39 @@ _HOME = "models_registry.loaders"
 # `module:function` of type Load for each loader of files. A module is imported at its first use, because it
 # imports a framework. The options are those that `loader_options` declares.
 OF_FILES: Mapping[str, str] = {
-    "transformer": f"{_HOME}.transformer:load",
+    "transformer": f"{_HOME}.encoders.transformer:load",
     "torchscript": f"{_HOME}.torch_program:load_torchscript",
     "export": f"{_HOME}.torch_program:load_exported",
     FOLDER: f"{_HOME}.folder.own_class:load",
+    "onnx": f"{_HOME}.formats.onnx_file:load",
+    "sklearn": f"{_HOME}.formats.skops_file:load",
+    "xgboost": f"{_HOME}.formats.boosted_trees:load_xgboost",
+    "lightgbm": f"{_HOME}.formats.boosted_trees:load_lightgbm",
+    "pipeline": f"{_HOME}.formats.hugging_face:load",
+    "aotinductor": f"{_HOME}.formats.aotinductor:load",
 }
 RUN_CODE = frozenset({"torchscript", "export", "aotinductor"})
-# The extra of this distribution that brings what a loader imports.
-EXTRAS: Mapping[str, str] = {name: name for name in ("onnx", "sklearn", "xgboost", "lightgbm")}
+# Types that a version may trust by itself: scikit-learn's own. Others may do anything when they are made.
+_TYPES_OF_DATA = ("sklearn.", "collections.")
+# Packages that loaders import, and the extra of this distribution that brings each.
+EXTRAS: Mapping[str, str] = {
+    "onnxruntime": "onnx",
+    "skops": "sklearn",
+    "sklearn": "sklearn",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "soundfile": "audio",
+}
 
 
 def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
     """Return the version's runner on the device; PlatformError if it cannot be loaded."""
+    version = version.on(device)
     if version.loader == "entry_point":
         return entry_point.load(version.artifact, version.options, device, permissions.entry_points)
     if version.loader not in OF_FILES:
         raise LoaderRefusedError(f"There is no loader {version.loader!r}.")
-    if version.loader in RUN_CODE and not permissions.torch_programs:
+    if _runs_code(version) and not permissions.torch_programs:
         raise LoaderRefusedError(
             f"{version} is a {version.loader} program, and loading one can run any code:"
             " set ALLOW_TORCH_PROGRAMS=1 to load such programs from sources that you trust."
@@ -70,20 +86,30 @@ def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
     if version.loader == FOLDER:  # its class checks its own options
         return _load_of(FOLDER)(path, version.options, device)
     kind = options_of(version.loader, version.artifact) or LoaderOptions
-    return _load_of(version.loader)(path, kind.of(version.options), device)
+    try:
+        return _load_of(version.loader)(path, kind.of(version.options), device)
+    except ModuleNotFoundError as error:
+        _say_what_to_install(version.loader, error)
+        raise
+
+
+def _runs_code(version: VersionInfo) -> bool:
+    """Return whether loading the version may run code that the registration chose."""
+    types = version.options.get("trusted", ()) if version.loader == "sklearn" else ()
+    return version.loader in RUN_CODE or not all(str(name).startswith(_TYPES_OF_DATA) for name in types)
 
 
 def _load_of(loader: str) -> Load:
-    """Import the loader's module; LoaderRefusedError says what to install where its framework is missing."""
     module, _, name = OF_FILES[loader].partition(":")
-    try:
-        made: Load = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        extra = EXTRAS.get(loader)
-        if extra is None:
-            raise
+    made: Load = getattr(import_module(module), name)
+    return made
+
+
+def _say_what_to_install(loader: str, error: ModuleNotFoundError) -> None:
+    """Raise LoaderRefusedError where the loader's own framework is missing."""
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is not None:
         raise LoaderRefusedError(
             f"The loader {loader} needs {error.name}, which is not installed here:"
             f" pip install 'inference-platform[{extra}]'."
         ) from None
-    return made

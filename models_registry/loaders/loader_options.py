@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct
 
-from models_registry.core.options import PlatformOptions
+from models_registry.core.options import LIMITS, PlatformOptions, ProfileLimits, Profiles
 from models_registry.core.registry_errors import LoaderRefusedError, RegistrationError
 from models_registry.core.struct_fields import FieldRow, about, did_you_mean, field_rows, first_fault
 from models_registry.loaders.builtin import BASE_S, PER_ITEM_S, STEP_S, STEPS
@@ -38,14 +38,32 @@ class LoaderOptions(Struct, frozen=True):
 class TransformerOptions(LoaderOptions, frozen=True):
     """How a directory of safetensors is loaded."""
 
+    kind: Annotated[
+        Literal["auto", "embedding", "sparse", "multi_vector", "cross_encoder"],
+        about("What the encoder makes; `auto`: what its directory says."),
+    ] = "auto"
     dtype: Annotated[
-        Literal["float32", "bfloat16", "float16"], about("The type that the weights are converted to.")
-    ] = "float32"
+        Literal["auto", "float32", "bfloat16", "float16"],
+        about("The type that the weights are converted to; `auto`: the fastest that the device runs well."),
+    ] = "auto"
     max_length: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         about("Tokens of a text that are read; the rest is cut off.", default="the tokenizer's"),
     ] = None
-    compile: Annotated[bool, about("Compile the model with torch.compile.")] = False
+    compile: Annotated[
+        bool, about("Compile the model with torch.compile, and run batches of several lengths at the load.")
+    ] = False
+    int8_ranges: Annotated[
+        tuple[tuple[float, ...], tuple[float, ...]] | None,
+        about(
+            "The least and the greatest value of each dimension, for the precisions `int8` and `uint8`.",
+            allowed="two lists of numbers or null",
+            default="none",
+        ),
+    ] = None
+    pairs_per_run: Annotated[
+        int, Meta(ge=1), about("Pairs of texts that a cross-encoder scores at a time.")
+    ] = 32
 
 
 class ProgramOptions(LoaderOptions, frozen=True):
@@ -61,6 +79,81 @@ class ProgramOptions(LoaderOptions, frozen=True):
         Meta(min_length=1),
         about("The names of the program's tensors in a job's output, in order.", allowed="a list of names"),
     ] = ("data",)
+
+
+class OnnxOptions(LoaderOptions, frozen=True):
+    """How an ONNX graph is run."""
+
+    threads: Annotated[int, Meta(ge=1, le=256), about("Threads of one run on the CPU.")] = 2
+    batch: Annotated[
+        Literal["auto", "first", "none"],
+        about(
+            "Which axis counts the items of a batch: as the graph names it, the first one, or none: items run"
+            " one after the other, and their arrays have all axes of the graph."
+        ),
+    ] = "auto"
+    provider: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        about("Where the graph runs; `auto`: on the worker's GPU if the installed runtime can, else CPU."),
+    ] = "auto"
+
+
+class SklearnOptions(LoaderOptions, frozen=True):
+    """How an estimator of scikit-learn is called, and which types its file may hold."""
+
+    method: Annotated[
+        Literal["predict", "predict_proba", "transform", "decision_function"],
+        about("The estimator's method that answers."),
+    ] = "predict"
+    trusted: Annotated[
+        tuple[str, ...],
+        about(
+            "Types that the file may hold beside those that skops trusts. Those of other packages than"
+            " scikit-learn need ALLOW_TORCH_PROGRAMS=1, because making them can run any code.",
+            allowed="a list of names such as `package.module.Type`",
+        ),
+    ] = ()
+
+
+class TreesOptions(LoaderOptions, frozen=True):
+    """What a model of XGBoost or LightGBM answers."""
+
+    output: Annotated[
+        Literal["value", "margin", "contributions"],
+        about("The prediction, the raw score, or what each feature adds to it."),
+    ] = "value"
+    labels: Annotated[
+        tuple[str, ...],
+        about(
+            "Names of a classifier's classes: the output then has the most probable one and the"
+            " probabilities of all.",
+            allowed="a list of names",
+        ),
+    ] = ()
+    threads: Annotated[int, Meta(ge=1, le=256), about("Threads of one run on the CPU.")] = 2
+
+
+class PipelineOptions(LoaderOptions, frozen=True):
+    """What a pipeline of Hugging Face does."""
+
+    task: Annotated[
+        Literal[
+            "text-classification",
+            "token-classification",
+            "zero-shot-classification",
+            "image-classification",
+            "audio-classification",
+        ],
+        about("What the model does."),
+    ] = "text-classification"
+    top_k: Annotated[int, Meta(ge=1), about("Labels in the output, the best ones.")] = 5
+    aggregation: Annotated[
+        Literal["none", "simple", "first", "average", "max"],
+        about("How tokens become entities, for `token-classification`."),
+    ] = "simple"
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"], about("The type that the weights are converted to.")
+    ] = "float32"
 
 
 class SleeperOptions(LoaderOptions, frozen=True):
@@ -87,6 +180,12 @@ _OF_LOADER: Mapping[str, type[LoaderOptions]] = {
     "transformer": TransformerOptions,
     "torchscript": ProgramOptions,
     "export": ProgramOptions,
+    "onnx": OnnxOptions,
+    "sklearn": SklearnOptions,
+    "xgboost": TreesOptions,
+    "lightgbm": TreesOptions,
+    "pipeline": PipelineOptions,
+    "aotinductor": ProgramOptions,
 }
 _OF_ENTRY_POINT: Mapping[str, type[LoaderOptions]] = {
     BUILT_IN["echo"]: LoaderOptions,
@@ -106,11 +205,34 @@ def check_options(loader: str, artifact: str, options: Mapping[str, Any]) -> Pla
     platform, declared = PlatformOptions.of(options), options_of(loader, artifact)
     if declared is not None:
         refuse_unknown(declared.__struct_fields__, options)
-        try:
-            declared.of(options)
-        except LoaderRefusedError as error:
-            raise RegistrationError(str(error)) from None
+        _check_values(declared, options)
+    for kind in Profiles.__struct_fields__:
+        _check_profile(declared, options, kind, platform.profiles.of(kind))
     return platform
+
+
+def _check_values(declared: type[LoaderOptions], options: Mapping[str, Any]) -> None:
+    try:
+        declared.of(options)
+    except LoaderRefusedError as error:
+        raise RegistrationError(str(error)) from None
+
+
+def _check_profile(
+    declared: type[LoaderOptions] | None, options: Mapping[str, Any], kind: str, profile: Mapping[str, Any]
+) -> None:
+    """Raise RegistrationError unless the version has right limits and options with this profile."""
+    limits = {name: value for name, value in profile.items() if name in LIMITS}
+    if fault := first_fault(ProfileLimits, limits, prefix=f"profiles.{kind}."):
+        raise RegistrationError(fault)
+    own = {name: value for name, value in profile.items() if name not in LIMITS}
+    names = None if declared is None else declared.__struct_fields__
+    for name in own:
+        if name in PlatformOptions.__struct_fields__ or (names is not None and name not in names):
+            takes = ", ".join([*(names or ("the loader's options",)), *LIMITS])
+            raise RegistrationError(f"There is no option profiles.{kind}.{name}. A profile takes {takes}.")
+    if declared is not None and own:
+        _check_values(declared, {**options, **own})
 
 
 def check_entry_options(entry_point: str, options: Mapping[str, Any], allowed: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from time import monotonic
 
 from models_registry.core.plain_output import plain
 from models_registry.core.registry_errors import LoadFailedError
-from models_registry.core.runner import Item, Runner, Warmed, Weighed, answer
+from models_registry.core.runner import Clipped, Item, Runner, Warmed, Weighed, answer
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
 from models_registry.loaders.artifact import locate, weight_file_bytes
@@ -20,12 +20,16 @@ from models_registry.shared.platform_errors import PlatformError
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A version that is ready to run, the seconds that preparing it took, and the bytes that it occupies."""
+    """A version that is ready to run, the seconds that preparing it took, and the bytes that it occupies.
+
+    `longest_bytes` is the size from which on an input is as long as any, None where nothing is cut off.
+    """
 
     runner: Runner
     info: VersionInfo
     load_s: float = 0.0
     memory_bytes: int = 0
+    longest_bytes: int | None = None
 
 
 def ready(info: VersionInfo, device: str, permissions: Permissions, alone: Callable[[], bool]) -> Loaded:
@@ -36,16 +40,17 @@ def ready(info: VersionInfo, device: str, permissions: Permissions, alone: Calla
     started, was_alone, before = monotonic(), alone(), memory.allocated_bytes() or 0
     try:
         runner = load(info, device, permissions)
-        if isinstance(runner, Warmed):
-            runner.warm()
         _warm_up(checking := checked(runner, info), info)
+        if isinstance(runner, Warmed):
+            runner.warm(info.on(device).max_batch)
     except PlatformError:
         raise
     except BaseException as error:
         _pass_on_interrupt(error)
         raise LoadFailedError(f"{info} cannot be loaded: {type(error).__name__}: {error}") from error
     size = _measure(runner, info, before if was_alone and alone() else None)
-    return Loaded(checking, info, monotonic() - started, size)
+    longest = runner.longest_bytes if isinstance(runner, Clipped) else None
+    return Loaded(checking, info, monotonic() - started, size, longest)
 
 
 def file_bytes(info: VersionInfo, permissions: Permissions) -> int:

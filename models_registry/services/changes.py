@@ -8,6 +8,8 @@ from django.dispatch import Signal
 
 # Sent in the transaction of the change with `act`, `actor` and `detail`; an error of a receiver undoes it.
 registry_changed = Signal()
+# Sent with `model` and `version`: receivers return the live workers that have not loaded the version.
+version_asked = Signal()
 
 
 def announce(act: str, *, actor: str, **detail: Any) -> None:

@@ -18,7 +18,6 @@ from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
     LoadFailedError,
-    ModelNotFoundError,
     RegistrationError,
 )
 from models_registry.core.subject import check_subject_marks
@@ -27,7 +26,7 @@ from models_registry.loaders import artifact, integrity
 from models_registry.loaders.load import Permissions
 from models_registry.loaders.loader_options import check_options
 from models_registry.loaders.trial import trial
-from models_registry.models import Alias, Loader, ModelVersion, Promotion, RegisteredModel
+from models_registry.models import Alias, Loader, ModelVersion, RegisteredModel
 from models_registry.services.changes import announce
 from models_registry.services.pattern_trial import try_patterns
 from models_registry.services.schema_trial import check_growth
@@ -84,43 +83,14 @@ def register_version(
 
 def _checked(name: str, row: ModelVersion) -> str:
     """Check what is to be registered, and return the hash of its artifact; RegistrationError."""
-    _clean(RegisteredModel(name=name))
+    clean_row(RegisteredModel(name=name))
     if name.endswith(RESERVED_ENDING):
         raise RegistrationError(f"No model's name ends in {RESERVED_ENDING}: dead letters have that queue.")
-    _clean(row, exclude=["model"])
+    clean_row(row, exclude=["model"])
     _check_limits(row)
     _check_options(row)
     _check_schemas(row)
     return _pinned_hash(row)
-
-
-def move_alias(
-    *, name: str, alias: str, version: str, actor: str = "platform", address: str | None = None
-) -> VersionInfo:
-    """Point the model's alias at the version, and return the version; ModelNotFoundError if there is none.
-
-    A Promotion records each move, with the actor and the address.
-    """
-    _clean(Alias(name=alias), exclude=["model", "version"])
-    with transaction.atomic():
-        row = ModelVersion.objects.select_related("model").filter(model__name=name, version=version).first()
-        if row is None:
-            raise ModelNotFoundError(f"There is no model {name}:{version}.")
-        before = _point(row.model, alias, row)
-        if before != row.version:
-            move = {"before": before, "after": row.version, "actor": actor[:127], "address": address}
-            Promotion.objects.create(model=name, alias=alias, **move)
-            announce("alias", actor=actor, model=name, alias=alias, before=before, after=row.version)
-    selectors.forget()
-    return VersionInfo.of(row)
-
-
-def _point(model: RegisteredModel, alias: str, to: ModelVersion) -> str:
-    """Point an alias at a version and return the version before; a lock puts concurrent moves in sequence."""
-    RegisteredModel.objects.select_for_update().get(pk=model.pk)
-    old = Alias.objects.select_related("version").filter(model=model, name=alias).first()
-    Alias.objects.update_or_create(model=model, name=alias, defaults={"version": to})
-    return old.version.version if old else ""
 
 
 def _store(name: str, row: ModelVersion, actor: str) -> ModelVersion:
@@ -201,7 +171,8 @@ def _pinned_hash(row: ModelVersion) -> str:
         raise RegistrationError(str(error)) from error
 
 
-def _clean(row: RegisteredModel | ModelVersion | Alias, exclude: list[str] | None = None) -> None:
+def clean_row(row: RegisteredModel | ModelVersion | Alias, exclude: list[str] | None = None) -> None:
+    """Raise RegistrationError unless each field of the row is well formed."""
     try:
         row.clean_fields(exclude=exclude)
     except ValidationError as error:

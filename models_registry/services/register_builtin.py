@@ -8,8 +8,9 @@ from typing import Any
 from models_registry.core.refs import DEFAULT_ALIAS
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
-from models_registry.models import Alias, Loader
-from models_registry.services.register import move_alias, register_version
+from models_registry.models import Alias, Loader, ModelVersion
+from models_registry.services.alias_moves import move_alias
+from models_registry.services.register import register_version
 
 VERSION = "1"
 # Of the file that all-MiniLM-L6-v2 is published as.
@@ -38,9 +39,10 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
         "input_schema": TEXT,
         "output_schema": EMBEDDING,
         "example": {"text": "A sentence to warm up with."},
-        # For a CPU, where padding costs most: batches of eight ran fastest. A GPU needs another version.
+        # On a CPU padding costs most, and batches of eight ran fastest; a GPU needs large ones to be busy.
         "max_batch": 8,
         "max_padded_size": 4_096,
+        "options": {"profiles": {"cuda": {"max_batch": 64, "max_padded_size": 0}}},
         "padded": True,
     },
     "echo": {**_STAND_IN, "artifact": BUILT_IN["echo"], "max_batch": 256},
@@ -49,10 +51,16 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 
 
 def register_builtin_models() -> list[VersionInfo]:
-    """Register version 1 of each built-in model, and point the alias `default` at it unless it exists."""
+    """Register version 1 of each built-in model, and point the alias `default` at it, unless these exist.
+
+    A version that an earlier release registered stays as it is: versions do not change.
+    """
     registered = []
     for name, fields in MODELS.items():
-        registered.append(register_version(name=name, version=VERSION, **fields))
+        stored = ModelVersion.objects.select_related("model").filter(model__name=name, version=VERSION)
+        row = stored.first()
+        info = VersionInfo.of(row) if row else register_version(name=name, version=VERSION, **fields)
+        registered.append(info)
         if not Alias.objects.filter(model__name=name, name=DEFAULT_ALIAS).exists():
             move_alias(name=name, alias=DEFAULT_ALIAS, version=VERSION)
     return registered

@@ -16,7 +16,8 @@ from models_registry.loaders.folder.packed import packed
 from models_registry.loaders.integrity import digest
 from models_registry.loaders.trial import Tried
 from models_registry.models import Loader, ModelVersion, RegisteredModel
-from models_registry.services.register import move_alias, register_version, try_version
+from models_registry.services.alias_moves import move_alias
+from models_registry.services.register import register_version, try_version
 from models_registry.services.try_registered import try_info
 
 DIGITS = 12  # of the SHA-256, as a version

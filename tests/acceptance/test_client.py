@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from inference_client import AsyncClient, Client, File, JobEvent, RemoteJob, part
 from inference_site.stack.harness import Stack
-from jobs.client import AsyncClient, Client, File, JobEvent, RemoteJob, part
 from tests.support.app import App, register
 from tests.support.wait import wait_until
 

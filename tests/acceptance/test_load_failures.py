@@ -12,7 +12,7 @@ from tests.support.gated_model import SHUT
 from tests.support.own_worker import consumers, own_worker
 from tests.support.wait import wait_until
 
-REASONS = "SELECT reason FROM models_registry_loadfailure WHERE node LIKE 'gpu-6@%%'"
+REASONS = "SELECT reason FROM models_registry_versionload WHERE node LIKE 'gpu-6@%%' AND state = 'failed'"
 SERVED = "SELECT model_names FROM jobs_worker WHERE node LIKE 'gpu-6@%%' AND ended_at IS NULL"
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from celery import Celery
 
+from inference_client.answers import JobEvent
 from inference_site.stack.harness import Stack
-from jobs.client.answers import JobEvent
 from tests.support.app import App, register
 from tests.support.own_worker import own_worker
 from tests.support.wait import wait_until

@@ -11,8 +11,8 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
+from inference_client.job_failed import JobFailedError
 from inference_site.stack.harness import Stack
-from jobs.core.job_failed import JobFailedError
 from jobs.management.demo.corpus import sentences
 from tests.support.app import App
 
@@ -70,7 +70,7 @@ def test_an_app_that_has_only_celery_gets_the_result(stack: Stack, app: App) -> 
 
 def test_an_app_that_has_only_a_token_gets_the_result_and_the_failure(stack: Stack, app: App) -> None:
     job, dead = app.submit("echo", {"only": "http"}), app.submit("echo:faulty", {"fail": "raise"})
-    celery = Celery("an-app", backend=f"jobs.client.celery_backend:HttpBackend+{stack.info['api']}")
+    celery = Celery("an-app", backend=f"inference_client.celery_backend:HttpBackend+{stack.info['api']}")
     celery.conf.inference_token = stack.info["token"]
     assert AsyncResult(job["id"], app=celery).get(timeout=30) == {"only": "http"}
     with pytest.raises(JobFailedError):

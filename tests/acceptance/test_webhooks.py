@@ -1,7 +1,7 @@
 """A job's callback URL receives a webhook at its end, through the whole stack."""
 
+from inference_client.webhook import verify
 from inference_site.stack.harness import Stack
-from jobs.client.webhook import verify
 from tests.support.app import App, manage
 from tests.support.receiver import receiving
 from tests.support.wait import wait_until

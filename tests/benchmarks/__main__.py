@@ -14,6 +14,7 @@ from tests.benchmarks import (
     device,
     drain,
     feed,
+    gpu,
     horizon,
     ingest,
     memory,
@@ -31,11 +32,13 @@ from tests.benchmarks import (
 from tests.benchmarks.contract import fuzz
 from tests.benchmarks.figure import Benchmark, show
 from tests.benchmarks.rivals import compare
+from tests.benchmarks.typescript import generate
 
 BENCHMARKS: dict[str, Benchmark] = {
     "drain": drain.measure,
     "bulk": bulk.measure,
     "minilm": minilm.measure,
+    "gpu": gpu.measure,
     "post": post.measure,
     "ingest": ingest.measure,
     "cache": cache.measure,
@@ -53,6 +56,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "waiters": waiters.measure,
     "rivals": compare.measure,
     "contract": fuzz.measure,
+    "typescript": generate.measure,
     "abuse": abuse.measure,
 }
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import httpx
 
-from jobs.client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
+from inference_client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
 from tests.chaos.mix import Call, draw
 from tests.chaos.records import Recorder
 

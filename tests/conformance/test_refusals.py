@@ -72,7 +72,9 @@ def test_pickled_weights_beside_safetensors_are_not_read(directory: Path, explod
     assert not exploded.exists()
 
 
-@pytest.mark.parametrize("kind", ["modeling_ours.Module", "os.system", "sentence_transformers.models.Router"])
+@pytest.mark.parametrize(
+    "kind", ["modeling_ours.Module", "os.system", "sentence_transformers.models.WordEmbeddings"]
+)
 def test_a_directory_that_names_code_of_its_own_is_refused(directory: Path, kind: str) -> None:
     modules = json.loads((directory / "modules.json").read_text())
     modules.append({"idx": 3, "name": "3", "path": "3", "type": kind})
@@ -80,7 +82,15 @@ def test_a_directory_that_names_code_of_its_own_is_refused(directory: Path, kind
     assert kind in refused(directory)
 
 
-@pytest.mark.parametrize("loader", ["torchscript", "export"])
+def test_a_route_that_names_code_of_its_own_is_refused(directory: Path) -> None:
+    router = {"idx": 3, "name": "3", "path": "3", "type": "sentence_transformers.base.modules.Router"}
+    (directory / "modules.json").write_text(json.dumps([router]))
+    (directory / "3").mkdir()
+    (directory / "3" / "router_config.json").write_text(json.dumps({"types": {"query_0": "os.system"}}))
+    assert "os.system" in refused(directory)
+
+
+@pytest.mark.parametrize("loader", ["torchscript", "export", "aotinductor"])
 def test_a_pickle_called_a_program_is_not_unpickled(tmp_path: Path, exploded: Path, loader: str) -> None:
     path = tmp_path / "program.pt2"
     path.write_bytes(pickle.dumps(Bomb(exploded)))
@@ -129,7 +139,7 @@ def test_options_shorten_texts_and_change_the_type(directory: Path) -> None:
     base = version("transformer", str(MINILM), sha256=digest(MINILM))
     long = [Item({"text": "word " * 300})]
     short = load(replace(base, options={"max_length": 8}), "cpu", Permissions())
-    tensors, _ = short.collate(long)
+    tensors = short.collate(long)[0]
     assert tensors["input_ids"].shape == (1, 8)
     half = answer(load(replace(base, options={"dtype": "bfloat16"}), "cpu", Permissions()), long)
     whole = answer(load(base, "cpu", Permissions()), long)

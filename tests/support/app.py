@@ -13,10 +13,10 @@ import httpx
 import psutil
 import psycopg
 
+from inference_client import Client
 from inference_site.stack.harness import Stack
 from inference_site.stack.private_files import payload_key
 from inference_site.stack.services import PROJECT
-from jobs.client import Client
 from tests.support.wait import wait_until
 
 JOBS = "/api/v1/jobs"

@@ -11,6 +11,7 @@ from models_registry.loaders.builtin import Faulty
 
 ENTRY_POINT = f"{__name__}:gated"
 SHUT = f"{__name__}:shut"
+SLUGGISH = f"{__name__}:sluggish"
 LOOK_S = 0.02
 
 
@@ -35,4 +36,10 @@ def shut(options: Mapping[str, Any], device: str) -> Faulty:
     """A faulty echo that loads only once the file `gate` exists."""
     if not Path(options["gate"]).exists():
         raise FileNotFoundError("the artifact is not there yet")
+    return Faulty()
+
+
+def sluggish(options: Mapping[str, Any], device: str) -> Faulty:
+    """A faulty echo that takes `load_s` to load."""
+    time.sleep(float(options["load_s"]))
     return Faulty()

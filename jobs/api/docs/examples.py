@@ -23,11 +23,38 @@ _URLS = {
     "events": f"{_BASE}/{JOB_ID}/events",
 }
 
+
+def lines(*items: Mapping[str, Any]) -> str:
+    """Return items as NDJSON, one a line."""
+    return "".join(f"{msgspec.json.encode(item).decode()}\n" for item in items)
+
+
 ROTATED = {
     "token": "inf_pZ1h7x0m3q9vT4kLr8sYcW2dN6bGfJ5aEoUiQwXyR0t",
     "prefix": "inf_pZ1h",
     "scopes": ["read", "submit"],
     "expires_at": "2026-05-01T12:00:00.000Z",
+}
+LIVE_WORKER = {
+    "id": _WORKER_ID,
+    "node": "gpu-0@host-a.example",
+    "host": "host-a.example",
+    "device": "cuda:0",
+    "models": ["minilm"],
+    "started_at": _AT,
+    "heartbeat_at": _DONE,
+    "versions": [
+        {
+            "model": "minilm",
+            "version": "2",
+            "state": "loading",
+            "since": _DONE,
+            "load_s": None,
+            "memory_bytes": None,
+            "failed_loads": 0,
+            "last_error": None,
+        }
+    ],
 }
 SENTENCE = {"model": "minilm", "input": {"text": "Good morning."}, "priority": 7, "deadline_s": 60}
 NOTED = {"model": "minilm:1", "input": {"text": "Good night."}, "metadata": {"order": 4711}}
@@ -95,7 +122,7 @@ FORMS: Examples = {
     }
 }
 MANY: Examples = {"two jobs": [SENTENCE, NOTED], "two jobs with one file": [OF_UPLOAD, OF_UPLOAD]}
-LINES: Examples = {"one line": SENTENCE, "another line": NOTED}
+LINES: Examples = {"two jobs": lines(SENTENCE, NOTED)}
 FILES: Examples = {"a file": "(the bytes of the file)"}
 WEBHOOKS: Examples = {
     "succeeded": {"type": "job.succeeded", "timestamp": _DONE, "data": SUCCEEDED},
@@ -139,8 +166,8 @@ LAST_PAGE: Mapping[str, Any] = {"jobs": [], "next_cursor": None}
 _SNAPSHOT = {"id": JOB_ID, "state": "running", "attempts": 1}
 
 
-def _event(name: str, event_id: str, data: Mapping[str, Any]) -> dict[str, str]:
-    return {"event": name, "id": event_id, "data": msgspec.json.encode(data).decode()}
+def _event(name: str, event_id: str, data: Mapping[str, Any]) -> str:
+    return f"event: {name}\nid: {event_id}\ndata: {msgspec.json.encode(data).decode()}\n\n"
 
 
 EVENTS: Examples = {

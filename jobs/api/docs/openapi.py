@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from jobs.api.docs import problem_docs
+from jobs.api.docs.named_schemas import NAMED
 from jobs.api.docs.request_docs import PARAMETERS
 from jobs.api.docs.response_docs import ANSWERS, by_example, headers_of
 from jobs.api.problems import STATUS
@@ -34,6 +36,7 @@ class DescribedApi(NinjaAPI):
             _component(name): body for name, body in schema["components"]["schemas"].items()
         }
         _rename_references(schema)
+        schema["components"]["schemas"].update(copy.deepcopy(dict(NAMED)))
         return schema
 
 

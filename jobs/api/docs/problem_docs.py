@@ -75,6 +75,7 @@ REFUSALS: Mapping[str, Kinds] = {
     "get erasures": (),
     "post uploads": (*_WITH_BODY, errors.QuotaExceededError, errors.PayloadUnavailableError),
     "post token/rotate": (*_WITH_BODY, errors.TokenEndedError),
+    "get workers": (),
     "get models": (),
     "get models/{name}": _OF_A_MODEL,
     "get models/{name}/versions": _OF_A_MODEL,

@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from jobs.api.docs import examples
 from jobs.api.docs.examples import Examples
+from jobs.api.docs.named_schemas import BINARY, lines_of, named
 from jobs.api.docs.response_docs import ANSWERS, by_example
-from jobs.core.submission.erasure_request import ErasureRequest
-from jobs.core.submission.request import MAX_BULK_JOBS, MAX_KEY_CHARS, JobRequest
+from jobs.core.submission.request import MAX_BULK_JOBS, MAX_KEY_CHARS
 
-_, _components = msgspec.json.schema_components([JobRequest, ErasureRequest])
-_REQUEST = _components["JobRequest"]
-_KEY_TEXT = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
-_KEY_FIELD = _REQUEST["properties"]["idempotency_key"]
-_KEY_FIELD["anyOf"] = [
-    {**choice, **_KEY_TEXT} if choice["type"] == "string" else choice for choice in _KEY_FIELD["anyOf"]
-]
 # Spaces at either end of a header are not part of its value.
 _HEADER_KEY = {"type": "string", "maxLength": MAX_KEY_CHARS, "pattern": "^[!-~]([ -~]*[!-~])?$"}
 
@@ -79,12 +70,11 @@ _ACCEPT = _header(
     " job's `encoding` decides. A job that has no output is always JSON.",
     "application/x-npy",
 )
-_BINARY = {
-    "schema": {"type": "string", "format": "binary"},
-    "examples": by_example({"an array": "the bytes of 384 floats"}),
-}
+_BYTES_ANSWER = {"schema": BINARY, "examples": by_example({"an array": "the bytes of 384 floats"})}
 _BYTES: dict[str, Any] = {
-    "responses": {200: {"content": {"application/x-npy": _BINARY, "application/octet-stream": _BINARY}}}
+    "responses": {
+        200: {"content": {"application/x-npy": _BYTES_ANSWER, "application/octet-stream": _BYTES_ANSWER}}
+    }
 }
 JOB_DOC: dict[str, Any] = {"parameters": [_ACCEPT], **_BYTES}
 _LAST_EVENT = _header(
@@ -96,8 +86,12 @@ _LAST_EVENT = _header(
 
 
 def _body(*media: tuple[str, dict[str, Any], Examples], description: str = "") -> dict[str, Any]:
-    content = {kind: {"schema": schema, "examples": by_example(shown)} for kind, schema, shown in media}
+    content = {kind: {**described, "examples": by_example(shown)} for kind, described, shown in media}
     return {"required": True, "content": content} | ({"description": description} if description else {})
+
+
+def _of(name: str) -> dict[str, Any]:
+    return {"schema": named(name)}
 
 
 def _upload() -> dict[str, Any]:
@@ -105,19 +99,10 @@ def _upload() -> dict[str, Any]:
         "The file itself. Send its real Content-Type, such as `image/png`, which is stored with the file. No"
         " body is an empty file."
     )
-    binary = {"type": "string", "format": "binary"}
-    return _body(("application/octet-stream", binary, examples.FILES), description=description) | {
-        "required": False
-    }
+    file = ("application/octet-stream", {"schema": BINARY}, examples.FILES)
+    return _body(file, description=description) | {"required": False}
 
 
-_FORM = {
-    "type": "object",
-    "description": 'The job as JSON, and files, which its input refers to as `{"$part": NAME}`.',
-    "properties": {"job": _REQUEST},
-    "additionalProperties": {"type": "string", "format": "binary"},
-    "required": ["job"],
-}
 UPLOAD_DOC: dict[str, Any] = {"requestBody": _upload()}
 _SIGNED = {
     "webhook-id": (
@@ -130,15 +115,6 @@ _SIGNED = {
         "v1,K5oZ…=",
     ),
 }
-_WEBHOOK = {
-    "type": "object",
-    "required": ["type", "timestamp", "data"],
-    "properties": {
-        "type": {"type": "string", "examples": ["job.succeeded", "job.dead"]},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "data": {"$ref": "#/components/schemas/Job"},
-    },
-}
 _CALLBACK = {
     "post": {
         "summary": "The job has ended",
@@ -148,7 +124,7 @@ _CALLBACK = {
         "parameters": [
             {**_header(name, {"type": "string"}, *texts), "required": True} for name, texts in _SIGNED.items()
         ],
-        "requestBody": _body(("application/json", _WEBHOOK, examples.WEBHOOKS)),
+        "requestBody": _body(("application/json", _of("JobWebhook"), examples.WEBHOOKS)),
         "responses": {
             "2XX": {"description": "Accepted."},
             "410": {"description": "Send no more webhooks to this address."},
@@ -156,7 +132,8 @@ _CALLBACK = {
     }
 }
 _SUBMIT = _body(
-    ("application/json", _REQUEST, examples.SUBMITS), ("multipart/form-data", _FORM, examples.FORMS)
+    ("application/json", _of("JobRequest"), examples.SUBMITS),
+    ("multipart/form-data", _of("JobForm"), examples.FORMS),
 )
 _SUBMIT["content"]["multipart/form-data"]["encoding"] = {"job": {"contentType": "application/json"}}
 SUBMIT_DOC: dict[str, Any] = {
@@ -166,40 +143,36 @@ SUBMIT_DOC: dict[str, Any] = {
     **_BYTES,
 }
 ERASURE_DOC: dict[str, Any] = {
-    "requestBody": _body(("application/json", _components["ErasureRequest"], examples.ERASURES))
+    "requestBody": _body(("application/json", _of("ErasureRequest"), examples.ERASURES))
 }
-_MANY = {"type": "array", "items": _REQUEST, "minItems": 1, "maxItems": MAX_BULK_JOBS}
+_MANY = {"type": "array", "items": named("JobRequest"), "minItems": 1, "maxItems": MAX_BULK_JOBS}
 BULK_DOC: dict[str, Any] = {
     "requestBody": _body(
-        ("application/json", _MANY, examples.MANY),
-        ("application/x-ndjson", _REQUEST, examples.LINES),
-        description="A JSON array of jobs, or NDJSON with one job a line; an NDJSON example shows one line.",
+        ("application/json", {"schema": _MANY}, examples.MANY),
+        ("application/x-ndjson", lines_of("JobRequest"), examples.LINES),
+        description="A JSON array of jobs, or NDJSON with one job a line.",
     ),
     "parameters": [_KEYS],
 }
 _STREAM_ANSWER = ANSWERS["post jobs/stream"][200]
 STREAM_DOC: dict[str, Any] = {
     "requestBody": _body(
-        ("application/x-ndjson", _REQUEST, examples.LINES),
-        description="One job a line; an example shows one line.",
+        ("application/x-ndjson", lines_of("JobRequest"), examples.LINES),
+        description="One job a line.",
     ),
     "responses": {
         200: {
             "description": _STREAM_ANSWER.means,
-            "content": {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/BulkItem"}}},
+            "content": {"application/x-ndjson": lines_of("BulkItem")},
         }
     },
 }
-_EVENT = {
-    "type": "object",
-    "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
-    "required": ["event", "id", "data"],
-}
 _EVENTS_ANSWER = ANSWERS["get jobs/{job_id}/events"]
+_EVENTS = {"schema": {"type": "string"}, "x-itemSchema": named("JobEvent")}
 EVENTS_DOC: dict[str, Any] = {
     "parameters": [_LAST_EVENT],
     "responses": {
-        200: {"description": _EVENTS_ANSWER[200].means, "content": {"text/event-stream": {"schema": _EVENT}}},
+        200: {"description": _EVENTS_ANSWER[200].means, "content": {"text/event-stream": _EVENTS}},
         204: {"description": _EVENTS_ANSWER[204].means},
     },
 }

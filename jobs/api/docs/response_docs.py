@@ -81,8 +81,8 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     },
     "post jobs/stream": {
         200: ResponseDoc(
-            "The outcome of each line, in order, one a line; an example shows one line.",
-            {"stored": examples.BULK["jobs"][0], "refused": examples.BULK["jobs"][1]},  # type: ignore[index]  # of many types
+            "The outcome of each line, in order, one a line.",
+            {"one stored, one refused": examples.lines(*examples.BULK["jobs"])},  # type: ignore[misc]  # of many types
         )
     },
     "get jobs/{job_id}": {
@@ -118,6 +118,7 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get erasures": {200: ResponseDoc("The receipts.", {"one": {"erasures": [examples.ERASURE]}})},
     "post uploads": {201: ResponseDoc("The file is stored.", {"a picture": examples.UPLOADED})},
     "post token/rotate": {200: ResponseDoc("The new token, shown only now.", {"a token": examples.ROTATED})},
+    "get workers": {200: ResponseDoc("The workers.", {"one worker": {"workers": [examples.LIVE_WORKER]}})},
     "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},
     "get models/{name}": {200: ResponseDoc("The model.", {"a model": examples.MODEL})},
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},

@@ -31,7 +31,7 @@ class ErasureSchema(Schema):
     finished_at: datetime | None = Field(description="Null while jobs are left; they go within minutes.")
 
 
-class ErasuresSchema(Schema):
+class ErasureReceiptsSchema(Schema):
     """Receipts of erasures, newest first."""
 
     erasures: list[ErasureSchema]
@@ -62,7 +62,7 @@ def erase_all(request: ApiRequest) -> HttpResponse:
 @router.get(
     "/erasures",
     operation_id="listErasures",
-    response={200: ErasuresSchema},
+    response={200: ErasureReceiptsSchema},
     summary="How far your erasures are",
     **needs(Scope.ERASE),
 )

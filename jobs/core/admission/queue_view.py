@@ -13,7 +13,7 @@ from jobs.core.admission.queue_estimate import QueueEstimate
 READ_EVERY_S = 0.5  # a process reads the counts no more often
 STALE_S = 120.0  # an older count says nothing of the queue
 OWN_S = 2.0  # the span before a count over which the rate of own admissions is measured
-_SLOTS_PER_S = 50  # a burst beside a count is taken for counted or not by its slot
+_SLOTS_PER_S = 10
 _Slot = tuple[int, Counter[tuple[int, int]]]  # jobs by priority and client
 
 

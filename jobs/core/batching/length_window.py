@@ -19,6 +19,12 @@ def within(items: Sequence[Waiting[Token]], most_bytes: float) -> list[Waiting[T
     return list(items[:count])
 
 
+def cut(items: Sequence[Waiting[Token]], longest: int) -> None:
+    """Let no item count as longer than what the model reads of it."""
+    for item in items:
+        item.size = min(item.size, longest)
+
+
 def cheapest(
     items: Sequence[Waiting[Token]], *, most: int, bound: float, service: ServiceTime
 ) -> list[Waiting[Token]]:

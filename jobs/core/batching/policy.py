@@ -11,6 +11,10 @@ Starvation is bounded. A key with items gets its next batch after at most 9 time
 every other key. Within a key, of two items without deadlines, the one with a priority p levels higher goes
 first only if it arrived less than p times AGING_S later. A deadline counts as an arrival PATIENCE_S before
 it. Within a priority, each other client gets at most one item between two items of one client.
+
+A key may be held, while its model is being loaded: then up to one batch of its items waits here and is not
+sealed. Items beyond that are sealed all the same, for the caller to send elsewhere: they would take the place
+of other keys' items.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from typing import Generic
 from jobs.core.batching.estimators import Estimators, OverheadEstimate, PlatformCost
 from jobs.core.batching.fair_queue import PATIENCE_S, Token, Waiting
 from jobs.core.batching.group import AGING_S, Group
-from jobs.core.batching.length_window import cheapest, within
+from jobs.core.batching.length_window import cheapest, cut, within
 from jobs.core.batching.sealed_batch import BatchLimits, SealedBatch, SealReason
 from jobs.core.batching.service_time import ServiceTime
 from jobs.core.batching.size_bound import SizeBound, bound_of, linger_until
@@ -40,6 +44,7 @@ class BatchPolicy(Generic[Token]):
         self._estimators: dict[Hashable, Estimators] = {}
         self._overhead = OverheadEstimate()
         self._platform = PlatformCost()
+        self._held = set[Hashable]()
 
     def __len__(self) -> int:
         return sum(map(len, self._groups.values()))
@@ -78,18 +83,27 @@ class BatchPolicy(Generic[Token]):
 
     def due_at(self, now: float, *, device_free_at: float) -> float | None:
         """Return when `take` will seal a batch if no item arrives: `now` for at once, None for never."""
-        dues = (self._due(group, now, device_free_at) for group in self._groups.values())
+        dues = (self._due(group, now, device_free_at) for group in self._sealable().values())
         return min(dues, default=None)
 
     def take(
         self, now: float, *, device_free_at: float = 0.0, draining: bool = False
     ) -> SealedBatch[Token] | None:
         """Seal and return the next batch if it is due, else None."""
-        names = [n for n, g in self._groups.items() if draining or self._due(g, now, device_free_at) <= now]
+        groups = self._sealable().items()
+        names = [n for n, g in groups if draining or self._due(g, now, device_free_at) <= now]
         if not names:
             return None
         name = self._most_urgent(names)
         return self._seal(name, now, max(now + self._overhead.mean_s, device_free_at), draining=draining)
+
+    def hold(self, key: Hashable) -> None:
+        """Seal no items of `key` until `free` is called, but for those beyond one batch."""
+        self._held.add(key)
+
+    def free(self, key: Hashable) -> None:
+        """Let items of `key` be sealed again."""
+        self._held.discard(key)
 
     def observe(self, key: Hashable, padded_size: int, seconds: float) -> None:
         """Learn from one run of `padded_size` that took `seconds`."""
@@ -113,13 +127,23 @@ class BatchPolicy(Generic[Token]):
         """Note how busy the platform is, from 0 to 1: from some load on a batch is worth waiting for."""
         self._platform.busy = busy
 
-    def pads(self, key: Hashable) -> bool:
-        """Return whether batches of `key` are padded, so that the size of an item is its length."""
-        return self._limits(key).padded
+    def longest(self, key: Hashable) -> float:
+        """Return the most that an item adds to a padded size: 1 where batches of `key` are not padded."""
+        limits = self._limits(key)
+        return (limits.longest or float("inf")) if limits.padded else 1
 
     def service_time(self, key: Hashable) -> ServiceTime:
         """Return the learned service time of `key`."""
         return self._of(key, 0.0).service
+
+    def _sealable(self) -> dict[tuple[Hashable, Hashable], Group[Token]]:
+        if not self._held:
+            return self._groups
+        held = {key for key in self._held if self._count(key) <= self._limits(key).max_batch}
+        return {name: group for name, group in self._groups.items() if group.key not in held}
+
+    def _count(self, key: Hashable) -> int:
+        return sum(len(group) for group in self._groups.values() if group.key == key)
 
     def _of(self, key: Hashable, now: float) -> Estimators:
         estimators = self._estimators.get(key)
@@ -186,6 +210,8 @@ class BatchPolicy(Generic[Token]):
             most = max(int(min(bound.size, most)), 1)
             return within(group.first(most), limits.max_input_bytes or float("inf"))
         alike = group.same_level(least=most, most=WINDOW)
+        if limits.longest:
+            cut(alike, limits.longest)
         return cheapest(alike, most=most, bound=bound.size, service=self.service_time(group.key))
 
 

@@ -50,10 +50,14 @@ class BreakerLimits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A circuit that has to open, of one client or of EVERY_CLIENT, and why, as a sentence."""
+    """A circuit that has to open, of one client or of EVERY_CLIENT, and why, as a sentence.
+
+    `of_inputs` is True where all that failed are invalid inputs: no worker answers those.
+    """
 
     client: int
     reason: str
+    of_inputs: bool = False
 
 
 @dataclass(slots=True)
@@ -148,7 +152,7 @@ class Breaker:
         for client, tally in tallies.items():
             reason = self._client_reason(tally)
             if reason:
-                yield Finding(client, reason)
+                yield Finding(client, reason, of_inputs=not tally.blamed)
 
     def _client_reason(self, tally: Tally) -> str | None:
         limits, judged = self.limits, tally.succeeded + tally.blamed

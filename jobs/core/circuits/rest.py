@@ -1,12 +1,16 @@
-"""A version that fails on one worker alone rests there, and no circuit opens: the device is sick. Pure."""
+"""A version that fails on one worker alone rests there, and no circuit opens: the device is sick. Pure.
+
+A sick worker fails jobs faster than healthy ones answer them, so it may have failed many before any other has
+answered one. A circuit therefore counts workers: it opens where a second one fails too, or there is none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from jobs.core.circuits.breaker import BreakerLimits, Finding, answers
+from jobs.core.circuits.breaker import BreakerLimits, Finding, answers, others_needed
 from jobs.core.circuits.tally import EVERY_CLIENT, Tally
 
 MOST_DOUBLINGS = 16
@@ -20,6 +24,42 @@ class Sighting:
     client: int
     succeeded: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTotal:
+    """How many jobs of all clients another worker answered and failed lately."""
+
+    worker: UUID
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What the other workers made of the version lately, and whether any of them serves its model now."""
+
+    sightings: Sequence[Sighting]
+    totals: Sequence[WorkerTotal]
+    served: bool
+
+
+def sick_here(finding: Finding, elsewhere: Elsewhere, limits: BreakerLimits) -> bool:
+    """Return whether this worker is to blame, as far as is known: another one may answer what fails here."""
+    if works_elsewhere(finding, elsewhere.sightings, limits):
+        return True
+    return elsewhere.served and not any(fails(total, limits) for total in elsewhere.totals)
+
+
+def fails(total: WorkerTotal, limits: BreakerLimits) -> bool:
+    """Return whether another worker fails the version as well."""
+    judged = total.succeeded + total.failed
+    return total.failed >= others_needed(limits) and total.failed > limits.share * judged
+
+
+def sick_at_probe(elsewhere: Elsewhere) -> bool:
+    """Return whether a probe that failed here is to be left to the other workers: none has failed one yet."""
+    return elsewhere.served and not any(total.failed > total.succeeded for total in elsewhere.totals)
 
 
 def works_elsewhere(finding: Finding, sightings: Iterable[Sighting], limits: BreakerLimits) -> bool:

@@ -161,7 +161,7 @@ KEPT = (
         "models, versions, aliases and who moved them",
         (
             "models_registry_registeredmodel", "models_registry_modelversion", "models_registry_alias",
-            "models_registry_promotion", "models_registry_loadfailure",
+            "models_registry_promotion", "models_registry_aliasmove", "models_registry_versionload",
         ),
         "as long as the model",
     ),

@@ -3,7 +3,8 @@
 Anywhere in its input a client writes `{"$upload": ID}` for a file that it uploaded before, or
 `{"$part": NAME}` for a file of the same multipart call. Both are stored as
 `{"$file": {content_type, sha256, size}}`, so that equal files make equal inputs. The model gets the file
-itself: text for `text/*`, the decoded value for JSON, and otherwise the bytes in base64.
+itself: text for `text/*`, the decoded value for JSON, and otherwise the bytes in base64; a runner that takes
+files gets all but JSON as `FileInput`.
 """
 
 from __future__ import annotations

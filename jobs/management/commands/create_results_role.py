@@ -13,7 +13,7 @@ from models_registry.management.actor import actor
 
 TRUST = (
     "Give this URL to trusted apps alone: whoever is in the database can hold its locks and connections. "
-    "Other apps read results over HTTP, with jobs.client.celery_backend."
+    "Other apps read results over HTTP, with inference_client.celery_backend."
 )
 
 

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Avg
 from rich.console import Console
 
-from jobs.client import Client, PlatformRefusedError, RemoteJob
+from inference_client import Client, PlatformRefusedError, RemoteJob
 from jobs.management.demo.corpus import sentences
 from jobs.management.demo.demo_app import DemoError, answer, progress, submit
 from jobs.management.demo.demo_report import show_figures, show_next, show_progress, show_search

@@ -7,6 +7,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,6 +22,7 @@ from jobs.broker import connection as broker
 from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
 from jobs.db.preflight import check_database
+from jobs.management.pinned_device import PinnedDevice, pin
 from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.worker_row import Incarnation
 from jobs.worker import process as host
@@ -28,8 +30,12 @@ from jobs.worker import quiet
 from jobs.worker.consuming import event_serializer, patches
 from jobs.worker.consuming.drain import DrainStep
 from jobs.worker.load_reports import LoadReports
+from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.outer_watchdog import OuterWatchdog
 from models_registry import selectors
+from models_registry.core.registry_errors import EnvironmentRefusedError, LoadFailedError
+from models_registry.environments.make import enter
+from models_registry.loaders.devices.own_device import own_device
 from models_registry.pool import MIB, ModelPool
 from models_registry.shared.process_end import go_on_in_a_child
 
@@ -42,7 +48,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         device = parser.add_mutually_exclusive_group(required=True)
-        device.add_argument("--gpu", type=int, help="The device's number.")
+        device.add_argument(
+            "--gpu",
+            help="An index within CUDA_VISIBLE_DEVICES, or a UUID as `nvidia-smi -L` shows it: GPU-…, MIG-….",
+        )
         device.add_argument("--cpu", action="store_true", help="Run on the CPU.")
         parser.add_argument("--models", required=True, help="Names of models, separated by commas.")
         parser.add_argument(
@@ -57,14 +66,22 @@ class Command(BaseCommand):
         )
         parser.add_argument("--index", type=int, default=0, help="Number of this worker on its host.")
         parser.add_argument("--loglevel", default="WARNING")
+        parser.add_argument("--env", metavar="NAME", help="Run in this environment, which `make_env` makes.")
+        parser.add_argument(
+            "--requirements",
+            type=Path,
+            metavar="FILE",
+            help="Hashed requirements, of which the environment is made where it is missing.",
+        )
 
     def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
+        enter_environment(options["env"], options["requirements"])
         check_libraries()
         go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
         outer = OuterWatchdog()  # before torch, so that it is small
+        device = pinned(None if options["cpu"] else options["gpu"])
         metrics.serve()
-        device = pin(None if options["cpu"] else options["gpu"])
-        lanes = options["lanes"] or default_lanes(device)
+        lanes = options["lanes"] or default_lanes(device.name)
         divide_cores(lanes)
         names = tuple(name.strip() for name in models.split(",") if name.strip())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -72,11 +89,23 @@ class Command(BaseCommand):
         try:
             check_database()
             check_keys()
-            pool = make_pool(device, options["memory_budget"], node)
-            missing, prefetch_count = serve(names, pool, node, lanes, outer)
+            loader = make_loader(device.name, options["memory_budget"], node)
+            missing, prefetch_count = serve(names, loader, node, lanes, outer, device.uuid)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
         sys.exit(run_celery(names, missing, node, prefetch_count, loglevel))
+
+
+def enter_environment(name: str | None, requirements: Path | None) -> None:
+    """Go on in the environment of this name, where one is named."""
+    if name is None:
+        if requirements is not None:
+            raise CommandError("--requirements needs --env NAME: the environment that is made of them")
+        return
+    try:
+        enter(name, requirements, envs_dir=Path(settings.INFERENCE.envs_dir))
+    except EnvironmentRefusedError as error:
+        raise CommandError(str(error)) from error
 
 
 def check_libraries() -> None:
@@ -87,10 +116,12 @@ def check_libraries() -> None:
         raise CommandError(str(error)) from error
 
 
-def pin(gpu: int | None) -> str:
-    """Hide all other devices from this process, before torch is imported; return torch's name of its own."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu is None else str(gpu)
-    return "cpu" if gpu is None else "cuda:0"
+def pinned(gpu: str | None) -> PinnedDevice:
+    """Return the device, once it answers; CommandError where there is none."""
+    try:
+        return pin(gpu)
+    except PlatformError as error:
+        raise CommandError(str(error)) from error
 
 
 def default_lanes(device: str) -> int:
@@ -103,11 +134,13 @@ def divide_cores(lanes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // lanes)))
 
 
-def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
-    """Return an empty pool of models on the device; it loads the kinds of models that the settings allow."""
+def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
+    """Return the loader of an empty pool on the device; it loads what the settings allow.
+
+    What the last worker of this name could not load within its limit is left alone for a while.
+    """
     config = settings.INFERENCE
     reports = LoadReports(node)
-    reports.started()
     pool = ModelPool(
         device,
         allow_torch_programs=config.allow_torch_programs,
@@ -117,31 +150,46 @@ def make_pool(device: str, budget_mib: int | None, node: str) -> ModelPool:
         watcher=reports,
     )
     pool.allow_folders(config.model_folders)
-    return pool
+    for version, (rest_s, reason) in reports.started().items():
+        pool.rest(selectors.info(version), LoadFailedError(reason), rest_s)
+    loader = ModelLoader(pool, limit_s=host.load_limit_s)
+    loader.start()
+    return loader
 
 
 def serve(
-    names: tuple[str, ...], pool: ModelPool, node: str, lanes: int, outer: OuterWatchdog
+    names: tuple[str, ...], loader: ModelLoader, node: str, lanes: int, outer: OuterWatchdog, gpu: str
 ) -> tuple[tuple[str, ...], int]:
     """Load the models, declare their queues, create the worker process.
 
     Return the models that cannot be loaded now, which are tried again later, and the prefetch count.
     """
     infos = {name: selectors.resolve(name) for name in names}
-    served = tuple(name for name, info in infos.items() if loads(pool, info.id))
+    served = tuple(name for name, info in infos.items() if loads(loader, info.id))
     missing = tuple(name for name in infos if name not in served)
+    for version in selectors.wanted_versions(served, keep_warm_s=0.0).to_load:
+        loads(loader, version)  # each alias: what has traffic is in memory before it comes
     with broker.connected(settings.INFERENCE.broker_url) as connection:
         broker_queues.declare(connection, names)
-    incarnation = Incarnation(uuid.uuid4(), node, socket.gethostname(), os.getpid(), pool.device, served)
-    host.make(incarnation, pool, lanes=lanes, missing=missing, outer=outer)
+    if own_device().loss:
+        raise own_device().error()  # no version's fault; the device is asked before the next start
+    incarnation = Incarnation(
+        uuid.uuid4(), node, socket.gethostname(), os.getpid(), loader.pool.device, served, gpu
+    )
+    host.make(incarnation, loader, lanes=lanes, missing=missing, outer=outer)
     return missing, prefetch(max(info.max_batch for info in infos.values()))
 
 
-def loads(pool: ModelPool, version: int) -> bool:
-    """Load a version; False where it cannot be, which the pool has reported: one must not stop the others."""
+def loads(loader: ModelLoader, version: int) -> bool:
+    """Load a version; False where it cannot be, which the pool has reported: one must not stop the others.
+
+    CommandError where the load is stuck: the next process of this name leaves the version alone for a while.
+    """
     try:
-        pool.runner(version)
-    except PlatformError:
+        loader.load_watching(version)
+    except PlatformError as error:
+        if loader.stuck:
+            raise CommandError(str(error)) from None
         return False
     return True
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from jobs.client import Client, RemoteJob
+from inference_client import Client, RemoteJob
 
 PAGE = 200  # jobs in one call
 POLL_S = 2.0  # to read a page of jobs takes time from the cores that run the model

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobs.client import RemoteJob
+from inference_client import RemoteJob
 
 
 @dataclass(frozen=True, slots=True)

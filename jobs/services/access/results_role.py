@@ -1,7 +1,7 @@
 """A database role for one app that uses `AsyncResult`: it reads the results of one client and nothing else.
 
 The role is for trusted apps. Who is in a database can hold its locks and connections, and so delay everybody;
-no right forbids that. Other apps read results over HTTP: `jobs.client.celery_backend`.
+no right forbids that. Other apps read results over HTTP: `inference_client.celery_backend`.
 
 The role's search path leads to views with the names of the tables, so that the result backend works
 unchanged. Views run with their owner's rights, and hold only what the backend reads.

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.breaker import CircuitState, Finding
 from jobs.core.circuits.gate import CircuitKey, CircuitStatus
-from jobs.core.circuits.rest import Sighting
+from jobs.core.circuits.rest import Elsewhere, Sighting, WorkerTotal
 from jobs.core.circuits.tally import EVERY_CLIENT, Tally
 from jobs.core.ids import first_id_at
 from jobs.db.statement import Statement, run
@@ -23,6 +23,7 @@ from models_registry.core.options import BreakerOptions
 
 BREAKER = "breaker"  # the actor of changes that no person made
 MOST_BATCHES = 256  # of other workers that are looked at upon trouble
+SILENT_S = 15.0  # a worker without a heartbeat for so long serves nothing
 
 
 class CircuitRow(NamedTuple):
@@ -148,6 +149,41 @@ GROUP BY batch.worker_id, job.client_id
 """,
     Sighting,
 )
+# By the ledger, which also knows of jobs that another batch ran since then.
+_TOTALS = Statement(
+    """
+SELECT worker_id AS worker, sum(succeeded)::int AS succeeded, sum(failed)::int AS failed
+FROM (
+  SELECT worker_id, succeeded, failed FROM jobs_batch
+  WHERE id >= %(first)s AND version_id = %(version)s AND worker_id <> %(worker)s
+  ORDER BY id DESC LIMIT %(most)s
+) AS batch GROUP BY worker_id
+""",
+    WorkerTotal,
+)
+# A worker on which the version rests does not serve its model.
+_SERVED = Statement(
+    """
+SELECT EXISTS (
+  SELECT FROM jobs_worker worker
+  CROSS JOIN LATERAL unnest(worker.model_names) AS name
+  WHERE worker.ended_at IS NULL AND worker.id <> %(worker)s
+    AND worker.heartbeat_at > now() - make_interval(secs => %(silent_s)s)
+    AND split_part(split_part(name, ':', 1), '@', 1) = (
+      SELECT model.name FROM models_registry_modelversion version
+      JOIN models_registry_registeredmodel model ON model.id = version.model_id
+      WHERE version.id = %(version)s)
+)
+""",
+    bool,
+)
+_HALF_OPEN_FOR = Statement(
+    """
+SELECT extract(epoch FROM now() - since)::float8 FROM jobs_circuit
+WHERE version_id = %(version)s AND client = %(client)s AND state = 'half_open'
+""",
+    float,
+)
 _NOW_MS = Statement("SELECT (extract(epoch FROM now()) * 1000)::bigint", int)
 
 
@@ -165,12 +201,26 @@ def statuses_by_key(rows: Iterable[CircuitRow]) -> dict[CircuitKey, CircuitStatu
     return {circuit.key: circuit for circuit in circuits}
 
 
-def sightings(connection: sa.Connection, *, version: int, worker: UUID, window_s: float) -> list[Sighting]:
+def elsewhere(connection: sa.Connection, *, version: int, worker: UUID, window_s: float) -> Elsewhere:
     """Return what the other workers made of the version's jobs in the last `window_s` seconds."""
     (now_ms,) = run(connection, _NOW_MS)
     first = first_id_at(now_ms - int(window_s * 1_000))
     values = {"version": version, "worker": worker, "first": first, "most": MOST_BATCHES}
-    return run(connection, _SIGHTINGS, values)
+    (served,) = run(connection, _SERVED, {"version": version, "worker": worker, "silent_s": SILENT_S})
+    return Elsewhere(run(connection, _SIGHTINGS, values), run(connection, _TOTALS, values), served)
+
+
+def probing_elsewhere(connection: sa.Connection, *, key: CircuitKey, worker: UUID) -> Elsewhere | None:
+    """Return what the other workers made of a half-open circuit's probes; None where it is not half open."""
+    version, client = key
+    for age_s in run(connection, _HALF_OPEN_FOR, {"version": version, "client": client}):
+        return elsewhere(connection, version=version, worker=worker, window_s=age_s)
+    return None
+
+
+def probes_failed(client: int, tally: Tally) -> int:
+    """Return how many of these verdicts open a half-open circuit of the client again."""
+    return tally.suspected if client == EVERY_CLIENT else max(tally.blamed, tally.dead)
 
 
 def open_circuit(
@@ -198,7 +248,7 @@ def probed(
 ) -> list[Changed]:
     """Count verdicts of a half-open circuit: one failure opens it again, enough successes close it."""
     version, client = key
-    failed = tally.suspected if client == EVERY_CLIENT else max(tally.blamed, tally.dead)
+    failed = probes_failed(client, tally)
     if failed:
         reason = f"It was tried again, and {failed} of {failed + tally.succeeded} attempts failed."
         return _reopen(connection, version, Finding(client, reason), options)

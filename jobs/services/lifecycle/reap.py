@@ -23,7 +23,7 @@ from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
 from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
-from jobs.services.lifecycle.worker_row import HUNG, SILENT
+from jobs.services.lifecycle.worker_row import DEVICE_LOST, HUNG, SILENT
 
 
 class Death(NamedTuple):
@@ -40,6 +40,11 @@ CRASH_FAILURE = Death(
 HUNG_FAILURE = Death(
     FailureKind.TIMEOUT, "batch_limit", "Running alone, the job outlived its limit at every attempt."
 )
+
+LOST_FAILURE = Death(
+    FailureKind.CRASH, "device_lost", "Running alone, the job lost its worker's device at every attempt."
+)
+_FAILURES = {HUNG: HUNG_FAILURE, DEVICE_LOST: LOST_FAILURE}
 
 _END_SILENT = Statement(
     """
@@ -103,13 +108,13 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 
 class _BatchEnd(NamedTuple):
     alone: bool  # one job ran apart
-    hung: bool
+    end_reason: str
     died: bool  # its worker ended; else it lives and does not know the batch
 
 
 _BATCH_END = Statement(
     """
-SELECT batch.apart > 0 AND batch.size = 1 AS alone, COALESCE(worker.end_reason = %(hung)s, false) AS hung,
+SELECT batch.apart > 0 AND batch.size = 1 AS alone, COALESCE(worker.end_reason, '') AS end_reason,
   worker.id IS NULL OR worker.ended_at IS NOT NULL AS died
 FROM jobs_batch batch LEFT JOIN jobs_worker worker ON worker.id = batch.worker_id
 WHERE batch.id = %(batch)s
@@ -206,9 +211,9 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
 
 def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, bool, Death]:
     """Return whether the batch's worker died, whether by one job alone, and how such a job failed."""
-    ends = run(connection, _BATCH_END, {"batch": batch, "hung": HUNG})
-    died, hung = any(end.died for end in ends), any(end.hung for end in ends)
-    return died, died and any(end.alone for end in ends), HUNG_FAILURE if hung else CRASH_FAILURE
+    for end in run(connection, _BATCH_END, {"batch": batch}):
+        return end.died, end.died and end.alone, _FAILURES.get(end.end_reason, CRASH_FAILURE)
+    return False, False, CRASH_FAILURE
 
 
 def _requeue(

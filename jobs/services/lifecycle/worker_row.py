@@ -14,10 +14,11 @@ from jobs.db.statement import Statement, run
 
 SILENT = "silent"  # the end reason of a worker whose heartbeat was stale
 HUNG = "hung"  # the end reason of a worker whose watchdog ended it
+DEVICE_LOST = "device_lost"  # the end reason of a worker whose device does not answer any more
 
 _REGISTER = Statement("""
-INSERT INTO jobs_worker (id, node, host, pid, device, model_names)
-VALUES (%(id)s, %(node)s, %(host)s, %(pid)s, %(device)s, %(models)s::text[])
+INSERT INTO jobs_worker (id, node, host, pid, device, device_uuid, model_names)
+VALUES (%(id)s, %(node)s, %(host)s, %(pid)s, %(device)s, %(device_uuid)s, %(models)s::text[])
 ON CONFLICT (id) DO NOTHING
 """)
 _END_PREDECESSORS = Statement("""
@@ -51,6 +52,7 @@ class Incarnation:
     pid: int
     device: str
     models: tuple[str, ...]
+    device_uuid: str = ""
 
 
 def register(connection: sa.Connection, incarnation: Incarnation) -> None:
@@ -65,6 +67,7 @@ def register(connection: sa.Connection, incarnation: Incarnation) -> None:
         "host": incarnation.host,
         "pid": incarnation.pid,
         "device": incarnation.device,
+        "device_uuid": incarnation.device_uuid,
         "models": list(incarnation.models),
     }
     run(connection, _REGISTER, parameters)

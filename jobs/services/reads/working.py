@@ -45,10 +45,10 @@ _WORKER: Statement[WorkerWork] = Statement(
 SELECT heartbeat_at > now() - make_interval(secs => %(lately_s)s) AS beats, model_names::text[] AS served,
   ARRAY(
     SELECT model.name || ':' || version.version || ': ' || failure.reason
-    FROM models_registry_loadfailure AS failure
+    FROM models_registry_versionload AS failure
     JOIN models_registry_modelversion AS version ON version.id = failure.version_id
     JOIN models_registry_registeredmodel AS model ON model.id = version.model_id
-    WHERE failure.node = worker.node ORDER BY 1
+    WHERE failure.node = worker.node AND failure.reason <> '' ORDER BY 1
   ) AS failed
 FROM jobs_worker AS worker WHERE node = %(node)s AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1
 """,

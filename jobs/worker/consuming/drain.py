@@ -19,15 +19,18 @@ from celery.worker.components import Pool
 from django.conf import settings
 
 from jobs.worker import process
+from jobs.worker.loading.resident_versions import ResidentVersions
 from jobs.worker.model_orders import orders_of
 from jobs.worker.model_retries import ModelRetries
 from jobs.worker.order_inbox import OrderInbox
 from jobs.worker.pipeline import Pipeline
 from jobs.worker.watchdog import EXIT_CODE
+from models_registry.loaders.devices.own_device import own_device
 
 logger = logging.getLogger(__name__)
 TURN_S = 0.05
 FAILED_GRACE_S = 1.0
+DEVICE_LOST_CODE = 71
 
 
 class DrainStep(bootsteps.StartStopStep):
@@ -49,6 +52,9 @@ class DrainStep(bootsteps.StartStopStep):
             orders = orders_of(current)
             retries = ModelRetries(current, orders, current.missing)
             Thread(target=retries.run, args=(worker.consumer,), name="model-retries", daemon=True).start()
+            models = partial(orders.models, worker.consumer)
+            resident = ResidentVersions(current.loader, models, stop=current.stopped)
+            Thread(target=resident.run, name="resident-versions", daemon=True).start()
             begin = partial(orders.begin, consumer=worker.consumer)
             inbox = OrderInbox(current.incarnation.id, begin, stop=current.stopped)
             Thread(target=inbox.run, name="order-inbox", daemon=True).start()
@@ -56,7 +62,8 @@ class DrainStep(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:
         """Finish claimed batches, or release them when the grace is over or a second SIGTERM comes.
 
-        A worker that must end because a stage failed waits a second for what has run, and is no success.
+        A worker that must end because a stage failed waits a second for what has run. It is no success, nor
+        is one that ends because a load is stuck.
         """
         current = process.current()
         if current is None:
@@ -68,8 +75,8 @@ class DrainStep(bootsteps.StartStopStep):
         while not (pipeline.idle or self._hurried) and time.monotonic() < began + _grace_s(pipeline):
             next(turns)
         current.stop()
-        if pipeline.failed:
-            worker.exitcode = EXIT_CODE
+        if current.failed:
+            worker.exitcode = DEVICE_LOST_CODE if own_device().loss else EXIT_CODE
         for _ in range(3):  # the acks of the last batch were handed to the hub just before it became idle
             next(turns)
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from jobs.core.failures import Failure, FailureKind
 from jobs.worker.stages.claimed_batch import BatchPiece
-from jobs.worker.stages.classify import failure_of
+from jobs.worker.stages.classify import failure_of, is_device_loss
 from models_registry.core.faults import Table
 from models_registry.loaders import memory
+from models_registry.loaders.devices.own_device import own_device
 from models_registry.loaders.fault_tables import COMMON
 
 
@@ -55,6 +56,8 @@ class Splitter:
             piece.raw_outputs = self._attempt(piece)
         except BaseException as error:  # a model may raise anything, SystemExit too: see `failure_of`
             failure = failure_of(error, self._table)
+            if is_device_loss(failure):
+                raise own_device().error() from error
             if failure.kind is FailureKind.CRASH:
                 raise  # the device is lost to this process: it ends, and the innocent run elsewhere
         else:

@@ -59,8 +59,7 @@ class Buffer:
                 self._policy.observe_load(self._load())
                 sealed = self._policy.take(now, device_free_at=self._lanes.free_at(now))
                 if sealed is not None:
-                    if not self._policy.pads(sealed.key):
-                        _count_as_one(sealed.tokens)
+                    _cut(sealed.tokens, self._policy.longest(sealed.key))
                     self._lanes.promise(self._predict(sealed.key, sealed.padded_size))
                     return sealed
                 self._wait(now)
@@ -90,6 +89,20 @@ class Buffer:
         """Give the policy the time that the claim and the settle of a batch took."""
         with self._changed:
             self._policy.observe_platform(seconds)
+
+    def keep(self, key: Hashable, deliveries: Sequence[MessageDelivery]) -> None:
+        """Take deliveries of a sealed batch back; no batch of `key` is sealed until `free` is called."""
+        with self._changed:
+            self._policy.hold(key)
+            now = time.monotonic()
+            for delivery in deliveries:
+                self._add(delivery, now)
+
+    def free(self, key: Hashable) -> None:
+        """Let batches of `key` be sealed again."""
+        with self._changed:
+            self._policy.free(key)
+            self._changed.notify()
 
     def withdraw(self) -> None:
         """Note that the batch that was sealed last will not run."""
@@ -130,7 +143,7 @@ class Buffer:
         self._waiting = False
 
 
-def _count_as_one(deliveries: Sequence[MessageDelivery]) -> None:
-    """Let the size of each, which is that of its input in memory, not count as its length."""
+def _cut(deliveries: Sequence[MessageDelivery], longest: float) -> None:
+    """Let no input count as longer than what the model reads of it, or at all where nothing is padded."""
     for delivery in deliveries:
-        delivery.units = 1
+        delivery.units = int(min(delivery.units, longest))

@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from uuid import UUID
 
 import sqlalchemy as sa
-from django.db import Error as DjangoDatabaseError
 
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.messages.envelope import NEWER
@@ -27,17 +26,16 @@ from jobs.services.lifecycle.release import release
 from jobs.services.lifecycle.standings import Standing, standings
 from jobs.worker.circuit_monitor import CircuitMonitor, hold
 from jobs.worker.message_delivery import MessageDelivery
-from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch, Refused
-from jobs.worker.stages.execute import failure_of
+from jobs.worker.stages.awaited_loads import AwaitedLoads
+from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
+from jobs.worker.stages.grouped_pieces import make_pieces
 from jobs.worker.stages.persist import persist, try_once
 from jobs.worker.stages.privacy import Privacy
-from models_registry.core.runner import Item
+from models_registry.core.runner import takes_files
 from models_registry.loaders.fault_tables import table_of
 from models_registry.pool import ModelPool
-from models_registry.shared.platform_errors import PlatformError
 
 logger = logging.getLogger(__name__)
-HOLD_S = 0.5
 NEWER_HOLD_S = 10.0
 UNLOADED_S = 5.0  # a job whose version this worker cannot load is published again after so long
 LOCKED_S = 1.0  # a job whose row is locked is published again after so long
@@ -46,16 +44,17 @@ LOCKED_S = 1.0  # a job whose row is locked is published again after so long
 class Claimer:
     """The claim stage of one worker incarnation."""
 
-    def __init__(
+    def __init__(  # what the stage works with, made once in `process`
         self,
         engine: sa.Engine,
         worker: UUID,
         pool: ModelPool,
         stopping: Callable[[], bool],
         circuits: CircuitMonitor,
+        loads: AwaitedLoads,
     ) -> None:
         self._engine, self._worker, self._pool, self._stopping = engine, worker, pool, stopping
-        self._circuits = circuits
+        self._circuits, self._loads = circuits, loads
         self._statements = SingleStatements(engine)
         self.claiming: UUID | None = None  # the batch whose claim is under way
 
@@ -77,7 +76,7 @@ class Claimer:
         if not tokens:
             return batch, refused
         if not self.lease(batch):
-            return batch, [*refused, *self._held(tokens, UNLOADED_S)]
+            return batch, [*refused, *self._unloaded(int(str(batch.key)), tokens)]
         row = self._row(batch, sealed)
         own = [d for d in tokens if d.parcel.model == row.model]
         jobs = self._claim(row, own)
@@ -108,12 +107,9 @@ class Claimer:
         options = loaded.info.platform_options
         batch.limit_s, batch.retry = options.batch_limit_s or 0.0, options.retry
         batch.table = table_of(loaded.info.loader, refuse_nan=options.refuse_nan)
-        batch.privacy = Privacy(loaded.info, batch.jobs)
+        batch.privacy = Privacy(loaded.info, batch.jobs, as_files=takes_files(loaded.runner))
         left = self._give_back(batch, batch.privacy)
-        batch.pieces = _grouped(batch, batch.privacy.items)
-        for piece in batch.pieces:
-            if piece.raw_outputs is None:
-                _collate(batch, piece)
+        make_pieces(batch, batch.privacy.items)
         return left
 
     def _give_back(self, batch: ClaimedBatch, privacy: Privacy) -> list[Refused]:
@@ -139,22 +135,24 @@ class Claimer:
         return refused
 
     def lease(self, batch: ClaimedBatch) -> bool:
-        """Load the batch's version and keep it for the batch; False where this worker cannot load it now.
+        """Keep the batch's version in memory for it; False where it is not loaded.
 
-        Nothing is claimed yet, so that a version that does not load here costs no job an attempt. While the
-        registry cannot be read, wait for the database.
+        Nothing is claimed yet, so that a version that is not loaded here costs no job an attempt.
         """
-        while not self._stopping():
-            try:
-                batch.loaded = self._pool.acquire(int(str(batch.key)))
-            except PlatformError:
-                return False
-            except DjangoDatabaseError as error:
-                logger.warning("the registry cannot be read: %s", error.__class__.__name__)
-                time.sleep(HOLD_S)
-            else:
-                return True
-        return False
+        version = int(str(batch.key))
+        batch.loaded = self._pool.hold(version)
+        if batch.loaded is None:
+            return False
+        self._loads.taken(version)
+        return True
+
+    def _unloaded(self, version: int, deliveries: list[MessageDelivery]) -> list[Refused]:
+        """Let up to one batch wait here for the load; put back what is beyond, or cannot be loaded now."""
+        if self._pool.retry_in_s(version):
+            return self._held(deliveries, UNLOADED_S)
+        if self._loads.keep(version, deliveries):
+            return []
+        return self._held(deliveries, self._loads.put_back_s(version))
 
     def done(self, batch: ClaimedBatch) -> None:
         """Let the batch's version leave memory if others need the room."""
@@ -262,26 +260,3 @@ def _refusal(delivery: MessageDelivery, standing: Standing | None) -> Refused:
     if standing is None:
         return Refused(delivery, None)
     return Refused(delivery, None if standing.untrue else standing.state, standing.untrue)
-
-
-def _grouped(batch: ClaimedBatch, items: Mapping[int, Item]) -> list[BatchPiece]:
-    assert batch.runner is not None  # noqa: S101  # set by `prepare` just above
-    groups: dict[object, BatchPiece] = {}
-    failed: list[BatchPiece] = []
-    for position, item in items.items():
-        try:
-            piece = groups.setdefault(batch.runner.key(item), BatchPiece([], []))
-        except BaseException as error:  # noqa: BLE001  # a model may raise anything; its neighbours run
-            failed.append(BatchPiece([position], [item], raw_outputs=failure_of(error, batch.table)))
-            continue
-        piece.positions.append(position)
-        piece.items.append(item)
-    return [*groups.values(), *failed]
-
-
-def _collate(batch: ClaimedBatch, piece: BatchPiece) -> None:
-    assert batch.runner is not None  # noqa: S101
-    try:
-        piece.collated, piece.is_collated = batch.runner.collate(piece.items), True
-    except BaseException:  # noqa: BLE001  # the run stage collates again, splitting down to the guilty item
-        piece.is_collated = False

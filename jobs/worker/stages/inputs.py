@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from django.conf import settings
@@ -17,6 +17,7 @@ from jobs.core.submission.input_size import (
     check_decoded,
     check_resolved,
     is_json,
+    media_type_of,
     memory_bytes,
     resolved_bytes,
 )
@@ -24,9 +25,11 @@ from jobs.payloads.claim_check import load_plain
 from jobs.payloads.job_seal import JobSeal
 from jobs.payloads.sealed_objects import get_file
 from jobs.services.lifecycle.claim import Claimed
-from models_registry.core.runner import Item
+from models_registry.core.runner import FileInput, Item
 from models_registry.core.version import VersionInfo
 from models_registry.selectors import validate_input, validate_outline
+
+Held: TypeAlias = "bytes | str | FileInput"
 
 
 class BatchInputs:
@@ -37,12 +40,12 @@ class BatchInputs:
     allows it.
     """
 
-    def __init__(self, version: VersionInfo) -> None:
-        """Begin with nothing read."""
-        self._version = version
+    def __init__(self, version: VersionInfo, *, as_files: bool = False) -> None:
+        """Begin with nothing read; `as_files` are files given as FileInput, all but JSON."""
+        self._version, self._as_files = version, as_files
         self._most_bytes = settings.INFERENCE.max_resolved_bytes
         self._memory_bytes, self._used_bytes = settings.INFERENCE.batch_input_bytes, 0
-        self._files = dict[tuple[int, StoredPayload], tuple[StoredPayload, bytes | str]]()
+        self._files = dict[tuple[int, StoredPayload], tuple[StoredPayload, Held]]()
 
     def item_of(self, job: Claimed, seal: JobSeal) -> Item:
         """Return a job's input and parameters; BatchFullError where no memory is left for them.
@@ -76,24 +79,37 @@ class BatchInputs:
         check_resolved(resolved_bytes(len(body), referred), self._most_bytes)
         own_bytes = memory_bytes(body, referred)
         self._check_room(own_bytes)
-        validate_outline(self._version, *outline(value))
+        outlined, places = outline(value)
+        validate_outline(self._version, outlined, places)
         check_resolved(sum(map(_plain_size, files)), self._most_bytes)
-        value = filled(value, dict(self._file(file, seal) for file in files))
-        if files:
+        values = dict(self._file(file, seal) for file in files)
+        if self._as_files:  # a schema sees a string in a file's place, as it does at submit
+            shown = {file: "" if isinstance(held, FileInput) else held for file, held in values.items()}
+            strings = {place: True for place, is_string in places.items() if is_string}
+            validate_outline(self._version, filled(value, shown), strings)
+        value = filled(value, values)
+        if files and not self._as_files:
             validate_input(self._version, value)
         return value, own_bytes
 
     def _file(self, stored: StoredPayload, seal: JobSeal) -> tuple[StoredPayload, Any]:
         """Return a file in its plain form, and its value, which jobs share where it cannot be changed."""
         if stored.encoding == OF_JOB:  # no other job opens it
-            return self._value(*_read(stored, seal))
+            return self._value(*self._read(stored, seal))
         held = seal.identity.client, stored  # of another client it must be refused, also after it was read
         if held not in self._files:
-            self._files[held] = _read(stored, seal)
+            self._files[held] = self._read(stored, seal)
         return self._value(*self._files[held])
 
-    def _value(self, plain: StoredPayload, held: bytes | str) -> tuple[StoredPayload, Any]:
-        if isinstance(held, str):
+    def _read(self, stored: StoredPayload, seal: JobSeal) -> tuple[StoredPayload, Held]:
+        """Return a file in its plain form, and its text or itself; JSON as bytes, decoded for each job."""
+        plain, body = get_file(stored, seal)
+        if is_json(plain):
+            return plain, body
+        return plain, FileInput(body, media_type_of(plain)) if self._as_files else as_value(plain, body)
+
+    def _value(self, plain: StoredPayload, held: Held) -> tuple[StoredPayload, Any]:
+        if not isinstance(held, bytes):
             return plain, held
         check_decoded(held, self._most_bytes)
         return plain, as_value(plain, held)
@@ -102,12 +118,6 @@ class BatchInputs:
         """Raise BatchFullError where an input no longer fits; the first one always does."""
         if self._used_bytes and self._used_bytes + own_bytes > self._memory_bytes:
             raise BatchFullError
-
-
-def _read(stored: StoredPayload, seal: JobSeal) -> tuple[StoredPayload, bytes | str]:
-    """Return a file in its plain form, and its text; if it is JSON its bytes, to be decoded for each job."""
-    plain, body = get_file(stored, seal)
-    return plain, body if is_json(plain) else as_value(plain, body)
 
 
 def _plain_size(file: StoredPayload) -> int:

@@ -42,7 +42,7 @@ class Privacy:
     Where their memory is full, the inputs from `full_at` on were not read.
     """
 
-    def __init__(self, version: VersionInfo, jobs: Sequence[Claimed]) -> None:
+    def __init__(self, version: VersionInfo, jobs: Sequence[Claimed], *, as_files: bool = False) -> None:
         """Read the jobs' inputs; EncryptionUnavailableError where their results could not be sealed."""
         secrecy = version.secrecy
         if secrecy.encrypt:
@@ -52,7 +52,7 @@ class Privacy:
         self.unread: dict[int, Failure] = {}
         self._seals = {job.job: _seal(job, version) for job in jobs}
         self.full_at = len(jobs)
-        inputs = BatchInputs(version)
+        inputs = BatchInputs(version, as_files=as_files)
         for at, job in enumerate(jobs):
             try:
                 self.items[at] = inputs.item_of(job, self._seals[job.job])

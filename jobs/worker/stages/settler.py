@@ -32,7 +32,7 @@ from jobs.services.lifecycle.settle_answers import AnsweredBatch, only_answers, 
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.bisect import Splitter
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
-from jobs.worker.stages.classify import failure_of
+from jobs.worker.stages.classify import failure_of, is_device_loss
 from jobs.worker.stages.execute import run
 from jobs.worker.stages.persist import persist, try_once
 from jobs.worker.stages.privacy import Privacy
@@ -40,6 +40,7 @@ from jobs.worker.stages.verdicts import BatchVerdicts, ExpectedS, at_once
 from models_registry.core.faults import Table
 from models_registry.core.registry_errors import BadOutputError
 from models_registry.core.runner import Runner
+from models_registry.loaders.devices.own_device import own_device
 
 logger = logging.getLogger(__name__)
 
@@ -142,8 +143,10 @@ class Settler:
 
 
 def verdicts_of(batch: ClaimedBatch, expected_s: ExpectedS = at_once) -> list[store.Verdict]:
-    """Return one verdict for each of the batch's jobs, in their order."""
+    """Return one verdict for each of the batch's jobs, in their order; DeviceLostError without the device."""
     outcomes, verdicts = _all_outcomes(batch), BatchVerdicts(batch, expected_s)
+    if own_device().loss and any(isinstance(o, Failure) and is_device_loss(o) for o in outcomes.values()):
+        raise own_device().error()
     return [
         verdicts.verdict(position, _storable(batch.privacy, job.job, outcomes[position]))
         for position, job in enumerate(batch.jobs)

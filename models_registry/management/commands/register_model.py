@@ -12,6 +12,7 @@ from models_registry.core.options import PlatformOptions
 from models_registry.core.registry_errors import LoaderRefusedError
 from models_registry.management.actor import actor
 from models_registry.management.json_argument import json_or_file
+from models_registry.management.move_wait import wait_for
 from models_registry.models import Loader
 from models_registry.services import move_alias, register_folder, register_version, try_version
 from models_registry.services.register_folder import is_folder
@@ -78,7 +79,8 @@ class Command(BaseCommand):
             tried = "" if options["no_load"] else _tried(options["load_limit_s"], **source, **fields)
             info = register_version(**source, actor=actor(), **fields)
             for alias in options["alias"]:
-                move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
+                moved = move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
+                wait_for(moved, self.stdout.write)
         except PlatformError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")

@@ -17,9 +17,9 @@ from celery.result import AsyncResult
 from django.db import connection
 from django.utils import timezone
 
+from inference_client.job_failed import JobFailedError
 from jobs import result_backend
 from jobs.core.ids import uuid7
-from jobs.core.job_failed import JobFailedError
 from jobs.core.payloads.stored_output import stored_output
 from jobs.core.states import TERMINAL, State
 from jobs.models import Batch, Client, DeadLetter, Event, Job, JobResult, Worker

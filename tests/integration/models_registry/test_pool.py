@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from models_registry.core.loads.failed_loads import RETRY_S
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
     InvalidInputError,
@@ -174,7 +175,7 @@ def test_a_failed_load_is_remembered_for_a_while_and_then_tried_again(
         with pytest.raises(LoadFailedError, match="disk"):
             pool.runner(version)
     assert len(tries) == 1
-    now[0] += ModelPool.RETRY_S
+    now[0] += RETRY_S
     assert isinstance(pool.runner(version), Loaded)
 
 
@@ -182,11 +183,17 @@ class Watcher:
     def __init__(self) -> None:
         self.notes = list[tuple[str, int]]()
 
-    def failed(self, version: int, error: Exception) -> None:
+    def loading(self, version: int) -> None:
+        self.notes.append(("loading", version))
+
+    def failed(self, version: int, error: Exception, **_: Any) -> None:
         self.notes.append((type(error).__name__, version))
 
-    def loaded(self, version: int) -> None:
+    def loaded(self, version: int, **_: Any) -> None:
         self.notes.append(("loaded", version))
+
+    def dropped(self, version: int) -> None:
+        self.notes.append(("dropped", version))
 
 
 def test_a_version_that_does_not_load_is_tried_less_and_less_and_reported(
@@ -203,7 +210,7 @@ def test_a_version_that_does_not_load_is_tried_less_and_less_and_reported(
         delays.append(pool.retry_in_s(bad))
         now[0] += delays[-1]
     assert delays == [5, 10, 20, 40, 60, 60]
-    assert watcher.notes == [("LoadFailedError", bad)] * 6
+    assert watcher.notes == [("loading", bad), ("LoadFailedError", bad)] * 6
     pool.runner(good)
     assert pool.models_without_versions() == {"faulty"}
     monkeypatch.setattr(builtin, "FAULTS", {"exit": lambda _: None})

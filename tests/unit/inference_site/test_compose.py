@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.management import get_commands, load_command_class
 from kombu.utils.url import parse_url
 from psycopg.conninfo import conninfo_to_dict
 
@@ -251,3 +252,23 @@ def test_a_value_of_the_example_is_refused_by_its_name() -> None:
         render.check(values, [*BrokerUser])
     with pytest.raises(render.EnvFileError, match=r"\.env has no BEAT_PASSWORD"):
         render.check({name: value for name, value in ENV.items() if name != "BEAT_PASSWORD"}, [*BrokerUser])
+
+
+def test_a_model_s_image_is_the_platform_s_with_an_environment(services: dict[str, Any]) -> None:
+    text = (COMPOSE / "model.Dockerfile").read_text()
+    steps = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert steps[0] == f"FROM {services['gpu-worker']['image']}"
+    assert [step for step in steps if step.startswith("USER")][-1] == "USER inference"
+    (made,) = [step.partition("manage.py ")[2].split() for step in steps if "manage.py" in step]
+    (shown,) = [
+        json.loads(line.partition("command: ")[2]) for line in text.splitlines() if "command: " in line
+    ]
+    parsed = [
+        vars(
+            load_command_class(get_commands()[words[0]], words[0]).create_parser("", "").parse_args(words[1:])
+        )
+        for words in (made, shown[2:])
+    ]
+    assert parsed[0]["name"] == parsed[1]["env"] == "model"
+    assert f"COPY ${{MODEL}}/requirements.txt {parsed[0]['requirements']}" in steps
+    assert shown[:2] == services["gpu-worker"]["command"][:2]

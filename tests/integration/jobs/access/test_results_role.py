@@ -17,10 +17,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
+from inference_client.job_failed import JobFailedError
 from jobs import result_backend
 from jobs.core.access.database_rights import DatabaseRole
 from jobs.core.errors import PayloadUnreadableError
-from jobs.core.job_failed import JobFailedError
 from jobs.core.retention.partition_sql import TABLES as TABLES_OF_PAYLOADS
 from jobs.core.states import State
 from jobs.db.address import parameters

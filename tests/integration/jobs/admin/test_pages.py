@@ -26,7 +26,7 @@ from jobs.models import (
 )
 from jobs.services.admission.queues import forget_queues
 from models_registry.models import Alias, ModelVersion, RegisteredModel
-from models_registry.services import forget_load_failures, note_load_failure
+from models_registry.services import begin_loads, note_load_failure
 from tests.support.admin import browser_of, ids_on, text_of
 
 JOBS, BATCHES = "/admin/jobs/job/", "/admin/jobs/batch/"
@@ -320,6 +320,6 @@ def test_what_a_worker_cannot_load_is_on_its_page_and_on_the_version_s(
         note_load_failure(node="gpu-0@a", version=version.id, reason="The hash of <a> is 1, not 2.\0")
     for page in (f"jobs/worker/{batch.worker_id}", f"models_registry/modelversion/{version.id}"):
         assert "The hash of &lt;a&gt; is 1, not 2." in text_of(browser, f"/admin/{page}/change/")
-    assert version.load_failures.get().tries == 2
-    forget_load_failures(node="gpu-0@a")
+    assert version.loads.get().tries == 2
+    begin_loads(node="gpu-0@a")
     assert "The hash" not in text_of(browser, f"/admin/jobs/worker/{batch.worker_id}/change/")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.client import Client, File, Patience, PlatformRefusedError, part
+from inference_client import Client, File, Patience, PlatformRefusedError, part
 from jobs.core.payloads.pointer import pointer_of
 from jobs.models import Client as Row
 from jobs.models import Job, JobInput

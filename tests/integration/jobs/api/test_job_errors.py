@@ -15,7 +15,7 @@ from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 from django.test import Client
 
-from jobs.client.answers import RemoteJob
+from inference_client.answers import RemoteJob
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.retry.policy import Bury
 from jobs.core.states import State

@@ -15,8 +15,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from inference_client import Client as Platform
 from jobs.api.app import Server
-from jobs.client import Client as Platform
 from jobs.models import ApiToken, Event, Job
 from jobs.models import Client as Owner
 from jobs.services.access.tokens import create_token, revoke_token

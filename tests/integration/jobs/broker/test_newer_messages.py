@@ -52,7 +52,7 @@ def test_its_jobs_go_back_to_the_outbox_with_a_delay_and_are_not_dead(session: s
     envelopes = envelopes_of(message)
     parcel = Parcel(message, len(envelopes), 1)
     deliveries = [MessageDelivery(parcel, envelope, task=None) for envelope in envelopes]
-    claimer = Claimer(engine(), UUID(int=1), MagicMock(), lambda: False, MagicMock())
+    claimer = Claimer(engine(), UUID(int=1), MagicMock(), lambda: False, MagicMock(), MagicMock())
     batch, refused = claimer.claim(SealedBatch(NEWER, deliveries, 1, SealReason.IDLE, 0.0))
     assert not batch.jobs
     assert {(refusal.delivery.job, refusal.state) for refusal in refused} == {

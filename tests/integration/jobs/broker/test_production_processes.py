@@ -18,12 +18,12 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from inference_client.webhook import verify
 from inference_site.process_needs import BROKER, NEEDS, SECRETS, SITE_KEY, Process
 from inference_site.stack.program import Program, answers
 from inference_site.stack.services import PROJECT
 from inference_site.stack.specs import MODELS, StackPlan, make_plan, manage, specs
 from jobs.broker.topology import CPU_NODE
-from jobs.client.webhook import verify
 from jobs.core.access.scopes import Scope
 from jobs.core.states import State
 from jobs.core.submission.request import parse_request

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.utils import timezone
 
 from jobs.core.circuits.breaker import CircuitState, Finding
 from jobs.core.circuits.tally import EVERY_CLIENT, Answer, Tally, tallies_of
@@ -303,8 +305,9 @@ def test_a_failure_that_bisection_pinned_opens_nothing_for_others(version: Model
 def ran(version: ModelVersion, worker: Worker, client: str, state: State, count: int = 20) -> None:
     """Store a batch of another worker whose jobs ended like this."""
     batch = Batch.objects.create(
-        id=job_id(), worker=worker, version=version, members=[], size=count, seal_reason="full"
-    )
+        id=job_id(), worker=worker, version=version, members=[], size=count, seal_reason="full",
+        **{"succeeded" if state is State.SUCCEEDED else "failed": count},
+    )  # fmt: skip
     jobs = make_jobs(count, state=state, version=version, client=make_client(client), batch=batch)
     Batch.objects.filter(pk=batch.pk).update(members=[job.id for job in jobs])
 
@@ -325,6 +328,89 @@ def test_a_version_that_fails_on_one_worker_alone_rests_there_and_stays_open_to_
     (event,) = EventRow.objects.filter(kind="circuit")
     assert (event.detail["state"], event.detail["worker"]) == ("resting", str(sick.id))
     assert not monitor(well.id).resting()
+
+
+@pytest.mark.parametrize("clients", [["one"], ["one", "two"]])
+def test_a_worker_that_fails_before_another_answered_anything_leaves_the_jobs_to_it(
+    version: ModelVersion, clients: list[str]
+) -> None:
+    sick, slow = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    view = monitor(sick.id)
+    for client in clients:
+        view.observe(version.id, tallies_of(judged(60 // len(clients), client, FailureKind.INTERNAL)))
+    assert not Circuit.objects.exists()
+    assert view.resting() == {version.id}
+    ran(version, sick, clients[0], State.DEAD, count=60)
+    after = monitor(slow.id)
+    for client in clients:
+        after.observe(version.id, tallies_of(judged(60 // len(clients), client, FailureKind.INTERNAL)))
+    assert Circuit.objects.exists(), "the second worker that fails opens it"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"ended_at": timezone.now()}, {"heartbeat_at": timezone.now() - timedelta(60)}, {"model_names": ["b"]}],
+)
+def test_the_only_live_worker_of_a_model_opens_its_circuit(
+    version: ModelVersion, other: dict[str, Any]
+) -> None:
+    here = make_worker("gpu-0@tests")
+    make_worker("gpu-1@tests", **other)
+    view = monitor(here.id)
+    view.observe(version.id, tallies_of(judged(60, "one", FailureKind.INTERNAL)))
+    assert Circuit.objects.exists()
+    assert not view.resting()
+
+
+def test_inputs_that_are_invalid_on_any_worker_open_their_client_s_circuit_at_once(
+    version: ModelVersion,
+) -> None:
+    here = make_worker("gpu-0@tests")
+    make_worker("gpu-1@tests")
+    monitor(here.id).observe(version.id, tallies_of(judged(60, "noisy", FailureKind.INVALID)))
+    assert Circuit.objects.get().client == make_client("noisy").id
+
+
+def test_a_sick_worker_s_failed_probe_leaves_the_probes_to_the_others(version: ModelVersion) -> None:
+    opened(version)
+    cool_down_over(version)
+    sick, well = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    views = {worker: monitor(worker.id) for worker in (sick, well)}
+    for view in views.values():
+        assert view.hold_s(version.id) == 0.0
+    failed = tallies_of(judged(1, "one", FailureKind.INTERNAL))
+    views[sick].observe(version.id, failed)
+    views[sick].observe(version.id, failed)  # a straggler
+    assert (row(version).state, views[sick].resting()) == (CircuitState.HALF_OPEN, {version.id})
+    views[well].observe(version.id, tallies_of(judged(OPTIONS.probes, "one")))
+    assert row(version).state == CircuitState.CLOSED
+
+
+def test_a_probe_that_fails_on_a_second_worker_opens_the_circuit_again(version: ModelVersion) -> None:
+    opened(version)
+    cool_down_over(version)
+    first, second = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    view = monitor(second.id)
+    assert view.hold_s(version.id) == 0.0
+    ran(version, first, "one", State.WAITING, count=1)
+    view.observe(version.id, tallies_of(judged(1, "one", FailureKind.INTERNAL)))
+    assert (row(version).state, view.resting()) == (CircuitState.OPEN, set())
+
+
+def test_a_version_that_every_worker_failed_is_not_left_resting_on_the_last_one(
+    version: ModelVersion,
+) -> None:
+    here, there = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    options = BreakerOptions(cool_s=0.01, least=5, probes=2)
+    view = CircuitMonitor(engine(), lambda _version: options, here.id)
+    failed = tallies_of(judged(5, "one", FailureKind.INTERNAL))
+    view.observe(version.id, failed)
+    assert version.id in view._rests
+    wait_until(lambda: not view.resting())
+    Worker.objects.filter(id=there.id).update(ended_at=timezone.now())
+    view.observe(version.id, failed)
+    assert not view.resting()
+    assert Circuit.objects.exists()
 
 
 def test_a_version_that_fails_on_every_worker_is_held_for_all(version: ModelVersion) -> None:

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import sqlalchemy as sa
@@ -56,12 +57,12 @@ def test_what_does_not_fit_a_batch_waits_again_uncharged(
         submit_to("echo", {"pages": [{"$upload": str(upload)}] * 2})
     assert min(Job.objects.values_list("size", flat=True)) > 200_000
     pool: Any = SimpleNamespace(
-        acquire=lambda _: SimpleNamespace(runner=Echo(), info=selectors.info(version.id)),
+        hold=lambda _: SimpleNamespace(runner=Echo(), info=selectors.info(version.id)),
         release=lambda _: None,
         has=lambda _: True,
     )
     circuits: Any = SimpleNamespace(hold_s=lambda *_: 0.0)
-    claimer = Claimer(engine(), make_worker().id, pool, lambda: False, circuits)
+    claimer = Claimer(engine(), make_worker().id, pool, lambda: False, circuits, MagicMock())
     sealed = SealedBatch(version.id, deliveries_of(version.id), JOBS, SealReason.FULL, 0.0)
     batch, refused = claimer.claim(sealed)
     assert (len(batch.jobs), refused) == (JOBS, [])

@@ -128,7 +128,7 @@ def test_a_claim_whose_answer_was_lost_is_found_again(db: str, monkeypatch: pyte
 
     monkeypatch.setattr("jobs.worker.stages.claimer.try_once", lose)
     row = batch_row()
-    claimer = Claimer(engine(), row.worker, MagicMock(), lambda: False, MagicMock())
+    claimer = Claimer(engine(), row.worker, MagicMock(), lambda: False, MagicMock(), MagicMock())
     (job,) = make_jobs(1)
     deliveries: list[Any] = [SimpleNamespace(job=job.id, envelope=envelope_of(job))]
     (found,) = claimer._claim(row, deliveries) or []

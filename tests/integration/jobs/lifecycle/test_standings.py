@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 import sqlalchemy as sa
@@ -72,7 +73,7 @@ class Pool:
     def has(self, version: int) -> bool:
         return version in self.versions
 
-    def acquire(self, version: int) -> Any:
+    def hold(self, version: int) -> Any:
         assert self.has(version), "a forged message chose what is loaded"
         info = SimpleNamespace(model="echo", platform_options=None)
         return SimpleNamespace(runner=None, info=info)
@@ -88,7 +89,9 @@ def delivered(envelope: Envelope, model: str = "echo") -> MessageDelivery:
 
 def claimer(*versions: int, hold_s: float = 0.0) -> Claimer:
     circuits: Any = SimpleNamespace(hold_s=lambda _version, _client: hold_s)
-    return Claimer(engine(), batch_row().worker, cast("Any", Pool(*versions)), lambda: False, circuits)
+    return Claimer(
+        engine(), batch_row().worker, cast("Any", Pool(*versions)), lambda: False, circuits, MagicMock()
+    )
 
 
 def sealed(version: int, *deliveries: MessageDelivery) -> SealedBatch[MessageDelivery]:

@@ -102,7 +102,9 @@ def test_a_pause_of_the_sweeper_itself_starts_the_wait_again(
     assert sweeper.sweep(session).reaped == 0
 
 
-@pytest.mark.parametrize(("reason", "kind"), [("silent", "crash"), ("hung", "timeout")])
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("silent", "crash"), ("hung", "timeout"), ("device_lost", "crash")]
+)
 def test_a_job_alone_in_its_batch_on_its_last_attempt_is_buried_for_killing_its_worker(
     session: sa.Connection, sweeper: Rescuer, reason: str, kind: str
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_job_alone_in_its_batch_on_its_last_attempt_is_buried_for_killing_its_
     assert states(jobs[:1]) == {("dead", 2, 3)}
     letter = DeadLetter.objects.get(job=jobs[0])
     assert (letter.kind, letter.epoch) == (kind, 2)
+    assert (letter.code == "device_lost") is (reason == "device_lost")
     assert not Outbox.objects.filter(job=jobs[0]).exists()
     assert states(jobs[1:]) == {("queued", 2, 1)}
     assert Outbox.objects.get(job=jobs[1]).isolation_group > 0

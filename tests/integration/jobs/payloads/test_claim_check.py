@@ -11,9 +11,9 @@ from celery import Celery
 from celery.result import AsyncResult
 from django.conf import settings
 
+from inference_client.job_failed import JobFailedError
 from jobs.core.errors import PayloadCorruptError, PayloadLostError
 from jobs.core.failures import Success
-from jobs.core.job_failed import JobFailedError
 from jobs.core.payloads.pointer import is_pointer, pointer_of
 from jobs.core.states import State
 from jobs.db.engine import engine

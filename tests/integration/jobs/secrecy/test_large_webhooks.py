@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from django.test import Client
 
-from jobs.client.webhook import verify
+from inference_client.webhook import verify
 from jobs.models import Delivery, JobResult
 from jobs.services.access.owner import forget_owners
 from jobs.services.access.tokens import create_token

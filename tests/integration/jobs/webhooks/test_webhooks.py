@@ -20,11 +20,11 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
+from inference_client.webhook import WebhookRefusedError, verify
 from jobs.broker.broker_queues import task_queue
 from jobs.broker.connection import connect
 from jobs.broker.topology import WEBHOOKS
 from jobs.broker.webhook_task import WebhookAttempt, WebhookTasks
-from jobs.client.webhook import WebhookRefusedError, verify
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import (
     BrokerUnavailableError,

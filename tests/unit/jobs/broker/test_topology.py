@@ -30,6 +30,7 @@ DECLARED = ROOT / "jobs/broker/topology.py"
 OTHER_MEANINGS = {
     ("jobs/metrics.py", "webhooks"): "a metric",
     ("jobs/management/commands/gpu_worker.py", "cpu"): "a device",
+    ("jobs/management/pinned_device.py", "cpu"): "a device",
     ("jobs/management/commands/demo.py", "cpu"): "a device",
 }
 HEAVY = ("kombu", "amqp", "celery", "django")

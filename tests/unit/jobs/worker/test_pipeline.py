@@ -24,9 +24,11 @@ from jobs.worker.pipeline import Pipeline
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import BatchPiece, ClaimedBatch
 from jobs.worker.stages.settler import Stored
+from models_registry.core.registry_errors import DeviceLostError
 from models_registry.core.runner import Item
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.fault_tables import table_of
+from tests.support.lost_device import FakeProbe, device_with
 from tests.support.wait import wait_until
 
 
@@ -181,6 +183,29 @@ def test_a_stage_that_fails_ends_the_pipeline_but_what_has_run_is_stored(
     (broken,) = {work.id for work in pipeline.unsettled()} - remaining
     assert guilty.call_count == 1
     assert broken not in stored | remaining
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [("CUDA error: unknown error", 1), ("CUDA error: uncorrectable ECC error encountered", 0)],
+)
+def test_a_lost_device_ends_the_worker_and_only_work_that_may_be_the_cause_is_kept_apart(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch, words: str, kept: int
+) -> None:
+    signals, raised = list[int](), list[BaseException | None]()
+    monkeypatch.setattr(os, "kill", lambda _pid, number: signals.append(number))
+    monkeypatch.setattr(threading, "excepthook", lambda args: raised.append(args.exc_value))
+    guilty = Mock(side_effect=RuntimeError(words))
+    monkeypatch.setattr(stages, "prepare", lambda work: _prepared(stages, work, guilty))
+    with device_with(FakeProbe("It does not answer.")) as device:
+        device.on_loss = lambda: pipeline.fail("the device is lost")
+        stages.gate.set()
+        fill(buffer, 1)
+        wait_until(lambda: pipeline.idle and raised)
+        assert signals == [signal.SIGTERM], "one: a second would hurry the drain"
+        assert isinstance(raised[0], DeviceLostError)
+        assert (len(pipeline._broken), guilty.call_count, stages.settled) == (kept, 1, [])
+        assert len(pipeline.remaining()) == 1 - kept
 
 
 def test_what_breaks_a_stage_at_confidential_data_is_not_printed(

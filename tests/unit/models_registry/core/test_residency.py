@@ -108,3 +108,21 @@ def test_a_plan_evicts_in_order_of_use_and_spares_pinned_versions(
         assert plan.versions
     if isinstance(plan, Never):
         assert more + sum(size for size, _, pinned in rows if pinned) > budget
+
+
+def test_what_an_alias_has_left_is_evicted_last() -> None:
+    residency = Residency(100)
+    for version in (1, 2):
+        residency.add(version, 40)
+    residency.keep(pinned=(), shared=(), warm=(1,))
+    assert residency.room_for(3, 40) == Evict((2,))
+    assert residency.room_for(3, 90) == Evict((2, 1))
+
+
+def test_versions_with_traffic_that_do_not_fit_together_take_turns_and_no_other_evicts_them() -> None:
+    residency = Residency(100)
+    residency.keep(pinned=(1, 2, 3), shared=(1, 2), warm=())
+    residency.add(1, 60)
+    assert residency.room_for(2, 60) == Evict((1,))
+    assert residency.room_for(3, 60) == Never(40)
+    assert residency.room_for(4, 60) == Never(40)

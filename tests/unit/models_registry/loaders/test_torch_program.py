@@ -12,9 +12,9 @@ import pytest
 
 from models_registry.core.registry_errors import BadOutputError
 from models_registry.core.runner import Item, answer
+from models_registry.loaders.encoders.text_embedder import TextEmbedder
 from models_registry.loaders.loader_options import ProgramOptions
 from models_registry.loaders.torch_program import TensorProgram
-from models_registry.loaders.transformer import TextEmbedder
 
 ITEMS = [Item({"data": [1.0, 2.0]}), Item({"data": [3.0, 4.0]})]
 
@@ -52,7 +52,7 @@ def test_embeddings_without_an_axis_of_items_are_no_outputs() -> None:
     import torch
 
     with pytest.raises(BadOutputError, match=r"shape \(3,\)"):
-        TextEmbedder(None, "cpu").outputs([torch.zeros(3)])
+        TextEmbedder(None, "cpu").outputs(([torch.zeros(3)], "float32"))
 
 
 def test_a_tokenizer_is_used_by_one_thread_at_a_time() -> None:

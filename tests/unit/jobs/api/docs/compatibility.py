@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 Schema = Mapping[str, Any]
 
@@ -19,8 +19,9 @@ def _calls(old: Schema, new: Schema) -> Iterator[str]:
             here = new["paths"].get(path, {}).get(method)
             if here is None:
                 yield f"{method} {path} is gone"
-            else:
-                yield from (f"{method} {path}: {line}" for line in _call(call, here))
+                continue
+            yield from (f"{method} {path}: {line}" for line in _call(call, here))
+            yield from (f"{method} {path}: {line}" for line in _bodies(_Body(old, call), _Body(new, here)))
 
 
 def _call(old: Schema, new: Schema) -> Iterator[str]:
@@ -36,12 +37,30 @@ def _call(old: Schema, new: Schema) -> Iterator[str]:
     yield from (
         f"the parameter {p['name']} is gone" for p in old.get("parameters", ()) if p["name"] not in names
     )
-    kinds = old.get("requestBody", {}).get("content", {})
-    for kind, content in kinds.items():
-        there = new.get("requestBody", {}).get("content", {}).get(kind)
-        yield from (
-            [f"{kind} is not taken any more"] if there is None else _asked(content["schema"], there["schema"])
-        )
+
+
+class _Body(NamedTuple):
+    document: Schema
+    call: Schema
+
+    def schemas(self) -> dict[str, Schema]:
+        """Return by media type the schema of what a client sends, of NDJSON that of a line."""
+        content = self.call.get("requestBody", {}).get("content", {})
+        return {
+            kind: self.named(media.get("x-itemSchema", media["schema"])) for kind, media in content.items()
+        }
+
+    def named(self, schema: Schema) -> Schema:
+        """Return a schema without references."""
+        if "$ref" in schema:
+            return self.named(self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+        return {**schema, "items": self.named(schema["items"])} if "items" in schema else schema
+
+
+def _bodies(old: _Body, new: _Body) -> Iterator[str]:
+    there = new.schemas()
+    for kind, schema in old.schemas().items():
+        yield from _asked(schema, there[kind]) if kind in there else [f"{kind} is not taken any more"]
 
 
 def _asked(old: Schema, new: Schema) -> Iterator[str]:

@@ -59,11 +59,16 @@ def test_removals_are_noticed(now: dict[str, Any], path: tuple[str, ...], says: 
 
 def test_new_requirements_and_changed_types_are_noticed(now: dict[str, Any]) -> None:
     changed = copy.deepcopy(now)
-    body = changed["paths"]["/api/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    body["required"] = [*body["required"], "metadata"]
+    changed["components"]["schemas"]["JobRequest"]["required"].append("metadata")
     changed["components"]["schemas"]["Job"]["properties"]["attempts"] = {"type": "string"}
+    submits = (
+        "post /api/v1/jobs",
+        "post /api/v1/jobs/bulk",
+        "post /api/v1/jobs/bulk",
+        "post /api/v1/jobs/stream",
+    )
     assert breaks(now, changed) == [
-        "post /api/v1/jobs: metadata is required now",
+        *(f"{call}: metadata is required now" for call in submits),
         "Job.attempts is another type",
     ]
     assert breaks(changed, now) == ["Job.attempts is another type"]
@@ -96,6 +101,7 @@ OPERATION_IDS = {
     "get /api/v1/models": "listModels",
     "get /api/v1/models/{name}": "getModel",
     "get /api/v1/models/{name}/versions": "listModelVersions",
+    "get /api/v1/workers": "listWorkers",
     "post /api/v1/uploads": "uploadFile",
 }
 

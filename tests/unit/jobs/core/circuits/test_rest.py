@@ -7,7 +7,15 @@ from uuid import UUID
 import pytest
 
 from jobs.core.circuits.breaker import Finding
-from jobs.core.circuits.rest import RestTimes, Sighting, works_elsewhere
+from jobs.core.circuits.rest import (
+    Elsewhere,
+    RestTimes,
+    Sighting,
+    WorkerTotal,
+    sick_at_probe,
+    sick_here,
+    works_elsewhere,
+)
 from jobs.core.circuits.tally import EVERY_CLIENT, Tally
 from models_registry.core.options import BreakerOptions
 
@@ -32,6 +40,32 @@ def test_a_version_works_elsewhere_if_another_worker_answers_it(
     client: int, seen: list[Sighting], *, works: bool
 ) -> None:
     assert works_elsewhere(Finding(client, ""), seen, LIMITS) is works
+
+
+@pytest.mark.parametrize(
+    ("seen", "totals", "served", "sick"),
+    [
+        ([], [], False, False),
+        ([], [], True, True),
+        ([], [WorkerTotal(W2, 0, 60)], True, False),
+        ([], [WorkerTotal(W2, 0, 4)], True, True),
+        ([], [WorkerTotal(W2, 40, 60)], True, True),
+        ([Sighting(W2, A, 9, 0)], [WorkerTotal(W2, 9, 0)], False, True),
+        ([Sighting(W2, A, 9, 0)], [WorkerTotal(W2, 9, 0), WorkerTotal(W3, 0, 60)], True, True),
+    ],
+)
+def test_a_circuit_counts_workers(
+    seen: list[Sighting], totals: list[WorkerTotal], *, served: bool, sick: bool
+) -> None:
+    elsewhere = Elsewhere(seen, totals, served)
+    assert sick_here(Finding(EVERY_CLIENT, ""), elsewhere, LIMITS) is sick
+
+
+def test_a_probe_counts_workers_too() -> None:
+    assert sick_at_probe(Elsewhere([], [], served=True))
+    assert sick_at_probe(Elsewhere([], [WorkerTotal(W2, 2, 1)], served=True))
+    assert not sick_at_probe(Elsewhere([], [WorkerTotal(W2, 0, 1)], served=True))
+    assert not sick_at_probe(Elsewhere([], [], served=False))
 
 
 def test_a_rest_doubles_until_jobs_succeed_after_it() -> None:

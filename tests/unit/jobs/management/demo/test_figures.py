@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from jobs.client import RemoteJob
+from inference_client import RemoteJob
 from jobs.management.demo.figures import figures, percentile
 
 KEYS = [

@@ -1,5 +1,6 @@
 """A message's size is a length where the version pads, and else the memory that its input takes."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -37,3 +38,23 @@ def test_a_batch_of_a_version_that_pads_has_the_size_of_its_longest() -> None:
     assert sealed is not None
     assert (len(sealed.tokens), sealed.padded_size) == (3, 90)
     assert [delivery.units for delivery in sealed.tokens] == [30, 30, 20]
+
+
+def test_a_long_text_counts_as_what_the_model_reads_of_it() -> None:
+    limits = BatchLimits(64, max_padded_size=64 * 1_200, padded=True, longest=1_200)
+    buffer = Buffer(BatchPolicy(lambda _: limits))
+    buffer.add(deliveries(2, [1_200] * 63 + [20_000]))
+    sealed = buffer.next()
+    assert sealed is not None
+    assert (len(sealed.tokens), sealed.padded_size) == (64, 64 * 1_200)
+    assert {delivery.units for delivery in sealed.tokens} == {1_200}
+
+
+def test_a_version_that_is_loaded_meanwhile_cuts_texts_that_wait_already() -> None:
+    limits = [BatchLimits(64, max_padded_size=64 * 1_200, padded=True)]
+    buffer = Buffer(BatchPolicy(lambda _: limits[0]))
+    buffer.add(deliveries(2, [20_000] + [1_200] * 63))
+    limits[0] = replace(limits[0], longest=1_200)
+    sealed = buffer.next()
+    assert sealed is not None
+    assert len(sealed.tokens) == 64

@@ -27,12 +27,10 @@ from jobs.worker.stages.execute import execute_all
 from jobs.worker.stages.privacy import Privacy
 from jobs.worker.stages.settler import verdicts_of
 from models_registry.core.options import PlatformOptions, RetryRule
-from models_registry.core.registry_errors import LoadFailedError, ModelNotFoundError
 from models_registry.core.runner import Item, Runner
 from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
 from models_registry.loaders.fault_tables import EXPORT
-from models_registry.shared.platform_errors import PlatformError
 
 OPTIONS = PlatformOptions.of(
     {"batch_limit_s": 7, "retry": {"base_s": 3, "kinds": {"timeout": {"attempts": 2}}}}
@@ -40,26 +38,52 @@ OPTIONS = PlatformOptions.of(
 
 
 class Pool:
-    """Has the version, or raises `error`."""
+    """Has the version, unless it is not `there`."""
 
-    def __init__(self, error: Exception | None = None, runner: Runner | None = None) -> None:
-        self.error, self.runner = error, runner or Echo()
+    def __init__(self, runner: Runner | None = None, *, there: bool = True, rests_s: float = 0.0) -> None:
+        self.runner, self.there, self.rests_s = runner or Echo(), there, rests_s
 
     def has(self, _version: int) -> bool:
-        return not self.error
+        return self.there
 
-    def acquire(self, version: int) -> Any:
-        if self.error:
-            raise self.error
+    def retry_in_s(self, _version: int) -> float:
+        return self.rests_s
+
+    def hold(self, version: int) -> Any:
+        if not self.there:
+            return None
         info = SimpleNamespace(
             id=version, model="m", loader="export", platform_options=OPTIONS, secrecy=Secrecy()
         )
         return SimpleNamespace(runner=self.runner, info=info)
 
 
-def prepared(error: Exception | None = None) -> ClaimedBatch:
-    claimer: Any = Claimer.__new__(Claimer)  # to prepare takes nothing but the pool
-    claimer._pool, claimer._stopping = Pool(error), lambda: False
+class Loads:
+    """Takes up to one batch of deliveries that wait for a load."""
+
+    def __init__(self) -> None:
+        self.kept, self.used = list[Any](), list[int]()
+
+    def keep(self, version: int, deliveries: Any) -> bool:
+        if self.kept:
+            return False
+        self.kept.append((version, deliveries))
+        return True
+
+    def put_back_s(self, _version: int) -> float:
+        return 3.0
+
+    def taken(self, version: int) -> None:
+        self.used.append(version)
+
+
+def a_claimer(pool: Pool, loads: Loads | None = None, hold_s: Any = lambda *_: 0.0) -> Claimer:
+    circuits = SimpleNamespace(hold_s=hold_s)
+    return Claimer(None, UUID(int=1), pool, lambda: False, circuits, loads or Loads())  # type: ignore[arg-type]
+
+
+def prepared() -> ClaimedBatch:
+    claimer = a_claimer(Pool())
     work = ClaimedBatch(
         UUID(int=1), 5, 1, SealReason.FULL, [], jobs=[Claimed(UUID(int=2), 1, 1, 3, b"{}", None)]
     )
@@ -82,8 +106,7 @@ def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyP
         pointer_bytes(LATER),
     ]
     monkeypatch.setattr("jobs.payloads.claim_check.get", _nothing_there)
-    claimer: Any = Claimer.__new__(Claimer)
-    claimer._pool, claimer._stopping = Pool(), lambda: False
+    claimer = a_claimer(Pool())
     jobs = [Claimed(UUID(int=at), 1, 1, 3, body, None) for at, body in enumerate(rows)]
     work = ClaimedBatch(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
     assert claimer.lease(work)
@@ -127,10 +150,9 @@ def test_an_input_s_files_are_put_in_and_checked_against_the_schema(monkeypatch:
             assert (unread.kind, unread.code) == (FailureKind.INVALID, "invalid_input")
 
 
-@pytest.mark.parametrize("error", [LoadFailedError("not now"), ModelNotFoundError()])
-def test_nothing_is_claimed_of_a_version_that_this_worker_cannot_load(
-    monkeypatch: pytest.MonkeyPatch, error: PlatformError
-) -> None:
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, float]]:
+    """Let nothing be claimed, and return what is put back, and for how long."""
     held = list[tuple[Any, float]]()
 
     def hold(_connection: Any, envelopes: Any, hold_s: float) -> bool:
@@ -141,15 +163,27 @@ def test_nothing_is_claimed_of_a_version_that_this_worker_cannot_load(
     monkeypatch.setattr("jobs.worker.stages.claimer.standings", all_claimable)
     monkeypatch.setattr("jobs.worker.stages.claimer.persist", lambda _engine, call, **_: call(None, 0))
     monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", None)  # so that to call it fails
-    delivery, envelope = a_delivery(client=7)
-    claimer = Claimer(None, UUID(int=1), Pool(error), lambda: False, SimpleNamespace(hold_s=lambda *_: 0.0))  # type: ignore[arg-type]
-    sealed: Any = SimpleNamespace(
-        key=5, padded_size=1, reason=SealReason.FULL, tokens=[delivery], isolation_group=0
-    )
-    batch, refused = claimer.claim(sealed)
-    assert (batch.jobs, batch.loaded) == ([], None)
+    return held
+
+
+def test_nothing_is_claimed_of_a_version_that_this_worker_cannot_load(held: list[Any]) -> None:
+    (delivery, envelope), loads = a_delivery(client=7), Loads()
+    claimer = a_claimer(Pool(there=False, rests_s=9.0), loads)
+    batch, refused = claimer.claim(SealedBatch(5, [delivery], 1, SealReason.FULL, 0.0))
+    assert (batch.jobs, batch.loaded, loads.kept) == ([], None, [])
     assert refused == [Refused(delivery, State.QUEUED)]
     assert held == [([envelope], UNLOADED_S)]
+
+
+def test_a_batch_waits_here_for_its_load_and_what_comes_after_is_put_back(held: list[Any]) -> None:
+    (first, _), (second, later), loads = a_delivery(client=7), a_delivery(client=8), Loads()
+    claimer = a_claimer(Pool(there=False), loads)
+    batch, refused = claimer.claim(SealedBatch(5, [first], 1, SealReason.FULL, 0.0))
+    assert (batch.jobs, refused, held, loads.kept) == ([], [], [], [(5, [first])])
+    batch, refused = claimer.claim(SealedBatch(5, [second], 1, SealReason.FULL, 0.0))
+    assert (batch.jobs, refused) == ([], [Refused(second, State.QUEUED)])
+    assert held == [([later], 3.0)]
+    assert loads.used == []
 
 
 def test_a_held_client_s_deliveries_are_put_back_and_the_others_are_claimed(
@@ -171,8 +205,7 @@ def test_a_held_client_s_deliveries_are_put_back_and_the_others_are_claimed(
     monkeypatch.setattr("jobs.worker.stages.claimer.try_once", lambda _statements, call, **_: call(None))
     monkeypatch.setattr("jobs.worker.stages.claimer.store.claim", claim)
     (noisy, bad), (quiet, good) = a_delivery(client=7), a_delivery(client=8)
-    circuits: Any = SimpleNamespace(hold_s=lambda _version, client: 9.0 if client == 7 else 0.0)
-    claimer = Claimer(None, UUID(int=1), Pool(), lambda: False, circuits)  # type: ignore[arg-type]
+    claimer = a_claimer(Pool(), hold_s=lambda _version, client: 9.0 if client == 7 else 0.0)
     sealed = SealedBatch(5, [noisy, quiet], 2, SealReason.FULL, 0.0)
     batch, refused = claimer.claim(sealed)
     assert (batch.deliveries, claimed) == ([quiet], [good])
@@ -197,8 +230,7 @@ def test_an_input_whose_key_cannot_be_made_fails_alone() -> None:
                 raise SystemExit(3)
             return ()
 
-    claimer: Any = Claimer.__new__(Claimer)
-    claimer._pool, claimer._stopping = Pool(runner=Picky()), lambda: False
+    claimer = a_claimer(Pool(Picky()))
     jobs = [Claimed(UUID(int=at), 1, 1, 3, b'{"n":%d}' % at, None) for at in range(3)]
     work = ClaimedBatch(UUID(int=9), 5, 1, SealReason.FULL, [], jobs=jobs)
     assert claimer.lease(work)

@@ -220,3 +220,21 @@ def test_jobs_that_do_not_fit_are_given_back_uncharged(store: Store, monkeypatch
     assert [len(piece.items) for piece in batch.pieces] == [2]
     assert batch.privacy.unread[2].code == "batch_full"
     assert batch.privacy.unread[2].kind is FailureKind.TRANSIENT
+
+
+def test_a_model_that_takes_files_gets_their_bytes_once_and_values_of_json(store: Store) -> None:
+    jobs = [store.job({"image": {"$upload": "u"}}, TEXT, number) for number in (1, 2)]
+    schema = {"properties": {"image": {"type": "string", "minLength": 9}}, "required": ["image"]}
+    read = Privacy(version(schema), jobs, as_files=True)
+    first, second = (item.input["image"] for item in read.items.values())
+    assert first is second
+    assert (first.media_type, len(first.body), store.reads[TEXT.name]) == ("text/plain", TEXT.size, 1)
+    (item,) = Privacy(version(), [store.job([{"$upload": "u"}], VALUES)], as_files=True).items.values()
+    assert item.input == [[{}]]
+
+
+@pytest.mark.parametrize(("file", "kind"), [(TEXT, "array"), (VALUES, "string")])
+def test_the_schema_holds_for_models_that_take_files_too(store: Store, file: Any, kind: str) -> None:
+    job = store.job([{"$upload": "u"}], file)
+    read = Privacy(version({"items": {"type": kind}}), [job], as_files=True)
+    assert read.unread[0].code == "invalid_input"

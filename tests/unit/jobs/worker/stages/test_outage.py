@@ -18,11 +18,9 @@ from jobs.core.circuits.tally import Tally
 from jobs.worker import process as host
 from jobs.worker.circuit_monitor import CircuitMonitor
 from jobs.worker.stages.claimed_batch import ClaimedBatch
-from jobs.worker.stages.claimer import Claimer
 from jobs.worker.stages.settler import Settler
-from models_registry.core.options import PlatformOptions
-from models_registry.core.secrecy import Secrecy
 from models_registry.loaders.builtin import Echo
+from tests.support.specimens import version
 
 
 class Stopping:
@@ -55,10 +53,6 @@ def a_settler(engine: Any, stopping: Callable[[], bool]) -> Settler:
     )
 
 
-def a_claimer(acquire: Callable[[int], Any], stopping: Callable[[], bool]) -> Claimer:
-    return Claimer(MagicMock(), UUID(int=2), MagicMock(acquire=acquire), stopping, MagicMock())
-
-
 def test_a_batch_that_waits_for_the_database_does_not_hang() -> None:
     work, engine = batch(), MagicMock()
     engine.begin.side_effect = sa.exc.OperationalError("", None, psycopg.OperationalError())
@@ -71,34 +65,20 @@ def test_a_circuit_error_loses_no_stored_batch() -> None:
     CircuitMonitor(MagicMock(), away).observe(1, {7: Tally(blamed=60)})
 
 
-def test_an_unreadable_version_is_retried_and_fails_no_job() -> None:
-    work, counts = batch(), list[int]()
-    info = SimpleNamespace(model="m", platform_options=PlatformOptions(), loader="builtin", secrecy=Secrecy())
-    loaded = SimpleNamespace(runner=Echo(), info=info)
-
-    def acquire(version: int) -> Any:
-        counts.append(version)
-        return away() if len(counts) < 3 else loaded
-
-    stopping = Stopping(work, refusals=9)
-    claimer = a_claimer(acquire, stopping)
-    assert claimer.lease(work)
-    claimer.prepare(work)
-    assert (counts, work.failure, work.model) == ([1, 1, 1], None, "m")
-
-
-def test_a_worker_that_stops_waits_for_no_version() -> None:
-    work = batch()
-    assert not a_claimer(away, lambda: True).lease(work)
-
-
 def test_unreadable_limits_are_read_again_and_end_no_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("jobs.worker.process.selectors.info", away)
     monkeypatch.setattr(host._Bounds, "RETRY_S", 0.0)
-    bounds = host._Bounds()
+    longest = [None, 280]
+    pool: Any = SimpleNamespace(device="cuda:0", longest_bytes=lambda _: longest[0])
+    bounds = host._Bounds(pool)
     assert bounds(1) == BatchLimits()
-    info = SimpleNamespace(max_batch=7, max_padded_size=70, padded=True, p95_goal_s=2.0)
+    info = version("entry_point", "", max_batch=2, max_padded_size=70, padded=True, p95_goal_s=2.0,
+                   options={"profiles": {"cuda": {"max_batch": 7}}})  # fmt: skip
     monkeypatch.setattr("jobs.worker.process.selectors.info", lambda _: info)
     assert bounds(1) == BatchLimits(7, 70, True, 2.0, 256_000_000)
+    longest.reverse()
+    assert bounds(1).longest == 280
+    longest.reverse()
+    assert bounds(1).longest == 280, "the version may have left memory"

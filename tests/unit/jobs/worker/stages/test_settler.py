@@ -30,6 +30,7 @@ from models_registry.core.options import RetryOptions
 from models_registry.core.output import Output
 from models_registry.core.registry_errors import (
     ArtifactMismatchError,
+    DeviceLostError,
     InvalidInputError,
     NotFiniteError,
     RetryableError,
@@ -37,6 +38,7 @@ from models_registry.core.registry_errors import (
 from models_registry.core.runner import Item
 from models_registry.loaders.builtin import Echo, Faulty
 from models_registry.loaders.fault_tables import table_of
+from tests.support.lost_device import FakeProbe, device_with
 
 
 def work(outputs: list[Any], *, attempts: int = 1, requested: int | None = None) -> ClaimedBatch:
@@ -278,3 +280,27 @@ def test_the_circuits_are_told_whose_jobs_ended_how_and_which_inputs_were_answer
     }
     again = settled([ValueError("no"), ValueError("no")], [b"good", b"bad"])
     assert again == {7: Tally(blamed=1, answered_before=1), 8: Tally(blamed=1)}
+
+
+def test_an_output_that_shows_a_lost_device_is_nobody_s_failure() -> None:
+    lost = RuntimeError("CUDA error: an illegal instruction was encountered")
+    with device_with(FakeProbe()):
+        assert [verdict.state for verdict in verdicts_of(work([1, lost]))][1] is State.WAITING
+    with device_with(FakeProbe("dead")), pytest.raises(DeviceLostError):
+        verdicts_of(work([1, lost]))
+
+
+def test_a_batch_that_could_not_be_prepared_on_a_lost_device_is_nobody_s_failure() -> None:
+    with device_with(FakeProbe("dead")):
+        batch = work([])
+        batch.jobs = work([1]).jobs
+        batch.failure = failure_of(RuntimeError("CUDA error: unknown error"))
+        with pytest.raises(DeviceLostError):
+            verdicts_of(batch)
+
+
+def test_a_model_that_claims_a_loss_has_failed_itself() -> None:
+    with device_with(FakeProbe()):
+        (verdict,) = verdicts_of(work([DeviceLostError()]))
+    assert isinstance(verdict.outcome, Failure)
+    assert verdict.outcome.kind is FailureKind.TRANSIENT

@@ -41,8 +41,8 @@ class Own(Shout):
     def memory_bytes(self) -> int:
         return 7
 
-    def warm(self) -> None:
-        return None
+    def warm(self, max_batch: int) -> None:
+        del max_batch
 
 
 class Returns:

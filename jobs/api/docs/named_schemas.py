@@ -1,0 +1,76 @@
+"""The schemas that only requests and streams use, by the names that generated clients give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from jobs.core.submission.erasure_request import ErasureRequest
+from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
+
+_KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
+BINARY = {"type": "string", "format": "binary"}
+
+
+def _requests() -> dict[str, Any]:
+    """Return the schemas of our own types; what they leave implicit is written out, for generators."""
+    _, schemas = msgspec.json.schema_components([JobRequest, ErasureRequest])
+    for field in (field for schema in schemas.values() for field in schema["properties"].values()):
+        for choice in field.get("anyOf", (field,)):
+            if choice.get("type") == "object":
+                choice["additionalProperties"] = True
+            if "enum" in choice:
+                choice["type"] = "string"
+    (key, *_) = schemas["JobRequest"]["properties"]["idempotency_key"]["anyOf"]
+    key.update(_KEY_TEXT)
+    return schemas
+
+
+def named(name: str) -> dict[str, str]:
+    """Return the reference to a schema by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def lines_of(name: str) -> dict[str, Any]:
+    """Return the description of NDJSON: bytes to a client, and the schema of each line.
+
+    OpenAPI 3.2 has `itemSchema` for it; until generators read that, it is an extension.
+    """
+    return {"schema": BINARY, "x-itemSchema": named(name)}
+
+
+_FORM = {
+    "title": "JobForm",
+    "type": "object",
+    "description": 'The job as JSON, and files, which its input refers to as `{"$part": NAME}`.',
+    "properties": {"job": named("JobRequest")},
+    "additionalProperties": BINARY,
+    "required": ["job"],
+}
+_EVENT = {
+    "title": "JobEvent",
+    "type": "object",
+    "description": "An event of a job's stream; its data is JSON. That of `end` is the whole job, that of"
+    " `state` and `progress` what has changed.",
+    "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
+    "required": ["event", "id", "data"],
+}
+_WEBHOOK = {
+    "title": "JobWebhook",
+    "type": "object",
+    "description": "What is sent to a job's `callback_url` when the job has ended.",
+    "required": ["type", "timestamp", "data"],
+    "properties": {
+        "type": {"type": "string", "examples": ["job.succeeded", "job.dead"]},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "data": named("Job"),
+    },
+}
+NAMED: Mapping[str, dict[str, Any]] = {
+    **_requests(),
+    "JobForm": _FORM,
+    "JobEvent": _EVENT,
+    "JobWebhook": _WEBHOOK,
+}

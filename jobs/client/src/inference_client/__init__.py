@@ -1,0 +1,62 @@
+"""A typed client of the REST API for Python apps: httpx, sync and async, nothing of the platform itself.
+
+    with Client("http://host:port", token) as client:
+        job = client.submit("minilm", {"text": "Good morning."})
+        print(client.wait(job).output)
+
+Each submit has an idempotency key, which the client makes if the caller gives none, so that it is safe to
+repeat: the client tries again after a temporary refusal (429, 503), once `Retry-After` has passed, and after
+a lost connection.
+
+An output of bytes, such as an array, comes without a detour over JSON:
+
+        job = client.submit("minilm", {"text": "Good morning."}, encoding="base64", wait_s=5)
+        vector = job.output_bytes().array()  # or, of any job: client.output_bytes(job.id).array()
+
+Files are uploaded before the jobs that refer to them, or sent with a job, and never read as a whole:
+
+        scan = client.upload("scan.png", content_type="image/png")
+        client.submit("reader", {"page": scan.ref})
+        client.submit("reader", {"page": part("page")}, files={"page": File("scan.png", "image/png")})
+
+A producer of many jobs keeps one stream open, and has the future of each answer:
+
+        with client.submitting() as jobs:
+            for text in texts:
+                answer = jobs.submit("minilm", {"text": text})
+"""
+
+from inference_client.answers import (
+    BulkItem,
+    JobError,
+    JobEvent,
+    JobsRefusedError,
+    OutputBytes,
+    PlatformRefusedError,
+    Problem,
+    RemoteJob,
+    UploadedFile,
+)
+from inference_client.calls import Patience
+from inference_client.files import File, part
+from inference_client.for_asyncio import AsyncClient
+from inference_client.for_threads import Client
+from inference_client.job_failed import JobFailedError
+
+__all__ = [
+    "AsyncClient",
+    "BulkItem",
+    "Client",
+    "File",
+    "JobError",
+    "JobEvent",
+    "JobFailedError",
+    "JobsRefusedError",
+    "OutputBytes",
+    "Patience",
+    "PlatformRefusedError",
+    "Problem",
+    "RemoteJob",
+    "UploadedFile",
+    "part",
+]

@@ -1,0 +1,184 @@
+"""The client for asyncio: `async with AsyncClient(url, token) as client`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+
+from inference_client.answers import BulkItem, JobEvent, OutputBytes, RemoteJob, UploadedFile
+from inference_client.calls import (
+    ACCEPTED,
+    NO_FILES,
+    Answer,
+    Calls,
+    Files,
+    Flow,
+    Patience,
+    Pause,
+    Reply,
+    Send,
+)
+from inference_client.events import EventReader
+from inference_client.files import OCTETS, File, Source, UploadBody
+from inference_client.submit_connection import submit_connection
+from inference_client.submit_flow import SubmitFlow
+from inference_client.submitting import WINDOW, AsyncSubmitting
+
+
+class AsyncClient:
+    """The platform's client for asyncio; options of a submit have the names of the API."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        patience: Patience | None = None,
+        timeout_s: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Use the REST API at `url` with a bearer token; `timeout_s` limits each response."""
+        headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPTED}
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=timeout_s, trust_env=False, transport=transport
+        )
+        self._patience = patience or Patience()
+        self._calls = Calls(self._patience)
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def submit(
+        self,
+        model: str,
+        value: Any,
+        *,
+        files: Files = NO_FILES,
+        idempotency_key: str | None = None,
+        wait_s: int = 0,
+        **options: Any,
+    ) -> RemoteJob:
+        """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError if it is refused.
+
+        `files` are sent with it: the input refers to each as `part(name)`, and a repeat sends them again.
+        """
+        request = {"model": model, "input": value, **options}
+        return await self._do(self._calls.submit(request, files, key=idempotency_key, wait_s=wait_s))
+
+    async def upload(self, source: Source, *, content_type: str = OCTETS) -> UploadedFile:
+        """Upload a file for later jobs, which refer to it by the `ref` of the returned value.
+
+        An open binary file is sent from its current position, and only once if it cannot seek. After a lost
+        response the repeat stores the file again: the first copy is deleted after a day, but both count
+        against a quota of bytes.
+        """
+        return await self._do(self._calls.upload(File(source, content_type)))
+
+    async def submit_many(
+        self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> Sequence[BulkItem]:
+        """Submit many jobs, each in the form of the API; return their outcomes in order."""
+        return await self._do(self._calls.submit_many(requests, key=idempotency_key))
+
+    def submitting(self, *, window: int = WINDOW) -> AsyncSubmitting:
+        """Return a stream for many jobs, of which at most `window` are unanswered: then a submit waits.
+
+        It sends again what a lost connection left unanswered, and what was refused for a time; at its end it
+        waits for all answers.
+        """
+        connect = partial(submit_connection, self._http.base_url, dict(self._http.headers))
+        return AsyncSubmitting(partial(SubmitFlow, connect, self._patience), window)
+
+    async def get(self, job_id: UUID | str) -> RemoteJob:
+        """Return the current state of a job."""
+        return await self._do(self._calls.get(job_id))
+
+    async def output_bytes(self, job_id: UUID | str) -> OutputBytes:
+        """Return the output of a job as the model made it; its `array()` needs numpy.
+
+        PlatformRefusedError (406) where the model returned JSON, ValueError where there is no output.
+        """
+        return await self._do(self._calls.output_bytes(job_id))
+
+    async def list(self, **filters: Any) -> AsyncIterator[RemoteJob]:
+        """Yield the caller's jobs, newest first; filters have the names of the API."""
+        cursor: UUID | None = None
+        while True:
+            page = await self._do(self._calls.page(filters, cursor))
+            for job in page.jobs:
+                yield job
+            if (cursor := page.next_cursor) is None:
+                return
+
+    async def wait(self, job: RemoteJob | UUID | str, *, timeout_s: float | None = None) -> RemoteJob:
+        """Return a job once it is in a final state; TimeoutError after `timeout_s`."""
+        return await self._do(self._calls.wait(job, timeout_s))
+
+    async def cancel(self, job_id: UUID | str) -> RemoteJob:
+        """Cancel a job that has not ended, and return it."""
+        return await self._do(self._calls.act(job_id, "cancel"))
+
+    async def replay(self, job_id: UUID | str) -> RemoteJob:
+        """Queue a dead, cancelled or expired job again, and return it."""
+        return await self._do(self._calls.act(job_id, "replay"))
+
+    async def stream(self, job: RemoteJob | UUID | str) -> AsyncIterator[JobEvent]:
+        """Yield a job's events up to its end; after a lost connection go on with the next event."""
+        reader = EventReader((job if isinstance(job, RemoteJob) else await self.get(job)).urls.events)
+        while not reader.ended:
+            async for event in self._connection(reader):
+                yield event
+            if not reader.ended:
+                await asyncio.sleep(self._patience.pause_s(1, 0.0))
+
+    async def _connection(self, reader: EventReader) -> AsyncIterator[JobEvent]:
+        with suppress(httpx.TransportError):
+            answer = await self._http.send(reader.request(self._http), stream=True)
+            try:
+                async for event in reader.aread(answer):
+                    yield event
+            finally:
+                await answer.aclose()
+
+    async def _do(self, flow: Flow[Answer]) -> Answer:
+        reply: Reply = None
+        with closing(flow):  # this also closes its files
+            while True:
+                try:
+                    step = flow.send(reply)
+                except StopIteration as end:
+                    answer: Answer = end.value
+                    return answer
+                reply = await self._step(step)
+
+    async def _step(self, step: Send | Pause) -> Reply:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        content = _pieces(step.content) if isinstance(step.content, UploadBody) else step.content
+        try:
+            return await self._http.request(step.method, step.url, content=content, headers=step.headers)
+        except httpx.TransportError as error:
+            return error
+
+
+async def _pieces(body: UploadBody) -> AsyncIterator[bytes]:
+    """Yield a body that threads read, because a slow disk must not block the event loop."""
+    remaining = iter(body)
+    while piece := await asyncio.to_thread(next, remaining, b""):
+        yield piece

@@ -1,0 +1,58 @@
+"""Which GPU a worker is to see: what its operator asked for, within what a scheduler left visible. Pure.
+
+A scheduler (Slurm, Kubernetes, Docker) hides the GPUs of others by CUDA_VISIBLE_DEVICES, so an index counts
+within that list.
+"""
+
+from __future__ import annotations
+
+from jobs.core.errors import PlatformError
+
+PREFIXES = ("GPU-", "MIG-")
+_HIDDEN = frozenset({"", "-1", "none", "void", "nodevfiles"})
+
+
+class GpuChoiceError(PlatformError):
+    """There is no such GPU."""
+
+    code = "gpu_choice"
+
+
+def visible_gpu(asked: str, inherited: str | None) -> str:
+    """Return the value of CUDA_VISIBLE_DEVICES that shows one GPU alone; GpuChoiceError if it is not there.
+
+    `asked` is an index, or a UUID, of which the first characters are enough; `inherited` is the variable as
+    it was, None where it was not set.
+    """
+    asked = asked.strip()
+    visible = None if inherited is None else [name.strip() for name in inherited.split(",")]
+    if visible is not None and visible[0].lower() in _HIDDEN:
+        raise GpuChoiceError(f"CUDA_VISIBLE_DEVICES={inherited} hides all GPUs: unset it, or use --cpu.")
+    if asked.startswith(PREFIXES):
+        return _by_uuid(asked, visible)
+    if asked.isdecimal():
+        return _by_index(int(asked), visible)
+    raise GpuChoiceError(
+        f"--gpu {asked} is neither an index (0) nor a UUID (GPU-…, MIG-…): `nvidia-smi -L` lists both."
+    )
+
+
+def _by_index(index: int, visible: list[str] | None) -> str:
+    if visible is None:
+        return str(index)
+    if index < len(visible):
+        return visible[index]
+    shown = ",".join(visible)
+    raise GpuChoiceError(
+        f"--gpu {index} is not among the {len(visible)} of CUDA_VISIBLE_DEVICES={shown}:"
+        " count from 0 within it."
+    )
+
+
+def _by_uuid(uuid: str, visible: list[str] | None) -> str:
+    if visible is None or not all(name.startswith(PREFIXES) for name in visible):
+        return uuid  # indexes cannot be compared with it
+    for name in visible:
+        if name.startswith(uuid) or uuid.startswith(name):
+            return uuid if len(uuid) > len(name) else name
+    raise GpuChoiceError(f"--gpu {uuid} is not among those of CUDA_VISIBLE_DEVICES={','.join(visible)}.")

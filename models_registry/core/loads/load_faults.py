@@ -1,0 +1,32 @@
+"""What is said of a version that cannot be loaded."""
+
+from __future__ import annotations
+
+from models_registry.core.registry_errors import (
+    ArtifactMismatchError,
+    LoaderRefusedError,
+    LoadFailedError,
+    OverBudgetError,
+)
+from models_registry.core.residency import Never
+from models_registry.core.version import VersionInfo
+from models_registry.shared.platform_errors import PlatformError
+
+MIB = 2**20
+_OWN_ERRORS = (ArtifactMismatchError, LoaderRefusedError, OverBudgetError)
+
+
+def too_large(info: VersionInfo, size_bytes: int, plan: Never) -> OverBudgetError:
+    """Return the error of a version that never fits."""
+    size, room = size_bytes / MIB, max(plan.room_bytes, 0) / MIB
+    return OverBudgetError(f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it.")
+
+
+def without_words(info: VersionInfo, error: PlatformError) -> PlatformError:
+    """Return the error, of a guarded version without what its code says: it may remember inputs of jobs."""
+    if not info.secrecy.guarded or type(error) in _OWN_ERRORS:
+        return error
+    return LoadFailedError(
+        f"{info} cannot be loaded. Its message is not shown, because its data is confidential:"
+        " a trial load of the same artifact shows it."
+    )

@@ -1,0 +1,1 @@
+"""The encoders of sentence_transformers: dense, sparse and multi-vector embeddings, and rerankers."""
