@@ -42,8 +42,9 @@ bench: $(STAMP)
 chaos: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.chaos $(ARGS)
 
+# MODELS=./my_model,minilm serves these models: folders are registered first.
 up: $(STAMP)
-	$(STACK) up
+	$(STACK) up $(if $(MODELS),--models $(MODELS))
 
 down: $(STAMP)
 	$(STACK) down

@@ -305,6 +305,13 @@ class Config(KeyConfig):
         Words,
         about("Python callables that may be loaded as models.", allowed="package.module:name, with commas"),
     ] = ()
+    model_folders: Annotated[
+        Words,
+        about(
+            "Models whose folders of Python code may be loaded, by name or by the files' SHA-256; *: all.",
+            allowed="names or hashes, with commas",
+        ),
+    ] = ()
     allow_torch_programs: Annotated[
         bool, about("Load TorchScript and torch.export programs, which can run any code.")
     ] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Condition, Lock
 from time import monotonic
 
@@ -61,6 +62,10 @@ class ModelPool:
         self._failed = FailedLoads()
         self._locks: dict[int, Lock] = {}
         self._changed = Condition()
+
+    def allow_folders(self, names: Iterable[str]) -> None:
+        """Allow folders of code: of these models, or with these SHA-256."""
+        self._permissions = replace(self._permissions, folders=tuple(names))
 
     def acquire(self, version_id: int) -> Loaded:
         """Load the version if it is not loaded, and protect it until `release`; PlatformError."""

@@ -41,6 +41,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run-dir", type=Path, default=None, help="default: .run; for `run` a new one")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="NAME,NAME…")
     parser.add_argument("--workers", type=int, default=None, help="GPU workers; by default one for each GPU")
+    parser.add_argument(
+        "--models",
+        type=lambda text: [word for word in text.split(",") if word],
+        default=[],
+        help="NAME,./FOLDER…: what the GPU workers serve; folders are registered, and their code may run",
+    )
     parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--fragile", action="store_true", help="faster, but a power cut loses data")
 
@@ -50,6 +56,7 @@ def _options(arguments: argparse.Namespace, *, run_dir: Path) -> Options:
         run_dir=run_dir,
         only=arguments.only,
         workers=arguments.workers,
+        models=arguments.models,
         env=dict(pair.split("=", 1) for pair in arguments.env),
         durable=not arguments.fragile,
     )

@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,15 @@ def prepare(
     run.result(partitions)
     run.result(admin, forgiven="already taken")
     return Credentials(ADMIN, password, token)
+
+
+def register_folders(
+    folders: Iterable[Path], *, env: Mapping[str, str], project: Path, say: Callable[[str], None]
+) -> None:
+    """Register the models in these folders, and point their alias `default` at them."""
+    run = _Commands(env, project)
+    for folder in folders:
+        say(run.now("register_model", str(folder), "--alias", "default").strip())
 
 
 def _superuser(password: str) -> dict[str, str]:

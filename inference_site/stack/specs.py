@@ -4,14 +4,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from inference_site.config import Config
 from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.program import Spec
+from inference_site.stack.stack_errors import StartError
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES
+from models_registry.loaders.folder.own_class import folder_name
+from models_registry.shared.platform_errors import PlatformError
 
 WORKER_GRACE_S = 35.0
 APPLICATION = "inference_site.asgi:application"
@@ -20,6 +24,28 @@ APPLICATION = "inference_site.asgi:application"
 HEADERS = ("--http", "1", "--http1-header-read-timeout", "30000", "--http1-buffer-size", "131072")
 MODELS = "minilm,echo,sleeper"
 STOPS_FIRST, STOPS_NEXT = 0, 1
+
+
+@dataclass(frozen=True)
+class ServedModels:
+    """What `make up MODELS=./my_model,minilm` serves: names of models, and the folders among them."""
+
+    names: tuple[str, ...]
+    folders: Mapping[str, Path]
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Self:
+        """Read names and paths of folders; StartError for a wrong folder. By default: the built-in."""
+        if not words:
+            return cls(tuple(MODELS.split(",")), {})
+        named = {_name(word): Path(word).resolve() for word in words if "/" in word}
+        return cls(tuple(_name(word) if "/" in word else word for word in words), named)
+
+    def env(self, run_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables that let workers load the folders: who named them here allows their code."""
+        allowed = [*filter(None, environ.get("MODEL_FOLDERS", "").split(",")), *self.folders]
+        place = environ.get("MODEL_DIR") or str(run_dir / "models")
+        return {"MODEL_DIR": place, "MODEL_FOLDERS": ",".join(allowed)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +61,7 @@ class StackPlan:
     workers: int
     login: str
     web_workers: int = Config.web_workers
+    models: str = MODELS
 
     @property
     def api_url(self) -> str:
@@ -63,7 +90,12 @@ class StackPlan:
 
 
 def make_plan(
-    *, run_dir: Path, workers: int | None, login: str, web_workers: int = Config.web_workers
+    *,
+    run_dir: Path,
+    workers: int | None,
+    login: str,
+    web_workers: int = Config.web_workers,
+    models: str = MODELS,
 ) -> StackPlan:
     """Return a plan on free ports; by default with a worker for each GPU, or one on the CPU."""
     api, stream, flower, metrics = RememberedPorts(run_dir).take("web", "stream", "flower", "metrics")
@@ -77,6 +109,7 @@ def make_plan(
         gpus=gpus,
         workers=max(1, gpus) if workers is None else workers,
         web_workers=web_workers,
+        models=models,
         login=login,
     )
 
@@ -140,7 +173,7 @@ def _relay() -> Spec:
 
 def _gpu_worker(plan: StackPlan, index: int) -> Spec:
     device = ("--gpu", str(index % plan.gpus)) if plan.gpus else ("--cpu",)
-    argv = manage("gpu_worker", *device, "--models", MODELS, "--index", str(index))
+    argv = manage("gpu_worker", *device, "--models", plan.models, "--index", str(index))
     name, health = f"gpu-worker-{index}", f"worker-{index}"
     return Spec(name=name, argv=argv, health=health, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
 
@@ -167,3 +200,12 @@ def _flower(plan: StackPlan) -> Spec:
     # The password is in the environment, because every user can read command lines.
     env = {"FLOWER_BASIC_AUTH": plan.login}
     return Spec(name="flower", argv=argv, env=env, health_url=f"{plan.flower_url}/healthcheck")
+
+
+def _name(word: str) -> str:
+    if not Path(word).is_dir():
+        raise StartError(f"There is no folder {word}; manage.py new_model NAME writes one that works.")
+    try:
+        return folder_name(Path(word))
+    except PlatformError as error:
+        raise StartError(str(error)) from None

@@ -20,13 +20,13 @@ from inference_site.stack.beside import write_settings
 from inference_site.stack.console import Console
 from inference_site.stack.keeper import Keeper
 from inference_site.stack.leash import Child, Command, death_words
-from inference_site.stack.prepare import Credentials, login, prepare
+from inference_site.stack.prepare import Credentials, login, prepare, register_folders
 from inference_site.stack.private_files import empty_dir, payload_key, private_dir, secret
 from inference_site.stack.program import Program, Spec
 from inference_site.stack.record import FILE, stack_info, write_stack_info
 from inference_site.stack.served import Served, stop_together
 from inference_site.stack.services import PROJECT, Services
-from inference_site.stack.specs import StackPlan, chosen, make_plan, manage, specs
+from inference_site.stack.specs import ServedModels, StackPlan, chosen, make_plan, manage, specs
 from inference_site.stack.stack_errors import StartError
 from inference_site.stack.supervisor_lock import supervisor_lock
 
@@ -34,6 +34,7 @@ LOOK_S = 0.1
 COMMAND_GRACE_S = 30.0
 WORK_TIMEOUT_S = 240.0  # the largest model is read from the disk for some 40 s on a slow machine
 # Not for other terminals: a page of metrics has one port, and the counts are those of the stack's processes.
+FOLDERS = {"MODEL_DIR", "MODEL_FOLDERS"}  # made of what is given and of the folders to serve
 ONE_PROCESS = {"METRICS_PORT", "PROMETHEUS_MULTIPROC_DIR"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Prepare = Callable[..., Credentials]
@@ -49,11 +50,12 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The run directory, the programs (all by default), the number of GPU workers, and extra variables."""
+    """The run directory, the programs (all by default), GPU workers, models or folders, extra variables."""
 
     run_dir: Path
     only: Sequence[str] = ()
     workers: int | None = None
+    models: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     durable: bool = True
 
@@ -73,6 +75,7 @@ class Supervisor:
         self.run_dir = private_dir(options.run_dir)
         self._table, self._prepare = table, prepare
         self._credentials = Credentials()
+        self._models = ServedModels.of(options.models)
         self._services = Services(run_dir=self.run_dir, durable=options.durable)
         self._programs: list[Program] = []
         self._console = Console()
@@ -103,6 +106,8 @@ class Supervisor:
             superuser=self._services.superuser_env,
             owner=self._services.owner_env,
         )
+        folders = self._models.folders.values()
+        register_folders(folders, env=self._env, project=PROJECT, say=self._console.step)
         self._programs = [self._program(spec) for spec in selected]
         self._console.step(f"starts {', '.join(program.name for program in self._programs)}")
         for program in self._programs:
@@ -156,6 +161,7 @@ class Supervisor:
             run_dir=self.run_dir,
             workers=self.options.workers,
             web_workers=config.web_workers,
+            models=",".join(self._models.names),
             login=login(self.run_dir),
         )
 
@@ -166,6 +172,7 @@ class Supervisor:
         return {
             "PAYLOAD_DIR": str(self.run_dir / "payloads"),
             **os.environ,
+            **self._models.env(self.run_dir, {**os.environ, **self.options.env}),
             **self._services.env,
             **self._services.runtime_env,
             "DJANGO_SETTINGS_MODULE": "inference_site.settings",
@@ -177,7 +184,7 @@ class Supervisor:
             "HEALTH_DIR": str(empty_dir(self.run_dir / "health")),
             "PYTHONUNBUFFERED": "1",
             "PROMETHEUS_MULTIPROC_DIR": str(empty_dir(self.run_dir / "metrics")),
-            **self.options.env,
+            **{name: value for name, value in self.options.env.items() if name not in FOLDERS},
         }
 
     def _payload_keys(self) -> dict[str, str]:

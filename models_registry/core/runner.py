@@ -29,6 +29,8 @@ class FileInput:
 class Runner(Protocol):
     """One loaded model version; any of its methods may be called from several threads at once.
 
+    A model needs to have `run` only: `models_registry.core.own_model.completed` adds the other methods.
+
     A worker has a thread for each running batch, one that collates ahead, and one that fetches outputs and
     runs the parts of a failed batch again: a runner must lock the state that it changes. There is one output
     for each item, in the items' order; an exception in place of an output fails that item alone. An item may

@@ -18,14 +18,14 @@ from typing import Any
 
 import msgspec
 
+from models_registry.core.own_model.completed import completed
 from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError
 from models_registry.core.runner import Runner
 from models_registry.core.struct_fields import first_fault
 
 _HOME = "models_registry.loaders.builtin"
 BUILT_IN: Mapping[str, str] = {name: f"{_HOME}:{name}" for name in ("echo", "sleeper", "faulty", "stepper")}
-METHODS = ("key", "collate", "run", "outputs")
-Factory = Callable[[Any, str], Runner]
+Factory = Callable[[Any, str], Any]
 
 
 def load(entry_point: str, options: Mapping[str, Any], device: str, allowed: Collection[str]) -> Runner:
@@ -34,14 +34,11 @@ def load(entry_point: str, options: Mapping[str, Any], device: str, allowed: Col
     declared = declared_options(factory)
     given = options if declared is None else own_options(declared, options)
     _check_call(entry_point, factory)
-    runner = factory(given, device)
-    missing = [name for name in METHODS if not callable(getattr(runner, name, None))]
-    if missing:
-        raise LoadFailedError(
-            f"The entry point {entry_point!r} returns an object of type {type(runner).__name__}, which has no"
-            f" method {', '.join(missing)}: a model has {', '.join(METHODS)}."
-        )
-    return runner
+    model = factory(given, device)
+    try:
+        return completed(model)
+    except LoadFailedError as error:
+        raise LoadFailedError(f"The entry point {entry_point!r} returns no model: {error}") from None
 
 
 def find(entry_point: str, allowed: Collection[str]) -> Factory:

@@ -72,8 +72,8 @@ EXPORT: Table = (
     *COMMON,
 )
 
-# A Python exception of an entry point may mean a bad item or a bug, so it has no row here: only errors of the
-# platform and of frameworks do.
+# A Python exception of an entry point or a folder may mean a bad item or a bug, so it has no row here: only
+# errors of the platform and of frameworks do.
 ENTRY_POINT: Table = (
     Row("httpx.TimeoutException", Fault.TIMEOUT),  # a model behind HTTP
     Row("httpx.TransportError", Fault.TRANSIENT),  # same; those of requests and urllib are OSErrors
@@ -121,6 +121,7 @@ _OF_LOADER = {
     "torchscript": TORCHSCRIPT,
     "export": EXPORT,
     "entry_point": ENTRY_POINT,
+    "folder": ENTRY_POINT,
     "onnx": ONNX,
     "sklearn": SKLEARN,
     "xgboost": XGBOOST,

@@ -9,13 +9,15 @@ from pathlib import Path
 from models_registry.core.registry_errors import ArtifactMismatchError
 
 WEIGHTS = "model.safetensors"
+COMPILED = "__pycache__"  # changes by itself when code is imported
 
 
 def digest(path: Path) -> str:
     """Return the SHA-256, in hex, of a file, or of a directory's manifest.
 
-    The manifest is the output of `sha256sum` for every file below the directory except hidden ones, sorted by
-    relative path: a tokenizer or configuration changes a model as much as its weights do.
+    The manifest is the output of `sha256sum` for every file below the directory, sorted by relative path,
+    except hidden files and compiled Python: a tokenizer or configuration changes a model as much as its
+    weights do.
     """
     if path.is_file():
         return _file_digest(path)
@@ -24,17 +26,18 @@ def digest(path: Path) -> str:
 
 def manifest(folder: Path) -> str:
     """Return a line for each file of a folder: its SHA-256 and relative path, as `digest` hashes them."""
-    return "".join(f"{_file_digest(folder / name)}  {name}\n" for name in sorted(_names(folder)))
+    return "".join(f"{_file_digest(folder / name)}  {name}\n" for name in sorted(file_names(folder)))
 
 
-def verify(path: Path, expected: str) -> None:
+def verify(path: Path, expected: str, *, whole: bool = False) -> None:
     """Raise ArtifactMismatchError unless `expected` is the artifact's digest.
 
-    For a directory, the digest of its `model.safetensors` is accepted too, because publishers print that one.
+    For a directory, the digest of its `model.safetensors` is accepted too, because publishers print that one;
+    not if `whole`, where other files are code.
     """
     if not expected:
         raise ArtifactMismatchError(f"No hash is registered for {path.name!r}, so that it cannot be loaded.")
-    if expected.lower() not in _digests(path):
+    if expected.lower() not in ([digest(path)] if whole else _digests(path)):
         raise ArtifactMismatchError(f"The hash of {path.name!r} is {digest(path)}, not {expected}.")
 
 
@@ -44,10 +47,11 @@ def _digests(path: Path) -> Iterator[str]:
         yield _file_digest(path / WEIGHTS)
 
 
-def _names(directory: Path) -> Iterator[str]:
+def file_names(directory: Path) -> Iterator[str]:
+    """Yield the relative paths of a directory's files, without hidden ones and compiled Python."""
     for path in directory.rglob("*"):
         name = path.relative_to(directory)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+        if path.is_file() and not any(part.startswith(".") or part == COMPILED for part in name.parts):
             yield name.as_posix()
 
 

@@ -16,6 +16,8 @@ from models_registry.loaders.artifact import locate
 from models_registry.loaders.integrity import verify
 from models_registry.loaders.loader_options import LoaderOptions, options_of
 
+FOLDER, ANY_FOLDER = "folder", "*"
+
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
@@ -24,6 +26,11 @@ class Permissions:
     torch_programs: bool = False
     entry_points: tuple[str, ...] = ()
     model_dir: str = ""
+    folders: tuple[str, ...] = ()
+
+    def allows_folder(self, version: VersionInfo) -> bool:
+        """Return whether MODEL_FOLDERS names the version's model, the SHA-256 of its files, or all: `*`."""
+        return not {ANY_FOLDER, version.model, version.sha256}.isdisjoint(self.folders)
 
 
 Load = Callable[[Path, Any, str], Runner]  # of the artifact, the loader's options and the device
@@ -35,6 +42,7 @@ OF_FILES: Mapping[str, str] = {
     "transformer": f"{_HOME}.encoders.transformer:load",
     "torchscript": f"{_HOME}.torch_program:load_torchscript",
     "export": f"{_HOME}.torch_program:load_exported",
+    FOLDER: f"{_HOME}.folder.own_class:load",
     "onnx": f"{_HOME}.formats.onnx_file:load",
     "sklearn": f"{_HOME}.formats.skops_file:load",
     "xgboost": f"{_HOME}.formats.boosted_trees:load_xgboost",
@@ -68,8 +76,15 @@ def load(version: VersionInfo, device: str, permissions: Permissions) -> Runner:
             f"{version} is a {version.loader} program, and loading one can run any code:"
             " set ALLOW_TORCH_PROGRAMS=1 to load such programs from sources that you trust."
         )
+    if version.loader == FOLDER and not permissions.allows_folder(version):
+        raise LoaderRefusedError(
+            f"{version} is a folder of Python code, which can do anything: to load it, name the model"
+            f" {version.model}, or the SHA-256 of these files, {version.sha256}, in MODEL_FOLDERS."
+        )
     path = locate(version.artifact, permissions.model_dir)
-    verify(path, version.sha256)
+    verify(path, version.sha256, whole=version.loader == FOLDER)
+    if version.loader == FOLDER:  # its class checks its own options
+        return _load_of(FOLDER)(path, version.options, device)
     kind = options_of(version.loader, version.artifact) or LoaderOptions
     try:
         return _load_of(version.loader)(path, kind.of(version.options), device)

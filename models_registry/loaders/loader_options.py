@@ -204,7 +204,7 @@ def check_options(loader: str, artifact: str, options: Mapping[str, Any]) -> Pla
     """Return the platform's options of a version; RegistrationError if any option is wrong or unknown."""
     platform, declared = PlatformOptions.of(options), options_of(loader, artifact)
     if declared is not None:
-        _refuse_unknown(declared.__struct_fields__, options)
+        refuse_unknown(declared.__struct_fields__, options)
         _check_values(declared, options)
     for kind in Profiles.__struct_fields__:
         _check_profile(declared, options, kind, platform.profiles.of(kind))
@@ -239,7 +239,7 @@ def check_entry_options(entry_point: str, options: Mapping[str, Any], allowed: C
     """Import an entry point of the operator's; RegistrationError for an unknown or wrong option."""
     declared = declared_options(find(entry_point, allowed))
     try:
-        _refuse_unknown(() if declared is None else declared.__struct_fields__, options)
+        refuse_unknown(() if declared is None else declared.__struct_fields__, options)
     except RegistrationError as error:
         how = " Annotate the first parameter of the factory with a msgspec.Struct to declare options."
         raise RegistrationError(f"{error}{how if declared is None else ''}") from None
@@ -256,7 +256,8 @@ def loader_option_rows() -> list[tuple[str, FieldRow]]:
     return [(name.rpartition(":")[2], row) for name, kind in kinds for row in field_rows(kind)]
 
 
-def _refuse_unknown(own: Sequence[str], options: Mapping[str, Any]) -> None:
+def refuse_unknown(own: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Raise RegistrationError for an option that is neither the platform's nor among the loader's own."""
     names = (*PlatformOptions.__struct_fields__, *own)
     for name in options:
         if name not in names:

@@ -25,9 +25,10 @@ from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedE
 from models_registry.core.runner import Item, Runner, answer, schemas_of
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
-from models_registry.loaders.load import Permissions
+from models_registry.loaders.load import ANY_FOLDER, FOLDER, Permissions
 from models_registry.loaders.loader_options import check_entry_options
 from models_registry.loaders.ready import ready
+from models_registry.shared.child_path import child_env
 from models_registry.shared.platform_errors import PlatformError
 
 WORDS_SHOWN = 1_500
@@ -81,7 +82,12 @@ def trial(
         order["item"] = {"input": item.input, "parameters": dict(item.parameters)}
     words = [sys.executable, "-m", __name__]
     process = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=child_env(),
     )
     try:
         answered, errors = process.communicate(msgspec.json.encode(order), timeout=limit_s)
@@ -138,6 +144,8 @@ def main() -> None:
 def _carried_out(order: dict[str, Any]) -> Report:
     info = VersionInfo(**order["info"])
     permissions = msgspec.convert(order["permissions"], Permissions)
+    if info.loader == FOLDER and order["unlisted"]:
+        permissions = replace(permissions, folders=(ANY_FOLDER,))
     if info.loader == "entry_point" and info.artifact not in BUILT_IN.values():
         permissions = _permitted(info, permissions, unlisted=order["unlisted"])
         _check_entry(info, permissions)

@@ -70,7 +70,8 @@ def check_version(*, name: str, version: str, loader: str, artifact: str, **fiel
 def permissions() -> Permissions:
     """Return what the settings of this process allow a loader to load."""
     config = settings.INFERENCE
-    return Permissions(config.allow_torch_programs, tuple(config.model_entry_points), config.model_dir)
+    entry_points, folders = tuple(config.model_entry_points), tuple(config.model_folders)
+    return Permissions(config.allow_torch_programs, entry_points, config.model_dir, folders)
 
 
 def register_version(

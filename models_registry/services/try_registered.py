@@ -13,6 +13,7 @@ from models_registry import selectors
 from models_registry.core import schema
 from models_registry.core.registry_errors import BadOutputError, InvalidInputError
 from models_registry.core.runner import Item
+from models_registry.core.version import VersionInfo
 from models_registry.loaders.trial import Tried, trial
 from models_registry.services.register import permissions
 from models_registry.services.registering import MIB
@@ -25,7 +26,11 @@ def try_registered(*, ref: str, value: Any, parameters: Mapping[str, Any], limit
     The input and, where the version has a schema of it, the output are checked as those of a job are.
     ModelNotFoundError, InvalidInputError, BadOutputError, LoaderRefusedError or LoadFailedError.
     """
-    info = selectors.resolve(ref)
+    return try_info(selectors.resolve(ref), value, parameters, limit_s)
+
+
+def try_info(info: VersionInfo, value: Any, parameters: Mapping[str, Any], limit_s: float) -> Tried:
+    """Run one input on a version, registered or not, as `try_registered` does."""
     selectors.validate_input(info, value)
     copies = LocalCopies(
         Path(settings.INFERENCE.artifact_cache_dir), settings.INFERENCE.artifact_cache_mb * MIB

@@ -23,7 +23,7 @@ APPS = ("inference_site", "jobs", "models_registry")
 PAGES = sorted(FOLDER.glob("*.md"))
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
-NOT_OURS = frozenset({"PATH"})  # what any process has
+NOT_OURS = frozenset({"PATH", "PYTHONPATH"})  # what any process has
 
 
 @dataclasses.dataclass(frozen=True)

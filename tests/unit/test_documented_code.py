@@ -20,6 +20,7 @@ from django.core.management.base import CommandParser
 from jobs.core.webhooks.policy import secret_key, signature
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import entry_point
+from models_registry.loaders.folder.starter import MODEL, write_folder
 from tests.support.documents import FILES, ROOT, Written, page, shown_model, written
 
 README, MODELS = written(ROOT / "README.md"), page("models")
@@ -48,7 +49,7 @@ def lines_of(code: str, command: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("document", "name", "output"),
-    [(README, "shout", {"text": "HI"}), (MODELS, "shout", {"text": "HI"}), (MODELS, "scorer", None)],
+    [(MODELS, "shout", {"text": "HI"}), (MODELS, "scorer", None)],
 )
 def test_a_model_answers_the_example_that_it_is_registered_with(
     document: Written, name: str, output: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -65,11 +66,19 @@ def test_a_model_answers_the_example_that_it_is_registered_with(
 
 def test_ten_lines_are_enough_for_a_model_of_one_s_own() -> None:
     assert "## Your own model in ten lines" in README.text
-    assert len(shown_model(README, "shout").splitlines()) <= TEN_LINES
+    assert len(shown_model(README, "digits/model").splitlines()) <= TEN_LINES
+
+
+def test_the_folder_that_is_shown_is_the_one_that_new_model_writes() -> None:
+    assert f"```python\n{MODEL}```" in MODELS.section("A folder")
 
 
 @pytest.mark.parametrize("code", SHELL)
-def test_every_command_line_that_is_shown_is_one_that_its_command_takes(code: str) -> None:
+def test_every_command_line_that_is_shown_is_one_that_its_command_takes(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path, "shout")
+    monkeypatch.chdir(tmp_path)  # where files that a line names are read
     names = set(re.findall(r"manage\.py ([a-z_]+)", code))
     assert all(list(lines_of(code, name)) for name in names)
 

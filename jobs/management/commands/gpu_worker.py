@@ -137,6 +137,7 @@ def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
         watcher=reports,
     )
     pool.copies = LocalCopies(Path(config.artifact_cache_dir), config.artifact_cache_mb * MIB)
+    pool.allow_folders(config.model_folders)
     for version, (rest_s, reason) in reports.started().items():
         pool.rest(selectors.info(version), LoadFailedError(reason), rest_s)
     loader = ModelLoader(pool, limit_s=host.load_limit_s)

@@ -14,7 +14,8 @@ from models_registry.management.environment_option import add_environment, enter
 from models_registry.management.json_argument import json_or_file
 from models_registry.management.move_wait import wait_for
 from models_registry.models import Loader
-from models_registry.services import Asked, Terms, move_alias, register
+from models_registry.services import Asked, Terms, move_alias, register, register_folder
+from models_registry.services.register_folder import is_folder
 from models_registry.shared.platform_errors import PlatformError
 
 JSON = ("input_schema", "output_schema", "example", "options", "origin")
@@ -32,9 +33,15 @@ class Command(BaseCommand):
     help = "Register one version of a model; to repeat it changes nothing, other contents are refused."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="the model's name")
-        parser.add_argument("model_version", metavar="version", help="the version, such as 1 or 2026-11")
-        parser.add_argument("--loader", required=True, choices=Loader.values)
+        parser.add_argument("name", help="the model's name, or its folder: ./my_model")
+        parser.add_argument(
+            "model_version",
+            metavar="version",
+            nargs="?",
+            default="",
+            help="the version, such as 1 or 2026-11; of a folder by default the start of its SHA-256",
+        )
+        parser.add_argument("--loader", choices=Loader.values, help="needed, but for a folder")
         parser.add_argument(
             "--artifact", default="", help="/path, path under MODEL_DIR, package:name/path, module:name"
         )
@@ -69,6 +76,11 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         enter_environment(**options)
+        if is_folder(options["name"]):
+            self._register_folder(options)
+            return
+        if not (options["model_version"] and options["loader"]):
+            raise CommandError("Give a version and --loader; the folder of a model is written ./my_model.")
         fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
         source = {name: options[name] for name in ("name", "loader", "artifact", "source", "sha256")}
         terms = Terms(tries=not options["no_load"], load_limit_s=options["load_limit_s"])
@@ -84,6 +96,23 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")
         self.stdout.write(registered.trial)
+
+    def _register_folder(self, options: dict[str, Any]) -> None:
+        given = [
+            name
+            for name in (*JSON, *LIMITS, "padded", "loader", "artifact", "source", "signature", "sha256")
+            if options[name]
+        ]
+        if given:
+            raise CommandError(f"Of a folder, {given[0]} is not an option: set it in model.toml or @model.")
+        terms = {"version": options["model_version"], "limit_s": options["load_limit_s"], "actor": actor()}
+        try:
+            info = register_folder(
+                folder=Path(options["name"]), tries=not options["no_load"], aliases=options["alias"], **terms
+            )
+        except PlatformError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{info} is registered, sha256 {info.sha256}.")
 
 
 def _flag(name: str) -> str:

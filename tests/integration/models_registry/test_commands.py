@@ -137,7 +137,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("os:system", "{}", r"takes \(command\); a model's factory takes \(options, device\)"),
         ("my_tagged:nofunc", "{}", "cannot be imported: module 'my_tagged' has no attribute 'nofunc'"),
         ("my_tagged:number", "{}", "is no callable: int"),
-        ("my_tagged:thing", "{}", "of type int, which has no method key, collate, run, outputs"),
+        ("my_tagged:thing", "{}", "int has no method `run"),
         ("my_tagged:load", '{"check_outputs": true}', "no option check_outputs; did you mean check_output"),
         ("my_tagged:load", '{"tag": 3}', "tag is 3; it must be a text"),
         ("my_tagged:plain", '{"tag": "a"}', r"no option tag.*first parameter .* msgspec\.Struct"),

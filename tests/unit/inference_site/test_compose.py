@@ -62,7 +62,7 @@ def test_the_cpu_worker_consumes_the_task_queues_under_its_node_s_name(services:
 
 
 def test_the_stack_of_one_machine_runs_the_same_cpu_worker(services: dict[str, Any], tmp_path: Path) -> None:
-    ports = {"api_port": 1, "stream_port": 2, "flower_port": 3, "metrics_port": 4}
+    ports: dict[str, Any] = {"api_port": 1, "stream_port": 2, "flower_port": 3, "metrics_port": 4}
     plan = StackPlan(run_dir=tmp_path, gpus=0, workers=1, login="a:b", **ports)
     (ours,) = [spec.argv for spec in specs(plan) if spec.name == "cpu-worker"]
     theirs = services["cpu-worker"]["command"]

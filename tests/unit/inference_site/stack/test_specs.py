@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from inference_site.stack import specs as table
-from inference_site.stack.specs import StackPlan, chosen, count_gpus, make_plan, specs
+from inference_site.stack.specs import ServedModels, StackPlan, chosen, count_gpus, make_plan, specs
+from inference_site.stack.stack_errors import StartError
 
 
 def plan(*, gpus: int = 0, workers: int = 1) -> StackPlan:
@@ -86,3 +87,25 @@ def test_gpus_are_counted_as_nvidia_smi_lists_them(monkeypatch: pytest.MonkeyPat
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert table.count_gpus() == 2
+
+
+def test_without_a_choice_the_built_in_models_are_served() -> None:
+    served = ServedModels.of([])
+    assert (served.names, dict(served.folders)) == (("minilm", "echo", "sleeper"), {})
+
+
+def test_a_folder_is_served_by_its_name_and_its_code_is_allowed(tmp_path: Path) -> None:
+    (folder := tmp_path / "mine").mkdir()
+    served = ServedModels.of([f"{folder}", "minilm"])
+    assert (served.names, dict(served.folders)) == (("mine", "minilm"), {"mine": folder})
+    assert served.env(tmp_path, {}) == {"MODEL_DIR": f"{tmp_path}/models", "MODEL_FOLDERS": "mine"}
+    given = {"MODEL_DIR": "/else", "MODEL_FOLDERS": "other"}
+    assert served.env(tmp_path, given) == {"MODEL_DIR": "/else", "MODEL_FOLDERS": "other,mine"}
+
+
+def test_a_folder_that_is_none_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"There is no folder \./nowhere; manage\.py new_model"):
+        ServedModels.of(["./nowhere"])
+    (tmp_path / "model.toml").write_text("nmae = 1")
+    with pytest.raises(StartError, match="nmae"):
+        ServedModels.of([f"{tmp_path}"])
