@@ -134,6 +134,14 @@ def assert_flower_only_watches(plan: StackPlan, job: Any, env: Mapping[str, str]
     subprocess.run([*words], env=env, cwd=PROJECT, check=True, capture_output=True)
 
 
+def assert_all_leave_marks(run_dir: Path) -> None:
+    """Wait until beat has sent its task, which it does each minute, and the CPU worker has run it."""
+    marks = run_dir / "health"
+    wait_until((marks / process_marks.BEAT).exists, limit_s=A_MINUTE_S)
+    wait_until(lambda: NOTED.search((run_dir / "log" / "cpu-worker.log").read_text()))
+    assert {path.name.partition("@")[0] for path in marks.iterdir()} == {"beat", "gpu-0", CPU_NODE}
+
+
 @pytest.mark.usefixtures("db")
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
@@ -160,10 +168,8 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
                 text=True, check=False,
             )  # fmt: skip
             assert ordered.returncode == 0, ordered.stderr[-2000:]
-            marks = tmp_path / "health"
-            wait_until((marks / process_marks.BEAT).exists, limit_s=A_MINUTE_S)  # it sends a task each minute
-            wait_until(lambda: NOTED.search((tmp_path / "log" / "cpu-worker.log").read_text()))
-            assert {path.name.partition("@")[0] for path in marks.iterdir()} == {"beat", "gpu-0", CPU_NODE}
+            if queue_type == "quorum":  # one of them is enough for what takes a minute
+                assert_all_leave_marks(tmp_path)
     vhost = logins["admin"].rpartition("/")[2]
     assert not [line for line in broker_log().splitlines() if vhost in line and "refused" in line]
     logs = {name: (tmp_path / "log" / f"{name}.log").read_text() for name in USERS}
