@@ -119,12 +119,12 @@ def _trial(terms: Terms, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     missing = [name for name in SCHEMAS if not given.get(name)]
     if not terms.tries:
         check_version(**given)
-        return "It was not loaded: --no-load.", dict.fromkeys(missing, {})
+        return "It was not loaded: --no-load.", {name: {} for name in missing}
     try:
         tried = try_version(limit_s=terms.load_limit_s, listed=terms.listed, **given)
     except LoaderRefusedError as error:
         if terms.listed or given["loader"] not in OF_PROGRAMS:
             raise LoadFailedError(str(error)) from None
-        return f"It was not loaded here: {error}", dict.fromkeys(missing, {})
+        return f"It was not loaded here: {error}", {name: {} for name in missing}
     words = f"It was loaded here in {tried.load_s:.1f} s, and ran its example."
     return words, {name: getattr(tried, name) for name in missing}

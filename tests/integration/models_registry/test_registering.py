@@ -118,7 +118,8 @@ def test_schemas_that_are_not_given_are_those_of_the_artifact(
 ) -> None:
     asked = Asked(name="m", version="1", loader=loader, source=str(make(tmp_path / "model")))
     info = begin(asked, actor="me").info
-    assert info.input_schema and info.output_schema
+    assert info.input_schema
+    assert info.output_schema
     with pytest.raises(InvalidInputError):
         selectors.validate_input(info, wrong)
     repeated = begin(asked, actor="me", terms=Terms(tries=False))
