@@ -30,13 +30,17 @@ SCHEMAS = ("input_schema", "output_schema")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be registered: `artifact` as workers find it, or `source`, from which it is fetched once."""
+    """What is to be registered: `artifact` as workers find it, or `source`, from which it is fetched once.
+
+    `shown_source` is kept instead of it, where the source is a copy made for this call.
+    """
 
     name: str
     version: str
     loader: str
     artifact: str = ""
     source: str = ""
+    shown_source: str = ""
     sha256: str = ""
     signature: bytes = b""
     contents: dict[str, Any] = {}
@@ -92,7 +96,7 @@ def _from_source(asked: Asked, actor: str, terms: Terms) -> tuple[VersionInfo, s
             _verify(path, asked.sha256)
         check_signature(path, asked.signature, settings.INFERENCE.model_signers)
         words, derived = _trial(terms, {**asked.fields, "artifact": str(path)})
-        fields = {**asked.fields, "artifact": str(put(path)), "source": _shown(source)}
+        fields = {**asked.fields, "artifact": str(put(path)), "source": asked.shown_source or _shown(source)}
     return register_version(**fields, actor=actor, derived=derived), words
 
 
