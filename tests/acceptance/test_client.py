@@ -176,6 +176,7 @@ def test_a_fitted_estimator_is_answered_within_a_minute(stack: Stack) -> None:
         with Client(stack.info["api"], token) as client:
             row = (images[0] / 16).tolist()
             version = client.register("handwritten", estimator, version="1", example={"data": row})
+            manage(stack, "move_alias", "handwritten", "default", "1")
             manage(stack, "load_model", "handwritten", "--worker", f"gpu-8@{socket.gethostname()}")
             job = client.submit(version.ref, {"data": row})
             answer = client.wait(job, timeout_s=60).output

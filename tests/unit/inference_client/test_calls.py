@@ -12,8 +12,8 @@ from uuid import uuid4
 import httpx
 import numpy as np
 import pytest
-from skops.io import loads
 from sklearn.linear_model import LinearRegression
+from skops.io import loads
 
 from inference_client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
 from inference_client.answers import TERMINAL

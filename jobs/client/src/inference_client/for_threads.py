@@ -33,7 +33,7 @@ from inference_client.calls import (
 )
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
-from inference_client.registering import Model, artifact_of
+from inference_client.model_file import Model, artifact_of
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, Submitting
