@@ -301,6 +301,13 @@ class Config(KeyConfig):
         Words,
         about("Files of public keys; an artifact needs the signature of one.", allowed="paths, with commas"),
     ] = ()
+    model_sources: Annotated[
+        Words,
+        about(
+            "Prefixes of sources that clients may register models from.",
+            allowed="s3://bucket/, hf:org/ or mlflow:models/, with commas",
+        ),
+    ] = ()
     model_entry_points: Annotated[
         Words,
         about("Python callables that may be loaded as models.", allowed="package.module:name, with commas"),

@@ -19,12 +19,16 @@ from jobs.api.routes import (
     jobs,
     live_workers,
     own_token,
+    registrations,
     submissions,
 )
 from models_registry.api import router as models_router
 
 # Each put its calls on the router.
-ROUTES = (erasures, file_uploads, job_events, job_lineage, jobs, live_workers, own_token, submissions)
+ROUTES = (
+    erasures, file_uploads, job_events, job_lineage, jobs, live_workers, own_token, registrations,
+    submissions,
+)  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send
 `Prefer: wait=S` with the submit, open `urls.wait` or `urls.events` of the answer, or name a
@@ -32,12 +36,12 @@ Submit a job and get its acknowledgement at once. Then get its result in the way
 `succeeded`, `dead`, `cancelled` or `expired`. [The documents](/docs/api) show each step by example.
 
 **Tokens.** Every call needs a bearer token. A token has scopes: `submit`, `read`, `cancel`, `replay` and
-`erase` for your own jobs, and `admin` for everything on the jobs of all clients. Each call below names the
-scope that it needs as `x-scope`; without it the call returns 403, whether or not the job is yours. A job of
-another client returns 404, as if it did not exist. Without `read`, a token gets no metadata, output or error,
-not even of the jobs that it submits, cancels or replays. Any valid token may read the registry of models, as
-far as its client may use them, and replace itself. In the last two weeks of a token, each answer, but to a
-call that waits, names its end in `Token-Expires`.
+`erase` for your own jobs, `register` for versions of models, and `admin` for everything on the jobs of all
+clients. Each call below names the scope that it needs as `x-scope`; without it the call returns 403, whether
+or not the job is yours. A job of another client returns 404, as if it did not exist. Without `read`, a token
+gets no metadata, output or error, not even of the jobs that it submits, cancels or replays. Any valid token
+may read the registry of models, as far as its client may use them, and replace itself. In the last two weeks
+of a token, each answer, but to a call that waits, names its end in `Token-Expires`.
 
 **Problems.** Every error is `application/problem+json` (RFC 9457) with a stable `code`. After a 429 or 503,
 send the call again once `Retry-After` seconds have passed. A submit with an `Idempotency-Key` can also be

@@ -16,6 +16,7 @@ from ninja.errors import ValidationError
 from jobs.core import errors
 from jobs.db.statement import forget_broken
 from jobs.db.troubles import trouble_of
+from models_registry.core import registry_errors
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -49,15 +50,20 @@ STATUS: dict[type[errors.PlatformError], HTTPStatus] = {
     errors.NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
     errors.OverloadedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.QuotaExceededError: HTTPStatus.TOO_MANY_REQUESTS,
+    registry_errors.RegistrationError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.ResourceNotFoundError: HTTPStatus.NOT_FOUND,
+    registry_errors.SignatureError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SlowBodyError: HTTPStatus.REQUEST_TIMEOUT,
+    registry_errors.SourceError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TokenEndedError: HTTPStatus.CONFLICT,
     errors.TooManyLoginsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyCallsError: HTTPStatus.TOO_MANY_REQUESTS,
+    registry_errors.TrialFailedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UploadNotFoundError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    registry_errors.VersionConflictError: HTTPStatus.CONFLICT,
     errors.WrongStateError: HTTPStatus.CONFLICT,
 }
 # The rest of such a body is not read, so no other request can follow on its connection.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from secrets import token_bytes
 from typing import IO, cast
 
@@ -23,7 +24,7 @@ from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.payloads.sealed_file import SALT_BYTES, Flow, Read, sealed_pieces, unsealed_pieces
 from jobs.payloads import vault
 from jobs.payloads.job_seal import JobSeal
-from jobs.payloads.object_store import Measured, get, put_stream
+from jobs.payloads.object_store import Measured, get, put_stream, reading
 
 
 def put_file(source: IO[bytes], *, client: int, content_type: str) -> tuple[StoredPayload, StoredPayload]:
@@ -64,12 +65,26 @@ def get_file(file: StoredPayload, seal: JobSeal) -> tuple[StoredPayload, bytes]:
     return StoredPayload("", len(plain), sha256(plain).hexdigest(), file.content_type), plain
 
 
+def copy_file(file: StoredPayload, target: Path, *, client: int) -> None:
+    """Write a client's own file in clear to `target`; the errors of `get_file`."""
+    with reading(file) as source, target.open("xb") as copy:
+        if file.encoding == PLAIN:
+            pieces = iter(source.read, b"")
+        else:
+            pieces = _unsealed(source.read, _client_key(file, client))
+        for piece in pieces:
+            copy.write(piece)
+
+
 def _key(file: StoredPayload, seal: JobSeal) -> bytes:
     if file.encoding == OF_JOB:
         return seal.unseal_at(file.key, FilePlace(seal.identity, file.name))
     if file.encoding != OF_CLIENT:
         raise PayloadUnreadableError(f"A file has the encoding {file.encoding!r} of another release.")
-    client = seal.identity.client
+    return _client_key(file, seal.identity.client)
+
+
+def _client_key(file: StoredPayload, client: int) -> bytes:
     data_key = vault.data_keys().for_reading(_data_key(client, file.name))
     return unsealed(file.key, key=data_key, place=FilePlace(client, file.name))
 

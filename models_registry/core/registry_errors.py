@@ -48,6 +48,12 @@ class SignatureError(RegistrationError):
     code = "signature"
 
 
+class TrialFailedError(RegistrationError):
+    """The model does not load here, or fails on its own example."""
+
+    code = "trial_failed"
+
+
 class ArtifactMismatchError(PlatformError):
     """The artifact's hash differs from the registered one."""
 
@@ -65,6 +71,10 @@ class LoadFailedError(PlatformError):
 
     code = "load_failed"
     retryable = True
+
+
+class StoreFailedError(LoadFailedError):
+    """The storage of artifacts failed."""
 
 
 class DeviceLostError(PlatformError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -26,7 +28,7 @@ from models_registry.core.version import VersionInfo
 from models_registry.loaders import artifact, integrity
 from models_registry.loaders.load import Permissions
 from models_registry.loaders.loader_options import check_options
-from models_registry.loaders.trial import trial
+from models_registry.loaders.trial import Tried, trial
 from models_registry.models import Alias, Loader, ModelVersion, RegisteredModel
 from models_registry.services.changes import announce
 from models_registry.services.pattern_trial import try_patterns
@@ -38,6 +40,7 @@ CONTENTS = (
     "max_padded_size", "padded", "p95_goal_s", "max_attempts",
 )  # fmt: skip
 MOST_ORIGIN_BYTES = 16_384
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def try_version(
@@ -49,15 +52,15 @@ def try_version(
     limit_s: float,
     listed: bool = False,
     **fields: Any,
-) -> float:
-    """Load what is to be registered in a process of its own; return the seconds that it took.
+) -> Tried:
+    """Load what is to be registered in a process of its own; return its seconds, and derived schemas.
 
     `listed` refuses entry points that MODEL_ENTRY_POINTS does not name. LoaderRefusedError where this
     process cannot try the version, RegistrationError for what may not be registered, LoadFailedError where
     it does not load, or not within `limit_s` seconds.
     """
     info = check_version(name=name, version=version, loader=loader, artifact=artifact, **fields)
-    return trial(info, permissions(), limit_s=limit_s, unlisted=not listed).load_s
+    return trial(info, permissions(), limit_s=limit_s, unlisted=not listed)
 
 
 def check_version(*, name: str, version: str, loader: str, artifact: str, **fields: Any) -> VersionInfo:
@@ -75,17 +78,27 @@ def permissions() -> Permissions:
 
 
 def register_version(
-    *, name: str, version: str, loader: str, artifact: str, actor: str = "platform", **fields: Any
+    *,
+    name: str,
+    version: str,
+    loader: str,
+    artifact: str,
+    actor: str = "platform",
+    derived: Mapping[str, Any] = NOTHING,
+    **fields: Any,
 ) -> VersionInfo:
     """Register a version and return it; RegistrationError if it is registered with other contents.
+
+    `derived` are columns that the registration leaves to the artifact: a repeat keeps what is stored of them,
+    because another release, or a repeat without a trial, may derive something else.
 
     `fields` are other columns of ModelVersion: sha256, the schemas, example, options and limits of a batch.
     The hash of a file or directory is computed here, and compared if `sha256` is given. Registering the same
     contents again changes nothing.
     """
-    row = ModelVersion(version=version, loader=loader, artifact=artifact, **fields)
+    row = ModelVersion(version=version, loader=loader, artifact=artifact, **{**fields, **derived})
     row.sha256 = _checked(name, row)
-    stored = _store(name, row, actor)
+    stored = _store(name, row, actor, compared=[column for column in CONTENTS if column not in derived])
     selectors.forget()
     return VersionInfo.of(stored)
 
@@ -103,24 +116,24 @@ def _checked(name: str, row: ModelVersion) -> str:
     return _pinned_hash(row)
 
 
-def _store(name: str, row: ModelVersion, actor: str) -> ModelVersion:
+def _store(name: str, row: ModelVersion, actor: str, compared: Sequence[str]) -> ModelVersion:
     with transaction.atomic():
         row.model, _ = RegisteredModel.objects.get_or_create(name=name)
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
         except IntegrityError:
-            return _same(row)
+            return _same(row, compared)
         kept = {"model": name, "version": row.version, "loader": row.loader, "sha256": row.sha256}
         announce("register", actor=actor, **kept)
     return row
 
 
-def _same(row: ModelVersion) -> ModelVersion:
+def _same(row: ModelVersion, compared: Sequence[str]) -> ModelVersion:
     stored = ModelVersion.objects.select_related("model").filter(model=row.model, version=row.version).first()
     if stored is None:
         raise RegistrationError(f"{row} breaks a limit of the table.")
-    differences = [field for field in CONTENTS if getattr(stored, field) != getattr(row, field)]
+    differences = [field for field in compared if getattr(stored, field) != getattr(row, field)]
     if differences:
         raise VersionConflictError(
             f"{row} is registered already, with another {', '.join(differences)}: versions do not change."

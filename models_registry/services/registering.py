@@ -26,16 +26,21 @@ from models_registry.sources.file_tree import OF_PROGRAMS, check_pickles
 from models_registry.sources.signatures import check_signature
 
 MIB = 2**20
+SCHEMAS = ("input_schema", "output_schema")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be registered: `artifact` as workers find it, or `source`, from which it is fetched once."""
+    """What is to be registered: `artifact` as workers find it, or `source`, from which it is fetched once.
+
+    `shown_source` is kept instead of it, where the source is a copy made for this call.
+    """
 
     name: str
     version: str
     loader: str
     artifact: str = ""
     source: str = ""
+    shown_source: str = ""
     sha256: str = ""
     signature: bytes = b""
     contents: dict[str, Any] = {}
@@ -76,8 +81,8 @@ def register(asked: Asked, *, actor: str, terms: Terms = Terms()) -> Registered:
         if asked.loader != Loader.ENTRY_POINT:
             _check_signature_here(asked)
         given = {**asked.fields, "artifact": asked.artifact, "sha256": asked.sha256}
-        words = _trial(terms, given)
-        info = register_version(**given, actor=actor)
+        words, derived = _trial(terms, given)
+        info = register_version(**given, actor=actor, derived=derived)
     return Registered(info, is_new, words)
 
 
@@ -90,9 +95,9 @@ def _from_source(asked: Asked, actor: str, terms: Terms) -> tuple[VersionInfo, s
         if asked.sha256:
             _verify(path, asked.sha256)
         check_signature(path, asked.signature, settings.INFERENCE.model_signers)
-        words = _trial(terms, {**asked.fields, "artifact": str(path)})
-        artifact = str(put(path))
-    return register_version(**asked.fields, artifact=artifact, source=_shown(source), actor=actor), words
+        words, derived = _trial(terms, {**asked.fields, "artifact": str(path)})
+        fields = {**asked.fields, "artifact": str(put(path)), "source": asked.shown_source or _shown(source)}
+    return register_version(**fields, actor=actor, derived=derived), words
 
 
 def _check_signature_here(asked: Asked) -> None:
@@ -113,14 +118,17 @@ def _shown(source: str) -> str:
     return source if ":" in source else f"file:{Path(source).name}"
 
 
-def _trial(terms: Terms, given: dict[str, Any]) -> str:
+def _trial(terms: Terms, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a sentence about the trial, and the schemas that are not given, as far as they are derived."""
+    missing = [name for name in SCHEMAS if not given.get(name)]
     if not terms.tries:
         check_version(**given)
-        return "It was not loaded: --no-load."
+        return "It was not loaded: --no-load.", {name: {} for name in missing}
     try:
-        load_s = try_version(limit_s=terms.load_limit_s, listed=terms.listed, **given)
+        tried = try_version(limit_s=terms.load_limit_s, listed=terms.listed, **given)
     except LoaderRefusedError as error:
         if terms.listed or given["loader"] not in OF_PROGRAMS:
             raise LoadFailedError(str(error)) from None
-        return f"It was not loaded here: {error}"
-    return f"It was loaded here in {load_s:.1f} s, and ran its example."
+        return f"It was not loaded here: {error}", {name: {} for name in missing}
+    words = f"It was loaded here in {tried.load_s:.1f} s, and ran its example."
+    return words, {name: getattr(tried, name) for name in missing}

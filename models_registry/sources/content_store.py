@@ -16,7 +16,7 @@ from typing import IO, NamedTuple, Self, TypeVar
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
 
-from models_registry.core.registry_errors import ArtifactMismatchError, LoadFailedError
+from models_registry.core.registry_errors import ArtifactMismatchError, LoadFailedError, StoreFailedError
 from models_registry.loaders.integrity import digest, manifest
 from models_registry.shared.platform_errors import PlatformError
 from models_registry.sources.file_tree import files_below, manifest_of
@@ -130,4 +130,4 @@ def _translated(act: Callable[[], Answer]) -> Answer:
         raise LoadFailedError("The artifact is not in the storage any more: register it again.") from None
     except Exception as error:
         name = type(error).__name__
-        raise LoadFailedError(f"The storage of artifacts failed: {name}: {error}") from error
+        raise StoreFailedError(f"The storage of artifacts failed: {name}: {error}") from error

@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import signal
+import socket
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +16,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 
 from inference_client import AsyncClient, Client, File, JobEvent, RemoteJob, part
 from inference_site.stack.harness import Stack
-from tests.support.app import App, register
+from tests.support.app import App, manage, register
+from tests.support.own_worker import own_worker
 from tests.support.wait import wait_until
 
 PICTURE = os.urandom(5_000_000)
@@ -158,3 +163,23 @@ def test_a_stream_resumes_on_the_next_server_and_repeats_no_event(
     first, end = events
     assert (first.name, first.data["state"]) == ("state", "queued")
     assert (end.name, end.data) == ("end", app.job(waiting))
+
+
+def test_a_fitted_estimator_is_answered_within_a_minute(stack: Stack) -> None:
+    # A worker of its model would load the version by its first job; this one is told to.
+    images, digits = load_digits(return_X_y=True)
+    words = ("create_token", "trainer", "--scope", "submit", "--scope", "read", "--scope", "register")
+    token = manage(stack, *words).split()[0]
+    with own_worker(stack, "echo", index=8):
+        began = time.monotonic()
+        estimator = LogisticRegression(max_iter=200).fit(images / 16, digits)
+        with Client(stack.info["api"], token) as client:
+            row = (images[0] / 16).tolist()
+            version = client.register("handwritten", estimator, version="1", example={"data": row})
+            manage(stack, "move_alias", "handwritten", "default", "1")
+            manage(stack, "load_model", "handwritten", "--worker", f"gpu-8@{socket.gethostname()}")
+            job = client.submit(version.ref, {"data": row})
+            answer = client.wait(job, timeout_s=60).output
+        assert time.monotonic() - began < 60
+    assert (answer["prediction"], digits[0]) == (0, 0)
+    assert version.input_schema

@@ -136,6 +136,15 @@ ERASURES: Examples = {
     "all jobs of a customer": {"subject": "customer-4711"},
     "only count them": {"subject": "customer-4711", "dry_run": True},
 }
+REGISTRATIONS: Examples = {
+    "an uploaded file": {
+        "version": "1",
+        "loader": "sklearn",
+        "upload": UPLOAD_ID,
+        "example": {"data": [5.1, 3.5, 1.4, 0.2]},
+    },
+    "a file of the hub": {"version": "2", "loader": "onnx", "source": "hf:my-org/iris@main#iris.onnx"},
+}
 ERASURE = {"id": _ERASURE_ID, "jobs": 240, "erased": 240, "created_at": _AT, "finished_at": _DONE}
 COUNTED = {"id": None, "jobs": 240, "erased": 0, "created_at": None, "finished_at": None}
 

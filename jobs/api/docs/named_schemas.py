@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from jobs.core.submission.erasure_request import ErasureRequest
+from jobs.core.submission.registration_request import RegistrationRequest
 from jobs.core.submission.request import MAX_KEY_CHARS, JobRequest
 
 _KEY_TEXT = {"maxLength": MAX_KEY_CHARS, "pattern": "^[ -~]+$"}
@@ -16,7 +17,7 @@ BINARY = {"type": "string", "format": "binary"}
 
 def _requests() -> dict[str, Any]:
     """Return the schemas of our own types; what they leave implicit is written out, for generators."""
-    _, schemas = msgspec.json.schema_components([JobRequest, ErasureRequest])
+    _, schemas = msgspec.json.schema_components([JobRequest, ErasureRequest, RegistrationRequest])
     for field in (field for schema in schemas.values() for field in schema["properties"].values()):
         for choice in field.get("anyOf", (field,)):
             if choice.get("type") == "object":

@@ -10,6 +10,7 @@ from typing import Any
 from jobs.api.problems import CONTENT_TYPE, problem, status_of
 from jobs.core import errors
 from jobs.core.errors import PlatformError
+from models_registry.core import registry_errors
 
 Kinds = tuple[type[PlatformError], ...]
 # A malformed request, an invalid token, a wrong method, an error of ours, a database that is down.
@@ -55,6 +56,13 @@ _UNREADABLE: Kinds = (
     errors.PayloadErasedError,
     errors.PayloadKeyMissingError,
 )
+_UNREGISTERED: Kinds = (
+    registry_errors.RegistrationError,
+    registry_errors.SourceError,
+    registry_errors.SignatureError,
+    registry_errors.TrialFailedError,
+    registry_errors.VersionConflictError,
+)
 REFUSALS: Mapping[str, Kinds] = {
     "get jobs": (errors.ResourceNotFoundError,),
     "post jobs": (*_OF_AN_ITEM, *_WITH_BODY, errors.KeysDifferError),
@@ -79,6 +87,10 @@ REFUSALS: Mapping[str, Kinds] = {
     "get models": (),
     "get models/{name}": _OF_A_MODEL,
     "get models/{name}/versions": _OF_A_MODEL,
+    "post models/{name}/versions": (
+        *_WITH_BODY, *_UNREADABLE, *_UNREGISTERED, errors.ModelNotAllowedError, errors.UploadNotFoundError,
+        errors.PayloadUnavailableError, errors.ResourceNotFoundError,
+    ),
 }  # fmt: skip
 # Examples that show more than the error's class: a detail, or members of their own.
 _DETAILED: tuple[PlatformError, ...] = (

@@ -145,6 +145,9 @@ SUBMIT_DOC: dict[str, Any] = {
 ERASURE_DOC: dict[str, Any] = {
     "requestBody": _body(("application/json", _of("ErasureRequest"), examples.ERASURES))
 }
+REGISTRATION_DOC: dict[str, Any] = {
+    "requestBody": _body(("application/json", _of("RegistrationRequest"), examples.REGISTRATIONS))
+}
 _MANY = {"type": "array", "items": named("JobRequest"), "minItems": 1, "maxItems": MAX_BULK_JOBS}
 BULK_DOC: dict[str, Any] = {
     "requestBody": _body(

@@ -121,6 +121,10 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
     "get workers": {200: ResponseDoc("The workers.", {"one worker": {"workers": [examples.LIVE_WORKER]}})},
     "get models": {200: ResponseDoc("The models.", {"one model": [examples.MODEL]})},
     "get models/{name}": {200: ResponseDoc("The model.", {"a model": examples.MODEL})},
+    "post models/{name}/versions": {
+        201: ResponseDoc("The new version.", {"a version": examples.VERSION}),
+        200: ResponseDoc("The version that was registered before.", {"a version": examples.VERSION}),
+    },
     "get models/{name}/versions": {200: ResponseDoc("Its versions.", {"one version": [examples.VERSION]})},
 }
 

@@ -12,6 +12,7 @@ from jobs.core.access.scopes import Scope
 SMALL_BYTES = 65_536  # of a body whose sender has not shown who it is
 SUBMIT, BULK, UPLOADS = "/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/uploads"
 ERASURES = "/api/v1/erasures"
+MODELS, VERSIONS = "/api/v1/models/", "/versions"
 ADMIN = "/admin/"
 
 
@@ -35,6 +36,8 @@ def limit_of(call: Call) -> BodyLimit:
         return BodyLimit(settings.INFERENCE.max_body_bytes, staff=True)
     if (method, path) == ("POST", ERASURES):
         return BodyLimit(scope=Scope.ERASE, named=True)
+    if method == "POST" and path.startswith(MODELS) and path.endswith(VERSIONS):
+        return BodyLimit(settings.INFERENCE.max_body_bytes, Scope.REGISTER, named=True)
     most = _most_of_a_post(path, call) if method == "POST" else None
     return BodyLimit() if most is None else BodyLimit(most, Scope.SUBMIT, named=path == BULK)
 

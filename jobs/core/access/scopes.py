@@ -14,11 +14,13 @@ class Scope(StrEnum):
     CANCEL = "cancel"
     REPLAY = "replay"
     ERASE = "erase"
+    REGISTER = "register"
     ADMIN = "admin"
 
 
 LIFETIME_DAYS = 90
 WARNED_DAYS = 14  # before a token's end
+# `register` is not among them: it brings models to the workers, so an operator grants it by name.
 DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ, Scope.CANCEL, Scope.REPLAY, Scope.ERASE)
 
 

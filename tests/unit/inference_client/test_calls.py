@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
+from skops.io import loads
 
 from inference_client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
 from inference_client.answers import TERMINAL
@@ -179,3 +183,42 @@ def test_a_job_that_asked_for_base64_brings_its_bytes() -> None:
         picture.output_bytes().array()
     with pytest.raises(ValueError, match="not in base64"):
         client(Script(ok(view("succeeded", output=[1])))).get(ID).output_bytes()
+
+
+REGISTERED = {
+    "model": "iris", "version": "1", "loader": "sklearn", "sha256": "ab", "input_schema": {},
+    "output_schema": {}, "max_batch": 64, "created_at": "2026-01-31T12:00:00Z",
+}  # fmt: skip
+UPLOADED = {
+    "id": ID, "size": 1, "sha256": "ab", "content_type": "x/y", "expires_at": "2026-01-31T12:00:00Z",
+}  # fmt: skip
+
+
+def test_a_file_is_uploaded_and_registered_with_the_loader_of_its_ending(tmp_path: Path) -> None:
+    path = tmp_path / "iris.ONNX"
+    path.write_bytes(b"graph")
+    script = Script(ok(UPLOADED, 201), refusal(429, "0"), ok(REGISTERED, 201))
+    assert client(script).register("iris", path, version="1", max_batch=3).ref == "iris:1"
+    upload, _, registered = script.requests
+    assert upload.read() == b"graph"
+    assert registered.url.path == "/api/v1/models/iris/versions"
+    asked = {"version": "1", "loader": "onnx", "example": None, "max_batch": 3, "upload": ID, "sha256": "ab"}
+    assert json.loads(registered.content) == asked
+
+
+def test_a_fitted_estimator_is_registered_as_skops_keeps_it() -> None:
+    estimator = LinearRegression().fit(np.eye(3), [1.0, 2.0, 4.0])
+    script = Script(ok(UPLOADED, 201), ok(REGISTERED, 201))
+    assert both(script, lambda platform: platform.register("iris", estimator, version="1")).version == "1"
+    assert loads(script.requests[0].content).coef_.tolist() == estimator.coef_.tolist()
+    assert json.loads(script.requests[1].content)["loader"] == "sklearn"
+
+
+def test_what_is_no_model_is_refused_with_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="give `loader`"):
+        client(Script()).register("iris", "iris.bin", version="1")
+    with pytest.raises(TypeError, match="neither the path of a file nor a scikit-learn estimator"):
+        client(Script()).register("iris", 3, version="1")
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with pytest.raises(ImportError, match="pip install skops"):
+        client(Script()).register("iris", LinearRegression(), version="1")

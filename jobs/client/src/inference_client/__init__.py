@@ -24,6 +24,11 @@ A producer of many jobs keeps one stream open, and has the future of each answer
         with client.submitting() as jobs:
             for text in texts:
                 answer = jobs.submit("minilm", {"text": text})
+
+A fitted estimator of scikit-learn, or a file such as `iris.onnx`, becomes a version of a model:
+
+        version = client.register("iris", estimator, version="1", example={"data": [5.1, 3.5, 1.4, 0.2]})
+        client.submit(version.ref, {"data": [6.2, 2.9, 4.3, 1.3]})
 """
 
 from inference_client.answers import (
@@ -34,6 +39,7 @@ from inference_client.answers import (
     OutputBytes,
     PlatformRefusedError,
     Problem,
+    RegisteredVersion,
     RemoteJob,
     UploadedFile,
 )
@@ -56,6 +62,7 @@ __all__ = [
     "Patience",
     "PlatformRefusedError",
     "Problem",
+    "RegisteredVersion",
     "RemoteJob",
     "UploadedFile",
     "part",

@@ -139,6 +139,28 @@ class UploadedFile(msgspec.Struct, frozen=True):
         return {"$upload": str(self.id)}
 
 
+class RegisteredVersion(msgspec.Struct, frozen=True):
+    """A version of a model as the platform keeps it; the schemas that were not given are derived."""
+
+    model: str
+    version: str
+    loader: str
+    sha256: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    max_batch: int
+    created_at: datetime
+    example: Any = None
+    source: str = ""
+    origin: dict[str, Any] | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        """Return the name of the version for `submit`, because no alias moves to it by itself."""
+        return f"{self.model}:{self.version}"
+
+
 class Bulk(msgspec.Struct, frozen=True):
     """The outcomes of a bulk call."""
 

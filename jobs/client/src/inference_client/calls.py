@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import httpx
@@ -22,6 +23,7 @@ from inference_client.answers import (
     Page,
     PlatformRefusedError,
     Problem,
+    RegisteredVersion,
     RemoteJob,
     UploadedFile,
 )
@@ -104,6 +106,15 @@ class Calls:
         with upload_body(file) as body:
             content = yield from self._ask(Send("POST", "/api/v1/uploads", body, body.headers))
             return msgspec.json.decode(content, type=UploadedFile)
+
+    def register(self, name: str, file: File, contents: Mapping[str, Any]) -> Flow[RegisteredVersion]:
+        """Upload the file of a model, and register a version of it."""
+        uploaded = yield from self.upload(file)
+        body = msgspec.json.encode({**contents, "upload": uploaded.id, "sha256": uploaded.sha256})
+        url = f"/api/v1/models/{quote(name, safe='')}/versions"
+        return msgspec.json.decode(
+            (yield from self._ask(Send("POST", url, body, JSON))), type=RegisteredVersion
+        )
 
     def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, key: str | None = None

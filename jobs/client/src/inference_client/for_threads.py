@@ -11,7 +11,14 @@ from uuid import UUID
 
 import httpx
 
-from inference_client.answers import BulkItem, JobEvent, OutputBytes, RemoteJob, UploadedFile
+from inference_client.answers import (
+    BulkItem,
+    JobEvent,
+    OutputBytes,
+    RegisteredVersion,
+    RemoteJob,
+    UploadedFile,
+)
 from inference_client.calls import (
     ACCEPTED,
     NO_FILES,
@@ -26,6 +33,7 @@ from inference_client.calls import (
 )
 from inference_client.events import EventReader
 from inference_client.files import OCTETS, File, Source
+from inference_client.model_file import Model, artifact_of
 from inference_client.submit_connection import submit_connection
 from inference_client.submit_flow import SubmitFlow
 from inference_client.submitting import WINDOW, Submitting
@@ -88,6 +96,26 @@ class Client:
         against a quota of bytes.
         """
         return self._do(self._calls.upload(File(source, content_type)))
+
+    def register(
+        self,
+        name: str,
+        model: Model,
+        *,
+        version: str,
+        example: Any = None,
+        loader: str | None = None,
+        **contents: Any,
+    ) -> RegisteredVersion:
+        """Register a version of a model: the path of its file, or a fitted scikit-learn estimator.
+
+        The ending of a path names its loader, unless `loader` does. `contents` have the names of the API.
+        The token needs the scopes `submit` and `register`. The same contents again return the stored version.
+        PlatformRefusedError where the model does not load there, or is registered with other contents.
+        """
+        file, loader = artifact_of(model, loader)
+        asked = {"version": version, "loader": loader, "example": example, **contents}
+        return self._do(self._calls.register(name, file, asked))
 
     def submit_many(
         self, requests: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None

@@ -235,6 +235,11 @@ def batches() -> list[UUID]:
 
 
 def test_a_mark_that_is_neither_true_nor_false_is_not_registered() -> None:
-    about = {"name": "hush", "version": "1", "loader": "entry_point", "artifact": "models_registry.x:y"}
+    about: dict[str, Any] = {
+        "name": "hush",
+        "version": "1",
+        "loader": "entry_point",
+        "artifact": "models_registry.x:y",
+    }
     with pytest.raises(RegistrationError, match="true or false"):
         register_version(**about, output_schema={"properties": {"a": {"x-pii": "yes"}}})

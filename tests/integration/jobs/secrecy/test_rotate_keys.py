@@ -165,7 +165,12 @@ def keyless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_version_that_encrypts_is_not_registered_without_a_key(keyless: None) -> None:
-    about = {"name": "hush", "version": "1", "loader": "entry_point", "artifact": "models_registry.x:y"}
+    about: dict[str, Any] = {
+        "name": "hush",
+        "version": "1",
+        "loader": "entry_point",
+        "artifact": "models_registry.x:y",
+    }
     with pytest.raises(RegistrationError, match="PAYLOAD_KEYS"):
         register_version(**about, options={"encrypt": True}, input_schema=SCHEMA)
     with pytest.raises(RegistrationError, match="encrypt is 1; it must be true or false"):

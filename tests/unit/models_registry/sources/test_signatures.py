@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from model_signing import signing
 
 from models_registry.core.registry_errors import SignatureError
 from models_registry.sources.signatures import check_signature
@@ -25,9 +26,6 @@ def signer(folder: Path, name: str) -> str:
 
 
 def test_only_the_signed_files_with_a_listed_key_are_accepted(tmp_path: Path) -> None:
-    pytest.importorskip("OpenSSL", reason="model-signing imports it, and does not declare it")
-    from model_signing import signing
-
     ours, theirs = signer(tmp_path, "ours"), signer(tmp_path, "theirs")
     model = tmp_path / "m"
     model.mkdir()

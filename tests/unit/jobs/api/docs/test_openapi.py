@@ -101,6 +101,7 @@ OPERATION_IDS = {
     "get /api/v1/models": "listModels",
     "get /api/v1/models/{name}": "getModel",
     "get /api/v1/models/{name}/versions": "listModelVersions",
+    "post /api/v1/models/{name}/versions": "registerModelVersion",
     "get /api/v1/workers": "listWorkers",
     "post /api/v1/uploads": "uploadFile",
 }

@@ -28,6 +28,7 @@ async def no_send(_message: Message) -> None:
         ("POST", "/api/v1/jobs", "multipart/form-data; boundary=b", WITH_FILES),
         ("POST", "/api/v1/jobs/bulk", "", MOST.max_bulk_body_bytes),
         ("POST", "/api/v1/uploads", "multipart/form-data", MOST.max_upload_bytes),
+        ("POST", "/api/v1/models/m/versions", "", MOST.max_body_bytes),
         ("PUT", "/api/v1/uploads", "", SMALL_BYTES),
         ("DELETE", JOB, "", SMALL_BYTES),
         ("POST", "/api/v1/erasures", "", SMALL_BYTES),

@@ -11,5 +11,5 @@ def test_a_scope_covers_itself_and_admin_covers_all(scope: Scope) -> None:
     assert not covers(others, scope)
 
 
-def test_a_token_has_all_scopes_but_admin_by_default() -> None:
-    assert {*default_scopes(), "admin"} == {scope.value for scope in Scope}
+def test_a_token_has_all_scopes_but_register_and_admin_by_default() -> None:
+    assert {*default_scopes(), "register", "admin"} == {scope.value for scope in Scope}
