@@ -13,7 +13,7 @@ import sentence_transformers
 import torch
 
 from models_registry.core.plain_output import plain
-from models_registry.core.registry_errors import InvalidInputError, LoaderRefusedError
+from models_registry.core.registry_errors import InvalidInputError, LoadFailedError
 from models_registry.core.runner import Item, Runner, answer
 from models_registry.loaders.integrity import digest
 from models_registry.loaders.load import Permissions, load
@@ -111,7 +111,7 @@ def test_integers_use_the_ranges_of_the_version(small: Any, precision: str) -> N
     assert np.abs(np.array([m["embedding"] for m in made]) - expected.astype(int)).max() <= 1
     with pytest.raises(InvalidInputError, match="int8_ranges"):
         ours(small("prompted")).key(Item({"text": "a"}, {"precision": precision}))
-    with pytest.raises(LoaderRefusedError, match="2 values in a list, and the model 384"):
+    with pytest.raises(LoadFailedError, match="2 values in a list, and the model 384"):
         loaded(small("prompted"), int8_ranges=[[0, 0], [1, 1]])
 
 

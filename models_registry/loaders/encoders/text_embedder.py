@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models_registry.core.output import OCTETS, Output
-from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoaderRefusedError
+from models_registry.core.registry_errors import BadOutputError, InvalidInputError, LoadFailedError
 from models_registry.core.runner import Item
 from models_registry.loaders.encoders.encode_parameters import EmbeddingParameters
 from models_registry.loaders.encoders.prompts import Prompted
@@ -32,7 +32,7 @@ class TextEmbedder(TextEncoder[EmbeddingParameters]):
             self._dimensions = model.get_embedding_dimension()
         self._ranges = ranges
         if ranges is not None and self._dimensions not in (None, len(ranges[0])):
-            raise LoaderRefusedError(
+            raise LoadFailedError(
                 f"The option int8_ranges has {len(ranges[0])} values in a list, and the model"
                 f" {self._dimensions} dimensions."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -12,17 +13,20 @@ from models_registry.core.runner import Item
 from models_registry.loaders.formats.tabular import Features, predictions
 from models_registry.loaders.loader_options import TreesOptions
 
+Predict = Callable[[Any], Any]
+SAFE_IN_THREADS = frozenset({"gbtree", "dart"})  # as XGBoost documents; a linear model is not
 NAMES_CHECKED = "Column_0"  # what LightGBM calls features without a name
 
 
 class BoostedTrees:
-    """Answers `{"data": [numbers]}` by `{"prediction": …}`, with probabilities where there are labels."""
+    """Answers `{"data": [numbers]}` by `{"prediction": …}`, with probabilities where there are labels.
 
-    def __init__(
-        self, predict: Callable[[Any], Any], features: Features, labels: Sequence[str], size_bytes: int
-    ) -> None:
+    `predict` may run in several threads at once.
+    """
+
+    def __init__(self, predict: Predict, features: Features, labels: Sequence[str], size_bytes: int) -> None:
         self._predict, self._features, self._labels = predict, features, labels
-        self._size_bytes, self._lock = size_bytes, Lock()
+        self._size_bytes = size_bytes
 
     def key(self, item: Item) -> Hashable:
         """Return the same key for all rows."""
@@ -35,8 +39,7 @@ class BoostedTrees:
 
     def run(self, batch: Any) -> Any:
         """Return a prediction for each row; the library has threads of its own."""
-        with self._lock:
-            return self._predict(batch)
+        return self._predict(batch)
 
     def outputs(self, raw: Any) -> list[Any]:
         """Return an object for each row."""
@@ -83,7 +86,8 @@ def load_xgboost(path: Path, options: TreesOptions, device: str) -> BoostedTrees
         )
 
     features = Features(booster.num_features(), tuple(names or ()))
-    return BoostedTrees(predict, features, options.labels, len(body))
+    safe = _kind_of(booster) in SAFE_IN_THREADS
+    return BoostedTrees(predict if safe else _one_at_a_time(predict), features, options.labels, len(body))
 
 
 def load_lightgbm(path: Path, options: TreesOptions, device: str) -> BoostedTrees:
@@ -107,9 +111,24 @@ def load_lightgbm(path: Path, options: TreesOptions, device: str) -> BoostedTree
             num_threads=options.threads,
         )
 
+    safe = options.output != "contributions"  # before the first of these, all trees are prepared
     names = booster.feature_name()
     features = Features(booster.num_feature(), () if names[:1] == [NAMES_CHECKED] else tuple(names))
-    return BoostedTrees(predict, features, options.labels, len(body))
+    return BoostedTrees(predict if safe else _one_at_a_time(predict), features, options.labels, len(body))
+
+
+def _kind_of(booster: Any) -> str:
+    return str(json.loads(booster.save_config())["learner"]["gradient_booster"]["name"])
+
+
+def _one_at_a_time(predict: Predict) -> Predict:
+    lock = Lock()
+
+    def alone(table: Any) -> Any:
+        with lock:
+            return predict(table)
+
+    return alone
 
 
 def _bytes(path: Path) -> bytes:

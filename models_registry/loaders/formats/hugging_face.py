@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from importlib import import_module
-from io import BytesIO
-from math import gcd
+from inspect import isgeneratorfunction
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeGuard
 
 # Read when the hub's client is imported: models come from this disk, and nothing is downloaded.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -24,10 +23,10 @@ import numpy as np
 
 from models_registry.core.registry_errors import InvalidInputError, LoadFailedError
 from models_registry.core.runner import FileInput, Item
+from models_registry.loaders.formats.media_files import picture, sound
 from models_registry.loaders.loader_options import PipelineOptions
 from models_registry.loaders.memory import weight_bytes
 
-MOST_PIXELS, MOST_SAMPLES = 100_000_000, 100_000_000  # a small file may hold a picture as large as memory
 SCORES = "scores"
 
 
@@ -37,7 +36,9 @@ class TaskPipeline:
     takes_files = True
 
     def __init__(self, pipeline: Any, options: PipelineOptions) -> None:
-        self._pipeline, self._options, self._lock = pipeline, options, Lock()
+        self._pipeline, self._options = pipeline, options
+        if getattr(pipeline, "tokenizer", None) is not None:
+            pipeline.preprocess = _one_at_a_time(pipeline.preprocess)
         self._input, self._read = INPUTS[options.task]
         self._rate = getattr(getattr(pipeline, "feature_extractor", None), "sampling_rate", 0)
 
@@ -58,8 +59,7 @@ class TaskPipeline:
             more["top_k"] = self._options.top_k
         elif self._options.task == TOKENS:
             more["aggregation_strategy"] = self._options.aggregation
-        with self._lock:  # a fast tokenizer holds its padding and truncation as state
-            return [answer for group in self._groups(values) for answer in self._answers(group, more)]
+        return [answer for group in self._groups(values) for answer in self._answers(group, more)]
 
     def _answers(self, group: list[Any], more: dict[str, Any]) -> Any:
         return self._pipeline(group, batch_size=len(group), **more)
@@ -108,45 +108,47 @@ def load(path: Path, options: PipelineOptions, device: str) -> TaskPipeline:
     return TaskPipeline(made, options)
 
 
+def _one_at_a_time(prepare: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same for one thread at a time, because a fast tokenizer holds its padding as state."""
+    lock = Lock()
+
+    def parts(*given: Any, **options: Any) -> Iterator[Any]:
+        with lock:
+            made = list(prepare(*given, **options))
+        yield from made
+
+    def whole(*given: Any, **options: Any) -> Any:
+        with lock:
+            return prepare(*given, **options)
+
+    return parts if isgeneratorfunction(prepare) else whole
+
+
 def _text(value: Any, _: int) -> str:
     if isinstance(value, FileInput):
         value = value.body.decode("utf-8", "surrogateescape")
-    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not _is_text(value):
         raise InvalidInputError("text is no text.")
     return value
 
 
-def _image(value: Any, _: int) -> Any:
-    from PIL import Image
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
-    try:
-        picture = Image.open(BytesIO(_bytes(value, "image")))
-        if picture.width * picture.height > MOST_PIXELS:
-            raise InvalidInputError(f"image has more than {MOST_PIXELS:,} pixels.")
-        return picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidInputError(f"image cannot be read: {type(error).__name__}.") from None
+
+def _text_to_sort(value: Any, _: int) -> str:
+    text = _text(value, _)
+    if not text:  # the library takes an empty one for none
+        raise InvalidInputError("text is empty.")
+    return text
+
+
+def _image(value: Any, _: int) -> Any:
+    return picture(_bytes(value, "image"))
 
 
 def _sound(value: Any, rate: int) -> Any:
-    """Return a sound's samples, of one channel, at the model's sampling rate."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(BytesIO(_bytes(value, "audio"))) as file:
-            if file.frames * file.channels > MOST_SAMPLES:
-                raise InvalidInputError(f"audio has more than {MOST_SAMPLES:,} samples.")
-            samples, own = file.read(dtype="float32", always_2d=True).mean(axis=1), file.samplerate
-    except (soundfile.SoundFileError, ValueError, TypeError):
-        raise InvalidInputError("audio cannot be read: WAV, FLAC, Ogg and MP3 are known.") from None
-    if not len(samples):
-        raise InvalidInputError("audio holds no samples.")
-    if own == rate or not rate:
-        return samples
-    from scipy.signal import resample_poly
-
-    common = gcd(own, rate)
-    return resample_poly(samples, rate // common, own // common).astype(np.float32)
+    return sound(_bytes(value, "audio"), rate)
 
 
 TOKENS, ZERO_SHOT = "token-classification", "zero-shot-classification"
@@ -154,7 +156,7 @@ SCORED = frozenset({"text-classification", "image-classification", "audio-classi
 INPUTS: Mapping[str, tuple[str, Callable[[Any, int], Any]]] = {
     "text-classification": ("text", _text),
     TOKENS: ("text", _text),
-    ZERO_SHOT: ("text", _text),
+    ZERO_SHOT: ("text", _text_to_sort),
     "image-classification": ("image", _image),
     "audio-classification": ("audio", _sound),
 }
@@ -168,8 +170,8 @@ def _value(value: Any, name: str) -> Any:
 
 def _labels(value: Any) -> list[str]:
     labels = _value(value, "labels")
-    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-        raise InvalidInputError("labels must be a list of texts.")
+    if not isinstance(labels, list) or not labels or not all(label and _is_text(label) for label in labels):
+        raise InvalidInputError("labels must be a list of texts, none of them empty.")
     return labels
 
 
@@ -178,7 +180,12 @@ def _bytes(value: Any, name: str) -> bytes:
         return value.body
     if not isinstance(value, str):
         raise InvalidInputError(f"{name} must be a file, or its bytes in base64.")
-    return b64decode(value, validate=True)  # ValueError: as for any bytes that cannot be read
+    try:
+        return b64decode(value, validate=True)
+    except ValueError:
+        raise InvalidInputError(
+            f"{name} is a text, but no base64: send a file, or its bytes in base64."
+        ) from None
 
 
 def _equally_long(values: list[Any]) -> list[list[Any]]:

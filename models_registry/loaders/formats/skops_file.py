@@ -6,7 +6,6 @@ other types that its file may hold.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from models_registry.core.runner import Item
 from models_registry.loaders.formats.tabular import INPUT, Features, data_of, named, predictions
 from models_registry.loaders.loader_options import SklearnOptions
 
+NAMES = "feature_names_in_"
+
 
 class Estimator:
     """Answers `{"data": [numbers]}`, or `{"data": text}` for a pipeline that takes texts."""
@@ -27,8 +28,9 @@ class Estimator:
         self._call, self._method, self._size_bytes = getattr(estimator, method), method, size_bytes
         self._labels = list(estimator.classes_) if method == "predict_proba" else []
         count = getattr(estimator, "n_features_in_", None)
-        names = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
+        names = tuple(map(str, getattr(estimator, NAMES, ())))
         self._features = None if count is None else Features(int(count), names)
+        _forget_names(estimator, set())
 
     def key(self, item: Item) -> Hashable:
         """Return the same key for all rows."""
@@ -83,13 +85,31 @@ def load(path: Path, options: SklearnOptions, device: str) -> Estimator:
             f"{path.name} holds types that are not trusted: {', '.join(untrusted)}. Name them in the option"
             " `trusted` if you know what they do."
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # such as that of another version of scikit-learn
-        estimator = load_skops(path, trusted=list(options.trusted))
+    estimator = load_skops(path, trusted=list(options.trusted))
     _check(estimator, options.method, path.name)
-    # Rows come without names, in the order of the names that the estimator was fitted with.
-    warnings.filterwarnings("ignore", message="X does not have valid feature names")
     return Estimator(estimator, options.method, path.stat().st_size)
+
+
+def _forget_names(value: Any, seen: set[int]) -> None:
+    """Delete the names of features from an estimator and those that it is made of.
+
+    Rows come without names, in the right order, and scikit-learn would warn of that at each run.
+    """
+    from sklearn.base import BaseEstimator
+
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, BaseEstimator):
+        vars(value).pop(NAMES, None)
+        value = list(vars(value).values())
+    elif isinstance(value, dict):
+        value = list(value.values())
+    elif isinstance(value, np.ndarray) and value.dtype.hasobject:
+        value = list(value.flat)
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            _forget_names(part, seen)
 
 
 def _check(estimator: Any, method: str, name: str) -> None:

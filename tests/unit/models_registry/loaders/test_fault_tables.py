@@ -193,3 +193,14 @@ def test_an_input_that_a_graph_cannot_take(operator: str, weight: Any, tmp_path:
 def test_numbers_that_a_model_cannot_take(loader: str, data: Any, tmp_path: Path) -> None:
     runner = load(SPECIMENS[loader](tmp_path).version, "cpu", Permissions())
     assert fault_at(loader, runner, {"data": data}) == Fault.INVALID
+
+
+def test_memory_that_lightgbm_lacks_is_no_fault_of_the_input(tmp_path: Path) -> None:
+    import lightgbm
+
+    short = lightgbm.basic.LightGBMError("std::bad_alloc")
+    assert fault_of(short, table_of("lightgbm")) is Fault.RESOURCE
+    path = SPECIMENS["lightgbm"](tmp_path).version.artifact
+    odd = raised_by(lambda: lightgbm.Booster(model_file=path).predict([[1.0]]))
+    assert isinstance(odd, lightgbm.basic.LightGBMError)
+    assert fault_of(odd, table_of("lightgbm")) is Fault.INTERNAL  # a row's length is checked before

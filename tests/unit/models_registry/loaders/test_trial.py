@@ -9,6 +9,7 @@ import pytest
 from models_registry.core.registry_errors import LoaderRefusedError, LoadFailedError
 from models_registry.core.runner import Item
 from models_registry.loaders.entry_point import BUILT_IN
+from models_registry.loaders.integrity import digest
 from models_registry.loaders.load import Permissions
 from models_registry.loaders.trial import trial
 from tests.support.specimens import SPECIMENS, version
@@ -32,3 +33,10 @@ def test_a_trial_returns_the_schemas_that_the_loader_derives(tmp_path: Path) -> 
     tried = trial(SPECIMENS["onnx"](tmp_path).version, Permissions(), limit_s=60)
     assert tried.input_schema["required"] == ["data"]
     assert tried.output_schema["required"] == ["out"]
+
+
+def test_pickled_weights_are_a_fault_of_the_artifact_and_not_of_this_place(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    info = version("transformer", str(tmp_path), sha256=digest(tmp_path))
+    with pytest.raises(LoadFailedError, match="pickled weights are never loaded"):
+        trial(info, Permissions(), limit_s=60)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from models_registry.core.plain_output import plain as plain_of
+from models_registry.core.runner import Item, answer
 from models_registry.loaders.encoders.text_tokens import PROBES, PlainTexts, WrappedTexts, texts_of
 from models_registry.loaders.encoders.transformer import load
 from models_registry.loaders.loader_options import TransformerOptions
@@ -58,6 +62,29 @@ def test_threads_share_the_tokenizer(model: Any) -> None:
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda batch: plain.features(batch)[0]["input_ids"], batches))
     assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_texts_are_padded_on_the_side_that_the_model_s_directory_names(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    path = Path(shutil.copytree(MINILM, tmp_path / "left"))
+    config = json.loads((path / "tokenizer_config.json").read_text())
+    (path / "tokenizer_config.json").write_text(json.dumps({**config, "padding_side": "left"}))
+    model = load(path, TransformerOptions(), "cpu")._model
+    plain, wrapped = _kinds(model)
+    assert isinstance(plain, PlainTexts)
+    texts = ["a word", "many more words than that", ""]
+    (tensors, _), (expected, _) = plain.features(texts), wrapped.features(texts)
+    assert tensors["attention_mask"][0, 0] == 0
+    assert all(torch.equal(tensors[name].long(), tensor.long()) for name, tensor in expected.items())
+    library = SentenceTransformer(str(path), device="cpu").encode(texts)
+    own = [
+        plain_of(output)["embedding"]
+        for output in answer(
+            load(path, TransformerOptions(), "cpu"), [Item({"text": text}) for text in texts]
+        )
+    ]
+    assert torch.allclose(torch.tensor(own), torch.tensor(library), atol=1e-5)
 
 
 def test_a_model_that_treats_a_text_in_its_own_way_keeps_its_wrapper(model: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError, Lock
 from typing import Any
 
 import lightgbm
@@ -87,3 +89,50 @@ def test_what_is_no_model_is_refused_with_words(load: Any, body: bytes, tmp_path
         load(tmp_path / "m", OPTIONS, "cpu")
     with pytest.raises(LoadFailedError, match="is not a file"):
         load(tmp_path, OPTIONS, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("load", "options", "settings", "at_once"),
+    [
+        (load_xgboost, {}, {"booster": "gbtree"}, True),
+        (load_xgboost, {"output": "contributions"}, {"booster": "dart"}, True),
+        (load_xgboost, {}, {"booster": "gblinear", "updater": "coord_descent"}, False),
+        (load_lightgbm, {}, {}, True),
+        (load_lightgbm, {"output": "contributions"}, {}, False),
+    ],
+)
+def test_threads_predict_at_once_where_the_library_lets_them(
+    load: Any, options: Any, settings: Any, *, at_once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if load is load_xgboost:
+        data = xgboost.DMatrix(ROWS, TARGET)
+        own = {"nthread": 1, **settings}
+        xgboost.train(own, data, num_boost_round=3).save_model(tmp_path / "m.json")
+    else:
+        lightgbm.train(LGB, lightgbm.Dataset(ROWS, TARGET), num_boost_round=3).save_model(tmp_path / "m.json")
+    runner = load(tmp_path / "m.json", TreesOptions(**options), "cpu")
+    batches = [ROWS[start : start + 1 + start % 3] for start in range(40)]
+    alone = [predictions(runner, batch) for batch in batches]
+    kind = xgboost.Booster if load is load_xgboost else lightgbm.Booster
+    inside, most, lock, predict = [0], [0], Lock(), kind.predict
+
+    def counted(*given: Any, **more: Any) -> Any:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        try:
+            met.wait(0.02)
+        except BrokenBarrierError:
+            met.reset()
+        try:
+            return predict(*given, **more)
+        finally:
+            with lock:
+                inside[0] -= 1
+
+    met = Barrier(2)
+    monkeypatch.setattr(kind, "predict", counted)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda batch: predictions(runner, batch), batches))
+    assert all(np.allclose(one, other) for one, other in zip(alone, together, strict=True))
+    assert (most[0] > 1) is at_once

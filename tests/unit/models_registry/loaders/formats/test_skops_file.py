@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -76,6 +78,22 @@ def test_features_may_be_named(tmp_path: Path) -> None:
     assert answers(runner, {"size": 0, "age": 1}, [1, 0]) == [{"prediction": "yes"}] * 2
     with pytest.raises(InvalidInputError, match="has no size"):
         answers(runner, {"age": 1})
+
+
+def test_names_bring_no_warning_and_the_process_keeps_its_filters(tmp_path: Path) -> None:
+    rows = np.array([[0.0, 1], [1, 0], [2, 1]])
+    model = make_pipeline(PCA(2), BaggingClassifier(LogisticRegression(), n_estimators=2, random_state=1))
+    expected = model.fit(rows, [0, 1, 1]).predict([[0, 1], [2, 1]]).tolist()
+    for part in (model[0], model[1], model[1].estimators_[0]):
+        part.feature_names_in_ = np.array(["age", "size"], dtype=object)
+    with warnings.catch_warnings(record=True) as given:
+        warnings.resetwarnings()
+        before = list(warnings.filters)
+        runner = kept(tmp_path, model)
+        given_labels = [one["prediction"] for one in answers(runner, {"size": 1, "age": 0}, [2, 1])]
+        assert warnings.filters == before
+    assert [one for one in given if "feature names" in str(one.message)] == []
+    assert given_labels == expected
 
 
 def test_types_that_are_not_trusted_are_named_and_nothing_is_made(tmp_path: Path) -> None:
