@@ -17,7 +17,7 @@ from models_registry.core.registry_errors import (
     LoadFailedError,
     ModelNotFoundError,
 )
-from models_registry.core.residency import Evict, Never, Residency, Wait
+from models_registry.core.residency import Evict, MemoryNeeds, Never, Residency, Wait
 from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
 from models_registry.loaders.load import Permissions
@@ -57,7 +57,7 @@ class ModelPool:
         self._residency = Residency(memory_budget_bytes)
         self._loaded: dict[int, Loaded] = {}
         self._leaving = set[int]()
-        self._sizes: dict[int, int] = {}
+        self._needs: dict[int, MemoryNeeds] = {}
         self._asked_to_leave: frozenset[int] = frozenset()
         self._failed = FailedLoads()
         self._locks: dict[int, Lock] = {}
@@ -66,6 +66,10 @@ class ModelPool:
     def allow_folders(self, names: Iterable[str]) -> None:
         """Allow folders of code: of these models, or with these SHA-256."""
         self._permissions = replace(self._permissions, folders=tuple(names))
+
+    def run_at_once(self, lanes: int) -> None:
+        """Count the memory of this many running batches, of one before."""
+        self._residency.lanes = lanes
 
     def acquire(self, version_id: int) -> Loaded:
         """Load the version if it is not loaded, and protect it until `release`; PlatformError."""
@@ -224,12 +228,12 @@ class ModelPool:
 
     def _admit(self, info: VersionInfo) -> Loaded:
         """Make room and load the version; the caller is its first user."""
-        likely = self._likely_bytes(info)
+        likely = self._likely_needs(info)
         self._make_room(info, likely, lambda: self._expect(info.id, likely))
         try:
             loaded = self._ready(info)
-            self._sizes[info.id] = size = loaded.memory_bytes
-            self._make_room(info, size, lambda: self._residency.resize(info.id, size))
+            self._needs[info.id] = needs = MemoryNeeds(loaded.memory_bytes, loaded.working_bytes)
+            self._make_room(info, needs, lambda: self._residency.resize(info.id, *needs))
         except BaseException:
             self._give_up(info.id)
             raise
@@ -252,8 +256,8 @@ class ModelPool:
                     raise
             self._collect([out])
 
-    def _expect(self, version_id: int, size_bytes: int) -> None:
-        self._residency.add(version_id, size_bytes)
+    def _expect(self, version_id: int, needs: MemoryNeeds) -> None:
+        self._residency.add(version_id, *needs)
         self._residency.acquire(version_id)
 
     def _give_up(self, version_id: int) -> None:
@@ -262,36 +266,37 @@ class ModelPool:
             self._changed.notify_all()
         memory.collect()
 
-    def _likely_bytes(self, info: VersionInfo) -> int:
-        """Return the room to make before loading: the known size, or a guess that never refuses a version."""
+    def _likely_needs(self, info: VersionInfo) -> MemoryNeeds:
+        """Return the room to make before loading: what is known, or a guess that never refuses a version."""
         if self._residency.budget_bytes is None:
-            return 0
-        size = self._sizes.get(info.id, info.platform_options.memory_bytes)
-        if size is not None:
-            return size
+            return MemoryNeeds(0)
+        if info.id in self._needs:
+            return self._needs[info.id]
+        if info.platform_options.memory_bytes is not None:
+            return MemoryNeeds(info.platform_options.memory_bytes)
         guess = file_bytes(info, self._permissions)
         with self._changed:
             plan = self._residency.room_for(info.id, guess)
-        return max(plan.room_bytes, 0) if isinstance(plan, Never) else guess
+        return MemoryNeeds(max(plan.room_bytes, 0) if isinstance(plan, Never) else guess)
 
-    def _make_room(self, info: VersionInfo, size_bytes: int, take: Callable[[], None]) -> None:
+    def _make_room(self, info: VersionInfo, needs: MemoryNeeds, take: Callable[[], None]) -> None:
         """Evict others, or wait for them, until the version fits; then `take` the room under one lock."""
         with self._changed:
             try:
-                plan = self._room(info, size_bytes)
+                plan = self._room(info, needs)
             finally:
                 self._asked_to_leave = frozenset()
             if isinstance(plan, Never):
-                raise too_large(info, size_bytes, plan)
+                raise too_large(info, needs, plan)
             for version in plan.versions:
                 self._drop(version)
             take()
         if plan.versions:
             self._collect(plan.versions)
 
-    def _room(self, info: VersionInfo, size_bytes: int) -> Evict | Never:
+    def _room(self, info: VersionInfo, needs: MemoryNeeds) -> Evict | Never:
         until = monotonic() + self.ROOM_S
-        while isinstance(plan := self._residency.room_for(info.id, size_bytes), Wait):
+        while isinstance(plan := self._residency.room_for(info.id, *needs), Wait):
             # Else a version with enough jobs would never be free, because batches go on while this waits.
             self._asked_to_leave = frozenset(plan.versions)
             if not self._changed.wait(until - monotonic()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -12,11 +13,18 @@ from jobs.db import connections
 from jobs.db.session_settings import Use
 
 POOL_SIZE = 8
+_MAKING = Lock()
 
 
 @cache
 def engine() -> sa.Engine:
     """Return the process's engine: psycopg 3 connections with the settings of bulk work."""
+    with _MAKING:  # a cache lets threads that ask first at the same time make one each, and keeps the last
+        return _made()
+
+
+@cache
+def _made() -> sa.Engine:
     made = sa.create_engine(
         "postgresql+psycopg://", pool_size=POOL_SIZE, pool_pre_ping=False, creator=_connect
     )

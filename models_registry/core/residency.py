@@ -1,13 +1,16 @@
 """Which loaded versions share a device's memory, and which are evicted so that another fits.
 
-The least recently used is evicted first; a version in use or pinned never is. Sizes are the bytes that stay
-occupied between batches: the budget must leave room for what a running batch needs besides.
+The least recently used is evicted first; a version in use or pinned never is. A version occupies its size
+between batches too, and its working bytes only while one of its batches runs. As many batches run at once as
+the worker has lanes: so of the working bytes those of that many versions count, the largest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from heapq import nlargest
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,26 @@ class Never:
     room_bytes: int
 
 
+class MemoryNeeds(NamedTuple):
+    """The bytes that a version occupies between batches, and those that one of its batches needs besides."""
+
+    size_bytes: int
+    working_bytes: int = 0
+
+
 @dataclass(slots=True)
 class _Resident:
     size_bytes: int
     used: int
     users: int = 0
+    working_bytes: int = 0
 
 
 class Residency:
     """The versions in one device's memory; without a limit if `budget_bytes` is None."""
 
-    def __init__(self, budget_bytes: int | None = None) -> None:
-        self.budget_bytes = budget_bytes
+    def __init__(self, budget_bytes: int | None = None, lanes: int = 1) -> None:
+        self.budget_bytes, self.lanes = budget_bytes, lanes
         self._residents: dict[int, _Resident] = {}
         self._turns = 0
         self._pinned, self._shared, self._warm = set[int](), frozenset[int](), frozenset[int]()
@@ -52,30 +63,51 @@ class Residency:
 
     @property
     def occupied_bytes(self) -> int:
-        """Return the bytes that all versions occupy together."""
-        return sum(resident.size_bytes for resident in self._residents.values())
+        """Return the bytes that all versions occupy together, with running batches."""
+        return self._bytes_of(self._residents.values())
 
     @property
     def in_use(self) -> frozenset[int]:
         """Return the versions that have users."""
         return frozenset(version for version, resident in self._residents.items() if resident.users)
 
-    def room_for(self, version: int, size_bytes: int) -> Evict | Wait | Never:
-        """Decide what to evict so that `version`, resident or not, can occupy `size_bytes`."""
+    def room_for(self, version: int, size_bytes: int, working_bytes: int = 0) -> Evict | Wait | Never:
+        """Decide what to evict so that `version`, resident or not, can occupy these bytes and run batches."""
         if self.budget_bytes is None:
             return Evict()
         others = {v: resident for v, resident in self._residents.items() if v != version}
         pinned = self._pinned & others.keys()
-        if version in self._shared and size_bytes > self._room(pinned):
+        if version in self._shared and size_bytes > self._room(pinned, working_bytes):
             pinned -= self._shared  # versions that all have traffic and do not fit together take turns
-        if size_bytes > self._room(pinned):
-            return Never(self._room(pinned))
-        occupied = sum(other.size_bytes for other in others.values())
+        if size_bytes > self._room(pinned, working_bytes):
+            return Never(self._room(pinned, working_bytes))
         free = {v: resident for v, resident in others.items() if v not in pinned}
-        return _plan(free, occupied + size_bytes - self.budget_bytes, self._warm)
+        return self._plan(free, lambda gone: size_bytes - self._room(others.keys() - gone, working_bytes))
 
-    def _room(self, pinned: Collection[int]) -> int:
-        return (self.budget_bytes or 0) - sum(self._residents[pin].size_bytes for pin in pinned)
+    def _room(self, beside: Collection[int], working_bytes: int) -> int:
+        """Return what versions and running batches leave to the weights of one with these working bytes."""
+        others = [self._residents[version] for version in beside]
+        return (self.budget_bytes or 0) - self._bytes_of(
+            [*others, _Resident(0, 0, working_bytes=working_bytes)]
+        )
+
+    def _bytes_of(self, residents: Collection[_Resident]) -> int:
+        running = nlargest(self.lanes, (resident.working_bytes for resident in residents))
+        return sum(resident.size_bytes for resident in residents) + sum(running)
+
+    def _plan(
+        self, others: Mapping[int, _Resident], excess: Callable[[Collection[int]], int]
+    ) -> Evict | Wait:
+        """Decide what to evict; `excess` returns the bytes that are too many once versions are gone."""
+        # A version that occupies nothing would free nothing.
+        evictable = [v for v, resident in others.items() if resident.size_bytes or resident.working_bytes]
+        evicted = list[int]()
+        for version in sorted(evictable, key=lambda v: (v in self._warm, others[v].used)):
+            if not others[version].users and excess(evicted) > 0:
+                evicted.append(version)
+        if excess(evicted) > 0:
+            return Wait(tuple(version for version in evictable if others[version].users))
+        return Evict(tuple(evicted))
 
     def next_out(self, version: int) -> int | None:
         """Return the version to evict next for `version`, which ran out of memory; None where none may be."""
@@ -84,13 +116,14 @@ class Residency:
         order = sorted(free, key=lambda v: (v in self._pinned, v in self._warm, self._residents[v].used))
         return next(iter(order), None)
 
-    def add(self, version: int, size_bytes: int) -> None:
+    def add(self, version: int, size_bytes: int, working_bytes: int = 0) -> None:
         """Add a version that occupies `size_bytes`, the most recently used, without users."""
-        self._residents[version] = _Resident(size_bytes, self._turn())
+        self._residents[version] = _Resident(size_bytes, self._turn(), working_bytes=working_bytes)
 
-    def resize(self, version: int, size_bytes: int) -> None:
-        """Set the bytes that a version occupies, once they are measured."""
-        self._residents[version].size_bytes = size_bytes
+    def resize(self, version: int, size_bytes: int, working_bytes: int = 0) -> None:
+        """Set the bytes that a version occupies, and that its batches need, once they are measured."""
+        resident = self._residents[version]
+        resident.size_bytes, resident.working_bytes = size_bytes, working_bytes
 
     def remove(self, version: int) -> None:
         """Remove a version."""
@@ -119,16 +152,3 @@ class Residency:
     def _turn(self) -> int:
         self._turns += 1
         return self._turns
-
-
-def _plan(others: Mapping[int, _Resident], excess_bytes: int, warm: Collection[int]) -> Evict | Wait:
-    # A version of size 0 would free nothing.
-    evictable = [v for v, resident in others.items() if resident.size_bytes]
-    evicted = []
-    for version in sorted(evictable, key=lambda v: (v in warm, others[v].used)):
-        if excess_bytes > 0 and not others[version].users:
-            evicted.append(version)
-            excess_bytes -= others[version].size_bytes
-    if excess_bytes > 0:
-        return Wait(tuple(version for version in evictable if others[version].users))
-    return Evict(tuple(evicted))

@@ -31,6 +31,20 @@ def allocated_bytes() -> int | None:
     return None if cuda is None else int(cuda.memory_allocated())
 
 
+def start_peak() -> int | None:
+    """Begin a new peak, and return the bytes that tensors occupy now; None if no device is in use."""
+    cuda = _cuda()
+    if cuda is not None:
+        cuda.reset_peak_memory_stats()
+    return allocated_bytes()
+
+
+def peak_bytes() -> int:
+    """Return the most bytes that tensors occupied at once since the peak began."""
+    cuda = _cuda()
+    return 0 if cuda is None else int(cuda.max_memory_allocated())
+
+
 def free_bytes(device: str) -> int | None:
     """Return what is free on a GPU before anything is loaded; None on a CPU, whose memory is others' too."""
     if not device.startswith("cuda"):

@@ -14,6 +14,7 @@ from models_registry.core.version import VersionInfo
 from models_registry.loaders import memory
 from models_registry.loaders.artifact import locate, weight_file_bytes
 from models_registry.loaders.checked import checked
+from models_registry.loaders.devices.profile_run import working_bytes
 from models_registry.loaders.load import Permissions, load
 from models_registry.shared.platform_errors import PlatformError
 
@@ -22,6 +23,7 @@ from models_registry.shared.platform_errors import PlatformError
 class Loaded:
     """A version that is ready to run, the seconds that preparing it took, and the bytes that it occupies.
 
+    `working_bytes` is what a full batch needs besides while it runs, 0 where that is not known.
     `longest_bytes` is the size from which on an input is as long as any, None where nothing is cut off.
     """
 
@@ -29,13 +31,15 @@ class Loaded:
     info: VersionInfo
     load_s: float = 0.0
     memory_bytes: int = 0
+    working_bytes: int = 0
     longest_bytes: int | None = None
 
 
 def ready(info: VersionInfo, device: str, permissions: Permissions, alone: Callable[[], bool]) -> Loaded:
     """Return the version, loaded, warmed up and measured; PlatformError if that fails.
 
-    `alone` returns whether no other model runs: only then do all new allocations belong to this one.
+    `alone` returns whether no other model runs: only then do all new allocations belong to this one, and
+    only then is a full batch run to see what it needs.
     """
     started, was_alone, before = monotonic(), alone(), memory.allocated_bytes() or 0
     try:
@@ -43,14 +47,15 @@ def ready(info: VersionInfo, device: str, permissions: Permissions, alone: Calla
         _warm_up(checking := checked(runner, info), info)
         if isinstance(runner, Warmed):
             runner.warm(info.on(device).max_batch)
+        size = _measure(runner, info, before if was_alone and alone() else None)
+        working = working_bytes(checking, info, device, clipped=runner) if alone() else 0
     except PlatformError:
         raise
     except BaseException as error:
         _pass_on_interrupt(error)
         raise LoadFailedError(f"{info} cannot be loaded: {type(error).__name__}: {error}") from error
-    size = _measure(runner, info, before if was_alone and alone() else None)
     longest = runner.longest_bytes if isinstance(runner, Clipped) else None
-    return Loaded(checking, info, monotonic() - started, size, longest)
+    return Loaded(checking, info, monotonic() - started, size, working if alone() else 0, longest)
 
 
 def file_bytes(info: VersionInfo, permissions: Permissions) -> int:

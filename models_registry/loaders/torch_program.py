@@ -45,6 +45,7 @@ class TensorProgram:
         """Return the program's tensor or tensors, on their way back from the device."""
         with self._torch.inference_mode():
             raw = self._program(self._transfer.arrive(batch)["stacked"])
+        del batch  # the input leaves the device before the outputs have
         return self._transfer.send_back(raw if isinstance(raw, (tuple, list)) else [raw])
 
     def outputs(self, raw: Any) -> list[Any]:

@@ -52,7 +52,7 @@ class InPlace:
         return list(sent)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sent:
     """Tensors that are copied once the event `done` has happened; `sources` must live until then."""
 
@@ -96,6 +96,7 @@ class Streams:
     def arrive_back(self, sent: _Sent) -> list[Any]:
         """Wait for the copies, and return them."""
         sent.done.synchronize()
+        sent.sources = None  # what is on the host leaves the device before it is converted
         return list(sent.tensors)
 
     def _copy_back(self, tensor: Any) -> Any:

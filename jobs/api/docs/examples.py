@@ -42,6 +42,7 @@ LIVE_WORKER = {
     "node": "gpu-0@host-a.example",
     "host": "host-a.example",
     "device": "cuda:0",
+    "device_uuid": "GPU-5f2b1c9e-8a34-4d17-9c60-7d2e41b8a903",
     "models": ["minilm"],
     "started_at": _AT,
     "heartbeat_at": _DONE,

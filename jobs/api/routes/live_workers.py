@@ -37,6 +37,7 @@ class LiveWorkerSchema(Schema):
     node: str
     host: str
     device: str
+    device_uuid: str | None = Field(description="The GPU, as `nvidia-smi -L` lists it; null on a CPU.")
     models: list[str]
     started_at: datetime
     heartbeat_at: datetime

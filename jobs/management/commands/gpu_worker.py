@@ -88,7 +88,7 @@ class Command(BaseCommand):
         try:
             check_database()
             check_keys()
-            loader = make_loader(device.name, options["memory_budget"], node)
+            loader = make_loader(device.name, options["memory_budget"], node, lanes)
             missing, prefetch_count = serve(names, loader, node, lanes, outer, device.uuid)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
@@ -121,7 +121,7 @@ def divide_cores(lanes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // lanes)))
 
 
-def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
+def make_loader(device: str, budget_mib: int | None, node: str, lanes: int) -> ModelLoader:
     """Return the loader of an empty pool on the device; it loads what the settings allow.
 
     What the last worker of this name could not load within its limit is left alone for a while.
@@ -137,6 +137,7 @@ def make_loader(device: str, budget_mib: int | None, node: str) -> ModelLoader:
         watcher=reports,
     )
     pool.copies = LocalCopies(Path(config.artifact_cache_dir), config.artifact_cache_mb * MIB)
+    pool.run_at_once(lanes)
     pool.allow_folders(config.model_folders)
     for version, (rest_s, reason) in reports.started().items():
         pool.rest(selectors.info(version), LoadFailedError(reason), rest_s)

@@ -19,6 +19,7 @@ class WorkerState(NamedTuple):
     node: str
     host: str
     device: str
+    device_uuid: str | None
     models: list[str]
     started_at: datetime
     heartbeat_at: datetime
@@ -38,8 +39,8 @@ ORDER BY worker.node
 )
 _WORKERS = Statement(
     """
-SELECT worker.id, worker.node, worker.host, worker.device, worker.model_names::text[] AS models,
-  worker.started_at, worker.heartbeat_at,
+SELECT worker.id, worker.node, worker.host, worker.device, NULLIF(worker.device_uuid, '') AS device_uuid,
+  worker.model_names::text[] AS models, worker.started_at, worker.heartbeat_at,
   COALESCE((
     SELECT jsonb_agg(jsonb_build_object(
       'model', model.name, 'version', version.version, 'state', load.state, 'since', load.since,

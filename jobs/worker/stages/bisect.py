@@ -63,7 +63,7 @@ class Splitter:
         else:
             return None
         # Here the exception is gone, so nothing refers any more to the tensors that did not fit.
-        piece.collated, piece.is_collated = None, False
+        piece.collated, piece.is_collated, piece.raw_outputs = None, False, None
         if failure.kind is FailureKind.RESOURCE:
             self.exhausted.append(piece.positions)
             memory.hand_back()

@@ -85,6 +85,13 @@ class ClaimedBatch:
     privacy: Privacy | None = None
     verdicts: list[Verdict] = field(default_factory=list)
 
+    def let_go(self) -> None:
+        """Drop collated inputs and raw outputs, which may lie on the device.
+
+        A stage that waits for its next batch still refers to its last one, for as long as no jobs come.
+        """
+        self.pieces = []
+
     @property
     def guarded(self) -> bool:
         """Return whether its version's data is confidential, so that nothing its model says may be shown."""

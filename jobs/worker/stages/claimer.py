@@ -156,8 +156,9 @@ class Claimer:
 
     def done(self, batch: ClaimedBatch) -> None:
         """Let the batch's version leave memory if others need the room."""
+        batch.let_go()
         if batch.loaded is not None:
-            batch.loaded = None
+            batch.loaded = batch.runner = None  # before: the release may free the weights
             self._pool.release(int(str(batch.key)))
 
     def _row(self, batch: ClaimedBatch, sealed: SealedBatch[MessageDelivery]) -> store.BatchRow:

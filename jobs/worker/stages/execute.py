@@ -37,10 +37,17 @@ def execute(runner: Runner, piece: BatchPiece) -> Iterator[BatchPiece]:
 
 def run(runner: Runner, piece: BatchPiece, context: BatchContext | None = None) -> Any:
     """Return a piece's raw outputs; collate its items first where the claim stage could not."""
-    collated = piece.collated if piece.is_collated else runner.collate(piece.items)
+    # Nothing here refers to the collated input during the run: the model may drop it once it is used.
     if context is not None and takes_context(runner):
-        return runner.run(collated, context=context.of(piece.positions))
-    return runner.run(collated)
+        return runner.run(_collated(runner, piece), context=context.of(piece.positions))
+    return runner.run(_collated(runner, piece))
+
+
+def _collated(runner: Runner, piece: BatchPiece) -> Any:
+    if not piece.is_collated:
+        return runner.collate(piece.items)
+    collated, piece.collated, piece.is_collated = piece.collated, None, False
+    return collated
 
 
 def _oom_size(batch: ClaimedBatch, exhausted: list[list[int]]) -> int | None:

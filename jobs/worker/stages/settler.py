@@ -74,6 +74,7 @@ class Settler:
     def judge(self, batch: ClaimedBatch) -> None:
         """Make the batch's verdicts, unless an earlier settle left some."""
         batch.verdicts = batch.verdicts or verdicts_of(batch, self._expected_s)
+        batch.let_go()
         batch.busy_since = None  # a slow database is not a batch that hangs
 
     def together(self, batches: Sequence[ClaimedBatch]) -> dict[UUID, Stored]:

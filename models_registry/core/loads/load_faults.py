@@ -8,7 +8,7 @@ from models_registry.core.registry_errors import (
     LoadFailedError,
     OverBudgetError,
 )
-from models_registry.core.residency import Never
+from models_registry.core.residency import MemoryNeeds, Never
 from models_registry.core.version import VersionInfo
 from models_registry.shared.platform_errors import PlatformError
 
@@ -16,10 +16,15 @@ MIB = 2**20
 _OWN_ERRORS = (ArtifactMismatchError, LoaderRefusedError, OverBudgetError)
 
 
-def too_large(info: VersionInfo, size_bytes: int, plan: Never) -> OverBudgetError:
+def too_large(info: VersionInfo, needs: MemoryNeeds, plan: Never) -> OverBudgetError:
     """Return the error of a version that never fits."""
-    size, room = size_bytes / MIB, max(plan.room_bytes, 0) / MIB
-    return OverBudgetError(f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it.")
+    size, room = needs.size_bytes / MIB, max(plan.room_bytes, 0) / MIB
+    beside = (
+        f" beside the {needs.working_bytes / MIB:,.1f} MiB of a full batch" if needs.working_bytes else ""
+    )
+    return OverBudgetError(
+        f"{info} occupies {size:,.1f} MiB, and this worker has {room:,.1f} MiB for it{beside}."
+    )
 
 
 def ran_out(error: BaseException) -> bool:

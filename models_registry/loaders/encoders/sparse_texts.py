@@ -28,6 +28,7 @@ class SparseTexts(TextEncoder[SparseParameters]):
             places = rows.nonzero()
             values = rows[places[:, 0], places[:, 1]]
             counts = (rows != 0).sum(1)
+        del batch, features, rows  # a row has a number for each word of the vocabulary
         return self._transfer.send_back([counts, places[:, 1], values])
 
     def outputs(self, raw: Any) -> list[Any]:

@@ -47,6 +47,7 @@ class TextEmbedder(TextEncoder[EmbeddingParameters]):
                 embedded = embedded[..., :most]
             if asked.normalize:
                 embedded = self._torch.nn.functional.normalize(embedded, p=2, dim=1)
+        del batch, features  # inputs and hidden states leave the device before the embeddings have
         return self._transfer.send_back([embedded]), asked.precision
 
     def outputs(self, raw: Any) -> list[Any]:

@@ -21,6 +21,7 @@ class TokenEmbedder(TextEncoder[MultiVectorParameters]):
             tokens, mask = features["token_embeddings"], features["attention_mask"].bool()
             if asked.normalize:
                 tokens = self._torch.nn.functional.normalize(tokens, p=2, dim=-1)
+        del batch, features  # inputs and hidden states leave the device before the embeddings have
         return self._transfer.send_back([tokens, mask])
 
     def outputs(self, raw: Any) -> list[Any]:

@@ -32,6 +32,13 @@ def register(name: str, size_bytes: int, **fields: Any) -> int:
     ).id  # fmt: skip
 
 
+class Heavy(builtin.Echo):
+    """A model that says how much memory it occupies."""
+
+    def memory_bytes(self) -> int:
+        return 500
+
+
 def loaded(pool: ModelPool) -> list[str]:
     return [entry.info.model for entry in pool.loaded()]
 
@@ -208,10 +215,29 @@ def test_allocated_memory_counts_for_a_version_only_if_nothing_else_runs(
     readings = iter([1_000, 1_700, 1_700, 9_000])
     monkeypatch.setattr(memory, "allocated_bytes", lambda: next(readings))
     alone, beside = register("a", 0, options={}), register("b", 0, options={})
-    monkeypatch.setattr(builtin.Echo, "memory_bytes", lambda _: 500, raising=False)
+    # A class of its own: whether Echo has the method is remembered for as long as the process lives.
+    monkeypatch.setattr(builtin, "Echo", Heavy)
     pool = ModelPool("cpu")
     assert pool.acquire(alone).memory_bytes == 700
     assert pool.acquire(beside).memory_bytes == 500
+
+
+def test_what_a_full_batch_needs_counts_beside_the_weights_where_nothing_else_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "start_peak", lambda: 1_000)
+    monkeypatch.setattr(memory, "peak_bytes", lambda: 1_000 + 30)
+    first, second, third = (register(name, 40, example={}) for name in "abc")
+    pool = ModelPool("cuda:0", memory_budget_bytes=115)
+    assert pool.runner(first).working_bytes == 30
+    pool.acquire(second)
+    assert loaded(pool) == ["a", "b"]  # one batch runs at once, so its bytes count once
+    assert pool.runner(third).working_bytes == 0  # another version's batch may run
+    assert loaded(pool) == ["b", "c"]
+    monkeypatch.setattr(memory, "peak_bytes", lambda: 1_000 + 30 * MIB)
+    pool, big = ModelPool("cuda:0", memory_budget_bytes=100 * MIB), register("big", 90 * MIB, example={})
+    with pytest.raises(OverBudgetError, match=r"has 70\.0 MiB for it beside the 30\.0 MiB of a full batch"):
+        pool.runner(big)
 
 
 def test_a_load_that_runs_out_of_memory_is_tried_again_with_less_beside_it(

@@ -11,9 +11,12 @@ from django.db import close_old_connections, connection
 from django.test import Client
 from psycopg import sql
 
+from jobs.core.access.scopes import Scope
 from jobs.core.errors import DatabaseUnusableError
+from jobs.services.access.tokens import create_token
 from tests.support.admin import browser_of
 from tests.support.connections import end_connections
+from tests.support.factories import make_worker
 
 PAGES = ("/admin/", "/admin/jobs/job/", "/admin/jobs/batch/", "/admin/jobs/worker/")
 
@@ -33,6 +36,15 @@ def read_only(db: str) -> Iterator[None]:
 def test_a_database_that_takes_writes_is_ready_and_says_how_safe_they_are(echo: None) -> None:
     answer = Client().get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "synchronous_replication": False})
+
+
+def test_live_workers_are_listed_with_the_uuid_of_their_gpu(echo: None) -> None:
+    make_worker("gpu-0@here", device="cuda:0", device_uuid="GPU-1")
+    make_worker("gpu-1@here")
+    token = create_token(client="operators", scopes=[Scope.ADMIN])
+    answer = Client(headers={"Authorization": f"Bearer {token}"}).get("/api/v1/workers")
+    uuids = [(worker["node"], worker["device_uuid"]) for worker in answer.json()["workers"]]
+    assert uuids == [("gpu-0@here", "GPU-1"), ("gpu-1@here", None)]
 
 
 def test_metrics_name_clients_so_the_api_s_port_shows_none(echo: None) -> None:

@@ -75,6 +75,33 @@ def test_a_version_larger_than_estimated_evicts_others() -> None:
     assert residency.occupied_bytes == 120
 
 
+def test_running_batches_count_once_a_lane_the_largest_of_them() -> None:
+    for lanes, fits in ((1, 30), (2, 10), (3, 10)):
+        residency = Residency(100, lanes)
+        residency.add(0, 20, 20)
+        residency.add(1, 20, 10)
+        assert residency.occupied_bytes == (60 if lanes == 1 else 70)
+        assert residency.room_for(NEW, fits, 20) == Evict(), lanes
+    residency = Residency(100)
+    residency.add(0, 20, 20)
+    assert residency.room_for(NEW, 50, 30) == Evict()
+    assert residency.room_for(NEW, 51, 30) == Evict((0,))
+    residency.pin(0)
+    assert residency.room_for(NEW, 51, 30) == Never(50)
+    assert residency.room_for(NEW, 61, 10) == Never(60)  # the pinned version's own batches need 20
+
+
+def test_a_version_whose_batches_need_memory_is_worth_evicting() -> None:
+    residency = Residency(100)
+    residency.add(0, 0, 60)
+    residency.add(1, 40, 0)
+    residency.acquire(1)
+    assert residency.room_for(NEW, 30, 30) == Evict((0,))
+    residency.resize(0, 0, 0)
+    assert residency.room_for(NEW, 30, 30) == Evict()
+    assert residency.room_for(NEW, 40, 30) == Wait((1,))
+
+
 def test_a_release_too_many_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="more often"):
         shelf(100, 10).release(0)

@@ -108,6 +108,7 @@ def test_batches_are_uploaded_and_outputs_downloaded_during_the_runs() -> None:
     ]
     (rows,) = streams.arrive_back(back)
     assert diary.lines[7:] == ["host waits for down"]
+    assert back.sources is None  # the outputs have left the device
     assert rows.pinned
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Hashable
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +43,9 @@ class Pool:
 
     def __init__(self, runner: Runner | None = None, *, there: bool = True, rests_s: float = 0.0) -> None:
         self.runner, self.there, self.rests_s = runner or Echo(), there, rests_s
+
+    def release(self, _version: int) -> None:
+        self.holders = sys.getrefcount(self.runner)
 
     def has(self, _version: int) -> bool:
         return self.there
@@ -96,6 +100,18 @@ def test_a_batch_runs_by_its_version_s_limit_policy_and_loader() -> None:
     work = prepared()
     assert (work.limit_s, work.table) == (7, EXPORT)
     assert work.retry.rule_for("timeout") == RetryRule(2, 3.0)
+
+
+def test_a_batch_lets_go_of_its_model_before_its_version_may_leave() -> None:
+    claimer = a_claimer(pool := Pool())
+    before = sys.getrefcount(pool.runner)
+    work = ClaimedBatch(
+        UUID(int=1), 5, 1, SealReason.FULL, [], jobs=[Claimed(UUID(int=2), 1, 1, 3, b"{}", None)]
+    )
+    claimer.lease(work)
+    claimer.prepare(work)
+    claimer.done(work)
+    assert (pool.holders, work.pieces) == (before, [])
 
 
 def test_a_lost_input_fails_its_own_job_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

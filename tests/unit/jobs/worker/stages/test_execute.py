@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -119,6 +120,24 @@ def test_a_piece_collated_ahead_is_not_collated_again(collated: bool) -> None:  
     piece = BatchPiece([0, 1], [Item(1), Item(2)], collated=[3, 4], is_collated=collated)
     (done,) = execute(Small(1000), piece)
     assert done.raw_outputs == ([3, 4] if collated else [1, 2])
+
+
+class OnDevice(list[Any]):
+    """An input that can be referred to weakly."""
+
+
+def test_only_the_model_holds_a_collated_input_while_it_runs() -> None:
+    class Frees(Echo):
+        def run(self, batch: list[Any]) -> list[Any]:
+            seen, answers = weakref.ref(batch), list(batch)
+            del batch
+            assert seen() is None
+            return answers
+
+    batch = work(Frees(), [3])
+    batch.pieces[0].collated, batch.pieces[0].is_collated = OnDevice([3]), True
+    execute_all(batch)
+    assert [piece.raw_outputs for piece in batch.pieces] == [[3]]
 
 
 def test_a_half_is_collated_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from struct import pack
@@ -69,6 +70,41 @@ def test_an_output_of_bytes_is_stored_as_it_came_and_a_wrong_one_fails_alone() -
         assert isinstance(verdict.outcome, Failure)
         assert (verdict.outcome.kind, verdict.outcome.code) == (FailureKind.POISON, code)
         assert verdict.state is State.DEAD
+
+
+class OnDevice(list[Any]):
+    """Raw outputs that can be referred to weakly."""
+
+
+def test_what_a_judged_batch_had_on_the_device_is_gone() -> None:
+    circuits: Any = MagicMock()
+    settler = Settler(MagicMock(), lambda: False, node="", expected_s=lambda *_: 0.0, circuits=circuits)
+    batch = work(OnDevice([1, 2]))
+    raw = weakref.ref(batch.pieces[0].raw_outputs)
+    settler.judge(batch)
+    assert raw() is None
+    assert len(batch.verdicts) == 2
+    settler.judge(batch)  # again, where a row was locked
+    assert len(batch.verdicts) == 2
+
+
+def test_halves_of_outputs_that_cannot_be_read_run_without_the_whole() -> None:
+    raws = list[Any]()
+
+    class Halved(Echo):
+        def run(self, batch: list[Any]) -> list[Any]:
+            assert [raw() for raw in raws] == [None]
+            return batch
+
+        def outputs(self, raw: list[Any]) -> list[Any]:
+            if len(raw) > 1:
+                raise MemoryError
+            return raw
+
+    batch = work(OnDevice([1, 2]))
+    batch.runner = Halved()
+    raws.append(weakref.ref(batch.pieces[0].raw_outputs))
+    assert all(isinstance(verdict.outcome, Success) for verdict in verdicts_of(batch))
 
 
 def test_nan_in_an_output_of_bytes_may_be_tried_again() -> None:

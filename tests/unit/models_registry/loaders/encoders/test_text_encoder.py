@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,9 @@ import torch
 
 from models_registry.core.runner import Clipped, Warmed
 from models_registry.loaders.encoders.text_embedder import TextEmbedder
+from models_registry.loaders.encoders.text_encoder import TextEncoder
+from models_registry.loaders.encoders.token_embedder import TokenEmbedder
+from models_registry.loaders.transfer import InPlace
 
 
 @pytest.mark.parametrize(("tokens", "most"), [(256, 1_280), (None, None), (10**30, None)])
@@ -17,6 +21,37 @@ def test_a_text_counts_up_to_what_truncation_leaves(tokens: int | None, most: in
     runner = TextEmbedder(SimpleNamespace(max_seq_length=tokens), "cpu")
     assert isinstance(runner, Clipped)
     assert runner.longest_bytes == most
+
+
+class Hidden:
+    """A model that leaves hidden states among the features, as the library's do."""
+
+    def __init__(self) -> None:
+        self.made: list[weakref.ref[Any]] = []
+
+    def __call__(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
+        hidden = features["input_ids"] * 2.0
+        self.made = [weakref.ref(features["input_ids"]), weakref.ref(hidden)]
+        features |= {"hidden": hidden, "sentence_embedding": hidden.sum(1, keepdim=True)}
+        features |= {"token_embeddings": hidden[..., None] + 0, "attention_mask": hidden[..., 0] + 1}
+        return features
+
+
+@pytest.mark.parametrize("kind", [TextEmbedder, TokenEmbedder])
+def test_hidden_states_leave_the_device_before_outputs_do(
+    kind: type[TextEncoder[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Hidden()
+    runner = kind(model, "cpu")
+
+    def send_back(_transfer: InPlace, outputs: Any) -> Any:
+        assert [made() for made in model.made] == [None, None]
+        return outputs
+
+    monkeypatch.setattr(InPlace, "send_back", send_back)
+    sent: list[Any] = [({"input_ids": torch.ones(2, 3)}, {}, runner.PARAMETERS(), {})]
+    answers = runner.run(sent.pop())
+    assert answers
 
 
 class Compiled:
