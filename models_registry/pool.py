@@ -11,7 +11,7 @@ from time import monotonic
 from django.db import connection
 
 from models_registry.core.loads.failed_loads import FailedLoads
-from models_registry.core.loads.load_faults import ran_out, too_large, without_words
+from models_registry.core.loads.load_faults import load_error, ran_out, too_large, without_words
 from models_registry.core.loads.load_watcher import LoadWatcher, NobodyWatches
 from models_registry.core.registry_errors import (
     LoadFailedError,
@@ -79,10 +79,14 @@ class ModelPool:
         with self._lock_of(version_id):
             return self._hold(version_id) or self._load(version_id)
 
-    def hold(self, version_id: int) -> Loaded | None:
-        """Protect the version until `release`; None where it is not loaded, or is to leave for another."""
+    def hold(self, version_id: int, *, promised: bool = False) -> Loaded | None:
+        """Protect the version until `release`; None where it is not loaded, or is to leave for another.
+
+        A `promised` one was loaded for this use, and leaves after it.
+        """
         with self._changed:
-            return None if version_id in self._asked_to_leave else self._hold(version_id)
+            leaves = version_id in self._asked_to_leave and not promised
+            return None if leaves else self._hold(version_id)
 
     def release(self, version_id: int) -> None:
         """Undo one `acquire` or `hold`: without users, the version may be evicted."""
@@ -133,6 +137,10 @@ class ModelPool:
     def fail_late(self, version_id: int, error: PlatformError) -> None:
         """Note that a version's load has outlived its limit: it rests also in the next process."""
         self._watcher.failed(version_id, error, late=True)
+
+    def report_again(self) -> None:
+        """Let the watcher note again what it could not: a database may have been away."""
+        self._watcher.again()
 
     def unload(self, version_id: int) -> bool:
         """Evict the version; if it is in use, return False and evict it once it has no users.
@@ -203,7 +211,8 @@ class ModelPool:
         self._watcher.loading(version_id)
         try:
             loaded = self._admit(self.copies.here(info))
-        except PlatformError as error:
+        except Exception as failure:  # noqa: BLE001  # what is not noted would be tried again without a rest
+            error = load_error(info, failure)
             self.copies.load_failed(info, error)
             shown = without_words(info, error)
             with self._changed:

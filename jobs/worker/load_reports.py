@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import TypeVar
 
 from django.db import Error as DjangoDatabaseError
@@ -25,18 +26,20 @@ Answer = TypeVar("Answer")
 
 
 class LoadReports:
-    """The reports of one worker, by its Celery node name; a database that fails costs a report only."""
+    """The reports of one worker, by its Celery node name; a database that fails only delays them."""
 
     def __init__(self, node: str) -> None:
         self._node = node
+        self._unsent: dict[int, Callable[[], object]] = {}  # by version
+        self._lock = Lock()
 
     def started(self) -> dict[int, tuple[float, str]]:
         """Forget what the worker's last incarnation held; return what it must leave alone, and why."""
-        return self._write(partial(begin_loads, node=self._node)) or {}
+        return self._try(partial(begin_loads, node=self._node)) or {}
 
     def loading(self, version: int) -> None:
         """Report that the load of a version begins."""
-        self._write(partial(note_loading, node=self._node, version=version))
+        self._write(version, partial(note_loading, node=self._node, version=version))
 
     def failed(self, version: int, error: Exception, *, late: bool = False) -> None:
         """Report that a version could not be loaded; where the device is lost, that is no version's fault."""
@@ -45,19 +48,34 @@ class LoadReports:
         logger.error("version %d cannot be loaded, and its jobs are left to others: %s", version, error)
         metrics.LOAD_FAILED.labels(str(version)).set(1)
         failure = partial(note_load_failure, node=self._node, version=version, reason=str(error))
-        self._write(partial(failure, late=late))
+        self._write(version, partial(failure, late=late))
 
     def loaded(self, version: int, *, memory_bytes: int, load_s: float) -> None:
         """Report that a version was loaded."""
         metrics.LOAD_FAILED.labels(str(version)).set(0)
         ready = partial(note_ready, node=self._node, version=version)
-        self._write(partial(ready, memory_bytes=memory_bytes, load_s=load_s))
+        self._write(version, partial(ready, memory_bytes=memory_bytes, load_s=load_s))
 
     def dropped(self, version: int) -> None:
         """Report that a version has left memory."""
-        self._write(partial(forget_load, node=self._node, version=version))
+        self._write(version, partial(forget_load, node=self._node, version=version))
 
-    def _write(self, write: Callable[[], Answer]) -> Answer | None:
+    def again(self) -> None:
+        """Report again what was not stored: a move of an alias may wait for it."""
+        if self._unsent:
+            with self._lock:
+                for version, write in list(self._unsent.items()):
+                    self._send(version, write)
+
+    def _write(self, version: int, write: Callable[[], object]) -> None:
+        with self._lock:  # an older report that is sent again must not follow a newer one
+            self._send(version, write)
+
+    def _send(self, version: int, write: Callable[[], object]) -> None:
+        self._unsent[version] = write
+        self._try(lambda: (write(), self._unsent.pop(version)))
+
+    def _try(self, write: Callable[[], Answer]) -> Answer | None:
         try:
             return write()
         except DjangoDatabaseError as error:

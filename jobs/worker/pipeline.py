@@ -160,7 +160,7 @@ class Pipeline:
             with quiet(on=batch.guarded):
                 yield
         except BaseException as error:
-            if own_device().loss is None or own_device().lost_in_work_since(batch.busy_since):
+            if own_device().loss is None or own_device().lost_in_work_since(batch.worked_since):
                 self._broken.append(batch)
             if batch.guarded:  # what ends a thread is printed
                 raise StageBrokenError(known_of(error).code) from None
@@ -245,7 +245,7 @@ class Pipeline:
         self.buffer.started(lane, batch.key, batch.padded_size)
         if batch.failure is not None or batch.runner is None:
             return
-        started = self._begin(batch)
+        batch.run_began = started = self._begin(batch)
         with self._blaming(batch):
             execute_all(batch)
         batch.busy_since, batch.ran_s = None, time.monotonic() - started

@@ -110,16 +110,15 @@ def workers_without(model: str, version: int) -> list[WorkerWithout]:
 def _look(move: AliasMove) -> None:
     this = AliasMove.objects.filter(pk=move.pk)
     without = workers_without(move.model.name, move.version_id)
-    if not without:
-        _take_effect(move)
-        _end(this, MoveState.MOVED, "")
-        selectors.forget()
-        return
     failed = [worker for worker in without if _failed_since(worker, move.asked_at)]
     if failed:
         _end(this, MoveState.FAILED, f"{failed[0].node} cannot load it: {failed[0].reason}")
-    elif this.filter(until__lt=Now()).exists():
-        _end(this, MoveState.FAILED, f"It took too long. {_whom(without)}")
+    elif this.filter(until__lt=Now()).exists():  # also where all workers were away, and have loaded it since
+        _end(this, MoveState.FAILED, f"It took too long. {_whom(without)}".rstrip())
+    elif not without:
+        _take_effect(move)
+        _end(this, MoveState.MOVED, "")
+        selectors.forget()
 
 
 def _failed_since(worker: WorkerWithout, asked_at: datetime) -> bool:
@@ -143,4 +142,4 @@ def _end(moves: QuerySet[AliasMove], state: MoveState, outcome: str) -> None:
 
 
 def _whom(without: list[WorkerWithout]) -> str:
-    return f"It waits for {', '.join(worker.node for worker in without)}."
+    return f"It waits for {', '.join(worker.node for worker in without)}." if without else ""

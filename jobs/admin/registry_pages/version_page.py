@@ -63,8 +63,9 @@ class ServedVersionAdmin(ModelVersionAdmin):
     def served_by(self, version: ModelVersion) -> SafeString | str:
         """Return the live workers of the model, and whether each has loaded the version."""
         workers: Any = Worker.objects.filter(ended_at=None, model_names__contains=[version.model.name])
-        loads = {row.node: row for row in VersionLoad.objects.filter(version=version)[:WORKERS_SHOWN]}
-        rows = workers.annotate(silent_for=Now() - F("heartbeat_at")).order_by("node")[:WORKERS_SHOWN]
+        rows = list(workers.annotate(silent_for=Now() - F("heartbeat_at")).order_by("node")[:WORKERS_SHOWN])
+        shown = VersionLoad.objects.filter(version=version, node__in=[worker.node for worker in rows])
+        loads = {row.node: row for row in shown}  # a table that also holds rows of workers that are gone
         cells = [
             (
                 worker_link(worker.pk, worker.node),

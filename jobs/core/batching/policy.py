@@ -13,8 +13,8 @@ first only if it arrived less than p times AGING_S later. A deadline counts as a
 it. Within a priority, each other client gets at most one item between two items of one client.
 
 A key may be held, while its model is being loaded: then up to one batch of its items waits here and is not
-sealed. Items beyond that are sealed all the same, for the caller to send elsewhere: they would take the place
-of other keys' items.
+sealed. The least urgent items beyond that are sealed all the same, for the caller to send elsewhere: they
+would take the place of other keys' items.
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ class BatchPolicy(Generic[Token]):
         group = self._groups[name]
         limits, estimators = self._limits(group.key), self._of(group.key, now)
         bound = bound_of(group, limits, estimators, start_s=start_s)
-        chosen = self._choose(group, limits, bound)
+        held = group.key in self._held
+        chosen = self._surplus(group, limits) if held else self._choose(group, limits, bound)
         longest = max(item.size for item in chosen) if limits.padded else 1
         reason = _reason(group, chosen, limits, bound, draining=draining)
         group.remove(chosen)
@@ -203,6 +204,11 @@ class BatchPolicy(Generic[Token]):
         waited_s = now - min(item.arrived_s for item in chosen)
         tokens = [item.token for item in chosen]
         return SealedBatch(group.key, tokens, len(chosen) * longest, reason, waited_s, group.isolation_group)
+
+    def _surplus(self, group: Group[Token], limits: BatchLimits) -> list[Waiting[Token]]:
+        """Return what is beyond one batch of a held key: the least urgent, because the others run first."""
+        beyond = max(self._count(group.key) - limits.max_batch, 1)
+        return group.first(len(group))[-min(beyond, limits.max_batch) :]
 
     def _choose(self, group: Group[Token], limits: BatchLimits, bound: SizeBound) -> list[Waiting[Token]]:
         most = limits.max_batch

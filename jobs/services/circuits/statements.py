@@ -161,7 +161,7 @@ FROM (
 """,
     WorkerTotal,
 )
-# A worker on which the version rests does not serve its model.
+# A worker on which the version rests does not serve its model, nor does one that cannot load the version.
 _SERVED = Statement(
     """
 SELECT EXISTS (
@@ -173,6 +173,9 @@ SELECT EXISTS (
       SELECT model.name FROM models_registry_modelversion version
       JOIN models_registry_registeredmodel model ON model.id = version.model_id
       WHERE version.id = %(version)s)
+    AND NOT EXISTS (
+      SELECT FROM models_registry_versionload load
+      WHERE load.node = worker.node AND load.version_id = %(version)s AND load.state = 'failed')
 )
 """,
     bool,

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from queue import SimpleQueue
+from threading import Lock, Thread, Timer
 
 from django.db import Error as DjangoDatabaseError
 
@@ -88,6 +88,10 @@ class ModelLoader:
         """Return whether the version is being loaded, or waits for that."""
         return version in self._requests
 
+    def promised(self, version: int) -> bool:
+        """Return whether a version was just loaded for those who asked, and no batch has used it yet."""
+        return version in self._fresh
+
     def taken(self, version: int) -> None:
         """Note that a batch uses a version: from now on it may leave memory once others need the room."""
         if version in self._fresh and self._fresh.pop(version, 0.0):
@@ -111,13 +115,7 @@ class ModelLoader:
 
     def _run(self) -> None:
         while True:
-            try:
-                request = self._queue.get(timeout=FRESH_S if self._fresh else None)
-            except Empty:
-                self._let_go()
-                continue
-            self._let_go()
-            self._load(request)
+            self._load(self._queue.get())
 
     def _load(self, request: LoadRequest) -> None:
         error: BaseException | None = None
@@ -128,7 +126,7 @@ class ModelLoader:
             if request.anew:
                 self.pool.begin_anew(request.version)
             self.pool.acquire(request.version)
-            self._fresh[request.version] = time.monotonic() + FRESH_S
+            self._keep(request.version)
         except DjangoDatabaseError as failure:
             logger.warning("the registry cannot be read: %s", type(failure).__name__)
             time.sleep(DATABASE_S)
@@ -149,8 +147,21 @@ class ModelLoader:
         else:
             request.done.set_exception(error)
 
-    def _let_go(self) -> None:
-        now = time.monotonic()
-        for version, until in list(self._fresh.items()):
-            if now >= until and self._fresh.pop(version, 0.0):
-                self.pool.release(version)
+    def _keep(self, version: int) -> None:
+        """Keep a version for those who asked; a timer ends it, as this thread may wait for that very room."""
+        with self._lock:
+            before = self._fresh.get(version)
+            self._fresh[version] = until = time.monotonic() + FRESH_S
+        if before:  # it is protected once, however often it is asked for
+            self.pool.release(version)
+        timer = Timer(FRESH_S, self._let_go, (version, until))
+        timer.daemon = True
+        timer.start()
+
+    def _let_go(self, version: int, until: float) -> None:
+        with self._lock:
+            is_over = self._fresh.get(version) == until
+            if is_over:
+                del self._fresh[version]
+        if is_over:
+            self.pool.release(version)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from threading import Event
 
 from django.conf import settings
-from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from jobs.worker.loading.model_loader import ModelLoader
@@ -28,12 +27,12 @@ class ResidentVersions:
         self._orders = Orders()
 
     def run(self) -> None:
-        """Look until stopped; a database that fails delays the next look."""
+        """Look until stopped; what fails, a database or a read of what is consumed, is tried again."""
         while not self._stop.wait(LOOK_S):
             try:
                 self.step()
-            except DjangoDatabaseError as error:
-                logger.warning("the aliases cannot be read: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001  # without this thread no alias ever moves again
+                logger.warning("the aliases are looked at again: %s", type(error).__name__)
             finally:
                 connection.close_if_unusable_or_obsolete()
         connection.close()
@@ -43,7 +42,11 @@ class ResidentVersions:
         models, pool = list(self._models()), self._loader.pool
         wanted = wanted_versions(models, keep_warm_s=settings.INFERENCE.keep_warm_s)
         pool.keep(pinned=(*wanted.stable, *wanted.coming), shared=wanted.stable, warm=wanted.warm)
-        for version in self._orders.due(wanted, {loaded.info.id for loaded in pool.loaded()}):
+        loaded = {entry.info.id for entry in pool.loaded()}
+        # A database that fails ends a load, and is no reason to let a move wait for its whole time.
+        missing = [v for v in wanted.coming if v not in loaded and not pool.retry_in_s(v)]
+        for version in dict.fromkeys((*self._orders.due(wanted, loaded), *missing)):
             self._loader.request(version, anew=version in wanted.coming)
+        pool.report_again()
         if wanted.coming:
             finish_moves(models)

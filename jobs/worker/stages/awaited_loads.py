@@ -34,6 +34,10 @@ class AwaitedLoads:
         """Return the seconds for which a delivery without room here is put back: the load's so far."""
         return min(max(time.monotonic() - self._since.get(version, 0.0), LEAST_S), MOST_S)
 
+    def promised(self, version: int) -> bool:
+        """Return whether the version was just loaded, and no batch has used it yet."""
+        return self._loader.promised(version)
+
     def taken(self, version: int) -> None:
         """Note that a batch uses the version."""
         self._loader.taken(version)

@@ -54,7 +54,8 @@ class ClaimedBatch:
     """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
 
     `loaded` is its version, which stays in memory for it. `busy_since` is when the stage that works on it
-    began, in monotonic seconds, and `limit_s` how long the stage may take; its claim began at `claimed_at`.
+    began, in monotonic seconds, and `limit_s` how long the stage may take; its claim began at `claimed_at`,
+    its run at `run_began`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
     settle could not store yet.
@@ -74,6 +75,7 @@ class ClaimedBatch:
     limit_s: float = 0.0
     loaded: Loaded | None = None
     busy_since: float | None = None
+    run_began: float | None = None
     claimed_at: float = 0.0
     table: Table = COMMON
     retry: RetryOptions = field(default_factory=RetryOptions)
@@ -91,6 +93,11 @@ class ClaimedBatch:
         A stage that waits for its next batch still refers to its last one, for as long as no jobs come.
         """
         self.pieces = []
+
+    @property
+    def worked_since(self) -> float | None:
+        """Return since when it may have used the device: kernels of a run go on while later stages work."""
+        return self.run_began or self.busy_since
 
     @property
     def guarded(self) -> bool:

@@ -140,7 +140,7 @@ class Claimer:
         Nothing is claimed yet, so that a version that is not loaded here costs no job an attempt.
         """
         version = int(str(batch.key))
-        batch.loaded = self._pool.hold(version)
+        batch.loaded = self._pool.hold(version, promised=self._loads.promised(version))
         if batch.loaded is None:
             return False
         self._loads.taken(version)

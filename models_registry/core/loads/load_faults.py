@@ -37,6 +37,13 @@ def ran_out(error: BaseException) -> bool:
     return False
 
 
+def load_error(info: VersionInfo, failure: Exception) -> PlatformError:
+    """Return the failure as an error of the platform: a disk or a library may fail beside the loader."""
+    if isinstance(failure, PlatformError):
+        return failure
+    return LoadFailedError(f"{info} cannot be loaded: {type(failure).__name__}: {failure}")
+
+
 def without_words(info: VersionInfo, error: PlatformError) -> PlatformError:
     """Return the error, of a guarded version without what its code says: it may remember inputs of jobs."""
     if not info.secrecy.guarded or type(error) in _OWN_ERRORS:

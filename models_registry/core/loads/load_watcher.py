@@ -20,6 +20,9 @@ class LoadWatcher(Protocol):
     def dropped(self, version: int) -> None:
         """Note that a version has left memory."""
 
+    def again(self) -> None:
+        """Note again what could not be noted."""
+
 
 class NobodyWatches:
     """Keeps nothing."""
@@ -34,4 +37,7 @@ class NobodyWatches:
         """Do nothing."""
 
     def dropped(self, version: int) -> None:
+        """Do nothing."""
+
+    def again(self) -> None:
         """Do nothing."""

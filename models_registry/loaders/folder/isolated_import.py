@@ -19,6 +19,7 @@ from importlib.machinery import (
     ModuleSpec,
     SourceFileLoader,
 )
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -92,4 +93,9 @@ class _Import:
             return True
         home = sys.modules.get(self.home)
         places = [Path(place, top) for place in (home.__path__ if home else ())]
-        return any(place.is_dir() or place.with_name(f"{top}.py").is_file() for place in places)
+        return any(place.with_name(f"{top}.py").is_file() or _is_package(place) for place in places)
+
+
+def _is_package(place: Path) -> bool:
+    """Return whether a folder is to be imported: beside a script a library comes before a folder of data."""
+    return place.is_dir() and ((place / "__init__.py").is_file() or find_spec(place.name) is None)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import msgspec
 
@@ -18,7 +19,7 @@ from models_registry.core.own_model.run_hints import RunHints
 from models_registry.core.registry_errors import LoadFailedError, RegistrationError
 from models_registry.core.runner import Runner
 from models_registry.loaders.entry_point import own_options
-from models_registry.loaders.folder.isolated_import import import_folder
+from models_registry.loaders.folder.isolated_import import forget, import_folder
 from models_registry.loaders.loader_options import refuse_unknown
 from models_registry.shared.platform_errors import PlatformError
 
@@ -78,9 +79,22 @@ class OwnClass:
 def load(path: Path, options: Mapping[str, Any], device: str) -> Runner:
     """Return the runner of a folder's model."""
     try:
-        return OwnClass.of(path).runner(options, device)
+        return _passing(OwnClass.of(path), options, device)
     except RegistrationError as error:
         raise LoadFailedError(str(error)) from None
+
+
+def _passing(own: OwnClass, options: Mapping[str, Any], device: str) -> Runner:
+    """Return a runner whose modules leave with it: they may hold weights, and a worker may load it often."""
+    home = own.kind.__module__.partition(".")[0]
+    try:
+        runner = own.runner(options, device)
+    except BaseException:
+        forget(home)
+        raise
+    with suppress(TypeError):  # a class with __slots__ may not tell when its object has gone
+        finalize(runner, forget, home)
+    return runner
 
 
 def folder_name(folder: Path) -> str:

@@ -101,3 +101,14 @@ def test_nobody_is_waited_for_where_no_live_worker_serves_the_model(ids: dict[st
     Worker.objects.filter(node=NODES[0]).update(ended_at=Now())
     Worker.objects.filter(node=NODES[1]).update(heartbeat_at="2026-01-01T00:00:00Z")
     assert move_alias(name="echo", alias="default", version="2").waiting is None
+
+
+def test_a_move_that_nobody_ended_in_its_time_takes_no_effect_later(ids: dict[str, int]) -> None:
+    move_alias(name="echo", alias="default", version="2")
+    Worker.objects.update(ended_at=Now())
+    AliasMove.objects.update(until="2026-01-01T00:00:00Z")
+    for node in NODES:
+        make_worker(node)
+        note_ready(node=node, version=ids["2"], memory_bytes=10, load_s=0.5)
+    finish_moves(["echo"])
+    assert (pointed_at(), newest().state, newest().outcome) == ("1", MoveState.FAILED, "It took too long.")

@@ -195,6 +195,9 @@ class Watcher:
     def dropped(self, version: int) -> None:
         self.notes.append(("dropped", version))
 
+    def again(self) -> None:
+        raise AssertionError
+
 
 def test_a_version_that_does_not_load_is_tried_less_and_less_and_reported(
     monkeypatch: pytest.MonkeyPatch,

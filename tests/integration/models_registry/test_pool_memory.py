@@ -259,3 +259,30 @@ def test_a_load_that_runs_out_of_memory_is_tried_again_with_less_beside_it(
     pool.runner(third)
     assert tries == [["a", "b"], ["b"]]
     assert loaded(pool) == ["b", "c"]
+
+
+def test_a_version_loaded_for_a_batch_runs_it_before_it_leaves_for_another() -> None:
+    pool = ModelPool("cpu", memory_budget_bytes=100)
+    first, second = register("a", 60), register("b", 60)
+    pool.acquire(first)
+    thread = a_thread(pool.runner, second)
+    wait_until(lambda: waits(pool))
+    assert pool.hold(first) is None
+    assert pool.hold(first, promised=True) is not None
+    for _ in range(2):
+        pool.release(first)
+    thread.join(GENEROUS_S)
+    assert loaded(pool) == ["b"]
+
+
+def test_a_disk_that_fails_lets_the_version_rest_as_any_failed_load_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> int:
+        raise OSError("input/output error")
+
+    monkeypatch.setattr("models_registry.pool.file_bytes", fail)
+    pool, version = ModelPool("cpu", memory_budget_bytes=100), register("a", 60, options={})
+    with pytest.raises(LoadFailedError, match="OSError: input/output error"):
+        pool.runner(version)
+    assert pool.retry_in_s(version)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
+from jobs.admin.registry_pages.version_page import WORKERS_SHOWN
 from jobs.models import Batch, Event, Job
 from models_registry.models import Alias, ModelVersion, Promotion, VersionLoad
 from models_registry.services import move_alias
@@ -58,6 +59,8 @@ def test_a_version_shows_what_is_loaded_where_and_why_it_is_not(
     for node in ("gpu-0@tests", "gpu-1@tests"):
         make_worker(node, model_names=["echo"])
     make_worker("gpu-2@tests", model_names=["another"])
+    gone = [VersionLoad(version=version, node=f"gone-{at}", state="ready") for at in range(WORKERS_SHOWN)]
+    VersionLoad.objects.bulk_create(gone)
     ready = {"state": "ready", "memory_bytes": 90 * 2**20, "load_s": 1.5}
     VersionLoad.objects.create(version=version, node="gpu-0@tests", **ready)
     VersionLoad.objects.create(version=version, node="gpu-1@tests", state="failed", reason="<no such file>")

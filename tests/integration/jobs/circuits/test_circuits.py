@@ -32,6 +32,7 @@ from jobs.worker.circuit_monitor import NOBODY, CircuitMonitor, hold
 from models_registry import selectors
 from models_registry.core.options import BreakerOptions
 from models_registry.models import ModelVersion
+from models_registry.services import note_load_failure
 from tests.support.admin import browser_of
 from tests.support.factories import job_id, make_client, make_jobs, make_version, make_worker
 from tests.support.locked import locked
@@ -356,6 +357,17 @@ def test_the_only_live_worker_of_a_model_opens_its_circuit(
 ) -> None:
     here = make_worker("gpu-0@tests")
     make_worker("gpu-1@tests", **other)
+    view = monitor(here.id)
+    view.observe(version.id, tallies_of(judged(60, "one", FailureKind.INTERNAL)))
+    assert Circuit.objects.exists()
+    assert not view.resting()
+
+
+def test_a_worker_that_cannot_load_the_version_is_no_reason_to_keep_its_circuit_closed(
+    version: ModelVersion,
+) -> None:
+    here, other = make_worker("gpu-0@tests"), make_worker("gpu-1@tests")
+    note_load_failure(node=other.node, version=version.id, reason="no such file")
     view = monitor(here.id)
     view.observe(version.id, tallies_of(judged(60, "one", FailureKind.INTERNAL)))
     assert Circuit.objects.exists()

@@ -208,6 +208,25 @@ def test_a_lost_device_ends_the_worker_and_only_work_that_may_be_the_cause_is_ke
         assert len(pipeline.remaining()) == 1 - kept
 
 
+def test_a_batch_that_ran_before_the_device_was_lost_may_be_the_cause_although_another_found_it(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with device_with(FakeProbe("It does not answer.")) as device:
+
+        def run(batch: Any) -> Any:
+            device.lost()  # as another lane finds
+            return batch
+
+        monkeypatch.setattr(stages, "run", run)
+        monkeypatch.setattr(stages, "judge", Mock(side_effect=device.error()))
+        stages.gate.set()
+        fill(buffer, 1)
+        wait_until(lambda: pipeline.failed)
+        assert (len(pipeline._broken), pipeline.remaining()) == (1, [])
+
+
 def test_what_breaks_a_stage_at_confidential_data_is_not_printed(
     pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

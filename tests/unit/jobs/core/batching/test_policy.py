@@ -411,3 +411,14 @@ def test_bytes_bound_a_padded_batch_by_its_padded_size() -> None:
     sealed = buffer.take(10.0)
     assert sealed is not None
     assert (len(sealed.tokens), sealed.reason) == (2, SealReason.BYTES)
+
+
+def test_of_a_held_key_the_least_urgent_items_are_sealed_to_be_sent_elsewhere() -> None:
+    buffer = policy(BatchLimits(max_batch=2))
+    buffer.hold("a")
+    for token, priority in enumerate([0, 5, 5]):
+        buffer.add(token, 10.0, key="a", priority=priority)
+    assert tokens_of(buffer, 10.0) == [0]
+    assert buffer.take(10.0) is None
+    buffer.free("a")
+    assert tokens_of(buffer, 10.0) == [1, 2]

@@ -79,6 +79,32 @@ def test_a_loaded_version_is_kept_until_it_is_used_or_for_a_moment(monkeypatch: 
     assert pool.held == []
 
 
+def test_a_version_that_is_asked_for_again_is_protected_once() -> None:
+    pool = Pool()
+    loader = a_loader(pool)
+    for _ in range(2):
+        loader.load(1)
+    assert pool.held == [1]
+    loader.taken(1)
+    assert pool.held == []
+
+
+def test_what_was_just_loaded_leaves_although_the_next_load_waits_for_its_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_loader, "FRESH_S", 0.05)
+    pool = Pool()
+
+    def wait_for_room(_: int) -> None:
+        wait_until(lambda: pool.held == [])
+
+    pool.before = wait_for_room
+    loader = a_loader(pool)
+    for future in [loader.request(1), loader.request(2)]:
+        future.result(10)
+    assert pool.loads == [1, 2]
+
+
 def test_a_failure_is_raised_where_the_version_was_asked_for_and_the_next_one_loads() -> None:
     def fail(version: int) -> None:
         if version == 1:

@@ -53,7 +53,7 @@ class Pool:
     def retry_in_s(self, _version: int) -> float:
         return self.rests_s
 
-    def hold(self, version: int) -> Any:
+    def hold(self, version: int, *, promised: bool) -> Any:  # noqa: ARG002  # as of the pool
         if not self.there:
             return None
         info = SimpleNamespace(
@@ -76,6 +76,9 @@ class Loads:
 
     def put_back_s(self, _version: int) -> float:
         return 3.0
+
+    def promised(self, _version: int) -> bool:
+        return False
 
     def taken(self, version: int) -> None:
         self.used.append(version)

@@ -56,3 +56,13 @@ def test_an_import_that_fails_leaves_no_module_behind(tmp_path: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
         import_folder(place, "model")
     assert set(sys.modules) == before
+
+
+def test_a_folder_of_data_hides_no_library_of_its_name(tmp_path: Path) -> None:
+    place = folder(tmp_path / "one", "one")
+    for name in ("json", "plain"):
+        (place / name).mkdir()
+    (place / "plain" / "word.py").write_text("WORD = 'plain'")
+    (place / "model.py").write_text("import json\nfrom plain.word import WORD")
+    module = import_folder(place, "model")
+    assert (module.json, module.WORD) == (sys.modules["json"], "plain")

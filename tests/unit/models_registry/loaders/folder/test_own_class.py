@@ -1,3 +1,5 @@
+import gc
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +7,7 @@ import pytest
 
 from models_registry.core.registry_errors import LoadFailedError, RegistrationError
 from models_registry.core.runner import Item, answer
+from models_registry.loaders.folder.isolated_import import PREFIX
 from models_registry.loaders.folder.own_class import OwnClass, folder_name, load
 
 RUN = "    def run(self, inputs): return [self.__class__.__name__ for _ in inputs]\n"
@@ -93,3 +96,19 @@ def test_a_model_is_named_by_its_card_or_its_folder(tmp_path: Path) -> None:
     (place / "model.toml").write_text("nmae = 'other'")
     with pytest.raises(RegistrationError, match="nmae"):
         folder_name(place)
+
+
+def modules_of_folders() -> set[str]:
+    gc.collect()
+    return {name for name in sys.modules if name.startswith(PREFIX)}
+
+
+def test_the_modules_of_a_model_leave_with_it_and_with_a_load_that_fails(tmp_path: Path) -> None:
+    before = modules_of_folders()
+    runner = load(folder(tmp_path, f"class One:\n{RUN}"), {}, "cpu")
+    assert modules_of_folders() > before
+    del runner
+    assert modules_of_folders() <= before
+    with pytest.raises(LoadFailedError):
+        load(folder(tmp_path, f"class One:\n    def __init__(self): 1 / 0\n{RUN}"), {}, "cpu")
+    assert modules_of_folders() <= before

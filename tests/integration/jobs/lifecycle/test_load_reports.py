@@ -1,0 +1,35 @@
+"""What a worker reports of its loads reaches the table also where the database was away at that moment."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import OperationalError
+
+from jobs.worker import load_reports
+from jobs.worker.load_reports import LoadReports
+from models_registry.models import LoadState, VersionLoad
+from models_registry.services import note_ready
+from tests.support.factories import make_version
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def test_a_report_that_was_not_stored_is_stored_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    version, reports = make_version().id, LoadReports("gpu-0@a")
+    reports.loading(version)
+
+    def away(**_: object) -> None:
+        if errors:
+            raise errors.pop()
+        note_ready(node="gpu-0@a", version=version, memory_bytes=10, load_s=0.5)
+
+    errors = [OperationalError("away"), OperationalError("still away")]
+    monkeypatch.setattr(load_reports, "note_ready", away)
+    reports.loaded(version, memory_bytes=10, load_s=0.5)
+    reports.again()
+    assert VersionLoad.objects.get().state == LoadState.LOADING
+    reports.again()
+    assert VersionLoad.objects.get().state == LoadState.READY
+    VersionLoad.objects.all().delete()
+    reports.again()
+    assert not VersionLoad.objects.exists()
