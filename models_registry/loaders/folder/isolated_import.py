@@ -19,6 +19,7 @@ from importlib.machinery import (
     ModuleSpec,
     SourceFileLoader,
 )
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -91,5 +92,13 @@ class _Import:
         if f"{self.home}.{top}" in sys.modules:
             return True
         home = sys.modules.get(self.home)
-        places = [Path(place, top) for place in (home.__path__ if home else ())]
-        return any(place.is_dir() or place.with_name(f"{top}.py").is_file() for place in places)
+        places = [Path(place) for place in (home.__path__ if home else ())]
+        if any(_holds_module(place, top) for place in places):
+            return True
+        # As beside a script, a library comes before a folder without `__init__.py`: `onnx/` may hold weights.
+        return any((place / top).is_dir() for place in places) and find_spec(top) is None
+
+
+def _holds_module(place: Path, name: str) -> bool:
+    files = (f"{name}{suffix}" for suffix in (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES))
+    return (place / name / "__init__.py").is_file() or any((place / file).is_file() for file in files)
