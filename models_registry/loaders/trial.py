@@ -194,8 +194,11 @@ def _output(runner: Runner, info: VersionInfo, item: Item) -> Any:
 
 
 def _show(cause: BaseException | None) -> None:
-    """Print the model's own exception, which the one who wrote the model has to see with its lines."""
-    if cause is not None:
+    """Print the model's own exception, which the one who wrote the model has to see with its lines.
+
+    Of what the platform raises, such as for an invalid input, the message says all.
+    """
+    if cause is not None and not isinstance(cause, PlatformError):
         traceback.print_exception(cause)
 
 

@@ -39,6 +39,13 @@ def test_a_trial_returns_the_schemas_that_the_loader_derives(tmp_path: Path) -> 
     assert tried.output_schema["required"] == ["out"]
 
 
+def test_an_input_that_the_loader_refuses_is_named_without_lines_of_code(tmp_path: Path) -> None:
+    with pytest.raises(LoadFailedError) as raised:
+        trial(SPECIMENS["onnx"](tmp_path).version, Permissions(), limit_s=60, item=Item({}))
+    assert "fails on this input: InvalidInputError: The input has no data." in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+
+
 TRIES = """
 from pathlib import Path
 from models_registry.loaders.folder.described import described
