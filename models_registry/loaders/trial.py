@@ -30,6 +30,7 @@ from models_registry.loaders.loader_options import check_entry_options
 from models_registry.loaders.ready import ready
 from models_registry.shared.child_path import child_env
 from models_registry.shared.platform_errors import PlatformError
+from models_registry.shared.process_end import end_with_parent
 
 WORDS_SHOWN = 1_500
 _WRITTEN = tuple(part.name for part in fields(VersionInfo) if part.init)
@@ -80,7 +81,7 @@ def trial(
     order = {"info": values, "permissions": permissions, "unlisted": unlisted}
     if item is not None:
         order["item"] = {"input": item.input, "parameters": dict(item.parameters)}
-    words = [sys.executable, "-m", __name__]
+    words = [sys.executable, "-m", __name__, str(os.getpid())]
     process = subprocess.Popen(
         words,
         stdin=subprocess.PIPE,
@@ -126,6 +127,7 @@ def _tried(info: VersionInfo, status: int, answered: bytes, errors: bytes) -> Tr
 
 def main() -> None:
     """Carry out the order on the standard input, and write the report as the last line of the output."""
+    end_with_parent(int(sys.argv[1]))
     order = msgspec.json.decode(sys.stdin.buffer.read())
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the devices belong to the workers
     sys.path.insert(0, str(Path.cwd()))
@@ -192,8 +194,11 @@ def _output(runner: Runner, info: VersionInfo, item: Item) -> Any:
 
 
 def _show(cause: BaseException | None) -> None:
-    """Print the model's own exception, which the one who wrote the model has to see with its lines."""
-    if cause is not None:
+    """Print the model's own exception, which the one who wrote the model has to see with its lines.
+
+    Of what the platform raises, such as for an invalid input, the message says all.
+    """
+    if cause is not None and not isinstance(cause, PlatformError):
         traceback.print_exception(cause)
 
 

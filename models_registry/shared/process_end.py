@@ -5,12 +5,15 @@ It imports the standard library alone, so that `manage.py` can call it before an
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 
 OVERTIME_STATUS = 70  # as of a worker whose batch hangs
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 PASSED_ON = (
     signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
@@ -54,6 +57,17 @@ def stay_behind() -> None:
 def _send(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the kernel end this process once `parent`, which started it, has ended; on Linux only.
+
+    A parent that is killed cannot end its children, and one that hangs would stay for ever.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the kernel knew
+            os._exit(OVERTIME_STATUS)
 
 
 def end_after_main(seconds: float) -> None:

@@ -14,13 +14,14 @@ from models_registry.core.registry_errors import LoadFailedError, RegistrationEr
 from models_registry.loaders.folder.own_class import OwnClass
 from models_registry.shared.child_path import child_env
 from models_registry.shared.platform_errors import PlatformError
+from models_registry.shared.process_end import end_with_parent
 
 WORDS_SHOWN = 1_500
 
 
 def described(folder: Path, *, limit_s: float) -> dict[str, Any]:
     """Return the fields of a version that a folder gives; RegistrationError, LoadFailedError."""
-    words = [sys.executable, "-m", __name__, str(folder)]
+    words = [sys.executable, "-m", __name__, str(folder), str(os.getpid())]
     try:
         ended = subprocess.run(words, capture_output=True, timeout=limit_s, check=False, env=child_env())
     except subprocess.TimeoutExpired:
@@ -42,6 +43,7 @@ def described(folder: Path, *, limit_s: float) -> dict[str, Any]:
 
 def main() -> None:
     """Write the fields, or the error, as the last line of the output."""
+    end_with_parent(int(sys.argv[2]))
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the devices belong to the workers
     try:
         own = OwnClass.of(Path(sys.argv[1]))

@@ -92,10 +92,13 @@ class _Import:
         if f"{self.home}.{top}" in sys.modules:
             return True
         home = sys.modules.get(self.home)
-        places = [Path(place, top) for place in (home.__path__ if home else ())]
-        return any(place.with_name(f"{top}.py").is_file() or _is_package(place) for place in places)
+        places = [Path(place) for place in (home.__path__ if home else ())]
+        if any(_holds_module(place, top) for place in places):
+            return True
+        # As beside a script, a library comes before a folder without `__init__.py`: `onnx/` may hold weights.
+        return any((place / top).is_dir() for place in places) and find_spec(top) is None
 
 
-def _is_package(place: Path) -> bool:
-    """Return whether a folder is to be imported: beside a script a library comes before a folder of data."""
-    return place.is_dir() and ((place / "__init__.py").is_file() or find_spec(place.name) is None)
+def _holds_module(place: Path, name: str) -> bool:
+    files = (f"{name}{suffix}" for suffix in (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES))
+    return (place / name / "__init__.py").is_file() or any((place / file).is_file() for file in files)

@@ -36,6 +36,13 @@ def test_a_submit_sends_the_request_with_a_new_key() -> None:
     assert len(request.headers["Idempotency-Key"]) >= 32
 
 
+@pytest.mark.parametrize(("wait_s", "header"), [(0.5, "wait=1"), (2.0, "wait=2"), (0, None)])
+def test_a_wait_is_asked_for_in_whole_seconds(wait_s: float, header: str | None) -> None:
+    script = Script(ok(view(), 202))
+    client(script).submit("echo", {}, wait_s=wait_s)
+    assert script.requests[0].headers.get("Prefer") == header
+
+
 @pytest.mark.parametrize("trouble", [refusal(429, "0"), refusal(503), httpx.ReadError("cut")])
 def test_a_passing_error_is_retried_under_the_same_key(trouble: httpx.Response | Exception) -> None:
     script = Script(trouble, ok(view(), 202))

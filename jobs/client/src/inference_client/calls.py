@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice
+from math import ceil
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -89,12 +90,12 @@ class Calls:
         self._patience = patience
 
     def submit(
-        self, request: Mapping[str, Any], files: Files, *, key: str | None, wait_s: int
+        self, request: Mapping[str, Any], files: Files, *, key: str | None, wait_s: float
     ) -> Flow[RemoteJob]:
         """Submit one job with its files."""
         headers = {"Idempotency-Key": key or uuid4().hex}
-        if wait_s:
-            headers["Prefer"] = f"wait={wait_s}"
+        if wait_s > 0:
+            headers["Prefer"] = f"wait={ceil(wait_s)}"  # another form than whole seconds would be ignored
         job = msgspec.json.encode(request)
         if not files:
             return (yield from self._job(Send("POST", JOBS, job, {**headers, **JSON})))

@@ -78,7 +78,7 @@ class AsyncClient:
         *,
         files: Files = NO_FILES,
         idempotency_key: str | None = None,
-        wait_s: int = 0,
+        wait_s: float = 0,
         **options: Any,
     ) -> RemoteJob:
         """Submit a job, and wait up to `wait_s` for its end; PlatformRefusedError if it is refused.

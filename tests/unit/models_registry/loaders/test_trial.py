@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from models_registry.loaders.integrity import digest
 from models_registry.loaders.load import Permissions
 from models_registry.loaders.trial import trial
 from tests.support.specimens import SPECIMENS, version
+from tests.support.wait import wait_until
 
 
 def test_an_input_is_run_on_the_loaded_version() -> None:
@@ -40,3 +45,59 @@ def test_pickled_weights_are_a_fault_of_the_artifact_and_not_of_this_place(tmp_p
     info = version("transformer", str(tmp_path), sha256=digest(tmp_path))
     with pytest.raises(LoadFailedError, match="pickled weights are never loaded"):
         trial(info, Permissions(), limit_s=60)
+
+
+def test_an_input_that_the_loader_refuses_is_named_without_lines_of_code(tmp_path: Path) -> None:
+    with pytest.raises(LoadFailedError) as raised:
+        trial(SPECIMENS["onnx"](tmp_path).version, Permissions(), limit_s=60, item=Item({}))
+    assert "fails on this input: InvalidInputError: The input has no data." in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+
+
+TRIES = """
+from pathlib import Path
+from models_registry.loaders.folder.described import described
+from models_registry.loaders.integrity import digest
+from models_registry.loaders.load import Permissions
+from models_registry.loaders.trial import trial
+from tests.support.specimens import version
+folder = Path({folder!r})
+info = version('folder', str(folder), sha256=digest(folder))
+{does}
+"""
+HANGS = """
+import os, time
+from pathlib import Path
+def hang():
+    Path({pid!r}).write_text(str(os.getpid()))
+    time.sleep(60)
+class Model:
+    def __init__(self): hang()
+    def run(self, inputs): return inputs
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "does"),
+    [
+        ("", "trial(info, Permissions(), limit_s=60, unlisted=True)"),
+        ("hang()", "described(folder, limit_s=60)"),
+    ],
+)
+def test_a_load_that_hangs_ends_with_the_process_that_asked_for_it(
+    tmp_path: Path, more: str, does: str
+) -> None:
+    folder, pid = tmp_path / "hangs", tmp_path / "pid"
+    folder.mkdir()
+    (folder / "model.py").write_text(HANGS.format(pid=str(pid)) + more)
+    asking = subprocess.Popen([sys.executable, "-c", TRIES.format(folder=str(folder), does=does)])
+    try:
+        child = int(wait_until(lambda: pid.read_text() if pid.exists() else None))
+    finally:
+        asking.kill()
+        asking.wait()
+    try:
+        wait_until(lambda: not Path("/proc", str(child)).exists(), limit_s=10)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(child, 9)

@@ -58,11 +58,11 @@ def test_an_import_that_fails_leaves_no_module_behind(tmp_path: Path) -> None:
     assert set(sys.modules) == before
 
 
-def test_a_folder_of_data_hides_no_library_of_its_name(tmp_path: Path) -> None:
-    place = folder(tmp_path / "one", "one")
-    for name in ("json", "plain"):
-        (place / name).mkdir()
-    (place / "plain" / "word.py").write_text("WORD = 'plain'")
-    (place / "model.py").write_text("import json\nfrom plain.word import WORD")
-    module = import_folder(place, "model")
-    assert (module.json, module.WORD) == (sys.modules["json"], "plain")
+def test_a_folder_of_files_does_not_hide_a_library_of_its_name(tmp_path: Path) -> None:
+    for name in ("msgspec", "weights"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "weights" / "size.py").write_text("SIZE = 3")
+    (tmp_path / "model.py").write_text("import msgspec\nfrom weights.size import SIZE")
+    module = import_folder(tmp_path, "model")
+    assert module.msgspec is sys.modules["msgspec"]
+    assert module.SIZE == 3
