@@ -41,7 +41,7 @@ def said(words: Sequence[str], where: Path, env: Mapping[str, str]) -> str:
 def test_the_readme_s_digits_are_served_from_their_folder(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "digits").mkdir()
     (tmp_path / "digits" / "model.py").write_text(shown_model(README, "digits/model"))
-    env: dict[str, Any] = {"MODEL_DIR": str(tmp_path / "models"), "MODEL_FOLDERS": "digits"}
+    env: dict[str, Any] = {"ARTIFACT_CACHE_DIR": str(tmp_path / "copies"), "MODEL_FOLDERS": "digits"}
     manage(stack, "register_model", str(tmp_path / "digits"), "--alias", "default", env=env)
     (line,) = shown_lines(README, ".venv/bin/python -c")
     code = shlex.split(line)[2].replace(".run/stack.json", str(stack.run_dir / "stack.json"))
@@ -54,7 +54,7 @@ def test_the_walks_lead_from_a_model_to_an_answer_as_the_page_shows_them(
 ) -> None:
     onnx_net(tmp_path / "net.onnx")
     prompted(tmp_path).rename(tmp_path / "finder")
-    env = {"ARTIFACT_CACHE_DIR": str(tmp_path / "copies"), "MODEL_FOLDERS": "shout"}
+    env: dict[str, Any] = {"ARTIFACT_CACHE_DIR": str(tmp_path / "copies"), "MODEL_FOLDERS": "shout"}
     walk = partial(walked, stack, tmp_path, {**stack_env(stack), **env, "PYTHONPATH": str(PROJECT)})
     with own_worker(stack, "echo", index=INDEX, **env), ThreadPoolExecutor(2) as threads:
         list(threads.map(walk, WALKS))

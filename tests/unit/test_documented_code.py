@@ -39,7 +39,7 @@ BODY = json.dumps({"type": "job.succeeded", "timestamp": "2026-01-31T12:00:00Z",
 
 
 def parser_of(command: str) -> CommandParser:
-    return load_command_class(get_commands()[command], command).createmake_parser("manage.py", command)
+    return load_command_class(get_commands()[command], command).create_parser("manage.py", command)
 
 
 def lines_of(code: str, command: str) -> Iterator[dict[str, Any]]:
