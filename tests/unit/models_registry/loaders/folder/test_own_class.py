@@ -93,3 +93,11 @@ def test_a_model_is_named_by_its_card_or_its_folder(tmp_path: Path) -> None:
     (place / "model.toml").write_text("nmae = 'other'")
     with pytest.raises(RegistrationError, match="nmae"):
         folder_name(place)
+
+
+def test_a_missing_library_of_a_folder_with_requirements_leads_to_an_environment(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").touch()
+    with pytest.raises(
+        LoadFailedError, match=r"No module named 'no_such'\. .*--env NAME --requirements FILE"
+    ):
+        load(folder(tmp_path, "import no_such"), {}, "cpu")
