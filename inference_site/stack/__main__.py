@@ -14,7 +14,7 @@ from inference_site.stack.supervisor import Options, Supervisor
 
 def main(words: list[str]) -> int:
     """Run one subcommand; return the exit status."""
-    arguments = _parser().parse_args(words)
+    arguments = make_parser().parse_args(words)
     try:
         return int(arguments.function(arguments))
     except (StackError, ValueError) as error:
@@ -22,7 +22,8 @@ def main(words: list[str]) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m inference_site.stack", description=__doc__)
     commands = parser.add_subparsers(required=True)
     up = commands.add_parser("up", help="run the stack until it is interrupted")

@@ -4,8 +4,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,8 @@ from inference_site.stack.ports import LOOPBACK, RememberedPorts
 from inference_site.stack.program import Spec
 from inference_site.stack.stack_errors import StartError
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES
+from models_registry.environments.make import own_libraries
+from models_registry.environments.requirements import REQUIREMENTS, names_libraries
 from models_registry.loaders.folder.own_class import folder_name
 from models_registry.shared.platform_errors import PlatformError
 
@@ -32,6 +34,7 @@ class ServedModels:
 
     names: tuple[str, ...]
     folders: Mapping[str, Path]
+    requirements: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Self:
@@ -39,13 +42,19 @@ class ServedModels:
         if not words:
             return cls(tuple(MODELS.split(",")), {})
         named = {_name(word): Path(word).resolve() for word in words if "/" in word}
-        return cls(tuple(_name(word) if "/" in word else word for word in words), named)
+        files = {name: folder / REQUIREMENTS for name, folder in named.items()}
+        own = {name: _checked(file) for name, file in files.items() if names_libraries(file)}
+        return cls(tuple(_name(word) if "/" in word else word for word in words), named, own)
 
-    def env(self, run_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables that let workers load the folders: who named them here allows their code."""
+    @property
+    def shared(self) -> str:
+        """Return the models whose libraries are the platform's: the same workers serve them all."""
+        return ",".join(name for name in self.names if name not in self.requirements)
+
+    def env(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variable that lets workers load the folders: who named them here allows their code."""
         allowed = [*filter(None, environ.get("MODEL_FOLDERS", "").split(",")), *self.folders]
-        place = environ.get("MODEL_DIR") or str(run_dir / "models")
-        return {"MODEL_DIR": place, "MODEL_FOLDERS": ",".join(allowed)}
+        return {"MODEL_FOLDERS": ",".join(allowed)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +71,7 @@ class StackPlan:
     login: str
     web_workers: int = Config.web_workers
     models: str = MODELS
+    requirements: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def api_url(self) -> str:
@@ -95,9 +105,10 @@ def make_plan(
     workers: int | None,
     login: str,
     web_workers: int = Config.web_workers,
-    models: str = MODELS,
+    served: ServedModels | None = None,
 ) -> StackPlan:
     """Return a plan on free ports; by default with a worker for each GPU, or one on the CPU."""
+    served = served or ServedModels.of(())
     api, stream, flower, metrics = RememberedPorts(run_dir).take("web", "stream", "flower", "metrics")
     gpus = count_gpus()
     return StackPlan(
@@ -109,7 +120,8 @@ def make_plan(
         gpus=gpus,
         workers=max(1, gpus) if workers is None else workers,
         web_workers=web_workers,
-        models=models,
+        models=served.shared,
+        requirements=served.requirements,
         login=login,
     )
 
@@ -125,8 +137,7 @@ def count_gpus() -> int:
 def specs(plan: StackPlan) -> list[Spec]:
     """Return all programs of the stack, in the order of their start."""
     first = [_web(plan), _stream(plan), _relay()]
-    gpu_workers = [_gpu_worker(plan, index) for index in range(plan.workers)]
-    return [*first, *gpu_workers, _cpu_worker(), _beat(), _flower(plan)]
+    return [*first, *_gpu_workers(plan), _cpu_worker(), _beat(), _flower(plan)]
 
 
 def chosen(everything: list[Spec], only: Sequence[str]) -> list[Spec]:
@@ -171,9 +182,17 @@ def _relay() -> Spec:
     return Spec(name="relay", argv=manage("relay"), health="relay")
 
 
-def _gpu_worker(plan: StackPlan, index: int) -> Spec:
+def _gpu_workers(plan: StackPlan) -> Iterator[Spec]:
+    """Yield the workers of the shared models, then one for each model with libraries of its own."""
+    shared = plan.workers if plan.models else 0
+    yield from (_gpu_worker(plan, index, plan.models) for index in range(shared))
+    for index, (name, file) in enumerate(plan.requirements.items(), shared):
+        yield _gpu_worker(plan, index, name, "--env", name, "--requirements", str(file))
+
+
+def _gpu_worker(plan: StackPlan, index: int, models: str, *options: str) -> Spec:
     device = ("--gpu", str(index % plan.gpus)) if plan.gpus else ("--cpu",)
-    argv = manage("gpu_worker", *device, "--models", plan.models, "--index", str(index))
+    argv = manage("gpu_worker", *device, "--models", models, "--index", str(index), *options)
     name, health = f"gpu-worker-{index}", f"worker-{index}"
     return Spec(name=name, argv=argv, health=health, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
 
@@ -209,3 +228,11 @@ def _name(word: str) -> str:
         return folder_name(Path(word))
     except PlatformError as error:
         raise StartError(str(error)) from None
+
+
+def _checked(requirements: Path) -> Path:
+    try:
+        own_libraries(requirements)
+    except PlatformError as error:
+        raise StartError(f"{requirements}: {error}") from None
+    return requirements

@@ -34,7 +34,7 @@ LOOK_S = 0.1
 COMMAND_GRACE_S = 30.0
 WORK_TIMEOUT_S = 240.0  # the largest model is read from the disk for some 40 s on a slow machine
 # Not for other terminals: a page of metrics has one port, and the counts are those of the stack's processes.
-FOLDERS = {"MODEL_DIR", "MODEL_FOLDERS"}  # made of what is given and of the folders to serve
+FOLDERS = {"MODEL_FOLDERS"}  # made of what is given and of the folders to serve
 ONE_PROCESS = {"METRICS_PORT", "PROMETHEUS_MULTIPROC_DIR"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Prepare = Callable[..., Credentials]
@@ -161,7 +161,7 @@ class Supervisor:
             run_dir=self.run_dir,
             workers=self.options.workers,
             web_workers=config.web_workers,
-            models=",".join(self._models.names),
+            served=self._models,
             login=login(self.run_dir),
         )
 
@@ -172,7 +172,7 @@ class Supervisor:
         return {
             "PAYLOAD_DIR": str(self.run_dir / "payloads"),
             **os.environ,
-            **self._models.env(self.run_dir, {**os.environ, **self.options.env}),
+            **self._models.env({**os.environ, **self.options.env}),
             **self._services.env,
             **self._services.runtime_env,
             "DJANGO_SETTINGS_MODULE": "inference_site.settings",

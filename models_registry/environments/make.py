@@ -40,7 +40,7 @@ def make_env(name: str, requirements: Path, *, envs_dir: Path) -> Path:
     Processes that ask at the same time make it once. EnvironmentRefusedError says what to do.
     """
     _check_name(name)
-    text = _own_libraries(requirements)
+    text = own_libraries(requirements)
     folder = envs_dir.absolute() / MADE / _digest(text)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -75,8 +75,11 @@ def enter(name: str, requirements: Path | None, *, envs_dir: Path) -> None:
     os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606  # the same words, as the same process
 
 
-def _own_libraries(requirements: Path) -> str:
-    """Return the requirements without what the worker runs on, which is new after the platform's upgrade."""
+def own_libraries(requirements: Path) -> str:
+    """Return the requirements without what the worker runs on, which is new after the platform's upgrade.
+
+    EnvironmentRefusedError for a file of which no environment can be made.
+    """
     try:
         text = requirements.read_text()
     except (OSError, UnicodeDecodeError) as error:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
+from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from models_registry.core.registry_errors import EnvironmentRefusedError
 
+REQUIREMENTS = "requirements.txt"  # of a model's folder
 # Where packages come from is the operator's choice: a hash decides what is installed.
 OPTIONS = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")
-ADVICE = "write the file with `uv pip compile --generate-hashes` or `pip-compile --generate-hashes`"
+ADVICE = (
+    "name your libraries in requirements.in, then run `uv pip compile --generate-hashes requirements.in"
+    " -o requirements.txt`, or pip-compile with the same words"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,11 @@ class PinnedLibrary:
 def pinned(text: str) -> list[PinnedLibrary]:
     """Return the libraries of a file of requirements; EnvironmentRefusedError for a line of another kind."""
     return [_pin(line) for line in _lines(text) if not line.startswith(OPTIONS)]
+
+
+def names_libraries(file: Path) -> bool:
+    """Return whether the file is there and holds more than comments."""
+    return file.is_file() and bool(_lines(file.read_text("utf-8", "replace")))
 
 
 def without(text: str, names: Container[str]) -> str:

@@ -10,6 +10,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from models_registry.core.registry_errors import EnvironmentRefusedError
 from models_registry.environments.make import enter
+from models_registry.environments.requirements import REQUIREMENTS, names_libraries
+
+TRIALS = "trials"  # the environment's name; what it leads to is decided by the requirements
 
 
 def add_environment(parser: CommandParser) -> None:
@@ -33,3 +36,17 @@ def enter_environment(*, env: str | None, requirements: Path | None, **_: Any) -
         enter(env, requirements, envs_dir=Path(settings.INFERENCE.envs_dir))
     except EnvironmentRefusedError as error:
         raise CommandError(str(error)) from error
+
+
+def enter_environment_of(folder: Path, *, env: str | None, requirements: Path | None, **_: Any) -> None:
+    """Start this process's command again where the folder of a model has the libraries that it needs.
+
+    Without --env that is an environment of trials, made of the folder's own requirements: a trial must not
+    change what the name of the workers' environment leads to.
+    """
+    own = folder / REQUIREMENTS
+    if env is None and requirements is None and names_libraries(own):
+        env, requirements = TRIALS, own
+    elif env is not None and requirements is None and names_libraries(own):
+        requirements = own
+    enter_environment(env=env, requirements=requirements)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,20 @@ from django.conf import settings
 
 from models_registry.core.registry_errors import LoadFailedError
 from models_registry.core.version import VersionInfo
+from models_registry.loaders.folder.copied import copied
 from models_registry.loaders.folder.described import described
 from models_registry.loaders.folder.own_class import folder_name
-from models_registry.loaders.folder.packed import packed
 from models_registry.loaders.integrity import digest
 from models_registry.loaders.trial import Tried
 from models_registry.models import Loader, ModelVersion, RegisteredModel
-from models_registry.services.alias_moves import move_alias
-from models_registry.services.register import register_version, try_version
+from models_registry.services.register import check_version, register_version, try_version
+from models_registry.services.registering import Terms
 from models_registry.services.try_registered import try_info
+from models_registry.sources.content_store import put
+from models_registry.sources.signatures import check_signature
 
 DIGITS = 12  # of the SHA-256, as a version
+TRIED = Terms()
 
 
 def is_folder(word: str) -> bool:
@@ -32,33 +35,29 @@ def register_folder(
     *,
     folder: Path,
     version: str = "",
-    aliases: Sequence[str] = (),
-    tries: bool = True,
-    limit_s: float = 300.0,
+    signature: bytes = b"",
+    terms: Terms = TRIED,
     actor: str = "platform",
 ) -> VersionInfo:
-    """Copy a folder's files under MODEL_DIR, and register the copy; RegistrationError, LoadFailedError.
+    """Store a folder's files in the content store, and register them; RegistrationError, LoadFailedError.
 
-    Its version is the one given, that of `model.toml`, or the start of the SHA-256 of all its files. If
-    `tries`, it is loaded and runs its example first, here, in a process of its own.
+    Its version is the one given, that of `model.toml`, or the start of the SHA-256 of all its files. Unless
+    `terms` say no, it is loaded and runs its example first, here, in a process of its own. Nothing is stored
+    of what is refused or does not load.
     """
-    model_dir, name = settings.INFERENCE.model_dir, folder_name(_existing(folder))
-    artifact, sha256 = packed(folder, model_dir)
-    fields = _fields(Path(model_dir, artifact), limit_s)
-    named = version or fields.pop("version", "") or sha256[:DIGITS]
-    contents: dict[str, Any] = {
-        "name": name,
-        "version": named,
-        "loader": Loader.FOLDER,
-        "artifact": artifact,
-    } | fields
-    contents |= {"sha256": sha256}
-    if tries:
-        try_version(limit_s=limit_s, **contents)
-    info = register_version(actor=actor, **contents)
-    for alias in aliases:
-        move_alias(name=name, alias=alias, version=info.version, actor=actor)
-    return info
+    name = folder_name(_existing(folder))
+    with copied(folder) as copy:
+        check_signature(copy, signature, settings.INFERENCE.model_signers)
+        fields = _fields(copy, terms.load_limit_s)
+        named = version or fields.pop("version", "") or digest(copy)[:DIGITS]
+        contents: dict[str, Any] = {"name": name, "version": named, "loader": Loader.FOLDER} | fields
+        if terms.tries:
+            try_version(limit_s=terms.load_limit_s, artifact=str(copy), **contents)
+        else:
+            check_version(artifact=str(copy), **contents)
+        artifact = str(put(copy))
+    source = f"file:{folder.resolve().name}"
+    return register_version(artifact=artifact, source=source, actor=actor, **contents)
 
 
 def try_folder(*, ref: str, value: Any, parameters: Mapping[str, Any], limit_s: float) -> Tried:

@@ -22,6 +22,13 @@ class Versioned(Echo):
     def outputs(self, raw):
         return [spam.VALUE for _ in raw]
 """
+OWN = """
+import spam
+
+class Model:
+    def run(self, inputs):
+        return [spam.VALUE for _ in inputs]
+"""
 RAISING = "raise RuntimeError('no such driver')"
 CRASHING = "import os; os._exit(3)"
 ENTRY_POINT = ("--loader", "entry_point", "--artifact", "versioned:Versioned")
@@ -45,16 +52,19 @@ def test_one_stack_serves_two_models_with_conflicting_versions_of_a_library(
     stack: Stack, app: App, models: Path
 ) -> None:
     register(stack, "raising", "1", "raising:Any", "--alias", "default")
-    options = []
-    for version in "12":
-        file = models / f"requirements-{version}.txt"
+    first, second = (models / name / "requirements.txt" for name in ("first", "spam2"))
+    for version, file in (("1", first), ("2", second)):
+        file.parent.mkdir()
         file.write_text(tiny_wheel(models, "spam", version, f"VALUE = {version!r}"))
-        options.append(("--env", f"spam{version}", "--requirements", str(file)))
-        words = (*ENTRY_POINT, "--alias", "default", "--example", "{}", *options[-1])
-        assert "It was loaded here in " in manage(stack, "register_model", f"spam{version}", "1", *words)
+    (models / "spam2" / "model.py").write_text(OWN)  # a folder needs no word about its environment
+    manage(stack, "register_model", str(models / "spam2"), "--alias", "default")
+    options = ("--env", "spam1", "--requirements", str(first))
+    words = (*ENTRY_POINT, "--alias", "default", "--example", "{}", *options)
+    assert "It was loaded here in " in manage(stack, "register_model", "spam1", "1", *words)
+    own = ("--env", "spam2", "--requirements", str(second))
     with (
-        own_worker(stack, "spam1", index=5, also="raising", options=options[0]),
-        own_worker(stack, "spam2", index=6, options=options[1]),
+        own_worker(stack, "spam1", index=5, also="raising", options=options),
+        own_worker(stack, "spam2", index=6, options=own, MODEL_FOLDERS="spam2"),
     ):
         jobs = [app.submit(f"spam{version}", {})["id"] for version in "12"]
         assert [app.finished(job)["output"] for job in jobs] == ["1", "2"]

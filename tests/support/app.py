@@ -34,6 +34,7 @@ def stack_env(stack: Stack) -> dict[str, str]:
         "DATABASE_URL": info["database"],
         "BROKER_URL": info["broker"],
         "SECRET_KEY": (stack.run_dir / "secret-key").read_text(),
+        "PAYLOAD_DIR": str(stack.run_dir / "payloads"),
         "DJANGO_SETTINGS_MODULE": "inference_site.settings",
     }
 

@@ -61,6 +61,14 @@ class Written:
     def fences(self) -> list[Fence]:
         return [Fence(token.info, token.content) for token in self._tokens if token.type == "fence"]
 
+    def fences_of(self, title: str) -> list[Fence]:
+        """The blocks of code of a section, in order."""
+        return [
+            Fence(token.info, token.content)
+            for token in PARSER.parse(self.section(title))
+            if token.type == "fence"
+        ]
+
     @property
     def anchors(self) -> set[str]:
         return {heading.anchor for heading in document_of(self.text).headings}

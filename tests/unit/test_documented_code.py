@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import CommandParser
 
+from inference_site.stack.__main__ import make_parser
+from inference_site.stack.specs import ServedModels
 from jobs.core.webhooks.policy import secret_key, signature
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import entry_point
@@ -78,9 +81,27 @@ def test_every_command_line_that_is_shown_is_one_that_its_command_takes(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_folder(tmp_path, "shout")
+    (tmp_path / "seven.json").write_text("{}")
     monkeypatch.chdir(tmp_path)  # where files that a line names are read
     names = set(re.findall(r"manage\.py ([a-z_]+)", code))
     assert all(list(lines_of(code, name)) for name in names)
+
+
+def test_what_is_shown_to_serve_folders_starts_a_stack_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("shout", "digits"):
+        write_folder(tmp_path, name)
+    monkeypatch.chdir(tmp_path)
+    texts = [fence.text for document in (README, MODELS) for fence in document.fences]
+    lines = {line for text in texts for line in text.splitlines() if line.startswith("make up ")}
+    served = []
+    for line in sorted(lines):
+        words = ["make", "--dry-run", "--file", str(ROOT / "Makefile"), *shlex.split(line)[1:]]
+        ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        asked = ran.rpartition("inference_site.stack ")[2]
+        served.append(ServedModels.of(make_parser().parse_args(shlex.split(asked)).models).names)
+    assert served == [("digits",), ("shout", "minilm")]
 
 
 @pytest.mark.parametrize("code", PYTHON)

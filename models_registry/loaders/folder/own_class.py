@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from weakref import finalize
 
@@ -40,7 +41,7 @@ class OwnClass:
             raise LoadFailedError(f"The folder {folder.name!r} has no {MODULE}.py.")
         card = read_card(folder)
         with _named(f"{MODULE}.py cannot be imported"):
-            module = import_folder(folder, MODULE)
+            module = _imported(folder)
         kind = _chosen(vars(module), module.__name__, card.class_name)
         declared = declared_by(kind)
         return cls(kind, {**(declared.given if declared else {}), **card.given})
@@ -111,6 +112,18 @@ def read_card(folder: Path) -> OwnModel:
     except (OSError, ValueError) as error:
         raise RegistrationError(f"{CARD} cannot be read: {error}") from None
     return OwnModel.of(fields, CARD)
+
+
+def _imported(folder: Path) -> ModuleType:
+    try:
+        return import_folder(folder, MODULE)
+    except ModuleNotFoundError as error:
+        if not (folder / "requirements.txt").is_file():
+            raise
+        raise LoadFailedError(
+            f"{MODULE}.py cannot be imported: {error}. Libraries that requirements.txt names are installed"
+            " for a worker by its options --env NAME --requirements FILE."
+        ) from error
 
 
 def _chosen(names: Mapping[str, Any], module: str, name: str | None) -> type:

@@ -33,7 +33,8 @@ name = "{name}"
 max_attempts = 3
 """
 REQUIREMENTS = """\
-# What this model needs beside the platform, one a line, such as scikit-learn==1.9.1.
+# Libraries that this model needs beside the platform's, with hashes. Name them in requirements.in, then run
+# uv pip compile --generate-hashes requirements.in -o requirements.txt
 """
 
 

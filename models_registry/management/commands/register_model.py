@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from argparse import BooleanOptionalAction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from models_registry.core.options import PlatformOptions
+from models_registry.core.version import VersionInfo
 from models_registry.management.actor import actor
-from models_registry.management.environment_option import add_environment, enter_environment
+from models_registry.management.environment_option import (
+    add_environment,
+    enter_environment,
+    enter_environment_of,
+)
 from models_registry.management.json_argument import json_or_file
 from models_registry.management.move_wait import wait_for
 from models_registry.models import Loader
@@ -75,44 +81,53 @@ class Command(BaseCommand):
         add_environment(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        enter_environment(**options)
         if is_folder(options["name"]):
             self._register_folder(options)
             return
+        enter_environment(**options)
         if not (options["model_version"] and options["loader"]):
             raise CommandError("Give a version and --loader; the folder of a model is written ./my_model.")
         fields = {name: options[name] for name in (*JSON, *LIMITS, "padded") if options[name] is not None}
         source = {name: options[name] for name in ("name", "loader", "artifact", "source", "sha256")}
         terms = Terms(tries=not options["no_load"], load_limit_s=options["load_limit_s"])
         try:
-            signature = options["signature"].read_bytes() if options["signature"] else b""
-            asked = Asked(**source, version=options["model_version"], signature=signature, contents=fields)
+            version, signature = options["model_version"], _signature(options)
+            asked = Asked(**source, version=version, signature=signature, contents=fields)
             registered = register(asked, actor=actor(), terms=terms)
-            info = registered.info
-            for alias in options["alias"]:
-                moved = move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
-                wait_for(moved, self.stdout.write)
+            self._point(registered.info, options["alias"])
         except (PlatformError, OSError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{info} is registered, sha256 {info.sha256 or '-'}.")
+        self.stdout.write(f"{registered.info} is registered, sha256 {registered.info.sha256 or '-'}.")
         self.stdout.write(registered.trial)
 
+    def _point(self, info: VersionInfo, aliases: Sequence[str]) -> None:
+        for alias in aliases:
+            moved = move_alias(name=info.model, alias=alias, version=info.version, actor=actor())
+            wait_for(moved, self.stdout.write)
+
     def _register_folder(self, options: dict[str, Any]) -> None:
-        given = [
-            name
-            for name in (*JSON, *LIMITS, "padded", "loader", "artifact", "source", "signature", "sha256")
-            if options[name]
-        ]
-        if given:
+        enter_environment_of(Path(options["name"]), **options)
+        names = (*JSON, *LIMITS, "padded", "loader", "artifact", "source", "sha256")
+        if given := [name for name in names if options[name]]:
             raise CommandError(f"Of a folder, {given[0]} is not an option: set it in model.toml or @model.")
-        terms = {"version": options["model_version"], "limit_s": options["load_limit_s"], "actor": actor()}
+        terms = Terms(tries=not options["no_load"], load_limit_s=options["load_limit_s"])
         try:
             info = register_folder(
-                folder=Path(options["name"]), tries=not options["no_load"], aliases=options["alias"], **terms
+                folder=Path(options["name"]),
+                version=options["model_version"],
+                signature=_signature(options),
+                terms=terms,
+                actor=actor(),
             )
-        except PlatformError as error:
+            self._point(info, options["alias"])
+        except (PlatformError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{info} is registered, sha256 {info.sha256}.")
+
+
+def _signature(options: dict[str, Any]) -> bytes:
+    path: Path | None = options["signature"]
+    return path.read_bytes() if path else b""
 
 
 def _flag(name: str) -> str:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from models_registry.loaders.trial import Tried
-from models_registry.management.environment_option import add_environment, enter_environment
+from models_registry.management.environment_option import (
+    add_environment,
+    enter_environment,
+    enter_environment_of,
+)
 from models_registry.management.json_argument import json_or_file
 from models_registry.services import try_folder, try_registered
 from models_registry.services.register_folder import is_folder
@@ -31,7 +36,10 @@ class Command(BaseCommand):
         add_environment(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        enter_environment(**options)
+        if is_folder(options["model"]):
+            enter_environment_of(Path(options["model"]), **options)
+        else:
+            enter_environment(**options)
         if not isinstance(options["parameters"], dict):
             raise CommandError("--parameters takes a JSON object.")
         asked = {"ref": options["model"], "value": options["input"], "parameters": options["parameters"]}

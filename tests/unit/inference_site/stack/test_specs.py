@@ -98,9 +98,8 @@ def test_a_folder_is_served_by_its_name_and_its_code_is_allowed(tmp_path: Path) 
     (folder := tmp_path / "mine").mkdir()
     served = ServedModels.of([f"{folder}", "minilm"])
     assert (served.names, dict(served.folders)) == (("mine", "minilm"), {"mine": folder})
-    assert served.env(tmp_path, {}) == {"MODEL_DIR": f"{tmp_path}/models", "MODEL_FOLDERS": "mine"}
-    given = {"MODEL_DIR": "/else", "MODEL_FOLDERS": "other"}
-    assert served.env(tmp_path, given) == {"MODEL_DIR": "/else", "MODEL_FOLDERS": "other,mine"}
+    assert served.env({}) == {"MODEL_FOLDERS": "mine"}
+    assert served.env({"MODEL_FOLDERS": "other"}) == {"MODEL_FOLDERS": "other,mine"}
 
 
 def test_a_folder_that_is_none_is_named_before_anything_starts(tmp_path: Path) -> None:
@@ -108,4 +107,26 @@ def test_a_folder_that_is_none_is_named_before_anything_starts(tmp_path: Path) -
         ServedModels.of(["./nowhere"])
     (tmp_path / "model.toml").write_text("nmae = 1")
     with pytest.raises(StartError, match="nmae"):
+        ServedModels.of([f"{tmp_path}"])
+
+
+def test_a_folder_with_requirements_has_a_worker_of_its_own_in_its_environment(tmp_path: Path) -> None:
+    for name, text in (("plain", "# none"), ("apart", "spam==1 --hash=sha256:00")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "requirements.txt").write_text(text)
+    served = ServedModels.of([f"{tmp_path}/plain", f"{tmp_path}/apart", "echo"])
+    made = make_plan(run_dir=tmp_path, workers=1, login="a:b", served=served)
+    workers = [spec.argv for spec in specs(made) if spec.name.startswith("gpu-worker")]
+    own = ("--env", "apart", "--requirements", f"{tmp_path}/apart/requirements.txt")
+    assert [argv[argv.index("--models") + 1 :] for argv in workers] == [
+        ("plain,echo", "--index", "0"),
+        ("apart", "--index", "1", *own),
+    ]
+    alone = make_plan(run_dir=tmp_path, workers=1, login="a:b", served=ServedModels.of([f"{tmp_path}/apart"]))
+    assert [spec.name for spec in chosen(specs(alone), ["gpu-worker"])] == ["gpu-worker-0"]
+
+
+def test_requirements_without_hashes_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("spam==1")
+    with pytest.raises(StartError, match=r"spam has no `--hash=.*run `uv pip compile --generate-hashes"):
         ServedModels.of([f"{tmp_path}"])

@@ -27,7 +27,10 @@ eggs==2 {HASH}  # pinned by hand
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("spam==1", "spam has no `--hash=sha256:…`: write the file with `uv pip compile --generate-hashes`"),
+        (
+            "spam==1",
+            "spam has no `--hash=sha256:…`: name your libraries in requirements.in, then run `uv pip compile",
+        ),
         (f"spam>=1 {HASH}", "spam is pinned to no version by `==`"),
         (f"spam==1.* {HASH}", "spam is pinned to no version"),
         (f"spam {HASH}", "spam is pinned to no version"),

@@ -112,3 +112,11 @@ def test_the_modules_of_a_model_leave_with_it_and_with_a_load_that_fails(tmp_pat
     with pytest.raises(LoadFailedError):
         load(folder(tmp_path, f"class One:\n    def __init__(self): 1 / 0\n{RUN}"), {}, "cpu")
     assert modules_of_folders() <= before
+
+
+def test_a_missing_library_of_a_folder_with_requirements_leads_to_an_environment(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").touch()
+    with pytest.raises(
+        LoadFailedError, match=r"No module named 'no_such'\. .*--env NAME --requirements FILE"
+    ):
+        load(folder(tmp_path, "import no_such"), {}, "cpu")
