@@ -21,8 +21,8 @@ LABELS = {"cat", "dog", "owl"}
 WORDS = b"These are words."
 
 
-def register(stack: Stack, model: str, folder: Path, task: str) -> None:
-    words = ("--loader", "pipeline", "--artifact", str(folder), "--alias", "default")
+def register(stack: Stack, model: str, folder: Path, task: str, *more: str) -> None:
+    words = ("--loader", "pipeline", "--artifact", str(folder), "--alias", "default", *more)
     manage(stack, "register_model", model, "1", *words, "--options", json.dumps({"task": task}))
 
 
@@ -47,7 +47,7 @@ def refusal(app: App, name: str, body: bytes, kind: str) -> str:
 
 def test_uploaded_pictures_and_sounds_are_labelled(stack: Stack, app: App, tmp_path: Path) -> None:
     register(stack, "pictures", vision(tmp_path / "vision"), "image-classification")
-    register(stack, "sounds", sounds(tmp_path / "sounds"), "audio-classification")
+    register(stack, "sounds", sounds(tmp_path / "sounds"), "audio-classification", "--no-load")
     with own_worker(stack, "pictures", index=INDEX, also="sounds"):
         upload = app.client.upload(png(90), content_type="image/png")
         jobs = [app.client.submit("pictures", {"image": upload.ref}) for _ in range(3)]
