@@ -11,6 +11,8 @@ from models_registry.models import LoadState, VersionLoad
 
 REASON_CHARS = 2_000
 LATE_RETRY_S, LONGEST_LATE_RETRY_S = 60.0, 3_600.0  # each such try ends the worker
+ENDS_UNTIL_REST = 2
+ENDED = "The worker's process ended while it loaded this version, {tries} tries in a row: look at its log."
 
 
 def note_loading(*, node: str, version: int) -> None:
@@ -35,7 +37,7 @@ def note_load_failure(*, node: str, version: int, reason: str, late: bool = Fals
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # Postgres takes no NUL
     row = VersionLoad.objects.filter(node=node, version_id=version).first()
     before = row.tries if row else 0
-    rest_s = min(LATE_RETRY_S * 2.0 ** min(before, 10), LONGEST_LATE_RETRY_S)
+    rest_s = _rest_s(before)
     failed = {"state": LoadState.FAILED, "reason": text, "tried_at": Now()}
     failed |= {"next_try_at": Now() + timedelta(seconds=rest_s) if late else None}
     _write(node, version, failed | {"tries": before + 1})
@@ -47,11 +49,34 @@ def forget_load(*, node: str, version: int) -> None:
 
 
 def begin_loads(*, node: str) -> dict[int, tuple[float, str]]:
-    """Forget what an earlier worker `node` held; return what is to be left alone, in seconds, and why."""
-    late = VersionLoad.objects.filter(node=node, next_try_at__gt=Now())
-    VersionLoad.objects.filter(node=node).exclude(next_try_at__gt=Now()).delete()
+    """Forget what an earlier worker `node` held; return what is to be left alone, in seconds, and why.
+
+    A version that was being loaded when the worker before ended, and the one before that, is left alone too:
+    else one that ends its process would keep the worker's other models from ever being served.
+    """
+    mine = VersionLoad.objects.filter(node=node)
+    kept = []
+    for row in mine.filter(state=LoadState.LOADING):
+        _note_end(row)
+        kept.append(row.pk)
+    mine.exclude(next_try_at__gt=Now()).exclude(pk__in=kept).delete()
+    late = mine.filter(next_try_at__gt=Now())
     rows = late.annotate(rests=F("next_try_at") - Now()).values_list("version_id", "rests", "reason")
     return {version: (rests.total_seconds(), reason) for version, rests, reason in rows}
+
+
+def _note_end(row: VersionLoad) -> None:
+    """Note that the worker ended during this load; once may be chance, such as a restart."""
+    tries = row.tries + 1
+    ended: dict[str, object] = {"tries": tries}
+    if tries >= ENDS_UNTIL_REST:
+        ended |= {"state": LoadState.FAILED, "reason": ENDED.format(tries=tries), "since": Now()}
+        ended["next_try_at"] = Now() + timedelta(seconds=_rest_s(tries - ENDS_UNTIL_REST))
+    VersionLoad.objects.filter(pk=row.pk).update(**ended)
+
+
+def _rest_s(before: int) -> float:
+    return float(min(LATE_RETRY_S * 2.0 ** min(before, 10), LONGEST_LATE_RETRY_S))
 
 
 def _write(node: str, version: int, values: dict[str, object]) -> None:
