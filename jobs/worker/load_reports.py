@@ -31,6 +31,7 @@ class LoadReports:
     def __init__(self, node: str) -> None:
         self._node = node
         self._unsent: dict[int, Callable[[], object]] = {}  # by version
+        self._late = set[int]()
         self._lock = Lock()
 
     def started(self) -> dict[int, tuple[float, str]]:
@@ -49,9 +50,13 @@ class LoadReports:
         metrics.LOAD_FAILED.labels(str(version)).set(1)
         failure = partial(note_load_failure, node=self._node, version=version, reason=str(error))
         self._write(version, partial(failure, late=late))
+        if late:
+            self._late.add(version)
 
     def loaded(self, version: int, *, memory_bytes: int, load_s: float) -> None:
-        """Report that a version was loaded."""
+        """Report that a version was loaded, but not late: the next process must not try it at once."""
+        if version in self._late:
+            return
         metrics.LOAD_FAILED.labels(str(version)).set(0)
         ready = partial(note_ready, node=self._node, version=version)
         self._write(version, partial(ready, memory_bytes=memory_bytes, load_s=load_s))

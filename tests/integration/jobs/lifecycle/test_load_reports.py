@@ -7,6 +7,7 @@ from django.db import OperationalError
 
 from jobs.worker import load_reports
 from jobs.worker.load_reports import LoadReports
+from models_registry.core.registry_errors import LoadFailedError
 from models_registry.models import LoadState, VersionLoad
 from models_registry.services import note_ready
 from tests.support.factories import make_version
@@ -33,3 +34,11 @@ def test_a_report_that_was_not_stored_is_stored_later(monkeypatch: pytest.Monkey
     VersionLoad.objects.all().delete()
     reports.again()
     assert not VersionLoad.objects.exists()
+
+
+def test_a_load_that_ends_after_its_limit_is_left_alone_by_the_next_process_all_the_same() -> None:
+    version, reports = make_version().id, LoadReports("gpu-0@a")
+    reports.loading(version)
+    reports.failed(version, LoadFailedError("late"), late=True)
+    reports.loaded(version, memory_bytes=10, load_s=700.0)
+    assert list(LoadReports("gpu-0@a").started()) == [version]
