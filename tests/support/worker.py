@@ -88,21 +88,11 @@ def _settle(session: sa.Connection, batch: ClaimedBatch, verdicts: Sequence[Verd
         settle(session, batch=batch.id, verdicts=verdicts, ran_s=0.0)
 
 
-class _Pool:
-    """Has one runner for every version."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-
-    def acquire(self, version: int) -> Loaded:
-        return Loaded(self._runner, selectors.info(version))
-
-
 def prepare(batch: ClaimedBatch, runner: Runner) -> None:
     """Read and collate a batch's inputs, and set its failure if that fails."""
-    claimer: Any = Claimer.__new__(Claimer)  # its `prepare` uses the pool alone
-    claimer._pool, claimer._stopping = _Pool(runner), lambda: False
-    assert claimer.lease(batch)
+    claimer: Any = Claimer.__new__(Claimer)  # its `prepare` uses nothing else
+    claimer._stopping = lambda: False
+    batch.loaded = Loaded(runner, selectors.info(int(str(batch.key))))
     try:
         claimer.prepare(batch)
     except Exception as error:  # noqa: BLE001  # as the pipeline has it

@@ -94,8 +94,8 @@ KEPT = (
         oldest="at",
     ),
     Kept(
-        "the ledger: batches with the last progress of their jobs, workers, and orders to them",
-        ("jobs_batch", "jobs_worker", "jobs_modelorder"),
+        "the ledger: batches with their jobs' last progress, workers, what these held, orders to them",
+        ("jobs_batch", "jobs_worker", "jobs_modelorder", "models_registry_versionload"),
         "after their end",
         setting="LEDGER_DAYS",
         oldest="claimed_at",
@@ -161,7 +161,7 @@ KEPT = (
         "models, versions, aliases and who moved them",
         (
             "models_registry_registeredmodel", "models_registry_modelversion", "models_registry_alias",
-            "models_registry_promotion", "models_registry_aliasmove", "models_registry_versionload",
+            "models_registry_promotion", "models_registry_aliasmove",
         ),
         "as long as the model",
     ),

@@ -62,6 +62,9 @@ def _older(column: LiteralString) -> LiteralString:
     return f"old.{column} < now() - make_interval(days => %(days)s)"
 
 
+_NO_WORKER: LiteralString = (
+    "NOT EXISTS (SELECT FROM jobs_worker worker WHERE worker.node = old.node AND worker.ended_at IS NULL)"
+)
 _FORGET_KEYS = Statement(
     """
 WITH page AS MATERIALIZED (
@@ -116,6 +119,12 @@ _RULES: Final = (
         "bigint",
     ),
     _Rule("workers", "ledger_days", _delete("jobs_worker", _older("ended_at"))),
+    _Rule(
+        "loads of workers that are gone",
+        "ledger_days",
+        _delete("models_registry_versionload", f"{_older('since')} AND {_NO_WORKER}", type_="bigint"),
+        "bigint",
+    ),
     _Rule("receipts", "jobs_days", _delete("jobs_erasure", _older("finished_at"))),
     _Rule(
         "the admin's log",

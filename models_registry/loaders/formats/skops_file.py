@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from models_registry.loaders.formats.tabular import INPUT, Features, data_of, na
 from models_registry.loaders.loader_options import SklearnOptions
 
 NAMES = "feature_names_in_"
+# A zip may unpack to a thousand times its size, and skops unpacks all of it into memory.
+MOST_TIMES, FREE_BYTES = 20, 2**28
 
 
 class Estimator:
@@ -69,16 +71,29 @@ class Estimator:
         return self._size_bytes
 
 
+def _check_size(path: Path) -> None:
+    """Raise LoadFailedError for what is no zip, and for one that unpacks to far more than estimators do."""
+    try:
+        with ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (OSError, BadZipFile):
+        raise LoadFailedError(
+            f"{path.name!r} is no file of skops: write one by skops.io.dump(estimator, path)."
+        ) from None
+    most = FREE_BYTES + MOST_TIMES * path.stat().st_size
+    if unpacked > most:
+        raise LoadFailedError(
+            f"{path.name} unpacks to {unpacked:,} bytes; {most:,} are allowed for its size."
+        )
+
+
 def load(path: Path, options: SklearnOptions, device: str) -> Estimator:
     """Return the estimator in a file of skops; LoadFailedError names the types that are not trusted."""
     del device  # scikit-learn runs on the CPU
     from skops.io import get_untrusted_types
     from skops.io import load as load_skops
 
-    if not path.is_file() or not is_zipfile(path):
-        raise LoadFailedError(
-            f"{path.name!r} is no file of skops: write one by skops.io.dump(estimator, path)."
-        )
+    _check_size(path)
     untrusted = sorted(set(get_untrusted_types(file=path)) - set(options.trusted))
     if untrusted:
         raise LoadFailedError(

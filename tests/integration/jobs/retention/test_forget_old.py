@@ -33,8 +33,9 @@ from jobs.models import (
 from jobs.services.retention.forget_old import forget_old
 from jobs.services.retention.kept_report import traces_of
 from jobs.services.retention.retain import keep_retention
+from models_registry.models import LoadState, VersionLoad
 from tests.support import worker
-from tests.support.factories import make_client, make_job, make_version
+from tests.support.factories import make_client, make_job, make_version, make_worker
 from tests.support.marker import TABLES, places
 
 MARK = "Zq9-marker-of-the-dead"
@@ -110,6 +111,15 @@ def test_each_kind_goes_by_its_own_setting(session: sa.Connection, monkeypatch: 
     row = Job.objects.get(pk=job)
     assert (row.idempotency_key, row.request_digest, row.state) == (None, None, State.DEAD)
     assert DeadLetter.objects.filter(job=job).exists()
+
+
+def test_what_a_worker_held_goes_with_the_worker_and_stays_while_it_lives(db: str) -> None:
+    make_worker("gpu-0@lives")
+    for node in ("gpu-0@lives", "gpu-0@gone"):
+        since = timezone.now() - timedelta(days=400)
+        VersionLoad.objects.create(version=make_version(), node=node, state=LoadState.READY, since=since)
+    forget_old(actor="test")
+    assert [load.node for load in VersionLoad.objects.all()] == ["gpu-0@lives"]
 
 
 def test_a_live_job_stays_whatever_its_age(db: str) -> None:

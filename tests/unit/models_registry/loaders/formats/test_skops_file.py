@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -123,3 +124,11 @@ def test_a_pickle_is_no_file_of_skops(tmp_path: Path) -> None:
     (tmp_path / "e.skops").write_bytes(pickle.dumps({}))
     with pytest.raises(LoadFailedError, match=r"skops\.io\.dump"):
         load(tmp_path / "e.skops", SklearnOptions(), "cpu")
+
+
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.skops"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", bytes(300 * 2**20))
+    with pytest.raises(LoadFailedError, match=r"bomb\.skops unpacks to 314,572,800 bytes"):
+        load(path, SklearnOptions(), "cpu")
