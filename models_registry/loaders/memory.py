@@ -51,6 +51,8 @@ def free_bytes(device: str) -> int | None:
         return None
     import torch
 
+    if not torch.cuda.is_available():  # a build of torch for the CPU; other frameworks may use the GPU
+        return None
     free, _ = torch.cuda.mem_get_info(device)
     return int(free)
 

@@ -47,7 +47,8 @@ class LocalCopies:
     """The copies below `folder`, together at most `most_bytes` large, but for those in use."""
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
-        self._folder, self._most_bytes = folder, most_bytes
+        # Absolute, because a relative path of an artifact is one below MODEL_DIR.
+        self._folder, self._most_bytes = folder.absolute(), most_bytes
         self._held: dict[int, int] = {}
         self._guard = Lock()
 

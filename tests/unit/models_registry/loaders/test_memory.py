@@ -50,3 +50,10 @@ def test_a_device_in_use_is_asked_and_its_cache_handed_back(monkeypatch: pytest.
 def test_without_a_device_nothing_is_measured() -> None:
     memory.collect()
     assert memory.allocated_bytes() is None
+
+
+def test_a_gpu_that_torch_was_not_built_for_has_no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert memory.free_bytes("cuda:0") is None

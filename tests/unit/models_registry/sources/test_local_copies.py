@@ -71,6 +71,14 @@ def test_eight_threads_that_need_one_artifact_download_it_once(
         verify(Path(copy.artifact), info.sha256)
 
 
+def test_a_copy_below_a_relative_folder_has_an_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # as `.run/artifacts`, the default, is relative; a relative artifact is not
+    found = LocalCopies(Path("cache"), 10 * SIZE).here(stored(tmp_path, 1))
+    assert Path(found.artifact).is_relative_to(tmp_path)
+
+
 def test_the_least_recently_used_copy_makes_room_and_one_in_use_does_not(tmp_path: Path) -> None:
     first, second, third, fourth = (stored(tmp_path, number) for number in (1, 2, 3, 4))
     host = copies(tmp_path, 2)
