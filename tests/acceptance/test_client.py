@@ -170,7 +170,7 @@ def test_a_fitted_estimator_is_answered_within_a_minute(stack: Stack) -> None:
     images, digits = load_digits(return_X_y=True)
     words = ("create_token", "trainer", "--scope", "submit", "--scope", "read", "--scope", "register")
     token = manage(stack, *words).split()[0]
-    with own_worker(stack, "echo", index=8, PAYLOAD_DIR=str(stack.run_dir / "payloads")):
+    with own_worker(stack, "echo", index=8):
         began = time.monotonic()
         estimator = LogisticRegression(max_iter=200).fit(images / 16, digits)
         with Client(stack.info["api"], token) as client:

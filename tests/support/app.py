@@ -29,12 +29,12 @@ def stack_env(stack: Stack) -> dict[str, str]:
     """Return the environment that a command beside this stack needs."""
     info = stack.info
     return {
-        **os.environ,
+        "PAYLOAD_DIR": str(stack.run_dir / "payloads"),
+        **os.environ,  # as the stack itself has it
         "PAYLOAD_KEYS": f"stack:{payload_key(stack.run_dir / 'payload-key')}",
         "DATABASE_URL": info["database"],
         "BROKER_URL": info["broker"],
         "SECRET_KEY": (stack.run_dir / "secret-key").read_text(),
-        "PAYLOAD_DIR": str(stack.run_dir / "payloads"),
         "DJANGO_SETTINGS_MODULE": "inference_site.settings",
     }
 
