@@ -235,7 +235,7 @@ def test_the_registry_shows_who_moved_an_alias(viewer: Browser, rows: dict[str, 
     from models_registry.services import move_alias
 
     make_version("echo", "2")
-    move_alias(name="echo", alias="default", version="2", actor="olga")
+    move_alias(name="echo", alias="default", version="2", actor="olga", now=True)
     assert "olga" in viewer.get("/admin/models_registry/promotion/").content.decode()
     assert Alias.objects.get(name="default").version == ModelVersion.objects.get(version="2")
     assert (RegisteredModel.objects.count(), Batch.objects.count(), Outbox.objects.count()) == (1, 1, 1)

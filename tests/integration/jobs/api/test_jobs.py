@@ -126,8 +126,10 @@ def test_filters_narrow_a_page(app: Client, post: Callable[..., Any]) -> None:
 def test_health_documents_and_unknown_addresses_answer(app: Client, echo: None) -> None:
     paths = ("/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/docs")
     assert [Client().get(path).status_code for path in paths] == [200] * 4
-    body = app.get("/api/v1/openapi.json").json()["paths"]["/api/v1/jobs"]["post"]["requestBody"]
-    assert "deadline_s" in body["content"]["application/json"]["schema"]["properties"]
+    document = app.get("/api/v1/openapi.json").json()
+    body = document["paths"]["/api/v1/jobs"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    assert "deadline_s" in document["components"]["schemas"][schema]["properties"]
     assert app.get("/api/v1/models").json()[0]["name"] == "echo"
     unknown, wrong = app.get("/api/v2/jobs"), app.delete("/api/v1/jobs")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
