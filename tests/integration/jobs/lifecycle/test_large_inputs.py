@@ -57,7 +57,7 @@ def test_what_does_not_fit_a_batch_waits_again_uncharged(
         submit_to("echo", {"pages": [{"$upload": str(upload)}] * 2})
     assert min(Job.objects.values_list("size", flat=True)) > 200_000
     pool: Any = SimpleNamespace(
-        hold=lambda _: SimpleNamespace(runner=Echo(), info=selectors.info(version.id)),
+        hold=lambda _, **_promised: SimpleNamespace(runner=Echo(), info=selectors.info(version.id)),
         release=lambda _: None,
         has=lambda _: True,
     )
