@@ -73,7 +73,7 @@ class Pool:
     def has(self, version: int) -> bool:
         return version in self.versions
 
-    def hold(self, version: int, *, promised: bool) -> Any:
+    def hold(self, version: int, **_promised: bool) -> Any:
         assert self.has(version), "a forged message chose what is loaded"
         info = SimpleNamespace(model="echo", platform_options=None)
         return SimpleNamespace(runner=None, info=info)
