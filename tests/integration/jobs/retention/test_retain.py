@@ -311,10 +311,8 @@ def test_a_dry_run_reports_the_same_and_changes_nothing() -> None:
 def test_the_command_prints_each_partition_s_verdict() -> None:
     out = StringIO()
     call_command("retention", "--dry-run", stdout=out)
-    (line,) = [
-        line for line in out.getvalue().splitlines() if line.startswith(f"{OVER.date}") and INPUT in line
-    ]
-    assert line.split()[1:3] == [str(CLASS), INPUT]
+    names = [str(OVER.date), str(CLASS), INPUT]  # partitions of other classes may lie at that date too
+    (line,) = [line for line in out.getvalue().splitlines() if line.split()[:3] == names]
     assert " drop " in line
 
 
