@@ -1,4 +1,8 @@
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,6 +10,8 @@ import pytest
 from models_registry.core.registry_errors import InvalidInputError, RetryableError
 from models_registry.core.runner import Item, answer
 from models_registry.loaders import builtin
+
+ROOT = Path(__file__).parents[4]
 
 
 def test_an_echo_answers_each_input_with_itself() -> None:
@@ -98,3 +104,21 @@ def test_an_input_may_spoil_its_output_alone() -> None:
     assert second == {"a": 1}
     with pytest.raises(ValueError, match="output"):
         runner.outputs(runner.run([{"answer": "raise"}]))
+
+
+ENDS = """
+import os, threading, time
+from models_registry.loaders.builtin import FAULTS
+def run():
+    FAULTS["segfault"]({})
+    os.write(1, b"it went on")
+threading.Thread(target=run).start()
+while True:
+    time.sleep(0.001)
+"""
+
+
+def test_a_segfault_ends_the_process_before_its_thread_goes_on() -> None:
+    for _ in range(5):
+        ended = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, check=False, cwd=ROOT)
+        assert (ended.returncode, ended.stdout) == (-signal.SIGSEGV, b"")
