@@ -118,11 +118,6 @@ class ModelPool:
         with self.lease(version_id) as loaded:
             return loaded
 
-    def load(self, version_id: int) -> Loaded:
-        """Load the version even if that failed a moment ago, and end the effect of `unload`."""
-        self.begin_anew(version_id)
-        return self.runner(version_id)
-
     def begin_anew(self, version_id: int) -> None:
         """Let the version be tried although that failed a moment ago, and end the effect of `unload`."""
         with self._changed:
@@ -145,7 +140,7 @@ class ModelPool:
     def unload(self, version_id: int) -> bool:
         """Evict the version; if it is in use, return False and evict it once it has no users.
 
-        Until `load` is called for it, a later job loads it for its own batch only.
+        Until `begin_anew` is called for it, a later job loads it for its own batch only.
         """
         with self._changed:
             self._leaving.add(version_id)
@@ -158,12 +153,6 @@ class ModelPool:
         self._collect(dropped)
         return True
 
-    def pin(self, version_id: int, *, pinned: bool = True) -> None:
-        """Protect a loaded version from eviction, or end that protection."""
-        with self._changed:
-            self._residency.pin(version_id, pinned=pinned)
-            self._changed.notify_all()
-
     def keep(self, *, pinned: Iterable[int], shared: Iterable[int], warm: Iterable[int]) -> None:
         """Protect the `pinned` versions from eviction and no others; evict the `warm` ones last.
 
@@ -171,6 +160,7 @@ class ModelPool:
         """
         with self._changed:
             self._residency.keep(pinned=pinned, shared=shared, warm=warm)
+            self._changed.notify_all()  # a load that waits for room may find it now
 
     def loaded(self) -> list[Loaded]:
         """Return the loaded versions, in the order of loading."""

@@ -131,8 +131,9 @@ def versions(name: str) -> Sequence[ModelVersion]:
 
 def wanted_versions(names: Collection[str], *, keep_warm_s: float) -> Wanted:
     """Return what a worker of these models is to hold: `default` first, then by alias; never cached."""
-    aliases = Alias.objects.filter(model__name__in=names).order_by("id").values_list("name", "version_id")
-    stable = tuple(version for _, version in sorted(aliases, key=lambda row: row[0] != DEFAULT_ALIAS))
+    aliases = Alias.objects.filter(model__name__in=names).order_by("id")
+    named = sorted(aliases.only("name", "version_id"), key=lambda alias: alias.name != DEFAULT_ALIAS)
+    stable = tuple(alias.version_id for alias in named)
     moves = AliasMove.objects.filter(model__name__in=names, state=MoveState.LOADING).order_by("id")
     since = Now() - timedelta(seconds=keep_warm_s)
     left = set(Promotion.objects.filter(model__in=names, at__gt=since).values_list("model", "before"))

@@ -94,7 +94,7 @@ class CircuitMonitor:
         if rest is None or not rest.tried(now, tally):
             return False
         if not self._elsewhere(version).served:
-            del self._rests[version]  # nobody else would run it: its circuit decides
+            del self._rests[version]  # no other worker would run it, so its circuit decides
             return False
         self._begin_rest(version, "It was tried again here, and failed.")
         return True

@@ -43,7 +43,7 @@ class ModelVersionSchema(Schema):
     sha256: str = Field(description="The SHA-256 of the artifact; empty for an entry point, which has none.")
     source: str = Field(description="Where the artifact was fetched from; empty where it was not.")
     origin: dict[str, Any] | None = Field(
-        description="Who trained it, on which data and code, its metrics; null where nobody said."
+        description="Who trained it, on which data and code, its metrics; null if not given."
     )
     input_schema: dict[str, Any] = Field(
         description="The JSON Schema of an input; empty where any input is accepted."

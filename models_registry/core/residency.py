@@ -56,7 +56,7 @@ class Residency:
         self.budget_bytes, self.lanes = budget_bytes, lanes
         self._residents: dict[int, _Resident] = {}
         self._turns = 0
-        self._pinned, self._shared, self._warm = set[int](), frozenset[int](), frozenset[int]()
+        self._pinned, self._shared, self._warm = frozenset[int](), frozenset[int](), frozenset[int]()
 
     def __contains__(self, version: int) -> bool:
         return version in self._residents
@@ -141,13 +141,9 @@ class Residency:
             raise ValueError(f"version {version} is released more often than it was acquired")
         resident.users -= 1
 
-    def pin(self, version: int, *, pinned: bool = True) -> None:
-        """Protect the version from eviction, in use or not, or end that protection."""
-        (self._pinned.add if pinned else self._pinned.discard)(version)
-
     def keep(self, *, pinned: Iterable[int], shared: Iterable[int], warm: Iterable[int]) -> None:
         """Set what is pinned, resident or not, what of it may replace each other, and what to evict last."""
-        self._pinned, self._shared, self._warm = set(pinned), frozenset(shared), frozenset(warm)
+        self._pinned, self._shared, self._warm = frozenset(pinned), frozenset(shared), frozenset(warm)
 
     def _turn(self) -> int:
         self._turns += 1

@@ -54,7 +54,7 @@ def make_env(name: str, requirements: Path, *, envs_dir: Path) -> Path:
 
 
 def python_of(name: str, *, envs_dir: Path) -> Path:
-    """Return the python of the environment `name`; EnvironmentRefusedError if nobody has made it."""
+    """Return the python of the environment `name`; EnvironmentRefusedError where there is none."""
     _check_name(name)
     folder = (envs_dir / name).resolve()
     if not (folder / COMPLETE).exists():

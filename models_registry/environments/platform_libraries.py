@@ -49,7 +49,7 @@ def worker_versions() -> dict[str, str]:
             continue
         try:
             distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError:  # an extra of theirs that nobody asked for
+        except metadata.PackageNotFoundError:  # of an extra that is not installed
             continue
         versions[name] = distribution.version
         open_names += _needs(distribution.requires or ())

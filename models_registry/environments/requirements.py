@@ -1,4 +1,4 @@
-"""A file of hashed requirements, read before pip does: a person is told what is wrong with it."""
+"""A file of hashed requirements, read before pip reads it, so that an error says what to change in it."""
 
 from __future__ import annotations
 

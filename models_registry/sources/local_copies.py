@@ -114,7 +114,7 @@ class LocalCopies:
             target.mkdir(parents=True)
             copy_to(stored, target)
             self._make_room(size_of(part))
-            # A copy under another file's name has the same bytes, and nobody finds it by this one.
+            # The same bytes may lie here under another file's name, by which this version does not look.
             (part / (stored.file or TREE)).rename(self._ready(stored))
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -138,7 +138,7 @@ class LocalCopies:
                 room += sizes[path]
 
     def _evict(self, copy: Path) -> bool:
-        """Delete a copy that nobody uses; return whether it was."""
+        """Delete a copy that is not in use; return whether it was deleted."""
         lock = self._open(copy.name + LOCK)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

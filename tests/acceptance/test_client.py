@@ -166,7 +166,7 @@ def test_a_stream_resumes_on_the_next_server_and_repeats_no_event(
 
 
 def test_a_fitted_estimator_is_answered_within_a_minute(stack: Stack) -> None:
-    # A worker of its model would load the version by its first job; this one is told to.
+    # The first job makes a worker of the model load the version; this worker gets an order.
     images, digits = load_digits(return_X_y=True)
     words = ("create_token", "trainer", "--scope", "submit", "--scope", "read", "--scope", "register")
     token = manage(stack, *words).split()[0]

@@ -37,7 +37,7 @@ def spoken(text: str) -> bytes:
 
 
 def refusal(app: App, name: str, body: bytes, kind: str) -> str:
-    """Return why the model cannot take this file, which is the file's fault and nobody else's."""
+    """Return why the model cannot take this file, although the worker and the model are well."""
     model = {"image": "pictures", "audio": "sounds"}[name]
     ended = app.finished(app.submit(model, {name: app.client.upload(body, content_type=kind).ref})["id"])
     assert (ended["state"], ended["error"]["kind"], ended["attempts"]) == ("dead", "invalid", 1)

@@ -119,13 +119,17 @@ def check_source(source: str, allowed: tuple[str, ...]) -> None:
     )
 
 
-def file_name(loader: str) -> str:
-    """Return the name of an uploaded artifact; RegistrationError where the loader reads no single file."""
+def refuse_folder(loader: str) -> None:
+    """Raise RegistrationError for a folder of code, from wherever it is to come."""
     if loader == "folder":
         raise RegistrationError(
             "A folder of Python code is not registered over the API: an operator registers it with"
             " `manage.py register_model ./folder`."
         )
+
+
+def file_name(loader: str) -> str:
+    """Return the name of an uploaded artifact; RegistrationError where the loader reads no single file."""
     if loader not in FILE_NAMES:
         raise RegistrationError(
             f"The loader {loader[:40]!r} reads no single file. An upload can be of: {', '.join(FILE_NAMES)}."

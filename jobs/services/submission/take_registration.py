@@ -21,6 +21,7 @@ from jobs.core.submission.registration_request import (
     check_source,
     file_name,
     first_line,
+    refuse_folder,
 )
 from jobs.payloads.sealed_objects import copy_file
 from jobs.services.access.owner import Owner
@@ -47,6 +48,7 @@ def take_registration(*, owner: Owner, name: str, request: RegistrationRequest) 
     TrialFailedError, RegistrationError and its kinds. No error names a folder of the server.
     """
     owner.check_model(name)
+    refuse_folder(request.loader)
     asked = Asked(
         name=name,
         version=request.version,
@@ -68,7 +70,7 @@ def take_registration(*, owner: Owner, name: str, request: RegistrationRequest) 
 
 @contextmanager
 def _placed(owner: Owner, request: RegistrationRequest, asked: Asked) -> Iterator[Asked]:
-    """Yield what is asked for with its artifact, which of an upload is a copy for this block."""
+    """Yield the request with the place of its artifact; an upload is copied, and the copy deleted after."""
     if request.upload is None:
         yield _elsewhere(request, asked)
         return
@@ -85,8 +87,6 @@ def _placed(owner: Owner, request: RegistrationRequest, asked: Asked) -> Iterato
 
 def _elsewhere(request: RegistrationRequest, asked: Asked) -> Asked:
     config = settings.INFERENCE
-    if request.loader == "folder":
-        file_name(request.loader)
     if request.source is not None:
         check_source(request.source, tuple(config.model_sources))
         return msgspec.structs.replace(asked, source=request.source)

@@ -84,17 +84,17 @@ class ModelLoader:
             self.look(time.monotonic())
         future.result()
 
-    def requested(self, version: int) -> bool:
-        """Return whether the version is being loaded, or waits for that."""
-        return version in self._requests
-
     def promised(self, version: int) -> bool:
         """Return whether a version was just loaded for those who asked, and no batch has used it yet."""
         return version in self._fresh
 
     def taken(self, version: int) -> None:
         """Note that a batch uses a version: from now on it may leave memory once others need the room."""
-        if version in self._fresh and self._fresh.pop(version, 0.0):
+        if version not in self._fresh:
+            return
+        with self._lock:
+            kept = self._fresh.pop(version, None)
+        if kept is not None:
             self.pool.release(version)
 
     def look(self, now: float) -> None:
@@ -152,7 +152,7 @@ class ModelLoader:
         with self._lock:
             before = self._fresh.get(version)
             self._fresh[version] = until = time.monotonic() + FRESH_S
-        if before:  # it is protected once, however often it is asked for
+        if before is not None:  # it is protected once, however often it is asked for
             self.pool.release(version)
         timer = Timer(FRESH_S, self._let_go, (version, until))
         timer.daemon = True

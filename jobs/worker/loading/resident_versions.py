@@ -38,7 +38,7 @@ class ResidentVersions:
         connection.close()
 
     def step(self) -> None:
-        """Order what became wanted, keep it in memory, and end the moves that nobody is waited for."""
+        """Order what became wanted, keep it in memory, and end the moves that wait for no worker."""
         models, pool = list(self._models()), self._loader.pool
         wanted = wanted_versions(models, keep_warm_s=settings.INFERENCE.keep_warm_s)
         pool.keep(pinned=(*wanted.stable, *wanted.coming), shared=wanted.stable, warm=wanted.warm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -51,7 +52,7 @@ class LibraryModel(Generic[Asked]):
         return given, self._prompts.resolve(given.prompt_name, task)
 
 
-class TextEncoder(LibraryModel[Asked]):
+class TextEncoder(LibraryModel[Asked], ABC):
     """Encodes `{"text": str}`; a batch is tensors on their way, other features, and what the jobs asked."""
 
     @property
@@ -77,13 +78,13 @@ class TextEncoder(LibraryModel[Asked]):
                 items = [Item({"text": "a " * words})] * size
                 self.outputs(self.run(self.collate(items)))
 
+    @abstractmethod
     def run(self, batch: Any) -> Any:
         """Return the raw outputs on their way back from the device."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outputs(self, raw: Any) -> list[Any]:
         """Return an output for each item."""
-        raise NotImplementedError
 
     def _forward(self, batch: Any, **more: Any) -> tuple[dict[str, Any], Asked]:
         sent, rest, asked, arguments = batch

@@ -30,7 +30,7 @@ _numbers = count(1)
 
 
 def import_folder(folder: Path, module: str) -> ModuleType:
-    """Import `module` of a folder, each time anew; whatever its code raises."""
+    """Import `module` of a folder, each time anew; raise what its code raises."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
     home = ModuleType(f"{PREFIX}{next(_numbers)}")

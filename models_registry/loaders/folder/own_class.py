@@ -1,4 +1,4 @@
-"""The class of a folder that is its model, what is said about it, and an object of it."""
+"""The class in a folder that is its model, what the folder says about it, and a runner of it."""
 
 from __future__ import annotations
 

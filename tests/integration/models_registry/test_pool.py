@@ -217,6 +217,7 @@ def test_a_version_that_does_not_load_is_tried_less_and_less_and_reported(
     pool.runner(good)
     assert pool.models_without_versions() == {"faulty"}
     monkeypatch.setattr(builtin, "FAULTS", {"exit": lambda _: None})
-    pool.load(bad)
+    pool.begin_anew(bad)
+    pool.runner(bad)
     assert watcher.notes[-1] == ("loaded", bad)
     assert (pool.models_without_versions(), pool.retry_in_s(bad)) == (set(), 0.0)

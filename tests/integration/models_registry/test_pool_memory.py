@@ -15,7 +15,7 @@ from models_registry.core.runner import Item, answer
 from models_registry.loaders import builtin, memory
 from models_registry.loaders.entry_point import BUILT_IN
 from models_registry.loaders.load import load
-from models_registry.pool import ModelPool
+from models_registry.pool import Loaded, ModelPool
 from models_registry.services import register_version
 from models_registry.services.register_builtin import MODELS
 from tests.support.wait import wait_until
@@ -37,6 +37,12 @@ class Heavy(builtin.Echo):
 
     def memory_bytes(self) -> int:
         return 500
+
+
+def again(pool: ModelPool, version: int) -> Loaded:
+    """Load a version although that failed a moment ago, or it was unloaded."""
+    pool.begin_anew(version)
+    return pool.runner(version)
 
 
 def loaded(pool: ModelPool) -> list[str]:
@@ -93,7 +99,7 @@ def test_a_wait_too_long_for_memory_raises_and_can_be_retried() -> None:
         pool.runner(second)
     assert caught.value.retryable
     pool.release(first)
-    assert pool.load(second).info.model == "b"
+    assert again(pool, second).info.model == "b"
 
 
 def test_a_version_larger_than_the_budget_is_refused_with_both_sizes() -> None:
@@ -109,11 +115,11 @@ def test_a_pinned_version_never_leaves() -> None:
     pool = ModelPool("cpu", memory_budget_bytes=100)
     first, second = register("a", 60), register("b", 60)
     pool.runner(first)
-    pool.pin(first)
+    pool.keep(pinned=[first], shared=[], warm=[])
     with pytest.raises(OverBudgetError):
         pool.runner(second)
-    pool.pin(first, pinned=False)
-    assert pool.load(second).info.model == "b"
+    pool.keep(pinned=[], shared=[], warm=[])
+    assert again(pool, second).info.model == "b"
 
 
 def test_a_load_that_fails_leaves_its_room_to_others() -> None:
@@ -146,7 +152,7 @@ def test_an_unloaded_version_serves_a_late_batch_and_leaves() -> None:
     with pool.lease(version) as late:
         assert answer(late.runner, [Item(1)]) == [1]
     assert loaded(pool) == []
-    pool.load(version)
+    again(pool, version)
     assert loaded(pool) == ["a"]
 
 
@@ -154,7 +160,7 @@ def test_an_unloaded_version_stays_if_it_is_loaded_again_in_time() -> None:
     pool, version = ModelPool("cpu"), register("a", 1)
     pool.acquire(version)
     pool.unload(version)
-    pool.load(version)
+    again(pool, version)
     pool.release(version)
     assert loaded(pool) == ["a"]
 

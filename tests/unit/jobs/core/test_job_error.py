@@ -53,7 +53,8 @@ def test_a_cancelled_job_says_how_it_was_cancelled(code: str, shown: str, detail
 
 
 def test_a_caller_reads_what_a_torchscript_program_raised_and_not_its_source() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         program = torch.jit.CompilationUnit("""

@@ -38,6 +38,10 @@ def test_the_least_recently_used_leaves_first() -> None:
     assert residency.room_for(NEW, 61) == Evict((1, 0))
 
 
+def pin(residency: Residency, *versions: int) -> None:
+    residency.keep(pinned=versions, shared=(), warm=())
+
+
 def test_a_version_in_use_stays_and_is_waited_for() -> None:
     residency = shelf(100, 60, 40)
     residency.acquire(0)
@@ -49,10 +53,10 @@ def test_a_version_in_use_stays_and_is_waited_for() -> None:
 
 def test_a_pinned_version_is_not_waited_for() -> None:
     residency = shelf(100, 60, 40)
-    residency.pin(0)
+    pin(residency, 0)
     assert residency.room_for(NEW, 40) == Evict((1,))
     assert residency.room_for(NEW, 41) == Never(40)
-    residency.pin(0, pinned=False)
+    pin(residency)
     assert residency.room_for(NEW, 41) == Evict((0,))
 
 
@@ -86,7 +90,7 @@ def test_running_batches_count_once_a_lane_the_largest_of_them() -> None:
     residency.add(0, 20, 20)
     assert residency.room_for(NEW, 50, 30) == Evict()
     assert residency.room_for(NEW, 51, 30) == Evict((0,))
-    residency.pin(0)
+    pin(residency, 0)
     assert residency.room_for(NEW, 51, 30) == Never(50)
     assert residency.room_for(NEW, 61, 10) == Never(60)  # the pinned version's own batches need 20
 
@@ -121,7 +125,7 @@ def test_a_plan_evicts_in_order_of_use_and_spares_pinned_versions(
         residency.acquire(version)
         if not rows[version][1]:
             residency.release(version)
-        residency.pin(version, pinned=rows[version][2])
+    pin(residency, *(version for version in order if rows[version][2]))
     plan = residency.room_for(NEW, more)
     idle = [v for v in order if not rows[v][1] and not rows[v][2] and rows[v][0]]
     if isinstance(plan, Evict):

@@ -58,11 +58,11 @@ def test_a_version_is_loaded_once_for_all_who_ask_meanwhile_and_others_follow() 
     loader = a_loader(pool)
     futures = [loader.request(1), loader.request(1), loader.request(2, anew=True)]
     assert futures[0] is futures[1]
-    assert loader.requested(2)
+    assert 2 in loader._requests
     gate.set()
     for future in futures:
         future.result(10)
-    assert (pool.loads, pool.anew, loader.requested(1)) == ([1, 2], [2], False)
+    assert (pool.loads, pool.anew, 1 in loader._requests) == ([1, 2], [2], False)
 
 
 def test_a_loaded_version_is_kept_until_it_is_used_or_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The look after what aliases need goes on whatever fails, and a move waits for no load that nobody began."""
+"""The look after what aliases need goes on whatever fails, and moves wait for loads that did begin."""
 
 from __future__ import annotations
 
