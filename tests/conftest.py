@@ -67,9 +67,15 @@ def broker_log(services: dict[str, str]) -> Callable[[], str]:
 def db(services: dict[str, str]) -> Iterator[str]:
     """Empty every table of ours, and return the database's URL."""
     from jobs.payloads import vault
+    from jobs.services.access.owner import forget_owners
+    from jobs.services.admission.queues import forget_queues
+    from jobs.services.circuits.reads import forget_circuits
+    from models_registry import selectors
 
     _truncate()
-    vault.forget()  # it holds keys of rows that are gone
+    # This process remembers rows that are gone, and the next ones may have their ids.
+    for forget in (vault.forget, forget_owners, forget_queues, forget_circuits, selectors.forget):
+        forget()
     yield services["DATABASE_URL"]
     connection.close()
 

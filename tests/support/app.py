@@ -153,6 +153,10 @@ class App:
             self.rows("SELECT attempts, count(*) FROM jobs_job WHERE id = ANY(%s::uuid[]) GROUP BY 1", ids)
         )
 
+    def claimed_batches(self, ids: Sequence[str]) -> int:
+        """Return how many batches have been claimed with these jobs, of whatever size."""
+        return len(self.rows("SELECT id FROM jobs_batch WHERE members && %s::uuid[]", ids))
+
     def assert_each_ran_to_one_result(self, ids: Sequence[str]) -> None:
         """Check that each job has one result, is counted once in the batches, and waits no more."""
         results = self.rows("SELECT count(*) FROM jobs_jobresult WHERE job_id = ANY(%s::uuid[])", ids)

@@ -41,7 +41,7 @@ def test_a_second_sigterm_ends_the_drain_and_charges_no_attempt(
 ) -> None:
     with a_worker(index=8) as worker:
         ids = app.bulk(MODEL, [{"n": n} for n in range(400)])
-        wait_until(lambda: app.states(ids).get("running", 0) > 64, what=lambda: app.states(ids))
+        wait_until(lambda: app.claimed_batches(ids) == 2)  # one runs, one is claimed ahead
         worker.send_signal(signal.SIGTERM)
         wait_until(lambda: "Warm shutdown" in log_of(stack, 8).read_text(), every_s=0.001)
         wait_until(lambda: consuming or consumers(stack, MODEL) == 0, what="the end of consuming")

@@ -70,7 +70,7 @@ def test_a_worker_that_loses_its_database_keeps_its_jobs_and_goes_on_when_it_is_
     database = through(network, stack.info["database"])
     with own_worker(stack, MODEL, index=11, DATABASE_URL=database, MODEL_ENTRY_POINTS=ENTRY_POINT) as worker:
         ids = app.bulk(MODEL, [{"n": n} for n in range(JOBS)])
-        wait_until(lambda: app.states(ids).get("running", 0) > MAX_BATCH, what=lambda: app.states(ids))
+        wait_until(lambda: app.claimed_batches(ids) == 2)  # one runs, one is claimed ahead
         network.turn("postgres", Mode.CUT)
         gate.touch()
         wait_until(lambda: "the database failed, try" in log_of(stack, 11).read_text())
