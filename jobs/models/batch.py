@@ -57,7 +57,25 @@ class Batch(models.Model):
         help_text="0, or the group whose jobs ran while the worker held no others.",
     )
     claimed_at = models.DateTimeField(db_default=Now())
-    ran_s = models.FloatField(null=True)
+    due_ago_s = ArrayField(
+        models.FloatField(null=True),
+        null=True,
+        help_text="Of each member, the seconds from when it was first due until `claimed_at`.",
+    )
+    published_ago_s = ArrayField(
+        models.FloatField(null=True),
+        null=True,
+        help_text="Of each member, the seconds from its last publish until `claimed_at`.",
+    )
+    buffered_s = ArrayField(
+        models.FloatField(),
+        null=True,
+        help_text="Of each member, the seconds from its receipt by the worker until the seal.",
+    )
+    sealed_ago_s = models.FloatField(null=True, help_text="Seconds from the seal until `claimed_at`.")
+    claim_s = models.FloatField(null=True, help_text="Seconds from the seal until the jobs were claimed.")
+    lane_s = models.FloatField(null=True, help_text="Seconds from then until its lane took it to run it.")
+    ran_s = models.FloatField(null=True, help_text="Seconds of its run; empty where it did not run.")
     finished_at = models.DateTimeField(null=True)
     progress = models.JSONField(null=True, help_text="The newest progress report of each member, by job id.")
     succeeded = models.IntegerField(default=0)

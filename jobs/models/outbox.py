@@ -30,6 +30,7 @@ class Outbox(models.Model):
         db_default=Now(), help_text="When the job began to wait: its first due time, which no publish moves."
     )
     published = models.IntegerField(db_default=0)
+    published_at = models.DateTimeField(null=True, help_text="When a relay last took it to publish it.")
     deadline = models.DateTimeField(null=True)
     client = models.IntegerField(
         db_default=0, help_text="The owner's id; relay and batches serve clients in turn."

@@ -17,15 +17,17 @@ from jobs.services.lifecycle.standings import Pointer
 class Parcel:
     """One received message and how many of its jobs are still open here.
 
-    `generation` is the number of the connection that its delivery tag belongs to. `unknown` means that one of
-    its jobs has no row, so that the message ends in the dead-letter queue.
+    `received_at` is in monotonic seconds. `generation` is the number of the connection that its delivery tag
+    belongs to. `unknown` means that one of its jobs has no row, so that the message ends in the dead-letter
+    queue.
     """
 
-    __slots__ = ("_acknowledged_in_bulk", "generation", "message", "open_jobs", "unknown")
+    __slots__ = ("_acknowledged_in_bulk", "generation", "message", "open_jobs", "received_at", "unknown")
 
     def __init__(self, message: Message, jobs: int, generation: int) -> None:
         self.message, self.open_jobs, self.generation, self.unknown = message, jobs, generation, False
         self._acknowledged_in_bulk = False
+        self.received_at = time.monotonic()
 
     @property
     def model(self) -> str:

@@ -193,7 +193,8 @@ class Pipeline:
     def _claim_one(self, sealed: SealedBatch[MessageDelivery]) -> None:
         started = time.monotonic()
         batch, refused = self._claimer.claim(sealed)
-        batch.claim_s = time.monotonic() - started
+        batch.claim_ended = time.monotonic()
+        batch.claim_s = batch.claim_ended - started
         if refused:
             self._observer.refused(refused)
         if batch.jobs:
@@ -243,6 +244,7 @@ class Pipeline:
 
     def _run_one(self, lane: int, batch: ClaimedBatch) -> None:
         self.buffer.started(lane, batch.key, batch.padded_size)
+        batch.lane_ended = time.monotonic()
         if batch.failure is not None or batch.runner is None:
             return
         batch.run_began = started = self._begin(batch)

@@ -85,7 +85,7 @@ def _delivery(size: int) -> Any:
 
 def _settle(session: sa.Connection, batch: ClaimedBatch, verdicts: Sequence[Verdict]) -> None:
     with transaction(session):
-        settle(session, batch=batch.id, verdicts=verdicts, ran_s=0.0)
+        settle(session, batch=batch.id, verdicts=verdicts)
 
 
 def prepare(batch: ClaimedBatch, runner: Runner) -> None:

@@ -203,7 +203,8 @@ class BatchPolicy(Generic[Token]):
             del self._groups[name]
         waited_s = now - min(item.arrived_s for item in chosen)
         tokens = [item.token for item in chosen]
-        return SealedBatch(group.key, tokens, len(chosen) * longest, reason, waited_s, group.isolation_group)
+        padded_size = len(chosen) * longest
+        return SealedBatch(group.key, tokens, padded_size, reason, waited_s, group.isolation_group, now)
 
     def _surplus(self, group: Group[Token], limits: BatchLimits) -> list[Waiting[Token]]:
         """Return what is beyond one batch of a held key: the least urgent, because the others run first."""

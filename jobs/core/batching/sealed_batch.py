@@ -43,9 +43,10 @@ class BatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class SealedBatch(Generic[Token]):
-    """A batch of one key: its items in order, its padded size, and the reason for its seal.
+    """A batch of one key: its items in order, its padded size, and the reason and time of its seal.
 
-    The items of an `isolation_group` other than 0 run while the worker holds no other batch.
+    The items of an `isolation_group` other than 0 run while the worker holds no other batch. `sealed_at` is
+    in seconds of the policy's clock.
     """
 
     key: Hashable
@@ -54,3 +55,4 @@ class SealedBatch(Generic[Token]):
     reason: SealReason
     waited_s: float
     isolation_group: int = 0
+    sealed_at: float = 0.0

@@ -11,6 +11,7 @@ whose row another transaction has locked is left out, and `standings` says so: i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
@@ -27,7 +28,10 @@ from jobs.db.statement import Session, Statement, run
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """The ledger row that a claim opens; `waited_s` is the oldest item's wait at the worker."""
+    """The ledger row that a claim opens.
+
+    `waited_s` is the oldest item's wait at the worker; it was sealed at `sealed_at`, in monotonic seconds.
+    """
 
     id: UUID
     worker: UUID
@@ -37,6 +41,7 @@ class BatchRow:
     seal_reason: str
     waited_s: float
     isolation_group: int = 0
+    sealed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class Claimed:
     """One job that this claim made running, with its input's bytes.
 
     `left_s` is the seconds until its deadline at the time of the claim, None where it has none. `wrapped` and
-    `answer` are the keys of a sealed job.
+    `answer` are the keys of a sealed job. `due_ago_s` and `published_ago_s` are the seconds since it was
+    first due and last published, None where no relay has noted that.
     """
 
     job: UUID
@@ -58,6 +64,8 @@ class Claimed:
     client: int = 0
     wrapped: bytes | None = None
     answer: bytes | None = None
+    due_ago_s: float | None = None
+    published_ago_s: float | None = None
 
 
 # Of sealed jobs alone: no other has keys.
@@ -71,10 +79,11 @@ _LEFT_S: LiteralString = "extract(epoch FROM job.deadline - now())::float8 AS le
 _CLAIM = Statement(
     f"""
 WITH message AS (
-  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(clients)s::int[], %(variants)s::int[])
-    AS message(id, epoch, client, variant)
+  SELECT * FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[], %(clients)s::int[], %(variants)s::int[],
+                       %(buffered_s)s::float8[])
+    AS message(id, epoch, client, variant, buffered_s)
 ), locked AS (
-  SELECT job.id FROM jobs_job job JOIN message USING (id, epoch)
+  SELECT job.id, message.buffered_s FROM jobs_job job JOIN message USING (id, epoch)
   WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
     AND {COMMITS_LATER}
     AND NOT EXISTS (SELECT FROM jobs_worker WHERE id = %(worker)s AND ended_at IS NOT NULL)
@@ -87,19 +96,23 @@ WITH message AS (
   SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts + 1,
       batch_id = %(batch)s, started_at = now()
   FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}, job.client_id
+  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}, job.client_id, locked.buffered_s
 ), taken AS (
   DELETE FROM jobs_outbox WHERE job_id = ANY(ARRAY(SELECT id FROM claimed))
+  RETURNING job_id, extract(epoch FROM now() - since)::float8 AS due_ago_s,
+    extract(epoch FROM now() - published_at)::float8 AS published_ago_s
 ), opened AS (
-  INSERT INTO jobs_batch (id, worker_id, version_id, members, size, padded_size, seal_reason, waited_s,
-                          apart, succeeded, failed, released, fenced)
-  SELECT %(batch)s, %(worker)s, %(version)s, array_agg(id), count(*), %(padded_size)s, %(seal_reason)s,
-         %(waited_s)s, %(apart)s, 0, 0, 0, 0
-  FROM claimed HAVING count(*) > 0
+  INSERT INTO jobs_batch (id, worker_id, version_id, members, due_ago_s, published_ago_s, buffered_s, size,
+                          padded_size, seal_reason, waited_s, sealed_ago_s, apart,
+                          succeeded, failed, released, fenced)
+  SELECT %(batch)s, %(worker)s, %(version)s, array_agg(id), array_agg(due_ago_s), array_agg(published_ago_s),
+         array_agg(buffered_s), count(*), %(padded_size)s, %(seal_reason)s, %(waited_s)s, %(sealed_ago_s)s,
+         %(apart)s, 0, 0, 0, 0
+  FROM claimed LEFT JOIN taken ON taken.job_id = claimed.id HAVING count(*) > 0
 )
 SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding,
-  client_id AS client, keys.wrapped, keys.answer
-FROM claimed CROSS JOIN LATERAL (
+  client_id AS client, keys.wrapped, keys.answer, taken.due_ago_s, taken.published_ago_s
+FROM claimed LEFT JOIN taken ON taken.job_id = claimed.id CROSS JOIN LATERAL (
   SELECT job_id, body, parameters, encoding FROM jobs_jobinput
   WHERE job_id = claimed.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1
 ) AS input {_KEYS}
@@ -110,8 +123,11 @@ FROM claimed CROSS JOIN LATERAL (
 _RECOVER = Statement(
     f"""
 SELECT job.id AS job, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
-  input.encoding, job.client_id AS client, keys.wrapped, keys.answer
-FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id {_KEYS}
+  input.encoding, job.client_id AS client, keys.wrapped, keys.answer,
+  batch.due_ago_s[array_position(batch.members, job.id)] AS due_ago_s,
+  batch.published_ago_s[array_position(batch.members, job.id)] AS published_ago_s
+FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
+JOIN jobs_batch batch ON batch.id = job.batch_id {_KEYS}
 WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state = %(target)s
 """,  # noqa: S608
     Claimed,
@@ -130,8 +146,17 @@ WHERE job_id = ANY(%(jobs)s::uuid[]) AND NOT job_id = ANY(ARRAY(SELECT job_id FR
 )
 
 
-def claim(connection: Session, *, batch: BatchRow, envelopes: Sequence[Envelope]) -> list[Claimed]:
-    """Make the jobs of `envelopes` running under `batch` and return those that were claimed, in any order."""
+def claim(
+    connection: Session,
+    *,
+    batch: BatchRow,
+    envelopes: Sequence[Envelope],
+    buffered_s: Sequence[float] | None = None,
+) -> list[Claimed]:
+    """Make the jobs of `envelopes` running under `batch` and return those that were claimed, in any order.
+
+    `buffered_s` are the seconds that each waited at the worker; none where that is not known.
+    """
     jobs = [envelope.job for envelope in envelopes]
     return run(
         connection,
@@ -143,6 +168,7 @@ def claim(connection: Session, *, batch: BatchRow, envelopes: Sequence[Envelope]
             "epochs": [envelope.epoch for envelope in envelopes],
             "clients": [envelope.client for envelope in envelopes],
             "variants": [envelope.parameters_digest for envelope in envelopes],
+            "buffered_s": list(buffered_s or [0.0] * len(envelopes)),
             "model": batch.model,
             "sources": sources(Verb.CLAIM),
             "target": target(Verb.CLAIM),
@@ -152,6 +178,7 @@ def claim(connection: Session, *, batch: BatchRow, envelopes: Sequence[Envelope]
             "padded_size": batch.padded_size,
             "seal_reason": batch.seal_reason,
             "waited_s": batch.waited_s,
+            "sealed_ago_s": None if batch.sealed_at is None else time.monotonic() - batch.sealed_at,
             "apart": batch.isolation_group,
         },
     )

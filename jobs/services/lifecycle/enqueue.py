@@ -46,7 +46,7 @@ def outbox_upsert(jobs: LiteralString, *, due: LiteralString) -> LiteralString:
 ON CONFLICT (job_id) DO UPDATE
 SET epoch = excluded.epoch, version_id = excluded.version_id, queue = excluded.queue,
   priority = excluded.priority, size = excluded.size, due = excluded.due, since = excluded.since,
-  deadline = excluded.deadline, published = excluded.published, apart = excluded.apart,
+  deadline = excluded.deadline, published = excluded.published, published_at = NULL, apart = excluded.apart,
   client = excluded.client, variant = excluded.variant, retry = excluded.retry
 """
 

@@ -19,6 +19,7 @@ from jobs.core.channels import SETTLED
 from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.job_error import DEADLINE_CODE
 from jobs.core.retry.policy import Bury, RetryAfter
+from jobs.core.stages import NO_TIMES, StageTimes
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run, run_many
 from jobs.services.lifecycle.bury import bury
@@ -107,8 +108,9 @@ WHERE job.batch_id = %(batch)s AND job.state = ANY(%(sources)s::text[])
 
 _CLOSE = Statement("""
 UPDATE jobs_batch
-SET finished_at = CASE WHEN %(done)s THEN now() END, ran_s = %(ran_s)s, succeeded = succeeded + %(succeeded)s,
-    failed = failed + %(failed)s, fenced = fenced + %(fenced)s
+SET finished_at = CASE WHEN %(done)s THEN now() END, claim_s = %(claim_s)s, lane_s = %(lane_s)s,
+    ran_s = %(ran_s)s, succeeded = succeeded + %(succeeded)s, failed = failed + %(failed)s,
+    fenced = fenced + %(fenced)s
 WHERE id = %(batch)s AND finished_at IS NULL
 """)
 
@@ -125,7 +127,12 @@ _NOTIFY = Statement("SELECT pg_notify(jobs_channel(%(channel)s), %(payload)s)")
 
 
 def settle(
-    connection: sa.Connection, *, batch: UUID, verdicts: Sequence[Verdict], ran_s: float, worker: str = ""
+    connection: sa.Connection,
+    *,
+    batch: UUID,
+    verdicts: Sequence[Verdict],
+    times: StageTimes = NO_TIMES,
+    worker: str = "",
 ) -> tuple[list[Settled], set[UUID]]:
     """Store `verdicts` of the node `worker`, close `batch`, notify; return what changed, and is locked."""
     rows = run(connection, _SETTLE, arrays(verdicts, [batch] * len(verdicts)))
@@ -139,7 +146,7 @@ def settle(
         _CLOSE,
         {
             "batch": batch,
-            "ran_s": ran_s,
+            **times._asdict(),
             "succeeded": succeeded,
             "failed": len(settled) - succeeded,
             "fenced": len(verdicts) - len(settled) - len(locked),

@@ -12,16 +12,17 @@ from uuid import UUID
 
 from jobs.core.channels import SETTLED
 from jobs.core.failures import Success
+from jobs.core.stages import StageTimes
 from jobs.core.states import State
 from jobs.db.statement import Session, Statement, run
 from jobs.services.lifecycle.settle import SETTLE, SettledRow, Verdict, arrays
 
 
 class AnsweredBatch(NamedTuple):
-    """A batch whose verdicts are all answers, and the seconds that it ran."""
+    """A batch whose verdicts are all answers, and how long it was in the stages."""
 
     batch: UUID
-    ran_s: float
+    times: StageTimes
     verdicts: Sequence[Verdict]
 
 
@@ -32,10 +33,11 @@ _SETTLE_ANSWERS = Statement(
   FROM settled GROUP BY batch_id
 ), closed AS (
   UPDATE jobs_batch batch
-  SET finished_at = now(), ran_s = run.ran_s, succeeded = batch.succeeded + ended.succeeded,
-      failed = batch.failed + ended.jobs - ended.succeeded
-  FROM ended JOIN unnest(%(batches)s::uuid[], %(ran_s)s::float8[]) AS run(id, ran_s)
-    ON run.id = ended.batch_id
+  SET finished_at = now(), claim_s = run.claim_s, lane_s = run.lane_s, ran_s = run.ran_s,
+      succeeded = batch.succeeded + ended.succeeded, failed = batch.failed + ended.jobs - ended.succeeded
+  FROM ended
+  JOIN unnest(%(batches)s::uuid[], %(claim_s)s::float8[], %(lane_s)s::float8[], %(ran_s)s::float8[])
+    AS run(id, claim_s, lane_s, ran_s) ON run.id = ended.batch_id
   WHERE batch.id = run.id AND batch.finished_at IS NULL
 ), notified AS MATERIALIZED (
   SELECT pg_notify(jobs_channel(%(channel)s), 'batch:' || batch_id) FROM ended
@@ -57,7 +59,9 @@ def settle_answers(connection: Session, batches: Sequence[AnsweredBatch]) -> dic
     claims = [batch.batch for batch in batches for _ in batch.verdicts]
     parameters = arrays(verdicts, claims, least=len(verdicts)) | {
         "batches": [batch.batch for batch in batches],
-        "ran_s": [batch.ran_s for batch in batches],
+        "claim_s": [batch.times.claim_s for batch in batches],
+        "lane_s": [batch.times.lane_s for batch in batches],
+        "ran_s": [batch.times.ran_s for batch in batches],
         "channel": SETTLED,
     }
     return {row.id: State(row.state) for row in run(connection, _SETTLE_ANSWERS, parameters)}

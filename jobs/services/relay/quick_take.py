@@ -30,7 +30,7 @@ WITH locked AS MATERIALIZED (
     ORDER BY due LIMIT %(most)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs_outbox AS outbox
-SET due = now() + {VISIBILITY}, published = outbox.published + 1
+SET due = now() + {VISIBILITY}, published = outbox.published + 1, published_at = now()
 WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked)) AND {COMMITS_LATER}
 RETURNING outbox.job_id AS job, outbox.epoch, outbox.version_id AS version, outbox.priority, outbox.size,
     outbox.client, outbox.variant, extract(epoch FROM outbox.deadline)::float8 AS deadline,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.failures import Failure
+from jobs.core.stages import StageTimes
 from jobs.core.states import State
 from jobs.services.lifecycle.claim import Claimed
 from jobs.services.lifecycle.settle import Verdict
@@ -54,8 +55,9 @@ class ClaimedBatch:
     """One batch on its way through the stages; `oom_size` is the least padded size that did not fit.
 
     `loaded` is its version, which stays in memory for it. `busy_since` is when the stage that works on it
-    began, in monotonic seconds, and `limit_s` how long the stage may take; its claim began at `claimed_at`,
-    its run at `run_began`.
+    began, in monotonic seconds, and `limit_s` how long the stage may take. It was sealed at `sealed_at`, its
+    claim began at `claimed_at` and ended at `claim_ended`; its wait for a lane ended at `lane_ended`, and its
+    run, where it has one, began at `run_began`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
     settle could not store yet.
@@ -76,7 +78,10 @@ class ClaimedBatch:
     loaded: Loaded | None = None
     busy_since: float | None = None
     run_began: float | None = None
+    sealed_at: float = 0.0
     claimed_at: float = 0.0
+    claim_ended: float = 0.0
+    lane_ended: float = 0.0
     table: Table = COMMON
     retry: RetryOptions = field(default_factory=RetryOptions)
     claim_s: float = 0.0
@@ -86,6 +91,12 @@ class ClaimedBatch:
     context: BatchContext | None = None
     privacy: Privacy | None = None
     verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def times(self) -> StageTimes:
+        """Return how long it was in each stage; only of a batch that a lane has taken."""
+        ran_s = None if self.run_began is None else self.ran_s
+        return StageTimes(self.claim_ended - self.sealed_at, self.lane_ended - self.claim_ended, ran_s)
 
     def let_go(self) -> None:
         """Drop collated inputs and raw outputs, which may lie on the device.

@@ -67,6 +67,7 @@ class Claimer:
             sealed.reason,
             sealed.tokens,
             isolation_group=sealed.isolation_group,
+            sealed_at=sealed.sealed_at,
         )
         batch.claimed_at = time.monotonic()
         self.claiming = batch.id
@@ -172,6 +173,7 @@ class Claimer:
             waited_s=sealed.waited_s,
             isolation_group=sealed.isolation_group,
             model=batch.loaded.info.model,
+            sealed_at=sealed.sealed_at,
         )
 
     def _true(self, sealed: SealedBatch[MessageDelivery]) -> tuple[list[MessageDelivery], list[Refused]]:
@@ -232,7 +234,13 @@ def _claim(
 ) -> list[store.Claimed]:
     if not deliveries:
         return []
-    return store.claim(connection, batch=row, envelopes=[delivery.envelope for delivery in deliveries])
+    sealed_at = row.sealed_at or 0.0
+    return store.claim(
+        connection,
+        batch=row,
+        envelopes=[delivery.envelope for delivery in deliveries],
+        buffered_s=[sealed_at - delivery.parcel.received_at for delivery in deliveries],
+    )
 
 
 def _claim_again(

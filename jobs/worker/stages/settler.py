@@ -85,7 +85,7 @@ class Settler:
         plain = [batch for batch in batches if only_answers(batch.verdicts)]
         if not plain:
             return {}
-        rows = [AnsweredBatch(batch.id, batch.ran_s, batch.verdicts) for batch in plain]
+        rows = [AnsweredBatch(batch.id, batch.times, batch.verdicts) for batch in plain]
         try:
             states = try_once(self._statements, lambda c: settle_answers(c, rows), engine=self._engine)
         except (psycopg.Error, DBAPIError) as error:
@@ -135,7 +135,7 @@ class Settler:
     def _store(self, connection: sa.Connection, batch: ClaimedBatch, verdicts: list[store.Verdict]) -> Stored:
         verdicts = convict(connection, verdicts)
         settled, locked = store.settle(
-            connection, batch=batch.id, verdicts=verdicts, ran_s=batch.ran_s, worker=self._node
+            connection, batch=batch.id, verdicts=verdicts, times=batch.times, worker=self._node
         )
         done = [verdict for verdict in verdicts if verdict.job not in locked] if locked else verdicts
         if len(settled) < len(done):

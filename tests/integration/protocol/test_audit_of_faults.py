@@ -63,7 +63,7 @@ def run_twice(session: sa.Connection) -> tuple[Job, BatchRow, BatchRow]:
 def settled(session: sa.Connection, batch: UUID, job: Job, epoch: int, outcome: Any = None) -> None:
     after = RetryAfter(0.0) if outcome else None
     verdict = Verdict(job.id, epoch, outcome or Success(b"{}"), after, attempt=1)
-    settle(session, batch=batch, verdicts=[verdict], ran_s=0.0)
+    settle(session, batch=batch, verdicts=[verdict])
 
 
 def test_a_sound_history_has_no_violation(session: sa.Connection, audited: str) -> None:

@@ -50,7 +50,7 @@ def test_a_reap_spares_a_member_that_was_cancelled_replayed_and_runs_elsewhere(
     assert [orphan.id for orphan in sweep.orphaned_batches(session, 10)] == [lost.id]
     assert sweep.reap(session, lost.id) == sweep.Reaped(queued=1, dead=0)
     assert dict(Job.objects.values_list("id", "state")) == {first.id: "running", second.id: "queued"}
-    settle(session, batch=living.id, verdicts=[Verdict(first.id, 4, Success(b"{}"))], ran_s=0.0)
+    settle(session, batch=living.id, verdicts=[Verdict(first.id, 4, Success(b"{}"))])
     assert Job.objects.get(id=first.id).state == State.SUCCEEDED
 
 
@@ -64,7 +64,7 @@ def reaped(session: sa.Connection, job: Job, batch: Batch) -> None:
 
 def retried(session: sa.Connection, job: Job, batch: Batch) -> None:
     failure = Failure(FailureKind.TRANSIENT, "flaky", "not yet")
-    settle(session, batch=batch.id, verdicts=[Verdict(job.id, 1, failure, RetryAfter(0.0))], ran_s=0.0)
+    settle(session, batch=batch.id, verdicts=[Verdict(job.id, 1, failure, RetryAfter(0.0))])
 
 
 def replayed(session: sa.Connection, job: Job, batch: Batch) -> None:

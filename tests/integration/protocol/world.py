@@ -27,6 +27,7 @@ from jobs.core.failures import Failure, FailureKind, Success
 from jobs.core.ids import uuid7
 from jobs.core.messages.envelope import Envelope
 from jobs.core.retry.policy import Bury, RetryAfter
+from jobs.core.stages import StageTimes
 from jobs.core.states import TERMINAL
 from jobs.db.engine import engine
 from jobs.db.session import open_session
@@ -274,7 +275,7 @@ class Worker:
             verdicts = [self._verdict(job) for job in jobs]
             settled = self._settle_in_one(connection, verdicts)
             if not settled:
-                settled, _locked = settle(connection, batch=self.batch, verdicts=verdicts, ran_s=0.0)
+                settled, _locked = settle(connection, batch=self.batch, verdicts=verdicts)
             changed = [row.job for row in settled if row.state != "expired"]
             self._hold({(job.job, job.epoch) for job in jobs}, _epochs(connection, changed))
         self.world.saw(settled)
@@ -283,7 +284,7 @@ class Worker:
     def _settle_in_one(self, connection: sa.Connection, verdicts: list[Verdict]) -> list[Settled]:
         if not only_answers(verdicts):
             return []
-        states = settle_answers(connection, [AnsweredBatch(self.batch, 0.0, verdicts)])
+        states = settle_answers(connection, [AnsweredBatch(self.batch, StageTimes(ran_s=0.0), verdicts)])
         self.world.count(answers=len(states))
         return [Settled(job, state) for job, state in states.items()]
 

@@ -23,7 +23,7 @@ def dead(db: str) -> Job:
     failure = Failure(FailureKind.TRANSIENT, "busy", "the secret word")
     verdict = Verdict(job.id, 1, failure, Bury(REASON, exhausted=True), attempt=1)
     with open_session() as session:
-        settle(session, batch=batch.id, verdicts=[verdict], ran_s=0.0, worker="gpu-7@tests")
+        settle(session, batch=batch.id, verdicts=[verdict], worker="gpu-7@tests")
     return job
 
 

@@ -50,7 +50,7 @@ def run_late(session: sa.Connection, job: UUID, outcome: Success | Failure) -> N
     batch = make_batch(make_worker(), make_version("echo"), [Job.objects.get(pk=job)])
     with transaction(session):
         session.exec_driver_sql(LATE, {"job": job})
-        settle(session, batch=batch.id, verdicts=[Verdict(job, 1, outcome, Bury("no"))], ran_s=0.1)
+        settle(session, batch=batch.id, verdicts=[Verdict(job, 1, outcome, Bury("no"))])
 
 
 def test_a_cancelled_job_says_so(app: Client) -> None:

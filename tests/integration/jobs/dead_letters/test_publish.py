@@ -42,7 +42,7 @@ def dies(session: sa.Connection, model: str, failure: Failure = FAILURE) -> Job:
     """Run a job and settle it as dead."""
     job = make_job(model=model)
     batch = make_batch(make_worker(), make_version(model), [job])
-    settle(session, batch=batch.id, verdicts=[Verdict(job.id, 1, failure, Bury("bad"))], ran_s=0.0)
+    settle(session, batch=batch.id, verdicts=[Verdict(job.id, 1, failure, Bury("bad"))])
     return job
 
 
@@ -50,7 +50,7 @@ def settled_as(session: sa.Connection, job: Job, epoch: int, after: RetryAfter |
     batch = make_batch(make_worker(node=f"gpu-{epoch}@tests"), make_version(job.model), [job])
     Job.objects.filter(id=job.id).update(epoch=epoch)
     failure = Failure(FailureKind.TRANSIENT, f"busy-{epoch}", "try later")
-    settle(session, batch=batch.id, verdicts=[Verdict(job.id, epoch, failure, after)], ran_s=0.0)
+    settle(session, batch=batch.id, verdicts=[Verdict(job.id, epoch, failure, after)])
     return batch
 
 
@@ -150,7 +150,7 @@ def test_history_message_and_traceback_are_bounded(session: sa.Connection) -> No
     batch = make_batch(make_worker(), make_version(), [job])
     huge = Failure(FailureKind.POISON, "odd", "m" * 10_000, "t" * 100_000 + "end")
     Job.objects.filter(id=job.id).update(epoch=99)
-    settle(session, batch=batch.id, verdicts=[Verdict(job.id, 99, huge, Bury("bad"))], ran_s=0.0)
+    settle(session, batch=batch.id, verdicts=[Verdict(job.id, 99, huge, Bury("bad"))])
     row = DeadLetter.objects.get(job=job)
     assert len(row.history) == bury.MOST_ATTEMPTS
     assert row.history[-1]["epoch"] == 99

@@ -123,9 +123,9 @@ def test_the_verdict_of_a_claim_that_a_crash_lost_ends_no_later_run(session: sa.
     outbox.save(force_insert=True)
     assert claim(session, batch=later, envelopes=[message])
     verdict = Verdict(job.id, 1, Success(b'"of the lost claim"'))
-    assert settle(session, batch=lost.id, verdicts=[verdict], ran_s=0.0) == ([], set())
+    assert settle(session, batch=lost.id, verdicts=[verdict]) == ([], set())
     assert release(session, batch=lost.id, jobs=[(job.id, 1)]) == []
-    settled, _ = settle(session, batch=later.id, verdicts=[verdict], ran_s=0.0)
+    settled, _ = settle(session, batch=later.id, verdicts=[verdict])
     assert [row.state for row in settled] == [State.SUCCEEDED]
 
 

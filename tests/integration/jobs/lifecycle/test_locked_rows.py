@@ -61,7 +61,8 @@ def test_a_claim_that_waited_for_an_outbox_row_in_vain_takes_the_others(
     first, second = make_jobs(2)
     row = batch_row(worker=make_worker().id)
     deliveries: list[Any] = [
-        SimpleNamespace(job=job.id, envelope=envelope_of(job)) for job in (first, second)
+        SimpleNamespace(job=job.id, envelope=envelope_of(job), parcel=SimpleNamespace(received_at=0.0))
+        for job in (first, second)
     ]
     with psycopg.connect(db) as console:
         console.execute("SELECT FROM jobs_outbox WHERE job_id = %s FOR UPDATE", [first.id])
@@ -87,10 +88,10 @@ def test_a_settle_stores_the_others_and_the_locked_one_later(session: sa.Connect
     verdicts = [Verdict(job.job, job.epoch, Success(b"{}")) for job in taken]
     held = verdicts[1].job
     with locked(db, held):
-        settled, left = settle(session, batch=batch, verdicts=verdicts, ran_s=1.0)
+        settled, left = settle(session, batch=batch, verdicts=verdicts)
     assert ({row.job for row in settled}, left) == ({v.job for v in verdicts} - {held}, {held})
     assert Batch.objects.get(id=batch).finished_at is None
-    again, left = settle(session, batch=batch, verdicts=[verdicts[1]], ran_s=1.0)
+    again, left = settle(session, batch=batch, verdicts=[verdicts[1]])
     assert (again, left) == ([Settled(held, State.SUCCEEDED)], set())
     row = Batch.objects.get(id=batch)
     assert (row.succeeded, row.fenced, row.finished_at is None) == (3, 0, False)

@@ -44,7 +44,7 @@ def failed(
     suspect = failure.kind is FailureKind.INTERNAL and isinstance(after, Bury) and after.exhausted
     verdict = Verdict(job.id, attempt.epoch, failure, after, attempt=attempt.attempts, suspect=suspect)
     verdicts = convict(session, [verdict])
-    settled, _locked = settle(session, batch=batch, verdicts=verdicts, ran_s=0.0, worker="gpu-0@tests")
+    settled, _locked = settle(session, batch=batch, verdicts=verdicts, worker="gpu-0@tests")
     return batch, settled
 
 
@@ -186,7 +186,7 @@ def test_a_settle_after_the_deadline_expires_whatever_the_verdict(
     batch, attempt = claimed(session, job)
     Job.objects.filter(id=job.id).update(deadline=F("created_at"))
     verdict = Verdict(job.id, attempt.epoch, outcome, after, attempt=1)
-    settled, _locked = settle(session, batch=batch, verdicts=[verdict], ran_s=0.0)
+    settled, _locked = settle(session, batch=batch, verdicts=[verdict])
     assert settled == [Settled(job.id, State.EXPIRED)]
     job.refresh_from_db()
     assert (job.state, job.error_kind, job.error_code) == ("expired", "timeout", "deadline")
@@ -201,6 +201,6 @@ def test_a_settle_before_the_deadline_stores_the_answer(session: sa.Connection) 
     job = make_job(deadline=timezone.now() + timedelta(seconds=600))
     batch, attempt = claimed(session, job)
     verdict = Verdict(job.id, attempt.epoch, Success(b"{}"))
-    settled, _locked = settle(session, batch=batch, verdicts=[verdict], ran_s=0.0)
+    settled, _locked = settle(session, batch=batch, verdicts=[verdict])
     assert settled == [Settled(job.id, State.SUCCEEDED)]
     assert JobResult.objects.filter(job=job).exists()

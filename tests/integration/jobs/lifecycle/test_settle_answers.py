@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.failures import Success
+from jobs.core.stages import StageTimes
 from jobs.core.states import State
 from jobs.db.engine import engine
 from jobs.db.single_statements import SingleStatements
@@ -50,7 +51,7 @@ def claimed(statements: SingleStatements, jobs: list[Job]) -> AnsweredBatch:
         assert isinstance(session, psycopg.Connection)
         assert session.info.transaction_status is IDLE, "committed without another round trip"
     verdicts = [Verdict(job.job, job.epoch, Success(b"%d" % at)) for at, job in enumerate(done)]
-    return AnsweredBatch(row.id, 1.5 + len(jobs), verdicts)
+    return AnsweredBatch(row.id, StageTimes(ran_s=1.5 + len(jobs)), verdicts)
 
 
 def store(statements: SingleStatements, *batches: AnsweredBatch) -> dict[Any, State]:
@@ -130,7 +131,8 @@ def test_a_claim_whose_answer_was_lost_is_found_again(db: str, monkeypatch: pyte
     row = batch_row()
     claimer = Claimer(engine(), row.worker, MagicMock(), lambda: False, MagicMock(), MagicMock())
     (job,) = make_jobs(1)
-    deliveries: list[Any] = [SimpleNamespace(job=job.id, envelope=envelope_of(job))]
+    parcel = SimpleNamespace(received_at=0.0)
+    deliveries: list[Any] = [SimpleNamespace(job=job.id, envelope=envelope_of(job), parcel=parcel)]
     (found,) = claimer._claim(row, deliveries) or []
     assert (found.job, found.epoch) == (job.id, 1)
     assert Batch.objects.get().members == [job.id]

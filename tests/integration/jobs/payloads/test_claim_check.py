@@ -93,7 +93,7 @@ def settled(body: bytes) -> UUID:
     job = make_job(state=State.RUNNING)
     with engine().begin() as connection:
         verdict = Verdict(job.id, 1, Success(store_payload(body)))
-        settle.settle(connection, batch=UUID(str(job.batch_id)), verdicts=[verdict], ran_s=0.1)
+        settle.settle(connection, batch=UUID(str(job.batch_id)), verdicts=[verdict])
     return job.id
 
 

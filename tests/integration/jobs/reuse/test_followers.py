@@ -342,7 +342,7 @@ def test_a_follower_that_runs_itself_follows_no_more(
     epochs = {job.job: job.epoch for job in batch.jobs}
     with transaction(session):
         release(session, batch=batch.id, jobs=[(released.id, epochs[released.id])])
-        settle(session, batch=batch.id, verdicts=[Verdict(leader.id, epochs[leader.id], ANSWER)], ran_s=0.0)
+        settle(session, batch=batch.id, verdicts=[Verdict(leader.id, epochs[leader.id], ANSWER)])
     answerer.step(session, [])
     assert states(leader, running, released) == ["succeeded", "running", "queued"]
     assert Outbox.objects.get().job_id == released.id

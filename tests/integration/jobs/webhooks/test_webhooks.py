@@ -124,7 +124,7 @@ def test_an_end_is_sent_once_with_a_signature(
     batch = Job.objects.get(pk=job).batch_id
     assert batch is not None
     with transaction(session):
-        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(b'{"n":1}'))], ran_s=0.1)
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(b'{"n":1}'))])
     assert dispatched(session, f"batch:{batch}") == [(job, 0)]
     delivered(job, attempts=0)
     delivered(job, attempts=0)  # the message came twice
@@ -483,7 +483,7 @@ def test_a_webhook_holds_what_the_submitter_s_token_may_read(
     batch = Job.objects.get(pk=job).batch_id
     assert batch is not None
     with transaction(session):
-        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(b'{"n":"private"}'))], ran_s=0.1)
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(b'{"n":"private"}'))])
     dispatched(session, f"batch:{batch}")
     delivered(job, attempts=0)
     headers, body = receiver.requests[0]
@@ -501,7 +501,7 @@ def test_a_webhook_holds_bytes_in_the_form_that_the_job_asked_for(
     assert batch is not None
     stored = stored_output(Output(b"\x01\x02", meta={"dtype": "uint8", "shape": [2]}))
     with transaction(session):
-        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(stored))], ran_s=0.1)
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, Success(stored))])
     dispatched(session, f"batch:{batch}")
     delivered(job, attempts=0)
     data = verify(*receiver.requests[0], [secret]).data
@@ -520,7 +520,7 @@ def test_a_webhook_of_a_failure_quotes_its_message_to_readers_only(
     assert batch is not None
     failure = Failure(FailureKind.INVALID, "bad", "the patient's name")
     with transaction(session):
-        settle(session, batch=batch, verdicts=[Verdict(job, 1, failure, Bury("bad"))], ran_s=0.1)
+        settle(session, batch=batch, verdicts=[Verdict(job, 1, failure, Bury("bad"))])
     dispatched(session, f"batch:{batch}")
     delivered(job, attempts=0)
     data = json.loads(receiver.requests[0][1])["data"]

@@ -214,7 +214,7 @@ def test_a_held_client_s_deliveries_are_put_back_and_the_others_are_claimed(
         held.append((envelopes, hold_s))
         return True
 
-    def claim(_connection: Any, *, batch: Any, envelopes: Any) -> list[Claimed]:
+    def claim(_connection: Any, *, batch: Any, envelopes: Any, buffered_s: Any) -> list[Claimed]:
         claimed.extend(envelopes)
         return [Claimed(envelope.job, 1, 1, 3, b"{}", None, client=envelope.client) for envelope in envelopes]
 
@@ -238,7 +238,7 @@ def all_claimable(_connection: Any, *, pointers: Any) -> list[Standing]:
 
 def a_delivery(client: int) -> tuple[Any, Envelope]:
     envelope = Envelope(UUID(int=client), 0, 5, 4, client=client)
-    parcel: Any = SimpleNamespace(model="m")
+    parcel: Any = SimpleNamespace(received_at=0.0, model="m")
     return SimpleNamespace(envelope=envelope, job=envelope.job, parcel=parcel, pointer=None), envelope
 
 
