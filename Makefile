@@ -80,7 +80,7 @@ PIN := uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2
   --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet
 lock:
 	mkdir -p .run
-	$(PIN) pyproject.toml --extra dev --extra s3 | awk '/^[a-z0-9]/ {ours = $$0 !~ /^(nvidia|cuda|triton)/} ours {print} \
+	$(PIN) pyproject.toml --extra dev --extra s3 | awk '/^[a-z0-9]/ {ours = $$0 !~ /^(nvidia-[^m]|cuda|triton)/} ours {print} \
 	  /^torch==/ {print "    --hash=$(CPU_TORCH) \\"}' > .run/requirements.fresh
 	$(PIN) pyproject.toml --extra s3 --constraint .run/requirements.fresh > .run/runtime.fresh
 	printf 'pip-audit\ncyclonedx-bom\n' | $(PIN) - > .run/tools.fresh
