@@ -82,7 +82,7 @@ lock:
 	mkdir -p .run
 	$(PIN) pyproject.toml --extra dev --extra s3 | awk '/^[a-z0-9]/ {ours = $$0 !~ /^(nvidia-[^m]|cuda|triton)/} ours {print} \
 	  /^torch==/ {print "    --hash=$(CPU_TORCH) \\"}' > .run/requirements.fresh
-	$(PIN) pyproject.toml --extra s3 --constraint .run/requirements.fresh > .run/runtime.fresh
+	$(PIN) pyproject.toml --extra s3 --extra otel --constraint .run/requirements.fresh > .run/runtime.fresh
 	printf 'pip-audit\ncyclonedx-bom\n' | $(PIN) - > .run/tools.fresh
 	for pair in requirements:requirements.lock runtime:compose/runtime.lock tools:compose/tools.lock; do \
 	  (grep '^#' $${pair#*:}; cat .run/$${pair%%:*}.fresh) > .run/whole && cp .run/whole $${pair#*:} || exit 1; done
