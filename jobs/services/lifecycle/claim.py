@@ -83,24 +83,27 @@ WITH message AS (
                        %(buffered_s)s::float8[])
     AS message(id, epoch, client, variant, buffered_s)
 ), locked AS (
-  SELECT job.id, message.buffered_s FROM jobs_job job JOIN message USING (id, epoch)
+  SELECT job.id, message.buffered_s, outbox.due_ago_s, outbox.published_ago_s
+  FROM jobs_job job JOIN message USING (id, epoch) CROSS JOIN LATERAL (
+    SELECT variant, apart, extract(epoch FROM now() - since)::float8 AS due_ago_s,
+      extract(epoch FROM now() - published_at)::float8 AS published_ago_s
+    FROM jobs_outbox WHERE job_id = job.id AND epoch = job.epoch LIMIT 1
+  ) AS outbox
   WHERE job.state = ANY(%(sources)s::text[]) AND (job.deadline IS NULL OR job.deadline > now())
     AND {COMMITS_LATER}
     AND NOT EXISTS (SELECT FROM jobs_worker WHERE id = %(worker)s AND ended_at IS NOT NULL)
     AND job.version_id = %(version)s AND job.queue = %(model)s AND job.client_id = message.client
-    AND (SELECT outbox.variant = message.variant AND outbox.apart = %(apart)s
-         FROM jobs_outbox outbox WHERE outbox.job_id = job.id AND outbox.epoch = job.epoch LIMIT 1)
+    AND outbox.variant = message.variant AND outbox.apart = %(apart)s
   ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
 ), claimed AS (
   UPDATE jobs_job job
   SET state = %(target)s, epoch = job.epoch + 1, attempts = job.attempts + 1,
       batch_id = %(batch)s, started_at = now()
   FROM locked WHERE job.id = locked.id
-  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}, job.client_id, locked.buffered_s
+  RETURNING job.id, job.epoch, job.attempts, job.max_attempts, {_LEFT_S}, job.client_id, locked.buffered_s,
+    locked.due_ago_s, locked.published_ago_s
 ), taken AS (
   DELETE FROM jobs_outbox WHERE job_id = ANY(ARRAY(SELECT id FROM claimed))
-  RETURNING job_id, extract(epoch FROM now() - since)::float8 AS due_ago_s,
-    extract(epoch FROM now() - published_at)::float8 AS published_ago_s
 ), opened AS (
   INSERT INTO jobs_batch (id, worker_id, version_id, members, due_ago_s, published_ago_s, buffered_s, size,
                           padded_size, seal_reason, waited_s, sealed_ago_s, apart,
@@ -108,11 +111,11 @@ WITH message AS (
   SELECT %(batch)s, %(worker)s, %(version)s, array_agg(id), array_agg(due_ago_s), array_agg(published_ago_s),
          array_agg(buffered_s), count(*), %(padded_size)s, %(seal_reason)s, %(waited_s)s, %(sealed_ago_s)s,
          %(apart)s, 0, 0, 0, 0
-  FROM claimed LEFT JOIN taken ON taken.job_id = claimed.id HAVING count(*) > 0
+  FROM claimed HAVING count(*) > 0
 )
 SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding,
-  client_id AS client, keys.wrapped, keys.answer, taken.due_ago_s, taken.published_ago_s
-FROM claimed LEFT JOIN taken ON taken.job_id = claimed.id CROSS JOIN LATERAL (
+  client_id AS client, keys.wrapped, keys.answer, due_ago_s, published_ago_s
+FROM claimed CROSS JOIN LATERAL (
   SELECT job_id, body, parameters, encoding FROM jobs_jobinput
   WHERE job_id = claimed.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1
 ) AS input {_KEYS}
