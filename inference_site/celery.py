@@ -24,7 +24,11 @@ DRAIN_S = 3.0  # less than what follows
 LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
 refuse_compressed()
-app = Celery("inference_site", control="jobs.result_backend:JobControl")
+app = Celery(
+    "inference_site",
+    control="jobs.result_backend:JobControl",
+    events="jobs.worker.consuming.dropped_events:DroppedEvents",
+)
 app.config_from_object("inference_site.celeryconfig")
 app.autodiscover_tasks()
 
