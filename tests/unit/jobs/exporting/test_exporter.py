@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from prometheus_client import REGISTRY, generate_latest
 
-from jobs import metrics
+from jobs.exporting import exporter
 
 COUNT = """
 from jobs import metrics
@@ -28,7 +28,7 @@ def count_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_single_process_exports_its_own_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, prometheus_multiproc_dir=""))
-    assert metrics.counted() is REGISTRY
+    assert exporter.counted() is REGISTRY
 
 
 def test_counters_of_dead_processes_stay_and_their_gauges_go(
@@ -37,7 +37,7 @@ def test_counters_of_dead_processes_stay_and_their_gauges_go(
     count_in(tmp_path, monkeypatch)
     for _ in range(2):
         subprocess.run([sys.executable, "-c", COUNT], check=True, env=os.environ.copy())
-    text = generate_latest(metrics.counted()).decode()
+    text = generate_latest(exporter.counted()).decode()
     assert "sweep_reaped_total 6.0" in text
     assert "sweep_last_timestamp_seconds 7.0" in text
     assert "relay_queues_owned 2.0" not in text
@@ -52,5 +52,5 @@ def test_gauges_of_living_processes_are_exported(monkeypatch: pytest.MonkeyPatch
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert "relay_queues_owned 2.0" in generate_latest(metrics.counted()).decode()
+        assert "relay_queues_owned 2.0" in generate_latest(exporter.counted()).decode()
         process.communicate(b"\n")
