@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from jobs.counting.file_owner import count_together
+from jobs.counting.read_gauge import ReadGauge
+
+count_together()  # before the first metric is made
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _ITEMS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 256)
 
@@ -36,7 +40,7 @@ OUTBOX_IN_FLIGHT = Gauge(
     "outbox_in_flight",
     "Messages published and not yet claimed.",
     ["queue"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 STREAM_WAITING = Gauge(
     "stream_waiting",
@@ -47,7 +51,7 @@ STREAM_WAITING = Gauge(
 SWEEP_LAST = Gauge(
     "sweep_last_timestamp_seconds",
     "Unix time of the last complete sweep; alert when it is old.",
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 SWEEP_REAPED = Counter("sweep_reaped", "Jobs taken back from workers that ended or stopped their heartbeat.")
 SWEEP_EXPIRED = Counter("sweep_expired", "Jobs whose deadline passed while they waited.")
@@ -64,7 +68,7 @@ FOLLOWERS_ENDED = Counter(
 RETENTION_LAST = Gauge(
     "retention_last_timestamp_seconds",
     "Unix time of the last complete run of retention; alert when it is old.",
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 RETENTION_DROPPED = Counter(
     "retention_dropped",
@@ -74,36 +78,36 @@ RETENTION_DROPPED = Counter(
 RETENTION_LEFT = Gauge(
     "retention_left_partitions",
     "Partitions that the last run could not create or drop; alert if it stays above 0.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 RETENTION_MISPLACED = Gauge(
     "retention_misplaced_rows",
     "Rows of days without a partition; alert above 0.",
     ["table"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 RETENTION_OUTLIVED = Gauge(
     "retention_outlived_rows",
     "Rows kept beyond their day because their jobs had not ended.",
     ["table"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 SURVEY_TIME = Histogram("survey_seconds", "One count of the waiting jobs of all models.", buckets=_SECONDS)
 HOST_CLOCK_AHEAD = Gauge(
     "host_clock_ahead_seconds",
     "How far this host's clock is ahead of the database's; alert beyond 5, either way.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 HORIZON_AGE = Gauge(
     "database_horizon_seconds",
     "Age of the oldest open transaction, which keeps dead rows; by its application's name.",
     ["application"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 HORIZON_PID = Gauge(
     "database_horizon_pid",
     "Process id of the oldest open transaction's server process; 0: none, or a prepared one.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 SHED = Counter(
     "jobs_shed", "Jobs refused at admission, by reason: goal, deadline or full.", ["model", "reason"]
@@ -111,7 +115,7 @@ SHED = Counter(
 BEAT_LAST = Gauge(
     "beat_last_timestamp_seconds",
     "Unix time at which this CPU worker last ran a task that beat had sent; alert when it is old.",
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 QUOTA_REFUSED = Counter(
     "quota_refused",
@@ -121,7 +125,7 @@ QUOTA_REFUSED = Counter(
 AUDIT_SEALED_AT = Gauge(
     "audit_sealed_timestamp_seconds",
     "When this process last sealed the audit, seconds since 1970.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 AUDIT_EXPORT_FAILURES = Counter("audit_export_failures", "Times that AUDIT_EXPORT could not be written.")
 SWEEP_FAILED = Counter("sweep_failed", "Sweeps that failed.")
@@ -159,16 +163,79 @@ CIRCUIT_STATE = Gauge(
     "circuit_state",
     "A version's circuit as a relay sees it: 0 closed, 1 half open, 2 open.",
     ["version"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 CLIENTS_HELD = Gauge(
     "clients_held",
     "Clients that a circuit of their own holds back at a version, as a relay sees it.",
     ["version"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 VERSION_RESTS = Counter(
     "version_rests",
     "Rests of versions that fail on this worker and not on others.",
     ["version"],
+)
+
+QUEUE_JOBS = ReadGauge(
+    "inference_queue_jobs", "Jobs that wait for a model, by API priority 0 to 9.", ("model", "priority")
+)
+QUEUE_OLDEST = ReadGauge(
+    "inference_queue_oldest_seconds", "For how long the first waiting job of a model has waited.", ("model",)
+)
+ARRIVALS = ReadGauge(
+    "inference_arrivals_per_second", "Jobs that came for a model, over about ten seconds.", ("model",)
+)
+DRAIN = ReadGauge(
+    "inference_drain_per_second",
+    "Jobs that a model's workers can finish; absent while no worker has run any lately.",
+    ("model",),
+)
+BACKLOG = ReadGauge(
+    "inference_backlog_seconds",
+    "How long the workers need for what waits; absent while jobs wait and the drain is unknown.",
+    ("model",),
+)
+WORKERS = ReadGauge(
+    "inference_workers",
+    "Workers that serve a model: busy with a batch of it, idle, or silent, which means without a heartbeat.",
+    ("model", "state"),
+)
+WORKERS_WANTED = ReadGauge(
+    "inference_workers_wanted",
+    "Workers that a model should have for what arrives, what waits and its goal.",
+    ("model",),
+)
+DEAD_LETTERS = ReadGauge(
+    "inference_dead_letters", "Dead jobs of a model that were neither replayed nor discarded.", ("model",)
+)
+GOAL = ReadGauge(
+    "inference_goal_seconds",
+    "The goal of a model's default version: seconds from admission to result, at the 95th percentile.",
+    ("model",),
+)
+SURVEY_AGE = ReadGauge(
+    "inference_survey_age_seconds",
+    "Age of the count that the gauges of queues and workers are from; they vanish when it is above 10.",
+)
+DEVICE_UTILIZATION = Gauge(
+    "inference_device_utilization_ratio",
+    "Part of the time in which some kernel ran on the device, however few of its cores it took.",
+    ["device"],
+    multiprocess_mode="livemostrecent",
+)
+DEVICE_MEMORY = Gauge(
+    "inference_device_memory_bytes",
+    "The device's memory, by kind: used, free or total.",
+    ["device", "kind"],
+    multiprocess_mode="livemostrecent",
+)
+DEVICE_POWER = Gauge(
+    "inference_device_power_watts", "What the device draws.", ["device"], multiprocess_mode="livemostrecent"
+)
+DEVICE_TEMPERATURE = Gauge(
+    "inference_device_temperature_celsius",
+    "Temperature of the device's chip.",
+    ["device"],
+    multiprocess_mode="livemostrecent",
 )

@@ -1,35 +1,26 @@
-"""Serves the page of metrics of this process, on METRICS_PORT.
+"""Serves this process's page of metrics, on METRICS_PORT.
 
-Each process counts its own. If PROMETHEUS_MULTIPROC_DIR names a folder, the processes of a web server count
-there, and each of them serves the metrics of all.
+A process counts for itself. If PROMETHEUS_MULTIPROC_DIR names a folder, the processes of a web server count
+there, and the page of each is that of all.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
-import psutil
 from django.conf import settings
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from jobs.exporting.folder_collector import FolderCollector
+
+if TYPE_CHECKING:
+    from jobs.exporting.survey_collector import SurveyCollector
 
 TURN_S = 5.0
-
-
-def counted() -> CollectorRegistry:
-    """Return the metrics of all processes that share the folder, or else of this process."""
-    folder: str = settings.INFERENCE.prometheus_multiproc_dir
-    if not folder:
-        return REGISTRY
-    _forget_the_dead(Path(folder))
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]  # it ships no types here
-    return registry
 
 
 @cache
@@ -43,10 +34,31 @@ def serve() -> None:
 def serve_in_turn() -> None:
     """Do the same where several processes have one port, those of a web server: one of them serves it.
 
-    When that one ends, another takes over. The page has the metrics of all if they share a folder.
+    When that one ends, another takes over.
     """
     if settings.INFERENCE.metrics_port:
         Thread(target=_listen_when_free, name="metrics", daemon=True).start()
+
+
+def page(*, with_subfolders: bool = False) -> CollectorRegistry:
+    """Return what a page shows: what was counted here, and what the surveyor knows of all jobs.
+
+    `with_subfolders` adds the processes that count in folders of that folder, as those of `make up` do.
+    """
+    made = CollectorRegistry(support_collectors_without_names=True)  # what `?name[]=` asks for may be any
+    folder = settings.INFERENCE.prometheus_multiproc_dir
+    made.register(FolderCollector(Path(folder), deep=with_subfolders) if folder else REGISTRY)
+    if settings.INFERENCE.database_url:
+        made.register(_survey())
+    return made
+
+
+@cache
+def _survey() -> SurveyCollector:
+    """Return the process's only one, because it reads at most once a second for all pages."""
+    from jobs.exporting.survey_collector import SurveyCollector  # not in beat and Flower, without a database
+
+    return SurveyCollector()
 
 
 def _listen_when_free() -> None:
@@ -59,19 +71,4 @@ def _listen_when_free() -> None:
 
 def _listen() -> None:
     config = settings.INFERENCE
-    start_http_server(config.metrics_port, addr=config.metrics_host, registry=_Counted())
-
-
-class _Counted(CollectorRegistry):
-    """The metrics of all processes that share the folder, read again for each page."""
-
-    def collect(self) -> Iterable[Metric]:
-        """Yield them; the processes that ended meanwhile are left out."""
-        return counted().collect()
-
-
-def _forget_the_dead(folder: Path) -> None:
-    """Drop the gauges of ended processes; their counters stay."""
-    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
-        if not psutil.pid_exists(pid):
-            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # it ships no types here
+    start_http_server(config.metrics_port, addr=config.metrics_host, registry=page())

@@ -32,6 +32,7 @@ from jobs.worker.consuming.drain import DrainStep
 from jobs.worker.load_reports import LoadReports
 from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.outer_watchdog import OuterWatchdog
+from jobs.worker.reporting.device_sampler import DeviceSampler
 from models_registry import selectors
 from models_registry.core.registry_errors import LoadFailedError
 from models_registry.loaders import memory
@@ -79,6 +80,8 @@ class Command(BaseCommand):
         outer = OuterWatchdog()  # before torch, so that it is small
         device = pinned(None if options["cpu"] else options["gpu"])
         exporter.serve()
+        if device.uuid:
+            DeviceSampler(device.uuid).start()
         lanes = options["lanes"] or default_lanes(device.name)
         divide_cores(lanes)
         tune_allocator()

@@ -13,7 +13,6 @@ def plan(*, gpus: int = 0, workers: int = 1) -> StackPlan:
         api_port=1,
         stream_port=2,
         flower_port=3,
-        metrics_port=4,
         gpus=gpus,
         workers=workers,
         web_workers=3,

@@ -1,4 +1,6 @@
-"""Processes that share a folder count together; the gauges of a dead one disappear."""
+"""A page has the process's own metrics, or those of all in its folder, and what the surveyor knows."""
+
+from __future__ import annotations
 
 import os
 import subprocess
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import generate_latest
 
 from jobs.exporting import exporter
 
@@ -20,15 +22,25 @@ metrics.SWEEP_LAST.set(7)
 """
 
 
+@pytest.fixture(autouse=True)
+def without_survey(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(settings.INFERENCE, prometheus_multiproc_dir="", database_url="")
+    monkeypatch.setattr(settings, "INFERENCE", config)
+
+
 def count_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
     config = replace(settings.INFERENCE, prometheus_multiproc_dir=str(folder))
     monkeypatch.setattr(settings, "INFERENCE", config)
 
 
-def test_a_single_process_exports_its_own_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, prometheus_multiproc_dir=""))
-    assert exporter.counted() is REGISTRY
+def text() -> str:
+    return generate_latest(exporter.page()).decode()
+
+
+def test_a_single_process_exports_its_own_metrics() -> None:
+    assert "\nprocess_resident_memory_bytes " in text()
+    assert "\nsweep_reaped_total " in text()
 
 
 def test_counters_of_dead_processes_stay_and_their_gauges_go(
@@ -37,20 +49,26 @@ def test_counters_of_dead_processes_stay_and_their_gauges_go(
     count_in(tmp_path, monkeypatch)
     for _ in range(2):
         subprocess.run([sys.executable, "-c", COUNT], check=True, env=os.environ.copy())
-    text = generate_latest(exporter.counted()).decode()
-    assert "sweep_reaped_total 6.0" in text
-    assert "sweep_last_timestamp_seconds 7.0" in text
-    assert "relay_queues_owned 2.0" not in text
-    assert "relay_queues_owned 4.0" not in text
+    assert "sweep_reaped_total 6.0" in text()
+    assert "relay_queues_owned" not in text()
+    assert "\nsweep_last_timestamp_seconds" not in text()
 
 
-def test_gauges_of_living_processes_are_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    count_in(tmp_path, monkeypatch)
+def test_gauges_of_living_processes_are_exported_with_what_the_system_knows_of_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    count_in(tmp_path / "made", monkeypatch)
     waits = COUNT + "print(1, flush=True)\ninput()"
     with subprocess.Popen(
         [sys.executable, "-c", waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ.copy()
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert "relay_queues_owned 2.0" in generate_latest(exporter.counted()).decode()
+        assert "relay_queues_owned 2.0" in text()
+        assert f'process_resident_memory_bytes{{pid="{process.pid}"}} ' in text()
         process.communicate(b"\n")
+
+
+def test_a_page_can_be_asked_for_by_names() -> None:
+    chosen = exporter.page().restricted_registry(["sweep_reaped_total"])
+    assert [metric.name for metric in chosen.collect()] == ["sweep_reaped"]
