@@ -10,13 +10,13 @@ from jobs.counting.counter_files import entries, file_of
 
 
 def test_every_key_and_value_is_read_as_it_was_written(tmp_path: Path) -> None:
-    written = MmapedDict(str(tmp_path / "file"))
+    written = MmapedDict(str(tmp_path / "file"))  # type: ignore[no-untyped-call]  # no types
     values = {"k" * length: (float(length), length / 2) for length in range(1, 3_000)}  # beyond one mapping
     for key, (value, at) in values.items():
-        written.write_value(key, value, at)
+        written.write_value(key, value, at)  # type: ignore[no-untyped-call]
     read = {key.decode(): (value, at) for key, value, at in entries(tmp_path / "file")}
     assert read == values
-    written.close()
+    written.close()  # type: ignore[no-untyped-call]
 
 
 def test_a_file_that_was_just_made_has_nothing(tmp_path: Path) -> None:

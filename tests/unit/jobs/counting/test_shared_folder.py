@@ -25,12 +25,12 @@ EDGES = ("0.1", "1.0", "+Inf")
 
 def count(folder: Path, owner: str, file: str, values: dict[tuple[str, ...], float]) -> None:
     """Write a file as a process does that counts: at once, because another may be reading."""
-    fresh = MmapedDict(str(folder / "fresh"))
+    fresh = MmapedDict(str(folder / "fresh"))  # type: ignore[no-untyped-call]  # no types
     for (metric, name, *labels), value in values.items():
         pairs = [label.split("=") for label in labels]
         key = mmap_key(metric, name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], "Help.")
-        fresh.write_value(key, value, time.time())
-    fresh.close()
+        fresh.write_value(key, value, time.time())  # type: ignore[no-untyped-call]
+    fresh.close()  # type: ignore[no-untyped-call]
     (folder / "fresh").rename(folder / f"{file}_{owner}.db")
 
 
@@ -38,7 +38,9 @@ def one_start(folder: Path, owner: str | None = None) -> None:
     """Leave what one ended process counted: three of `a`, and an observation of 0.5."""
     owner = owner or f"99{secrets.randbelow(10**6)}-{secrets.token_hex(4)}"
     count(folder, owner, "counter", {("a", "a_total", "queue=q"): 3, ("b", "b_total"): 0})
-    buckets = {("h", "h_bucket", f"le={edge}"): float(edge == "1.0") for edge in EDGES}
+    buckets: dict[tuple[str, ...], float] = {
+        ("h", "h_bucket", f"le={edge}"): float(edge == "1.0") for edge in EDGES
+    }
     count(folder, owner, "histogram", {("h", "h_sum"): 0.5, **buckets})
     count(folder, owner, "gauge_livesum", {("g", "g"): 7})
 
