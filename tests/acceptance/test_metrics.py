@@ -7,8 +7,8 @@ from tests.support.app import App
 from tests.support.wait import wait_until
 
 NAMES = (
-    'jobs_settled_total{model="echo",outcome="succeeded"}',
-    'relay_published_total{outcome="confirmed",queue="echo"}',
+    'inference_jobs_settled_total{model="echo",outcome="succeeded"}',
+    'inference_relay_published_total{model="echo",outcome="confirmed"}',
 )
 
 
@@ -27,4 +27,4 @@ def test_every_answer_has_the_metrics_of_the_worker_and_of_the_relay(stack: Stac
         now = counts(stack)
         assert now[settled] >= before.get(settled, 0) + 20
         assert now[published] > before.get(published, 0)
-        assert now["relay_queues_owned"] > 0
+        assert now["inference_relay_queues_owned"] > 0

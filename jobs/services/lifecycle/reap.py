@@ -167,10 +167,14 @@ SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """How many jobs of one batch are queued again, and how many died with their worker."""
+    """How many jobs of one batch are queued again, and how many died with their worker.
+
+    `blamed` is the failure of the job that ended its worker, where one stood alone.
+    """
 
     queued: int
     dead: int
+    blamed: Death | None = None
 
 
 def any_silent(connection: sa.Connection, stale_s: float) -> bool:
@@ -206,7 +210,7 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     _bury(connection, dead, failure)
     counts = {"released": len(queued), "failed": len(dead)}
     run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
-    return Reaped(len(queued), len(dead))
+    return Reaped(len(queued), len(dead), failure if guilty else None)
 
 
 def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, bool, Death]:

@@ -99,6 +99,7 @@ class Rescuer(ListenLoop):
             leases.keep(session)
             jobs = self._spared(partial(sweep.reap, session, batch), session, sweep.Reaped(0, 0))
             reaped += jobs.queued + jobs.dead
+            _count(jobs)
             if jobs.queued or jobs.dead:
                 log.warning("batch %s: %d jobs queued again, %d dead", batch, jobs.queued, jobs.dead)
         metrics.SWEEP_REAPED.inc(reaped)
@@ -147,3 +148,11 @@ class Rescuer(ListenLoop):
             metrics.SWEEP_FAILED.inc()
             log.warning("a part of the sweep is left for the next one: %s", first_line(error))
             return nothing
+
+
+def _count(jobs: sweep.Reaped) -> None:
+    """Count the failures of jobs that ended their workers; what ran beside one is no failure."""
+    if jobs.blamed is not None:
+        failure = jobs.blamed.kind.value, jobs.blamed.code
+        metrics.RETRIES.labels(*failure).inc(jobs.queued)
+        metrics.DEATHS.labels(*failure).inc(jobs.dead)

@@ -38,10 +38,10 @@ def test_counters_of_dead_processes_stay_and_their_gauges_go(
     for _ in range(2):
         subprocess.run([sys.executable, "-c", COUNT], check=True, env=os.environ.copy())
     text = generate_latest(metrics.counted()).decode()
-    assert "sweep_reaped_total 6.0" in text
-    assert "sweep_last_timestamp_seconds 7.0" in text
-    assert "relay_queues_owned 2.0" not in text
-    assert "relay_queues_owned 4.0" not in text
+    assert "inference_sweep_reaped_total 6.0" in text
+    assert "inference_sweep_last_timestamp_seconds 7.0" in text
+    assert "inference_relay_queues_owned 2.0" not in text
+    assert "inference_relay_queues_owned 4.0" not in text
 
 
 def test_gauges_of_living_processes_are_exported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -52,5 +52,5 @@ def test_gauges_of_living_processes_are_exported(monkeypatch: pytest.MonkeyPatch
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert "relay_queues_owned 2.0" in generate_latest(metrics.counted()).decode()
+        assert "inference_relay_queues_owned 2.0" in generate_latest(metrics.counted()).decode()
         process.communicate(b"\n")

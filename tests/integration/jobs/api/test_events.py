@@ -164,7 +164,7 @@ def test_another_client_s_job_and_a_bad_token_are_problems(stream: httpx.Client)
 
 
 def waiting(server: httpx.Client, kind: str = "events") -> float:
-    name = f'stream_waiting{{kind="{kind}"}} '
+    name = f'inference_stream_waiting{{kind="{kind}"}} '
     return sum(float(line.removeprefix(name)) for line in lines_of(server) if line.startswith(name))
 
 
