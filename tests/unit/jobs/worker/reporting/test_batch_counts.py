@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from prometheus_client import REGISTRY
 
 from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.failures import Failure, FailureKind, Known, Outcome, Success
@@ -24,6 +22,7 @@ from jobs.services.lifecycle.settle import Verdict
 from jobs.worker.reporting import batch_counts
 from jobs.worker.reporting.batch_counts import count_settled
 from jobs.worker.stages.claimed_batch import ClaimedBatch
+from tests.support.samples import Samples
 
 MODEL = "counted"
 BEFORE = (Stage.OUTBOX, Stage.BROKER, Stage.BUFFER)
@@ -33,21 +32,9 @@ BAD = Failure(FailureKind.INTERNAL, "Boom-4711", "boom", known=Known("Boom"))
 LATE = Failure(FailureKind.TIMEOUT, "batch_limit", "late")
 
 
-@dataclass
-class Counted:
-    """Samples of the registry since the test began."""
-
-    before: dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-    def __call__(self, name: str, **labels: str) -> float:
-        now = REGISTRY.get_sample_value(name, labels) or 0.0
-        return now - self.before.get((name, tuple(sorted(labels.items()))), 0.0)
-
-
 @pytest.fixture
-def counted() -> Counted:
-    samples = (sample for family in REGISTRY.collect() for sample in family.samples)
-    return Counted({(s.name, tuple(sorted(s.labels.items()))): s.value for s in samples})
+def counted() -> Samples:
+    return Samples()
 
 
 def batch_of(
@@ -88,15 +75,15 @@ def settle(
     count_settled(batch, given, {job.job: state for job in batch.jobs})
 
 
-def seconds(counted: Counted, stage: Stage) -> float:
+def seconds(counted: Samples, stage: Stage) -> float:
     return counted("inference_stage_seconds_sum", model=MODEL, stage=stage.value)
 
 
-def number(counted: Counted, stage: Stage) -> float:
+def number(counted: Samples, stage: Stage) -> float:
     return counted("inference_stage_seconds_count", model=MODEL, stage=stage.value)
 
 
-def test_the_stages_of_jobs_that_succeed_at_once_add_up_to_the_whole(counted: Counted) -> None:
+def test_the_stages_of_jobs_that_succeed_at_once_add_up_to_the_whole(counted: Samples) -> None:
     jobs = first_claims([(2.05, 1.55), (1.05, 0.55), (0.35, 0.25)])
     settle(batch_of(jobs, [99.0, 99.6, 99.8]))
     assert [number(counted, stage) for stage in (*BEFORE, *SHARED)] == [3] * 7
@@ -111,7 +98,7 @@ def test_the_stages_of_jobs_that_succeed_at_once_add_up_to_the_whole(counted: Co
     assert counted("inference_jobs_settled_total", model=MODEL, outcome="succeeded") == 3
 
 
-def test_each_job_s_wait_is_in_its_own_bucket(counted: Counted) -> None:
+def test_each_job_s_wait_is_in_its_own_bucket(counted: Samples) -> None:
     settle(batch_of(first_claims([(0.06, 0.055), (40.05, 0.055)]), [100.0, 100.0]))
     name, labels = "inference_stage_seconds_bucket", {"model": MODEL, "stage": "outbox"}
     assert [counted(name, le=edge, **labels) for edge in ("0.001", "0.005", "15.0", "60.0", "+Inf")] == [
@@ -119,7 +106,7 @@ def test_each_job_s_wait_is_in_its_own_bucket(counted: Counted) -> None:
     ]  # fmt: skip
 
 
-def test_a_batch_that_never_ran_has_no_run_and_its_model_s_name(counted: Counted) -> None:
+def test_a_batch_that_never_ran_has_no_run_and_its_model_s_name(counted: Samples) -> None:
     batch = batch_of(first_claims([(0.06, 0.055)]), [100.0], ran=False)
     settle(batch, State.DEAD, BAD, Bury("no"))
     assert number(counted, Stage.RUN) == 0
@@ -130,7 +117,7 @@ def test_a_batch_that_never_ran_has_no_run_and_its_model_s_name(counted: Counted
 
 
 def test_a_later_attempt_counts_from_the_job_s_creation(
-    counted: Counted, monkeypatch: pytest.MonkeyPatch
+    counted: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (first,) = first_claims([(0.06, 0.055)])
     again = Claimed(first.job, 3, 2, 3, b"", None, due_ago_s=0.06, published_ago_s=0.055, sealed_ago_s=0.05)
@@ -142,14 +129,14 @@ def test_a_later_attempt_counts_from_the_job_s_creation(
     )
 
 
-def test_a_job_whose_marks_are_unknown_has_no_waits(counted: Counted) -> None:
+def test_a_job_whose_marks_are_unknown_has_no_waits(counted: Samples) -> None:
     job = Claimed(new_ids(1)[0], 1, 1, 3, b"", None)
     settle(batch_of([job], [100.0]))
     assert number(counted, Stage.OUTBOX) == 0
     assert number(counted, Stage.RUN) == 1
 
 
-def test_retries_and_deaths_are_counted_by_what_the_code_says_and_not_the_input(counted: Counted) -> None:
+def test_retries_and_deaths_are_counted_by_what_the_code_says_and_not_the_input(counted: Samples) -> None:
     jobs = first_claims([(0.06, 0.055)] * 3)
     batch = batch_of(jobs, [100.0] * 3)
     given = [
@@ -165,7 +152,7 @@ def test_retries_and_deaths_are_counted_by_what_the_code_says_and_not_the_input(
     assert counted("inference_jobs_settled_total", model=MODEL, outcome="waiting") == 1
 
 
-def test_codes_beyond_the_first_are_other(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codes_beyond_the_first_are_other(counted: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_counts, "_codes", FirstNames(1))
     for code in ("one_4711", "two_4711"):
         failure = Failure(FailureKind.INTERNAL, code, "x")
@@ -175,7 +162,7 @@ def test_codes_beyond_the_first_are_other(counted: Counted, monkeypatch: pytest.
 
 
 def test_a_batch_of_which_jobs_were_locked_counts_once_and_its_jobs_when_they_are_stored(
-    counted: Counted,
+    counted: Samples,
 ) -> None:
     jobs = first_claims([(0.06, 0.055)] * 3)
     rest = batch_of(jobs, [100.0] * 3)
@@ -186,7 +173,7 @@ def test_a_batch_of_which_jobs_were_locked_counts_once_and_its_jobs_when_they_ar
     assert number(counted, Stage.RUN) == 3
 
 
-def test_the_padding_of_a_batch_is_the_part_that_is_no_input(counted: Counted) -> None:
+def test_the_padding_of_a_batch_is_the_part_that_is_no_input(counted: Samples) -> None:
     batch = batch_of(first_claims([(0.06, 0.055)] * 2), [100.0] * 2, units=10)
     batch.deliveries[0].units = 5
     settle(batch)
