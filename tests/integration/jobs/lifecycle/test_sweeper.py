@@ -120,6 +120,7 @@ def test_a_job_alone_in_its_batch_on_its_last_attempt_is_buried_for_killing_its_
     letter = DeadLetter.objects.get(job=jobs[0])
     assert (letter.kind, letter.epoch) == (kind, 2)
     assert (letter.code == "device_lost") is (reason == "device_lost")
+    assert counted("inference_job_seconds_count", model="echo", outcome="dead") == 1
     for name in ("inference_job_deaths_total", "inference_job_retries_total"):
         assert counted(name, kind=kind, code=letter.code) == 1
     assert not Outbox.objects.filter(job=jobs[0]).exists()
@@ -192,8 +193,10 @@ def test_a_job_that_waits_past_its_deadline_expires_and_leaves_the_outbox(
 ) -> None:
     late = make_job(state=state, deadline=timezone.now() - PAST)
     early = make_job(state=state, deadline=timezone.now() + PAST)
+    counted = Samples()
     with listening(services["DATABASE_URL"]) as payloads:
         assert sweeper.sweep(session) == Swept(reaped=0, expired=1)
+    assert counted("inference_job_seconds_count", model="echo", outcome="expired") == 1
     assert payloads == [f"job:{late.id}"]
     assert states([late]) == {("expired", 1, 0)}
     assert list(Outbox.objects.values_list("job_id", flat=True)) == [early.id]
