@@ -34,7 +34,7 @@ FOLLOWERS_ENDED = counter(
 )
 HTTP_REQUESTS = counter(
     "inference_http_requests_total",
-    "Answered calls, by route, method and class of the status; a path without a route is `unknown`.",
+    "Answered calls, by route, method and class of the status; a path without a route is `unmatched`.",
     "route",
     "method",
     "status",

@@ -17,7 +17,7 @@ from jobs.metrics import HTTP_REQUESTS, HTTP_TIME
 
 SCOPE = "inference.scope"  # the key in the WSGI environment of the call's ASGI scope
 ROUTE = "inference.route"  # the key in that scope of the route that Django found
-UNKNOWN, GONE = "unknown", "gone"
+UNMATCHED, OTHER, GONE = "unmatched", "other", "gone"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _WHOLE = ("/admin/", "/static/")
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -60,12 +60,12 @@ def note_route(request: HttpRequest) -> None:
 
 def template_of(route: str) -> str:
     """Return a route of Django's as the API's description writes it: `/api/v1/jobs/{job_id}`."""
-    return UNKNOWN if route.startswith("^") else "/" + _PARAMETER.sub(r"{\1}", route)  # what takes all else
+    return UNMATCHED if route.startswith("^") else "/" + _PARAMETER.sub(r"{\1}", route)  # what takes all else
 
 
 def _count(scope: Scope, status: str, seconds: float) -> None:
     route = _route_of(scope)
-    method = scope["method"] if scope["method"] in METHODS else UNKNOWN
+    method = scope["method"] if scope["method"] in METHODS else OTHER
     HTTP_REQUESTS.labels(route, method, status).inc()
     HTTP_TIME.labels(route).observe(seconds)
 
@@ -79,5 +79,5 @@ def _route_of(scope: Scope) -> str:
         return str(route)
     match = _LOOP.fullmatch(path)
     if match is None:
-        return UNKNOWN
+        return UNMATCHED
     return str(path.replace(match["job"], "{job_id}") if match["job"] else path)

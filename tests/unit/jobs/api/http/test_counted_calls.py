@@ -74,9 +74,9 @@ def routed(scope: Scope) -> None:
         ("/admin/jobs/job/4711/change/", "/admin/", True),
         ("/static/admin/css/base.css", "/static/", True),
         ("/healthz", "/healthz", True),
-        ("/api/v1/4711", "unknown", True),
-        ("/.env", "unknown", True),
-        (f"/{JOB}", "unknown", False),
+        ("/api/v1/4711", "unmatched", True),
+        ("/.env", "unmatched", True),
+        (f"/{JOB}", "unmatched", False),
     ],
 )
 def test_a_call_is_counted_by_the_template_of_its_route(path: str, route: str, django: bool) -> None:  # noqa: FBT001
@@ -94,10 +94,10 @@ def test_statuses_are_counted_by_class(status: int, label: str) -> None:
 
 
 def test_a_call_that_nobody_answered_and_a_made_up_method_are_counted_too() -> None:
-    before = requests("unknown", "unknown", "gone")
+    before = requests("unmatched", "other", "gone")
     with pytest.raises(ConnectionError):
         call("/x", "BREW4711", None)
-    assert requests("unknown", "unknown", "gone") == before + 1
+    assert requests("unmatched", "other", "gone") == before + 1
 
 
 def test_what_is_no_call_passes_uncounted() -> None:
