@@ -25,6 +25,7 @@ from jobs.db.listen_loop import IDLE_S, ListenLoop
 from jobs.db.preflight import check_database
 from jobs.services.circuits import statements as circuits
 from jobs.services.dead_letters.letter_counter import LetterCounter
+from jobs.services.reads.version_labels import version_label
 from jobs.services.relay.feeder import QueueFeeder
 from jobs.services.relay.resting_queues import RestingQueues
 from jobs.services.relay.silent_workers import AGAIN_S, queues_of_silent, recall_from_silent
@@ -175,10 +176,10 @@ class Relay(ListenLoop):
             self._show_circuits(version)
 
     def _show_circuits(self, version: int) -> None:
-        circuit = self._circuits.get((version, EVERY_CLIENT))
-        metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[circuit.state] if circuit else 0)
+        circuit, name = self._circuits.get((version, EVERY_CLIENT)), version_label(version)
+        metrics.CIRCUIT_STATE.labels(name).set(_LEVEL[circuit.state] if circuit else 0)
         clients = sum(of == version and client != EVERY_CLIENT for of, client in self._circuits)
-        metrics.CLIENTS_HELD.labels(str(version)).set(clients)
+        metrics.CLIENTS_HELD.labels(name).set(clients)
 
     def _look_at_silent_workers(self, session: sa.Connection, now: float) -> None:
         for queue in self._feeders.keys() & set(queues_of_silent(session)):

@@ -57,10 +57,10 @@ class ClaimedBatch:
     `loaded` is its version, which stays in memory for it. `busy_since` is when the stage that works on it
     began, in monotonic seconds, and `limit_s` how long the stage may take. It was sealed at `sealed_at`, its
     claim began at `claimed_at` and ended at `claim_ended`; its wait for a lane ended at `lane_ended`, and its
-    run, where it has one, began at `run_began`.
+    run, where it has one, began at `run_began`. Its results were committed at `settled_at`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
-    settle could not store yet.
+    settle could not store yet; `is_rest` means that its other jobs were stored before.
     """
 
     id: UUID
@@ -87,6 +87,8 @@ class ClaimedBatch:
     claim_s: float = 0.0
     ran_s: float = 0.0
     settle_s: float = 0.0
+    settled_at: float = 0.0
+    is_rest: bool = False
     oom_size: int | None = None
     context: BatchContext | None = None
     privacy: Privacy | None = None
@@ -121,4 +123,6 @@ class ClaimedBatch:
         done = [pair for pair in pairs if pair[0].job not in jobs]
         left = [pair for pair in pairs if pair[0].job in jobs]
         self.jobs, self.deliveries = [job for job, _ in left], [delivery for _, delivery in left]
-        return replace(self, jobs=[job for job, _ in done], deliveries=[delivery for _, delivery in done])
+        split = replace(self, jobs=[job for job, _ in done], deliveries=[delivery for _, delivery in done])
+        self.is_rest = True
+        return split

@@ -82,7 +82,11 @@ def test_the_cpu_worker_and_beat_export_what_they_count_and_what_the_surveyor_co
     QueueStanding.objects.create(model="echo", waiting=[2] * 10, head_age_s=[1.0] * 10, counted_at=fresh_at)
     with process(*words, port=port, HEALTH_DIR=str(tmp_path)):
         text = wait_until(lambda: metrics(port))
-    for name in ("retention_last_timestamp_seconds", "webhook_seconds_count", "beat_last_timestamp_seconds"):
+    for name in (
+        "inference_retention_last_timestamp_seconds",
+        "inference_webhook_seconds_count",
+        "inference_beat_last_timestamp_seconds",
+    ):
         assert f"\n{name} " in text
     assert "\nprocess_resident_memory_bytes " in text
     assert 'inference_queue_jobs{model="echo",priority="9"} 2.0' in text
@@ -109,7 +113,7 @@ def test_of_a_web_server_s_processes_one_serves_the_metrics_of_all_and_another_t
         serving = wait_until(lambda: listener(server, port))
         serving.kill()
         wait_until(lambda: (other := listener(server, port)) is not None and other != serving)
-        assert "messages_newer_total" in wait_until(lambda: metrics(port))
+        assert "inference_messages_newer_total" in wait_until(lambda: metrics(port))
 
 
 def listener(server: psutil.Process, port: int) -> psutil.Process | None:

@@ -80,7 +80,7 @@ def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, bro
 
 def test_a_relay_that_loses_a_queue_drops_its_series(model: str, broker_url: str) -> None:
     def shown(queue: str) -> float | None:
-        return REGISTRY.get_sample_value(metrics.OUTBOX_IN_FLIGHT._name, {"queue": queue})
+        return REGISTRY.get_sample_value(metrics.OUTBOX_IN_FLIGHT._name, {"model": queue})
 
     models = [model, other := new_model()]
     for name in (model, other):

@@ -22,7 +22,7 @@ drop(metrics.OUTBOX_IN_FLIGHT, "never")
 folder = "{folder}"
 families = FolderCollector(Path(folder), deep=False).collect() if folder else REGISTRY.collect()
 samples = [sample for family in families for sample in family.samples]
-print(*[sample.labels["queue"] for sample in samples if "queue" in sample.labels])
+print(*[sample.labels["model"] for sample in samples if "model" in sample.labels])
 """
 
 

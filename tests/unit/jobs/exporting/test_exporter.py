@@ -40,7 +40,7 @@ def text() -> str:
 
 def test_a_single_process_exports_its_own_metrics() -> None:
     assert "\nprocess_resident_memory_bytes " in text()
-    assert "\nsweep_reaped_total " in text()
+    assert "\ninference_sweep_reaped_total " in text()
 
 
 def test_counters_of_dead_processes_stay_and_their_gauges_go(
@@ -49,9 +49,9 @@ def test_counters_of_dead_processes_stay_and_their_gauges_go(
     count_in(tmp_path, monkeypatch)
     for _ in range(2):
         subprocess.run([sys.executable, "-c", COUNT], check=True, env=os.environ.copy())
-    assert "sweep_reaped_total 6.0" in text()
-    assert "relay_queues_owned" not in text()
-    assert "\nsweep_last_timestamp_seconds" not in text()
+    assert "inference_sweep_reaped_total 6.0" in text()
+    assert "inference_relay_queues_owned" not in text()
+    assert "\ninference_sweep_last_timestamp_seconds" not in text()
 
 
 def test_gauges_of_living_processes_are_exported_with_what_the_system_knows_of_them(
@@ -64,11 +64,11 @@ def test_gauges_of_living_processes_are_exported_with_what_the_system_knows_of_t
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert "relay_queues_owned 2.0" in text()
+        assert "inference_relay_queues_owned 2.0" in text()
         assert f'process_resident_memory_bytes{{pid="{process.pid}"}} ' in text()
         process.communicate(b"\n")
 
 
 def test_a_page_can_be_asked_for_by_names() -> None:
-    chosen = exporter.page().restricted_registry(["sweep_reaped_total"])
-    assert [metric.name for metric in chosen.collect()] == ["sweep_reaped"]
+    chosen = exporter.page().restricted_registry(["inference_sweep_reaped_total"])
+    assert [metric.name for metric in chosen.collect()] == ["inference_sweep_reaped"]
