@@ -36,24 +36,27 @@ class FileOwner:
     def __init__(self, folder: Path) -> None:
         """Prepare to own files in `folder`."""
         self._folder = folder
-        self._pid, self._name, self._lock = 0, "", -1
+        self._name, self._lock = "", -1
+        os.register_at_fork(after_in_child=self._forget)  # each count asks for the name: no system call there
 
     def __call__(self) -> str:
         """Return the name; a process that was forked off gets one of its own."""
-        if self._pid != os.getpid():
-            self._begin()
-        return self._name
+        return self._name or self._begin()
 
-    def _begin(self) -> None:
-        if self._lock >= 0:
+    def _forget(self) -> None:
+        if self._name:
             os.close(self._lock)  # our copy of the parent's, which would stay locked when the parent ends
+            self._name = ""
+
+    def _begin(self) -> str:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._pid = os.getpid()
-        self._name = f"{self._pid}-{secrets.token_hex(4)}"
-        fresh = self._folder / f"{self._name}.new"
+        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        fresh = self._folder / f"{name}.new"
         self._lock = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        fresh.rename(self._folder / f"{self._name}{OWNER}")  # it is locked before anybody can see it
+        fresh.rename(self._folder / f"{name}{OWNER}")  # it is locked before anybody can see it
+        self._name = name
+        return name
 
 
 def lives(folder: Path, owner: str) -> bool:
