@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from jobs.worker.reporting.device_sampler import DeviceSampler
+from tests.support.fake_driver import built
 
 UUID = "GPU-6b1c"
 PREFIX = "inference_device_"
@@ -100,3 +105,23 @@ def test_without_nvml_there_is_nothing_to_sample_and_no_second_try(nvml: FakeNvm
     nvml.broken = {"nvmlInit": pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)}
     DeviceSampler(UUID, nvml=nvml)._run()
     assert nvml.calls == ["nvmlInit"]
+
+
+SAMPLE = """
+from prometheus_client import REGISTRY
+from jobs.worker.reporting.device_sampler import DeviceSampler
+assert DeviceSampler("GPU-6b1c").sample()
+samples = [sample for family in REGISTRY.collect() for sample in family.samples]
+print(*[sample.value for sample in samples if sample.labels.get("device") == "GPU-6b1c"])
+"""
+
+
+def test_nvml_s_own_library_is_asked_by_its_own_binding(tmp_path: Path) -> None:
+    folder = built(tmp_path, name="libnvidia-ml.so.1", source="libnvml.c")
+    env = os.environ | {"LD_LIBRARY_PATH": str(folder), "FAKE_NVML": UUID}
+    words = [sys.executable, "-c", SAMPLE]
+    answer = subprocess.run(words, env=env, check=True, capture_output=True, text=True)
+    assert answer.stdout == "0.37 10.0 20.0 30.0 61.0\n"
+    assert answer.stderr.splitlines() == [
+        "the GPU's power cannot be read, so it has no metric now: Not Supported"
+    ]
