@@ -13,7 +13,7 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions lock audit sbom digests clean
+.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions dashboards lock audit sbom digests clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -34,6 +34,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m inference_site.watching.rule_check
 
 bench: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.benchmarks
@@ -73,6 +74,10 @@ openapi: $(STAMP)
 broker-definitions: $(STAMP)
 	$(BIN)/python manage.py broker_permissions > compose/definitions.fresh
 	mv compose/definitions.fresh compose/definitions.template.json
+
+# What Grafana reads, of the Python in inference_site/watching; a test compares them.
+dashboards: $(STAMP)
+	$(BIN)/python -m inference_site.watching.write_dashboards
 
 # Pins every dependency again, with hashes; needs `uv` on the PATH. It leaves compose/torch-cpu.lock alone.
 CPU_TORCH = $(shell grep -o 'sha256:[0-9a-f]*' compose/torch-cpu.lock)
