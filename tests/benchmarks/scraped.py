@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import signal
 import subprocess
@@ -33,6 +34,11 @@ class Prometheus:
         with contextlib.suppress(httpx.HTTPError):
             return self._http.get("/-/ready").is_success
         return False
+
+    def values(self, expr: str) -> list[float]:
+        """Return the values of an expression now; what divides by nothing is left out."""
+        numbers = [float(series["value"][1]) for series in self.ask(expr)]
+        return [number for number in numbers if not math.isnan(number)]
 
     def ask(self, expr: str) -> list[dict[str, Any]]:
         """Return the series of an expression now."""
