@@ -27,9 +27,9 @@ def rate(counter: str, *labels: str, name: str = "") -> Query:
     return Query(f"sum{_by(*labels)} (rate({counter}[{RATE}]))", name or _legend(*labels))
 
 
-def quantile(part: float, histogram: str, *labels: str, where: str = "") -> Query:
+def quantile(part: float, histogram: str, *labels: str, where: str = "", over: str = RATE) -> Query:
     """Ask for a quantile of a histogram by labels, among the series that `where` selects."""
-    buckets = f"rate({histogram}_bucket{where}[{RATE}])"
+    buckets = f"rate({histogram}_bucket{where}[{over}])"
     text = f"histogram_quantile({part}, sum{_by('le', *labels)} ({buckets}))"
     return Query(text, " ".join(filter(None, (f"p{part * 100:g}", _legend(*labels)))))
 

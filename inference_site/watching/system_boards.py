@@ -34,7 +34,7 @@ WORKER = Dashboard(
         in_bytes("Memory of loaded versions", summed("inference_pool_bytes", "version"), stacked=True),
         each_second("Loads", rate("inference_pool_loads_total", "version", "outcome")),
         each_second("Evictions", rate("inference_pool_evictions_total", "version")),
-        seconds("One load", quantile(0.95, "inference_model_load_seconds", "model")),
+        seconds("One load", quantile(0.95, "inference_model_load_seconds", "model", over="1h")),
         count("Versions that cannot be loaded", summed("inference_model_load_failed", "version")),
         each_second(
             "Versions that rest on one worker",

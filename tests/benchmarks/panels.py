@@ -34,7 +34,6 @@ NONE = {
     "Evictions": "all versions fit into memory",
     "Versions that rest on one worker": "one worker: there is none to compare it with",
     "Retries that the budget postponed": "the budget was never used up",
-    "Clients that a circuit holds back": "one client: the whole version is held back",
     "Rows without their day": "retention runs at seven past the hour",
     "Payloads that cannot be read": "nobody tampered with any",
 }
