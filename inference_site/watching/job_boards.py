@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inference_site.watching.panels import Dashboard, count, each_second, seconds, share
-from inference_site.watching.queries import CHOSEN, Query, biggest, mean, quantile, rate, summed
+from inference_site.watching.queries import CHOSEN, Query, mean, quantile, rate, summed
 
 SUCCEEDED = '{outcome="succeeded"}'
 SUCCEEDED_CHOSEN = '{outcome="succeeded",model=~"$model"}'
@@ -34,7 +34,7 @@ OVERVIEW = Dashboard(
             Query("model:inference_workers_wanted:max", "{{model}} wanted"),
         ),
         each_second("Jobs that end", rate("inference_job_seconds_count", "outcome"), stacked=True),
-        count("Dead letters", biggest("inference_dead_letters", "model")),
+        count("Dead letters", Query("model:inference_dead_letters:max", "{{model}}")),
         each_second("Calls by status", rate("inference_http_requests_total", "status"), stacked=True),
         count("Processes that can be scraped", summed("up", "job")),
     ),

@@ -19,13 +19,35 @@ from jobs import metrics
 COMPOSE = FOLDER.parent
 NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
-LABELS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+LABELS = re.compile(r"\boffset \w+|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 SELECTOR = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 OUTSIDE = re.compile(r"up|ALERTS|process_\w+|node_filesystem_(?:avail|size)_bytes")
 PARTS = ("", "_bucket", "_sum", "_count")
 FUNCTIONS = {
-    *("absent", "and", "bool", "clamp_min", "count", "histogram_quantile", "increase", "label_replace"),
-    *("last_over_time", "max", "max_over_time", "min", "on", "or", "predict_linear", "rate", "sum", "time"),
+    *(
+        "abs",
+        "absent",
+        "and",
+        "bool",
+        "clamp_min",
+        "count",
+        "histogram_quantile",
+        "increase",
+        "label_replace",
+    ),
+    *(
+        "last_over_time",
+        "max",
+        "max_over_time",
+        "min",
+        "offset",
+        "on",
+        "or",
+        "predict_linear",
+        "rate",
+        "sum",
+        "time",
+    ),
     *("unless", "vector"),
 }
 
