@@ -23,33 +23,8 @@ LABELS = re.compile(r"\boffset \w+|\b(?:by|without|on|ignoring|group_left|group_
 SELECTOR = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 OUTSIDE = re.compile(r"up|ALERTS|process_\w+|node_filesystem_(?:avail|size)_bytes")
 PARTS = ("", "_bucket", "_sum", "_count")
-FUNCTIONS = {
-    *(
-        "abs",
-        "absent",
-        "and",
-        "bool",
-        "clamp_min",
-        "count",
-        "histogram_quantile",
-        "increase",
-        "label_replace",
-    ),
-    *(
-        "last_over_time",
-        "max",
-        "max_over_time",
-        "min",
-        "offset",
-        "on",
-        "or",
-        "predict_linear",
-        "rate",
-        "sum",
-        "time",
-    ),
-    *("unless", "vector"),
-}
+CALL = re.compile(r"[a-z_]+\s*\(")
+WORDS = {"and", "bool", "or", "unless"}
 
 
 def loaded(folder: str) -> Iterator[Any]:
@@ -81,9 +56,9 @@ def exported() -> set[str]:
 
 def metrics_in(expr: str) -> set[str]:
     """Return the names of metrics and records in an expression."""
-    for outer in (TEXT, SELECTOR, LABELS):
+    for outer in (TEXT, SELECTOR, LABELS, CALL):
         expr = outer.sub(" ", expr)
-    return {name for name in NAME.findall(expr) if not OUTSIDE.fullmatch(name)} - FUNCTIONS
+    return {name for name in NAME.findall(expr) if not OUTSIDE.fullmatch(name)} - WORDS
 
 
 def test_names_are_told_from_what_stands_around_them() -> None:
