@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from jobs.core.loadtest.load_report import LoadReport, LoadSlice
 from jobs.core.simulation.arrivals import Chance
 
-DRAWS = 1_000
+DRAWS = 400
 LOW, HIGH = 0.025, 0.975
 MATTERS = 0.02  # of A's value: slices keep latencies to two digits, so a smaller difference says nothing
 PERCENTS = (50, 95, 99)

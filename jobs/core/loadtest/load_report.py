@@ -104,10 +104,10 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole report. `latency_ms` is from the intended moment of a job to the moment named by `measured`.
+    """The whole report. `latency_ms`: from the intended moment of a job to the one that `measured` names.
 
-    `unmeasured` jobs ended, but nobody saw when; `hdr` is the histogram of all latencies in microseconds, in
-    HdrHistogram's own encoding.
+    `unmeasured` jobs ended, but nobody saw when. `details`: what was said at the first error of a kind.
+    `hdr` is the histogram of all latencies in microseconds, in HdrHistogram's own encoding.
     """
 
     format: Literal["inference-loadtest/1"]
@@ -124,6 +124,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     lateness_ms: LatencySpread
     goals: list[GoalResult]
     errors: dict[str, int]
+    details: dict[str, str]
     models: dict[str, LatencySpread]
     slice_s: float
     slices: list[LoadSlice]

@@ -39,6 +39,8 @@ def distrust(sums: LoadSums, late_p99_ms: float | None, unmeasured: int) -> list
         reasons.append(
             f"only {share:g} % of the jobs were sent: the sender was stopped or had no free connection"
         )
+    if sums.sent and not sums.accepted:
+        reasons.append("no job was accepted")
     if late_p99_ms is not None and late_p99_ms > LATE_MS:
         reasons.append(
             f"the sender was late by {late_p99_ms:.1f} ms at p99, more than {LATE_MS:g}: send less, or from a"

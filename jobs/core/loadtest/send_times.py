@@ -54,7 +54,7 @@ def _rising(share: float) -> float:
 
 
 def _over_a_day(share: float) -> float:
-    """Return the time by which `share` of a day's jobs are due; the integral has no inverse in closed form."""
+    """Return the time by which `share` of a day's jobs are due; there is no closed form of it."""
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2

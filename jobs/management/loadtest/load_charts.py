@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import ceil
+from math import ceil, nan
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,17 @@ def draw_load(report: LoadReport, folder: Path) -> list[Path]:
 
 def _course(figure: Any, report: LoadReport) -> None:
     rates, latencies = figure.subplots(2, 1, sharex=True)
-    at = [one.at_s for one in report.slices]
-    for name, attribute, line in (
-        ("intended", "intended", ":"),
-        ("sent", "sent", "--"),
-        (report.measured, "finished", "-"),
-    ):
+    edges = [*(one.at_s for one in report.slices), report.slice_s * len(report.slices)]
+    lines = (("intended", "intended", ":"), ("sent", "sent", "--"), (report.measured, "finished", "-"))
+    for name, attribute, line in lines:
         per_s = [getattr(one, attribute) / report.slice_s for one in report.slices]
-        rates.step(at, per_s, linestyle=line, where="post", label=name)
+        rates.stairs(per_s, edges, baseline=None, linestyle=line, label=name)
     rates.set_ylabel("jobs a second")
     rates.set_ylim(bottom=0.0)
     values = {percent: [percentile_ms(one, percent) for one in report.slices] for percent in (50, 95, 99)}
     for percent, points in values.items():
-        latencies.plot(at, points, label=f"p{percent}", drawstyle="steps-post")
+        gaps = [nan if point is None else point for point in points]
+        latencies.stairs(gaps, edges, baseline=None, label=f"p{percent}")
     latencies.set_ylabel("latency, ms")
     latencies.set_xlabel("seconds from the start, by the intended moment")
     _scaled(latencies, [point for points in values.values() for point in points if point])

@@ -52,6 +52,7 @@ def report_of(
         lateness_ms=late_ms,
         goals=results,
         errors=dict(record.errors.most_common()),
+        details=dict(record.details),
         models=_by_model(measured),
         slice_s=slice_s,
         slices=_slices(measured, slice_s, slices_of(settings.duration_s)),

@@ -52,6 +52,7 @@ class LoadRecord:
         self.sent_calls = 0
         self.fates = Counter({JobFate.NOT_SENT: sum(len(call.jobs) for call in calls)})
         self.errors = Counter[str]()
+        self.details: dict[str, str] = {}
 
     def jobs(self) -> Iterator[JobRecord]:
         """Yield all jobs, in the order of their calls."""
@@ -76,10 +77,11 @@ class LoadRecord:
         """Note that a call had no answer of the API."""
         self.errors[reason] += len(self.jobs_of[number])
 
-    def refused(self, job: JobRecord, reason: str) -> None:
+    def refused(self, job: JobRecord, reason: str, detail: str) -> None:
         """Note that the platform did not take a job."""
         self._move(job, JobFate.REFUSED)
         self.errors[reason] += 1
+        self.details.setdefault(reason, detail)
 
     def accepted(self, job: JobRecord, job_id: str, at_s: float) -> None:
         """Note that the platform took a job."""

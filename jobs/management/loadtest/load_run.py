@@ -29,7 +29,6 @@ from models_registry.core.registry_errors import ModelNotFoundError
 
 FILES = 20_000  # a waiting job holds a connection
 WARM_PER_S, WARM = 20.0, (4, 64)  # connections that are open before the start
-LEAST_LOOK_S = 5.0
 Watch = Callable[[LoadRecord, "Clock"], None]
 
 
@@ -96,7 +95,7 @@ async def _load(
     await sending
     deadline = own.time() + arguments.follow_s
     await loop.follow(arguments.follow_s)
-    await read_late_ends(calls, record, max(LEAST_LOOK_S, deadline - own.time()), stopped)
+    await read_late_ends(calls, record, max(0.0, deadline - own.time()), stopped)
 
 
 async def _inputs(

@@ -78,7 +78,8 @@ def _lines(report: LoadReport) -> Iterator[str]:
         f" + expired {sums.expired:,} + cancelled {sums.cancelled:,} + unfinished {sums.unfinished:,}"
     )
     for reason, count in report.errors.items():
-        yield f"   {count:,} times {reason}"
+        detail = report.details.get(reason, "")
+        yield f"   {count:,} times {reason}{': ' if detail else ''}{detail}"
     for goal in report.goals:
         seen = "never" if goal.seen_ms is None else f"{goal.seen_ms:,.1f} ms"
         yield f"goal {goal.goal}: {seen}, {'met' if goal.met else 'missed'}"

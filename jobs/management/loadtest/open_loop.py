@@ -97,8 +97,9 @@ class OpenLoop:
         if is_failure(reply):
             self._record.failed(number, f"http {reply.status}")
         elif not reply.ok:
+            problem = problem_of_reply(reply)
             for job in jobs:
-                self._record.refused(job, reason_of(problem_of_reply(reply)))
+                self._record.refused(job, reason_of(problem), problem.detail)
         else:
             await self._answered(reply, jobs)
         return None
@@ -112,7 +113,7 @@ class OpenLoop:
         for item in msgspec.json.decode(reply.body, type=SeenItems).jobs:
             job = jobs[item.index]
             if item.problem is not None:
-                self._record.refused(job, reason_of(item.problem))
+                self._record.refused(job, reason_of(item.problem), item.problem.detail)
             else:
                 self._record.accepted(job, item.id, reply.at - self.start)
                 self._begin(self._end(job, SeenJob(item.id, item.state), reply.at))
