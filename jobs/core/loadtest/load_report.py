@@ -52,7 +52,7 @@ class LatencySpread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadRates(msgspec.Struct, frozen=True, kw_only=True):
-    """Jobs a second over the duration; `throughput`: jobs that succeeded in it, None if nobody saw ends."""
+    """What happened within the duration, a second; `throughput`: successes, None if nobody saw ends."""
 
     intended: float
     sent: float

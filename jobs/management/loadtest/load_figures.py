@@ -97,7 +97,7 @@ def spread(values_s: Iterable[float]) -> LatencySpread:
 def _rates(jobs: Sequence[JobRecord], duration_s: float, *, ends: bool) -> LoadRates:
     ended = (job.ended_s for job in jobs if job.fate is JobFate.SUCCEEDED and job.ended_s is not None)
     accepted = sum(job.accepted_s is not None and job.accepted_s <= duration_s for job in jobs)
-    sent = sum(job.fate is not JobFate.NOT_SENT for job in jobs)
+    sent = sum(job.sent_s is not None and job.sent_s <= duration_s for job in jobs)
     in_time = sum(end <= duration_s for end in ended)
     return LoadRates(
         intended=round(len(jobs) / duration_s, 3),

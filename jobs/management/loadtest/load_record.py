@@ -32,12 +32,13 @@ ACCEPTED = frozenset({JobFate.UNFINISHED, *ENDS.values()})
 class JobRecord:
     """A planned job and its times; `due_s` is that of its call. None: it did not happen, or nobody saw it."""
 
-    __slots__ = ("accepted_s", "due_s", "ended_s", "fate", "id", "planned")
+    __slots__ = ("accepted_s", "due_s", "ended_s", "fate", "id", "planned", "sent_s")
 
     def __init__(self, planned: PlannedJob, due_s: float) -> None:
         self.planned, self.due_s = planned, due_s
         self.fate = JobFate.NOT_SENT
         self.id = ""
+        self.sent_s: float | None = None
         self.accepted_s: float | None = None
         self.ended_s: float | None = None
 
@@ -64,12 +65,14 @@ class LoadRecord:
         self.sent_calls += 1
         self.late_s.append(max(0.0, at_s - self.calls[number].at_s))
         for job in self.jobs_of[number]:
+            job.sent_s = at_s
             self._move(job, JobFate.FAILED)
 
     def unsent(self, number: int, reason: str) -> None:
         """Note that a call could not be sent after all."""
         self.late_s.pop()
         for job in self.jobs_of[number]:
+            job.sent_s = None
             self._move(job, JobFate.NOT_SENT)
             self.errors[reason] += 1
 

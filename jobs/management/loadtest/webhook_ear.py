@@ -31,9 +31,11 @@ async def webhook_ear(heard: Heard) -> AsyncIterator[str]:
     path = f"/{token_urlsafe(16)}"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, h11.ProtocolError):
-            await _serve(reader, writer, path, heard)
-        writer.transport.abort()
+        try:
+            with suppress(OSError, h11.ProtocolError):
+                await _serve(reader, writer, path, heard)
+        finally:
+            writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
