@@ -22,11 +22,11 @@ def test_every_accepted_job_is_followed_to_its_end(wait: str, mode: str, stack: 
     parser = ArgumentParser()
     add_load_arguments(parser)
     target = ["--url", stack.info["api"], "--token", stack.info["token"]]
-    words = ["echo", "--rate", "20", "--duration", "1s", "--wait", wait, "--mode", mode, *target]
+    words = ["echo", "--rate", "10", "--duration", "1s", "--wait", wait, "--mode", mode, *target]
     report = run_load(LoadArguments.of(vars(parser.parse_args(words))))
-    assert (report.sums.succeeded, report.sums.intended, report.unmeasured) == (20, 20, 0)
+    assert (report.sums.succeeded, report.sums.intended, report.unmeasured) == (10, 10, 0)
     assert report.sums.closes
-    assert report.latency_ms.count == 20
+    assert report.latency_ms.count == 10
     app.finished(newest)
     later = app.rows("SELECT state, count(*) FROM jobs_job WHERE id > %s GROUP BY state", newest)
-    assert later == [("succeeded", 20)]
+    assert later == [("succeeded", 10)]

@@ -35,6 +35,7 @@ class StubPlatform:
     refuses: Callable[[int], bool] = lambda _number: False
     url: str = ""
     began: float = 0.0
+    released_s: float = 0.0  # the end of the last stall, from the first submit
     submits: list[dict[str, Any]] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
     due: dict[str, float] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class StubPlatform:
             self.began = self.began or time.monotonic()
             if (stall_s := self.stalls(time.monotonic() - self.began)) > 0:
                 await asyncio.sleep(stall_s)
+                self.released_s = time.monotonic() - self.began
             self.tokens[token] += 1
             return self._bulk(body) if parts.path.endswith("/bulk") else self._submit(body)
         if parts.path.startswith("/api/v1/models/"):

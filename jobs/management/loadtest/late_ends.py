@@ -18,7 +18,7 @@ EARLIER_S = 1.0  # ids are made before the transaction that creates the job
 
 
 async def read_late_ends(
-    calls: PlatformCalls, record: LoadRecord, limit_s: float, stopped: asyncio.Event
+    calls: PlatformCalls, record: LoadRecord, limit_s: float, abandoned: asyncio.Event
 ) -> None:
     """Read the clients' job lists until every accepted job has ended, for up to `limit_s`."""
     loop = asyncio.get_running_loop()
@@ -26,7 +26,7 @@ async def read_late_ends(
     while open_jobs := record.open_jobs():
         for client, jobs in _by_client(open_jobs).items():
             await _look(calls, record, client, jobs)
-        if not record.open_jobs() or loop.time() >= deadline or stopped.is_set():
+        if not record.open_jobs() or loop.time() >= deadline or abandoned.is_set():
             return
         await asyncio.sleep(min(pause_s, max(0.0, deadline - loop.time())))
         pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)

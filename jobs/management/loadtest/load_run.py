@@ -73,9 +73,9 @@ async def _run(
             calls.callback_url = await stack.enter_async_context(webhook_ear(followers.webhook))
         loop = OpenLoop(calls, record, followers.named(arguments.wait), bulk=arguments.bulk > 0)
         await _warm(lines, target.url, record.calls)
-        stopped = await stack.enter_async_context(_interrupts(loop))
+        abandoned = await stack.enter_async_context(_interrupts(loop))
         began = datetime.now(UTC)
-        await _load(loop, calls, record, (arguments, watch), stopped)
+        await _load(loop, calls, record, (arguments, watch), abandoned)
         return report_of(record, settings_of(arguments, target, record), arguments.goals, began)
 
 
@@ -84,7 +84,7 @@ async def _load(
     calls: PlatformCalls,
     record: LoadRecord,
     options: tuple[LoadArguments, Watch],
-    stopped: asyncio.Event,
+    abandoned: asyncio.Event,
 ) -> None:
     arguments, watch = options
     clock, own = Clock(), asyncio.get_running_loop()
@@ -95,7 +95,7 @@ async def _load(
     await sending
     deadline = own.time() + arguments.follow_s
     await loop.follow(arguments.follow_s)
-    await read_late_ends(calls, record, max(0.0, deadline - own.time()), stopped)
+    await read_late_ends(calls, record, max(0.0, deadline - own.time()), abandoned)
 
 
 async def _inputs(
@@ -128,19 +128,19 @@ async def _warm(lines: HttpLines, url: str, calls: Sequence[PlannedCall]) -> Non
 
 @asynccontextmanager
 async def _interrupts(loop: OpenLoop) -> AsyncIterator[asyncio.Event]:
-    """Let Ctrl-C end the sending and the waiting; there is a report of what was sent."""
-    own, stopped = asyncio.get_running_loop(), asyncio.Event()
+    """Let Ctrl-C end the sending, and a second one the waiting; there is a report of what was sent."""
+    own, abandoned = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:
-        loop.stop()
-        if stopped.is_set():
+        if loop.stopped:
             loop.abandon()
-        stopped.set()
+            abandoned.set()
+        loop.stop()
 
     with suppress(RuntimeError, ValueError):  # not in a thread beside the main one
         own.add_signal_handler(signal.SIGINT, stop)
     try:
-        yield stopped
+        yield abandoned
     finally:
         with suppress(RuntimeError, ValueError):
             own.remove_signal_handler(signal.SIGINT)

@@ -41,6 +41,11 @@ class OpenLoop:
         self._template: asyncio.Task[tuple[str, JobUrls] | None] | None = None
         self._stopped = asyncio.Event()
 
+    @property
+    def stopped(self) -> bool:
+        """Return whether the sending was ended early."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """Send nothing more."""
         self._stopped.set()
@@ -56,7 +61,7 @@ class OpenLoop:
             self.start = self._loop.time() + LEAD_S
             for number, call in enumerate(self._record.calls):
                 await self._until(self.start + call.at_s)
-                if self._stopped.is_set():
+                if self.stopped:
                     return
                 self._begin(self._submit(number, call))
 
@@ -72,7 +77,7 @@ class OpenLoop:
     async def _until(self, moment: float) -> None:
         """Wait for a moment, and let others run in any case; timers fire up to half a ms early."""
         await asyncio.sleep(max(0.0, moment - self._loop.time()))
-        while (left_s := moment - self._loop.time()) > 0 and not self._stopped.is_set():  # noqa: ASYNC110  # seldom
+        while (left_s := moment - self._loop.time()) > 0 and not self.stopped:  # noqa: ASYNC110  # seldom
             await asyncio.sleep(left_s)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
