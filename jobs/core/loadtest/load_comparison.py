@@ -67,19 +67,20 @@ def _values(report: LoadReport, chance: Chance) -> list[tuple[float, ...]]:
     """Return each figure's values: the one that was seen, and then those of all draws."""
     slices, count = report.slices, len(report.slices)
     draws = ([slices[int(chance() * count)] for _ in slices] for _ in range(DRAWS))
-    seconds = report.slice_s * count
-    return list(zip(*(_figures(drawn, seconds) for drawn in (slices, *draws)), strict=True))
+    rate = sum(one.intended for one in slices) / (report.slice_s * count)
+    return list(zip(*(_figures(drawn, rate) for drawn in (slices, *draws)), strict=True))
 
 
-def _figures(slices: Sequence[LoadSlice], seconds: float) -> tuple[float, ...]:
+def _figures(slices: Sequence[LoadSlice], rate_per_s: float) -> tuple[float, ...]:
+    """Return the figures of some slices; throughput by what was due: a plan's bursts are no chance."""
     counts = Counter[int]()
     for one in slices:
         for value, count in one.latencies_us.items():
             counts[value] += count
     intended = sum(one.intended for one in slices)
     errors = 1.0 - sum(one.succeeded for one in slices) / intended if intended else nan
-    finished = sum(one.finished for one in slices)
-    return *_percentiles_ms(counts), finished / seconds, 100.0 * errors
+    finished = sum(one.finished for one in slices) / intended if intended else nan
+    return *_percentiles_ms(counts), rate_per_s * finished, 100.0 * errors
 
 
 def _percentiles_ms(counts: Counter[int]) -> list[float]:

@@ -47,7 +47,10 @@ def distrust(sums: LoadSums, late_p99_ms: float | None, unmeasured: int) -> list
             " machine with a free core"
         )
     if unmeasured > MOST_UNMEASURED * max(1, sums.accepted):
-        reasons.append(f"of {unmeasured:,} jobs nobody saw the end in time: choose another --wait")
+        reasons.append(
+            f"of {unmeasured:,} jobs nobody saw the end in time: choose another --wait, or allow by"
+            " --allow-host the host that the platform names for waiting"
+        )
     return reasons
 
 

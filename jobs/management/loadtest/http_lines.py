@@ -25,6 +25,10 @@ class NoLineError(Exception):
     """All connections that may be open are in use."""
 
 
+class ForeignHostError(NoLineError):
+    """An answer names a host to which nobody allowed to send anything, let alone a token."""
+
+
 class HttpReply(NamedTuple):
     """An answer: its status, its headers in lower case, its body, and the loop's time at its end."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -185,6 +186,15 @@ def check_host(url: str, allowed: list[str]) -> None:
     host = urlsplit(url).hostname or ""
     if not is_loopback(url) and host not in allowed:
         raise LoadWordError(f"{host} is not this machine: --allow-host {host} says that it may be loaded")
+
+
+def sendable(url: str, allowed: list[str]) -> Callable[[str], bool]:
+    """Return a test of URLs that the platform names: its own host, this machine, or an allowed host.
+
+    The platform names where its jobs are waited for, and the token goes there.
+    """
+    hosts = {*allowed, urlsplit(url).hostname}
+    return lambda other: urlsplit(other).hostname in hosts or is_loopback(other)
 
 
 def is_loopback(url: str) -> bool:

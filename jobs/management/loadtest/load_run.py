@@ -18,7 +18,7 @@ from jobs.core.loadtest.load_words import LoadWordError, MixPart
 from jobs.management.loadtest.http_lines import LOST, HttpLines
 from jobs.management.loadtest.job_followers import JobFollowers
 from jobs.management.loadtest.late_ends import read_late_ends
-from jobs.management.loadtest.load_arguments import LoadArguments, check_host, is_loopback
+from jobs.management.loadtest.load_arguments import LoadArguments, check_host, is_loopback, sendable
 from jobs.management.loadtest.load_figures import report_of
 from jobs.management.loadtest.load_record import LoadRecord
 from jobs.management.loadtest.load_sources import LoadTarget, planned_calls, read_inputs, target_of
@@ -66,7 +66,7 @@ async def _run(
     async with AsyncExitStack() as stack:
         lines = HttpLines(most=_room_for_files())
         stack.callback(lines.close)
-        calls = PlatformCalls(target.url, target.tokens, lines)
+        calls = PlatformCalls(target.url, target.tokens, lines, sendable(target.url, arguments.allow_host))
         calls.use_inputs(await _inputs(calls, arguments.mix, inputs))
         followers = JobFollowers(calls)
         if arguments.wait == "webhook":

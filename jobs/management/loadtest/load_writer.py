@@ -92,7 +92,10 @@ def _context(report: LoadReport, charts: dict[str, str]) -> dict[str, Any]:
     rates = [
         (name, value) for name, value in msgspec.structs.asdict(report.rates).items() if value is not None
     ]
-    errors = [(reason, f"{count:,}") for reason, count in report.errors.items()]
+    errors = [
+        (" · ".join(filter(None, (reason, report.details.get(reason)))), f"{count:,}")
+        for reason, count in report.errors.items()
+    ]
     mix = ", ".join(f"{model} {weight:g}" if len(own.mix) > 1 else model for model, weight in own.mix.items())
     settings = [
         mix, f"{own.profile} at {own.rate:g}/s for {own.duration_s:g} s", own.mode, f"waits by {own.wait}",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
 from jobs.core.loadtest.load_plan import PlannedCall, PlannedJob
-from jobs.management.loadtest.http_lines import LOST, Headers, HttpLines, HttpReply
+from jobs.management.loadtest.http_lines import LOST, ForeignHostError, Headers, HttpLines, HttpReply
 from models_registry.core.refs import Ref
 
 JOBS = "/api/v1/jobs"
@@ -84,8 +84,10 @@ class _Version(msgspec.Struct, frozen=True):
 class PlatformCalls:
     """Makes requests and reads answers; each client app has a token."""
 
-    def __init__(self, url: str, tokens: Sequence[str], lines: HttpLines) -> None:
-        self.url, self.lines = url.rstrip("/"), lines
+    def __init__(
+        self, url: str, tokens: Sequence[str], lines: HttpLines, may_send: Callable[[str], bool]
+    ) -> None:
+        self.url, self.lines, self._may_send = url.rstrip("/"), lines, may_send
         self._auth: list[Headers] = [
             [("Authorization", f"Bearer {token}"), ("Accept", "application/json")] for token in tokens
         ]
@@ -111,7 +113,9 @@ class PlatformCalls:
         return await self.lines.ask("POST", f"{self.url}{JOBS}{'/bulk' if bulk else ''}", headers, body)
 
     async def get(self, url: str, client: int, *, limit_s: float = 60.0) -> HttpReply:
-        """Read an address as a client app; the errors of `HttpLines.ask`."""
+        """Read an address as a client app; the errors of `HttpLines.ask`, ForeignHostError."""
+        if not self._may_send(url):
+            raise ForeignHostError(url)
         return await self.lines.ask("GET", url, self._auth[client], limit_s=limit_s)
 
     async def example(self, model: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.core.loadtest.load_words import LoadGoal, LoadWordError, MixPart
 from jobs.core.loadtest.send_times import LoadProfile
-from jobs.management.loadtest.load_arguments import LoadArguments, add_load_arguments, check_host
+from jobs.management.loadtest.load_arguments import LoadArguments, add_load_arguments, check_host, sendable
 
 
 def of(words: str) -> LoadArguments:
@@ -68,3 +68,11 @@ def test_only_this_machine_may_be_loaded_unless_another_is_allowed() -> None:
         with pytest.raises(LoadWordError, match="--allow-host"):
             check_host(url, ["other"])
     check_host("http://example.org", ["example.org"])
+
+
+def test_a_token_goes_to_no_host_that_only_the_platform_names() -> None:
+    may_send = sendable("https://api.example.org/x", ["stream.example.org"])
+    assert all(
+        map(may_send, ("https://api.example.org:9/y", "http://stream.example.org/", "http://127.0.0.1:1/"))
+    )
+    assert not may_send("https://other.example.org/api/v1/jobs/1")
