@@ -31,7 +31,7 @@ def status_of(*words: str) -> int:
 
 
 def words_for(stub: StubPlatform, *more: str) -> list[str]:
-    return ["echo", "--url", stub.url, "--token", "t", "--rate", "50", "--duration", "1s", *more]
+    return ["echo", "--url", stub.url, "--token", "t", "--rate", "100", "--duration", "500ms", *more]
 
 
 def test_a_run_writes_a_report_of_the_schema_a_page_by_itself_and_charts(

@@ -60,13 +60,13 @@ def test_latency_counts_from_the_intended_moment_through_a_stall() -> None:
 
 @pytest.mark.parametrize("wait", ["poll", "longpoll", "sse"])
 def test_each_way_to_wait_sees_the_ends(wait: str) -> None:
-    report, _ = run(f"echo --rate 50 --duration 1s --wait {wait}", service_s=0.2)
+    report, _ = run(f"echo --rate 100 --duration 500ms --wait {wait}", service_s=0.2)
     assert (report.sums.succeeded, report.unmeasured, report.measured) == (50, 0, "ended")
     assert 190.0 < (report.latency_ms.p50 or 0.0) < 600.0
 
 
 def test_without_waiting_the_ends_are_read_from_the_lists_of_jobs() -> None:
-    report, _ = run("echo --rate 50 --duration 1s --wait none", service_s=0.2)
+    report, _ = run("echo --rate 100 --duration 500ms --wait none", service_s=0.2)
     assert report.sums.succeeded == 50
     assert (report.measured, report.rates.throughput) == ("accepted", None)
     assert (report.latency_ms.p50 or 0.0) < 190.0
@@ -76,7 +76,7 @@ def test_without_waiting_the_ends_are_read_from_the_lists_of_jobs() -> None:
 def test_the_sums_close_whatever_becomes_of_the_jobs(mode: str) -> None:
     ends = ("succeeded", "dead", "expired", "cancelled", "never")
     report, _ = run(
-        f"echo --rate 100 --duration 1s --mode {mode} --follow 300ms",
+        f"echo --rate 200 --duration 500ms --mode {mode} --follow 300ms",
         end_of=lambda number: ends[number % 5],
         refuses=lambda number: number % 10 == 9,
     )
@@ -89,7 +89,7 @@ def test_the_sums_close_whatever_becomes_of_the_jobs(mode: str) -> None:
 
 
 def test_a_call_without_an_answer_has_failed_and_the_sums_close() -> None:
-    report, _ = run("echo --rate 20 --duration 1s --follow 300ms", stalls=lambda _: 30.0)
+    report, _ = run("echo --rate 40 --duration 500ms --follow 300ms", stalls=lambda _: 30.0)
     assert (report.sums.failed, report.sums.sent) == (20, 20)
     assert report.sums.closes
     assert (report.verdict, report.reasons[0]) == ("invalid", "no job was accepted")
