@@ -63,9 +63,9 @@ def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> str |
         return None
     if job.state not in _SOURCES:
         raise WrongStateError(f"The job is {State(job.state)}: it cannot be cancelled.")
-    ((epoch, model),) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
+    (cancelled,) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
     execute(WITHDRAW, {"jobs": [job_id]})
-    note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
+    note(Verb.CANCEL, actor=actor, job=job_id, epoch=cancelled.epoch)
     channels = {"settled": SETTLED, "cancelled": CANCELLED}
-    execute(_NOTIFY, {**channels, "job": job_id, "epoch": epoch})
-    return model
+    execute(_NOTIFY, {**channels, "job": job_id, "epoch": cancelled.epoch})
+    return cancelled.model
