@@ -14,9 +14,9 @@ from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, connection  # noqa: E402
 
 from inference_site.process_needs import refuse  # noqa: E402
-from jobs import metrics  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 from jobs.broker.uncompressed import refuse_compressed  # noqa: E402
+from jobs.exporting import exporter  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 log = logging.getLogger(__name__)
@@ -24,7 +24,11 @@ DRAIN_S = 3.0  # less than what follows
 LAST_S = 4.0  # for what follows the grace: giving back, and Celery's own end
 
 refuse_compressed()
-app = Celery("inference_site", control="jobs.result_backend:JobControl")
+app = Celery(
+    "inference_site",
+    control="jobs.result_backend:JobControl",
+    events="jobs.worker.consuming.dropped_events:DroppedEvents",
+)
 app.config_from_object("inference_site.celeryconfig")
 app.autodiscover_tasks()
 
@@ -42,7 +46,7 @@ def refuse_mistakes(**_: object) -> None:
 @worker_init.connect
 @beat_init.connect
 def _serve_metrics(**_: Any) -> None:
-    metrics.serve()
+    exporter.serve()
 
 
 @worker_init.connect

@@ -7,6 +7,10 @@ from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from jobs.counting.file_owner import count_together
+from jobs.counting.read_gauge import ReadGauge
+
+count_together()  # before the first metric is made
 disable_created_metrics()  # type: ignore[no-untyped-call]  # without it, each has a series more
 
 PREFIX = "inference_"
@@ -15,7 +19,7 @@ SECONDS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 3
 JOBS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 256)
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _UNITS = ("seconds", "bytes", "ratio", "jobs", "batches", "partitions", "rows", "watts", "celsius")
-Mode = Literal["livesum", "livemax", "mostrecent", "max", "livemostrecent"]
+Mode = Literal["livesum", "livemax", "livemostrecent"]  # a value goes with its process
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,12 @@ def gauge(name: str, meaning: str, *labels: str, mode: Mode) -> Gauge:
     """Make a gauge; `mode` says what one page shows of several processes."""
     described(name, "gauge", meaning, *labels)
     return Gauge(name, meaning, labels, multiprocess_mode=mode)
+
+
+def read_gauge(name: str, meaning: str, *labels: str) -> ReadGauge:
+    """Make a gauge that no process counts: it is read when a page is made."""
+    described(name, "gauge", meaning, *labels)
+    return ReadGauge(name, meaning, labels)
 
 
 def histogram(

@@ -25,7 +25,7 @@ DEAD_LETTERS_PUBLISHED = counter(
 RELAY_LAG = histogram("inference_relay_lag_seconds", "From the time a job was due to its publish.")
 RELAY_QUEUES = gauge("inference_relay_queues_owned", "Queues that relays feed.", mode="livesum")
 OUTBOX_IN_FLIGHT = gauge(
-    "inference_outbox_in_flight_jobs", "Jobs published and not yet claimed.", "model", mode="mostrecent"
+    "inference_outbox_in_flight_jobs", "Jobs published and not yet claimed.", "model", mode="livemostrecent"
 )
 BROKER_BLOCKED = gauge(
     "inference_broker_blocked_connections",
@@ -36,18 +36,18 @@ CIRCUIT_STATE = gauge(
     "inference_circuit_state",
     "A version's circuit as a relay sees it: 0 closed, 1 half open, 2 open.",
     "version",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 CLIENTS_HELD = gauge(
     "inference_clients_held",
     "Clients that a circuit of their own holds back at a version, as a relay sees it.",
     "version",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 SWEEP_LAST = gauge(
     "inference_sweep_last_timestamp_seconds",
     "Unix time of the last complete sweep; alert when it is old.",
-    mode="max",
+    mode="livemax",
 )
 SWEEP_REAPED = counter(
     "inference_sweep_reaped_total", "Jobs taken back from workers that ended or stopped their heartbeat."
@@ -58,7 +58,7 @@ SURVEY_TIME = histogram("inference_survey_seconds", "One count of the waiting jo
 AUDIT_SEALED_AT = gauge(
     "inference_audit_sealed_timestamp_seconds",
     "When this process last sealed the audit, seconds since 1970.",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 AUDIT_EXPORT_FAILURES = counter(
     "inference_audit_export_failures_total", "Times that AUDIT_EXPORT could not be written."

@@ -7,18 +7,18 @@ from jobs.metrics.metric_kinds import counter, gauge, histogram
 HOST_CLOCK_AHEAD = gauge(
     "inference_host_clock_ahead_seconds",
     "How far this host's clock is ahead of the database's; alert beyond 5, either way.",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 HORIZON_AGE = gauge(
     "inference_database_horizon_seconds",
     "Age of the oldest open transaction, which keeps dead rows; by its application's name.",
     "application",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 HORIZON_PID = gauge(
     "inference_database_horizon_pid",
     "Process id of the oldest open transaction's server process; 0: none, or a prepared one.",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 PAYLOADS_REFUSED = counter(
     "inference_payloads_refused_total",
@@ -28,7 +28,7 @@ PAYLOADS_REFUSED = counter(
 RETENTION_LAST = gauge(
     "inference_retention_last_timestamp_seconds",
     "Unix time of the last complete run of retention; alert when it is old.",
-    mode="max",
+    mode="livemax",
 )
 RETENTION_DROPPED = counter(
     "inference_retention_dropped_total",
@@ -38,19 +38,19 @@ RETENTION_DROPPED = counter(
 RETENTION_LEFT = gauge(
     "inference_retention_left_partitions",
     "Partitions that the last run could not create or drop; alert if it stays above 0.",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 RETENTION_MISPLACED = gauge(
     "inference_retention_misplaced_rows",
     "Rows of days without a partition; alert above 0.",
     "table",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 RETENTION_OUTLIVED = gauge(
     "inference_retention_outlived_rows",
     "Rows kept beyond their day because their jobs had not ended.",
     "table",
-    mode="mostrecent",
+    mode="livemostrecent",
 )
 WEBHOOKS = counter(
     "inference_webhooks_total",
@@ -61,5 +61,5 @@ WEBHOOK_TIME = histogram("inference_webhook_seconds", "One attempt to deliver a 
 BEAT_LAST = gauge(
     "inference_beat_last_timestamp_seconds",
     "Unix time at which this CPU worker last ran a task that beat had sent; alert when it is old.",
-    mode="max",
+    mode="livemax",
 )

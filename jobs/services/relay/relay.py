@@ -19,6 +19,7 @@ from jobs.core.circuits.gate import CircuitKey, CircuitStatus
 from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
+from jobs.counting.dropped_series import drop
 from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop
 from jobs.db.preflight import check_database
@@ -69,6 +70,7 @@ class Relay(ListenLoop):
         self._models = models
         self._max_batch, self._budget = max_batch, budget
         self._depth = depth
+        self._feeders: dict[str, QueueFeeder] = {}
         self._forget()
 
     def interruptions(self) -> tuple[type[Exception], ...]:
@@ -92,7 +94,9 @@ class Relay(ListenLoop):
 
     def _forget(self) -> None:
         self._declared = frozenset[str]()
-        self._feeders: dict[str, QueueFeeder] = {}
+        for queue in self._feeders:
+            drop(metrics.OUTBOX_IN_FLIGHT, queue)
+        self._feeders = {}
         self._refresh_at = self._circuits_at = 0.0
         self._awake = set[str]()
         self._resting, self._letters = RestingQueues(), LetterCounter(self._publisher)
@@ -149,6 +153,8 @@ class Relay(ListenLoop):
             broker_queues.declare(self._publisher.connection, sorted(fresh))
         self._declared = models
         owned = self._divide(session, sorted(models))
+        for queue in self._feeders.keys() - owned:  # another relay shows it from now on
+            drop(metrics.OUTBOX_IN_FLIGHT, queue)
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
         self._awake &= owned
         metrics.RELAY_QUEUES.set(len(owned))

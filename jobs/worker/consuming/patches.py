@@ -69,6 +69,17 @@ LIBRARIES = (
                 "_prepare_event _publish replace",
             ),
             Inside("celery.events.dispatcher:EventDispatcher._prepare_event", "self type fields blind Event"),
+            # Overridden by DroppingDispatcher, or read by it.
+            Inside(
+                "celery.events.dispatcher:EventDispatcher.send",
+                "self type blind utcoffset retry retry_policy Event fields",
+                "_publish",
+            ),
+            Inside(
+                "celery.events.dispatcher:EventDispatcher._publish",
+                "self event producer routing_key retry retry_policy utcoffset",
+                "buffer_while_offline _outbound_buffer",
+            ),
         ),
     ),
     ReadLibrary(

@@ -12,16 +12,20 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 from jobs import metrics
+from jobs.counting.read_gauge import ReadGauge
 from jobs.metrics.metric_kinds import CATALOGUE, MetricEntry, counter
 from tests.support.documents import APPS, ROOT, page
 
 NAME = re.compile(r"inference_[a-z]+(_[a-z]+)*")
 BASE_UNITS = ("seconds", "bytes", "ratio", "celsius", "watts")
 NOT_BASE = re.compile(r"_(ms|milliseconds|minutes|hours|percent|mib|kb|mb)(_|$)")
-ATTRIBUTES = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
+KINDS = (MetricWrapperBase, ReadGauge)
+ATTRIBUTES = {name: value for name, value in vars(metrics).items() if isinstance(value, KINDS)}
 
 
-def full_name(metric: MetricWrapperBase) -> str:
+def full_name(metric: MetricWrapperBase | ReadGauge) -> str:
+    if isinstance(metric, ReadGauge):
+        return metric.name
     return f"{metric._name}_total" if metric._type == "counter" else metric._name
 
 
