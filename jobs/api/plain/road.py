@@ -45,7 +45,7 @@ from jobs.services.submission.gathering import Gathering
 from jobs.services.submission.new_job import NewJob
 from jobs.services.submission.plain_jobs import Outcomes, PlainJob, is_plain, store_plain
 from jobs.services.submission.submit import place_job
-from jobs.services.submission.submit_counts import count_outcomes, observe_admit
+from jobs.services.submission.submit_counts import count_group, observe_admit
 from jobs.services.submission.submitted import Submitted
 from models_registry.selectors import resolve
 
@@ -150,8 +150,7 @@ class PlainRoad:
 
     async def _store(self, jobs: Sequence[PlainJob]) -> Outcomes:
         outcomes = await self._session.once_more(lambda session: store_plain(session, jobs))
-        for job in jobs:
-            count_outcomes(job.owner, [outcomes[job.new.id]])
+        count_group((job.owner, outcomes[job.new.id]) for job in jobs)
         return outcomes
 
 
