@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 from uuid import UUID
 
@@ -57,8 +58,9 @@ class Hub:
         """Open the pool and listen, once."""
         if not self._tasks:
             works = (self._listen(), self._lookup.run(), self.tokens.run())
-            self._tasks = [asyncio.create_task(work) for work in works]
-            await self._pool.open()
+            # They go on when the call that starts them is over, so their log lines do not carry its id.
+            self._tasks = [asyncio.create_task(work, context=Context()) for work in works]
+            await asyncio.create_task(self._pool.open(), context=Context())
 
     async def stop(self) -> None:
         """End the tasks and close every connection."""
