@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+import time
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pythonjsonlogger.core import LogData
@@ -29,9 +30,22 @@ class JsonLine(MsgspecFormatter):
         super().__init__()
         self._process = process
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's line, quickly if it has no traceback: each call of the API has one."""
+        if record.exc_info or record.exc_text or record.stack_info or not isinstance(record.msg, str):
+            return super().format(record)
+        record.message = record.getMessage()
+        return self.jsonify_log_record(self._known(record))
+
     def add_fields(self, log_data: LogData, record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Take what is known of a record."""
-        log_data |= {
+        log_data |= self._known(record)
+        for name, part in (("exception", "exc_info"), ("stack", "stack_info")):
+            if text := message_dict.get(part) if isinstance(record.msg, str) else None:
+                log_data[name] = text
+
+    def _known(self, record: logging.LogRecord) -> LogData:
+        return {
             "time": moment(record.created),
             "level": record.levelname,
             "logger": record.name,
@@ -40,9 +54,6 @@ class JsonLine(MsgspecFormatter):
             "pid": record.process,
             **fields_of(record),
         }
-        for name, part in (("exception", "exc_info"), ("stack", "stack_info")):
-            if text := message_dict.get(part) if isinstance(record.msg, str) else None:
-                log_data[name] = text
 
     def jsonify_log_record(self, log_data: LogData) -> str:
         """Return the line; also where a text holds half a character, which UTF-8 cannot write."""
@@ -88,16 +99,17 @@ class LineHandler(logging.Handler):
 
 
 def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
-    """Return a record's ids and own fields, as texts and numbers."""
+    """Return a record's ids and own fields: texts, numbers and ids."""
     own = getattr(record, FIELDS, None)
-    return dict(_plain({**known_ids(), **(own if isinstance(own, dict) else {})}))
-
-
-def _plain(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for name, value in fields.items():
-        yield name, value if isinstance(value, (int, float, str)) else str(value)
+    return {**known_ids(), **own} if isinstance(own, dict) else known_ids()
 
 
 def moment(unix_s: float) -> str:
     """Return a time as RFC 3339 has it, in UTC, to the millisecond."""
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    second = int(unix_s)
+    return f"{_second(second)}.{int((unix_s - second) * 1_000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(unix_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s))

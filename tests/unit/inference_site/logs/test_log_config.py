@@ -43,7 +43,9 @@ warnings.warn("mind", stacklevel=1)
 logging.getLogger("jobs.x").debug("ours")
 for name in ("amqp", "kombu", "botocore.endpoint", "django.db.backends", "psycopg", "celery.pool"):
     logging.getLogger(name).debug("what a user sent")
-logging.getLogger("django.request").warning("theirs")
+logging.getLogger("django.request").warning("Not Found: /a/path")
+logging.getLogger("django.request").error("failed", exc_info=ValueError("why"))
+logging.getLogger("django.security").warning("theirs")
 thread = threading.Thread(target=lambda: 1 / 0, name="worker"); thread.start(); thread.join()
 class Ends:
     def __del__(self): raise ValueError("late")
@@ -57,7 +59,8 @@ raise RuntimeError("the last")
     assert "UserWarning: mind" in found[2][2]
     assert found[3:] == [
         ("DEBUG", "jobs.x", "ours"),
-        ("WARNING", "django.request", "theirs"),
+        ("ERROR", "django.request", "failed"),
+        ("WARNING", "django.security", "theirs"),
         ("CRITICAL", "uncaught", "an error ends the thread worker"),
         ("ERROR", "uncaught", "an error that nobody can catch"),
         ("CRITICAL", "uncaught", "an error ends this process"),
