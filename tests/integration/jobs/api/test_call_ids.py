@@ -96,8 +96,8 @@ def assert_events_name_their_calls() -> None:
         {"jobs": 2, "refused": 0, "request_id": "id-1"},
         {"request_id": "id-2"},
     ]
-    job = Event.objects.get(detail__request_id="id-0").job_id
-    assert "id-0" in events(Job.objects.get(pk=job))
+    job = Job.objects.get(events__detail__request_id="id-0")
+    assert "id-0" in events(job)
 
 
 def test_at_the_level_warning_no_call_has_a_line(serve: Callable[..., httpx.Client]) -> None:

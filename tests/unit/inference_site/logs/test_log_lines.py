@@ -15,7 +15,8 @@ MARKER = "a-word-of-a-payload"
 BATCH = UUID(int=5)
 
 
-def record(message: Any = "said %s", *args: object, error: BaseException | None = None, **extra: Any) -> Any:
+def record(message: Any = "said %s", *args: object, **extra: Any) -> Any:
+    error = extra.pop("error", None)
     info = (type(error), error, error.__traceback__) if error else None
     made = logging.LogRecord("jobs.relay", logging.WARNING, __file__, 7, message, args, info)
     made.created = datetime(2026, 11, 29, 12, 0, 0, 250_000, UTC).timestamp()

@@ -98,7 +98,7 @@ def test_log_lines_of_a_call_know_its_id_and_no_other_s_on_the_loop_and_on_threa
     async def ask_all() -> None:
         traced = (b"traceparent", f"00-{trace}-00f067aa0ba902b7-01".encode())
         scopes = [
-            http("GET", "/") | {"headers": [(b"x-request-id", str(number).encode()), traced]}
+            {**http("GET", "/"), "headers": [(b"x-request-id", str(number).encode()), traced]}
             for number in range(20)
         ]
         await asyncio.gather(*(CallEndpoint(answer)(scope, receive, send) for scope in scopes))
