@@ -15,14 +15,13 @@ from django.http import HttpRequest
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jobs.api.access_log import METHODS, UNMATCHED, template_of
 from jobs.metrics import HTTP_REQUESTS, HTTP_TIME
 
 SCOPE = "inference.scope"  # the key in the WSGI environment of the call's ASGI scope
 ROUTE = "inference.route"  # the key in that scope of the route that Django found
-UNMATCHED, OTHER, GONE = "unmatched", "other", "gone"
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER, GONE = "other", "gone"
 _WHOLE = ("/admin/", "/static/")
-_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # The event loop answers some of these calls.
 _LOOP = re.compile(r"/api/v1/jobs(?:/stream|/(?P<job>[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4})(?:/events)?)?")
 
@@ -58,11 +57,6 @@ def note_route(request: HttpRequest) -> None:
     scope: dict[str, Any] | None = request.META.get(SCOPE)
     if scope is not None and request.resolver_match is not None:
         scope[ROUTE] = template_of(request.resolver_match.route)
-
-
-def template_of(route: str) -> str:
-    """Return a route of Django's as the API's description writes it: `/api/v1/jobs/{job_id}`."""
-    return UNMATCHED if route.startswith("^") else "/" + _PARAMETER.sub(r"{\1}", route)  # what takes all else
 
 
 def _count(scope: Scope, status: str, seconds: float) -> None:

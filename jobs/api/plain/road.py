@@ -76,7 +76,9 @@ class PlainRoad:
                 return False
             ends_at = owner.expires_at
             new = await self._placed(owner, call, inflow)
-            return new is not None and await self._stored(PlainJob(owner, new, call.address), call, inflow)
+            return new is not None and await self._stored(
+                PlainJob(owner, new, call.address, call.request_id), call, inflow
+            )
         except ClientGoneError:
             raise
         except PlatformError as error:
@@ -103,6 +105,7 @@ class PlainRoad:
         if not is_cached:
             return None
         owner = authenticated(cached, address=call.address)
+        call.record.client = owner.id
         check_scope(owner, Scope.SUBMIT)
         return None if owner.quota.limits else owner
 
@@ -127,6 +130,7 @@ class PlainRoad:
             submitted = await self._gathering.stored(job)
             if submitted.created:
                 observe_admit(submitted.model, 1, began_s=call.began_s)
+            call.record.job = submitted.id
             has_ended = submitted.state in TERMINAL
             if has_ended and not submitted.created:
                 return False
