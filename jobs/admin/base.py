@@ -33,6 +33,11 @@ class BoundedChangeList(ChangeList):
     model_admin: BoundedAdmin
     cut = False
 
+    def get_filters_params(self, params: Any = None) -> Any:
+        """Return the parameters that Django's own filters read, without those of a form of ours."""
+        query = super().get_filters_params(params)
+        return {name: value for name, value in query.items() if name not in self.model_admin.form_params}
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Rows:
         """Filter and search within the rows that the admin lists; a search by id covers the whole table."""
         if not self.query:
@@ -76,6 +81,7 @@ class BoundedAdmin(ReadOnlyAdmin):
     search_help_text = "A job's complete id, a UUID."
     ordering = ("-pk",)
     shown_related: tuple[str, ...] = ()
+    form_params: tuple[str, ...] = ()  # which the admin's `listed` reads from the query string
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
         """Return the bounded list."""

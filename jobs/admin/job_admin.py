@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from jobs.admin import job_page
+from jobs.admin.acting.job_buttons import cancel_one, job_buttons, replay_this
+from jobs.admin.acting.search_form import FORM_PARAMS, SearchForm, list_panel
 from jobs.admin.actions import act_on
 from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
@@ -28,6 +33,10 @@ from jobs.services.lifecycle.replay import replay_job
 
 DOCUMENTS = {"fields": ("input_document", "parameters", "metadata", "output_document", "whole_error")}
 NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}
+PAGES: tuple[tuple[str, Any, str], ...] = (
+    ("<uuid:job>/cancel/", cancel_one, "cancel"),
+    ("<uuid:job>/replay/", replay_this, "replay"),
+)
 
 
 @admin.register(Job)
@@ -38,11 +47,18 @@ class JobAdmin(BoundedAdmin):
     list_filter = (StateMenu, ModelMenu, PriorityMenu, ClientMenu, WhenMenu)
     shown_related = ("client",)
     actions = ("cancel", "replay")
+    form_params = FORM_PARAMS
     readonly_fields = (
         "coloured_state", "celery_state", "tries", "timeline", "next_publish", "webhook", "ledger",
         "whole_events", "events", "whole_progress", "seen_progress", "shared",
         "input_document", "parameters", "metadata", "output_document", "whole_error", "error",
     )  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages of our acts before Django's own."""
+        view = self.admin_site.admin_view
+        own = [path(at, view(partial(f, admin=self)), name=f"jobs_job_{n}") for at, f, n in PAGES]
+        return own + super().get_urls()
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:  # noqa: ARG002  # Django's signature
         """Return the page's parts; those with payloads only for users who may see payloads."""
@@ -57,11 +73,20 @@ class JobAdmin(BoundedAdmin):
             ("Keys", keys),
         )
 
-    def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show one job; showing its payloads is audited first."""
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show one job and what this user may do to it; showing its payloads is audited first."""
         if may_see(request):
             view_payload(job_id=kwargs["obj"].pk, actor=request.user.get_username())
-        return super().render_change_form(request, *args, **kwargs)
+        context |= job_buttons(request, kwargs["obj"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the form and the list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().changelist_view(request, list_panel(request) | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Return every job; for a job's page with the related rows that it names."""
@@ -72,6 +97,10 @@ class JobAdmin(BoundedAdmin):
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
         """Return the jobs that match the filters."""
         search = JobSearch.from_query({key: str(value) for key, value in request.GET.items()})
+        form = SearchForm(request.GET)
+        if not form.is_valid():
+            return self.get_queryset(request).none(), False
+        search = search.narrowed(form.cleaned_data)
         rows, cut = search_jobs(search, int(timezone.now().timestamp() * 1000))
         return rows.prefetch_related(*self.shown_related), cut
 

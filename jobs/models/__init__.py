@@ -17,6 +17,7 @@ from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.model_order import ModelOrder
+from jobs.models.operating.job_label import JobLabel
 from jobs.models.outbox import Outbox
 from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
@@ -46,6 +47,7 @@ __all__ = [
     "Job",
     "JobInput",
     "JobKey",
+    "JobLabel",
     "JobResult",
     "KnownKey",
     "Lease",

@@ -26,6 +26,8 @@ Attempts = Annotated[int, Meta(ge=1)]
 RetrySeconds = Annotated[float, Meta(ge=0, le=_LONGEST_S)]
 BreakerSeconds = Annotated[float, Meta(gt=0, le=_LONGEST_BREAKER_S)]
 Count = Annotated[int, Meta(ge=1)]
+MOST_INDEXED = 8
+IndexedField = Annotated[str, Meta(min_length=1, max_length=63)]
 
 _OF_KIND = "`attempts`, `base_s` and `cap_s` for this kind of failure; default: those for all kinds."
 
@@ -214,6 +216,15 @@ class PlatformOptions(Struct, frozen=True):
             default="true with a cache",
         ),
     ] = UNSET
+    metadata_index: Annotated[
+        Annotated[tuple[IndexedField, ...], Meta(max_length=MOST_INDEXED)],
+        about(
+            "Top-level fields of a job's metadata by which operators find jobs; each job then costs a"
+            " statement more. Not used where `encrypt` is set.",
+            allowed=f"a list of at most {MOST_INDEXED} names of fields",
+            default="none",
+        ),
+    ] = ()
     retention_days: Annotated[
         Annotated[int, Meta(ge=1, le=LONGEST_DAYS)] | None,
         about("Days that inputs and results are kept.", default="RETENTION_DAYS"),

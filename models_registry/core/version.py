@@ -63,6 +63,12 @@ class VersionInfo:
         return replace(self, options={**self.options, **own}, **limits)
 
     @property
+    def metadata_index(self) -> tuple[str, ...]:
+        """Return the fields of metadata by which its jobs are found; none where metadata is encrypted."""
+        options = self.platform_options
+        return () if options.encrypt else options.metadata_index
+
+    @property
     def queue(self) -> str:
         """Return the model's name, which is also the name of its queue."""
         return self.model

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +16,8 @@ from django.urls import URLPattern, path, reverse
 from jobs.admin.actions import selected
 from jobs.admin.base import Rows
 from jobs.admin.dead_letters.columns import DeadLetterColumns
-from jobs.admin.dead_letters.listing import DeadLetterChangeList, matching, overview
+from jobs.admin.dead_letters.forms import FILTERS
+from jobs.admin.dead_letters.listing import matching, overview
 from jobs.admin.dead_letters.many import DISCARD, REPLAY, Act, many
 from jobs.admin.dead_letters.one import discard_one, input_page, panel, replay_one
 from jobs.admin.rights import may_act, may_see
@@ -38,16 +38,13 @@ class DeadLetterAdmin(DeadLetterColumns):
     """Why jobs are dead, and what an operator can do about it."""
 
     actions = ("replay", "discard")
+    form_params = FILTERS
 
     def get_urls(self) -> list[URLPattern]:
         """Return our pages of many dead letters and of one, before Django's own."""
         view = self.admin_site.admin_view
         own = [path(at, view(partial(f, admin=self)), name=f"jobs_deadletter_{n}") for at, f, n in PAGES]
         return own + super().get_urls()
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002  # Django's signature
-        """Return the list that ignores the filter form's parameters."""
-        return DeadLetterChangeList
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
         """Return the open dead letters that match the filter form."""

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
 
-from jobs.admin.base import BoundedChangeList, Rows, newest
+from jobs.admin.base import Rows, newest
 from jobs.admin.dead_letters.forms import FILTERS, FilterForm
 from jobs.admin.rights import may_act
 from jobs.services.dead_letters import reads as dead_letters
@@ -19,15 +19,6 @@ from jobs.services.dead_letters.reads import (
     DeadLetterGroup,
     Groups,
 )
-
-
-class DeadLetterChangeList(BoundedChangeList):
-    """A page of dead letters, which ignores the filter form's parameters."""
-
-    def get_filters_params(self, params: Any = None) -> Any:
-        """Return the parameters that Django's own filters read."""
-        query = super().get_filters_params(params)
-        return {name: value for name, value in query.items() if name not in FILTERS}
 
 
 def matching(rows: Rows, query: QueryDict) -> tuple[Rows, bool]:

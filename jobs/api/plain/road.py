@@ -171,7 +171,8 @@ def _runs_plainly(owner: Owner, request: JobRequest) -> bool:
     except PlatformError:
         return True
     shares = version.platform_options.shares_runs and request.cache != "bypass"
-    return not (shares or version.subject_marks or version.secrecy.guarded)
+    labelled = request.metadata and version.metadata_index
+    return not (shares or labelled or version.subject_marks or version.secrecy.guarded)
 
 
 def _first(owner: Owner, job: Submitted, call: Call, preferred_s: int | None) -> AsgiResponse:

@@ -34,6 +34,13 @@ KEPT = (
         content=True,
     ),
     Kept(
+        "fields of metadata by which jobs are found, of models that name some",
+        ("jobs_joblabel",),
+        "as long as the metadata; they go in the night that follows",
+        setting="RETENTION_DAYS",
+        content=True,
+    ),
+    Kept(
         "idempotency keys and digests of requests",
         ("jobs_job",),
         "after the job's end; the columns are emptied",

@@ -11,6 +11,7 @@ from jobs.core.canonical_json import canonical_bytes, digest
 from jobs.core.errors import MetadataTooLargeError, PlatformError
 from jobs.core.payloads.pointer import StoredPayload
 from jobs.core.submission.input_size import MOST_SIZE, memory_bytes
+from jobs.core.submission.job_labels import Labels
 from jobs.core.submission.request import MAX_METADATA_BYTES, JobRequest
 from models_registry.core.options import PlatformOptions
 from models_registry.core.secrecy import Secrecy
@@ -44,6 +45,7 @@ class ParsedJob:
     """A request that fits its model version; `body`, `parameters` and `metadata` are canonical JSON.
 
     `files` are those that the input refers to; `subjects` are keyed digests, of models that mark subjects.
+    `labels` are the fields of the metadata by which the job can be found.
     `size` is in bytes: of the input's text where the version pads, else of the memory that the input takes.
     `output_form` is None for JSON.
     """
@@ -63,6 +65,7 @@ class ParsedJob:
     callback_url: str | None = None
     files: tuple[StoredPayload, ...] = ()
     subjects: tuple[bytes, ...] = ()
+    labels: Labels = ()
     output_form: str | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.db import transaction
 from jobs.core.canonical_json import canonical_bytes, check_depth
 from jobs.core.errors import (
     BodyTooLargeError,
+    ForbiddenError,
     JobNotFoundError,
     MalformedRequestError,
     PayloadGoneError,
@@ -94,33 +95,36 @@ _KEYS: Statement[None] = Statement("""
 INSERT INTO jobs_jobkey (job_id, wrapped, answer) VALUES (%(job)s, %(wrapped)s, %(answer)s)
 ON CONFLICT (job_id) DO UPDATE SET wrapped = excluded.wrapped, answer = excluded.answer
 """)
-_RESIZE: Statement[None] = Statement("UPDATE jobs_job SET size = %(size)s WHERE id = %(job)s")
+_CHANGE: Statement[None] = Statement(
+    "UPDATE jobs_job SET size = %(size)s, version_id = %(version)s WHERE id = %(job)s"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EditedInput:
-    """An input that its version accepts, as canonical JSON, and its size as a batcher counts it.
+    """An input that `version` accepts, as canonical JSON, and its size as a batcher counts it.
 
     One with `files` keeps those of the old input, and is validated by the worker that reads them.
     """
 
     body: bytes
     size: int
-    secrecy: Secrecy
+    version: VersionInfo
     files: tuple[StoredPayload, ...] = ()
     subjects: tuple[bytes, ...] = ()
 
 
-def check_edit(*, job_id: UUID, text: str) -> EditedInput:
+def check_edit(*, job_id: UUID, text: str, at: VersionInfo | None = None) -> EditedInput:
     """Return `text` as an input; JobNotFoundError, or an error of a submit that says what is wrong with it.
 
-    Where the version marks personal data, each token is replaced by its value in the old input. Where it
-    guards any, DatabaseUnusableError if this process has other keys than the workers.
+    It is for the job's own version, or for another one, `at`, of the same model that protects it as much:
+    ForbiddenError. Where the version marks personal data, each token is replaced by its value in the old
+    input. Where it guards any, DatabaseUnusableError if this process has other keys than the workers.
     """
     rows = fetch_all(_VERSION, {"job": job_id, "most": POINTER_BYTES})
     if not rows:
         raise JobNotFoundError
-    version = info(rows[0].version)
+    version = _allowed(info(rows[0].version), at)
     if version.secrecy.guarded:
         check_keys()
     files = tuple(file for file in files_of(rows[0].head or b"") if _may_name(text, file))
@@ -132,7 +136,18 @@ def check_edit(*, job_id: UUID, text: str) -> EditedInput:
     body = canonical_bytes(value)
     size = _checked_size(version, value, body, files)
     subjects = subject_digests(version, value, client=rows[0].client)
-    return EditedInput(body, size, version.secrecy, files, subjects)
+    return EditedInput(body, size, version, files, subjects)
+
+
+def _allowed(own: VersionInfo, at: VersionInfo | None) -> VersionInfo:
+    """Return the version that is to answer a job of the version `own`; ForbiddenError."""
+    if at is None:
+        return own
+    if at.model != own.model:
+        raise ForbiddenError(f"The job is one of {own.model}: choose a version of that model.")
+    if not at.secrecy.covers(own.secrecy):
+        raise ForbiddenError(f"{at} protects an input less than {own}, which the job was submitted to.")
+    return at
 
 
 def _checked_size(version: VersionInfo, value: Any, body: bytes, files: tuple[StoredPayload, ...]) -> int:
@@ -148,24 +163,32 @@ def _may_name(text: str, file: StoredPayload) -> bool:
     return FILE in text if file.encoding != PLAIN else file.sha256 in text
 
 
-def replay_edited(*, job_id: UUID, actor: str, text: str) -> None:
-    """Replay a job with another input; the errors of `check_edit` and of `replay_job`.
+def replay_at(*, job_id: UUID, actor: str, version: VersionInfo) -> None:
+    """Replay a job with its own input on another version of its model; the errors of `replay_edited`."""
+    value = plain_input(job_id)
+    if value is None:
+        raise PayloadGoneError
+    replay_edited(job_id=job_id, actor=actor, text=msgspec.json.encode(value).decode(), at=version)
+
+
+def replay_edited(*, job_id: UUID, actor: str, text: str, at: VersionInfo | None = None) -> None:
+    """Replay a job with another input, `at` another version; the errors of `check_edit` and of `replay_job`.
 
     The Event holds a keyed hash of both inputs and no user data: an event outlives an erased job.
     """
-    edited = check_edit(job_id=job_id, text=text)
+    edited = check_edit(job_id=job_id, text=text, at=at)
     with transaction.atomic():
         lock_replayable(job_id)
         rows = execute(_OLD, {"job": job_id})
         if not rows:
             raise PayloadGoneError
-        old = rows[0].seal(job_id, edited.secrecy)
+        old = rows[0].seal(job_id, info(rows[0].version).secrecy)
         execute(_EDIT, _columns(old, edited, rows[0]) | {"job": job_id})
         remember_subjects({job_id: edited.subjects})
         mark_unwanted(job_id, names_of(rows[0].body))  # unless the new row points at them too
         unshare(job_id)
-        execute(_RESIZE, {"size": edited.size, "job": job_id})
-        requeue([job_id], actor=actor, detail=_detail(_old_input(old, rows[0]), edited))
+        execute(_CHANGE, {"size": edited.size, "version": edited.version.id, "job": job_id})
+        requeue([job_id], actor=actor, detail=_detail(_old_input(old, rows[0]), edited, at))
     wake_relay()
 
 
@@ -194,10 +217,10 @@ def _columns(before: JobSeal, edited: EditedInput, old: _OldInput) -> dict[str, 
     """Return the columns of the edited input; where its version encrypts, seal them by new keys."""
     others = {"parameters": old.parameters, "metadata": old.metadata}
     plain: dict[str, Any] = {"body": edited.body} | unsealed_input(before, others, old.encoding)
-    if not edited.secrecy.encrypt:
+    if not edited.version.secrecy.encrypt:
         body = store_payload(edited.body, edited.files)
         return plain | {"body": body, "encoding": PLAIN, "variant": old.variant}
-    seal = new_seal(before.identity)
+    seal = new_seal(replace(before.identity, version=edited.version.id))
     execute(_KEYS, {"job": seal.identity.job, "wrapped": seal.wrapped, "answer": seal.answer})
     sealed = sealed_input(seal, plain)
     files = [for_job(file, seal=seal, before=before) for file in edited.files]
@@ -212,7 +235,8 @@ def _old_input(seal: JobSeal, old: _OldInput) -> bytes:
         return b""
 
 
-def _detail(old_input: bytes, edited: EditedInput) -> str:
+def _detail(old_input: bytes, edited: EditedInput, at: VersionInfo | None) -> str:
     inputs = {"before": old_input, "after": edited.body}
     digests = {name: vault.digest("audit", body).hex() for name, body in inputs.items()}
-    return msgspec.json.encode({"input_hmac": digests}).decode()
+    moved = {} if at is None else {"version": str(at)}
+    return msgspec.json.encode({"input_hmac": digests, **moved}).decode()

@@ -125,6 +125,12 @@ _RULES: Final = (
         _delete("models_registry_versionload", f"{_older('since')} AND {_NO_WORKER}", type_="bigint"),
         "bigint",
     ),
+    _Rule(
+        "fields of metadata",
+        "",
+        _delete("jobs_joblabel", "old.expires_at < now()", type_="bigint"),
+        "bigint",
+    ),
     _Rule("receipts", "jobs_days", _delete("jobs_erasure", _older("finished_at"))),
     _Rule(
         "the admin's log",
@@ -183,7 +189,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 )
 _OF_A_JOB: Final[tuple[LiteralString, ...]] = (
     "jobs_jobinput", "jobs_jobresult", "jobs_delivery", "jobs_subject", "jobs_cacheentry",
-    "jobs_attemptmessage",
+    "jobs_attemptmessage", "jobs_joblabel",
 )  # fmt: skip
 _SIDE_ROWS: Final[tuple[Statement[None], ...]] = tuple(
     Statement(f"DELETE FROM {table} WHERE job_id = ANY(%(jobs)s::uuid[])")  # noqa: S608

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from jobs.core.errors import PlatformError, UnavailableError
 from jobs.core.submission.file_references import Reference, may_refer, references
+from jobs.core.submission.job_labels import job_labels
 from jobs.core.submission.parsed_job import ParsedJob, Refusals, parse_job
 from jobs.core.submission.request import JobRequest
 from jobs.db.statement import once_more
@@ -90,6 +91,8 @@ class _Call:
         if bare.version.subject_marks:
             subjects = subject_digests(bare.version, request.input, client=self._owner.id)
             job = replace(job, subjects=subjects)
+        if bare.version.metadata_index:
+            job = replace(job, labels=job_labels(request.metadata, bare.version.metadata_index))
         return guarded(job, bare.version.secrecy)
 
     def _version(self, model: str) -> VersionInfo:

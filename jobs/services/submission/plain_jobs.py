@@ -61,7 +61,7 @@ class PlainJob:
 def is_plain(new: NewJob) -> bool:
     """Return whether the only job of a call may be stored together with those of other calls."""
     job = new.job
-    beside = new.reuse or job.callback_url or job.subjects or job.files or job.secrecy.guarded
+    beside = new.reuse or job.callback_url or job.subjects or job.labels or job.files or job.secrecy.guarded
     return not beside and len(job.body) <= settings.INFERENCE.claim_check_bytes
 
 

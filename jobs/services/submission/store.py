@@ -15,6 +15,7 @@ from jobs.services.access.owner import Owner
 from jobs.services.erasure.subjects import remember_subjects
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.earlier import earlier_outcomes, earlier_params
+from jobs.services.submission.label_rows import label_jobs
 from jobs.services.submission.new_job import QUEUED, NewJob, StoredJob, in_key_order, made_now
 from jobs.services.submission.shared import store_shared
 from jobs.services.submission.statements import EARLIER, INSERT_MANY, INSERT_ONE, KEYED_BEFORE
@@ -65,14 +66,15 @@ def _store_chunk(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> Out
 
 
 def _stored(owner: Owner, chunk: Sequence[NewJob], event: CallEvent) -> dict[UUID, StoredJob]:
-    """Store the new jobs of a chunk: with webhooks or subjects in a transaction, else by a statement."""
-    if not any(new.job.callback_url or new.job.subjects for new in chunk):
+    """Store the new jobs of a chunk: where a job has side rows, in a transaction."""
+    if not any(new.job.callback_url or new.job.subjects or new.job.labels for new in chunk):
         return _store(owner, chunk, event)
     with transaction.atomic():
         stored = _store(owner, chunk, event)
         if urls := {new.id: url for new in chunk if new.id in stored and (url := new.job.callback_url)}:
             expect(owner, urls)
         remember_subjects({new.id: new.job.subjects for new in chunk if new.id in stored})
+        label_jobs({new.id: new.job.labels for new in chunk if new.id in stored})
     return stored
 
 

@@ -20,7 +20,7 @@ INSERT INTO models_registry_registeredmodel (name, description, created_at) VALU
     """
 INSERT INTO models_registry_modelversion (model_id, version, loader, artifact, sha256, input_schema, output_schema,
   options, max_batch, max_padded_size, pads, p95_goal_s, max_attempts, created_at)
-SELECT id, '1', 'entry_point', 'a:b', '', '{}', '{}', '{}', 64, 0, false, 2, 3, now() FROM models_registry_registeredmodel
+SELECT id, '1', 'entry_point', 'a:b', '', '{}', '{}', '{"metadata_index": ["tenant"]}', 64, 0, false, 2, 3, now() FROM models_registry_registeredmodel
 """,
 )
 # A UUIDv7 of the past million tenths of a second, newest last: 28 hours.
@@ -55,6 +55,10 @@ SELECT '00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-00000000
   0, 0, 0, 0, 0 FROM jobs_job WHERE state = 'running'
 """,
     """
+INSERT INTO jobs_joblabel (job_id, queue, field, value, expires_at)
+SELECT id, queue, 'tenant', 't' || priority || right(id::text, 1), now() FROM jobs_job WHERE state <> 'succeeded'
+""",
+    """
 INSERT INTO jobs_event (job_id, kind, actor, detail) SELECT id, 'attempt_failed', '', '{}' FROM jobs_job WHERE state = 'dead'
 """,
 )
@@ -65,6 +69,11 @@ LISTS = [
         "?state=running", "?state=dead", "?state=succeeded", "?state=cancelled", "?state=expired&when=any",
         "?state=queued&model=rare", "?state=queued&client=1", "?model=rare", "?model=rare&when=any",
         "?model=nonsense", "?priority=9", "?priority=3&when=any", "?client=1", "?client=2&priority=9&when=any",
+        "?kind=poison", "?state=dead&kind=poison", "?state=dead&code=none&kind=timeout", "?code=cancelled&when=any",
+        "?version=echo:1", "?version=echo:1&state=queued", "?version=rare:1&state=waiting",
+        "?version=rare:1&state=dead&when=any", "?version=echo:1&state=running", "?since=2020-01-01T00:00:00",
+        "?until=2999-01-01T00:00:00&state=queued", "?since=2020-01-01T00:00:00&until=2999-01-01T00:00:00&model=rare",
+        "?label=echo:tenant&value=t47", "?label=echo:tenant&value=t47&state=queued&client=1", "?label=echo:tenant&value=no",
         "?client=12345", "?o=2", "?state=dead&priority=4&model=echo&client=2&when=30d",
     )
 ] + [
@@ -85,7 +94,9 @@ def browser(db: str) -> Iterator[Browser]:
         cursor.execute(JOBS, (ROWS, ROWS, ROWS, ROWS))
         for statement in SIDES:
             cursor.execute(statement)
-        cursor.execute("VACUUM (ANALYZE) jobs_job, jobs_outbox, jobs_deadletter, jobs_batch, jobs_event")
+        cursor.execute(
+            "VACUUM (ANALYZE) jobs_job, jobs_outbox, jobs_deadletter, jobs_batch, jobs_event, jobs_joblabel"
+        )
     yield browser_of()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE jobs_job CASCADE")
@@ -116,6 +127,7 @@ def check(page: str, statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN " + statement.replace("%", "%%"))
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Seq Scan on jobs_job\n" not in plan.replace("  ", "\n"), f"{page}\n{statement}\n{plan}"
+    for table in ("jobs_job", "jobs_joblabel"):
+        assert f"Seq Scan on {table}\n" not in plan.replace("  ", "\n"), f"{page}\n{statement}\n{plan}"
     if "jobs_job" in statement:
         assert "count(" not in statement.lower(), f"{page}\n{statement}"

@@ -66,6 +66,7 @@ INDEXES = {
     "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
     "jobs_datakey": {"pkey (id)", "unique (client_id, month)"},
     "jobs_jobkey": {"pkey (job_id)"},
+    "jobs_joblabel": {"pkey (id)", "(queue, field, value, job_id)", "unique (job_id, field)"},
     "jobs_subject": {"pkey (id)", "(client_id, digest, job_id)", "unique (job_id, digest)"},
     "jobs_unwantedobject": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_upload": {"pkey (id)", "(expires_at)"},

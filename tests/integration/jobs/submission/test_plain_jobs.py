@@ -125,7 +125,12 @@ def test_groups_that_share_keys_in_other_orders_do_not_deadlock() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"callback_url": "https://a.example/"}, {"subjects": (b"s",)}, {"secrecy": Secrecy(encrypt=True)}],
+    [
+        {"callback_url": "https://a.example/"},
+        {"subjects": (b"s",)},
+        {"labels": (("a", "b"),)},
+        {"secrecy": Secrecy(encrypt=True)},
+    ],
 )
 def test_a_job_that_needs_more_than_its_rows_is_not_plain(fields: dict[str, Any]) -> None:
     new = plain(owner(), "x").new

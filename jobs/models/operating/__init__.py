@@ -1,0 +1,1 @@
+"""The rows of what operators find jobs by, do to many of them, and pause."""
