@@ -12,6 +12,7 @@ from jobs.admin import (
     queue_admin,
     webhook_admin,
 )
+from jobs.admin.acting import bulk_act_admin
 from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
 from jobs.admin.registry_pages import alias_page, version_page
@@ -19,6 +20,7 @@ from jobs.admin.registry_pages import alias_page, version_page
 __all__ = [
     "alias_page",
     "batches",
+    "bulk_act_admin",
     "circuit_admin",
     "client_admin",
     "dead_letters",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import messages
@@ -76,7 +76,7 @@ class BoundedChangeList(ChangeList):
 class BoundedAdmin(ReadOnlyAdmin):
     """A read-only admin over a table of any size, searched by an exact UUID."""
 
-    search_fields = ("pk",)
+    search_fields: ClassVar[tuple[str, ...]] = ("pk",)
     search_column = "pk"
     search_help_text = "A job's complete id, a UUID."
     ordering = ("-pk",)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from jobs.admin import job_page
+from jobs.admin.acting.bulk_pages import BulkPage, all_links, bulk_page, jobs_selected
 from jobs.admin.acting.job_buttons import cancel_one, job_buttons, replay_this
 from jobs.admin.acting.search_form import FORM_PARAMS, SearchForm, list_panel
 from jobs.admin.actions import act_on
@@ -24,6 +25,7 @@ from jobs.admin.job_search import JobSearch, search_jobs
 from jobs.admin.links import whole_id
 from jobs.admin.progress_cell import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
+from jobs.core.acting.bulk_verbs import BulkVerb
 from jobs.core.payloads.keyring import Column
 from jobs.core.states import CELERY_STATES, State
 from jobs.models import Batch, Job
@@ -33,7 +35,10 @@ from jobs.services.lifecycle.replay import replay_job
 
 DOCUMENTS = {"fields": ("input_document", "parameters", "metadata", "output_document", "whole_error")}
 NO_DOCUMENTS = {"fields": ("error",), "description": HIDDEN}
+LIST = "admin:jobs_job_changelist"
 PAGES: tuple[tuple[str, Any, str], ...] = (
+    ("all/cancel/", partial(bulk_page, page=BulkPage(BulkVerb.CANCEL, jobs_selected, LIST)), "cancel_all"),
+    ("all/replay/", partial(bulk_page, page=BulkPage(BulkVerb.REPLAY, jobs_selected, LIST)), "replay_all"),
     ("<uuid:job>/cancel/", cancel_one, "cancel"),
     ("<uuid:job>/replay/", replay_this, "replay"),
 )
@@ -86,7 +91,8 @@ class JobAdmin(BoundedAdmin):
         """Show the form and the list."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return super().changelist_view(request, list_panel(request) | (extra_context or {}))
+        panel = list_panel(request) | {"all_links": all_links(request)}
+        return super().changelist_view(request, panel | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Return every job; for a job's page with the related rows that it names."""

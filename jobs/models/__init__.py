@@ -17,6 +17,7 @@ from jobs.models.job import Job, JobInput, JobResult
 from jobs.models.known_key import KnownKey
 from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.model_order import ModelOrder
+from jobs.models.operating.bulk_act import BulkAct
 from jobs.models.operating.job_label import JobLabel
 from jobs.models.outbox import Outbox
 from jobs.models.payload_key import DataKey, JobKey
@@ -31,6 +32,7 @@ __all__ = [
     "AttemptMessage",
     "AuditSeal",
     "Batch",
+    "BulkAct",
     "CacheEntry",
     "CanaryReplay",
     "ChannelSecret",

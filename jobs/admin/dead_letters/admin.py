@@ -13,18 +13,28 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
+from jobs.admin.acting.bulk_pages import BulkPage, bulk_page, letters_selected
 from jobs.admin.actions import selected
 from jobs.admin.base import Rows
 from jobs.admin.dead_letters.columns import DeadLetterColumns
 from jobs.admin.dead_letters.forms import FILTERS
 from jobs.admin.dead_letters.listing import matching, overview
-from jobs.admin.dead_letters.many import DISCARD, REPLAY, Act, many
+from jobs.admin.dead_letters.many import DISCARD, LIST, REPLAY, Act, many
 from jobs.admin.dead_letters.one import discard_one, input_page, panel, replay_one
 from jobs.admin.rights import may_act, may_see
+from jobs.core.acting.bulk_verbs import BulkVerb
 from jobs.models import DeadLetter
 from jobs.services.access.audit import view_payload
 
+_REPLAY_ALL = BulkPage(BulkVerb.REPLAY, letters_selected, LIST)
+_DISCARD_ALL = BulkPage(BulkVerb.DISCARD, letters_selected, LIST)
 PAGES: tuple[tuple[str, Any, str], ...] = (
+    ("all/replay/", partial(bulk_page, page=BulkPage(BulkVerb.REPLAY, letters_selected, LIST)), "replay_all"),
+    (
+        "all/discard/",
+        partial(bulk_page, page=BulkPage(BulkVerb.DISCARD, letters_selected, LIST)),
+        "discard_all",
+    ),
     ("replay/", partial(many, act=REPLAY), "replay"),
     ("discard/", partial(many, act=DISCARD), "discard"),
     ("<uuid:job>/replay/", replay_one, "replay_one"),

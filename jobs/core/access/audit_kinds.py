@@ -14,6 +14,7 @@ class AuditKind(StrEnum):
     REPLAY = "replay"
     DISCARD = "discard"
     PURGE = "purge"
+    BULK_ACT = "bulk_act"
     ERASE = "erase"
     ERASE_SUBJECT = "erase_subject"
     FORGET = "forget"

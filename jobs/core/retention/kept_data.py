@@ -70,6 +70,14 @@ KEPT = (
         oldest="created_at",
     ),
     Kept(
+        "acts on many jobs, with the filters that chose them",
+        ("jobs_bulkact",),
+        "after their end",
+        setting="LEDGER_DAYS",
+        oldest="created_at",
+        content=True,
+    ),
+    Kept(
         "webhooks: callback addresses and the receivers' answers",
         ("jobs_delivery",),
         "after the last attempt",

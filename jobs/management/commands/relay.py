@@ -19,6 +19,7 @@ from jobs.core.retry.budget import RetryBudget
 from jobs.exporting import exporter
 from jobs.services.access.audit_sealer import AuditSealer
 from jobs.services.admission.surveyor import QueueSurveyor
+from jobs.services.bulk_acts.bulk_runner import BulkRunner
 from jobs.services.dead_letters.canary_runner import CanaryRunner
 from jobs.services.lifecycle.sweeper import Rescuer
 from jobs.services.relay.relay import Relay
@@ -52,6 +53,7 @@ class Command(BaseCommand):
             Thread(target=WebhookDispatcher(stop=stop).run, name="dispatcher", daemon=True),
             Thread(target=PartitionMaker(stop=stop).run, name="partition-maker", daemon=True),
             Thread(target=CanaryRunner(stop=stop).run, name="canary-runner", daemon=True),
+            Thread(target=BulkRunner(stop=stop).run, name="bulk-runner", daemon=True),
             Thread(target=AuditSealer(stop=stop).run, name="audit-sealer", daemon=True),
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
         ]

@@ -26,7 +26,7 @@ def discard_dead_letter(*, job_id: UUID, actor: str) -> None:
     """Discard a job's dead letter; JobNotFoundError, or WrongStateError if it has none that is open."""
     with transaction.atomic():
         lock_job(job_id, client_id=None)
-        if not _discard([job_id], actor):
+        if not discard_all(lock_dead([job_id]), actor):
             raise WrongStateError("The job has no dead letter that could be discarded.")
 
 
@@ -35,12 +35,12 @@ def discard_dead_letters(*, selection: DeadLetterFilter, actor: str, most: int) 
     discarded = 0
     for jobs in chunks(replace(selection, until=selection.until or now()), most=most):
         with transaction.atomic():
-            discarded += _discard(jobs, actor)
+            discarded += discard_all(lock_dead(jobs), actor)
     return discarded
 
 
-def _discard(jobs: Sequence[UUID], actor: str) -> int:
-    dead = lock_dead(jobs)
-    execute(_DISCARD, {"jobs": dead})
+def discard_all(dead: Sequence[UUID], actor: str) -> int:
+    """Discard the letters of dead jobs that this transaction has locked; return how many."""
+    execute(_DISCARD, {"jobs": list(dead)})
     note_all(dead, kind=KIND, actor=actor)
     return len(dead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from jobs.db.statement import Statement, execute, once_more
 from jobs.services.access.audit import note
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.lifecycle.enqueue import WITHDRAW
-from jobs.services.lifecycle.lock_job import lock_job
+from jobs.services.lifecycle.lock_job import PATIENCE, lock_job
+from jobs.services.lifecycle.replay import note_all
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)
@@ -36,6 +38,32 @@ RETURNING id, epoch, queue AS model
 """,
     _Cancelled,
 )
+
+
+# In id order, as all statements lock jobs.
+_LOCK_LIVE = Statement(
+    """
+SELECT id FROM jobs_job
+WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(sources)s::text[]) AND erased_at IS NULL
+ORDER BY id FOR UPDATE
+""",
+    UUID,
+)
+_CANCEL_ALL = Statement(
+    """
+UPDATE jobs_job SET state = %(cancelled)s, epoch = epoch + 1, finished_at = now(), error_kind = '',
+  error_code = %(code)s
+WHERE id = ANY(%(jobs)s::uuid[])
+RETURNING id, epoch, queue AS model
+""",
+    _Cancelled,
+)
+_NOTIFY_ALL = Statement("""
+SELECT pg_notify(jobs_channel(channel), payload)
+FROM unnest(%(jobs)s::uuid[], %(epochs)s::int[]) AS job(id, epoch) CROSS JOIN LATERAL (VALUES
+  (%(settled)s::text, 'job:' || id), (%(cancelled)s::text, id || ':' || epoch)
+) AS notice(channel, payload)
+""")
 _NOTIFY = Statement("""
 SELECT pg_notify(jobs_channel(channel), payload) FROM (VALUES
   (%(settled)s::text, 'job:' || %(job)s::uuid), (%(cancelled)s::text, %(job)s::uuid || ':' || %(epoch)s::int)
@@ -68,3 +96,17 @@ def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> list[
     channels = {"settled": SETTLED, "cancelled": CANCELLED}
     execute(_NOTIFY, {**channels, "job": job_id, "epoch": ended.epoch})
     return [EndedJob(ended.id, ended.model)]
+
+
+def cancel_all(jobs: Sequence[UUID], *, actor: str) -> int:
+    """Cancel those of `jobs` that are live and return how many. Requires a transaction."""
+    execute(PATIENCE)
+    live = execute(_LOCK_LIVE, {"jobs": list(jobs), "sources": list(_SOURCES)})
+    rows = execute(_CANCEL_ALL, {"jobs": live, "cancelled": _CANCELLED, "code": CANCELLED_CODE})
+    execute(WITHDRAW, {"jobs": live})
+    note_all(live, kind=Verb.CANCEL, actor=actor)
+    named = {"jobs": [row.id for row in rows], "epochs": [row.epoch for row in rows]}
+    execute(_NOTIFY_ALL, {"settled": SETTLED, "cancelled": CANCELLED, **named})
+    ended = [EndedJob(row.id, row.model) for row in rows]
+    transaction.on_commit(lambda: observe_ends(ended, _CANCELLED))
+    return len(ended)

@@ -18,7 +18,7 @@ class Locked:
     is_erased: bool
 
 
-_PATIENCE = Statement("SELECT set_config('lock_timeout', '5s', true)")
+PATIENCE = Statement("SELECT set_config('lock_timeout', '5s', true)", str)
 _LOCK = Statement(
     """
 SELECT state, epoch, erased_at IS NOT NULL AS is_erased FROM jobs_job
@@ -41,7 +41,7 @@ def lock_job(job_id: UUID, *, client_id: int | None) -> Locked:
 
 def lock_any_job(job_id: UUID, *, client_id: int | None) -> Locked:
     """Lock a job as `lock_job` does, also one that was erased."""
-    execute(_PATIENCE)
+    execute(PATIENCE)
     rows = execute(_LOCK, {"id": job_id, "client": client_id})
     if not rows:
         raise JobNotFoundError

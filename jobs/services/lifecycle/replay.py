@@ -16,7 +16,7 @@ from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute
 from jobs.services.access.audit import who
 from jobs.services.lifecycle.enqueue import outbox_upsert
-from jobs.services.lifecycle.lock_job import lock_job
+from jobs.services.lifecycle.lock_job import PATIENCE, lock_job
 from jobs.services.webhooks.subscriptions import expect_again
 
 _SOURCES = sources(Verb.REPLAY)
@@ -38,6 +38,25 @@ _ENQUEUE_AT: LiteralString = outbox_upsert(
     due="next.due",
 )
 _PUBLISH = Statement(f"{_ENQUEUE_AT} RETURNING job_id", UUID)
+# In id order, as all statements lock jobs. Discarded jobs stay as they are: no list shows them.
+_LOCK_ENDED = Statement(
+    """
+SELECT id FROM jobs_job
+WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(sources)s::text[]) AND erased_at IS NULL
+ORDER BY id FOR UPDATE
+""",
+    UUID,
+)
+# Reading an input's row locks its partition, which cannot be dropped before this transaction ends.
+_WITH_INPUT = Statement(
+    """
+SELECT job_id FROM jobs_jobinput WHERE job_id = ANY(%(jobs)s::uuid[]) AND NOT EXISTS (
+  SELECT FROM jobs_deadletter letter
+  WHERE letter.job_id = jobs_jobinput.job_id AND letter.discarded_at IS NOT NULL)
+ORDER BY job_id
+""",
+    UUID,
+)
 _NOTE = Statement("""
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
 SELECT id, %(kind)s, %(actor)s, epoch, %(detail)s::text::jsonb, %(address)s::inet, %(token)s::bigint
@@ -93,6 +112,19 @@ def requeue(jobs: Sequence[UUID], *, actor: str, pace: ReplayPace = AT_ONCE, det
         raise PayloadGoneError
     expect_again(jobs)
     note_all(jobs, kind=Verb.REPLAY, actor=actor, detail=detail)
+
+
+def replay_all(jobs: Sequence[UUID], *, actor: str) -> int:
+    """Queue again those of `jobs` that ended without a result and have an input; return how many.
+
+    Requires a transaction.
+    """
+    execute(PATIENCE)
+    ended = execute(_LOCK_ENDED, {"jobs": list(jobs), "sources": list(_SOURCES)})
+    there = execute(_WITH_INPUT, {"jobs": ended})
+    if there:
+        requeue(there, actor=actor)
+    return len(there)
 
 
 def note_all(jobs: Sequence[UUID], *, kind: str, actor: str, detail: str = "{}") -> None:

@@ -131,6 +131,12 @@ _RULES: Final = (
         _delete("jobs_joblabel", "old.expires_at < now()", type_="bigint"),
         "bigint",
     ),
+    _Rule(
+        "acts on many jobs",
+        "ledger_days",
+        _delete("jobs_bulkact", _older("ended_at"), type_="bigint"),
+        "bigint",
+    ),
     _Rule("receipts", "jobs_days", _delete("jobs_erasure", _older("finished_at"))),
     _Rule(
         "the admin's log",

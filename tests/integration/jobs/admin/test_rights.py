@@ -15,6 +15,7 @@ from jobs.core.states import State
 from jobs.models import (
     ApiToken,
     Batch,
+    BulkAct,
     CanaryReplay,
     Circuit,
     DeadLetter,
@@ -77,6 +78,11 @@ def rows(db: str) -> dict[str, Any]:
         "event": list(Event.objects.values_list("pk", flat=True)), "batch": [batch.pk],
         "worker": [Worker.objects.get().pk], "client": [dead.client_id],
         "canaryreplay": [canary_replay(dead.pk)],
+        "bulkact": [
+            BulkAct.objects.create(
+                verb="cancel", selection={"value": "meta-sesame"}, rate_per_s=1, total=1, actor="olga"
+            ).pk
+        ],
         "circuit": [Circuit.objects.create(version=version, state="open").pk],
         "delivery": [Delivery.objects.create(job=done, client=done.client, url="https://example.org/").pk],
         "disabledendpoint": [DisabledEndpoint.objects.create(client=done.client, url="https://gone/").pk],

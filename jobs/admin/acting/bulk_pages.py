@@ -1,0 +1,143 @@
+"""Acts on all jobs that match: the page that shows how many, and the form that starts one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from jobs.admin.acting.search_form import SearchForm
+from jobs.admin.dead_letters.forms import FilterForm
+from jobs.admin.job_search import JobSearch
+from jobs.admin.rights import may_act, require
+from jobs.core.acting.bulk_verbs import FASTEST_PER_S, SLOWEST_PER_S, BulkVerb
+from jobs.core.acting.job_selection import JobSelection
+from jobs.core.errors import PlatformError
+from jobs.core.states import State
+from jobs.services.bulk_acts.matching import count_matching
+from jobs.services.bulk_acts.operate_many import start_bulk_act
+from jobs.services.dead_letters.replay_many import now
+from models_registry.shared.admin_readonly import ReadOnlyAdmin
+
+ACT_PAGE = "admin:jobs_bulkact_change"
+DEFAULT_PER_S = 100
+
+
+class RateForm(forms.Form):
+    """How fast, and how many a person was shown."""
+
+    rate = forms.FloatField(
+        min_value=SLOWEST_PER_S, max_value=FASTEST_PER_S, initial=DEFAULT_PER_S, label="Jobs a second",
+        widget=forms.NumberInput(attrs={"step": "any"}),
+    )  # fmt: skip
+    total = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPage:
+    """An act on all rows of a list: `read` makes the selection of the list's query, None if unusable."""
+
+    verb: BulkVerb
+    read: Callable[[QueryDict], JobSelection | None]
+    back: str
+
+
+def jobs_selected(query: QueryDict) -> JobSelection | None:
+    """Return the selection of the list of jobs' query; None where it is unusable."""
+    form = SearchForm(query)
+    if not form.is_valid():
+        return None
+    plain = {key: str(value) for key, value in query.items()}
+    search = JobSearch.from_query(plain).narrowed(form.cleaned_data)
+    since_ms = search.since_ms(int(timezone.now().timestamp() * 1_000))
+    model, field, value = search.label or (None, None, None)
+    return JobSelection(
+        state=search.state, model=model or search.model or None, version=search.version, client=search.client,
+        priority=search.priority, kind=search.kind or None, code=search.code or None,
+        since=datetime.fromtimestamp(since_ms / 1_000, UTC) if since_ms else None,
+        until=search.until, field=field, value=value,
+    )  # fmt: skip
+
+
+def letters_selected(query: QueryDict) -> JobSelection | None:
+    """Return the selection of the list of dead letters' query; None where it is unusable."""
+    form = FilterForm(query)
+    if not form.is_valid():
+        return None
+    chosen = form.selection()
+    return JobSelection(
+        state=State.DEAD, model=chosen.model, kind=chosen.kind, fingerprint=chosen.fingerprint,
+        died_since=chosen.since, died_until=chosen.until,
+    )  # fmt: skip
+
+
+def bulk_page(request: HttpRequest, *, admin: ReadOnlyAdmin, page: BulkPage) -> HttpResponse:
+    """Show how many jobs match; start the act where the POST confirms."""
+    require(admin, request, can=may_act(request))
+    selection = page.read(request.GET)
+    if selection is None or not selection.states_for(page.verb):
+        states = ", ".join(page.verb.states)
+        messages.error(
+            request, f"Choose filters that can be read, and a state that {page.verb} applies to: {states}."
+        )
+        return redirect(page.back)
+    form = RateForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        return _started(request, page, selection, form)
+    return TemplateResponse(
+        request, "admin/jobs/bulkact/start.html", _context(request, admin, page, selection, form)
+    )
+
+
+def _started(request: HttpRequest, page: BulkPage, selection: JobSelection, form: RateForm) -> HttpResponse:
+    try:
+        act = start_bulk_act(
+            verb=page.verb, selection=selection, rate_per_s=form.cleaned_data["rate"],
+            total=form.cleaned_data["total"], actor=request.user.get_username(),
+        )  # fmt: skip
+    except PlatformError as error:
+        messages.error(request, str(error))
+        return redirect(page.back)
+    messages.success(request, "It has begun, and goes on by itself; this page shows how far it is.")
+    return redirect(ACT_PAGE, act)
+
+
+def _context(
+    request: HttpRequest, admin: ReadOnlyAdmin, page: BulkPage, selection: JobSelection, form: RateForm
+) -> dict[str, Any]:
+    total, is_more = count_matching(selection, page.verb, started_at=now())
+    shown = list(selection.without_content().items())
+    return {
+        **admin.admin_site.each_context(request),
+        "title": f"{page.verb.capitalize()} all that match",
+        "opts": admin.opts,
+        "verb": page.verb,
+        "narrowed": shown + ([("value", selection.value)] if selection.value else []),
+        "states": ", ".join(selection.states_for(page.verb)),
+        "total": total,
+        "is_more": is_more,
+        "form": form,
+        "list": page.back,
+    }
+
+
+def all_links(request: HttpRequest) -> dict[str, str]:
+    """Return the addresses of the acts that the list of jobs offers this user for its filters."""
+    if not may_act(request):
+        return {}
+    state = JobSearch.from_query({key: str(value) for key, value in request.GET.items()}).state
+    query = request.GET.urlencode()
+    offered = [verb for verb in (BulkVerb.CANCEL, BulkVerb.REPLAY) if _offers(verb, state)]
+    return {verb.value: f"all/{verb}/?{query}" for verb in offered}
+
+
+def _offers(verb: BulkVerb, state: State | None) -> bool:
+    return state in verb.states if state is not None else verb is BulkVerb.CANCEL

@@ -1,0 +1,100 @@
+"""Acts on all that match are previewed, started, watched and stopped on pages."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client as Browser
+
+from jobs.core.states import State
+from jobs.models import BulkAct, Job
+from jobs.models import Event as EventRow
+from jobs.services.bulk_acts.slices import take_slices
+from models_registry import selectors
+from tests.support.admin import browser_of, text_of
+from tests.support.factories import count_by_state, make_dead, make_job, make_jobs
+
+JOBS, LETTERS, ACTS = "/admin/jobs/job/", "/admin/jobs/deadletter/", "/admin/jobs/bulkact/"
+
+
+@pytest.fixture
+def operator(db: str) -> Browser:
+    selectors.forget()
+    return browser_of("view_job", "change_job", "view_deadletter", "view_bulkact")
+
+
+def test_all_queued_jobs_of_a_model_are_cancelled(operator: Browser) -> None:
+    make_jobs(3)
+    make_jobs(2, model="other")
+    assert 'href="all/cancel/?model=echo"' in text_of(operator, f"{JOBS}?model=echo")
+    page = text_of(operator, f"{JOBS}all/cancel/?model=echo")
+    assert "3 jobs match now" in page
+    assert count_by_state() == {"queued": 5}
+    answer = operator.post(f"{JOBS}all/cancel/?model=echo", {"rate": "1000", "total": "3"}, follow=True)
+    assert "It has begun" in answer.content.decode()
+    act = BulkAct.objects.get()
+    assert (act.actor, act.total, act.rate_per_s) == ("olga", 3, 1000)
+    text = text_of(operator, f"{ACTS}{act.pk}/change/")
+    assert 'http-equiv="refresh"' in text
+    assert 'value="0"' in text
+    take_slices()
+    text = text_of(operator, f"{ACTS}{act.pk}/change/")
+    assert 'http-equiv="refresh"' not in text
+    assert 'value="100"' in text
+    assert "finished" in text_of(operator, ACTS)
+    assert count_by_state() == {"cancelled": 3, "queued": 2}
+
+
+def test_an_act_is_stopped_by_its_button(operator: Browser) -> None:
+    make_jobs(5)
+    operator.post(f"{JOBS}all/cancel/", {"rate": "1", "total": "5"})
+    take_slices()
+    act = BulkAct.objects.get()
+    assert operator.get(f"{ACTS}{act.pk}/stop/").status_code == 405
+    assert "It is stopped" in operator.post(f"{ACTS}{act.pk}/stop/", follow=True).content.decode()
+    assert "has ended already" in operator.post(f"{ACTS}{act.pk}/stop/", follow=True).content.decode()
+    act.refresh_from_db()
+    assert (act.state, act.done) == ("stopped", 1)
+
+
+@pytest.mark.parametrize(("verb", "states"), [("replay", {"queued": 2, "dead": 1}), ("discard", {"dead": 3})])
+def test_dead_letters_of_a_group_are_acted_on_in_the_background(
+    operator: Browser, verb: str, states: dict[str, int]
+) -> None:
+    make_dead(2, fingerprint="poison:a:-")
+    make_dead(1, fingerprint="poison:b:-")
+    query = "model=echo&kind=poison&fingerprint=poison:a:-"
+    assert "2 jobs match now" in text_of(operator, f"{LETTERS}all/{verb}/?{query}")
+    operator.post(f"{LETTERS}all/{verb}/?{query}", {"rate": "1000", "total": "2"})
+    take_slices()
+    assert BulkAct.objects.get().done == 2
+    assert count_by_state() == states
+
+
+@pytest.mark.parametrize("query", ["state=succeeded", "kind=nonsense", "since=yesterday", "state=dead"])
+def test_what_a_filter_cannot_mean_starts_nothing(operator: Browser, query: str) -> None:
+    make_job()
+    answer = operator.post(f"{JOBS}all/cancel/?{query}", {"rate": "1", "total": "1"}, follow=True)
+    assert "Choose filters that can be read" in answer.content.decode()
+    assert not BulkAct.objects.exists()
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "fast", "", "1e9"])
+def test_an_unusable_rate_starts_nothing(operator: Browser, rate: str) -> None:
+    make_job()
+    assert operator.post(f"{JOBS}all/cancel/", {"rate": rate, "total": "1"}).status_code == 200
+    assert not BulkAct.objects.exists()
+
+
+def test_who_may_only_look_starts_and_stops_nothing(operator: Browser) -> None:
+    make_jobs(5)
+    operator.post(f"{JOBS}all/cancel/", {"rate": "1", "total": "5"})
+    act = BulkAct.objects.get()
+    viewer = browser_of("view_job", "view_deadletter", "view_bulkact", name="vera")
+    assert "all/cancel/" not in text_of(viewer, JOBS)
+    for page in (f"{JOBS}all/cancel/", f"{JOBS}all/replay/?state=dead", f"{LETTERS}all/discard/"):
+        assert viewer.post(page, {"rate": "1", "total": "5"}).status_code == 403
+    assert "</button>" not in text_of(viewer, f"{ACTS}{act.pk}/change/").split('class="letters"')[1][:300]
+    assert viewer.post(f"{ACTS}{act.pk}/stop/").status_code == 403
+    assert BulkAct.objects.filter(state="running").count() == 1
+    assert Job.objects.filter(state=State.QUEUED).count() == 5
+    assert EventRow.objects.filter(kind="bulk_act").count() == 1
