@@ -12,7 +12,7 @@ from jobs.admin import (
     queue_admin,
     webhook_admin,
 )
-from jobs.admin.acting import bulk_act_admin
+from jobs.admin.acting import bulk_act_admin, pause_admin
 from jobs.admin.dead_letters import admin as dead_letters
 from jobs.admin.dead_letters import replays
 from jobs.admin.registry_pages import alias_page, version_page
@@ -26,6 +26,7 @@ __all__ = [
     "dead_letters",
     "job_admin",
     "outbox_and_events",
+    "pause_admin",
     "people_admin",
     "queue_admin",
     "replays",

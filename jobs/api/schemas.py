@@ -41,8 +41,8 @@ class AcknowledgementSchema(Schema):
 
     `queue_position` estimates how many jobs of the same or a higher priority are ahead, and `eta_s` in how
     many seconds the job ends. Where a queued job has no `eta_s`, `eta_unknown` says why: `no_worker` serves
-    the model, a circuit holds it (`circuit_open`), its workers ran nothing lately (`not_measured`), or nobody
-    has counted its queue (`not_counted`).
+    the model, a circuit holds it (`circuit_open`), an operator does (`paused`), its workers ran nothing
+    lately (`not_measured`), or nobody has counted its queue (`not_counted`).
     """
 
     id: UUID

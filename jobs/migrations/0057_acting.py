@@ -4,11 +4,12 @@ from django.db import migrations, models
 from django.db.models.functions import Now
 
 VERBS = [("cancel", "cancel"), ("replay", "replay"), ("discard", "discard")]
+KINDS = [("model", "model"), ("version", "version"), ("client", "client")]
 STATES = [("running", "running"), ("stopped", "stopped"), ("finished", "finished")]
 
 
 class Migration(migrations.Migration):
-    """Acts on all jobs that match, done in the background."""
+    """Acts on all jobs that match, done in the background; and what operators pause."""
 
     dependencies = [("jobs", "0056_job_labels")]
 
@@ -52,6 +53,22 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index("id", condition=models.Q(("ended_at__isnull", True)), name="bulk_act_open")
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="WorkPause",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(choices=KINDS, max_length=7)),
+                ("target", models.BigIntegerField(help_text="The row id of the model, version or client.")),
+                ("name", models.CharField(max_length=255)),
+                ("reason", models.TextField()),
+                ("actor", models.CharField(max_length=127)),
+                ("since", models.DateTimeField(db_default=Now())),
+            ],
+            options={
+                "verbose_name": "pause",
+                "constraints": [models.UniqueConstraint(fields=("kind", "target"), name="pause_once")],
             },
         ),
     ]

@@ -19,6 +19,7 @@ from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.model_order import ModelOrder
 from jobs.models.operating.bulk_act import BulkAct
 from jobs.models.operating.job_label import JobLabel
+from jobs.models.operating.pause import WorkPause
 from jobs.models.outbox import Outbox
 from jobs.models.payload_key import DataKey, JobKey
 from jobs.models.queue_standing import QueueStanding
@@ -62,5 +63,6 @@ __all__ = [
     "UnwantedObject",
     "Upload",
     "WebhookSecret",
+    "WorkPause",
     "Worker",
 ]

@@ -25,11 +25,13 @@ from jobs.core.circuits.gate import (
     CircuitStatus,
     circuits_of,
 )
+from jobs.core.circuits.paused_work import NOTHING_PAUSED
 from jobs.core.circuits.rest import Elsewhere, RestTimes, sick_at_probe, sick_here
 from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally
 from jobs.core.messages.envelope import Envelope
 from jobs.services.access.audit import note_in
 from jobs.services.circuits import statements as circuits
+from jobs.services.circuits.paused_rows import read_paused
 from jobs.services.reads.version_labels import version_label
 from jobs.services.relay import statements as feed
 from models_registry.core.options import BreakerOptions
@@ -51,6 +53,7 @@ class CircuitMonitor:
         self._breakers: dict[int, Breaker] = {}
         self._rests: dict[int, RestTimes] = {}
         self._circuits: dict[CircuitKey, CircuitStatus] = {}
+        self._paused = NOTHING_PAUSED
         self._read_at = float("-inf")
 
     def hold_s(self, version: int, client: int = EVERY_CLIENT) -> float:
@@ -58,6 +61,8 @@ class CircuitMonitor:
         since_s = self._refresh()
         if self._rest_s(version):
             return PROBING_HOLD_S  # another worker runs them meanwhile
+        if self._paused.holds(version, client):
+            return PROBING_HOLD_S  # the relay holds them from then on
         left_s = [
             LONGEST_HOLD_S if circuit.left_s is None else circuit.left_s - since_s
             for circuit in circuits_of(version, client, self._circuits)
@@ -173,6 +178,7 @@ class CircuitMonitor:
         try:
             with self._engine.begin() as connection:
                 self._circuits = circuits.read(connection)
+                self._paused = read_paused(connection)
         except sa.exc.DBAPIError as error:
             log.warning("the circuits could not be read: %s", type(error).__name__)
         self._read_at = time.monotonic()

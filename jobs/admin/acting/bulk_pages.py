@@ -15,7 +15,6 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from jobs.admin.acting.search_form import SearchForm
-from jobs.admin.dead_letters.forms import FilterForm
 from jobs.admin.job_search import JobSearch
 from jobs.admin.rights import may_act, require
 from jobs.core.acting.bulk_verbs import FASTEST_PER_S, SLOWEST_PER_S, BulkVerb
@@ -64,18 +63,6 @@ def jobs_selected(query: QueryDict) -> JobSelection | None:
         priority=search.priority, kind=search.kind or None, code=search.code or None,
         since=datetime.fromtimestamp(since_ms / 1_000, UTC) if since_ms else None,
         until=search.until, field=field, value=value,
-    )  # fmt: skip
-
-
-def letters_selected(query: QueryDict) -> JobSelection | None:
-    """Return the selection of the list of dead letters' query; None where it is unusable."""
-    form = FilterForm(query)
-    if not form.is_valid():
-        return None
-    chosen = form.selection()
-    return JobSelection(
-        state=State.DEAD, model=chosen.model, kind=chosen.kind, fingerprint=chosen.fingerprint,
-        died_since=chosen.since, died_until=chosen.until,
     )  # fmt: skip
 
 

@@ -13,11 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
-from jobs.admin.acting.bulk_pages import BulkPage, bulk_page, letters_selected
+from jobs.admin.acting.bulk_pages import BulkPage, bulk_page
 from jobs.admin.actions import selected
 from jobs.admin.base import Rows
 from jobs.admin.dead_letters.columns import DeadLetterColumns
-from jobs.admin.dead_letters.forms import FILTERS
+from jobs.admin.dead_letters.forms import FILTERS, letters_selected
 from jobs.admin.dead_letters.listing import matching, overview
 from jobs.admin.dead_letters.many import DISCARD, LIST, REPLAY, Act, many
 from jobs.admin.dead_letters.one import discard_one, input_page, panel, replay_one

@@ -12,7 +12,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
+from jobs.core.acting.job_selection import JobSelection
 from jobs.core.failures import FailureKind
+from jobs.core.states import State
 from jobs.services.dead_letters.reads import DeadLetterFilter
 from jobs.services.dead_letters.replay_many import now
 from models_registry.selectors import known_queues
@@ -103,3 +105,15 @@ class ManyForm(FilterForm):
     def most(self) -> int:
         """Return how many dead letters at most."""
         return self.cleaned_data["limit"] or DEFAULT_JOBS
+
+
+def letters_selected(query: QueryDict) -> JobSelection | None:
+    """Return the selection of the list of dead letters' query; None where it is unusable."""
+    form = FilterForm(query)
+    if not form.is_valid():
+        return None
+    chosen = form.selection()
+    return JobSelection(
+        state=State.DEAD, model=chosen.model, kind=chosen.kind, fingerprint=chosen.fingerprint,
+        died_since=chosen.since, died_until=chosen.until,
+    )  # fmt: skip

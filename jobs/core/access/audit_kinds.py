@@ -22,6 +22,8 @@ class AuditKind(StrEnum):
     UPLOAD = "upload"
     REGISTRY = "registry"
     CIRCUIT = "circuit"
+    PAUSE = "pause"
+    RESUME = "resume"
     WEBHOOK_SEND = "webhook_send"
     WEBHOOK_ENABLE = "webhook_enable"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # a kind of event

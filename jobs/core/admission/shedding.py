@@ -36,6 +36,7 @@ class EtaUnknown(StrEnum):
     NOT_COUNTED = "not_counted"  # the last count of the queue is minutes old
     NO_WORKER = "no_worker"
     CIRCUIT_OPEN = "circuit_open"
+    PAUSED = "paused"  # an operator lets the jobs of its model, version or client wait
     NOT_MEASURED = "not_measured"  # the workers have run nothing lately
 
 

@@ -78,6 +78,12 @@ KEPT = (
         content=True,
     ),
     Kept(
+        "what operators have paused, who and why",
+        ("jobs_workpause",),
+        "until it is resumed",
+        oldest="since",
+    ),
+    Kept(
         "webhooks: callback addresses and the receivers' answers",
         ("jobs_delivery",),
         "after the last attempt",

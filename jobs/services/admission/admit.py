@@ -30,7 +30,7 @@ from jobs.payloads.row_sealing import shared_key
 from jobs.services.access.owner import Owner
 from jobs.services.admission.queues import queues
 from jobs.services.admission.quotas import within_quota
-from jobs.services.circuits.reads import any_circuit, circuit_of
+from jobs.services.circuits.reads import any_hold, circuit_of, is_paused
 from jobs.services.reuse.reads import answers_there, keyed_before
 from models_registry.selectors import resolve
 
@@ -73,7 +73,7 @@ def expected_of(  # whose job it is, and where it waits
     ahead = queues.ahead_of(model, priority, client, age_s=age_s, job=job)
     if ahead is None:
         return None
-    if any_circuit():
+    if any_hold():
         return _unless_held(expect(*ahead), resolve(f"{model}:{version}").id, client)
     return expect(*ahead)
 
@@ -168,7 +168,9 @@ def _expected(client: int, job: ParsedJob) -> Expected | None:
 
 
 def _unless_held(expected: Expected, version: int, client: int) -> Expected:
-    """Return the estimate without a time where a circuit holds the client's jobs, or lets few pass."""
+    """Return the estimate without a time where the client's jobs are paused or a circuit lets few pass."""
+    if is_paused(version, client):
+        return Expected(expected.position, unknown=EtaUnknown.PAUSED)
     if circuit_of(version, client) is None:
         return expected
     return Expected(expected.position, unknown=EtaUnknown.CIRCUIT_OPEN)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from time import monotonic
 
 from jobs.core.circuits.gate import CircuitKey, CircuitStatus, circuits_of
+from jobs.core.circuits.paused_work import NOTHING_PAUSED
 from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.db.statement import fetch_all
+from jobs.services.circuits.paused_rows import PAUSES, paused_of
 from jobs.services.circuits.statements import NOT_CLOSED, statuses_by_key
 
 KEPT_S = 1.0
 _cached: tuple[float, dict[CircuitKey, CircuitStatus]] = (float("-inf"), {})
+_paused = NOTHING_PAUSED  # as old as the circuits
 
 
 def circuit_of(version: int, client: int = EVERY_CLIENT) -> CircuitStatus | None:
@@ -19,9 +22,15 @@ def circuit_of(version: int, client: int = EVERY_CLIENT) -> CircuitStatus | None
     return min(circuits, key=lambda circuit: not circuit.holds, default=None)
 
 
-def any_circuit() -> bool:
-    """Return whether any circuit is not closed."""
-    return bool(_circuits())
+def any_hold() -> bool:
+    """Return whether any circuit is not closed, or anything paused."""
+    return bool(_circuits()) or _paused != NOTHING_PAUSED
+
+
+def is_paused(version: int, client: int) -> bool:
+    """Return whether an operator lets a client's jobs at a version wait."""
+    _circuits()
+    return _paused.holds(version, client)
 
 
 def used_life() -> float:
@@ -30,9 +39,10 @@ def used_life() -> float:
 
 
 def renew_circuits() -> None:
-    """Read the circuits that are not closed."""
-    global _cached  # noqa: PLW0603  # one answer for all of the process
-    _cached = (monotonic(), statuses_by_key(fetch_all(NOT_CLOSED)))
+    """Read the circuits that are not closed, and what is paused."""
+    global _cached, _paused  # noqa: PLW0603  # one answer for all of the process
+    circuits, _paused = fetch_all(NOT_CLOSED), paused_of(fetch_all(PAUSES))
+    _cached = (monotonic(), statuses_by_key(circuits))
 
 
 def _circuits() -> dict[CircuitKey, CircuitStatus]:

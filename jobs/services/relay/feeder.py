@@ -15,6 +15,7 @@ from jobs.broker import broker_queues
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.circuits.gate import CircuitGate, Circuits
+from jobs.core.circuits.paused_work import PAUSED_HOLD_S, Paused, split_paused
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.priority import HIGHEST, LEVELS
 from jobs.core.relay.publish_policy import (
@@ -66,7 +67,7 @@ class QueueFeeder:
     the look at all queues.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what the feeding of a queue depends on
         self,
         queue: str,
         *,
@@ -75,11 +76,12 @@ class QueueFeeder:
         max_batch: Callable[[int], int],
         budget: Callable[[int], RetryBudget] = lambda _version: RetryBudget(),
         circuits: Callable[[], Circuits] = dict,
+        paused: Callable[[], Paused] = Paused,
     ) -> None:
         """Prepare to keep the queue of the model `queue` at `depth` jobs a level; 0 chooses the depth.
 
         `max_batch` returns the largest batch of a version's row id, `budget` makes its retry budget;
-        `circuits` returns the circuits that are not closed.
+        `circuits` returns the circuits that are not closed, `paused` what an operator has paused.
         """
         self.queue = queue
         self.undeclared = self.rests = False
@@ -92,7 +94,7 @@ class QueueFeeder:
         self._bundled = MOST_BUNDLED
         self._dead_letters = DeadLetterPublisher(queue, publisher)
         self._budgets = RetryBudgets(budget)
-        self._circuits, self._gate = circuits, CircuitGate()
+        self._circuits, self._gate, self._paused = circuits, CircuitGate(), paused
         self._fast = FastSide()
         self._waiting = WaitingGroups(queue)
 
@@ -125,6 +127,9 @@ class QueueFeeder:
     def feed(self, session: sa.Connection, now: float) -> int:
         """Publish due jobs that have room; return how many rows were due."""
         self.rests = False  # whoever woke it saw something, and it may not be time to look
+        if self.queue in self._paused().models:
+            self.rests = True
+            return 0
         if now < self._pace.paused_until:
             return 0
         if self._few_would_have_room():
@@ -209,7 +214,10 @@ class QueueFeeder:
         )
 
     def _let_through(self, session: sa.Connection, rows: list[DueRow], now: float) -> list[DueRow]:
-        """Return the rows whose circuits let them pass; the others stay in the outbox."""
+        """Return the rows that are not paused and whose circuits let them pass; the others stay."""
+        rows, waiting = split_paused(rows, self._paused())
+        if waiting:
+            self._give_back(session, waiting, absent=True, delay_s=PAUSED_HOLD_S)
         passed, held = self._gate.split(rows, self._circuits(), now)
         for group in held:
             self._give_back(session, group.rows, absent=True, delay_s=group.delay_s)

@@ -16,6 +16,7 @@ from jobs.broker.publisher import ConfirmingPublisher
 from jobs.core.channels import EVERY_QUEUE, SUBMITTED
 from jobs.core.circuits.breaker import CircuitState
 from jobs.core.circuits.gate import CircuitKey, CircuitStatus
+from jobs.core.circuits.paused_work import NOTHING_PAUSED
 from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
@@ -24,6 +25,8 @@ from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop
 from jobs.db.preflight import check_database
 from jobs.services.circuits import statements as circuits
+from jobs.services.circuits.pause_work import let_go_resumed
+from jobs.services.circuits.paused_rows import read_paused
 from jobs.services.dead_letters.letter_counter import LetterCounter
 from jobs.services.reads.version_labels import version_label
 from jobs.services.relay.feeder import QueueFeeder
@@ -101,6 +104,7 @@ class Relay(ListenLoop):
         self._awake = set[str]()
         self._resting, self._letters = RestingQueues(), LetterCounter(self._publisher)
         self._circuits: dict[CircuitKey, CircuitStatus] = {}
+        self._paused = NOTHING_PAUSED
         self._recall_at: dict[str, float] = {}
         metrics.RELAY_QUEUES.set(0)
 
@@ -118,6 +122,7 @@ class Relay(ListenLoop):
             self._refresh(session)
             self._refresh_at = now + REFRESH_S
         if now >= self._circuits_at:
+            self._look_at_pauses(session)
             self._look_at_circuits(session)
             self._look_at_silent_workers(session, now)
             self._circuits_at = now + CIRCUITS_S
@@ -163,6 +168,12 @@ class Relay(ListenLoop):
         holder = leases.holder_of(session)
         return set(queues) if holder is None else holder.divide(queues, self._feeders)
 
+    def _look_at_pauses(self, session: sa.Connection) -> None:
+        before, self._paused = self._paused, read_paused(session)
+        if before != self._paused:
+            let_go_resumed(session, before, self._paused, lambda: leases.keep(session))
+            self._resting.look_at = 0.0
+
     def _look_at_circuits(self, session: sa.Connection) -> None:
         previous, self._circuits = self._circuits, circuits.read(session)
         if any(circuit.cooled for circuit in self._circuits.values()):
@@ -200,6 +211,7 @@ class Relay(ListenLoop):
             max_batch=self._max_batch,
             budget=self._budget,
             circuits=lambda: self._circuits,
+            paused=lambda: self._paused,
         )
         leases.keep(session)
         feeder.recover(session)

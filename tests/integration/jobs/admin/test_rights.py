@@ -29,6 +29,7 @@ from jobs.models import (
     QueueStanding,
     WebhookSecret,
     Worker,
+    WorkPause,
 )
 from jobs.services.access.owner import token_digest
 from jobs.services.access.tokens import create_token
@@ -82,6 +83,9 @@ def rows(db: str) -> dict[str, Any]:
             BulkAct.objects.create(
                 verb="cancel", selection={"value": "meta-sesame"}, rate_per_s=1, total=1, actor="olga"
             ).pk
+        ],
+        "workpause": [
+            WorkPause.objects.create(kind="model", target=1, name="echo", reason="why", actor="olga").pk
         ],
         "circuit": [Circuit.objects.create(version=version, state="open").pk],
         "delivery": [Delivery.objects.create(job=done, client=done.client, url="https://example.org/").pk],

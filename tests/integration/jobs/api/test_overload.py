@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from jobs.core.circuits.paused_work import PauseKind
 from jobs.core.ids import uuid7
 from jobs.core.states import State
 from jobs.db.engine import engine
@@ -18,6 +19,7 @@ from jobs.models import Batch, CacheEntry, Client, Job, Outbox, QueueStanding
 from jobs.services.admission.queues import forget_queues
 from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.circuits.operate import close_by_hand, open_by_hand
+from jobs.services.circuits.pause_work import pause, resume
 from jobs.services.lifecycle.enqueue import enqueue
 from models_registry import selectors
 from models_registry.selectors import resolve
@@ -269,3 +271,13 @@ def test_a_submit_and_a_retry_begin_a_wait(post: Callable[..., Any]) -> None:
         enqueue(session, {row.job_id: 30.0})
     row.refresh_from_db()
     assert row.since == row.due > timezone.now()
+
+
+def test_a_job_that_is_paused_says_so(post: Callable[..., Any], app: Any) -> None:
+    stands("echo", {4: 100}, per_s=1.0)
+    pause(kind=PauseKind.MODEL, name="echo", reason="an upgrade", actor="olga")
+    view = post(job("echo")).json()
+    assert (view["eta_s"], view["eta_unknown"]) == (None, "paused")
+    assert app.get(f"/api/v1/jobs/{view['id']}").json()["eta_unknown"] == "paused"
+    resume(kind=PauseKind.MODEL, name="echo", actor="olga")
+    assert app.get(f"/api/v1/jobs/{view['id']}").json()["eta_s"] is not None

@@ -63,6 +63,7 @@ INDEXES = {
         "(deadline) WHERE (deadline IS NOT NULL)",
     },
     "jobs_webhooksecret": {"pkey (id)", "(client_id)"},
+    "jobs_workpause": {"pkey (id)", "unique (kind, target)"},
     "jobs_queuestanding": {"pkey (queue)", "(queue varchar_pattern_ops)"},
     "jobs_quotabucket": {"pkey (id)", "unique (client_id, kind)"},
     "jobs_datakey": {"pkey (id)", "unique (client_id, month)"},
