@@ -55,6 +55,20 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AddField(
+            "canaryreplay",
+            "patch",
+            models.TextField(
+                blank=True, db_default="", help_text="The edit of each input, a JSON Patch; emptied at the end."
+            ),
+        ),
+        migrations.AddField(
+            "canaryreplay",
+            "version",
+            models.BigIntegerField(
+                null=True, help_text="The row id of the version that runs the jobs; empty: each job's own."
+            ),
+        ),
         migrations.CreateModel(
             name="WorkPause",
             fields=[

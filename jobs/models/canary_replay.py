@@ -21,6 +21,12 @@ class CanaryReplay(models.Model):
     jobs = ArrayField(models.UUIDField(), null=True, help_text="The jobs that were picked; empty: all.")
     rate_per_s = models.FloatField(null=True, help_text="Jobs a second that become due; empty: all at once.")
     most = models.PositiveIntegerField(help_text="Jobs at most, with the first ones.")
+    patch = models.TextField(
+        blank=True, db_default="", help_text="The edit of each input, a JSON Patch; emptied at the end."
+    )
+    version = models.BigIntegerField(
+        null=True, help_text="The row id of the version that runs the jobs; empty: each job's own."
+    )
     canary = models.UUIDField(help_text="The job that goes first.")
     tried = models.PositiveIntegerField(db_default=1, help_text="How many jobs went first.")
     replayed = models.PositiveIntegerField(db_default=0, help_text="How many jobs followed.")

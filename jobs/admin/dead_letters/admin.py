@@ -17,6 +17,7 @@ from jobs.admin.acting.bulk_pages import BulkPage, bulk_page
 from jobs.admin.actions import selected
 from jobs.admin.base import Rows
 from jobs.admin.dead_letters.columns import DeadLetterColumns
+from jobs.admin.dead_letters.edit_group import edit_group
 from jobs.admin.dead_letters.forms import FILTERS, letters_selected
 from jobs.admin.dead_letters.listing import matching, overview
 from jobs.admin.dead_letters.many import DISCARD, LIST, REPLAY, Act, many
@@ -35,6 +36,7 @@ PAGES: tuple[tuple[str, Any, str], ...] = (
         partial(bulk_page, page=BulkPage(BulkVerb.DISCARD, letters_selected, LIST)),
         "discard_all",
     ),
+    ("edit/", edit_group, "edit_group"),
     ("replay/", partial(many, act=REPLAY), "replay"),
     ("discard/", partial(many, act=DISCARD), "discard"),
     ("<uuid:job>/replay/", replay_one, "replay_one"),

@@ -9,7 +9,7 @@ from django.http import HttpRequest, QueryDict
 
 from jobs.admin.base import Rows, newest
 from jobs.admin.dead_letters.forms import FILTERS, FilterForm
-from jobs.admin.rights import may_act
+from jobs.admin.rights import may_act, may_see
 from jobs.services.dead_letters import reads as dead_letters
 from jobs.services.dead_letters.queue_counts import queue_counts
 from jobs.services.dead_letters.reads import (
@@ -48,7 +48,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     form = FilterForm(request.GET)
     queues = queue_counts()
     return {
-        **grouped(form.selection() if form.is_valid() else None),
+        **grouped(form.selection() if form.is_valid() else None, quoting=may_see(request)),
+        "edits": may_act(request) and may_see(request),
         "title": "Dead letters",
         "filter": form,
         "chosen": urlencode({name: form[name].value() for name in FILTERS if form[name].value()}),
@@ -59,12 +60,23 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def grouped(selection: DeadLetterFilter | None, *, most: int = GROUPS_SHOWN) -> dict[str, Any]:
-    """Return the groups of the matching dead letters, each with the query string that lists it alone."""
+def grouped(
+    selection: DeadLetterFilter | None, *, most: int = GROUPS_SHOWN, quoting: bool = False
+) -> dict[str, Any]:
+    """Return the groups of the matching dead letters, each with the query string that lists it alone.
+
+    If `quoting` with a message of each, which may quote an input.
+    """
     groups = Groups([]) if selection is None else dead_letters.groups(selection, most=most)
     times = {} if selection is None else {"since": selection.since, "until": selection.until}
     bounds = {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in times.items() if at is not None}
-    return {"groups": groups, "grouped": [(group, _query(group, bounds)) for group in groups.largest]}
+    samples = dead_letters.sample_messages(groups.largest) if quoting else [""] * len(groups.largest)
+    rows = zip(groups.largest, samples, strict=True)
+    return {
+        "groups": groups,
+        "quoting": quoting,
+        "grouped": [(group, _query(group, bounds), sample) for group, sample in rows],
+    }
 
 
 def _query(group: DeadLetterGroup, bounds: dict[str, str]) -> str:

@@ -97,7 +97,7 @@ def _paced(form: ManyForm, count: int) -> str:
 def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: ManyForm, act: Act) -> dict[str, Any]:
     return {
         **admin.admin_site.each_context(request),
-        **(_foreseen(form, act) if form.is_valid() else {"picked": 0}),
+        **(_foreseen(form, act, quoting=may_see(request)) if form.is_valid() else {"picked": 0}),
         "title": f"{act.verb.capitalize()} dead letters",
         "opts": admin.opts,
         "act": act,
@@ -109,13 +109,13 @@ def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: ManyForm, act: Ac
     }
 
 
-def _foreseen(form: ManyForm, act: Act) -> dict[str, Any]:
+def _foreseen(form: ManyForm, act: Act, *, quoting: bool) -> dict[str, Any]:
     selection = form.selection()
     picked = len(selection.jobs or ())
     return {
         "foreseen": _dry_run(form, act),
         "picked": picked,
-        **({} if picked else grouped(selection, most=GROUPS_SHOWN)),
+        **({} if picked else grouped(selection, most=GROUPS_SHOWN, quoting=quoting)),
         "narrowed": [
             (form[name].label, _plain(value)) for name in FILTERS if (value := form.cleaned_data[name])
         ],

@@ -9,23 +9,33 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from django.db import Error as DjangoDatabaseError
 from django.db import transaction
 
+from jobs.core.errors import PlatformError
 from jobs.core.retry.replay_steps import ReplayState, Step, next_step
 from jobs.core.states import State
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
+from jobs.services.dead_letters.group_edit import UNCHANGED, GroupEdit, replay_edited_group
 from jobs.services.dead_letters.lock_dead import lock_dead
-from jobs.services.dead_letters.reads import DeadLetterFilter, LookAlikes, ids_first, look_alikes
+from jobs.services.dead_letters.reads import (
+    FIRST_ID,
+    DeadLetterFilter,
+    LookAlikes,
+    ids,
+    ids_first,
+    look_alikes,
+)
 from jobs.services.dead_letters.replay_many import now, replay_dead_letters
 from jobs.services.lifecycle.replay import requeue
 
+MOST_TRIED = 100  # inputs that an edit may not fit, before no first job is found
 log = logging.getLogger(__name__)
 
 
@@ -58,8 +68,15 @@ class OpenReplay(NamedTuple):
     most: int
     tried: int
     actor: str
+    patch: str
+    version: int | None
     state: str | None
     now: str
+
+    @property
+    def edit(self) -> GroupEdit:
+        """Return what is changed of each job."""
+        return GroupEdit(self.patch, self.version)
 
     @property
     def selection(self) -> DeadLetterFilter:
@@ -71,14 +88,14 @@ class OpenReplay(NamedTuple):
 
 _START: Statement[None] = Statement("""
 INSERT INTO jobs_canaryreplay
-  (model, fingerprint, since, until, jobs, rate_per_s, most, canary, state, actor)
+  (model, fingerprint, since, until, jobs, rate_per_s, most, canary, state, actor, patch, version)
 VALUES (%(model)s, %(fingerprint)s, %(since)s, %(until)s, %(jobs)s::uuid[], %(rate_per_s)s::float8, %(most)s,
-  %(canary)s, %(trying)s, %(actor)s)
+  %(canary)s, %(trying)s, %(actor)s, %(patch)s, %(version)s::bigint)
 """)
 _OPEN = Statement(
     """
 SELECT replay.id, replay.model, replay.fingerprint, replay.since, replay.until, replay.jobs,
-  replay.rate_per_s, replay.most, replay.tried, replay.actor, job.state,
+  replay.rate_per_s, replay.most, replay.tried, replay.actor, replay.patch, replay.version, job.state,
   COALESCE(letter.fingerprint, '') AS now
 FROM jobs_canaryreplay replay
 LEFT JOIN jobs_job job ON job.id = replay.canary
@@ -93,15 +110,23 @@ UPDATE jobs_canaryreplay SET canary = %(canary)s, tried = tried + 1 WHERE id = %
 """)
 _END: Statement[None] = Statement("""
 UPDATE jobs_canaryreplay
-SET state = %(state)s, reason = %(reason)s, replayed = %(replayed)s, ended_at = now()
+SET state = %(state)s, reason = %(reason)s, replayed = %(replayed)s, ended_at = now(), patch = ''
 WHERE id = %(id)s AND ended_at IS NULL
 """)
 
 
 def start_replay(
-    *, selection: DeadLetterFilter, actor: str, rate: float | None = None, most: int
+    *,
+    selection: DeadLetterFilter,
+    actor: str,
+    rate: float | None = None,
+    most: int,
+    edit: GroupEdit = UNCHANGED,
 ) -> ReplayStart:
-    """Queue one dead job of each group that matches, and note what is to follow, up to `most` jobs in all."""
+    """Queue one dead job of each group that matches, and note what is to follow, up to `most` jobs in all.
+
+    With an `edit` each job's input is changed, and one that it does not fit stays dead.
+    """
     until = selection.until or now()
     first = following = 0
     for alike in look_alikes(replace(selection, until=until)):
@@ -109,7 +134,8 @@ def start_replay(
         if count <= 0:
             break
         group = replace(selection, model=alike.queue, fingerprint=alike.fingerprint, until=until)
-        if _start_group(group, alike, actor=actor, rate=rate, most=count):
+        values = {"rate_per_s": rate, "most": count, "actor": actor, **edit._asdict()}
+        if _start_group(group, alike, edit, values):
             first, following = first + 1, following + count - 1
     wake_relay()
     return ReplayStart(first, following)
@@ -137,35 +163,43 @@ def take_steps(go_on: Callable[[], None] = lambda: None) -> None:
             log.warning("replay %d is left for the next look: %s", replay.id, " ".join(str(error).split()))
 
 
-def _start_group(
-    group: DeadLetterFilter, alike: LookAlikes, *, actor: str, rate: float | None, most: int
-) -> bool:
+def _start_group(group: DeadLetterFilter, alike: LookAlikes, edit: GroupEdit, values: dict[str, Any]) -> bool:
     with transaction.atomic():
-        canary = _first(group, actor)
-        if canary is not None and most > 1:
-            values = {
+        canary = _first(group, values["actor"], edit)
+        if canary is not None and values["most"] > 1:
+            values = values | {
                 "model": alike.queue,
                 "fingerprint": alike.fingerprint,
                 "since": group.since,
                 "until": group.until,
                 "jobs": group.jobs,
-                "rate_per_s": rate,
-                "most": most,
                 "canary": canary,
                 "trying": ReplayState.TRYING,
-                "actor": actor,
             }
             execute(_START, values)
     return canary is not None
 
 
-def _first(group: DeadLetterFilter, actor: str) -> UUID | None:
+def _first(group: DeadLetterFilter, actor: str, edit: GroupEdit) -> UUID | None:
     """Queue the oldest job of a group again and return it. Requires a transaction."""
+    if edit.changes:
+        return _first_edited(group, actor, edit)
     dead = lock_dead(ids_first(group))
     if not dead:
         return None
     requeue(dead, actor=actor)
     return dead[0]
+
+
+def _first_edited(group: DeadLetterFilter, actor: str, edit: GroupEdit) -> UUID | None:
+    """Queue the oldest job whose input the edit fits."""
+    for job in ids(group, after=FIRST_ID, most=MOST_TRIED):
+        try:
+            edit.replay(job, actor=actor)
+        except PlatformError:
+            continue
+        return job
+    return None
 
 
 def _take_step(replay: OpenReplay, go_on: Callable[[], None]) -> None:
@@ -181,7 +215,7 @@ def _take_step(replay: OpenReplay, go_on: Callable[[], None]) -> None:
 
 def _try_another(replay: OpenReplay) -> None:
     with transaction.atomic():
-        canary = _first(replay.selection, replay.actor)
+        canary = _first(replay.selection, replay.actor, replay.edit)
         if canary is None:
             _end(replay, ReplayState.DONE, "No further job is dead.")
             return
@@ -191,6 +225,9 @@ def _try_another(replay: OpenReplay) -> None:
 
 def _go_on(replay: OpenReplay, go_on: Callable[[], None]) -> None:
     # A process that dies midway leaves the replay open: the next look queues those that are still dead.
+    if replay.edit.changes:
+        _go_on_edited(replay, go_on)
+        return
     replayed = replay_dead_letters(
         selection=replay.selection,
         actor=replay.actor,
@@ -199,6 +236,19 @@ def _go_on(replay: OpenReplay, go_on: Callable[[], None]) -> None:
         go_on=go_on,
     )
     _end(replay, ReplayState.DONE, "The first job succeeded.", replayed)
+
+
+def _go_on_edited(replay: OpenReplay, go_on: Callable[[], None]) -> None:
+    replayed, refused = replay_edited_group(
+        selection=replay.selection,
+        edit=replay.edit,
+        actor=replay.actor,
+        rate=replay.rate_per_s,
+        most=replay.most - replay.tried,
+        go_on=go_on,
+    )
+    stay = f" {refused:,} stay dead, because the edit does not fit their inputs." if refused else ""
+    _end(replay, ReplayState.DONE, f"The first job succeeded.{stay}", replayed)
 
 
 def _end(replay: OpenReplay, state: ReplayState, reason: str, replayed: int = 0) -> None:

@@ -35,7 +35,7 @@ from jobs.payloads.subject_digest import subject_digests
 from jobs.services.access.known_keys import check_keys
 from jobs.services.erasure.subjects import remember_subjects
 from jobs.services.erasure.unwanted_objects import mark_unwanted
-from jobs.services.lifecycle.replay import lock_replayable, requeue
+from jobs.services.lifecycle.replay import AT_ONCE, ReplayPace, lock_replayable, requeue
 from jobs.services.lifecycle.unshare import unshare
 from jobs.services.reads.payloads import plain_input
 from models_registry.core import pii
@@ -171,7 +171,9 @@ def replay_at(*, job_id: UUID, actor: str, version: VersionInfo) -> None:
     replay_edited(job_id=job_id, actor=actor, text=msgspec.json.encode(value).decode(), at=version)
 
 
-def replay_edited(*, job_id: UUID, actor: str, text: str, at: VersionInfo | None = None) -> None:
+def replay_edited(
+    *, job_id: UUID, actor: str, text: str, at: VersionInfo | None = None, pace: ReplayPace = AT_ONCE
+) -> None:
     """Replay a job with another input, `at` another version; the errors of `check_edit` and of `replay_job`.
 
     The Event holds a keyed hash of both inputs and no user data: an event outlives an erased job.
@@ -188,7 +190,7 @@ def replay_edited(*, job_id: UUID, actor: str, text: str, at: VersionInfo | None
         mark_unwanted(job_id, names_of(rows[0].body))  # unless the new row points at them too
         unshare(job_id)
         execute(_CHANGE, {"size": edited.size, "version": edited.version.id, "job": job_id})
-        requeue([job_id], actor=actor, detail=_detail(_old_input(old, rows[0]), edited, at))
+        requeue([job_id], actor=actor, pace=pace, detail=_detail(_old_input(old, rows[0]), edited, at))
     wake_relay()
 
 

@@ -12,6 +12,7 @@ from jobs.db.statement import Statement, fetch_all
 
 LOOKED_AT = 200_000
 GROUPS_SHOWN = 100
+SAMPLE_CHARS = 160
 FIRST_ID = UUID(int=0)
 
 
@@ -145,6 +146,18 @@ GROUP BY queue, kind, fingerprint ORDER BY count(*) DESC, max(created_at) DESC L
 """,  # noqa: S608  # built from our own constants
     _GroupRow,
 )
+# Sealed words are not read: such a message says so itself.
+_SAMPLES = Statement(
+    """
+SELECT left((
+  SELECT message FROM jobs_deadletter letter
+  WHERE letter.queue = g.queue AND letter.kind = g.kind AND letter.fingerprint = g.fingerprint
+    AND discarded_at IS NULL ORDER BY created_at DESC LIMIT 1), %(most)s) AS message
+FROM unnest(%(queues)s::text[], %(kinds)s::text[], %(fingerprints)s::text[]) WITH ORDINALITY
+  AS g(queue, kind, fingerprint, number) ORDER BY number
+""",
+    str,
+)
 _COUNT = Statement(
     f"""
 SELECT count(*) FROM (
@@ -226,6 +239,16 @@ def groups(selection: DeadLetterFilter, *, most: int = GROUPS_SHOWN) -> Groups:
     """Return the groups of the dead letters that match, largest first."""
     rows = fetch_all(GROUPS, {**asdict(selection), "most": most, "looked_at": LOOKED_AT})
     return Groups(rows, dead_letters=rows[0].dead_letters, groups=rows[0].groups) if rows else Groups([])
+
+
+def sample_messages(groups: Sequence[DeadLetterGroup]) -> list[str]:
+    """Return the beginning of the newest message of each group."""
+    values = {
+        "queues": [group.queue for group in groups],
+        "kinds": [group.kind for group in groups],
+        "fingerprints": [group.fingerprint for group in groups],
+    }
+    return [message or "" for message in fetch_all(_SAMPLES, {**values, "most": SAMPLE_CHARS})]
 
 
 def look_alikes(selection: DeadLetterFilter, *, most: int = GROUPS_SHOWN) -> list[LookAlikes]:

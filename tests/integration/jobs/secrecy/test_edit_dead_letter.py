@@ -14,6 +14,7 @@ from jobs.payloads import vault
 from jobs.services.access.known_keys import check_keys
 from jobs.services.dead_letters.dry_run import dry_run
 from jobs.services.dead_letters.edit import check_edit, replay_edited
+from jobs.services.dead_letters.group_edit import GroupEdit, try_edit
 from jobs.services.dead_letters.payload import read_payload
 from jobs.services.dead_letters.reads import DeadLetterFilter
 from jobs.services.reads.job_views import job_view
@@ -120,3 +121,16 @@ def test_an_edit_with_a_key_that_no_worker_has_is_refused(
     with pytest.raises(DatabaseUnusableError, match="SECRET_KEY is not the one"):
         replay_edited(job_id=job.id, actor="olga", text=text)
     assert Job.objects.get(pk=job.id).state == "dead"
+
+
+def test_no_patch_finds_out_or_carries_away_what_a_token_stands_for(
+    version: str, session: sa.Connection
+) -> None:
+    job = dead_job(version, session)
+    selection = DeadLetterFilter(model=job.model)
+    guess = '[{"op": "test", "path": "/name", "value": "nobody"}]'
+    (fault,) = try_edit(selection=selection, edit=GroupEdit(guess), most=1).faults
+    assert secrets_in(fault[1]) == []
+    carried = GroupEdit('[{"op": "copy", "from": "/name", "path": "/text"}]').edited(job.id)
+    assert secrets_in(carried) == []
+    assert json.loads(check_edit(job_id=job.id, text=carried).body)["text"] == vault.token(WHO)
