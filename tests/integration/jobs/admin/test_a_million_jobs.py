@@ -9,6 +9,11 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
+from jobs.core.acting.bulk_verbs import BulkVerb
+from jobs.core.acting.job_selection import JobSelection
+from jobs.core.states import State
+from jobs.services.bulk_acts.matching import count_matching
+from jobs.services.dead_letters.replay_many import now
 from tests.support.admin import browser_of
 
 ROWS = 1_000_000
@@ -119,6 +124,7 @@ def test_no_page_counts_or_scans_the_jobs(browser: Browser) -> None:
             assert browser.get(page).status_code == 200, page
         for query in queries.captured_queries:
             check(page, query["sql"])
+    check_acts_on_all_that_match()
 
 
 def check(page: str, statement: str) -> None:
@@ -131,3 +137,35 @@ def check(page: str, statement: str) -> None:
         assert f"Seq Scan on {table}\n" not in plan.replace("  ", "\n"), f"{page}\n{statement}\n{plan}"
     if "jobs_job" in statement:
         assert "count(" not in statement.lower(), f"{page}\n{statement}"
+
+
+def check_acts_on_all_that_match() -> None:
+    before = whole_reads()
+    chosen = [
+        {},
+        {"model": "rare"},
+        {"client": 1, "priority": 4},
+        {"model": "echo", "field": "tenant", "value": "t47"},
+    ]
+    for fields in chosen:
+        for verb, state in (
+            ("cancel", None),
+            ("cancel", "queued"),
+            ("replay", "dead"),
+            ("replay", "cancelled"),
+            ("discard", None),
+        ):
+            selection = JobSelection(**fields, state=State(state) if state else None)  # type: ignore[arg-type]
+            count_matching(selection, BulkVerb(verb), started_at=now())
+    assert whole_reads() == before
+
+
+def whole_reads() -> int:
+    """Return how often the table of jobs, or of their labels, was read as a whole."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT 1")
+        cursor.execute(
+            "SELECT sum(seq_scan)::int FROM pg_stat_user_tables WHERE relname IN ('jobs_job', 'jobs_joblabel')"
+        )
+        return int(cursor.fetchone()[0])
