@@ -1,0 +1,197 @@
+"""Divides a job's life into its attempts, from its row, its events, its batches and its outbox row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from jobs.core.states import TERMINAL, State
+from jobs.core.timeline.attempt_marks import AttemptMarks, LedgerMarks, Part, TimelinePart, split
+
+FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
+DIED = "worker died"
+SWEEPER = "sweeper"  # the actor of what ends a dead worker's attempts
+
+
+class Pause(StrEnum):
+    """Why an attempt was not due at once."""
+
+    NONE = ""
+    RETRY = "retry"
+    REPLAY = "replay"
+    TAKEN_BACK = "taken back"
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """An event that ended an attempt, or a replay; `batch` is the one that it ran in."""
+
+    at: datetime
+    kind: str
+    actor: str = ""
+    batch: UUID | None = None
+    code: str = ""
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMarks:
+    """The outbox row of a job that waits: when it is or was first due, and last published."""
+
+    since: datetime
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobMarks:
+    """A job's row: `batch` is its last one. `shares` means that an identical job runs, or ran, for it."""
+
+    now: datetime
+    state: State
+    epoch: int
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    batch: UUID | None = None
+    shares: bool = False
+    outbox: OutboxMarks | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the job has ended."""
+        return self.state in TERMINAL
+
+    @property
+    def end(self) -> datetime:
+        """Return its end, or now."""
+        return self.finished_at or self.now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineAttempt:
+    """An attempt: how it ended, or the job's state where it is the last; `code` is of its failure.
+
+    It began with a `pause`, after the failure `failed_with`. `is_pruned` means that its batch's row was
+    deleted.
+    """
+
+    number: int
+    outcome: str
+    parts: Sequence[TimelinePart]
+    batch: UUID | None = None
+    code: str = ""
+    pause: Pause = Pause.NONE
+    failed_with: str = ""
+    is_pruned: bool = False
+
+    @property
+    def longest(self) -> TimelinePart:
+        """Return its longest part."""
+        return max(self.parts, key=lambda part: part.seconds)
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far the life is divided."""
+
+    at: datetime
+    pause: Pause = Pause.NONE
+    failed_with: str = ""
+    delay_s: float = 0.0
+    attempts: list[TimelineAttempt] = field(default_factory=list)
+
+    @property
+    def due(self) -> datetime:
+        """Return when the attempt that begins here is due, as far as events say."""
+        return self.at + timedelta(seconds=self.delay_s)
+
+    def add(self, marks: AttemptMarks, *, outcome: str, batch: UUID | None, code: str, pruned: bool) -> None:
+        """Append an attempt that begins here, and go to its end."""
+        attempt = TimelineAttempt(
+            number=len(self.attempts) + 1,
+            outcome=outcome,
+            parts=split(marks),
+            batch=batch,
+            code=code,
+            pause=self.pause,
+            failed_with=self.failed_with,
+            is_pruned=pruned,
+        )
+        self.attempts.append(attempt)
+        self.at = marks.end
+
+
+def attempts_of(
+    job: JobMarks, events: Sequence[PastEvent], ledger: Mapping[UUID, LedgerMarks]
+) -> list[TimelineAttempt]:
+    """Return a job's attempts, oldest first, which leave no gap between its creation and its end or now.
+
+    `events` are in order; `ledger` holds the batches that are left, each with what it says of this job.
+    """
+    cursor = _Cursor(job.created_at)
+    for event in events:
+        # A job that stayed cancelled ended in its last attempt.
+        if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and event is not events[-1]):
+            _end(cursor, event, ledger)
+        elif event.kind == REPLAYED:
+            cursor.pause, cursor.failed_with, cursor.delay_s = Pause.REPLAY, "", 0.0
+    if not (job.is_over and cursor.attempts and cursor.at >= job.end):
+        _last(cursor, job, ledger)
+    return cursor.attempts
+
+
+def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) -> None:
+    """Append the attempt that an event ended."""
+    member = ledger.get(event.batch) if event.batch else None
+    ends = member.ends() if member else {Part.BACKOFF: cursor.due}
+    last = member.last if member else Part.RUN if event.batch else Part.OUTBOX
+    marks = AttemptMarks(begin=cursor.at, end=max(event.at, cursor.at), ends=ends, last=last)
+    pruned = event.batch is not None and member is None
+    cursor.add(marks, outcome=_outcome(event), batch=event.batch, code=event.code, pruned=pruned)
+    cursor.pause = Pause.TAKEN_BACK if event.kind == TAKEN_BACK else Pause.RETRY
+    cursor.failed_with, cursor.delay_s = event.code, event.delay_s
+
+
+def _outcome(event: PastEvent) -> str:
+    if event.kind == CANCELLED:
+        return "cancelled"
+    if event.kind == TAKEN_BACK:
+        return DIED if event.code == "worker_died" else "taken back"
+    return DIED if event.actor == SWEEPER else "failed"
+
+
+def _last(cursor: _Cursor, job: JobMarks, ledger: Mapping[UUID, LedgerMarks]) -> None:
+    """Append the attempt that goes on, or that the job ended with."""
+    batch = job.batch if job.is_over or job.state is State.RUNNING else None
+    if batch in {attempt.batch for attempt in cursor.attempts}:
+        batch = None  # it ended waiting for its next one
+    member = ledger.get(batch) if batch else None
+    if batch is None:
+        ends, last = _unclaimed(cursor, job)
+    elif member is None:
+        ends, last = {Part.OUTBOX: job.started_at or job.end}, Part.RUN
+    else:
+        ends, last = member.ends(), member.last
+    if cursor.pause is Pause.NONE and Part.BACKOFF in ends and not job.shares:
+        cursor.pause = Pause.NONE if job.epoch <= 1 else Pause.TAKEN_BACK
+        ends = {
+            Part.FOLLOW if job.epoch <= 1 and part is Part.BACKOFF else part: at for part, at in ends.items()
+        }
+    end = max(job.end, cursor.at)
+    marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last, is_open=not job.is_over)
+    cursor.add(marks, outcome=job.state, batch=batch, code="", pruned=batch is not None and member is None)
+
+
+def _unclaimed(cursor: _Cursor, job: JobMarks) -> tuple[dict[Part, datetime], Part]:
+    """Return the ends and the last part of an attempt that no worker has claimed."""
+    if job.shares:
+        return {}, Part.FOLLOW
+    if job.outbox is None:
+        return {Part.BACKOFF: cursor.due}, Part.OUTBOX
+    ends = {Part.BACKOFF: job.outbox.since}
+    if job.outbox.published_at is None:
+        return ends, Part.OUTBOX
+    return ends | {Part.OUTBOX: job.outbox.published_at}, Part.BROKER
