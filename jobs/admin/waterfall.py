@@ -25,6 +25,11 @@ from models_registry.shared.admin_render import table
 MEMBERS_DRAWN = 64
 WIDTH, LEFT, RIGHT, ROW, HEAD = 1_000, 150, 110, 22, 26
 LEAST = 1.5  # so wide is the shortest bar
+# On a phone it is scrolled: scaled down, nobody could read it.
+STYLE = mark_safe(  # a constant
+    "<style>.waterfall{max-width:calc(100vw - 5rem);overflow-x:auto}"
+    ".waterfall svg{display:block;width:60rem}</style>"
+)
 # Readable on a light and on a dark page.
 COLOURS = {
     Part.FOLLOW: "#8a63b8",
@@ -55,9 +60,9 @@ def waterfall(rows: Sequence[WaterfallRow], name: str) -> SafeString:
     height = HEAD + ROW * len(rows) + 6
     lines = [_row(row, HEAD + ROW * number, begin, per_s) for number, row in enumerate(rows)]
     return format_html(
-        '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{}" viewBox="0 0 {} {}" width="100%"'
-        ' font-size="12" fill="currentColor">{}{}</svg>',
-        name, WIDTH, height, _axis(whole_s, per_s, height), mark_safe("".join(lines)),  # noqa: S308  # SafeStrings
+        '{}<div class="waterfall"><svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{}"'
+        ' viewBox="0 0 {} {}" font-size="12" fill="currentColor">{}{}</svg></div>',
+        STYLE, name, WIDTH, height, _axis(whole_s, per_s, height), mark_safe("".join(lines)),  # noqa: S308  # SafeStrings
     )  # fmt: skip
 
 

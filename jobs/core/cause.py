@@ -146,10 +146,9 @@ _EXPLAINED: Mapping[Cause, str] = {
     Cause.DATABASE: "It waited {part} while the database was away, or slow to claim it.",
     Cause.QUARANTINE: "A worker had died with it in hand, so it waited {wait} to run apart from other jobs.",
     Cause.COLD_MODEL: "{model} was being loaded for {held} of the {wait} before the claim.",
-    Cause.BACKLOG: "{total} jobs of {model} that came before it were claimed first.",
-    Cause.PRIORITY: "{higher} of {total} jobs of {model} that were claimed before it had a higher priority.",
-    Cause.FAIR_SHARE: "{others} of {total} jobs of {model} that were claimed before it were of other clients,"
-    " which take turns.",
+    Cause.BACKLOG: "Of {total} jobs of {model} that were claimed before it, most had come before it.",
+    Cause.PRIORITY: "Of {total} jobs of {model} that were claimed before it, {higher} had a higher priority.",
+    Cause.FAIR_SHARE: "Of {total} jobs of {model} that were claimed before it, {others} were of others.",
     Cause.LINGER: "Its worker waited {part} for more jobs to run with it.",
     Cause.BATCHMATES: "Other jobs of its batch cost it most of {part}: they came later, or are longer.",
     Cause.MODEL: "The model ran for {part}.",

@@ -247,7 +247,7 @@ TIMELINE = {
     "finished_at": _DONE,
     "seconds": 0.906,
     "cause": "priority",
-    "explanation": "64 of 96 jobs of minilm that were claimed before it had a higher priority.",
+    "explanation": "Of 96 jobs of minilm that were claimed before it, 64 had a higher priority.",
     "leader": None,
     "pruned": False,
     "attempts": [

@@ -13,6 +13,7 @@ from jobs.core.timeline.attempt_marks import AttemptMarks, LedgerMarks, Part, Ti
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
 DIED = "worker died"
+_FOLLOWED = timedelta(seconds=0.25)  # a submit's transaction may take less
 SWEEPER = "sweeper"  # the actor of what ends a dead worker's attempts
 
 
@@ -47,7 +48,10 @@ class OutboxMarks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMarks:
-    """A job's row: `batch` is its last one. `shares` means that an identical job runs, or ran, for it."""
+    """A job's row: `batch` is its last one. `shares` means that an identical job runs, or ran, for it.
+
+    `may_follow` means that its version lets identical jobs share a run.
+    """
 
     now: datetime
     state: State
@@ -57,6 +61,7 @@ class JobMarks:
     finished_at: datetime | None = None
     batch: UUID | None = None
     shares: bool = False
+    may_follow: bool = False
     outbox: OutboxMarks | None = None
 
     @property
@@ -146,13 +151,30 @@ def attempts_of(
 def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) -> None:
     """Append the attempt that an event ended."""
     member = ledger.get(event.batch) if event.batch else None
-    ends = member.ends() if member else {Part.BACKOFF: cursor.due}
+    ends = _from_creation(cursor, member.ends() if member else {Part.BACKOFF: cursor.due})
     last = member.last if member else Part.RUN if event.batch else Part.OUTBOX
     marks = AttemptMarks(begin=cursor.at, end=max(event.at, cursor.at), ends=ends, last=last)
     pruned = event.batch is not None and member is None
     cursor.add(marks, outcome=_outcome(event), batch=event.batch, code=event.code, pruned=pruned)
     cursor.pause = Pause.TAKEN_BACK if event.kind == TAKEN_BACK else Pause.RETRY
     cursor.failed_with, cursor.delay_s = event.code, event.delay_s
+
+
+def _from_creation(
+    cursor: _Cursor, ends: dict[Part, datetime], *, may_follow: bool = False
+) -> dict[Part, datetime]:
+    """Return the ends of a first attempt without a pause: it was due once its transaction had stored it.
+
+    It may have followed an identical job that then left it to run, whose row is gone.
+    """
+    due = ends.get(Part.BACKOFF)
+    if due is None or cursor.pause is not Pause.NONE:
+        return ends
+    rest = dict(ends)
+    del rest[Part.BACKOFF]
+    if may_follow and due > cursor.at + _FOLLOWED:
+        rest[Part.FOLLOW] = due
+    return rest
 
 
 def _outcome(event: PastEvent) -> str:
@@ -175,11 +197,9 @@ def _last(cursor: _Cursor, job: JobMarks, ledger: Mapping[UUID, LedgerMarks]) ->
         ends, last = {Part.OUTBOX: job.started_at or job.end}, Part.RUN
     else:
         ends, last = member.ends(), member.last
-    if cursor.pause is Pause.NONE and Part.BACKOFF in ends and not job.shares:
-        cursor.pause = Pause.NONE if job.epoch <= 1 else Pause.TAKEN_BACK
-        ends = {
-            Part.FOLLOW if job.epoch <= 1 and part is Part.BACKOFF else part: at for part, at in ends.items()
-        }
+    if not cursor.attempts and cursor.pause is Pause.NONE and job.epoch > 1:
+        cursor.pause = Pause.TAKEN_BACK  # before there were events of it, or these are gone
+    ends = _from_creation(cursor, ends, may_follow=job.may_follow)
     end = max(job.end, cursor.at)
     marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last, is_open=not job.is_over)
     cursor.add(marks, outcome=job.state, batch=batch, code="", pruned=batch is not None and member is None)

@@ -15,6 +15,7 @@ from jobs.core.timeline.time_spans import TimeSpan
 from jobs.services.reads import holds
 from jobs.services.reads.job_views import View
 from jobs.services.reads.timeline_rows import MemberRow, TimelineJobRow, batches_of, job_row, past_events
+from models_registry.selectors import info
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def read_timeline(job_id: UUID, *, client_id: int | None = None) -> JobTimeline 
     named = {event.batch for event in events} | {job.batch}
     batches = batches_of(job_id, {batch for batch in named if batch})
     ledger = {batch: row.marks for batch, row in batches.items()}
-    attempts = attempts_of(job.marks, events, ledger)
+    may_follow = info(job.version_id).platform_options.collapses
+    attempts = attempts_of(replace(job.marks, may_follow=may_follow), events, ledger)
     cause, explanation = _why(job, attempts, batches)
     return JobTimeline(job, attempts, batches, cause, explanation)
 

@@ -87,8 +87,15 @@ def test_a_follower_waits_for_its_leader_and_may_run_itself_in_the_end() -> None
     (only,) = attempts_of(job(State.QUEUED, epoch=0, shares=True), [], {})
     assert (only.longest.part, only.longest.is_open) == (Part.FOLLOW, True)
     ledger = {FIRST: LedgerMarks(claimed_at=at(90), due_ago_s=10)}
-    (promoted,) = attempts_of(job(batch=FIRST), [], ledger)
+    (promoted,) = attempts_of(job(batch=FIRST, may_follow=True), [], ledger)
     assert parts(promoted)[Part.FOLLOW] == 80.0
+
+
+@pytest.mark.parametrize("may_follow", [False, True])
+def test_a_job_whose_submit_took_long_followed_nobody(may_follow: bool) -> None:  # noqa: FBT001
+    ledger = {FIRST: LedgerMarks(claimed_at=at(10), due_ago_s=9.9 if may_follow else 5.0)}
+    (only,) = attempts_of(job(batch=FIRST, may_follow=may_follow), [], ledger)
+    assert next(iter(parts(only))) is Part.OUTBOX
 
 
 def test_a_job_that_was_given_back_begins_its_next_attempt_there() -> None:
