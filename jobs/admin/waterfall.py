@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from jobs.admin.job_page import NONE, moment
 from jobs.core.batching.explain import seconds
-from jobs.core.timeline.attempt_marks import AttemptMarks, LedgerMarks, Part, TimelinePart, split
+from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 from jobs.models import Batch, Job
 from jobs.services.reads.job_timeline import JobTimeline, read_timeline
 from models_registry.shared.admin_render import table
@@ -32,15 +32,15 @@ STYLE = mark_safe(  # a constant
 )
 # Readable on a light and on a dark page.
 COLOURS = {
-    Part.FOLLOW: "#8a63b8",
-    Part.BACKOFF: "#b07a00",
-    Part.OUTBOX: "#7a8794",
-    Part.BROKER: "#c2571f",
-    Part.BUFFER: "#c48a2c",
-    Part.CLAIM: "#3a8f8c",
-    Part.LANE: "#9a8f3c",
-    Part.RUN: "#2f9e44",
-    Part.SETTLE: "#2f7fc2",
+    JobStage.FOLLOW: "#8a63b8",
+    JobStage.BACKOFF: "#b07a00",
+    JobStage.OUTBOX: "#7a8794",
+    JobStage.BROKER: "#c2571f",
+    JobStage.BUFFER: "#c48a2c",
+    JobStage.CLAIM: "#3a8f8c",
+    JobStage.LANE: "#9a8f3c",
+    JobStage.RUN: "#2f9e44",
+    JobStage.SETTLE: "#2f7fc2",
 }
 
 
@@ -104,7 +104,9 @@ def _bar(part: TimelinePart, y: int, begin: datetime, per_s: float) -> tuple[obj
 def _legend(parts: Sequence[TimelinePart]) -> SafeString:
     seen = {part.part for part in parts}
     sign = '<svg width="12" height="12"><rect width="12" height="12" fill="{}"/></svg> {} &nbsp; '
-    return format_html("<p>{}</p>", format_html_join("", sign, ((COLOURS[p], p) for p in Part if p in seen)))
+    return format_html(
+        "<p>{}</p>", format_html_join("", sign, ((COLOURS[p], p) for p in JobStage if p in seen))
+    )
 
 
 def job_waterfall(job: Job) -> SafeString | str:

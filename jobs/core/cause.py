@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from jobs.core.batching.explain import seconds
 from jobs.core.batching.sealed_batch import SealReason
-from jobs.core.timeline.attempt_marks import Part
+from jobs.core.timeline.attempt_marks import JobStage
 
 
 class Cause(StrEnum):
@@ -119,20 +119,20 @@ def _run(now: Circumstances) -> Cause:
 
 
 # The longest part, and what it means.
-RULES: Mapping[Part, Callable[[Circumstances], Cause]] = {
-    Part.FOLLOW: lambda _: Cause.FOLLOWS,
-    Part.BACKOFF: _backoff,
-    Part.OUTBOX: _waiting,
-    Part.BROKER: _waiting,
-    Part.BUFFER: _buffer,
-    Part.CLAIM: lambda _: Cause.DATABASE,
-    Part.LANE: lambda now: now.before.cause,
-    Part.RUN: _run,
-    Part.SETTLE: lambda _: Cause.SETTLE,
+RULES: Mapping[JobStage, Callable[[Circumstances], Cause]] = {
+    JobStage.FOLLOW: lambda _: Cause.FOLLOWS,
+    JobStage.BACKOFF: _backoff,
+    JobStage.OUTBOX: _waiting,
+    JobStage.BROKER: _waiting,
+    JobStage.BUFFER: _buffer,
+    JobStage.CLAIM: lambda _: Cause.DATABASE,
+    JobStage.LANE: lambda now: now.before.cause,
+    JobStage.RUN: _run,
+    JobStage.SETTLE: lambda _: Cause.SETTLE,
 }
 
 
-def cause_of(longest: Part, circumstances: Circumstances) -> Cause:
+def cause_of(longest: JobStage, circumstances: Circumstances) -> Cause:
     """Return the cause of a wait whose longest part is `longest`."""
     return RULES[longest](circumstances)
 

@@ -16,14 +16,14 @@ from jobs.core.access.scopes import Scope
 from jobs.core.cause import Cause
 from jobs.core.errors import JobNotFoundError
 from jobs.core.states import State
-from jobs.core.timeline.attempt_marks import Part
+from jobs.core.timeline.attempt_marks import JobStage
 from jobs.services.reads.job_timeline import read_timeline, timeline_view
 
 
 class AttemptStageSchema(Schema):
     """A stage of an attempt: each begins where the one before it ends."""
 
-    stage: Part
+    stage: JobStage
     begin: datetime
     seconds: float
     open: bool = Field(description="It goes on: `seconds` are those so far.")

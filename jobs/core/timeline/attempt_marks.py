@@ -14,7 +14,7 @@ from enum import StrEnum
 from jobs.core.stages import Stage, waits
 
 
-class Part(StrEnum):
+class JobStage(StrEnum):
     """A part of an attempt, in their order."""
 
     FOLLOW = "follow"
@@ -28,8 +28,8 @@ class Part(StrEnum):
     SETTLE = Stage.SETTLE.value
 
 
-BEFORE_CLAIM = frozenset({Part.BACKOFF, Part.OUTBOX, Part.BROKER, Part.BUFFER})
-_ONLY_WHERE_LONG = frozenset({Part.FOLLOW, Part.BACKOFF})
+BEFORE_CLAIM = frozenset({JobStage.BACKOFF, JobStage.OUTBOX, JobStage.BROKER, JobStage.BUFFER})
+_ONLY_WHERE_LONG = frozenset({JobStage.FOLLOW, JobStage.BACKOFF})
 _LONG = timedelta(milliseconds=1)  # the ledger's seconds, counted back, are rounded
 
 
@@ -37,7 +37,7 @@ _LONG = timedelta(milliseconds=1)  # the ledger's seconds, counted back, are rou
 class TimelinePart:
     """A part of an attempt; `is_open` means that it goes on, and `seconds` are those so far."""
 
-    part: Part
+    part: JobStage
     begin: datetime
     end: datetime
     is_open: bool = False
@@ -58,8 +58,8 @@ class AttemptMarks:
 
     begin: datetime
     end: datetime
-    ends: Mapping[Part, datetime]
-    last: Part
+    ends: Mapping[JobStage, datetime]
+    last: JobStage
     is_open: bool = False
 
 
@@ -69,7 +69,7 @@ def split(marks: AttemptMarks) -> list[TimelinePart]:
     Marks of several clocks may disagree by milliseconds: none ends before it begins, or after the attempt.
     """
     parts, at = list[TimelinePart](), marks.begin
-    for part in Part:
+    for part in JobStage:
         end = marks.ends.get(part)
         if part is marks.last or (end is not None and end >= marks.end):
             return [*parts, TimelinePart(part, at, max(marks.end, at), marks.is_open)]
@@ -94,24 +94,24 @@ class LedgerMarks:
     ran_s: float | None = None
 
     @property
-    def last(self) -> Part:
+    def last(self) -> JobStage:
         """Return the part that lasts until the attempt's end: the run, where no times were stored."""
-        return Part.RUN if self.claim_s is None else Part.SETTLE
+        return JobStage.RUN if self.claim_s is None else JobStage.SETTLE
 
     @property
     def received_at(self) -> datetime | None:
         """Return when the worker received the message; None where that is not known."""
-        return None if self.due_ago_s is None else self.ends()[Part.BROKER]
+        return None if self.due_ago_s is None else self.ends()[JobStage.BROKER]
 
-    def ends(self) -> dict[Part, datetime]:
+    def ends(self) -> dict[JobStage, datetime]:
         """Return when each part ended that is known to have ended."""
         sealed_ago_s = self.sealed_ago_s or 0.0
         sealed_at = self.claimed_at - timedelta(seconds=sealed_ago_s)
         return self._before(sealed_at, sealed_ago_s) | self._after(sealed_at)
 
-    def _before(self, sealed_at: datetime, sealed_ago_s: float) -> dict[Part, datetime]:
+    def _before(self, sealed_at: datetime, sealed_ago_s: float) -> dict[JobStage, datetime]:
         if self.due_ago_s is None:
-            return {Part.OUTBOX: sealed_at}
+            return {JobStage.OUTBOX: sealed_at}
         outbox_s, broker_s, buffer_s = waits(
             due_ago_s=self.due_ago_s,
             published_ago_s=self.published_ago_s,
@@ -121,18 +121,18 @@ class LedgerMarks:
         received_at = sealed_at - timedelta(seconds=buffer_s)
         published_at = received_at - timedelta(seconds=broker_s)
         return {
-            Part.BACKOFF: published_at - timedelta(seconds=outbox_s),
-            Part.OUTBOX: published_at,
-            Part.BROKER: received_at,
-            Part.BUFFER: sealed_at,
+            JobStage.BACKOFF: published_at - timedelta(seconds=outbox_s),
+            JobStage.OUTBOX: published_at,
+            JobStage.BROKER: received_at,
+            JobStage.BUFFER: sealed_at,
         }
 
-    def _after(self, sealed_at: datetime) -> dict[Part, datetime]:
+    def _after(self, sealed_at: datetime) -> dict[JobStage, datetime]:
         if self.claim_s is None:
-            return {Part.CLAIM: self.claimed_at}
-        ends = {Part.CLAIM: sealed_at + timedelta(seconds=self.claim_s)}
+            return {JobStage.CLAIM: self.claimed_at}
+        ends = {JobStage.CLAIM: sealed_at + timedelta(seconds=self.claim_s)}
         if self.lane_s is not None:
-            ends[Part.LANE] = ends[Part.CLAIM] + timedelta(seconds=self.lane_s)
+            ends[JobStage.LANE] = ends[JobStage.CLAIM] + timedelta(seconds=self.lane_s)
             if self.ran_s is not None:
-                ends[Part.RUN] = ends[Part.LANE] + timedelta(seconds=self.ran_s)
+                ends[JobStage.RUN] = ends[JobStage.LANE] + timedelta(seconds=self.ran_s)
         return ends

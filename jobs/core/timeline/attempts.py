@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from jobs.core.states import TERMINAL, State
-from jobs.core.timeline.attempt_marks import AttemptMarks, LedgerMarks, Part, TimelinePart, split
+from jobs.core.timeline.attempt_marks import AttemptMarks, JobStage, LedgerMarks, TimelinePart, split
 
 FAILED, TAKEN_BACK, REPLAYED, CANCELLED = "failed", "taken_back", "replay", "cancel"
 DIED = "worker died"
@@ -17,7 +17,7 @@ _FOLLOWED = timedelta(seconds=0.25)  # a submit's transaction may take less
 SWEEPER = "sweeper"  # the actor of what ends a dead worker's attempts
 
 
-class Pause(StrEnum):
+class PauseReason(StrEnum):
     """Why an attempt was not due at once."""
 
     NONE = ""
@@ -88,7 +88,7 @@ class TimelineAttempt:
     parts: Sequence[TimelinePart]
     batch: UUID | None = None
     code: str = ""
-    pause: Pause = Pause.NONE
+    pause: PauseReason = PauseReason.NONE
     failed_with: str = ""
     is_pruned: bool = False
 
@@ -103,7 +103,7 @@ class _Cursor:
     """How far the life is divided."""
 
     at: datetime
-    pause: Pause = Pause.NONE
+    pause: PauseReason = PauseReason.NONE
     failed_with: str = ""
     delay_s: float = 0.0
     attempts: list[TimelineAttempt] = field(default_factory=list)
@@ -142,7 +142,7 @@ def attempts_of(
         if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and event is not events[-1]):
             _end(cursor, event, ledger)
         elif event.kind == REPLAYED:
-            cursor.pause, cursor.failed_with, cursor.delay_s = Pause.REPLAY, "", 0.0
+            cursor.pause, cursor.failed_with, cursor.delay_s = PauseReason.REPLAY, "", 0.0
     if not (job.is_over and cursor.attempts and cursor.at >= job.end):
         _last(cursor, job, ledger)
     return cursor.attempts
@@ -151,29 +151,29 @@ def attempts_of(
 def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) -> None:
     """Append the attempt that an event ended."""
     member = ledger.get(event.batch) if event.batch else None
-    ends = _from_creation(cursor, member.ends() if member else {Part.BACKOFF: cursor.due})
-    last = member.last if member else Part.RUN if event.batch else Part.OUTBOX
+    ends = _from_creation(cursor, member.ends() if member else {JobStage.BACKOFF: cursor.due})
+    last = member.last if member else JobStage.RUN if event.batch else JobStage.OUTBOX
     marks = AttemptMarks(begin=cursor.at, end=max(event.at, cursor.at), ends=ends, last=last)
     pruned = event.batch is not None and member is None
     cursor.add(marks, outcome=_outcome(event), batch=event.batch, code=event.code, pruned=pruned)
-    cursor.pause = Pause.TAKEN_BACK if event.kind == TAKEN_BACK else Pause.RETRY
+    cursor.pause = PauseReason.TAKEN_BACK if event.kind == TAKEN_BACK else PauseReason.RETRY
     cursor.failed_with, cursor.delay_s = event.code, event.delay_s
 
 
 def _from_creation(
-    cursor: _Cursor, ends: dict[Part, datetime], *, may_follow: bool = False
-) -> dict[Part, datetime]:
+    cursor: _Cursor, ends: dict[JobStage, datetime], *, may_follow: bool = False
+) -> dict[JobStage, datetime]:
     """Return the ends of a first attempt without a pause: it was due once its transaction had stored it.
 
     It may have followed an identical job that then left it to run, whose row is gone.
     """
-    due = ends.get(Part.BACKOFF)
-    if due is None or cursor.pause is not Pause.NONE:
+    due = ends.get(JobStage.BACKOFF)
+    if due is None or cursor.pause is not PauseReason.NONE:
         return ends
     rest = dict(ends)
-    del rest[Part.BACKOFF]
+    del rest[JobStage.BACKOFF]
     if may_follow and due > cursor.at + _FOLLOWED:
-        rest[Part.FOLLOW] = due
+        rest[JobStage.FOLLOW] = due
     return rest
 
 
@@ -194,24 +194,24 @@ def _last(cursor: _Cursor, job: JobMarks, ledger: Mapping[UUID, LedgerMarks]) ->
     if batch is None:
         ends, last = _unclaimed(cursor, job)
     elif member is None:
-        ends, last = {Part.OUTBOX: job.started_at or job.end}, Part.RUN
+        ends, last = {JobStage.OUTBOX: job.started_at or job.end}, JobStage.RUN
     else:
         ends, last = member.ends(), member.last
-    if not cursor.attempts and cursor.pause is Pause.NONE and job.epoch > 1:
-        cursor.pause = Pause.TAKEN_BACK  # before there were events of it, or these are gone
+    if not cursor.attempts and cursor.pause is PauseReason.NONE and job.epoch > 1:
+        cursor.pause = PauseReason.TAKEN_BACK  # before there were events of it, or these are gone
     ends = _from_creation(cursor, ends, may_follow=job.may_follow)
     end = max(job.end, cursor.at)
     marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last, is_open=not job.is_over)
     cursor.add(marks, outcome=job.state, batch=batch, code="", pruned=batch is not None and member is None)
 
 
-def _unclaimed(cursor: _Cursor, job: JobMarks) -> tuple[dict[Part, datetime], Part]:
+def _unclaimed(cursor: _Cursor, job: JobMarks) -> tuple[dict[JobStage, datetime], JobStage]:
     """Return the ends and the last part of an attempt that no worker has claimed."""
     if job.shares:
-        return {}, Part.FOLLOW
+        return {}, JobStage.FOLLOW
     if job.outbox is None:
-        return {Part.BACKOFF: cursor.due}, Part.OUTBOX
-    ends = {Part.BACKOFF: job.outbox.since}
+        return {JobStage.BACKOFF: cursor.due}, JobStage.OUTBOX
+    ends = {JobStage.BACKOFF: job.outbox.since}
     if job.outbox.published_at is None:
-        return ends, Part.OUTBOX
-    return ends | {Part.OUTBOX: job.outbox.published_at}, Part.BROKER
+        return ends, JobStage.OUTBOX
+    return ends | {JobStage.OUTBOX: job.outbox.published_at}, JobStage.BROKER

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.core.states import State
-from jobs.core.timeline.attempt_marks import Part, TimelinePart
-from jobs.core.timeline.attempts import DIED, Pause, TimelineAttempt
+from jobs.core.timeline.attempt_marks import JobStage, TimelinePart
+from jobs.core.timeline.attempts import DIED, PauseReason, TimelineAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +21,28 @@ class BatchWords:
 
 
 NO_BATCH = BatchWords()
-_SAID: Mapping[Part, str] = {
-    Part.FOLLOW: "An identical job ran for both, or its result was there.",
-    Part.OUTBOX: "It waited in the database until a relay published it.",
-    Part.BROKER: "Its message waited in the broker until a worker received it.",
-    Part.BUFFER: "It waited at {worker} until its batch of {jobs} was sealed: {seal_reason}.",
-    Part.CLAIM: "{Worker} marked its batch as running and read the inputs.",
-    Part.LANE: "Its batch waited for the device; the inputs were prepared meanwhile.",
-    Part.RUN: "The model ran its batch of {jobs}.",
-    Part.SETTLE: "The results of its batch were stored.",
+_SAID: Mapping[JobStage, str] = {
+    JobStage.FOLLOW: "An identical job ran for both, or its result was there.",
+    JobStage.OUTBOX: "It waited in the database until a relay published it.",
+    JobStage.BROKER: "Its message waited in the broker until a worker received it.",
+    JobStage.BUFFER: "It waited at {worker} until its batch of {jobs} was sealed: {seal_reason}.",
+    JobStage.CLAIM: "{Worker} marked its batch as running and read the inputs.",
+    JobStage.LANE: "Its batch waited for the device; the inputs were prepared meanwhile.",
+    JobStage.RUN: "The model ran its batch of {jobs}.",
+    JobStage.SETTLE: "The results of its batch were stored.",
 }
-_STILL: Mapping[Part, str] = {
-    Part.FOLLOW: "It waits for an identical job that runs for both.",
-    Part.BACKOFF: "It waits until it is due.",
-    Part.OUTBOX: "It waits in the database for a relay to publish it.",
-    Part.BROKER: "Its message waits in the broker for a worker.",
-    Part.RUN: "It runs in a batch of {jobs} on {worker}, or waits there for the device.",
+_STILL: Mapping[JobStage, str] = {
+    JobStage.FOLLOW: "It waits for an identical job that runs for both.",
+    JobStage.BACKOFF: "It waits until it is due.",
+    JobStage.OUTBOX: "It waits in the database for a relay to publish it.",
+    JobStage.BROKER: "Its message waits in the broker for a worker.",
+    JobStage.RUN: "It runs in a batch of {jobs} on {worker}, or waits there for the device.",
 }
-_PAUSED: Mapping[Pause, str] = {
-    Pause.NONE: "It was not due yet.",
-    Pause.RETRY: "The attempt before had failed{code}: it waited until the next one was due.",
-    Pause.REPLAY: "It had ended, and lay until it was replayed and due.",
-    Pause.TAKEN_BACK: "An earlier attempt was given back without a verdict, of which no more is known.",
+_PAUSED: Mapping[PauseReason, str] = {
+    PauseReason.NONE: "It was not due yet.",
+    PauseReason.RETRY: "The attempt before had failed{code}: it waited until the next one was due.",
+    PauseReason.REPLAY: "It had ended, and lay until it was replayed and due.",
+    PauseReason.TAKEN_BACK: "An earlier attempt was given back without a verdict, of which no more is known.",
 }
 _UNTIMED = "It ran in a batch of {jobs} on {worker}, or waited there for the device; no times were stored."
 _PRUNED = "It ran; the row of its batch was deleted, so that no more is known."
@@ -71,18 +71,18 @@ def sentence(attempt: TimelineAttempt, part: TimelinePart, batch: BatchWords = N
 def _template(attempt: TimelineAttempt, part: TimelinePart, batch: BatchWords) -> str:
     if part.is_open and part.part in _STILL:
         return _STILL[part.part]
-    if part.part is Part.BACKOFF:
+    if part.part is JobStage.BACKOFF:
         return _PAUSED[attempt.pause]
     if attempt.is_pruned:
-        return _PRUNED if part.part is Part.RUN else _WAITED
-    if part.part is Part.RUN and not batch.is_timed:
+        return _PRUNED if part.part is JobStage.RUN else _WAITED
+    if part.part is JobStage.RUN and not batch.is_timed:
         return _UNTIMED
     return _SAID[part.part]
 
 
 def _end(attempt: TimelineAttempt, part: TimelinePart) -> str:
     """Return what ended a part before the next one: only of the last part of an attempt without a verdict."""
-    if part is not attempt.parts[-1] or part.is_open or part.part in {Part.SETTLE, Part.FOLLOW}:
+    if part is not attempt.parts[-1] or part.is_open or part.part in {JobStage.SETTLE, JobStage.FOLLOW}:
         return ""
     if attempt.outcome == DIED:
         return " Then its worker died."

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from jobs.core.cause import Cause, Circumstances, cause_of, explain
-from jobs.core.timeline.attempt_marks import BEFORE_CLAIM, Part, TimelinePart
+from jobs.core.timeline.attempt_marks import BEFORE_CLAIM, JobStage, TimelinePart
 from jobs.core.timeline.attempts import TimelineAttempt, attempts_of
 from jobs.core.timeline.sentences import NO_BATCH, sentence
 from jobs.core.timeline.time_spans import TimeSpan
@@ -126,16 +126,16 @@ def _circumstances(job: TimelineJobRow, attempt: TimelineAttempt, member: Member
         size=job.size if job.pads else 0,
         longest=member.longest if member and job.pads else 0,
     )
-    if longest is Part.LANE:
+    if longest is JobStage.LANE:
         span = TimeSpan(attempt.longest.begin - timedelta(minutes=1), attempt.longest.begin)
         return replace(sizes, before=holds.went_before(job, span, member))
     waits = [part for part in attempt.parts if part.part in BEFORE_CLAIM]
     if longest not in BEFORE_CLAIM:
         return sizes
-    paused_s = sum(part.seconds for part in waits if part.part is Part.BACKOFF)
+    paused_s = sum(part.seconds for part in waits if part.part is JobStage.BACKOFF)
     wait = TimeSpan(waits[0].begin, waits[-1].end)
     due = TimeSpan(wait.begin + timedelta(seconds=paused_s), wait.end)
-    buffered = next((part for part in waits if part.part is Part.BUFFER), None)
+    buffered = next((part for part in waits if part.part is JobStage.BUFFER), None)
     return replace(
         sizes,
         wait_s=wait.seconds,

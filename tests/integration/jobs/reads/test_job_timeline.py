@@ -14,7 +14,7 @@ from django.utils import timezone
 from jobs.core.cause import Cause
 from jobs.core.ids import uuid7
 from jobs.core.states import State
-from jobs.core.timeline.attempt_marks import Part
+from jobs.core.timeline.attempt_marks import JobStage
 from jobs.models import (
     Batch,
     Circuit,
@@ -228,7 +228,7 @@ def test_a_retry_that_waited_for_its_time_says_so(now: datetime, worker: Worker)
     timeline = read(job)
     assert timeline.cause is Cause.BACKOFF
     assert [attempt.outcome for attempt in timeline.attempts] == ["failed", "succeeded"]
-    assert timeline.attempts[1].parts[0].part is Part.BACKOFF
+    assert timeline.attempts[1].parts[0].part is JobStage.BACKOFF
 
 
 def test_a_job_that_still_waits_has_a_cause_and_open_stages(now: datetime, worker: Worker) -> None:
@@ -238,7 +238,7 @@ def test_a_job_that_still_waits_has_a_cause_and_open_stages(now: datetime, worke
     jobs_before(now, worker, priority=9)
     timeline = read(job)
     last = timeline.attempts[-1].parts[-1]
-    assert (timeline.cause, last.part, last.is_open) == (Cause.PRIORITY, Part.BROKER, True)
+    assert (timeline.cause, last.part, last.is_open) == (Cause.PRIORITY, JobStage.BROKER, True)
     Worker.objects.update(model_names=["x"])
     assert read(job).cause is Cause.NO_WORKER
     Outbox.objects.filter(pk=job.pk).update(isolation_group=2)
@@ -290,7 +290,7 @@ def test_what_ended_before_it_ran_waited_until_then(now: datetime, worker: Worke
     Job.objects.filter(pk=job.pk).update(created_at=ago(now, 50), finished_at=now)
     timeline = read(job)
     (part,) = timeline.attempts[0].parts
-    assert (part.part, part.seconds, part.is_open) == (Part.OUTBOX, 50.0, False)
+    assert (part.part, part.seconds, part.is_open) == (JobStage.OUTBOX, 50.0, False)
     assert "Then " in timeline.sentence(timeline.attempts[0], part)
 
 
@@ -298,7 +298,7 @@ def test_a_job_that_runs_says_for_how_long(now: datetime) -> None:
     job = make_job(state=State.RUNNING)
     timeline = read(job)
     last = timeline.attempts[-1].parts[-1]
-    assert (last.part, last.is_open) == (Part.RUN, True)
+    assert (last.part, last.is_open) == (JobStage.RUN, True)
 
 
 def test_a_pruned_job_shows_what_is_left(now: datetime, worker: Worker) -> None:

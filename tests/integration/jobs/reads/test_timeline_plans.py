@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jobs.core.cause import Cause
 from jobs.core.states import State
-from jobs.core.timeline.attempt_marks import Part
+from jobs.core.timeline.attempt_marks import JobStage
 from jobs.db.statement import Statement, fetch_all
 from jobs.models import Batch, Job, Outbox, Worker
 from jobs.services.reads import holds, timeline_rows
@@ -82,7 +82,7 @@ def test_no_statement_of_a_timeline_reads_a_large_table_from_end_to_end(
 
     monkeypatch.setattr(holds, "fetch_all", explained)
     monkeypatch.setattr(timeline_rows, "fetch_all", explained)
-    for job, part in zip(jobs, (Part.OUTBOX, Part.BUFFER), strict=True):
+    for job, part in zip(jobs, (JobStage.OUTBOX, JobStage.BUFFER), strict=True):
         timeline = read_timeline(job.pk)
         assert timeline is not None
         assert timeline.attempts[0].longest.part is part
