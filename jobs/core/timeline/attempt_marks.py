@@ -30,7 +30,7 @@ class JobStage(StrEnum):
 
 BEFORE_CLAIM = frozenset({JobStage.BACKOFF, JobStage.OUTBOX, JobStage.BROKER, JobStage.BUFFER})
 _ONLY_WHERE_LONG = frozenset({JobStage.FOLLOW, JobStage.BACKOFF})
-_LONG = timedelta(milliseconds=1)  # the ledger's seconds, counted back, are rounded
+_LONG = timedelta(milliseconds=10)  # times of a transaction and of its statements differ by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class LedgerMarks:
     claim_s: float | None = None
     lane_s: float | None = None
     ran_s: float | None = None
+    finished_at: datetime | None = None
 
     @property
     def last(self) -> JobStage:

@@ -100,9 +100,10 @@ class TimelineAttempt:
 
 @dataclass(slots=True)
 class _Cursor:
-    """How far the life is divided."""
+    """How far the life is divided, which ends at `limit`."""
 
     at: datetime
+    limit: datetime
     pause: PauseReason = PauseReason.NONE
     failed_with: str = ""
     delay_s: float = 0.0
@@ -136,7 +137,7 @@ def attempts_of(
 
     `events` are in order; `ledger` holds the batches that are left, each with what it says of this job.
     """
-    cursor = _Cursor(job.created_at)
+    cursor = _Cursor(job.created_at, job.end)
     for event in events:
         # A job that stayed cancelled ended in its last attempt.
         if event.kind in {FAILED, TAKEN_BACK} or (event.kind == CANCELLED and event is not events[-1]):
@@ -153,7 +154,10 @@ def _end(cursor: _Cursor, event: PastEvent, ledger: Mapping[UUID, LedgerMarks]) 
     member = ledger.get(event.batch) if event.batch else None
     ends = _from_creation(cursor, member.ends() if member else {JobStage.BACKOFF: cursor.due})
     last = member.last if member else JobStage.RUN if event.batch else JobStage.OUTBOX
-    marks = AttemptMarks(begin=cursor.at, end=max(event.at, cursor.at), ends=ends, last=last)
+    # The event is written some statements after the transaction began, whose time the rows have.
+    stored = member.finished_at if member and member.finished_at else event.at
+    end = max(min(stored, event.at, cursor.limit), cursor.at)
+    marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last)
     pruned = event.batch is not None and member is None
     cursor.add(marks, outcome=_outcome(event), batch=event.batch, code=event.code, pruned=pruned)
     cursor.pause = PauseReason.TAKEN_BACK if event.kind == TAKEN_BACK else PauseReason.RETRY

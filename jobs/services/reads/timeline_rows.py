@@ -128,6 +128,7 @@ class MemberRow(NamedTuple):
 
 _MARKS = (
     "claimed_at", "due_ago_s", "published_ago_s", "buffered_s", "sealed_ago_s", "claim_s", "lane_s", "ran_s",
+    "finished_at",
 )  # fmt: skip
 _BATCHES = Statement(
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,8 @@ def at(seconds: float) -> datetime:
 @st.composite
 def ledgers(draw: st.DrawFn) -> LedgerMarks:
     names = ("due_ago_s", "published_ago_s", "buffered_s", "sealed_ago_s", "claim_s", "lane_s", "ran_s")
-    return LedgerMarks(claimed_at=at(draw(SECONDS)), **{name: draw(OPTIONAL) for name in names})
+    seconds: dict[str, Any] = {name: draw(OPTIONAL) for name in names}
+    return LedgerMarks(claimed_at=at(draw(SECONDS)), **seconds)
 
 
 @given(ledgers(), st.floats(0, 200))
