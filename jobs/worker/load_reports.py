@@ -12,7 +12,7 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from jobs import metrics
-from jobs.services.lifecycle.outages import note_load
+from jobs.services.circuits.outages import note_load
 from jobs.services.reads.version_labels import version_label
 from models_registry.loaders.devices.own_device import own_device
 from models_registry.services import (

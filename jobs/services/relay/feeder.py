@@ -28,9 +28,9 @@ from jobs.core.relay.publish_policy import (
 from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
 from jobs.metrics.bulk_observe import observe_many
+from jobs.services.circuits.outages import OutageLog
 from jobs.services.dead_letters.publish import MOST as MOST_DEAD_LETTERS
 from jobs.services.dead_letters.publish import DeadLetterPublisher
-from jobs.services.lifecycle.outages import OutageLog
 from jobs.services.relay import statements as feed
 from jobs.services.relay.bundled_rows import bundles
 from jobs.services.relay.postpone import postpone

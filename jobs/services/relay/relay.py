@@ -25,8 +25,8 @@ from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop
 from jobs.db.preflight import check_database
 from jobs.services.circuits import statements as circuits
+from jobs.services.circuits.outages import OutageLog
 from jobs.services.dead_letters.letter_counter import LetterCounter
-from jobs.services.lifecycle.outages import OutageLog
 from jobs.services.reads.version_labels import version_label
 from jobs.services.relay.feeder import QueueFeeder
 from jobs.services.relay.resting_queues import RestingQueues

@@ -12,8 +12,8 @@ from django.utils import timezone
 from jobs.core.outage_kinds import OutageKind
 from jobs.db.session import transaction
 from jobs.models import Event, Job, Outage
-from jobs.services.lifecycle import outages
-from jobs.services.lifecycle.outages import AGAIN_S, EVERY_S, OutageLog
+from jobs.services.circuits import outages
+from jobs.services.circuits.outages import AGAIN_S, EVERY_S, OutageLog
 from jobs.services.lifecycle.reap import reap
 from jobs.services.lifecycle.release import release
 from jobs.worker.load_reports import LoadReports
