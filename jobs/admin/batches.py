@@ -16,6 +16,7 @@ from jobs.admin import job_page
 from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.batch_filters import ModelFilter, OpenMenu, SealFilter, WorkerFilter
 from jobs.admin.links import batch_link, job_link, one_line, whole_id, worker_link
+from jobs.admin.waterfall import batch_waterfall
 from jobs.core.batching.explain import seconds
 from jobs.models import Batch, Worker
 from models_registry.models import VersionLoad
@@ -41,9 +42,11 @@ class BatchAdmin(BoundedAdmin):
     shown_related = ("version__model", "worker")
     fields = (
         "id", "why", "version", "node", "device", "size", "padded_size", "seal_reason", "claimed",
-        "finished", "waited", "ran", "ended", "jobs",
+        "finished", "waited", "ran", "ended", "side_by_side", "jobs",
     )  # fmt: skip
-    readonly_fields = ("node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "jobs")
+    readonly_fields = (
+        "node", "device", "why", "claimed", "finished", "waited", "ran", "ended", "side_by_side", "jobs",
+    )  # fmt: skip
 
     def listed(self, request: HttpRequest) -> tuple[Rows, bool]:
         """Return the newest batches, or all open ones of any age."""
@@ -103,6 +106,11 @@ class BatchAdmin(BoundedAdmin):
     def ended(self, batch: Batch) -> str:
         """Return how its members ended."""
         return job_page.verdicts(batch)
+
+    @admin.display(description="members side by side")
+    def side_by_side(self, batch: Batch) -> Any:
+        """Return how long each member was in each stage."""
+        return batch_waterfall(batch)
 
     def jobs(self, batch: Batch) -> SafeString:
         """Return links to the members."""

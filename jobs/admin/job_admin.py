@@ -25,6 +25,7 @@ from jobs.admin.job_search import JobSearch, search_jobs
 from jobs.admin.links import whole_id
 from jobs.admin.progress_cell import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
+from jobs.admin.waterfall import job_waterfall
 from jobs.core.acting.bulk_verbs import BulkVerb
 from jobs.core.payloads.keyring import Column
 from jobs.core.states import CELERY_STATES, State
@@ -54,7 +55,7 @@ class JobAdmin(BoundedAdmin):
     actions = ("cancel", "replay")
     form_params = FORM_PARAMS
     readonly_fields = (
-        "coloured_state", "celery_state", "tries", "timeline", "next_publish", "webhook", "ledger",
+        "coloured_state", "celery_state", "tries", "why", "timeline", "next_publish", "webhook", "ledger",
         "whole_events", "events", "whole_progress", "seen_progress", "shared",
         "input_document", "parameters", "metadata", "output_document", "whole_error", "error",
     )  # fmt: skip
@@ -69,7 +70,7 @@ class JobAdmin(BoundedAdmin):
         """Return the page's parts; those with payloads only for users who may see payloads."""
         named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
         seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
-        road = ("timeline", "shared", "next_publish", "ledger", "webhook", *seen)
+        road = ("why", "timeline", "shared", "next_publish", "ledger", "webhook", *seen)
         keys = {"fields": ("model", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
         return (
             (None, {"fields": named}),
@@ -162,6 +163,11 @@ class JobAdmin(BoundedAdmin):
             if job.finished_at
             else job_page.NONE
         )
+
+    @admin.display(description="why it took so long")
+    def why(self, job: Job) -> Any:
+        """Return the cause of its longest wait, and its stages as a waterfall."""
+        return job_waterfall(job)
 
     def timeline(self, job: Job) -> SafeString:
         """Return the job's times."""

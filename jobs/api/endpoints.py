@@ -16,6 +16,7 @@ from jobs.api.routes import (
     health,
     job_events,
     job_lineage,
+    job_timelines,
     jobs,
     live_workers,
     metrics_page,
@@ -27,8 +28,8 @@ from models_registry.api import router as models_router
 
 # Each put its calls on the router.
 ROUTES = (
-    erasures, file_uploads, job_events, job_lineage, jobs, live_workers, own_token, registrations,
-    submissions,
+    erasures, file_uploads, job_events, job_lineage, job_timelines, jobs, live_workers, own_token,
+    registrations, submissions,
 )  # fmt: skip
 ABOUT = """
 Submit a job and get its acknowledgement at once. Then get its result in the way that suits you: send

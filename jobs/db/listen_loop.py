@@ -75,8 +75,8 @@ class ListenLoop(ABC):
     def opened(self, session: sa.Connection) -> None:  # noqa: B027
         """Prepare a session that was just opened and holds the office."""
 
-    def interrupted(self) -> None:  # noqa: B027
-        """Note that an error ended a step."""
+    def interrupted(self, error: Exception) -> None:  # noqa: B027
+        """Note that `error` ended a step."""
 
     def closed(self) -> None:  # noqa: B027
         """Forget what belonged to a session that ended, whether by an error or by the stop."""
@@ -88,7 +88,7 @@ class ListenLoop(ABC):
                 with open_session() as session:
                     self._serve(session)
             except self.interruptions() as error:
-                self.interrupted()
+                self.interrupted(error)
                 log.warning(
                     "%s goes on in %.1f s: %s", type(self).__name__, self._backoff_s, first_line(error)
                 )

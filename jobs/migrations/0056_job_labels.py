@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Jobs are found by fields of their metadata, where their model names some."""
 
-    dependencies = [("jobs", "0054_survey_figures")]
+    dependencies = [("jobs", "0055_outages")]
 
     operations = [
         migrations.CreateModel(

@@ -8,7 +8,7 @@ from jobs.models.audit_seal import AuditSeal
 from jobs.models.batch import Batch, Worker
 from jobs.models.canary_replay import CanaryReplay
 from jobs.models.channel_secret import ChannelSecret
-from jobs.models.circuit import Circuit
+from jobs.models.circuit import Circuit, Outage
 from jobs.models.client import ApiToken, Client
 from jobs.models.dead_letter import DeadLetter, DeadLetterQueueSize
 from jobs.models.erasure import Erasure, Subject, UnwantedObject
@@ -56,6 +56,7 @@ __all__ = [
     "Lease",
     "LeaseHolder",
     "ModelOrder",
+    "Outage",
     "Outbox",
     "QueueStanding",
     "QuotaBucket",

@@ -1,4 +1,4 @@
-"""The circuits of model versions."""
+"""What keeps jobs from running: circuits of model versions, and outages of what jobs need."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from jobs.core.circuits.breaker import CircuitState
+from jobs.core.outage_kinds import OutageKind
 from models_registry.models import ModelVersion
 
 
@@ -33,3 +34,26 @@ class Circuit(models.Model):
     def __str__(self) -> str:
         whose = f" for client {self.client}" if self.client else ""
         return f"circuit of version {self.version_id}{whose}: {self.state}"
+
+
+class Outage(models.Model):
+    """A time in which jobs had to wait for something, as the process noticed that waited for it too.
+
+    The process moves `until` on while it lasts, so a row is of a time that is over, or of one until now.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=15, choices=[(kind.value, kind.value) for kind in OutageKind])
+    model = models.CharField(max_length=63, blank=True, db_default="", help_text="Empty: of all models.")
+    version = models.PositiveIntegerField(db_default=0, help_text="A version's row id; 0: all versions.")
+    node = models.CharField(
+        max_length=255, blank=True, db_default="", help_text="Celery's node name of the worker that waited."
+    )
+    began_at = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index("until", name="outage_until")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.model} {self.began_at:%Y-%m-%d %H:%M:%S}"

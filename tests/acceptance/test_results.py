@@ -4,6 +4,7 @@ import math
 import random
 import warnings
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -56,6 +57,19 @@ def test_a_long_poll_answers_when_the_job_is_done(app: App) -> None:
     assert UUID(job["id"]).version == 7
     done = app.http.get(job["urls"]["wait"]).json()
     assert (done["state"], done["output"]) == ("succeeded", {"a": 1})
+
+
+def test_the_stages_of_a_job_add_up_to_its_whole_life(app: App) -> None:
+    ids = [app.submit("echo", {"a": 1})["id"], app.submit("minilm", {"text": "why?"})["id"]]
+    assert app.all_finished(ids) == {"succeeded": 2}
+    for identity in ids:
+        job, timeline = app.job(identity), app.http.get(f"/api/v1/jobs/{identity}/timeline").json()
+        created, finished = (datetime.fromisoformat(job[name]) for name in ("created_at", "finished_at"))
+        stages = [stage for attempt in timeline["attempts"] for stage in attempt["stages"]]
+        whole_s = (finished - created).total_seconds()
+        assert abs(sum(stage["seconds"] for stage in stages) - whole_s) < 0.005
+        assert {"outbox", "broker", "run"} <= {stage["stage"] for stage in stages}
+        assert timeline["cause"]
 
 
 def test_an_app_that_has_only_celery_gets_the_result(stack: Stack, app: App) -> None:

@@ -229,6 +229,42 @@ LINEAGE = {
         }
     ],
 }
+_STAGES = {
+    "outbox": (0.006, "It waited in the database until a relay published it."),
+    "broker": (0.812, "Its message waited in the broker until a worker received it."),
+    "buffer": (0.004, "It waited at gpu-0@host-a.example until its batch of 32 jobs was sealed: full."),
+    "claim": (0.005, "gpu-0@host-a.example marked its batch as running and read the inputs."),
+    "lane": (0.031, "Its batch waited for the device; the inputs were prepared meanwhile."),
+    "run": (0.041, "The model ran its batch of 32 jobs."),
+    "settle": (0.007, "The results of its batch were stored."),
+}
+TIMELINE = {
+    "id": JOB_ID,
+    "state": "succeeded",
+    "model": "minilm",
+    "version": "1",
+    "created_at": _AT,
+    "finished_at": _DONE,
+    "seconds": 0.906,
+    "cause": "priority",
+    "explanation": "Of 96 jobs of minilm that were claimed before it, 64 had a higher priority.",
+    "leader": None,
+    "pruned": False,
+    "attempts": [
+        {
+            "number": 1,
+            "outcome": "succeeded",
+            "code": None,
+            "batch": _BATCH_ID,
+            "worker": "gpu-0@host-a.example",
+            "pruned": False,
+            "stages": [
+                {"stage": stage, "begin": _AT, "seconds": seconds, "open": False, "sentence": sentence}
+                for stage, (seconds, sentence) in _STAGES.items()
+            ],
+        }
+    ],
+}
 MODEL = {
     "name": "minilm",
     "description": "Sentence embeddings.",

@@ -73,6 +73,7 @@ REFUSALS: Mapping[str, Kinds] = {
     ),
     "get jobs/{job_id}/events": (*_OF_A_JOB, errors.PayloadUnavailableError, errors.TooManyCallsError),
     "get jobs/{job_id}/lineage": (*_OF_A_JOB, *_UNREADABLE, errors.PayloadUnavailableError),
+    "get jobs/{job_id}/timeline": _OF_A_JOB,
     "post jobs/{job_id}/cancel": (*_OF_A_JOB, *_WITH_BODY, errors.WrongStateError),
     "post jobs/{job_id}/replay": (
         *_OF_A_JOB, *_WITH_BODY, errors.WrongStateError, errors.PayloadGoneError, errors.ModelNotAllowedError,

@@ -106,6 +106,9 @@ ANSWERS: Mapping[str, Mapping[int, ResponseDoc]] = {
         204: ResponseDoc("`Last-Event-ID` names the last event of all: do not connect again."),
     },
     "get jobs/{job_id}/lineage": {200: ResponseDoc("The origin of the result.", {"a job": examples.LINEAGE})},
+    "get jobs/{job_id}/timeline": {
+        200: ResponseDoc("The job's attempts with their stages.", {"a job": examples.TIMELINE})
+    },
     "post jobs/{job_id}/cancel": {200: ResponseDoc("The cancelled job.", {"cancelled": examples.CANCELLED})},
     "post jobs/{job_id}/replay": {200: ResponseDoc("The job, queued again.", {"queued": examples.QUEUED})},
     "delete jobs/{job_id}": {204: ResponseDoc("Nothing of the job's content is kept.")},

@@ -48,7 +48,7 @@ class QueueSurveyor(ListenLoop):
         """Return the seconds until the next count: half a second, more where counting takes long."""
         return max(COUNT_EVERY_S, DUTY * self._took_s)
 
-    def interrupted(self) -> None:
+    def interrupted(self, error: Exception) -> None:  # noqa: ARG002  # whatever it was
         """Measure rates from the next count on, because the changes before it are not known."""
         self._counted_s = None
 

@@ -1,1 +1,1 @@
-"""Circuits as stored: opened, probed, closed and shown."""
+"""What keeps jobs from running, as stored: circuits opened, probed, closed and shown; outages on record."""

@@ -35,9 +35,8 @@ class Death(NamedTuple):
     message: str
 
 
-CRASH_FAILURE = Death(
-    FailureKind.CRASH, "worker_died", "Running alone, the job ended its worker at every attempt."
-)
+DIED = "worker_died"
+CRASH_FAILURE = Death(FailureKind.CRASH, DIED, "Running alone, the job ended its worker at every attempt.")
 HUNG_FAILURE = Death(
     FailureKind.TIMEOUT, "batch_limit", "Running alone, the job outlived its limit at every attempt."
 )
@@ -138,6 +137,13 @@ INSERT INTO jobs_event (job_id, epoch, kind, actor, detail)
 SELECT id, epoch, 'failed', 'sweeper', %(detail)s::jsonb || jsonb_build_object('attempt', attempts)
 FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])
 """)
+# A job that is taken back keeps no trace of that batch, but its timeline tells of it.
+NOTE_TAKEN_BACK = Statement("""
+INSERT INTO jobs_event (job_id, epoch, kind, actor, detail)
+SELECT id, epoch - 1, 'taken_back', %(actor)s,
+  jsonb_build_object('batch', %(batch)s::text, 'code', %(code)s::text)
+FROM jobs_job WHERE id = ANY(%(jobs)s::uuid[])
+""")
 _BURY = Statement("""
 INSERT INTO jobs_deadletter (job_id, epoch, queue, reason, kind, code, message, traceback, fingerprint)
 SELECT id, epoch, queue, concat('attempt ', attempts, ' of ', max_attempts, ' was the last'), %(kind)s,
@@ -229,6 +235,9 @@ def _requeue(
         return
     uncharged = 0 if charged else 1
     run(connection, _REQUEUE, {"jobs": jobs, "target": target(Verb.REAP), "uncharged": uncharged})
+    if not charged:
+        note = {"actor": "sweeper", "batch": str(batch), "code": DIED if apart else "unknown_batch"}
+        run(connection, NOTE_TAKEN_BACK, {"jobs": jobs, **note})
     enqueue(connection, dict.fromkeys(jobs, 0.0))
     isolate(connection, groups_after_death(batch, jobs) if apart else {})
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from jobs.core.states import Verb, sources, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.enqueue import enqueue, isolate
-from jobs.services.lifecycle.reap import CLOSE
+from jobs.services.lifecycle.reap import CLOSE, NOTE_TAKEN_BACK
 
 _RELEASE = Statement(
     """
@@ -46,6 +46,9 @@ def release(
         "target": target(Verb.RELEASE),
     }
     released = run(connection, _RELEASE, parameters)
+    if released:
+        note = {"actor": "worker", "batch": str(batch), "code": "released"}
+        run(connection, NOTE_TAKEN_BACK, {"jobs": released, **note})
     enqueue(connection, dict.fromkeys(released, 0.0))
     isolate(connection, dict.fromkeys(released, isolation_group) if isolation_group else {})
     counts = {"released": len(released), "failed": 0}

@@ -65,7 +65,7 @@ class Rescuer(ListenLoop):
         """Return the seconds between two sweeps."""
         return EVERY_S
 
-    def interrupted(self) -> None:
+    def interrupted(self, error: Exception) -> None:  # noqa: ARG002  # whatever it was
         """Count a sweep that was broken off, and the database as not up since then."""
         metrics.SWEEP_FAILED.inc()
         self._up_since = None

@@ -17,6 +17,7 @@ from jobs.broker.publisher import ConfirmingPublisher, Outcome
 from jobs.core.circuits.gate import CircuitGate, Circuits
 from jobs.core.circuits.paused_work import PAUSED_HOLD_S, Paused, split_paused
 from jobs.core.errors import BrokerUnavailableError
+from jobs.core.outage_kinds import OutageKind
 from jobs.core.priority import HIGHEST, LEVELS
 from jobs.core.relay.publish_policy import (
     VISIBILITY_S,
@@ -28,6 +29,7 @@ from jobs.core.relay.publish_policy import (
 from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
 from jobs.metrics.bulk_observe import observe_many
+from jobs.services.circuits.outages import OutageLog
 from jobs.services.dead_letters.publish import MOST as MOST_DEAD_LETTERS
 from jobs.services.dead_letters.publish import DeadLetterPublisher
 from jobs.services.relay import statements as feed
@@ -95,6 +97,7 @@ class QueueFeeder:
         self._dead_letters = DeadLetterPublisher(queue, publisher)
         self._budgets = RetryBudgets(budget)
         self._circuits, self._gate, self._paused = circuits, CircuitGate(), paused
+        self._outages = OutageLog()
         self._fast = FastSide()
         self._waiting = WaitingGroups(queue)
 
@@ -228,6 +231,7 @@ class QueueFeeder:
         passed, over = self._budgets.split(rows, now)
         if over:
             postpone(session, over)
+            self._note(session, OutageKind.RETRY_BUDGET, max(retry.delay_s for retry in over))
             metrics.RETRIES_POSTPONED.labels(self.queue).inc(len(over))
         return passed
 
@@ -291,12 +295,16 @@ class QueueFeeder:
             metrics.RETRIES_PUBLISHED.labels(self.queue).inc(sum(row.retry for row in rows))
         elif outcome is Outcome.NACKED:
             self._pause(now)
+            self._note(session, OutageKind.BROKER, self._pace.paused_until - now)
             self._give_back(session, rows, absent=True, delay_s=self._pace.paused_until - now)
         elif outcome is Outcome.UNROUTABLE:
             self.undeclared = True
             self._give_back(session, rows, absent=True, delay_s=UNROUTABLE_DELAY_S)
         else:
             self._give_back(session, rows, absent=False, delay_s=UNKNOWN_DELAY_S)
+
+    def _note(self, session: sa.Connection, kind: OutageKind, ahead_s: float) -> None:
+        self._outages.note(session, kind, model=self.queue, ahead_s=ahead_s)
 
     def _pause(self, now: float) -> None:
         log.warning("%s: the broker refuses messages; paused for %.1f s", self.queue, self._pace.pause_s)

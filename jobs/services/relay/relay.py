@@ -19,12 +19,14 @@ from jobs.core.circuits.gate import CircuitKey, CircuitStatus
 from jobs.core.circuits.paused_work import NOTHING_PAUSED
 from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import BrokerUnavailableError
+from jobs.core.outage_kinds import OutageKind
 from jobs.core.retry.budget import RetryBudget
 from jobs.counting.dropped_series import drop
 from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop
 from jobs.db.preflight import check_database
 from jobs.services.circuits import statements as circuits
+from jobs.services.circuits.outages import OutageLog
 from jobs.services.circuits.pause_work import let_go_resumed
 from jobs.services.circuits.paused_rows import read_paused
 from jobs.services.dead_letters.letter_counter import LetterCounter
@@ -72,7 +74,7 @@ class Relay(ListenLoop):
         self._publisher = ConfirmingPublisher(broker_url, stopping=stop.is_set)
         self._models = models
         self._max_batch, self._budget = max_batch, budget
-        self._depth = depth
+        self._depth, self._outages = depth, OutageLog()
         self._feeders: dict[str, QueueFeeder] = {}
         self._forget()
 
@@ -88,6 +90,16 @@ class Relay(ListenLoop):
         """
         check_database()
         self._publisher.open()
+
+    def opened(self, session: sa.Connection) -> None:
+        """Record what was away until now."""
+        self._outages.back(session)
+
+    def interrupted(self, error: Exception) -> None:
+        """Record that the broker is away, or remember it of the database."""
+        if not isinstance(error, leases.LeaseLostError):
+            is_broker = isinstance(error, BrokerUnavailableError)
+            self._outages.lost(OutageKind.BROKER if is_broker else OutageKind.DATABASE)
 
     def closed(self) -> None:
         """Close the broker's connection, and forget the owned queues."""
@@ -113,6 +125,7 @@ class Relay(ListenLoop):
         now = self._clock()
         # In an alarm the broker reads nothing: even a declaration would time out and cost the connection.
         if self._publisher.listen_while_blocked():
+            self._outages.note(session, OutageKind.BROKER)
             return
         self._awake |= {*payloads, *self._resting.came_due(now)} & self._feeders.keys()
         if EVERY_QUEUE in payloads:

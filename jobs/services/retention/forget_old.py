@@ -118,6 +118,12 @@ _RULES: Final = (
         _delete("jobs_modelorder", _older("ordered_at"), type_="bigint"),
         "bigint",
     ),
+    _Rule(
+        "outages",
+        "ledger_days",
+        _delete("jobs_outage", _older("until"), type_="bigint"),
+        "bigint",
+    ),
     _Rule("workers", "ledger_days", _delete("jobs_worker", _older("ended_at"))),
     _Rule(
         "loads of workers that are gone",

@@ -13,6 +13,7 @@ from typing import Any
 from celery.worker.state import task_accepted, task_ready, task_reserved
 
 from jobs import metrics
+from jobs.broker.topology import queue_name
 from jobs.core.errors import MessageMismatchError
 from jobs.core.failures import Failure
 from jobs.core.states import State
@@ -24,7 +25,6 @@ from jobs.worker.reporting.task_events import TaskEvents
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 
 logger = logging.getLogger(__name__)
-SHOWN_AS = "infer"  # a task's name in Flower, with its model: `infer.minilm`
 _REVOKED = (State.CANCELLED, State.EXPIRED)
 MISMATCH = MessageMismatchError.code
 
@@ -134,7 +134,7 @@ class Reporter:
 
 def _received(delivery: MessageDelivery) -> dict[str, Any]:
     kwargs = f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}"
-    shown = f"{SHOWN_AS}.{delivery.parcel.model}"
+    shown = queue_name(delivery.parcel.model)  # for Flower: a task of one model looks like no other
     return {"uuid": delivery.id, "name": shown, "args": "()", "kwargs": kwargs}
 
 

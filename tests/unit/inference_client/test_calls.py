@@ -17,6 +17,7 @@ from skops.io import loads
 
 from inference_client import AsyncClient, BulkItem, Patience, PlatformRefusedError, RemoteJob
 from inference_client.answers import TERMINAL
+from jobs.api.docs import examples
 from jobs.core import states
 from tests.unit.inference_client.scripted_platform import ID, Script, both, client, ok, refusal, view
 
@@ -181,6 +182,16 @@ def test_an_output_comes_as_bytes_and_as_an_array() -> None:
     assert script.requests[0].headers["Accept"] == "application/octet-stream"
     assert (output.body, output.media_type) == (vector.tobytes(), "application/octet-stream")
     assert (output.array() == vector).all()
+
+
+def test_a_timeline_says_why_a_job_took_so_long() -> None:
+    script = Script(ok(examples.TIMELINE), ok(examples.TIMELINE))
+    timeline = client(script).timeline(ID)
+    assert (timeline.cause, timeline.seconds) == ("priority", 0.906)
+    assert timeline == both(script, lambda platform: platform.timeline(ID))
+    (attempt,) = timeline.attempts
+    assert sum(stage.seconds for stage in attempt.stages) == pytest.approx(timeline.seconds)
+    assert {request.url.path for request in script.requests} == {f"/api/v1/jobs/{ID}/timeline"}
 
 
 def test_a_job_without_an_output_has_no_bytes() -> None:

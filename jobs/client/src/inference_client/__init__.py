@@ -37,10 +37,13 @@ from inference_client.answers import (
     JobEvent,
     JobsRefusedError,
     OutputBytes,
+    PassedStage,
     PlatformRefusedError,
     Problem,
+    RanAttempt,
     RegisteredVersion,
     RemoteJob,
+    Timeline,
     UploadedFile,
 )
 from inference_client.calls import Patience
@@ -59,11 +62,14 @@ __all__ = [
     "JobFailedError",
     "JobsRefusedError",
     "OutputBytes",
+    "PassedStage",
     "Patience",
     "PlatformRefusedError",
     "Problem",
+    "RanAttempt",
     "RegisteredVersion",
     "RemoteJob",
+    "Timeline",
     "UploadedFile",
     "part",
 ]

@@ -93,6 +93,47 @@ class RemoteJob(msgspec.Struct, frozen=True):
         return OutputBytes(output.base64, output.media_type, output.meta)
 
 
+class PassedStage(msgspec.Struct, frozen=True):
+    """A stage that a job passed, or is in: then it is `open`, and `seconds` are those so far."""
+
+    stage: str
+    begin: datetime
+    seconds: float
+    open: bool
+    sentence: str
+
+
+class RanAttempt(msgspec.Struct, frozen=True):
+    """An attempt at a job; `outcome` says how it ended, of the last one the job's state."""
+
+    number: int
+    outcome: str
+    stages: list[PassedStage]
+    code: str | None = None
+    batch: UUID | None = None
+    worker: str | None = None
+    pruned: bool = False
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """Why a job took so long: the `cause` of its longest wait in a word, and explained in a sentence.
+
+    The seconds of all stages add up to `seconds`. The cause is None where the platform does not know it any
+    more.
+    """
+
+    id: UUID
+    state: str
+    created_at: datetime
+    seconds: float
+    explanation: str
+    attempts: list[RanAttempt]
+    finished_at: datetime | None = None
+    cause: str | None = None
+    leader: UUID | None = None
+    pruned: bool = False
+
+
 class Problem(msgspec.Struct, frozen=True):
     """Why the API refused a request (RFC 9457); `code` is stable."""
 

@@ -26,6 +26,7 @@ from inference_client.answers import (
     Problem,
     RegisteredVersion,
     RemoteJob,
+    Timeline,
     UploadedFile,
 )
 from inference_client.files import File, Source, UploadBody, form, upload_body
@@ -144,6 +145,12 @@ class Calls:
         query = {**filters, **({"cursor": cursor} if cursor else {})}
         url = httpx.URL(JOBS, params={name: str(value) for name, value in query.items()})
         return msgspec.json.decode((yield from self._ask(Send("GET", str(url)))), type=Page)
+
+    def timeline(self, job_id: UUID | str) -> Flow[Timeline]:
+        """Read a job's timeline."""
+        return msgspec.json.decode(
+            (yield from self._ask(Send("GET", f"{JOBS}/{job_id}/timeline"))), type=Timeline
+        )
 
     def act(self, job_id: UUID | str, verb: str) -> Flow[RemoteJob]:
         """Cancel or replay a job."""

@@ -17,6 +17,7 @@ from inference_client.answers import (
     OutputBytes,
     RegisteredVersion,
     RemoteJob,
+    Timeline,
     UploadedFile,
 )
 from inference_client.calls import (
@@ -156,6 +157,10 @@ class AsyncClient:
     async def wait(self, job: RemoteJob | UUID | str, *, timeout_s: float | None = None) -> RemoteJob:
         """Return a job once it is in a final state; TimeoutError after `timeout_s`."""
         return await self._do(self._calls.wait(job, timeout_s))
+
+    async def timeline(self, job_id: UUID | str) -> Timeline:
+        """Return what a job waited for, stage by stage, and the cause of its longest wait."""
+        return await self._do(self._calls.timeline(job_id))
 
     async def cancel(self, job_id: UUID | str) -> RemoteJob:
         """Cancel a job that has not ended, and return it."""

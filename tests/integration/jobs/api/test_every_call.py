@@ -34,6 +34,7 @@ PROMISED = {
     "POST /api/v1/jobs/stream": Scope.SUBMIT,
     "GET /api/v1/jobs/{job_id}": Scope.READ,
     "GET /api/v1/jobs/{job_id}/lineage": Scope.READ,
+    "GET /api/v1/jobs/{job_id}/timeline": Scope.READ,
     "POST /api/v1/jobs/{job_id}/cancel": Scope.CANCEL,
     "POST /api/v1/jobs/{job_id}/replay": Scope.REPLAY,
     "DELETE /api/v1/jobs/{job_id}": Scope.ERASE,

@@ -102,7 +102,7 @@ def test_a_client_with_quotas_and_an_ended_job_go_to_django_and_a_token_of_anoth
     post: Post, app: Client, on_django: list[str]
 ) -> None:
     first = post(GOOD, idempotency_key="k").json()
-    cancel_job(job_id=first["id"], actor="test")
+    cancel_job(job_id=UUID(first["id"]), actor="test")
     again = post(GOOD, idempotency_key="k")
     assert (again.status_code, again.json()["id"], again.json()["state"]) == (200, first["id"], "cancelled")
     assert on_django == [JOBS]

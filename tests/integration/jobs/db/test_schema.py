@@ -39,7 +39,11 @@ INDEXES = {
     },
     "jobs_disabledendpoint": {"pkey (id)", "unique (client_id, url)", "(client_id)"},
     "jobs_erasure": {"pkey (id)"},
-    "jobs_event": {"pkey (id)", "(job_id)"},
+    "jobs_event": {
+        "pkey (id)",
+        "(job_id)",
+        "(((detail ->> 'version'::text)), at) WHERE ((kind)::text = 'circuit'::text)",
+    },
     "jobs_follower": {
         "pkey (job_id)",
         "(leader, priority DESC, job_id)",
@@ -55,6 +59,7 @@ INDEXES = {
     "jobs_knownkey": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_lease": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_leaseholder": {"pkey (id)"},
+    "jobs_outage": {"pkey (id)", "(until)"},
     "jobs_outbox": {
         "pkey (job_id)",
         "(queue, priority DESC, client, due) WHERE (published = 0)",

@@ -5,7 +5,7 @@ import pytest
 
 from inference_site.stack.rabbitmq import RabbitMQ
 from inference_site.stack.services import UNPACK_ROOT
-from jobs.models import Outbox
+from jobs.models import Outage, Outbox
 from tests.support.factories import make_job, make_jobs
 from tests.support.relays import drain, new_model, ready, running
 from tests.support.wait import wait_until
@@ -43,3 +43,4 @@ def test_jobs_posted_while_the_broker_is_down_arrive_once_it_is_back(db: str, br
         wait_until(lambda: ready(broker.url, model) == 4)
     expected = {f"{job.id}:0" for job in [*before, meanwhile]}
     assert set(drain(broker.url, model)) == expected
+    assert {outage.kind for outage in Outage.objects.all()} == {"broker"}

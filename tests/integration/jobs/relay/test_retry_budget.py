@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs import metrics
 from jobs.core.retry.budget import RetryBudget
-from jobs.models import Outbox
+from jobs.models import Outage, Outbox
 from tests.support.factories import make_jobs, make_version
 from tests.support.relays import drain_jobs, new_model, ready, running
 from tests.support.wait import wait_until
@@ -48,6 +48,8 @@ def test_first_publishes_pass_a_storm_of_more_urgent_retries(model: str, broker_
     published = drained(broker_url, model)
     assert first <= set(published)
     assert len(set(published) & retries) <= 0.25 * 40 + 1
+    outage = Outage.objects.get()
+    assert (outage.kind, outage.model) == ("retry_budget", model)
     waiting = Outbox.objects.filter(job_id__in=retries, published=0)
     assert waiting.count() == 200 - len(set(published) & retries)
 

@@ -43,7 +43,8 @@ class Recording(ListenLoop):
     def opened(self, session: sa.Connection) -> None:  # noqa: ARG002
         self.history.append("opened")
 
-    def interrupted(self) -> None:
+    def interrupted(self, error: Exception) -> None:
+        assert error.args is not None
         self.history.append("interrupted")
 
     def closed(self) -> None:

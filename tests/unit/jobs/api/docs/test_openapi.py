@@ -97,6 +97,7 @@ OPERATION_IDS = {
     "post /api/v1/jobs/{job_id}/cancel": "cancelJob",
     "get /api/v1/jobs/{job_id}/events": "streamJobEvents",
     "get /api/v1/jobs/{job_id}/lineage": "getJobLineage",
+    "get /api/v1/jobs/{job_id}/timeline": "getJobTimeline",
     "post /api/v1/jobs/{job_id}/replay": "replayJob",
     "get /api/v1/models": "listModels",
     "get /api/v1/models/{name}": "getModel",
