@@ -328,6 +328,17 @@ class Config(KeyConfig):
     metrics_host: Annotated[str, about("The address that /metrics is served on.", allowed="an address")] = (
         "127.0.0.1"
     )
+    trace_caller_per_s: Annotated[
+        Whole,
+        about("Calls a second of a client that are traced because their caller says so, at each process."),
+    ] = 10
+    trace_url: Annotated[
+        str,
+        about(
+            "Where a trace is shown, with {trace_id} in it: a job's page in the admin links there.",
+            allowed="a URL such as https://jaeger.example/trace/{trace_id}",
+        ),
+    ] = ""
     health_dir: Annotated[
         str,
         about(

@@ -188,6 +188,11 @@ VERSION_RESTS = Counter(
     ["version"],
 )
 
+SPANS_DROPPED = Counter(
+    "inference_spans_dropped",
+    "Spans that were lost: the collector was away, slow or refused them.",
+)
+
 
 def counted() -> CollectorRegistry:
     """Return the metrics of all processes that share the folder, or else of this process."""

@@ -16,6 +16,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from jobs import tracing
 from jobs.api.http.asgi_call import Call, ClientGoneError
 from jobs.api.http.body_limits import SUBMIT
 from jobs.api.http.doorkeeper import Doorkeeper
@@ -28,6 +29,7 @@ from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
 from jobs.api.streaming.submit_stream import answer_submits
 from jobs.services.access.refusals import RefusalWriter
+from jobs.tracing import call_traces, trace_switch
 
 
 class JobIdConvertor(Convertor[UUID]):
@@ -88,7 +90,9 @@ class Server:
     async def _lifespan(self, _router: Router) -> AsyncIterator[None]:
         writer = RefusalWriter()
         writer.start()
+        trace_switch.start("web")
         yield
+        await asyncio.to_thread(trace_switch.stop)
         await asyncio.to_thread(writer.stop)
         await self._plain.close()
         if self._hub is not None:
@@ -162,6 +166,15 @@ class CallEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call; nothing is sent to a client that is gone."""
         call = Call(Request(scope, receive), send)
+        if not tracing.on:
+            return await self._served(call)
+        trace = call_traces.begin(call.request.method, scope["path"], call.header("traceparent"))
+        try:
+            await self._served(call)
+        finally:
+            trace.end(call.status)
+
+    async def _served(self, call: Call) -> None:
         with suppress(ClientGoneError):
             try:
                 if location := https_location(call.request):

@@ -39,11 +39,12 @@ class AsgiResponse:
 
 @dataclass
 class Call:
-    """One HTTP request and the means to answer it; `begun` once the answer has begun."""
+    """One HTTP request and the means to answer it; `begun` once the answer has begun, with `status`."""
 
     request: Request
     send: Send
     begun: bool = False
+    status: int = 0
     request_id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,5 +121,5 @@ class Call:
             for name, value in (*given, *added.items())
             if name.lower() not in of_hop
         ]
-        self.begun = True
+        self.begun, self.status = True, status
         await self.send({"type": "http.response.start", "status": status, "headers": pairs})

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -62,14 +63,16 @@ class Threads:
 
     async def run(self, function: Callable[[Given], Result], value: Given) -> Result:
         """Return `function(value)`, called on a thread for short calls."""
-        return await asyncio.get_running_loop().run_in_executor(self._short, function, value)
+        context = copy_context()  # a call keeps its trace
+        return await asyncio.get_running_loop().run_in_executor(self._short, context.run, function, value)
 
     async def run_long(
         self, call: Call, inflow: Inflow, function: Callable[[Given], Result], value: Given
     ) -> Result:
         """Return `function(value)`, called on a thread for long calls, once the sender's share allows."""
         async with self._shares.turn(shares_of(call, inflow, LONG_PARTS)):
-            return await asyncio.get_running_loop().run_in_executor(self._long, function, value)
+            context = copy_context()
+            return await asyncio.get_running_loop().run_in_executor(self._long, context.run, function, value)
 
     def admit(self, call: Call) -> None:
         """Refuse a form with a password from where too many come, before its body is read."""

@@ -25,6 +25,7 @@ from jobs.db.preflight import check_database
 from jobs.management.pinned_device import PinnedDevice, pin
 from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.worker_row import Incarnation
+from jobs.tracing import trace_switch
 from jobs.worker import process as host
 from jobs.worker import quiet
 from jobs.worker.consuming import event_serializer, patches
@@ -79,6 +80,7 @@ class Command(BaseCommand):
         outer = OuterWatchdog()  # before torch, so that it is small
         device = pinned(None if options["cpu"] else options["gpu"])
         metrics.serve()
+        trace_switch.start("gpu-worker")
         lanes = options["lanes"] or default_lanes(device.name)
         divide_cores(lanes)
         tune_allocator()
@@ -92,7 +94,9 @@ class Command(BaseCommand):
             missing, prefetch_count = serve(names, loader, node, lanes, outer, device.uuid)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
-        sys.exit(run_celery(names, missing, node, prefetch_count, loglevel))
+        status = run_celery(names, missing, node, prefetch_count, loglevel)
+        trace_switch.stop()
+        sys.exit(status)
 
 
 def check_libraries() -> None:

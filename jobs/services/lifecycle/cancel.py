@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from jobs import tracing
 from jobs.core.channels import CANCELLED, SETTLED
 from jobs.core.errors import WrongStateError
 from jobs.core.job_error import CANCELLED_CODE
@@ -14,6 +15,7 @@ from jobs.db.statement import Statement, execute, once_more
 from jobs.services.access.audit import note
 from jobs.services.lifecycle.enqueue import WITHDRAW
 from jobs.services.lifecycle.lock_job import lock_job
+from jobs.services.lifecycle.traced_ends import trace_ends
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)
@@ -39,7 +41,10 @@ def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None, code: 
     JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError where the job has
     another end. `code` is that of the job's error.
     """
-    return once_more(lambda: _cancel(job_id, actor, client_id, code))
+    cancelled = once_more(lambda: _cancel(job_id, actor, client_id, code))
+    if tracing.on and cancelled:
+        trace_ends([job_id])
+    return cancelled
 
 
 @transaction.atomic

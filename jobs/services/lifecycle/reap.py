@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -167,10 +167,11 @@ SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """How many jobs of one batch are queued again, and how many died with their worker."""
+    """How many of one batch's jobs are queued again, and how many died with their worker; `jobs` are both."""
 
     queued: int
     dead: int
+    jobs: Sequence[UUID] = field(default=(), compare=False)
 
 
 def any_silent(connection: sa.Connection, stale_s: float) -> bool:
@@ -206,7 +207,7 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     _bury(connection, dead, failure)
     counts = {"released": len(queued), "failed": len(dead)}
     run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
-    return Reaped(len(queued), len(dead))
+    return Reaped(len(queued), len(dead), [*queued, *dead])
 
 
 def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, bool, Death]:

@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from jobs import metrics
+from jobs import metrics, tracing
 from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop, first_line
@@ -23,6 +23,7 @@ from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.lifecycle.reap import Orphan
+from jobs.services.lifecycle.traced_ends import trace_ends, trace_losses
 
 log = logging.getLogger(__name__)
 Done = TypeVar("Done")
@@ -99,6 +100,8 @@ class Rescuer(ListenLoop):
             leases.keep(session)
             jobs = self._spared(partial(sweep.reap, session, batch), session, sweep.Reaped(0, 0))
             reaped += jobs.queued + jobs.dead
+            if tracing.on:
+                trace_losses(batch, jobs.jobs, session)
             if jobs.queued or jobs.dead:
                 log.warning("batch %s: %d jobs queued again, %d dead", batch, jobs.queued, jobs.dead)
         metrics.SWEEP_REAPED.inc(reaped)
@@ -131,6 +134,8 @@ class Rescuer(ListenLoop):
             leases.keep(session)
             ids = self._spared(partial(sweep.expire, session, jobs), session, list[UUID]())
             expired += len(ids)
+            if tracing.on:
+                trace_ends(ids, session)
             if self._stop.is_set() or not ids:
                 break
         metrics.SWEEP_EXPIRED.inc(expired)

@@ -1,0 +1,42 @@
+"""The span of one attempt to send a webhook, in the trace of its job, and the header that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from jobs.db.statement import Statement, fetch_all
+from jobs.services.webhooks.http_post import WebhookRequest, WebhookResponse
+from jobs.tracing import trace_switch
+from jobs.tracing.open_span import Value
+from jobs.tracing.trace_context import context_of
+
+Record = Callable[[WebhookResponse], None]
+FIRST_ERROR = 400
+_TRACEPARENT = Statement(
+    "SELECT traceparent FROM jobs_jobinput WHERE job_id = %(job)s AND traceparent IS NOT NULL LIMIT 1", str
+)
+
+
+def traced(job: UUID, number: int, request: WebhookRequest, record: Record) -> tuple[WebhookRequest, Record]:
+    """Return the request and record of an attempt, of a traced job with its span; only where `tracing.on`."""
+    parent = next((context_of(text) for text in fetch_all(_TRACEPARENT, {"job": job})), None)
+    if parent is None:
+        return request, record
+    attributes: dict[str, Value] = {
+        "http.request.method": "POST",
+        "messaging.message.id": str(job),
+        "inference.attempt": number,
+    }
+    span = trace_switch.recorder().start("webhook", "client", parent=parent, attributes=attributes)
+
+    def ended(response: WebhookResponse) -> None:
+        if response.status is not None:
+            span.note(http__response__status_code=response.status)
+        if response.status is None or response.status >= FIRST_ERROR:
+            span.fail(str(response.status or "not_sent"))
+        span.end()
+        record(response)
+
+    return replace(request, headers={**request.headers, "traceparent": span.traceparent}), ended
