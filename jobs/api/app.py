@@ -168,7 +168,9 @@ class CallEndpoint:
         call = Call(Request(scope, receive), send)
         if not tracing.on:
             return await self._served(call)
-        trace = call_traces.begin(call.request.method, scope["path"], call.header("traceparent"))
+        trace = call_traces.begin(
+            call.request.method, scope["path"], scope["scheme"], call.header("traceparent")
+        )
         try:
             await self._served(call)
         finally:

@@ -28,9 +28,9 @@ _current: ContextVar[CallTrace | None] = ContextVar("call_trace", default=None)
 class CallTrace:
     """One call, which has no span until it is decided that it is traced."""
 
-    def __init__(self, method: str, path: str, traceparent: str | None) -> None:
+    def __init__(self, method: str, path: str, scheme: str, traceparent: str | None) -> None:
         """Note when a call began, and what its caller said about its trace."""
-        self._began_ns, self._method, self._path = time.time_ns(), method, path
+        self._began_ns, self._method, self._path, self._scheme = time.time_ns(), method, path, scheme
         self._caller = context_of(traceparent)
         self._server: OpenSpan | None = None
         self._decided, self._jobs = False, 0
@@ -57,6 +57,7 @@ class CallTrace:
                 "http.request.method": self._method,
                 "http.route": self._path,
                 "url.path": self._path,
+                "url.scheme": self._scheme,
             }
             self._server = recorder.start(
                 name, "server", parent=parent, attributes=attributes, at_ns=self._began_ns
@@ -120,9 +121,9 @@ class CallTrace:
         self._creates.clear()
 
 
-def begin(method: str, path: str, traceparent: str | None) -> CallTrace:
+def begin(method: str, path: str, scheme: str, traceparent: str | None) -> CallTrace:
     """Return the trace of a call that begins now on this task; only where `tracing.on`."""
-    trace = CallTrace(method, path, traceparent)
+    trace = CallTrace(method, path, scheme, traceparent)
     _current.set(trace)
     return trace
 

@@ -134,4 +134,5 @@ def traced_here(collector: Collector, process: str = "test") -> Iterator[SpanRec
         yield recorder
     finally:
         trace_switch.use(None)
+        recorder.flush()
         recorder.stop()
