@@ -166,7 +166,7 @@ class CallEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call; nothing is sent to a client that is gone."""
         call = Call(Request(scope, receive), send)
-        if not tracing.on:
+        if not tracing.on or scope["method"] != "POST":
             return await self._served(call)
         trace = call_traces.begin(
             call.request.method, scope["path"], scope["scheme"], call.header("traceparent")
@@ -174,7 +174,8 @@ class CallEndpoint:
         try:
             await self._served(call)
         finally:
-            trace.end(call.status)
+            if trace is not None:
+                trace.end(call.status)
 
     async def _served(self, call: Call) -> None:
         with suppress(ClientGoneError):

@@ -18,7 +18,7 @@ from django.conf import settings
 from jobs.tracing import trace_switch
 from jobs.tracing.caller_budget import CallerBudget
 from jobs.tracing.open_span import OpenSpan, Value, messaging
-from jobs.tracing.trace_context import TraceContext, context_of
+from jobs.tracing.trace_context import TraceContext, context_of, kept_context
 
 MOST_OWN = 256  # jobs of a call that have a span each
 FAILED_STATUS = 500
@@ -28,13 +28,17 @@ _current: ContextVar[CallTrace | None] = ContextVar("call_trace", default=None)
 class CallTrace:
     """One call, which has no span until it is decided that it is traced."""
 
-    def __init__(self, method: str, path: str, scheme: str, traceparent: str | None) -> None:
-        """Note when a call began, and what its caller said about its trace."""
+    __slots__ = (
+        "_began_ns", "_caller", "_creates", "_decided", "_jobs", "_method", "_path", "_scheme", "_server",
+    )  # fmt: skip
+
+    def __init__(self, method: str, path: str, scheme: str, caller: TraceContext | None) -> None:
+        """Note when a call began; `caller` is its caller's place, or its own new trace, without a span."""
         self._began_ns, self._method, self._path, self._scheme = time.time_ns(), method, path, scheme
-        self._caller = context_of(traceparent)
+        self._caller = caller
         self._server: OpenSpan | None = None
         self._decided, self._jobs = False, 0
-        self._creates = dict[UUID, OpenSpan]()
+        self._creates: dict[UUID, OpenSpan] = {}
 
     @property
     def traced(self) -> bool:
@@ -47,21 +51,27 @@ class CallTrace:
         if self._decided:
             return
         self._decided = True
-        caller = self._caller
-        if caller is not None and caller.sampled and not _budget().take(client, time.time()):
-            caller = replace(caller, sampled=False)
-        name = f"{self._method} {self._path}"
-        recorder = trace_switch.recorder()
-        if parent := recorder.root(caller, name):
+        if parent := self._parent(client):
+            name = f"{self._method} {self._path}"
             attributes: dict[str, Value] = {
                 "http.request.method": self._method,
                 "http.route": self._path,
                 "url.path": self._path,
                 "url.scheme": self._scheme,
             }
+            recorder = trace_switch.recorder()
             self._server = recorder.start(
                 name, "server", parent=parent, attributes=attributes, at_ns=self._began_ns
             )
+
+    def _parent(self, client: int) -> TraceContext | None:
+        """Return the parent of the server's span; None where the call is not traced."""
+        caller = self._caller
+        if caller is None or not caller.span_id:
+            return caller
+        if caller.sampled and not _budget().take(client, time.time()):
+            caller = replace(caller, sampled=False)
+        return trace_switch.recorder().root(caller, self._path)
 
     def create(self, jobs: Sequence[tuple[UUID, str]]) -> list[str]:
         """Start the `create` spans of jobs (id, model) of a traced call; return what each job keeps of them.
@@ -77,10 +87,11 @@ class CallTrace:
             model = models.pop() if len(models) == 1 else "*"
             spans = [self._start(model, "messaging.batch.message_count", len(jobs))] * len(jobs)
         self._creates |= dict(zip((job for job, _ in jobs), spans, strict=True))
-        places = {span: span.traceparent for span in set(spans)}
-        return [places[span] for span in spans]
+        if not own:
+            return [spans[0].place.traceparent] * len(jobs)
+        return [span.place.traceparent for span in spans]
 
-    def shares(self, job: UUID, role: str, leader: str | None) -> None:
+    def shares(self, job: UUID, role: str, leader: TraceContext | None) -> None:
         """Note that another job answers this one; `leader` is its span, where it is traced."""
         if span := self._creates.get(job):
             span.note(inference__shared=role)
@@ -88,11 +99,10 @@ class CallTrace:
                 span.link(leader)
 
     def stored(self, made: Iterable[UUID]) -> None:
-        """End the `create` spans, once the jobs that are `made` are durable; the others were not made."""
-        made = set(made)
-        for span in {span for job, span in self._creates.items() if job not in made}:
-            if span not in {self._creates[job] for job in made & self._creates.keys()}:
-                span.note(inference__made=False)
+        """End the `create` spans, once the jobs that are `made` are durable; the others were there before."""
+        made_spans = {self._creates[job] for job in made if job in self._creates}
+        for span in {*self._creates.values()} - made_spans:
+            span.note(inference__made=False)
         self._end_creates()
 
     def end(self, status: int) -> None:
@@ -109,8 +119,7 @@ class CallTrace:
     def _start(self, model: str, about: str, value: Value) -> OpenSpan:
         assert self._server is not None  # noqa: S101  # only traced calls create
         attributes = messaging("create", "create", model) | {about: value}
-        parent = context_of(self._server.traceparent)
-        recorder = trace_switch.recorder()
+        recorder, parent = trace_switch.recorder(), self._server.place
         return recorder.start(f"create {model}", "producer", parent=parent, attributes=attributes)
 
     def _end_creates(self, error: str = "") -> None:
@@ -121,10 +130,15 @@ class CallTrace:
         self._creates.clear()
 
 
-def begin(method: str, path: str, scheme: str, traceparent: str | None) -> CallTrace:
-    """Return the trace of a call that begins now on this task; only where `tracing.on`."""
-    trace = CallTrace(method, path, scheme, traceparent)
-    _current.set(trace)
+def begin(method: str, path: str, scheme: str, traceparent: str | None) -> CallTrace | None:
+    """Return the trace of a call that begins now on this task; None where it surely has none.
+
+    Only where `tracing.on`.
+    """
+    caller = context_of(traceparent) or trace_switch.recorder().root(None, path)
+    trace = CallTrace(method, path, scheme, caller) if caller else None
+    if trace is not None or _current.get() is not None:
+        _current.set(trace)
     return trace
 
 
@@ -144,7 +158,6 @@ def _budget() -> CallerBudget:
     return CallerBudget(settings.INFERENCE.trace_caller_per_s)
 
 
-def parents(traceparents: Iterable[str | None]) -> list[TraceContext]:
+def kept_by(traceparents: Iterable[str | None]) -> list[TraceContext]:
     """Return the places that jobs keep, each once, in their order."""
-    seen = dict.fromkeys(text for text in traceparents if text)
-    return [context for text in seen if (context := context_of(text))]
+    return [kept_context(text) for text in dict.fromkeys(traceparents) if text]

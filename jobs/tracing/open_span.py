@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
+from jobs.tracing.trace_context import TraceContext
+
 Kind = Literal["server", "client", "producer", "consumer", "internal"]
 Value = str | int | float | bool
 SYSTEM = "rabbitmq"
@@ -13,10 +15,10 @@ class OpenSpan(Protocol):
     """A span that has begun; times are in nanoseconds since 1970."""
 
     @property
-    def traceparent(self) -> str:
+    def place(self) -> TraceContext:
         """Return its place, for the spans that follow from it."""
 
-    def link(self, traceparent: str) -> None:
+    def link(self, place: TraceContext) -> None:
         """Link it to another span."""
 
     def note(self, **attributes: Value) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from jobs.tracing.span_recorder import SpanRecorder
 
 log = logging.getLogger(__name__)
-ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 MISSING = (
     "traces are off: OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed. Install the "
     "extra `otel` of this project, or unset the variable: %s"
@@ -66,4 +65,5 @@ def _asked_for() -> bool:
         return False
     if os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
         return False
-    return any(os.environ.get(name, "").strip() for name in ENDPOINTS)
+    of_all = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    return bool(of_all.strip() or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip())

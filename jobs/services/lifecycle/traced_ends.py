@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from jobs.core.states import State
 from jobs.db.statement import Statement, fetch_all, run
 from jobs.tracing import trace_switch
-from jobs.tracing.call_traces import parents
-from jobs.tracing.open_span import Value, messaging
-from jobs.tracing.trace_context import context_of
+from jobs.tracing.call_traces import kept_by
+from jobs.tracing.open_span import Value
+from jobs.tracing.trace_context import kept_context
 
 LOST = "worker_lost"
 
@@ -73,12 +73,11 @@ def _read(jobs: Sequence[UUID], session: sa.Connection | None) -> list[EndedJob]
 
 
 def _record(job: EndedJob, attributes: Mapping[str, Value], error: str) -> None:
-    about = messaging("process", "process", job.model) | {"messaging.message.id": str(job.id)}
     span = trace_switch.recorder().start(
         f"infer {job.model}",
-        parent=context_of(job.traceparent),
-        links=parents([job.leader]),
-        attributes={**about, **attributes},
+        parent=kept_context(job.traceparent),
+        links=kept_by([job.leader]),
+        attributes={"messaging.message.id": str(job.id), **attributes},
         at_ns=_ns(job.began),
     )
     if error:

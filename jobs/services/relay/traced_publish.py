@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jobs.services.relay.statements import DueRow
 from jobs.tracing import trace_switch
-from jobs.tracing.call_traces import parents
+from jobs.tracing.call_traces import kept_by
 from jobs.tracing.open_span import OpenSpan, Value, messaging
 
 OPERATION = "publish"
@@ -19,15 +19,17 @@ class TracedPublish:
         """Start the span, if any of the rows is traced; only where `tracing.on`."""
         self._span: OpenSpan | None = None
         self._place: str | None = None
-        if links := parents(row.traceparent for row in rows):
+        if links := kept_by(row.traceparent for row in rows):
             attributes: dict[str, Value] = messaging(OPERATION, "send", model)
             attributes["messaging.batch.message_count"] = len(rows)
             name = f"{OPERATION} infer.{model}"
             self._span = trace_switch.recorder().start(name, "client", links=links, attributes=attributes)
-            self._place = self._span.traceparent
+            self._place = self._span.place.traceparent
 
     def header(self, rows: Sequence[DueRow]) -> str | None:
         """Return the header of a message that holds these rows."""
+        if self._place is None:
+            return None
         return self._place if any(row.traceparent for row in rows) else None
 
     def end(self, confirmed: int, sent: int) -> None:

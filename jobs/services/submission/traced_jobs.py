@@ -13,6 +13,7 @@ from jobs.services.submission.new_job import NewJob
 from jobs.services.submission.shared_statements import PlacedJob
 from jobs.services.submission.submitted import Submitted
 from jobs.tracing import call_traces
+from jobs.tracing.trace_context import kept_context
 
 SHARING = ("hit", "follow")
 
@@ -54,7 +55,7 @@ def note_shared(jobs: Sequence[NewJob], places: Iterable[PlacedJob]) -> None:
     if call is None or not sharing:
         return
     rows = fetch_all(_LEADERS, {"jobs": [place.leader for place in sharing]})
-    leaders = {row.job_id: row.traceparent for row in rows}
+    leaders = {row.job_id: kept_context(row.traceparent) for row in rows}
     for place in sharing:
         call.shares(place.id, place.role, leaders.get(place.leader) if place.leader else None)
 

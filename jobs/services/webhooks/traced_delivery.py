@@ -10,7 +10,7 @@ from jobs.db.statement import Statement, fetch_all
 from jobs.services.webhooks.http_post import WebhookRequest, WebhookResponse
 from jobs.tracing import trace_switch
 from jobs.tracing.open_span import Value
-from jobs.tracing.trace_context import context_of
+from jobs.tracing.trace_context import kept_context
 
 Record = Callable[[WebhookResponse], None]
 FIRST_ERROR = 400
@@ -21,7 +21,7 @@ _TRACEPARENT = Statement(
 
 def traced(job: UUID, number: int, request: WebhookRequest, record: Record) -> tuple[WebhookRequest, Record]:
     """Return the request and record of an attempt, of a traced job with its span; only where `tracing.on`."""
-    parent = next((context_of(text) for text in fetch_all(_TRACEPARENT, {"job": job})), None)
+    parent = next((kept_context(text) for text in fetch_all(_TRACEPARENT, {"job": job})), None)
     if parent is None:
         return request, record
     attributes: dict[str, Value] = {
@@ -39,4 +39,4 @@ def traced(job: UUID, number: int, request: WebhookRequest, record: Record) -> t
         span.end()
         record(response)
 
-    return replace(request, headers={**request.headers, "traceparent": span.traceparent}), ended
+    return replace(request, headers={**request.headers, "traceparent": span.place.traceparent}), ended
