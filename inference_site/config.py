@@ -334,6 +334,7 @@ class Config(KeyConfig):
     ] = 10
     trace_url: Annotated[
         str,
+        Meta(pattern=r"^(https?://\S*\{trace_id\}\S*)?$"),
         about(
             "Where a trace is shown, with {trace_id} in it: a job's page in the admin links there.",
             allowed="a URL such as https://jaeger.example/trace/{trace_id}",
