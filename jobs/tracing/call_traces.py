@@ -17,6 +17,7 @@ from django.conf import settings
 
 from jobs.tracing import trace_switch
 from jobs.tracing.caller_budget import CallerBudget
+from jobs.tracing.harmless import harmless, or_else
 from jobs.tracing.open_span import OpenSpan, Value, messaging
 from jobs.tracing.trace_context import TraceContext, context_of, kept_context
 
@@ -45,6 +46,7 @@ class CallTrace:
         """Return whether it has spans."""
         return self._server is not None
 
+    @harmless
     def decide(self, client: int) -> None:
         """Start the server's span where the call of a client is traced; only the first call decides."""
         self._creates.clear()  # of another road, which left the call before it stored anything
@@ -91,6 +93,7 @@ class CallTrace:
             return [spans[0].place.traceparent] * len(jobs)
         return [span.place.traceparent for span in spans]
 
+    @harmless
     def shares(self, job: UUID, role: str, leader: TraceContext | None) -> None:
         """Note that another job answers this one; `leader` is its span, where it is traced."""
         if span := self._creates.get(job):
@@ -98,6 +101,7 @@ class CallTrace:
             if leader:
                 span.link(leader)
 
+    @harmless
     def stored(self, made: Iterable[UUID]) -> None:
         """End the `create` spans, once the jobs that are `made` are durable; the others were there before."""
         made_spans = {self._creates[job] for job in made if job in self._creates}
@@ -105,6 +109,7 @@ class CallTrace:
             span.note(inference__made=False)
         self._end_creates()
 
+    @harmless
     def end(self, status: int) -> None:
         """End all spans, once the call is answered; 0 where it was not."""
         if self._server is None:
@@ -130,6 +135,11 @@ class CallTrace:
         self._creates.clear()
 
 
+def _untraced(*_: object) -> CallTrace | None:
+    return None
+
+
+@or_else(_untraced)
 def begin(method: str, path: str, scheme: str, traceparent: str | None) -> CallTrace | None:
     """Return the trace of a call that begins now on this task; None where it surely has none.
 

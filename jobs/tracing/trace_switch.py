@@ -35,8 +35,8 @@ def start(process: str) -> None:
         use(SpanRecorder(process))
     except ImportError as error:
         log.error(MISSING, error)  # noqa: TRY400  # the traceback says nothing more
-    except ValueError as error:
-        log.error("traces are off: a variable of OpenTelemetry's cannot be used: %s", error)  # noqa: TRY400
+    except Exception as error:  # noqa: BLE001  # one of OpenTelemetry's variables is wrong, say
+        log.error("traces are off: they cannot be exported: %s", error)  # noqa: TRY400
 
 
 def use(recorder: SpanRecorder | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections import Counter
@@ -123,6 +124,18 @@ def test_each_job_of_a_call_has_a_span_and_each_batch_a_link_to_each_of_its_trac
     links = Counter(link for span in processed for link in span.links)
     assert links == {span.place: 1 for span in created}
     assert sum(span.attributes["messaging.batch.message_count"] for span in processed) >= len(created)
+
+
+def test_the_lines_of_a_stream_are_followed_too(caller: Caller, app: App) -> None:
+    lines = "".join(json.dumps({"model": "echo", "input": {"n": n}}) + "\n" for n in range(3))
+    answer = app.http.post(f"{JOBS}/stream", content=lines, headers=caller.headers)
+    ids = {json.loads(line)["id"] for line in answer.text.splitlines() if line}
+    app.all_finished(sorted(ids))
+    (server,) = caller.spans("POST /api/v1/jobs/stream")
+    created = caller.spans("create echo", 3)
+    assert {span.attributes["messaging.message.id"] for span in created} == ids
+    assert {span.parent for span in created} == {server.id}
+    assert len(caller.spans("infer echo", 3)) == 3
 
 
 def test_a_large_call_has_one_span_for_all_its_jobs(caller: Caller, app: App) -> None:

@@ -16,6 +16,7 @@ from jobs.core.states import State
 from jobs.db.statement import Statement, fetch_all, run
 from jobs.tracing import trace_switch
 from jobs.tracing.call_traces import kept_by
+from jobs.tracing.harmless import harmless
 from jobs.tracing.open_span import Value
 from jobs.tracing.trace_context import kept_context
 
@@ -48,6 +49,7 @@ WHERE job.id = ANY(%(jobs)s::uuid[]) AND input.traceparent IS NOT NULL
 )
 
 
+@harmless
 def trace_ends(jobs: Sequence[UUID], session: sa.Connection | None = None) -> None:
     """Record the spans of those of `jobs`, which have ended, that are traced; only where `tracing.on`.
 
@@ -58,6 +60,7 @@ def trace_ends(jobs: Sequence[UUID], session: sa.Connection | None = None) -> No
         _record(job, {"inference.outcome": job.state}, (job.code or job.state) if failed else "")
 
 
+@harmless
 def trace_losses(batch: UUID, jobs: Sequence[UUID], session: sa.Connection) -> None:
     """Record the attempts of traced jobs that were lost with their worker, which took its own spans along."""
     for job in _read(jobs, session):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jobs.services.relay.statements import DueRow
 from jobs.tracing import trace_switch
 from jobs.tracing.call_traces import kept_by
+from jobs.tracing.harmless import harmless
 from jobs.tracing.open_span import OpenSpan, Value, messaging
 
 OPERATION = "publish"
@@ -19,6 +20,10 @@ class TracedPublish:
         """Start the span, if any of the rows is traced; only where `tracing.on`."""
         self._span: OpenSpan | None = None
         self._place: str | None = None
+        self._begin(model, rows)
+
+    @harmless
+    def _begin(self, model: str, rows: Sequence[DueRow]) -> None:
         if links := kept_by(row.traceparent for row in rows):
             attributes: dict[str, Value] = messaging(OPERATION, "send", model)
             attributes["messaging.batch.message_count"] = len(rows)
@@ -32,6 +37,7 @@ class TracedPublish:
             return None
         return self._place if any(row.traceparent for row in rows) else None
 
+    @harmless
     def end(self, confirmed: int, sent: int) -> None:
         """End the span, of `sent` rows of which so many were confirmed."""
         if self._span is None:

@@ -13,6 +13,7 @@ from jobs.services.submission.new_job import NewJob
 from jobs.services.submission.shared_statements import PlacedJob
 from jobs.services.submission.submitted import Submitted
 from jobs.tracing import call_traces
+from jobs.tracing.harmless import harmless, or_else
 from jobs.tracing.trace_context import kept_context
 
 SHARING = ("hit", "follow")
@@ -38,6 +39,7 @@ def decide(client: int) -> None:
         call.decide(client)
 
 
+@or_else(lambda placed: placed)
 def creating(placed: list[NewJob]) -> list[NewJob]:
     """Return jobs that are about to be stored, each with the place of its span where the call is traced."""
     call = call_traces.traced()
@@ -47,6 +49,7 @@ def creating(placed: list[NewJob]) -> list[NewJob]:
     return [replace(new, traceparent=place) for new, place in zip(placed, places, strict=True)]
 
 
+@harmless
 def note_shared(jobs: Sequence[NewJob], places: Iterable[PlacedJob]) -> None:
     """Link the spans of jobs that another answers to that one; a statement only for traced jobs."""
     call = call_traces.traced()

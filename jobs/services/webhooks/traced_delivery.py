@@ -9,7 +9,8 @@ from uuid import UUID
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.webhooks.http_post import WebhookRequest, WebhookResponse
 from jobs.tracing import trace_switch
-from jobs.tracing.open_span import Value
+from jobs.tracing.harmless import harmless, or_else
+from jobs.tracing.open_span import OpenSpan, Value
 from jobs.tracing.trace_context import kept_context
 
 Record = Callable[[WebhookResponse], None]
@@ -19,6 +20,7 @@ _TRACEPARENT = Statement(
 )
 
 
+@or_else(lambda _job, _number, request, record: (request, record))
 def traced(job: UUID, number: int, request: WebhookRequest, record: Record) -> tuple[WebhookRequest, Record]:
     """Return the request and record of an attempt, of a traced job with its span; only where `tracing.on`."""
     parent = next((kept_context(text) for text in fetch_all(_TRACEPARENT, {"job": job})), None)
@@ -32,11 +34,16 @@ def traced(job: UUID, number: int, request: WebhookRequest, record: Record) -> t
     span = trace_switch.recorder().start("webhook", "client", parent=parent, attributes=attributes)
 
     def ended(response: WebhookResponse) -> None:
-        if response.status is not None:
-            span.note(http__response__status_code=response.status)
-        if response.status is None or response.status >= FIRST_ERROR:
-            span.fail(str(response.status or "not_sent"))
-        span.end()
+        _end(span, response.status)
         record(response)
 
     return replace(request, headers={**request.headers, "traceparent": span.place.traceparent}), ended
+
+
+@harmless
+def _end(span: OpenSpan, status: int | None) -> None:
+    if status is not None:
+        span.note(http__response__status_code=status)
+    if status is None or status >= FIRST_ERROR:
+        span.fail(str(status or "not_sent"))
+    span.end()

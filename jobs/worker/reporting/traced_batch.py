@@ -17,6 +17,7 @@ from jobs.services.lifecycle.claim import Claimed
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.tracing import trace_switch
 from jobs.tracing.call_traces import kept_by
+from jobs.tracing.harmless import harmless
 from jobs.tracing.open_span import OpenSpan, Value, messaging
 from jobs.tracing.trace_context import TraceContext, context_of, kept_context
 from jobs.worker.message_delivery import MessageDelivery
@@ -33,6 +34,7 @@ class _TracedMember(NamedTuple):
     error: str
 
 
+@harmless
 def trace_batch(batch: ClaimedBatch, verdicts: Sequence[Verdict], settled: Iterable[Settled]) -> None:
     """Record the spans of a batch that was just stored; nothing where no member is traced."""
     if any(job.traceparent for job in batch.jobs):
