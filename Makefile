@@ -13,7 +13,7 @@ LEASH := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM --)
 STACK := $(LEASH) $(BIN)/python -m inference_site.stack
 DEMO_NEEDS := web,stream,relay,gpu-worker-0
 
-.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions lock audit sbom digests clean
+.PHONY: demo test test-unit check bench chaos up down openapi broker-definitions dashboards lock audit sbom digests clean
 
 demo: $(STAMP)
 	$(STACK) run --only $(DEMO_NEEDS) -- $(BIN)/python manage.py demo
@@ -34,6 +34,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m inference_site.watching.rule_check
 
 bench: $(STAMP)
 	$(LEASH) $(BIN)/python -m tests.benchmarks
@@ -74,6 +75,10 @@ broker-definitions: $(STAMP)
 	$(BIN)/python manage.py broker_permissions > compose/definitions.fresh
 	mv compose/definitions.fresh compose/definitions.template.json
 
+# What Grafana reads, of the Python in inference_site/watching; a test compares them.
+dashboards: $(STAMP)
+	$(BIN)/python -m inference_site.watching.write_dashboards
+
 # Pins every dependency again, with hashes; needs `uv` on the PATH. It leaves compose/torch-cpu.lock alone.
 CPU_TORCH = $(shell grep -o 'sha256:[0-9a-f]*' compose/torch-cpu.lock)
 PIN := uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header \
@@ -104,7 +109,8 @@ $(TOOLS)/.installed: compose/tools.lock
 	touch $@
 
 # The images that compose starts, by digest: put these lines into compose/.env. It asks the registry.
-IMAGES := BASE_IMAGE=python:3.11-slim-bookworm POSTGRES_IMAGE=postgres:18 RABBITMQ_IMAGE=rabbitmq:4-management
+IMAGES := BASE_IMAGE=python:3.11-slim-bookworm POSTGRES_IMAGE=postgres:18 RABBITMQ_IMAGE=rabbitmq:4-management \
+  PROMETHEUS_IMAGE=prom/prometheus:v3.5.0 GRAFANA_IMAGE=grafana/grafana:12.1.0 NODE_EXPORTER_IMAGE=prom/node-exporter:v1.9.1
 digests:
 	@for image in $(IMAGES); do \
 	  digest=$$(docker buildx imagetools inspect "$${image#*=}" --format '{{.Manifest.Digest}}') || exit 1; \

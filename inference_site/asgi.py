@@ -14,14 +14,15 @@ from inference_site.settings import CONFIG
 refuse(CONFIG.mistakes)
 handler = get_wsgi_application()
 
-from jobs import metrics  # noqa: E402  # these imports need Django's settings
-from jobs.api import endpoints  # noqa: E402, F401  # now, and not while the first call waits
+from jobs.api import endpoints  # noqa: E402, F401  # these need Django's settings; now, and not in a call
 from jobs.api.app import Server  # noqa: E402
+from jobs.api.http.counted_calls import CountedCalls  # noqa: E402
+from jobs.exporting import exporter  # noqa: E402
 
 # With Python's default of 5 ms, a thread with a bulk call delays short calls by that much at every step.
 sys.setswitchinterval(0.0005)
-application = Server(handler)
-metrics.serve_in_turn()
+application = CountedCalls(Server(handler))
+exporter.serve_in_turn()
 # What is loaded now stays. A full collection that looked through it stopped every call for some 100 ms, each
 # second or two under load.
 gc.collect()

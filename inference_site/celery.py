@@ -14,9 +14,9 @@ from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, connection  # noqa: E402
 
 from inference_site.process_needs import refuse  # noqa: E402
-from jobs import metrics  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 from jobs.broker.uncompressed import refuse_compressed  # noqa: E402
+from jobs.exporting import exporter  # noqa: E402
 from jobs.tracing import trace_switch  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
@@ -47,7 +47,7 @@ def refuse_mistakes(**_: object) -> None:
 @worker_init.connect
 @beat_init.connect
 def _serve_metrics(**_: Any) -> None:
-    metrics.serve()
+    exporter.serve()
 
 
 @worker_init.connect

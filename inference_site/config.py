@@ -328,6 +328,9 @@ class Config(KeyConfig):
     metrics_host: Annotated[str, about("The address that /metrics is served on.", allowed="an address")] = (
         "127.0.0.1"
     )
+    metrics_on_api: Annotated[
+        bool, about("Serve /metrics on the API's port too, without a token, although it names clients.")
+    ] = False
     trace_caller_per_s: Annotated[
         Whole,
         about("Calls a second of a client that are traced because their caller says so, at each process."),

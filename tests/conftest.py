@@ -70,11 +70,13 @@ def db(services: dict[str, str]) -> Iterator[str]:
     from jobs.services.access.owner import forget_owners
     from jobs.services.admission.queues import forget_queues
     from jobs.services.circuits.reads import forget_circuits
+    from jobs.services.reads.version_labels import forget_labels
     from models_registry import selectors
 
     _truncate()
     # This process remembers rows that are gone, and the next ones may have their ids.
-    for forget in (vault.forget, forget_owners, forget_queues, forget_circuits, selectors.forget):
+    kept = (vault.forget, forget_owners, forget_queues, forget_circuits, forget_labels, selectors.forget)
+    for forget in kept:
         forget()
     yield services["DATABASE_URL"]
     connection.close()

@@ -23,6 +23,7 @@ def stack_info(
         "admin": f"{plan.api_url}/admin/",
         "flower": plan.flower_url,
         "metrics": plan.metrics_url,
+        "metrics_pages": {name: page for name, page in plan.metrics_pages.items() if name in pids},
         "database": services["DATABASE_URL"],
         "broker": services["BROKER_URL"],
         "rabbitmq_management": services["RABBITMQ_MANAGEMENT_URL"],

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +26,8 @@ APPLICATION = "inference_site.asgi:application"
 HEADERS = ("--http", "1", "--http1-header-read-timeout", "30000", "--http1-buffer-size", "131072")
 MODELS = "minilm,echo,sleeper"
 STOPS_FIRST, STOPS_NEXT = 0, 1
+WEB = "web"
+ONE_OF_EACH = (WEB, "stream", "relay", "cpu-worker", "beat", "flower")
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,13 @@ class StackPlan:
     api_port: int
     stream_port: int
     flower_port: int
-    metrics_port: int
     gpus: int
     workers: int
     login: str
     web_workers: int = Config.web_workers
     models: str = MODELS
     requirements: Mapping[str, Path] = field(default_factory=dict)
+    metrics_ports: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def api_url(self) -> str:
@@ -91,12 +93,24 @@ class StackPlan:
     @property
     def metrics_url(self) -> str:
         """Return the page with the metrics of all processes."""
-        return f"http://{LOOPBACK}:{self.metrics_port}/metrics"
+        return f"{self.api_url}/metrics"
 
     @property
-    def metrics_env(self) -> dict[str, str]:
-        """Return the environment of the processes that take turns at serving that page."""
-        return {"METRICS_PORT": str(self.metrics_port), "METRICS_HOST": LOOPBACK}
+    def metrics_pages(self) -> dict[str, str]:
+        """Return each process's own page, by the process's name."""
+        return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in self.metrics_ports.items()}
+
+    def with_metrics(self, spec: Spec) -> Spec:
+        """Return a program with a page and a folder of its own; those of the others lie in that of `web`."""
+        if spec.name not in self.metrics_ports:
+            return spec
+        folder = self.run_dir / "metrics"
+        env = {
+            "METRICS_PORT": str(self.metrics_ports[spec.name]),
+            "METRICS_HOST": LOOPBACK,
+            "PROMETHEUS_MULTIPROC_DIR": str(folder if spec.name == WEB else folder / spec.name),
+        }
+        return replace(spec, env={**spec.env, **env})
 
 
 def make_plan(
@@ -109,16 +123,20 @@ def make_plan(
 ) -> StackPlan:
     """Return a plan on free ports; by default with a worker for each GPU, or one on the CPU."""
     served = served or ServedModels.of(())
-    api, stream, flower, metrics = RememberedPorts(run_dir).take("web", "stream", "flower", "metrics")
     gpus = count_gpus()
+    workers = max(1, gpus) if workers is None else workers
+    ports = RememberedPorts(run_dir)
+    api, stream, flower = ports.take(WEB, "stream", "flower")
+    names = (*ONE_OF_EACH, *map(gpu_worker_name, range(workers + len(served.requirements))))
+    pages = ports.take(*(f"metrics of {name}" for name in names))
     return StackPlan(
         run_dir=run_dir,
         api_port=api,
         stream_port=stream,
         flower_port=flower,
-        metrics_port=metrics,
+        metrics_ports=dict(zip(names, pages, strict=True)),
         gpus=gpus,
-        workers=max(1, gpus) if workers is None else workers,
+        workers=workers,
         web_workers=web_workers,
         models=served.shared,
         requirements=served.requirements,
@@ -137,7 +155,8 @@ def count_gpus() -> int:
 def specs(plan: StackPlan) -> list[Spec]:
     """Return all programs of the stack, in the order of their start."""
     first = [_web(plan), _stream(plan), _relay()]
-    return [*first, *_gpu_workers(plan), _cpu_worker(), _beat(), _flower(plan)]
+    every = [*first, *_gpu_workers(plan), _cpu_worker(), _beat(), _flower(plan)]
+    return [plan.with_metrics(spec) for spec in every]
 
 
 def chosen(everything: list[Spec], only: Sequence[str]) -> list[Spec]:
@@ -147,6 +166,11 @@ def chosen(everything: list[Spec], only: Sequence[str]) -> list[Spec]:
     if unknown := sorted(set(only) - names):
         raise ValueError(f"no such process: {', '.join(unknown)}; there are {', '.join(sorted(names))}")
     return matches
+
+
+def gpu_worker_name(index: int) -> str:
+    """Return the name of the GPU worker with this number."""
+    return f"gpu-worker-{index}"
 
 
 def python(*words: str) -> tuple[str, ...]:
@@ -169,13 +193,13 @@ def _web(plan: StackPlan) -> Spec:
     argv = (*_granian(plan.api_port, plan.web_workers), APPLICATION)
     health = f"{plan.api_url}/healthz"
     # Granian's workers survive a SIGKILL of Granian, but SIGTERM makes it stop them.
-    return Spec(name="web", argv=argv, env=plan.metrics_env, health_url=health, death=signal.SIGTERM)
+    return Spec(name=WEB, argv=argv, health_url=health, death=signal.SIGTERM)
 
 
 def _stream(plan: StackPlan) -> Spec:
     argv = (*_granian(plan.stream_port, 1), APPLICATION)
     health = f"{plan.stream_url}/healthz"
-    return Spec(name="stream", argv=argv, env=plan.metrics_env, health_url=health, death=signal.SIGTERM)
+    return Spec(name="stream", argv=argv, health_url=health, death=signal.SIGTERM)
 
 
 def _relay() -> Spec:
@@ -193,7 +217,7 @@ def _gpu_workers(plan: StackPlan) -> Iterator[Spec]:
 def _gpu_worker(plan: StackPlan, index: int, models: str, *options: str) -> Spec:
     device = ("--gpu", str(index % plan.gpus)) if plan.gpus else ("--cpu",)
     argv = manage("gpu_worker", *device, "--models", models, "--index", str(index), *options)
-    name, health = f"gpu-worker-{index}", f"worker-{index}"
+    name, health = gpu_worker_name(index), f"worker-{index}"
     return Spec(name=name, argv=argv, health=health, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
 
 

@@ -33,7 +33,7 @@ from inference_site.stack.supervisor_lock import supervisor_lock
 LOOK_S = 0.1
 COMMAND_GRACE_S = 30.0
 WORK_TIMEOUT_S = 240.0  # the largest model is read from the disk for some 40 s on a slow machine
-# Not for other terminals: a page of metrics has one port, and the counts are those of the stack's processes.
+# Not for other terminals: each process of the stack has a page of its own, and the counts are theirs.
 FOLDERS = {"MODEL_FOLDERS"}  # made of what is given and of the folders to serve
 ONE_PROCESS = {"METRICS_PORT", "PROMETHEUS_MULTIPROC_DIR"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -171,6 +171,7 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         return {
             "PAYLOAD_DIR": str(self.run_dir / "payloads"),
+            "METRICS_ON_API": "1",
             **os.environ,
             **self._models.env({**os.environ, **self.options.env}),
             **self._services.env,

@@ -25,6 +25,7 @@ from inference_site.settings import CONFIG  # noqa: E402
 from inference_site.viewer.event_viewer import EventViewer, viewing_app  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 from jobs.core.errors import BrokerTlsError  # noqa: E402
+from jobs.exporting import exporter  # noqa: E402
 
 LAST_S = 4.0  # its threads ask the broker, which may never answer
 
@@ -48,6 +49,7 @@ def main(argv: list[str]) -> None:
     viewer = EventViewer(capp=viewing_app(CONFIG.broker_url), options=options, **page_settings)
     atexit.register(viewer.stop)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    exporter.serve()
     viewer.start_http_server()
     viewer.start()
 

@@ -18,6 +18,7 @@ from jobs.api.routes import (
     job_lineage,
     jobs,
     live_workers,
+    metrics_page,
     own_token,
     registrations,
     submissions,
@@ -78,6 +79,7 @@ def nothing_here(_request: HttpRequest, **_parts: str) -> HttpResponse:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", metrics_page.show),
     path("api/v1/", api.urls),
     re_path(r"^api/", nothing_here),
 ]

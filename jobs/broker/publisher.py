@@ -19,6 +19,7 @@ from amqp.exceptions import AMQPError
 from jobs.broker.connection import connect
 from jobs.broker.job_message import Outgoing
 from jobs.core.errors import BrokerUnavailableError
+from jobs.metrics import BROKER_BLOCKED
 
 # A return carries its whole message; the returns of a window fit into the socket's buffers unread.
 WINDOW = 256
@@ -47,7 +48,7 @@ class ConfirmingPublisher:
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare to publish to the broker at `url`; once `stopping()` is true no confirm is waited for."""
-        self.blocked = False
+        self._is_blocked = False
         self._url = url
         self._confirm_timeout_s = confirm_timeout_s
         self._stopping = stopping
@@ -56,6 +57,16 @@ class ConfirmingPublisher:
         self._last_tag = 0
         self._window = _Window([])
         self._refused = False
+
+    @property
+    def blocked(self) -> bool:
+        """Return whether the broker takes no messages now."""
+        return self._is_blocked
+
+    @blocked.setter
+    def blocked(self, blocked: bool) -> None:
+        BROKER_BLOCKED.inc(blocked - self._is_blocked)
+        self._is_blocked = blocked
 
     @property
     def connection(self) -> kombu.Connection:

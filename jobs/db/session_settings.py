@@ -47,6 +47,7 @@ class Use(StrEnum):
     WHOLE = "whole"  # reads of whole tables, once a day
     WEB = "web"  # Django's
     READ = "read"  # the event loop's reads
+    PAGE = "page"  # what a page of metrics shows
 
 
 _LIMITS: Mapping[Use, Mapping[str, str]] = {
@@ -69,6 +70,10 @@ _LIMITS: Mapping[Use, Mapping[str, str]] = {
         "transaction_timeout": "60s",
     },
     Use.READ: {**_BY_INDEX, "statement_timeout": "10s", "idle_in_transaction_session_timeout": "5s"},
+    Use.PAGE: {
+        **_BY_INDEX, "lock_timeout": "500ms", "statement_timeout": "800ms",
+        "idle_in_transaction_session_timeout": "5s",
+    },
 }  # fmt: skip
 # The settings that end what takes too long, and the version of Postgres that first has each.
 TIMES = {

@@ -38,6 +38,16 @@ class QueueStanding(models.Model):
         default=no_clients, help_text="When and between which ids those clients' jobs began to wait."
     )
     workers = models.PositiveIntegerField(default=0, help_text="Live workers that serve the model.")
+    busy = models.PositiveIntegerField(null=True, help_text="Those of them that hold a batch of it.")
+    silent = models.PositiveIntegerField(
+        null=True, help_text="Its workers that have not ended and have no heartbeat."
+    )
+    workers_wanted = models.PositiveIntegerField(
+        null=True, help_text="Workers that what arrives, what waits and the goal ask for."
+    )
+    arrivals_per_s = models.FloatField(null=True, help_text="Jobs that came, over about ten seconds.")
+    goal_s = models.FloatField(null=True, help_text="The p95 goal of its default version.")
+    dead_letters = models.PositiveIntegerField(null=True, help_text="Dead letters that are not discarded.")
     counted_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

@@ -30,6 +30,7 @@ from jobs.core.circuits.tally import EVERY_CLIENT, NOTHING, Tallies, Tally
 from jobs.core.messages.envelope import Envelope
 from jobs.services.access.audit import note_in
 from jobs.services.circuits import statements as circuits
+from jobs.services.reads.version_labels import version_label
 from jobs.services.relay import statements as feed
 from models_registry.core.options import BreakerOptions
 
@@ -121,7 +122,7 @@ class CircuitMonitor:
             return
         with self._engine.begin() as connection:
             changed = circuits.open_circuit(connection, version=version, finding=finding, options=options)
-        metrics.CIRCUITS_OPENED.labels(str(version)).inc(len(changed))
+        metrics.CIRCUITS_OPENED.labels(version_label(version)).inc(len(changed))
         self._report(changed)
 
     def _elsewhere(self, version: int) -> Elsewhere:
@@ -136,7 +137,7 @@ class CircuitMonitor:
         )
         rest_s = rest.begin(time.monotonic())
         self._breakers.pop(version, None)
-        metrics.VERSION_RESTS.labels(str(version)).inc()
+        metrics.VERSION_RESTS.labels(version_label(version)).inc()
         log.warning(
             "version %d fails on this worker, and no other shows that it must: it rests here for %.0f s: %s",
             version, rest_s, reason,

@@ -12,6 +12,7 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection
 
 from jobs import metrics
+from jobs.services.reads.version_labels import version_label
 from models_registry.loaders.devices.own_device import own_device
 from models_registry.services import (
     begin_loads,
@@ -47,7 +48,7 @@ class LoadReports:
         if own_device().lost():
             return
         logger.error("version %d cannot be loaded, and its jobs are left to others: %s", version, error)
-        metrics.LOAD_FAILED.labels(str(version)).set(1)
+        self._show(version, failed=True)
         failure = partial(note_load_failure, node=self._node, version=version, reason=str(error))
         self._write(version, partial(failure, late=late))
         if late:
@@ -55,14 +56,19 @@ class LoadReports:
 
     def loaded(self, version: int, *, memory_bytes: int, load_s: float) -> None:
         """Report that a version was loaded, but not late: the next process must not try it at once."""
+        metrics.POOL_BYTES.labels(version_label(version)).set(memory_bytes)
+        metrics.LOAD_TIME.observe(load_s)
         if version in self._late:
             return
-        metrics.LOAD_FAILED.labels(str(version)).set(0)
+        self._show(version, failed=False)
         ready = partial(note_ready, node=self._node, version=version)
         self._write(version, partial(ready, memory_bytes=memory_bytes, load_s=load_s))
 
     def dropped(self, version: int) -> None:
         """Report that a version has left memory."""
+        label = version_label(version)
+        metrics.POOL_EVICTIONS.labels(label).inc()
+        metrics.POOL_BYTES.labels(label).set(0)
         self._write(version, partial(forget_load, node=self._node, version=version))
 
     def again(self) -> None:
@@ -71,6 +77,11 @@ class LoadReports:
             with self._lock:
                 for version, write in list(self._unsent.items()):
                     self._send(version, write)
+
+    def _show(self, version: int, *, failed: bool) -> None:
+        label = version_label(version)
+        metrics.POOL_LOADS.labels(label, "failed" if failed else "loaded").inc()
+        metrics.LOAD_FAILED.labels(label).set(failed)
 
     def _write(self, version: int, write: Callable[[], object]) -> None:
         with self._lock:  # an older report that is sent again must not follow a newer one

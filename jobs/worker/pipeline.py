@@ -20,6 +20,7 @@ from uuid import UUID
 
 from jobs import tracing
 from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.metrics import LANE_BUSY, LANES
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.progress_channel import ProgressChannel
@@ -96,6 +97,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the stages."""
+        LANES.set(self._running)
         for thread in self._threads:
             thread.start()
 
@@ -253,6 +255,7 @@ class Pipeline:
         with self._blaming(batch):
             execute_all(batch)
         batch.busy_since, batch.ran_s = None, time.monotonic() - started
+        LANE_BUSY.labels(batch.model).inc(batch.ran_s)
         if batch.context is not None and batch.context.cut_short:
             return  # its time is not that of a batch of this size
         if batch.oom_size is None:
@@ -280,7 +283,8 @@ class Pipeline:
             if answer is None:
                 with self._blaming(batch):
                     answer = self._settler.settle(batch)
-            batch.settle_s = time.monotonic() - started
+            batch.settled_at = time.monotonic()
+            batch.settle_s = batch.settled_at - started
             self._claimer.done(batch)
             if batch.context is not None:
                 batch.context.closed = True

@@ -128,7 +128,7 @@ def streams(stack: Stack) -> float:
         text = httpx.get(stack.info["metrics"], trust_env=False).raise_for_status().text
     except httpx.HTTPError:
         return 0.0
-    count = re.search(r'^stream_waiting{kind="events"} (\S+)$', text, re.MULTILINE)
+    count = re.search(r'^inference_stream_waiting{kind="events"} (\S+)$', text, re.MULTILINE)
     return float(count[1]) if count else 0.0
 
 

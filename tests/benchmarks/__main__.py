@@ -22,6 +22,7 @@ from tests.benchmarks import (
     mixed,
     noisy,
     overload,
+    panels,
     poisson,
     policy,
     post,
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "contract": fuzz.measure,
     "typescript": generate.measure,
     "abuse": abuse.measure,
+    "panels": panels.measure,
 }
 
 

@@ -94,7 +94,9 @@ def _waiting(ground: Bed, jobs: list[str]) -> Iterator[subprocess.Popen[str]]:
 def _waiters(ground: Bed) -> float:
     """Return how many waiting clients the stream process reports."""
     lines = ground.http.get(ground.stack.info["metrics"]).text.splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("stream_waiting{"))
+    return sum(
+        float(line.rpartition(" ")[2]) for line in lines if line.startswith("inference_stream_waiting{")
+    )
 
 
 def _memory_mib(ground: Bed) -> float:

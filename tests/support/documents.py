@@ -21,7 +21,10 @@ from models_registry.loaders.loader_options import loader_option_rows
 ROOT = FOLDER.parents[1]
 APPS = ("inference_site", "jobs", "models_registry")
 PAGES = sorted(FOLDER.glob("*.md"))
-FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+FILES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "compose/RUNBOOKS.md")),
+    *PAGES,
+]
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 NOT_OURS = frozenset({"PATH", "PYTHONPATH"})  # what any process has
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import monotonic
 
 from django.conf import settings
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from jobs.api.http.https_only import hsts
 from jobs.api.http.request_id import request_id
 from jobs.api.prefer import WaitRequest
 from jobs.core.errors import PlatformError
+from jobs.services.reads.job_views import View
 
 BIT_BYTES = 262_144
 Headers = list[tuple[str, str]]
@@ -39,13 +41,18 @@ class AsgiResponse:
 
 @dataclass
 class Call:
-    """One HTTP request and the means to answer it; `begun` once the answer has begun, with `status`."""
+    """One HTTP request and the means to answer it; `begun` once the answer has begun, with `status`.
+
+    It began at `began_s`, in monotonic seconds. `awaited` is the job that it waited for, once that has ended.
+    """
 
     request: Request
     send: Send
     begun: bool = False
     status: int = 0
     request_id: str = field(init=False)
+    began_s: float = field(default_factory=monotonic)
+    awaited: View | None = None
 
     def __post_init__(self) -> None:
         """Give the call its id."""

@@ -6,8 +6,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from jobs.api.http.client_address import client_address
+from jobs.api.http.counted_calls import note_route
 from jobs.api.http.middleware import Next
 from jobs.services.access.request_origin import coming_from
+
+BEGAN = "inference.began_s"  # the key in the WSGI environment of when the call began, in monotonic seconds
 
 
 class OriginMiddleware:
@@ -19,8 +22,10 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass the request on, with its origin set."""
-        with coming_from(address_of(request)):
-            return self.get_response(request)
+        with coming_from(address_of(request), began_s=request.META.get(BEGAN)):
+            answer = self.get_response(request)
+        note_route(request)
+        return answer
 
 
 def address_of(request: HttpRequest) -> str | None:

@@ -19,8 +19,10 @@ from django.conf import settings
 
 from jobs.api.http.asgi_call import AsgiResponse, Call, Headers
 from jobs.api.http.body_limits import SMALL_BYTES, limit_of
+from jobs.api.http.counted_calls import SCOPE
 from jobs.api.http.doorkeeper import shares_of
 from jobs.api.http.login_gate import LoginGate
+from jobs.api.http.origin import BEGAN
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.thread_shares import ThreadShares
 from jobs.api.prefer import WAIT_REQUEST, WaitRequest
@@ -119,6 +121,7 @@ def environ(call: Call, inflow: Inflow) -> Environ:
     for name, value in scope["headers"]:
         _add(environment, name.decode("latin-1"), value.decode("latin-1"))
     environment["HTTP_X_REQUEST_ID"] = call.request_id
+    environment[BEGAN], environment[SCOPE] = call.began_s, scope
     if inflow.size:
         environment.setdefault("CONTENT_LENGTH", str(inflow.size))  # Django reads no body without one
     return environment

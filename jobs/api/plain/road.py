@@ -47,6 +47,7 @@ from jobs.services.submission.gathering import Gathering
 from jobs.services.submission.new_job import NewJob
 from jobs.services.submission.plain_jobs import Outcomes, PlainJob, is_plain, store_plain
 from jobs.services.submission.submit import place_job
+from jobs.services.submission.submit_counts import count_outcomes, observe_admit
 from jobs.services.submission.submitted import Submitted
 from models_registry.selectors import resolve
 
@@ -126,6 +127,8 @@ class PlainRoad:
         async with AsyncExitStack() as laid:
             waiter = await self._lay(job.new.id, laid) if wait_s else None
             submitted = await self._gathering.stored(job)
+            if submitted.created:
+                observe_admit(submitted.model, 1, began_s=call.began_s)
             if tracing.on:
                 traced_jobs.stored([submitted])
             has_ended = submitted.state in TERMINAL
@@ -150,7 +153,10 @@ class PlainRoad:
         return waiter
 
     async def _store(self, jobs: Sequence[PlainJob]) -> Outcomes:
-        return await self._session.once_more(lambda session: store_plain(session, jobs))
+        outcomes = await self._session.once_more(lambda session: store_plain(session, jobs))
+        for job in jobs:
+            count_outcomes(job.owner, [outcomes[job.new.id]])
+        return outcomes
 
 
 def _may_be_plain(call: Call, inflow: Inflow) -> bool:

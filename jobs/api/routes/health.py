@@ -1,4 +1,4 @@
-"""Pages for machines: health and readiness; they need no token, and metrics have a port of their own."""
+"""Pages for machines: health and readiness; they need no token."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from jobs.metrics import STREAM_WAITING
 from jobs.services.access.owner import Owner
 from jobs.services.reads.job_views import ONE_JOB, JobRow, only
 from jobs.services.reads.snapshot import JobSnapshot, end_without_output, snapshot_of_job, written_end
+from jobs.services.reads.tell_times import observe_tell
 
 KIND = "events"
 
@@ -63,6 +64,7 @@ class Stream:
     def __init__(self, call: Call, auth: StreamAuth, waiter: Waiter, last: EventId | None, hub: Hub) -> None:
         """Prepare to send the snapshots of `waiter`."""
         self._call, self._auth, self._waiter, self._last, self._hub = call, auth, waiter, last, hub
+        self._waited = False  # a snapshot was sent before the end
 
     async def run(self, revoked: asyncio.Future[None]) -> None:
         """Send until the job has ended or the client is gone; UnauthenticatedError once `revoked` is done."""
@@ -105,13 +107,22 @@ class Stream:
             await self._auth.again()
         if now.lacks_output:
             await self._send_large(now.id)
+            self._told(now)
             return True
         if now.view is not None:
             now = msgspec.structs.replace(now, view=await self._auth.shown(now.view))
         for event in events(self._last, now):
             await self._call.piece(event)
         self._last = now.event_id.after(self._last)  # the first read brought no progress
+        if now.view is not None:
+            self._told(now)
+        self._waited = True
         return now.view is not None
+
+    def _told(self, end: JobSnapshot) -> None:
+        """Note that the end was sent, unless the job had ended before the call."""
+        if self._waited and end.view is not None:
+            observe_tell(end.view)
 
     async def _send_large(self, job_id: UUID) -> None:
         """Send the end of a job whose output is large, once there is room for it."""

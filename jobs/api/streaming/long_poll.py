@@ -25,6 +25,7 @@ from jobs.core.errors import MalformedRequestError, PlatformError
 from jobs.core.states import TERMINAL
 from jobs.metrics import STREAM_WAITING
 from jobs.services.reads.job_views import ONE_JOB, View, only, view_of
+from jobs.services.reads.tell_times import observe_tell
 
 KIND = "long_poll"
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ async def answer_job(job_id: UUID, call: Call, hub: Hub) -> None:
         await auth.note_view(owner, job_id)
         answer = await written(view, call.request.headers.get("accept", ""))
         await call.answer(200, *answer)
+    _told(call)
 
 
 async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], Hub]) -> None:
@@ -54,6 +56,7 @@ async def answer_once_ended(first: AsgiResponse, call: Call, hub: Callable[[], H
         if wait.job_id is not None and (wait.wait_s > 0 or wait.is_large):
             first = await _ended(first, wait, call, hub(), room)
         await call.reply(first)
+    _told(call)
     return None
 
 
@@ -61,6 +64,13 @@ async def answer_new_job(first: AsgiResponse, call: Call, hub: Hub, waiter: Wait
     """Send `first`, or the new job that it names if that ends in time; `waiter` was laid before the job."""
     async with AsyncExitStack() as room:
         await call.reply(await _ended(first, first.wait, call, hub, room, waiter))
+    _told(call)
+
+
+def _told(call: Call) -> None:
+    """Note that the end for which a call waited was sent."""
+    if call.awaited is not None:
+        observe_tell(call.awaited)
 
 
 async def _ended(  # what a wait needs
@@ -132,6 +142,8 @@ class JobWait:
         ended = newest.view if newest and not newest.lacks_output else None
         view = ended or await self._read(job_id)
         await self._auth.again()
+        if view["state"] in TERMINAL:
+            self._call.awaited = view
         return view
 
     async def _read(self, job_id: UUID) -> View:

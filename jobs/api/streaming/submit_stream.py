@@ -173,7 +173,7 @@ class SubmitStream:
     def _store(self, group: list[Line]) -> bytes:
         """Store a group on a thread; the errors of the call's token, as it is now."""
         close_old_connections()
-        with coming_from(self._call.address):
+        with coming_from(self._call.address, began_s=monotonic()):
             digest = presented_digest(self._call.request.headers.get("authorization", ""))
             try:
                 owner = owner_of(digest)

@@ -58,6 +58,8 @@ class QueueCount:
     | `by_client` | the waiting jobs of each priority by client id, as far as counted |
     | `spans` | when and between which ids these began to wait |
     | `workers` | live workers that serve the model; None where they were not counted |
+    | `arrivals_per_s` | the same arrivals over about ten seconds; None before the second count |
+    | `worker_per_s` | what one worker finishes a second, also when none is left; None before the first run |
     """
 
     waiting: tuple[int, ...] = (0,) * PRIORITIES
@@ -69,6 +71,8 @@ class QueueCount:
     by_client: tuple[Mapping[int, int], ...] = (_NO_CLIENTS,) * PRIORITIES
     spans: tuple[Mapping[int, Span], ...] = (_NO_SPANS,) * PRIORITIES
     workers: int | None = None
+    arrivals_per_s: float | None = None
+    worker_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

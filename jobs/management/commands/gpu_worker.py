@@ -16,12 +16,12 @@ from celery.signals import celeryd_init
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from jobs import metrics
 from jobs.broker import broker_queues, topology
 from jobs.broker import connection as broker
 from jobs.core.errors import LibraryChangedError, PlatformError
 from jobs.core.relay.queue_depth import prefetch
 from jobs.db.preflight import check_database
+from jobs.exporting import exporter
 from jobs.management.pinned_device import PinnedDevice, pin
 from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.worker_row import Incarnation
@@ -33,6 +33,7 @@ from jobs.worker.consuming.drain import DrainStep
 from jobs.worker.load_reports import LoadReports
 from jobs.worker.loading.model_loader import ModelLoader
 from jobs.worker.outer_watchdog import OuterWatchdog
+from jobs.worker.reporting.device_sampler import DeviceSampler
 from models_registry import selectors
 from models_registry.core.registry_errors import LoadFailedError
 from models_registry.loaders import memory
@@ -79,8 +80,10 @@ class Command(BaseCommand):
         go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
         outer = OuterWatchdog()  # before torch, so that it is small
         device = pinned(None if options["cpu"] else options["gpu"])
-        metrics.serve()
+        exporter.serve()
         trace_switch.start("gpu-worker")
+        if device.uuid:
+            DeviceSampler(device.uuid).start()
         lanes = options["lanes"] or default_lanes(device.name)
         divide_cores(lanes)
         tune_allocator()

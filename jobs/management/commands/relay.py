@@ -14,10 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from jobs import metrics
 from jobs.broker.connection import refuse_untrusted
 from jobs.core.errors import BrokerTlsError, DatabaseUnusableError, TopologyMismatchError
 from jobs.core.retry.budget import RetryBudget
+from jobs.exporting import exporter
 from jobs.services.access.audit_sealer import AuditSealer
 from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.dead_letters.canary_runner import CanaryRunner
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _end(stop))
-        metrics.serve()
+        exporter.serve()
         trace_switch.start("relay")
         loops = [
             Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),

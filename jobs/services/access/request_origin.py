@@ -10,10 +10,14 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A client's address, and the row id of its token; both None for commands and tasks."""
+    """A client's address, the row id of its token, and when its call began, in monotonic seconds.
+
+    They are None for commands and tasks.
+    """
 
     address: str | None = None
     token: int | None = None
+    began_s: float | None = None
 
 
 _NOWHERE = Origin()
@@ -26,9 +30,9 @@ def origin() -> Origin:
 
 
 @contextmanager
-def coming_from(address: str | None) -> Iterator[None]:
+def coming_from(address: str | None, *, began_s: float | None = None) -> Iterator[None]:
     """Set the origin of the requests in this block to `address`, without a token yet."""
-    previous = _origin.set(Origin(address))
+    previous = _origin.set(Origin(address, began_s=began_s))
     try:
         yield
     finally:

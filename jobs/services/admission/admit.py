@@ -196,7 +196,10 @@ def _over_quota(owner: Owner, jobs: Mapping[int, ParsedJob]) -> Refusals:
     if refusal is None:
         return {}
     over = list(jobs)[count:]
-    metrics.QUOTA_REFUSED.labels(owner.name, refusal.details["quota"]).inc(len(over))
+    kind = refusal.details["quota"]
+    metrics.CLIENTS.count(
+        owner.name, len(over), lambda client: metrics.QUOTA_REFUSED.labels(client, kind).inc(len(over))
+    )
     return dict.fromkeys(over, refusal)
 
 

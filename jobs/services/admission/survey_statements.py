@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -64,18 +65,35 @@ GROUP BY model.name
 )
 
 
-class _WorkersRow(NamedTuple):
-    queue: str
-    workers: int
+class WorkerCount(NamedTuple):
+    """A model's workers: live ones, how many of these hold a batch of it, and those without a heartbeat."""
+
+    queue: str = ""
+    live: int = 0
+    busy: int = 0
+    silent: int = 0
 
 
 _WORKERS = Statement(
     """
-SELECT split_part(split_part(name, ':', 1), '@', 1) AS queue, count(DISTINCT worker.id) AS workers
-FROM jobs_worker worker CROSS JOIN LATERAL unnest(worker.model_names) AS name
-WHERE ended_at IS NULL AND heartbeat_at > now() - make_interval(secs => %(silent_s)s) GROUP BY 1
+SELECT queue, count(DISTINCT id) FILTER (WHERE live) AS live,
+    count(DISTINCT id) FILTER (WHERE live AND busy) AS busy,
+    count(DISTINCT id) FILTER (WHERE NOT live) AS silent
+FROM (
+    SELECT worker.id, served.queue, heartbeat_at > now() - make_interval(secs => %(silent_s)s) AS live,
+        EXISTS (
+            SELECT FROM jobs_batch batch
+            JOIN models_registry_modelversion version ON version.id = batch.version_id
+            JOIN models_registry_registeredmodel model ON model.id = version.model_id
+            WHERE batch.worker_id = worker.id AND batch.finished_at IS NULL AND model.name = served.queue
+        ) AS busy
+    FROM jobs_worker worker CROSS JOIN LATERAL (
+        SELECT split_part(split_part(name, ':', 1), '@', 1) AS queue FROM unnest(worker.model_names) AS name
+    ) AS served
+    WHERE ended_at IS NULL
+) AS each_of_them GROUP BY queue
 """,
-    _WorkersRow,
+    WorkerCount,
 )
 
 _NOW_MS = Statement("SELECT CAST(extract(epoch FROM now()) * 1000 AS bigint)", int)
@@ -84,20 +102,35 @@ _STORE: Statement[None] = Statement(f"""
 WITH stored AS (
     INSERT INTO jobs_queuestanding
         (queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
-        counted_at)
+        busy, silent, workers_wanted, arrivals_per_s, goal_s, dead_letters, counted_at)
     SELECT queue, waiting, head_age_s, mean_age_s, per_s, answer_s, arriving_per_s, by_client, spans, workers,
+        busy, silent, workers_wanted, arrivals_per_s, goal_s, dead_letters,
         now() - make_interval(secs => %(age_s)s)
     FROM jsonb_to_recordset(%(counts)s::text::jsonb) AS counted(queue text, waiting integer[],
         head_age_s float8[], mean_age_s float8[], per_s float8, answer_s float8, arriving_per_s float8,
-        by_client jsonb, spans jsonb, workers integer)
+        by_client jsonb, spans jsonb, workers integer, busy integer, silent integer, workers_wanted integer,
+        arrivals_per_s float8, goal_s float8, dead_letters integer)
     WHERE {HELD}
     ON CONFLICT (queue) DO UPDATE SET waiting = EXCLUDED.waiting, head_age_s = EXCLUDED.head_age_s,
         mean_age_s = EXCLUDED.mean_age_s, per_s = EXCLUDED.per_s, answer_s = EXCLUDED.answer_s,
         arriving_per_s = EXCLUDED.arriving_per_s, by_client = EXCLUDED.by_client, spans = EXCLUDED.spans,
-        workers = EXCLUDED.workers, counted_at = EXCLUDED.counted_at
+        workers = EXCLUDED.workers, busy = EXCLUDED.busy, silent = EXCLUDED.silent,
+        workers_wanted = EXCLUDED.workers_wanted, arrivals_per_s = EXCLUDED.arrivals_per_s,
+        goal_s = EXCLUDED.goal_s, dead_letters = EXCLUDED.dead_letters, counted_at = EXCLUDED.counted_at
 )
 DELETE FROM jobs_queuestanding WHERE NOT queue = ANY(%(queues)s::text[]) AND {HELD}
 """)  # noqa: S608  # built from a constant
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What is stored of a queue beside its count, for people and scalers; None where it is unknown."""
+
+    busy: int = 0
+    silent: int = 0
+    workers_wanted: int | None = None
+    goal_s: float | None = None
+    dead_letters: int | None = None
 
 
 def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
@@ -108,12 +141,18 @@ def ledger(session: sa.Connection, *, since_s: float) -> dict[str, LedgerCount]:
     return {row.queue: LedgerCount(row.running, row.ended, _recent_runs(row)) for row in rows}
 
 
-def workers(session: sa.Connection) -> dict[str, int]:
-    """Count the live workers of each model."""
-    return {row.queue: row.workers for row in run(session, _WORKERS, {"silent_s": SILENT_S})}
+def workers(session: sa.Connection) -> dict[str, WorkerCount]:
+    """Count the workers of each model that have not ended."""
+    return {row.queue: row for row in run(session, _WORKERS, {"silent_s": SILENT_S})}
 
 
-def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: float) -> None:
+def store(
+    session: sa.Connection,
+    counts: Mapping[str, QueueCount],
+    figures: Mapping[str, QueueFigures],
+    *,
+    age_s: float,
+) -> None:
     """Store what was counted `age_s` ago, and delete the counts of queues that are gone."""
     counted = [
         {
@@ -124,9 +163,11 @@ def store(session: sa.Connection, counts: Mapping[str, QueueCount], *, age_s: fl
             "per_s": count.per_s,
             "answer_s": count.answer_s,
             "arriving_per_s": count.arriving_per_s,
+            "arrivals_per_s": count.arrivals_per_s,
             "by_client": [dict(clients) for clients in count.by_client],
             "spans": [dict(clients) for clients in count.spans],
             "workers": count.workers or 0,
+            **asdict(figures[queue]),
         }
         for queue, count in sorted(counts.items())
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -13,20 +14,28 @@ from jobs.core.job_error import CANCELLED_CODE
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, execute, once_more
 from jobs.services.access.audit import note
+from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.lifecycle.enqueue import WITHDRAW
 from jobs.services.lifecycle.lock_job import lock_job
 from jobs.services.lifecycle.traced_ends import trace_ends
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)
+
+
+class _Cancelled(NamedTuple):
+    epoch: int
+    model: str
+
+
 _CANCEL = Statement(
     """
 UPDATE jobs_job SET state = %(cancelled)s, epoch = epoch + 1, finished_at = now(), error_kind = '',
   error_code = %(code)s
 WHERE id = %(job)s
-RETURNING epoch
+RETURNING epoch, queue AS model
 """,
-    int,
+    _Cancelled,
 )
 _NOTIFY = Statement("""
 SELECT pg_notify(jobs_channel(channel), payload) FROM (VALUES
@@ -41,22 +50,26 @@ def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None, code: 
     JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError where the job has
     another end. `code` is that of the job's error.
     """
-    cancelled = once_more(lambda: _cancel(job_id, actor, client_id, code))
-    if tracing.on and cancelled:
+    model = once_more(lambda: _cancel(job_id, actor, client_id, code))
+    if model is None:
+        return False
+    observe_ends([EndedJob(job_id, model)], _CANCELLED)
+    if tracing.on:
         trace_ends([job_id])
-    return cancelled
+    return True
 
 
 @transaction.atomic
-def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> bool:
+def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> str | None:
+    """Cancel a job and return its model; None where it was cancelled before."""
     job = lock_job(job_id, client_id=client_id)
     if job.state == _CANCELLED:
-        return False
+        return None
     if job.state not in _SOURCES:
         raise WrongStateError(f"The job is {State(job.state)}: it cannot be cancelled.")
-    (epoch,) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
+    ((epoch, model),) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
     execute(WITHDRAW, {"jobs": [job_id]})
     note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
     channels = {"settled": SETTLED, "cancelled": CANCELLED}
     execute(_NOTIFY, {**channels, "job": job_id, "epoch": epoch})
-    return True
+    return model

@@ -22,6 +22,7 @@ from jobs.core.retry.quarantine import groups_after_death
 from jobs.core.states import State, Verb, sources, target
 from jobs.db.statement import Statement, run
 from jobs.services.lifecycle.bury import remember
+from jobs.services.lifecycle.end_times import EndedJob
 from jobs.services.lifecycle.enqueue import WITHDRAW, enqueue, isolate
 from jobs.services.lifecycle.worker_row import DEVICE_LOST, HUNG, SILENT
 
@@ -91,13 +92,14 @@ LIMIT %(most)s
 
 class _Member(NamedTuple):
     id: UUID
+    model: str
     last: bool  # no further attempt is allowed
 
 
 # One statement locks them all, in id order; two would cross a settle that is late.
 _LOCK = Statement(
     """
-SELECT id, attempts >= max_attempts AS last FROM jobs_job
+SELECT id, queue AS model, attempts >= max_attempts AS last FROM jobs_job
 WHERE id IN (SELECT unnest(members) FROM jobs_batch WHERE id = %(batch)s) AND batch_id = %(batch)s
   AND state = ANY(%(sources)s::text[])
 ORDER BY id FOR UPDATE SKIP LOCKED
@@ -154,11 +156,11 @@ WHERE id = %(batch)s AND finished_at IS NULL
 """)
 _LOCK_OVERDUE = Statement(
     """
-SELECT id FROM jobs_job
+SELECT id, queue AS model FROM jobs_job
 WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(waiting)s::text[]) AND deadline < now()
 ORDER BY id FOR UPDATE SKIP LOCKED
 """,
-    UUID,
+    EndedJob,
 )
 _NOTIFY = Statement("""
 SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::uuid[]) AS ended(id)
@@ -167,10 +169,14 @@ SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """How many of one batch's jobs are queued again, and how many died with their worker; `jobs` are both."""
+    """How many jobs of one batch are queued again, and which died with their worker.
 
-    queued: int
-    dead: int
+    `blamed` is the failure of the job that ended its worker, where one stood alone; `jobs` are all of them.
+    """
+
+    queued: int = 0
+    dead: tuple[EndedJob, ...] = ()
+    blamed: Death | None = None
     jobs: Sequence[UUID] = field(default=(), compare=False)
 
 
@@ -199,15 +205,15 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     """
     members = run(connection, _LOCK, {"batch": batch, "sources": sources(Verb.REAP)})
     died, guilty, failure = _guilt(connection, batch)
-    dead = [job.id for job in members if guilty and job.last]
+    dead = [EndedJob(job.id, job.model) for job in members if guilty and job.last]
     queued = [job.id for job in members if not (guilty and job.last)]
     if guilty:
         _note(connection, batch, failure, [job.id for job in members])
     _requeue(connection, batch, queued, charged=guilty, apart=died)
-    _bury(connection, dead, failure)
+    _bury(connection, [job.id for job in dead], failure)
     counts = {"released": len(queued), "failed": len(dead)}
     run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
-    return Reaped(len(queued), len(dead), [*queued, *dead])
+    return Reaped(len(queued), tuple(dead), failure if guilty else None, [job.id for job in members])
 
 
 def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, bool, Death]:
@@ -244,14 +250,14 @@ def _bury(connection: sa.Connection, jobs: Sequence[UUID], failure: Death) -> No
     notify_ended(connection, jobs)
 
 
-def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[UUID]:
-    """Expire those of `jobs` that still wait and whose deadline passed; return their ids."""
+def expire(connection: sa.Connection, jobs: Sequence[UUID]) -> list[EndedJob]:
+    """Expire those of `jobs` that still wait and whose deadline passed; return them."""
     waiting = [state for state in sources(Verb.EXPIRE) if state != State.RUNNING]
     expired = run(connection, _LOCK_OVERDUE, {"jobs": jobs, "waiting": waiting})
-    if expired:
-        _end(connection, expired, target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE)
-        run(connection, WITHDRAW, {"jobs": expired})
-        notify_ended(connection, expired)
+    if ids := [job.id for job in expired]:
+        _end(connection, ids, target(Verb.EXPIRE), FailureKind.TIMEOUT, DEADLINE_CODE)
+        run(connection, WITHDRAW, {"jobs": ids})
+        notify_ended(connection, ids)
     return expired
 
 

@@ -16,11 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from jobs import metrics, tracing
+from jobs.core.states import State
 from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import ListenLoop, first_line
 from jobs.db.troubles import IN_THE_WAY, trouble_of
 from jobs.services.lifecycle import reap as sweep
+from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.lifecycle.reap import Orphan
 from jobs.services.lifecycle.traced_ends import trace_ends, trace_losses
@@ -98,12 +100,14 @@ class Rescuer(ListenLoop):
         reaped = 0
         for batch in self._orphaned(session):
             leases.keep(session)
-            jobs = self._spared(partial(sweep.reap, session, batch), session, sweep.Reaped(0, 0))
-            reaped += jobs.queued + jobs.dead
+            jobs = self._spared(partial(sweep.reap, session, batch), session, sweep.Reaped())
+            queued, dead = jobs.queued, len(jobs.dead)
+            reaped += queued + dead
+            _count(jobs)
             if tracing.on:
                 trace_losses(batch, jobs.jobs, session)
-            if jobs.queued or jobs.dead:
-                log.warning("batch %s: %d jobs queued again, %d dead", batch, jobs.queued, jobs.dead)
+            if queued or dead:
+                log.warning("batch %s: %d jobs queued again, %d dead", batch, queued, dead)
         metrics.SWEEP_REAPED.inc(reaped)
         return reaped
 
@@ -132,11 +136,12 @@ class Rescuer(ListenLoop):
         expired = 0
         while jobs := self._overdue.find(session, MOST_JOBS):
             leases.keep(session)
-            ids = self._spared(partial(sweep.expire, session, jobs), session, list[UUID]())
-            expired += len(ids)
+            ended = self._spared(partial(sweep.expire, session, jobs), session, list[EndedJob]())
+            observe_ends(ended, State.EXPIRED)
+            expired += len(ended)
             if tracing.on:
-                trace_ends(ids, session)
-            if self._stop.is_set() or not ids:
+                trace_ends([job.id for job in ended], session)
+            if self._stop.is_set() or not ended:
                 break
         metrics.SWEEP_EXPIRED.inc(expired)
         return expired
@@ -152,3 +157,12 @@ class Rescuer(ListenLoop):
             metrics.SWEEP_FAILED.inc()
             log.warning("a part of the sweep is left for the next one: %s", first_line(error))
             return nothing
+
+
+def _count(jobs: sweep.Reaped) -> None:
+    """Count the failures of jobs that ended their workers; what ran beside one is no failure."""
+    if jobs.blamed is not None:
+        failure = jobs.blamed.kind.value, jobs.blamed.code
+        metrics.RETRIES.labels(*failure).inc(jobs.queued)
+        metrics.DEATHS.labels(*failure).inc(len(jobs.dead))
+        observe_ends(jobs.dead, State.DEAD)

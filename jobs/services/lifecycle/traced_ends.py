@@ -23,7 +23,7 @@ from jobs.tracing.trace_context import kept_context
 LOST = "worker_lost"
 
 
-class EndedJob(NamedTuple):
+class TracedEnd(NamedTuple):
     """A traced job; `leader` is the span of the job that answers it, and `at` is now for a live job."""
 
     id: UUID
@@ -45,7 +45,7 @@ LEFT JOIN jobs_jobresult result ON result.job_id = job.id
 LEFT JOIN jobs_jobinput theirs ON theirs.job_id = result.source
 WHERE job.id = ANY(%(jobs)s::uuid[]) AND input.traceparent IS NOT NULL
 """,
-    EndedJob,
+    TracedEnd,
 )
 
 
@@ -68,14 +68,14 @@ def trace_losses(batch: UUID, jobs: Sequence[UUID], session: sa.Connection) -> N
         _record(job, attributes, job.code or LOST)
 
 
-def _read(jobs: Sequence[UUID], session: sa.Connection | None) -> list[EndedJob]:
+def _read(jobs: Sequence[UUID], session: sa.Connection | None) -> list[TracedEnd]:
     if not jobs:
         return []
     parameters = {"jobs": list(jobs)}
     return fetch_all(_TRACED, parameters) if session is None else run(session, _TRACED, parameters)
 
 
-def _record(job: EndedJob, attributes: Mapping[str, Value], error: str) -> None:
+def _record(job: TracedEnd, attributes: Mapping[str, Value], error: str) -> None:
     span = trace_switch.recorder().start(
         f"infer {job.model}",
         parent=kept_context(job.traceparent),

@@ -26,6 +26,7 @@ from jobs.core.relay.publish_policy import (
 )
 from jobs.core.relay.queue_depth import BACKLOG_MOST, Depth
 from jobs.core.retry.budget import RetryBudget, RetryBudgets
+from jobs.metrics.bulk_observe import observe_many
 from jobs.services.dead_letters.publish import MOST as MOST_DEAD_LETTERS
 from jobs.services.dead_letters.publish import DeadLetterPublisher
 from jobs.services.relay import statements as feed
@@ -313,6 +314,4 @@ class QueueFeeder:
     def _count(self, rows: Sequence[DueRow], outcomes: Sequence[Outcome]) -> None:
         for outcome, count in Counter(outcomes).items():
             metrics.RELAY_PUBLISHED.labels(self.queue, outcome.value).inc(count)
-        lag = metrics.RELAY_LAG.labels(self.queue)
-        for row in rows:
-            lag.observe(max(0.0, row.late_s))
+        observe_many(metrics.RELAY_LAG, [max(0.0, row.late_s) for row in rows])

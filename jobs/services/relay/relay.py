@@ -19,11 +19,13 @@ from jobs.core.circuits.gate import CircuitKey, CircuitStatus
 from jobs.core.circuits.tally import EVERY_CLIENT
 from jobs.core.errors import BrokerUnavailableError
 from jobs.core.retry.budget import RetryBudget
+from jobs.counting.dropped_series import drop
 from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop
 from jobs.db.preflight import check_database
 from jobs.services.circuits import statements as circuits
 from jobs.services.dead_letters.letter_counter import LetterCounter
+from jobs.services.reads.version_labels import version_label
 from jobs.services.relay.feeder import QueueFeeder
 from jobs.services.relay.resting_queues import RestingQueues
 from jobs.services.relay.silent_workers import AGAIN_S, queues_of_silent, recall_from_silent
@@ -68,6 +70,7 @@ class Relay(ListenLoop):
         self._models = models
         self._max_batch, self._budget = max_batch, budget
         self._depth = depth
+        self._feeders: dict[str, QueueFeeder] = {}
         self._forget()
 
     def interruptions(self) -> tuple[type[Exception], ...]:
@@ -91,7 +94,9 @@ class Relay(ListenLoop):
 
     def _forget(self) -> None:
         self._declared = frozenset[str]()
-        self._feeders: dict[str, QueueFeeder] = {}
+        for queue in self._feeders:
+            drop(metrics.OUTBOX_IN_FLIGHT, queue)
+        self._feeders = {}
         self._refresh_at = self._circuits_at = 0.0
         self._awake = set[str]()
         self._resting, self._letters = RestingQueues(), LetterCounter(self._publisher)
@@ -148,6 +153,8 @@ class Relay(ListenLoop):
             broker_queues.declare(self._publisher.connection, sorted(fresh))
         self._declared = models
         owned = self._divide(session, sorted(models))
+        for queue in self._feeders.keys() - owned:  # another relay shows it from now on
+            drop(metrics.OUTBOX_IN_FLIGHT, queue)
         self._feeders = {queue: self._feeder(session, queue) for queue in sorted(owned)}
         self._awake &= owned
         metrics.RELAY_QUEUES.set(len(owned))
@@ -169,10 +176,10 @@ class Relay(ListenLoop):
             self._show_circuits(version)
 
     def _show_circuits(self, version: int) -> None:
-        circuit = self._circuits.get((version, EVERY_CLIENT))
-        metrics.CIRCUIT_STATE.labels(str(version)).set(_LEVEL[circuit.state] if circuit else 0)
+        circuit, name = self._circuits.get((version, EVERY_CLIENT)), version_label(version)
+        metrics.CIRCUIT_STATE.labels(name).set(_LEVEL[circuit.state] if circuit else 0)
         clients = sum(of == version and client != EVERY_CLIENT for of, client in self._circuits)
-        metrics.CLIENTS_HELD.labels(str(version)).set(clients)
+        metrics.CLIENTS_HELD.labels(name).set(clients)
 
     def _look_at_silent_workers(self, session: sa.Connection, now: float) -> None:
         for queue in self._feeders.keys() & set(queues_of_silent(session)):

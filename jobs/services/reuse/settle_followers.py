@@ -189,7 +189,7 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     fates = {job.id: fate(ending, max_attempts=job.max_attempts) for job in waiting}
     if FollowerFate.WAIT in fates.values():
         return Landed()
-    late = sweep.expire(connection, [job.id for job in waiting if job.late])
+    late = {job.id for job in sweep.expire(connection, [job.id for job in waiting if job.late])}
     rest = [job for job in waiting if job.id not in late]
     answered = _answer(connection, leader, [job.id for job in rest if fates[job.id] is FollowerFate.ANSWER])
     dead = _bury(connection, leader, [job.id for job in rest if fates[job.id] is FollowerFate.DIE])

@@ -25,6 +25,7 @@ from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, place_jobs
 from jobs.services.submission.parse import parse_jobs
 from jobs.services.submission.store import store_jobs
+from jobs.services.submission.submit_counts import count_outcomes
 from jobs.services.submission.submitted import Submitted
 
 
@@ -50,13 +51,16 @@ def submit_jobs(
     stored = store_jobs(owner=owner, jobs=placed, event=event)
     if tracing.on:
         traced_jobs.stored(stored.values())
-    return _in_order(requests, {**refusals, **stored})
+    outcomes = _in_order(requests, {**refusals, **stored})
+    count_outcomes(owner, outcomes)
+    return outcomes
 
 
 def place_job(*, owner: Owner, request: JobRequest) -> NewJob:
     """Take the only job of a call through all steps but the last; a PlatformError where it is refused."""
     placed, refusals = _placed(owner, {0: request}, NO_PARTS)
     if refusals:
+        count_outcomes(owner, refusals.values())
         raise refusals[0]
     return placed[0]
 

@@ -44,6 +44,7 @@ from jobs.core.webhooks.url import endpoint
 from jobs.db import database_clock
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.reads.job_views import ONE_JOB, ListedJob, View, view_of
+from jobs.services.reads.tell_times import observe_tell
 from jobs.services.webhooks.http_post import EXCERPT_BYTES, LIMIT_S, WebhookRequest, WebhookResponse
 from jobs.services.webhooks.secrets import signing_keys
 from jobs.services.webhooks.sender import sender
@@ -226,6 +227,8 @@ def _request(attempt: DeliveryAttempt) -> WebhookRequest | WebhookResponse | Non
         return _unsent(str(error))
     if _lacks_key(view):
         return _unsent(view["error"]["detail"])
+    if attempt.number == 1:
+        observe_tell(view)
     return _signed_request(attempt, view if attempt.discloses else _outline(view))
 
 

@@ -6,7 +6,7 @@ The stages hand over one closure a batch; no closure may raise into the hub.
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +19,7 @@ from jobs.core.states import State
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.reporting.acks import Acks
+from jobs.worker.reporting.batch_counts import count_settled
 from jobs.worker.reporting.task_events import TaskEvents
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 
@@ -73,7 +74,7 @@ class Reporter:
     def settled(self, batch: ClaimedBatch, verdicts: list[Verdict], settled: list[Settled]) -> None:
         """Acknowledge a stored batch and show each job's end."""
         states = {row.job: row.state for row in settled}
-        _count(batch, states)
+        count_settled(batch, verdicts, states)
         self._soon(lambda: self._finish(batch, verdicts, states))
 
     def _soon(self, closure: Callable[[], None]) -> None:
@@ -163,14 +164,3 @@ def _note_refusal(refusal: Refused) -> None:
     metrics.MESSAGES_FORGED.inc()
     untrue = ", ".join(refusal.untrue)
     logger.error("%s: a message for job %s is dead-lettered: untrue is its %s", MISMATCH, job, untrue)
-
-
-def _count(batch: ClaimedBatch, states: dict[Any, State]) -> None:
-    metrics.BATCHES.labels(batch.model, batch.seal_reason.value).inc()
-    metrics.BATCH_SIZE.labels(batch.model).observe(len(batch.jobs))
-    metrics.CLAIM_TIME.labels(batch.model).observe(batch.claim_s)
-    metrics.RUN_TIME.labels(batch.model).observe(batch.ran_s)
-    metrics.SETTLE_TIME.labels(batch.model).observe(batch.settle_s)
-    outcomes = Counter(states[job.job].value if job.job in states else "fenced" for job in batch.jobs)
-    for outcome, jobs in outcomes.items():
-        metrics.JOBS_SETTLED.labels(batch.model, outcome).inc(jobs)

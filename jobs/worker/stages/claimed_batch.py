@@ -67,9 +67,10 @@ class ClaimedBatch:
     claim began at `claimed_at` and ended at `claim_ended`, and its inputs were collated at `collated_at`; its
     wait for a lane ended at `lane_ended`, and its run, where it has one, began at `run_began`. `load` is when
     its version's load began and ended, where its jobs waited for that, and `splits` are what failed together.
+    Its results were committed at `settled_at`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
-    settle could not store yet.
+    settle could not store yet; `is_rest` means that its other jobs were stored before.
     """
 
     id: UUID
@@ -99,6 +100,8 @@ class ClaimedBatch:
     claim_s: float = 0.0
     ran_s: float = 0.0
     settle_s: float = 0.0
+    settled_at: float = 0.0
+    is_rest: bool = False
     oom_size: int | None = None
     context: BatchContext | None = None
     privacy: Privacy | None = None
@@ -133,4 +136,6 @@ class ClaimedBatch:
         done = [pair for pair in pairs if pair[0].job not in jobs]
         left = [pair for pair in pairs if pair[0].job in jobs]
         self.jobs, self.deliveries = [job for job, _ in left], [delivery for _, delivery in left]
-        return replace(self, jobs=[job for job, _ in done], deliveries=[delivery for _, delivery in done])
+        split = replace(self, jobs=[job for job, _ in done], deliveries=[delivery for _, delivery in done])
+        self.is_rest = True
+        return split

@@ -85,6 +85,7 @@ class Claimer:
             self.done(batch)
         if jobs is None:
             return batch, refused
+        batch.model = row.model
         by_key = {_key(delivery): delivery for delivery in own}
         batch.jobs, batch.deliveries = jobs, [by_key[job.job, job.epoch - 1, job.client] for job in jobs]
         claimed = set(map(id, batch.deliveries))

@@ -19,13 +19,12 @@ CLOSED_S = 30.0
 
 
 def test_a_connection_without_a_request_is_closed(db: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    api, stream, flower, metrics = free_ports(4)
+    api, stream, flower = free_ports(3)
     plan = StackPlan(
         run_dir=tmp_path_factory.getbasetemp(),
         api_port=api,
         stream_port=stream,
         flower_port=flower,
-        metrics_port=metrics,
         gpus=0,
         workers=1,
         login="a:b",

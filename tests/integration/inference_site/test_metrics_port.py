@@ -8,15 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from django.utils import timezone
 
 from inference_site.stack.leash import death_words
 from inference_site.stack.ports import LOOPBACK, free_ports
 from inference_site.stack.services import PROJECT
+from jobs.models import QueueStanding
 from tests.support.wait import wait_until
 
 CELERY = (sys.executable, "-m", "celery", "-A", "inference_site")
@@ -71,14 +74,32 @@ def metrics(port: int) -> str:
 
 
 @pytest.mark.parametrize("words", [CPU_WORKER, (*CELERY, "beat", "--pidfile", "")], ids=["cpu", "beat"])
-def test_the_cpu_worker_and_beat_export_what_they_count(
+def test_the_cpu_worker_and_beat_export_what_they_count_and_what_the_surveyor_counted(
     words: tuple[str, ...], db: str, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
+    fresh_at = timezone.now() + timedelta(hours=1)  # however long the process takes to start
+    QueueStanding.objects.create(model="echo", waiting=[2] * 10, head_age_s=[1.0] * 10, counted_at=fresh_at)
     with process(*words, port=port, HEALTH_DIR=str(tmp_path)):
         text = wait_until(lambda: metrics(port))
-    for name in ("retention_last_timestamp_seconds", "webhook_seconds_count", "beat_last_timestamp_seconds"):
+    for name in (
+        "inference_retention_last_timestamp_seconds",
+        "inference_webhook_seconds_count",
+        "inference_beat_last_timestamp_seconds",
+    ):
         assert f"\n{name} " in text
+    assert "\nprocess_resident_memory_bytes " in text
+    assert 'inference_queue_jobs{model="echo",priority="9"} 2.0' in text
+
+
+def test_flower_exports_what_the_system_knows_of_it_and_needs_no_database(db: str) -> None:
+    port, flower = free_ports(2)
+    words = (sys.executable, "-m", "inference_site.viewer.serve_events", f"--port={flower}")
+    env = {"FLOWER_BASIC_AUTH": "a:b", "DATABASE_URL": "", "SECRET_KEY": ""}
+    with process(*words, port=port, **env):
+        text = wait_until(lambda: metrics(port))
+    assert "\nprocess_resident_memory_bytes " in text
+    assert "inference_queue_jobs" not in text
 
 
 def test_of_a_web_server_s_processes_one_serves_the_metrics_of_all_and_another_takes_over(
@@ -87,12 +108,12 @@ def test_of_a_web_server_s_processes_one_serves_the_metrics_of_all_and_another_t
     api, port = free_ports(2)
     words = (*GRANIAN, "--port", str(api), *WORKERS)
     with process(*words, port=port, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as server:
-        wait_until(lambda: metrics(port))
+        wait_until(lambda: metrics(port).count("\nprocess_resident_memory_bytes{") == 2)
         assert httpx.get(f"http://{LOOPBACK}:{api}/metrics", trust_env=False).status_code == 404
         serving = wait_until(lambda: listener(server, port))
         serving.kill()
         wait_until(lambda: (other := listener(server, port)) is not None and other != serving)
-        assert "messages_newer_total" in wait_until(lambda: metrics(port))
+        assert "inference_messages_newer_total" in wait_until(lambda: metrics(port))
 
 
 def listener(server: psutil.Process, port: int) -> psutil.Process | None:

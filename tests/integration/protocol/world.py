@@ -123,7 +123,7 @@ class World:
                 own, others = _members(connection, batch, lock="FOR UPDATE")
             reaped = sweep.reap(connection, batch)
         self.count(reaped=reaped.queued, spared=others)
-        if others and reaped.queued + reaped.dead != own:
+        if others and reaped.queued + len(reaped.dead) != own:
             self.errors.append(f"{own} of batch {batch} ran in it and {others} elsewhere, yet {reaped}")
 
     def _ask(self, read: Callable[[sa.Connection], list[Answer]]) -> list[Answer]:

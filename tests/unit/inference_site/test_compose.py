@@ -62,7 +62,7 @@ def test_the_cpu_worker_consumes_the_task_queues_under_its_node_s_name(services:
 
 
 def test_the_stack_of_one_machine_runs_the_same_cpu_worker(services: dict[str, Any], tmp_path: Path) -> None:
-    ports: dict[str, Any] = {"api_port": 1, "stream_port": 2, "flower_port": 3, "metrics_port": 4}
+    ports: dict[str, Any] = {"api_port": 1, "stream_port": 2, "flower_port": 3}
     plan = StackPlan(run_dir=tmp_path, gpus=0, workers=1, login="a:b", **ports)
     (ours,) = [spec.argv for spec in specs(plan) if spec.name == "cpu-worker"]
     theirs = services["cpu-worker"]["command"]
@@ -106,7 +106,7 @@ def test_no_process_has_a_secret_by_another_name(services: dict[str, Any]) -> No
 
 
 def test_the_viewer_has_neither_payloads_nor_what_the_others_are_told(services: dict[str, Any]) -> None:
-    assert services["flower"]["environment"].keys() == {"FLOWER_BASIC_AUTH"}
+    assert services["flower"]["environment"].keys() == {"FLOWER_BASIC_AUTH", "METRICS_PORT", "METRICS_HOST"}
     assert services["flower"]["volumes"] == []
 
 
@@ -130,9 +130,9 @@ def test_each_service_is_asked_whether_it_did_its_work(services: dict[str, Any],
 
 
 def test_every_process_exports_its_metrics_inside_the_network_alone(services: dict[str, Any]) -> None:
-    for name in ("web", "stream", "relay", "gpu-worker", "cpu-worker", "beat"):
+    for name in ("web", "stream", "relay", "gpu-worker", "cpu-worker", "beat", "flower"):
         assert services[name]["environment"]["METRICS_PORT"] == "9100"
-        assert "METRICS_ON_API" not in services[name]["environment"]  # it was a setting
+        assert "METRICS_ON_API" not in services[name]["environment"]  # anybody could read who calls
         assert not any("9100" in port for port in services[name].get("ports", ()))
 
 

@@ -15,7 +15,7 @@ from tests.support.churn import open_snapshot
 
 
 def age_s(application: str) -> Any:
-    return REGISTRY.get_sample_value("database_horizon_seconds", {"application": application})
+    return REGISTRY.get_sample_value("inference_database_horizon_seconds", {"application": application})
 
 
 def test_the_oldest_transaction_is_named(db: str, session: sa.Connection) -> None:
@@ -35,7 +35,7 @@ def test_its_age_is_a_metric_until_it_ends_and_an_old_one_is_logged(
         watch.look(session)
         watch.look(session)
     assert age_s("a forgotten console") > 0
-    assert REGISTRY.get_sample_value("database_horizon_pid") == pid
+    assert REGISTRY.get_sample_value("inference_database_horizon_pid") == pid
     assert [f"process {pid} (a forgotten console" in record.message for record in caplog.records] == [True]
     watch.look(session)
     assert age_s("a forgotten console") == 0

@@ -112,6 +112,12 @@ def test_each_change_is_an_event_and_the_last_one_is_the_whole_job(stream: httpx
         assert (end.name, end.id) == ("end", "2.0.cancelled")
         assert end.data == stream.get(f"/api/v1/jobs/{job}").json()
         assert list(events) == []
+    assert stream.get(f"/api/v1/jobs/{job}?wait=1").status_code == 200
+    with listen(stream, job) as events:
+        assert next(events).name == "end"
+    tell = 'inference_stage_seconds_count{model="echo",stage="tell"} '
+    told = [line.removeprefix(tell) for line in lines_of(stream) if line.startswith(tell)]
+    assert told == ["1.0"], "to whom it was news"
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.DEAD, State.CANCELLED, State.EXPIRED])
@@ -164,7 +170,7 @@ def test_another_client_s_job_and_a_bad_token_are_problems(stream: httpx.Client)
 
 
 def waiting(server: httpx.Client, kind: str = "events") -> float:
-    name = f'stream_waiting{{kind="{kind}"}} '
+    name = f'inference_stream_waiting{{kind="{kind}"}} '
     return sum(float(line.removeprefix(name)) for line in lines_of(server) if line.startswith(name))
 
 

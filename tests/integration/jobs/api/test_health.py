@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import close_old_connections, connection
 from django.test import Client
 from psycopg import sql
 
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import DatabaseUnusableError
+from jobs.models import QueueStanding
 from jobs.services.access.tokens import create_token
 from tests.support.admin import browser_of
 from tests.support.connections import end_connections
@@ -47,8 +50,16 @@ def test_live_workers_are_listed_with_the_uuid_of_their_gpu(echo: None) -> None:
     assert uuids == [("gpu-0@here", "GPU-1"), ("gpu-1@here", None)]
 
 
-def test_metrics_name_clients_so_the_api_s_port_shows_none(echo: None) -> None:
+def test_metrics_name_clients_so_the_api_s_port_shows_none_unless_the_operator_says_so(
+    echo: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert Client().get("/metrics").status_code == 404
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, metrics_on_api=True))
+    QueueStanding.objects.create(model="echo", waiting=[2] * 10, head_age_s=[1.0] * 10)
+    answer = Client().get("/metrics")
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (200, "text/plain")
+    assert 'inference_queue_jobs{model="echo",priority="9"} 2.0' in answer.text
+    assert Client().post("/metrics").status_code == 405
 
 
 def test_a_read_only_database_is_not_ready_and_takes_no_job(token: str, read_only: None, post: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from jobs.api.http.origin import BEGAN
 from jobs.core.states import State
 from jobs.models import Job, JobInput, Outbox
 from tests.support.locks import wait_until_a_session_is_blocked
+from tests.support.samples import Samples
 from tests.support.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("road")
@@ -182,3 +185,29 @@ def test_a_bulk_call_s_key_returns_the_same_jobs_and_refuses_other_items(
     other = post([GOOD | {"priority": 1}, GOOD, GOOD], BULK, Idempotency_Key="c")
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
     assert Job.objects.count() == 2
+
+
+def test_jobs_are_counted_by_model_and_client_and_how_long_their_admission_took(
+    app: Client, post: Callable[..., Any], road: str
+) -> None:
+    counted = Samples()
+    defaults: dict[str, Any] = app.defaults
+    defaults[BEGAN] = monotonic() - 5.0  # Django's road has it from the server
+    post(GOOD, idempotency_key="once")
+    post(GOOD, idempotency_key="once")
+    post([GOOD, GOOD, {"model": "nope", "input": {}}], BULK)
+    assert counted("inference_jobs_accepted_total", model="echo", client="app") == 3
+    admitted = {"model": "echo", "stage": "admit"}
+    assert counted("inference_stage_seconds_count", **admitted) == 3
+    assert counted("inference_stage_seconds_sum", **admitted) >= (15.0 if road == "django" else 10.0)
+    assert counted("inference_stage_seconds_bucket", le="5.0", **admitted) == (0 if road == "django" else 1)
+
+
+def test_refused_jobs_are_counted_by_the_code_of_their_problem(post: Callable[..., Any]) -> None:
+    counted = Samples()
+    post({"model": "nope", "input": {}})
+    post([{"model": "echo", "input": {"text": 5}}, GOOD | {"colour": "red"}], BULK)
+    assert counted("inference_jobs_refused_total", reason="model_not_found") == 1
+    assert counted("inference_jobs_refused_total", reason="invalid_input") == 1
+    assert counted("inference_jobs_refused_total", reason="malformed") == 1
+    assert counted("inference_jobs_accepted_total", model="echo", client="app") == 0

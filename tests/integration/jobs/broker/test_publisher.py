@@ -9,6 +9,7 @@ from jobs.broker.job_message import Outgoing, outgoing
 from jobs.broker.publisher import WINDOW, ConfirmingPublisher, Outcome
 from jobs.core.messages.envelope import Envelope
 from tests.support.relays import new_model, ready
+from tests.support.samples import Samples
 
 
 def to(model: str, priority: int = 0) -> Outgoing:
@@ -74,10 +75,14 @@ def test_a_connection_cut_in_the_middle_leaves_the_outcome_unknown_and_the_next_
 def test_a_blocked_broker_is_sent_nothing(
     publisher: ConfirmingPublisher, model: str, broker_url: str
 ) -> None:
+    counted = Samples()
     publisher.publish([to(model)])
-    publisher._on_blocked("memory")
+    for _ in range(2):
+        publisher._on_blocked("memory")
     assert publisher.publish([to(model)]) == [Outcome.UNKNOWN]
+    assert counted("inference_broker_blocked_connections") == 1
     publisher._on_unblocked()
+    assert counted("inference_broker_blocked_connections") == 0
     assert publisher.publish([to(model)]) == [Outcome.CONFIRMED]
     assert ready(broker_url, model) == 2
 

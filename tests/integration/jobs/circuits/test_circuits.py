@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from jobs.core.circuits.breaker import CircuitState, Finding
 from jobs.core.circuits.tally import EVERY_CLIENT, Answer, Tally, tallies_of
@@ -27,6 +28,8 @@ from jobs.services.access.tokens import create_token
 from jobs.services.circuits import statements as circuits
 from jobs.services.circuits.operate import answering, close_by_hand, open_by_hand, probe_now
 from jobs.services.circuits.reads import circuit_of, forget_circuits
+from jobs.services.reads.version_labels import version_label
+from jobs.services.relay.relay import Relay
 from jobs.services.submission.submit import submit_job, submit_jobs
 from jobs.worker.circuit_monitor import NOBODY, CircuitMonitor, hold
 from models_registry import selectors
@@ -493,3 +496,15 @@ def test_a_circuit_whose_row_is_locked_keeps_no_other_from_being_tried(db: str) 
         assert [change.version for change in circuits.begin_probing(session)] == [second.id]
     with engine().begin() as session:
         assert [change.version for change in circuits.begin_probing(session)] == [first.id]
+
+
+def test_a_relay_shows_a_version_s_circuit_under_its_name(version: ModelVersion) -> None:
+    opened(version)
+    opened(version, client=4711)
+    relay: Any = Relay.__new__(Relay)  # it shows what it last read
+    with engine().begin() as session:
+        relay._circuits = circuits.read(session)
+    relay._show_circuits(version.id)
+    assert REGISTRY.get_sample_value("inference_circuit_state", {"version": "echo:1"}) == 2
+    assert REGISTRY.get_sample_value("inference_clients_held", {"version": "echo:1"}) == 1
+    assert version_label(2_000_000_000) == "unknown"

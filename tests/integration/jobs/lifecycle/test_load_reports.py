@@ -11,6 +11,7 @@ from models_registry.core.registry_errors import LoadFailedError
 from models_registry.models import LoadState, VersionLoad
 from models_registry.services import note_ready
 from tests.support.factories import make_version
+from tests.support.samples import Samples
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -42,3 +43,19 @@ def test_a_load_that_ends_after_its_limit_is_left_alone_by_the_next_process_all_
     reports.failed(version, LoadFailedError("late"), late=True)
     reports.loaded(version, memory_bytes=10, load_s=700.0)
     assert list(LoadReports("gpu-0@a").started()) == [version]
+
+
+def test_loads_and_memory_are_counted_under_the_version_s_name() -> None:
+    counted, version, reports = Samples(), make_version("pooled"), LoadReports("gpu-0@a")
+    label = f"pooled:{version.version}"
+    reports.failed(version.id, LoadFailedError("no"))
+    assert counted("inference_model_load_failed", version=label) == 1
+    reports.loaded(version.id, memory_bytes=10, load_s=0.5)
+    assert counted("inference_model_load_failed", version=label) == 0
+    assert counted("inference_pool_bytes", version=label) == 10
+    assert counted("inference_model_load_seconds_sum") == 0.5
+    reports.dropped(version.id)
+    assert counted("inference_pool_bytes", version=label) == 0
+    assert counted("inference_pool_evictions_total", version=label) == 1
+    for outcome in ("failed", "loaded"):
+        assert counted("inference_pool_loads_total", version=label, outcome=outcome) == 1

@@ -18,7 +18,7 @@ from jobs.db.engine import engine
 from jobs.db.session import transaction
 from jobs.db.single_statements import SingleStatements
 from jobs.models import Batch, Job, Outbox
-from jobs.services.lifecycle.claim import claim
+from jobs.services.lifecycle.claim import claim, recover
 from jobs.services.lifecycle.enqueue import enqueue
 from jobs.services.lifecycle.settle import Verdict, settle
 from jobs.services.lifecycle.settle_answers import AnsweredBatch, settle_answers
@@ -38,9 +38,13 @@ def waiting(due_ago_s: dict[Job, float]) -> None:
 
 def claimed(session: sa.Connection, jobs: list[Job], buffered_s: list[float]) -> Batch:
     row = replace(batch_row(), sealed_at=time.monotonic() - 1.0)
+    envelopes = [envelope_of(job) for job in jobs]
     with transaction(session):
-        claim(session, batch=row, envelopes=[envelope_of(job) for job in jobs], buffered_s=buffered_s)
-    return Batch.objects.get(id=row.id)
+        given = claim(session, batch=row, envelopes=envelopes, buffered_s=buffered_s)
+        found = recover(session, batch=row.id, jobs=[job.id for job in jobs])
+    batch = Batch.objects.get(id=row.id)
+    assert {job.sealed_ago_s for job in (*given, *found)} == {batch.sealed_ago_s}, "what the worker counts"
+    return batch
 
 
 def test_a_claim_keeps_when_each_member_was_due_published_and_received(session: sa.Connection) -> None:

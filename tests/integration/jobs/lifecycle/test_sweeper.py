@@ -24,6 +24,7 @@ from tests.support.claims import batch_row, envelope_of
 from tests.support.collector import collecting, traced_here
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 from tests.support.listening import listening
+from tests.support.samples import Samples
 from tests.support.threads import in_thread
 from tests.support.wait import wait_until
 
@@ -114,11 +115,15 @@ def test_a_job_alone_in_its_batch_on_its_last_attempt_is_buried_for_killing_its_
     for job in jobs:
         make_batch(worker, make_version(), [job], isolation_group=7)
     Job.objects.filter(id=jobs[0].id).update(attempts=3, max_attempts=3)
+    counted = Samples()
     assert sweeper.sweep(session).reaped == 2
     assert states(jobs[:1]) == {("dead", 2, 3)}
     letter = DeadLetter.objects.get(job=jobs[0])
     assert (letter.kind, letter.epoch) == (kind, 2)
     assert (letter.code == "device_lost") is (reason == "device_lost")
+    assert counted("inference_job_seconds_count", model="echo", outcome="dead") == 1
+    for name in ("inference_job_deaths_total", "inference_job_retries_total"):
+        assert counted(name, kind=kind, code=letter.code) == 1
     assert not Outbox.objects.filter(job=jobs[0]).exists()
     assert states(jobs[1:]) == {("queued", 2, 1)}
     assert Outbox.objects.get(job=jobs[1]).isolation_group > 0
@@ -189,8 +194,10 @@ def test_a_job_that_waits_past_its_deadline_expires_and_leaves_the_outbox(
 ) -> None:
     late = make_job(state=state, deadline=timezone.now() - PAST)
     early = make_job(state=state, deadline=timezone.now() + PAST)
+    counted = Samples()
     with listening(services["DATABASE_URL"]) as payloads:
         assert sweeper.sweep(session) == Swept(reaped=0, expired=1)
+    assert counted("inference_job_seconds_count", model="echo", outcome="expired") == 1
     assert payloads == [f"job:{late.id}"]
     assert states([late]) == {("expired", 1, 0)}
     assert list(Outbox.objects.values_list("job_id", flat=True)) == [early.id]

@@ -5,7 +5,9 @@ import pytest
 import sqlalchemy as sa
 from django.db.models import F
 from django.db.models.functions import Now
+from prometheus_client import REGISTRY
 
+from jobs import metrics
 from jobs.broker import broker_queues, topology
 from jobs.broker.connection import connected
 from jobs.core.errors import TopologyMismatchError
@@ -74,6 +76,21 @@ def test_jobs_that_share_a_message_are_not_copied_while_it_waits(model: str, bro
         overdue(model)
         wait_until(lambda: Outbox.objects.filter(model=model, due__gt=Now()).count() == 640)
     assert ready(broker_url, model) == 640 // 8
+
+
+def test_a_relay_that_loses_a_queue_drops_its_series(model: str, broker_url: str) -> None:
+    def shown(queue: str) -> float | None:
+        return REGISTRY.get_sample_value(metrics.OUTBOX_IN_FLIGHT._name, {"model": queue})
+
+    models = [model, other := new_model()]
+    for name in (model, other):
+        make_job(model=name)
+    with running(broker_url, models):
+        wait_until(lambda: shown(model) == shown(other) == 1)
+        models.remove(other)
+        wait_until(lambda: shown(other) is None)
+        assert shown(model) == 1
+    assert shown(model) is None  # nobody counts it any more
 
 
 def test_jobs_that_the_workers_cannot_hold_wait_in_the_outbox(model: str, broker_url: str) -> None:

@@ -46,11 +46,11 @@ class RelayProcess:
 
     @property
     def feeds(self) -> bool:
-        return self.metric("relay_queues_owned") == 1
+        return self.metric("inference_relay_queues_owned") == 1
 
     @property
     def swept_at(self) -> float:
-        return self.metric("sweep_last_timestamp_seconds")
+        return self.metric("inference_sweep_last_timestamp_seconds")
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def test_when_a_relay_is_stopped_the_other_takes_over_and_the_first_changes_noth
     os.kill(stopped.process.pid, signal.SIGCONT)
     make_job(model=model)
     wait_until(lambda: ready(broker_url, model) == 2)
-    wait_until(lambda: stopped.metric("relay_queues_owned") == 0)
+    wait_until(lambda: stopped.metric("inference_relay_queues_owned") == 0)
     assert stays.feeds
     assert leases_by_name() == after, "the one that woke took nothing back"
 

@@ -84,4 +84,6 @@ def test_a_token_expires_by_the_database_s_time(host_clock: float) -> None:
 
 def test_the_difference_is_a_metric(host_clock: float, session: sa.Connection) -> None:
     database_clock.measure(session)
-    assert REGISTRY.get_sample_value("host_clock_ahead_seconds") == pytest.approx(host_clock, abs=60)
+    assert REGISTRY.get_sample_value("inference_host_clock_ahead_seconds") == pytest.approx(
+        host_clock, abs=60
+    )

@@ -58,6 +58,7 @@ from tests.support.factories import make_batch, make_client, make_job, make_vers
 from tests.support.locked import locked
 from tests.support.receiver import Receiver, receiving
 from tests.support.recorded_tasks import RecordedTasks
+from tests.support.samples import Samples
 from tests.support.wait import wait_until
 
 Asked = list[tuple[UUID, int]]
@@ -186,7 +187,9 @@ def test_an_error_is_retried_after_the_receiver_s_retry_after(
     receiver: Receiver, session: sa.Connection
 ) -> None:
     receiver.answers = [(500, {}), (429, {"Retry-After": "120"}), (204, {"Content-Length": "0"})]
+    counted = Samples()
     job = ended(receiver.url)
+    assert counted("inference_job_seconds_count", model="echo", outcome="cancelled") == 1
     for attempts in range(3):
         dispatched(session)
         delivered(job, attempts=attempts)
@@ -196,6 +199,7 @@ def test_an_error_is_retried_after_the_receiver_s_retry_after(
             assert waits > timezone.now() + timedelta(seconds=60)
         due_now(job)
     assert [entry["status"] for entry in row(job).history] == [500, 429, 204]
+    assert counted("inference_stage_seconds_count", model="echo", stage="tell") == 1, "the first attempt"
     assert row(job).state == "delivered"
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 1
 

@@ -13,7 +13,6 @@ def plan(*, gpus: int = 0, workers: int = 1) -> StackPlan:
         api_port=1,
         stream_port=2,
         flower_port=3,
-        metrics_port=4,
         gpus=gpus,
         workers=workers,
         web_workers=3,
@@ -66,6 +65,23 @@ def test_workers_take_a_gpu_each_or_the_cpu() -> None:
 def test_workers_end_after_the_programs_that_give_them_work() -> None:
     ranks = {spec.name: spec.rank for spec in specs(plan())}
     assert {name for name, rank in ranks.items() if rank} == {"gpu-worker-0", "cpu-worker"}
+
+
+def test_every_process_has_a_page_of_metrics_and_that_of_the_api_s_port_covers_all_folders(
+    tmp_path: Path,
+) -> None:
+    served = ServedModels(("echo",), {}, {"apart": tmp_path})
+    made = make_plan(run_dir=tmp_path, workers=2, login="a:b", served=served)
+    pages = {
+        spec.name: (spec.env["METRICS_PORT"], spec.env["PROMETHEUS_MULTIPROC_DIR"]) for spec in specs(made)
+    }
+    assert len({port for port, _ in pages.values()}) == len(pages) == 9
+    folder = tmp_path / "metrics"
+    assert {name: Path(path) for name, (_, path) in pages.items()} == {
+        name: folder if name == "web" else folder / name for name in pages
+    }
+    assert made.metrics_pages["beat"] == f"http://127.0.0.1:{pages['beat'][0]}/metrics"
+    assert made.metrics_url == f"{made.api_url}/metrics"
 
 
 def test_no_password_is_on_a_command_line() -> None:

@@ -95,3 +95,29 @@ def test_arrivals_are_the_growth_plus_the_ends() -> None:
     assert first.arriving_per_s == 0.0
     assert surveyed(survey, 9, LedgerCount(running=4, ended=10)).arriving_per_s == (13 - 8 + 10) / 0.5
     assert surveyed(survey, 0, LedgerCount()).arriving_per_s == 0.0
+
+
+def test_arrivals_are_a_mean_over_ten_seconds_and_unknown_before_the_second_count() -> None:
+    survey = QueueSurvey()
+    count = counted([])
+    first = survey.observe(count, LedgerCount(), workers=0, since_s=None)
+    assert first.arrivals_per_s is None
+    for _ in range(20):  # half a second each, and all of them came in one
+        one = survey.observe(count, LedgerCount(), workers=0, since_s=0.5)
+    assert one.arrivals_per_s == 0.0
+    burst = survey.observe(count, LedgerCount(ended=40), workers=0, since_s=0.5)
+    assert (burst.arriving_per_s, burst.arrivals_per_s) == (80.0, 4.0)
+    for _ in range(20):
+        one = survey.observe(count, LedgerCount(), workers=0, since_s=0.5)
+    assert one.arrivals_per_s == 0.0
+    assert survey.observe(count, LedgerCount(), workers=0, since_s=None).arrivals_per_s is None
+
+
+def test_what_one_worker_does_is_remembered_when_none_is_left() -> None:
+    survey = QueueSurvey()
+    assert surveyed(survey, 0, LedgerCount(), workers=0).worker_per_s is None
+    both = surveyed(survey, 3, LedgerCount(ended=8, runs=RUNS), workers=2)
+    assert both.per_s is not None
+    assert both.worker_per_s == both.per_s / 2
+    none = surveyed(survey, 3, LedgerCount(), workers=0)
+    assert (none.per_s, none.worker_per_s) == (None, both.worker_per_s)

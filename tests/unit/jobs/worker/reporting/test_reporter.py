@@ -13,6 +13,7 @@ from jobs.core.batching.sealed_batch import SealReason
 from jobs.core.failures import Success
 from jobs.core.messages.envelope import Envelope
 from jobs.core.states import State
+from jobs.services.lifecycle.claim import Claimed
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.message_delivery import MessageDelivery, Parcel
 from jobs.worker.reporting.reporter import Reporter
@@ -42,7 +43,8 @@ def test_a_batch_that_ends_before_the_hub_turns_leaves_nothing_behind() -> None:
     message: Any = SimpleNamespace(delivery_tag=1, acknowledged=False, ack=lambda **_: acked.append(1))
     parcel = Parcel(message, 1, generation)
     delivery = MessageDelivery(parcel, Envelope(JOB, 0, 1, 4), task=None)
-    work = ClaimedBatch(UUID(int=2), 1, 1, SealReason.IDLE, [delivery])
+    job = Claimed(JOB, 1, 1, 3, b"", None)
+    work = ClaimedBatch(UUID(int=2), 1, 1, SealReason.IDLE, [delivery], jobs=[job])
     reporter.received(parcel, [delivery])
     reporter.claimed(work)
     reporter.settled(work, [Verdict(JOB, 1, Success(b"1"))], [Settled(JOB, State.SUCCEEDED)])

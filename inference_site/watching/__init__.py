@@ -1,0 +1,1 @@
+"""What Prometheus and Grafana read: the dashboards as Python, and the check of rules and configuration."""

@@ -1,0 +1,1 @@
+"""How processes count together: each in files of its own in one folder, those of the dead in one file."""

@@ -1,0 +1,107 @@
+"""What the surveyor counted of all queues and workers, on every process's page of metrics.
+
+Nothing is counted anew, so all pages of all processes show the same. While the database is away, a page has
+what was read before, until the count is too old; then only its age is left.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import Lock, Thread
+from typing import NamedTuple
+
+import psycopg
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from jobs import metrics
+from jobs.services.admission.survey_reads import SurveyedQueue, read_survey
+
+log = logging.getLogger(__name__)
+READ_EVERY_S = 1.0
+PATIENCE_S = 1.0  # a page waits no longer for the database
+STALE_S = 10.0  # an older count is not shown
+
+
+class _Reading(NamedTuple):
+    queues: Sequence[SurveyedQueue]
+    at_s: float
+
+
+class SurveyCollector(Collector):
+    """Reads at most once a second, however many ask for pages."""
+
+    def __init__(
+        self,
+        read: Callable[[], Sequence[SurveyedQueue]] = read_survey,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to read; `clock` returns monotonic seconds."""
+        self._read, self._clock = read, clock
+        self._lock = Lock()
+        self._began_s = float("-inf")
+        self._thread: Thread | None = None
+        self._reading: _Reading | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the age of the last count, and what it says if it is not too old."""
+        self._renew()
+        reading = self._reading
+        if reading is None or not reading.queues:
+            return
+        since_s = self._clock() - reading.at_s
+        age_s = min(queue.age_s for queue in reading.queues) + since_s
+        yield metrics.SURVEY_AGE.family([((), age_s)])
+        if age_s <= STALE_S:
+            yield from _figures(reading.queues)
+
+    def _renew(self) -> None:
+        """Wait for a read that is not older than a second; a slow one goes on beside the page."""
+        with self._lock:
+            running = self._thread is not None and self._thread.is_alive()
+            if not running and self._clock() - self._began_s >= READ_EVERY_S:
+                self._began_s = self._clock()
+                self._thread = Thread(target=self._read_once, name="survey-reader", daemon=True)
+                self._thread.start()
+            thread, left_s = self._thread, self._began_s + PATIENCE_S - self._clock()
+        if thread is not None:
+            thread.join(max(0.0, left_s))
+
+    def _read_once(self) -> None:
+        began_s = self._clock()
+        try:
+            self._reading = _Reading(self._read(), began_s)
+        except psycopg.Error as error:
+            log.debug("the survey cannot be read: %s", error)  # each page would say it again
+
+
+def _figures(queues: Sequence[SurveyedQueue]) -> Iterator[Metric]:
+    yield metrics.QUEUE_JOBS.family(
+        ((queue.queue, str(priority)), jobs)
+        for queue in queues
+        for priority, jobs in enumerate(queue.waiting)
+    )
+    yield metrics.QUEUE_OLDEST.family(((queue.queue,), max(queue.head_age_s)) for queue in queues)
+    yield metrics.ARRIVALS.family(((queue.queue,), queue.arrivals_per_s) for queue in queues)
+    yield metrics.DRAIN.family(((queue.queue,), queue.per_s) for queue in queues)
+    yield metrics.BACKLOG.family(((queue.queue,), _backlog_s(queue)) for queue in queues)
+    yield metrics.WORKERS.family(
+        ((queue.queue, state), number) for queue in queues for state, number in _workers(queue)
+    )
+    yield metrics.WORKERS_WANTED.family(((queue.queue,), queue.workers_wanted) for queue in queues)
+    yield metrics.DEAD_LETTERS.family(((queue.queue,), queue.dead_letters) for queue in queues)
+    yield metrics.GOAL.family(((queue.queue,), queue.goal_s) for queue in queues)
+
+
+def _backlog_s(queue: SurveyedQueue) -> float | None:
+    waiting = sum(queue.waiting)
+    if not waiting:
+        return 0.0
+    return waiting / queue.per_s if queue.per_s else None
+
+
+def _workers(queue: SurveyedQueue) -> Iterator[tuple[str, int | None]]:
+    idle = None if queue.busy is None else max(0, queue.workers - queue.busy)
+    yield from (("busy", queue.busy), ("idle", idle), ("silent", queue.silent))

@@ -1,0 +1,48 @@
+"""What the surveyor counts in Postgres: no process counts it, and every process's page shows it."""
+
+from __future__ import annotations
+
+from jobs.metrics.metric_kinds import read_gauge
+
+QUEUE_JOBS = read_gauge(
+    "inference_queue_jobs", "Jobs that wait for a model, by API priority 0 to 9.", "model", "priority"
+)
+QUEUE_OLDEST = read_gauge(
+    "inference_queue_oldest_seconds", "For how long the first waiting job of a model has waited.", "model"
+)
+ARRIVALS = read_gauge(
+    "inference_arrivals_per_second", "Jobs that came for a model, over about ten seconds.", "model"
+)
+DRAIN = read_gauge(
+    "inference_drain_per_second",
+    "Jobs that a model's workers can finish; absent while no worker has run any lately.",
+    "model",
+)
+BACKLOG = read_gauge(
+    "inference_backlog_seconds",
+    "How long the workers need for what waits; absent while jobs wait and the drain is unknown.",
+    "model",
+)
+WORKERS = read_gauge(
+    "inference_workers",
+    "Workers that serve a model: busy with a batch of it, idle, or silent, which means without a heartbeat.",
+    "model",
+    "state",
+)
+WORKERS_WANTED = read_gauge(
+    "inference_workers_wanted",
+    "Workers that a model should have for what arrives, what waits and its goal.",
+    "model",
+)
+DEAD_LETTERS = read_gauge(
+    "inference_dead_letters", "Dead jobs of a model that were neither replayed nor discarded.", "model"
+)
+GOAL = read_gauge(
+    "inference_goal_seconds",
+    "The goal of a model's default version: seconds from admission to result, at the 95th percentile.",
+    "model",
+)
+SURVEY_AGE = read_gauge(
+    "inference_survey_age_seconds",
+    "Age of the count that the gauges of queues and workers are from; they vanish when it is above 10.",
+)

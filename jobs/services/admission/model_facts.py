@@ -1,0 +1,53 @@
+"""What changes slowly about a model, read every few seconds: its goal and its dead letters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from jobs.db.statement import Statement, run
+from models_registry.core.refs import DEFAULT_ALIAS
+
+READ_EVERY_S = 5.0
+DUTY = 20.0  # the pause is so many times as long as the read: many dead letters are counted less often
+
+
+class ModelFact(NamedTuple):
+    """A registered model's goal, None without a default version, and how many dead letters it has."""
+
+    queue: str
+    goal_s: float | None
+    dead_letters: int
+
+
+_FACTS = Statement(
+    """
+SELECT model.name AS queue, version.p95_goal_s AS goal_s,
+    (SELECT count(*) FROM jobs_deadletter WHERE queue = model.name AND discarded_at IS NULL) AS dead_letters
+FROM models_registry_registeredmodel model
+LEFT JOIN models_registry_alias alias ON alias.model_id = model.id AND alias.name = %(alias)s
+LEFT JOIN models_registry_modelversion version ON version.id = alias.version_id
+""",
+    ModelFact,
+)
+
+
+class ModelFacts:
+    """Reads them again and again; what was read stands in between."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read at the first call; `clock` returns monotonic seconds."""
+        self._clock, self._due_at = clock, 0.0
+        self._facts: Mapping[str, ModelFact] = {}
+
+    def read(self, session: sa.Connection) -> Mapping[str, ModelFact]:
+        """Return the facts of each registered model by name."""
+        began_s = self._clock()
+        if began_s >= self._due_at:
+            self._facts = {fact.queue: fact for fact in run(session, _FACTS, {"alias": DEFAULT_ALIAS})}
+            now_s = self._clock()
+            self._due_at = now_s + max(READ_EVERY_S, DUTY * (now_s - began_s))
+        return self._facts

@@ -1,0 +1,16 @@
+"""How long after its end somebody who waits for a job learns of it."""
+
+from __future__ import annotations
+
+from jobs import metrics
+from jobs.core.stages import Stage
+from jobs.db import database_clock
+from jobs.services.reads.job_views import View
+
+
+def observe_tell(view: View) -> None:
+    """Observe the time since the end of a job, which somebody has waited for, and is told now."""
+    ended_at = view.get("finished_at")
+    if ended_at is not None:
+        seconds = max(database_clock.now_s() - ended_at.timestamp(), 0.0)
+        metrics.STAGE_TIME.labels(view["model"], Stage.TELL.value).observe(seconds)

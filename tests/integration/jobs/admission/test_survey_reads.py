@@ -1,0 +1,86 @@
+"""What the surveyor stores of queues and workers is what every process's page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event
+
+import psycopg
+import pytest
+from django.utils import timezone
+from psycopg import sql
+
+from jobs.core.ids import uuid7
+from jobs.core.states import State
+from jobs.db.session import open_session
+from jobs.exporting.survey_collector import SurveyCollector
+from jobs.models import Batch, DeadLetter, QueueStanding
+from jobs.services.admission.survey_reads import read_survey
+from jobs.services.admission.surveyor import QueueSurveyor
+from models_registry.models import RegisteredModel
+from tests.support.factories import make_job, make_jobs, make_version, make_worker
+
+
+def survey(times: int = 1) -> None:
+    surveyor = QueueSurveyor(stop=Event())
+    with open_session() as session:
+        for _ in range(times):
+            surveyor.survey(session)
+
+
+def bury(model: str, *, discarded: bool = False) -> None:
+    job = make_job(model=model, state=State.DEAD)
+    DeadLetter.objects.filter(job=job).update(discarded_at=timezone.now() if discarded else None)
+
+
+def test_workers_are_busy_idle_or_silent_and_the_goal_is_the_default_version_s(db: str) -> None:
+    version = make_version("echo", p95_goal_s=1.5)
+    busy, _idle = make_worker("gpu-0@here"), make_worker("gpu-1@here")
+    make_worker("gpu-2@here", heartbeat_at=timezone.now() - timedelta(minutes=5))
+    make_worker("gpu-3@here", ended_at=timezone.now())
+    now = timezone.now()
+    Batch.objects.create(
+        id=uuid7(int(now.timestamp() * 1000), 1), worker=busy, version_id=version.id, members=[], size=3,
+        padded_size=3, seal_reason="full", claimed_at=now,
+    )  # fmt: skip
+    make_jobs(7, priority=4)
+    for discarded in (False, False, True):
+        bury("echo", discarded=discarded)
+    survey(2)
+    (row,) = [row for row in read_survey() if row.queue == "echo"]
+    assert (row.waiting[4], row.workers, row.busy, row.silent) == (7, 2, 1, 1)
+    assert (row.goal_s, row.dead_letters, row.workers_wanted) == (1.5, 2, 1)
+    assert (row.per_s, row.arrivals_per_s) == (None, 0.0)
+    assert row.age_s < 5
+
+
+def test_a_model_without_jobs_and_workers_has_a_row_and_no_worker_is_wanted(db: str) -> None:
+    make_version("alone")
+    survey()
+    (row,) = [row for row in read_survey() if row.queue == "alone"]
+    assert (sum(row.waiting), row.workers, row.workers_wanted, row.dead_letters) == (0, 0, 0, 0)
+    RegisteredModel.objects.create(name="bare")
+    survey()
+    assert QueueStanding.objects.get(model="bare").goal_s is None
+
+
+def test_a_table_that_is_locked_delays_a_page_by_a_second_at_most_and_leaves_its_figures_out(db: str) -> None:
+    make_version("echo")
+    survey()
+    with locked("jobs_queuestanding", db):
+        with pytest.raises((psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)):
+            read_survey()
+        began = timezone.now()
+        assert list(SurveyCollector().collect()) == []
+        assert timezone.now() - began < timedelta(seconds=2)
+    assert len(list(SurveyCollector().collect())) == 10
+
+
+@contextmanager
+def locked(table: str, url: str) -> Iterator[None]:
+    with psycopg.connect(url) as session:
+        session.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+        yield
+        session.rollback()

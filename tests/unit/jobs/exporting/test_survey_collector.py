@@ -1,0 +1,140 @@
+"""A page shows the last count until it is ten seconds old, and waits a second at most for the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from threading import Event
+
+import psycopg
+from prometheus_client import CollectorRegistry, generate_latest
+
+from jobs.exporting.survey_collector import PATIENCE_S, SurveyCollector
+from jobs.services.admission.survey_reads import SurveyedQueue
+
+QUEUE = SurveyedQueue(
+    queue="echo", waiting=[0, 0, 0, 0, 6, 0, 0, 0, 0, 2], head_age_s=[0, 0, 0, 0, 3.5, 0, 0, 0, 0, 1.0],
+    per_s=4.0, arrivals_per_s=2.5, workers=3, busy=2, silent=1, workers_wanted=4, goal_s=1.5, dead_letters=7,
+    age_s=0.4,
+)  # fmt: skip
+UNKNOWN = QUEUE._replace(
+    queue="new", per_s=None, arrivals_per_s=None, busy=None, silent=None, workers_wanted=None, goal_s=None,
+    dead_letters=None,
+)  # fmt: skip
+IDLE = UNKNOWN._replace(queue="idle", waiting=[0] * 10, head_age_s=[0.0] * 10)
+
+
+class Database:
+    """Answers with these rows, or an error, and counts how often it was asked."""
+
+    def __init__(self, *rows: SurveyedQueue) -> None:
+        self.rows, self.error, self.reads = rows, False, 0
+        self.now = 100.0
+
+    def read(self) -> Sequence[SurveyedQueue]:
+        self.reads += 1
+        if self.error:
+            raise psycopg.OperationalError
+        return self.rows
+
+    def clock(self) -> float:
+        return self.now
+
+
+def page(collector: SurveyCollector) -> dict[str, float]:
+    registry = CollectorRegistry(support_collectors_without_names=True)
+    registry.register(collector)
+    lines = generate_latest(registry).decode().splitlines()
+    return {name: float(value) for name, value in (x.rsplit(" ", 1) for x in lines if not x.startswith("#"))}
+
+
+def surveyed(*rows: SurveyedQueue) -> tuple[Database, SurveyCollector]:
+    database = Database(*rows)
+    return database, SurveyCollector(database.read, database.clock)
+
+
+def test_a_page_has_every_figure_of_the_last_count() -> None:
+    _, collector = surveyed(QUEUE)
+    shown = page(collector)
+    queue = 'model="echo"'
+    expected = {
+        f'inference_queue_jobs{{{queue},priority="4"}}': 6.0,
+        f'inference_queue_jobs{{{queue},priority="9"}}': 2.0,
+        f'inference_queue_jobs{{{queue},priority="0"}}': 0.0,
+        f"inference_queue_oldest_seconds{{{queue}}}": 3.5,
+        f"inference_arrivals_per_second{{{queue}}}": 2.5,
+        f"inference_drain_per_second{{{queue}}}": 4.0,
+        f"inference_backlog_seconds{{{queue}}}": 2.0,
+        f'inference_workers{{{queue},state="busy"}}': 2.0,
+        f'inference_workers{{{queue},state="idle"}}': 1.0,
+        f'inference_workers{{{queue},state="silent"}}': 1.0,
+        f"inference_workers_wanted{{{queue}}}": 4.0,
+        f"inference_dead_letters{{{queue}}}": 7.0,
+        f"inference_goal_seconds{{{queue}}}": 1.5,
+        "inference_survey_age_seconds": 0.4,
+    }
+    assert {name: shown.get(name) for name in expected} == expected
+
+
+def test_what_is_unknown_is_absent_and_not_0() -> None:
+    _, collector = surveyed(UNKNOWN)
+    assert {name.partition("{")[0] for name in page(collector)} == {
+        "inference_queue_jobs", "inference_queue_oldest_seconds", "inference_survey_age_seconds",
+    }  # fmt: skip
+
+
+def test_where_nothing_waits_there_is_no_backlog_whatever_the_workers_do() -> None:
+    _, collector = surveyed(IDLE)
+    assert page(collector)['inference_backlog_seconds{model="idle"}'] == 0.0
+
+
+def test_a_count_older_than_ten_seconds_vanishes_and_its_age_grows() -> None:
+    database, collector = surveyed(QUEUE)
+    assert len(page(collector)) > 10
+    database.error = True
+    for passed_s, figures in ((9.0, True), (10.0, False), (70.0, False)):
+        database.now = 100.0 + passed_s
+        shown = page(collector)
+        assert shown["inference_survey_age_seconds"] == 0.4 + passed_s
+        assert ('inference_workers_wanted{model="echo"}' in shown) is figures
+    database.error, database.now = False, 171.0
+    assert len(page(collector)) > 10
+
+
+def test_a_surveyor_that_stopped_leaves_its_age_alone() -> None:
+    _, collector = surveyed(QUEUE._replace(age_s=25.0))
+    assert page(collector) == {"inference_survey_age_seconds": 25.0}
+
+
+def test_before_the_first_count_there_is_nothing() -> None:
+    _, collector = surveyed()
+    assert page(collector) == {}
+
+
+def test_the_database_is_asked_at_most_once_a_second() -> None:
+    database, collector = surveyed(QUEUE)
+    for passed_s in (0.0, 0.0, 0.9, 1.0, 1.5, 2.0):
+        database.now = 100.0 + passed_s
+        page(collector)
+    assert database.reads == 3
+
+
+def test_a_page_waits_a_second_at_most_for_a_database_that_does_not_answer() -> None:
+    answers, reads = Event(), []
+
+    def read() -> Sequence[SurveyedQueue]:
+        reads.append(1)
+        answers.wait(30)
+        return [QUEUE]
+
+    collector = SurveyCollector(read)
+    began = time.monotonic()
+    assert page(collector) == {}
+    assert page(collector) == {}
+    assert time.monotonic() - began < 2 * PATIENCE_S + 0.5
+    answers.set()
+    thread = collector._thread
+    assert thread is not None
+    thread.join(10)
+    assert "inference_survey_age_seconds" in page(collector)
+    assert len(reads) <= 2
