@@ -6,7 +6,7 @@ HELP = "The span that made the job; empty unless it is traced."
 class Migration(migrations.Migration):
     """A traced job keeps its place in its caller's trace."""
 
-    dependencies = [("jobs", "0053_stage_marks")]
+    dependencies = [("jobs", "0054_survey_figures")]
 
     operations = [
         migrations.AddField("jobinput", "traceparent", models.CharField(max_length=55, null=True, help_text=HELP)),

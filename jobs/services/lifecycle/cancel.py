@@ -17,7 +17,7 @@ from jobs.services.access.audit import note
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.lifecycle.enqueue import WITHDRAW
 from jobs.services.lifecycle.lock_job import lock_job
-from jobs.services.lifecycle.traced_ends import trace_ends
+from jobs.services.reads.traced_ends import trace_ends
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)

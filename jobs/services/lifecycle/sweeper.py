@@ -25,7 +25,7 @@ from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.lifecycle.reap import Orphan
-from jobs.services.lifecycle.traced_ends import trace_ends, trace_losses
+from jobs.services.reads.traced_ends import trace_ends, trace_losses
 
 log = logging.getLogger(__name__)
 Done = TypeVar("Done")

@@ -21,7 +21,7 @@ from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop, first_line, ids
 from jobs.db.troubles import IN_THE_WAY, trouble_of
-from jobs.services.lifecycle.traced_ends import trace_ends
+from jobs.services.reads.traced_ends import trace_ends
 from jobs.services.reuse import settle_followers
 from jobs.services.reuse.cache import any_expired, sweep_entries
 
