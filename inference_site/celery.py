@@ -9,7 +9,16 @@ from models_registry.shared.process_end import end_on_sigterm, end_within
 end_on_sigterm()
 
 from celery import Celery  # noqa: E402
-from celery.signals import beat_init, import_modules, worker_init, worker_shutdown, worker_shutting_down  # noqa: E402
+from celery.apps import worker as program  # noqa: E402
+from celery.signals import (  # noqa: E402
+    beat_init,
+    celeryd_init,
+    import_modules,
+    setup_logging,
+    worker_init,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, connection  # noqa: E402
 
@@ -42,6 +51,18 @@ def refuse_mistakes(**_: object) -> None:
     """
     refuse(settings.INFERENCE.mistakes)
     refuse_untrusted(app.conf.broker_url)
+
+
+@setup_logging.connect
+def _keep_logging(**_: Any) -> None:
+    """Stand where Celery would configure logs of its own: Django's settings have done it."""
+
+
+@celeryd_init.connect
+def _say_in_records(**_: Any) -> None:
+    """Log what a worker writes to a file's number when a signal stops it, if logs are JSON."""
+    if settings.INFERENCE.log_format == "json":
+        program.safe_say = lambda text, *_: log.info("%s", text)
 
 
 @worker_init.connect

@@ -331,6 +331,16 @@ class Config(KeyConfig):
     metrics_on_api: Annotated[
         bool, about("Serve /metrics on the API's port too, without a token, although it names clients.")
     ] = False
+    log_format: Annotated[
+        Literal["text", "json"], about("Whether a line of a log is for people, or JSON with known fields.")
+    ] = "text"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"],
+        about("The least level that is logged; each call of the API is logged at info."),
+    ] = "info"
+    process_name: Annotated[
+        str, about("The name of a process in its log.", allowed="a text", default="its kind, such as relay")
+    ] = ""
     trace_caller_per_s: Annotated[
         Whole,
         about("Calls a second of a client that are traced because their caller says so, at each process."),

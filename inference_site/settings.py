@@ -9,9 +9,13 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
+from inference_site.logs.log_config import logging_config, start_logging
 from inference_site.process_needs import NEEDS, process_of
 
-CONFIG = Config.from_env(os.environ, NEEDS[process_of(sys.argv)])
+PROCESS = process_of(sys.argv)
+CONFIG = Config.from_env(os.environ, NEEDS[PROCESS])
+start_logging(CONFIG, PROCESS)
+LOGGING = logging_config(CONFIG, PROCESS)
 
 SECRET_KEY = CONFIG.secret_key  # where it is not set, Django refuses its first use
 DEBUG = CONFIG.debug

@@ -39,7 +39,11 @@ class Program:
         self.child: Child | None = None
         self._run_dir = run_dir
         self._command = Command(
-            name=spec.name, argv=spec.argv, env={**env, **spec.env}, death=spec.death, cwd=cwd
+            name=spec.name,
+            argv=spec.argv,
+            env={**env, "PROCESS_NAME": spec.name, **spec.env},
+            death=spec.death,
+            cwd=cwd,
         )
 
     def start(self) -> None:

@@ -21,6 +21,7 @@ from models_registry.shared.platform_errors import PlatformError
 
 WORKER_GRACE_S = 35.0
 APPLICATION = "inference_site.asgi:application"
+MAIN_LOGS = Path(__file__).parents[1] / "logs" / "granian_logs.json"  # of granian's main process
 # Only where HTTP/1 is the one protocol does the limit for headers count from a connection's start: else one
 # that sends nothing stays for ever. HTTP/2 would also bring 16 MB of headers and 200 calls with it.
 HEADERS = ("--http", "1", "--http1-header-read-timeout", "30000", "--http1-buffer-size", "131072")
@@ -186,7 +187,8 @@ def manage(*words: str) -> tuple[str, ...]:
 def _granian(port: int, workers: int) -> tuple[str, ...]:
     listen = ("--host", LOOPBACK, "--port", str(port), "--backlog", "2048", "--no-ws")
     lives = ("--workers", str(workers), "--respawn-failed-workers", "--workers-kill-timeout", "8")
-    return python("granian", "--interface", "asgi", *listen, *lives, *HEADERS)
+    logs = ("--log-config", str(MAIN_LOGS))
+    return python("granian", "--interface", "asgi", *listen, *lives, *HEADERS, *logs)
 
 
 def _web(plan: StackPlan) -> Spec:
@@ -228,7 +230,7 @@ def _celery(*words: str) -> tuple[str, ...]:
 def _cpu_worker() -> Spec:
     queues = ",".join(queue.name for queue in TASK_QUEUES)
     options = ("-Q", queues, "-n", f"{CPU_NODE}@%h", "--pool", "threads")
-    quiet = ("--without-mingle", "--without-gossip", "--loglevel", "INFO")
+    quiet = ("--without-mingle", "--without-gossip")
     argv = _celery("worker", *options, *quiet)
     return Spec(name="cpu-worker", argv=argv, health=CPU_NODE, grace_s=WORKER_GRACE_S, rank=STOPS_NEXT)
 

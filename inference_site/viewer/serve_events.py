@@ -41,6 +41,7 @@ def main(argv: list[str]) -> None:
     # Tasks are kept by the ten thousand and hold no cycles: to look through them at each burst cost half as
     # much again as the events.
     gc.set_threshold(50_000, 20, 50)
+    options.logging = None  # Tornado would change the root's level; ours are set
     command.apply_env_options()
     parse_command_line(argv)
     options.read_only, options.enable_events, options.persistent = True, False, False

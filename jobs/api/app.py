@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from uuid import UUID
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -17,10 +18,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from jobs import tracing
+from jobs.api.access_log import is_kept, note_access
 from jobs.api.http.asgi_call import Call, ClientGoneError
 from jobs.api.http.body_limits import SUBMIT
 from jobs.api.http.doorkeeper import Doorkeeper
 from jobs.api.http.https_only import https_location
+from jobs.api.http.middleware import route_of
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Handler, Threads
 from jobs.api.plain.road import PlainRoad
@@ -28,6 +31,7 @@ from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
 from jobs.api.streaming.long_poll import answer_job, answer_once_ended
 from jobs.api.streaming.submit_stream import answer_submits
+from jobs.core.log_context import about
 from jobs.services.access.refusals import RefusalWriter
 from jobs.tracing import call_traces, trace_switch
 
@@ -49,6 +53,7 @@ class JobIdConvertor(Convertor[UUID]):
 register_url_convertor("job_id", JobIdConvertor())
 STREAM = "/api/v1/jobs/stream"
 JOB = "/api/v1/jobs/{job_id:job_id}"
+CONVERTED = ":job_id"
 Road = Callable[[Call, Inflow], Awaitable[bool]]
 
 
@@ -63,10 +68,10 @@ class Server:
         self._plain = PlainRoad(lambda: self.hub)
         self._router = Router(
             routes=[
-                Route(STREAM, CallEndpoint(self._submits)),
-                Route(SUBMIT, CallEndpoint(self._submit)),
-                Route(f"{JOB}/events", CallEndpoint(self._events)),
-                Route(JOB, CallEndpoint(self._job)),
+                _route(STREAM, self._submits),
+                _route(SUBMIT, self._submit),
+                _route(f"{JOB}/events", self._events),
+                _route(JOB, self._job),
             ],
             default=CallEndpoint(self._other),
             redirect_slashes=False,
@@ -156,28 +161,45 @@ class Server:
         return True
 
 
+def _route(path: str, answer: Callable[[Call], Awaitable[None]]) -> Route:
+    return Route(path, CallEndpoint(answer, path.replace(CONVERTED, "")))
+
+
 class CallEndpoint:
     """One kind of calls as an ASGI application: every error of `answer` becomes a problem."""
 
-    def __init__(self, answer: Callable[[Call], Awaitable[None]]) -> None:
-        """Prepare to answer by `answer`."""
-        self._answer = answer
+    def __init__(self, answer: Callable[[Call], Awaitable[None]], route: str | None = None) -> None:
+        """Prepare to answer by `answer`; the access log names `route`, or Django's."""
+        self._answer, self._route = answer, route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call; nothing is sent to a client that is gone."""
+        """Answer one call, whose log lines carry its id, and log that it is over."""
+        began = perf_counter()
         call = Call(Request(scope, receive), send)
+        call.record.route, call.record.job = self._route, scope.get("path_params", {}).get("job_id")
+        with about(**call.log_ids):
+            try:
+                await self._traced(call)
+            finally:
+                if is_kept():
+                    call.record.route = call.record.route or route_of(scope["path"])
+                    seconds = perf_counter() - began
+                    note_access(call.record, method=scope["method"], status=call.status, seconds=seconds)
+
+    async def _traced(self, call: Call) -> None:
+        """Answer a call, with its spans where it is traced."""
+        scope = call.request.scope
         if not tracing.on or scope["method"] != "POST":
-            return await self._served(call)
-        trace = call_traces.begin(
-            call.request.method, scope["path"], scope["scheme"], call.header("traceparent")
-        )
+            return await self._end(call)
+        trace = call_traces.begin("POST", scope["path"], scope["scheme"], call.header("traceparent"))
         try:
-            await self._served(call)
+            await self._end(call)
         finally:
             if trace is not None:
-                trace.end(call.status)
+                trace.end(call.status or 0)
 
-    async def _served(self, call: Call) -> None:
+    async def _end(self, call: Call) -> None:
+        """Answer a call; nothing is sent to a client that is gone."""
         with suppress(ClientGoneError):
             try:
                 if location := https_location(call.request):

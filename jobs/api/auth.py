@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
+from jobs.api.access_log import call_record
 from jobs.core.access.scopes import Scope
 from jobs.core.errors import ForbiddenError, UnauthenticatedError
 from jobs.services.access.owner import Owner, owner_of, token_digest
@@ -39,6 +40,7 @@ class BearerToken(AuthBase):
         digest = presented_digest(request.META.get("HTTP_AUTHORIZATION", ""))
         owner = authenticated(owner_of(digest), address=origin().address)
         with_token(owner.token)
+        call_record().client = owner.id
         if self.scope is not None:
             check_scope(owner, self.scope)
         return owner

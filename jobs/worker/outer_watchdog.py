@@ -11,6 +11,7 @@ was stopped by a signal may be silent, until the batch that it holds is over its
 
 from __future__ import annotations
 
+import json
 import math
 import mmap
 import os
@@ -122,10 +123,21 @@ def watch(worker: int, notes: Notes, patience: Forbearance) -> None:
         reason = patience.spend(min(now - before, 2 * TICK_S), stopped=is_stopped(worker))
         before = now
         if reason and os.getppid() == worker:
-            sys.stderr.write(f"the outer watchdog ends worker {worker}: {reason}\n")
+            sys.stderr.write(f"{last_line(worker, reason)}\n")
             sys.stderr.flush()
             os.kill(worker, signal.SIGKILL)
             return
+
+
+def last_line(worker: int, reason: str) -> str:
+    """Return the line of the log about the end of a worker, as LOG_FORMAT wants it."""
+    text = f"the outer watchdog ends worker {worker}: {reason}"
+    if os.environ.get("LOG_FORMAT", "").strip().lower() != "json":
+        return text
+    time_of_it = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    name = os.environ.get("PROCESS_NAME") or "gpu-worker"
+    fields = {"level": "CRITICAL", "logger": "jobs.worker.outer_watchdog", "message": text, "process": name}
+    return json.dumps({"time": time_of_it, **fields, "pid": os.getpid()})
 
 
 def is_stopped(pid: int) -> bool:

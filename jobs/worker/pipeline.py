@@ -20,6 +20,7 @@ from uuid import UUID
 
 from jobs import tracing
 from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.core.log_context import about
 from jobs.metrics import LANE_BUSY, LANES
 from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.message_delivery import MessageDelivery
@@ -161,7 +162,7 @@ class Pipeline:
     @contextmanager
     def _blaming(self, batch: ClaimedBatch) -> Iterator[None]:
         try:
-            with quiet(on=batch.guarded):
+            with quiet(on=batch.guarded), about(**batch.log_ids):
                 yield
         except BaseException as error:
             if own_device().loss is None or own_device().lost_in_work_since(batch.worked_since):
@@ -215,7 +216,7 @@ class Pipeline:
         self._observer.claimed(batch)
         self._begin(batch)
         try:
-            with quiet(on=batch.guarded):
+            with quiet(on=batch.guarded), about(**batch.log_ids):
                 left = self._claimer.prepare(batch)
             if left:
                 self._observer.refused(left)

@@ -17,6 +17,7 @@ from tests.benchmarks import (
     gpu,
     horizon,
     ingest,
+    loadtest,
     memory,
     minilm,
     mixed,
@@ -62,6 +63,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "typescript": generate.measure,
     "abuse": abuse.measure,
     "panels": panels.measure,
+    "loadtest": loadtest.measure,
 }
 
 

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from jobs.api import problems
+from jobs.api.access_log import CallRecord, begin_record
 from jobs.api.http.client_address import client_address
 from jobs.api.http.https_only import hsts
-from jobs.api.http.request_id import request_id
+from jobs.api.http.request_id import request_id, trace_id
 from jobs.api.prefer import WaitRequest
 from jobs.core.errors import PlatformError
 from jobs.services.reads.job_views import View
@@ -49,14 +50,23 @@ class Call:
     request: Request
     send: Send
     begun: bool = False
-    status: int = 0
     request_id: str = field(init=False)
     began_s: float = field(default_factory=monotonic)
     awaited: View | None = None
+    record: CallRecord = field(default_factory=begin_record)
+    status: int | None = None
 
     def __post_init__(self) -> None:
         """Give the call its id."""
         self.request_id = request_id(self.request.headers.get("x-request-id", ""))
+
+    @property
+    def log_ids(self) -> dict[str, object]:
+        """Return the ids that log lines of the call carry."""
+        ids: dict[str, object] = {"request_id": self.request_id}
+        if parent := self.request.headers.get("traceparent"):
+            ids |= {"trace_id": trace} if (trace := trace_id(parent)) else {}
+        return ids
 
     @property
     def framed(self) -> bool:

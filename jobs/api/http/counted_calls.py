@@ -7,20 +7,21 @@ are one route, because there are some hundred of them.
 from __future__ import annotations
 
 import re
+from functools import cache
 from time import monotonic
 from typing import Any
 
 from django.http import HttpRequest
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jobs.api.access_log import METHODS, UNMATCHED, template_of
 from jobs.metrics import HTTP_REQUESTS, HTTP_TIME
 
 SCOPE = "inference.scope"  # the key in the WSGI environment of the call's ASGI scope
 ROUTE = "inference.route"  # the key in that scope of the route that Django found
-UNMATCHED, OTHER, GONE = "unmatched", "other", "gone"
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER, GONE = "other", "gone"
 _WHOLE = ("/admin/", "/static/")
-_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # The event loop answers some of these calls.
 _LOOP = re.compile(r"/api/v1/jobs(?:/stream|/(?P<job>[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4})(?:/events)?)?")
 
@@ -58,16 +59,17 @@ def note_route(request: HttpRequest) -> None:
         scope[ROUTE] = template_of(request.resolver_match.route)
 
 
-def template_of(route: str) -> str:
-    """Return a route of Django's as the API's description writes it: `/api/v1/jobs/{job_id}`."""
-    return UNMATCHED if route.startswith("^") else "/" + _PARAMETER.sub(r"{\1}", route)  # what takes all else
-
-
 def _count(scope: Scope, status: str, seconds: float) -> None:
     route = _route_of(scope)
     method = scope["method"] if scope["method"] in METHODS else OTHER
-    HTTP_REQUESTS.labels(route, method, status).inc()
-    HTTP_TIME.labels(route).observe(seconds)
+    number, times = _series(route, method, status)
+    number.inc()
+    times.observe(seconds)
+
+
+@cache  # `labels` costs as much as all else
+def _series(route: str, method: str, status: str) -> tuple[Counter, Histogram]:
+    return HTTP_REQUESTS.labels(route, method, status), HTTP_TIME.labels(route)
 
 
 def _route_of(scope: Scope) -> str:

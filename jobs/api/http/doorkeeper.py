@@ -78,7 +78,7 @@ class Doorkeeper:
     async def _most_for_this_sender(self, call: Call, inflow: Inflow, limit: BodyLimit) -> int:
         """Return how many bytes a sender may send; UnauthenticatedError or ForbiddenError."""
         if limit.scope is not None:
-            inflow.client = (await self._owner(call, limit.scope)).id
+            inflow.client = call.record.client = (await self._owner(call, limit.scope)).id
             return limit.most
         if limit.staff and await self._on_thread(is_staff, call.request.headers.get("cookie", "")):
             return limit.most
@@ -119,7 +119,7 @@ def _recognise(call: Call, inflow: Inflow) -> None:
     """Note whose call it is, where that costs nothing; UnauthenticatedError without a token that may work."""
     is_cached, owner = cached_owner(_digest(call))
     if is_cached:
-        inflow.client = authenticated(owner, address=call.address).id
+        inflow.client = call.record.client = authenticated(owner, address=call.address).id
 
 
 def _digest(call: Call) -> bytes:

@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from time import monotonic
 
 from jobs.api.http.asgi_call import AsgiResponse, Call
@@ -49,7 +50,7 @@ class LoginGate:
         if self._inside >= MOST_WAITING:
             raise _refused(call, 1.0)
         self._inside += 1
-        work = asyncio.get_running_loop().run_in_executor(self._threads, handle)
+        work = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, handle)
         work.add_done_callback(self._leave)  # also where the call was cancelled
         return await work
 

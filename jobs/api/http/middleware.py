@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import resolve
 
+from jobs.api.access_log import UNMATCHED, template_of
 from jobs.api.problems import on_exception, respond
 from jobs.core.access.scopes import WARNED_DAYS
 from jobs.core.errors import MethodNotAllowedError
@@ -51,6 +52,15 @@ def complete(response: HttpResponse, ends_at: datetime | None) -> HttpResponse:
     is_page = headers.get("Content-Type", "").startswith("text/html")
     headers["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
     return response
+
+
+def route_of(path: str) -> str:
+    """Return the template of the route that a path leads to, as the access log names it."""
+    try:
+        match = resolve(path, URLCONF if path.startswith(PREFIXES) else None)
+    except Http404:
+        return UNMATCHED
+    return template_of(match.route)
 
 
 def _warn_of_end(response: HttpResponse, ends_at: datetime | None) -> None:

@@ -1,10 +1,11 @@
-"""Record the address of each request's client first of all, for the audit."""
+"""First of all, record the address of each request's client for the audit, its route for the access log."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from jobs.api.access_log import STATIC, UNMATCHED, call_record, template_of
 from jobs.api.http.client_address import client_address
 from jobs.api.http.counted_calls import note_route
 from jobs.api.http.middleware import Next
@@ -25,6 +26,13 @@ class OriginMiddleware:
         with coming_from(address_of(request), began_s=request.META.get(BEGAN)):
             answer = self.get_response(request)
         note_route(request)
+        record, match = call_record(), request.resolver_match
+        if match is not None:
+            record.route = template_of(match.route)
+            record.job = record.job or match.kwargs.get("job_id")
+        else:
+            is_static = request.path_info.startswith(settings.STATIC_URL)
+            record.route = STATIC if is_static else UNMATCHED
         return answer
 
 

@@ -64,17 +64,17 @@ class Threads:
         return await self.run_long(call, inflow, lambda _: self._handle(environ(call, inflow)), None)
 
     async def run(self, function: Callable[[Given], Result], value: Given) -> Result:
-        """Return `function(value)`, called on a thread for short calls."""
-        context = copy_context()  # a call keeps its trace
-        return await asyncio.get_running_loop().run_in_executor(self._short, context.run, function, value)
+        """Return `function(value)`, called on a thread for short calls; logs and spans know the call."""
+        here = copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._short, here, function, value)
 
     async def run_long(
         self, call: Call, inflow: Inflow, function: Callable[[Given], Result], value: Given
     ) -> Result:
         """Return `function(value)`, called on a thread for long calls, once the sender's share allows."""
         async with self._shares.turn(shares_of(call, inflow, LONG_PARTS)):
-            context = copy_context()
-            return await asyncio.get_running_loop().run_in_executor(self._long, context.run, function, value)
+            here = copy_context().run
+            return await asyncio.get_running_loop().run_in_executor(self._long, here, function, value)
 
     def admit(self, call: Call) -> None:
         """Refuse a form with a password from where too many come, before its body is read."""

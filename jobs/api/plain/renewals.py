@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 
@@ -82,7 +83,9 @@ class Renewals:
         """Return the task that reads something; None where too many others are read now."""
         reading = self._reading.get(need.name)
         if reading is None and len(self._reading) < MOST_READS:
-            reading = self._reading[need.name] = asyncio.create_task(self._read(need))
+            # Other calls wait for it, too: its log lines carry the id of none.
+            reading = asyncio.create_task(self._read(need), context=Context())
+            self._reading[need.name] = reading
             reading.add_done_callback(lambda _: self._reading.pop(need.name))
         return reading
 

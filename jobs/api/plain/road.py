@@ -47,7 +47,7 @@ from jobs.services.submission.gathering import Gathering
 from jobs.services.submission.new_job import NewJob
 from jobs.services.submission.plain_jobs import Outcomes, PlainJob, is_plain, store_plain
 from jobs.services.submission.submit import place_job
-from jobs.services.submission.submit_counts import count_outcomes, observe_admit
+from jobs.services.submission.submit_counts import count_group, observe_admit
 from jobs.services.submission.submitted import Submitted
 from models_registry.selectors import resolve
 
@@ -78,7 +78,9 @@ class PlainRoad:
                 return False
             ends_at = owner.expires_at
             new = await self._placed(owner, call, inflow)
-            return new is not None and await self._stored(PlainJob(owner, new, call.address), call, inflow)
+            return new is not None and await self._stored(
+                PlainJob(owner, new, call.address, call.request_id), call, inflow
+            )
         except ClientGoneError:
             raise
         except PlatformError as error:
@@ -105,6 +107,7 @@ class PlainRoad:
         if not is_cached:
             return None
         owner = authenticated(cached, address=call.address)
+        call.record.client = owner.id
         check_scope(owner, Scope.SUBMIT)
         return None if owner.quota.limits else owner
 
@@ -131,6 +134,7 @@ class PlainRoad:
                 observe_admit(submitted.model, 1, began_s=call.began_s)
             if tracing.on:
                 traced_jobs.stored([submitted])
+            call.record.job = submitted.id
             has_ended = submitted.state in TERMINAL
             if has_ended and not submitted.created:
                 return False
@@ -154,8 +158,7 @@ class PlainRoad:
 
     async def _store(self, jobs: Sequence[PlainJob]) -> Outcomes:
         outcomes = await self._session.once_more(lambda session: store_plain(session, jobs))
-        for job in jobs:
-            count_outcomes(job.owner, [outcomes[job.new.id]])
+        count_group((job.owner, outcomes[job.new.id]) for job in jobs)
         return outcomes
 
 

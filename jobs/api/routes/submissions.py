@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import HttpResponse
 
+from jobs.api.access_log import call_record
 from jobs.api.auth import ApiRequest, needs, seen_by
 from jobs.api.docs.request_docs import BULK_DOC, STREAM_DOC, SUBMIT_DOC
 from jobs.api.http.body import read_body
@@ -49,6 +50,7 @@ def submit(request: ApiRequest) -> HttpResponse:
         curl -F 'job={"model": "reader", "input": {"page": {"$part": "scan"}}}' -F scan=@scan.png …
     """
     job = _submitted(request)
+    call_record().job = job.id
     answer = accepted(seen_by(request.auth, _view(request, job)), request.META.get("HTTP_ACCEPT", ""))
     wait_s = preferred_wait_s(request.META.get("HTTP_PREFER", ""))
     if wait_s is not None:
@@ -79,6 +81,7 @@ def submit_bulk(request: ApiRequest) -> HttpResponse:
     outcomes = submit_jobs(owner=request.auth, requests=items)
     jobs = [item_view(index, outcome) for index, outcome in enumerate(outcomes)]
     rejected = sum("problem" in job for job in jobs)
+    call_record().jobs = len(jobs) - rejected
     return json_answer({"accepted": len(jobs) - rejected, "rejected": rejected, "jobs": jobs}, 202)
 
 

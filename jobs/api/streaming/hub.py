@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,7 @@ class Hub:
         self.streams = OpenCalls(settings.INFERENCE.streams_per_client)
         self.submits = OpenCalls(settings.INFERENCE.streams_per_client)
         self.stopping = StopSignal()
+        self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             min_size=1,
@@ -54,18 +56,24 @@ class Hub:
         )
 
     async def start(self) -> None:
-        """Open the pool and listen, once."""
-        if not self._tasks:
-            works = (self._listen(), self._lookup.run(), self.tokens.run())
-            self._tasks = [asyncio.create_task(work) for work in works]
-            await self._pool.open()
+        """Open the pool and listen, once; return when the pool is open."""
+        if self._opening is None:
+            # Its tasks go on when the call that starts them is over, so their log lines do not carry its id.
+            self._opening = asyncio.create_task(self._open(), context=Context())
+        if not self._opening.done():
+            await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        await self._pool.open()
+        works = (self._listen(), self._lookup.run(), self.tokens.run())
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     async def stop(self) -> None:
         """End the tasks and close every connection."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        self._tasks, self._opening = [], None
         await self._pool.close()
 
     async def fetch(self, statement: Statement[Row], params: Params) -> list[Row]:

@@ -68,6 +68,7 @@ class StreamAuth:
         accepted = authenticated(owner, address=self._call.address)
         check_scope(accepted, self._scope)
         self._owner = accepted
+        self._call.record.client = accepted.id
         return accepted
 
     async def shown(self, view: View) -> View:

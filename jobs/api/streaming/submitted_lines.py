@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
+from jobs.api.access_log import call_record
 from jobs.api.auth import check_scope
 from jobs.api.problems import problem, translate
 from jobs.core.access.scopes import Scope
@@ -136,6 +137,8 @@ def store_lines(owner: Owner, lines: Sequence[Line], *, first: int, request_id: 
         outcomes = submit_jobs(owner=owner, requests=requests)
     except Exception as error:  # noqa: BLE001  # a problem for each line, whatever it is
         return refused(requests, translate(error, request_id), first=first)
+    record, accepted = call_record(), sum(isinstance(outcome, Submitted) for outcome in outcomes)
+    record.jobs = (record.jobs or 0) + accepted
     return b"".join(answer_line(item_view(first + place, outcome)) for place, outcome in enumerate(outcomes))
 
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 
 import psycopg
 
@@ -46,7 +47,7 @@ class TokenWatch:
         """Return the owner of a token as the database has it now; calls that ask at once share the answer."""
         reading = self._reading.get(digest)
         if reading is None:
-            reading = self._reading[digest] = asyncio.ensure_future(self._owner(digest))
+            reading = self._reading[digest] = asyncio.create_task(self._owner(digest), context=Context())
             reading.add_done_callback(lambda _: self._reading.pop(digest))
         return await asyncio.shield(reading)
 

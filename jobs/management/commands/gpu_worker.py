@@ -71,10 +71,9 @@ class Command(BaseCommand):
             " a limit on a CPU.",
         )
         parser.add_argument("--index", type=int, default=0, help="Number of this worker on its host.")
-        parser.add_argument("--loglevel", default="WARNING")
         add_environment(parser)
 
-    def handle(self, *, models: str, index: int, loglevel: str, **options: Any) -> None:
+    def handle(self, *, models: str, index: int, **options: Any) -> None:
         enter_environment(**options)
         check_libraries()
         go_on_in_a_child()  # the kernel does not let the outer watchdog end a container's first process
@@ -97,7 +96,7 @@ class Command(BaseCommand):
             missing, prefetch_count = serve(names, loader, node, lanes, outer, device.uuid)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
-        status = run_celery(names, missing, node, prefetch_count, loglevel)
+        status = run_celery(names, missing, node, prefetch_count)
         trace_switch.stop()
         sys.exit(status)
 
@@ -202,9 +201,7 @@ def loads(loader: ModelLoader, version: int) -> bool:
     return True
 
 
-def run_celery(
-    names: tuple[str, ...], missing: tuple[str, ...], node: str, prefetch_count: int, loglevel: str
-) -> int:
+def run_celery(names: tuple[str, ...], missing: tuple[str, ...], node: str, prefetch_count: int) -> int:
     """Run `celery worker` in this process until it is stopped; return its exit status."""
     patches.apply()
     quiet.install()
@@ -221,8 +218,8 @@ def run_celery(
     workers = list[Any]()
     celeryd_init.connect(note := _noting(workers))
     app.worker_main(
-        ["worker", "--pool=threads", "--concurrency=1", f"--hostname={node}", f"--loglevel={loglevel}",
-         "--without-mingle", "--without-gossip", "-E"]
+        ["worker", "--pool=threads", "--concurrency=1", f"--hostname={node}", "--without-mingle",
+         "--without-gossip", "-E"]
     )  # fmt: skip
     celeryd_init.disconnect(note)
     return sum(worker.exitcode or 0 for worker in workers)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from django.db import transaction
 
 from jobs.core.access.audit_kinds import AuditKind
+from jobs.core.log_context import request_id
 from jobs.db.statement import Statement, execute, fetch_all, once_more, run
 from jobs.services.access.owner import Owner
 from jobs.services.access.request_origin import origin
@@ -25,7 +26,7 @@ VALUES (%(job)s::uuid, %(kind)s, %(actor)s, %(epoch)s::int, %(detail)s::text::js
 NOTE_VIEW = Statement(
     """
 INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
-SELECT id, %(kind)s, %(actor)s, epoch, '{}', %(address)s::inet, %(token)s::bigint
+SELECT id, %(kind)s, %(actor)s, epoch, %(detail)s::text::jsonb, %(address)s::inet, %(token)s::bigint
 FROM jobs_job WHERE id = %(job)s AND client_id <> %(client)s RETURNING id
 """,
     int,
@@ -58,7 +59,8 @@ def view_of_another(owner: Owner, job_id: UUID) -> None:
 def view_params(owner: Owner, job_id: UUID, address: str | None) -> dict[str, Any]:
     """Return the parameters of NOTE_VIEW."""
     actor = {"actor": owner.actor, "token": owner.token, "address": address}
-    return {"job": job_id, "client": owner.id, "kind": AuditKind.VIEW_PAYLOAD.value, **actor}
+    of_call = {"kind": AuditKind.VIEW_PAYLOAD.value, "detail": detail_json({}, request_id())}
+    return {"job": job_id, "client": owner.id, **of_call, **actor}
 
 
 def submit_columns(owner: Owner, *, jobs: int, refused: int) -> dict[str, Any]:
@@ -66,8 +68,9 @@ def submit_columns(owner: Owner, *, jobs: int, refused: int) -> dict[str, Any]:
 
     `audit` is the Event's detail; None in the call's other statements.
     """
-    detail = None if jobs + refused == 1 else {"jobs": jobs, "refused": refused}
-    return who(AuditKind.SUBMIT, owner.actor) | {"alone": detail is None, "audit": _json(detail or {})}
+    alone = jobs + refused == 1
+    audit = detail_json({} if alone else {"jobs": jobs, "refused": refused}, request_id())
+    return who(AuditKind.SUBMIT, owner.actor) | {"alone": alone, "audit": audit}
 
 
 def forget_events(*, older_than_days: int, actor: str) -> int:
@@ -95,8 +98,9 @@ def who(kind: str, actor: str) -> dict[str, Any]:
 def _columns(
     kind: str, actor: str, job: UUID | None, epoch: int | None, detail: dict[str, Any]
 ) -> dict[str, Any]:
-    return {"job": job, "epoch": epoch, "detail": _json(detail), **who(kind, actor)}
+    return {"job": job, "epoch": epoch, "detail": detail_json(detail, request_id()), **who(kind, actor)}
 
 
-def _json(detail: dict[str, Any]) -> str:
-    return msgspec.json.encode(detail).decode()
+def detail_json(detail: dict[str, Any], request: str | None) -> str:
+    """Return an Event's detail as JSON, with the id of the call that it came with, where there is one."""
+    return msgspec.json.encode({**detail, "request_id": request} if request else detail).decode()

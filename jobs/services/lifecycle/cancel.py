@@ -24,6 +24,7 @@ _SOURCES = sources(Verb.CANCEL)
 
 
 class _Cancelled(NamedTuple):
+    id: UUID
     epoch: int
     model: str
 
@@ -33,7 +34,7 @@ _CANCEL = Statement(
 UPDATE jobs_job SET state = %(cancelled)s, epoch = epoch + 1, finished_at = now(), error_kind = '',
   error_code = %(code)s
 WHERE id = %(job)s
-RETURNING epoch, queue AS model
+RETURNING id, epoch, queue AS model
 """,
     _Cancelled,
 )
@@ -50,26 +51,24 @@ def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None, code: 
     JobNotFoundError where there is no such job (of `client_id`, if given); WrongStateError where the job has
     another end. `code` is that of the job's error.
     """
-    model = once_more(lambda: _cancel(job_id, actor, client_id, code))
-    if model is None:
-        return False
-    observe_ends([EndedJob(job_id, model)], _CANCELLED)
-    if tracing.on:
+    ended = once_more(lambda: _cancel(job_id, actor, client_id, code))
+    observe_ends(ended, _CANCELLED)
+    if tracing.on and ended:
         trace_ends([job_id])
-    return True
+    return bool(ended)
 
 
 @transaction.atomic
-def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> str | None:
-    """Cancel a job and return its model; None where it was cancelled before."""
+def _cancel(job_id: UUID, actor: str, client_id: int | None, code: str) -> list[EndedJob]:
+    """Cancel a job and return it; nothing where it was cancelled before."""
     job = lock_job(job_id, client_id=client_id)
     if job.state == _CANCELLED:
-        return None
+        return []
     if job.state not in _SOURCES:
         raise WrongStateError(f"The job is {State(job.state)}: it cannot be cancelled.")
-    ((epoch, model),) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
+    (ended,) = execute(_CANCEL, {"cancelled": _CANCELLED, "job": job_id, "code": code})
     execute(WITHDRAW, {"jobs": [job_id]})
-    note(Verb.CANCEL, actor=actor, job=job_id, epoch=epoch)
+    note(Verb.CANCEL, actor=actor, job=job_id, epoch=ended.epoch)
     channels = {"settled": SETTLED, "cancelled": CANCELLED}
-    execute(_NOTIFY, {**channels, "job": job_id, "epoch": epoch})
-    return model
+    execute(_NOTIFY, {**channels, "job": job_id, "epoch": ended.epoch})
+    return [EndedJob(ended.id, ended.model)]

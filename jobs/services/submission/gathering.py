@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 
 import psycopg
 
@@ -42,7 +43,8 @@ class Gathering:
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((job, outcome))
         if self._storing is None or self._storing.done():
-            self._storing = asyncio.create_task(self._run())
+            # It stores jobs of many calls, so its log lines carry the id of none.
+            self._storing = asyncio.create_task(self._run(), context=Context())
         ended = await outcome
         if isinstance(ended, PlatformError):
             raise ended

@@ -20,7 +20,7 @@ from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.errors import PlatformError
 from jobs.db.notify import wake_relay
 from jobs.db.statement import fetch_async
-from jobs.services.access.audit import ACTOR_CHARS
+from jobs.services.access.audit import ACTOR_CHARS, detail_json
 from jobs.services.access.owner import Owner
 from jobs.services.submission.earlier import earlier_outcomes, earlier_params
 from jobs.services.submission.new_job import QUEUED, NewJob, StoredJob, made_now
@@ -32,11 +32,12 @@ Outcomes = dict[UUID, Submitted | PlatformError]
 
 @dataclass(frozen=True, slots=True)
 class PlainJob:
-    """A job that is the only one of its call, its owner, and the address that the call came from."""
+    """A job that is the only one of its call, its owner, and the call's address and id."""
 
     owner: Owner
     new: NewJob
     address: str | None
+    request_id: str | None = None
 
     @property
     def place(self) -> tuple[int, str, UUID]:
@@ -53,6 +54,7 @@ class PlainJob:
             "actor": owner.actor[:ACTOR_CHARS],
             "address": self.address,
             "token": owner.token,
+            "audit": detail_json({}, self.request_id),
         }
 
 
@@ -109,5 +111,5 @@ async def _inserted(session: psycopg.AsyncConnection[Any], jobs: Sequence[PlainJ
     """Insert the jobs; a lone one without arrays, which cost more than its row."""
     if len(jobs) > 1:
         return await fetch_async(session, INSERT_JOINED, plain_params(jobs))
-    of_call = {"state": QUEUED, "kind": AuditKind.SUBMIT.value, "alone": True, "audit": "{}"}
+    of_call = {"state": QUEUED, "kind": AuditKind.SUBMIT.value, "alone": True}
     return await fetch_async(session, INSERT_ONE, jobs[0].columns | of_call)

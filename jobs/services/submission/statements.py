@@ -34,7 +34,7 @@ EVENT: LiteralString = """
 """
 EVENT_OF_EACH: LiteralString = """
   INSERT INTO jobs_event (job_id, kind, actor, epoch, detail, address, token)
-  SELECT id, %(kind)s, g.actor, 0, '{}', g.address, g.token FROM job JOIN given g USING (id)
+  SELECT id, %(kind)s, g.actor, 0, g.audit::jsonb, g.address, g.token FROM job JOIN given g USING (id)
 """
 # The keys of a job whose version encrypts; `job` are the new jobs.
 KEYS: LiteralString = "INSERT INTO jobs_jobkey (job_id, wrapped, answer)"
@@ -114,8 +114,9 @@ INSERT_JOINED = Statement(
     _insert_rows(
         EVENT_OF_EACH,
         client="client",
-        arrays=", %(client)s::bigint[], %(actor)s::text[], %(address)s::inet[], %(token)s::bigint[]",
-        names=", client, actor, address, token",
+        arrays=", %(client)s::bigint[], %(actor)s::text[], %(address)s::inet[], %(token)s::bigint[], "
+        "%(audit)s::text[]",
+        names=", client, actor, address, token, audit",
     ),
     MadeJob,
 )

@@ -60,7 +60,7 @@ def place_job(*, owner: Owner, request: JobRequest) -> NewJob:
     """Take the only job of a call through all steps but the last; a PlatformError where it is refused."""
     placed, refusals = _placed(owner, {0: request}, NO_PARTS)
     if refusals:
-        count_outcomes(owner, refusals.values())
+        count_outcomes(owner, [*refusals.values()])
         raise refusals[0]
     return placed[0]
 

@@ -24,6 +24,7 @@ from jobs.worker.reporting.task_events import TaskEvents
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 
 logger = logging.getLogger(__name__)
+SHOWN_AS = "infer"  # a task's name in Flower, with its model: `infer.minilm`
 _REVOKED = (State.CANCELLED, State.EXPIRED)
 MISMATCH = MessageMismatchError.code
 
@@ -133,7 +134,8 @@ class Reporter:
 
 def _received(delivery: MessageDelivery) -> dict[str, Any]:
     kwargs = f"{{'epoch': {delivery.envelope.epoch}, 'version': {delivery.envelope.version}}}"
-    return {"uuid": delivery.id, "name": delivery.name, "args": "()", "kwargs": kwargs}
+    shown = f"{SHOWN_AS}.{delivery.parcel.model}"
+    return {"uuid": delivery.id, "name": shown, "args": "()", "kwargs": kwargs}
 
 
 def _end(

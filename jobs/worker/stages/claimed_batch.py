@@ -130,6 +130,11 @@ class ClaimedBatch:
         """Return whether its version's data is confidential, so that nothing its model says may be shown."""
         return self.loaded is not None and self.loaded.info.secrecy.guarded
 
+    @property
+    def log_ids(self) -> dict[str, object]:
+        """Return what log lines about it carry: its id, and its job's where it has only one."""
+        return {"batch": self.id, "job": self.jobs[0].job} if len(self.jobs) == 1 else {"batch": self.id}
+
     def split_off(self, jobs: Collection[UUID]) -> ClaimedBatch:
         """Keep only `jobs`, and return a batch of the others."""
         pairs = list(zip(self.jobs, self.deliveries, strict=True))

@@ -15,6 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from jobs.core.batching.sealed_batch import SealedBatch
+from jobs.core.log_context import about
 from jobs.core.messages.envelope import NEWER
 from jobs.core.states import State
 from jobs.core.submission.input_size import MOST_SIZE
@@ -71,6 +72,12 @@ class Claimer:
         )
         batch.claimed_at = time.monotonic()
         self.claiming = batch.id
+        with about(**batch.log_ids):
+            return self._claimed(batch, sealed)
+
+    def _claimed(
+        self, batch: ClaimedBatch, sealed: SealedBatch[MessageDelivery]
+    ) -> tuple[ClaimedBatch, list[Refused]]:
         tokens, refused = self._true(sealed)
         tokens, held = self._without_held(sealed, tokens)
         refused += held

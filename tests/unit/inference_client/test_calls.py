@@ -65,6 +65,14 @@ def test_a_refusal_for_good_is_raised_at_once() -> None:
     assert len(script.requests) == 1
 
 
+def test_a_refusal_names_the_call_for_those_who_operate_the_platform() -> None:
+    refused = refusal(422)
+    refused.headers["X-Request-ID"] = "id-7"
+    with pytest.raises(PlatformRefusedError, match=r"422 some_code: some detail \(request id-7\)") as caught:
+        client(Script(refused)).submit("echo", {})
+    assert caught.value.request_id == "id-7"
+
+
 def test_patience_ends() -> None:
     script = Script(*[refusal(429, "0") for _ in range(3)])
     with pytest.raises(PlatformRefusedError, match="429"):

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from inference_site.config import Config
 from inference_site.process_needs import NEEDS, SECRETS, Process
-from inference_site.stack.specs import HEADERS, StackPlan, specs
+from inference_site.stack.specs import HEADERS, MAIN_LOGS, StackPlan, specs
 from jobs.broker.topology import CPU_NODE, TASK_QUEUES, BrokerUser
 from jobs.core.access.database_rights import DatabaseRole
 from jobs.management.health.health_checks import check_of
@@ -66,7 +66,7 @@ def test_the_stack_of_one_machine_runs_the_same_cpu_worker(services: dict[str, A
     plan = StackPlan(run_dir=tmp_path, gpus=0, workers=1, login="a:b", **ports)
     (ours,) = [spec.argv for spec in specs(plan) if spec.name == "cpu-worker"]
     theirs = services["cpu-worker"]["command"]
-    assert ours[ours.index("worker") : ours.index("--loglevel")] == tuple(theirs[theirs.index("worker") :])
+    assert ours[ours.index("worker") :] == tuple(theirs[theirs.index("worker") :])
 
 
 def test_each_process_logs_in_to_the_broker_as_its_own_user(services: dict[str, Any]) -> None:
@@ -106,7 +106,8 @@ def test_no_process_has_a_secret_by_another_name(services: dict[str, Any]) -> No
 
 
 def test_the_viewer_has_neither_payloads_nor_what_the_others_are_told(services: dict[str, Any]) -> None:
-    assert services["flower"]["environment"].keys() == {"FLOWER_BASIC_AUTH", "METRICS_PORT", "METRICS_HOST"}
+    of_logs, of_metrics = {"LOG_FORMAT", "LOG_LEVEL"}, {"METRICS_PORT", "METRICS_HOST"}
+    assert services["flower"]["environment"].keys() == {"FLOWER_BASIC_AUTH", *of_logs, *of_metrics}
     assert services["flower"]["volumes"] == []
 
 
@@ -134,6 +135,17 @@ def test_every_process_exports_its_metrics_inside_the_network_alone(services: di
         assert services[name]["environment"]["METRICS_PORT"] == "9100"
         assert "METRICS_ON_API" not in services[name]["environment"]  # anybody could read who calls
         assert not any("9100" in port for port in services[name].get("ports", ()))
+
+
+def test_every_process_logs_in_the_same_form(services: dict[str, Any]) -> None:
+    for name in Process:
+        given = services[name]["environment"]
+        form, level = given["LOG_FORMAT"], given["LOG_LEVEL"]
+        assert (form, level) == ("${LOG_FORMAT:-json}", "${LOG_LEVEL:-info}"), name
+    for server in ("web", "stream"):
+        (option,) = [word for word in services[server]["command"] if word.startswith("--log-config=")]
+        assert (COMPOSE.parent / option.partition("=")[2]).samefile(MAIN_LOGS)
+    assert services["stream"]["environment"]["PROCESS_NAME"] == "stream"
 
 
 @pytest.mark.parametrize("name", ["web", "stream"])

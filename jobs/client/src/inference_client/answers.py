@@ -175,11 +175,12 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class PlatformRefusedError(Exception):
-    """The platform refused a call; `problem` says why."""
+    """The platform refused a call; `problem` says why, and its operators find the call by `request_id`."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.status} {problem.code}: {problem.detail or problem.title}")
-        self.problem = problem
+    def __init__(self, problem: Problem, request_id: str = "") -> None:
+        words = f"{problem.status} {problem.code}: {problem.detail or problem.title}"
+        super().__init__(f"{words} (request {request_id})" if request_id else words)
+        self.problem, self.request_id = problem, request_id
 
 
 class JobsRefusedError(Exception):

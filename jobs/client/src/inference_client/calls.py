@@ -186,6 +186,11 @@ class Calls:
         raise AssertionError  # `count` never ends
 
 
+def refusal_of(response: httpx.Response) -> PlatformRefusedError:
+    """Return the error that a response which is no success stands for."""
+    return PlatformRefusedError(problem_of(response), response.headers.get("X-Request-ID", ""))
+
+
 def problem_of(response: httpx.Response) -> Problem:
     """Return the problem of a response, also where its body is not in the API's form."""
     with suppress(msgspec.MsgspecError):
@@ -197,7 +202,7 @@ def _retry_after_s(reply: Reply, *, last: bool) -> float:
     """Return how long the platform asks to wait; raise if the call must not be tried again."""
     if isinstance(reply, httpx.Response):
         if last or reply.status_code not in RETRIED:
-            raise PlatformRefusedError(problem_of(reply))
+            raise refusal_of(reply)
         with suppress(ValueError):
             return max(0.0, float(reply.headers.get("Retry-After", "0")))
     elif last and reply is not None:

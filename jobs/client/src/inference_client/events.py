@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import msgspec
 
-from inference_client.answers import TERMINAL, JobEvent, PlatformRefusedError
-from inference_client.calls import problem_of
+from inference_client.answers import TERMINAL, JobEvent
+from inference_client.calls import refusal_of
 
 # Heartbeats come every few seconds, so a stream that is silent for this long is lost.
 SILENCE_S = 60.0
@@ -34,7 +34,7 @@ class EventReader:
         """Yield the events of an open response; PlatformRefusedError if it is a problem."""
         if response.is_error:
             response.read()
-            raise PlatformRefusedError(problem_of(response))
+            raise refusal_of(response)
         for line in response.iter_lines():
             if (event := self._event(line)) is not None:
                 yield event
@@ -43,7 +43,7 @@ class EventReader:
         """Yield the events of an open response; PlatformRefusedError if it is a problem."""
         if response.is_error:
             await response.aread()
-            raise PlatformRefusedError(problem_of(response))
+            raise refusal_of(response)
         async for line in response.aiter_lines():
             if (event := self._event(line)) is not None:
                 yield event

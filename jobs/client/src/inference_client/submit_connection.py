@@ -22,7 +22,7 @@ class StreamRefusedError(PlatformRefusedError):
     """The platform refused a stream, or ended it; `retry_after_s` is the pause that it asks for."""
 
     def __init__(self, response: httpx.Response) -> None:
-        super().__init__(problem_of(response))
+        super().__init__(problem_of(response), response.headers.get("X-Request-ID", ""))
         after = response.headers.get("Retry-After", "")
         self.retry_after_s = float(after) if after.isdigit() else 0.0
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from django.test.client import ClientHandler
 from inference_site.stack.ports import free_ports
 from inference_site.stack.specs import APPLICATION
 from tests.support.metrics_pages import PAGES
+from tests.support.server_logs import LOGS
 from tests.support.wait import wait_until
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
@@ -106,7 +108,7 @@ def post(app: Client) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
+def serve(token: str, tmp_path: Path) -> Iterator[Callable[..., httpx.Client]]:
     """Start a server of the site and return a client of it."""
     with ExitStack() as stack:
 
@@ -116,23 +118,26 @@ def serve(token: str) -> Iterator[Callable[..., httpx.Client]]:
             words += ["--workers-kill-timeout", "8"]
             argv = [sys.executable, "-m", *words, APPLICATION]
             served = os.environ | {"METRICS_PORT": str(metrics)} | env
-            process = subprocess.Popen(argv, env=served, stdout=subprocess.DEVNULL)
+            log = tmp_path / f"server-{port}.log"
+            with log.open("wb") as file:
+                process = subprocess.Popen(argv, env=served, stdout=file, stderr=file)
             stack.callback(process.wait, 20)
             stack.callback(process.terminate)
             headers = {"Authorization": f"Bearer {token}"}
             client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
             client.event_hooks = {"response": [_check_described]}
             stack.callback(client.close)
+            LOGS[client] = log
             PAGES[client] = f"http://127.0.0.1:{metrics}/metrics"
-            _wait_until_up(client, process)
+            _wait_until_up(client, process, log)
             return client
 
         yield start
 
 
-def _wait_until_up(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_up(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
     def answers() -> bool:
-        assert process.poll() is None, "the server has ended"
+        assert process.poll() is None, f"the server has ended: {log.read_text()[-3000:]}"
         with suppress(httpx.HTTPError):
             return client.get("/healthz").is_success
         return False

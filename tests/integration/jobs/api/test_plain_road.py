@@ -227,11 +227,11 @@ def test_calls_that_come_while_a_group_is_stored_share_the_next_statement_also_w
     with ThreadPoolExecutor(5) as pool:
         with transaction.atomic():
             execute(_BLOCK)
-            first = pool.submit(post, GOOD)
+            first = pool.submit(post, GOOD, x_request_id="first")
             wait_until_a_session_is_blocked()
             same = [pool.submit(post, GOOD, idempotency_key="k") for _ in range(2)]
             other = pool.submit(post, GOOD | {"priority": 1}, idempotency_key="k")
-            another = pool.submit(post, GOOD)
+            another = pool.submit(post, GOOD, x_request_id="another")
             wait_until(lambda: len(gathering._waiting) == 4, every_s=0.005)
         answers = [call.result(10) for call in (first, *same, other, another)]
     assert sizes == [1, 4]
@@ -240,6 +240,8 @@ def test_calls_that_come_while_a_group_is_stored_share_the_next_statement_also_w
     assert sorted(codes[1:4]) in ([202, 202, 409], [202, 409, 409])  # whose row came first has the key
     assert Job.objects.count() == 4
     assert on_django == []
+    for name, answer in (("first", answers[0]), ("another", answers[4])):
+        assert Event.objects.get(job_id=answer.json()["id"]).detail == {"request_id": name}
 
 
 def test_with_prefer_wait_the_waiter_is_laid_before_the_commit_and_nothing_is_read(

@@ -48,6 +48,7 @@ USERS = {
 }
 NOTED = re.compile(r"Task jobs\.note_beat\[.*\] succeeded")
 A_MINUTE_S = 90.0
+MARKER = "a-word-of-a-payload"
 BUILTIN = "models_registry.loaders.builtin:echo"
 
 
@@ -84,6 +85,7 @@ def environments(logins: Mapping[str, str], queue_type: str, marks: Path) -> dic
         "WEBHOOK_INTERNAL_HOSTS": "127.0.0.1",
         "QUEUE_TYPE": queue_type,
         "HEALTH_DIR": str(marks),
+        "LOG_FORMAT": "json",
     }
     all_secrets = {name: os.environ[name] for name in ("DATABASE_URL", "SECRET_KEY")} | {
         "PII_KEY": b64encode(b"p" * 32).decode(),
@@ -100,7 +102,7 @@ def environments(logins: Mapping[str, str], queue_type: str, marks: Path) -> dic
 def submitted(url: str) -> Any:
     client = make_client()
     owner = Owner(client.id, client.name, 0, frozenset(Scope))
-    body = json.dumps({"model": "echo", "input": {"n": 1}, "callback_url": url}).encode()
+    body = json.dumps({"model": "echo", "input": {"n": MARKER}, "callback_url": url}).encode()
     internal = replace(settings.INFERENCE, webhook_internal_hosts=("127.0.0.1",))
     with override_settings(INFERENCE=internal):
         return submit_job(owner=owner, request=parse_request(body)).id
@@ -157,7 +159,7 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
             job = submitted(receiver.url)
             wait_until(lambda: bool(receiver.requests))
             hook = verify(*receiver.requests[0], [secret])
-            assert (hook.data.id, hook.data.output) == (job, {"n": 1})
+            assert (hook.data.id, hook.data.output) == (job, {"n": MARKER})
             assert Job.objects.get(pk=job).state == State.SUCCEEDED
             wait_until(lambda: seen_by_flower(plan, f"/api/task/info/{job}").get("state") == "SUCCESS")
             wait_until(lambda: len(seen_by_flower(plan, "/api/workers?refresh=1")) == 2)
@@ -174,3 +176,14 @@ def test_a_job_runs_and_its_webhook_leaves_under_the_rights_of_production(
     assert not [line for line in broker_log().splitlines() if vhost in line and "refused" in line]
     logs = {name: (tmp_path / "log" / f"{name}.log").read_text() for name in USERS}
     assert not {name: text[-2000:] for name, text in logs.items() if "ACCESS_REFUSED" in text}
+    for name, text in logs.items():
+        assert_all_lines_are_json(name, text)
+
+
+def assert_all_lines_are_json(name: str, text: str) -> None:
+    """Read the whole log of a process that has ended; each process but the relay says something."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {line["process"] for line in lines} == ({name} if lines else set())
+    assert lines or name == "relay"
+    assert all(line.keys() >= {"time", "level", "logger", "message", "pid"} for line in lines)
+    assert MARKER not in text

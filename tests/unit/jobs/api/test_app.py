@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from jobs.api.app import Server
+from jobs.api.app import CallEndpoint, Server
 from jobs.api.http.asgi_call import Call
+from jobs.api.http.wsgi_threads import Threads
+from jobs.core.log_context import known_ids
 
 JOB = "01a22355-bc1f-7a31-8ce4-d92f099269aa"
 
@@ -75,6 +77,35 @@ def test_a_call_that_waits_stays_on_the_event_loop_and_any_other_goes_to_django(
 
 def test_a_submit_without_a_token_is_refused_on_the_event_loop() -> None:
     assert messages_of(http("POST", "/api/v1/jobs"))[0]["status"] == 401
+
+
+def test_log_lines_of_a_call_know_its_id_and_no_other_s_on_the_loop_and_on_threads() -> None:
+    seen, threads = list[tuple[str, ...]](), Threads(handler)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    async def answer(call: Call) -> None:
+        await asyncio.sleep(0)
+        on_thread = await threads.run(lambda _: known_ids(), None)
+        assert (on_thread["trace_id"], known_ids()["trace_id"]) == (trace, trace)
+        seen.append((call.request_id, str(known_ids()["request_id"]), str(on_thread["request_id"])))
+        await call.answer(200, b"", {})
+
+    async def send(_: Message) -> None: ...
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def ask_all() -> None:
+        traced = (b"traceparent", f"00-{trace}-00f067aa0ba902b7-01".encode())
+        scopes = [
+            {**http("GET", "/"), "headers": [(b"x-request-id", str(number).encode()), traced]}
+            for number in range(20)
+        ]
+        await asyncio.gather(*(CallEndpoint(answer)(scope, receive, send) for scope in scopes))
+
+    asyncio.run(ask_all())
+    assert sorted(seen) == sorted((str(number),) * 3 for number in range(20))
+    assert known_ids() == {}
 
 
 def test_a_web_socket_is_closed() -> None:

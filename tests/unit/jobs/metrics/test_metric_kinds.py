@@ -67,7 +67,9 @@ def test_every_metric_is_counted_somewhere() -> None:
 
 def test_no_metric_is_spelled_where_the_catalogue_does_not_name_it() -> None:
     known = {re.sub(r"_(bucket|count|sum)$", "", name) for name in CATALOGUE}
-    spelled = re.compile(r"\binference_[a-z_]+_(?:total|seconds|bytes|ratio|jobs)\b")
+    spelled = re.compile(
+        r"\binference_[a-z_]+_(?:total|seconds|bytes|ratio|jobs)\b(?!:)"
+    )  # a rule has a colon
     for path in [*(ROOT / "compose").rglob("*.*"), *(ROOT / "inference_site").rglob("*.md")]:
         if path.suffix in {".yml", ".yaml", ".json", ".md"} and path.name != "decisions.md":
             assert set(spelled.findall(path.read_text())) - known == set(), path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import mmap
 import os
@@ -16,7 +17,16 @@ import psutil
 import pytest
 
 from jobs.worker import outer_watchdog
-from jobs.worker.outer_watchdog import BYE_S, GRACE_S, SILENT_S, Forbearance, Notes, OuterWatchdog, is_stopped
+from jobs.worker.outer_watchdog import (
+    BYE_S,
+    GRACE_S,
+    SILENT_S,
+    Forbearance,
+    Notes,
+    OuterWatchdog,
+    is_stopped,
+    last_line,
+)
 from tests.support.wait import wait_until
 
 # A worker whose batch has 0.2 s left when a model takes the interpreter lock for ever.
@@ -121,3 +131,13 @@ def test_a_stopped_process_is_known() -> None:
         sleeper.send_signal(signal.SIGSTOP)
         wait_until(lambda: is_stopped(sleeper.pid))
         sleeper.kill()
+
+
+def test_its_last_line_has_the_form_that_the_worker_s_log_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOG_FORMAT", raising=False)
+    assert last_line(7, "why") == "the outer watchdog ends worker 7: why"
+    monkeypatch.setenv("LOG_FORMAT", "JSON")
+    monkeypatch.setenv("PROCESS_NAME", "gpu-worker-3")
+    line = json.loads(last_line(7, "why"))
+    assert (line["level"], line["process"]) == ("CRITICAL", "gpu-worker-3")
+    assert line["message"] == "the outer watchdog ends worker 7: why"

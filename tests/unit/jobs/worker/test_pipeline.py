@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from threading import Event, Lock, Timer
 from traceback import format_exception
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ import pytest
 
 from jobs.core.batching.policy import BatchPolicy
 from jobs.core.batching.sealed_batch import BatchLimits, SealReason
+from jobs.core.log_context import known_ids
 from jobs.core.messages.envelope import Envelope
 from jobs.services.lifecycle.claim import Claimed
 from jobs.worker.message_delivery import MessageDelivery, Parcel
@@ -327,3 +329,22 @@ def test_a_batch_whose_outputs_break_the_stage_takes_none_with_it(
     wait_until(lambda: pipeline.failed and len(stages.settled) == 2)
     assert [work.id for work in stages.settled] == [work.id for work in judged[:2]]
     assert [work.id for work in pipeline._broken] == [judged[2].id]
+
+
+def test_log_lines_of_each_stage_name_the_batch_and_the_job_of_a_batch_of_one(
+    pipeline: Pipeline, stages: Stages, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = dict[str, dict[str, object]]()
+
+    def noted(stage: str, own: Callable[[Any], Any], work: Any) -> Any:
+        seen[stage] = dict(known_ids())
+        return own(work)
+
+    for stage in ("run", "judge", "settle"):
+        monkeypatch.setattr(stages, stage, partial(noted, stage, getattr(stages, stage)))
+    stages.gate.set()
+    fill(buffer, 1)
+    wait_until(lambda: stages.settled)
+    (batch,) = stages.settled
+    ids = {"batch": batch.id, "job": batch.jobs[0].job}
+    assert seen == {"run": ids, "judge": ids, "settle": ids}

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from jobs.core.errors import IdempotencyConflictError, UnavailableError
+from jobs.core.log_context import about, known_ids
 from jobs.services.submission import gathering
 from jobs.services.submission.gathering import Gathering
 from jobs.services.submission.plain_jobs import Outcomes, PlainJob
@@ -172,3 +173,18 @@ def test_a_client_that_is_gone_holds_nobody_up_and_an_outcome_may_be_an_error() 
 
     with pytest.raises(IdempotencyConflictError):
         asyncio.run(Gathering(conflict).stored(a_job()))  # made where no loop runs yet
+
+
+def test_a_group_s_log_lines_carry_the_id_of_no_call() -> None:
+    seen = list[object]()
+
+    async def store(jobs: Sequence[PlainJob]) -> Outcomes:
+        seen.append(dict(known_ids()))
+        return {job.new.id: submitted(job.new.id) for job in jobs}
+
+    async def main() -> None:
+        with about(request_id="of-the-first"):
+            await Gathering(store).stored(a_job())
+
+    asyncio.run(main())
+    assert seen == [{}]

@@ -53,3 +53,13 @@ def test_a_batch_that_ends_before_the_hub_turns_leaves_nothing_behind() -> None:
     assert delivery not in state.active_requests
     assert delivery not in state.reserved_requests
     assert str(JOB) not in state.requests
+
+
+def test_a_monitor_is_told_the_model_of_each_job() -> None:
+    told, reporter = list[dict[str, Any]](), Reporter()
+    message: Any = SimpleNamespace(delivery_tag=1, delivery_info={"routing_key": "minilm"})
+    reporter._events = SimpleNamespace(send=lambda _kind, fields: told.extend(fields))  # type: ignore[assignment]
+    delivery = MessageDelivery(parcel := Parcel(message, 1, 1), Envelope(JOB, 0, 1, 4), task=None)
+    reporter.received(parcel, [delivery])
+    reporter.forget([delivery])
+    assert [(event["uuid"], event["name"]) for event in told] == [(str(JOB), "infer.minilm")]

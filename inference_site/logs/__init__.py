@@ -1,0 +1,1 @@
+"""The logs of every process: their format, levels and streams."""

@@ -1,0 +1,1 @@
+"""The parts of `manage.py loadtest`: options, connections, the open loop, how jobs are followed, reports."""

@@ -1,0 +1,93 @@
+"""`manage.py loadtest` from its words to its exit status and its files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema_rs
+import msgspec
+import pytest
+from django.core.management import CommandError, call_command
+
+from jobs.core.loadtest.load_report import LoadReport
+from jobs.management.commands.loadtest import Command
+from tests.support.load_stub import StubPlatform, stub_platform
+from tests.unit.jobs.core.loadtest.reports import made_up
+
+SCHEMA = Path("jobs/management/loadtest/report.schema.json")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def status_of(*words: str) -> int:
+    try:
+        call_command("loadtest", *words)
+    except SystemExit as end:
+        return int(str(end.code))
+    except CommandError as error:
+        return error.returncode
+    return 0
+
+
+def words_for(stub: StubPlatform, *more: str) -> list[str]:
+    return ["echo", "--url", stub.url, "--token", "t", "--rate", "100", "--duration", "500ms", *more]
+
+
+def test_a_run_writes_a_report_of_the_schema_a_page_by_itself_and_charts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with stub_platform(refuses=lambda number: number == 7) as stub:
+        call = words_for(stub, "--slo", "p95=20s", "--out", str(tmp_path))
+        assert status_of(*call) in {0, 3}  # 3 where this machine was busy
+    report = json.loads((tmp_path / "report.json").read_text())
+    jsonschema_rs.validator_for(json.loads(SCHEMA.read_text())).validate(report)
+    assert (report["sums"]["intended"], report["sums"]["refused"]) == (50, 1)
+    page = (tmp_path / "report.html").read_text()
+    assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
+    assert "1 times 429 overloaded" in capsys.readouterr().out
+    assert all((tmp_path / f"{name}.png").read_bytes().startswith(PNG) for name in ("course", "latency"))
+
+
+def test_the_schema_is_that_of_the_report() -> None:
+    """Where they differ on purpose, write `own` into the file."""
+    own = msgspec.json.format(msgspec.json.encode(msgspec.json.schema(LoadReport)), indent=1).decode() + "\n"
+    assert SCHEMA.read_text() == own
+
+
+def test_the_exit_status_says_what_happened() -> None:
+    with stub_platform(service_s=0.3) as stub:
+        assert status_of(*words_for(stub, "--slo", "p50=10ms")) in {1, 3}
+        assert status_of(*words_for(stub, "--slo", "p101")) == 2
+        assert len(stub.submits) == 50
+    assert status_of(*words_for(stub)) == 4
+
+
+def test_a_wrong_word_on_the_command_line_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        Command().run_from_argv(["manage.py", "loadtest", "echo", "--rat3", "1"])
+    assert end.value.code == 2
+    with pytest.raises(SystemExit) as end:
+        Command().run_from_argv(["manage.py", "loadtest", "echo", "--rate", "nan"])
+    assert end.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "CommandError: --rate: nan is no rate: give jobs a second above 0, such as 50"
+
+
+@pytest.mark.parametrize(
+    ("mean_s", "word", "status"), [(0.1, "same", 0), (0.2, "worse", 1), (0.05, "better", 0)]
+)
+def test_two_reports_are_compared_in_one_word(
+    mean_s: float, word: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, report in (("a", made_up(lambda _: 0.1, seed=1)), ("b", made_up(lambda _: mean_s, seed=1))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_bytes(msgspec.json.encode(report))
+    assert status_of("--compare", str(tmp_path / "a"), str(tmp_path / "b")) == status
+    assert capsys.readouterr().out.splitlines()[-1] == word
+
+
+def test_what_is_no_report_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    assert status_of("--compare", str(tmp_path), str(tmp_path)) == 2
+    assert status_of("--compare", str(tmp_path / "none"), str(tmp_path)) == 2
