@@ -26,6 +26,7 @@ from inference_site.process_needs import refuse  # noqa: E402
 from jobs.broker.connection import refuse_untrusted  # noqa: E402
 from jobs.broker.uncompressed import refuse_compressed  # noqa: E402
 from jobs.exporting import exporter  # noqa: E402
+from jobs.tracing import trace_switch  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inference_site.settings")
 log = logging.getLogger(__name__)
@@ -71,6 +72,11 @@ def _serve_metrics(**_: Any) -> None:
 
 
 @worker_init.connect
+def _record_spans(**_: Any) -> None:
+    trace_switch.start("cpu-worker")  # a GPU worker has started under its own name
+
+
+@worker_init.connect
 def _refuse_other_keys(**_: Any) -> None:
     """End a starting CPU worker whose keys are not those of the database: it could sign no webhook."""
     from jobs.core.errors import DatabaseUnusableError
@@ -92,6 +98,7 @@ def _send_what_has_begun(**_: Any) -> None:
     from jobs.services.webhooks.sender import sender
 
     sender().drain(DRAIN_S)
+    trace_switch.stop()
 
 
 @worker_shutting_down.connect

@@ -341,6 +341,18 @@ class Config(KeyConfig):
     process_name: Annotated[
         str, about("The name of a process in its log.", allowed="a text", default="its kind, such as relay")
     ] = ""
+    trace_caller_per_s: Annotated[
+        Whole,
+        about("Calls a second of a client that are traced because their caller says so, at each process."),
+    ] = 10
+    trace_url: Annotated[
+        str,
+        Meta(pattern=r"^(https?://\S*\{trace_id\}\S*)?$"),
+        about(
+            "Where a trace is shown, with {trace_id} in it: a job's page in the admin links there.",
+            allowed="a URL such as https://jaeger.example/trace/{trace_id}",
+        ),
+    ] = ""
     health_dir: Annotated[
         str,
         about(

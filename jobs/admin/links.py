@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from jobs.models import JobInput
+from jobs.tracing.trace_context import trace_id_of
 
 ID = '<span style="font-family:monospace;white-space:nowrap">{}</span>'
 
@@ -39,6 +43,15 @@ def worker_link(worker_id: UUID, node: str) -> SafeString:
 def delivery_link(job_id: UUID, text: str) -> SafeString:
     """Return a link to the page of a job's webhook."""
     return _link("delivery", job_id, one_line(text))
+
+
+def trace_link(job_id: UUID) -> SafeString:
+    """Return the id of a job's trace, as a link to TRACE_URL where that is set; a dash without a trace."""
+    kept = JobInput.objects.filter(job=job_id).values_list("traceparent", flat=True).first()
+    trace, url = trace_id_of(kept), settings.INFERENCE.trace_url
+    if not trace or not url:
+        return format_html(ID, trace or "-")
+    return format_html('<a href="{}">{}</a>', url.replace("{trace_id}", trace), trace)
 
 
 def _link(model: str, key: UUID, text: str) -> SafeString:

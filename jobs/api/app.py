@@ -17,6 +17,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from jobs import tracing
 from jobs.api.access_log import is_kept, note_access
 from jobs.api.http.asgi_call import Call, ClientGoneError
 from jobs.api.http.body_limits import SUBMIT
@@ -32,6 +33,7 @@ from jobs.api.streaming.long_poll import answer_job, answer_once_ended
 from jobs.api.streaming.submit_stream import answer_submits
 from jobs.core.log_context import about
 from jobs.services.access.refusals import RefusalWriter
+from jobs.tracing import call_traces, trace_switch
 
 
 class JobIdConvertor(Convertor[UUID]):
@@ -93,7 +95,9 @@ class Server:
     async def _lifespan(self, _router: Router) -> AsyncIterator[None]:
         writer = RefusalWriter()
         writer.start()
+        trace_switch.start("web")
         yield
+        await asyncio.to_thread(trace_switch.stop)
         await asyncio.to_thread(writer.stop)
         await self._plain.close()
         if self._hub is not None:
@@ -175,12 +179,24 @@ class CallEndpoint:
         call.record.route, call.record.job = self._route, scope.get("path_params", {}).get("job_id")
         with about(**call.log_ids):
             try:
-                await self._end(call)
+                await self._traced(call)
             finally:
                 if is_kept():
                     call.record.route = call.record.route or route_of(scope["path"])
                     seconds = perf_counter() - began
                     note_access(call.record, method=scope["method"], status=call.status, seconds=seconds)
+
+    async def _traced(self, call: Call) -> None:
+        """Answer a call, with its spans where it is traced."""
+        scope = call.request.scope
+        if not tracing.on or scope["method"] != "POST":
+            return await self._end(call)
+        trace = call_traces.begin("POST", scope["path"], scope["scheme"], call.header("traceparent"))
+        try:
+            await self._end(call)
+        finally:
+            if trace is not None:
+                trace.end(call.status or 0)
 
     async def _end(self, call: Call) -> None:
         """Answer a call; nothing is sent to a client that is gone."""

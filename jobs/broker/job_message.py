@@ -31,15 +31,21 @@ class Outgoing:
     message: Message
 
 
-def outgoing(model: str, envelopes: Sequence[Envelope], *, fast: bool = False) -> Outgoing:
-    """Return the message that brings `envelopes` to the model's queue; `fast` puts it first in its level."""
-    return Outgoing(INFER.name, model, job_message(*envelopes, fast=fast))
+def outgoing(
+    model: str, envelopes: Sequence[Envelope], *, fast: bool = False, traceparent: str | None = None
+) -> Outgoing:
+    """Return the message that brings `envelopes` to the model's queue; `fast` puts it first in its level.
+
+    `traceparent` is the span that publishes it, where it holds a traced job.
+    """
+    return Outgoing(INFER.name, model, job_message(*envelopes, fast=fast, traceparent=traceparent))
 
 
-def job_message(*envelopes: Envelope, fast: bool = False) -> Message:
+def job_message(*envelopes: Envelope, fast: bool = False, traceparent: str | None = None) -> Message:
     """Return a persistent AMQP message that Celery reads as a task with the first job's id."""
     first = envelopes[0]
     job = str(first.job)
+    traced = {"traceparent": traceparent} if traceparent else {}
     return Message(
         _encode([[], bundle(envelopes), _EMBED]),
         content_type="application/json",
@@ -48,5 +54,5 @@ def job_message(*envelopes: Envelope, fast: bool = False) -> Message:
         priority=broker_priority(first.priority, fast=fast),
         correlation_id=job,
         message_id=f"{job}:{first.epoch}",
-        application_headers={**_SAME_HEADERS, "id": job, "root_id": job},
+        application_headers={**_SAME_HEADERS, "id": job, "root_id": job, **traced},
     )

@@ -63,3 +63,7 @@ BEAT_LAST = gauge(
     "Unix time at which this CPU worker last ran a task that beat had sent; alert when it is old.",
     mode="livemax",
 )
+SPANS_DROPPED = counter(
+    "inference_spans_dropped_total",
+    "Spans that were lost: the collector of traces was away, slow or refused them.",
+)

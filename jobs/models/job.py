@@ -106,6 +106,9 @@ class JobInput(models.Model):
         null=True,
         help_text="The form in which the client wants an output of bytes; empty for JSON.",
     )
+    traceparent = models.CharField(  # noqa: DJ001  # only of traced jobs, and NULL takes no room
+        max_length=55, null=True, help_text="The span that made the job; empty unless it is traced."
+    )
 
     def __str__(self) -> str:
         return f"input of {self.job_id}"

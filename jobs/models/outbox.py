@@ -50,6 +50,10 @@ class Outbox(models.Model):
         help_text="It follows a failed attempt, and counts against its version's retry budget.",
     )
 
+    traceparent = models.CharField(  # noqa: DJ001  # only of traced jobs, and NULL takes no room
+        max_length=55, null=True, help_text="The span that made the job; empty unless it is traced."
+    )
+
     class Meta:
         verbose_name_plural = "outbox"
         # A look begins at a time, so that it does not read the dead rows before it: see WaitingGroups.

@@ -18,6 +18,7 @@ from threading import Condition, Semaphore, Thread
 from typing import Protocol
 from uuid import UUID
 
+from jobs import tracing
 from jobs.core.batching.sealed_batch import SealedBatch
 from jobs.core.log_context import about
 from jobs.metrics import LANE_BUSY, LANES
@@ -25,6 +26,7 @@ from jobs.services.lifecycle.settle import Settled, Verdict
 from jobs.worker.message_delivery import MessageDelivery
 from jobs.worker.progress_channel import ProgressChannel
 from jobs.worker.quiet import quiet
+from jobs.worker.reporting.traced_batch import trace_batch
 from jobs.worker.stages.buffer import Buffer
 from jobs.worker.stages.claimed_batch import ClaimedBatch, Refused
 from jobs.worker.stages.claimer import Claimer
@@ -224,7 +226,7 @@ class Pipeline:
             batch.failure = failure_of(error, batch.table)
         if own_device().lost_in_work_since(batch.busy_since):
             self._broken.append(batch)
-        batch.busy_since = None
+        batch.busy_since, batch.collated_at = None, time.monotonic()
         self._to_run.put(batch)
 
     def _begin(self, batch: ClaimedBatch) -> float:
@@ -303,4 +305,6 @@ class Pipeline:
                 self._stuck.discard(id(batch))
                 del self._open[id(batch)]
             self._changed.notify_all()
+        if tracing.on:
+            trace_batch(done, answer.verdicts, answer.settled)
         self._observer.settled(done, answer.verdicts, answer.settled)

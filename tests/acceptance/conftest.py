@@ -7,6 +7,7 @@ import pytest
 
 from inference_site.stack.harness import Stack
 from tests.support.app import App, register
+from tests.support.collector import Collector, collecting
 from tests.support.stacks import own_stack
 from tests.support.wait import wait_until
 
@@ -16,8 +17,21 @@ SLOW = {"slow": 1.0, "steady": 0.05}
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    with own_stack("acceptance", only=ONLY, env={"WEBHOOK_INTERNAL_HOSTS": "127.0.0.1"}) as stack:
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def stack(collector: Collector) -> Iterator[Stack]:
+    # Only what a caller asks for is traced.
+    traced = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        "TRACE_CALLER_PER_S": "1000",
+    }
+    with own_stack("acceptance", only=ONLY, env={"WEBHOOK_INTERNAL_HOSTS": "127.0.0.1", **traced}) as stack:
         for version, base_s in SLOW.items():
             register(stack, "sleeper", version, "sleeper", base_s=base_s)
         register(stack, "echo", "faulty", "faulty", batch_limit_s=5)

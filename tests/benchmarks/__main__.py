@@ -29,6 +29,7 @@ from tests.benchmarks import (
     post,
     quiet,
     told,
+    tracing,
     waiters,
 )
 from tests.benchmarks.contract import fuzz
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "overload": overload.measure,
     "noisy": noisy.measure,
     "told": told.measure,
+    "tracing": tracing.measure,
     "waiters": waiters.measure,
     "rivals": compare.measure,
     "contract": fuzz.measure,

@@ -64,7 +64,7 @@ class Threads:
         return await self.run_long(call, inflow, lambda _: self._handle(environ(call, inflow)), None)
 
     async def run(self, function: Callable[[Given], Result], value: Given) -> Result:
-        """Return `function(value)`, called on a thread for short calls; logs there know the call."""
+        """Return `function(value)`, called on a thread for short calls; logs and spans know the call."""
         here = copy_context().run
         return await asyncio.get_running_loop().run_in_executor(self._short, here, function, value)
 

@@ -22,6 +22,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 from django.http import HttpResponse
 
+from jobs import tracing
 from jobs.api.auth import authenticated, check_scope, presented_digest, seen_by
 from jobs.api.http.asgi_call import AsgiResponse, Call, ClientGoneError
 from jobs.api.http.middleware import complete
@@ -41,6 +42,7 @@ from jobs.core.submission.request import JobRequest, parse_request, with_call_ke
 from jobs.db.loop_session import LoopSession
 from jobs.services.access.owner import Owner, cached_owner
 from jobs.services.circuits.operate import answering
+from jobs.services.submission import traced_jobs
 from jobs.services.submission.gathering import Gathering
 from jobs.services.submission.new_job import NewJob
 from jobs.services.submission.plain_jobs import Outcomes, PlainJob, is_plain, store_plain
@@ -130,6 +132,8 @@ class PlainRoad:
             submitted = await self._gathering.stored(job)
             if submitted.created:
                 observe_admit(submitted.model, 1, began_s=call.began_s)
+            if tracing.on:
+                traced_jobs.stored([submitted])
             call.record.job = submitted.id
             has_ended = submitted.state in TERMINAL
             if has_ended and not submitted.created:

@@ -25,6 +25,7 @@ from jobs.exporting import exporter
 from jobs.management.pinned_device import PinnedDevice, pin
 from jobs.services.access.known_keys import check_keys
 from jobs.services.lifecycle.worker_row import Incarnation
+from jobs.tracing import trace_switch
 from jobs.worker import process as host
 from jobs.worker import quiet
 from jobs.worker.consuming import event_serializer, patches
@@ -79,6 +80,7 @@ class Command(BaseCommand):
         outer = OuterWatchdog()  # before torch, so that it is small
         device = pinned(None if options["cpu"] else options["gpu"])
         exporter.serve()
+        trace_switch.start("gpu-worker")
         if device.uuid:
             DeviceSampler(device.uuid).start()
         lanes = options["lanes"] or default_lanes(device.name)
@@ -94,7 +96,9 @@ class Command(BaseCommand):
             missing, prefetch_count = serve(names, loader, node, lanes, outer, device.uuid)
         except (PlatformError, psycopg.OperationalError) as error:
             raise CommandError(str(error)) from error
-        sys.exit(run_celery(names, missing, node, prefetch_count))
+        status = run_celery(names, missing, node, prefetch_count)
+        trace_switch.stop()
+        sys.exit(status)
 
 
 def check_libraries() -> None:

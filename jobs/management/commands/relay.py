@@ -26,6 +26,7 @@ from jobs.services.relay.relay import Relay
 from jobs.services.retention.partition_maker import PartitionMaker
 from jobs.services.reuse.follower_settler import FollowerSettler
 from jobs.services.webhooks.dispatcher import WebhookDispatcher
+from jobs.tracing import trace_switch
 from models_registry.selectors import info, known_queues
 from models_registry.shared.process_end import end_within
 
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _end(stop))
         exporter.serve()
+        trace_switch.start("relay")
         loops = [
             Thread(target=Rescuer(stop=stop).run, name="sweeper", daemon=True),
             Thread(target=FollowerSettler(stop=stop).run, name="follower-settler", daemon=True),
@@ -68,6 +70,7 @@ class Command(BaseCommand):
             until = time.monotonic() + GRACE_S
             for loop in loops:
                 loop.join(max(until - time.monotonic(), 0.0))
+            trace_switch.stop()
 
 
 def _end(stop: Event) -> None:

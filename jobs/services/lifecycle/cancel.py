@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from jobs import tracing
 from jobs.core.channels import CANCELLED, SETTLED
 from jobs.core.errors import WrongStateError
 from jobs.core.job_error import CANCELLED_CODE
@@ -18,6 +19,7 @@ from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.lifecycle.enqueue import WITHDRAW
 from jobs.services.lifecycle.lock_job import PATIENCE, lock_job
 from jobs.services.lifecycle.replay import note_all
+from jobs.services.reads.traced_ends import trace_ends
 
 _CANCELLED = target(Verb.CANCEL)
 _SOURCES = sources(Verb.CANCEL)
@@ -78,7 +80,7 @@ def cancel_job(*, job_id: UUID, actor: str, client_id: int | None = None, code: 
     another end. `code` is that of the job's error.
     """
     ended = once_more(lambda: _cancel(job_id, actor, client_id, code))
-    observe_ends(ended, _CANCELLED)
+    _observe(ended)
     return bool(ended)
 
 
@@ -108,5 +110,11 @@ def cancel_all(jobs: Sequence[UUID], *, actor: str) -> int:
     named = {"jobs": [row.id for row in rows], "epochs": [row.epoch for row in rows]}
     execute(_NOTIFY_ALL, {"settled": SETTLED, "cancelled": CANCELLED, **named})
     ended = [EndedJob(row.id, row.model) for row in rows]
-    transaction.on_commit(lambda: observe_ends(ended, _CANCELLED))
+    transaction.on_commit(lambda: _observe(ended))
     return len(ended)
+
+
+def _observe(ended: list[EndedJob]) -> None:
+    observe_ends(ended, _CANCELLED)
+    if tracing.on and ended:
+        trace_ends([job.id for job in ended])

@@ -51,7 +51,8 @@ class Claimed:
     `left_s` is the seconds until its deadline at the time of the claim, None where it has none. `wrapped` and
     `answer` are the keys of a sealed job. `due_ago_s` and `published_ago_s` are the seconds since it was
     first due and last published, None where no relay has noted that, and `sealed_ago_s` those since its
-    batch was sealed; all three count back from the same moment, that of the claim.
+    batch was sealed; all three count back from the same moment, that of the claim. `traceparent` is the
+    span that made a traced job.
     """
 
     job: UUID
@@ -68,6 +69,7 @@ class Claimed:
     due_ago_s: float | None = None
     published_ago_s: float | None = None
     sealed_ago_s: float | None = None
+    traceparent: str | None = None
 
 
 # Of sealed jobs alone: no other has keys.
@@ -116,10 +118,10 @@ WITH message AS (
   FROM claimed HAVING count(*) > 0
 )
 SELECT claimed.id AS job, epoch, attempts, max_attempts, input.body, input.parameters, left_s, input.encoding,
-  client_id AS client, keys.wrapped, keys.answer, due_ago_s, published_ago_s,
+  client_id AS client, keys.wrapped, keys.answer, due_ago_s, published_ago_s, input.traceparent,
   %(sealed_ago_s)s::float8 AS sealed_ago_s
 FROM claimed CROSS JOIN LATERAL (
-  SELECT job_id, body, parameters, encoding FROM jobs_jobinput
+  SELECT job_id, body, parameters, encoding, traceparent FROM jobs_jobinput
   WHERE job_id = claimed.id AND job_id BETWEEN %(first)s AND %(last)s LIMIT 1
 ) AS input {_KEYS}
 """,  # noqa: S608  # built from a constant of this file
@@ -131,7 +133,8 @@ _RECOVER = Statement(
 SELECT job.id AS job, job.epoch, job.attempts, job.max_attempts, input.body, input.parameters, {_LEFT_S},
   input.encoding, job.client_id AS client, keys.wrapped, keys.answer,
   batch.due_ago_s[array_position(batch.members, job.id)] AS due_ago_s,
-  batch.published_ago_s[array_position(batch.members, job.id)] AS published_ago_s, batch.sealed_ago_s
+  batch.published_ago_s[array_position(batch.members, job.id)] AS published_ago_s, batch.sealed_ago_s,
+  input.traceparent
 FROM jobs_job job JOIN jobs_jobinput input ON input.job_id = job.id
 JOIN jobs_batch batch ON batch.id = job.batch_id {_KEYS}
 WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.batch_id = %(batch)s AND job.state = %(target)s

@@ -30,9 +30,9 @@ def outbox_insert(jobs: LiteralString, *, due: LiteralString) -> LiteralString:
     return f"""
 INSERT INTO jobs_outbox
   (job_id, epoch, version_id, queue, priority, size, due, since, deadline, published, apart, client, variant,
-   retry)
+   retry, traceparent)
 SELECT job.id, job.epoch, job.version_id, job.queue, job.priority, job.size, {due}, {due}, job.deadline, 0, 0,
-  job.client_id, {_PARAMETERS_DIGEST}, job.state = '{State.WAITING}'
+  job.client_id, {_PARAMETERS_DIGEST}, job.state = '{State.WAITING}', input.traceparent
 FROM {jobs}
 """  # noqa: S608  # built from our own constants
 
@@ -47,7 +47,8 @@ ON CONFLICT (job_id) DO UPDATE
 SET epoch = excluded.epoch, version_id = excluded.version_id, queue = excluded.queue,
   priority = excluded.priority, size = excluded.size, due = excluded.due, since = excluded.since,
   deadline = excluded.deadline, published = excluded.published, published_at = NULL, apart = excluded.apart,
-  client = excluded.client, variant = excluded.variant, retry = excluded.retry
+  client = excluded.client, variant = excluded.variant, retry = excluded.retry,
+  traceparent = excluded.traceparent
 """
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -177,12 +177,13 @@ SELECT pg_notify(jobs_channel(%(channel)s), 'job:' || id) FROM unnest(%(jobs)s::
 class Reaped:
     """How many jobs of one batch are queued again, and which died with their worker.
 
-    `blamed` is the failure of the job that ended its worker, where one stood alone.
+    `blamed` is the failure of the job that ended its worker, where one stood alone; `jobs` are all of them.
     """
 
     queued: int = 0
     dead: tuple[EndedJob, ...] = ()
     blamed: Death | None = None
+    jobs: Sequence[UUID] = field(default=(), compare=False)
 
 
 def any_silent(connection: sa.Connection, stale_s: float) -> bool:
@@ -218,7 +219,7 @@ def reap(connection: sa.Connection, batch: UUID) -> Reaped:
     _bury(connection, [job.id for job in dead], failure)
     counts = {"released": len(queued), "failed": len(dead)}
     run(connection, CLOSE, {"batch": batch, "running": sources(Verb.REAP), **counts})
-    return Reaped(len(queued), tuple(dead), failure if guilty else None)
+    return Reaped(len(queued), tuple(dead), failure if guilty else None, [job.id for job in members])
 
 
 def _guilt(connection: sa.Connection, batch: UUID) -> tuple[bool, bool, Death]:

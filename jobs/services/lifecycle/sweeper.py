@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from jobs import metrics
+from jobs import metrics, tracing
 from jobs.core.states import State
 from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
@@ -25,6 +25,7 @@ from jobs.services.lifecycle import reap as sweep
 from jobs.services.lifecycle.end_times import EndedJob, observe_ends
 from jobs.services.lifecycle.overdue import OverdueJobs
 from jobs.services.lifecycle.reap import Orphan
+from jobs.services.reads.traced_ends import trace_ends, trace_losses
 
 log = logging.getLogger(__name__)
 Done = TypeVar("Done")
@@ -103,6 +104,8 @@ class Rescuer(ListenLoop):
             queued, dead = jobs.queued, len(jobs.dead)
             reaped += queued + dead
             _count(jobs)
+            if tracing.on:
+                trace_losses(batch, jobs.jobs, session)
             if queued or dead:
                 log.warning("batch %s: %d jobs queued again, %d dead", batch, queued, dead)
         metrics.SWEEP_REAPED.inc(reaped)
@@ -136,6 +139,8 @@ class Rescuer(ListenLoop):
             ended = self._spared(partial(sweep.expire, session, jobs), session, list[EndedJob]())
             observe_ends(ended, State.EXPIRED)
             expired += len(ended)
+            if tracing.on:
+                trace_ends([job.id for job in ended], session)
             if self._stop.is_set() or not ended:
                 break
         metrics.SWEEP_EXPIRED.inc(expired)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from jobs import metrics
+from jobs import metrics, tracing
 from jobs.broker import broker_queues
 from jobs.broker.job_message import outgoing
 from jobs.broker.publisher import ConfirmingPublisher, Outcome
@@ -37,6 +37,7 @@ from jobs.services.relay.bundled_rows import bundles
 from jobs.services.relay.postpone import postpone
 from jobs.services.relay.quick_take import FEW, take_few
 from jobs.services.relay.statements import DueRow
+from jobs.services.relay.traced_publish import TracedPublish
 from jobs.services.relay.waiting_groups import WaitingGroups
 
 log = logging.getLogger(__name__)
@@ -279,11 +280,21 @@ class QueueFeeder:
         self._largest = max(self._largest, *(self._max_batch(row.version) for row in rows))
         sharing = list(bundles(rows, self._fast.choose(rows), self._max_batch))
         self._bundled = max(self._bundled, *(len(bundle) for bundle, _ in sharing))
+        traced = TracedPublish(self.queue, rows) if tracing.on else None
         messages = [
-            outgoing(self.queue, [row.envelope for row in bundle], fast=fast) for bundle, fast in sharing
+            outgoing(
+                self.queue,
+                [row.envelope for row in bundle],
+                fast=fast,
+                traceparent=traced.header(bundle) if traced else None,
+            )
+            for bundle, fast in sharing
         ]
-        outcomes = zip(sharing, self._publisher.publish(messages), strict=True)
-        return [outcome for (bundle, _), outcome in outcomes for _ in bundle]
+        published = zip(sharing, self._publisher.publish(messages), strict=True)
+        outcomes = [outcome for (bundle, _), outcome in published for _ in bundle]
+        if traced:
+            traced.end(outcomes.count(Outcome.CONFIRMED), len(outcomes))
+        return outcomes
 
     def _note_outcome(
         self, session: sa.Connection, outcome: Outcome, rows: Sequence[DueRow], now: float

@@ -34,7 +34,7 @@ SET due = now() + {VISIBILITY}, published = outbox.published + 1, published_at =
 WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked)) AND {COMMITS_LATER}
 RETURNING outbox.job_id AS job, outbox.epoch, outbox.version_id AS version, outbox.priority, outbox.size,
     outbox.client, outbox.variant, extract(epoch FROM outbox.deadline)::float8 AS deadline,
-    outbox.apart, outbox.retry,
+    outbox.apart, outbox.retry, outbox.traceparent,
     (SELECT extract(epoch FROM now() - locked.due)::float8 FROM locked
      WHERE locked.job_id = outbox.job_id) AS late_s
 """,  # noqa: S608  # built from constants

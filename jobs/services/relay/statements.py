@@ -27,13 +27,15 @@ LEAST_A_CLIENT = 32  # rows looked at, however many clients there are
 class DueRow:
     """A row that is taken for publishing; `late_s` is how long it has been due.
 
-    `turn` is its number among its client's jobs of this priority, including those in flight.
+    `turn` is its number among its client's jobs of this priority, including those in flight; `traceparent`
+    the span that made a traced job.
     """
 
     envelope: Envelope
     late_s: float
     retry: bool = False
     turn: int = 1
+    traceparent: str | None = None
 
     @property
     def version(self) -> int:
@@ -60,6 +62,7 @@ class TakenRow(msgspec.Struct, frozen=True, gc=False):
     deadline: float | None
     apart: int
     retry: bool
+    traceparent: str | None
 
     def due_row(self, turn: int, late_s: float) -> DueRow:
         """Return the row to publish."""
@@ -67,7 +70,7 @@ class TakenRow(msgspec.Struct, frozen=True, gc=False):
             self.job, self.epoch, self.version, self.priority, self.size, self.client, self.variant,
             self.deadline, self.apart,
         )  # fmt: skip
-        return DueRow(envelope, late_s, self.retry, turn)
+        return DueRow(envelope, late_s, self.retry, turn, self.traceparent)
 
 
 # Grows with every publish of the same epoch; the exponent is bounded because 2^n is not.
@@ -92,7 +95,7 @@ WHERE outbox.job_id = ANY(ARRAY(SELECT job_id FROM locked))
   AND {COMMITS_LATER}
 RETURNING outbox.job_id AS job, outbox.epoch, outbox.version_id AS version, outbox.priority, outbox.size,
     outbox.client, outbox.variant, extract(epoch FROM outbox.deadline)::float8 AS deadline,
-    outbox.apart, outbox.retry
+    outbox.apart, outbox.retry, outbox.traceparent
 """,  # noqa: S608  # built from constants of this file
     TakenRow,
 )

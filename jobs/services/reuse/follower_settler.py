@@ -15,12 +15,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from jobs import metrics
+from jobs import metrics, tracing
 from jobs.core.channels import SETTLED
 from jobs.core.whole_looks import WholeLooks
 from jobs.db import leases
 from jobs.db.listen_loop import IDLE_S, ListenLoop, first_line, ids
 from jobs.db.troubles import IN_THE_WAY, trouble_of
+from jobs.services.reads.traced_ends import trace_ends
 from jobs.services.reuse import settle_followers
 from jobs.services.reuse.cache import any_expired, sweep_entries
 
@@ -97,6 +98,8 @@ class FollowerSettler(ListenLoop):
             self._note([leader] if landed.looked_at else [])
             self._note([landed.moved_to] if landed.moved_to else [])
             _count(landed)
+            if tracing.on:
+                trace_ends(landed.ended, session)
 
     def _landed(self, session: sa.Connection, leader: UUID) -> settle_followers.Landed | None:
         """Settle a chunk; None where another transaction is in its way: the next look finds it again."""

@@ -8,7 +8,7 @@ entry.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -150,7 +150,7 @@ _POINT = Statement("UPDATE jobs_follower SET leader = %(leader)s WHERE job_id = 
 class Landed:
     """The outcomes of a chunk of `looked_at` followers.
 
-    `moved_to` is the new leader of some of them, which may have ended meanwhile.
+    `moved_to` is the new leader of some of them, which may have ended meanwhile; `ended` are the others.
     """
 
     looked_at: int = 0
@@ -158,6 +158,7 @@ class Landed:
     dead: int = 0
     running: int = 0
     moved_to: UUID | None = None
+    ended: Sequence[UUID] = field(default=(), compare=False)
 
 
 def followed(connection: sa.Connection, *, jobs: Collection[UUID], batches: Collection[UUID]) -> list[UUID]:
@@ -194,7 +195,8 @@ def land(connection: sa.Connection, leader: UUID, *, most: int = MOST) -> Landed
     dead = _bury(connection, leader, [job.id for job in rest if fates[job.id] is FollowerFate.DIE])
     led = [job for job in rest if fates[job.id] is FollowerFate.LEAD]
     running, moved_to = _lead(connection, leader, led, keys) if led else (0, None)
-    return Landed(len(keys), answered, dead, running, moved_to)
+    ended = [job.id for job in waiting if fates[job.id] is not FollowerFate.LEAD or job.id in late]
+    return Landed(len(keys), answered, dead, running, moved_to, ended)
 
 
 def _ending(connection: sa.Connection, leader: UUID, job: _LockedJob | None) -> Leader | None:

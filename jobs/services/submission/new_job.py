@@ -27,7 +27,7 @@ QUEUED = target(Verb.SUBMIT).value
 class NewJob:
     """An admitted job that is about to be stored: its place in its call, id, client, and what it shares.
 
-    `expected` is its estimated wait, where it is known.
+    `expected` is its estimated wait, where it is known; `traceparent` the span that made it, if it is traced.
     """
 
     index: int
@@ -36,6 +36,7 @@ class NewJob:
     job: ParsedJob
     reuse: Reuse | None
     expected: Expected | None = None
+    traceparent: str | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -54,6 +55,7 @@ class NewJob:
             **input_columns(JobIdentity(self.id, self.client, job.version.id), job, self.reuse),
             "keep_days": keep_days(job.version.platform_options),
             "output_form": job.output_form,
+            "traceparent": self.traceparent,
         }
 
 

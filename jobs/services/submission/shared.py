@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from jobs import metrics
+from jobs import metrics, tracing
 from jobs.core.channels import SETTLED
 from jobs.core.reuse.key import Reuse
 from jobs.core.states import TERMINAL, State, Verb, sources, target
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.access.owner import Owner
+from jobs.services.submission import traced_jobs
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, StoredJob, in_key_order
 from jobs.services.submission.shared_statements import PLACE, PlacedJob
@@ -37,6 +38,8 @@ def store_shared(
         places = fetch_all(PLACE, {**_params(owner, unsure), **event.columns})
         made = {place.id: job for place in places if (job := _stored(place))}
         event.stored_with(len(made))
+        if tracing.on:
+            traced_jobs.note_shared(unsure, places)
         stored |= made
         leaders |= {place.leader for place in places if place.role == "follow" and place.leader}
         unsure = _still_unsure(unsure, places)

@@ -29,10 +29,10 @@ given AS MATERIALIZED (
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
     %(encoding)s::text[], %(variant)s::int[], %(shared)s::bytea[],
     %(ttl_s)s::float8[], %(takes)s::bool[], %(follows)s::bool[], %(keep_days)s::smallint[],
-    %(wrapped)s::bytea[], %(answer)s::bytea[], %(output_form)s::text[])
+    %(wrapped)s::bytea[], %(answer)s::bytea[], %(output_form)s::text[], %(traceparent)s::text[])
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters,
     metadata, encoding, variant, shared, ttl_s, takes, follows, keep_days, wrapped, answer,
-    output_form)
+    output_form, traceparent)
 )
 """
 # The client stands in the key already; asked again, a wrong key cannot show one client another's result.
@@ -94,10 +94,12 @@ WITH {_GIVEN}, {_SEEN}, {_LED}, placed AS MATERIALIZED (
   FROM given g JOIN placed USING (id) ORDER BY key COLLATE "C"
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant, output_form)
-  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant, g.output_form
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant, output_form,
+    traceparent)
+  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant, g.output_form,
+    g.traceparent
   FROM job JOIN given g USING (id)
-  RETURNING job_id, parameters, variant
+  RETURNING job_id, parameters, variant, traceparent
 ), keys AS (
   {KEYS}
   SELECT g.id, g.wrapped, COALESCE(theirs.answer, g.answer)

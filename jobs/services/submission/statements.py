@@ -60,10 +60,12 @@ WITH job AS (
     now() + make_interval(secs => %(deadline_s)s), %(key)s, %(digest)s, %(keep_days)s)
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant, output_form)
-  SELECT id, keep_days, %(body)s, %(parameters)s, %(metadata)s, %(encoding)s, %(variant)s, %(output_form)s
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant, output_form,
+    traceparent)
+  SELECT id, keep_days, %(body)s, %(parameters)s, %(metadata)s, %(encoding)s, %(variant)s, %(output_form)s,
+    %(traceparent)s
   FROM job
-  RETURNING job_id, parameters, variant
+  RETURNING job_id, parameters, variant, traceparent
 ), keys AS (
   {KEYS} SELECT id, %(wrapped)s::bytea, %(answer)s::bytea FROM job WHERE %(wrapped)s::bytea IS NOT NULL
 ), {_rest(EVENT, due=AT_ONCE)}
@@ -86,19 +88,21 @@ WITH given AS MATERIALIZED (
     %(max_attempts)s::smallint[], %(size)s::int[], %(deadline_s)s::float8[], %(key)s::text[],
     %(digest)s::bytea[], %(body)s::bytea[], %(parameters)s::bytea[], %(metadata)s::bytea[],
     %(encoding)s::text[], %(variant)s::int[], %(keep_days)s::smallint[], %(wrapped)s::bytea[],
-    %(answer)s::bytea[], %(output_form)s::text[]{arrays})
+    %(answer)s::bytea[], %(output_form)s::text[], %(traceparent)s::text[]{arrays})
   AS g (id, version, queue, priority, max_attempts, size, deadline_s, key, digest, body, parameters, metadata,
-    encoding, variant, keep_days, wrapped, answer, output_form{names})
+    encoding, variant, keep_days, wrapped, answer, output_form, traceparent{names})
 ), job AS (
   INSERT INTO jobs_job ({JOB_COLUMNS})
   SELECT id, {client}, version, queue, priority, %(state)s, max_attempts, size,
     now() + make_interval(secs => deadline_s), key, digest, keep_days FROM given
   {UNLESS_THERE}
 ), input AS (
-  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant, output_form)
-  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant, g.output_form
+  INSERT INTO jobs_jobinput (job_id, keep_days, body, parameters, metadata, encoding, variant, output_form,
+    traceparent)
+  SELECT g.id, job.keep_days, g.body, g.parameters, g.metadata, g.encoding, g.variant, g.output_form,
+    g.traceparent
   FROM job JOIN given g USING (id)
-  RETURNING job_id, parameters, variant
+  RETURNING job_id, parameters, variant, traceparent
 ), keys AS (
   {KEYS} SELECT id, g.wrapped, g.answer FROM job JOIN given g USING (id) WHERE g.wrapped IS NOT NULL
 ), {_rest(event, due=IN_TURN)}

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jobs import tracing
 from jobs.core.errors import PlatformError
 from jobs.core.submission.parsed_job import Refusals
 from jobs.core.submission.request import JobRequest
 from jobs.services.access.owner import Owner
 from jobs.services.admission.admit import admit_jobs
+from jobs.services.submission import traced_jobs
 from jobs.services.submission.attachments import NO_PARTS, Parts
 from jobs.services.submission.call_event import CallEvent
 from jobs.services.submission.new_job import NewJob, place_jobs
@@ -47,6 +49,8 @@ def submit_jobs(
     placed, refusals = _placed(owner, readable, parts)
     event = CallEvent(owner, jobs=len(placed), refused=len(requests) - len(placed))
     stored = store_jobs(owner=owner, jobs=placed, event=event)
+    if tracing.on:
+        traced_jobs.stored(stored.values())
     outcomes = _in_order(requests, {**refusals, **stored})
     count_outcomes(owner, outcomes)
     return outcomes
@@ -62,10 +66,12 @@ def place_job(*, owner: Owner, request: JobRequest) -> NewJob:
 
 
 def _placed(owner: Owner, requests: Mapping[int, JobRequest], parts: Parts) -> tuple[list[NewJob], Refusals]:
+    if tracing.on:
+        traced_jobs.decide(owner.id)
     parsed, unfit = parse_jobs(owner=owner, requests=requests, parts=parts)
     admission = admit_jobs(owner=owner, jobs=parsed)
     placed = place_jobs(owner=owner, jobs=admission.jobs, expected=admission.expected)
-    return placed, unfit | admission.refusals
+    return traced_jobs.creating(placed) if tracing.on else placed, unfit | admission.refusals
 
 
 def _in_order(

@@ -19,7 +19,7 @@ import msgspec
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 
-from jobs import metrics
+from jobs import metrics, tracing
 from jobs.core.errors import (
     CallbackRefusedError,
     PayloadKeyMissingError,
@@ -48,6 +48,7 @@ from jobs.services.reads.tell_times import observe_tell
 from jobs.services.webhooks.http_post import EXCERPT_BYTES, LIMIT_S, WebhookRequest, WebhookResponse
 from jobs.services.webhooks.secrets import signing_keys
 from jobs.services.webhooks.sender import sender
+from jobs.services.webhooks.traced_delivery import Record, traced
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,10 @@ def _begun(job_id: UUID, attempts: int, limit_s: float, receiver: Receiver) -> F
     elif isinstance(request, WebhookResponse):
         _record(attempt, request)
     else:
-        return sender().send(receiver, request, partial(_record, attempt), limit_s=limit_s)
+        record: Record = partial(_record, attempt)
+        if tracing.on:
+            request, record = traced(job_id, attempt.number, request, record)
+        return sender().send(receiver, request, record, limit_s=limit_s)
     return None
 
 

@@ -53,6 +53,7 @@ class ModelLoader:
         self._queue = SimpleQueue[LoadRequest]()
         self._lock = Lock()
         self._fresh: dict[int, float] = {}
+        self._loads: dict[int, tuple[float, float]] = {}  # when each began and ended, until a batch uses it
         self._current: LoadRequest | None = None
 
     def start(self) -> None:
@@ -88,14 +89,18 @@ class ModelLoader:
         """Return whether a version was just loaded for those who asked, and no batch has used it yet."""
         return version in self._fresh
 
-    def taken(self, version: int) -> None:
-        """Note that a batch uses a version: from now on it may leave memory once others need the room."""
+    def taken(self, version: int) -> tuple[float, float] | None:
+        """Note that a batch uses a version: from now on it may leave memory once others need the room.
+
+        Return when its load began and ended, to the first batch after it.
+        """
         if version not in self._fresh:
-            return
+            return None
         with self._lock:
             kept = self._fresh.pop(version, None)
         if kept is not None:
             self.pool.release(version)
+        return self._loads.pop(version, None)
 
     def look(self, now: float) -> None:
         """End a load that is over its limit as failed; called a few times a second."""
@@ -126,6 +131,7 @@ class ModelLoader:
             if request.anew:
                 self.pool.begin_anew(request.version)
             self.pool.acquire(request.version)
+            self._loads[request.version] = request.began, time.monotonic()
             self._keep(request.version)
         except DjangoDatabaseError as failure:
             logger.warning("the registry cannot be read: %s", type(failure).__name__)

@@ -38,9 +38,9 @@ class AwaitedLoads:
         """Return whether the version was just loaded, and no batch has used it yet."""
         return self._loader.promised(version)
 
-    def taken(self, version: int) -> None:
-        """Note that a batch uses the version."""
-        self._loader.taken(version)
+    def taken(self, version: int) -> tuple[float, float] | None:
+        """Note that a batch uses the version; return when its load began and ended, to the first batch."""
+        return self._loader.taken(version)
 
     def _end(self, version: int, _: Future[None]) -> None:
         self._since.pop(version, None)

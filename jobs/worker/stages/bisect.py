@@ -7,11 +7,12 @@ is guilty when memory runs out: then both halves are tried.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from jobs.core.failures import Failure, FailureKind
-from jobs.worker.stages.claimed_batch import BatchPiece
+from jobs.worker.stages.claimed_batch import BatchPiece, Split
 from jobs.worker.stages.classify import failure_of, is_device_loss
 from models_registry.core.faults import Table
 from models_registry.loaders import memory
@@ -23,12 +24,14 @@ class Splitter:
     """Runs pieces through `attempt`, which returns a piece's raw outputs or raises.
 
     `table` translates its exceptions; an exception that the process cannot survive is raised again.
-    `exhausted` lists, for each piece that ran out of memory, the positions of its jobs in the batch.
+    `exhausted` lists, for each piece that ran out of memory, the positions of its jobs in the batch;
+    `splits` are all pieces that failed and were halved.
     """
 
     def __init__(self, attempt: Callable[[BatchPiece], Any], table: Table = COMMON) -> None:
         self._attempt, self._table = attempt, table
         self.exhausted: list[list[int]] = []
+        self.splits: list[Split] = []
 
     def answered(self, piece: BatchPiece) -> Iterator[BatchPiece]:
         """Yield pieces that together hold each item once, with outputs or with one item's failure."""
@@ -39,6 +42,7 @@ class Splitter:
             piece.raw_outputs = failure
             yield piece
         else:
+            self.splits.append(Split(time.monotonic(), len(piece.positions), failure.kind))
             yield from self._halved(piece, guilty=failure.kind is not FailureKind.RESOURCE)
 
     def _halved(self, piece: BatchPiece, *, guilty: bool) -> Iterator[BatchPiece]:

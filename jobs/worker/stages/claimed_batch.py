@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from jobs.core.batching.sealed_batch import SealReason
-from jobs.core.failures import Failure
+from jobs.core.failures import Failure, FailureKind
 from jobs.core.stages import StageTimes
 from jobs.core.states import State
 from jobs.services.lifecycle.claim import Claimed
@@ -35,6 +35,14 @@ class Refused:
     untrue: tuple[str, ...] = ()
 
 
+class Split(NamedTuple):
+    """Several jobs that failed together, at `at` in monotonic seconds, so that each half was tried again."""
+
+    at: float
+    jobs: int
+    kind: FailureKind
+
+
 @dataclass(slots=True)
 class BatchPiece:
     """Some jobs of a batch that run together; `positions` are their places in the batch.
@@ -56,8 +64,10 @@ class ClaimedBatch:
 
     `loaded` is its version, which stays in memory for it. `busy_since` is when the stage that works on it
     began, in monotonic seconds, and `limit_s` how long the stage may take. It was sealed at `sealed_at`, its
-    claim began at `claimed_at` and ended at `claim_ended`; its wait for a lane ended at `lane_ended`, and its
-    run, where it has one, began at `run_began`. Its results were committed at `settled_at`.
+    claim began at `claimed_at` and ended at `claim_ended`, and its inputs were collated at `collated_at`; its
+    wait for a lane ended at `lane_ended`, and its run, where it has one, began at `run_began`. `load` is when
+    its version's load began and ended, where its jobs waited for that, and `splits` are what failed together.
+    Its results were committed at `settled_at`.
     `table` reads its loader's exceptions, `retry` is its version's policy, `context` is for a runner that
     takes one, and `privacy`, once the version is loaded, keeps its secrets. `verdicts` are what a
     settle could not store yet; `is_rest` means that its other jobs were stored before.
@@ -81,7 +91,10 @@ class ClaimedBatch:
     sealed_at: float = 0.0
     claimed_at: float = 0.0
     claim_ended: float = 0.0
+    collated_at: float = 0.0
     lane_ended: float = 0.0
+    load: tuple[float, float] | None = None
+    splits: list[Split] = field(default_factory=list)
     table: Table = COMMON
     retry: RetryOptions = field(default_factory=RetryOptions)
     claim_s: float = 0.0

@@ -152,7 +152,7 @@ class Claimer:
         batch.loaded = self._pool.hold(version, promised=self._loads.promised(version))
         if batch.loaded is None:
             return False
-        self._loads.taken(version)
+        batch.load = self._loads.taken(version)
         return True
 
     def _unloaded(self, version: int, deliveries: list[MessageDelivery]) -> list[Refused]:

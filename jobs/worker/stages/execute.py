@@ -22,6 +22,7 @@ def execute_all(batch: ClaimedBatch) -> None:
     runner = batch.runner
     splitter = Splitter(lambda piece: run(runner, piece, batch.context), batch.table)
     batch.pieces = [done for piece in batch.pieces for done in _answered(splitter, piece)]
+    batch.splits = splitter.splits
     batch.oom_size = _oom_size(batch, splitter.exhausted)
 
 

@@ -1,10 +1,12 @@
 """The admin as an operator uses it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -141,6 +143,20 @@ def test_a_succeeded_job_s_page_shows_its_road_and_documents(browser: Browser, v
     ):
         assert shown.lower() in text.lower(), shown
     assert "<script>alert" not in text
+
+
+def test_a_traced_job_s_page_leads_to_its_trace(
+    browser: Browser, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced, other = a_job(version, State.SUCCEEDED), a_job(version, State.SUCCEEDED)
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    JobInput.objects.create(job=traced, body=b"{}", traceparent=f"00-{trace}-b7ad6b7169203331-01")
+    assert trace in text_of(browser, f"{JOBS}{traced.pk}/change/")
+    url = "https://jaeger.example/trace/{trace_id}?a=1"
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, trace_url=url))
+    link = f'href="https://jaeger.example/trace/{trace}?a=1"'
+    assert link in text_of(browser, f"{JOBS}{traced.pk}/change/")
+    assert "jaeger.example" not in text_of(browser, f"{JOBS}{other.pk}/change/")
 
 
 def test_the_ledger_shows_each_batch_and_is_narrowed(browser: Browser, version: ModelVersion) -> None:

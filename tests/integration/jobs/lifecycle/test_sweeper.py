@@ -16,11 +16,12 @@ from jobs.core.states import State
 from jobs.db import leases
 from jobs.db.leases import HeldLeases
 from jobs.db.session import open_session, transaction
-from jobs.models import Batch, DeadLetter, Job, Outbox, Worker
+from jobs.models import Batch, DeadLetter, Job, JobInput, Outbox, Worker
 from jobs.services.lifecycle import reap as statements
 from jobs.services.lifecycle.claim import claim
 from jobs.services.lifecycle.sweeper import LONGEST_GAP_S, STALE_S, Rescuer, Swept
 from tests.support.claims import batch_row, envelope_of
+from tests.support.collector import collecting, traced_here
 from tests.support.factories import make_batch, make_job, make_jobs, make_version, make_worker
 from tests.support.listening import listening
 from tests.support.samples import Samples
@@ -245,3 +246,24 @@ def test_more_than_one_chunk_expires_in_one_sweep(session: sa.Connection, sweepe
     make_jobs(1_100, deadline=timezone.now() - PAST)
     assert sweeper.sweep(session).expired == 1_100
     assert not Outbox.objects.exists()
+
+
+PLACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_the_trace_of_a_job_has_the_attempt_that_died_and_an_expiry(
+    session: sa.Connection, sweeper: Rescuer, clock: Clock
+) -> None:
+    (lost, untraced), batch = running_jobs(2, ended_at=timezone.now())
+    (late,) = make_jobs(1, deadline=timezone.now() - PAST)
+    JobInput.objects.filter(job__in=[lost, late]).update(traceparent=PLACE)
+    with collecting() as collector, traced_here(collector):
+        sweeper.sweep(session)
+    spans = {span.attributes["messaging.message.id"]: span for span in collector.named("infer echo")}
+    assert spans.keys() == {str(lost.id), str(late.id)}, f"{untraced} is not traced"
+    assert {f"00-{span.trace}-{span.parent}-01" for span in spans.values()} == {PLACE}
+    died, expired = spans[str(lost.id)].attributes, spans[str(late.id)].attributes
+    assert (died["error.type"], died["inference.outcome"]) == ("worker_lost", "queued")
+    assert died["inference.batch"] == str(batch.id)
+    assert (expired["error.type"], expired["inference.outcome"]) == ("deadline", "expired")
+    assert Outbox.objects.get(job=lost).traceparent == PLACE, "the next attempt is in the same trace"

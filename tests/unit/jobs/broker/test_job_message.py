@@ -36,3 +36,8 @@ def test_a_message_has_neither_eta_nor_expiry() -> None:
 def test_a_message_goes_to_its_models_routing_key() -> None:
     sent = outgoing("minilm", [ENVELOPE])
     assert (sent.exchange, sent.routing_key) == ("infer", "minilm")
+
+
+def test_only_a_message_with_a_traced_job_has_the_header_of_its_publish() -> None:
+    assert "traceparent" not in outgoing("minilm", [ENVELOPE]).message.headers
+    assert outgoing("minilm", [ENVELOPE], traceparent="00-a").message.headers["traceparent"] == "00-a"

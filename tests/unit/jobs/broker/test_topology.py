@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[4]
 DECLARED = ROOT / "jobs/broker/topology.py"
 # Words that a queue or exchange shares with something that is none.
 OTHER_MEANINGS = {
+    ("jobs/tracing/open_span.py", "infer."): "a queue in a span's attributes, of a web process too",
     ("jobs/management/commands/gpu_worker.py", "cpu"): "a device",
     ("jobs/management/pinned_device.py", "cpu"): "a device",
     ("jobs/management/commands/demo.py", "cpu"): "a device",
