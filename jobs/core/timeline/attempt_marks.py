@@ -29,6 +29,8 @@ class JobStage(StrEnum):
 
 
 BEFORE_CLAIM = frozenset({JobStage.BACKOFF, JobStage.OUTBOX, JobStage.BROKER, JobStage.BUFFER})
+# A batch that was claimed went through them, however short: no part is left out because clocks disagree.
+_OF_THE_CLAIM = frozenset({JobStage.CLAIM, JobStage.LANE, JobStage.RUN})
 _ONLY_WHERE_LONG = frozenset({JobStage.FOLLOW, JobStage.BACKOFF})
 _LONG = timedelta(milliseconds=10)  # times of a transaction and of its statements differ by less
 
@@ -71,11 +73,12 @@ def split(marks: AttemptMarks) -> list[TimelinePart]:
     parts, at = list[TimelinePart](), marks.begin
     for part in JobStage:
         end = marks.ends.get(part)
-        if part is marks.last or (end is not None and end >= marks.end):
+        is_in_it = end is not None and end >= marks.end and part not in _OF_THE_CLAIM
+        if part is marks.last or is_in_it:
             return [*parts, TimelinePart(part, at, max(marks.end, at), marks.is_open)]
         if end is None or (end < at + _LONG and part in _ONLY_WHERE_LONG):
             continue
-        parts.append(TimelinePart(part, at, max(end, at)))
+        parts.append(TimelinePart(part, at, max(min(end, marks.end), at)))
         at = parts[-1].end
     raise AssertionError  # `last` is one of them
 

@@ -52,6 +52,14 @@ def test_a_settled_member_has_each_stage() -> None:
     assert ledger.received_at == at(6)
 
 
+def test_a_run_that_seems_to_end_after_the_job_is_short_and_there() -> None:
+    ledger = LedgerMarks(claimed_at=at(4), due_ago_s=4, buffered_s=1, claim_s=0.5, lane_s=1.0, ran_s=0.5)
+    parts = split(AttemptMarks(begin=at(0), end=at(5.25), ends=ledger.ends(), last=ledger.last))
+    seconds = {part.part: part.seconds for part in parts}
+    assert (seconds[JobStage.LANE], seconds[JobStage.RUN], seconds[JobStage.SETTLE]) == (0.75, 0.0, 0.0)
+    assert sum(seconds.values()) == 5.25
+
+
 def test_a_batch_that_never_ran_has_no_run() -> None:
     ledger = LedgerMarks(claimed_at=at(1), due_ago_s=1, claim_s=0.5, lane_s=1.0)
     parts = split(AttemptMarks(begin=ZERO, end=at(5), ends=ledger.ends(), last=ledger.last))
