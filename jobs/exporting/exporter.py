@@ -6,6 +6,7 @@ there, and the page of each is that of all.
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import cache
 from pathlib import Path
@@ -20,14 +21,24 @@ from jobs.exporting.folder_collector import FolderCollector
 if TYPE_CHECKING:
     from jobs.exporting.survey_collector import SurveyCollector
 
+log = logging.getLogger(__name__)
 TURN_S = 5.0
 
 
 @cache
 def serve() -> None:
-    """Serve /metrics on METRICS_HOST and METRICS_PORT, if a port is set; a second call does nothing."""
-    if settings.INFERENCE.metrics_port:
+    """Serve /metrics on METRICS_HOST and METRICS_PORT, if a port is set; a second call does nothing.
+
+    Where the port is taken, as by a predecessor that hangs, the process works all the same, and its page
+    comes once the port is free.
+    """
+    if not settings.INFERENCE.metrics_port:
+        return
+    try:
         _listen()
+    except OSError as error:
+        log.warning("METRICS_PORT cannot be served now, and is tried again: %s", error)
+        serve_in_turn()
 
 
 @cache

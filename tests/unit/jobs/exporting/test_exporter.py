@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from django.conf import settings
 from prometheus_client import generate_latest
 
 from jobs.exporting import exporter
+from tests.support.wait import wait_until
 
 COUNT = """
 from jobs import metrics
@@ -72,3 +76,24 @@ def test_gauges_of_living_processes_are_exported_with_what_the_system_knows_of_t
 def test_a_page_can_be_asked_for_by_names() -> None:
     chosen = exporter.page().restricted_registry(["inference_sweep_reaped_total"])
     assert [metric.name for metric in chosen.collect()] == ["inference_sweep_reaped"]
+
+
+def test_a_port_that_is_taken_stops_no_process_and_its_page_comes_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exporter, "TURN_S", 0.01)
+    exporter.serve.cache_clear()
+    exporter.serve_in_turn.cache_clear()
+    with socket.create_server(("127.0.0.1", 0)) as predecessor:
+        port = predecessor.getsockname()[1]
+        config = replace(settings.INFERENCE, metrics_port=port, metrics_host="127.0.0.1")
+        monkeypatch.setattr(settings, "INFERENCE", config)
+        exporter.serve()
+    address = f"http://127.0.0.1:{port}/metrics"
+    wait_until(lambda: is_answered(address), limit_s=20, what="the page")
+
+
+def is_answered(address: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(address, trust_env=False).status_code == 200
+    return False
