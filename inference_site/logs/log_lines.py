@@ -87,7 +87,7 @@ class LineHandler(logging.Handler):
             while left:
                 left = left[os.write(self._file, left) :]
         except OSError:
-            return  # nobody reads any more
+            return  # the reader is gone
         except Exception:  # noqa: BLE001  # what logs must not fail by it
             self.handleError(record)
 

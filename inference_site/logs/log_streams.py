@@ -17,7 +17,7 @@ log = logging.getLogger(UNCAUGHT)
 
 
 def take_streams() -> None:
-    """Make records of all that this process prints from now on, and of errors that nobody catches."""
+    """Make records of all that this process prints from now on, and of uncaught errors."""
     if isinstance(sys.stdout, RecordStream):
         return
     out = RecordStream("stdout", logging.INFO, sys.stdout)
@@ -77,4 +77,4 @@ def _uncaught_on_thread(hooked: threading.ExceptHookArgs) -> None:
 
 def _unraisable(hooked: sys.UnraisableHookArgs) -> None:
     error = hooked.exc_value or hooked.exc_type()
-    log.error("an error that nobody can catch", exc_info=(hooked.exc_type, error, hooked.exc_traceback))
+    log.error("an error that cannot be caught", exc_info=(hooked.exc_type, error, hooked.exc_traceback))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from jobs.core.errors import PlatformError
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 HIDDEN = "Only users with the permission “Can see what jobs were asked and answered” see this."
@@ -28,6 +33,20 @@ def may_change_tokens(request: HttpRequest) -> bool:
 def may_move(request: HttpRequest) -> bool:
     """Return whether this user may move aliases."""
     return bool(request.user.has_perm("models_registry.move_alias"))
+
+
+def act_on_job(
+    request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, service: Callable[..., object], done: str
+) -> bool:
+    """Let a service act on one job, if the user may; show `done` or its error, and return whether it did."""
+    require(admin, request, can=may_act(request))
+    try:
+        service(job_id=job, actor=request.user.get_username())
+    except PlatformError as error:
+        messages.error(request, str(error))
+        return False
+    messages.success(request, done)
+    return True
 
 
 def require(admin: ReadOnlyAdmin, request: HttpRequest, *, can: bool) -> None:

@@ -25,7 +25,7 @@ from models_registry.shared.admin_render import table
 MEMBERS_DRAWN = 64
 WIDTH, LEFT, RIGHT, ROW, HEAD = 1_000, 150, 110, 22, 26
 LEAST = 1.5  # so wide is the shortest bar
-# On a phone it is scrolled: scaled down, nobody could read it.
+# On a phone it is scrolled: scaled down, it could not be read.
 STYLE = mark_safe(  # a constant
     "<style>.waterfall{max-width:calc(100vw - 5rem);overflow-x:auto}"
     ".waterfall svg{display:block;width:60rem}</style>"

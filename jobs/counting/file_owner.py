@@ -23,7 +23,7 @@ OWNER = ".owner"
 def count_together() -> None:
     """Have the metrics that are made from now on count in the folder, if the environment names one."""
     folder = os.environ.get(FOLDER, "")
-    shared = MultiProcessValue(FileOwner(Path(folder))) if folder else MutexValue  # type: ignore[no-untyped-call]
+    shared = MultiProcessValue(FileOwner(Path(folder))) if folder else MutexValue  # type: ignore[no-untyped-call]  # it ships no types
     values.ValueClass = shared
 
 

@@ -7,13 +7,11 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from jobs.admin.rights import may_act, require
-from jobs.core.errors import PlatformError
+from jobs.admin.rights import act_on_job, may_act
 from jobs.core.states import Verb, sources
 from jobs.models import DeadLetter, Job
 from jobs.services.dead_letters.edit import replay_at
@@ -73,11 +71,5 @@ def replay_this(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> Htt
 def _act(
     request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, service: Callable[..., Any], done: str
 ) -> HttpResponse:
-    require(admin, request, can=may_act(request))
-    try:
-        service(job_id=job, actor=request.user.get_username())
-    except PlatformError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, done)
+    act_on_job(request, admin, job, service, done)
     return redirect(JOB_PAGE, job)

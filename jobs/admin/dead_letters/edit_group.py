@@ -39,7 +39,8 @@ class EditGroupForm(ManyForm):
         super().__init__(data)
         rows = ModelVersion.objects.filter(model__name=data.get("model", "")).order_by("-id")
         pairs = rows.values_list("id", "version")[:VERSIONS_SHOWN]
-        self.fields["version"].choices = [("", "each job's own version"), *pairs]  # type: ignore[attr-defined]
+        choices = [("", "each job's own version"), *pairs]
+        self.fields["version"].choices = choices  # type: ignore[attr-defined]  # the stubs know any field
 
     def clean_model(self) -> str:
         """Return the model, which has to be chosen: an edit is for inputs of one shape."""

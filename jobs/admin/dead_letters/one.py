@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST
 
 from jobs.admin.dead_letters.many import LIST
-from jobs.admin.rights import HIDDEN, may_act, may_see, require
+from jobs.admin.rights import HIDDEN, act_on_job, may_act, may_see, require
 from jobs.core.errors import PlatformError
 from jobs.models import DeadLetter
 from jobs.services.dead_letters.discard import discard_dead_letter
@@ -57,14 +57,9 @@ def discard_one(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> Htt
 def _act(
     request: HttpRequest, admin: ReadOnlyAdmin, job: UUID, service: Callable[..., None], done: str
 ) -> HttpResponse:
-    require(admin, request, can=may_act(request))
-    try:
-        service(job_id=job, actor=request.user.get_username())
-    except PlatformError as error:
-        messages.error(request, str(error))
-        return redirect(DEAD_LETTER_PAGE, job)
-    messages.success(request, done)
-    return redirect(LIST)
+    if act_on_job(request, admin, job, service, done):
+        return redirect(LIST)
+    return redirect(DEAD_LETTER_PAGE, job)
 
 
 def input_page(request: HttpRequest, job: UUID, *, admin: ReadOnlyAdmin) -> HttpResponse:

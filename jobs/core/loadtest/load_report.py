@@ -52,7 +52,7 @@ class LatencySpread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadRates(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened within the duration, a second; `throughput`: successes, None if nobody saw ends."""
+    """What happened within the duration, a second; `throughput`: successes, None if no ends were seen."""
 
     intended: float
     sent: float
@@ -106,7 +106,7 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """The whole report. `latency_ms`: from the intended moment of a job to the one that `measured` names.
 
-    `unmeasured` jobs ended, but nobody saw when. `details`: what was said at the first error of a kind.
+    `unmeasured` jobs ended unseen. `details`: what was said at the first error of a kind.
     `hdr` is the histogram of all latencies in microseconds, in HdrHistogram's own encoding.
     """
 

@@ -12,7 +12,7 @@ from jobs.core.timeline.attempts import DIED, PauseReason, TimelineAttempt
 
 @dataclass(frozen=True, slots=True)
 class BatchWords:
-    """What is told of a batch; its `worker` is empty where the worker's row is gone."""
+    """What a sentence says about a batch; `worker` is empty where the worker's row is gone."""
 
     size: int = 0
     seal_reason: str = ""

@@ -26,7 +26,7 @@ class NoLineError(Exception):
 
 
 class ForeignHostError(NoLineError):
-    """An answer names a host to which nobody allowed to send anything, let alone a token."""
+    """An answer names a host that is not allowed, so it gets no request and no token."""
 
 
 class HttpReply(NamedTuple):
@@ -194,7 +194,7 @@ class HttpLines:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return the origin of a URL, and what is asked there."""
+    """Return the origin of a URL, and its path with the query."""
     scheme, _, rest = url.partition("://")
     netloc, slash, path = rest.partition("/")
     return f"{scheme}://{netloc}", slash + path or "/"

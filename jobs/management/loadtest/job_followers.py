@@ -19,7 +19,7 @@ from jobs.management.loadtest.platform_calls import JobUrls, PlatformCalls, Seen
 FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWTH = 0.05, 1.0, 1.5
 WAIT_S = 30
 LOSSES = 3
-# The final state of a job and the loop's time at which it was seen; None where nobody saw it.
+# The final state of a job and the loop's time at which it was seen; None where it was not seen.
 SeenEnd = tuple[str, float] | None
 Follow = Callable[[str, JobUrls, int], Awaitable[SeenEnd]]
 

@@ -1,4 +1,4 @@
-"""Reads, after the load, the state of accepted jobs whose end nobody has seen: the sums have to close."""
+"""Reads, after the load, the state of accepted jobs whose end was not seen: the sums have to close."""
 
 from __future__ import annotations
 

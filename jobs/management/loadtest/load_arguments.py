@@ -182,7 +182,7 @@ def _url(text: str | None) -> str:
 
 
 def check_host(url: str, allowed: list[str]) -> None:
-    """Refuse a target beyond loopback that nobody allowed; LoadWordError."""
+    """Refuse a target beyond loopback that is not allowed; LoadWordError."""
     host = urlsplit(url).hostname or ""
     if not is_loopback(url) and host not in allowed:
         raise LoadWordError(f"{host} is not this machine: --allow-host {host} says that it may be loaded")

@@ -30,7 +30,7 @@ ACCEPTED = frozenset({JobFate.UNFINISHED, *ENDS.values()})
 
 
 class JobRecord:
-    """A planned job and its times; `due_s` is that of its call. None: it did not happen, or nobody saw it."""
+    """A planned job and its times; `due_s` is that of its call. None: it did not happen, or was not seen."""
 
     __slots__ = ("accepted_s", "due_s", "ended_s", "fate", "id", "planned", "sent_s")
 

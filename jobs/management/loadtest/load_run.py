@@ -42,7 +42,7 @@ class Clock:
 def run_load(arguments: LoadArguments, watch: Watch = lambda _record, _clock: None) -> LoadReport:
     """Send the load, follow it to its end, and return the report; `watch` may show the record as it grows.
 
-    LoadWordError and UnusableTargetError: nothing was sent, UnreachableError: nobody answers.
+    LoadWordError and UnusableTargetError: nothing was sent, UnreachableError: no server answers.
     """
     target = target_of(arguments)
     check_host(target.url, arguments.allow_host)

@@ -24,7 +24,7 @@ class HeardWebhook(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def webhook_ear(heard: Heard) -> AsyncIterator[str]:
-    """Receive webhooks during the block, at the yielded address, which nobody can guess.
+    """Receive webhooks during the block, at the yielded address, which cannot be guessed.
 
     `heard` gets each job's id, its state, and the loop's time at which the webhook came.
     """

@@ -9,7 +9,7 @@ from jobs.core.circuits.paused_work import PauseKind
 
 
 class WorkPause(models.Model):
-    """A model, version or client whose jobs are taken and wait, whoever said so and why."""
+    """A model, version or client whose jobs are accepted and wait; `actor` paused it for `reason`."""
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=7, choices=[(kind.value, kind.value) for kind in PauseKind])

@@ -1,4 +1,4 @@
-"""How long after its end somebody who waits for a job learns of it."""
+"""How long after a job's end a waiting client learns of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobs.services.reads.job_views import View
 
 
 def observe_tell(view: View) -> None:
-    """Observe the time since the end of a job, which somebody has waited for, and is told now."""
+    """Observe the time since a job's end, now that a client that waited for it is answered."""
     ended_at = view.get("finished_at")
     if ended_at is not None:
         seconds = max(database_clock.now_s() - ended_at.timestamp(), 0.0)

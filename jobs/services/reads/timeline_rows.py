@@ -122,7 +122,7 @@ class MemberRow(NamedTuple):
 
     @property
     def words(self) -> BatchWords:
-        """Return what is told of the batch."""
+        """Return what sentences say about the batch."""
         return BatchWords(self.size, self.seal_reason, self.node or "", is_timed=self.claim_s is not None)
 
 

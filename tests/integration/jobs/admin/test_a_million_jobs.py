@@ -155,7 +155,7 @@ def check_acts_on_all_that_match() -> None:
             ("replay", "cancelled"),
             ("discard", None),
         ):
-            selection = JobSelection(**fields, state=State(state) if state else None)  # type: ignore[arg-type]
+            selection = JobSelection(**fields, state=State(state) if state else None)  # type: ignore[arg-type]  # mixed cases
             count_matching(selection, BulkVerb(verb), started_at=now())
     assert whole_reads() == before
 

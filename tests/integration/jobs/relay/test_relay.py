@@ -90,7 +90,7 @@ def test_a_relay_that_loses_a_queue_drops_its_series(model: str, broker_url: str
         models.remove(other)
         wait_until(lambda: shown(other) is None)
         assert shown(model) == 1
-    assert shown(model) is None  # nobody counts it any more
+    assert shown(model) is None  # no relay counts it any more
 
 
 def test_jobs_that_the_workers_cannot_hold_wait_in_the_outbox(model: str, broker_url: str) -> None:

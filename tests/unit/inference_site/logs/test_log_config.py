@@ -62,7 +62,7 @@ raise RuntimeError("the last")
         ("ERROR", "django.request", "failed"),
         ("WARNING", "django.security", "theirs"),
         ("CRITICAL", "uncaught", "an error ends the thread worker"),
-        ("ERROR", "uncaught", "an error that nobody can catch"),
+        ("ERROR", "uncaught", "an error that cannot be caught"),
         ("CRITICAL", "uncaught", "an error ends this process"),
     ]
     assert every[-1]["exception"].endswith("RuntimeError: the last")
