@@ -136,3 +136,11 @@ def test_magika_names_files_as_its_own_library_does() -> None:
     assert len(kept) > 30
     assert given == [own.identify_path(path).dl.label.value for path, _ in kept]
     assert set(given) == {"python", "pythonbytecode"}
+
+
+def test_a_second_text_is_spoken_whole() -> None:
+    """Begun twice in a process, the library cut each later sentence to 0.7 s: the nets heard nothing."""
+    short, rate = speech("Good evening.")
+    long, _ = speech("Good evening, and welcome to all of you who have come.")
+    assert len(short) / rate > 0.5
+    assert len(long) > 2 * len(short)
