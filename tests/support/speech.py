@@ -14,7 +14,7 @@ SAMPLES_TAKEN = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), c
 
 @cache
 def library() -> tuple[Any, int]:
-    """Return the library and its rate in Hz; begun a second time, it would cut each text that follows short."""
+    """Return the library and its rate in Hz; begun twice, it would cut each text that follows short."""
     import espeakng_loader
 
     own = ctypes.CDLL(espeakng_loader.get_library_path())
