@@ -1,0 +1,58 @@
+"""Amounts as the live page spells them: short, of even width, and a dash for what is unknown."""
+
+from __future__ import annotations
+
+UNKNOWN = "-"
+STEPS, STEP = ("B", "kB", "MB", "GB", "TB"), 1_000
+THREE_DIGITS = 100
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+def count(value: float | None) -> str:
+    """Return a number of things."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def rate(per_s: float | None) -> str:
+    """Return how many come a second."""
+    if per_s is None:
+        return UNKNOWN
+    return f"{per_s:,.0f}/s" if per_s >= THREE_DIGITS or per_s == 0 else f"{per_s:,.1f}/s"
+
+
+def mean(value: float | None) -> str:
+    """Return an average number of things."""
+    return UNKNOWN if value is None else f"{value:,.1f}"
+
+
+def part(ratio: float | None) -> str:
+    """Return a part of a whole in per cent; what is less than whole is never spelled 100 %."""
+    if ratio is None:
+        return UNKNOWN
+    return f"{min(ratio * 100, 99.9):.1f} %" if ratio < 1 else f"{ratio * 100:.0f} %"
+
+
+def span(value_s: float | None) -> str:
+    """Return a time in its largest two units."""
+    if value_s is None:
+        return UNKNOWN
+    if value_s < 1:
+        return f"{value_s * 1000:,.0f} ms"
+    if value_s < _MINUTE:
+        return f"{value_s:.1f} s"
+    whole = int(value_s)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY:,} d {whole % _DAY // _HOUR} h"
+
+
+def volume(value: float | None) -> str:
+    """Return a number of bytes in its largest unit."""
+    if value is None:
+        return UNKNOWN
+    step = 0
+    while value >= STEP and step < len(STEPS) - 1:
+        value, step = value / STEP, step + 1
+    return f"{value:,.1f} {STEPS[step]}" if step and value < THREE_DIGITS else f"{value:,.0f} {STEPS[step]}"
