@@ -9,6 +9,8 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import path
 
 from jobs.services.access.second_factor import is_needed, verified_device
 
@@ -46,10 +48,25 @@ class PlatformAdminSite(AdminSite):
 
     login_form = LoginForm
     login_template = "admin/login_with_code.html"
+    index_template = "admin/jobs/operations/index.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Return whether the user is staff, and the session verified where a second factor is needed."""
         return super().has_permission(request) and _is_verified(request.user)
+
+    def get_urls(self) -> list[Any]:
+        """Return the live page's address before those of the tables."""
+        from jobs.admin.operations.live_page import (
+            live_page,
+        )  # its models need the apps, which need this site
+
+        return [path("operations/", self.admin_view(live_page), name="operations"), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show what is red above the tables."""
+        from jobs.admin.operations.index_red import red_on_index
+
+        return super().index(request, {"operations": red_on_index(request), **(extra_context or {})})
 
 
 def _is_verified(user: Any) -> bool:

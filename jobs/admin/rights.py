@@ -1,4 +1,4 @@
-"""Three separate permissions: to look at jobs, to see their payloads, and to act on them."""
+"""Separate permissions: to look at jobs, to see their payloads, to act on them, and to see the live page."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def may_see(request: HttpRequest) -> bool:
 def may_act(request: HttpRequest) -> bool:
     """Return whether this user may cancel and replay jobs."""
     return bool(request.user.has_perm("jobs.change_job"))
+
+
+def may_watch(request: HttpRequest) -> bool:
+    """Return whether this user may see the live page."""
+    return bool(request.user.has_perm("jobs.view_operations"))
 
 
 def may_change_tokens(request: HttpRequest) -> bool:

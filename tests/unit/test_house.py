@@ -26,6 +26,7 @@ UNMIRRORED = {
     "inference_site/test_compose.py": "the files under compose/",
     "inference_site/watching/test_rules.py": "the rules of Prometheus under compose/, and their runbooks",
     "jobs/models/test_enumerations.py": "the enumerations of all models, and their columns",
+    "jobs/test_static_files.py": "the scripts and styles under jobs/static",
     "jobs/worker/stages/test_outage.py": "the stages together while the database is away",
     "test_documented.py": "the documents, against the names in the code",
     "test_documented_code.py": "the code in the documents",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 UNKNOWN = "-"
 STEPS, STEP = ("B", "kB", "MB", "GB", "TB"), 1_000
 THREE_DIGITS = 100
@@ -46,6 +48,17 @@ def span(value_s: float | None) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
     return f"{whole // _DAY:,} d {whole % _DAY // _HOUR} h"
+
+
+def spans(values_s: Sequence[float | None]) -> str:
+    """Return several times in the unit of the longest, such as p50, p95 and p99 of one thing."""
+    longest_s = max((value_s for value_s in values_s if value_s is not None), default=None)
+    if longest_s is None:
+        return UNKNOWN
+    unit, unit_s = ("ms", 1e-3) if longest_s < 1 else ("s", 1.0) if longest_s < _MINUTE else ("min", 60.0)
+    digits = 0 if unit == "ms" else 1
+    texts = (UNKNOWN if value_s is None else f"{value_s / unit_s:,.{digits}f}" for value_s in values_s)
+    return f"{' / '.join(texts)} {unit}"
 
 
 def volume(value: float | None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from jobs.core.operations import amounts
 from jobs.core.operations.operations_reading import Failure, ModelReading, Percentiles, Reading
 from jobs.core.operations.page_table import Cell, Column, Level, Row, Table
+from jobs.core.priority import HIGHEST, LOWEST
+from jobs.core.stages import Stage
 
 GOAL_MET = 0.95  # a goal is one of the 95th percentile
+HIGHEST_FIRST = range(HIGHEST, LOWEST - 1, -1)
 NAME = Column("model", "", is_text=True)
 _SPEED = [
     Column("p50", "Half of the jobs took less."),
@@ -32,11 +33,12 @@ _MODELS = [
 ]
 _PRIORITIES = [
     NAME,
-    Column("priority", "9 is the highest."),
-    Column("waiting", "Jobs of this priority that wait."),
-    Column("oldest", "For how long the first of them has waited."),
+    *(
+        Column(f"priority {priority}", "Jobs that wait, and for how long the first has.")
+        for priority in HIGHEST_FIRST
+    ),
 ]
-_STAGES = [NAME, Column("stage", "A part of a job's road.", is_text=True), *_SPEED]
+_STAGES = [NAME, *(Column(stage.value, "p50, p95 and p99 of the stage.") for stage in Stage)]
 _BATCHES = [
     NAME,
     Column("in flight", "Batches that are claimed and not yet settled."),
@@ -85,7 +87,7 @@ def workers_of(model: ModelReading) -> int | None:
 
 def _place(model: ModelReading) -> int:
     workers = workers_of(model)
-    if workers == 0 and sum(model.waiting):
+    if workers == 0 and any(model.waiting):
         return 0
     return 1 if workers or model.in_per_s or model.out_per_s else 2
 
@@ -102,13 +104,13 @@ def _model(model: ModelReading, counted: Level) -> Row:
         Cell(amounts.span(oldest_s), counted),
         Cell(amounts.rate(model.in_per_s)),
         Cell(amounts.rate(model.out_per_s)),
-        Cell(amounts.rate(model.capacity_per_s), counted),
-        Cell(amounts.span(model.wait_s), counted),
+        Cell(amounts.rate(model.capacity_per_s)),
+        Cell(amounts.span(model.wait_s)),
         p50, Cell(p95.text, late), p99,
         Cell(amounts.span(model.goal_s)),
         Cell(amounts.part(model.goal_met), late),
-        Cell(_workers(model), alone or ("amber" if model.workers_silent else counted)),
-        Cell(amounts.count(model.workers_wanted), counted),
+        Cell(_workers(model), alone or ("amber" if model.workers_silent else "")),
+        Cell(amounts.count(model.workers_wanted)),
         Cell(model.held or amounts.UNKNOWN, "amber" if model.held else ""),
     ]  # fmt: skip
     return Row(model.model, cells, model.model)
@@ -128,28 +130,39 @@ def _workers(model: ModelReading) -> str:
 
 
 def priorities_table(reading: Reading) -> Table:
-    """Return what waits by priority, highest first; priorities without a job are left out."""
-    rows = [row for model in in_order(reading) for row in _priorities(model)]
+    """Return what waits by priority, of the models that jobs wait for."""
+    rows = [
+        Row(
+            model.model,
+            [Cell(model.model), *(Cell(_at_priority(model, priority)) for priority in HIGHEST_FIRST)],
+            model.model,
+        )
+        for model in in_order(reading)
+        if any(model.waiting)
+    ]
     return Table("priorities", "Waiting jobs by priority", _PRIORITIES, rows, "No job waits.")
 
 
-def _priorities(model: ModelReading) -> Iterator[Row]:
-    levels = list(enumerate(zip(model.waiting, model.oldest_s, strict=True)))
-    for priority, (waiting, oldest_s) in reversed(levels):
-        if waiting:
-            texts = (model.model, str(priority), amounts.count(waiting), amounts.span(oldest_s))
-            yield Row(f"{model.model}/{priority}", [Cell(text) for text in texts], model.model)
+def _at_priority(model: ModelReading, priority: int) -> str:
+    waiting = model.waiting[priority]
+    return f"{waiting:,} ({amounts.span(model.oldest_s[priority])})" if waiting else amounts.UNKNOWN
 
 
 def stages_table(reading: Reading) -> Table:
-    """Return how long jobs were in each stage."""
+    """Return how long jobs were in each stage, of the models whose jobs ended."""
     rows = [
-        Row(f"{model.model}/{stage}", [Cell(model.model), Cell(stage), *_speed(times)], model.model)
+        Row(
+            model.model, [Cell(model.model), *(Cell(_in_stage(model, stage)) for stage in Stage)], model.model
+        )
         for model in in_order(reading)
-        for stage, times in model.stages.items()
-        if times.count
+        if any(times.count for times in model.stages.values())
     ]
-    return Table("stages", "Stages", _STAGES, rows, "No job ended lately.")
+    return Table("stages", "Stages: p50 / p95 / p99", _STAGES, rows, "No job ended lately.")
+
+
+def _in_stage(model: ModelReading, stage: Stage) -> str:
+    times = model.stages.get(stage)
+    return amounts.UNKNOWN if times is None else amounts.spans((times.p50_s, times.p95_s, times.p99_s))
 
 
 def batches_table(reading: Reading) -> Table:

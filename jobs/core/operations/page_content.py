@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -22,7 +22,6 @@ from jobs.core.operations.operations_reading import Reading, Red, Severity
 from jobs.core.operations.page_table import Level, Table
 
 ALL_MODELS = ""
-STALE_S = 5.0  # an older reading says so
 Point = tuple[int, float | None, float | None, int | None, float | None, float | None, float | None]
 
 
@@ -47,8 +46,8 @@ class PageContent(msgspec.Struct, frozen=True):
     """What the page shows, `age_s` after the reading of the moment `at`.
 
     `points` has the next point of each chart by model, of all together under an empty name: its second, jobs
-    in and out a second, jobs that wait, and p50, p95 and p99 in seconds. `stages` has these three by model and
-    stage.
+    in and out a second, jobs that wait, and p50, p95 and p99 in seconds. `stages` has these three by
+    model and stage.
     """
 
     at: float
@@ -71,7 +70,7 @@ def page_content(reading: Reading) -> PageContent:
         age_s=reading.age_s,
         window_s=reading.window_s,
         verdict=verdict(red),
-        level=red[0].level if red else "good",
+        level=level_of(red),
         red=red,
         tiles=_tiles(reading),
         tables=[
@@ -105,6 +104,11 @@ def verdict(red: Iterable[RedLine]) -> str:
     levels = [line.level for line in red]
     parts = [f"{levels.count(level)} {level}" for level in ("red", "amber") if level in levels]
     return ", ".join(parts) or "Nothing is red"
+
+
+def level_of(red: Sequence[RedLine]) -> Level:
+    """Return the level of what is worst, which comes first."""
+    return red[0].level if red else "good"
 
 
 def _tiles(reading: Reading) -> list[Tile]:

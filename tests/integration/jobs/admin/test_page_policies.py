@@ -41,7 +41,7 @@ def pages() -> list[str]:
     group, client = Group.objects.create(name="clerks"), make_client()
     rows = defaultdict[str, list[Any]](list, job=[job.pk], deadletter=[job.pk], client=[client.pk])
     users = ["", "add/", f"{user.pk}/change/", f"{user.pk}/password/"]
-    others = ["password_change/", f"auth/group/{group.pk}/change/", "", "nothing-here/"]
+    others = ["operations/", "password_change/", f"auth/group/{group.pk}/change/", "", "nothing-here/"]
     own = [f"/admin/{page}" for page in (*(f"auth/user/{page}" for page in users), *others)]
     return [*admin_pages(rows), *own, "/docs/", "/docs/api", "/api/v1/docs"]
 

@@ -1,0 +1,1 @@
+"""The live page, and what of it stands on the admin's index."""
