@@ -4,8 +4,8 @@
     GET /admin/operations/reading    one Reading
     GET /admin/operations/history    one History, see `operations_history`
 
-All three ask for a session of the admin whose user has `jobs.view_operations`. Without a session the answer is
-the admin's redirect to its login, without the permission 403. A stream whose session ends or whose user loses
+All ask for a session of the admin whose user has `jobs.view_operations`. Without a session the answer is the
+admin's redirect to its login, without the permission 403. A stream whose session ends or whose user loses
 the right gets `event: end` with `{"reason": "signed_out" | "forbidden"}` within seconds, and is closed. The
 201st stream of a process gets 503 with Retry-After: an EventSource does not try again by itself then. Each
 `reading` has the moment of its reading as id; missing ones are not sent again, the history has them.
@@ -72,7 +72,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Of jobs that ended within the window, within 5 %; None where none did."""
+    """Of jobs that succeeded within the window, right within 5 %; None where none did."""
 
     count: int = 0
     p50_s: float | None = None
@@ -92,7 +92,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One model within the window; `stages` by the names of `jobs.core.stages`, in the order of the road."""
+    """One model within the window; `stages` by name, `outbox` to `settle`, in the order of the road."""
 
     model: str
     href: str
