@@ -14,7 +14,7 @@ admin.site.site_url = "/docs/"  # the target of the admin's link to the site
 
 @require_safe
 def root(request: HttpRequest) -> HttpResponse:
-    """Lead operators to the live page, and other users of the admin to its index; for others there is none."""
+    """Lead operators to the live page and other users of the admin to its index; others get 404."""
     if not admin.site.has_permission(request):
         raise Http404
     return redirect("admin:operations" if may_watch(request) else "admin:index")

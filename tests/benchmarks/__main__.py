@@ -11,6 +11,7 @@ from tests.benchmarks import (
     abuse,
     bulk,
     cache,
+    dashboard,
     device,
     drain,
     feed,
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "abuse": abuse.measure,
     "panels": panels.measure,
     "loadtest": loadtest.measure,
+    "dashboard": dashboard.measure,
 }
 
 

@@ -27,11 +27,13 @@ POINT = HistoryPoint(at=int(AT), in_per_s=30.0, out_per_s=29.0, waiting=7, p50_s
 def model_reading(name: str = "echo", **figures: Any) -> ModelReading:
     """Return a model with a worker, of which ten jobs wait."""
     usual: dict[str, Any] = {
-        "model": name, "href": f"/admin/jobs/queuestanding/{name}/change/", "waiting_href": "/admin/jobs/job/",
+        "model": name, "href": f"/admin/jobs/queuestanding/{name}/change/",
+        "waiting_href": "/admin/jobs/job/",
         "total": QUICK, "stages": {"run": QUICK}, "goal_s": 0.2, "goal_met": 0.99, "in_per_s": 30.0,
         "out_per_s": 29.5, "capacity_per_s": 90.0, "waiting": [0, 0, 0, 0, 0, 7, 0, 0, 0, 3],
         "oldest_s": [0.0, 0.0, 0.0, 0.0, 0.0, 75.0, 0.0, 0.0, 0.0, 0.5], "wait_s": 0.4, "workers_busy": 1,
-        "workers_idle": 1, "workers_silent": 0, "workers_wanted": 2, "lanes": 4, "batches": 2, "batch_jobs": 31,
+        "workers_idle": 1, "workers_silent": 0, "workers_wanted": 2, "lanes": 4, "batches": 2,
+        "batch_jobs": 31,
         "batch_size": 15.8, "padding": 0.071, "seals": {"full": 3, "linger": 1}, "retries": 0, "died": 0,
         "held": None, "failures": [], "newest": POINT,
     }  # fmt: skip
@@ -52,7 +54,8 @@ def worker_reading(node: str = "gpu-0@host", **figures: Any) -> WorkerReading:
     usual: dict[str, Any] = {
         "node": node, "href": "/admin/jobs/worker/1/change/", "host": "host", "device": "NVIDIA H200",
         "models": ["echo"], "alive": True, "heartbeat_age_s": 0.8, "since": AT - 90, "lanes": 2, "batches": 2,
-        "batch_jobs": 31, "out_per_s": 150.0, "total": QUICK, "loaded": [], "memory_used_bytes": 31_400_000_000,
+        "batch_jobs": 31, "out_per_s": 150.0, "total": QUICK, "loaded": [],
+        "memory_used_bytes": 31_400_000_000,
         "memory_total_bytes": 141_000_000_000,
     }  # fmt: skip
     return WorkerReading(**{**usual, **figures})
@@ -73,7 +76,7 @@ def reading(**figures: Any) -> Reading:
         "at": AT, "age_s": 0.3, "window_s": 60.0, "red": [], "newest": POINT, "models": [model_reading()],
         "clients": [client], "workers": [worker_reading()],
         "relays": [RelayReading(label="relay@host:4711", alive=True, queues=["echo"], left_s=8.0)],
-        "parts": {name: Part(ok=True, age_s=0.4, text=f"The {name} works.") for name in ("database", "survey")},
+        "parts": {name: Part(ok=True, age_s=0.4, text="It works.") for name in ("database", "survey")},
         "watchers": 1,
     }  # fmt: skip
     return Reading(**{**usual, **figures})

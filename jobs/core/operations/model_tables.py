@@ -9,6 +9,8 @@ from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.stages import Stage
 
 GOAL_MET = 0.95  # a goal is one of the 95th percentile
+# The ledger of batches has no marks of the others.
+FROM_LEDGER = tuple(stage for stage in Stage if stage not in (Stage.ADMIT, Stage.TELL))
 HIGHEST_FIRST = range(HIGHEST, LOWEST - 1, -1)
 NAME = Column("model", "", is_text=True)
 _SPEED = [
@@ -38,7 +40,7 @@ _PRIORITIES = [
         for priority in HIGHEST_FIRST
     ),
 ]
-_STAGES = [NAME, *(Column(stage.value, "p50, p95 and p99 of the stage.") for stage in Stage)]
+_STAGES = [NAME, *(Column(stage.value, "p50, p95 and p99 of the stage.") for stage in FROM_LEDGER)]
 _BATCHES = [
     NAME,
     Column("in flight", "Batches that are claimed and not yet settled."),
@@ -152,7 +154,9 @@ def stages_table(reading: Reading) -> Table:
     """Return how long jobs were in each stage, of the models whose jobs ended."""
     rows = [
         Row(
-            model.model, [Cell(model.model), *(Cell(_in_stage(model, stage)) for stage in Stage)], model.model
+            model.model,
+            [Cell(model.model), *(Cell(_in_stage(model, stage)) for stage in FROM_LEDGER)],
+            model.model,
         )
         for model in in_order(reading)
         if any(times.count for times in model.stages.values())

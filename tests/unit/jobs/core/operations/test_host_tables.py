@@ -13,8 +13,8 @@ def test_a_worker_has_device_lanes_and_memory() -> None:
     loaded = [LoadedVersion(version="echo:1", state="ready", memory_bytes=1)]
     (row,) = workers_table(reading(workers=[worker_reading(loaded=loaded)])).rows
     assert [cell.text for cell in row.cells] == [
-        "gpu-0@host", "NVIDIA H200", "echo", "echo:1", "2", "2 (31 jobs)", "150/s", "190 ms", "31.4 GB of 141 GB",
-        "800 ms ago",
+        "gpu-0@host", "NVIDIA H200", "echo", "echo:1", "2", "2 (31 jobs)", "150/s", "190 ms",
+        "31.4 GB of 141 GB", "800 ms ago",
     ]  # fmt: skip
 
 

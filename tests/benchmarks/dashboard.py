@@ -1,0 +1,161 @@
+"""The live page under 300 jobs a second in headless Chromium, and what twenty watchers cost a drain.
+
+DASHBOARD_SECONDS says for how long the page is looked at, DASHBOARD_PAIRS how many drains there are with
+watchers and without, and DASHBOARD_PICTURES names a folder for pictures of the page.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import msgspec
+
+from inference_site.stack.services import PROJECT
+from jobs.core.loadtest.load_report import LoadReport
+from tests.benchmarks.bed import Bed, bed
+from tests.benchmarks.figure import Figure, at_least, at_most
+from tests.benchmarks.headless import HeadlessPage, chromium, headless
+from tests.support.app import stack_env
+
+SECONDS = int(os.environ.get("DASHBOARD_SECONDS", "30"))
+PAIRS = int(os.environ.get("DASHBOARD_PAIRS", "5"))
+PER_S, WATCHERS, DRAINED = 300, 20, 6_000
+PAGE = "/admin/operations/"
+WIDTHS = {"wide": (1280, 900), "narrow": (390, 844)}
+# The moment of each reading that the page shows, noted without a look at the page's own code.
+COUNT = """
+window.shown = []; new MutationObserver(() => shown.push(performance.now())).observe(
+  document.getElementById("state"), {childList: true, characterData: true, subtree: true})
+"""
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 1e9"
+WIDER = "document.documentElement.scrollWidth - innerWidth"
+SESSION = """
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+user = User.objects.create_user("watcher", is_staff=True, is_superuser=True)
+session = import_module(settings.SESSION_ENGINE).SessionStore()
+session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+session.save()
+print(session.session_key)
+"""
+SPAN = (
+    "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs_job WHERE id > '{last}'"
+)
+LAST = "SELECT coalesce(max(id)::text, '00000000-0000-0000-0000-000000000000') FROM jobs_job"
+
+
+def measure() -> Iterator[Figure]:
+    with bed("dashboard", ("web", "stream", "relay")) as ground, ground.worker("echo,sleeper"):
+        session = ground.manage("shell", "-v", "0", "-c", SESSION).splitlines()[-1]
+        yield from _under_load(ground, session)
+        yield from _watched(ground, session)
+
+
+def _under_load(ground: Bed, session: str) -> Iterator[Figure]:
+    program = chromium()
+    if program is None:
+        yield Figure("the page in a browser", "not measured: there is no Chromium on the PATH")
+        return
+    with TemporaryDirectory() as folder, headless(program) as page:
+        with _loading(ground, folder):
+            time.sleep(SECONDS / 2)  # what the page says is of the last minute
+            yield from _seen(page, ground.stack.info["api"] + PAGE, session)
+            reading = _reading(ground, session)
+        report = msgspec.json.decode((Path(folder) / "report.json").read_bytes(), type=LoadReport)
+    yield Figure("   the load test", f"{report.verdict}: {report.rates.sent:.0f}/s sent")
+    page_ms = 1e3 * next(
+        model["total"]["p95_s"] or 0 for model in reading["models"] if model["model"] == "echo"
+    )
+    load_ms = report.latency_ms.p95 or 0.0
+    yield Figure("   p95 on the page, and of the load test", f"{page_ms:.0f} and {load_ms:.0f} ms")
+    yield at_most("   the difference", 100 * abs(page_ms - load_ms) / max(load_ms, 1e-3), 10, "%")
+
+
+@contextmanager
+def _loading(ground: Bed, folder: str) -> Iterator[None]:
+    """Run a load test for as long as the page is looked at, and then to its end."""
+    target = ["--url", ground.stack.info["api"], "--token", ground.stack.info["token"], "--out", folder]
+    words = ["echo", "--rate", str(PER_S), "--duration", f"{SECONDS * 2}s", "--wait", "longpoll", *target]
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "loadtest", *words],
+        env=stack_env(ground.stack), cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        yield
+        process.wait(SECONDS * 2 + 60)
+
+
+def _seen(page: HeadlessPage, url: str, session: str) -> Iterator[Figure]:
+    for name, (width, height) in WIDTHS.items():
+        page.look(width=width, height=height, dark=name == "narrow")
+        page.open(url, sessionid=session)
+        page.watch(3)
+        page.value(COUNT)
+        page.watch(SECONDS / 3)
+        yield at_most(f"{name}, under {PER_S} jobs/s: first paint", page.value(PAINT) / 1e3, 2, "s")
+        yield at_least("   updates a second", page.value("shown.length") / (SECONDS / 3), 0.9)
+        gaps = page.value("Math.max(...shown.slice(1).map((at, place) => at - shown[place]))")
+        yield Figure("   longest time between two", f"{gaps / 1e3:.2f} s")
+        yield at_most("   wider than the window", page.value(WIDER), 0, "px")
+        if folder := os.environ.get("DASHBOARD_PICTURES"):
+            page.shoot(Path(folder) / f"load-{name}.png")
+    yield at_most("errors on the console", len(page.errors), 0)
+    for error in page.errors:
+        yield Figure("   error", error)
+
+
+def _reading(ground: Bed, session: str) -> dict[str, Any]:
+    url = ground.stack.info["api"] + PAGE + "reading"
+    answer = httpx.get(url, cookies={"sessionid": session}, timeout=30, trust_env=False).raise_for_status()
+    reading: dict[str, Any] = answer.json()
+    return reading
+
+
+def _watched(ground: Bed, session: str) -> Iterator[Figure]:
+    _drained_per_s(ground)  # the first one also loads the model
+    ratios = []
+    for pair in range(PAIRS):
+        watched_first = pair % 2 == 0
+        first = _drained_per_s(ground, session if watched_first else "")
+        second = _drained_per_s(ground, "" if watched_first else session)
+        ratios.append(first / second if watched_first else second / first)
+    loss = sorted(100 * (1 - ratio) for ratio in ratios)
+    seen = f"{WATCHERS} watchers: what a drain loses, median of {PAIRS} pairs"
+    yield at_most(seen, median(loss), 2, "%")
+    yield Figure("   from least to most", f"{loss[0]:.1f} to {loss[-1]:.1f} %")
+
+
+def _drained_per_s(ground: Bed, session: str = "") -> float:
+    """Return how many jobs a second were drained, with watchers if a session is given."""
+    if not session:
+        return _drain(ground)
+    url = ground.stack.info["api"] + PAGE + "readings"
+    words = [sys.executable, "-m", "tests.benchmarks.page_watchers", url, session, str(WATCHERS)]
+    with subprocess.Popen(
+        words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        per_s = _drain(ground)
+        readings, _ = process.communicate("")
+        assert int(readings) >= WATCHERS, readings
+        return per_s
+
+
+def _drain(ground: Bed) -> float:
+    last = ground.one(LAST)
+    ground.bulk("sleeper", DRAINED, {})
+    ground.until("SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')", 0)
+    return DRAINED / float(ground.one(SPAN.format(last=last)))
