@@ -184,5 +184,5 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     clients: list[ClientReading]  # the busiest first
     workers: list[WorkerReading]  # by node
     relays: list[RelayReading]
-    parts: dict[str, Part]  # database, broker, relay, survey, history, webhooks: by these names
+    parts: dict[str, Part]  # database, broker, relay, survey, history: by these names
     watchers: int  # pages that watch this process
