@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
@@ -56,17 +56,22 @@ class PlatformAdminSite(AdminSite):
 
     def get_urls(self) -> list[Any]:
         """Return the live page's address before those of the tables."""
-        from jobs.admin.operations.live_page import (
-            live_page,
-        )  # its models need the apps, which need this site
-
-        return [path("operations/", self.admin_view(live_page), name="operations"), *super().get_urls()]
+        return [path("operations/", self.admin_view(_live_page), name="operations"), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show what is red above the tables."""
+        from inference_site.newest_reading import newest_reading
         from jobs.admin.operations.index_red import red_on_index
 
-        return super().index(request, {"operations": red_on_index(request), **(extra_context or {})})
+        red = red_on_index(request, newest=newest_reading)
+        return super().index(request, {"operations": red, **(extra_context or {})})
+
+
+def _live_page(request: HttpRequest) -> HttpResponse:
+    from inference_site.newest_reading import newest_reading  # its models need the apps, which need this site
+    from jobs.admin.operations.live_page import live_page
+
+    return live_page(request, newest=newest_reading)
 
 
 def _is_verified(user: Any) -> bool:

@@ -22,6 +22,7 @@ def root(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", root),
+    path("admin/operations/", include("jobs.api.operations.operations_views")),
     path("admin/", admin.site.urls),
     path("docs/", documents.page, name="documents"),
     path("docs/<slug:name>", documents.page, name="document"),

@@ -5,7 +5,7 @@ Its script then follows the stream of readings, which the event loop serves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,12 +20,12 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs.admin.operations.newest_reading import newest_reading, read_history
 from jobs.admin.rights import may_watch
 from jobs.core.operations.operations_history import Span
 from jobs.core.operations.operations_reading import Reading
 from jobs.core.operations.page_content import PageContent, page_content
 from jobs.core.operations.past_table import past_table
+from jobs.services.operations.history_reads import read_history
 
 TEMPLATE = "admin/jobs/operations/page.html"
 NO_READING = "The platform could not be read yet. Load this page again in a few seconds."
@@ -36,17 +36,17 @@ NO_INLINE_STYLE = csp_replace({"style-src": [SELF]})  # other pages of the admin
 
 @require_safe
 @never_cache
-def live_page(request: HttpRequest) -> HttpResponse:
+def live_page(request: HttpRequest, *, newest: Callable[[], Reading | None]) -> HttpResponse:
     """Show what is red, and how it stands with models, clients, workers, relays, broker and database."""
     if not may_watch(request):
         raise PermissionDenied
-    reading = newest_reading()
+    reading = newest()
     context = {
         **admin.site.each_context(request),
         "title": "Operations",
         "trouble": NO_READING,
-        "readings_url": reverse("admin:operations") + "readings",
-        "history_url": reverse("admin:operations") + "history",
+        "readings_url": reverse("operations_readings"),
+        "history_url": reverse("operations_history"),
         "login_url": f"{reverse('admin:login')}?next={reverse('admin:operations')}",
         **(_shown(request, reading) if reading else {}),
     }

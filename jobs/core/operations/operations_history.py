@@ -21,6 +21,7 @@ class Span(StrEnum):
 
 
 STEP_S = {Span.HOUR: 1, Span.DAY: 60}
+LAG_S = 1.0  # a settle that ended within a second has committed so much later, at the latest
 STEPS = {Span.HOUR: 3_600, Span.DAY: 1_440}
 
 

@@ -1,6 +1,6 @@
 """One reading of the platform, as the live page of operators gets it once a second, in JSON by these names.
 
-    GET /admin/operations/readings   server-sent events: `reading` each second, with one Reading as its data
+    GET /admin/operations/readings   server-sent events: `reading` each second, the `PageContent` of a Reading
     GET /admin/operations/reading    one Reading
     GET /admin/operations/history    one History, see `operations_history`
 
@@ -184,5 +184,5 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     clients: list[ClientReading]  # the busiest first
     workers: list[WorkerReading]  # by node
     relays: list[RelayReading]
-    parts: dict[str, Part]  # database, broker, relay, survey, history, webhooks: by these names
+    parts: dict[str, Part]  # database, broker, relay, survey, history: by these names
     watchers: int  # pages that watch this process

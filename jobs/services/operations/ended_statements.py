@@ -68,11 +68,13 @@ SELECT batch.id, finished_at IS NULL OR finished_at >= to_timestamp(%(until)s) A
   CASE WHEN version.pads THEN padded_size END AS padded_size, claim_s, lane_s, ran_s AS run_s,
   GREATEST(extract(epoch FROM finished_at - claimed_at)::float8
     + sealed_ago_s - claim_s - lane_s - ran_s, 0) AS settle_s
-FROM jobs_batch batch
+FROM (
+  SELECT * FROM jobs_batch WHERE id >= %(first)s
+  UNION ALL SELECT * FROM jobs_batch WHERE id = ANY(%(open)s::uuid[]) AND id < %(first)s
+) AS batch
 JOIN models_registry_modelversion version ON version.id = batch.version_id
 JOIN models_registry_registeredmodel model ON model.id = version.model_id
-WHERE (batch.id >= %(first)s OR batch.id = ANY(%(open)s::uuid[]))
-  AND (finished_at IS NULL OR finished_at >= to_timestamp(%(since)s))
+WHERE finished_at IS NULL OR finished_at >= to_timestamp(%(since)s)
 """,
     LedgerBatch,
 )

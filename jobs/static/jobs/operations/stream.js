@@ -1,6 +1,6 @@
 // Reads the stream of readings while the page is looked at. It comes back by itself, ever more slowly.
 
-const SILENT_MS = 10_000; // a stream that says nothing for so long is broken
+const SILENT_MS = 20_000; // a heartbeat comes each 15 s: a stream that says nothing for so long is broken
 const FIRST_WAIT_S = 1;
 const LONGEST_WAIT_S = 30;
 

@@ -23,10 +23,7 @@ EVIL = "<script>alert(1)</script>"
 def seen() -> Iterator[mock.Mock]:
     """Let the page and the index see a reading of the test's choice."""
     newest = mock.Mock(return_value=reading())
-    with (
-        mock.patch("jobs.admin.operations.live_page.newest_reading", newest),
-        mock.patch("jobs.admin.operations.index_red.newest_reading", newest),
-    ):
+    with mock.patch("inference_site.newest_reading.newest_reading", newest):
         yield newest
 
 

@@ -33,7 +33,8 @@ def test_what_is_unknown_is_a_dash_and_never_nought() -> None:
     )  # fmt: skip
     shown = texts(models_table(reading(models=[model])))
     assert {title for title, text in shown.items() if text == "-"} == {
-        "in", "out", "can do", "estimate", "p50", "p95", "p99", "goal", "in goal", "workers", "wanted", "held",
+        "in", "out", "can do", "estimate", "p50", "p95", "p99", "goal", "in goal", "workers",
+        "wanted", "held",
     }  # fmt: skip
 
 
