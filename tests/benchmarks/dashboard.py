@@ -1,6 +1,6 @@
 """The live page under 300 jobs a second in headless Chromium, and what twenty watchers cost a drain.
 
-DASHBOARD_SECONDS says for how long the page is looked at, DASHBOARD_PAIRS how many drains there are with
+DASHBOARD_SECONDS says for how long the page is looked at, DASHBOARD_PER_S under which load, DASHBOARD_PAIRS how many drains there are with
 watchers and without, and DASHBOARD_PICTURES names a folder for pictures of the page.
 """
 
@@ -29,7 +29,8 @@ from tests.support.app import stack_env
 
 SECONDS = int(os.environ.get("DASHBOARD_SECONDS", "30"))
 PAIRS = int(os.environ.get("DASHBOARD_PAIRS", "5"))
-PER_S, WATCHERS, DRAINED = 300, 20, 6_000
+PER_S = int(os.environ.get("DASHBOARD_PER_S", "300"))
+WATCHERS, DRAINED, FOLLOW = 20, 6_000, "30s"
 PAGE = "/admin/operations/"
 WIDTHS = {"wide": (1280, 900), "narrow": (390, 844)}
 # The moment of each reading that the page shows, noted without a look at the page's own code.
@@ -88,13 +89,23 @@ def _under_load(ground: Bed, session: str) -> Iterator[Figure]:
 def _loading(ground: Bed, folder: str) -> Iterator[None]:
     """Run a load test for as long as the page is looked at, and then to its end."""
     target = ["--url", ground.stack.info["api"], "--token", ground.stack.info["token"], "--out", folder]
-    words = ["echo", "--rate", str(PER_S), "--duration", f"{SECONDS * 2}s", "--wait", "longpoll", *target]
+    words = [
+        "echo",
+        "--follow",
+        FOLLOW,
+        "--rate",
+        str(PER_S),
+        "--duration",
+        f"{SECONDS * 2}s",
+        "--wait",
+        "longpoll",
+    ]
     with subprocess.Popen(
-        [sys.executable, "manage.py", "loadtest", *words],
+        [sys.executable, "manage.py", "loadtest", *words, *target],
         env=stack_env(ground.stack), cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         yield
-        process.wait(SECONDS * 2 + 60)
+        process.wait(SECONDS * 2 + 240)
 
 
 def _seen(page: HeadlessPage, url: str, session: str) -> Iterator[Figure]:
@@ -118,7 +129,7 @@ def _seen(page: HeadlessPage, url: str, session: str) -> Iterator[Figure]:
 
 def _reading(ground: Bed, session: str) -> dict[str, Any]:
     url = ground.stack.info["api"] + PAGE + "reading"
-    answer = httpx.get(url, cookies={"sessionid": session}, timeout=30, trust_env=False).raise_for_status()
+    answer = httpx.get(url, cookies={"sessionid": session}, timeout=120, trust_env=False).raise_for_status()
     reading: dict[str, Any] = answer.json()
     return reading
 

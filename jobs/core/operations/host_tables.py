@@ -10,82 +10,82 @@ from jobs.core.operations.operations_reading import (
     RelayReading,
     WorkerReading,
 )
-from jobs.core.operations.page_table import Cell, Column, Level, Row, Table
+from jobs.core.operations.page_table import PageCell, PageColumn, Level, PageRow, PageTable
 
 _CLIENTS = [
-    Column("client", "", is_text=True),
-    Column("waiting", "Jobs that wait, at the last count."),
-    Column("out", "Jobs that ended, a second."),
-    Column("p50", "Half of its jobs took less."),
-    Column("p95", "95 of 100 of its jobs took less."),
-    Column("p99", "99 of 100 of its jobs took less."),
+    PageColumn("client", "", is_text=True),
+    PageColumn("waiting", "Jobs that wait, at the last count."),
+    PageColumn("out", "Jobs that ended, a second."),
+    PageColumn("p50", "Half of its jobs took less."),
+    PageColumn("p95", "95 of 100 of its jobs took less."),
+    PageColumn("p99", "99 of 100 of its jobs took less."),
 ]
 _WORKERS = [
-    Column("worker", "", is_text=True),
-    Column("device", "", is_text=True),
-    Column("serves", "The models that it takes jobs of.", is_text=True),
-    Column("loaded", "The versions that it holds or loads.", is_text=True),
-    Column("lanes", "How many batches can run at once."),
-    Column("in flight", "Batches that it has claimed and not yet settled."),
-    Column("out", "Jobs that it ended, a second."),
-    Column("p95", "95 of 100 of its jobs took less."),
-    Column("memory", "Memory of the device that is used, of all."),
-    Column("heartbeat", "How long ago it last wrote that it lives."),
+    PageColumn("worker", "", is_text=True),
+    PageColumn("device", "", is_text=True),
+    PageColumn("serves", "The models that it takes jobs of.", is_text=True),
+    PageColumn("loaded", "The versions that it holds or loads.", is_text=True),
+    PageColumn("lanes", "How many batches can run at once."),
+    PageColumn("in flight", "Batches that it has claimed and not yet settled."),
+    PageColumn("out", "Jobs that it ended, a second."),
+    PageColumn("p95", "95 of 100 of its jobs took less."),
+    PageColumn("memory", "Memory of the device that is used, of all."),
+    PageColumn("heartbeat", "How long ago it last wrote that it lives."),
 ]
 _RELAYS = [
-    Column("relay", "", is_text=True),
-    Column("queues", "The queues that it feeds.", is_text=True),
-    Column("lease", "For how long it holds them, unless it renews its lease."),
+    PageColumn("relay", "", is_text=True),
+    PageColumn("queues", "The queues that it feeds.", is_text=True),
+    PageColumn("lease", "For how long it holds them, unless it renews its lease."),
 ]
 _PARTS = [
-    Column("part", "", is_text=True),
-    Column("state", "", is_text=True),
-    Column("what is known", "", is_text=True),
-    Column("age", "How old this is."),
+    PageColumn("part", "", is_text=True),
+    PageColumn("state", "", is_text=True),
+    PageColumn("what is known", "", is_text=True),
+    PageColumn("age", "How old this is."),
 ]
 
 
-def clients_table(reading: Reading) -> Table:
+def clients_table(reading: Reading) -> PageTable:
     """Return the clients with most to do."""
     rows = [_client(client) for client in reading.clients]
-    return Table("clients", "Clients", _CLIENTS, rows, "No client has had a job lately.")
+    return PageTable("clients", "Clients", _CLIENTS, rows, "No client has had a job lately.")
 
 
-def _client(client: ClientReading) -> Row:
+def _client(client: ClientReading) -> PageRow:
     cells = [
-        Cell(client.client, "", client.href),
-        Cell(amounts.count(client.waiting)),
-        Cell(amounts.rate(client.out_per_s)),
-        Cell(amounts.span(client.total.p50_s)),
-        Cell(amounts.span(client.total.p95_s)),
-        Cell(amounts.span(client.total.p99_s)),
+        PageCell(client.client, "", client.href),
+        PageCell(amounts.count(client.waiting)),
+        PageCell(amounts.rate(client.out_per_s)),
+        PageCell(amounts.span(client.total.p50_s)),
+        PageCell(amounts.span(client.total.p95_s)),
+        PageCell(amounts.span(client.total.p99_s)),
     ]
-    return Row(client.client, cells)
+    return PageRow(client.client, cells)
 
 
-def workers_table(reading: Reading) -> Table:
+def workers_table(reading: Reading) -> PageTable:
     """Return the workers that have not ended."""
     rows = [_worker(worker) for worker in reading.workers]
-    return Table("workers", "Workers", _WORKERS, rows, "No worker runs.")
+    return PageTable("workers", "Workers", _WORKERS, rows, "No worker runs.")
 
 
-def _worker(worker: WorkerReading) -> Row:
+def _worker(worker: WorkerReading) -> PageRow:
     heard: Level = "" if worker.alive else "red"
     loaded = ", ".join(v.version if v.state == "ready" else f"{v.version} ({v.state})" for v in worker.loaded)
     failed = any(version.state == "failed" for version in worker.loaded)
     cells = [
-        Cell(worker.node, heard, worker.href),
-        Cell(worker.device or amounts.UNKNOWN),
-        Cell(", ".join(worker.models) or amounts.UNKNOWN),
-        Cell(loaded or amounts.UNKNOWN, "red" if failed else ""),
-        Cell(amounts.count(worker.lanes)),
-        Cell(_in_flight(worker)),
-        Cell(amounts.rate(worker.out_per_s)),
-        Cell(amounts.span(worker.total.p95_s)),
-        Cell(_memory(worker)),
-        Cell(f"{amounts.span(worker.heartbeat_age_s)} ago", heard),
+        PageCell(worker.node, heard, worker.href),
+        PageCell(worker.device or amounts.UNKNOWN),
+        PageCell(", ".join(worker.models) or amounts.UNKNOWN),
+        PageCell(loaded or amounts.UNKNOWN, "red" if failed else ""),
+        PageCell(amounts.count(worker.lanes)),
+        PageCell(_in_flight(worker)),
+        PageCell(amounts.rate(worker.out_per_s)),
+        PageCell(amounts.span(worker.total.p95_s)),
+        PageCell(_memory(worker)),
+        PageCell(f"{amounts.span(worker.heartbeat_age_s)} ago", heard),
     ]
-    return Row(worker.href, cells)
+    return PageRow(worker.href, cells)
 
 
 def _in_flight(worker: WorkerReading) -> str:
@@ -98,27 +98,30 @@ def _memory(worker: WorkerReading) -> str:
     return f"{amounts.volume(worker.memory_used_bytes)} of {amounts.volume(worker.memory_total_bytes)}"
 
 
-def relays_table(reading: Reading) -> Table:
+def relays_table(reading: Reading) -> PageTable:
     """Return the relays."""
     rows = [_relay(relay) for relay in reading.relays]
-    return Table("relays", "Relays", _RELAYS, rows, "No relay runs: nothing is published.")
+    return PageTable("relays", "Relays", _RELAYS, rows, "No relay runs: nothing is published.")
 
 
-def _relay(relay: RelayReading) -> Row:
+def _relay(relay: RelayReading) -> PageRow:
     held: Level = "" if relay.alive else "red"
     lease = f"{amounts.span(relay.left_s)} left" if relay.left_s > 0 else "ended"
-    return Row(
-        relay.label, [Cell(relay.label), Cell(", ".join(relay.queues) or amounts.UNKNOWN), Cell(lease, held)]
+    return PageRow(
+        relay.label,
+        [PageCell(relay.label), PageCell(", ".join(relay.queues) or amounts.UNKNOWN), PageCell(lease, held)],
     )
 
 
-def parts_table(reading: Reading) -> Table:
+def parts_table(reading: Reading) -> PageTable:
     """Return whether each part of the platform does its work."""
     rows = [_part(name, part) for name, part in reading.parts.items()]
-    return Table("parts", "Broker, database and loops", _PARTS, rows, "Nothing is known.")
+    return PageTable("parts", "Broker, database and loops", _PARTS, rows, "Nothing is known.")
 
 
-def _part(name: str, part: Part) -> Row:
-    state = Cell("works", "good") if part.ok else Cell("does not work", "red")
+def _part(name: str, part: Part) -> PageRow:
+    state = PageCell("works", "good") if part.ok else PageCell("does not work", "red")
     age = amounts.UNKNOWN if part.age_s is None else f"{amounts.span(part.age_s)} old"
-    return Row(name, [Cell(name), state, Cell(part.text), Cell(age, "" if part.ok else "amber")])
+    return PageRow(
+        name, [PageCell(name), state, PageCell(part.text), PageCell(age, "" if part.ok else "amber")]
+    )

@@ -19,7 +19,7 @@ from jobs.core.operations.model_tables import (
 )
 from jobs.core.operations.operations_history import HistoryPoint
 from jobs.core.operations.operations_reading import Reading, Red, Severity
-from jobs.core.operations.page_table import Level, Table
+from jobs.core.operations.page_table import Level, PageTable
 
 ALL_MODELS = ""
 Point = tuple[int, float | None, float | None, int | None, float | None, float | None, float | None]
@@ -57,7 +57,7 @@ class PageContent(msgspec.Struct, frozen=True):
     level: Level
     red: list[RedLine]
     tiles: list[Tile]
-    tables: list[Table]
+    tables: list[PageTable]
     points: dict[str, Point]
     stages: dict[str, list[tuple[str, float | None, float | None, float | None]]]
 

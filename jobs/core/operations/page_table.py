@@ -9,7 +9,7 @@ import msgspec
 Level = Literal["", "good", "amber", "red"]
 
 
-class Column(msgspec.Struct, frozen=True, omit_defaults=True):
+class PageColumn(msgspec.Struct, frozen=True, omit_defaults=True):
     """A column; `meaning` explains it. Texts stand left, figures right."""
 
     title: str
@@ -17,7 +17,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     is_text: bool = False
 
 
-class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
+class PageCell(msgspec.Struct, frozen=True, omit_defaults=True):
     """A cell; `href` is where it leads, if anywhere."""
 
     text: str
@@ -25,24 +25,24 @@ class Cell(msgspec.Struct, frozen=True, omit_defaults=True):
     href: str = ""
 
 
-class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+class PageRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row; `key` stays the same from one reading to the next, and `model` is what it is about, if one."""
 
     key: str
-    cells: list[Cell]
+    cells: list[PageCell]
     model: str = ""
 
 
-class Table(msgspec.Struct, frozen=True):
+class PageTable(msgspec.Struct, frozen=True):
     """A table; `empty` is what stands in it without a row."""
 
     name: str
     title: str
-    columns: list[Column]
-    rows: list[Row]
+    columns: list[PageColumn]
+    rows: list[PageRow]
     empty: str
 
     @property
-    def lines(self) -> list[tuple[Row, list[tuple[Column, Cell]]]]:
+    def lines(self) -> list[tuple[PageRow, list[tuple[PageColumn, PageCell]]]]:
         """Return each row with its cells beside their columns."""
         return [(row, list(zip(self.columns, row.cells, strict=True))) for row in self.rows]

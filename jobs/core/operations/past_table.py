@@ -7,30 +7,30 @@ from datetime import UTC, datetime
 
 from jobs.core.operations import amounts
 from jobs.core.operations.operations_history import History
-from jobs.core.operations.page_table import Cell, Column, Row, Table
+from jobs.core.operations.page_table import PageCell, PageColumn, PageRow, PageTable
 
 ROW_S = 300
 ROWS = 12
 _COLUMNS = [
-    Column("from (UTC)", "", is_text=True),
-    Column("in", "Jobs that came, a second."),
-    Column("out", "Jobs that ended, a second."),
-    Column("waiting", "Most jobs that waited at once."),
-    Column("p50", "Of the slowest minute: half of the jobs took less."),
-    Column("p95", "Of the slowest minute: 95 of 100 jobs took less."),
-    Column("p99", "Of the slowest minute: 99 of 100 jobs took less."),
+    PageColumn("from (UTC)", "", is_text=True),
+    PageColumn("in", "Jobs that came, a second."),
+    PageColumn("out", "Jobs that ended, a second."),
+    PageColumn("waiting", "Most jobs that waited at once."),
+    PageColumn("p50", "Of the slowest minute: half of the jobs took less."),
+    PageColumn("p95", "Of the slowest minute: 95 of 100 jobs took less."),
+    PageColumn("p99", "Of the slowest minute: 99 of 100 jobs took less."),
 ]
 Values = Sequence[float | None]
 
 
-def past_table(history: History) -> Table:
+def past_table(history: History) -> PageTable:
     """Return the last hour of a history; rows of which nothing is on record are left out."""
     rows = list(_rows(history))[-ROWS:][::-1]
     whose = history.model or "All models"
-    return Table("past", f"{whose}: the last hour", _COLUMNS, rows, "Nothing is on record yet.")
+    return PageTable("past", f"{whose}: the last hour", _COLUMNS, rows, "Nothing is on record yet.")
 
 
-def _rows(history: History) -> Iterator[Row]:
+def _rows(history: History) -> Iterator[PageRow]:
     figures: list[tuple[Values, Callable[[Values], float | None], Callable[[float | None], str]]] = [
         (history.in_per_s, _mean, amounts.rate),
         (history.out_per_s, _mean, amounts.rate),
@@ -44,7 +44,7 @@ def _rows(history: History) -> Iterator[Row]:
         if any(value is not None for value in values):
             clock = f"{datetime.fromtimestamp(begin, UTC):%H:%M}"
             texts = (spell(value) for value, (_, _, spell) in zip(values, figures, strict=True))
-            yield Row(str(begin), [Cell(clock), *map(Cell, texts)])
+            yield PageRow(str(begin), [PageCell(clock), *map(PageCell, texts)])
 
 
 def _parts(times: Sequence[int]) -> Iterator[tuple[int, slice]]:

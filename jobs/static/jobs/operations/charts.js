@@ -67,7 +67,7 @@ export class Charts {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
-        { ...axis, values: (_, times) => times.map(clock), space: 64 },
+        { ...axis, size: 28, values: (_, times) => times.map(clock), space: 64 },
         { ...axis, size: 58, values: (_, values) => values.map(spell) },
       ],
       series: [{}, ...fields.map((field) => ({ stroke: style.getPropertyValue(`--line-${field}`), width: 1.5, dash: DASHES[field], points: { show: false } }))],

@@ -1,6 +1,6 @@
 from jobs.core.operations.host_tables import clients_table, parts_table, relays_table, workers_table
 from jobs.core.operations.operations_reading import LoadedVersion, Part, RelayReading
-from jobs.core.operations.page_table import Cell
+from jobs.core.operations.page_table import PageCell
 from tests.support.readings import reading, worker_reading
 
 
@@ -30,7 +30,7 @@ def test_a_silent_worker_and_a_failed_load_are_red() -> None:
 def test_a_relay_has_its_queues_and_lease() -> None:
     gone = RelayReading(label="relay@host:1", alive=False, queues=[], left_s=-3.0)
     (row,) = relays_table(reading(relays=[gone])).rows
-    assert row.cells == [Cell("relay@host:1"), Cell("-"), Cell("ended", "red")]
+    assert row.cells == [PageCell("relay@host:1"), PageCell("-"), PageCell("ended", "red")]
 
 
 def test_a_part_that_does_not_work_says_for_how_long() -> None:
@@ -40,8 +40,8 @@ def test_a_part_that_does_not_work_says_for_how_long() -> None:
     }
     survey, broker = parts_table(reading(parts=parts)).rows
     assert survey.cells[1:] == [
-        Cell("does not work", "red"),
-        Cell("No relay counts."),
-        Cell("23.0 s old", "amber"),
+        PageCell("does not work", "red"),
+        PageCell("No relay counts."),
+        PageCell("23.0 s old", "amber"),
     ]
     assert broker.cells[3].text == "-"

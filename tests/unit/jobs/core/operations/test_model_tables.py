@@ -6,15 +6,15 @@ from jobs.core.operations.model_tables import (
     stages_table,
 )
 from jobs.core.operations.operations_reading import Part, Percentiles
-from jobs.core.operations.page_table import Cell, Row, Table
+from jobs.core.operations.page_table import PageCell, PageRow, PageTable
 from tests.support.readings import failure, model_reading, reading
 
 
-def cells(table: Table, row: int = 0) -> dict[str, Cell]:
+def cells(table: PageTable, row: int = 0) -> dict[str, PageCell]:
     return {column.title: cell for column, cell in table.lines[row][1]}
 
 
-def texts(table: Table, row: int = 0) -> dict[str, str]:
+def texts(table: PageTable, row: int = 0) -> dict[str, str]:
     return {title: cell.text for title, cell in cells(table, row).items()}
 
 
@@ -45,7 +45,7 @@ def test_a_model_without_a_worker_comes_first_and_is_red() -> None:
     )
     table = models_table(reading(models=[idle, model_reading(), alone]))
     assert [row.key for row in table.rows] == ["zeta", "echo", "alpha"]
-    assert cells(table)["workers"] == Cell("0 of 0, 1 silent", "red")
+    assert cells(table)["workers"] == PageCell("0 of 0, 1 silent", "red")
     assert cells(table, 2)["workers"].level == ""
 
 
@@ -101,6 +101,6 @@ def test_each_row_has_as_many_cells_as_there_are_columns_and_a_key_of_its_own() 
     for table in (
         f(of) for f in (models_table, priorities_table, stages_table, batches_table, letters_table)
     ):
-        rows: list[Row] = table.rows
+        rows: list[PageRow] = table.rows
         assert {len(row.cells) for row in rows} == {len(table.columns)}, table.name
         assert len({row.key for row in rows}) == len(rows) == 2, table.name
