@@ -10,7 +10,7 @@ from jobs.core.operations.operations_reading import (
     RelayReading,
     WorkerReading,
 )
-from jobs.core.operations.page_table import PageCell, PageColumn, Level, PageRow, PageTable
+from jobs.core.operations.page_table import Level, PageCell, PageColumn, PageRow, PageTable
 
 _CLIENTS = [
     PageColumn("client", "", is_text=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.core.operations import amounts
 from jobs.core.operations.operations_reading import Failure, ModelReading, Percentiles, Reading
-from jobs.core.operations.page_table import PageCell, PageColumn, Level, PageRow, PageTable
+from jobs.core.operations.page_table import Level, PageCell, PageColumn, PageRow, PageTable
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.stages import Stage
 
