@@ -1,7 +1,7 @@
 """The live page under 300 jobs a second in headless Chromium, and what twenty watchers cost a drain.
 
-DASHBOARD_SECONDS says for how long the page is looked at, DASHBOARD_PER_S under which load, DASHBOARD_PAIRS how many drains there are with
-watchers and without, and DASHBOARD_PICTURES names a folder for pictures of the page.
+DASHBOARD_SECONDS says for how long the page is looked at, DASHBOARD_PER_S under which load, DASHBOARD_PAIRS
+how many drains there are with watchers and without, and DASHBOARD_PICTURES names a folder for pictures.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 const FIELDS = ["in", "out", "waiting", "p50", "p95", "p99"];
 const COLUMNS = ["in_per_s", "out_per_s", "waiting", "p50_s", "p95_s", "p99_s"];
 const KEPT_S = { hour: 3_600, day: 86_400 };
-const DASHES = { p95: [7, 4], p99: [2, 3] };
 const PLOTS = [
   { place: "plot-rate", fields: ["in", "out"], spell: perSecond },
   { place: "plot-waiting", fields: ["waiting"], spell: whole },
@@ -70,7 +69,7 @@ export class Charts {
         { ...axis, size: 28, values: (_, times) => times.map(clock), space: 64 },
         { ...axis, size: 58, values: (_, values) => values.map(spell) },
       ],
-      series: [{}, ...fields.map((field) => ({ stroke: style.getPropertyValue(`--line-${field}`), width: 1.5, dash: DASHES[field], points: { show: false } }))],
+      series: [{}, ...fields.map((field) => ({ stroke: style.getPropertyValue(`--line-${field}`), width: 1.5, points: { show: false } }))],
       hooks: { setCursor: [(chart) => this.say(chart.cursor.idx)] },
     };
     return new uPlot(options, this.data(fields), box);
