@@ -55,7 +55,11 @@ print(session.session_key)
 SPAN = (
     "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs_job WHERE id > '{last}'"
 )
-LAST = "SELECT coalesce(max(id)::text, '00000000-0000-0000-0000-000000000000') FROM jobs_job"
+LAST = "SELECT id FROM jobs_job ORDER BY id DESC LIMIT 1"
+STORED = """
+SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at))::float8
+FROM jobs_job WHERE state = 'succeeded' AND finished_at > to_timestamp({begin}) AND finished_at <= to_timestamp({end})
+"""
 
 
 def measure() -> Iterator[Figure]:
@@ -77,12 +81,19 @@ def _under_load(ground: Bed, session: str) -> Iterator[Figure]:
             reading = _reading(ground, session)
         report = msgspec.json.decode((Path(folder) / "report.json").read_bytes(), type=LoadReport)
     yield Figure("   the load test", f"{report.verdict}: {report.rates.sent:.0f}/s sent")
-    page_ms = 1e3 * next(
-        model["total"]["p95_s"] or 0 for model in reading["models"] if model["model"] == "echo"
-    )
-    load_ms = report.latency_ms.p95 or 0.0
-    yield Figure("   p95 on the page, and of the load test", f"{page_ms:.0f} and {load_ms:.0f} ms")
-    yield at_most("   the difference", 100 * abs(page_ms - load_ms) / max(load_ms, 1e-3), 10, "%")
+    page_s = next(model["total"]["p95_s"] or 0 for model in reading["models"] if model["model"] == "echo")
+    span = {"begin": reading["at"] - reading["window_s"], "end": reading["at"]}
+    yield from _compared("the rows of the same time", page_s, ground.one(STORED.format(**span)), 5)
+    # A sender that was late itself measured the machine, not the platform.
+    goal = None if report.verdict == "invalid" else 10
+    yield from _compared("the load test", page_s, (report.latency_ms.p95 or 0.0) / 1e3, goal)
+
+
+def _compared(what: str, page_s: float, other_s: float, goal: float | None) -> Iterator[Figure]:
+    yield Figure(f"   p95 on the page, and of {what}", f"{page_s * 1e3:.0f} and {other_s * 1e3:.0f} ms")
+    percent = 100 * abs(page_s - other_s) / max(other_s, 1e-6)
+    if goal is not None:
+        yield at_most("   the difference", percent, goal, "%")
 
 
 @contextmanager

@@ -25,6 +25,17 @@ class SentEvent(NamedTuple):
     id: str
 
 
+def rows_of(content: Any, table: str) -> list[list[str]]:
+    """Return the texts of a table that a reading's event has."""
+    (found,) = (each for each in content["tables"] if each["name"] == table)
+    return [[cell["text"] for cell in row["cells"]] for row in found["rows"]]
+
+
+def kinds_of(content: Any) -> list[str]:
+    """Return the kinds of what is red in a reading's event."""
+    return [line["key"].partition("/")[0] for line in content["red"]]
+
+
 class WatchedPage:
     """One open call: its answer's status and headers, and the events as they come."""
 

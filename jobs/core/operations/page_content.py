@@ -53,6 +53,7 @@ class PageContent(msgspec.Struct, frozen=True):
     at: float
     age_s: float
     window_s: float
+    watchers: int
     verdict: str
     level: Level
     red: list[RedLine]
@@ -69,6 +70,7 @@ def page_content(reading: Reading) -> PageContent:
         at=reading.at,
         age_s=reading.age_s,
         window_s=reading.window_s,
+        watchers=reading.watchers,
         verdict=verdict(red),
         level=level_of(red),
         red=red,
