@@ -38,6 +38,7 @@ COUNT = """
 window.shown = []; new MutationObserver(() => shown.push(performance.now())).observe(
   document.getElementById("state"), {childList: true, characterData: true, subtree: true})
 """
+PER_SECOND = "1e3 * (shown.length - 1) / (shown.at(-1) - shown[0])"
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 1e9"
 WIDER = "document.documentElement.scrollWidth - innerWidth"
 SESSION = """
@@ -58,7 +59,8 @@ SPAN = (
 LAST = "SELECT id FROM jobs_job ORDER BY id DESC LIMIT 1"
 STORED = """
 SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at))::float8
-FROM jobs_job WHERE state = 'succeeded' AND finished_at > to_timestamp({begin}) AND finished_at <= to_timestamp({end})
+FROM jobs_job WHERE state = 'succeeded'
+  AND finished_at > to_timestamp({begin}) AND finished_at <= to_timestamp({end})
 """
 
 
@@ -82,7 +84,8 @@ def _under_load(ground: Bed, session: str) -> Iterator[Figure]:
         report = msgspec.json.decode((Path(folder) / "report.json").read_bytes(), type=LoadReport)
     yield Figure("   the load test", f"{report.verdict}: {report.rates.sent:.0f}/s sent")
     page_s = next(model["total"]["p95_s"] or 0 for model in reading["models"] if model["model"] == "echo")
-    span = {"begin": reading["at"] - reading["window_s"], "end": reading["at"]}
+    end = reading["newest"]["at"] + 1  # the last second on record
+    span = {"begin": end - reading["window_s"], "end": end}
     yield from _compared("the rows of the same time", page_s, ground.one(STORED.format(**span)), 5)
     # A sender that was late itself measured the machine, not the platform.
     goal = None if report.verdict == "invalid" else 10
@@ -127,7 +130,7 @@ def _seen(page: HeadlessPage, url: str, session: str) -> Iterator[Figure]:
         page.value(COUNT)
         page.watch(SECONDS / 3)
         yield at_most(f"{name}, under {PER_S} jobs/s: first paint", page.value(PAINT) / 1e3, 2, "s")
-        yield at_least("   updates a second", page.value("shown.length") / (SECONDS / 3), 0.9)
+        yield at_least("   updates a second", page.value(PER_SECOND), 0.9)
         gaps = page.value("Math.max(...shown.slice(1).map((at, place) => at - shown[place]))")
         yield Figure("   longest time between two", f"{gaps / 1e3:.2f} s")
         yield at_most("   wider than the window", page.value(WIDER), 0, "px")

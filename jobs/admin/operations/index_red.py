@@ -12,6 +12,7 @@ from jobs.admin.rights import may_watch
 from jobs.core.operations.operations_reading import Reading
 from jobs.core.operations.page_content import level_of, red_lines, verdict
 
+SHOWN = 8  # the live page has all
 NO_READING = "What is red could not be read. The live page tries again each second."
 
 
@@ -23,4 +24,10 @@ def red_on_index(request: HttpRequest, *, newest: Callable[[], Reading | None]) 
     if reading is None:
         return {"href": href, "trouble": NO_READING}
     red = red_lines(reading.red)
-    return {"href": href, "red": red, "verdict": verdict(red), "level": level_of(red)}
+    return {
+        "href": href,
+        "red": red[:SHOWN],
+        "more": len(red[SHOWN:]),
+        "verdict": verdict(red),
+        "level": level_of(red),
+    }

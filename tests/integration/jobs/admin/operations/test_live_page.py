@@ -150,6 +150,14 @@ def test_the_index_shows_what_is_red_and_leads_to_the_page(browser: Browser, see
     assert f'href="{PAGE}"' in page
 
 
+def test_the_index_shows_the_worst_and_counts_the_rest(browser: Browser, seen: mock.Mock) -> None:
+    seen.return_value = reading(
+        red=[red(Trouble.DEAD_LETTERS, f"group {n}", fingerprint=str(n)) for n in range(11)]
+    )
+    page = text_of(browser, INDEX)
+    assert (page.count("group "), "3 more on the live page." in page, "11 red" in page) == (8, True, True)
+
+
 def test_who_may_not_see_the_page_sees_nothing_of_it_on_the_index(seen: mock.Mock, db: str) -> None:
     seen.return_value = troubled()
     page = text_of(browser_of("view_job"), INDEX)
