@@ -149,23 +149,47 @@ def _reading(ground: Bed, session: str) -> dict[str, Any]:
 
 
 def _watched(ground: Bed, session: str) -> Iterator[Figure]:
-    _drained_per_s(ground)  # the first one also loads the model
+    yield from _cost(ground, session)
+    _drain(ground)  # the first one also loads the model
     ratios = []
     for pair in range(PAIRS):
-        watched_first = pair % 2 == 0
-        first = _drained_per_s(ground, session if watched_first else "")
-        second = _drained_per_s(ground, "" if watched_first else session)
-        ratios.append(first / second if watched_first else second / first)
+        order = (True, False) if pair % 2 else (False, True)
+        per_s = {watched: _drained(ground, session, watched=watched) for watched in order}
+        ratios.append(per_s[True] / per_s[False])
     loss = sorted(100 * (1 - ratio) for ratio in ratios)
-    seen = f"{WATCHERS} watchers: what a drain loses, median of {PAIRS} pairs"
-    yield at_most(seen, median(loss), 2, "%")
+    yield at_most(f"{WATCHERS} watchers: what a drain loses, median of {PAIRS} pairs", median(loss), 2, "%")
     yield Figure("   from least to most", f"{loss[0]:.1f} to {loss[-1]:.1f} %")
 
 
-def _drained_per_s(ground: Bed, session: str = "") -> float:
-    """Return how many jobs a second were drained, with watchers if a session is given."""
-    if not session:
+def _cost(ground: Bed, session: str) -> Iterator[Figure]:
+    """Compare the CPU of all processes without and with watchers: other programs hardly disturb it."""
+    alone = _busy(ground)
+    with _watching(ground, session):
+        seen = _busy(ground)
+    cores = os.cpu_count() or 1
+    what = f"{WATCHERS} watchers: CPU of the platform, of {cores} cores"
+    yield at_most(what, 100 * (seen - alone) / cores, 2, "%")
+    yield Figure("   in cores, without and with them", f"{alone:.3f} and {seen:.3f}")
+
+
+def _busy(ground: Bed) -> float:
+    """Return how many cores the platform keeps busy with nothing to do."""
+    began, before = time.monotonic(), ground.cpu_s()
+    time.sleep(SECONDS / 2)
+    return (ground.cpu_s() - before) / (time.monotonic() - began)
+
+
+def _drained(ground: Bed, session: str, *, watched: bool) -> float:
+    """Return how many jobs a second were drained."""
+    if not watched:
         return _drain(ground)
+    with _watching(ground, session):
+        return _drain(ground)
+
+
+@contextmanager
+def _watching(ground: Bed, session: str) -> Iterator[None]:
+    """Have watchers of the live page for the block."""
     url = ground.stack.info["api"] + PAGE + "readings"
     words = [sys.executable, "-m", "tests.benchmarks.page_watchers", url, session, str(WATCHERS)]
     with subprocess.Popen(
@@ -173,10 +197,9 @@ def _drained_per_s(ground: Bed, session: str = "") -> float:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        per_s = _drain(ground)
+        yield
         readings, _ = process.communicate("")
         assert int(readings) >= WATCHERS, readings
-        return per_s
 
 
 def _drain(ground: Bed) -> float:

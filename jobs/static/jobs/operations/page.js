@@ -1,7 +1,7 @@
 // The live page: the server has painted the first reading; this brings the next ones, a second apart.
 
 import { Charts, showStages } from "./charts.js";
-import { Readings } from "./stream.js";
+import { BY_ITSELF, Readings } from "./stream.js";
 import { setText, showRed, showTables, showTiles } from "./tables.js";
 
 const OLD_S = 5; // an older reading says its age
@@ -120,7 +120,7 @@ class Page {
     const asked = `span=${this.span()}&model=${encodeURIComponent(this.model())}`;
     this.asked = asked;
     try {
-      const answer = await fetch(`${root.dataset.history}?${asked}`, { headers: { Accept: "application/json" } });
+      const answer = await fetch(`${root.dataset.history}?${asked}`, { headers: { Accept: "application/json", ...BY_ITSELF } });
       if (!answer.ok || answer.redirected || this.asked !== asked) return;
       this.charts.load(await answer.json());
       this.point();

@@ -1,6 +1,8 @@
 // Reads the stream of readings while the page is looked at. It comes back by itself, ever more slowly.
 
 const SILENT_MS = 20_000; // a heartbeat comes each 15 s: a stream that says nothing for so long is broken
+// Says that no person asks: what a page reads by itself must not keep its session.
+export const BY_ITSELF = { "X-Page-Refresh": "1" };
 const FIRST_WAIT_S = 1;
 const LONGEST_WAIT_S = 30;
 
@@ -38,7 +40,7 @@ export class Readings {
   async read(call) {
     const watch = new Watch(() => call.abort());
     try {
-      const answer = await fetch(this.url, { signal: call.signal, headers: { Accept: "text/event-stream" } });
+      const answer = await fetch(this.url, { signal: call.signal, headers: { Accept: "text/event-stream", ...BY_ITSELF } });
       if (answer.redirected || answer.status === 401) return { state: "signed_out" };
       if (answer.status === 403) return { state: "forbidden" };
       if (!answer.ok) return { retry: true, full: answer.status === 503, wait: Number(answer.headers.get("Retry-After")) };
