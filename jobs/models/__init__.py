@@ -19,7 +19,7 @@ from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.model_order import ModelOrder
 from jobs.models.operating.bulk_act import BulkAct
 from jobs.models.operating.job_label import JobLabel
-from jobs.models.operating.operations_history import OperationsRecent, OperationsStep
+from jobs.models.operating.operations_step import OperationsRecent, OperationsStep
 from jobs.models.operating.pause import WorkPause
 from jobs.models.outbox import Outbox
 from jobs.models.payload_key import DataKey, JobKey

@@ -85,10 +85,12 @@ class LatestReading:
                     self._news.notify_all()
             except psycopg.Error as error:
                 log.debug("the live page cannot be read: %s", error)  # the page itself says so
-                _close(session)
-                session = None
+                session = _closed(session)
+            except Exception:
+                log.exception("the live page cannot be read")  # the next reading may be well
+                session = _closed(session)
             time.sleep(max(began_s + EVERY_S - self._clock(), 0.05))
-        _close(session)
+        _closed(session)
 
     def _over(self) -> bool:
         with self._news:
@@ -98,9 +100,11 @@ class LatestReading:
             return True
 
 
-def _close(session: Connection | None) -> None:
+def _closed(session: Connection | None) -> Connection | None:
+    """Close a connection; return None, which stands for it from now on."""
     if session is not None:
         session.close()
+    return None
 
 
 latest = LatestReading()

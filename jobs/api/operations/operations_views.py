@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from jobs.api.operations.latest_reading import latest
 from jobs.api.operations.reading_of_rows import aged
 from jobs.api.operations.session_watch import PERMISSION
-from jobs.core.operations.operations_history import Span
+from jobs.core.operations.operations_history import HistorySpan
 from jobs.services.operations.history_reads import read_history
 
 AGAIN_S = "5"
@@ -56,7 +56,7 @@ def reading(_request: HttpRequest) -> HttpResponse:
 def history(request: HttpRequest) -> HttpResponse:
     """Answer with the columns of the last hour or day, of one model or of all together."""
     try:
-        span = Span(request.GET.get("span", Span.HOUR))
+        span = HistorySpan(request.GET.get("span", HistorySpan.HOUR))
     except ValueError:
         return JsonResponse({"detail": "`span` is hour or day."}, status=400)
     return _json(read_history(span, request.GET.get("model", "").replace("\0", "")))

@@ -10,22 +10,22 @@ from jobs.api.operations.red_list import STALE_S, red_list
 from jobs.core.operations.operations_history import HistoryPoint
 from jobs.core.operations.operations_reading import (
     ClientReading,
-    Failure,
+    FailureReading,
     LoadedVersion,
     ModelReading,
-    Part,
+    PartReading,
     Percentiles,
     Reading,
     Red,
+    RedKind,
     RelayReading,
     Severity,
-    Trouble,
     WorkerReading,
 )
 from jobs.core.operations.recent_jobs import RECORDED, WINDOW_S, RecentModel
 from jobs.services.admission.survey_reads import SurveyedQueue
 from jobs.services.operations.reading_rows import OperationsRows
-from jobs.services.operations.reading_statements import InFlight, WorkerRow
+from jobs.services.operations.reading_statements import OpenBatches, WorkerRow
 
 MOST_FAILURES = 5
 ALIVE_S = 20.0
@@ -63,7 +63,7 @@ def aged(reading: Reading, age_s: float, watchers: int) -> Reading:
         return msgspec.structs.replace(reading, age_s=age_s, watchers=watchers)
     text = f"The database has not answered for {age_s:.0f} s: all below is as old."
     red = Red(
-        kind=Trouble.DATABASE,
+        kind=RedKind.DATABASE,
         severity=Severity.RED,
         text=text,
         href=reverse("admin:index"),
@@ -78,7 +78,7 @@ def aged(reading: Reading, age_s: float, watchers: int) -> Reading:
         age_s=age_s,
         watchers=watchers,
         red=[red, *reading.red],
-        parts={**parts, "database": Part(ok=False, age_s=age_s, text=text)},
+        parts={**parts, "database": PartReading(ok=False, age_s=age_s, text=text)},
     )
 
 
@@ -153,10 +153,10 @@ def _held(rows: OperationsRows, model: str) -> str | None:
     return None
 
 
-def _failures(rows: OperationsRows, model: str) -> list[Failure]:
+def _failures(rows: OperationsRows, model: str) -> list[FailureReading]:
     groups = [group for group in rows.letters if group.queue == model][:MOST_FAILURES]
     return [
-        Failure(
+        FailureReading(
             kind=group.kind,
             fingerprint=group.fingerprint,
             count=group.count,
@@ -188,7 +188,7 @@ def _clients(rows: OperationsRows) -> list[ClientReading]:
 def _worker(rows: OperationsRows, worker: WorkerRow) -> WorkerReading:
     fresh = rows.recent if _is_fresh(rows) else None
     recent = fresh.workers.get(str(worker.id)) if fresh else None
-    flying: list[InFlight] = [open_now for open_now in rows.in_flight if open_now.worker == worker.id]
+    flying: list[OpenBatches] = [open_now for open_now in rows.in_flight if open_now.worker == worker.id]
     return WorkerReading(
         node=worker.node,
         href=worker_page(worker.id),
@@ -220,30 +220,30 @@ def _relays(rows: OperationsRows) -> list[RelayReading]:
     ]
 
 
-def _parts(rows: OperationsRows) -> dict[str, Part]:
+def _parts(rows: OperationsRows) -> dict[str, PartReading]:
     alive = [relay for relay in rows.relays if relay.left_s > 0]
     fed = {queue for relay in alive for queue in relay.queues}
     away = [outage for outage in rows.outages if outage.kind == "broker"]
     survey_s = min((queue.age_s for queue in rows.queues), default=None)
     recorded_s = None if rows.recent is None else max(rows.now - rows.recent.at - 1, 0.0)
     return {
-        "database": Part(ok=True, age_s=0.0, text="It answers."),
-        "broker": Part(
+        "database": PartReading(ok=True, age_s=0.0, text="It answers."),
+        "broker": PartReading(
             ok=not away,
             age_s=0.0,
             text="It does not take messages." if away else "No relay or worker waits for it.",
         ),
-        "relay": Part(
+        "relay": PartReading(
             ok=bool(alive) and {queue.queue for queue in rows.queues} <= fed,
             age_s=0.0,
             text=f"{_number(len(alive), 'relay')} publish for {_number(len(fed), 'queue')}.",
         ),
-        "survey": Part(
+        "survey": PartReading(
             ok=survey_s is not None and survey_s <= STALE_S,
             age_s=survey_s,
             text="What waits was never counted." if survey_s is None else "What waits is counted.",
         ),
-        "history": Part(
+        "history": PartReading(
             ok=recorded_s is not None and recorded_s <= STALE_S,
             age_s=recorded_s,
             text="Nothing was ever recorded." if recorded_s is None else "The seconds are recorded.",

@@ -7,7 +7,7 @@ from itertools import chain
 
 from jobs.api.operations.page_links import jobs_of, letters_like, page, waiting_of, worker_page
 from jobs.core.circuits.breaker import CircuitState
-from jobs.core.operations.operations_reading import ModelReading, Red, Severity, Trouble
+from jobs.core.operations.operations_reading import ModelReading, Red, RedKind, Severity
 from jobs.core.outage_kinds import OutageKind
 from jobs.services.operations.reading_rows import OperationsRows
 
@@ -20,14 +20,14 @@ LOAD_FAILED = "failed"
 
 
 def red_list(rows: OperationsRows, models: Iterable[ModelReading]) -> list[Red]:
-    """Return what is red or amber, in the order of `Trouble`, the longest first within a kind."""
+    """Return what is red or amber, in the order of `RedKind`, the longest first within a kind."""
     shown = list(models)
     makers: tuple[Callable[[], Iterator[Red]], ...] = (
         lambda: _outages(rows), lambda: _unfed(rows, shown), lambda: _stale(rows), lambda: _unserved(shown),
         lambda: _silent(rows), lambda: _circuits(rows), lambda: _failed_loads(rows), lambda: _paused(rows),
         lambda: _missed_goals(shown), lambda: _letters(rows),
     )  # fmt: skip
-    order = [*Trouble]
+    order = [*RedKind]
     return sorted(chain.from_iterable(make() for make in makers), key=lambda red: order.index(red.kind))
 
 
@@ -35,7 +35,7 @@ def _outages(rows: OperationsRows) -> Iterator[Red]:
     for outage in rows.outages:
         if outage.kind == OutageKind.BROKER:
             yield Red(
-                kind=Trouble.BROKER,
+                kind=RedKind.BROKER,
                 severity=Severity.RED,
                 text="The broker does not take messages: jobs wait in the outbox.",
                 href=page("jobs_queuestanding"),
@@ -48,7 +48,7 @@ def _unfed(rows: OperationsRows, models: list[ModelReading]) -> Iterator[Red]:
     for model in models:
         if model.model not in fed:
             yield Red(
-                kind=Trouble.RELAY,
+                kind=RedKind.RELAY,
                 severity=Severity.RED,
                 text=f"No relay publishes the jobs of {model.model}: start `manage.py relay`.",
                 href=page("jobs_queuestanding"),
@@ -61,7 +61,7 @@ def _stale(rows: OperationsRows) -> Iterator[Red]:
     age_s = min((queue.age_s for queue in rows.queues), default=None)
     if age_s is not None and age_s > STALE_S:
         yield Red(
-            kind=Trouble.STALE_COUNT,
+            kind=RedKind.STALE_COUNT,
             severity=Severity.RED,
             text=f"What waits was counted {age_s:.0f} s ago: no relay's surveyor counts.",
             href=page("jobs_queuestanding"),
@@ -70,7 +70,7 @@ def _stale(rows: OperationsRows) -> Iterator[Red]:
     if rows.recent is None or rows.now - rows.recent.at > STALE_S:
         since = None if rows.recent is None else float(rows.recent.at)
         yield Red(
-            kind=Trouble.NO_RECORDER,
+            kind=RedKind.NO_RECORDER,
             severity=Severity.AMBER,
             text="No relay records the history: rates and percentiles are old.",
             href=page("jobs_queuestanding"),
@@ -83,7 +83,7 @@ def _unserved(models: list[ModelReading]) -> Iterator[Red]:
         waiting = sum(model.waiting)
         if waiting and model.workers_busy == 0 and model.workers_idle == 0:
             yield Red(
-                kind=Trouble.NO_WORKER,
+                kind=RedKind.NO_WORKER,
                 severity=Severity.RED,
                 text=f"{waiting:,} jobs wait for {model.model}, and no live worker serves it.",
                 href=waiting_of(model.model),
@@ -96,7 +96,7 @@ def _silent(rows: OperationsRows) -> Iterator[Red]:
     for worker in rows.workers:
         if worker.beat_s > SILENT_S:
             yield Red(
-                kind=Trouble.SILENT_WORKER,
+                kind=RedKind.SILENT_WORKER,
                 severity=Severity.RED,
                 text=f"The worker {worker.node} has had no heartbeat for {worker.beat_s:.0f} s.",
                 href=worker_page(worker.id),
@@ -109,7 +109,7 @@ def _circuits(rows: OperationsRows) -> Iterator[Red]:
         probing = circuit.state == CircuitState.HALF_OPEN
         whose = f" for the client {circuit.client}" if circuit.client else ""
         yield Red(
-            kind=Trouble.CIRCUIT,
+            kind=RedKind.CIRCUIT,
             severity=Severity.AMBER if probing else Severity.RED,
             text=f"The circuit of {circuit.version}{whose} is {'half ' if probing else ''}open:"
             f" {circuit.reason}",
@@ -125,7 +125,7 @@ def _failed_loads(rows: OperationsRows) -> Iterator[Red]:
     for load in rows.loads:
         if load.state == LOAD_FAILED:
             yield Red(
-                kind=Trouble.LOAD_FAILED,
+                kind=RedKind.LOAD_FAILED,
                 severity=Severity.RED,
                 text=f"{load.node} cannot load {load.version}: {load.reason}",
                 href=jobs_of(load.model),
@@ -137,7 +137,7 @@ def _failed_loads(rows: OperationsRows) -> Iterator[Red]:
 def _paused(rows: OperationsRows) -> Iterator[Red]:
     for pause in rows.pauses:
         yield Red(
-            kind=Trouble.PAUSED,
+            kind=RedKind.PAUSED,
             severity=Severity.AMBER,
             text=f"The {pause.kind} {pause.name} is paused by {pause.actor}: {pause.reason}",
             href=page("jobs_workpause"),
@@ -153,7 +153,7 @@ def _missed_goals(models: list[ModelReading]) -> Iterator[Red]:
         met, count = model.goal_met, model.total.count
         if met is not None and met < GOAL_SHARE and count >= ENOUGH:
             yield Red(
-                kind=Trouble.GOAL_MISSED,
+                kind=RedKind.GOAL_MISSED,
                 severity=Severity.AMBER,
                 text=f"{met:.0%} of the jobs of {model.model} ended within its goal of {model.goal_s:g} s.",
                 href=jobs_of(model.model),
@@ -165,7 +165,7 @@ def _missed_goals(models: list[ModelReading]) -> Iterator[Red]:
 def _letters(rows: OperationsRows) -> Iterator[Red]:
     for group in rows.letters[:MOST_GROUPS]:
         yield Red(
-            kind=Trouble.DEAD_LETTERS,
+            kind=RedKind.DEAD_LETTERS,
             severity=Severity.RED,
             text=f"{group.count:,} jobs of {group.queue} died of {group.fingerprint}.",
             href=letters_like(group.queue, group.kind, group.fingerprint),

@@ -13,16 +13,16 @@ from enum import StrEnum
 import msgspec
 
 
-class Span(StrEnum):
+class HistorySpan(StrEnum):
     """What a history covers."""
 
     HOUR = "hour"
     DAY = "day"
 
 
-STEP_S = {Span.HOUR: 1, Span.DAY: 60}
+STEP_S = {HistorySpan.HOUR: 1, HistorySpan.DAY: 60}
 LAG_S = 1.0  # a settle that ended within a second has committed so much later, at the latest
-STEPS = {Span.HOUR: 3_600, Span.DAY: 1_440}
+STEPS = {HistorySpan.HOUR: 3_600, HistorySpan.DAY: 1_440}
 
 
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """Columns of equal length, oldest first; `at` is the begin of each step, in seconds since 1970."""
 
-    span: Span
+    span: HistorySpan
     step_s: int
     model: str  # empty: all together
     models: list[str]  # those that have a history

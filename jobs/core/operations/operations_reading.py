@@ -23,7 +23,7 @@ import msgspec
 from jobs.core.operations.operations_history import HistoryPoint
 
 
-class Trouble(StrEnum):
+class RedKind(StrEnum):
     """A kind of what is red; the order is that of the page."""
 
     DATABASE = "database"  # does not answer: everything else is as old as `age_s` says
@@ -50,7 +50,7 @@ class Severity(StrEnum):
 class Red(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that stands on top of the page: a sentence, and where to act on it."""
 
-    kind: Trouble
+    kind: RedKind
     severity: Severity
     text: str
     href: str
@@ -63,7 +63,7 @@ class Red(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class PartReading(msgspec.Struct, frozen=True, kw_only=True):
     """How old what was read of something is; `ok` where it does its work."""
 
     ok: bool
@@ -80,7 +80,7 @@ class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
     p99_s: float | None = None
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
+class FailureReading(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters of a model that look alike, the most numerous first."""
 
     kind: str
@@ -120,7 +120,7 @@ class ModelReading(msgspec.Struct, frozen=True, kw_only=True):
     retries: int  # attempts within the window that failed and were not the last
     died: int  # jobs that died within the window
     held: str | None  # why its jobs are held: the reason of its pause or its circuit
-    failures: list[Failure]  # five at most
+    failures: list[FailureReading]  # five at most
     newest: HistoryPoint | None  # the last second on record, to append to a chart
 
 
@@ -184,5 +184,5 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     clients: list[ClientReading]  # the busiest first
     workers: list[WorkerReading]  # by node
     relays: list[RelayReading]
-    parts: dict[str, Part]  # database, broker, relay, survey, history: by these names
+    parts: dict[str, PartReading]  # database, broker, relay, survey, history: by these names
     watchers: int  # pages that watch this process

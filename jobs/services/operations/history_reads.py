@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jobs.core.operations.history_columns import columns_of
-from jobs.core.operations.operations_history import LAG_S, STEP_S, STEPS, History, Span
+from jobs.core.operations.operations_history import LAG_S, STEP_S, STEPS, History, HistorySpan
 from jobs.db.statement import Statement, fetch_all
 from jobs.services.operations.reading_statements import StepRow
 
 ALL = ""
 
 
-class _Range(NamedTuple):
+class _KnownSpan(NamedTuple):
     """The database's time, and the models of a span."""
 
     now: float
@@ -25,7 +25,7 @@ SELECT extract(epoch FROM clock_timestamp())::float8 AS now, ARRAY(
   SELECT name::text FROM models_registry_registeredmodel ORDER BY name
 ) AS models
 """,
-    _Range,
+    _KnownSpan,
 )
 _STEPS = Statement(
     """
@@ -38,7 +38,7 @@ WHERE step_s = %(step_s)s AND at >= %(begin)s AND at < %(end)s AND queue = ANY(%
 )
 
 
-def read_history(span: Span, model: str) -> History:
+def read_history(span: HistorySpan, model: str) -> History:
     """Return the history of `model`, of all together where it is empty; UnavailableError."""
     (known,) = fetch_all(_RANGE)
     step_s = STEP_S[span]

@@ -19,8 +19,8 @@ from jobs.services.operations import reading_statements as statements
 from jobs.services.operations.reading_statements import (
     ClientRow,
     HeldVersion,
-    InFlight,
     LoadRow,
+    OpenBatches,
     OutageRow,
     PauseRow,
     RelayRow,
@@ -43,7 +43,7 @@ class OperationsRows:
     queues: Sequence[SurveyedQueue]
     clients: Sequence[ClientRow]
     workers: Sequence[WorkerRow]
-    in_flight: Sequence[InFlight]
+    in_flight: Sequence[OpenBatches]
     loads: Sequence[LoadRow]
     relays: Sequence[RelayRow]
     circuits: Sequence[HeldVersion]

@@ -56,7 +56,7 @@ class WorkerRow(NamedTuple):
     since: float
 
 
-class InFlight(NamedTuple):
+class OpenBatches(NamedTuple):
     """Open batches of a worker for a model, and the jobs in them."""
 
     worker: UUID
@@ -155,7 +155,7 @@ JOIN models_registry_modelversion version ON version.id = batch.version_id
 JOIN models_registry_registeredmodel model ON model.id = version.model_id
 WHERE finished_at IS NULL AND worker_id = ANY(%(workers)s::uuid[]) GROUP BY worker_id, model.name
 """,
-    InFlight,
+    OpenBatches,
 )
 LOADS = Statement(
     """

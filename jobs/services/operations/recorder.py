@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from jobs import metrics
 from jobs.core.operations.history_steps import HistoryStep, HistorySteps, QueueLook
-from jobs.core.operations.operations_history import LAG_S, STEP_S, STEPS, Span
+from jobs.core.operations.operations_history import LAG_S, STEP_S, STEPS, HistorySpan
 from jobs.core.operations.recent_jobs import RecentJobs, RecentWindow
 from jobs.db import leases
 from jobs.db.leases import HELD, fence_of
@@ -25,7 +25,7 @@ from jobs.services.operations.ended_reads import EndedReads
 
 LATE_S = 5  # seconds that a late recorder makes up for; before them it leaves a gap
 STALE_S = 10.0  # an older count of the surveyor is not recorded
-_KEPT = {STEP_S[span]: STEP_S[span] * STEPS[span] for span in Span}  # seconds by step
+_KEPT = {STEP_S[span]: STEP_S[span] * STEPS[span] for span in HistorySpan}  # seconds by step
 
 _STORE = Statement(f"""
 WITH steps AS (
