@@ -7,15 +7,15 @@ from typing import Any
 from jobs.core.operations.operations_history import HistoryPoint
 from jobs.core.operations.operations_reading import (
     ClientReading,
-    Failure,
+    FailureReading,
     ModelReading,
-    Part,
+    PartReading,
     Percentiles,
     Reading,
     Red,
+    RedKind,
     RelayReading,
     Severity,
-    Trouble,
     WorkerReading,
 )
 
@@ -40,13 +40,13 @@ def model_reading(name: str = "echo", **figures: Any) -> ModelReading:
     return ModelReading(**{**usual, **figures})
 
 
-def failure(**figures: Any) -> Failure:
+def failure(**figures: Any) -> FailureReading:
     """Return a group of dead letters."""
     usual: dict[str, Any] = {
         "kind": "model", "fingerprint": "model/ValueError/tokenise.py:encode", "count": 212,
         "first": AT - 7_200, "last": AT - 4, "href": "/admin/jobs/deadletter/?model=echo",
     }  # fmt: skip
-    return Failure(**{**usual, **figures})
+    return FailureReading(**{**usual, **figures})
 
 
 def worker_reading(node: str = "gpu-0@host", **figures: Any) -> WorkerReading:
@@ -61,9 +61,9 @@ def worker_reading(node: str = "gpu-0@host", **figures: Any) -> WorkerReading:
     return WorkerReading(**{**usual, **figures})
 
 
-def red(kind: Trouble, text: str, **figures: Any) -> Red:
+def red(kind: RedKind, text: str, **figures: Any) -> Red:
     """Return something that is red, or held on purpose."""
-    severity = Severity.AMBER if kind is Trouble.PAUSED else Severity.RED
+    severity = Severity.AMBER if kind is RedKind.PAUSED else Severity.RED
     return Red(**{"kind": kind, "severity": severity, "text": text, "href": "/admin/jobs/job/", **figures})
 
 
@@ -76,7 +76,7 @@ def reading(**figures: Any) -> Reading:
         "at": AT, "age_s": 0.3, "window_s": 60.0, "red": [], "newest": POINT, "models": [model_reading()],
         "clients": [client], "workers": [worker_reading()],
         "relays": [RelayReading(label="relay@host:4711", alive=True, queues=["echo"], left_s=8.0)],
-        "parts": {name: Part(ok=True, age_s=0.4, text="It works.") for name in ("database", "survey")},
+        "parts": {name: PartReading(ok=True, age_s=0.4, text="It works.") for name in ("database", "survey")},
         "watchers": 1,
     }  # fmt: skip
     return Reading(**{**usual, **figures})

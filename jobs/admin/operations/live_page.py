@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from jobs.admin.rights import may_watch
-from jobs.core.operations.operations_history import Span
+from jobs.core.operations.operations_history import HistorySpan
 from jobs.core.operations.operations_reading import Reading
 from jobs.core.operations.page_content import PageContent, page_content
 from jobs.core.operations.past_table import past_table
@@ -65,7 +65,7 @@ def _shown(request: HttpRequest, reading: Reading) -> dict[str, Any]:
         "models": models,
         "chosen_model": chosen,
         "chosen_span": request.GET.get("span", ""),
-        "past": past_table(read_history(Span.DAY, chosen)),
+        "past": past_table(read_history(HistorySpan.DAY, chosen)),
         "meanings": sorted(set(_meanings(content))),
         "first": msgspec.to_builtins(
             {name: getattr(content, name) for name in ("at", "age_s", "points", "stages")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.core.operations import amounts
 from jobs.core.operations.operations_reading import (
     ClientReading,
-    Part,
+    PartReading,
     Reading,
     RelayReading,
     WorkerReading,
@@ -119,7 +119,7 @@ def parts_table(reading: Reading) -> PageTable:
     return PageTable("parts", "Broker, database and loops", _PARTS, rows, "Nothing is known.")
 
 
-def _part(name: str, part: Part) -> PageRow:
+def _part(name: str, part: PartReading) -> PageRow:
     state = PageCell("works", "good") if part.ok else PageCell("does not work", "red")
     age = amounts.UNKNOWN if part.age_s is None else f"{amounts.span(part.age_s)} old"
     return PageRow(

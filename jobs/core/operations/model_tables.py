@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.core.operations import amounts
-from jobs.core.operations.operations_reading import Failure, ModelReading, Percentiles, Reading
+from jobs.core.operations.operations_reading import FailureReading, ModelReading, Percentiles, Reading
 from jobs.core.operations.page_table import Level, PageCell, PageColumn, PageRow, PageTable
 from jobs.core.priority import HIGHEST, LOWEST
 from jobs.core.stages import Stage
@@ -211,7 +211,7 @@ def letters_table(reading: Reading) -> PageTable:
     return PageTable("letters", "Dead letters", _LETTERS, rows, "There is no dead letter.")
 
 
-def _letters(model: ModelReading, failure: Failure, at: float) -> PageRow:
+def _letters(model: ModelReading, failure: FailureReading, at: float) -> PageRow:
     cells = [
         PageCell(model.model),
         PageCell(failure.kind),

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from django.test import Client as Browser
 
-from jobs.core.operations.operations_reading import ClientReading, Reading, Trouble
+from jobs.core.operations.operations_reading import ClientReading, Reading, RedKind
 from tests.support.admin import browser_of, text_of
 from tests.support.readings import QUICK, failure, model_reading, reading, red, worker_reading
 
@@ -60,13 +60,13 @@ class Tables(HTMLParser):
 def troubled() -> Reading:
     things = [
         red(
-            Trouble.NO_WORKER,
+            RedKind.NO_WORKER,
             "48,211 jobs wait for minilm and no worker serves it.",
             href="/admin/jobs/worker/",
         ),
-        red(Trouble.PAUSED, "olga paused the model sleeper: a leak.", href="/admin/jobs/workpause/"),
+        red(RedKind.PAUSED, "olga paused the model sleeper: a leak.", href="/admin/jobs/workpause/"),
         red(
-            Trouble.DEAD_LETTERS,
+            RedKind.DEAD_LETTERS,
             "212 dead letters of echo.",
             href="/admin/jobs/deadletter/?model=echo&kind=model",
         ),
@@ -96,7 +96,7 @@ def test_names_of_models_clients_and_workers_stay_text(browser: Browser, seen: m
     client = ClientReading(client=EVIL, href="/admin/", waiting=1, out_per_s=1.0, total=QUICK)
     seen.return_value = reading(
         models=[model_reading(EVIL, held=EVIL, failures=[failure(fingerprint=EVIL)])],
-        clients=[client], workers=[worker_reading(EVIL, device=EVIL)], red=[red(Trouble.PAUSED, EVIL)],
+        clients=[client], workers=[worker_reading(EVIL, device=EVIL)], red=[red(RedKind.PAUSED, EVIL)],
     )  # fmt: skip
     page = text_of(browser, PAGE)
     assert EVIL not in page
@@ -152,7 +152,7 @@ def test_the_index_shows_what_is_red_and_leads_to_the_page(browser: Browser, see
 
 def test_the_index_shows_the_worst_and_counts_the_rest(browser: Browser, seen: mock.Mock) -> None:
     seen.return_value = reading(
-        red=[red(Trouble.DEAD_LETTERS, f"group {n}", fingerprint=str(n)) for n in range(11)]
+        red=[red(RedKind.DEAD_LETTERS, f"group {n}", fingerprint=str(n)) for n in range(11)]
     )
     page = text_of(browser, INDEX)
     assert (page.count("group "), "3 more on the live page." in page, "11 red" in page) == (8, True, True)

@@ -1,5 +1,5 @@
 from jobs.core.operations.host_tables import clients_table, parts_table, relays_table, workers_table
-from jobs.core.operations.operations_reading import LoadedVersion, Part, RelayReading
+from jobs.core.operations.operations_reading import LoadedVersion, PartReading, RelayReading
 from jobs.core.operations.page_table import PageCell
 from tests.support.readings import reading, worker_reading
 
@@ -35,8 +35,8 @@ def test_a_relay_has_its_queues_and_lease() -> None:
 
 def test_a_part_that_does_not_work_says_for_how_long() -> None:
     parts = {
-        "survey": Part(ok=False, age_s=23.0, text="No relay counts."),
-        "broker": Part(ok=True, age_s=None, text=""),
+        "survey": PartReading(ok=False, age_s=23.0, text="No relay counts."),
+        "broker": PartReading(ok=True, age_s=None, text=""),
     }
     survey, broker = parts_table(reading(parts=parts)).rows
     assert survey.cells[1:] == [

@@ -5,7 +5,7 @@ from jobs.core.operations.model_tables import (
     priorities_table,
     stages_table,
 )
-from jobs.core.operations.operations_reading import Part, Percentiles
+from jobs.core.operations.operations_reading import PartReading, Percentiles
 from jobs.core.operations.page_table import PageCell, PageRow, PageTable
 from tests.support.readings import failure, model_reading, reading
 
@@ -50,7 +50,7 @@ def test_a_model_without_a_worker_comes_first_and_is_red() -> None:
 
 
 def test_a_missed_goal_a_hold_and_an_old_count_are_amber() -> None:
-    survey = Part(ok=False, age_s=23.0, text="No relay counts.")
+    survey = PartReading(ok=False, age_s=23.0, text="No relay counts.")
     late = reading(models=[model_reading(goal_met=0.9, held="a leak")], parts={"survey": survey})
     shown = cells(models_table(late))
     amber = {title for title, cell in shown.items() if cell.level == "amber"}

@@ -1,12 +1,12 @@
 import msgspec
 
-from jobs.core.operations.operations_reading import Trouble
+from jobs.core.operations.operations_reading import RedKind
 from jobs.core.operations.page_content import page_content
 from tests.support.readings import failure, model_reading, reading, red, worker_reading
 
 
 def test_red_stands_above_amber_and_is_counted() -> None:
-    things = [red(Trouble.PAUSED, "olga paused echo."), red(Trouble.NO_WORKER, "10 jobs wait.", model="echo")]
+    things = [red(RedKind.PAUSED, "olga paused echo."), red(RedKind.NO_WORKER, "10 jobs wait.", model="echo")]
     content = page_content(reading(red=things))
     assert [line.text for line in content.red] == ["10 jobs wait.", "olga paused echo."]
     assert (content.verdict, content.level) == ("1 red, 1 amber", "red")
@@ -19,11 +19,11 @@ def test_without_trouble_it_says_so() -> None:
 
 def test_a_line_keeps_its_key_while_its_figures_change() -> None:
     before, after = (
-        page_content(reading(red=[red(Trouble.DEAD_LETTERS, text, model="echo", fingerprint="f")])).red
+        page_content(reading(red=[red(RedKind.DEAD_LETTERS, text, model="echo", fingerprint="f")])).red
         for text in ("12 dead letters", "13 dead letters")
     )
     assert before[0].key == after[0].key
-    other = page_content(reading(red=[red(Trouble.DEAD_LETTERS, "1", model="echo", fingerprint="g")])).red
+    other = page_content(reading(red=[red(RedKind.DEAD_LETTERS, "1", model="echo", fingerprint="g")])).red
     assert other[0].key != before[0].key
 
 

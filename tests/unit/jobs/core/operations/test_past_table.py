@@ -1,6 +1,6 @@
 from typing import Any
 
-from jobs.core.operations.operations_history import History, Span
+from jobs.core.operations.operations_history import History, HistorySpan
 from jobs.core.operations.past_table import past_table
 
 START = 1_795_962_600  # 2026-11-29 14:30:00 UTC
@@ -21,7 +21,9 @@ COLUMNS = (
 def history(minutes: int, **columns: list[Any]) -> History:
     at = [START + 60 * minute for minute in range(minutes)]
     blank: dict[str, Any] = {name: [None] * minutes for name in COLUMNS}
-    return History(span=Span.DAY, step_s=60, model="", models=[], age_s=1.0, at=at, **{**blank, **columns})
+    return History(
+        span=HistorySpan.DAY, step_s=60, model="", models=[], age_s=1.0, at=at, **{**blank, **columns}
+    )
 
 
 def rows(past: History) -> list[list[str]]:
