@@ -6,6 +6,7 @@ import json
 import re
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -57,14 +58,16 @@ def reading_of(operator: httpx.Client) -> dict[str, Any]:
 
 
 def test_the_page_counts_each_job_once_and_its_p95_is_that_of_a_load_test(
-    stack: Stack, app: App, operator: httpx.Client
+    stack: Stack, app: App, operator: httpx.Client, tmp_path: Path
 ) -> None:
     begin = now_of(app) + 1
     wait_until(lambda: now_of(app) >= begin)  # the job of the fixture ended before
     parser = ArgumentParser()
     add_load_arguments(parser)
-    words = ["sleeper:slow", "--rate", "10", "--duration", "3s", "--url", stack.info["api"]]
-    report = run_load(LoadArguments.of(vars(parser.parse_args([*words, "--token", stack.info["token"]]))))
+    (inputs := tmp_path / "inputs.jsonl").write_text("{}\n")
+    words = ["sleeper:slow", "--rate", "10", "--duration", "3s", "--input", f"sleeper:slow={inputs}"]
+    words += ["--url", stack.info["api"], "--token", stack.info["token"]]
+    report = run_load(LoadArguments.of(vars(parser.parse_args(words))))
     end = now_of(app)
     wait_until(lambda: app.rows(NEWEST)[0][0] >= end, what="the recorder")
     assert app.rows(RECORDED, begin, end) == [(float(report.sums.succeeded),)] == [(30.0,)]
