@@ -110,7 +110,7 @@ def _model(rows: OperationsRows, queue: SurveyedQueue) -> ModelReading:
         workers_idle=max(queue.workers - (queue.busy or 0), 0) if counted else None,
         workers_silent=queue.silent if counted else None,
         workers_wanted=queue.workers_wanted if counted else None,
-        lanes=None,
+        lanes=_lanes(rows, name),
         batches=sum(row.batches for row in flying),
         batch_jobs=sum(row.jobs for row in flying),
         batch_size=recent.batch_size,
@@ -132,6 +132,16 @@ def _newest(rows: OperationsRows, model: str) -> HistoryPoint | None:
     if every is None:
         return None
     return HistoryPoint(at=every.at, in_per_s=0.0, out_per_s=0.0, waiting=0, oldest_s=0.0, failed_per_s=0.0)
+
+
+def _lanes(rows: OperationsRows, model: str) -> int | None:
+    """Return the lanes of the live workers that serve the model; None where one does not say."""
+    lanes = [
+        worker.lanes
+        for worker in rows.workers
+        if worker.beat_s <= ALIVE_S and model in {name.split(":")[0].split("@")[0] for name in worker.models}
+    ]
+    return None if None in lanes else sum(each or 0 for each in lanes)
 
 
 def _wait_s(queue: SurveyedQueue) -> float | None:
@@ -198,7 +208,7 @@ def _worker(rows: OperationsRows, worker: WorkerRow) -> WorkerReading:
         alive=worker.beat_s <= ALIVE_S,
         heartbeat_age_s=worker.beat_s,
         since=worker.since,
-        lanes=None,
+        lanes=worker.lanes,
         batches=sum(row.batches for row in flying),
         batch_jobs=sum(row.jobs for row in flying),
         out_per_s=(recent.ended / fresh.window_s if recent else 0.0) if fresh else None,

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from jobs.core.admission.queue_survey import LONGEST_BATCH_S
 from jobs.core.ids import first_id_at
 from jobs.core.operations.recent_jobs import EndedJobs, JobTally
 from jobs.core.operations.spread import Spread, bucket_of
 from jobs.core.stages import Stage
-from jobs.db.statement import run
+from jobs.db.statement import Session, run
 from jobs.services.operations import ended_statements
 from jobs.services.operations.ended_statements import SAMPLED, LedgerBatch
 
@@ -28,7 +26,7 @@ class EndedReads:
         """Begin without an open batch."""
         self._open: list[UUID] | None = None
 
-    def read(self, session: sa.Connection, second: int) -> EndedJobs:
+    def read(self, session: Session, second: int) -> EndedJobs:
         """Return what ended within `second`, in seconds since 1970."""
         before_s = LONGEST_BATCH_S if self._open is None else SLACK_S
         values = {
@@ -67,7 +65,7 @@ def _count_batches(jobs: EndedJobs, ended: Iterable[LedgerBatch]) -> None:
                 _stage(model, stage)[bucket_of(seconds)] += row.succeeded
 
 
-def _count_members(session: sa.Connection, jobs: EndedJobs, ended: Sequence[LedgerBatch]) -> None:
+def _count_members(session: Session, jobs: EndedJobs, ended: Sequence[LedgerBatch]) -> None:
     if not ended:
         return
     values = _members(ended)
@@ -88,7 +86,7 @@ def _count_members(session: sa.Connection, jobs: EndedJobs, ended: Sequence[Ledg
             _model(jobs, job.model).items += job.size * every
 
 
-def _count_deaths(session: sa.Connection, jobs: EndedJobs, ended: Sequence[LedgerBatch]) -> None:
+def _count_deaths(session: Session, jobs: EndedJobs, ended: Sequence[LedgerBatch]) -> None:
     if not ended:
         return
     for row in ended:

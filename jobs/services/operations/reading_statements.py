@@ -54,6 +54,7 @@ class WorkerRow(NamedTuple):
     models: list[str]
     beat_s: float
     since: float
+    lanes: int | None
 
 
 class OpenBatches(NamedTuple):
@@ -142,7 +143,8 @@ FROM jobs_operationsstep WHERE step_s = 1 AND at = %(at)s
 WORKERS = Statement(
     """
 SELECT id, node, host, device, model_names::text[] AS models,
-  extract(epoch FROM now() - heartbeat_at)::float8 AS beat_s, extract(epoch FROM started_at)::float8 AS since
+  extract(epoch FROM now() - heartbeat_at)::float8 AS beat_s,
+  extract(epoch FROM started_at)::float8 AS since, lanes
 FROM jobs_worker WHERE ended_at IS NULL ORDER BY node LIMIT %(most)s
 """,
     WorkerRow,
