@@ -57,6 +57,7 @@ SPAN = (
     "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs_job WHERE id > '{last}'"
 )
 LAST = "SELECT id FROM jobs_job ORDER BY id DESC LIMIT 1"
+NOBODY = "00000000-0000-0000-0000-000000000000"
 STORED = """
 SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at))::float8
 FROM jobs_job WHERE state = 'succeeded'
@@ -203,7 +204,7 @@ def _watching(ground: Bed, session: str) -> Iterator[None]:
 
 
 def _drain(ground: Bed) -> float:
-    last = ground.one(LAST)
+    last = ground.one(LAST) or NOBODY
     ground.bulk("sleeper", DRAINED, {})
     ground.until("SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'waiting', 'running')", 0)
     return DRAINED / float(ground.one(SPAN.format(last=last)))
