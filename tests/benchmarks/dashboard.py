@@ -59,7 +59,8 @@ SPAN = (
 LAST = "SELECT id FROM jobs_job ORDER BY id DESC LIMIT 1"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 STORED = """
-SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - created_at))::float8
+SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at)::float8
+  - ('x' || replace(left(id::text, 13), '-', ''))::bit(48)::bigint / 1000.0)::float8
 FROM jobs_job WHERE queue = 'echo' AND state = 'succeeded'
   AND finished_at > to_timestamp({begin}) AND finished_at <= to_timestamp({end})
 """

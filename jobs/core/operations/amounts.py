@@ -15,6 +15,11 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def jobs(number: int) -> str:
+    """Return a number of jobs, with the word."""
+    return f"{number:,} job" if number == 1 else f"{number:,} jobs"
+
+
 def rate(per_s: float | None) -> str:
     """Return how many come a second."""
     if per_s is None:

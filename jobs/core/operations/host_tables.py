@@ -89,7 +89,7 @@ def _worker(worker: WorkerReading) -> PageRow:
 
 
 def _in_flight(worker: WorkerReading) -> str:
-    return f"{worker.batches} ({worker.batch_jobs} jobs)" if worker.batches else "0"
+    return f"{worker.batches} ({amounts.jobs(worker.batch_jobs)})" if worker.batches else "0"
 
 
 def _memory(worker: WorkerReading) -> str:

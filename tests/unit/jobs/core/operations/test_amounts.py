@@ -36,6 +36,10 @@ def test_amounts_are_short(spell: Callable[[float | None], str], value: float | 
     assert spell(value) == text
 
 
+def test_a_single_job_is_one() -> None:
+    assert [amounts.jobs(number) for number in (0, 1, 1_200)] == ["0 jobs", "1 job", "1,200 jobs"]
+
+
 def test_several_times_have_the_unit_of_the_longest() -> None:
     assert amounts.spans((0.004, 0.0101, 0.0171)) == "4 / 10 / 17 ms"
     assert amounts.spans((0.5, None, 61.0)) == "0.0 / - / 1.0 min"
