@@ -20,7 +20,7 @@ NAME = re.compile(r"inference_[a-z]+(_[a-z]+)*")
 BASE_UNITS = ("seconds", "bytes", "ratio", "celsius", "watts")
 NOT_BASE = re.compile(r"_(ms|milliseconds|minutes|hours|percent|mib|kb|mb)(_|$)")
 KINDS = (MetricWrapperBase, ReadGauge)
-FOREIGN = ("python_", "process_", "flower_")  # Flower makes its own when another test of this process imports it
+FOREIGN = ("python_", "process_", "flower_")  # Flower makes its own where a test imports it
 ATTRIBUTES = {name: value for name, value in vars(metrics).items() if isinstance(value, KINDS)}
 
 
