@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
@@ -50,6 +51,19 @@ class PlatformAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Return whether the user is staff, and the session verified where a second factor is needed."""
         return super().has_permission(request) and _is_verified(request.user)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return what the index lists: every app's tables, and Flower where its address is known."""
+        apps = super().get_app_list(request, app_label)
+        url = settings.INFERENCE.flower_url
+        return [*apps, _flower(url)] if apps and url and app_label is None else apps
+
+
+def _flower(url: str) -> dict[str, Any]:
+    tasks = {"name": "Tasks and workers in Flower", "object_name": "Flower", "admin_url": f"{url}/tasks"}
+    row: dict[str, Any] = {**tasks, "model": None, "perms": {}, "add_url": None, "view_only": True}
+    app = {"name": "Celery", "app_label": "celery", "app_url": url, "has_module_perms": True}
+    return {**app, "models": [row]}
 
 
 def _is_verified(user: Any) -> bool:

@@ -17,6 +17,7 @@ from inference_site.environment import (
     BrokerUrl,
     Environ,
     Key,
+    PageUrl,
     PostgresUrl,
     ServerUrl,
     SettingRow,
@@ -105,7 +106,11 @@ class Config(KeyConfig):
         str, about("The key of BROKER_CERT_FILE, unless that file has it.", allowed="a path")
     ] = ""
     rabbitmq_management_url: Annotated[
-        str, about("RabbitMQ's management API, only shown in stack.json.", allowed="a URL")
+        str,
+        about(
+            "RabbitMQ's management API: Flower reads queues there, with the login of its BROKER_URL.",
+            allowed="a URL",
+        ),
     ] = field(default="", repr=False)
     secret_key: Annotated[
         str,
@@ -133,6 +138,7 @@ class Config(KeyConfig):
     stream_url: Annotated[
         SiteUrl, about("The address of `stream` for clients: waiting calls go there.", allowed="a URL")
     ] = "http://127.0.0.1:8001"
+    flower_url: Annotated[PageUrl, about("The address of Flower for people: the admin links there.")] = ""
     admin_two_factor: Annotated[
         bool, about("Ask everybody at the admin for a second factor, which `manage.py two_factor` makes.")
     ] = False

@@ -111,6 +111,18 @@ NamedKeys = Annotated[tuple[tuple[str, bytes], ...], Meta(extra={"parse": named_
 PostgresUrl = Annotated[str, Meta(extra={"parse": database_url, "secret": True})]
 BrokerUrl = Annotated[str, Meta(extra={"parse": broker_url, "secret": True})]
 SiteUrl = Annotated[str, Meta(extra={"parse": without_slash})]
+# A page that ours link to: no other scheme may come into a link, and no login.
+PageUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s?#@]+$",
+        extra={
+            "parse": without_slash,
+            "allowed": "http:// or https://, with no user and no query",
+            "secret": True,
+        },
+    ),
+]
 ServerUrl = Annotated[
     str,
     Meta(

@@ -22,7 +22,7 @@ from jobs.admin.base import BoundedAdmin, Rows
 from jobs.admin.filters import ClientMenu, ModelMenu, PriorityMenu, StateMenu, WhenMenu
 from jobs.admin.job_reuse import shared
 from jobs.admin.job_search import JobSearch, search_jobs
-from jobs.admin.links import trace_link, whole_id
+from jobs.admin.links import flower_link, trace_link, whole_id
 from jobs.admin.progress_cell import progress
 from jobs.admin.rights import HIDDEN, may_act, may_see
 from jobs.admin.waterfall import job_waterfall
@@ -56,7 +56,7 @@ class JobAdmin(BoundedAdmin):
     form_params = FORM_PARAMS
     readonly_fields = (
         "coloured_state", "celery_state", "tries", "why", "timeline", "next_publish", "webhook", "ledger",
-        "trace",
+        "trace", "task",
         "whole_events", "events", "whole_progress", "seen_progress", "shared",
         "input_document", "parameters", "metadata", "output_document", "whole_error", "error",
     )  # fmt: skip
@@ -71,7 +71,7 @@ class JobAdmin(BoundedAdmin):
         """Return the page's parts; those with payloads only for users who may see payloads."""
         named = ("id", "coloured_state", "celery_state", "version", "client", "priority", "tries")
         seen = ("whole_progress", "whole_events") if may_see(request) else ("seen_progress", "events")
-        road = ("why", "timeline", "shared", "next_publish", "ledger", "webhook", "trace", *seen)
+        road = ("why", "timeline", "shared", "next_publish", "ledger", "webhook", "trace", "task", *seen)
         keys = {"fields": ("model", "epoch", "size", "idempotency_key"), "classes": ("collapse",)}
         return (
             (None, {"fields": named}),
@@ -192,6 +192,11 @@ class JobAdmin(BoundedAdmin):
     def trace(self, job: Job) -> SafeString:
         """Return its trace, as a link where one can be shown."""
         return trace_link(job.pk)
+
+    @admin.display(description="in Celery")
+    def task(self, job: Job) -> SafeString:
+        """Return its task in Flower, as a link where Flower's address is known."""
+        return flower_link(job.pk)
 
     @admin.display(description="batch")
     def ledger(self, job: Job) -> Any:

@@ -54,5 +54,13 @@ def trace_link(job_id: UUID) -> SafeString:
     return format_html('<a href="{}">{}</a>', url.replace("{trace_id}", trace), trace)
 
 
+def flower_link(job_id: UUID) -> SafeString:
+    """Return a link to a job's task in Flower; a dash where FLOWER_URL is not set."""
+    url = settings.INFERENCE.flower_url
+    if not url:
+        return format_html(ID, "-")
+    return format_html('<a href="{}/task/{}">the task in Flower</a>', url, job_id)
+
+
 def _link(model: str, key: UUID, text: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse(f"admin:jobs_{model}_change", args=(key,)), text)
