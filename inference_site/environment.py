@@ -105,6 +105,11 @@ def _is_broker(node: str) -> bool:
 
 
 # Types of settings; `parse` makes a text into what msgspec then checks against the type.
+Whole = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Threads = Annotated[int, Meta(ge=1, le=1_000)]
+Days = Annotated[int, Meta(ge=1, le=36_500)]
 Words = Annotated[tuple[str, ...], Meta(extra={"parse": words})]
 Key = Annotated[bytes, Meta(extra={"parse": key})]
 NamedKeys = Annotated[tuple[tuple[str, bytes], ...], Meta(extra={"parse": named_keys})]
