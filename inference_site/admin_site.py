@@ -10,6 +10,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 
+from inference_site.admin_sections import by_section, described, navigation
 from jobs.services.access.second_factor import is_needed, verified_device
 
 
@@ -50,6 +51,18 @@ class PlatformAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Return whether the user is staff, and the session verified where a second factor is needed."""
         return super().has_permission(request) and _is_verified(request.user)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return the index's sections; of one app its models in the operator's order."""
+        apps = super().get_app_list(request, app_label)
+        if app_label is None:
+            return by_section(apps)
+        return [{**app, "models": described(app["models"])} for app in apps]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page shows: with the links on top of it."""
+        context = super().each_context(request)
+        return context | {"navigation": navigation(context["available_apps"], request.path)}
 
 
 def _is_verified(user: Any) -> bool:

@@ -24,7 +24,9 @@ ROOT_URLCONF = "inference_site.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["inference_site.formats"]
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [Path(__file__).parent / "static"]  # of the admin: this package is not a Django app
 WHITENOISE_USE_FINDERS = True  # files come from the installed packages, listed once at start
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -49,6 +51,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's static files, on any server
+    "inference_site.page_refresh.PageRefreshMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
