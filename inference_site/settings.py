@@ -5,7 +5,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.constants import NONE, SELF
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
@@ -90,12 +90,12 @@ LOGIN_REDIRECT_URL = "admin:index"  # also where `next` names another site
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3_600  # `session_limits` ends a session then, and an idle one earlier
 X_FRAME_OPTIONS = "DENY"
-# Of the admin; the documents and the API's page have stricter ones. No page has a script of its own in it.
+# Of the admin, no page of which has a script or a style inside. The documents and the API's page have others.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
-        "style-src": [SELF, UNSAFE_INLINE],
+        "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],

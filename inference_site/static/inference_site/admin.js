@@ -3,7 +3,7 @@
 // narrow list becomes cards. Every page works without this script.
 {
   const MOST_WAIT_S = 300;
-  const SHARE = 20; // a page waits twenty times as long as its last answer took: it costs a server 5 % at most
+  const SHARE = 10; // a page waits ten times as long as its last answer took: it costs a server 10 % at most
   const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
   function age(seconds) {
@@ -71,7 +71,7 @@
       this.everyS = everyS;
       this.waitS = everyS;
       this.tag = "";
-      this.isPaused = this.isBusy = this.isOver = false;
+      this.isFrozen = this.isBusy = this.isOver = false;
       this.sent = new Map(); // what the server sent last, because scripts change what is shown
       this.timer = 0;
       this.lastAt = performance.now();
@@ -87,7 +87,7 @@
       this.button = bar.appendChild(document.createElement("button"));
       this.button.type = "button";
       this.button.addEventListener("click", () => {
-        this.isPaused = !this.isPaused;
+        this.isFrozen = !this.isFrozen;
         this.plan();
       });
       document.querySelector("#content").prepend(bar);
@@ -96,15 +96,15 @@
 
     say(trouble = "") {
       const live = `Live: renewed every ${Math.round(this.waitS)} s`;
-      this.text.textContent = trouble || (this.isPaused ? "Paused" : live);
-      this.text.parentElement.classList.toggle("still", Boolean(trouble) || this.isPaused);
-      this.button.textContent = this.isPaused ? "Go on" : "Pause";
+      this.text.textContent = trouble || (this.isFrozen ? "Frozen" : live);
+      this.text.parentElement.classList.toggle("still", Boolean(trouble) || this.isFrozen);
+      this.button.textContent = this.isFrozen ? "Renew again" : "Freeze";
     }
 
     plan(trouble = "") {
       clearTimeout(this.timer);
       if (this.isOver || this.isBusy) return;
-      if (!document.hidden && !this.isPaused) {
+      if (!document.hidden && !this.isFrozen) {
         const dueMs = this.lastAt + this.waitS * 1000 - performance.now();
         this.timer = setTimeout(() => this.tick(), Math.max(dueMs, 100));
       }

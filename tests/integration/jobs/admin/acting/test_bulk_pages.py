@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client as Browser
 
@@ -28,6 +30,7 @@ def test_all_queued_jobs_of_a_model_are_cancelled(operator: Browser) -> None:
     assert 'href="all/cancel/?model=echo"' in text_of(operator, f"{JOBS}?model=echo")
     page = text_of(operator, f"{JOBS}all/cancel/?model=echo")
     assert "3 jobs match now" in page
+    assert re.search(r"<td>since</td><td[^>]*><time datetime=", page)
     assert count_by_state() == {"queued": 5}
     answer = operator.post(f"{JOBS}all/cancel/?model=echo", {"rate": "1000", "total": "3"}, follow=True)
     assert "It has begun" in answer.content.decode()
