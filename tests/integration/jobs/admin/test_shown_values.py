@@ -113,9 +113,13 @@ def test_every_registered_model_has_rows_here(rows: list[Model]) -> None:
     assert {type(row) for row in rows} == set(admin.site._registry)
 
 
-def test_no_page_shows_a_value_as_python_spells_it(browser: Browser, rows: list[Model]) -> None:
+def test_no_page_shows_a_value_as_python_spells_it_or_has_a_style(
+    browser: Browser, rows: list[Model]
+) -> None:
     for path in pages_of(rows):
-        text = shown_in(text_of(browser, path))
+        page = text_of(browser, path)
+        assert re.findall(r"<style\b|<[^>]* style=[^>]*>", page) == [], path
+        text = shown_in(page)
         assert around(REPR, text) == [], path
 
 
