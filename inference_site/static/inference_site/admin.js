@@ -66,6 +66,25 @@
   const PASSING = /name="csrfmiddlewaretoken" value="[^"]*"|<span class="age">[^<]*<\/span>/g;
   const plain = (part) => part.outerHTML.replace(PASSING, "");
 
+  // Django's script of the list knows the boxes that it found at first: they stay, each in its row. It is
+  // told of others only where the number of rows has changed, because it never forgets what it was told.
+  function putRows(part, shown) {
+    const boxes = [...part.querySelectorAll("input.action-select")];
+    const others = [...shown.querySelectorAll("input.action-select")];
+    const fresh = shown.querySelector("#result_list");
+    if (boxes.length !== others.length || !fresh) {
+      part.replaceWith(shown);
+      if (others.length && window.Actions) window.Actions(document.querySelectorAll("tr input.action-select"));
+      return;
+    }
+    others.forEach((box, place) => {
+      boxes[place].value = box.value;
+      boxes[place].setAttribute("aria-label", box.getAttribute("aria-label") || "");
+      box.replaceWith(boxes[place]);
+    });
+    part.querySelector("#result_list").tBodies[0].replaceChildren(...fresh.tBodies[0].rows);
+  }
+
   class Refresher {
     constructor(everyS) {
       this.everyS = everyS;
@@ -168,27 +187,18 @@
 
     swap(page) {
       const fresh = partsOf(page);
-      const replaced = new Set();
       for (const [name, part] of partsOf(document)) {
         const next = fresh.get(name);
         if (!next || !part.isConnected) continue;
         const text = plain(next);
         if (text === (this.sent.get(name) || plain(part))) continue;
         this.sent.set(name, text);
-        const [left, top] = [part.scrollLeft, part.scrollTop];
         const shown = document.importNode(next, true);
-        part.replaceWith(shown);
-        shown.scrollTo(left, top);
-        replaced.add(name);
+        if (name === "results") putRows(part, shown);
+        else part.replaceWith(shown);
       }
-      if (replaced.has("results")) this.bindRows();
-      countAges();
-    }
-
-    bindRows() {
       labelCells();
-      const boxes = document.querySelectorAll("tr input.action-select");
-      if (boxes.length && window.Actions) window.Actions(boxes);
+      countAges();
     }
 
     stop(text) {
