@@ -56,9 +56,9 @@ _PLACES = {label: place for place, label in enumerate(_ABOUT)}
 
 
 def label_of(entry: Mapping[str, Any]) -> str:
-    """Return the label of a model's entry in Django's list of apps."""
-    label: str = entry["model"]._meta.label_lower  # noqa: SLF001  # Django's documented API
-    return label
+    """Return the label of a model's entry in Django's list of apps; empty for a link that is no model's."""
+    model = entry.get("model")
+    return model._meta.label_lower if model else ""  # noqa: SLF001  # Django's documented API
 
 
 def described(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

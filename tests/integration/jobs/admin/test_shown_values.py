@@ -15,7 +15,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from inference_site.admin_sections import OTHERS, SECTIONS, by_section
+from inference_site.admin_sections import OTHERS, SECTIONS, by_section, navigation
 from jobs.core.states import State
 from jobs.models import (
     ApiToken,
@@ -180,6 +180,12 @@ def test_a_model_of_no_section_is_still_on_the_index() -> None:
     (section,) = by_section([{"models": [entry]}])
     assert section["name"] == OTHERS
     assert section["models"] == [{**entry, "about": ""}]
+
+
+def test_a_link_that_is_no_model_s_may_stand_on_the_index() -> None:
+    (section,) = by_section([{"models": [{"model": None, "name": "Elsewhere", "admin_url": "/y"}]}])
+    assert section["name"] == OTHERS
+    assert navigation([section], "/admin/") == []
 
 
 def test_a_job_s_page_has_the_glossary_s_words(browser: Browser, rows: list[Model]) -> None:
