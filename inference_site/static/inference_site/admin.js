@@ -17,7 +17,7 @@
   let clockOffsetMs = 0;
 
   function countAges() {
-    for (const shown of document.querySelectorAll("time + .age")) {
+    for (const shown of document.querySelectorAll(":is(.change-list, .change-form) time + .age")) {
       const at = Date.parse(shown.previousElementSibling.dateTime);
       shown.textContent = age((Date.now() + clockOffsetMs - at) / 1000);
     }
