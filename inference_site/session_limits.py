@@ -1,6 +1,7 @@
 """The end of the admin's sessions: twelve hours after the login, and after an hour without a request.
 
-Django's own age counts from a session's last change, so that a used session would never end.
+Django's own age counts from a session's last change, so that a used session would never end. A page that
+reads itself again is no request of a person: left open, it would keep its session until the twelve hours.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 
 from jobs.api.http.middleware import Next
+from models_registry.shared.admin_refresh import is_refresh
 
 IDLE_S = 3_600
 NOTED_EVERY_S = 60  # so that not every page writes its session
@@ -37,5 +39,5 @@ def _keep_or_end(request: HttpRequest, now: float) -> None:
     began, seen = session.get(BEGAN, now), session.get(SEEN, now)
     if now - began >= settings.SESSION_COOKIE_AGE or now - seen >= IDLE_S:
         logout(request)
-    elif SEEN not in session or now - seen >= NOTED_EVERY_S:
+    elif SEEN not in session or (now - seen >= NOTED_EVERY_S and not is_refresh(request)):
         session[BEGAN], session[SEEN] = began, now

@@ -10,6 +10,7 @@ class JobsConfig(AppConfig):
     """Jobs, batches, workers, tokens and their API."""
 
     name = "jobs"
+    verbose_name = "Platform"
 
     def ready(self) -> None:
         """Register the checks and the audit of logins; give connections, objects and keys what they need."""
