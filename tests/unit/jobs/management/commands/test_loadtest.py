@@ -63,6 +63,14 @@ def test_the_exit_status_says_what_happened() -> None:
     assert status_of(*words_for(stub)) == 4
 
 
+def test_a_folder_that_cannot_be_written_is_status_2_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with stub_platform() as stub:
+        for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
+            assert status_of(*words_for(stub, "--out", str(folder))) == 2
+        assert stub.submits == []
+
+
 def test_a_wrong_word_on_the_command_line_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         Command().run_from_argv(["manage.py", "loadtest", "echo", "--rat3", "1"])
