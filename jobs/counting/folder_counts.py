@@ -74,6 +74,11 @@ class FolderCounts:
             for kind, values in self.sums.items()
         }
 
+    def labels(self, name: str) -> set[str]:
+        """Return the values that a label has in what was summed."""
+        parsed = (_parsed(key) for values in self.sums.values() for key in values)
+        return {value for one in parsed if one for label, value in one[0].labels if label == name}
+
     def metrics(self) -> Iterator[Metric]:
         """Yield the metrics of a page, by name."""
         metrics, meanings = dict[str, Metric](), dict[str, str]()
