@@ -46,8 +46,8 @@ class Command(BaseCommand):
             raise SystemExit(status)
 
     def _status(self, options: dict[str, Any]) -> int:
-        console = Console(stderr=True)
-        table = Console(width=max(WIDTH, Console().width))
+        console = Console(stderr=True, markup=False)
+        table = Console(width=max(WIDTH, Console().width), markup=False)  # the platform says some of it
         if options["compare"]:
             first, second = map(Path, options["compare"])
             return compare_loads(first, second, table)
