@@ -13,7 +13,7 @@ from mmap import mmap
 
 from prometheus_client.mmap_dict import MmapedDict
 
-FIRST_BYTES = 65_536
+FIRST_BYTES = 4_096  # few, because commands leave files too, and nobody may come to fold them away
 _AROUND = 32  # an entry has no more bytes than these beside its key
 log = logging.getLogger(__name__)
 
