@@ -9,10 +9,12 @@ from csp.constants import NONE, SELF
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
-from inference_site.logs.log_config import logging_config, start_logging
+from inference_site.logs.log_config import SERVICES, logging_config, start_logging
 from inference_site.process_needs import NEEDS, process_of
 
 PROCESS = process_of(sys.argv)
+if PROCESS not in SERVICES:  # a command: its files would stay until somebody looks at the page
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 CONFIG = Config.from_env(os.environ, NEEDS[PROCESS])
 start_logging(CONFIG, PROCESS)
 LOGGING = logging_config(CONFIG, PROCESS)

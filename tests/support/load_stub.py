@@ -26,13 +26,14 @@ from tests.benchmarks.wire import length
 class StubPlatform:
     """A job ends `service_s` after it was accepted, in the state that `end_of` its number names.
 
-    While it stalls it answers nothing; `refuses` a submit by its number.
+    While it stalls it answers nothing; `refuses` a submit by its number; `garbles` the answers to submits.
     """
 
     service_s: float = 0.0
     stalls: Callable[[float], float] = lambda _now_s: 0.0
     end_of: Callable[[int], str] = lambda _number: "succeeded"
     refuses: Callable[[int], bool] = lambda _number: False
+    garbles: Callable[[bytes], bytes] = lambda answer: answer
     url: str = ""
     began: float = 0.0
     released_s: float = 0.0  # the end of the last stall, from the first submit
@@ -50,7 +51,7 @@ class StubPlatform:
                 await asyncio.sleep(stall_s)
                 self.released_s = time.monotonic() - self.began
             self.tokens[token] += 1
-            return self._bulk(body) if parts.path.endswith("/bulk") else self._submit(body)
+            return self.garbles(self._bulk(body) if parts.path.endswith("/bulk") else self._submit(body))
         if parts.path.startswith("/api/v1/models/"):
             return self._model(parts.path.split("/")[4])
         if parts.path == "/api/v1/jobs":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from jobs.core.loadtest.load_words import (
     LoadGoal,
@@ -24,6 +25,7 @@ from jobs.core.loadtest.send_times import LoadProfile
 
 WAITS = ("poll", "longpoll", "sse", "webhook", "none")
 DURATION, FOLLOW, RATE = "30s", "60s", "20"
+_TOKEN = re.compile(r"[!-~]+")
 USAGE = (
     "%(prog)s MODEL [--rate N] [--wait HOW] [--slo p95=200ms] …, or %(prog)s --compare A B; --help lists all"
 )
@@ -71,7 +73,7 @@ class LoadArguments:
             goals=[goal for text in options["slo"] for goal in _goals(text)],
             follow_s=_checked("--follow", parse_duration, options["follow"]),
             url=_url(options["url"]),
-            tokens=options["token"],
+            tokens=[*map(_token, options["token"])],
             allow_host=options["allow_host"],
             out=Path(options["out"]) if options["out"] else None,
         )
@@ -175,15 +177,33 @@ def _input(word: str) -> tuple[str, Path]:
 def _url(text: str | None) -> str:
     if not text:
         return ""
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _parts(text)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise LoadWordError(f"--url: {text} is no address: write it as http://127.0.0.1:8000")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise LoadWordError("--url: give the address alone, as http://127.0.0.1:8000, and a token by --token")
+    return text
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 and url.isprintable() else None
+    except ValueError:
+        return None
+
+
+def _token(text: str) -> str:
+    """Return a token; the error does not quote it."""
+    if not _TOKEN.fullmatch(text):
+        raise LoadWordError("--token: it holds a character that no token has, or nothing")
     return text
 
 
 def check_host(url: str, allowed: list[str]) -> None:
     """Refuse a target beyond loopback that is not allowed; LoadWordError."""
-    host = urlsplit(url).hostname or ""
+    host = _host(url)
     if not is_loopback(url) and host not in allowed:
         raise LoadWordError(f"{host} is not this machine: --allow-host {host} says that it may be loaded")
 
@@ -193,13 +213,19 @@ def sendable(url: str, allowed: list[str]) -> Callable[[str], bool]:
 
     The platform names where its jobs are waited for, and the token goes there.
     """
-    hosts = {*allowed, urlsplit(url).hostname}
-    return lambda other: urlsplit(other).hostname in hosts or is_loopback(other)
+    hosts = {*allowed, _host(url)} - {""}
+    return lambda other: _host(other) in hosts or is_loopback(other)
+
+
+def _host(url: str) -> str:
+    """Return the host that a URL names; nothing where it names none."""
+    parts = _parts(url)
+    return (parts and parts.hostname) or ""
 
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
+    host = _host(url)
     if host == "localhost":
         return True
     try:

@@ -63,6 +63,22 @@ def test_the_exit_status_says_what_happened() -> None:
     assert status_of(*words_for(stub)) == 4
 
 
+def test_what_the_platform_says_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    body = b'{"status": 422, "code": "invalid_input", "detail": "it ends with [/INST] in [red]"}'
+    head = b"HTTP/1.1 422 Stub\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with stub_platform(garbles=lambda _: head + body) as stub:
+        assert status_of(*words_for(stub)) == 3
+    assert "422 invalid_input: it ends with [/INST] in [red]" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_status_2_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with stub_platform() as stub:
+        for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
+            assert status_of(*words_for(stub, "--out", str(folder))) == 2
+        assert stub.submits == []
+
+
 def test_a_wrong_word_on_the_command_line_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         Command().run_from_argv(["manage.py", "loadtest", "echo", "--rat3", "1"])
