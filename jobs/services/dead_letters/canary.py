@@ -100,7 +100,8 @@ SELECT replay.id, replay.model, replay.fingerprint, replay.since, replay.until, 
 FROM jobs_canaryreplay replay
 LEFT JOIN jobs_job job ON job.id = replay.canary
 LEFT JOIN jobs_deadletter letter ON letter.job_id = replay.canary
-WHERE replay.ended_at IS NULL ORDER BY replay.id
+WHERE replay.ended_at IS NULL
+  AND (replay.patch <> '' OR replay.version IS NOT NULL) = %(edits)s ORDER BY replay.id
 """,
     OpenReplay,
 )
@@ -147,13 +148,14 @@ def any_open(session: sa.Connection) -> bool:
     return is_open
 
 
-def take_steps(go_on: Callable[[], None] = lambda: None) -> None:
+def take_steps(go_on: Callable[[], None] = lambda: None, *, edits: bool = False) -> None:
     """Take the next step of each replay that has not ended; `go_on` is called in between, and may end it.
 
+    Those with `edits` read and write inputs, so only a process that has the keys of payloads takes them.
     A step may queue a hundred thousand jobs, which takes longer than a lease. One that meets a locked row is
     left for the next time, and the others are taken.
     """
-    for replay in fetch_all(_OPEN):
+    for replay in fetch_all(_OPEN, {"edits": edits}):
         go_on()
         try:
             _take_step(replay, go_on)
@@ -247,7 +249,7 @@ def _go_on_edited(replay: OpenReplay, go_on: Callable[[], None]) -> None:
         most=replay.most - replay.tried,
         go_on=go_on,
     )
-    stay = f" {refused:,} stay dead, because the edit does not fit their inputs." if refused else ""
+    stay = f" {refused:,} stay dead: the edit does not fit, or the input is lost." if refused else ""
     _end(replay, ReplayState.DONE, f"The first job succeeded.{stay}", replayed)
 
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from jobs.core.states import State
 from jobs.models import CanaryReplay, DeadLetter, Event, Job, JobInput
-from jobs.services.dead_letters.canary import start_replay, take_steps
+from jobs.services.dead_letters.canary import start_replay
+from jobs.services.dead_letters.edited_replays import continue_edits
 from jobs.services.dead_letters.group_edit import GroupEdit, try_edit
 from jobs.services.dead_letters.reads import DeadLetterFilter
 from models_registry import selectors
@@ -62,10 +63,10 @@ def test_one_job_goes_first_and_the_others_follow_edited_and_one_that_does_not_f
     start_replay(selection=ALL, actor="olga", most=100, edit=GroupEdit(PATCH))
     assert count_by_state() == {"queued": 1, "dead": 3}
     assert inputs() == ["7", "7", "8", 7]
-    take_steps()
+    continue_edits()
     assert count_by_state() == {"queued": 1, "dead": 3}
     succeed(CanaryReplay.objects.get().canary)
-    take_steps()
+    continue_edits()
     assert count_by_state() == {"succeeded": 1, "queued": 2, "dead": 1}
     assert inputs() == ["8", 7, 7, 7]
     replay = CanaryReplay.objects.get()
@@ -80,7 +81,7 @@ def test_nothing_follows_a_first_job_that_dies_in_the_same_way() -> None:
     first = CanaryReplay.objects.get().canary
     Job.objects.filter(pk=first).update(state=State.DEAD, finished_at=timezone.now())
     DeadLetter.objects.create(job_id=first, epoch=9, model="echo", kind="poison", fingerprint=SAME)
-    take_steps()
+    continue_edits()
     assert count_by_state() == {"dead": 4}
     assert CanaryReplay.objects.get().state == "stopped"
 
@@ -90,7 +91,7 @@ def test_the_group_runs_on_a_version_of_choice_without_any_patch() -> None:
     lenient = make_version("echo", "2", input_schema={})
     start_replay(selection=ALL, actor="olga", most=100, edit=GroupEdit(version=lenient.pk))
     succeed(CanaryReplay.objects.get().canary)
-    take_steps()
+    continue_edits()
     assert set(Job.objects.values_list("version_id", flat=True)) == {lenient.pk}
     assert count_by_state() == {"succeeded": 1, "queued": 3}
 
