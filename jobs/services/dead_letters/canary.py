@@ -22,6 +22,7 @@ from jobs.core.states import State
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all, run
 from jobs.db.troubles import IN_THE_WAY, trouble_of
+from jobs.services.access.audit import ACTOR_CHARS
 from jobs.services.dead_letters.group_edit import UNCHANGED, GroupEdit, replay_edited_group
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import (
@@ -135,7 +136,7 @@ def start_replay(
         if count <= 0:
             break
         group = replace(selection, model=alike.queue, fingerprint=alike.fingerprint, until=until)
-        values = {"rate_per_s": rate, "most": count, "actor": actor, **edit._asdict()}
+        values = {"rate_per_s": rate, "most": count, "actor": actor[:ACTOR_CHARS], **edit._asdict()}
         if _start_group(group, alike, edit, values):
             first, following = first + 1, following + count - 1
     wake_relay()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from uuid import UUID
 
@@ -119,7 +120,13 @@ def test_the_page_tries_and_then_replays(operator: Browser) -> None:
     assert "4 inputs were tried." in text
     assert "1 do not fit" in text
     assert count_by_state() == {"dead": 4}
-    text = operator.post(PAGE, {**fields, "confirm": "yes"}, follow=True).content.decode()
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
+    assert {"tried", "until"} <= hidden.keys()
+    other = {**hidden, **fields, "patch": PATCH.replace("7}", "8}"), "confirm": "yes"}
+    text = operator.post(PAGE, other, follow=True).content.decode()
+    assert "not what was tried" in text
+    assert count_by_state() == {"dead": 4}, "an edit that nobody has seen tried begins nothing"
+    text = operator.post(PAGE, {**hidden, **fields, "confirm": "yes"}, follow=True).content.decode()
     assert "1 job is queued again; 3 more follow" in text
     assert count_by_state() == {"queued": 1, "dead": 3}
 
