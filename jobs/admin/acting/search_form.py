@@ -58,7 +58,7 @@ class SearchForm(forms.Form):
     since = _moment("Created since (UTC)")
     until = _moment("Created before (UTC)")
     label = forms.ChoiceField(required=False, choices=_labels, label="Metadata")
-    value = forms.CharField(required=False, max_length=MOST_CHARS, label="has the value")
+    value = forms.CharField(required=False, max_length=MOST_CHARS, label="has the value", strip=False)
 
     def __init__(self, data: QueryDict | dict[str, Any]) -> None:
         super().__init__(data)

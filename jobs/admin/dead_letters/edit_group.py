@@ -19,6 +19,7 @@ from jobs.admin.dead_letters.many import LIST
 from jobs.admin.rights import may_act, may_see, require
 from jobs.core.acting.json_edit import MOST_CHARS, JsonEdit
 from jobs.core.errors import PlatformError
+from jobs.db.statement import storable
 from jobs.services.dead_letters.canary import start_replay
 from jobs.services.dead_letters.group_edit import EditTrial, GroupEdit, try_edit
 from models_registry.models import ModelVersion
@@ -39,7 +40,8 @@ class EditGroupForm(ManyForm):
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
-        rows = ModelVersion.objects.filter(model__name=data.get("model", "")).order_by("-id")
+        name = data.get("model", "")
+        rows = ModelVersion.objects.filter(model__name=name if storable(name) else "").order_by("-id")
         pairs = rows.values_list("id", "version")[:VERSIONS_SHOWN]
         choices = [("", "each job's own version"), *pairs]
         self.fields["version"].choices = choices  # type: ignore[attr-defined]  # the stubs know any field
@@ -115,7 +117,7 @@ def _begun(request: HttpRequest, form: EditGroupForm) -> HttpResponse:
 
 def _context(request: HttpRequest, admin: ReadOnlyAdmin, form: EditGroupForm) -> dict[str, Any]:
     shown = request.method == "POST"
-    is_chosen = form.is_valid() or "model" in form.cleaned_data
+    is_chosen = form.is_valid() or {*FILTERS, "job"} <= form.cleaned_data.keys()
     return {
         **admin.admin_site.each_context(request),
         **(grouped(form.selection(), most=10, quoting=True) if is_chosen else {}),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin.base import BoundedAdmin, field_names
 from jobs.admin.links import job_link
+from jobs.admin.rights import may_see
 from jobs.models import CanaryReplay
 
 
@@ -22,6 +24,10 @@ class CanaryReplayAdmin(BoundedAdmin):
     ordering = ("-id",)
     fields = ("link", *field_names(CanaryReplay, "id", "canary", "jobs"))
     readonly_fields = ("link",)
+
+    def get_fields(self, request: HttpRequest, obj: CanaryReplay | None = None) -> tuple[str, ...]:  # noqa: ARG002  # Django's signature
+        """Return the page's lines; the patch, which may hold parts of inputs, only for some users."""
+        return tuple(name for name in self.fields if may_see(request) or name != "patch")
 
     @admin.display(description="first job")
     def link(self, row: CanaryReplay) -> SafeString:

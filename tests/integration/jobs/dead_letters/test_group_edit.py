@@ -138,6 +138,10 @@ def test_the_page_tries_and_then_replays(operator: Browser) -> None:
         ({"model": "echo"}, "Write a patch"),
         ({"patch": PATCH}, "Choose the model"),
         ({"model": "echo", "patch": PATCH, "version": "999"}, "Select a valid choice"),
+        ({"model": "echo", "patch": PATCH, "job": "x"}, "UUID"),
+        ({"model": "echo", "patch": PATCH, "fingerprint": "a\0"}, "Null characters"),
+        ({"model": "echo", "patch": PATCH, "since": "yesterday"}, "Enter a valid date"),
+        ({"model": "ec\0ho", "patch": PATCH}, "Select a valid choice"),
     ],
 )
 def test_an_unusable_edit_is_an_error(operator: Browser, fields: dict[str, str], words: str) -> None:
