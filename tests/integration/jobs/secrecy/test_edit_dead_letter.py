@@ -47,7 +47,7 @@ def test_an_operator_edits_around_the_tokens_and_sees_no_secret(version: str, se
     replay_edited(job_id=job.id, actor="olga", text=text)
     assert secrets_in(everything_but_payloads() if version == PLAIN else dump()) == []
     detail = Event.objects.get(kind="replay").detail
-    assert set(detail) == {"input_hmac"}
+    assert set(detail) == {"input_hmac", "was", "ended_at", "batch"}
     assert run(session) == [job.id]
     view = job_view(job.id, client_id=None)
     assert view is not None
