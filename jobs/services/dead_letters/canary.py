@@ -27,14 +27,14 @@ from jobs.services.dead_letters.group_edit import UNCHANGED, GroupEdit, replay_e
 from jobs.services.dead_letters.lock_dead import lock_dead
 from jobs.services.dead_letters.reads import (
     FIRST_ID,
+    LOOKED_AT,
     DeadLetterFilter,
     LookAlikes,
     ids,
-    ids_first,
     look_alikes,
 )
-from jobs.services.dead_letters.replay_many import now, replay_dead_letters
-from jobs.services.lifecycle.replay import requeue
+from jobs.services.dead_letters.replay_many import chunks, now, replay_dead_letters
+from jobs.services.lifecycle.replay import requeue, with_input
 
 MOST_TRIED = 100  # inputs that an edit may not fit, before no first job is found
 log = logging.getLogger(__name__)
@@ -160,6 +160,8 @@ def take_steps(go_on: Callable[[], None] = lambda: None, *, edits: bool = False)
         go_on()
         try:
             _take_step(replay, go_on)
+        except PlatformError as error:
+            log.error("replay %d is left for the next look: %s", replay.id, error)  # noqa: TRY400
         except DjangoDatabaseError as error:
             if trouble_of(error) not in IN_THE_WAY:
                 raise
@@ -184,14 +186,14 @@ def _start_group(group: DeadLetterFilter, alike: LookAlikes, edit: GroupEdit, va
 
 
 def _first(group: DeadLetterFilter, actor: str, edit: GroupEdit) -> UUID | None:
-    """Queue the oldest job of a group again and return it. Requires a transaction."""
+    """Queue the oldest job of a group that has its input again, and return it. Requires a transaction."""
     if edit.changes:
         return _first_edited(group, actor, edit)
-    dead = lock_dead(ids_first(group))
-    if not dead:
-        return None
-    requeue(dead, actor=actor)
-    return dead[0]
+    for jobs in chunks(group, most=LOOKED_AT):
+        if dead := lock_dead(with_input(jobs)[:1]):
+            requeue(dead, actor=actor)
+            return dead[0]
+    return None
 
 
 def _first_edited(group: DeadLetterFilter, actor: str, edit: GroupEdit) -> UUID | None:

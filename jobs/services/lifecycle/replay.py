@@ -150,10 +150,15 @@ def replay_all(jobs: Sequence[UUID], *, actor: str) -> int:
     """
     execute(PATIENCE)
     ended = execute(_LOCK_ENDED, {"jobs": list(jobs), "sources": list(_SOURCES)})
-    there = execute(_WITH_INPUT, {"jobs": ended})
+    there = with_input(ended)
     if there:
         requeue(there, actor=actor)
     return len(there)
+
+
+def with_input(jobs: Sequence[UUID]) -> list[UUID]:
+    """Return, in order, those of `jobs` whose input is there, without discarded ones."""
+    return execute(_WITH_INPUT, {"jobs": list(jobs)})
 
 
 def note_all(jobs: Sequence[UUID], *, kind: str, actor: str, detail: str = "{}") -> None:

@@ -201,6 +201,19 @@ def test_a_job_that_another_transaction_holds_delays_the_act_and_fails_nothing(d
     assert (act.done, act.failed) == (1, 0)
 
 
+def test_an_act_that_cannot_go_on_keeps_no_other_back() -> None:
+    make_jobs(2)
+    sick, other = start(BulkVerb.CANCEL), start(BulkVerb.CANCEL)
+    BulkAct.objects.filter(pk=sick.pk).update(verb="shelve")  # of a newer release
+    take_slices()
+    assert count_by_state() == {"cancelled": 2}
+    sick.refresh_from_db()
+    assert (sick.state, sick.due > timezone.now()) == ("running", True)
+    stop_bulk_act(act=sick.pk, actor="olga")
+    other.refresh_from_db()
+    assert other.state == "finished"
+
+
 def _look() -> None:
     take_slices()
 
