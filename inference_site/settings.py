@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "inference_site.session_limits.SessionLimitsMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "inference_site.nul_bytes.NulBytesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it replaces the answer to a login that is locked out

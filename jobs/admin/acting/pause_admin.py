@@ -19,7 +19,7 @@ from jobs.admin.rights import require
 from jobs.core.circuits.paused_work import PauseKind
 from jobs.core.errors import PlatformError
 from jobs.models import WorkPause
-from jobs.services.circuits.pause_work import pause, resume
+from jobs.services.circuits.pause_work import pause, resume_row
 from models_registry.shared.admin_moment import aged
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
@@ -75,7 +75,7 @@ class PauseAdmin(ReadOnlyAdmin):
         said = form.cleaned_data
         kind, name = PauseKind(said["kind"]), said["name"].strip()
         try:
-            pause(kind=kind, name=name, reason=said["reason"], actor=request.user.get_username())
+            name = pause(kind=kind, name=name, reason=said["reason"], actor=request.user.get_username())
         except PlatformError as error:
             messages.error(request, str(error))
         else:
@@ -87,7 +87,10 @@ class PauseAdmin(ReadOnlyAdmin):
         """Let the jobs of what is selected go on."""
         for row in pauses:
             try:
-                resume(kind=PauseKind(row.kind), name=row.name, actor=request.user.get_username())
+                resume_row(
+                    kind=PauseKind(row.kind), target=row.target, name=row.name,
+                    actor=request.user.get_username(),
+                )  # fmt: skip
             except PlatformError as error:
                 self.message_user(request, str(error), messages.WARNING)
             else:

@@ -11,7 +11,7 @@ from jobs.core.acting.bulk_verbs import BulkState, BulkVerb
 from jobs.core.acting.job_selection import JobSelection, encoded
 from jobs.core.errors import WrongStateError
 from jobs.db.statement import Statement, execute
-from jobs.services.access.audit import note
+from jobs.services.access.audit import ACTOR_CHARS, note
 
 _START = Statement(
     """
@@ -49,7 +49,7 @@ def start_bulk_act(
         "selection": encoded(selection),
         "rate": rate_per_s,
         "total": total,
-        "actor": actor,
+        "actor": actor[:ACTOR_CHARS],
     }
     with transaction.atomic():
         (act,) = execute(_START, values)
@@ -69,7 +69,7 @@ def stop_bulk_act(*, act: int, actor: str) -> None:
 
 def end_bulk_act(act: int, state: BulkState, actor: str) -> bool:
     """Note the end of an act that runs; return whether it did. Requires a transaction."""
-    for ended in execute(_END, {"id": act, "state": state, "actor": actor}):
+    for ended in execute(_END, {"id": act, "state": state, "actor": actor[:ACTOR_CHARS]}):
         note(AuditKind.BULK_ACT, actor=actor, act=act, state=state, done=ended.done, failed=ended.failed)
         return True
     return False

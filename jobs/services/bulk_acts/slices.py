@@ -13,11 +13,13 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db import Error as DjangoDatabaseError
 from django.db import transaction
 
 from jobs.core.acting.bulk_verbs import BulkState, BulkVerb, slice_size
 from jobs.core.acting.job_selection import decoded
+from jobs.core.errors import PlatformError
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all
 from jobs.db.troubles import IN_THE_WAY, trouble_of
@@ -30,6 +32,7 @@ from jobs.services.lifecycle.replay import replay_all
 
 log = logging.getLogger(__name__)
 STEP_S = 0.5  # for so long one act keeps others waiting
+FAILED_S = 30.0
 LATE_S = 1.0  # an act that was held up does not make up for more than this
 
 
@@ -51,6 +54,9 @@ SELECT verb, selection::text AS selection, rate_per_s, actor, after, created_at 
 WHERE id = %(id)s AND ended_at IS NULL AND due <= now() FOR UPDATE SKIP LOCKED
 """,
     RunningAct,
+)
+_POSTPONE: Statement[None] = Statement(
+    "UPDATE jobs_bulkact SET due = now() + make_interval(secs => %(wait_s)s) WHERE id = %(id)s"
 )
 _GO_ON: Statement[None] = Statement("""
 UPDATE jobs_bulkact SET after = %(after)s, done = done + %(done)s, failed = failed + %(failed)s,
@@ -77,7 +83,7 @@ _ACTS: dict[BulkVerb, Callable[..., int]] = {
 def take_slices(go_on: Callable[[], None] = lambda: None) -> None:
     """Take the due slices of each act; `go_on` is called in between, and may end it.
 
-    A slice that meets a locked row is left for the next time, and other acts go on.
+    A slice that meets a locked row is left for the next time, and one that fails for FAILED_S; others go on.
     """
     for act in fetch_all(_DUE):
         go_on()
@@ -85,10 +91,18 @@ def take_slices(go_on: Callable[[], None] = lambda: None) -> None:
         try:
             while _slice(act) and time.monotonic() < until:
                 pass
-        except DjangoDatabaseError as error:
-            if trouble_of(error) not in IN_THE_WAY:
+        except (DjangoDatabaseError, PlatformError, msgspec.MsgspecError, ValueError) as error:
+            trouble = trouble_of(error)
+            if trouble is not None and trouble not in IN_THE_WAY:
                 raise
-            log.warning("act %d is left for the next look: %s", act, " ".join(str(error).split()))
+            log.warning("act %d is left for a later look: %s", act, " ".join(str(error).split()))
+            if trouble is None:  # its own fault, which does not pass by itself
+                _postpone(act)
+
+
+@transaction.atomic
+def _postpone(act: int) -> None:
+    execute(_POSTPONE, {"id": act, "wait_s": FAILED_S})
 
 
 def _slice(act: int) -> bool:
