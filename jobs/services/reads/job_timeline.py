@@ -136,10 +136,12 @@ def _circumstances(job: TimelineJobRow, attempt: TimelineAttempt, member: Member
     wait = TimeSpan(waits[0].begin, waits[-1].end)
     due = TimeSpan(wait.begin + timedelta(seconds=paused_s), wait.end)
     buffered = next((part for part in waits if part.part is JobStage.BUFFER), None)
+    unpublished = [part.end for part in waits if part.part in {JobStage.BACKOFF, JobStage.OUTBOX}]
+    outbox = TimeSpan(due.begin, max(unpublished, default=due.begin))
     return replace(
         sizes,
         wait_s=wait.seconds,
-        held_s={**holds.held_s(job, due, member), Cause.BACKOFF: paused_s},
+        held_s={**holds.held_s(job, due, outbox, member), Cause.BACKOFF: paused_s},
         before=holds.went_before(job, due, member),
         buffer_s=buffered.seconds if buffered else 0.0,
         busy_s=holds.busy_s(TimeSpan(buffered.begin, buffered.end), member) if buffered and member else 0.0,
