@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from ssl import SSLContext, SSLError, create_default_context
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -49,6 +50,7 @@ class LoadArguments:
     url: str
     tokens: list[str]
     allow_host: list[str]
+    tls: SSLContext
     out: Path | None
 
     @classmethod
@@ -73,6 +75,7 @@ class LoadArguments:
             url=_url(options["url"]),
             tokens=options["token"],
             allow_host=options["allow_host"],
+            tls=_tls(options["ca_file"]),
             out=Path(options["out"]) if options["out"] else None,
         )
 
@@ -133,6 +136,9 @@ def _add_target(group: Any) -> None:
         "--allow-host", action="append", default=[], metavar="NAME",
         help="a host that may be loaded although it is not this machine",
     )  # fmt: skip
+    group.add_argument(
+        "--ca-file", metavar="FILE", help="trust the authorities of this PEM file instead of the system's"
+    )
 
 
 def _checked(option: str, parse: Any, text: str) -> Any:
@@ -172,11 +178,21 @@ def _input(word: str) -> tuple[str, Path]:
     return (model, Path(file)) if equals else ("", Path(word))
 
 
+def _tls(ca_file: str | None) -> SSLContext:
+    """Return how certificates are checked, by chain and host name; LoadWordError."""
+    try:
+        return create_default_context(cafile=ca_file)
+    except SSLError:
+        raise LoadWordError(f"--ca-file {ca_file} holds no certificate in PEM") from None
+    except OSError as error:
+        raise LoadWordError(f"--ca-file {ca_file} cannot be read: {error.strerror}") from None
+
+
 def _url(text: str | None) -> str:
     if not text:
         return ""
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
         raise LoadWordError(f"--url: {text} is no address: write it as http://127.0.0.1:8000")
     return text
 
@@ -191,10 +207,16 @@ def check_host(url: str, allowed: list[str]) -> None:
 def sendable(url: str, allowed: list[str]) -> Callable[[str], bool]:
     """Return a test of URLs that the platform names: its own host, this machine, or an allowed host.
 
-    The platform names where its jobs are waited for, and the token goes there.
+    The platform names where its jobs are waited for, and the token goes there: not in the clear where the
+    target has TLS, unless it stays on this machine.
     """
-    hosts = {*allowed, urlsplit(url).hostname}
-    return lambda other: urlsplit(other).hostname in hosts or is_loopback(other)
+    hosts, is_secret = {*allowed, urlsplit(url).hostname}, urlsplit(url).scheme == "https"
+
+    def may_send(other: str) -> bool:
+        parts = urlsplit(other)
+        return is_loopback(other) or (parts.hostname in hosts and (parts.scheme == "https" or not is_secret))
+
+    return may_send
 
 
 def is_loopback(url: str) -> bool:

@@ -78,7 +78,7 @@ def timeline_view(timeline: JobTimeline) -> View:
         "cause": timeline.cause,
         "explanation": timeline.explanation,
         "leader": job.leader,
-        "pruned": any(attempt.is_pruned for attempt in timeline.attempts),
+        "pruned": any(attempt.is_pruned or attempt.is_forgotten for attempt in timeline.attempts),
         "attempts": [_attempt_view(timeline, attempt) for attempt in timeline.attempts],
     }
 
@@ -90,7 +90,7 @@ def _attempt_view(timeline: JobTimeline, attempt: TimelineAttempt) -> View:
         "code": attempt.code or None,
         "batch": attempt.batch,
         "worker": timeline.node(attempt),
-        "pruned": attempt.is_pruned,
+        "pruned": attempt.is_pruned or attempt.is_forgotten,
         "stages": [
             {
                 "stage": part.part,
@@ -112,6 +112,11 @@ def _why(
     longest = attempt.longest
     if attempt.is_pruned:
         return None, "The row of its batch was deleted: what it waited for is not known any more."
+    if attempt.is_forgotten and longest.part is JobStage.BACKOFF:
+        return (
+            None,
+            "The events of earlier attempts were deleted: what they waited for is not known.",
+        )
     member = batches.get(attempt.batch) if attempt.batch else None
     now = _circumstances(job, attempt, member)
     cause = cause_of(longest.part, now)

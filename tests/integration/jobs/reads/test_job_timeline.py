@@ -33,7 +33,7 @@ from jobs.models import (
 )
 from jobs.services.circuits.pause_work import pause as begin_pause
 from jobs.services.circuits.pause_work import resume
-from jobs.services.reads.job_timeline import JobTimeline, read_timeline
+from jobs.services.reads.job_timeline import JobTimeline, read_timeline, timeline_view
 from models_registry import selectors
 from models_registry.models import ModelVersion, VersionLoad
 from tests.support.factories import make_client, make_job, make_version, make_worker
@@ -388,6 +388,24 @@ def test_a_pruned_job_shows_what_is_left(now: datetime, worker: Worker) -> None:
     assert timeline.attempts[0].is_pruned
     assert (timeline.cause, "deleted" in timeline.explanation) == (None, True)
     assert read_timeline(uuid4()) is None
+
+
+def test_where_the_events_of_earlier_attempts_are_gone_the_first_one_that_is_left_says_so(
+    now: datetime, worker: Worker
+) -> None:
+    job = ended(now, worker, {"backoff": 60.0, "broker": 35.0}, epoch=3)
+    timeline = read(job)
+    view = timeline_view(timeline)
+    (attempt,) = view["attempts"]
+    assert (view["pruned"], attempt["pruned"], view["cause"]) == (True, True, None)
+    assert "deleted" in attempt["stages"][0]["sentence"]
+    assert "deleted" in view["explanation"]
+    short = ended(now, worker, {"backoff": 20.0, "broker": 75.0}, epoch=3)
+    assert timeline_view(read(short))["pruned"]
+    assert read(short).cause is Cause.BACKLOG
+    cancelled = make_job(state=State.CANCELLED)
+    Job.objects.filter(pk=cancelled.pk).update(epoch=2, created_at=ago(now, 50), finished_at=now)
+    assert not timeline_view(read(cancelled))["pruned"]
 
 
 def test_a_version_of_its_own_name_changes_nothing(now: datetime, worker: Worker) -> None:
