@@ -39,7 +39,7 @@ class AttemptTimelineSchema(Schema):
     code: str | None = Field(description="The code of its failure.")
     batch: UUID | None
     worker: str | None
-    pruned: bool = Field(description="Its batch's row was deleted: the stages are not known any more.")
+    pruned: bool = Field(description="Its batch's row or earlier events were deleted: no more is known.")
     stages: list[AttemptStageSchema]
 
 

@@ -27,6 +27,7 @@ class PauseReason(StrEnum):
     RETRY = "retry"
     REPLAY = "replay"
     TAKEN_BACK = "taken back"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ class TimelineAttempt:
     pause: PauseReason = PauseReason.NONE
     failed_with: str = ""
     is_pruned: bool = False
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Return whether the events of earlier attempts were deleted, whose time its first part has."""
+        return self.pause is PauseReason.FORGOTTEN and self.parts[0].part is JobStage.BACKOFF
 
     @property
     def longest(self) -> TimelinePart:
@@ -223,7 +229,7 @@ def _last(cursor: _Cursor, job: JobMarks, ledger: Mapping[UUID, LedgerMarks]) ->
     else:
         ends, last = member.ends(), member.last
     if not cursor.attempts and cursor.pause is PauseReason.NONE and job.epoch > 1:
-        cursor.pause = PauseReason.TAKEN_BACK  # before there were events of it, or these are gone
+        cursor.pause = PauseReason.FORGOTTEN
     ends = _from_creation(cursor, ends, may_follow=job.may_follow)
     end = max(job.end, cursor.at)
     marks = AttemptMarks(begin=cursor.at, end=end, ends=ends, last=last, is_open=not job.is_over)

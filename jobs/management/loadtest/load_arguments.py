@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from ssl import SSLContext, SSLError, create_default_context
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -51,6 +52,7 @@ class LoadArguments:
     url: str
     tokens: list[str]
     allow_host: list[str]
+    tls: SSLContext
     out: Path | None
 
     @classmethod
@@ -75,6 +77,7 @@ class LoadArguments:
             url=_url(options["url"]),
             tokens=[*map(_token, options["token"])],
             allow_host=options["allow_host"],
+            tls=_tls(options["ca_file"]),
             out=Path(options["out"]) if options["out"] else None,
         )
 
@@ -135,6 +138,9 @@ def _add_target(group: Any) -> None:
         "--allow-host", action="append", default=[], metavar="NAME",
         help="a host that may be loaded although it is not this machine",
     )  # fmt: skip
+    group.add_argument(
+        "--ca-file", metavar="FILE", help="trust the authorities of this PEM file instead of the system's"
+    )
 
 
 def _checked(option: str, parse: Any, text: str) -> Any:
@@ -174,6 +180,16 @@ def _input(word: str) -> tuple[str, Path]:
     return (model, Path(file)) if equals else ("", Path(word))
 
 
+def _tls(ca_file: str | None) -> SSLContext:
+    """Return how certificates are checked, by chain and host name; LoadWordError."""
+    try:
+        return create_default_context(cafile=ca_file)
+    except SSLError:
+        raise LoadWordError(f"--ca-file {ca_file} holds no certificate in PEM") from None
+    except OSError as error:
+        raise LoadWordError(f"--ca-file {ca_file} cannot be read: {error.strerror}") from None
+
+
 def _url(text: str | None) -> str:
     if not text:
         return ""
@@ -211,10 +227,18 @@ def check_host(url: str, allowed: list[str]) -> None:
 def sendable(url: str, allowed: list[str]) -> Callable[[str], bool]:
     """Return a test of URLs that the platform names: its own host, this machine, or an allowed host.
 
-    The platform names where its jobs are waited for, and the token goes there.
+    The platform names where its jobs are waited for, and the token goes there: not in the clear where the
+    target has TLS, unless it stays on this machine.
     """
-    hosts = {*allowed, _host(url)} - {""}
-    return lambda other: _host(other) in hosts or is_loopback(other)
+    hosts, is_secret = {*allowed, _host(url)} - {""}, urlsplit(url).scheme == "https"
+
+    def may_send(other: str) -> bool:
+        if is_loopback(other):
+            return True
+        parts = _parts(other)
+        return _host(other) in hosts and parts is not None and (parts.scheme == "https" or not is_secret)
+
+    return may_send
 
 
 def _host(url: str) -> str:

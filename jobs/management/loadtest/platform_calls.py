@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from ssl import SSLCertVerificationError
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -187,4 +188,7 @@ def submitted_s(job_id: str) -> float:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, SSLCertVerificationError):
+        why = f"its certificate is not trusted: {error.verify_message}"
+        return f"{why} (--ca-file trusts an authority of your own)"
     return str(error) or type(error).__name__

@@ -12,6 +12,7 @@ from django.db import transaction
 from jobs.core.access.audit_kinds import AuditKind
 from jobs.core.circuits.paused_work import Paused, PauseKind
 from jobs.core.errors import WrongStateError
+from jobs.core.outage_kinds import OutageKind
 from jobs.db.notify import wake_relay
 from jobs.db.statement import Statement, execute, fetch_all, run, storable
 from jobs.services.access.audit import ACTOR_CHARS, note
@@ -31,8 +32,20 @@ RETURNING id
 """,
     int,
 )
+# A pause that is over stays on record, because it is the cause of waits.
 _RESUME = Statement(
-    "DELETE FROM jobs_workpause WHERE kind = %(kind)s AND target = %(target)s RETURNING name", str
+    """
+WITH gone AS (
+  DELETE FROM jobs_workpause WHERE kind = %(kind)s AND target = %(target)s RETURNING id, kind, target, since
+), noted AS (
+  INSERT INTO jobs_outage (kind, model, version, client, began_at, until)
+  SELECT %(outage)s, COALESCE(model.name, ''), CASE WHEN gone.kind = 'version' THEN target ELSE 0 END,
+    CASE WHEN gone.kind = 'client' THEN target ELSE 0 END, since, now()
+  FROM gone LEFT JOIN models_registry_registeredmodel model ON gone.kind = 'model' AND model.id = target
+)
+SELECT id FROM gone
+""",
+    int,
 )
 _NAMED = Statement("SELECT target FROM jobs_workpause WHERE kind = %(kind)s AND name = %(name)s", int)
 
@@ -89,7 +102,7 @@ def resume_row(*, kind: PauseKind, target: int, name: str, actor: str) -> None:
     """Let the jobs go on of a row of the list of pauses, though its name may be gone; WrongStateError."""
     before = paused_of(fetch_all(PAUSES))
     with transaction.atomic():
-        if not execute(_RESUME, {"kind": kind, "target": target}):
+        if not execute(_RESUME, {"kind": kind, "target": target, "outage": OutageKind.PAUSED}):
             raise WrongStateError(f"The {kind} {name} is not paused.")
         note(AuditKind.RESUME, actor=actor, what=kind.value, target=target, name=name)
     forget_circuits()

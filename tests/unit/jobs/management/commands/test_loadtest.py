@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from pathlib import Path
 
 import jsonschema_rs
@@ -13,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from jobs.core.loadtest.load_report import LoadReport
 from jobs.management.commands.loadtest import Command
+from tests.support.certificates import Authority
 from tests.support.load_stub import StubPlatform, stub_platform
 from tests.unit.jobs.core.loadtest.reports import made_up
 
@@ -107,3 +109,43 @@ def test_what_is_no_report_is_not_compared(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("{}")
     assert status_of("--compare", str(tmp_path), str(tmp_path)) == 2
     assert status_of("--compare", str(tmp_path / "none"), str(tmp_path)) == 2
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+def tls_of(authority: Authority, *hosts: str) -> ssl.SSLContext:
+    own = authority.issue("-".join(hosts).replace(".", "_"), *hosts)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.cert, own.key)
+    return context
+
+
+@pytest.mark.parametrize("wait", ["longpoll", "poll", "sse"])
+def test_a_platform_behind_tls_is_loaded_with_an_authority_of_one_s_own(
+    authority: Authority, wait: str, tmp_path: Path
+) -> None:
+    with stub_platform(service_s=0.02, tls=tls_of(authority, "127.0.0.1")) as stub:
+        words = words_for(stub, "--ca-file", str(authority.ca_file), "--wait", wait, "--out", str(tmp_path))
+        assert status_of(*words) in {0, 3}
+    assert json.loads((tmp_path / "report.json").read_text())["sums"]["succeeded"] == 50
+
+
+def test_a_certificate_that_is_not_trusted_or_of_another_host_is_named_and_nothing_is_sent(
+    authority: Authority,
+) -> None:
+    own = ["--ca-file", str(authority.ca_file)]
+    for host, words, says in (("127.0.0.1", [], "local issuer"), ("other.example", own, "127.0.0.1")):
+        with stub_platform(tls=tls_of(authority, host)) as stub:
+            with pytest.raises(CommandError, match=f"(?s)is not trusted.*{says}.*--ca-file") as caught:
+                call_command("loadtest", *words_for(stub, *words))
+            assert (caught.value.returncode, stub.submits) == (4, [])
+
+
+def test_a_file_without_a_certificate_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    for name in ("empty.pem", "missing.pem"):
+        with pytest.raises(CommandError, match="--ca-file"):
+            call_command("loadtest", "echo", "--ca-file", str(tmp_path / name))

@@ -80,8 +80,10 @@ def test_only_this_machine_may_be_loaded_unless_another_is_allowed() -> None:
 def test_a_token_goes_to_no_host_that_only_the_platform_names() -> None:
     may_send = sendable("https://api.example.org/x", ["stream.example.org"])
     assert all(
-        map(may_send, ("https://api.example.org:9/y", "http://stream.example.org/", "http://127.0.0.1:1/"))
+        map(may_send, ("https://api.example.org:9/y", "https://stream.example.org/", "http://127.0.0.1:1/"))
     )
+    assert not may_send("http://api.example.org/y"), "in the clear"
+    assert sendable("http://api.example.org", [])("http://api.example.org/y")
     assert not may_send("https://other.example.org/api/v1/jobs/1")
 
 
