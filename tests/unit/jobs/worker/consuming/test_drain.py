@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from jobs.worker import process
 from jobs.worker.consuming import drain
 
 
@@ -21,7 +22,7 @@ def test_the_heap_is_kept_before_the_stages_begin(monkeypatch: pytest.MonkeyPatc
         raise BegunError
 
     monkeypatch.setattr(drain, "keep_heap", lambda: steps.append("kept"))
-    monkeypatch.setattr(drain.process, "current", lambda: SimpleNamespace(start=begin))
+    monkeypatch.setattr(process, "current", lambda: SimpleNamespace(start=begin))
     worker = SimpleNamespace(steps=[])
     with pytest.raises(BegunError):
         drain.DrainStep(worker).start(worker)
