@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 
+from inference_site.admin_sections import by_section, described, navigation
 from jobs.services.access.second_factor import is_needed, verified_device
 
 
@@ -50,6 +52,27 @@ class PlatformAdminSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Return whether the user is staff, and the session verified where a second factor is needed."""
         return super().has_permission(request) and _is_verified(request.user)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return the index's sections, with Flower's where its address is known; of one app its models."""
+        apps = super().get_app_list(request, app_label)
+        if app_label is None:
+            sections, url = by_section(apps), settings.INFERENCE.flower_url
+            return [*sections, _flower(url)] if sections and url else sections
+        return [{**app, "models": described(app["models"])} for app in apps]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page shows: with the links on top of it."""
+        context = super().each_context(request)
+        return context | {"navigation": navigation(context["available_apps"], request.path)}
+
+
+def _flower(url: str) -> dict[str, Any]:
+    tasks = {"name": "Tasks and workers in Flower", "object_name": "Flower", "admin_url": f"{url}/tasks"}
+    row: dict[str, Any] = {**tasks, "model": None, "perms": {}, "add_url": None, "view_only": True}
+    row["about"] = "What Celery's events say: tasks, workers, and the queues of the broker."
+    app = {"name": "Celery", "app_label": "celery", "app_url": url, "has_module_perms": True}
+    return {**app, "models": [row]}
 
 
 def _is_verified(user: Any) -> bool:

@@ -5,7 +5,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.constants import NONE, SELF
 
 from inference_site.backends import django_database, django_storages, pin_pooled_sessions
 from inference_site.config import Config
@@ -24,7 +24,9 @@ ROOT_URLCONF = "inference_site.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["inference_site.formats"]
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [Path(__file__).parent / "static"]  # of the admin: this package is not a Django app
 WHITENOISE_USE_FINDERS = True  # files come from the installed packages, listed once at start
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -49,6 +51,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",  # the admin's static files, on any server
+    "inference_site.page_refresh.PageRefreshMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -87,12 +90,12 @@ LOGIN_REDIRECT_URL = "admin:index"  # also where `next` names another site
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3_600  # `session_limits` ends a session then, and an idle one earlier
 X_FRAME_OPTIONS = "DENY"
-# Of the admin; the documents and the API's page have stricter ones. No page has a script of its own in it.
+# Of the admin, no page of which has a script or a style inside. The documents and the API's page have others.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
-        "style-src": [SELF, UNSAFE_INLINE],
+        "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],

@@ -24,6 +24,7 @@ from jobs.core.states import State
 from jobs.services.bulk_acts.matching import count_matching
 from jobs.services.bulk_acts.operate_many import start_bulk_act
 from jobs.services.dead_letters.replay_many import now
+from models_registry.shared.admin_moment import moment
 from models_registry.shared.admin_readonly import ReadOnlyAdmin
 
 ACT_PAGE = "admin:jobs_bulkact_change"
@@ -101,7 +102,7 @@ def _context(
     request: HttpRequest, admin: ReadOnlyAdmin, page: BulkPage, selection: JobSelection, form: RateForm
 ) -> dict[str, Any]:
     total, is_more = count_matching(selection, page.verb, started_at=now())
-    shown = list(selection.without_content().items())
+    shown = [(name.replace("_", " "), _shown(selection, name)) for name in selection.without_content()]
     return {
         **admin.admin_site.each_context(request),
         "title": f"{page.verb.capitalize()} all that match",
@@ -114,6 +115,11 @@ def _context(
         "form": form,
         "list": page.back,
     }
+
+
+def _shown(selection: JobSelection, name: str) -> Any:
+    value = getattr(selection, name)
+    return moment(value) if isinstance(value, datetime) else value
 
 
 def all_links(request: HttpRequest) -> dict[str, str]:

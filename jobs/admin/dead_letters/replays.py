@@ -15,8 +15,9 @@ class CanaryReplayAdmin(BoundedAdmin):
     """Replays, newest first; one that stopped says why."""
 
     list_display = (
-        "created_at", "model", "fingerprint", "state", "reason", "link", "tried", "replayed", "most", "actor",
+        "state", "model", "fingerprint", "link", "tried", "replayed", "most", "reason", "actor", "created_at",
     )  # fmt: skip
+    list_display_links = ("state", "model")
     list_filter = ("state",)
     ordering = ("-id",)
     fields = ("link", *field_names(CanaryReplay, "id", "canary", "jobs"))

@@ -159,6 +159,17 @@ def test_a_traced_job_s_page_leads_to_its_trace(
     assert "jaeger.example" not in text_of(browser, f"{JOBS}{other.pk}/change/")
 
 
+def test_a_job_s_page_and_the_index_lead_to_flower_where_its_address_is_known(
+    browser: Browser, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = f"{JOBS}{a_job(version, State.SUCCEEDED).pk}/change/"
+    assert "in Flower" not in text_of(browser, page) + text_of(browser, "/admin/")
+    url = "https://flower.example"
+    monkeypatch.setattr(settings, "INFERENCE", replace(settings.INFERENCE, flower_url=url))
+    assert f'href="{url}/task/{page.split("/")[-3]}"' in text_of(browser, page)
+    assert f'href="{url}/tasks"' in text_of(browser, "/admin/")
+
+
 def test_the_ledger_shows_each_batch_and_is_narrowed(browser: Browser, version: ModelVersion) -> None:
     shown, other = a_batch(version), a_batch(version)
     Batch.objects.filter(pk=shown.pk).update(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client as Browser
 
@@ -28,17 +30,18 @@ def test_all_queued_jobs_of_a_model_are_cancelled(operator: Browser) -> None:
     assert 'href="all/cancel/?model=echo"' in text_of(operator, f"{JOBS}?model=echo")
     page = text_of(operator, f"{JOBS}all/cancel/?model=echo")
     assert "3 jobs match now" in page
+    assert re.search(r"<td>since</td><td[^>]*><time datetime=", page)
     assert count_by_state() == {"queued": 5}
     answer = operator.post(f"{JOBS}all/cancel/?model=echo", {"rate": "1000", "total": "3"}, follow=True)
     assert "It has begun" in answer.content.decode()
     act = BulkAct.objects.get()
     assert (act.actor, act.total, act.rate_per_s) == ("olga", 3, 1000)
     text = text_of(operator, f"{ACTS}{act.pk}/change/")
-    assert 'http-equiv="refresh"' in text
+    assert "page-refresh-s" in text
     assert 'value="0"' in text
     take_slices()
     text = text_of(operator, f"{ACTS}{act.pk}/change/")
-    assert 'http-equiv="refresh"' not in text
+    assert "page-refresh-s" not in text
     assert 'value="100"' in text
     assert "finished" in text_of(operator, ACTS)
     assert count_by_state() == {"cancelled": 3, "queued": 2}
@@ -93,7 +96,9 @@ def test_who_may_only_look_starts_and_stops_nothing(operator: Browser) -> None:
     assert "all/cancel/" not in text_of(viewer, JOBS)
     for page in (f"{JOBS}all/cancel/", f"{JOBS}all/replay/?state=dead", f"{LETTERS}all/discard/"):
         assert viewer.post(page, {"rate": "1", "total": "5"}).status_code == 403
-    assert "</button>" not in text_of(viewer, f"{ACTS}{act.pk}/change/").split('class="letters"')[1][:300]
+    assert (
+        "</button>" not in text_of(viewer, f"{ACTS}{act.pk}/change/").split('class="letters live"')[1][:300]
+    )
     assert viewer.post(f"{ACTS}{act.pk}/stop/").status_code == 403
     assert BulkAct.objects.filter(state="running").count() == 1
     assert Job.objects.filter(state=State.QUEUED).count() == 5
