@@ -1,7 +1,7 @@
 """Ends the admin's sessions that are over, and notes that a person used the others.
 
 A page that reads itself again is no request of a person: left open, it would keep its session until the
-twelve hours. Nor is the live page's stream, which its page opens again by itself.
+twelve hours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 
 from jobs.api.http.middleware import Next
-from jobs.api.operations.reading_stream import READINGS
 from jobs.services.access.admin_sessions import BEGAN, SEEN, is_over
 from models_registry.shared.admin_refresh import is_refresh
 
@@ -38,9 +37,5 @@ def _keep_or_end(request: HttpRequest, now: float) -> None:
     session = request.session
     if is_over(session, now):
         logout(request)
-    elif SEEN not in session or (now - session[SEEN] >= NOTED_EVERY_S and _by_a_person(request)):
+    elif SEEN not in session or (now - session[SEEN] >= NOTED_EVERY_S and not is_refresh(request)):
         session[BEGAN], session[SEEN] = session.get(BEGAN, now), now
-
-
-def _by_a_person(request: HttpRequest) -> bool:
-    return request.path_info != READINGS and not is_refresh(request)
