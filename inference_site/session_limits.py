@@ -1,7 +1,7 @@
-"""The end of the admin's sessions: twelve hours after the login, and after an hour without a request.
+"""Ends the admin's sessions that are over, and notes that a person used the others.
 
-Django's own age counts from a session's last change, so that a used session would never end. A page that
-reads itself again is no request of a person: left open, it would keep its session until the twelve hours.
+A page that reads itself again is no request of a person: left open, it would keep its session until the
+twelve hours.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 
 from jobs.api.http.middleware import Next
+from jobs.services.access.admin_sessions import BEGAN, SEEN, is_over
 from models_registry.shared.admin_refresh import is_refresh
 
-IDLE_S = 3_600
 NOTED_EVERY_S = 60  # so that not every page writes its session
-BEGAN, SEEN = "began_at", "seen_at"
 
 
 class SessionLimitsMiddleware:
@@ -36,8 +35,7 @@ class SessionLimitsMiddleware:
 
 def _keep_or_end(request: HttpRequest, now: float) -> None:
     session = request.session
-    began, seen = session.get(BEGAN, now), session.get(SEEN, now)
-    if now - began >= settings.SESSION_COOKIE_AGE or now - seen >= IDLE_S:
+    if is_over(session, now):
         logout(request)
-    elif SEEN not in session or (now - seen >= NOTED_EVERY_S and not is_refresh(request)):
-        session[BEGAN], session[SEEN] = began, now
+    elif SEEN not in session or (now - session[SEEN] >= NOTED_EVERY_S and not is_refresh(request)):
+        session[BEGAN], session[SEEN] = session.get(BEGAN, now), now

@@ -8,6 +8,7 @@ from inference_site import documents
 admin.site.site_url = "/docs/"  # the target of the admin's link to the site
 
 urlpatterns = [
+    path("admin/operations/", include("jobs.api.operations.operations_views")),
     path("admin/", admin.site.urls),
     path("docs/", documents.page, name="documents"),
     path("docs/<slug:name>", documents.page, name="document"),

@@ -26,6 +26,7 @@ from jobs.api.http.https_only import https_location
 from jobs.api.http.middleware import route_of
 from jobs.api.http.request_stream import Inflow
 from jobs.api.http.wsgi_threads import Handler, Threads
+from jobs.api.operations.reading_stream import READINGS, ReadingStreams
 from jobs.api.plain.road import PlainRoad
 from jobs.api.streaming.follow import answer_events
 from jobs.api.streaming.hub import Hub
@@ -66,12 +67,14 @@ class Server:
         self._door = Doorkeeper(self._threads.run)
         self._hub: Hub | None = None
         self._plain = PlainRoad(lambda: self.hub)
+        self._readings = ReadingStreams()
         self._router = Router(
             routes=[
                 _route(STREAM, self._submits),
                 _route(SUBMIT, self._submit),
                 _route(f"{JOB}/events", self._events),
                 _route(JOB, self._job),
+                _route(READINGS, self._watch),
             ],
             default=CallEndpoint(self._other),
             redirect_slashes=False,
@@ -118,6 +121,20 @@ class Server:
     async def _submit(self, call: Call) -> None:
         is_submit = call.request.method == "POST" and call.request.scope["path"] == SUBMIT
         await self._other(call, by=self._plain.answers if is_submit else None)
+
+    async def _watch(self, call: Call) -> None:
+        """Let Django say whether the call's session may watch the platform, and send the readings."""
+        if call.request.method != "GET":
+            await self._other(call)
+            return
+        inflow = Inflow(call)
+        try:
+            if not await self._let_in(call, inflow):
+                return
+            permit = await self._threads.answer(call, inflow)
+        finally:
+            inflow.close()
+        await self._readings.answer(call, permit)
 
     async def _submits(self, call: Call) -> None:
         if call.request.method != "POST":

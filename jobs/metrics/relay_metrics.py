@@ -55,6 +55,9 @@ SWEEP_REAPED = counter(
 SWEEP_EXPIRED = counter("inference_sweep_expired_total", "Jobs whose deadline passed while they waited.")
 SWEEP_FAILED = counter("inference_sweep_failed_total", "Sweeps that failed.")
 SURVEY_TIME = histogram("inference_survey_seconds", "One count of the waiting jobs of all models.")
+RECORDING_TIME = histogram(
+    "inference_recording_seconds", "One second of the live page's history, read and stored."
+)
 AUDIT_SEALED_AT = gauge(
     "inference_audit_sealed_timestamp_seconds",
     "When this process last sealed the audit, seconds since 1970.",

@@ -19,6 +19,7 @@ from jobs.models.lease import Lease, LeaseHolder
 from jobs.models.model_order import ModelOrder
 from jobs.models.operating.bulk_act import BulkAct
 from jobs.models.operating.job_label import JobLabel
+from jobs.models.operating.operations_step import OperationsRecent, OperationsStep
 from jobs.models.operating.pause import WorkPause
 from jobs.models.outbox import Outbox
 from jobs.models.payload_key import DataKey, JobKey
@@ -56,6 +57,8 @@ __all__ = [
     "Lease",
     "LeaseHolder",
     "ModelOrder",
+    "OperationsRecent",
+    "OperationsStep",
     "Outage",
     "Outbox",
     "QueueStanding",

@@ -21,6 +21,9 @@ class Worker(models.Model):
     device_uuid = models.CharField(
         max_length=63, blank=True, db_default="", help_text="The GPU, as `nvidia-smi -L` lists it."
     )
+    lanes = models.PositiveSmallIntegerField(
+        null=True, help_text="Batches that it runs at once; empty: a worker of an earlier release."
+    )
     model_names = ArrayField(models.CharField(max_length=63))
     open_batches = ArrayField(
         models.UUIDField(),

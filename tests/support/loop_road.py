@@ -34,6 +34,7 @@ class LoopRoad:
         async def close() -> None:
             await self.server._plain.close()
             await self.server.hub.stop()
+            await asyncio.get_running_loop().shutdown_default_executor()
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
         self._close_connections()

@@ -123,6 +123,11 @@ KEPT = (
         content=True,
     ),
     Kept(
+        "the history on the live page: figures of each second of an hour, of each minute of a day",
+        ("jobs_operationsstep",),
+        "an hour or a day; emptied by a crash of the database",
+    ),
+    Kept(
         "uploads",
         ("jobs_upload",),
         "a day; with a job that refers to one, as long as the job's input",
@@ -190,7 +195,8 @@ KEPT = (
         "the state of the platform itself",
         (
             "jobs_circuit", "jobs_deadletterqueuesize", "jobs_knownkey", "jobs_lease", "jobs_leaseholder",
-            "jobs_queuestanding", "jobs_channelsecret", "django_content_type", "django_migrations",
+            "jobs_queuestanding", "jobs_operationsrecent", "jobs_channelsecret", "django_content_type",
+            "django_migrations",
         ),
         "it is overwritten",
     ),

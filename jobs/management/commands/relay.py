@@ -22,6 +22,7 @@ from jobs.services.admission.surveyor import QueueSurveyor
 from jobs.services.bulk_acts.bulk_runner import BulkRunner
 from jobs.services.dead_letters.canary_runner import CanaryRunner
 from jobs.services.lifecycle.sweeper import Rescuer
+from jobs.services.operations.recorder import OperationsRecorder
 from jobs.services.relay.relay import Relay
 from jobs.services.retention.partition_maker import PartitionMaker
 from jobs.services.reuse.follower_settler import FollowerSettler
@@ -59,6 +60,7 @@ class Command(BaseCommand):
             Thread(target=BulkRunner(stop=stop).run, name="bulk-runner", daemon=True),
             Thread(target=AuditSealer(stop=stop).run, name="audit-sealer", daemon=True),
             Thread(target=QueueSurveyor(stop=stop).run, name="surveyor", daemon=True),
+            Thread(target=OperationsRecorder(stop=stop).run, name="recorder", daemon=True),
         ]
         for loop in loops:
             loop.start()

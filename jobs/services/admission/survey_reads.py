@@ -26,7 +26,7 @@ class SurveyedQueue(NamedTuple):
     age_s: float
 
 
-_READ = Statement(
+SURVEYED = Statement(
     """
 SELECT queue, waiting, head_age_s, per_s, arrivals_per_s, workers, busy, silent, workers_wanted, goal_s,
     dead_letters, CAST(GREATEST(0, extract(epoch FROM now() - counted_at)) AS double precision) AS age_s
@@ -42,4 +42,4 @@ def read_survey() -> list[SurveyedQueue]:
     The connection is closed again, because between two pages it would be idle for many seconds.
     """
     with connect("metrics", Use.PAGE, direct=True) as session:
-        return run(session, _READ)
+        return run(session, SURVEYED)

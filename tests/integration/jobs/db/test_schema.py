@@ -59,6 +59,8 @@ INDEXES = {
     "jobs_knownkey": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_lease": {"pkey (name)", "(name varchar_pattern_ops)"},
     "jobs_leaseholder": {"pkey (id)"},
+    "jobs_operationsrecent": {"pkey (id)"},
+    "jobs_operationsstep": {"pkey (step_s, at, queue)"},
     "jobs_outage": {"pkey (id)", "(until)"},
     "jobs_outbox": {
         "pkey (job_id)",

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Clients start acts on many of their jobs, safely twice: the act keeps the key of the call."""
 
-    dependencies = [("jobs", "0058_traceparent")]
+    dependencies = [("jobs", "0060_worker_lanes")]
 
     operations = [
         migrations.AddField(

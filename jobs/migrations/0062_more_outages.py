@@ -6,7 +6,7 @@ KINDS = ["paused", "broker", "database", "no_relay", "retry_budget", "cold_model
 class Migration(migrations.Migration):
     """It is on record when no relay ran, and what was paused for how long."""
 
-    dependencies = [("jobs", "0064_bulk_act_calls")]
+    dependencies = [("jobs", "0061_bulk_act_calls")]
 
     operations = [
         migrations.AddField(

@@ -6,7 +6,7 @@ HELP = "The span that made the job, and its caller's `tracestate`; empty unless 
 class Migration(migrations.Migration):
     """A traced job also keeps what its caller's tracing system adds to each place; no row is rewritten."""
 
-    dependencies = [("jobs", "0065_more_outages")]
+    dependencies = [("jobs", "0062_more_outages")]
 
     operations = [
         migrations.AlterField(

@@ -9,7 +9,7 @@ def named(model: str, one: str, many: str = "") -> migrations.AlterModelOptions:
 class Migration(migrations.Migration):
     """Names of rows in the words of the glossary, as the admin shows them; no statement is run."""
 
-    dependencies = [("jobs", "0066_tracestate")]
+    dependencies = [("jobs", "0063_tracestate")]
 
     operations = [
         named("apitoken", "API token"),
